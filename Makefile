@@ -1,0 +1,134 @@
+# CAPNT. `make help` lists the targets. Everything besides Go, git and make is built from pinned Go modules into .tools.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+TOOLS := $(CURDIR)/.tools
+BIN := $(TOOLS)/bin
+
+KUBERNETES_VERSION := v1.36.3
+PROVIDER_VERSION := 1.9.5
+
+KEEP ?=
+MANIFEST ?=
+INVENTORY ?=
+CREATE_LATENCY ?= 5s
+
+# The race detector needs a C compiler, which a fresh machine may lack; the test run says so when it does.
+RACE := $(if $(shell command -v cc 2>/dev/null),-race,)
+
+RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
+	$(TOOLS)/mirror/.terraform.lock.hcl
+DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
+
+##@ The two commands
+
+.PHONY: demo
+demo: tools $(BIN)/capnt-manager ## Apply a manifest, watch it become a running cluster, delete it (KEEP=1, MANIFEST=, INVENTORY=, CREATE_LATENCY=)
+	go run ./e2e/demo/cmd $(if $(KEEP),--keep) $(if $(MANIFEST),--manifest $(MANIFEST)) \
+		$(if $(INVENTORY),--inventory $(INVENTORY)) --create-latency $(CREATE_LATENCY)
+
+.PHONY: test
+test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
+
+##@ Parts of the tests
+
+.PHONY: unit
+unit: tools ## Run the unit tests, with the race detector where there is a C compiler
+	@$(if $(RACE),:,echo "unit: no C compiler (cc) found: running without the race detector")
+	go test $(RACE) $$(go list ./... | grep -v /e2e/scenario)
+
+.PHONY: scenarios
+scenarios: tools $(BIN)/capnt-manager ## Run the end-to-end scenarios (RUN=name selects one)
+	go test -v -count=1 -timeout 60m ./e2e/scenario/... $(if $(RUN),-run '$(RUN)')
+
+##@ Checks
+
+.PHONY: verify
+verify: generate lint ## Lint, and fail when generated code or go.mod is not up to date
+	go vet ./...
+	go mod tidy
+	@git diff --exit-code -- . || { echo "verify: the files above are not up to date: run 'make generate' and 'go mod tidy', then commit"; exit 1; }
+	@test -z "$$(git status --porcelain -- api config)" || { git status --short -- api config; echo "verify: generated files are not committed: run 'make generate'"; exit 1; }
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Run golangci-lint
+	$(BIN)/golangci-lint run ./...
+
+.PHONY: generate
+generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC and webhook manifests
+	$(BIN)/controller-gen object paths=./api/...
+	$(BIN)/controller-gen crd:allowDangerousTypes=false paths=./api/... output:crd:dir=config/crd/bases
+	$(BIN)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	$(BIN)/controller-gen webhook paths=./internal/admission/... output:webhook:dir=config/webhook
+
+##@ Building
+
+.PHONY: build
+build: $(BIN)/capnt-manager ## Build the manager
+
+.PHONY: $(BIN)/capnt-manager
+$(BIN)/capnt-manager:
+	@echo "building capnt-manager"
+	@CGO_ENABLED=0 go build -o $@ ./cmd/capnt-manager
+
+.PHONY: tools
+tools: $(RUNTIME_TOOLS) ## Build the pinned tools that tests and demo need
+
+# Each tool is a Go module of its own below hack/tools, which pins it and all it is made of.
+# $(call build,module directory,package,output,linker flags)
+define build
+@echo "building $(notdir $(3)) (once; pinned in hack/tools/$(1)/go.mod)"
+@mkdir -p $(dir $(3))
+@cd hack/tools/$(1) && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(4)" -o $(3) $(2)
+endef
+
+version := k8s.io/component-base/version
+kubernetes_flags := -X $(version).gitVersion=$(KUBERNETES_VERSION) -X $(version).gitMajor=$(word 1,$(subst ., ,$(KUBERNETES_VERSION:v%=%))) \
+	-X $(version).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION:v%=%)))
+
+$(BIN)/etcd: hack/tools/etcd/go.mod
+	$(call build,etcd,go.etcd.io/etcd/server/v3,$@)
+
+$(BIN)/kube-apiserver: hack/tools/kubernetes/go.mod
+	$(call build,kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,$@,$(kubernetes_flags))
+
+$(BIN)/kube-controller-manager: hack/tools/kubernetes/go.mod
+	$(call build,kubernetes,k8s.io/kubernetes/cmd/kube-controller-manager,$@,$(kubernetes_flags))
+
+$(BIN)/clusterctl: hack/tools/clusterctl/go.mod
+	$(call build,clusterctl,sigs.k8s.io/cluster-api/cmd/clusterctl,$@)
+
+$(BIN)/controller-gen: hack/tools/controller-gen/go.mod
+	$(call build,controller-gen,sigs.k8s.io/controller-tools/cmd/controller-gen,$@)
+
+$(BIN)/golangci-lint: hack/tools/golangci-lint/go.mod
+	$(call build,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$@)
+
+$(BIN)/tofu: hack/tools/opentofu/go.mod
+	$(call build,opentofu,github.com/opentofu/opentofu/cmd/tofu,$@,-X github.com/opentofu/opentofu/version.dev=no)
+
+$(BIN)/terraform-provider-nutanix: hack/tools/provider/go.mod
+	$(call build,provider,github.com/terraform-providers/terraform-provider-nutanix,$@)
+
+# The terraform that tests and demo run: TERRAFORM=path, else the one on PATH, else a download, else OpenTofu built here.
+$(BIN)/terraform:
+	@mkdir -p $(BIN)
+	@path=$$(go run ./hack/terraform --path "$(TERRAFORM)" --install-dir $(TOOLS)/terraform) || { \
+		echo "terraform: none found and none could be downloaded: building OpenTofu instead"; \
+		$(MAKE) --no-print-directory $(BIN)/tofu && path=$(BIN)/tofu; } && ln -sfn "$$path" $@ && echo "using $$path"
+
+$(TOOLS)/mirror/.terraform.lock.hcl: $(BIN)/terraform-provider-nutanix $(BIN)/terraform hack/tools/mirror.sh
+	@echo "laying out the provider mirror"
+	@hack/tools/mirror.sh $(TOOLS)/mirror $(BIN)/terraform-provider-nutanix $(PROVIDER_VERSION) $(BIN)/terraform
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf $(TOOLS)
+
+##@ Help
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z_-]+:.*##/ {printf "  %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)

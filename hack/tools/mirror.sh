@@ -1,0 +1,37 @@
+#!/bin/sh
+# Lays out the nutanix provider as an unpacked Terraform filesystem mirror and writes the dependency lock file for it.
+# Usage: mirror.sh MIRROR PROVIDER_BINARY VERSION TERRAFORM
+set -eu
+mirror=$1 provider=$2 version=$3 terraform=$4
+
+platform=$(go env GOOS)_$(go env GOARCH)
+package=$mirror/registry.terraform.io/nutanix/nutanix/$version/$platform
+rm -rf "$mirror/registry.terraform.io/nutanix/nutanix/$version" "$mirror/.terraform.lock.hcl"
+mkdir -p "$package"
+cp "$provider" "$package/terraform-provider-nutanix_v$version"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/main.tf" <<HCL
+terraform {
+  required_providers {
+    nutanix = {
+      source  = "registry.terraform.io/nutanix/nutanix"
+      version = "= $version"
+    }
+  }
+}
+HCL
+cat >"$work/cli.tfrc" <<HCL
+disable_checkpoint = true
+provider_installation {
+  filesystem_mirror {
+    path = "$mirror"
+  }
+}
+HCL
+TF_CLI_CONFIG_FILE=$work/cli.tfrc CHECKPOINT_DISABLE=1 "$terraform" -chdir="$work" init -input=false -no-color >"$work/log" 2>&1 || {
+	cat "$work/log" >&2
+	exit 1
+}
+cp "$work/.terraform.lock.hcl" "$mirror/.terraform.lock.hcl"
