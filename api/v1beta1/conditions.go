@@ -1,0 +1,57 @@
+package v1beta1
+
+import (
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+)
+
+// Conditions that several kinds have. The type of a condition is the name of its constant without "Condition"; it is
+// True when all is well. Ready summarises the others and is what Cluster API mirrors as InfrastructureReady.
+const (
+	// ReadyCondition is True when the object is as its spec says. Its message repeats those of the conditions that are not.
+	ReadyCondition = clusterv1.ReadyCondition
+
+	// PausedCondition is True while reconciliation is paused (annotation cluster.x-k8s.io/paused, or Cluster.spec.paused).
+	PausedCondition = clusterv1.PausedCondition
+
+	// PlanRecordedCondition is True when a Terraform plan for the present inputs is recorded, or none is needed.
+	PlanRecordedCondition = "PlanRecorded"
+
+	// AppliedCondition is True when the recorded plan was applied and the state is in sync with the spec.
+	AppliedCondition = "Applied"
+)
+
+// Conditions of a NutanixCluster.
+const (
+	// CredentialsResolvedCondition is True when the credential Secret was read and Prism Central accepted it.
+	CredentialsResolvedCondition = "CredentialsResolved"
+
+	// TrustBundleResolvedCondition is True when the trust bundle was read, or none is configured.
+	TrustBundleResolvedCondition = "TrustBundleResolved"
+
+	// FailureDomainsValidatedCondition is True when all failure domains exist in Prism Central, or none is configured.
+	FailureDomainsValidatedCondition = "FailureDomainsValidated"
+
+	// ControlPlaneEndpointSetCondition is True when spec.controlPlaneEndpoint has host and port.
+	ControlPlaneEndpointSetCondition = "ControlPlaneEndpointSet"
+)
+
+// Conditions of a NutanixMachine.
+const (
+	// PreconditionsMetCondition is True when cluster infrastructure and bootstrap data are there.
+	PreconditionsMetCondition = "PreconditionsMet"
+
+	// InputsResolvedCondition is True when every name in the spec was resolved to a UUID in Prism Central.
+	InputsResolvedCondition = "InputsResolved"
+
+	// AddressesAssignedCondition is True when the VM has an address.
+	AddressesAssignedCondition = "AddressesAssigned"
+)
+
+// Conditions of a NutanixFailureDomain.
+const (
+	// FailureDomainValidCondition is True when the spec of the failure domain is valid.
+	FailureDomainValidCondition = "Valid"
+
+	// SafeForDeletionCondition is False while machines or clusters use the failure domain.
+	SafeForDeletionCondition = "SafeForDeletion"
+)

@@ -1,0 +1,85 @@
+package v1beta1
+
+const (
+	// CategoryKey is the Prism category key whose value, the name of the Cluster, marks the VMs of a cluster.
+	// It is reserved: users cannot set it on machines.
+	CategoryKey = "KubernetesClusterName"
+
+	// MachineKeyAnnotation carries the stable key of a NutanixMachine. It is part of the VM's description, survives
+	// `clusterctl move` (unlike metadata.uid), and lets the provider recognise its own VMs.
+	MachineKeyAnnotation = "capnt.infrastructure.cluster.x-k8s.io/machine-key"
+
+	// CredentialFinalizer keeps a credential Secret (and a trust bundle ConfigMap) until the cluster that uses it is gone.
+	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"
+)
+
+// NutanixIdentifierType says which field of a NutanixResourceIdentifier identifies the entity.
+// +kubebuilder:validation:Enum=uuid;name
+type NutanixIdentifierType string
+
+const (
+	// NutanixIdentifierUUID identifies an entity by its UUID.
+	NutanixIdentifierUUID NutanixIdentifierType = "uuid"
+
+	// NutanixIdentifierName identifies an entity by its name, which has to be unique in Prism Central.
+	NutanixIdentifierName NutanixIdentifierType = "name"
+)
+
+// NutanixResourceIdentifier names one entity in Prism Central, either by UUID or by name.
+// +kubebuilder:validation:XValidation:rule="self.type == 'name' ? has(self.name) : !has(self.name)",message="set name if, and only if, type is name"
+// +kubebuilder:validation:XValidation:rule="self.type == 'uuid' ? has(self.uuid) && self.uuid.contains('-') : !has(self.uuid)",message="set uuid, written with dashes, if, and only if, type is uuid"
+type NutanixResourceIdentifier struct {
+	// type says whether uuid or name identifies the entity.
+	// +required
+	Type NutanixIdentifierType `json:"type"`
+
+	// uuid is the UUID of the entity, 36 characters with dashes; case is ignored.
+	// +optional
+	// +kubebuilder:validation:Format=uuid
+	// +kubebuilder:validation:MinLength=36
+	// +kubebuilder:validation:MaxLength=36
+	UUID *string `json:"uuid,omitempty"`
+
+	// name is the name of the entity in Prism Central.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	Name *string `json:"name,omitempty"`
+}
+
+// NutanixCategoryIdentifier names one category value in Prism Central.
+type NutanixCategoryIdentifier struct {
+	// key of the category.
+	// +optional
+	Key string `json:"key,omitempty"`
+
+	// value of the category.
+	// +optional
+	Value string `json:"value,omitempty"`
+}
+
+// NutanixGPUIdentifierType says which field of a NutanixGPU identifies the GPU.
+// +kubebuilder:validation:Enum=deviceID;name
+type NutanixGPUIdentifierType string
+
+const (
+	// NutanixGPUIdentifierName identifies a GPU by its name in the inventory of the Prism Element.
+	NutanixGPUIdentifierName NutanixGPUIdentifierType = "name"
+
+	// NutanixGPUIdentifierDeviceID identifies a GPU by its PCI device ID.
+	NutanixGPUIdentifierDeviceID NutanixGPUIdentifierType = "deviceID"
+)
+
+// NutanixGPU requests one GPU.
+type NutanixGPU struct {
+	// type says whether deviceID or name identifies the GPU.
+	// +required
+	Type NutanixGPUIdentifierType `json:"type"`
+
+	// deviceID is the PCI device ID of the GPU.
+	// +optional
+	DeviceID *int64 `json:"deviceID,omitempty"`
+
+	// name is the name of the GPU, for example "Tesla T4 compute".
+	// +optional
+	Name *string `json:"name,omitempty"`
+}

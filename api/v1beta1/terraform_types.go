@@ -1,0 +1,153 @@
+package v1beta1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TerraformSpec says how Terraform is used for a cluster and all of its machines.
+type TerraformSpec struct {
+	// providerVersion is the exact version of the nutanix Terraform provider, for example "1.9.5"; version
+	// constraints are not accepted. It has to be in the provider mirror of the manager. Default: the version that
+	// ships with the manager.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ProviderVersion string `json:"providerVersion,omitempty"`
+
+	// backend says where Terraform state is kept. Default: Terraform's kubernetes backend, that is a Secret and a
+	// Lease per object in the object's namespace.
+	// +optional
+	Backend *TerraformBackend `json:"backend,omitempty"`
+
+	// drift says how often an applied workspace is planned again to find changes made behind Terraform's back.
+	// +optional
+	Drift *TerraformDrift `json:"drift,omitempty"`
+}
+
+// TerraformBackend is a Terraform backend block (https://developer.hashicorp.com/terraform/language/backend).
+type TerraformBackend struct {
+	// type is the type of the backend, for example "s3".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Type string `json:"type"`
+
+	// config holds the arguments of the backend block, without secrets.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Config map[string]string `json:"config,omitempty"`
+
+	// configSecretRef names a Secret in the namespace of the cluster whose keys are further backend arguments: the
+	// place for secret ones. They reach Terraform through a file, never through HCL.
+	// +optional
+	ConfigSecretRef *corev1.LocalObjectReference `json:"configSecretRef,omitempty"`
+}
+
+// TerraformDrift schedules the search for drift.
+type TerraformDrift struct {
+	// intervalSeconds is the time between two checks of an object, in seconds; at least 60.
+	// +optional
+	// +kubebuilder:validation:Minimum=60
+	IntervalSeconds *int32 `json:"intervalSeconds,omitempty"`
+}
+
+// TerraformStatus says what Terraform last did for an object.
+type TerraformStatus struct {
+	// workspaceDigest is the SHA-256 (hex) of the workspace that was last applied.
+	// +optional
+	WorkspaceDigest string `json:"workspaceDigest,omitempty"`
+
+	// lineage of the Terraform state.
+	// +optional
+	Lineage string `json:"lineage,omitempty"`
+
+	// serial of the Terraform state.
+	// +optional
+	Serial int64 `json:"serial,omitempty"`
+
+	// terraformVersion is the version of the binary that ran last, for example "1.11.4".
+	// +optional
+	TerraformVersion string `json:"terraformVersion,omitempty"`
+
+	// providerVersion is the version of the nutanix provider that ran last.
+	// +optional
+	ProviderVersion string `json:"providerVersion,omitempty"`
+
+	// lastAppliedTime is when a plan was last applied.
+	// +optional
+	LastAppliedTime *metav1.Time `json:"lastAppliedTime,omitempty"`
+
+	// lastPlan summarises the last plan that changes something.
+	// +optional
+	LastPlan *PlanSummary `json:"lastPlan,omitempty"`
+}
+
+// PlanCause says why a plan was made.
+// +kubebuilder:validation:Enum=Create;Update;Drift;Import;Delete
+type PlanCause string
+
+const (
+	// PlanCauseCreate is the first plan of an object.
+	PlanCauseCreate PlanCause = "Create"
+
+	// PlanCauseUpdate is a plan for a changed spec.
+	PlanCauseUpdate PlanCause = "Update"
+
+	// PlanCauseDrift is a plan for an unchanged spec whose real objects changed.
+	PlanCauseDrift PlanCause = "Drift"
+
+	// PlanCauseImport is a plan that takes an existing VM into the state.
+	PlanCauseImport PlanCause = "Import"
+
+	// PlanCauseDelete is the plan of an object that is being deleted.
+	PlanCauseDelete PlanCause = "Delete"
+)
+
+// PlanSummary is the short form of a plan: counts, addresses and actions, never values.
+type PlanSummary struct {
+	// cause says why the plan was made.
+	// +required
+	Cause PlanCause `json:"cause"`
+
+	// create is the number of resources to create.
+	// +optional
+	Create int32 `json:"create,omitempty"`
+
+	// update is the number of resources to change in place.
+	// +optional
+	Update int32 `json:"update,omitempty"`
+
+	// replace is the number of resources to destroy and create again.
+	// +optional
+	Replace int32 `json:"replace,omitempty"`
+
+	// delete is the number of resources to destroy.
+	// +optional
+	Delete int32 `json:"delete,omitempty"`
+
+	// import is the number of resources to import.
+	// +optional
+	Import int32 `json:"import,omitempty"`
+
+	// changes lists the resources that the plan changes, at most 32 of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Changes []PlanChange `json:"changes,omitempty"`
+
+	// time is when the plan was made.
+	// +required
+	Time metav1.Time `json:"time"`
+}
+
+// PlanChange is what a plan does to one resource.
+type PlanChange struct {
+	// address of the resource in the workspace, for example "module.machine.nutanix_virtual_machine.this".
+	// +required
+	Address string `json:"address"`
+
+	// actions on the resource, in order, as in Terraform's plan JSON: create, update, delete, read, no-op, forget.
+	// +optional
+	// +listType=atomic
+	Actions []string `json:"actions,omitempty"`
+}
