@@ -1,0 +1,52 @@
+package terraform
+
+import (
+	"bytes"
+	"maps"
+	"os"
+)
+
+// searchPath is the PATH of every run unless the configuration names another: backends and kubeconfigs may need the
+// system's programs, a run needs nobody's private ones.
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// rootFiles are the places of the system's trusted certificates, in the order of Go's crypto/x509 on Linux.
+var rootFiles = []string{
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/ssl/ca-bundle.pem",
+	"/etc/pki/tls/cacert.pem",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/cert.pem",
+}
+
+// systemRoots returns the PEM bundle that this process trusts, or nil when there is none.
+func systemRoots() []byte {
+	for _, path := range append([]string{os.Getenv("SSL_CERT_FILE")}, rootFiles...) {
+		if content, err := os.ReadFile(path); err == nil && len(content) > 0 {
+			return content
+		}
+	}
+	return nil
+}
+
+// trustBundle joins the system's roots and the run's own certificates.
+func trustBundle(roots, own []byte) []byte {
+	return bytes.Join([][]byte{bytes.TrimRight(roots, "\n"), bytes.TrimRight(own, "\n"), nil}, []byte("\n"))
+}
+
+// environment is the whole environment of a run. The last group is ours alone: a caller that could move HOME or the CLI
+// configuration would open the door that the explicit environment closes.
+func environment(base, own map[string]string, dir runDir) map[string]string {
+	env := map[string]string{"PATH": searchPath, "LANG": "C.UTF-8"}
+	maps.Copy(env, base)
+	maps.Copy(env, own)
+	maps.Copy(env, map[string]string{
+		"HOME":               dir.home(),
+		"TMPDIR":             dir.temp(),
+		"TF_CLI_CONFIG_FILE": dir.cliConfig(),
+		"SSL_CERT_FILE":      dir.trustBundle(),
+		"CHECKPOINT_DISABLE": "1",
+	})
+	return env
+}

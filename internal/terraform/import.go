@@ -1,0 +1,24 @@
+package terraform
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-exec/tfexec"
+)
+
+func importOptions(variables string) []tfexec.ImportOption {
+	if variables == "" {
+		return nil
+	}
+	return []tfexec.ImportOption{tfexec.VarFile(variables)}
+}
+
+// Import writes the existing object id into the state at address. It changes the state at once, without a plan: prefer
+// an import block where a plan is wanted.
+func (r *Run) Import(ctx context.Context, address, id string) error {
+	return r.command(ctx, "import", func(ctx context.Context) error {
+		return r.withVariables(func(variables string) error {
+			return r.cli.Import(ctx, address, id, importOptions(variables)...)
+		})
+	})
+}

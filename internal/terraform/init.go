@@ -1,0 +1,18 @@
+package terraform
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-exec/tfexec"
+)
+
+// initOptions never upgrades: the dependency lock file decides.
+func initOptions() []tfexec.InitOption {
+	return []tfexec.InitOption{tfexec.Upgrade(false)}
+}
+
+func (r *Run) initialise(ctx context.Context) error {
+	return r.command(ctx, "init", func(ctx context.Context) error {
+		return r.cli.Init(ctx, initOptions()...)
+	})
+}

@@ -1,0 +1,45 @@
+package terraform
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics measures the commands. The class of a success is the empty string.
+type metrics struct {
+	duration *prometheus.HistogramVec
+	running  prometheus.Gauge
+}
+
+func newMetrics() *metrics {
+	return &metrics{
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "capnt_terraform_command_duration_seconds",
+			Help:    "Wall time of Terraform commands by verb and class of failure (empty: success).",
+			Buckets: []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600, 1800},
+		}, []string{"verb", "class"}),
+		running: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "capnt_terraform_commands_running",
+			Help: "Terraform commands that are running now.",
+		}),
+	}
+}
+
+// started counts a command that begins; the function it returns counts its end.
+func (m *metrics) started() func(verb string, failure *Error, elapsed time.Duration) {
+	m.running.Inc()
+	return func(verb string, failure *Error, elapsed time.Duration) {
+		m.running.Dec()
+		class := Class("")
+		if failure != nil {
+			class = failure.Class
+		}
+		m.duration.WithLabelValues(verb, string(class)).Observe(elapsed.Seconds())
+	}
+}
+
+// Collectors returns the metrics of all runs, to be registered once.
+func (t *Terraform) Collectors() []prometheus.Collector {
+	return []prometheus.Collector{t.metrics.duration, t.metrics.running}
+}

@@ -1,0 +1,85 @@
+package terraform
+
+import (
+	"strings"
+
+	tfjson "github.com/hashicorp/terraform-json"
+)
+
+// sensitiveMark stands for a value that must not be recorded.
+const sensitiveMark = "(sensitive value)"
+
+// sensitiveAttributes are attributes of the nutanix provider that carry bootstrap data although their schema does not
+// say that they are sensitive (provider reference, section 3, Secrets).
+var sensitiveAttributes = []string{"guest_customization"}
+
+// redact makes the JSON form of a plan safe to record: it drops the parts that repeat every value (variables, planned
+// values, prior state, configuration) and replaces sensitive values in the changes. An object that is imported has no
+// sensitivity marks before the change, hence both sides are masked by the marks of both.
+func redact(plan *tfjson.Plan, scrub scrubber) {
+	plan.Variables, plan.PlannedValues, plan.PriorState, plan.Config = nil, nil, nil, nil
+	for _, list := range [][]*tfjson.ResourceChange{plan.ResourceChanges, plan.ResourceDrift} {
+		for _, resource := range list {
+			redactChange(resource.Change, scrub)
+		}
+	}
+	for _, deferred := range plan.DeferredChanges {
+		if deferred.ResourceChange != nil {
+			redactChange(deferred.ResourceChange.Change, scrub)
+		}
+	}
+	for _, change := range plan.OutputChanges {
+		redactChange(change, scrub)
+	}
+}
+
+func redactChange(change *tfjson.Change, scrub scrubber) {
+	if change == nil {
+		return
+	}
+	for _, side := range []*any{&change.Before, &change.After} {
+		for _, marks := range []any{change.BeforeSensitive, change.AfterSensitive} {
+			*side = mask(*side, marks)
+		}
+		*side = scrub.value(*side)
+	}
+	change.GeneratedConfig = ""
+}
+
+// mask replaces the parts of value that marks (the plan format's tree of booleans) names.
+func mask(value, marks any) any {
+	if value == nil {
+		return nil
+	}
+	switch marks := marks.(type) {
+	case bool:
+		if marks {
+			return sensitiveMark
+		}
+	case []any:
+		if list, ok := value.([]any); ok {
+			for i := range min(len(list), len(marks)) {
+				list[i] = mask(list[i], marks[i])
+			}
+		}
+	case map[string]any:
+		if object, ok := value.(map[string]any); ok {
+			for name, mark := range marks {
+				if inner, found := object[name]; found {
+					object[name] = mask(inner, mark)
+				}
+			}
+		}
+	}
+	return value
+}
+
+// isSensitiveAttribute says whether an attribute is treated as sensitive whatever the plan says.
+func isSensitiveAttribute(name string) bool {
+	for _, prefix := range sensitiveAttributes {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}

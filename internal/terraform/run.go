@@ -1,0 +1,128 @@
+package terraform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/hashicorp/terraform-exec/tfexec"
+)
+
+// RunOptions is what one run is given.
+type RunOptions struct {
+	// Files are the workspace's files by slash-separated path.
+	Files map[string][]byte
+	// Variables are sensitive input variables. They are on disk only while a plan or an import reads them, and in the
+	// plan file.
+	Variables map[string]string
+	// Env is added to the environment, for example the endpoint and token of a gateway session.
+	Env map[string]string
+	// CABundle is trusted besides the system's roots: PEM.
+	CABundle []byte
+}
+
+// Run is one workspace in a private directory. Its methods may be called from several goroutines and then run one
+// after the other. Close it in every case.
+type Run struct {
+	terraform *Terraform
+	options   RunOptions
+	dir       runDir
+	cli       *tfexec.Terraform
+	stderr    *tail
+	scrub     scrubber
+
+	mutex  sync.Mutex
+	closed bool
+}
+
+var errClosed = errors.New("using a terraform run: it is closed; open another")
+
+// Open makes the directory of a run, writes its files and initialises the workspace. When it fails nothing is left
+// behind.
+func (t *Terraform) Open(ctx context.Context, options RunOptions) (*Run, error) {
+	run, err := t.prepare(options)
+	if err == nil {
+		err = run.initialise(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, run.Close())
+	}
+	return run, nil
+}
+
+// prepare does everything of Open that needs no process. The run it returns must be closed even with an error.
+func (t *Terraform) prepare(options RunOptions) (*Run, error) {
+	run := &Run{
+		terraform: t,
+		options:   options,
+		stderr:    &tail{},
+		scrub:     newScrubber(options.Variables, t.config.Env, options.Env),
+	}
+	var err error
+	if run.dir, err = newRunDir(t.config.ScratchDir); err != nil {
+		return run, fmt.Errorf("making a run directory in %s: %w", t.config.ScratchDir, err)
+	}
+	for path, content := range map[string][]byte{
+		run.dir.cliConfig():   cliConfig(t.config.MirrorDir),
+		run.dir.trustBundle(): trustBundle(t.roots, options.CABundle),
+	} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			return run, fmt.Errorf("preparing a run directory: %w", err)
+		}
+	}
+	if err := run.dir.writeFile(lockFileName, t.lockFile); err != nil {
+		return run, err
+	}
+	for name, content := range options.Files {
+		if err := run.dir.writeFile(name, content); err != nil {
+			return run, err
+		}
+	}
+	return run, run.connect()
+}
+
+// connect makes the terraform-exec value of this run.
+func (r *Run) connect() error {
+	config := r.terraform.config
+	cli, err := tfexec.NewTerraform(r.dir.workspace(), config.Binary.Path)
+	if err != nil {
+		return fmt.Errorf("preparing a terraform run: %w", err)
+	}
+	if err := cli.SetEnv(environment(config.Env, r.options.Env, r.dir)); err != nil {
+		return fmt.Errorf("preparing the environment of a terraform run: %w; pass it another way", err)
+	}
+	if err := cli.SetWaitDelay(config.InterruptGrace); err != nil {
+		return fmt.Errorf("preparing a terraform run: %w", err)
+	}
+	cli.SetStderr(r.stderr)
+	r.cli = cli
+	return nil
+}
+
+// WriteFile adds or replaces a file of the workspace; name is a slash-separated path inside it.
+func (r *Run) WriteFile(name string, content []byte) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.closed {
+		return errClosed
+	}
+	return r.dir.writeFile(name, content)
+}
+
+// Close waits for a command that still runs, ends what it left running in the directory and removes the directory. It
+// may be called more than once.
+func (r *Run) Close() error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.closed = true
+	if r.dir == "" {
+		return nil
+	}
+	killLeftovers(string(r.dir))
+	if err := os.RemoveAll(string(r.dir)); err != nil {
+		return fmt.Errorf("removing run directory %s: %w", r.dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package terraform
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// ProviderSource is the address of the nutanix provider as workspaces must write it: the explicit host makes Terraform
+// and OpenTofu find it in the same mirror.
+const ProviderSource = "registry.terraform.io/nutanix/nutanix"
+
+// defaultInterruptGrace leaves an interrupted provider call the time to end and the state to be written.
+const defaultInterruptGrace = 2 * time.Minute
+
+const lockFileName = ".terraform.lock.hcl"
+
+// Config is what all runs share.
+type Config struct {
+	// Binary is the Terraform or OpenTofu to run, see Find.
+	Binary Binary
+	// MirrorDir is an unpacked filesystem mirror with the nutanix provider and its dependency lock file
+	// (.terraform.lock.hcl).
+	MirrorDir string
+	// ScratchDir is where run directories are made; empty means the system's temporary directory.
+	ScratchDir string
+	// Env is the environment of every run, for example KUBE_CONFIG_PATH, KUBERNETES_SERVICE_HOST or HTTPS_PROXY for a
+	// state backend. RunOptions.Env wins over it.
+	Env map[string]string
+	// InterruptGrace is how long an interrupted command may take to write its state and release its lock before it is
+	// killed; zero means two minutes.
+	InterruptGrace time.Duration
+}
+
+// Terraform opens runs. It is safe for concurrent use.
+type Terraform struct {
+	config   Config
+	lockFile []byte
+	roots    []byte
+	metrics  *metrics
+}
+
+// New checks the configuration and reads the dependency lock file of the mirror.
+func New(config Config) (*Terraform, error) {
+	if config.Binary.Path == "" {
+		return nil, errors.New("configuring terraform: Binary.Path is empty; find a binary with Find first")
+	}
+	if config.ScratchDir == "" {
+		config.ScratchDir = os.TempDir()
+	}
+	if config.InterruptGrace == 0 {
+		config.InterruptGrace = defaultInterruptGrace
+	}
+	for _, path := range []*string{&config.Binary.Path, &config.MirrorDir, &config.ScratchDir} {
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return nil, fmt.Errorf("configuring terraform: making %q absolute: %w", *path, err)
+		}
+		*path = absolute
+	}
+	lockFile, err := readLockFile(config.MirrorDir)
+	if err != nil {
+		return nil, err
+	}
+	return &Terraform{config: config, lockFile: lockFile, roots: systemRoots(), metrics: newMetrics()}, nil
+}
+
+// Binary returns the Terraform or OpenTofu that is run.
+func (t *Terraform) Binary() Binary { return t.config.Binary }
+
+// readLockFile reads the dependency lock file of a mirror. A lock file without the provider would let init record
+// whatever it finds, so it is refused.
+func readLockFile(mirror string) ([]byte, error) {
+	path := filepath.Join(mirror, lockFileName)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the dependency lock file of the provider mirror: %w", err)
+	}
+	if !strings.Contains(string(content), `provider "`+ProviderSource+`"`) {
+		return nil, fmt.Errorf("reading the dependency lock file %s: it does not lock %s; build the mirror again", path, ProviderSource)
+	}
+	return content, nil
+}
