@@ -1,0 +1,177 @@
+// Package gateway is the loopback door through which every Terraform run reaches Prism Central.
+//
+// It is a TLS reverse proxy on a loopback address. Each run gets a Session: a token of its own that serves as the password
+// of the nutanix provider. The gateway replaces the token by the real credentials and forwards over one verified,
+// kept-alive and rate-limited connection pool per Prism Central. The promises, each of them a test:
+//
+//   - the real credentials are in no environment and no file of the child; the token never reaches Prism Central;
+//   - a ReadOnly session is refused every request that could change something;
+//   - the VM that a create made is reported (RunOptions.OnCreate) before its reply is passed on, and also when the child
+//     is gone by then;
+//   - reads are repeated within a bound when they meet a passing fault, writes never;
+//   - bodies pass unchanged, in both directions.
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/capnt/capnt/internal/prism/transport"
+)
+
+// DefaultAddress is the provider's own default port on loopback: provider 1.9.5 ignores NUTANIX_PORT. A second manager
+// on one machine takes another loopback address (127.0.0.2:9440), not another port.
+const DefaultAddress = "127.0.0.1:9440"
+
+const (
+	defaultShutdownTimeout = 25 * time.Second
+	defaultWaitTimeout     = 5 * time.Minute
+	readHeaderTimeout      = 10 * time.Second
+)
+
+// Options of a Gateway.
+type Options struct {
+	// Address is host:port to listen on; the host must be a loopback address. Empty means DefaultAddress.
+	Address string
+	Log     logr.Logger
+	// Registerer receives the metrics capnt_gateway_*; nil means that nobody does.
+	Registerer prometheus.Registerer
+	// QPS and Burst limit the requests per second to each distinct upstream. QPS 0 means no limit.
+	QPS   float32
+	Burst int
+	// Retry bounds the repetition of reads; zero fields have defaults.
+	Retry Retry
+	// Journal bounds the repetition of OnCreate; zero fields have defaults.
+	Journal Retry
+	// WaitTimeout is how long the provider waits for a power state or an address of a VM (NUTANIX_WAIT_TIMEOUT, whole
+	// minutes, at least one). Zero means 5 minutes; the provider's own default, 1 minute, fails on a busy Prism Central.
+	WaitTimeout time.Duration
+	// ShutdownTimeout is how long Start goes on serving open sessions after its context has ended, so that an
+	// interrupted run can finish its requests. Zero means 25 s, a little less than controller-runtime waits.
+	ShutdownTimeout time.Duration
+}
+
+// Gateway serves sessions. It implements manager.Runnable and manager.LeaderElectionRunnable of controller-runtime.
+type Gateway struct {
+	options  Options
+	log      logr.Logger
+	listener net.Listener
+	tls      *tls.Config
+	caBundle []byte
+	metrics  *metrics
+	sessions *registry
+	pools    *pools
+}
+
+// New listens on the address, so that a taken port is an error of the start and not of a run. Start serves.
+func New(options Options) (*Gateway, error) {
+	options = withDefaults(options)
+	host, err := loopbackHost(options.Address)
+	if err != nil {
+		return nil, err
+	}
+	authority, err := newAuthority(host)
+	if err != nil {
+		return nil, fmt.Errorf("making the gateway's certificate: %w", err)
+	}
+	metrics, err := newMetrics(options.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("registering the gateway's metrics: %w", err)
+	}
+	listener, err := net.Listen("tcp", options.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for Terraform runs on %s (another manager on this machine needs another loopback address, for example 127.0.0.2:9440): %w", options.Address, err)
+	}
+	return &Gateway{
+		options:  options,
+		log:      options.Log.WithName("gateway"),
+		listener: listener,
+		tls:      authority.serverConfig(),
+		caBundle: authority.bundle,
+		metrics:  metrics,
+		sessions: newRegistry(),
+		pools:    newPools(transport.Options{QPS: options.QPS, Burst: options.Burst}),
+	}, nil
+}
+
+func withDefaults(options Options) Options {
+	if options.Address == "" {
+		options.Address = DefaultAddress
+	}
+	if options.WaitTimeout == 0 {
+		options.WaitTimeout = defaultWaitTimeout
+	}
+	if options.ShutdownTimeout == 0 {
+		options.ShutdownTimeout = defaultShutdownTimeout
+	}
+	options.Retry = options.Retry.withDefaults(readRetry)
+	options.Journal = options.Journal.withDefaults(journalRetry)
+	return options
+}
+
+// loopbackHost returns the host of address, which has to be a loopback IP address: the gateway lends credentials.
+func loopbackHost(address string) (net.IP, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("parsing gateway address %q: host:port is needed: %w", address, err)
+	}
+	ip := net.ParseIP(host)
+	if ip == nil || !ip.IsLoopback() {
+		return nil, fmt.Errorf("parsing gateway address %q: %q is not a loopback IP address, use for example 127.0.0.1", address, host)
+	}
+	return ip, nil
+}
+
+// Addr is the host:port that the gateway listens on.
+func (g *Gateway) Addr() string {
+	return g.listener.Addr().String()
+}
+
+// NeedLeaderElection is false: only a leader opens sessions, and the door is open before it needs it.
+func (g *Gateway) NeedLeaderElection() bool {
+	return false
+}
+
+// Start serves until ctx ends and the open sessions are closed, or Options.ShutdownTimeout has passed.
+func (g *Gateway) Start(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           g.handler(),
+		TLSConfig:         g.tls,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ErrorLog:          errorLog(g.log),
+		Protocols:         new(http.Protocols),
+	}
+	server.Protocols.SetHTTP1(true)
+	served := make(chan error, 1)
+	go func() { served <- server.ServeTLS(g.listener, "", "") }()
+	g.log.Info("Serving Terraform runs", "address", g.Addr())
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving Terraform runs on %s: %w", g.Addr(), err)
+	case <-ctx.Done():
+	}
+	return g.shutdown(context.WithoutCancel(ctx), server)
+}
+
+func (g *Gateway) shutdown(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, g.options.ShutdownTimeout)
+	defer cancel()
+	defer g.pools.close()
+	select {
+	case <-g.sessions.drained():
+	case <-ctx.Done():
+		g.log.Info("Stopping although sessions are open", "sessions", g.sessions.len())
+	}
+	if err := server.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("stopping the gateway: %w", err)
+	}
+	return server.Close()
+}

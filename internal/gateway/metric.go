@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the gateway. No label holds a path, an object, an account or anything else that grows without bound.
+type metrics struct {
+	requests        *prometheus.CounterVec
+	duration        *prometheus.HistogramVec
+	retries         *prometheus.CounterVec
+	refusals        *prometheus.CounterVec
+	journalFailures prometheus.Counter
+	sessions        prometheus.Gauge
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	const namespace, subsystem = "capnt", "gateway"
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "requests_total",
+			Help: "Requests of Terraform runs, by method, class of the answer's status and mode of the session.",
+		}, []string{"method", "status", "mode"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "request_duration_seconds",
+			Help:    "Time from a request of a Terraform run to the end of its answer, repetitions included.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 11),
+		}, []string{"method", "mode"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "retries_total",
+			Help: "Reads that were repeated, by fault: a status, or connection.",
+		}, []string{"fault"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "refusals_total",
+			Help: "Requests of Terraform runs that were not forwarded, by reason.",
+		}, []string{"reason"}),
+		journalFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "journal_failures_total",
+			Help: "Created VMs that could not be noted before the reply was passed on.",
+		}),
+		sessions: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "sessions",
+			Help: "Open sessions of Terraform runs.",
+		}),
+	}
+	if registerer == nil {
+		return m, nil
+	}
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.retries, m.refusals, m.journalFailures, m.sessions} {
+		if err := registerer.Register(collector); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) observe(method string, session *Session, status int, took time.Duration) {
+	mode := "none"
+	if session != nil {
+		mode = session.options.Mode.String()
+	}
+	method = knownMethod(method)
+	m.requests.WithLabelValues(method, strconv.Itoa(status/100)+"xx", mode).Inc()
+	m.duration.WithLabelValues(method, mode).Observe(took.Seconds())
+}
+
+// knownMethod keeps the label's values few: a client may send any method.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return method
+	}
+	return "OTHER"
+}

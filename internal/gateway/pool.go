@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"sync"
+	"time"
+
+	"github.com/capnt/capnt/internal/prism/transport"
+)
+
+// poolIdle is how long the connections, the Prism session and the rate limit of an upstream outlive its last session.
+const poolIdle = 10 * time.Minute
+
+// pool is the one transport of a distinct upstream.
+type pool struct {
+	*transport.Transport
+	digest string
+	users  int
+	idleAt time.Time
+}
+
+// pools shares transports between sessions, one per distinct upstream. Other credentials, or another trust bundle, make
+// another upstream: nothing is shared between them.
+type pools struct {
+	mu       sync.Mutex
+	options  transport.Options
+	now      func() time.Time
+	byDigest map[string]*pool
+}
+
+func newPools(options transport.Options) *pools {
+	return &pools{options: options, now: time.Now, byDigest: map[string]*pool{}}
+}
+
+func (p *pools) acquire(upstream Upstream) (*pool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.evict()
+	digest := upstream.Digest()
+	shared := p.byDigest[digest]
+	if shared == nil {
+		made, err := transport.New(upstream, p.options)
+		if err != nil {
+			return nil, err
+		}
+		shared = &pool{Transport: made, digest: digest}
+		p.byDigest[digest] = shared
+	}
+	shared.users++
+	return shared, nil
+}
+
+func (p *pools) release(shared *pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	shared.users--
+	shared.idleAt = p.now()
+	p.evict()
+}
+
+func (p *pools) evict() {
+	for digest, shared := range p.byDigest {
+		if shared.users == 0 && p.now().Sub(shared.idleAt) > poolIdle {
+			shared.CloseIdleConnections()
+			delete(p.byDigest, digest)
+		}
+	}
+}
+
+func (p *pools) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, shared := range p.byDigest {
+		shared.CloseIdleConnections()
+	}
+}
