@@ -1,0 +1,129 @@
+package renderer
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// body writes attributes and blocks in the order of its calls. Names of attributes and blocks are ours; whatever a user
+// wrote comes in as a value or as a comment.
+type body struct {
+	*hclwrite.Body
+}
+
+func newBody(hclBody *hclwrite.Body) body {
+	return body{hclBody}
+}
+
+// block appends a nested block and returns its body.
+func (b body) block(name string, labels ...string) body {
+	return body{b.AppendNewBlock(name, labels).Body()}
+}
+
+func (b body) text(name, value string) {
+	b.SetAttributeValue(name, cty.StringVal(value))
+}
+
+func (b body) number(name string, value int64) {
+	b.SetAttributeValue(name, cty.NumberIntVal(value))
+}
+
+func (b body) flag(name string, value bool) {
+	b.SetAttributeValue(name, cty.BoolVal(value))
+}
+
+// reference writes an expression such as module.machine.vm_uuid. What is no such expression becomes a string, which
+// Terraform then refuses at that place.
+func (b body) reference(name, address string) {
+	traversal, diagnostics := hclsyntax.ParseTraversalAbs([]byte(address), "", hcl.InitialPos)
+	if diagnostics.HasErrors() {
+		b.text(name, address)
+		return
+	}
+	b.SetAttributeTraversal(name, traversal)
+}
+
+// expression writes an attribute from ready-made tokens, with an optional comment behind it.
+func (b body) expression(name string, value hclwrite.Tokens, note string) {
+	b.AppendUnstructuredTokens(assignment(name, value, note))
+}
+
+// entity writes the UUID of something in Prism, with its name as a comment.
+func (b body) entity(name string, ref Ref) {
+	b.expression(name, literal(cty.StringVal(ref.UUID)), ref.Name)
+}
+
+// literal is the only way of a value into an expression: hclwrite escapes quotes, newlines, ${ and %{.
+func literal(value cty.Value) hclwrite.Tokens {
+	return hclwrite.TokensForValue(value)
+}
+
+// assignment is one line: name = value # note.
+func assignment(name string, value hclwrite.Tokens, note string) hclwrite.Tokens {
+	tokens := hclwrite.Tokens{
+		{Type: hclsyntax.TokenIdent, Bytes: []byte(name)},
+		{Type: hclsyntax.TokenEqual, Bytes: []byte{'='}},
+	}
+	return endLine(append(tokens, value...), note)
+}
+
+// endLine ends a line, with the note as a comment if there is one.
+func endLine(tokens hclwrite.Tokens, note string) hclwrite.Tokens {
+	if note == "" {
+		return append(tokens, newline())
+	}
+	return append(tokens, &hclwrite.Token{Type: hclsyntax.TokenComment, Bytes: []byte("# " + printable(note) + "\n")})
+}
+
+// printable escapes what could end a comment or hide its text: newlines, control characters, bidirectional marks.
+func printable(note string) string {
+	quoted := strconv.Quote(note)
+	return quoted[1 : len(quoted)-1]
+}
+
+// listTokens writes one element per line, each with the note of the same index.
+func listTokens(elements []hclwrite.Tokens, notes []string) hclwrite.Tokens {
+	tokens := hclwrite.Tokens{{Type: hclsyntax.TokenOBrack, Bytes: []byte{'['}}, newline()}
+	for i, element := range elements {
+		tokens = append(tokens, element...)
+		tokens = append(tokens, &hclwrite.Token{Type: hclsyntax.TokenComma, Bytes: []byte{','}})
+		tokens = endLine(tokens, notes[i])
+	}
+	return append(tokens, &hclwrite.Token{Type: hclsyntax.TokenCBrack, Bytes: []byte{']'}})
+}
+
+// objectTokens writes one assignment per line.
+func objectTokens(assignments ...hclwrite.Tokens) hclwrite.Tokens {
+	tokens := hclwrite.Tokens{{Type: hclsyntax.TokenOBrace, Bytes: []byte{'{'}}, newline()}
+	for _, line := range assignments {
+		tokens = append(tokens, line...)
+	}
+	return append(tokens, &hclwrite.Token{Type: hclsyntax.TokenCBrace, Bytes: []byte{'}'}})
+}
+
+// mapTokens writes one entry per line in the order of the keys. Keys are always quoted: a bare word "for" would start an
+// expression.
+func mapTokens(values map[string]string) hclwrite.Tokens {
+	var lines []hclwrite.Tokens
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		line := append(literal(cty.StringVal(key)), &hclwrite.Token{Type: hclsyntax.TokenEqual, Bytes: []byte{'='}})
+		line = append(line, literal(cty.StringVal(values[key]))...)
+		lines = append(lines, endLine(line, ""))
+	}
+	return objectTokens(lines...)
+}
+
+func newline() *hclwrite.Token {
+	return &hclwrite.Token{Type: hclsyntax.TokenNewline, Bytes: []byte{'\n'}}
+}
+
+// formatted returns the file in canonical layout.
+func formatted(file *hclwrite.File) []byte {
+	return hclwrite.Format(file.Bytes())
+}

@@ -1,0 +1,105 @@
+package renderer
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/capnt/capnt/tfmodules"
+)
+
+const (
+	// ProviderSource is the address of the provider, with its host, so that Terraform and OpenTofu find it in one mirror.
+	ProviderSource = "registry.terraform.io/nutanix/nutanix"
+
+	// requiredVersion is the oldest Terraform that runs the modules' tests; OpenTofu counts from 1.6 and passes too.
+	requiredVersion = ">= 1.7.0"
+)
+
+// blockArguments lists, by backend, the nested arguments that are written as blocks. All others are objects.
+var blockArguments = map[string][]string{
+	"remote":     {"workspaces"},
+	"kubernetes": {"exec"},
+}
+
+// rootFiles renders what all root modules share: versions.tf, backend.tf, provider.tf and the copy of the module.
+func rootFiles(settings Settings, role string) (map[string][]byte, error) {
+	module, err := tfmodules.Files(tfmodules.APIV3, role)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{
+		"versions.tf": versionsFile(settings.ProviderVersion),
+		"backend.tf":  backendFile(settings.Backend),
+		"provider.tf": providerFile(),
+	}
+	for name, content := range module {
+		files[path.Join("modules", role, name)] = content
+	}
+	return files, nil
+}
+
+func versionsFile(providerVersion string) []byte {
+	file := hclwrite.NewEmptyFile()
+	terraform := newBody(file.Body()).block("terraform")
+	terraform.text("required_version", requiredVersion)
+	terraform.AppendNewline()
+	terraform.block("required_providers").SetAttributeValue("nutanix", cty.ObjectVal(map[string]cty.Value{
+		"source":  cty.StringVal(ProviderSource),
+		"version": cty.StringVal("= " + providerVersion),
+	}))
+	return formatted(file)
+}
+
+// providerFile leaves the provider without arguments: endpoint and credentials come from the environment of a run.
+func providerFile() []byte {
+	file := hclwrite.NewEmptyFile()
+	newBody(file.Body()).block("provider", "nutanix")
+	return formatted(file)
+}
+
+func backendFile(backend Backend) []byte {
+	file := hclwrite.NewEmptyFile()
+	block := newBody(file.Body()).block("terraform").block("backend", backend.Type)
+
+	nested := map[string]map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(backend.Config)) {
+		outer, inner, dotted := strings.Cut(key, ".")
+		if !dotted {
+			block.text(key, backend.Config[key])
+			continue
+		}
+		if nested[outer] == nil {
+			nested[outer] = map[string]string{}
+		}
+		nested[outer][inner] = backend.Config[key]
+	}
+	for _, outer := range slices.Sorted(maps.Keys(nested)) {
+		if slices.Contains(blockArguments[backend.Type], outer) {
+			inner := block.block(outer)
+			for _, key := range slices.Sorted(maps.Keys(nested[outer])) {
+				inner.text(key, nested[outer][key])
+			}
+			continue
+		}
+		block.expression(outer, mapTokens(nested[outer]), "")
+	}
+	return formatted(file)
+}
+
+// outputsFile passes outputs of the module on.
+func outputsFile(role string, names ...string) []byte {
+	file := hclwrite.NewEmptyFile()
+	root := newBody(file.Body())
+	for i, name := range names {
+		if i > 0 {
+			root.AppendNewline()
+		}
+		root.block("output", name).reference("value", "module."+role+"."+name)
+	}
+	return formatted(file)
+}

@@ -1,0 +1,161 @@
+package renderer
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// ErrInvalidInput marks every error that only other inputs can cure.
+var ErrInvalidInput = errors.New("invalid input")
+
+// InputError says which field is wrong, and why. It is ErrInvalidInput.
+type InputError struct {
+	// Field is the path of the field in Machine, Cluster or Settings, for example disks[1].index.
+	Field string
+	// Reason completes the sentence "<field> ...".
+	Reason string
+}
+
+func (e *InputError) Error() string {
+	return fmt.Sprintf("%s: %s %s", ErrInvalidInput, e.Field, e.Reason)
+}
+
+// Is makes the error ErrInvalidInput.
+func (e *InputError) Is(target error) bool { return target == ErrInvalidInput }
+
+var (
+	uuidPattern    = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	versionPattern = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$`)
+	namePattern    = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	keyPattern     = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$`)
+)
+
+// problems collects what is wrong, so that a user sees all of it at once.
+type problems []error
+
+func (p *problems) add(field, format string, args ...any) {
+	*p = append(*p, &InputError{Field: field, Reason: fmt.Sprintf(format, args...)})
+}
+
+// check adds a problem unless ok.
+func (p *problems) check(ok bool, field, format string, args ...any) {
+	if !ok {
+		p.add(field, format, args...)
+	}
+}
+
+// text checks that Terraform can hold the string unchanged: it reads UTF-8 and normalises to NFC.
+func (p *problems) text(field, value string) {
+	switch {
+	case !utf8.ValidString(value):
+		p.add(field, "is not UTF-8")
+	case !norm.NFC.IsNormalString(value):
+		p.add(field, "is not in Unicode normal form C, and Terraform would change it; write its accents as single characters")
+	}
+}
+
+func (p *problems) required(field, value string) {
+	p.check(value != "", field, "must not be empty")
+	p.text(field, value)
+}
+
+func (p *problems) ref(field string, ref Ref) {
+	p.check(uuidPattern.MatchString(ref.UUID), field+".uuid", "must be a UUID, not %q", ref.UUID)
+}
+
+func (p *problems) oneOf(field, value string, allowed ...string) {
+	p.check(slices.Contains(allowed, value), field, "must be one of %s, not %q", strings.Join(allowed, ", "), value)
+}
+
+func (p problems) err(doing string) error {
+	if len(p) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, errors.Join(p...))
+}
+
+func validateMachine(settings Settings, machine Machine) error {
+	var found problems
+	validateSettings(&found, settings)
+	found.required("name", machine.Name)
+	found.text("description", machine.Description)
+	found.ref("prismElement", machine.PrismElement)
+	if machine.Project != nil {
+		found.ref("project", *machine.Project)
+	}
+	found.check(len(machine.Subnets) > 0, "subnets", "must name at least one subnet")
+	for i, subnet := range machine.Subnets {
+		found.ref(fmt.Sprintf("subnets[%d]", i), subnet)
+	}
+	found.check(machine.Sockets >= 1, "sockets", "must be at least 1")
+	found.check(machine.VCPUsPerSocket >= 1, "vcpusPerSocket", "must be at least 1")
+	found.check(machine.MemoryMiB >= 1, "memoryMiB", "must be at least 1")
+	found.oneOf("bootType", machine.BootType, "", BootLegacy, BootUEFI)
+	validateDisks(&found, machine)
+	validateGPUs(&found, machine.GPUs)
+	for _, key := range slices.Sorted(maps.Keys(machine.Categories)) {
+		found.required(fmt.Sprintf("categories key %q", key), key)
+		found.required(fmt.Sprintf("categories[%q]", key), machine.Categories[key])
+	}
+	return found.err(fmt.Sprintf("rendering workspace of machine %q", machine.Name))
+}
+
+func validateGPUs(found *problems, gpus []GPU) {
+	for i, gpu := range gpus {
+		field := fmt.Sprintf("gpus[%d]", i)
+		found.required(field+".vendor", gpu.Vendor)
+		found.oneOf(field+".mode", gpu.Mode, "PASSTHROUGH_GRAPHICS", "PASSTHROUGH_COMPUTE", "VIRTUAL")
+		found.check(gpu.DeviceID > 0, field+".deviceID", "must be above 0")
+	}
+}
+
+func validateCluster(settings Settings, cluster Cluster) error {
+	var found problems
+	validateSettings(&found, settings)
+	for field, value := range map[string]string{"categoryKey": cluster.CategoryKey, "categoryValue": cluster.CategoryValue} {
+		found.required(field, value)
+		// Prism keeps categories of up to 64 characters.
+		found.check(utf8.RuneCountInString(value) <= 64, field, "must have at most 64 characters, not %d", utf8.RuneCountInString(value))
+	}
+	return found.err("rendering workspace of cluster category")
+}
+
+func validateSettings(found *problems, settings Settings) {
+	found.check(versionPattern.MatchString(settings.ProviderVersion), "providerVersion",
+		"must be an exact version such as 1.9.5, not %q", settings.ProviderVersion)
+	found.check(namePattern.MatchString(settings.Backend.Type), "backend.type",
+		"must be the name of a Terraform backend such as kubernetes, not %q", settings.Backend.Type)
+	config := settings.Backend.Config
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		field := fmt.Sprintf("backend.config[%q]", key)
+		outer, _, dotted := strings.Cut(key, ".")
+		_, taken := config[outer]
+		found.check(keyPattern.MatchString(key), field, "is no argument of a backend: lower-case letters, digits, _ and at most one dot")
+		found.check(!dotted || !taken, field, "contradicts the plain argument %q", outer)
+		found.check(!holdsSecret(key, config[key]), field,
+			"holds a secret, which must not be written into a workspace; put it into the Secret that configSecretRef names")
+		found.text(field, config[key])
+	}
+}
+
+// secretArguments are the arguments of Terraform's backends that are secrets by themselves.
+var secretArguments = []string{
+	"access_key", "access_token", "client_certificate_password", "client_key", "client_private_key_pem", "client_secret",
+	"credentials", "customer_encryption_key", "encryption_key", "oidc_request_token", "oidc_token", "password",
+	"sas_token", "secret_id", "secret_key", "security_token", "sse_customer_key", "token",
+}
+
+// urlPassword finds a password inside a URL or a connection string.
+var urlPassword = regexp.MustCompile(`://[^/@\s:]*:[^/@\s]+@|(?i:\bpassword\s*=)`)
+
+func holdsSecret(key, value string) bool {
+	name := key[strings.LastIndex(key, ".")+1:]
+	return slices.Contains(secretArguments, name) || urlPassword.MatchString(value)
+}

@@ -1,0 +1,85 @@
+// Package renderer turns resolved inputs into a Terraform workspace: the files of one root module and a digest of them.
+//
+// It is pure: no client, clock, environment or process. The same inputs give the same bytes. Strings that came from a
+// user reach the configuration only as literals (see hcl.go), names only as comments, bootstrap data and credentials
+// not at all.
+package renderer
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+)
+
+// Addresses of the resources in the rendered workspaces.
+const (
+	MachineAddress       = "module.machine.nutanix_virtual_machine.this"
+	CategoryKeyAddress   = "module.cluster.nutanix_category_key.this"
+	CategoryValueAddress = "module.cluster.nutanix_category_value.this"
+)
+
+// UserDataVariable is the sensitive variable of a machine workspace with cloud-init: the bootstrap data, base64. It has
+// no default, so every run must be given it. It matters only while the VM is created; afterwards any base64 string will
+// do, the empty one too.
+const UserDataVariable = "user_data"
+
+const importFile = "import.tf"
+
+// Workspace is one root module, ready to be written to an empty directory.
+type Workspace struct {
+	// Files holds the content by slash-separated path relative to the directory.
+	Files map[string][]byte
+	// Digest is the SHA-256, in hex, of all files but import.tf: the name of what is wanted, however it is reached.
+	Digest string
+}
+
+// newWorkspace parses every file again before it lets it out: what is no HCL here would fail far away.
+func newWorkspace(files map[string][]byte) (Workspace, error) {
+	for name, content := range files {
+		if _, diagnostics := hclsyntax.ParseConfig(content, name, hcl.InitialPos); diagnostics.HasErrors() {
+			return Workspace{}, fmt.Errorf("checking rendered file %s: %w", name, diagnostics)
+		}
+	}
+	return Workspace{Files: files, Digest: digest(files)}, nil
+}
+
+// digest hashes names and contents in the order of the names. Each is preceded by its length, so that no two sets of
+// files can run together into the same bytes.
+func digest(files map[string][]byte) string {
+	hash := sha256.New()
+	write := func(part []byte) {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		hash.Write(length[:])
+		hash.Write(part)
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if name == importFile {
+			continue
+		}
+		write([]byte(name))
+		write(files[name])
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// WithImport returns a copy of the workspace with an import block that takes the existing object id into the state under
+// address (MachineAddress with the UUID of a VM; CategoryKeyAddress with the key). The digest stays the same. The
+// provider cannot import a category value.
+func (w Workspace) WithImport(address, id string) Workspace {
+	file := hclwrite.NewEmptyFile()
+	block := newBody(file.Body()).block("import")
+	block.reference("to", address)
+	block.text("id", id)
+
+	files := maps.Clone(w.Files)
+	files[importFile] = file.Bytes()
+	return Workspace{Files: files, Digest: w.Digest}
+}

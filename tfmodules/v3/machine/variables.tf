@@ -1,0 +1,178 @@
+variable "name" {
+  description = "Name of the virtual machine, and its host name when cloud-init is used."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = length(var.name) > 0
+    error_message = "The name must not be empty."
+  }
+}
+
+variable "description" {
+  description = "Description of the virtual machine. It carries the mark by which its owner recognises it."
+  type        = string
+  nullable    = false
+  default     = ""
+}
+
+variable "prism_element_uuid" {
+  description = "UUID of the Prism Element (AOS cluster) that runs the virtual machine."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", var.prism_element_uuid))
+    error_message = "The prism_element_uuid must be a UUID."
+  }
+}
+
+variable "project_uuid" {
+  description = "UUID of the Prism project that owns the virtual machine; null leaves it in the default project."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.project_uuid == null || can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", var.project_uuid))
+    error_message = "The project_uuid must be a UUID."
+  }
+}
+
+variable "subnet_uuids" {
+  description = "UUIDs of the subnets, one network interface each, in this order."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.subnet_uuids) > 0
+    error_message = "At least one subnet is needed: a machine without an address never becomes a node."
+  }
+
+  validation {
+    condition     = alltrue([for uuid in var.subnet_uuids : can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", uuid))])
+    error_message = "Every entry of subnet_uuids must be a UUID."
+  }
+}
+
+variable "num_sockets" {
+  description = "Number of virtual CPU sockets."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.num_sockets >= 1 && floor(var.num_sockets) == var.num_sockets
+    error_message = "The num_sockets must be a whole number, at least 1."
+  }
+}
+
+variable "num_vcpus_per_socket" {
+  description = "Number of virtual CPUs of each socket."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.num_vcpus_per_socket >= 1 && floor(var.num_vcpus_per_socket) == var.num_vcpus_per_socket
+    error_message = "The num_vcpus_per_socket must be a whole number, at least 1."
+  }
+}
+
+variable "memory_size_mib" {
+  description = "Memory in MiB."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.memory_size_mib >= 1 && floor(var.memory_size_mib) == var.memory_size_mib
+    error_message = "The memory_size_mib must be a whole number, at least 1."
+  }
+}
+
+variable "boot_type" {
+  description = "Firmware: LEGACY or UEFI, booting from CD-ROM, disk and network in this order; null leaves both to Prism."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.boot_type == null || contains(["LEGACY", "UEFI"], coalesce(var.boot_type, "LEGACY"))
+    error_message = "The boot_type must be LEGACY or UEFI."
+  }
+}
+
+variable "disks" {
+  description = <<-EOT
+    Disks and CD-ROMs, the system disk first. device_type is DISK or CDROM; adapter_type is SCSI, IDE, PCI or SATA;
+    device_index counts per adapter. A disk takes the size of its image when size_mib is null. flash_mode needs
+    storage_container_uuid.
+  EOT
+  type = list(object({
+    device_type            = string
+    adapter_type           = string
+    device_index           = number
+    size_mib               = optional(number)
+    image_uuid             = optional(string)
+    storage_container_uuid = optional(string)
+    flash_mode             = optional(bool, false)
+  }))
+  nullable = false
+
+  validation {
+    condition     = length(var.disks) > 0
+    error_message = "At least one disk is needed: the system disk."
+  }
+
+  validation {
+    condition     = alltrue([for disk in var.disks : contains(["DISK", "CDROM"], disk.device_type) && contains(["SCSI", "IDE", "PCI", "SATA"], disk.adapter_type)])
+    error_message = "Every disk needs device_type DISK or CDROM and adapter_type SCSI, IDE, PCI or SATA."
+  }
+
+  validation {
+    condition     = length(distinct([for disk in var.disks : "${disk.adapter_type}.${disk.device_index}"])) == length(var.disks)
+    error_message = "No two disks may have the same adapter_type and device_index."
+  }
+
+  validation {
+    condition     = alltrue([for disk in var.disks : disk.device_type == "CDROM" || disk.size_mib != null || disk.image_uuid != null])
+    error_message = "Every disk needs a size_mib or an image_uuid."
+  }
+
+  validation {
+    # Without a storage container the provider crashes ("index out of range").
+    condition     = alltrue([for disk in var.disks : !disk.flash_mode || disk.storage_container_uuid != null])
+    error_message = "A disk with flash_mode needs a storage_container_uuid."
+  }
+}
+
+variable "gpus" {
+  description = "GPUs: vendor is NVIDIA, AMD or INTEL; mode is PASSTHROUGH_GRAPHICS, PASSTHROUGH_COMPUTE or VIRTUAL."
+  type = list(object({
+    vendor    = string
+    mode      = string
+    device_id = number
+  }))
+  nullable = false
+  default  = []
+
+  validation {
+    condition     = alltrue([for gpu in var.gpus : contains(["PASSTHROUGH_GRAPHICS", "PASSTHROUGH_COMPUTE", "VIRTUAL"], gpu.mode)])
+    error_message = "Every GPU needs mode PASSTHROUGH_GRAPHICS, PASSTHROUGH_COMPUTE or VIRTUAL."
+  }
+}
+
+variable "categories" {
+  description = "Categories of the virtual machine, one value per key. Keys and values must exist in Prism."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+}
+
+variable "user_data" {
+  description = "Bootstrap data for cloud-init, base64. It is used once, when the virtual machine is created; null means no cloud-init."
+  type        = string
+  sensitive   = true
+  default     = null
+
+  validation {
+    condition     = var.user_data == null || can(regex("^[A-Za-z0-9+/]*={0,2}$", var.user_data))
+    error_message = "The user_data must be base64."
+  }
+}
