@@ -1,5 +1,6 @@
 locals {
-  cloud_init = var.user_data != null
+  # That there is bootstrap data is no secret, only what it says.
+  cloud_init = nonsensitive(var.user_data != null)
 
   # cloud-init reads these from the config drive; it wants the uuid as the identity of the instance.
   meta_data = jsonencode({
@@ -7,8 +8,8 @@ locals {
     uuid     = uuidv5("dns", var.name)
   })
 
-  # The provider looks for the CD-ROM that Prism adds for cloud-init among all CD-ROMs, and crashes while planning when
-  # there are others whose UUID is not known yet. Any UUID given here turns that search off.
+  # The provider looks for the CD-ROM that Prism adds for cloud-init among all CD-ROMs: one of ours it takes for that
+  # one, two make it refuse the plan ("more than 1 unknown cd-rom device"). Any UUID given here turns the search off.
   no_cdrom      = "00000000-0000-0000-0000-000000000000"
   has_own_cdrom = anytrue([for disk in var.disks : disk.device_type == "CDROM"])
 }

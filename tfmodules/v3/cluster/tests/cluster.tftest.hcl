@@ -1,0 +1,43 @@
+# Nothing here needs a Prism Central. The key refuses to be destroyed, so nothing is applied either.
+
+mock_provider "nutanix" {}
+
+variables {
+  category_key   = "KubernetesClusterName"
+  category_value = "my-cluster"
+}
+
+run "category" {
+  command = plan
+
+  assert {
+    condition     = nutanix_category_key.this.name == "KubernetesClusterName"
+    error_message = "The key must be the given one."
+  }
+
+  assert {
+    condition     = nutanix_category_value.this.name == "KubernetesClusterName" && nutanix_category_value.this.value == "my-cluster"
+    error_message = "The value must hang on the key."
+  }
+
+  assert {
+    condition     = output.category_key == "KubernetesClusterName" && output.category_value == "my-cluster"
+    error_message = "The outputs must show the category."
+  }
+}
+
+run "empty_key" {
+  command = plan
+  variables {
+    category_key = ""
+  }
+  expect_failures = [var.category_key]
+}
+
+run "value_too_long" {
+  command = plan
+  variables {
+    category_value = "a2345678901234567890123456789012345678901234567890123456789012345"
+  }
+  expect_failures = [var.category_value]
+}

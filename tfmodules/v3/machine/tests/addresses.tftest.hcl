@@ -1,0 +1,30 @@
+# Addresses come in the order of the interfaces, IPv4 and IPv6, assigned and learned, each once.
+
+mock_provider "nutanix" {
+  mock_resource "nutanix_virtual_machine" {
+    defaults = {
+      nic_list_status = [
+        { ip_endpoint_list = [{ ip = "10.1.0.12", type = "ASSIGNED" }, { ip = "fd00::12", type = "LEARNED" }, { ip = "10.1.0.12", type = "LEARNED" }] },
+        { ip_endpoint_list = [] },
+        { ip_endpoint_list = [{ ip = "10.2.0.12", type = "ASSIGNED" }, { ip = "", type = "LEARNED" }] },
+      ]
+    }
+  }
+}
+
+variables {
+  name                 = "worker-1"
+  prism_element_uuid   = "00000000-0000-4000-8000-000000000001"
+  subnet_uuids         = ["00000000-0000-4000-8000-000000000011"]
+  num_sockets          = 1
+  num_vcpus_per_socket = 1
+  memory_size_mib      = 2048
+  disks                = [{ device_type = "DISK", adapter_type = "SCSI", device_index = 0, size_mib = 40960 }]
+}
+
+run "several_interfaces" {
+  assert {
+    condition     = jsonencode(output.addresses) == jsonencode(["10.1.0.12", "fd00::12", "10.2.0.12"])
+    error_message = "Got ${jsonencode(output.addresses)}."
+  }
+}

@@ -1,0 +1,135 @@
+# What the module makes of its inputs. Nothing here needs a Prism Central.
+
+mock_provider "nutanix" {}
+
+variables {
+  name                 = "worker-1"
+  description          = "default/worker-1 key=1"
+  prism_element_uuid   = "00000000-0000-4000-8000-000000000001"
+  subnet_uuids         = ["00000000-0000-4000-8000-000000000011", "00000000-0000-4000-8000-000000000012"]
+  num_sockets          = 4
+  num_vcpus_per_socket = 2
+  memory_size_mib      = 8192
+  disks = [{
+    device_type  = "DISK"
+    adapter_type = "SCSI"
+    device_index = 0
+    size_mib     = 40960
+    image_uuid   = "00000000-0000-4000-8000-000000000021"
+  }]
+}
+
+run "minimal" {
+  command = plan
+
+  assert {
+    condition     = nutanix_virtual_machine.this.cluster_uuid == var.prism_element_uuid
+    error_message = "The machine must run on the given Prism Element."
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.nic_list[*].subnet_uuid == tolist(var.subnet_uuids)
+    error_message = "There must be one interface per subnet, in the given order."
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.disk_list[0].disk_size_bytes == 42949672960 && nutanix_virtual_machine.this.disk_list[0].disk_size_mib == 40960
+    error_message = "Both sizes of a disk must be set, and agree."
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.disk_list[0].data_source_reference == tomap({ kind = "image", uuid = "00000000-0000-4000-8000-000000000021" })
+    error_message = "The system disk must be a copy of the image."
+  }
+
+  assert {
+    condition     = length(nutanix_virtual_machine.this.gpu_list) == 0 && length(nutanix_virtual_machine.this.categories) == 0
+    error_message = "There must be neither GPUs nor categories when none are given."
+  }
+}
+
+run "everything" {
+  command = plan
+
+  variables {
+    project_uuid = "00000000-0000-4000-8000-000000000031"
+    boot_type    = "UEFI"
+    categories   = { KubernetesClusterName = "c1", Environment = "Production" }
+    gpus         = [{ vendor = "NVIDIA", mode = "PASSTHROUGH_COMPUTE", device_id = 8757 }]
+    disks = [
+      { device_type = "DISK", adapter_type = "SCSI", device_index = 0, size_mib = 40960, image_uuid = "00000000-0000-4000-8000-000000000021" },
+      { device_type = "CDROM", adapter_type = "IDE", device_index = 0, image_uuid = "00000000-0000-4000-8000-000000000022" },
+      { device_type = "DISK", adapter_type = "PCI", device_index = 3, size_mib = 1024, storage_container_uuid = "00000000-0000-4000-8000-000000000041", flash_mode = true },
+    ]
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.project_reference == tomap({ kind = "project", uuid = var.project_uuid })
+    error_message = "The machine must belong to the given project."
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.boot_type == "UEFI" && nutanix_virtual_machine.this.boot_device_order_list == tolist(["CDROM", "DISK", "NETWORK"])
+    error_message = "A boot type brings the boot order with it."
+  }
+
+  assert {
+    condition     = { for category in nutanix_virtual_machine.this.categories : category.name => category.value } == { for key, value in var.categories : key => value }
+    error_message = "The machine must have exactly the given categories."
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.gpu_list[0].mode == "PASSTHROUGH_COMPUTE" && nutanix_virtual_machine.this.gpu_list[0].device_id == 8757
+    error_message = "The machine must have the given GPU."
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.disk_list[2].device_properties[0].disk_address == tomap({ adapter_type = "PCI", device_index = "3" })
+    error_message = "A disk must be at its own place."
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.disk_list[2].storage_config[0].flash_mode == "ENABLED" && nutanix_virtual_machine.this.disk_list[2].storage_config[0].storage_container_reference[0].uuid == "00000000-0000-4000-8000-000000000041"
+    error_message = "A disk must be in its storage container, and keep its flash mode."
+  }
+}
+
+run "cloud_init" {
+  command = plan
+
+  variables {
+    user_data = "I2Nsb3VkLWNvbmZpZwo="
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.guest_customization_cloud_init_user_data == var.user_data
+    error_message = "The user data must reach cloud-init unchanged."
+  }
+
+  assert {
+    condition     = jsondecode(base64decode(nutanix_virtual_machine.this.guest_customization_cloud_init_meta_data)).hostname == "worker-1"
+    error_message = "The meta data must carry the host name."
+  }
+
+  assert {
+    condition     = can(regex("^[0-9a-f-]{36}$", jsondecode(base64decode(nutanix_virtual_machine.this.guest_customization_cloud_init_meta_data)).uuid))
+    error_message = "The meta data must carry the identity of the instance."
+  }
+}
+
+run "cloud_init_beside_a_cdrom" {
+  command = plan
+
+  variables {
+    user_data = "I2Nsb3VkLWNvbmZpZwo="
+    disks = [
+      { device_type = "DISK", adapter_type = "SCSI", device_index = 0, size_mib = 40960 },
+      { device_type = "CDROM", adapter_type = "SATA", device_index = 0, image_uuid = "00000000-0000-4000-8000-000000000022" },
+    ]
+  }
+
+  assert {
+    condition     = nutanix_virtual_machine.this.cloud_init_cdrom_uuid == "00000000-0000-0000-0000-000000000000"
+    error_message = "The provider must not look for the CD-ROM of cloud-init among ours."
+  }
+}
