@@ -30,9 +30,11 @@ func hasDotSegment(path string) bool {
 	return false
 }
 
-// repeatable says whether a request can be sent a second time: a read whose body, if it has one, can be had again.
+// repeatable says whether a request can be sent a second time: a read whose body, if it has one, can be had again. The
+// groups query reads as well; it is none of IsRead because a plan has no use for it.
 func repeatable(req *http.Request) bool {
-	return IsRead(req) && (req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
+	read := IsRead(req) || req.Method == http.MethodPost && req.URL.EscapedPath() == v3Prefix+"groups"
+	return read && (req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
 }
 
 // Again returns a copy of a repeatable request with a fresh body.

@@ -1,0 +1,26 @@
+package prism
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// CategoryExists says whether a category has the value.
+func (c *Client) CategoryExists(ctx context.Context, key, value string) (bool, error) {
+	if key == "" || value == "" {
+		return false, &InvalidError{Field: "categories", Reason: "key and value have to be set"}
+	}
+	var category struct {
+		Value string `json:"value"`
+	}
+	err := c.get(ctx, &category, "categories", key, value)
+	var status *StatusError
+	if errors.As(err, &status) {
+		switch {
+		case status.Status == http.StatusNotFound, status.Reason == "ENTITY_NOT_FOUND", status.Reason == "CATEGORY_NAME_VALUE_MISMATCH":
+			return false, nil
+		}
+	}
+	return err == nil, err
+}

@@ -1,0 +1,83 @@
+package prism
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Credentials of an account in Prism Central: Username and Password, or APIKey.
+type Credentials struct {
+	Username, Password, APIKey string
+}
+
+// String gives nothing away.
+func (c Credentials) String() string { return "credentials (redacted)" }
+
+// GoString gives nothing away.
+func (c Credentials) GoString() string { return c.String() }
+
+const (
+	typeBasicAuth = "basic_auth"
+	typeAPIKey    = "api_key"
+)
+
+// ParseCredentials reads the value of the key "credentials" of a credential Secret: a JSON array whose first entry is
+// {"type":"basic_auth","data":{"prismCentral":{"username":"...","password":"..."}}} or
+// {"type":"api_key","data":{"prismCentral":{"apiKey":"..."}}}. Further entries and "prismElements" are ignored.
+// Its errors say what is wrong without quoting any of the content.
+func ParseCredentials(data []byte) (Credentials, error) {
+	var entries []struct {
+		Type string          `json:"type"`
+		Data json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(data, &entries); err != nil {
+		return Credentials{}, fmt.Errorf("it is no JSON array of credentials (%s)", redact(err))
+	}
+	if len(entries) == 0 {
+		return Credentials{}, errors.New("the JSON array is empty")
+	}
+	entry := entries[0]
+	if entry.Type != typeBasicAuth && entry.Type != typeAPIKey {
+		return Credentials{}, fmt.Errorf("the type of its first entry has to be %q or %q", typeBasicAuth, typeAPIKey)
+	}
+	var content struct {
+		PrismCentral struct {
+			Username string `json:"username"`
+			Password string `json:"password"`
+			APIKey   string `json:"apiKey"`
+		} `json:"prismCentral"`
+	}
+	if len(entry.Data) == 0 {
+		return Credentials{}, errors.New("data of its first entry is missing")
+	}
+	if err := json.Unmarshal(entry.Data, &content); err != nil {
+		return Credentials{}, fmt.Errorf("data of its first entry cannot be read (%s)", redact(err))
+	}
+	central := content.PrismCentral
+	if entry.Type == typeAPIKey {
+		if central.APIKey == "" {
+			return Credentials{}, errors.New("data.prismCentral.apiKey of its first entry is empty")
+		}
+		return Credentials{APIKey: central.APIKey}, nil
+	}
+	if central.Username == "" || central.Password == "" {
+		return Credentials{}, errors.New("data.prismCentral.username or data.prismCentral.password of its first entry is empty")
+	}
+	return Credentials{Username: central.Username, Password: central.Password}, nil
+}
+
+// redact says where JSON is wrong, without the piece of content that the errors of encoding/json quote.
+func redact(err error) string {
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("invalid at byte %d", syntax.Offset)
+	case errors.As(err, &mismatch) && mismatch.Field != "":
+		return fmt.Sprintf("%s is not of type %s", mismatch.Field, mismatch.Type)
+	case errors.As(err, &mismatch):
+		return fmt.Sprintf("not of type %s", mismatch.Type.Kind())
+	}
+	return "unreadable"
+}

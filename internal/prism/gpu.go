@@ -1,0 +1,192 @@
+package prism
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// Modes of a GPU, as the v3 API writes them in hosts and in VMs.
+const (
+	GPUPassthroughGraphics = "PASSTHROUGH_GRAPHICS"
+	GPUPassthroughCompute  = "PASSTHROUGH_COMPUTE"
+	GPUVirtual             = "VIRTUAL"
+)
+
+const kindGPU = "GPU"
+
+// GPU is what a VM has to ask for to get one.
+type GPU struct {
+	Name, Vendor string
+	// Mode is one of the GPU modes above.
+	Mode     string
+	DeviceID int64
+}
+
+type hostResources struct {
+	GPUList []hostGPU `json:"gpu_list"`
+}
+
+type hostGPU struct {
+	Name              string     `json:"name"`
+	Vendor            string     `json:"vendor"`
+	Mode              string     `json:"mode"`
+	DeviceID          int64      `json:"device_id"`
+	Status            string     `json:"status"`
+	Assignable        bool       `json:"assignable"`
+	ConsumerReference *reference `json:"consumer_reference"`
+}
+
+// free says whether the GPU can be given to a VM. A virtual GPU says so itself (assignable); of the card that it is a
+// part of, others may be in use.
+func (g hostGPU) free() bool {
+	if g.ConsumerReference != nil && g.ConsumerReference.UUID != "" {
+		return false
+	}
+	if g.Mode == GPUVirtual {
+		return g.Assignable && g.Status != "USED_FOR_PASSTHROUGH"
+	}
+	return g.Status == "UNUSED"
+}
+
+// gpuRequest is one requested GPU. name is empty when the device ID identifies it.
+type gpuRequest struct {
+	name     string
+	deviceID int64
+}
+
+func (r gpuRequest) matches(gpu hostGPU) bool {
+	if r.name != "" {
+		return gpu.Name == r.name
+	}
+	return gpu.DeviceID == r.deviceID
+}
+
+func (r gpuRequest) String() string {
+	if r.name != "" {
+		return fmt.Sprintf("name %q", r.name)
+	}
+	return fmt.Sprintf("deviceID %d", r.deviceID)
+}
+
+// GPUs resolves the GPUs of one VM on a Prism Element, in the order of the requests. All of them have to be free on one
+// host; a GPU that is requested twice is needed twice. One that no host has is a *NotFoundError, one that is in use an
+// *UnavailableError.
+func (c *Client) GPUs(ctx context.Context, requests []infrav1.NutanixGPU, prismElementUUID string) ([]GPU, error) {
+	if len(requests) == 0 {
+		return nil, nil
+	}
+	wanted := make([]gpuRequest, 0, len(requests))
+	for i, request := range requests {
+		checked, err := checkGPU(request, i)
+		if err != nil {
+			return nil, err
+		}
+		wanted = append(wanted, checked)
+	}
+	hosts, err := list[intent[hostResources]](ctx, c, "host", "")
+	if err != nil {
+		return nil, err
+	}
+	var inventory [][]hostGPU
+	for _, host := range distinct(hosts, func(host intent[hostResources]) bool {
+		return strings.EqualFold(host.Status.ClusterReference.UUID, prismElementUUID)
+	}) {
+		inventory = append(inventory, host.Status.Resources.GPUList)
+	}
+	return placeGPUs(wanted, inventory, prismElementUUID)
+}
+
+func checkGPU(request infrav1.NutanixGPU, index int) (gpuRequest, error) {
+	switch {
+	case request.Type == infrav1.NutanixGPUIdentifierName && request.Name != nil && *request.Name != "":
+		return gpuRequest{name: *request.Name}, nil
+	case request.Type == infrav1.NutanixGPUIdentifierDeviceID && request.DeviceID != nil:
+		return gpuRequest{deviceID: *request.DeviceID}, nil
+	}
+	return gpuRequest{}, &InvalidError{Field: fmt.Sprintf("gpus[%d]", index), Reason: `type has to be "name" or "deviceID", and the field of that name has to be set`}
+}
+
+// placeGPUs finds a host whose free GPUs serve all requests; hosts are the GPU lists of the hosts.
+func placeGPUs(wanted []gpuRequest, hosts [][]hostGPU, prismElementUUID string) ([]GPU, error) {
+	var lacking gpuRequest
+	most := -1
+	for _, host := range hosts {
+		found, missing := takeGPUs(wanted, host)
+		if len(found) == len(wanted) {
+			return found, nil
+		}
+		if len(found) > most {
+			most, lacking = len(found), missing
+		}
+	}
+	for _, request := range wanted {
+		if !exists(request, hosts) {
+			return nil, &NotFoundError{Kind: kindGPU + " of Prism Element " + prismElementUUID, Identifier: request.String()}
+		}
+	}
+	return nil, &UnavailableError{
+		GPU:          lacking.String(),
+		PrismElement: prismElementUUID,
+		Want:         countRequests(wanted, lacking),
+		Free:         mostFree(lacking, hosts),
+	}
+}
+
+// takeGPUs takes a free GPU of the host for each request, and returns the first request for which there is none.
+func takeGPUs(wanted []gpuRequest, host []hostGPU) (found []GPU, missing gpuRequest) {
+	taken := make([]bool, len(host))
+	for _, request := range wanted {
+		at := -1
+		for i, gpu := range host {
+			if !taken[i] && gpu.free() && request.matches(gpu) {
+				at = i
+				break
+			}
+		}
+		if at < 0 {
+			return found, request
+		}
+		taken[at] = true
+		gpu := host[at]
+		found = append(found, GPU{Name: gpu.Name, Vendor: gpu.Vendor, Mode: gpu.Mode, DeviceID: gpu.DeviceID})
+	}
+	return found, gpuRequest{}
+}
+
+func exists(request gpuRequest, hosts [][]hostGPU) bool {
+	for _, host := range hosts {
+		for _, gpu := range host {
+			if request.matches(gpu) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func countRequests(wanted []gpuRequest, request gpuRequest) int {
+	count := 0
+	for _, other := range wanted {
+		if other == request {
+			count++
+		}
+	}
+	return count
+}
+
+func mostFree(request gpuRequest, hosts [][]hostGPU) int {
+	most := 0
+	for _, host := range hosts {
+		free := 0
+		for _, gpu := range host {
+			if gpu.free() && request.matches(gpu) {
+				free++
+			}
+		}
+		most = max(most, free)
+	}
+	return most
+}

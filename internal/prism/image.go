@@ -1,0 +1,130 @@
+package prism
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"text/template"
+	"time"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+const kindImage = "image"
+
+// Image is an image of the image service.
+type Image struct {
+	Entity
+	SizeBytes int64
+	// CreationTime decides between images that a look-up finds.
+	CreationTime time.Time
+}
+
+type imageResources struct {
+	SizeBytes int64 `json:"size_bytes"`
+}
+
+func imageOf(image intent[imageResources]) Image {
+	return Image{Entity: image.entity(), SizeBytes: image.Status.Resources.SizeBytes, CreationTime: image.Metadata.CreationTime}
+}
+
+// Image resolves an image. Names are compared without case and have to be unique. An image that is being deleted does
+// not exist.
+func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier) (Image, error) {
+	wanted, err := identify(id, "image")
+	if err != nil {
+		return Image{}, err
+	}
+	var candidates []intent[imageResources]
+	if wanted.uuid != "" {
+		var image intent[imageResources]
+		if err := c.get(ctx, &image, "images", wanted.uuid); err != nil {
+			return Image{}, notFound(err, kindImage, wanted.String())
+		}
+		candidates = append(candidates, image)
+	} else if candidates, err = list[intent[imageResources]](ctx, c, "image", ""); err != nil {
+		// Listed without a filter, because filters compare with case.
+		return Image{}, err
+	}
+	matches := distinct(candidates, func(image intent[imageResources]) bool {
+		return !image.beingDeleted() && (wanted.uuid != "" || strings.EqualFold(image.name(), wanted.name))
+	})
+	found, err := single(matches, uuidOf, kindImage, wanted)
+	return imageOf(found), err
+}
+
+// ImageLookup finds the newest image whose name matches the look-up's format for a Kubernetes version ("v1.33.1"; the
+// leading v is dropped). The format is a Go template; what it renders to is a regular expression (RE2), as in CAPX. A
+// format that is neither is an *InvalidError.
+//
+// Where the expression contains the version, an image has to carry exactly that version: the "*" at the end of the
+// default format makes only the dash optional, and 1.33.1 would find an image of 1.33.10.
+func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLookup, k8sVersion string) (Image, error) {
+	version := strings.TrimPrefix(k8sVersion, "v")
+	pattern, err := renderPattern(lookup, version)
+	if err != nil {
+		return Image{}, err
+	}
+	expression, err := regexp.Compile(pattern)
+	if err != nil {
+		return Image{}, &InvalidError{Field: "imageLookup.format", Reason: fmt.Sprintf("it renders to %q, which is no regular expression: %v", pattern, err)}
+	}
+	images, err := list[intent[imageResources]](ctx, c, "image", "")
+	if err != nil {
+		return Image{}, err
+	}
+	versioned := version != "" && strings.Contains(pattern, version)
+	matches := distinct(images, func(image intent[imageResources]) bool {
+		return !image.beingDeleted() && expression.MatchString(image.name()) && (!versioned || carriesVersion(image.name(), version))
+	})
+	if len(matches) == 0 {
+		return Image{}, &NotFoundError{Kind: kindImage, Identifier: fmt.Sprintf("a name that matches %q", pattern)}
+	}
+	return newest(matches), nil
+}
+
+func renderPattern(lookup infrav1.NutanixImageLookup, version string) (string, error) {
+	format := infrav1.DefaultImageLookupFormat
+	if lookup.Format != nil && *lookup.Format != "" {
+		format = *lookup.Format
+	}
+	parsed, err := template.New("imageLookup").Parse(format)
+	if err != nil {
+		return "", &InvalidError{Field: "imageLookup.format", Reason: fmt.Sprintf("%q is no Go template: %v", format, err)}
+	}
+	var pattern strings.Builder
+	if err := parsed.Execute(&pattern, struct{ BaseOS, K8sVersion string }{lookup.BaseOS, version}); err != nil {
+		return "", &InvalidError{Field: "imageLookup.format", Reason: fmt.Sprintf("%q cannot be rendered (.BaseOS and .K8sVersion are there): %v", format, err)}
+	}
+	return pattern.String(), nil
+}
+
+// carriesVersion says whether name contains version and not just as a part of a longer number.
+func carriesVersion(name, version string) bool {
+	digit := func(b byte) bool { return b >= '0' && b <= '9' }
+	for start := 0; ; {
+		at := strings.Index(name[start:], version)
+		if at < 0 {
+			return false
+		}
+		at += start
+		end := at + len(version)
+		if (at == 0 || !digit(name[at-1])) && (end == len(name) || !digit(name[end])) {
+			return true
+		}
+		start = at + 1
+	}
+}
+
+// newest returns the image that was created last; of two that were created at once, the one with the larger UUID.
+func newest(images []intent[imageResources]) Image {
+	best := images[0]
+	for _, image := range images[1:] {
+		order := image.Metadata.CreationTime.Compare(best.Metadata.CreationTime)
+		if order > 0 || order == 0 && image.Metadata.UUID > best.Metadata.UUID {
+			best = image
+		}
+	}
+	return imageOf(best)
+}

@@ -1,0 +1,33 @@
+package prism
+
+import (
+	"context"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+const kindProject = "project"
+
+// Project resolves a project. Names are compared exactly.
+func (c *Client) Project(ctx context.Context, id infrav1.NutanixResourceIdentifier) (Entity, error) {
+	wanted, err := identify(id, "project")
+	if err != nil {
+		return Entity{}, err
+	}
+	if wanted.uuid != "" {
+		var project intent[struct{}]
+		if err := c.get(ctx, &project, "projects", wanted.uuid); err != nil {
+			return Entity{}, notFound(err, kindProject, wanted.String())
+		}
+		return project.entity(), nil
+	}
+	projects, err := list[intent[struct{}]](ctx, c, "project", equals("name", wanted.name))
+	if err != nil {
+		return Entity{}, err
+	}
+	matches := distinct(projects, func(project intent[struct{}]) bool {
+		return project.name() == wanted.name && !project.beingDeleted()
+	})
+	found, err := single(matches, uuidOf, kindProject, wanted)
+	return found.entity(), err
+}

@@ -1,0 +1,106 @@
+package prism
+
+import (
+	"context"
+	"strings"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+const kindStorageContainer = "storage container"
+
+// The v3 API has no storage containers of its own: they are entities of the groups query, with the attributes
+// container_name and cluster (the UUID of the Prism Element).
+const (
+	attributeContainerName = "container_name"
+	attributeCluster       = "cluster"
+)
+
+type groupsAttribute struct {
+	Attribute string `json:"attribute"`
+}
+
+type groupsRequest struct {
+	EntityType            string            `json:"entity_type"`
+	GroupMemberAttributes []groupsAttribute `json:"group_member_attributes"`
+	GroupMemberCount      int               `json:"group_member_count"`
+	GroupMemberOffset     int               `json:"group_member_offset"`
+}
+
+type groupsReply struct {
+	GroupResults []struct {
+		TotalEntityCount int            `json:"total_entity_count"`
+		EntityResults    []groupsEntity `json:"entity_results"`
+	} `json:"group_results"`
+}
+
+type groupsEntity struct {
+	EntityID string `json:"entity_id"`
+	Data     []struct {
+		Name   string `json:"name"`
+		Values []struct {
+			Values []string `json:"values"`
+		} `json:"values"`
+	} `json:"data"`
+}
+
+// value is the first value of an attribute, "" when there is none.
+func (e groupsEntity) value(attribute string) string {
+	for _, field := range e.Data {
+		if field.Name == attribute && len(field.Values) > 0 && len(field.Values[0].Values) > 0 {
+			return field.Values[0].Values[0]
+		}
+	}
+	return ""
+}
+
+// StorageContainer resolves a storage container of a Prism Element. Names are compared exactly; most names exist on
+// every Prism Element.
+func (c *Client) StorageContainer(ctx context.Context, id infrav1.NutanixResourceIdentifier, prismElementUUID string) (Entity, error) {
+	wanted, err := identify(id, "storageContainer")
+	if err != nil {
+		return Entity{}, err
+	}
+	containers, err := c.groups(ctx, "storage_container", attributeContainerName, attributeCluster)
+	if err != nil {
+		return Entity{}, err
+	}
+	found := map[string]Entity{}
+	for _, container := range containers {
+		entity := Entity{UUID: strings.ToLower(container.EntityID), Name: container.value(attributeContainerName)}
+		named := entity.UUID == wanted.uuid || wanted.uuid == "" && entity.Name == wanted.name
+		if named && strings.EqualFold(container.value(attributeCluster), prismElementUUID) {
+			found[entity.UUID] = entity
+		}
+	}
+	var matches []Entity
+	for _, entity := range found {
+		matches = append(matches, entity)
+	}
+	kind := kindStorageContainer + " of Prism Element " + prismElementUUID
+	return single(matches, func(entity Entity) string { return entity.UUID }, kind, wanted)
+}
+
+// groups reads all entities of a type with some of their attributes.
+func (c *Client) groups(ctx context.Context, entityType string, attributes ...string) ([]groupsEntity, error) {
+	request := groupsRequest{EntityType: entityType, GroupMemberCount: pageLength}
+	for _, attribute := range attributes {
+		request.GroupMemberAttributes = append(request.GroupMemberAttributes, groupsAttribute{attribute})
+	}
+	var all []groupsEntity
+	for {
+		request.GroupMemberOffset = len(all)
+		var reply groupsReply
+		if err := c.post(ctx, "groups", request, &reply); err != nil {
+			return nil, err
+		}
+		// Without a grouping attribute there is one group, or none when nothing matches.
+		if len(reply.GroupResults) == 0 || len(reply.GroupResults[0].EntityResults) == 0 {
+			return all, nil
+		}
+		all = append(all, reply.GroupResults[0].EntityResults...)
+		if len(all) >= reply.GroupResults[0].TotalEntityCount {
+			return all, nil
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package prism
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+const kindSubnet = "subnet"
+
+type subnetResources struct {
+	SubnetType           string      `json:"subnet_type"`
+	ClusterReferenceList []reference `json:"cluster_reference_list"`
+}
+
+// Subnet resolves a subnet for a VM on a Prism Element. Names are compared exactly. An overlay subnet may be used
+// anywhere; a VLAN subnet has to belong to the Prism Element, otherwise the error is a *WrongPrismElementError.
+func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifier, prismElementUUID string) (Entity, error) {
+	wanted, err := identify(id, "subnet")
+	if err != nil {
+		return Entity{}, err
+	}
+	candidates, err := c.subnets(ctx, wanted)
+	if err != nil {
+		return Entity{}, err
+	}
+	usable := distinct(candidates, func(subnet intent[subnetResources]) bool {
+		return usableOn(subnet, prismElementUUID)
+	})
+	if len(usable) == 0 && len(candidates) > 0 {
+		return Entity{}, &WrongPrismElementError{Subnet: wanted.String(), Want: prismElementUUID, Have: prismElementsOf(candidates)}
+	}
+	found, err := single(usable, uuidOf, kindSubnet, wanted)
+	return found.entity(), err
+}
+
+// subnets returns those with the name or UUID, wherever they are.
+func (c *Client) subnets(ctx context.Context, wanted identifier) ([]intent[subnetResources], error) {
+	if wanted.uuid != "" {
+		var subnet intent[subnetResources]
+		if err := c.get(ctx, &subnet, "subnets", wanted.uuid); err != nil {
+			return nil, notFound(err, kindSubnet, wanted.String())
+		}
+		return []intent[subnetResources]{subnet}, nil
+	}
+	subnets, err := list[intent[subnetResources]](ctx, c, "subnet", equals("name", wanted.name))
+	if err != nil {
+		return nil, err
+	}
+	return distinct(subnets, func(subnet intent[subnetResources]) bool {
+		return subnet.name() == wanted.name && !subnet.beingDeleted()
+	}), nil
+}
+
+// homes are the Prism Elements of a subnet: one, or a list for subnets that span several.
+func homes(subnet intent[subnetResources]) []reference {
+	return slices.Concat([]reference{subnet.Status.ClusterReference}, subnet.Status.ClusterReferenceList, subnet.Status.Resources.ClusterReferenceList)
+}
+
+func usableOn(subnet intent[subnetResources], prismElementUUID string) bool {
+	if strings.EqualFold(subnet.Status.Resources.SubnetType, "OVERLAY") {
+		return true
+	}
+	return slices.ContainsFunc(homes(subnet), func(home reference) bool {
+		return home.UUID != "" && strings.EqualFold(home.UUID, prismElementUUID)
+	})
+}
+
+// prismElementsOf names the Prism Elements of subnets, sorted.
+func prismElementsOf(subnets []intent[subnetResources]) []string {
+	var names []string
+	for _, subnet := range subnets {
+		for _, home := range homes(subnet) {
+			switch {
+			case home.Name != "":
+				names = append(names, home.Name)
+			case home.UUID != "":
+				names = append(names, home.UUID)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,91 @@
+package prism
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const kindVM = "VM"
+
+// VM is a virtual machine as far as it has to be recognised and watched.
+type VM struct {
+	UUID, Name, Description string
+	// PowerState is ON or OFF. State is COMPLETE, or PENDING, ERROR, DELETE_PENDING and the like.
+	PowerState, State string
+	// Categories are the values by key.
+	Categories map[string]string
+	// Addresses are the IP addresses in the order of the network cards, each once.
+	Addresses []string
+	// PrismElement is the UUID of the Prism Element that it runs on.
+	PrismElement string
+}
+
+type vmResources struct {
+	PowerState string `json:"power_state"`
+	NICList    []struct {
+		IPEndpointList []struct {
+			IP string `json:"ip"`
+		} `json:"ip_endpoint_list"`
+	} `json:"nic_list"`
+}
+
+func vmOf(vm intent[vmResources]) VM {
+	description := vm.Status.Description
+	if description == "" {
+		description = vm.Spec.Description
+	}
+	return VM{
+		UUID:         strings.ToLower(vm.Metadata.UUID),
+		Name:         vm.name(),
+		Description:  description,
+		PowerState:   vm.Status.Resources.PowerState,
+		State:        vm.Status.State,
+		Categories:   vm.Metadata.Categories,
+		Addresses:    addresses(vm.Status.Resources),
+		PrismElement: strings.ToLower(vm.Status.ClusterReference.UUID),
+	}
+}
+
+func addresses(resources vmResources) []string {
+	var found []string
+	for _, nic := range resources.NICList {
+		for _, endpoint := range nic.IPEndpointList {
+			if endpoint.IP != "" && !slices.Contains(found, endpoint.IP) {
+				found = append(found, endpoint.IP)
+			}
+		}
+	}
+	return found
+}
+
+// VM returns the VM of a UUID, a *NotFoundError when there is none.
+func (c *Client) VM(ctx context.Context, uuid string) (*VM, error) {
+	if uuid == "" {
+		return nil, &InvalidError{Field: "vmUUID", Reason: "it is empty"}
+	}
+	var found intent[vmResources]
+	if err := c.get(ctx, &found, "vms", strings.ToLower(uuid)); err != nil {
+		return nil, notFound(err, kindVM, fmt.Sprintf("uuid %q", uuid))
+	}
+	vm := vmOf(found)
+	return &vm, nil
+}
+
+// VMsByName returns all VMs of that very name, wherever they are, in the order of their UUIDs. None is no error.
+func (c *Client) VMsByName(ctx context.Context, name string) ([]VM, error) {
+	if name == "" {
+		return nil, &InvalidError{Field: "name", Reason: "it is empty"}
+	}
+	listed, err := list[intent[vmResources]](ctx, c, "vm", equals("vm_name", name))
+	if err != nil {
+		return nil, err
+	}
+	var vms []VM
+	for _, vm := range distinct(listed, func(vm intent[vmResources]) bool { return vm.name() == name }) {
+		vms = append(vms, vmOf(vm))
+	}
+	slices.SortFunc(vms, func(a, b VM) int { return strings.Compare(a.UUID, b.UUID) })
+	return vms, nil
+}
