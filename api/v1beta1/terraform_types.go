@@ -32,13 +32,14 @@ type TerraformBackend struct {
 	// +kubebuilder:validation:MaxLength=32
 	Type string `json:"type"`
 
-	// config holds the arguments of the backend block, without secrets.
+	// config holds the arguments of the backend block, without secrets. Each object has a state of its own, so values
+	// may contain {namespace}, {name} and {suffix} (unique to the object). The kubernetes backend takes no arguments.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Config map[string]string `json:"config,omitempty"`
 
-	// configSecretRef names a Secret in the namespace of the cluster whose keys are further backend arguments: the
-	// place for secret ones. They reach Terraform through a file, never through HCL.
+	// configSecretRef names a Secret in the namespace of the cluster whose keys are environment variables that the
+	// backend reads, for example AWS_SECRET_ACCESS_KEY or PG_CONN_STR: the place for what is secret.
 	// +optional
 	ConfigSecretRef *corev1.LocalObjectReference `json:"configSecretRef,omitempty"`
 }

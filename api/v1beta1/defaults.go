@@ -1,0 +1,57 @@
+package v1beta1
+
+import "k8s.io/utils/ptr"
+
+// Default fills in what a machine's spec leaves open. It never changes a value that is set: a server-side apply of the
+// same manifest, as Cluster API's topology controller does it, must find nothing to change.
+func (s *NutanixMachineSpec) Default() {
+	if s.ImageLookup != nil && s.ImageLookup.Format == nil {
+		s.ImageLookup.Format = ptr.To(DefaultImageLookupFormat)
+	}
+	for i := range s.DataDisks {
+		s.DataDisks[i].Default()
+	}
+}
+
+// Default makes the disk a Disk on the SCSI bus, stored as Standard, where nothing else is set.
+func (d *NutanixMachineVMDisk) Default() {
+	if d.DeviceProperties == nil {
+		d.DeviceProperties = &NutanixMachineVMDiskDeviceProperties{AdapterType: NutanixMachineDiskAdapterTypeSCSI}
+	}
+	if d.DeviceProperties.DeviceType == "" {
+		d.DeviceProperties.DeviceType = NutanixMachineDiskDeviceTypeDisk
+	}
+	if d.StorageConfig != nil && d.StorageConfig.DiskMode == "" {
+		d.StorageConfig.DiskMode = NutanixMachineDiskModeStandard
+	}
+}
+
+// Default fills in what the template leaves open. An image whose type is set and whose value is not becomes a
+// placeholder, because a ClusterClass patch may set the value; the existing Nutanix provider does the same.
+func (t *NutanixMachineTemplate) Default() {
+	spec := &t.Spec.Template.Spec
+	spec.Default()
+	if spec.Image == nil {
+		return
+	}
+	if spec.Image.IsName() && spec.Image.Name == nil {
+		spec.Image.Name = ptr.To(PlaceholderImageName)
+	}
+	if spec.Image.IsUUID() && spec.Image.UUID == nil {
+		spec.Image.UUID = ptr.To(PlaceholderUUID)
+	}
+}
+
+// HasPlaceholderImage reports whether the image is a placeholder, so that machines of this template cannot be made.
+func (t *NutanixMachineTemplate) HasPlaceholderImage() bool {
+	image := t.Spec.Template.Spec.Image
+	return image != nil && (ptr.Deref(image.Name, "") == PlaceholderImageName || ptr.Deref(image.UUID, "") == PlaceholderUUID)
+}
+
+// Default fills in what the spec leaves open: the port of Prism Central. Namespaces stay empty and mean the cluster's
+// own, so that a manifest can be applied to another namespace.
+func (s *NutanixClusterSpec) Default() {
+	if s.PrismCentral != nil && s.PrismCentral.Port == 0 {
+		s.PrismCentral.Port = DefaultPrismPort
+	}
+}

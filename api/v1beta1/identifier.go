@@ -1,0 +1,88 @@
+package v1beta1
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+)
+
+const (
+	// PlaceholderImageName stands in a NutanixMachineTemplate for the name of an image that a ClusterClass patch sets.
+	PlaceholderImageName = "PLACEHOLDER"
+
+	// PlaceholderUUID stands in a NutanixMachineTemplate for the UUID of an image that a ClusterClass patch sets.
+	PlaceholderUUID = "00000000-0000-0000-0000-000000000000"
+)
+
+// IsName reports whether the entity is identified by name.
+func (i NutanixResourceIdentifier) IsName() bool { return i.Type == NutanixIdentifierName }
+
+// IsUUID reports whether the entity is identified by UUID.
+func (i NutanixResourceIdentifier) IsUUID() bool { return i.Type == NutanixIdentifierUUID }
+
+// IsZero reports whether the identifier is not set at all.
+func (i NutanixResourceIdentifier) IsZero() bool {
+	return i.Type == "" && i.UUID == nil && i.Name == nil
+}
+
+// String writes the identifier for messages: name "vm-network", or uuid 0a1b....
+func (i NutanixResourceIdentifier) String() string {
+	switch {
+	case i.IsName():
+		return fmt.Sprintf("name %q", ptr.Deref(i.Name, ""))
+	case i.IsUUID():
+		return "uuid " + i.key()
+	default:
+		return "nothing"
+	}
+}
+
+// key is equal for identifiers that are written differently but identify the same entity.
+func (i NutanixResourceIdentifier) key() string {
+	if i.IsUUID() {
+		return strings.ToLower(ptr.Deref(i.UUID, ""))
+	}
+	return ptr.Deref(i.Name, "")
+}
+
+// Validate checks that exactly the value belonging to the type is set.
+func (i NutanixResourceIdentifier) Validate(path *field.Path) field.ErrorList {
+	switch i.Type {
+	case NutanixIdentifierName:
+		return i.validateName(path)
+	case NutanixIdentifierUUID:
+		return i.validateUUID(path)
+	case "":
+		return field.ErrorList{field.Required(path.Child("type"), "set it to name or uuid")}
+	default:
+		return field.ErrorList{field.NotSupported(path.Child("type"), i.Type,
+			[]NutanixIdentifierType{NutanixIdentifierName, NutanixIdentifierUUID})}
+	}
+}
+
+func (i NutanixResourceIdentifier) validateName(path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if ptr.Deref(i.Name, "") == "" {
+		errs = append(errs, field.Required(path.Child("name"), "type is name: set the name"))
+	}
+	if i.UUID != nil {
+		errs = append(errs, field.Forbidden(path.Child("uuid"), "type is name: remove uuid, or set type to uuid"))
+	}
+	return errs
+}
+
+func (i NutanixResourceIdentifier) validateUUID(path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	switch uuid := ptr.Deref(i.UUID, ""); {
+	case uuid == "":
+		errs = append(errs, field.Required(path.Child("uuid"), "type is uuid: set the uuid"))
+	case !uuidPattern.MatchString(uuid):
+		errs = append(errs, field.Invalid(path.Child("uuid"), uuid, "write a UUID of 36 characters, with dashes"))
+	}
+	if i.Name != nil {
+		errs = append(errs, field.Forbidden(path.Child("name"), "type is uuid: remove name, or set type to name"))
+	}
+	return errs
+}

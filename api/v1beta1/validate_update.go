@@ -1,0 +1,109 @@
+package v1beta1
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/capnt/capnt/internal/providerid"
+)
+
+// ValidateUpdate checks what may change in a cluster: all but a control plane endpoint that is set, because it is in the
+// certificates and kubeconfigs of the cluster. The address of Prism Central may change, because it may be renamed or
+// moved; PrismAddressChanged tells when to warn.
+func (c *NutanixCluster) ValidateUpdate(old *NutanixCluster) field.ErrorList {
+	endpoint := old.Spec.ControlPlaneEndpoint
+	if endpoint.IsZero() || c.Spec.ControlPlaneEndpoint == endpoint {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(field.NewPath("spec", "controlPlaneEndpoint"),
+		fmt.Sprintf("cannot change once set: restore %s", endpoint.String()))}
+}
+
+// PrismAddressChanged reports whether the update sends a provisioned cluster to another address of Prism Central.
+func (c *NutanixCluster) PrismAddressChanged(old *NutanixCluster) bool {
+	provisioned := old.Status.Initialization.Provisioned
+	return provisioned != nil && *provisioned && c.Spec.PrismCentral != nil && old.Spec.PrismCentral != nil &&
+		c.Spec.PrismCentral.Address != old.Spec.PrismCentral.Address
+}
+
+// ValidateUpdate checks that the spec of the template did not change.
+func (t *NutanixClusterTemplate) ValidateUpdate(old *NutanixClusterTemplate) field.ErrorList {
+	before, after := old.DeepCopy(), t.DeepCopy()
+	before.Spec.Template.Spec.Default()
+	after.Spec.Template.Spec.Default()
+	return validateTemplateUpdate(before.Spec.Template.Spec, after.Spec.Template.Spec)
+}
+
+// ValidateUpdate checks that the spec of the template did not change.
+func (t *NutanixMachineTemplate) ValidateUpdate(old *NutanixMachineTemplate) field.ErrorList {
+	before, after := old.DeepCopy(), t.DeepCopy()
+	before.Default()
+	after.Default()
+	return validateTemplateUpdate(before.Spec.Template.Spec, after.Spec.Template.Spec)
+}
+
+func validateTemplateUpdate[T any](before, after T) field.ErrorList {
+	if equality.Semantic.DeepEqual(before, after) {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(field.NewPath("spec", "template", "spec"),
+		"is immutable: create another template and refer to that one")}
+}
+
+// ValidateUpdate checks what may change in a machine. Before there is a VM everything may, so that a mistake can be
+// corrected. Afterwards only these may: what the controller itself writes (providerID, bootstrapRef, and cluster and
+// subnet from a failure domain), and what is changed in place (categories, project). For everything else a machine is
+// replaced, as everywhere in Cluster API.
+func (m *NutanixMachine) ValidateUpdate(old *NutanixMachine) field.ErrorList {
+	errs := m.validateProviderIDUpdate(old)
+	if !old.hasVM() {
+		return errs
+	}
+	return append(errs, immutableFields(&old.Spec, &m.Spec)...)
+}
+
+// hasVM reports whether a VM exists or is being made.
+func (m *NutanixMachine) hasVM() bool {
+	_, identified := providerid.Parse(m.Spec.ProviderID)
+	return identified || m.Status.VMUUID != ""
+}
+
+// validateProviderIDUpdate keeps a machine from becoming another VM. Placeholders may be replaced.
+func (m *NutanixMachine) validateProviderIDUpdate(old *NutanixMachine) field.ErrorList {
+	before, identified := providerid.Parse(old.Spec.ProviderID)
+	if after, _ := providerid.Parse(m.Spec.ProviderID); !identified || after == before {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(field.NewPath("spec", "providerID"), m.Spec.ProviderID,
+		fmt.Sprintf("cannot change once it identifies a VM: restore %s", old.Spec.ProviderID))}
+}
+
+// immutableFields names each field that changed and may not.
+func immutableFields(old, updated *NutanixMachineSpec) field.ErrorList {
+	before, after := old.DeepCopy(), updated.DeepCopy()
+	before.Default()
+	after.Default()
+	var errs field.ErrorList
+	for _, fixed := range []struct {
+		name          string
+		before, after any
+	}{
+		{"vcpusPerSocket", before.VCPUsPerSocket, after.VCPUsPerSocket},
+		{"vcpuSockets", before.VCPUSockets, after.VCPUSockets},
+		{"memorySize", before.MemorySize, after.MemorySize},
+		{"image", before.Image, after.Image},
+		{"imageLookup", before.ImageLookup, after.ImageLookup},
+		{"bootType", before.BootType, after.BootType},
+		{"systemDiskSize", before.SystemDiskSize, after.SystemDiskSize},
+		{"dataDisks", before.DataDisks, after.DataDisks},
+		{"gpus", before.GPUs, after.GPUs},
+	} {
+		if !equality.Semantic.DeepEqual(fixed.before, fixed.after) {
+			errs = append(errs, field.Forbidden(field.NewPath("spec", fixed.name),
+				"is immutable once the VM exists: replace the machine, for example with a new NutanixMachineTemplate"))
+		}
+	}
+	return errs
+}

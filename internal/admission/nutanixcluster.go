@@ -1,0 +1,50 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// +kubebuilder:webhook:verbs=create;update,path=/mutate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixcluster,mutating=true,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixclusters,versions=v1beta1,name=default.nutanixcluster.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
+// +kubebuilder:webhook:verbs=create;update,path=/validate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixcluster,mutating=false,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixclusters,versions=v1beta1,name=validation.nutanixcluster.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
+
+type clusterWebhook struct{}
+
+func setupCluster(mgr ctrl.Manager) error {
+	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixCluster{}).
+		WithDefaulter(clusterWebhook{}).WithValidator(clusterWebhook{}).Complete()
+}
+
+// Default implements admission.Defaulter.
+func (clusterWebhook) Default(_ context.Context, cluster *infrav1.NutanixCluster) error {
+	cluster.Spec.Default()
+	return nil
+}
+
+// ValidateCreate implements admission.Validator.
+func (clusterWebhook) ValidateCreate(_ context.Context, cluster *infrav1.NutanixCluster) (admission.Warnings, error) {
+	return nil, invalid("NutanixCluster", cluster, cluster.Validate())
+}
+
+// ValidateUpdate implements admission.Validator.
+func (clusterWebhook) ValidateUpdate(_ context.Context, old, cluster *infrav1.NutanixCluster) (admission.Warnings, error) {
+	if exempt(cluster, old.Spec, cluster.Spec) {
+		return nil, nil
+	}
+	var warnings admission.Warnings
+	if cluster.PrismAddressChanged(old) {
+		warnings = append(warnings, fmt.Sprintf("spec.prismCentral.address: %s must be the Prism Central that was %s: machines whose VMs it does not know are lost",
+			cluster.Spec.PrismCentral.Address, old.Spec.PrismCentral.Address))
+	}
+	return warnings, invalid("NutanixCluster", cluster, append(cluster.ValidateUpdate(old), cluster.Validate()...))
+}
+
+// ValidateDelete implements admission.Validator; deletes are not sent here.
+func (clusterWebhook) ValidateDelete(context.Context, *infrav1.NutanixCluster) (admission.Warnings, error) {
+	return nil, nil
+}

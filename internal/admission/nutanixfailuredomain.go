@@ -1,0 +1,37 @@
+package admission
+
+import (
+	"context"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// +kubebuilder:webhook:verbs=create;update,path=/validate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixfailuredomain,mutating=false,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixfailuredomains,versions=v1beta1,name=validation.nutanixfailuredomain.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
+
+type failureDomainWebhook struct{}
+
+func setupFailureDomain(mgr ctrl.Manager) error {
+	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixFailureDomain{}).
+		WithValidator(failureDomainWebhook{}).Complete()
+}
+
+// ValidateCreate implements admission.Validator.
+func (failureDomainWebhook) ValidateCreate(_ context.Context, domain *infrav1.NutanixFailureDomain) (admission.Warnings, error) {
+	return nil, invalid("NutanixFailureDomain", domain, domain.Validate())
+}
+
+// ValidateUpdate implements admission.Validator. That the spec is immutable is a rule of the schema.
+func (failureDomainWebhook) ValidateUpdate(_ context.Context, old, domain *infrav1.NutanixFailureDomain) (admission.Warnings, error) {
+	if exempt(domain, old.Spec, domain.Spec) {
+		return nil, nil
+	}
+	return nil, invalid("NutanixFailureDomain", domain, domain.Validate())
+}
+
+// ValidateDelete implements admission.Validator; deletes are not sent here.
+func (failureDomainWebhook) ValidateDelete(context.Context, *infrav1.NutanixFailureDomain) (admission.Warnings, error) {
+	return nil, nil
+}

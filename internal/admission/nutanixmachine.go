@@ -1,0 +1,44 @@
+package admission
+
+import (
+	"context"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// +kubebuilder:webhook:verbs=create;update,path=/mutate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixmachine,mutating=true,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,versions=v1beta1,name=default.nutanixmachine.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
+// +kubebuilder:webhook:verbs=create;update,path=/validate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixmachine,mutating=false,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,versions=v1beta1,name=validation.nutanixmachine.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
+
+type machineWebhook struct{}
+
+func setupMachine(mgr ctrl.Manager) error {
+	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixMachine{}).
+		WithDefaulter(machineWebhook{}).WithValidator(machineWebhook{}).Complete()
+}
+
+// Default implements admission.Defaulter.
+func (machineWebhook) Default(_ context.Context, machine *infrav1.NutanixMachine) error {
+	machine.Spec.Default()
+	return nil
+}
+
+// ValidateCreate implements admission.Validator.
+func (machineWebhook) ValidateCreate(_ context.Context, machine *infrav1.NutanixMachine) (admission.Warnings, error) {
+	return nil, invalid("NutanixMachine", machine, machine.Validate())
+}
+
+// ValidateUpdate implements admission.Validator.
+func (machineWebhook) ValidateUpdate(_ context.Context, old, machine *infrav1.NutanixMachine) (admission.Warnings, error) {
+	if exempt(machine, old.Spec, machine.Spec) {
+		return nil, nil
+	}
+	return nil, invalid("NutanixMachine", machine, append(machine.ValidateUpdate(old), machine.Validate()...))
+}
+
+// ValidateDelete implements admission.Validator; deletes are not sent here.
+func (machineWebhook) ValidateDelete(context.Context, *infrav1.NutanixMachine) (admission.Warnings, error) {
+	return nil, nil
+}
