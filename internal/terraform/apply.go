@@ -79,7 +79,7 @@ func (r *Run) rescue(ctx context.Context, failure *Error, begin time.Time) {
 func (r *Run) pushBack(ctx context.Context, state []byte, begin time.Time) error {
 	err := r.push(ctx, state, true)
 	var failure *Error
-	if !errors.As(err, &failure) || failure.Lock == nil || !ownLock(failure.Lock, begin) {
+	if !errors.As(err, &failure) || failure.Lock == nil || !failure.Lock.ownApply(begin) {
 		return err
 	}
 	if err := r.push(ctx, state, false); err != nil {

@@ -11,7 +11,7 @@ type rule struct {
 // rules are tried in this order; the first match decides. The order matters where texts quote each other: a crash prints
 // a stack trace that may hold anything, an answer of Prism quotes identifiers and numbers.
 var rules = []rule{
-	{LockHeld, regexp.MustCompile(`(?i)acquiring the state lock.*(already locked|locked by another|lock info: id:|already exists|has been modified)`)},
+	{LockHeld, regexp.MustCompile(`(?i)(?:locked|locking|lock\b).*lock info: id:|state is already locked|already locked by another|acquiring the state lock.*(?:already exists|has been modified)`)},
 	{StalePlan, regexp.MustCompile(`(?i)saved plan is stale|saved plan does not match the given state|different state lineage|plan files cannot be transferred between different`)},
 	{ProviderPanic, regexp.MustCompile(`(?i)plugin did not respond|plugin crashed|\bpanic: |request cancelled: the plugin\b`)},
 	{Authentication, regexp.MustCompile(`(?i)invalid auth credentials|authentication required|invalid authentication configuration|missing credentials|client is missing|endpoint requires auth|` +
@@ -19,9 +19,9 @@ var rules = []rule{
 	{Transient, regexp.MustCompile(`(?i)too many requests|rate limit|throttl|(?:status|code|http|response)[^0-9a-z]{0,12}(?:code)?[^0-9a-z]{0,4}(?:429|5\d\d)\b|"code": ?"?(?:429|5\d\d)\b|\b(?:429|50[0-4]) [A-Z][a-z]+`)},
 	{NotFound, regexp.MustCompile(`(?i)entity_not_found|entity not found|does not exist in prism|could not find .*(?:image|subnet|cluster|project)|did not find any`)},
 	{Quota, regexp.MustCompile(`(?i)quota|limit exceeded|limit_exceeded|exceeds? the (?:maximum|limit|available|capacity)|insufficient (?:resource|memory|cpu|capacity|storage|space)|` +
-		`not enough (?:resource|memory|cpu|capacity|storage|space|free)|nohostresources|insufficient_resources|resource_exhausted|resources? exhausted|no space left|` +
+		`not enough (?:resource|memory|cpu|capacity|storage|space|free)|nohostresources|insufficient_resources|resource_exhausted|resource_shortage|resources? exhausted|no space left|` +
 		`no (?:available|free) ip|ip (?:address )?pool.{0,40}exhausted|out of (?:memory|capacity|ip)|license (?:limit|violation)`)},
-	{Transient, regexp.MustCompile(`(?i)connection (?:refused|reset|timed out|closed)|broken pipe|tls handshake timeout|i/o timeout|no such host|network is unreachable|no route to host|` +
+	{Transient, regexp.MustCompile(`(?i)giving up after \d+ attempt|connection (?:refused|reset|timed out|closed)|broken pipe|tls handshake timeout|i/o timeout|no such host|network is unreachable|no route to host|` +
 		`server misbehaving|unexpected eof|json: eof|: eof\b|server closed idle|http2: |unexpected end of json|invalid character '<'|temporarily unavailable|service unavailable|bad gateway|` +
 		`gateway time-?out|internal server error|concurrent_requests_not_allowed|edit conflict|etcdserver: |timeout while waiting for plugin to start|text file busy|kubernetes cluster unreachable|` +
 		`the object has been modified|failed to instantiate provider`)},

@@ -22,7 +22,7 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	defer runtime.UnlockOSThread()
 
 	r.stderr.Reset()
-	start := time.Now()
+	begin := time.Now()
 	finished := r.terraform.metrics.started()
 	err := do(ctx)
 	if completed(ctx, err) {
@@ -30,9 +30,9 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	}
 	var failure *Error
 	if err != nil {
-		failure = r.failure(ctx, verb, err)
+		failure = r.failure(ctx, verb, begin, err)
 	}
-	finished(verb, failure, time.Since(start))
+	finished(verb, failure, time.Since(begin))
 	if failure != nil {
 		return failure
 	}

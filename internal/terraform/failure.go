@@ -7,13 +7,14 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // panicLine is the reason of a crash in a provider's stack trace.
 var panicLine = regexp.MustCompile(`(?m)panic: .*$`)
 
 // failure turns the error of terraform-exec and the error output of the process into an *Error.
-func (r *Run) failure(ctx context.Context, verb string, err error) *Error {
+func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err error) *Error {
 	plain := plainText(r.stderr.String())
 	blocks := errorBlocks(plain)
 	failure := &Error{Verb: verb}
@@ -30,7 +31,11 @@ func (r *Run) failure(ctx context.Context, verb string, err error) *Error {
 		failure.Class = classifyProcess(err, plain)
 	}
 	if failure.Class == LockHeld {
-		failure.Lock = parseLock(plain)
+		failure.Lock = parseLock(plain, begin)
+	}
+	for i := range blocks {
+		// Before anything is cut off: half a secret is not recognised.
+		blocks[i] = r.scrub.text(blocks[i])
 	}
 	failure.Message = bounded(r.scrub.text(collapse(message(failure, blocks, plain, err))))
 	return failure
@@ -58,6 +63,8 @@ func message(failure *Error, blocks []string, plain string, err error) string {
 		return text
 	case failure.Lock != nil:
 		return failure.Lock.message()
+	case failure.Class == LockHeld:
+		return "the state is locked, and its backend does not tell by whom"
 	case len(blocks) == 0:
 		return processMessage(err, plain)
 	}

@@ -13,12 +13,27 @@ var lockField = regexp.MustCompile(`(?m)^\s*(ID|Operation|Who|Created):[ \t]*(\S
 // lockCreatedLayout is time.Time's String form, in UTC.
 const lockCreatedLayout = "2006-01-02 15:04:05.999999999 -0700 MST"
 
-// parseLock reads the holder of a lock from a plain error output; nil when it does not tell.
-func parseLock(plain string) *LockInfo {
-	_, block, found := strings.Cut(plain, "Lock Info:")
-	if !found {
+// heldID is the holder's id as the http backend tells it.
+var heldID = regexp.MustCompile(`already locked:\s+ID=(\S+)`)
+
+// parseLock reads the holder of a lock from a plain error output; nil when it does not tell. Some backends (pg, and http
+// in Terraform) print the lock that this command asked for instead of the one that is held: it was made on this host
+// after the command began.
+func parseLock(plain string, begin time.Time) *LockInfo {
+	lock := &LockInfo{}
+	if _, block, found := strings.Cut(plain, "Lock Info:"); found {
+		lock = parseLockBlock(block)
+	}
+	if held := heldID.FindStringSubmatch(plain); held != nil && held[1] != lock.ID {
+		return &LockInfo{ID: held[1]}
+	}
+	if lock.ID == "" || lock.madeHere(begin) {
 		return nil
 	}
+	return lock
+}
+
+func parseLockBlock(block string) *LockInfo {
 	lock := &LockInfo{}
 	for _, match := range lockField.FindAllStringSubmatch(block, -1) {
 		switch value := match[2]; match[1] {
@@ -33,10 +48,13 @@ func parseLock(plain string) *LockInfo {
 			lock.Created, _ = time.Parse(lockCreatedLayout, value)
 		}
 	}
-	if lock.ID == "" {
-		return nil
-	}
 	return lock
+}
+
+// madeHere says whether a lock was made on this host since begin. Terraform writes user@host.
+func (l *LockInfo) madeHere(begin time.Time) bool {
+	host, err := os.Hostname()
+	return err == nil && strings.HasSuffix(l.Who, "@"+host) && !l.Created.Before(begin)
 }
 
 // message tells people who holds the lock.
@@ -54,9 +72,7 @@ func (l *LockInfo) message() string {
 	return text + " (lock id " + l.ID + ")"
 }
 
-// ownLock says whether a lock was taken on this host, for an apply, since begin. Terraform writes user@host.
-func ownLock(lock *LockInfo, begin time.Time) bool {
-	host, err := os.Hostname()
-	return err == nil && strings.HasSuffix(lock.Who, "@"+host) &&
-		lock.Operation == "OperationTypeApply" && !lock.Created.Before(begin.Add(-time.Second))
+// ownApply says whether a lock is the one of an apply that began on this host at begin.
+func (l *LockInfo) ownApply(begin time.Time) bool {
+	return l.Operation == "OperationTypeApply" && l.madeHere(begin)
 }

@@ -15,6 +15,8 @@ var (
 	// snippet is a quoted line of configuration, and the marks under it.
 	snippet = regexp.MustCompile(`(?m)^\s+(\d+:|├─*|│|└─*).*$`)
 	start   = regexp.MustCompile(`(?m)^(Error|Warning): `)
+	// trace begins what Terraform prints after the errors when a provider crashed.
+	trace = regexp.MustCompile(`(?m)^Stack trace from `)
 )
 
 // plainText removes colours and frames.
@@ -27,6 +29,9 @@ func collapse(text string) string { return strings.Join(strings.Fields(text), " 
 
 // errorBlocks returns the errors that a command reported, each on one line without "Error: ".
 func errorBlocks(plain string) []string {
+	if at := trace.FindStringIndex(plain); at != nil {
+		plain = plain[:at[0]]
+	}
 	var blocks []string
 	starts := start.FindAllStringIndex(plain, -1)
 	for i, at := range starts {

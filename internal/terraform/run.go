@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type Run struct {
 	options   RunOptions
 	dir       runDir
 	cli       *tfexec.Terraform
-	stderr    *tail
+	stderr    *bytes.Buffer
 	scrub     scrubber
 
 	mutex  sync.Mutex
@@ -57,7 +58,7 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 	run := &Run{
 		terraform: t,
 		options:   options,
-		stderr:    &tail{},
+		stderr:    &bytes.Buffer{},
 		scrub:     newScrubber(options.Variables, t.config.Env, options.Env),
 	}
 	var err error

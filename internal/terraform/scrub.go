@@ -57,7 +57,7 @@ func secretForms(secret string) []string {
 	forms = append(forms, strings.Trim(string(escaped), `"`))
 	for line := range strings.Lines(secret) {
 		if line = strings.TrimSpace(line); len(line) >= minSecretLine {
-			forms = append(forms, line)
+			forms = append(forms, line, collapse(line))
 		}
 	}
 	return forms

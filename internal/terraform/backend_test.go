@@ -1,0 +1,136 @@
+package terraform
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+)
+
+// stateServer is a state backend of the http kind, with locks and faults on demand.
+type stateServer struct {
+	url string
+
+	mutex      sync.Mutex
+	state      []byte
+	lock       map[string]any
+	failWrites int
+	onRead     func()
+}
+
+func newStateServer(t *testing.T) *stateServer {
+	t.Helper()
+	server := &stateServer{}
+	listener := httptest.NewServer(server)
+	t.Cleanup(listener.Close)
+	server.url = listener.URL
+	return server
+}
+
+// backend is the terraform block that uses this server. Retries are off: each takes a second.
+func (s *stateServer) backend() string {
+	return fmt.Sprintf(`
+terraform {
+  backend "http" {
+    address        = %[1]q
+    lock_address   = %[1]q
+    unlock_address = %[1]q
+    retry_max      = 0
+  }
+}
+`, s.url+"/state")
+}
+
+func (s *stateServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, "reading the body", http.StatusBadRequest)
+		return
+	}
+	if r.Method == http.MethodGet {
+		s.mutex.Lock()
+		hook := s.onRead
+		s.mutex.Unlock()
+		if hook != nil {
+			hook()
+		}
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	switch r.Method {
+	case http.MethodGet:
+		s.read(w)
+	case http.MethodPost:
+		s.write(w, body)
+	case "LOCK":
+		s.take(w, body)
+	case "UNLOCK":
+		s.lock = nil
+	default:
+		http.Error(w, "method", http.StatusMethodNotAllowed)
+	}
+}
+
+func (s *stateServer) read(w http.ResponseWriter) {
+	if s.state == nil {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	_, _ = w.Write(s.state)
+}
+
+func (s *stateServer) write(w http.ResponseWriter, body []byte) {
+	if s.failWrites > 0 {
+		s.failWrites--
+		http.Error(w, "out of order", http.StatusServiceUnavailable)
+		return
+	}
+	s.state = body
+}
+
+func (s *stateServer) take(w http.ResponseWriter, body []byte) {
+	if s.lock != nil {
+		w.WriteHeader(http.StatusLocked)
+		_ = json.NewEncoder(w).Encode(s.lock)
+		return
+	}
+	if err := json.Unmarshal(body, &s.lock); err != nil {
+		http.Error(w, "lock info", http.StatusBadRequest)
+	}
+}
+
+// holdLock locks the state for somebody else.
+func (s *stateServer) holdLock(info map[string]any) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.lock = info
+}
+
+func (s *stateServer) locked() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.lock != nil
+}
+
+func (s *stateServer) stored() []byte {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.state
+}
+
+// failNextWrites answers 503 to so many writes.
+func (s *stateServer) failNextWrites(count int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.failWrites = count
+}
+
+// whenRead calls hook in every read, before it is answered.
+func (s *stateServer) whenRead(hook func()) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.onRead = hook
+}

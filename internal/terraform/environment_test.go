@@ -1,0 +1,126 @@
+package terraform
+
+import (
+	"encoding/pem"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// childEnvironments reads the environments of the processes that work below dir.
+func childEnvironments(t *testing.T, dir string) []map[string]string {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	require.NoError(t, err)
+	var found []map[string]string
+	for _, link := range links {
+		cwd, err := os.Readlink(link)
+		if err != nil || !strings.HasPrefix(cwd, dir) {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(filepath.Dir(link), "environ"))
+		if err != nil {
+			continue
+		}
+		environment := map[string]string{}
+		for entry := range strings.SplitSeq(strings.TrimRight(string(content), "\x00"), "\x00") {
+			name, value, _ := strings.Cut(entry, "=")
+			environment[name] = value
+		}
+		found = append(found, environment)
+	}
+	return found
+}
+
+// TestNothingIsInherited needs the process environment, so that it cannot run in parallel.
+func TestNothingIsInherited(t *testing.T) {
+	t.Setenv("CAPNT_CANARY", "canary")
+	t.Setenv("TF_VAR_canary", "canary")
+	t.Setenv("NUTANIX_PASSWORD", "of-the-manager")
+	for _, binary := range binaries(t) {
+		t.Run(binary.Product, func(t *testing.T) {
+			terraform := newTerraform(t, Config{Binary: binary, Env: map[string]string{"BASE": "base", "BOTH": "base", "HOME": "/root"}})
+			server := newStateServer(t)
+			run := open(t, terraform, RunOptions{
+				Files: workspace(server.backend(), oneResource("one")),
+				Env:   map[string]string{"OWN": "own", "BOTH": "own"},
+			})
+			var once sync.Once
+			var children []map[string]string
+			server.whenRead(func() {
+				once.Do(func() { children = childEnvironments(t, terraform.config.ScratchDir) })
+			})
+			_, err := run.State(t.Context())
+			require.NoError(t, err)
+
+			require.Len(t, children, 1)
+			dir := string(run.dir)
+			assert.Equal(t, map[string]string{
+				"PATH": searchPath, "LANG": "C.UTF-8", "BASE": "base", "OWN": "own", "BOTH": "own",
+				"HOME": dir + "/home", "TMPDIR": dir + "/tmp",
+				"TF_CLI_CONFIG_FILE": dir + "/cli.tfrc", "SSL_CERT_FILE": dir + "/roots.pem",
+				"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
+				"TF_LOG": "", "TF_LOG_CORE": "", "TF_LOG_PATH": "", "TF_LOG_PROVIDER": "",
+				"TF_APPEND_USER_AGENT": children[0]["TF_APPEND_USER_AGENT"],
+			}, children[0])
+		})
+	}
+}
+
+func TestReservedVariablesAreRefused(t *testing.T) {
+	t.Parallel()
+	_, err := newTerraform(t, Config{}).Open(t.Context(), RunOptions{Env: map[string]string{"TF_VAR_user_data": "hush"}})
+	require.ErrorContains(t, err, "TF_VAR_user_data")
+	assert.NotContains(t, err.Error(), "hush")
+}
+
+func TestRunDirectoryIsPrivate(t *testing.T) {
+	t.Parallel()
+	run := open(t, newTerraform(t, Config{}), RunOptions{Files: map[string][]byte{"modules/machine/main.tf": nil}})
+	require.NoError(t, filepath.WalkDir(string(run.dir), func(path string, entry os.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := entry.Info()
+		require.NoError(t, err)
+		if entry.IsDir() && path == string(run.dir) {
+			assert.Equal(t, os.FileMode(0o700), info.Mode().Perm(), path)
+		}
+		if strings.HasSuffix(path, ".tf") || strings.HasSuffix(path, ".pem") {
+			assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), path)
+		}
+		return nil
+	}))
+}
+
+func TestCABundleIsTrusted(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		state := &stateServer{}
+		server := httptest.NewTLSServer(state)
+		t.Cleanup(server.Close)
+		state.url = server.URL
+		files := workspace(state.backend(), oneResource("one"))
+		bundle := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+
+		trusting := open(t, terraform, RunOptions{Files: files, CABundle: bundle})
+		_, err := trusting.State(t.Context())
+		require.NoError(t, err)
+
+		_, err = terraform.Open(t.Context(), RunOptions{Files: files})
+		if err == nil {
+			doubting := open(t, terraform, RunOptions{Files: files})
+			_, err = doubting.State(t.Context())
+		}
+		require.ErrorContains(t, err, "certificate")
+	})
+}
+
+func TestTrustBundleKeepsTheRoots(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "roots\nown\n", string(trustBundle([]byte("roots\n"), []byte("own"))))
+	assert.Equal(t, "roots\n\n", string(trustBundle([]byte("roots"), nil)))
+}

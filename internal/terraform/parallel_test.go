@@ -1,0 +1,83 @@
+package terraform
+
+import (
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParallelRuns(t *testing.T) {
+	t.Parallel()
+	terraform := newTerraform(t, Config{})
+	var group sync.WaitGroup
+	for range 10 {
+		server := newStateServer(t)
+		group.Go(func() {
+			run, err := terraform.Open(t.Context(), RunOptions{Files: workspace(server.backend(), oneResource("one"))})
+			if !assert.NoError(t, err) {
+				return
+			}
+			plan, err := run.Plan(t.Context(), PlanOptions{})
+			if assert.NoError(t, err) {
+				assert.NoError(t, run.Apply(t.Context(), plan.Bytes))
+			}
+			assert.NoError(t, run.Close())
+			assert.NotEmpty(t, server.stored())
+			assert.False(t, server.locked())
+		})
+	}
+	group.Wait()
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(terraform.Collectors()...)
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	counts := map[string]uint64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if family.GetName() == "capnt_terraform_commands_running" {
+				assert.Zero(t, metric.GetGauge().GetValue())
+				continue
+			}
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "verb" {
+					counts[label.GetValue()] += metric.GetHistogram().GetSampleCount()
+				}
+			}
+		}
+	}
+	assert.Equal(t, map[string]uint64{"init": 10, "plan": 10, "show": 10, "apply": 10}, counts)
+}
+
+// TestDyingThreadsDoNotKillTerraform ends many threads while a command runs: had the command been started on one of them,
+// Linux would kill it.
+func TestDyingThreadsDoNotKillTerraform(t *testing.T) {
+	t.Parallel()
+	server := newStateServer(t)
+	dir := t.TempDir()
+	started, release := filepath.Join(dir, "started"), filepath.Join(dir, "release")
+	run := open(t, newTerraform(t, Config{}), RunOptions{Files: workspace(server.backend(), slowResource(started, release))})
+	plan, err := run.Plan(t.Context(), PlanOptions{})
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- run.Apply(t.Context(), plan.Bytes) }()
+	waitForFile(t, started)
+	for range 50 {
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() {
+				// Never unlocked: the thread ends with the goroutine.
+				runtime.LockOSThread()
+				runtime.Gosched()
+			})
+		}
+		group.Wait()
+	}
+	writeFile(t, release)
+	require.NoError(t, <-done)
+}

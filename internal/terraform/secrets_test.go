@@ -1,0 +1,126 @@
+package terraform
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	tfjson "github.com/hashicorp/terraform-json"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// nastySecret is text that Terraform must take as it is.
+const nastySecret = "hush-${var.other}-%{ if true }-\"quoted\"\nsecond-line-of-it\n"
+
+func TestSecretsLeaveNoTrace(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		server := newStateServer(t)
+		run := open(t, terraform, RunOptions{
+			Files: workspace(server.backend(), `
+variable "user_data" {
+  type      = string
+  sensitive = true
+}
+resource "terraform_data" "this" {
+  input = var.user_data
+}
+output "user_data" {
+  value     = terraform_data.this.output
+  sensitive = true
+}
+`),
+			Variables: map[string]string{"user_data": nastySecret},
+			Env:       map[string]string{"NUTANIX_PASSWORD": "token-of-this-run"},
+		})
+		plan, err := run.Plan(t.Context(), PlanOptions{})
+		require.NoError(t, err)
+		assert.NotContains(t, printed(t, plan.JSON), "hush-")
+		assert.NotContains(t, printed(t, plan.JSON), "second-line")
+		assert.Contains(t, printed(t, plan.JSON), sensitiveMark)
+		assert.Empty(t, filesContaining(t, string(run.dir), "hush-"), "after the plan no file holds the variable")
+
+		require.NoError(t, run.Apply(t.Context(), plan.Bytes))
+		assert.Empty(t, filesContaining(t, string(run.dir), "hush-"), "after the apply no file holds the variable")
+		assert.Empty(t, filesContaining(t, string(run.dir), "token-of-this-run"))
+
+		outputs, err := run.Outputs(t.Context())
+		require.NoError(t, err)
+		var userData string
+		require.NoError(t, json.Unmarshal(outputs["user_data"], &userData))
+		assert.Equal(t, nastySecret, userData, "the value arrives as it is")
+	})
+}
+
+func TestSecretsAreNotInErrors(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		run := open(t, terraform, RunOptions{
+			Files: workspace(newStateServer(t).backend(), `
+variable "user_data" { type = string }
+resource "terraform_data" "this" {
+  provisioner "local-exec" {
+    command = "echo '${var.user_data}' $NUTANIX_PASSWORD; exit 1"
+  }
+}
+`),
+			Variables: map[string]string{"user_data": "line one is secret\nline two is secret"},
+			Env:       map[string]string{"NUTANIX_PASSWORD": "token-of-this-run"},
+		})
+		plan, err := run.Plan(t.Context(), PlanOptions{})
+		require.NoError(t, err)
+		err = run.Apply(t.Context(), plan.Bytes)
+		require.ErrorContains(t, err, redactedMark)
+		for _, secret := range []string{"is secret", "token-of-this-run"} {
+			assert.NotContains(t, err.Error(), secret)
+			assert.NotContains(t, fmt.Sprintf("%#v", err), secret)
+		}
+	})
+}
+
+func TestRedactMasksBothSides(t *testing.T) {
+	t.Parallel()
+	plan := &tfjson.Plan{
+		Variables: map[string]*tfjson.PlanVariable{"user_data": {Value: "hush"}},
+		ResourceChanges: []*tfjson.ResourceChange{{Change: &tfjson.Change{
+			Before:         map[string]any{"secret": "old", "list": []any{"a", "b"}, "guest_customization_cloud_init_user_data": "aHVzaA==", "name": "vm"},
+			After:          map[string]any{"secret": "new", "list": []any{"a", "c"}, "guest_customization_cloud_init_user_data": nil, "name": "with token-1234 inside"},
+			AfterSensitive: map[string]any{"secret": true, "list": []any{false, true}, "gone": true},
+		}}},
+		ResourceDrift: []*tfjson.ResourceChange{{Change: &tfjson.Change{Before: "hush", BeforeSensitive: true}}, {}},
+		OutputChanges: map[string]*tfjson.Change{"a": {Before: nil, After: "x", AfterSensitive: true}},
+	}
+	redact(plan, newScrubber(nil, map[string]string{"NUTANIX_PASSWORD": "token-1234"}))
+
+	change := plan.ResourceChanges[0].Change
+	assert.Equal(t, map[string]any{"secret": sensitiveMark, "list": []any{"a", sensitiveMark}, "guest_customization_cloud_init_user_data": sensitiveMark, "name": "vm"}, change.Before)
+	assert.Equal(t, map[string]any{"secret": sensitiveMark, "list": []any{"a", sensitiveMark}, "guest_customization_cloud_init_user_data": nil, "name": "with (redacted) inside"}, change.After)
+	assert.Nil(t, plan.Variables)
+	assert.Equal(t, sensitiveMark, plan.ResourceDrift[0].Change.Before)
+	assert.Nil(t, plan.OutputChanges["a"].Before)
+	assert.Equal(t, sensitiveMark, plan.OutputChanges["a"].After)
+}
+
+func TestScrubber(t *testing.T) {
+	t.Parallel()
+	scrub := newScrubber(
+		map[string]string{"user_data": "#cloud-config\npassword: \"x\"\n", "short": "abc"},
+		map[string]string{"NUTANIX_PASSWORD": "sesame-1", "NUTANIX_PASSWORD_2": "sesame-1-longer", "NUTANIX_ENDPOINT": "127.0.0.1", "KUBE_TOKEN_PATH": "/var/token"},
+	)
+	for text, want := range map[string]string{
+		"wrong sesame-1-longer given":            "wrong (redacted) given",
+		"wrong sesame-1 given":                   "wrong (redacted) given",
+		`got "#cloud-config\npassword: \"x\"\n"`: `got "(redacted)"`,
+		"#cloud-config password: \"x\" there":    "(redacted) there",
+		"the line password: \"x\" alone":         "the line (redacted) alone",
+		"abc at 127.0.0.1 in /var/token":         "abc at 127.0.0.1 in /var/token",
+	} {
+		assert.Equal(t, want, scrub.text(text))
+	}
+}
+
+func printed(t *testing.T, value any) string {
+	t.Helper()
+	content, err := json.Marshal(value)
+	require.NoError(t, err)
+	return string(content)
+}

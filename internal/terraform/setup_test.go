@@ -1,0 +1,153 @@
+package terraform
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+// binaries returns every command line that is there: the one that tests run in any case, and OpenTofu where it is built.
+func binaries(t *testing.T) []Binary {
+	t.Helper()
+	paths := []string{toolbox.Path(t, "bin/terraform")}
+	if tofu := filepath.Join(toolbox.Dir(), "bin", "tofu"); fileExists(tofu) {
+		paths = append(paths, tofu)
+	}
+	var found []Binary
+	for _, path := range paths {
+		binary, err := Find(t.Context(), FindOptions{Path: path})
+		require.NoError(t, err)
+		if len(found) == 0 || found[0].Product != binary.Product {
+			found = append(found, binary)
+		}
+	}
+	return found
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// eachBinary runs a test once per command line, in parallel.
+func eachBinary(t *testing.T, test func(t *testing.T, terraform *Terraform)) {
+	t.Helper()
+	t.Parallel()
+	for _, binary := range binaries(t) {
+		t.Run(binary.Product, func(t *testing.T) {
+			t.Parallel()
+			test(t, newTerraform(t, Config{Binary: binary}))
+		})
+	}
+}
+
+// newTerraform fills what a test leaves open and checks at the end that no run directory is left.
+func newTerraform(t *testing.T, config Config) *Terraform {
+	t.Helper()
+	if config.Binary.Path == "" {
+		config.Binary = binaries(t)[0]
+	}
+	config.MirrorDir = toolbox.Path(t, "mirror")
+	config.ScratchDir = filepath.Join(t.TempDir(), "scratch")
+	terraform, err := New(config)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		left, err := filepath.Glob(filepath.Join(config.ScratchDir, "*"))
+		require.NoError(t, err)
+		require.Empty(t, left, "run directories must be removed")
+	})
+	return terraform
+}
+
+// open opens a run that the test's end closes.
+func open(t *testing.T, terraform *Terraform, options RunOptions) *Run {
+	t.Helper()
+	run, err := terraform.Open(t.Context(), options)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, run.Close()) })
+	return run
+}
+
+// apply plans and applies.
+func apply(t *testing.T, run *Run) {
+	t.Helper()
+	plan, err := run.Plan(t.Context(), PlanOptions{})
+	require.NoError(t, err)
+	require.NoError(t, run.Apply(t.Context(), plan.Bytes))
+}
+
+// workspace makes the files of a workspace with a backend and a body.
+func workspace(backend, body string) map[string][]byte {
+	return map[string][]byte{"main.tf": []byte(backend + body)}
+}
+
+// oneResource is a workspace body with an input that can be changed.
+func oneResource(input string) string {
+	return `
+resource "terraform_data" "this" {
+  input = "` + input + `"
+}
+output "input" {
+  value = terraform_data.this.output
+}
+`
+}
+
+// slowResource waits until the test creates a file. It needs nothing but a shell.
+func slowResource(started, release string) string {
+	return `
+resource "terraform_data" "first" {
+  input = "first"
+}
+resource "terraform_data" "slow" {
+  input = terraform_data.first.output
+  provisioner "local-exec" {
+    command = "touch ` + started + `; until [ -e ` + release + ` ]; do sleep 0.05; done"
+  }
+}
+`
+}
+
+// waitForFile waits until a file exists.
+func waitForFile(t *testing.T, path string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return fileExists(path) }, 30*time.Second, 10*time.Millisecond, "waiting for %s", path)
+}
+
+// writeFile makes an empty file.
+func writeFile(t *testing.T, path string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+}
+
+// filesContaining lists the files below dir that contain text.
+func filesContaining(t *testing.T, dir, text string) []string {
+	t.Helper()
+	var found []string
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if strings.Contains(string(content), text) {
+			found = append(found, path)
+		}
+		return err
+	}))
+	return found
+}
+
+// cancelable returns a context of its own.
+func cancelable(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	return ctx, cancel
+}

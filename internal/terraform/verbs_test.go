@@ -1,0 +1,200 @@
+package terraform
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPlanApplyReadBack(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		server := newStateServer(t)
+		run := open(t, terraform, RunOptions{Files: workspace(server.backend(), oneResource("one"))})
+
+		state, err := run.State(t.Context())
+		require.NoError(t, err)
+		assert.True(t, state.Empty())
+
+		plan, err := run.Plan(t.Context(), PlanOptions{})
+		require.NoError(t, err)
+		assert.True(t, plan.HasChanges)
+		assert.NotEmpty(t, plan.Bytes)
+		require.Len(t, plan.JSON.ResourceChanges, 1)
+		assert.Equal(t, "terraform_data.this", plan.JSON.ResourceChanges[0].Address)
+		assert.True(t, plan.JSON.ResourceChanges[0].Change.Actions.Create())
+		require.NoError(t, run.Apply(t.Context(), plan.Bytes))
+
+		state, err = run.State(t.Context())
+		require.NoError(t, err)
+		require.Len(t, state.Resources, 1)
+		assert.Equal(t, "terraform_data.this", state.Resources[0].Address)
+		assert.Equal(t, "terraform_data", state.Resources[0].Type)
+		assert.NotEmpty(t, state.Resources[0].ID)
+		assert.NotEmpty(t, state.Lineage)
+		assert.Positive(t, state.Serial)
+
+		outputs, err := run.Outputs(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, map[string]json.RawMessage{"input": json.RawMessage(`"one"`)}, outputs)
+
+		plan, err = run.Plan(t.Context(), PlanOptions{})
+		require.NoError(t, err)
+		assert.False(t, plan.HasChanges, "a workspace that was just applied plans clean")
+
+		plan, err = run.Plan(t.Context(), PlanOptions{Destroy: true})
+		require.NoError(t, err)
+		require.NoError(t, run.Apply(t.Context(), plan.Bytes))
+		state, err = run.State(t.Context())
+		require.NoError(t, err)
+		assert.True(t, state.Empty())
+	})
+}
+
+func TestStateSurgery(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		server := newStateServer(t)
+		files := workspace(server.backend(), `
+resource "terraform_data" "kept" {}
+resource "terraform_data" "failing" {
+  provisioner "local-exec" {
+    command = "exit 3"
+  }
+}
+`)
+		run := open(t, terraform, RunOptions{Files: files})
+		require.NoError(t, run.Import(t.Context(), "terraform_data.kept", "known"))
+		plan, err := run.Plan(t.Context(), PlanOptions{})
+		require.NoError(t, err)
+		err = run.Apply(t.Context(), plan.Bytes)
+		require.ErrorContains(t, err, "exit status 3")
+
+		require.Equal(t, []Resource{
+			{Address: "terraform_data.failing", Type: "terraform_data", Tainted: true},
+			{Address: "terraform_data.kept", Type: "terraform_data", ID: "known"},
+		}, withoutIDOf(resources(t, run), "terraform_data.failing"))
+
+		require.NoError(t, run.Untaint(t.Context(), "terraform_data.failing"))
+		assert.False(t, resources(t, run)[0].Tainted)
+
+		older := server.stored()
+		require.NoError(t, run.Forget(t.Context(), "terraform_data.kept", "terraform_data.never_there"))
+		assert.Len(t, resources(t, run), 1)
+		err = run.Push(t.Context(), older)
+		require.ErrorContains(t, err, "serial", "an older state never replaces a newer one")
+		assert.Equal(t, Invalid, ClassOf(err))
+	})
+}
+
+func TestPushRestoresAState(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		first, second := newStateServer(t), newStateServer(t)
+		run := open(t, terraform, RunOptions{Files: workspace(first.backend(), oneResource("one"))})
+		apply(t, run)
+
+		copied := open(t, terraform, RunOptions{Files: workspace(second.backend(), oneResource("one"))})
+		require.NoError(t, copied.Push(t.Context(), first.stored()))
+		plan, err := copied.Plan(t.Context(), PlanOptions{})
+		require.NoError(t, err)
+		assert.False(t, plan.HasChanges)
+	})
+}
+
+func TestWriteFileAddsAnImportBlock(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		run := open(t, terraform, RunOptions{Files: workspace(newStateServer(t).backend(), `resource "terraform_data" "this" {}`)})
+		require.NoError(t, run.WriteFile("import.tf", []byte("import {\n  to = terraform_data.this\n  id = \"known\"\n}\n")))
+		plan, err := run.Plan(t.Context(), PlanOptions{})
+		require.NoError(t, err)
+		assert.True(t, plan.HasChanges, "an import is a change to record")
+		require.NotNil(t, plan.JSON.ResourceChanges[0].Change.Importing)
+		require.NoError(t, run.Apply(t.Context(), plan.Bytes))
+		assert.Equal(t, "known", resources(t, run)[0].ID)
+		require.Error(t, run.WriteFile("../outside.tf", nil), "a name must stay inside the workspace")
+	})
+}
+
+func TestValidateAndTest(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		valid := open(t, terraform, RunOptions{Files: map[string][]byte{
+			"main.tf":                []byte(oneResource("one")),
+			"tests/good.tftest.hcl":  []byte("run \"good\" {\n  assert {\n    condition     = output.input == \"one\"\n    error_message = \"no\"\n  }\n}\n"),
+			"modules/a/variables.tf": []byte("variable \"x\" {}\n"),
+		}})
+		require.NoError(t, valid.Validate(t.Context()))
+		require.NoError(t, valid.Test(t.Context()))
+		require.NoError(t, valid.WriteFile("tests/bad.tftest.hcl", []byte("run \"bad\" {\n  assert {\n    condition     = output.input == \"two\"\n    error_message = \"it is not two\"\n  }\n}\n")))
+		require.ErrorContains(t, valid.Test(t.Context()), "it is not two")
+
+		require.NoError(t, valid.WriteFile("main.tf", []byte(`resource "terraform_data" "this" { inptu = 1 }`)))
+		err := valid.Validate(t.Context())
+		require.ErrorContains(t, err, "inptu")
+		assert.Equal(t, Invalid, ClassOf(err))
+	})
+}
+
+func TestProviderComesFromTheMirror(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		run := open(t, terraform, RunOptions{Files: workspace(`
+terraform {
+  required_providers {
+    nutanix = {
+      source  = "registry.terraform.io/nutanix/nutanix"
+      version = "1.9.5"
+    }
+  }
+}
+provider "nutanix" {}
+`, `resource "nutanix_category_key" "this" { name = "a" }`)})
+		require.NoError(t, run.Validate(t.Context()))
+
+		_, err := terraform.Open(t.Context(), RunOptions{Files: workspace(`
+terraform {
+  required_providers {
+    random = { source = "registry.terraform.io/hashicorp/random" }
+  }
+}`, "")})
+		require.Error(t, err, "no other provider may be installed, from nowhere")
+		assert.Equal(t, Invalid, ClassOf(err))
+
+		_, err = terraform.Open(t.Context(), RunOptions{Files: workspace(`
+terraform {
+  required_providers {
+    nutanix = {
+      source  = "registry.terraform.io/nutanix/nutanix"
+      version = "1.9.4"
+    }
+  }
+}`, "")})
+		require.Error(t, err, "the lock file decides the version")
+		assert.Equal(t, Invalid, ClassOf(err))
+	})
+}
+
+func TestClosedRunRefuses(t *testing.T) {
+	t.Parallel()
+	run := open(t, newTerraform(t, Config{}), RunOptions{Files: workspace("", oneResource("one"))})
+	require.NoError(t, run.Close())
+	require.NoError(t, run.Close(), "Close may be called more than once")
+	_, err := run.Plan(t.Context(), PlanOptions{})
+	require.ErrorIs(t, err, errClosed)
+	require.ErrorIs(t, run.WriteFile("a.tf", nil), errClosed)
+}
+
+func resources(t *testing.T, run *Run) []Resource {
+	t.Helper()
+	state, err := run.State(t.Context())
+	require.NoError(t, err)
+	return state.Resources
+}
+
+// withoutIDOf blanks an id that is made at random.
+func withoutIDOf(resources []Resource, address string) []Resource {
+	for i := range resources {
+		if resources[i].Address == address {
+			resources[i].ID = ""
+		}
+	}
+	return resources
+}
