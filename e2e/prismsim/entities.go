@@ -1,0 +1,188 @@
+package prismsim
+
+import (
+	"net/http"
+	"time"
+)
+
+// record is an entity of the inventory in the form of an answer.
+type record struct {
+	uuid       string
+	attributes attributes
+	body       entity
+}
+
+func (e *estate) elementReference(pe *PrismElement) *reference {
+	if pe == nil {
+		return nil
+	}
+	return &reference{Kind: "cluster", Name: pe.Name, UUID: pe.UUID}
+}
+
+// records gives all entities of a kind in the order of the inventory; the caller holds the mutex.
+func (s *Server) records(kind string) []record {
+	var out []record
+	e := s.estate
+	switch kind {
+	case "cluster":
+		for _, pe := range e.elements {
+			out = append(out, s.elementRecord(pe))
+		}
+		out = append(out, s.centralRecord())
+	case "subnet":
+		for _, n := range e.subnets {
+			out = append(out, s.subnetRecord(n))
+		}
+	case "image":
+		for _, img := range e.images {
+			out = append(out, s.imageRecord(img))
+		}
+	case "project":
+		for _, p := range e.projects {
+			out = append(out, s.projectRecord(p))
+		}
+	case "host":
+		for _, pe := range e.elements {
+			for i := range pe.Hosts {
+				out = append(out, s.hostRecord(pe, &pe.Hosts[i]))
+			}
+		}
+	case "storage_container":
+		for _, pe := range e.elements {
+			for i := range pe.StorageContainers {
+				out = append(out, s.containerRecord(pe, &pe.StorageContainers[i]))
+			}
+		}
+	}
+	return out
+}
+
+func (s *Server) listEntities(kind string) endpoint {
+	return func(r *http.Request) (int, any, error) {
+		return s.list(r, kind, func() ([]listItem, error) {
+			items := []listItem{}
+			for _, rec := range s.records(kind) {
+				items = append(items, listItem{attributes: rec.attributes, body: rec.body})
+			}
+			return items, nil
+		})
+	}
+}
+
+func (s *Server) getEntity(kind string) endpoint {
+	return func(r *http.Request) (int, any, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		rec, err := s.recordOf(kind, r.PathValue("uuid"))
+		if err != nil {
+			return 0, nil, err
+		}
+		return http.StatusOK, snapshot(rec.body), nil
+	}
+}
+
+func (s *Server) recordOf(kind, id string) (record, error) {
+	if !uuidPattern.MatchString(id) {
+		return record{}, unprocessable(kind, "%q is not a valid UUID.", id)
+	}
+	for _, rec := range s.records(kind) {
+		if rec.uuid == id {
+			return rec, nil
+		}
+	}
+	return record{}, notFound(kind, "The "+kind+" "+id)
+}
+
+// newRecord makes a record with the metadata that all kinds share.
+func (s *Server) newRecord(kind, id, name string, created time.Time, more map[string]string) record {
+	values := map[string]string{"name": name, kind + "_name": name, "uuid": id, "creation_time": stamp(created)}
+	for k, v := range more {
+		values[k] = v
+	}
+	return record{uuid: id, attributes: table(values), body: entity{
+		APIVersion: apiVersion,
+		Metadata: &metadata{
+			Kind: kind, UUID: id, SpecVersion: ptr(int64(0)), SpecHash: "00000000000000000000000000000000000000000000000000",
+			CreationTime: ptr(created), LastUpdateTime: ptr(created), OwnerReference: s.estate.owner(s.opts.Username),
+			Categories: map[string]string{}, Mapping: map[string][]string{},
+		},
+	}}
+}
+
+func (s *Server) elementRecord(pe *PrismElement) record {
+	servers := []map[string]any{}
+	for range pe.Hosts {
+		servers = append(servers, map[string]any{"ip": "127.0.0.1", "type": "AHV", "version": "10.0"})
+	}
+	rec := s.newRecord("cluster", pe.UUID, pe.Name, s.estate.started, map[string]string{"service_list": "AOS"})
+	network := map[string]any{"external_ip": "127.0.0.1", "name_server_ip_list": []string{}, "ntp_server_ip_list": []string{}}
+	rec.body.Spec = map[string]any{"name": pe.Name, "resources": map[string]any{"network": network, "config": map[string]any{"timezone": "UTC"}}}
+	rec.body.Status = map[string]any{"name": pe.Name, "state": stateComplete, "resources": map[string]any{
+		"network": network, "nodes": map[string]any{"hypervisor_server_list": servers},
+		"analysis": map[string]any{"vm_efficiency_map": map[string]string{}},
+		"config":   clusterConfig("AOS", "7.0"),
+	}}
+	return rec
+}
+
+// centralRecord is Prism Central's own entry, which every list of clusters contains.
+func (s *Server) centralRecord() record {
+	pc := s.estate.central
+	rec := s.newRecord("cluster", pc.UUID, pc.Name, s.estate.started, map[string]string{"service_list": "PRISM_CENTRAL"})
+	network := map[string]any{"external_ip": "127.0.0.1"}
+	rec.body.Spec = map[string]any{"name": pc.Name, "resources": map[string]any{"network": network}}
+	rec.body.Status = map[string]any{"name": pc.Name, "state": stateComplete, "resources": map[string]any{
+		"network": network, "config": clusterConfig("PRISM_CENTRAL", pc.Version),
+	}}
+	return rec
+}
+
+func clusterConfig(service, version string) map[string]any {
+	return map[string]any{
+		"service_list": []string{service}, "is_available": true, "timezone": "UTC", "cluster_arch": "X86_64", "operation_mode": "NORMAL",
+		"redundancy_factor": 2, "enabled_feature_list": []string{}, "encryption_status": "NOT_SUPPORTED",
+		"build":        map[string]any{"version": version, "full_version": version, "build_type": "release", "is_long_term_support": false},
+		"software_map": map[string]any{"NOS": map[string]any{"software_type": "NOS", "status": "INSTALLED", "version": version}},
+	}
+}
+
+func (s *Server) imageRecord(img *Image) record {
+	rec := s.newRecord("image", img.UUID, img.Name, *img.Created, map[string]string{"image_type": img.Type})
+	rec.body.Spec = map[string]any{"name": img.Name, "resources": map[string]any{"image_type": img.Type, "architecture": "X86_64"}}
+	rec.body.Status = map[string]any{"name": img.Name, "state": stateComplete, "resources": map[string]any{
+		"image_type": img.Type, "architecture": "X86_64", "size_bytes": img.Size.Value(), "retrieval_uri_list": []string{},
+	}}
+	return rec
+}
+
+func (s *Server) projectRecord(p *Project) record {
+	rec := s.newRecord("project", p.UUID, p.Name, s.estate.started, nil)
+	resources := map[string]any{"is_default": p == s.estate.projects[0], "subnet_reference_list": []any{}, "user_reference_list": []any{}}
+	rec.body.Spec = map[string]any{"name": p.Name, "resources": resources}
+	rec.body.Status = map[string]any{"name": p.Name, "state": stateComplete, "resources": resources}
+	return rec
+}
+
+// getProjectInternal answers the richer view of a project that the Terraform provider reads.
+func (s *Server) getProjectInternal(r *http.Request) (int, any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec, err := s.recordOf("project", r.PathValue("uuid"))
+	if err != nil {
+		return 0, nil, err
+	}
+	detail, status := rec.body.Spec, rec.body.Status
+	rec.body.Spec = map[string]any{"project_detail": detail, "user_list": []any{}, "user_group_list": []any{}, "access_control_policy_list": []any{}}
+	rec.body.Status = map[string]any{"state": stateComplete, "project_status": status, "user_list_status": []any{}, "access_control_policy_list_status": []any{}}
+	return http.StatusOK, snapshot(rec.body), nil
+}
+
+func (s *Server) getPrismCentral(*http.Request) (int, any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pc := s.estate.central
+	return http.StatusOK, map[string]any{
+		"api_version": apiVersion, "metadata": map[string]any{"kind": "prism_central", "uuid": pc.UUID},
+		"resources": map[string]any{"cluster_uuid": pc.UUID, "type": "SINGLE_NODE", "version": pc.Version},
+	}, nil
+}

@@ -1,0 +1,164 @@
+package prismsim
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// estate is everything that the simulated Prism Central manages. The server's mutex guards it.
+type estate struct {
+	central   PrismCentral
+	ownerUUID string
+	started   time.Time
+
+	elements []*PrismElement
+	subnets  []*network
+	images   []*Image
+	projects []*Project // the first one is the default
+
+	categories []*categoryKey
+	vms        []*machine // in order of creation
+	tasks      []*task
+	nextMAC    uint32
+}
+
+// network is a subnet with its address pools.
+type network struct {
+	Subnet
+	element *PrismElement // nil for overlay subnets
+	gateway netip.Addr
+	v4, v6  *addressPool // nil when it has none
+}
+
+// defaultProject is the project of everything that names none.
+const defaultProject = "_internal"
+
+func newEstate(inv *Inventory) (*estate, error) {
+	e := &estate{
+		central: inv.PrismCentral, ownerUUID: deriveUUID("user", "admin"), started: time.Now().UTC().Truncate(time.Second),
+		projects: []*Project{{Name: defaultProject, UUID: deriveUUID("project", defaultProject)}},
+	}
+	for _, pe := range inv.PrismElements {
+		e.elements = append(e.elements, ptr(pe))
+	}
+	for _, n := range inv.Subnets {
+		added, err := e.newNetwork(n)
+		if err != nil {
+			return nil, fmt.Errorf("adding subnet %q: %w", n.Name, err)
+		}
+		e.subnets = append(e.subnets, added)
+	}
+	for _, img := range inv.Images {
+		e.addImage(img)
+	}
+	for _, p := range inv.Projects {
+		if p.Name != defaultProject {
+			e.projects = append(e.projects, ptr(p))
+		}
+	}
+	for _, c := range inv.Categories {
+		e.addCategory(c)
+	}
+	return e, nil
+}
+
+func (e *estate) newNetwork(n Subnet) (*network, error) {
+	added := &network{Subnet: n, element: e.elementByName(n.PrismElement)}
+	if n.CIDR != "" {
+		prefix, err := netip.ParsePrefix(n.CIDR)
+		if err != nil {
+			return nil, fmt.Errorf("parsing CIDR: %w", err)
+		}
+		added.gateway = prefix.Masked().Addr().Next()
+		if n.Gateway != "" {
+			if added.gateway, err = netip.ParseAddr(n.Gateway); err != nil {
+				return nil, fmt.Errorf("parsing gateway: %w", err)
+			}
+		}
+		if added.v4, err = newAddressPool(n.CIDR, n.Pools, added.gateway, lastAddress(prefix)); err != nil {
+			return nil, err
+		}
+	}
+	if n.IPv6 != nil {
+		pool, err := newAddressPool(n.IPv6.CIDR, n.IPv6.Pools)
+		if err != nil {
+			return nil, err
+		}
+		added.v6 = pool
+	}
+	return added, nil
+}
+
+// lastAddress gives the broadcast address of an IPv4 prefix.
+func lastAddress(prefix netip.Prefix) netip.Addr {
+	raw := prefix.Masked().Addr().AsSlice()
+	for bit := prefix.Bits(); bit < len(raw)*8; bit++ {
+		raw[bit/8] |= 1 << (7 - bit%8)
+	}
+	last, _ := netip.AddrFromSlice(raw)
+	return last
+}
+
+func (e *estate) addImage(img Image) *Image {
+	if img.Created == nil {
+		img.Created = ptr(e.started)
+	}
+	e.images = append(e.images, &img)
+	return &img
+}
+
+func (e *estate) elementByName(name string) *PrismElement {
+	return find(e.elements, func(pe *PrismElement) bool { return pe.Name == name })
+}
+
+func (e *estate) elementByUUID(uuid string) *PrismElement {
+	return find(e.elements, func(pe *PrismElement) bool { return pe.UUID == uuid })
+}
+
+func (e *estate) subnetByUUID(uuid string) *network {
+	return find(e.subnets, func(n *network) bool { return n.UUID == uuid })
+}
+
+func (e *estate) imageByUUID(uuid string) *Image {
+	return find(e.images, func(i *Image) bool { return i.UUID == uuid })
+}
+
+func (e *estate) projectByUUID(uuid string) *Project {
+	return find(e.projects, func(p *Project) bool { return p.UUID == uuid })
+}
+
+func (e *estate) vmByUUID(uuid string) *machine {
+	return find(e.vms, func(m *machine) bool { return m.uuid == uuid })
+}
+
+// containerByUUID gives a storage container of a Prism Element.
+func (pe *PrismElement) containerByUUID(uuid string) *StorageContainer {
+	for i := range pe.StorageContainers {
+		if pe.StorageContainers[i].UUID == uuid {
+			return &pe.StorageContainers[i]
+		}
+	}
+	return nil
+}
+
+// find gives the first element that fits, or nil.
+func find[T any](list []*T, fits func(*T) bool) *T {
+	for _, item := range list {
+		if fits(item) {
+			return item
+		}
+	}
+	return nil
+}
+
+// newMAC gives a locally unused address with the prefix of AHV.
+func (e *estate) newMAC() string {
+	e.nextMAC++
+	n := e.nextMAC
+	return fmt.Sprintf("50:6b:8d:%02x:%02x:%02x", byte(n>>16), byte(n>>8), byte(n))
+}
+
+func (e *estate) owner(username string) *reference {
+	return &reference{Kind: "user", Name: username, UUID: e.ownerUUID}
+}

@@ -1,0 +1,210 @@
+package prismsim
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Fault makes matching requests go wrong. The effects that are set happen in this order: Delay, Drop, Status, then the
+// work with TaskError, then DropReply.
+type Fault struct {
+	ID string `json:"id,omitempty"` // chosen by Set when empty
+
+	Method string `json:"method,omitempty"` // HTTP method; empty matches all
+	Path   string `json:"path,omitempty"`   // regular expression on the URL path; empty matches all
+
+	Times int           `json:"times,omitempty"` // ends after so many hits; 0: no limit
+	For   time.Duration `json:"for,omitempty"`   // ends so long after it was set; 0: no limit
+	Skip  int           `json:"skip,omitempty"`  // matching requests to let pass first
+
+	Delay      time.Duration `json:"delay,omitempty"`      // wait before anything else
+	Drop       bool          `json:"drop,omitempty"`       // close the connection before the work
+	Status     int           `json:"status,omitempty"`     // answer this HTTP status instead of working
+	Body       string        `json:"body,omitempty"`       // body for Status; default: as Prism answers that status
+	RetryAfter time.Duration `json:"retryAfter,omitempty"` // Retry-After header for Status (whole seconds)
+	DropReply  bool          `json:"dropReply,omitempty"`  // do the work, then close the connection without an answer
+	TaskError  string        `json:"taskError,omitempty"`  // accept the change, then let its task fail with this text
+	// AfterWork lets a task with TaskError fail after its work was done: a VM is left behind.
+	AfterWork bool `json:"afterWork,omitempty"`
+
+	Hits int `json:"hits,omitempty"` // how often it matched; set by the server
+}
+
+// Faults are the faults in force. All methods may be called at any time.
+type Faults struct {
+	mu     sync.Mutex
+	next   int
+	active []*activeFault
+}
+
+type activeFault struct {
+	Fault
+	path *regexp.Regexp
+	ends time.Time
+}
+
+// Set puts a fault in force and gives its ID.
+func (f *Faults) Set(fault Fault) (string, error) {
+	path, err := regexp.Compile(fault.Path)
+	if err != nil {
+		return "", fmt.Errorf("setting fault: path is no regular expression: %w", err)
+	}
+	if fault.Status != 0 && (fault.Status < 300 || fault.Status > 599) {
+		return "", fmt.Errorf("setting fault: status %d is not between 300 and 599", fault.Status)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fault.ID == "" {
+		f.next++
+		fault.ID = "fault-" + strconv.Itoa(f.next)
+	}
+	fault.Hits = 0
+	a := &activeFault{Fault: fault, path: path}
+	if fault.For > 0 {
+		a.ends = time.Now().Add(fault.For)
+	}
+	f.active = append(f.active, a)
+	return fault.ID, nil
+}
+
+// Clear ends the faults with these IDs; without an ID it ends all.
+func (f *Faults) Clear(ids ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(ids) == 0 {
+		f.active = nil
+		return
+	}
+	var kept []*activeFault
+	for _, a := range f.active {
+		if !slices.Contains(ids, a.ID) {
+			kept = append(kept, a)
+		}
+	}
+	f.active = kept
+}
+
+// List gives the faults set and not cleared, with their hits; those that have ended by themselves are still in it.
+func (f *Faults) List() []Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make([]Fault, 0, len(f.active))
+	for _, a := range f.active {
+		out = append(out, a.Fault)
+	}
+	return out
+}
+
+// match takes the first fault in force for a request and counts the hit.
+func (f *Faults) match(r *http.Request) *Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.active {
+		over := (a.Times > 0 && a.Hits >= a.Times) || (!a.ends.IsZero() && time.Now().After(a.ends))
+		if over || (a.Method != "" && a.Method != r.Method) || !a.path.MatchString(r.URL.Path) {
+			continue
+		}
+		if a.Skip > 0 {
+			a.Skip--
+			continue
+		}
+		a.Hits++
+		hit := a.Fault
+		return &hit
+	}
+	return nil
+}
+
+type faultKey struct{}
+
+// taskFault gives the fault that a task started by this request shall suffer, or nil.
+func taskFault(ctx context.Context) *Fault {
+	fault, _ := ctx.Value(faultKey{}).(*Fault)
+	return fault
+}
+
+// inject applies the fault that matches a request.
+func (f *Faults) inject(stop <-chan struct{}, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fault := f.match(r)
+		if fault == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if entry := entryOf(r.Context()); entry != nil {
+			entry.Fault = fault.ID
+		}
+		if !pause(r.Context(), stop, fault.Delay) || fault.Drop {
+			panic(http.ErrAbortHandler) // closes the connection
+		}
+		if fault.Status != 0 {
+			fault.answer(w)
+			return
+		}
+		if fault.TaskError != "" {
+			r = r.WithContext(context.WithValue(r.Context(), faultKey{}, fault))
+		}
+		if fault.DropReply {
+			next.ServeHTTP(lostReply{}, r)
+			panic(http.ErrAbortHandler)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// lostReply takes an answer that nobody will see.
+type lostReply struct{}
+
+func (lostReply) Header() http.Header         { return http.Header{} }
+func (lostReply) WriteHeader(int)             {}
+func (lostReply) Write(b []byte) (int, error) { return len(b), nil }
+
+// pause waits; it is false when the client went away or the server closes.
+func pause(ctx context.Context, stop <-chan struct{}, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-stop:
+	}
+	return false
+}
+
+// answer writes the fault's status with the body that Prism Central would send.
+func (fault *Fault) answer(w http.ResponseWriter) {
+	if fault.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((fault.RetryAfter+time.Second-1)/time.Second)))
+	}
+	if fault.Body != "" {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(fault.Status)
+		_, _ = w.Write([]byte(fault.Body))
+		return
+	}
+	refused := &apiError{status: fault.Status, reason: "INTERNAL_ERROR", message: "Internal Server Error."}
+	switch fault.Status {
+	case http.StatusTooManyRequests:
+		refused.reason, refused.message = "RATE_LIMIT_EXCEEDED", "Too many requests: the API rate limit is exceeded, retry later."
+	case http.StatusServiceUnavailable:
+		refused.reason, refused.message = "SERVICE_UNAVAILABLE", "The service is temporarily unavailable."
+	case http.StatusConflict:
+		refused.reason, refused.message = reasonConflict, "Edit conflict: please retry change."
+	case http.StatusNotFound:
+		refused.reason, refused.message = reasonNotFound, "The entity does not exist."
+	case http.StatusUnauthorized:
+		refused.reason, refused.message = "AUTHENTICATION_REQUIRED", "Authentication required."
+		refused.details = `Basic realm="Intent Gateway Login Required"`
+	}
+	writeError(w, refused)
+}

@@ -1,0 +1,65 @@
+package prismsim
+
+import "sync"
+
+// Hypervisor runs the guests of VMs. Calls come asynchronously after the change of state, for one VM one after the
+// other and in the order of the changes, for different VMs at the same time. PowerOff comes before a VM that is on is
+// deleted.
+type Hypervisor interface {
+	PowerOn(vm VM)
+	PowerOff(vmUUID string)
+}
+
+// callQueue runs the calls for one VM in order, on a goroutine that lives while there is something to do.
+type callQueue struct {
+	mu      sync.Mutex
+	pending []func()
+	busy    bool
+}
+
+func (q *callQueue) add(running *sync.WaitGroup, call func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.pending = append(q.pending, call)
+	if q.busy {
+		return
+	}
+	q.busy = true
+	running.Add(1)
+	go func() {
+		defer running.Done()
+		q.drain()
+	}()
+}
+
+func (q *callQueue) drain() {
+	for {
+		q.mu.Lock()
+		if len(q.pending) == 0 {
+			q.busy = false
+			q.mu.Unlock()
+			return
+		}
+		call := q.pending[0]
+		q.pending = q.pending[1:]
+		q.mu.Unlock()
+		call()
+	}
+}
+
+// tellOn and tellOff report a switched VM to the hypervisor; the caller holds the mutex.
+func (s *Server) tellOn(m *machine) {
+	if s.opts.Hypervisor == nil {
+		return
+	}
+	vm := m.export(s.estate)
+	m.calls.add(&s.running, func() { s.opts.Hypervisor.PowerOn(vm) })
+}
+
+func (s *Server) tellOff(m *machine) {
+	if s.opts.Hypervisor == nil {
+		return
+	}
+	id := m.uuid
+	m.calls.add(&s.running, func() { s.opts.Hypervisor.PowerOff(id) })
+}

@@ -1,0 +1,273 @@
+package prismsim
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// machine is a VM: what its owner wants (spec) and what the hypervisor has (live). A change is wanted at once and had
+// when its task ends.
+type machine struct {
+	uuid       string
+	seq        int
+	element    *PrismElement
+	project    string // UUID
+	categories map[string]string
+	spec       vmSpec
+	live       vmSpec
+	version    int64 // spec_version
+	created    time.Time
+	updated    time.Time
+
+	state    string
+	messages []message
+	exists   bool // its creation ended; before that it is not listed
+	pending  int  // changes accepted and not done
+	power    string
+	host     *Host
+	gpus     []gpu               // as the hypervisor attached them
+	learned  map[string][]string // NIC UUID -> addresses that the hypervisor saw
+
+	tasks []string
+	tail  chan struct{} // closed when the last queued task ended
+	calls *callQueue
+}
+
+func (s *Server) createVM(r *http.Request) (int, any, error) {
+	var body vmIntent
+	if err := decode(r, "vm", &body); err != nil {
+		return 0, nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.estate.checkIntent(&body, nil); err != nil {
+		return 0, nil, err
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	m := &machine{
+		uuid: uuid.NewString(), seq: len(s.estate.vms), element: s.estate.elementByUUID(body.Spec.ClusterReference.UUID),
+		project: s.estate.projects[0].UUID, created: now, updated: now, state: statePending, power: powerOff,
+		learned: map[string][]string{}, calls: &callQueue{},
+	}
+	m.want(s.estate, &body)
+	s.estate.vms = append(s.estate.vms, m)
+	wantOn := m.spec.Resources.PowerState == powerOn
+	d := s.opts.Latency.Create
+	if wantOn {
+		d += s.opts.Latency.PowerOn
+	}
+	m.pending++
+	t := s.startTask(r.Context(), m, "create_vm_intentful", d, func() *taskError { return s.finishCreate(m) })
+	return http.StatusAccepted, snapshot(m.accepted(t)), nil
+}
+
+// finishCreate makes the VM. When only switching it on fails, the VM stays behind, powered off, as on AHV.
+func (s *Server) finishCreate(m *machine) *taskError {
+	m.pending--
+	if s.estate.vmByUUID(m.uuid) == nil {
+		return &taskError{code: reasonNotFound, detail: "ENTITY_NOT_FOUND: VM " + m.uuid + " was deleted"}
+	}
+	if failed := s.estate.realise(m, &m.spec, nil); failed != nil {
+		s.estate.forget(m)
+		return failed
+	}
+	m.exists, m.state, m.live = true, stateComplete, m.spec.clone()
+	m.updated = time.Now().UTC().Truncate(time.Second)
+	if m.spec.Resources.PowerState != powerOn {
+		return nil
+	}
+	if failed := s.switchOn(m); failed != nil {
+		m.fail(failed)
+		return failed
+	}
+	return nil
+}
+
+func (s *Server) getVM(r *http.Request) (int, any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.vm(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, snapshot(m.answer(s)), nil
+}
+
+// vm finds the VM of a request; the caller holds the mutex.
+func (s *Server) vm(r *http.Request) (*machine, error) {
+	id := r.PathValue("uuid")
+	if !uuidPattern.MatchString(id) {
+		return nil, unprocessable("vm", "%q is not a valid UUID.", id)
+	}
+	if m := s.estate.vmByUUID(id); m != nil {
+		return m, nil
+	}
+	return nil, notFound("vm", "The VM "+id)
+}
+
+func (s *Server) updateVM(r *http.Request) (int, any, error) {
+	var body vmIntent
+	if err := decode(r, "vm", &body); err != nil {
+		return 0, nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.vm(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := s.estate.checkIntent(&body, m); err != nil {
+		return 0, nil, err
+	}
+	if err := m.checkUpdate(&body); err != nil {
+		return 0, nil, err
+	}
+	m.want(s.estate, &body)
+	m.version++
+	m.state, m.messages = statePending, nil
+	m.pending++
+	d := s.opts.Latency.Update
+	if m.spec.Resources.PowerState == powerOn && m.power != powerOn {
+		d += s.opts.Latency.PowerOn
+	}
+	spec := m.spec.clone()
+	t := s.startTask(r.Context(), m, "update_vm_intentful", d, func() *taskError { return s.finishUpdate(m, spec) })
+	return http.StatusAccepted, snapshot(m.accepted(t)), nil
+}
+
+// checkUpdate refuses an edit of an old version, and of what can only be set at creation.
+func (m *machine) checkUpdate(body *vmIntent) error {
+	if m.state == stateDeletePending || !m.exists {
+		return &apiError{status: http.StatusConflict, kind: "vm", reason: reasonConflict, message: "The VM is being created or deleted."}
+	}
+	if v := body.Metadata.SpecVersion; v != nil && *v != m.version {
+		return &apiError{
+			status: http.StatusConflict, kind: "vm", reason: reasonConflict, message: "Edit conflict: please retry change.",
+			details: map[string]string{"spec_version": strconv.FormatInt(*v, 10), "current": strconv.FormatInt(m.version, 10)},
+		}
+	}
+	if c := body.Spec.ClusterReference; !c.isEmpty() && c.UUID != m.element.UUID {
+		return unprocessable("vm", "cluster_reference of a VM cannot be changed.")
+	}
+	if g := body.Spec.Resources.GuestCustomization; g != nil && !g.equal(m.spec.Resources.GuestCustomization) {
+		return unprocessable("vm", "guest_customization can only be set during VM creation.")
+	}
+	return nil
+}
+
+func (s *Server) deleteVM(r *http.Request) (int, any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.vm(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	m.state = stateDeletePending
+	m.pending++
+	t := s.startTask(r.Context(), m, "delete_vm_intentful", s.opts.Latency.Delete, func() *taskError {
+		m.pending--
+		s.remove(m)
+		return nil
+	})
+	answer := m.accepted(t)
+	answer.Spec, answer.Status.State = "", stateDeletePending
+	return http.StatusAccepted, snapshot(answer), nil
+}
+
+// remove switches a VM off, frees its addresses and forgets it; the caller holds the mutex.
+func (s *Server) remove(m *machine) {
+	if s.estate.vmByUUID(m.uuid) == nil {
+		return
+	}
+	s.switchOff(m)
+	s.estate.forget(m)
+}
+
+// forget frees what a VM holds and drops it.
+func (e *estate) forget(m *machine) {
+	for _, list := range [][]nic{m.live.nics(), m.spec.nics()} {
+		for _, n := range list {
+			e.releaseNIC(n.UUID)
+		}
+	}
+	for i, other := range e.vms {
+		if other == m {
+			e.vms = append(e.vms[:i:i], e.vms[i+1:]...)
+			return
+		}
+	}
+}
+
+// fail puts a VM into state ERROR with the text of the task.
+func (m *machine) fail(failed *taskError) {
+	m.state = stateError
+	m.messages = []message{{Message: failed.detail, Reason: failed.code}}
+}
+
+// failedBeforeWork is what remains of a change whose task was made to fail before the work: nothing of a creation, the
+// wish of an update (in state ERROR), an unchanged VM of a deletion.
+func (m *machine) failedBeforeWork(s *Server) {
+	m.pending--
+	if !m.exists {
+		s.estate.forget(m)
+		return
+	}
+	m.state = stateComplete
+	if !m.live.sameAs(m.spec) {
+		m.fail(&taskError{code: "INTERNAL_ERROR", detail: "The last change failed."})
+	}
+}
+
+// accepted gives the 202 answer to a change.
+func (m *machine) accepted(t *task) accepted {
+	return accepted{
+		APIVersion: apiVersion,
+		Metadata:   map[string]any{"kind": "vm", "uuid": m.uuid, "spec_version": m.version, "use_categories_mapping": false},
+		Spec:       m.spec,
+		Status:     vmStatus{State: statePending, Execution: &executionContext{TaskUUID: t.UUID}},
+	}
+}
+
+// PowerOff switches a VM off behind everybody's back.
+func (s *Server) PowerOff(vmUUID string) error {
+	return s.outOfBand(vmUUID, func(m *machine) {
+		s.switchOff(m)
+		m.spec.Resources.PowerState = powerOff
+		m.live.Resources.PowerState = powerOff
+	})
+}
+
+// PowerOn switches a VM on behind everybody's back.
+func (s *Server) PowerOn(vmUUID string) error {
+	var failed *taskError
+	err := s.outOfBand(vmUUID, func(m *machine) {
+		if failed = s.switchOn(m); failed == nil {
+			m.spec.Resources.PowerState = powerOn
+			m.live.Resources.PowerState = powerOn
+		}
+	})
+	if err == nil && failed != nil {
+		return fmt.Errorf("switching on VM %s: %s", vmUUID, failed.detail)
+	}
+	return err
+}
+
+// DeleteVM deletes a VM behind everybody's back, without a task.
+func (s *Server) DeleteVM(vmUUID string) error {
+	return s.outOfBand(vmUUID, s.remove)
+}
+
+func (s *Server) outOfBand(vmUUID string, change func(*machine)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.estate.vmByUUID(vmUUID)
+	if m == nil {
+		return notFound("vm", "The VM "+vmUUID)
+	}
+	change(m)
+	return nil
+}

@@ -1,0 +1,161 @@
+package prismsim
+
+import (
+	"encoding/base64"
+	"maps"
+	"strconv"
+	"time"
+)
+
+// VM is a VM as a guest or a test sees it.
+type VM struct {
+	UUID           string            `json:"uuid"`
+	Name           string            `json:"name"`
+	Description    string            `json:"description,omitempty"`
+	State          string            `json:"state"`        // COMPLETE, PENDING, ERROR, DELETE_PENDING
+	PowerState     string            `json:"powerState"`   // ON, OFF
+	PrismElement   string            `json:"prismElement"` // name
+	Host           string            `json:"host,omitempty"`
+	NICs           []NIC             `json:"nics"`
+	UserData       []byte            `json:"-"` // decoded cloud-init data
+	MetaData       []byte            `json:"-"`
+	Categories     map[string]string `json:"categories"`
+	Project        string            `json:"project"` // name
+	Sockets        int               `json:"sockets"`
+	VCPUsPerSocket int               `json:"vcpusPerSocket"`
+	MemoryMiB      int64             `json:"memoryMiB"`
+	BootType       string            `json:"bootType"`
+	Disks          []Disk            `json:"disks"`
+	GPUs           []string          `json:"gpus,omitempty"` // names of the attached GPUs
+	Created        time.Time         `json:"created"`
+	SpecVersion    int64             `json:"specVersion"`
+}
+
+// NIC is a network interface of a VM; IPs holds the addresses ASSIGNED by Prism, then those LEARNED.
+type NIC struct {
+	UUID   string   `json:"uuid"`
+	Subnet string   `json:"subnet"` // name
+	MAC    string   `json:"mac"`
+	IPs    []string `json:"ips"`
+}
+
+// Disk is a disk or CD-ROM of a VM.
+type Disk struct {
+	UUID             string `json:"uuid"`
+	DeviceType       string `json:"deviceType"` // DISK, CDROM, VOLUME_GROUP
+	AdapterType      string `json:"adapterType"`
+	Index            int64  `json:"index"`
+	SizeMiB          int64  `json:"sizeMiB"`
+	Image            string `json:"image,omitempty"` // UUID
+	StorageContainer string `json:"storageContainer,omitempty"`
+}
+
+// current gives what the hypervisor has, or what is wanted while it has nothing yet.
+func (m *machine) current() vmSpec {
+	if m.live.Resources != nil {
+		return m.live
+	}
+	return m.spec
+}
+
+func (m *machine) export(e *estate) VM {
+	now := m.current()
+	res := now.Resources
+	vm := VM{
+		UUID: m.uuid, Name: now.Name, Description: now.Description, State: m.state, PowerState: m.power,
+		PrismElement: m.element.Name, Categories: maps.Clone(m.categories), Project: e.projectByUUID(m.project).Name,
+		Sockets: int(*res.NumSockets), VCPUsPerSocket: int(*res.NumVCPUsPerSocket), MemoryMiB: *res.MemorySizeMiB,
+		BootType: res.BootConfig.BootType, Created: m.created, SpecVersion: m.version,
+	}
+	if m.host != nil {
+		vm.Host = m.host.Name
+	}
+	if g := res.GuestCustomization; g != nil && g.CloudInit != nil {
+		vm.UserData, _ = base64.StdEncoding.DecodeString(g.CloudInit.UserData) // checked when it came
+		vm.MetaData, _ = base64.StdEncoding.DecodeString(g.CloudInit.MetaData)
+	}
+	for _, n := range m.liveNICs() {
+		out := NIC{UUID: n.UUID, Subnet: n.SubnetReference.Name, MAC: n.MACAddress, IPs: []string{}}
+		for _, endpoint := range n.IPEndpoints {
+			out.IPs = append(out.IPs, endpoint.IP)
+		}
+		vm.NICs = append(vm.NICs, out)
+	}
+	for _, d := range res.DiskList {
+		address := orZero(orZero(d.Properties).Address)
+		vm.Disks = append(vm.Disks, Disk{
+			UUID: d.UUID, DeviceType: d.deviceType(), AdapterType: d.adapter(), Index: orZero(address.DeviceIndex),
+			SizeMiB: orZero(d.SizeMiB), Image: orZero(d.DataSource).UUID, StorageContainer: orZero(orZero(d.StorageConfig).Container).Name,
+		})
+	}
+	for _, g := range m.gpus {
+		vm.GPUs = append(vm.GPUs, g.Name)
+	}
+	return vm
+}
+
+// liveNICs gives the NICs with the learned addresses that only a status shows.
+func (m *machine) liveNICs() []nic {
+	list := append([]nic{}, m.current().nics()...)
+	if m.power != powerOn {
+		return list
+	}
+	for i := range list {
+		list[i].IPEndpoints = append([]ipEndpoint{}, list[i].IPEndpoints...)
+		for _, address := range m.learned[list[i].UUID] {
+			list[i].IPEndpoints = append(list[i].IPEndpoints, ipEndpoint{IP: address, Type: "LEARNED"})
+		}
+	}
+	return list
+}
+
+// answer gives the body of GET /vms/{uuid}; the caller holds the mutex.
+func (m *machine) answer(s *Server) entity {
+	e := s.estate
+	now := m.current()
+	res := *now.Resources
+	res.PowerState = m.power
+	res.NICList = m.liveNICs()
+	if len(m.gpus) > 0 {
+		res.GPUList = m.gpus
+	}
+	live := &vmLiveResources{
+		vmResources: &res, HypervisorType: "AHV", BIOSUUID: m.uuid,
+		GenerationUUID: deriveUUID("generation", m.uuid), ProtectionType: "UNPROTECTED",
+	}
+	if m.host != nil {
+		live.HostReference = &reference{Kind: "host", Name: m.host.Name, UUID: m.host.UUID}
+	}
+	project := e.projectByUUID(m.project)
+	mapping := map[string][]string{}
+	for key, value := range m.categories {
+		mapping[key] = []string{value}
+	}
+	return entity{
+		APIVersion: apiVersion,
+		Metadata: &metadata{
+			Kind: "vm", UUID: m.uuid, SpecVersion: ptr(m.version), EntityVersion: strconv.FormatInt(m.version+1, 10),
+			CreationTime: ptr(m.created), LastUpdateTime: ptr(m.updated), OwnerReference: e.owner(s.opts.Username),
+			ProjectReference: &reference{Kind: "project", Name: project.Name, UUID: project.UUID},
+			Categories:       maps.Clone(m.categories), Mapping: mapping,
+		},
+		Spec: m.spec,
+		Status: vmStatus{
+			State: m.state, Name: now.Name, Description: now.Description, ClusterReference: now.ClusterReference,
+			Resources: live, Messages: m.messages, Execution: &executionContext{TaskUUID: append([]string{}, m.tasks...)},
+		},
+	}
+}
+
+// VMs gives all VMs whose creation ended, oldest first.
+func (s *Server) VMs() []VM {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []VM{}
+	for _, m := range s.estate.vms {
+		if m.exists {
+			out = append(out, m.export(s.estate))
+		}
+	}
+	return out
+}
