@@ -1,0 +1,182 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/capnt/capnt/e2e/guest/plane"
+)
+
+// cluster is what the guests of one control-plane endpoint share: its address, and the duties that a controller manager
+// and the kubelets have in it.
+type cluster struct {
+	hypervisor *Hypervisor
+	endpoint   string
+	keys       *keys
+	// joining is held by the control plane that is joining.
+	joining chan struct{}
+	// admin talks to the cluster through its endpoint.
+	admin client.WithWatch
+
+	mu      sync.Mutex
+	vip     *vip
+	members map[*guest]string // control planes that are up, with the address of their API server
+	stop    context.CancelFunc
+	stopped chan struct{}
+}
+
+// startCluster makes the cluster that the first control plane initializes, or finds it again when that machine restarts.
+func (h *Hypervisor) startCluster(k *kubeadm) *cluster {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c, ok := h.clusters[k.endpoint]; ok && c.keys.ca.Pin() == k.keys.ca.Pin() {
+		return c
+	}
+	c := &cluster{
+		hypervisor: h, endpoint: k.endpoint, keys: k.keys,
+		joining: make(chan struct{}, 1), members: map[*guest]string{},
+	}
+	h.clusters[k.endpoint] = c
+	return c
+}
+
+// findCluster waits for the cluster that a machine wants to join: the one behind the endpoint whose certificate
+// authority has the hash that the join configuration demands.
+func (h *Hypervisor) findCluster(ctx context.Context, k *kubeadm) (*cluster, error) {
+	var found *cluster
+	err := retry(ctx, "discovering the cluster behind "+k.endpoint, func(context.Context) error {
+		h.mu.Lock()
+		c, ok := h.clusters[k.endpoint]
+		h.mu.Unlock()
+		switch {
+		case !ok || !c.up():
+			return fmt.Errorf("no control plane answers there")
+		case len(k.pins) > 0 && !slices.Contains(k.pins, c.keys.ca.Pin()):
+			return fmt.Errorf("its certificate authority has none of the hashes in caCertHashes")
+		}
+		found = c
+		return nil
+	})
+	return found, err
+}
+
+// join makes a control plane that is ready a backend of the endpoint. The first one starts the endpoint, except where
+// the endpoint is the address of the machine itself.
+func (c *cluster) join(ctx context.Context, g *guest, address string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.members) == 0 {
+		if err := c.open(ctx, address); err != nil {
+			return err
+		}
+	}
+	c.members[g] = address
+	if c.vip != nil {
+		c.vip.add(g.vm.UUID, address)
+	}
+	return nil
+}
+
+// open starts the endpoint and the duties; the caller holds the mutex.
+func (c *cluster) open(ctx context.Context, address string) error {
+	if address != c.endpoint {
+		err := retry(ctx, "starting the endpoint", func(ctx context.Context) (err error) {
+			c.vip, err = newVIP(ctx, c.endpoint)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	admin, err := c.client("https://" + c.endpoint)
+	if err != nil {
+		return err
+	}
+	c.admin = admin
+	duties, stop := context.WithCancel(c.hypervisor.ctx)
+	stopped := make(chan struct{})
+	c.stop, c.stopped = stop, stopped
+	c.hypervisor.wg.Go(func() {
+		defer close(stopped)
+		c.servePods(duties, admin)
+	})
+	return nil
+}
+
+// leave takes a control plane out of the endpoint, at once. With the last one the endpoint is gone.
+func (c *cluster) leave(g *guest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.members[g]; !ok {
+		return
+	}
+	delete(c.members, g)
+	if c.vip != nil {
+		c.vip.remove(g.vm.UUID)
+	}
+	if len(c.members) > 0 {
+		return
+	}
+	if c.vip != nil {
+		c.vip.close()
+		c.vip = nil
+	}
+	c.stop()
+	<-c.stopped
+}
+
+// up tells whether any control plane serves.
+func (c *cluster) up() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.members) > 0
+}
+
+// etcdURLs of the members that serve.
+func (c *cluster) etcdURLs() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var urls []string
+	for address := range maps.Values(c.members) {
+		host, _, _ := net.SplitHostPort(address)
+		urls = append(urls, "https://"+joinHostPort(host, etcdClientPort))
+	}
+	slices.Sort(urls)
+	return urls
+}
+
+// client is an administrator's client of the API server at the URL.
+func (c *cluster) client(url string) (client.WithWatch, error) {
+	config, err := plane.ClientConfig(url, c.keys.ca, plane.Admin())
+	if err != nil {
+		return nil, err
+	}
+	config.Timeout = callTimeout
+	made, err := client.NewWithWatch(config, client.Options{Scheme: clientgoscheme.Scheme})
+	if err != nil {
+		return nil, fmt.Errorf("making a client of %s: %w", url, err)
+	}
+	return made, nil
+}
+
+func (c *cluster) lockJoin(ctx context.Context) error {
+	select {
+	case c.joining <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for another control plane to join: %w", ctx.Err())
+	}
+}
+
+func (c *cluster) unlockJoin() { <-c.joining }
+
+// callTimeout of one call to the API of a simulated cluster; a watch ends after it too and is started again.
+const callTimeout = 30 * time.Second

@@ -1,0 +1,272 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+
+	"github.com/capnt/capnt/e2e/guest/process"
+	"github.com/capnt/capnt/e2e/prismsim"
+)
+
+// guest is one VM: its disk, and what runs in it while it is on.
+type guest struct {
+	hypervisor *Hypervisor
+	dir        string
+
+	// power serializes switching on and off.
+	power  sync.Mutex
+	cancel context.CancelFunc // nil when off
+	done   chan struct{}
+
+	mu        sync.Mutex
+	on        bool
+	vm        prismsim.VM
+	config    *kubeadm
+	cluster   *cluster
+	processes []*process.Process
+	kubelet   *http.Server
+	etcd      bool   // its disk holds the data of an etcd member
+	version   string // of Kubernetes
+	services  string // range of ClusterIPs
+	joined    bool
+	failure   string
+	log       logr.Logger
+}
+
+// powerOn starts the life of the guest; ended is called when it is over, or at once if the guest was on already.
+func (g *guest) powerOn(vm prismsim.VM, ended func()) {
+	g.power.Lock()
+	defer g.power.Unlock()
+	if g.cancel != nil {
+		ended()
+		return
+	}
+	ctx, cancel := context.WithCancel(g.hypervisor.ctx)
+	done := make(chan struct{})
+	g.cancel, g.done = cancel, done
+	g.mu.Lock()
+	g.vm, g.failure, g.on = vm, "", true
+	g.mu.Unlock()
+	go func() {
+		defer ended()
+		defer close(done)
+		g.run(ctx)
+	}()
+}
+
+// powerOff cuts the power and returns when nothing runs any more. It must not wait for the API of the cluster: with
+// this VM its etcd may have lost the majority.
+func (g *guest) powerOff() {
+	g.power.Lock()
+	defer g.power.Unlock()
+	if g.cancel == nil {
+		return
+	}
+	g.cancel()
+	g.killAll()
+	<-g.done
+	g.cancel = nil
+	g.mu.Lock()
+	g.on = false
+	c, node, joined := g.cluster, "", g.joined
+	if g.config != nil {
+		node = g.config.nodeName
+	}
+	g.mu.Unlock()
+	if c != nil && joined {
+		c.lost(g, node)
+	}
+}
+
+// run is the life of the guest from power-on to power-off.
+func (g *guest) run(ctx context.Context) {
+	closeLog, err := g.openLog()
+	if err != nil {
+		g.fail(err)
+		return
+	}
+	defer closeLog()
+	defer g.killAll()
+	started := time.Now()
+	if err := g.boot(ctx); err != nil {
+		if ctx.Err() == nil {
+			g.fail(err)
+			<-ctx.Done()
+		}
+	} else {
+		g.hypervisor.options.Log.Info("guest has joined", "vm", g.name(), "after", time.Since(started).Round(time.Millisecond).String())
+		g.serve(ctx)
+	}
+	if c := g.cluster; c != nil {
+		c.leave(g)
+	}
+}
+
+// fail records why the guest is not a Node and never will be.
+func (g *guest) fail(err error) {
+	g.mu.Lock()
+	g.failure = err.Error()
+	log, path := g.log, g.logPath()
+	g.mu.Unlock()
+	log.Error(err, "the guest never becomes a Node")
+	g.hypervisor.options.Log.Info("guest never becomes a Node", "vm", g.name(), "reason", err.Error(), "log", path)
+}
+
+// boot makes the guest a Node of its cluster.
+func (g *guest) boot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, g.hypervisor.options.BootTimeout)
+	defer cancel()
+	s, err := readSeed(g.vm.UserData, g.vm.MetaData, g.vm.Name)
+	if err != nil {
+		return err
+	}
+	k, err := readKubeadm(s)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	g.config = k
+	g.mu.Unlock()
+	g.log.Info("booting", "node", k.nodeName, "initialize", k.initialize, "controlPlane", k.keys != nil, "endpoint", k.endpoint)
+
+	if k.initialize {
+		g.cluster = g.hypervisor.startCluster(k)
+	} else if g.cluster, err = g.hypervisor.findCluster(ctx, k); err != nil {
+		return err
+	}
+	if err := g.settle(ctx); err != nil {
+		return err
+	}
+	if k.keys != nil {
+		return g.bootControlPlane(ctx)
+	}
+	return g.bootWorker(ctx)
+}
+
+// serve waits for the power to be cut, or for the control plane of this guest to end. A control plane whose etcd member
+// was removed from the cluster stops itself; its API server must not go on without it, or clients hang on it.
+func (g *guest) serve(ctx context.Context) {
+	g.mu.Lock()
+	processes := g.processes
+	g.mu.Unlock()
+	ended := make(chan *process.Process, len(processes))
+	for _, p := range processes {
+		go func() {
+			<-p.Done()
+			ended <- p
+		}()
+	}
+	select {
+	case <-ctx.Done():
+	case p := <-ended:
+		if ctx.Err() == nil {
+			g.log.Info("a process has ended, and the control plane with it", "process", p.Name(), "result", fmt.Sprint(p.Err()))
+		}
+		g.cluster.leave(g)
+		g.killAll()
+		<-ctx.Done()
+	}
+}
+
+// start keeps a process that ends with the power.
+func (g *guest) start(ctx context.Context, p *process.Process, err error) (*process.Process, error) {
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	g.processes = append(g.processes, p)
+	g.mu.Unlock()
+	if ctx.Err() != nil {
+		// The power was cut between start and registration.
+		p.Kill()
+		return nil, ctx.Err()
+	}
+	return p, nil
+}
+
+// killAll ends the processes and the kubelet of the guest at once.
+func (g *guest) killAll() {
+	g.mu.Lock()
+	processes, kubelet := g.processes, g.kubelet
+	g.processes, g.kubelet = nil, nil
+	g.mu.Unlock()
+	if kubelet != nil {
+		_ = kubelet.Close()
+	}
+	for _, p := range processes {
+		p.Kill()
+	}
+}
+
+func (g *guest) setKubelet(server *http.Server) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.kubelet = server
+}
+
+func (g *guest) processNames() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var names []string
+	for _, p := range g.processes {
+		select {
+		case <-p.Done():
+		default:
+			names = append(names, p.Name())
+		}
+	}
+	return names
+}
+
+func (g *guest) name() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.vm.Name
+}
+
+func (g *guest) state() State {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := State{VM: g.vm.Name, UUID: g.vm.UUID, On: g.on, Joined: g.joined, Failure: g.failure, Log: g.logPath()}
+	if g.config != nil {
+		s.Node, s.ControlPlane = g.config.nodeName, g.config.keys != nil
+	}
+	return s
+}
+
+// ip is the address on which the guest serves: the first of its first NIC.
+func (g *guest) ip() (string, error) {
+	for _, nic := range g.vm.NICs {
+		if len(nic.IPs) > 0 {
+			return nic.IPs[0], nil
+		}
+	}
+	return "", fmt.Errorf("VM %s has no IP address: none of its NICs got one", g.vm.Name)
+}
+
+func (g *guest) logPath() string { return filepath.Join(g.dir, "guest.log") }
+
+func (g *guest) openLog() (closeLog func(), err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.log = g.hypervisor.options.Log
+	if err := os.MkdirAll(g.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("creating the directory of VM %s: %w", g.vm.Name, err)
+	}
+	file, err := os.OpenFile(g.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log of VM %s: %w", g.vm.Name, err)
+	}
+	g.log = funcr.New(func(_, line string) {
+		_, _ = fmt.Fprintf(file, "%s %s\n", time.Now().Format("15:04:05.000"), line)
+	}, funcr.Options{})
+	return func() { _ = file.Close() }, nil
+}

@@ -1,0 +1,233 @@
+package guest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/capnt/capnt/e2e/guest/pki"
+)
+
+// Paths at which the kubeadm bootstrap provider of Cluster API puts what kubeadm needs.
+const (
+	initFile   = "/run/kubeadm/kubeadm.yaml"
+	joinFile   = "/run/kubeadm/kubeadm-join-config.yaml"
+	pkiDir     = "/etc/kubernetes/pki/"
+	defaultAPI = 6443
+)
+
+// controlPlaneTaint is what kubeadm puts on a control-plane Node unless told otherwise.
+var controlPlaneTaint = corev1.Taint{Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule}
+
+// kubeadm is the configuration of one guest.
+type kubeadm struct {
+	// initialize is true for the machine that starts the cluster.
+	initialize bool
+	// endpoint is host:port of the cluster's control plane.
+	endpoint string
+	nodeName string
+	// taints of the Node, that of a control plane included.
+	taints []corev1.Taint
+	// kubeletArguments by name, without dashes.
+	kubeletArguments map[string]string
+	// port of kube-apiserver on this machine.
+	port int
+	// keys is set on control planes.
+	keys *keys
+	// cluster is set on the machine that initializes.
+	cluster *clusterConfiguration
+	// token and pins are set on machines that join.
+	token string
+	pins  []string
+}
+
+// keys are the shared secrets of a control plane.
+type keys struct {
+	ca, etcdCA                              *pki.Authority
+	serviceAccountKey, serviceAccountPublic []byte
+}
+
+// clusterConfiguration is the part of kubeadm's ClusterConfiguration that matters here.
+type clusterConfiguration struct {
+	ControlPlaneEndpoint string `json:"controlPlaneEndpoint"`
+	KubernetesVersion    string `json:"kubernetesVersion"`
+	Networking           struct {
+		ServiceSubnet string `json:"serviceSubnet"`
+	} `json:"networking"`
+	// text of the document, for the ConfigMap kubeadm-config.
+	text []byte
+}
+
+// nodeRegistration is that of kubeadm v1beta3 (arguments are a map) and v1beta4 (a list).
+type nodeRegistration struct {
+	Name             string          `json:"name"`
+	Taints           *[]corev1.Taint `json:"taints"`
+	KubeletExtraArgs json.RawMessage `json:"kubeletExtraArgs"`
+}
+
+type localAPIEndpoint struct {
+	BindPort int `json:"bindPort"`
+}
+
+// readKubeadm finds out what the guest has to become.
+func readKubeadm(s *seed) (*kubeadm, error) {
+	if !strings.Contains(s.commands, "kubeadm ") {
+		return nil, fmt.Errorf("reading user-data: no command of runcmd calls kubeadm")
+	}
+	if file, ok := s.files[initFile]; ok {
+		return readInit(s, file)
+	}
+	if file, ok := s.files[joinFile]; ok {
+		return readJoin(s, file)
+	}
+	return nil, fmt.Errorf("reading user-data: neither %s nor %s is among its files", initFile, joinFile)
+}
+
+func readInit(s *seed, file []byte) (*kubeadm, error) {
+	byKind, text, err := documents(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", initFile, err)
+	}
+	var local struct {
+		NodeRegistration nodeRegistration `json:"nodeRegistration"`
+		LocalAPIEndpoint localAPIEndpoint `json:"localAPIEndpoint"`
+	}
+	cluster := &clusterConfiguration{text: text["ClusterConfiguration"]}
+	if err := unmarshal(byKind, "InitConfiguration", &local); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", initFile, err)
+	}
+	if err := unmarshal(byKind, "ClusterConfiguration", cluster); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", initFile, err)
+	}
+	if cluster.ControlPlaneEndpoint == "" {
+		return nil, fmt.Errorf("reading %s: ClusterConfiguration has no controlPlaneEndpoint", initFile)
+	}
+	k := &kubeadm{initialize: true, endpoint: withPort(cluster.ControlPlaneEndpoint), cluster: cluster}
+	if err := k.register(s, local.NodeRegistration, local.LocalAPIEndpoint, true); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+func readJoin(s *seed, file []byte) (*kubeadm, error) {
+	byKind, _, err := documents(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", joinFile, err)
+	}
+	var join struct {
+		NodeRegistration nodeRegistration `json:"nodeRegistration"`
+		Discovery        struct {
+			BootstrapToken struct {
+				APIServerEndpoint string   `json:"apiServerEndpoint"`
+				Token             string   `json:"token"`
+				CACertHashes      []string `json:"caCertHashes"`
+			} `json:"bootstrapToken"`
+		} `json:"discovery"`
+		ControlPlane *struct {
+			LocalAPIEndpoint localAPIEndpoint `json:"localAPIEndpoint"`
+		} `json:"controlPlane"`
+	}
+	if err := unmarshal(byKind, "JoinConfiguration", &join); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", joinFile, err)
+	}
+	discovery := join.Discovery.BootstrapToken
+	if discovery.APIServerEndpoint == "" || discovery.Token == "" {
+		return nil, fmt.Errorf("reading %s: discovery.bootstrapToken has no endpoint or no token: only discovery by token is simulated", joinFile)
+	}
+	k := &kubeadm{endpoint: withPort(discovery.APIServerEndpoint), token: discovery.Token, pins: discovery.CACertHashes}
+	var local localAPIEndpoint
+	if join.ControlPlane != nil {
+		local = join.ControlPlane.LocalAPIEndpoint
+	}
+	if err := k.register(s, join.NodeRegistration, local, join.ControlPlane != nil); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *kubeadm) register(s *seed, r nodeRegistration, local localAPIEndpoint, controlPlane bool) error {
+	k.nodeName = r.Name
+	if k.nodeName == "" {
+		k.nodeName = s.hostname
+	}
+	var err error
+	if k.kubeletArguments, err = readArguments(r.KubeletExtraArgs); err != nil {
+		return err
+	}
+	if r.Taints != nil {
+		k.taints = *r.Taints
+	} else if controlPlane {
+		k.taints = []corev1.Taint{controlPlaneTaint}
+	}
+	if !controlPlane {
+		return nil
+	}
+	k.port = local.BindPort
+	if k.port == 0 {
+		k.port = defaultAPI
+	}
+	k.keys, err = readKeys(s)
+	return err
+}
+
+func readKeys(s *seed) (*keys, error) {
+	ca, err := pki.LoadAuthority(s.files[pkiDir+"ca.crt"], s.files[pkiDir+"ca.key"])
+	if err != nil {
+		return nil, fmt.Errorf("reading %sca.crt: %w", pkiDir, err)
+	}
+	etcdCA, err := pki.LoadAuthority(s.files[pkiDir+"etcd/ca.crt"], s.files[pkiDir+"etcd/ca.key"])
+	if err != nil {
+		return nil, fmt.Errorf("reading %setcd/ca.crt: %w", pkiDir, err)
+	}
+	k := &keys{
+		ca: ca, etcdCA: etcdCA,
+		serviceAccountKey: s.files[pkiDir+"sa.key"], serviceAccountPublic: s.files[pkiDir+"sa.pub"],
+	}
+	if len(k.serviceAccountKey) == 0 || len(k.serviceAccountPublic) == 0 {
+		return nil, fmt.Errorf("reading user-data: %ssa.key or %ssa.pub is missing", pkiDir, pkiDir)
+	}
+	return k, nil
+}
+
+func readArguments(raw json.RawMessage) (map[string]string, error) {
+	arguments := map[string]string{}
+	if len(raw) == 0 || string(raw) == "null" {
+		return arguments, nil
+	}
+	if json.Unmarshal(raw, &arguments) == nil {
+		return arguments, nil
+	}
+	var list []struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, fmt.Errorf("reading kubeletExtraArgs: %w", err)
+	}
+	for _, argument := range list {
+		arguments[argument.Name] = argument.Value
+	}
+	return arguments, nil
+}
+
+func unmarshal(byKind map[string]json.RawMessage, kind string, into any) error {
+	raw, ok := byKind[kind]
+	if !ok {
+		return fmt.Errorf("it has no document of kind %s", kind)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("document %s: %w", kind, err)
+	}
+	return nil
+}
+
+func withPort(endpoint string) string {
+	if _, _, err := net.SplitHostPort(endpoint); err == nil {
+		return endpoint
+	}
+	return net.JoinHostPort(strings.Trim(endpoint, "[]"), strconv.Itoa(defaultAPI))
+}

@@ -1,0 +1,52 @@
+package plane
+
+import (
+	"fmt"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/capnt/capnt/e2e/guest/pki"
+)
+
+// User is a Kubernetes user as a client certificate names it.
+type User struct {
+	Name   string
+	Groups []string
+}
+
+// Admin is a user who may do everything.
+func Admin() User { return User{Name: "kubernetes-admin", Groups: []string{adminGroup}} }
+
+// ClientConfig is a client configuration for the user, with a fresh certificate of the authority.
+func ClientConfig(url string, authority *pki.Authority, user User) (*rest.Config, error) {
+	pair, err := authority.Issue(pki.Request{CommonName: user.Name, Organizations: user.Groups})
+	if err != nil {
+		return nil, fmt.Errorf("issuing a client certificate for %s: %w", user.Name, err)
+	}
+	return &rest.Config{
+		Host: url,
+		TLSClientConfig: rest.TLSClientConfig{
+			CAData: authority.PEM, CertData: pair.Certificate, KeyData: pair.Key,
+		},
+		QPS:   100,
+		Burst: 200,
+	}, nil
+}
+
+// WriteKubeconfig writes a client configuration made by ClientConfig as a kubeconfig file with mode 0600.
+func WriteKubeconfig(config *rest.Config, name, path string) error {
+	k := clientcmdapi.NewConfig()
+	k.Clusters[name] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	k.AuthInfos[name] = &clientcmdapi.AuthInfo{
+		ClientCertificateData: config.CertData, ClientKeyData: config.KeyData,
+	}
+	k.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	k.CurrentContext = name
+	// Written by clientcmd with mode 0600.
+	if err := clientcmd.WriteToFile(*k, path); err != nil {
+		return fmt.Errorf("writing kubeconfig %s: %w", path, err)
+	}
+	return nil
+}

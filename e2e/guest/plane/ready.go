@@ -1,0 +1,67 @@
+package plane
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/capnt/capnt/e2e/guest/pki"
+	"github.com/capnt/capnt/e2e/guest/process"
+)
+
+const (
+	probeInterval = 100 * time.Millisecond
+	probeTimeout  = 5 * time.Second
+	// maxAnswer bounds how much of a negative answer is quoted, in bytes.
+	maxAnswer = 4096
+)
+
+// waitReady asks the URL until it answers 200, the process ends, or ctx does.
+func waitReady(ctx context.Context, p *process.Process, url string, authority *pki.Authority, pair pki.Pair) error {
+	certificate, err := pair.TLS()
+	if err != nil {
+		return fmt.Errorf("waiting for %s: %w", p.Name(), err)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{
+		Certificates: []tls.Certificate{certificate}, RootCAs: authority.Pool(), MinVersion: tls.VersionTLS12,
+	}}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: probeTimeout}
+
+	ticker := time.NewTicker(probeInterval)
+	defer ticker.Stop()
+	for {
+		answer := probe(ctx, client, url)
+		if answer == "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w; its output is in %s; last answer: %s", p.Name(), ctx.Err(), p.Log(), answer)
+		case <-p.Done():
+			return fmt.Errorf("waiting for %s: it ended (%v); its output is in %s", p.Name(), p.Err(), p.Log())
+		case <-ticker.C:
+		}
+	}
+}
+
+// probe returns an empty string when the URL answers 200, otherwise what is wrong.
+func probe(ctx context.Context, client *http.Client, url string) string {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err.Error()
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusOK {
+		return ""
+	}
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	return fmt.Sprintf("%s: %s", response.Status, body)
+}

@@ -1,0 +1,149 @@
+// Package process runs child processes that never outlive their parent: every child is known by its process id, its
+// output goes to a file, and the kernel kills it when the parent dies (see attributes_linux.go).
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Spec describes a child process.
+type Spec struct {
+	// Name is used in messages.
+	Name string
+	// Path of the executable.
+	Path string
+	Args []string
+	// Env is added to the environment of the parent.
+	Env []string
+	// Dir is the working directory; empty means that of the parent.
+	Dir string
+	// Log is the file that receives standard output and standard error; it is appended to.
+	Log string
+}
+
+// Process is a started child.
+type Process struct {
+	spec Spec
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error
+}
+
+// Start runs the child. The caller ends it with Kill or Stop.
+func Start(spec Spec) (*Process, error) {
+	if err := os.MkdirAll(filepath.Dir(spec.Log), 0o700); err != nil {
+		return nil, fmt.Errorf("starting %s: creating the directory of its log: %w", spec.Name, err)
+	}
+	log, err := os.OpenFile(spec.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: opening its log: %w", spec.Name, err)
+	}
+	defer func() { _ = log.Close() }()
+
+	cmd := exec.Command(spec.Path, spec.Args...)
+	cmd.Dir = spec.Dir
+	cmd.Env = append(os.Environ(), spec.Env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = attributes()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", spec.Name, err)
+	}
+	p := &Process{spec: spec, cmd: cmd, done: make(chan struct{})}
+	running.add(p)
+	go func() {
+		p.err = cmd.Wait()
+		running.remove(p)
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// Name is the name given in the Spec.
+func (p *Process) Name() string { return p.spec.Name }
+
+// PID is the process id of the child.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Log is the path of the file with the child's output.
+func (p *Process) Log() string { return p.spec.Log }
+
+// Done is closed when the child has ended and has been reaped.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err is the result of the child, valid after Done is closed; nil means exit code 0.
+func (p *Process) Err() error {
+	select {
+	case <-p.done:
+		return p.err
+	default:
+		return nil
+	}
+}
+
+// Kill ends the child at once (SIGKILL) and waits until it is reaped.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// Stop asks the child to end (SIGTERM), waits up to grace, then kills it. The error is that of the child's exit, or
+// says that it had to be killed.
+func (p *Process) Stop(grace time.Duration) error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stopping %s: %w", p.spec.Name, err)
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		if ended := new(exec.ExitError); errors.As(p.err, &ended) {
+			// Some programs end by the very signal, after they have cleaned up: that is what was asked for.
+			if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGTERM {
+				return nil
+			}
+		}
+		return p.err
+	case <-timer.C:
+		p.Kill()
+		return fmt.Errorf("stopping %s: it did not end within %s and was killed", p.spec.Name, grace)
+	}
+}
+
+// running holds every child of this process that has not ended.
+var running = &table{processes: map[*Process]struct{}{}}
+
+type table struct {
+	mu        sync.Mutex
+	processes map[*Process]struct{}
+}
+
+func (t *table) add(p *Process) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.processes[p] = struct{}{}
+}
+
+func (t *table) remove(p *Process) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.processes, p)
+}
+
+// Running names the children that have been started by this package and have not ended, for assertions that nothing
+// was left behind.
+func Running() []string {
+	running.mu.Lock()
+	defer running.mu.Unlock()
+	names := make([]string, 0, len(running.processes))
+	for p := range running.processes {
+		names = append(names, fmt.Sprintf("%s (pid %d)", p.Name(), p.PID()))
+	}
+	return names
+}

@@ -1,0 +1,159 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// dialTimeout for a control plane on the same host: it answers at once or is gone.
+const dialTimeout = 2 * time.Second
+
+// vip plays the virtual IP address of a control plane: it accepts connections on the cluster's endpoint and passes them
+// in turn to the backends that are up. When a backend goes away its connections are cut, as they would be when the
+// address moves to another machine.
+type vip struct {
+	listener net.Listener
+
+	mu       sync.Mutex
+	backends []*backend
+	next     int
+	wg       sync.WaitGroup
+}
+
+// backend is the API server of one VM.
+type backend struct {
+	name        string
+	address     string
+	connections map[net.Conn]struct{}
+}
+
+// newVIP listens on host:port.
+func newVIP(ctx context.Context, endpoint string) (*vip, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("taking over the control-plane endpoint %s: %w", endpoint, err)
+	}
+	v := &vip{listener: listener}
+	v.wg.Go(v.accept)
+	return v, nil
+}
+
+// add makes the API server of a VM a backend.
+func (v *vip) add(name, address string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.backends = append(v.backends, &backend{name: name, address: address, connections: map[net.Conn]struct{}{}})
+}
+
+// remove takes a VM out and cuts its connections.
+func (v *vip) remove(name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, b := range v.backends {
+		if b.name != name {
+			continue
+		}
+		v.backends = append(v.backends[:i:i], v.backends[i+1:]...)
+		for connection := range b.connections {
+			_ = connection.Close()
+		}
+		return
+	}
+}
+
+// close ends the address and every connection.
+func (v *vip) close() {
+	_ = v.listener.Close()
+	v.mu.Lock()
+	backends := v.backends
+	v.backends = nil
+	for _, b := range backends {
+		for connection := range b.connections {
+			_ = connection.Close()
+		}
+	}
+	v.mu.Unlock()
+	v.wg.Wait()
+}
+
+func (v *vip) accept() {
+	for {
+		connection, err := v.listener.Accept()
+		if err != nil {
+			return
+		}
+		v.wg.Go(func() { v.serve(connection) })
+	}
+}
+
+func (v *vip) serve(downstream net.Conn) {
+	defer func() { _ = downstream.Close() }()
+	b := v.pick()
+	if b == nil {
+		return
+	}
+	upstream, err := net.DialTimeout("tcp", b.address, dialTimeout)
+	if err != nil {
+		return
+	}
+	defer func() { _ = upstream.Close() }()
+	if !v.track(b, downstream, upstream) {
+		return
+	}
+	defer v.untrack(b, downstream, upstream)
+
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(upstream, downstream)
+		closeWrite(upstream)
+	}()
+	_, _ = io.Copy(downstream, upstream)
+	// The answer is complete or the backend is gone: either way the other direction has no purpose.
+	_ = downstream.Close()
+	_ = upstream.Close()
+	<-done
+}
+
+func (v *vip) pick() *backend {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.backends) == 0 {
+		return nil
+	}
+	v.next++
+	return v.backends[v.next%len(v.backends)]
+}
+
+// track remembers the connections of a backend; it is false when the backend went away meanwhile.
+func (v *vip) track(b *backend, connections ...net.Conn) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, known := range v.backends {
+		if known == b {
+			for _, c := range connections {
+				b.connections[c] = struct{}{}
+			}
+			return true
+		}
+	}
+	return false
+}
+
+func (v *vip) untrack(b *backend, connections ...net.Conn) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range connections {
+		delete(b.connections, c)
+	}
+}
+
+func closeWrite(c net.Conn) {
+	if t, ok := c.(*net.TCPConn); ok {
+		_ = t.CloseWrite()
+	}
+}
