@@ -5,9 +5,9 @@ const (
 	// It is reserved: users cannot set it on machines.
 	CategoryKey = "KubernetesClusterName"
 
-	// MachineKeyAnnotation carries the stable key of a NutanixMachine. It is part of the VM's description, survives
-	// `clusterctl move` (unlike metadata.uid), and lets the provider recognise its own VMs.
-	MachineKeyAnnotation = "capnt.infrastructure.cluster.x-k8s.io/machine-key"
+	// WorkspaceKeyAnnotation carries the stable key of an object for which Terraform has run. It is part of a VM's
+	// description, survives `clusterctl move` (unlike metadata.uid), and lets the provider recognise its own VMs.
+	WorkspaceKeyAnnotation = "capnt.infrastructure.cluster.x-k8s.io/workspace-key"
 
 	// CredentialFinalizer keeps a credential Secret (and a trust bundle ConfigMap) until the cluster that uses it is gone.
 	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"

@@ -69,8 +69,12 @@ func (l *NutanixImageLookup) Validate(path *field.Path) field.ErrorList {
 	if l.BaseOS == "" {
 		return field.ErrorList{field.Required(path.Child("baseOS"), "set the operating system as it stands in image names")}
 	}
+	format := ptr.Deref(l.Format, DefaultImageLookupFormat)
+	if format == "" {
+		return field.ErrorList{field.Invalid(path.Child("format"), format, "matches every image: name those that are meant")}
+	}
 	if _, err := l.Pattern("1.0.0"); err != nil {
-		return field.ErrorList{field.Invalid(path.Child("format"), ptr.Deref(l.Format, DefaultImageLookupFormat), err.Error())}
+		return field.ErrorList{field.Invalid(path.Child("format"), format, err.Error())}
 	}
 	return nil
 }

@@ -1,0 +1,48 @@
+package v1beta1_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/utils/ptr"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+func TestImageLookupPattern(t *testing.T) {
+	lookup := infrav1.NutanixImageLookup{BaseOS: "ubuntu-22.04"}
+	pattern, err := lookup.Pattern("v1.28.0")
+	require.NoError(t, err)
+	assert.Equal(t, "capx-ubuntu-22.04-1.28.0-*", pattern.String())
+	assert.True(t, pattern.MatchString("capx-ubuntu-22.04-1.28.0-20240101"))
+
+	lookup.Format = ptr.To("^{{ .BaseOS }}/{{/* no v */}}{{.K8sVersion}}$")
+	pattern, err = lookup.Pattern("1.30.1")
+	require.NoError(t, err)
+	assert.Equal(t, "^ubuntu-22.04/1.30.1$", pattern.String())
+}
+
+func TestValidateImageLookup(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lookup infrav1.NutanixImageLookup
+		want   []string
+	}{
+		"default format":         {infrav1.NutanixImageLookup{BaseOS: "u"}, nil},
+		"plain text":             {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("golden")}, nil},
+		"empty format":           {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("")}, []string{"spec.imageLookup.format:matches every image"}},
+		"no base OS":             {infrav1.NutanixImageLookup{}, []string{"spec.imageLookup.baseOS:set the operating system"}},
+		"open action":            {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("{{.BaseOS")}, []string{"spec.imageLookup.format:as a Go template"}},
+		"unknown field":          {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("{{.Arch}}")}, []string{"spec.imageLookup.format:only {{.BaseOS}} and {{.K8sVersion}}"}},
+		"loop":                   {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("{{range 1000000000}}x{{end}}")}, []string{"spec.imageLookup.format:only"}},
+		"function":               {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To(`{{printf "%999999999d" 1}}`)}, []string{"spec.imageLookup.format:only"}},
+		"no regular expression":  {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("{{.BaseOS}}-(")}, []string{"spec.imageLookup.format:as a regular expression"}},
+		"base OS breaks pattern": {infrav1.NutanixImageLookup{BaseOS: "u["}, []string{"spec.imageLookup.format:as a regular expression"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := machine()
+			m.Spec.Image, m.Spec.ImageLookup = nil, &tc.lookup
+			assertErrors(t, tc.want, m.Validate())
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package v1beta1_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+func TestMachineUpdate(t *testing.T) {
+	const provided = "nutanix://" + vmUUID
+	for name, tc := range map[string]struct {
+		old, change func(*infrav1.NutanixMachine)
+		want        []string
+	}{
+		"wrong image, no VM yet": {nil, func(m *infrav1.NutanixMachine) { m.Spec.Image = ptr.To(byName("right")) }, nil},
+		"image of a VM": {
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
+			func(m *infrav1.NutanixMachine) { m.Spec.Image = ptr.To(byName("other")) },
+			[]string{"spec.image:immutable once the VM exists"},
+		},
+		"size of a VM that is being made": {
+			func(m *infrav1.NutanixMachine) { m.Status.VMUUID = vmUUID },
+			func(m *infrav1.NutanixMachine) { m.Spec.MemorySize, m.Spec.VCPUSockets = resource.MustParse("8Gi"), 4 },
+			[]string{"spec.vcpuSockets:immutable", "spec.memorySize:immutable"},
+		},
+		"same size in other words": {
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
+			func(m *infrav1.NutanixMachine) { m.Spec.MemorySize = resource.MustParse("4096Mi") }, nil,
+		},
+		"defaults filled in": {
+			func(m *infrav1.NutanixMachine) {
+				m.Spec.ProviderID, m.Spec.DataDisks = provided, []infrav1.NutanixMachineVMDisk{{DiskSize: resource.MustParse("1Gi")}}
+			},
+			func(m *infrav1.NutanixMachine) { m.Spec.Default() }, nil,
+		},
+		"what the controller and users may change": {
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
+			func(m *infrav1.NutanixMachine) {
+				m.Spec.Cluster, m.Spec.Subnets = byName("pe-2"), []infrav1.NutanixResourceIdentifier{byName("n2")}
+				m.Spec.Project = ptr.To(byName("p"))
+				m.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "k", Value: "v"}}
+				m.Spec.BootstrapRef = &corev1.ObjectReference{Kind: "Secret", Name: "s"}
+			}, nil,
+		},
+		"placeholder becomes a VM": {
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = "nutanix://my-cluster-m1" },
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided }, nil,
+		},
+		"another VM": {
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = strings.Replace(provided, "0a", "0b", 1) },
+			[]string{"spec.providerID:restore " + provided},
+		},
+		"no VM any more": {
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = "" },
+			[]string{"spec.providerID:restore"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			old := machine()
+			if tc.old != nil {
+				tc.old(old)
+			}
+			updated := old.DeepCopy()
+			tc.change(updated)
+			assertErrors(t, tc.want, updated.ValidateUpdate(old))
+		})
+	}
+}
+
+func TestClusterUpdate(t *testing.T) {
+	old := cluster()
+	updated := old.DeepCopy()
+	updated.Spec.ControlPlaneEndpoint.Port = 443
+	assertErrors(t, []string{"spec.controlPlaneEndpoint:restore 10.0.0.100:6443"}, updated.ValidateUpdate(old))
+
+	old.Spec.ControlPlaneEndpoint = clusterv1.APIEndpoint{}
+	assertErrors(t, nil, updated.ValidateUpdate(old))
+
+	updated.Spec.PrismCentral.Address = "10.1.1.1"
+	assert.False(t, updated.PrismAddressChanged(old))
+	old.Status.Initialization.Provisioned = ptr.To(true)
+	assert.True(t, updated.PrismAddressChanged(old))
+}
+
+func TestTemplateUpdate(t *testing.T) {
+	old := &infrav1.NutanixMachineTemplate{}
+	old.Spec.Template.Spec = machine().Spec
+	updated := old.DeepCopy()
+	updated.Spec.Template.ObjectMeta.Labels = map[string]string{"team": "a"}
+	assertErrors(t, nil, updated.ValidateUpdate(old))
+	updated.Spec.Template.Spec.VCPUSockets = 8
+	assertErrors(t, []string{"spec.template.spec:create another template"}, updated.ValidateUpdate(old))
+
+	oldCluster := &infrav1.NutanixClusterTemplate{}
+	oldCluster.Spec.Template.Spec = cluster().Spec
+	updatedCluster := oldCluster.DeepCopy()
+	assertErrors(t, nil, updatedCluster.ValidateUpdate(oldCluster))
+	updatedCluster.Spec.Template.Spec.PrismCentral.Insecure = true
+	assertErrors(t, []string{"spec.template.spec:create another template"}, updatedCluster.ValidateUpdate(oldCluster))
+}
