@@ -3,7 +3,6 @@ package prism
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -161,11 +160,4 @@ func objectKey(namespace, fallback, name string) client.ObjectKey {
 		namespace = fallback
 	}
 	return client.ObjectKey{Namespace: namespace, Name: name}
-}
-
-// IsCredential says whether err is about the credentials: unusable, or refused by Prism Central.
-func IsCredential(err error) bool {
-	var credential *CredentialError
-	var authentication *AuthenticationError
-	return errors.As(err, &credential) || errors.As(err, &authentication)
 }

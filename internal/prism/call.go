@@ -44,7 +44,7 @@ func (c *Client) post(ctx context.Context, path string, in, out any) error {
 func (c *Client) call(ctx context.Context, method, path string, body []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.address+basePath+path, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("addressing Prism Central %s: %w", c.address, err)
+		return &InvalidError{Field: "prismCentral.address", Reason: fmt.Sprintf("%q makes no URL", c.address)}
 	}
 	if body == nil {
 		req.Body = http.NoBody

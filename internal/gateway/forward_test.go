@@ -1,0 +1,179 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAPlanningRunCannotWrite(t *testing.T) {
+	for _, test := range []struct {
+		method, path string
+		allowed      bool
+	}{
+		{http.MethodGet, "/api/nutanix/v3/vms/1", true},
+		{http.MethodHead, "/api/nutanix/v3/vms/1", true},
+		{http.MethodOptions, "/api/vmm/unversioned/info", true},
+		{http.MethodPost, "/api/nutanix/v3/vms/list", true},
+		{http.MethodPost, "/api/nutanix/v3/categories/k/list", true},
+		{http.MethodPost, "/api/nutanix/v3/categories/a%2Fb/list", true},
+		{http.MethodPost, "/api/nutanix/v3/vms", false},
+		{http.MethodPost, "/api/nutanix/v3/vms%2Flist", false},
+		{http.MethodPost, "/api/nutanix/v3/vms/../list", false},
+		{http.MethodPost, "/api/nutanix/v3/vms/1/clone/%2e%2e/list", false},
+		{http.MethodPost, "/api/nutanix/v3/vms/list/", false},
+		{http.MethodPost, "/api/nutanix/v3/groups", false},
+		{http.MethodPost, "/api/vmm/v4.0/ahv/config/vms", false},
+		{http.MethodPost, "/api/vmm/v4.0/ahv/config/vms/list", false},
+		{http.MethodPut, "/api/nutanix/v3/vms/1", false},
+		{http.MethodPut, "/api/nutanix/v3/vms/list", false},
+		{http.MethodPatch, "/api/nutanix/v3/vms/1", false},
+		{http.MethodDelete, "/api/nutanix/v3/vms/1", false},
+	} {
+		t.Run(test.method+" "+test.path, func(t *testing.T) {
+			central := newCentral(t, ok)
+			session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadOnly})
+			status, body := childOf(t, session).do(t, test.method, test.path, "")
+			if test.allowed {
+				assert.Equal(t, http.StatusOK, status, body)
+				assert.Len(t, central.seen(), 1)
+				return
+			}
+			assert.Equal(t, http.StatusForbidden, status)
+			assert.Equal(t, ReasonReadOnly, reasonOf(t, body))
+			assert.Empty(t, central.seen(), "nothing reaches Prism Central")
+			assert.Equal(t, 1, session.Calls())
+		})
+	}
+}
+
+func TestAnApplyingRunMayWriteButOnlyByKnownMethods(t *testing.T) {
+	central := newCentral(t, ok)
+	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite})
+	child := childOf(t, session)
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		status, _ := child.do(t, method, "/api/nutanix/v3/vms/1", "{}")
+		assert.Equal(t, http.StatusOK, status, method)
+	}
+	status, body := child.do(t, http.MethodTrace, "/api/nutanix/v3/vms/1", "")
+	assert.Equal(t, http.StatusMethodNotAllowed, status)
+	assert.Equal(t, ReasonMethod, reasonOf(t, body))
+	assert.Len(t, central.seen(), 4)
+}
+
+func TestACertificateThatIsNotTrustedIsRefused(t *testing.T) {
+	central, stranger := newCentral(t, ok), newCentral(t, ok)
+	other, err := newAuthority([]byte{127, 0, 0, 1})
+	require.NoError(t, err)
+	upstream := central.upstream("admin", "pw")
+	for name, bundle := range map[string][]byte{"no bundle": nil, "another CA": other.bundle} {
+		t.Run(name, func(t *testing.T) {
+			upstream := upstream
+			upstream.CABundle = bundle
+			session := open(t, start(t), RunOptions{Upstream: upstream, Mode: ReadWrite})
+			for _, method := range []string{http.MethodGet, http.MethodPut} {
+				status, body := childOf(t, session).do(t, method, "/api/nutanix/v3/vms/1", "")
+				assert.Equal(t, http.StatusBadGateway, status)
+				assert.Equal(t, ReasonCertificate, reasonOf(t, body))
+				assert.Contains(t, body, "verifying the certificate of Prism Central "+upstream.Address)
+				assert.Contains(t, body, "additionalTrustBundle")
+			}
+		})
+	}
+	t.Run("another name", func(t *testing.T) {
+		upstream := stranger.upstream("admin", "pw")
+		upstream.Address = strings.Replace(upstream.Address, "127.0.0.1", "localhost", 1)
+		session := open(t, start(t), RunOptions{Upstream: upstream, Mode: ReadWrite})
+		status, body := childOf(t, session).do(t, http.MethodGet, "/", "")
+		assert.Equal(t, http.StatusBadGateway, status)
+		assert.Equal(t, ReasonCertificate, reasonOf(t, body))
+	})
+	assert.Empty(t, central.seen())
+	assert.Empty(t, stranger.seen())
+	upstream.CABundle, upstream.Insecure = nil, true
+	session := open(t, start(t), RunOptions{Upstream: upstream})
+	status, _ := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	assert.Equal(t, http.StatusOK, status, "insecure is honoured")
+}
+
+func TestErrorBodiesPassUnchanged(t *testing.T) {
+	const body = `{"code":422,"reason":"odd", "state": "not what the gateway would write"}`
+	central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = io.WriteString(w, body)
+	})
+	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
+	status, answer := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	assert.Equal(t, http.StatusUnprocessableEntity, status)
+	assert.Equal(t, body, answer)
+}
+
+func TestLargeBodiesAreStreamed(t *testing.T) {
+	const size = 48 << 20
+	hash := sha256.New()
+	half := make(chan struct{})
+	central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
+		out := io.MultiWriter(w, hash)
+		_, _ = io.CopyN(out, rand.Reader, size/2)
+		if assert.NoError(t, http.NewResponseController(w).Flush()) {
+			<-half
+		}
+		_, _ = io.CopyN(out, rand.Reader, size/2)
+	})
+	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite})
+	child := childOf(t, session)
+	resp, err := child.http.Do(child.request(t, http.MethodGet, "/api/nutanix/v3/images/1/file", ""))
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	received := sha256.New()
+	_, err = io.CopyN(received, resp.Body, size/2)
+	require.NoError(t, err)
+	close(half) // the first half came before the second was written
+	_, err = io.Copy(received, resp.Body)
+	require.NoError(t, err)
+	assert.Equal(t, hash.Sum(nil), received.Sum(nil))
+
+	upload := strings.Repeat("x", 16<<20)
+	go func() { _, _ = io.Copy(io.Discard, resp.Body) }()
+	status, _ := child.do(t, http.MethodPost, "/api/nutanix/v3/images/1/large/list", upload)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Len(t, central.seen()[1].body, len(upload), "a read that is too large to keep is still sent")
+}
+
+func TestRequestsAreCounted(t *testing.T) {
+	central := newCentral(t, ok)
+	registry := prometheus.NewRegistry()
+	gateway := start(t, func(options *Options) { options.Registerer = registry })
+	session := open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadOnly})
+	child := childOf(t, session)
+	child.do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	child.do(t, http.MethodDelete, "/api/nutanix/v3/vms/1", "")
+	session.Close()
+	child.do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	// A request is counted when its answer has ended, which the child may see a little earlier.
+	require.Eventually(t, func() bool {
+		return testutil.ToFloat64(gateway.metrics.requests.WithLabelValues("GET", "4xx", "none")) == 1
+	}, waitFor, tick)
+	assert.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP capnt_gateway_requests_total Requests of Terraform runs, by method, class of the answer's status and mode of the session.
+# TYPE capnt_gateway_requests_total counter
+capnt_gateway_requests_total{method="DELETE",mode="read-only",status="4xx"} 1
+capnt_gateway_requests_total{method="GET",mode="none",status="4xx"} 1
+capnt_gateway_requests_total{method="GET",mode="read-only",status="2xx"} 1
+# HELP capnt_gateway_refusals_total Requests of Terraform runs that were not forwarded, by reason.
+# TYPE capnt_gateway_refusals_total counter
+capnt_gateway_refusals_total{reason="GATEWAY_READ_ONLY"} 1
+capnt_gateway_refusals_total{reason="GATEWAY_SESSION_UNKNOWN"} 1
+# HELP capnt_gateway_sessions Open sessions of Terraform runs.
+# TYPE capnt_gateway_sessions gauge
+capnt_gateway_sessions 0
+`), "capnt_gateway_requests_total", "capnt_gateway_refusals_total", "capnt_gateway_sessions"))
+}

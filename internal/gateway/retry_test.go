@@ -1,0 +1,185 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	waitFor = 10 * time.Second
+	tick    = 5 * time.Millisecond
+)
+
+// failingFirst fails the first n requests and answers the others.
+func failingFirst(n int32, fail http.HandlerFunc) http.HandlerFunc {
+	var count atomic.Int32
+	return func(w http.ResponseWriter, req *http.Request) {
+		if count.Add(1) <= n {
+			fail(w, req)
+			return
+		}
+		ok(w, req)
+	}
+}
+
+func answer(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `{"state":"ERROR","message_list":[{"message":"from Prism Central"}]}`)
+	}
+}
+
+// hangUp ends the connection without an answer.
+func hangUp(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		_ = conn.Close()
+	}
+}
+
+func TestReadsAreRepeatedAndWritesNever(t *testing.T) {
+	faults := map[string]struct {
+		handler http.HandlerFunc
+		status  int // that a write gets
+	}{"connection": {hangUp, http.StatusBadGateway}}
+	for _, status := range []int{408, 429, 500, 502, 503, 504} {
+		faults[strconv.Itoa(status)] = struct {
+			handler http.HandlerFunc
+			status  int
+		}{answer(status), status}
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			for _, read := range []struct{ method, path, body string }{
+				{http.MethodGet, "/api/nutanix/v3/vms/1", ""},
+				{http.MethodPost, "/api/nutanix/v3/vms/list", `{"kind":"vm"}`},
+			} {
+				central := newCentral(t, failingFirst(2, fault.handler))
+				session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite})
+				status, _ := childOf(t, session).do(t, read.method, read.path, read.body)
+				assert.Equal(t, http.StatusOK, status)
+				seen := central.seen()
+				require.Len(t, seen, 3)
+				for _, request := range seen {
+					assert.Equal(t, read.body, request.body)
+				}
+				assert.Equal(t, 1, session.Calls(), "the child asked once")
+			}
+			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+				central := newCentral(t, failingFirst(2, fault.handler))
+				session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite})
+				status, _ := childOf(t, session).do(t, method, "/api/nutanix/v3/vms", `{}`)
+				assert.Equal(t, fault.status, status, method)
+				assert.Len(t, central.seen(), 1, method)
+			}
+		})
+	}
+}
+
+func TestOtherAnswersAreNotRepeated(t *testing.T) {
+	for _, status := range []int{400, 401, 403, 404, 409, 412, 422, 501} {
+		central := newCentral(t, answer(status))
+		session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
+		got, _ := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+		assert.Equal(t, status, got)
+		assert.Len(t, central.seen(), 1)
+	}
+}
+
+func TestRepetitionEndsAfterTheAttempts(t *testing.T) {
+	central := newCentral(t, answer(http.StatusServiceUnavailable))
+	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
+	status, body := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	assert.Contains(t, body, "from Prism Central", "the last answer passes as it is")
+	assert.Len(t, central.seen(), quick.Attempts)
+}
+
+func TestRepetitionEndsWithItsTime(t *testing.T) {
+	central := newCentral(t, answer(http.StatusServiceUnavailable))
+	session := open(t, start(t, func(options *Options) {
+		options.Retry = Retry{Attempts: 1000, Total: 60 * time.Millisecond, Base: 10 * time.Millisecond, Max: 10 * time.Millisecond}
+	}), RunOptions{Upstream: central.upstream("admin", "pw")})
+	status, _ := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	assert.Less(t, len(central.seen()), 20)
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	asking := func(value string) http.HandlerFunc {
+		return failingFirst(1, func(w http.ResponseWriter, req *http.Request) {
+			w.Header().Set("Retry-After", value)
+			answer(http.StatusTooManyRequests)(w, req)
+		})
+	}
+	t.Run("within the time", func(t *testing.T) {
+		central := newCentral(t, asking("1"))
+		session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
+		begin := time.Now()
+		status, _ := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+		assert.Equal(t, http.StatusOK, status)
+		assert.GreaterOrEqual(t, time.Since(begin), time.Second)
+	})
+	t.Run("longer than the time", func(t *testing.T) {
+		central := newCentral(t, asking("3600"))
+		session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
+		status, _ := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+		assert.Equal(t, http.StatusTooManyRequests, status)
+		assert.Len(t, central.seen(), 1)
+	})
+}
+
+func TestRetryAfterForms(t *testing.T) {
+	date := time.Now().Add(30 * time.Second).UTC().Format(http.TimeFormat)
+	for value, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-1": 0, "soon": 0, date: 29 * time.Second} {
+		got := retryAfter(&http.Response{Header: http.Header{"Retry-After": {value}}})
+		assert.InDelta(t, want, got, float64(2*time.Second), value)
+	}
+	assert.Zero(t, retryAfter(nil))
+}
+
+func TestDelayDoublesWithinItsBounds(t *testing.T) {
+	bound := Retry{Base: 100 * time.Millisecond, Max: time.Second}
+	for attempt, most := range map[int]time.Duration{1: 100, 2: 200, 3: 400, 4: 800, 5: 1000, 50: 1000} {
+		most *= time.Millisecond
+		for range 50 {
+			delay := bound.delay(attempt)
+			assert.LessOrEqual(t, delay, most)
+			assert.GreaterOrEqual(t, delay, most/2)
+		}
+	}
+}
+
+func TestAnUnreachablePrismCentralIsNamed(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	session := open(t, start(t), RunOptions{Upstream: Upstream{Address: address, Username: "u", Password: "p"}})
+	status, body := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	assert.Equal(t, http.StatusBadGateway, status)
+	assert.Equal(t, ReasonUnreachable, reasonOf(t, body))
+	assert.Contains(t, body, address)
+}
+
+func TestAnUpstreamThatDoesNotAnswerIsATimeout(t *testing.T) {
+	problem := problemOf(&net.OpError{Op: "read", Err: timeoutError{}}, "pc:9440")
+	assert.Equal(t, http.StatusGatewayTimeout, problem.status)
+	assert.Equal(t, ReasonTimeout, problem.reason)
+	assert.Equal(t, ReasonUnreachable, problemOf(errors.New("other"), "pc:9440").reason)
+}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string   { return "i/o timeout" }
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }
