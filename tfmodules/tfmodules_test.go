@@ -1,0 +1,78 @@
+package tfmodules_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/tfmodules"
+	"github.com/capnt/capnt/tfmodules/terraformtest"
+)
+
+// TestModules runs what a Terraform user would run on each module.
+func TestModules(t *testing.T) {
+	for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			directory := terraformtest.New(t, sourceFiles(t, filepath.Join(tfmodules.APIV3, role)))
+
+			directory.Run("fmt", "-check", "-diff", "-recursive")
+			directory.Run("init", "-input=false", "-no-color")
+			directory.Run("validate", "-no-color")
+			t.Logf("%s", directory.Run("test", "-no-color"))
+		})
+	}
+}
+
+func TestFilesAreTheConfigurationOnly(t *testing.T) {
+	for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
+		files, err := tfmodules.Files(tfmodules.APIV3, role)
+		require.NoError(t, err)
+
+		var names []string
+		for name, content := range files {
+			names = append(names, name)
+			assert.NotEmpty(t, content, name)
+		}
+		slices.Sort(names)
+		assert.Equal(t, []string{"main.tf", "outputs.tf", "variables.tf", "versions.tf"}, names, role)
+	}
+}
+
+func TestFilesOfCallersAreTheirOwn(t *testing.T) {
+	files, err := tfmodules.Files(tfmodules.APIV3, tfmodules.RoleCluster)
+	require.NoError(t, err)
+	clear(files["main.tf"])
+
+	again, err := tfmodules.Files(tfmodules.APIV3, tfmodules.RoleCluster)
+	require.NoError(t, err)
+	assert.Contains(t, string(again["main.tf"]), "nutanix_category_value")
+}
+
+func TestFilesOfUnknownModule(t *testing.T) {
+	_, err := tfmodules.Files("v9", tfmodules.RoleMachine)
+	assert.ErrorContains(t, err, `Prism API "v9"`)
+}
+
+// sourceFiles reads a module with its tests, as it lies in the repository.
+func sourceFiles(t *testing.T, root string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		files[filepath.ToSlash(name)], err = os.ReadFile(path)
+		return err
+	}))
+	return files
+}
