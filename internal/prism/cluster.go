@@ -8,7 +8,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-const kindPrismElement = "Prism Element"
+// KindPrismElement is the Kind of Prism Elements in errors.
+const KindPrismElement = "Prism Element"
 
 type clusterResources struct {
 	Config struct {
@@ -33,7 +34,7 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 	if wanted.uuid != "" {
 		var cluster intent[clusterResources]
 		if err := c.get(ctx, &cluster, "clusters", wanted.uuid); err != nil {
-			return Entity{}, notFound(err, kindPrismElement, wanted.String())
+			return Entity{}, notFound(err, KindPrismElement, wanted.String())
 		}
 		matches = distinct([]intent[clusterResources]{cluster}, isPrismElement)
 	} else {
@@ -46,6 +47,6 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 			return isPrismElement(cluster) && strings.EqualFold(cluster.name(), wanted.name)
 		})
 	}
-	found, err := single(matches, uuidOf, kindPrismElement, wanted)
+	found, err := single(matches, uuidOf, KindPrismElement, wanted)
 	return found.entity(), err
 }

@@ -15,7 +15,8 @@ const (
 	GPUVirtual             = "VIRTUAL"
 )
 
-const kindGPU = "GPU"
+// KindGPU is the Kind of GPUs in errors.
+const KindGPU = "GPU"
 
 // GPU is what a VM has to ask for to get one.
 type GPU struct {
@@ -124,7 +125,7 @@ func placeGPUs(wanted []gpuRequest, hosts [][]hostGPU, prismElementUUID string) 
 	}
 	for _, request := range wanted {
 		if !exists(request, hosts) {
-			return nil, &NotFoundError{Kind: kindGPU + " of Prism Element " + prismElementUUID, Identifier: request.String()}
+			return nil, &NotFoundError{Kind: KindGPU + " of Prism Element " + prismElementUUID, Identifier: request.String()}
 		}
 	}
 	return nil, &UnavailableError{

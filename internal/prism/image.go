@@ -11,7 +11,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-const kindImage = "image"
+// KindImage is the Kind of images in errors.
+const KindImage = "image"
 
 // Image is an image of the image service.
 type Image struct {
@@ -40,7 +41,7 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 	if wanted.uuid != "" {
 		var image intent[imageResources]
 		if err := c.get(ctx, &image, "images", wanted.uuid); err != nil {
-			return Image{}, notFound(err, kindImage, wanted.String())
+			return Image{}, notFound(err, KindImage, wanted.String())
 		}
 		candidates = append(candidates, image)
 	} else if candidates, err = list[intent[imageResources]](ctx, c, "image", ""); err != nil {
@@ -50,7 +51,7 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 	matches := distinct(candidates, func(image intent[imageResources]) bool {
 		return !image.beingDeleted() && (wanted.uuid != "" || strings.EqualFold(image.name(), wanted.name))
 	})
-	found, err := single(matches, uuidOf, kindImage, wanted)
+	found, err := single(matches, uuidOf, KindImage, wanted)
 	return imageOf(found), err
 }
 
@@ -79,7 +80,7 @@ func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLoo
 		return !image.beingDeleted() && expression.MatchString(image.name()) && (!versioned || carriesVersion(image.name(), version))
 	})
 	if len(matches) == 0 {
-		return Image{}, &NotFoundError{Kind: kindImage, Identifier: fmt.Sprintf("a name that matches %q", pattern)}
+		return Image{}, &NotFoundError{Kind: KindImage, Identifier: fmt.Sprintf("a name that matches %q", pattern)}
 	}
 	return newest(matches), nil
 }

@@ -6,7 +6,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-const kindProject = "project"
+// KindProject is the Kind of projects in errors.
+const KindProject = "project"
 
 // Project resolves a project. Names are compared exactly.
 func (c *Client) Project(ctx context.Context, id infrav1.NutanixResourceIdentifier) (Entity, error) {
@@ -17,7 +18,7 @@ func (c *Client) Project(ctx context.Context, id infrav1.NutanixResourceIdentifi
 	if wanted.uuid != "" {
 		var project intent[struct{}]
 		if err := c.get(ctx, &project, "projects", wanted.uuid); err != nil {
-			return Entity{}, notFound(err, kindProject, wanted.String())
+			return Entity{}, notFound(err, KindProject, wanted.String())
 		}
 		return project.entity(), nil
 	}
@@ -28,6 +29,6 @@ func (c *Client) Project(ctx context.Context, id infrav1.NutanixResourceIdentifi
 	matches := distinct(projects, func(project intent[struct{}]) bool {
 		return project.name() == wanted.name && !project.beingDeleted()
 	})
-	found, err := single(matches, uuidOf, kindProject, wanted)
+	found, err := single(matches, uuidOf, KindProject, wanted)
 	return found.entity(), err
 }

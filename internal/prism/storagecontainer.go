@@ -7,7 +7,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-const kindStorageContainer = "storage container"
+// KindStorageContainer is the Kind of storage containers in errors.
+const KindStorageContainer = "storage container"
 
 // The v3 API has no storage containers of its own: they are entities of the groups query, with the attributes
 // container_name and cluster (the UUID of the Prism Element).
@@ -77,7 +78,7 @@ func (c *Client) StorageContainer(ctx context.Context, id infrav1.NutanixResourc
 	for _, entity := range found {
 		matches = append(matches, entity)
 	}
-	kind := kindStorageContainer + " of Prism Element " + prismElementUUID
+	kind := KindStorageContainer + " of Prism Element " + prismElementUUID
 	return single(matches, func(entity Entity) string { return entity.UUID }, kind, wanted)
 }
 

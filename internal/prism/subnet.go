@@ -8,7 +8,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-const kindSubnet = "subnet"
+// KindSubnet is the Kind of subnets in errors.
+const KindSubnet = "subnet"
 
 type subnetResources struct {
 	SubnetType           string      `json:"subnet_type"`
@@ -32,7 +33,7 @@ func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifie
 	if len(usable) == 0 && len(candidates) > 0 {
 		return Entity{}, &WrongPrismElementError{Subnet: wanted.String(), Want: prismElementUUID, Have: prismElementsOf(candidates)}
 	}
-	found, err := single(usable, uuidOf, kindSubnet, wanted)
+	found, err := single(usable, uuidOf, KindSubnet, wanted)
 	return found.entity(), err
 }
 
@@ -41,7 +42,7 @@ func (c *Client) subnets(ctx context.Context, wanted identifier) ([]intent[subne
 	if wanted.uuid != "" {
 		var subnet intent[subnetResources]
 		if err := c.get(ctx, &subnet, "subnets", wanted.uuid); err != nil {
-			return nil, notFound(err, kindSubnet, wanted.String())
+			return nil, notFound(err, KindSubnet, wanted.String())
 		}
 		return []intent[subnetResources]{subnet}, nil
 	}

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-const kindVM = "VM"
+// KindVM is the Kind of virtual machines in errors.
+const KindVM = "VM"
 
 // VM is a virtual machine as far as it has to be recognised and watched.
 type VM struct {
@@ -67,7 +68,7 @@ func (c *Client) VM(ctx context.Context, uuid string) (*VM, error) {
 	}
 	var found intent[vmResources]
 	if err := c.get(ctx, &found, "vms", strings.ToLower(uuid)); err != nil {
-		return nil, notFound(err, kindVM, fmt.Sprintf("uuid %q", uuid))
+		return nil, notFound(err, KindVM, fmt.Sprintf("uuid %q", uuid))
 	}
 	vm := vmOf(found)
 	return &vm, nil

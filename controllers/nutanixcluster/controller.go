@@ -1,0 +1,145 @@
+// Package nutanixcluster reconciles NutanixCluster: the credentials, failure domains and control plane endpoint of a
+// cluster, and its workspace in Terraform.
+package nutanixcluster
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kerrors "k8s.io/apimachinery/pkg/util/errors"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util"
+	"sigs.k8s.io/cluster-api/util/finalizers"
+	"sigs.k8s.io/cluster-api/util/patch"
+	"sigs.k8s.io/cluster-api/util/paused"
+	"sigs.k8s.io/cluster-api/util/predicates"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+)
+
+// kind names the kind in targets, states and metrics.
+const kind = "NutanixCluster"
+
+// Reconciler reconciles NutanixCluster objects.
+type Reconciler struct {
+	provisioning.Dependencies
+}
+
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixclusters,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixclusters/status;nutanixclusters/finalizers,verbs=get;update;patch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixfailuredomains,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters;clusters/status,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
+
+// SetupWithManager starts the reconciler with the manager.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
+	log := mgr.GetLogger().WithValues("controller", kind)
+	scheme := mgr.GetScheme()
+	clusterToInfrastructure := util.ClusterToInfrastructureMapFunc(ctx, infrav1.GroupVersion.WithKind(kind), r.Client, &infrav1.NutanixCluster{})
+	err := ctrl.NewControllerManagedBy(mgr).
+		For(&infrav1.NutanixCluster{}, builder.WithPredicates(
+			predicates.ResourceHasFilterLabel(scheme, log, r.WatchFilterValue),
+			predicates.ResourceIsNotExternallyManaged(scheme, log))).
+		WithOptions(options).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(clusterToInfrastructure),
+			builder.WithPredicates(predicates.ClusterPausedTransitions(scheme, log))).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.usersOfSecret)).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.usersOfConfigMap)).
+		Watches(&infrav1.NutanixFailureDomain{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFailureDomain)).
+		Watches(&infrav1.NutanixMachine{}, handler.EnqueueRequestsFromMapFunc(r.clusterOfMachine), builder.WithPredicates(onlyDeletes)).
+		WatchesRawSource(source.Channel(r.Pipeline.Pool.Events(kind), &handler.EnqueueRequestForObject{})).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up controller %s: %w", kind, err)
+	}
+	return nil
+}
+
+var onlyDeletes = predicate.NewPredicateFuncs(func(object client.Object) bool { return !object.GetDeletionTimestamp().IsZero() })
+
+// Reconcile brings one NutanixCluster a step closer to its spec.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
+	nutanixCluster := &infrav1.NutanixCluster{}
+	if err := r.Client.Get(ctx, request.NamespacedName, nutanixCluster); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	cluster, err := util.GetOwnerCluster(ctx, r.Client, nutanixCluster.ObjectMeta)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("getting the Cluster that owns NutanixCluster %s: %w", request, err)
+	}
+	if cluster == nil {
+		ctrl.LoggerFrom(ctx).Info("Waiting for Cluster API to set the owner")
+		return ctrl.Result{}, nil
+	}
+	ctx = ctrl.LoggerInto(ctx, ctrl.LoggerFrom(ctx).WithValues("Cluster", ctrl.Request{NamespacedName: client.ObjectKeyFromObject(cluster)}.String()))
+
+	if nutanixCluster.DeletionTimestamp.IsZero() {
+		if added, err := finalizers.EnsureFinalizer(ctx, r.Client, nutanixCluster, infrav1.NutanixClusterFinalizer); err != nil || added {
+			return ctrl.Result{}, err
+		}
+	}
+	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, cluster, nutanixCluster); err != nil || isPaused || requeue {
+		return ctrl.Result{}, err
+	}
+	helper, err := patch.NewHelper(nutanixCluster, r.Client)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("preparing to patch NutanixCluster %s: %w", request, err)
+	}
+	scope := &scope{cluster: cluster, nutanixCluster: nutanixCluster}
+	defer func() {
+		if err := scope.patch(context.WithoutCancel(ctx), helper); err != nil {
+			reterr = kerrors.NewAggregate([]error{reterr, err})
+		}
+	}()
+	if !nutanixCluster.DeletionTimestamp.IsZero() {
+		return r.reconcileDelete(ctx, scope)
+	}
+	return r.reconcile(ctx, scope)
+}
+
+// reconcile takes the steps towards a provisioned cluster, up to the first that cannot be finished now.
+func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, error) {
+	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
+		r.resolveCredentials,
+		r.validateFailureDomains,
+		r.requireEndpoint,
+		r.provision,
+		r.publish,
+	} {
+		result, err := step(ctx, s)
+		if err != nil || !result.IsZero() || s.unfinished {
+			return result, err
+		}
+	}
+	return ctrl.Result{RequeueAfter: r.CheckInterval(s.nutanixCluster)}, nil
+}
+
+// scope is what one reconcile works on.
+type scope struct {
+	cluster        *clusterv1.Cluster
+	nutanixCluster *infrav1.NutanixCluster
+	access         *accessToPrism
+	// unfinished says that a step waits for something that will call.
+	unfinished bool
+}
+
+// stop ends the reconcile at a condition: the step is tried again when something calls, or after the problem's interval.
+func (s *scope) stop(conditionType string, problem *provisioning.Problem) (ctrl.Result, error) {
+	provisioning.Set(s.nutanixCluster, conditionType, metav1.ConditionFalse, problem.Reason, problem.Message)
+	return ctrl.Result{RequeueAfter: problem.After()}, nil
+}

@@ -1,0 +1,140 @@
+package nutanixcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterctlv1 "sigs.k8s.io/cluster-api/cmd/clusterctl/api/v1alpha3"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/prism"
+)
+
+// resolveCredentials holds on to the Secret and the trust bundle, reads them, and asks Prism Central whether it accepts them.
+func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Result, error) {
+	if err := r.hold(ctx, s.nutanixCluster); err != nil {
+		return ctrl.Result{}, err
+	}
+	access, err := r.Prism.Access(ctx, s.nutanixCluster)
+	if err == nil {
+		err = access.Client.Ping(ctx)
+	}
+	if err != nil {
+		return s.stop(conditionOf(err), provisioning.Diagnose(err))
+	}
+	s.access = access
+	provisioning.Set(s.nutanixCluster, infrav1.CredentialsResolvedCondition, metav1.ConditionTrue, infrav1.CredentialsResolvedReason, "")
+	reason := infrav1.TrustBundleNotConfiguredReason
+	if s.nutanixCluster.Spec.PrismCentral.AdditionalTrustBundle != nil {
+		reason = infrav1.TrustBundleResolvedReason
+	}
+	provisioning.Set(s.nutanixCluster, infrav1.TrustBundleResolvedCondition, metav1.ConditionTrue, reason, "")
+	return ctrl.Result{}, nil
+}
+
+// conditionOf says which condition an error on the way to Prism Central belongs to.
+func conditionOf(err error) string {
+	var bundle *prism.TrustBundleError
+	var certificate *prism.CertificateError
+	if errors.As(err, &bundle) || errors.As(err, &certificate) {
+		return infrav1.TrustBundleResolvedCondition
+	}
+	return infrav1.CredentialsResolvedCondition
+}
+
+// hold keeps the credential Secret and the trust bundle alive for as long as the cluster needs them, which is until its
+// infrastructure is destroyed, and has clusterctl move carry them along. Neither is owned: they are the user's, and several
+// clusters may share them.
+func (r *Reconciler) hold(ctx context.Context, cluster *infrav1.NutanixCluster) error {
+	for _, object := range held(cluster) {
+		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), object); apierrors.IsNotFound(err) {
+			continue // reading it will say so
+		} else if err != nil {
+			return fmt.Errorf("holding %T %s: %w", object, client.ObjectKeyFromObject(object), err)
+		}
+		before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
+		changed := object.GetDeletionTimestamp().IsZero() && controllerutil.AddFinalizer(object, infrav1.CredentialFinalizer)
+		if _, labelled := object.GetLabels()[clusterctlv1.ClusterctlMoveLabel]; !labelled {
+			labels := object.GetLabels()
+			if labels == nil {
+				labels = map[string]string{}
+			}
+			labels[clusterctlv1.ClusterctlMoveLabel] = ""
+			object.SetLabels(labels)
+			changed = true
+		}
+		if !changed {
+			continue
+		}
+		if err := r.Client.Patch(ctx, object, client.MergeFrom(before)); err != nil {
+			return fmt.Errorf("holding %T %s: %w", object, client.ObjectKeyFromObject(object), err)
+		}
+	}
+	return nil
+}
+
+// release lets go of the Secret and the trust bundle, unless another cluster holds on to them.
+func (r *Reconciler) release(ctx context.Context, cluster *infrav1.NutanixCluster) error {
+	others := &infrav1.NutanixClusterList{}
+	if err := r.Client.List(ctx, others); err != nil {
+		return fmt.Errorf("listing the users of the credentials: %w", err)
+	}
+	for _, object := range held(cluster) {
+		if usedByOther(others.Items, cluster, object) {
+			continue
+		}
+		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), object); apierrors.IsNotFound(err) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("releasing %T %s: %w", object, client.ObjectKeyFromObject(object), err)
+		}
+		before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
+		if !controllerutil.RemoveFinalizer(object, infrav1.CredentialFinalizer) {
+			continue
+		}
+		if err := r.Client.Patch(ctx, object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("releasing %T %s: %w", object, client.ObjectKeyFromObject(object), err)
+		}
+	}
+	return nil
+}
+
+func usedByOther(clusters []infrav1.NutanixCluster, cluster *infrav1.NutanixCluster, object client.Object) bool {
+	for i := range clusters {
+		if clusters[i].UID != cluster.UID && holds(&clusters[i], object) {
+			return true
+		}
+	}
+	return false
+}
+
+// held lists, by name only, the objects that a cluster refers to for its way to Prism Central.
+func held(cluster *infrav1.NutanixCluster) []client.Object {
+	endpoint := cluster.Spec.PrismCentral
+	if endpoint == nil {
+		return nil
+	}
+	var objects []client.Object
+	if ref := endpoint.CredentialRef; ref != nil {
+		objects = append(objects, &corev1.Secret{ObjectMeta: named(ref.Namespace, cluster.Namespace, ref.Name)})
+	}
+	if ref := endpoint.AdditionalTrustBundle; ref != nil && ref.Kind == infrav1.NutanixTrustBundleKindConfigMap {
+		objects = append(objects, &corev1.ConfigMap{ObjectMeta: named(ref.Namespace, cluster.Namespace, ref.Name)})
+	}
+	return objects
+}
+
+func named(namespace, defaultNamespace, name string) metav1.ObjectMeta {
+	if namespace == "" {
+		namespace = defaultNamespace
+	}
+	return metav1.ObjectMeta{Namespace: namespace, Name: name}
+}

@@ -1,0 +1,62 @@
+package nutanixcluster
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/renderer"
+)
+
+// accessToPrism is the cluster's way to Prism Central.
+type accessToPrism = prism.Access
+
+// provision takes the cluster's workspace one step further: the category that marks the cluster's machines.
+func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
+	target, err := r.target(ctx, s)
+	if err != nil {
+		return s.stop(infrav1.PlanRecordedCondition, provisioning.Diagnose(err))
+	}
+	if err := r.EnsureWorkspaceKey(ctx, s.nutanixCluster); err != nil {
+		return ctrl.Result{}, err
+	}
+	result := r.Pipeline.Step(ctx, target)
+	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
+	s.unfinished = result.State != lifecycle.InSync
+	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
+}
+
+func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, error) {
+	settings, backend, err := r.Settings(ctx, s.nutanixCluster, kind, s.nutanixCluster.Name)
+	if err != nil {
+		return lifecycle.Target{}, err
+	}
+	workspace, err := renderer.RenderCluster(settings, renderer.Cluster{CategoryKey: infrav1.CategoryKey, CategoryValue: s.cluster.Name})
+	if err != nil {
+		return lifecycle.Target{}, fmt.Errorf("rendering workspace: %w", err)
+	}
+	applied, checked := provisioning.Remembered(s.nutanixCluster.Status.Terraform)
+	return lifecycle.Target{
+		Object:        s.nutanixCluster.DeepCopy(),
+		Kind:          kind,
+		Workspace:     workspace,
+		Backend:       backend,
+		Upstream:      s.access.Upstream,
+		Forget:        []string{renderer.CategoryKeyAddress},
+		Applied:       applied,
+		Checked:       checked,
+		CheckInterval: r.CheckInterval(s.nutanixCluster),
+	}, nil
+}
+
+// publish tells Cluster API that the infrastructure of the cluster is complete.
+func (r *Reconciler) publish(_ context.Context, s *scope) (ctrl.Result, error) {
+	s.nutanixCluster.Status.Initialization.Provisioned = ptr.To(true)
+	return ctrl.Result{}, nil
+}

@@ -1,0 +1,77 @@
+package nutanixcluster
+
+import (
+	"context"
+	"fmt"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// usersOfSecret maps a Secret to the clusters that read credentials or backend configuration from it.
+func (r *Reconciler) usersOfSecret(ctx context.Context, secret client.Object) []ctrl.Request {
+	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool {
+		terraform := cluster.Spec.Terraform
+		if terraform != nil && terraform.Backend != nil && terraform.Backend.ConfigSecretRef != nil &&
+			terraform.Backend.ConfigSecretRef.Name == secret.GetName() && cluster.Namespace == secret.GetNamespace() {
+			return true
+		}
+		return holds(cluster, secret)
+	})
+}
+
+// usersOfConfigMap maps a ConfigMap to the clusters whose trust bundle it is.
+func (r *Reconciler) usersOfConfigMap(ctx context.Context, configMap client.Object) []ctrl.Request {
+	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool { return holds(cluster, configMap) })
+}
+
+// usersOfFailureDomain maps a NutanixFailureDomain to the clusters of its namespace that name it.
+func (r *Reconciler) usersOfFailureDomain(ctx context.Context, domain client.Object) []ctrl.Request {
+	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool {
+		if cluster.Namespace != domain.GetNamespace() {
+			return false
+		}
+		for _, ref := range cluster.Spec.ControlPlaneFailureDomains {
+			if ref.Name == domain.GetName() {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// clusterOfMachine maps a machine that is going away to its cluster, which may be waiting for that.
+func (r *Reconciler) clusterOfMachine(ctx context.Context, machine client.Object) []ctrl.Request {
+	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool {
+		return cluster.Namespace == machine.GetNamespace() && !cluster.DeletionTimestamp.IsZero() &&
+			cluster.Labels[clusterv1.ClusterNameLabel] == machine.GetLabels()[clusterv1.ClusterNameLabel]
+	})
+}
+
+func (r *Reconciler) clusters(ctx context.Context, match func(*infrav1.NutanixCluster) bool) []ctrl.Request {
+	list := &infrav1.NutanixClusterList{}
+	if err := r.Client.List(ctx, list); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list NutanixClusters")
+		return nil
+	}
+	var requests []ctrl.Request
+	for i := range list.Items {
+		if match(&list.Items[i]) {
+			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return requests
+}
+
+// holds reports whether the cluster refers to the object for its way to Prism Central.
+func holds(cluster *infrav1.NutanixCluster, object client.Object) bool {
+	for _, other := range held(cluster) {
+		if fmt.Sprintf("%T", other) == fmt.Sprintf("%T", object) && client.ObjectKeyFromObject(other) == client.ObjectKeyFromObject(object) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,167 @@
+// Package nutanixmachine reconciles NutanixMachine: one virtual machine, made and kept through its Terraform workspace.
+package nutanixmachine
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kerrors "k8s.io/apimachinery/pkg/util/errors"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util"
+	"sigs.k8s.io/cluster-api/util/finalizers"
+	"sigs.k8s.io/cluster-api/util/patch"
+	"sigs.k8s.io/cluster-api/util/paused"
+	"sigs.k8s.io/cluster-api/util/predicates"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/prism"
+)
+
+// kind names the kind in targets, states and metrics.
+const kind = "NutanixMachine"
+
+// Reconciler reconciles NutanixMachine objects.
+type Reconciler struct {
+	provisioning.Dependencies
+}
+
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines/status;nutanixmachines/finalizers,verbs=get;update;patch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machines;machines/status,verbs=get;list;watch
+
+// SetupWithManager starts the reconciler with the manager.
+func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
+	log := mgr.GetLogger().WithValues("controller", kind)
+	scheme := mgr.GetScheme()
+	clusterToMachines, err := util.ClusterToTypedObjectsMapper(r.Client, &infrav1.NutanixMachineList{}, scheme)
+	if err != nil {
+		return fmt.Errorf("mapping Clusters to NutanixMachines: %w", err)
+	}
+	err = ctrl.NewControllerManagedBy(mgr).
+		For(&infrav1.NutanixMachine{}, builder.WithPredicates(predicates.ResourceHasFilterLabel(scheme, log, r.WatchFilterValue))).
+		WithOptions(options).
+		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(
+			util.MachineToInfrastructureMapFunc(infrav1.GroupVersion.WithKind(kind)))).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(clusterToMachines),
+			builder.WithPredicates(predicates.ClusterPausedTransitionsOrInfrastructureProvisioned(scheme, log))).
+		Watches(&infrav1.NutanixCluster{}, handler.EnqueueRequestsFromMapFunc(r.machinesOfCluster),
+			builder.WithPredicates(wayToPrismChanged)).
+		WatchesRawSource(source.Channel(r.Pipeline.Pool.Events(kind), &handler.EnqueueRequestForObject{})).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up controller %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Reconcile brings one NutanixMachine a step closer to its spec.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
+	nutanixMachine := &infrav1.NutanixMachine{}
+	if err := r.Client.Get(ctx, request.NamespacedName, nutanixMachine); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	scope, err := r.scope(ctx, nutanixMachine)
+	if err != nil || scope == nil {
+		return ctrl.Result{}, err
+	}
+	ctx = ctrl.LoggerInto(ctx, ctrl.LoggerFrom(ctx).WithValues("Machine", scope.machine.Name, "Cluster", scope.cluster.Name))
+
+	if nutanixMachine.DeletionTimestamp.IsZero() {
+		if added, err := finalizers.EnsureFinalizer(ctx, r.Client, nutanixMachine, infrav1.NutanixMachineFinalizer); err != nil || added {
+			return ctrl.Result{}, err
+		}
+	}
+	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, scope.cluster, nutanixMachine); err != nil || isPaused || requeue {
+		return ctrl.Result{}, err
+	}
+	helper, err := patch.NewHelper(nutanixMachine, r.Client)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("preparing to patch NutanixMachine %s: %w", request, err)
+	}
+	defer func() {
+		if err := scope.patch(context.WithoutCancel(ctx), helper); err != nil {
+			reterr = kerrors.NewAggregate([]error{reterr, err})
+		}
+	}()
+	if !nutanixMachine.DeletionTimestamp.IsZero() {
+		return r.reconcileDelete(ctx, scope)
+	}
+	return r.reconcile(ctx, scope)
+}
+
+// reconcile takes the steps towards a running machine, up to the first that cannot be finished now.
+func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, error) {
+	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
+		r.checkPreconditions,
+		r.connect,
+		r.provision,
+		r.publish,
+		r.observe,
+	} {
+		result, err := step(ctx, s)
+		if err != nil || !result.IsZero() || s.unfinished {
+			return result, err
+		}
+	}
+	return ctrl.Result{RequeueAfter: r.HealthInterval}, nil
+}
+
+// scope is what one reconcile works on.
+type scope struct {
+	cluster        *clusterv1.Cluster
+	machine        *clusterv1.Machine
+	nutanixCluster *infrav1.NutanixCluster
+	nutanixMachine *infrav1.NutanixMachine
+	access         *prism.Access
+	// outputs are what the workspace put out, when a run of this process read them.
+	outputs *outputs
+	// unfinished says that a step waits for something that will call.
+	unfinished bool
+}
+
+// scope gathers the objects around a NutanixMachine. It returns nil while one of them is not there yet.
+func (r *Reconciler) scope(ctx context.Context, nutanixMachine *infrav1.NutanixMachine) (*scope, error) {
+	log := ctrl.LoggerFrom(ctx)
+	machine, err := util.GetOwnerMachine(ctx, r.Client, nutanixMachine.ObjectMeta)
+	if err != nil {
+		return nil, fmt.Errorf("getting the Machine that owns NutanixMachine %s: %w", nutanixMachine.Name, err)
+	}
+	if machine == nil {
+		log.Info("Waiting for Cluster API to set the owner")
+		return nil, nil
+	}
+	cluster, err := util.GetClusterFromMetadata(ctx, r.Client, machine.ObjectMeta)
+	if err != nil {
+		return nil, fmt.Errorf("getting the Cluster of Machine %s: %w", machine.Name, err)
+	}
+	nutanixCluster := &infrav1.NutanixCluster{}
+	key := client.ObjectKey{Namespace: nutanixMachine.Namespace, Name: cluster.Spec.InfrastructureRef.Name}
+	if err := r.Client.Get(ctx, key, nutanixCluster); apierrors.IsNotFound(err) {
+		nutanixCluster = nil
+	} else if err != nil {
+		return nil, fmt.Errorf("getting NutanixCluster %s: %w", key, err)
+	}
+	return &scope{cluster: cluster, machine: machine, nutanixCluster: nutanixCluster, nutanixMachine: nutanixMachine}, nil
+}
+
+// stop ends the reconcile at a condition: the step is tried again when something calls, or after the problem's interval.
+func (s *scope) stop(conditionType string, problem *provisioning.Problem) (ctrl.Result, error) {
+	provisioning.Set(s.nutanixMachine, conditionType, metav1.ConditionFalse, problem.Reason, problem.Message)
+	return ctrl.Result{RequeueAfter: problem.After()}, nil
+}
+
+// wait ends the reconcile at a condition until something calls.
+func (s *scope) wait(conditionType, reason, message string) (ctrl.Result, error) {
+	provisioning.Set(s.nutanixMachine, conditionType, metav1.ConditionFalse, reason, message)
+	s.unfinished = true
+	return ctrl.Result{}, nil
+}

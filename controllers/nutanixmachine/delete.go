@@ -1,0 +1,73 @@
+package nutanixmachine
+
+import (
+	"context"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/renderer"
+)
+
+// reconcileDelete destroys the workspace and removes its Terraform state. A machine for which Terraform never ran needs no
+// Prism Central to go away.
+func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	if r.HasWorkspaceKey(s.nutanixMachine) {
+		if result, err := r.destroy(ctx, s); err != nil || !result.IsZero() || s.unfinished {
+			return result, err
+		}
+	}
+	controllerutil.RemoveFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer)
+	return ctrl.Result{}, nil
+}
+
+func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error) {
+	if s.nutanixCluster == nil {
+		return s.stop(infrav1.AppliedCondition, missingCluster(s))
+	}
+	access, err := r.Prism.Access(ctx, s.nutanixCluster)
+	if err != nil {
+		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
+	}
+	s.access = access
+	target, err := r.complete(ctx, s, doomed(s), map[string]string{renderer.UserDataVariable: ""})
+	if err != nil {
+		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
+	}
+	result := r.Pipeline.Step(ctx, target)
+	r.Publish(s.nutanixMachine, &s.nutanixMachine.Status.Terraform, result)
+	if result.State != lifecycle.InSync {
+		s.unfinished = true
+		return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
+	}
+	if err := r.Pipeline.State.Remove(ctx, target); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.Pipeline.Forget(target)
+	return ctrl.Result{}, nil
+}
+
+// nowhere stands for every UUID in a workspace that is only destroyed.
+const nowhere = "00000000-0000-0000-0000-000000000000"
+
+// doomed are inputs for a workspace that is only destroyed: Terraform wants a configuration to import into, but what is in
+// it has no effect, and the images, subnets and secrets of the real one may be gone already.
+func doomed(s *scope) renderer.Machine {
+	return renderer.Machine{
+		Name:           s.machine.Name,
+		Description:    mark(s.nutanixMachine),
+		PrismElement:   renderer.Ref{UUID: nowhere},
+		Subnets:        []renderer.Ref{{UUID: nowhere}},
+		Sockets:        1,
+		VCPUsPerSocket: 1,
+		MemoryMiB:      1,
+		Disks:          []renderer.Disk{{DeviceType: renderer.DeviceDisk, AdapterType: renderer.AdapterSCSI, SizeMiB: 1, Image: &renderer.Ref{UUID: nowhere}}},
+		CloudInit:      true,
+	}
+}

@@ -1,0 +1,147 @@
+package nutanixmachine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/providerid"
+)
+
+// markPrefix starts the description of every virtual machine of ours. What follows is the key, which alone decides, and
+// then namespace and name for people.
+const markPrefix = "Managed by CAPNT, key "
+
+// mark is the description by which a virtual machine is recognised as the one of this object.
+func mark(machine *infrav1.NutanixMachine) string {
+	return fmt.Sprintf("%s%s, NutanixMachine %s/%s", markPrefix, provisioning.WorkspaceKey(machine), machine.Namespace, machine.Name)
+}
+
+// marked reports whether a description carries the key of this object.
+func marked(description string, machine *infrav1.NutanixMachine) bool {
+	rest, ok := strings.CutPrefix(description, markPrefix)
+	key, _, _ := strings.Cut(rest, ",")
+	return ok && key != "" && key == provisioning.WorkspaceKey(machine)
+}
+
+// identity answers, during a run, which virtual machine an object is.
+type identity struct {
+	client  *prism.Client
+	machine *infrav1.NutanixMachine
+	// name is the name of the virtual machine.
+	name string
+}
+
+// identify implements lifecycle.Hooks.Identify. What the state knows has to exist. What the object names, because its
+// creation was journalled or because it was taken over, is imported. Otherwise a virtual machine of that name is either
+// ours by its mark, or in the way.
+func (i identity) identify(ctx context.Context, known string) (string, error) {
+	published, _ := providerid.Parse(i.machine.Spec.ProviderID)
+	if known != "" {
+		return "", i.requireKnown(ctx, known, published)
+	}
+	for _, named := range []string{published, i.machine.Status.VMUUID} {
+		if named == "" {
+			continue
+		}
+		_, err := i.client.VM(ctx, named)
+		var notFound *prism.NotFoundError
+		switch {
+		case err == nil:
+			return named, nil
+		case !errors.As(err, &notFound):
+			return "", err
+		case named == published:
+			return "", &lifecycle.LostError{ID: named}
+		}
+	}
+	return i.findByName(ctx)
+}
+
+// requireKnown looks whether what the state knows is still there. A machine that was never published may be made again.
+func (i identity) requireKnown(ctx context.Context, known, published string) error {
+	_, err := i.client.VM(ctx, known)
+	var notFound *prism.NotFoundError
+	if errors.As(err, &notFound) {
+		if published == "" {
+			return nil
+		}
+		return &lifecycle.LostError{ID: known}
+	}
+	return err
+}
+
+func (i identity) findByName(ctx context.Context) (string, error) {
+	machines, err := i.client.VMsByName(ctx, i.name)
+	if err != nil {
+		return "", err
+	}
+	var ours []prism.VM
+	for _, machine := range machines {
+		if marked(machine.Description, i.machine) {
+			ours = append(ours, machine)
+		}
+	}
+	switch {
+	case len(machines) == 0:
+		return "", nil
+	case len(ours) > 1:
+		return "", &lifecycle.ConflictError{Message: fmt.Sprintf(
+			"%d virtual machines named %s carry the mark of this NutanixMachine (%s): delete all but one of them in Prism Central", len(ours), i.name, uuids(ours))}
+	case len(ours) == 0:
+		return "", &lifecycle.ConflictError{Message: fmt.Sprintf(
+			"a virtual machine named %s that is not ours exists in Prism Central (%s): rename or delete it, or delete the Machine to get one of another name", i.name, uuids(machines))}
+	}
+	return ours[0].UUID, i.requireUsable(ours[0])
+}
+
+// requireUsable keeps a half-made machine of ours out of the state of a living object, which could only replace it.
+func (i identity) requireUsable(vm prism.VM) error {
+	switch {
+	case !i.machine.DeletionTimestamp.IsZero() || vm.State == "COMPLETE":
+		return nil
+	case vm.State == "ERROR":
+		return &lifecycle.ConflictError{Message: fmt.Sprintf(
+			"virtual machine %s (%s) of this NutanixMachine is in state ERROR, its creation failed in Prism Central: see its task there, then delete it there, or delete the Machine to have it replaced", vm.Name, vm.UUID)}
+	default:
+		return fmt.Errorf("virtual machine %s (%s) of this NutanixMachine is in state %s: waiting for Prism Central to finish it", vm.Name, vm.UUID, vm.State)
+	}
+}
+
+// healthy implements lifecycle.Hooks.Healthy.
+func (i identity) healthy(ctx context.Context, id string) (bool, error) {
+	vm, err := i.client.VM(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	return vm.State == "COMPLETE" && marked(vm.Description, i.machine), nil
+}
+
+// journal returns the hook that notes the UUID of a virtual machine in the object the moment Prism Central accepts its
+// creation: should everything die before Terraform writes its state, the machine is still known.
+func (r *Reconciler) journal(machine *infrav1.NutanixMachine) func(context.Context, gateway.Created) error {
+	return func(ctx context.Context, created gateway.Created) error {
+		noted := machine.DeepCopy()
+		noted.Status.VMUUID = created.UUID
+		if err := r.Client.Status().Patch(ctx, noted, client.MergeFrom(machine)); err != nil {
+			return fmt.Errorf("noting virtual machine %s in NutanixMachine %s: %w", created.UUID, client.ObjectKeyFromObject(machine), err)
+		}
+		return nil
+	}
+}
+
+func uuids(machines []prism.VM) string {
+	list := make([]string, 0, len(machines))
+	for _, machine := range machines {
+		list = append(list, machine.UUID)
+	}
+	return strings.Join(list, ", ")
+}

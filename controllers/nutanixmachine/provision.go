@@ -1,0 +1,150 @@
+package nutanixmachine
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/providerid"
+	"github.com/capnt/capnt/renderer"
+)
+
+// outputs are the outputs of a machine's workspace.
+type outputs struct {
+	VMUUID    string   `json:"vm_uuid"`
+	Addresses []string `json:"addresses"`
+}
+
+// connect finds the way to Prism Central.
+func (r *Reconciler) connect(ctx context.Context, s *scope) (ctrl.Result, error) {
+	access, err := r.Prism.Access(ctx, s.nutanixCluster)
+	if err != nil {
+		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
+	}
+	s.access = access
+	return ctrl.Result{}, nil
+}
+
+// provision takes the machine's workspace one step further. A machine that is in sync with what it was rendered from costs
+// neither a process nor a look-up.
+func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
+	if s.settled() && r.Pipeline.Settled(r.check(s)) {
+		return ctrl.Result{}, nil
+	}
+	if err := r.EnsureWorkspaceKey(ctx, s.nutanixMachine); err != nil {
+		return ctrl.Result{}, err
+	}
+	target, err := r.target(ctx, s)
+	if err != nil {
+		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
+	}
+	provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionTrue, infrav1.InputsResolvedReason, "")
+
+	result := r.Pipeline.Step(ctx, target)
+	r.Publish(s.nutanixMachine, &s.nutanixMachine.Status.Terraform, result)
+	switch result.State {
+	case lifecycle.InSync:
+		return ctrl.Result{}, s.readBack(result)
+	case lifecycle.Lost:
+		s.lose(infrav1.VMLostReason, "the virtual machine disappeared from Prism Central; it is not made again with stale bootstrap data: delete the Machine, or let a MachineHealthCheck replace it")
+	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.AwaitingDecision, lifecycle.Denied, lifecycle.Approved,
+		lifecycle.Running, lifecycle.Locked, lifecycle.Drifted, lifecycle.Failed:
+	}
+	s.unfinished = true
+	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
+}
+
+// settled reports whether the status says that the present spec was provisioned.
+func (s *scope) settled() bool {
+	for _, condition := range s.nutanixMachine.Status.Conditions {
+		if condition.Type == infrav1.AppliedCondition {
+			return condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == s.nutanixMachine.Generation &&
+				ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false)
+		}
+	}
+	return false
+}
+
+// check is the target without what only a run needs.
+func (r *Reconciler) check(s *scope) lifecycle.Target {
+	applied, checked := provisioning.Remembered(s.nutanixMachine.Status.Terraform)
+	return lifecycle.Target{
+		Object:        s.nutanixMachine.DeepCopy(),
+		Kind:          kind,
+		Applied:       applied,
+		Checked:       checked,
+		CheckInterval: r.CheckInterval(s.nutanixCluster),
+		Lost:          s.nutanixMachine.Status.FailureReason != nil && *s.nutanixMachine.Status.FailureReason == infrav1.VMLostReason,
+	}
+}
+
+func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, error) {
+	inputs, err := r.gather(ctx, s)
+	if err != nil {
+		return lifecycle.Target{}, err
+	}
+	variables, err := r.variables(ctx, s, inputs)
+	if err != nil {
+		return lifecycle.Target{}, err
+	}
+	return r.complete(ctx, s, inputs, variables)
+}
+
+// complete renders the workspace and puts the target together.
+func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Machine, variables map[string]string) (lifecycle.Target, error) {
+	settings, backend, err := r.Settings(ctx, s.nutanixCluster, kind, s.nutanixMachine.Name)
+	if err != nil {
+		return lifecycle.Target{}, err
+	}
+	target := r.check(s)
+	if target.Workspace, err = renderer.RenderMachine(settings, inputs); err != nil {
+		return lifecycle.Target{}, invalidInputs(err)
+	}
+	identity := identity{client: s.access.Client, machine: s.nutanixMachine.DeepCopy(), name: inputs.Name}
+	target.Backend = backend
+	target.Variables = variables
+	target.Upstream = s.access.Upstream
+	target.Resource = renderer.MachineAddress
+	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Created: r.journal(identity.machine)}
+	return target, nil
+}
+
+// readBack takes the outputs over; a process that has restarted since the last run has none and reads Prism Central instead.
+func (s *scope) readBack(result lifecycle.Result) error {
+	if result.Outputs == nil {
+		return nil
+	}
+	read := &outputs{}
+	for name, into := range map[string]any{"vm_uuid": &read.VMUUID, "addresses": &read.Addresses} {
+		if err := json.Unmarshal(result.Outputs[name], into); err != nil {
+			return fmt.Errorf("reading output %s of the machine's workspace: %w", name, err)
+		}
+	}
+	s.outputs = read
+	return nil
+}
+
+// lose records a failure that only a new machine cures.
+func (s *scope) lose(reason, message string) {
+	s.nutanixMachine.Status.FailureReason, s.nutanixMachine.Status.FailureMessage = &reason, &message
+	provisioning.Set(s.nutanixMachine, infrav1.AppliedCondition, metav1.ConditionFalse, reason, message)
+}
+
+// uuid is the UUID of the machine that the object is known to be, or empty.
+func (s *scope) uuid() string {
+	if s.outputs != nil && s.outputs.VMUUID != "" {
+		return s.outputs.VMUUID
+	}
+	uuid, _ := providerid.Parse(s.nutanixMachine.Spec.ProviderID)
+	return uuid
+}
+
+func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

@@ -1,0 +1,43 @@
+package nutanixmachine
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// wayToPrismChanged lets a NutanixCluster through whose spec changed or whose credentials became good or bad.
+var wayToPrismChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*infrav1.NutanixCluster)
+		after, also := e.ObjectNew.(*infrav1.NutanixCluster)
+		return ok && also && (!equality.Semantic.DeepEqual(before.Spec, after.Spec) ||
+			conditions.IsTrue(before, infrav1.CredentialsResolvedCondition) != conditions.IsTrue(after, infrav1.CredentialsResolvedCondition))
+	},
+}
+
+// machinesOfCluster maps a NutanixCluster to the machines of its Cluster.
+func (r *Reconciler) machinesOfCluster(ctx context.Context, cluster client.Object) []ctrl.Request {
+	name, ok := cluster.GetLabels()[clusterv1.ClusterNameLabel]
+	if !ok {
+		return nil
+	}
+	list := &infrav1.NutanixMachineList{}
+	if err := r.Client.List(ctx, list, client.InNamespace(cluster.GetNamespace()), client.MatchingLabels{clusterv1.ClusterNameLabel: name}); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list NutanixMachines")
+		return nil
+	}
+	requests := make([]ctrl.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}

@@ -1,0 +1,136 @@
+// Package provisioning is what the kinds with a Terraform workspace share: how they come by Prism Central and a backend,
+// and how the result of a pipeline step becomes conditions, status and events.
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/renderer"
+)
+
+// Dependencies are what the reconcilers of kinds with a workspace are made of.
+type Dependencies struct {
+	Client client.Client
+	// Reader reads past the cache.
+	Reader   client.Reader
+	Prism    *prism.Resolver
+	Pipeline *lifecycle.Pipeline
+	Recorder events.EventRecorder
+	// ProviderVersion is the version of the nutanix provider that the manager ships.
+	ProviderVersion string
+	// WatchFilterValue limits the reconciler to objects with this value of the label cluster.x-k8s.io/watch-filter.
+	WatchFilterValue string
+	// DriftInterval is how often an applied workspace is compared with Prism Central where the cluster does not say; zero
+	// never. HealthInterval is how often a virtual machine is looked at.
+	DriftInterval, HealthInterval time.Duration
+}
+
+// Object is an object with conditions.
+type Object interface {
+	client.Object
+	conditions.Setter
+}
+
+// Settings works out backend, provider version and drift interval of an object of the cluster.
+func (d *Dependencies) Settings(ctx context.Context, cluster *infrav1.NutanixCluster, kind, name string) (renderer.Settings, lifecycle.Backend, error) {
+	settings := renderer.Settings{ProviderVersion: d.ProviderVersion}
+	var spec *infrav1.TerraformBackend
+	if terraform := cluster.Spec.Terraform; terraform != nil {
+		spec = terraform.Backend
+		if terraform.ProviderVersion != "" && terraform.ProviderVersion != d.ProviderVersion {
+			return settings, lifecycle.Backend{}, &Problem{Reason: infrav1.ProviderVersionUnavailableReason, Message: fmt.Sprintf(
+				"spec.terraform.providerVersion of NutanixCluster %s is %s, but this manager ships %s: set that, or leave the field out",
+				cluster.Name, terraform.ProviderVersion, d.ProviderVersion)}
+		}
+	}
+	secret, err := d.backendSecret(ctx, cluster.Namespace, spec)
+	if err != nil {
+		return settings, lifecycle.Backend{}, err
+	}
+	backend, err := lifecycle.BackendFor(spec, kind, cluster.Namespace, name, secret)
+	if err != nil {
+		return settings, backend, &Problem{Reason: infrav1.InvalidSpecReason, Message: err.Error()}
+	}
+	settings.Backend = backend.Backend
+	return settings, backend, nil
+}
+
+func (d *Dependencies) backendSecret(ctx context.Context, namespace string, spec *infrav1.TerraformBackend) (map[string][]byte, error) {
+	if spec == nil || spec.ConfigSecretRef == nil {
+		return nil, nil
+	}
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: namespace, Name: spec.ConfigSecretRef.Name}
+	if err := d.Client.Get(ctx, key, secret); apierrors.IsNotFound(err) {
+		return nil, &Problem{Reason: infrav1.BackendConfigNotFoundReason, Message: fmt.Sprintf(
+			"secret %s, which spec.terraform.backend.configSecretRef names, does not exist: create it", key), Retry: true}
+	} else if err != nil {
+		return nil, fmt.Errorf("reading backend secret %s: %w", key, err)
+	}
+	return secret.Data, nil
+}
+
+// CheckInterval is how often an object of the cluster is compared with Prism Central.
+func (d *Dependencies) CheckInterval(cluster *infrav1.NutanixCluster) time.Duration {
+	if terraform := cluster.Spec.Terraform; terraform != nil && terraform.Drift != nil && terraform.Drift.IntervalSeconds != nil {
+		return time.Duration(*terraform.Drift.IntervalSeconds) * time.Second
+	}
+	return d.DriftInterval
+}
+
+// Remembered returns what the status of an object remembers of its last apply.
+func Remembered(status *infrav1.TerraformStatus) (lifecycle.Applied, time.Time) {
+	if status == nil {
+		return lifecycle.Applied{}, time.Time{}
+	}
+	applied := lifecycle.Applied{WorkspaceDigest: status.WorkspaceDigest, Lineage: status.Lineage, Serial: status.Serial}
+	if status.LastAppliedTime == nil {
+		return applied, time.Time{}
+	}
+	return applied, status.LastAppliedTime.Time
+}
+
+// Publish writes the result of a pipeline step into an object: conditions, Terraform status and events.
+func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, result lifecycle.Result) {
+	if *status == nil {
+		*status = &infrav1.TerraformStatus{}
+	}
+	result.Record(*status, d.Pipeline.TerraformVersion, d.Pipeline.ProviderVersion)
+	for _, happening := range result.Happened {
+		d.Recorder.Eventf(object, nil, happening.Type, happening.Reason, happening.Action, "%s", bounded(happening.Message))
+	}
+	if result.State == lifecycle.Running && !result.Applying && conditions.IsTrue(object, infrav1.AppliedCondition) {
+		return // looking for drift does not make an object that is in sync unready
+	}
+	for _, condition := range result.Conditions(!object.GetDeletionTimestamp().IsZero()) {
+		conditions.Set(object, condition)
+	}
+}
+
+// noteLength is the longest note that the events API accepts.
+const noteLength = 1024
+
+func bounded(message string) string {
+	if len(message) <= noteLength {
+		return message
+	}
+	return strings.ToValidUTF8(message[:noteLength-3], "") + "..."
+}
+
+// Set writes one condition of an object.
+func Set(object Object, conditionType string, status metav1.ConditionStatus, reason, message string) {
+	conditions.Set(object, metav1.Condition{Type: conditionType, Status: status, Reason: reason, Message: message})
+}

@@ -1,0 +1,73 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+// Holders tells dead runs of ours from everybody else by what Terraform writes into a lock: user@host and the time. One
+// manager runs at a time, so a lock taken on this host before this manager started, or in a pod of this Deployment that
+// does not exist any more, belongs to nobody.
+type Holders struct {
+	// Host is this host's name, in a pod the pod's name; Started is when this process started.
+	Host    string
+	Started time.Time
+	// Reader and Namespace find the pods of the Deployment; without a namespace only this host is known.
+	Reader    client.Reader
+	Namespace string
+}
+
+// Dead reports whether the lock was held by a run of ours that is dead.
+func (h *Holders) Dead(ctx context.Context, lock *terraform.LockInfo) (bool, error) {
+	_, host, ok := strings.Cut(lock.Who, "@")
+	if !ok {
+		return false, nil
+	}
+	if host == h.Host {
+		return lock.Created.Before(h.Started), nil
+	}
+	if h.Namespace == "" || deployment(host) == "" || deployment(host) != deployment(h.Host) {
+		return false, nil
+	}
+	err := h.Reader.Get(ctx, client.ObjectKey{Namespace: h.Namespace, Name: host}, &corev1.Pod{})
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	return false, client.IgnoreNotFound(err)
+}
+
+// deployment cuts the two generated parts off the name of a pod of a Deployment; it is empty for other names.
+func deployment(pod string) string {
+	parts := strings.Split(pod, "-")
+	if len(parts) < 3 {
+		return ""
+	}
+	return strings.Join(parts[:len(parts)-2], "-")
+}
+
+// breakDeadLock turns the failure of a run into its outcome. If the failure is a lock that a dead run of ours left behind,
+// the lock is broken and the run may be repeated at once.
+func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace Workspace, cause error) outcome {
+	failure := outcome{err: cause}
+	var failed *terraform.Error
+	if p.Holders == nil || !errors.As(cause, &failed) || failed.Class != terraform.LockHeld || failed.Lock == nil {
+		return failure
+	}
+	dead, err := p.Holders.Dead(ctx, failed.Lock)
+	if err != nil || !dead {
+		return failure
+	}
+	if err := workspace.Unlock(ctx, failed.Lock.ID); err != nil {
+		return outcome{err: fmt.Errorf("breaking the lock of a dead run of %s: %w", target.Kind, err)}
+	}
+	return outcome{superseded: true, unlocked: fmt.Sprintf("%s by %s since %s", failed.Lock.Operation, failed.Lock.Who, failed.Lock.Created.Format(time.RFC3339))}
+}

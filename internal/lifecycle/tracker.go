@@ -1,0 +1,103 @@
+package lifecycle
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/capnt/capnt/internal/plan"
+)
+
+// Retries of failed runs start at backoffBase and double up to backoffMax, so that a fault of a minute is over within the
+// next one.
+const (
+	backoffBase = 5 * time.Second
+	backoffMax  = time.Minute
+)
+
+// outcome is what one run left behind.
+type outcome struct {
+	// err is why the run failed, nil when it did not.
+	err error
+	// planned is the plan that a planning run made; nil when there was nothing to do.
+	planned *plan.Stored
+	// applied is what infrastructure and workspace now agree on; nil when the run did not establish that.
+	applied *Applied
+	// outputs are the outputs by name, when applied is set.
+	outputs map[string]json.RawMessage
+	// destroyed says that nothing is left to destroy.
+	destroyed bool
+	// superseded says that the plan turned out to be stale before it was applied.
+	superseded bool
+	// record is the record of the plan that was applied.
+	record *plan.Record
+	// unlocked is the lock of a dead run of ours that this run broke.
+	unlocked string
+}
+
+// memory is what the pipeline remembers of a target between reconciles. All of it can be found out again by planning once
+// more, which is what happens after a restart.
+type memory struct {
+	applied   *Applied
+	outputs   map[string]json.RawMessage
+	destroyed bool
+	lost      *LostError
+	checked   time.Time
+	failures  int
+	retryAt   time.Time
+	err       error
+	// failedFor is the digest of the workspace whose run failed: another one need not wait.
+	failedFor  string
+	unreported []outcome
+}
+
+// tracker holds the memories of all targets.
+type tracker struct {
+	mu      sync.Mutex
+	targets map[string]*memory
+}
+
+func newTracker() *tracker { return &tracker{targets: map[string]*memory{}} }
+
+// with calls a function with the memory of a target while nobody else has it.
+func (t *tracker) with(key string, use func(m *memory)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.targets[key] == nil {
+		t.targets[key] = &memory{}
+	}
+	use(t.targets[key])
+}
+
+// forget drops the memory of a target.
+func (t *tracker) forget(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.targets, key)
+}
+
+// remember folds the outcome of a run into the memory.
+func (m *memory) remember(o outcome, digest string, now time.Time) {
+	m.unreported = append(m.unreported, o)
+	m.checked = now
+	if o.err != nil {
+		m.err, m.failedFor = o.err, digest
+		m.retryAt = now.Add(backoff(m.failures))
+		m.failures++
+		m.lost = lostIn(o.err)
+		return
+	}
+	m.err, m.lost, m.retryAt = nil, nil, time.Time{}
+	if o.planned == nil {
+		m.failures = 0 // a plan alone is no success: its apply may fail again and again
+	}
+	m.destroyed = o.destroyed
+	if o.applied != nil {
+		m.applied, m.outputs = o.applied, o.outputs
+	}
+}
+
+func backoff(failures int) time.Duration {
+	delay := backoffBase << min(failures, 10)
+	return min(delay, backoffMax)
+}
