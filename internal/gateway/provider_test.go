@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+const providerConfig = `
+terraform {
+  required_providers {
+    nutanix = {
+      source  = "registry.terraform.io/nutanix/nutanix"
+      version = "1.9.5"
+    }
+  }
+}
+
+provider "nutanix" {}
+
+data "nutanix_clusters" "all" {}
+
+resource "nutanix_category_key" "mark" {
+  name = "KubernetesClusterName"
+}
+
+output "names" {
+  value = data.nutanix_clusters.all.entities[*].name
+}
+`
+
+// providerCentral answers what the configuration above needs. The first answer to each path is a passing fault.
+func providerCentral(t *testing.T) *central {
+	var faults atomic.Int32
+	return newCentral(t, func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch req.Method + " " + req.URL.Path {
+		case "POST /api/nutanix/v3/clusters/list":
+			if faults.Add(1) == 1 {
+				// Provider 1.9.5 would take this for an answer and crash.
+				w.WriteHeader(http.StatusTooManyRequests)
+				_, _ = io.WriteString(w, `{"code":429,"reason":"slow down"}`)
+				return
+			}
+			_, _ = io.WriteString(w, `{"api_version":"3.1","metadata":{"kind":"cluster","total_matches":1,"length":1,"offset":0},"entities":[
+				{"metadata":{"kind":"cluster","uuid":"11111111-1111-4111-8111-111111111111","spec_version":0,"categories":{}},
+				"spec":{"name":"pe1","resources":{}},
+				"status":{"name":"pe1","state":"COMPLETE","resources":{"config":{"service_list":["AOS"],"build":{"version":"6.5"}},
+				"network":{"external_ip":"10.0.0.1"},"nodes":{},"analysis":{"vm_efficiency_map":{}}}}}]}`)
+		case "PUT /api/nutanix/v3/categories/KubernetesClusterName", "GET /api/nutanix/v3/categories/KubernetesClusterName":
+			_, _ = io.WriteString(w, `{"api_version":"3.1","name":"KubernetesClusterName","description":null,"system_defined":false}`)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"api_version":"3.1","code":404,"kind":"error","state":"ERROR","message_list":[{"message":"no such thing","reason":"ENTITY_NOT_FOUND"}]}`)
+		}
+	})
+}
+
+// providerAddress is a loopback address whose port 9440 is free: provider 1.9.5 knows no other port.
+func providerAddress(t *testing.T) string {
+	t.Helper()
+	for last := 2; last < 250; last++ {
+		address := fmt.Sprintf("127.94.40.%d:9440", last)
+		if listener, err := net.Listen("tcp", address); err == nil {
+			require.NoError(t, listener.Close())
+			return address
+		}
+	}
+	t.Fatal("no loopback address has port 9440 free")
+	return ""
+}
+
+// workspace is a directory with the configuration, initialised, as a run would have it.
+type workspace struct {
+	dir, terraform string
+}
+
+func newWorkspace(t *testing.T) *workspace {
+	t.Helper()
+	w := &workspace{dir: t.TempDir(), terraform: toolbox.Path(t, "bin/terraform")}
+	mirror := toolbox.Path(t, "mirror")
+	toolbox.Path(t, "mirror/registry.terraform.io/nutanix/nutanix/1.9.5")
+	w.write(t, "main.tf", providerConfig)
+	w.write(t, "cli.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
+	output, err := w.run(t, nil, "init", "-input=false", "-no-color")
+	require.NoError(t, err, output)
+	return w
+}
+
+func (w *workspace) write(t *testing.T, name, content string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(w.dir, name), []byte(content), 0o600))
+}
+
+// run runs terraform with the environment of a session and nothing else.
+func (w *workspace) run(t *testing.T, session *Session, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), w.terraform, args...)
+	cmd.Dir = w.dir
+	cmd.Env = []string{"HOME=" + w.dir, "CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE=" + filepath.Join(w.dir, "cli.tfrc")}
+	if session != nil {
+		w.write(t, "gateway.pem", string(session.CABundle()))
+		cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+filepath.Join(w.dir, "gateway.pem"))
+		for name, value := range session.Env() {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+// writes are the requests that Prism Central has seen and that could change something.
+func writes(central *central) []string {
+	var found []string
+	for _, request := range central.seen() {
+		if request.method != http.MethodGet && !strings.HasSuffix(request.path, "/list") {
+			found = append(found, request.method+" "+request.path)
+		}
+	}
+	return found
+}
+
+// TestTheUnmodifiedProviderWorksThroughTheGateway plans and applies with the real terraform and the real provider 1.9.5.
+func TestTheUnmodifiedProviderWorksThroughTheGateway(t *testing.T) {
+	workspace := newWorkspace(t)
+	central := providerCentral(t)
+	gateway := start(t, func(options *Options) { options.Address = providerAddress(t) })
+	const password = "the-real-password"
+	upstream := central.upstream("admin", password)
+
+	planning := open(t, gateway, RunOptions{Upstream: upstream, Mode: ReadOnly, Object: "plan"})
+	output, err := workspace.run(t, planning, "plan", "-input=false", "-no-color", "-out=plan.bin")
+	require.NoError(t, err, output)
+	assert.Contains(t, output, "Plan: 1 to add")
+	assert.Contains(t, output, "pe1")
+	assert.Empty(t, writes(central))
+	assert.Positive(t, planning.Calls())
+
+	output, err = workspace.run(t, planning, "apply", "-input=false", "-no-color", "plan.bin")
+	require.Error(t, err, output)
+	assert.Contains(t, output, ReasonReadOnly, "a run that may only read is refused the write, and says so")
+	assert.Empty(t, writes(central))
+	planning.Close()
+
+	output, err = workspace.run(t, planning, "plan", "-input=false", "-no-color")
+	require.Error(t, err, output)
+	assert.Contains(t, output, "invalid auth Credentials", "the token has ended")
+
+	// The refused apply has written a state, so that its plan is stale.
+	again := open(t, gateway, RunOptions{Upstream: upstream, Mode: ReadOnly, Object: "plan again"})
+	output, err = workspace.run(t, again, "plan", "-input=false", "-no-color", "-out=plan.bin")
+	require.NoError(t, err, output)
+	again.Close()
+
+	applying := open(t, gateway, RunOptions{Upstream: upstream, Mode: ReadWrite, Object: "apply"})
+	output, err = workspace.run(t, applying, "apply", "-input=false", "-no-color", "plan.bin")
+	require.NoError(t, err, output)
+	assert.Equal(t, []string{"PUT /api/nutanix/v3/categories/KubernetesClusterName"}, writes(central))
+
+	secrets := []string{password, planning.Env()["NUTANIX_PASSWORD"], applying.Env()["NUTANIX_PASSWORD"]}
+	files, err := filepath.Glob(filepath.Join(workspace.dir, "*"))
+	require.NoError(t, err)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue // a directory
+		}
+		for _, secret := range secrets {
+			assert.NotContains(t, string(content), secret, file)
+		}
+	}
+}

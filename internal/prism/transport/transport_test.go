@@ -1,0 +1,243 @@
+package transport
+
+import (
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// central opens a session for correct credentials and accepts it until it is ended.
+type central struct {
+	*httptest.Server
+	mu       sync.Mutex
+	valid    string   // the session that is accepted
+	refuse   bool     // refuse all sessions
+	requests []string // how each request authenticated itself
+	opened   int
+}
+
+func newCentral(t *testing.T) *central {
+	t.Helper()
+	c := &central{}
+	c.Server = httptest.NewTLSServer(http.HandlerFunc(c.serve))
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (c *central) serve(w http.ResponseWriter, req *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	body, _ := io.ReadAll(req.Body)
+	if cookie, err := req.Cookie("NTNX_IGW_SESSION"); err == nil {
+		c.requests = append(c.requests, "session "+cookie.Value)
+		if c.refuse || cookie.Value != c.valid {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = w.Write(body)
+		return
+	}
+	username, password, _ := req.BasicAuth()
+	c.requests = append(c.requests, req.Method+" "+username+":"+password)
+	if password != "pw" {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	c.opened++
+	c.valid = fmt.Sprintf("s%d", c.opened)
+	http.SetCookie(w, &http.Cookie{Name: "NTNX_IGW_SESSION", Value: c.valid, Path: "/", Secure: true})
+	http.SetCookie(w, &http.Cookie{Name: "balancer", Value: "b", Path: "/"})
+	_, _ = w.Write(body)
+}
+
+func (c *central) seen() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := c.requests
+	c.requests = nil
+	return seen
+}
+
+func (c *central) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.valid = ""
+}
+
+func (c *central) transport(t *testing.T, password string) *Transport {
+	t.Helper()
+	transport, err := New(Upstream{
+		Address:  c.Listener.Addr().String(),
+		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw}),
+		Username: "admin",
+		Password: password,
+	}, Options{})
+	require.NoError(t, err)
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+func do(t *testing.T, transport *Transport, method, path, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "https://elsewhere.invalid"+path, strings.NewReader(body))
+	require.NoError(t, err)
+	resp, err := transport.RoundTrip(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(answer)
+}
+
+func TestASessionServesReadsAndIsRenewed(t *testing.T) {
+	central := newCentral(t)
+	transport := central.transport(t, "pw")
+	transport.session.now = func() time.Time { return time.Now().Add(-time.Hour) }
+	do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	do(t, transport, http.MethodPost, "/api/nutanix/v3/vms/list", "{}")
+	do(t, transport, http.MethodPost, "/api/nutanix/v3/groups", "{}")
+	assert.Equal(t, []string{"GET admin:pw", "session s1", "session s1", "session s1"}, central.seen())
+
+	transport.session.now = time.Now
+	central.end()
+	status, body := do(t, transport, http.MethodPost, "/api/nutanix/v3/vms/list", `{"kind":"vm"}`)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, `{"kind":"vm"}`, body, "the repetition carries the body")
+	do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	assert.Equal(t, []string{"session s1", "POST admin:pw", "session s2"}, central.seen())
+
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		do(t, transport, method, "/api/nutanix/v3/vms", "{}")
+	}
+	assert.Equal(t, []string{"POST admin:pw", "PUT admin:pw", "PATCH admin:pw", "DELETE admin:pw"}, central.seen(), "writes carry the credentials")
+}
+
+func TestWrongCredentialsAreAnsweredOnce(t *testing.T) {
+	central := newCentral(t)
+	transport := central.transport(t, "wrong")
+	status, _ := do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	assert.Equal(t, http.StatusUnauthorized, status)
+	assert.Equal(t, []string{"GET admin:wrong"}, central.seen())
+}
+
+func TestSessionsThatAreNeverAcceptedRest(t *testing.T) {
+	central := newCentral(t)
+	central.refuse = true
+	transport := central.transport(t, "pw")
+	for range 4 {
+		status, _ := do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+		assert.Equal(t, http.StatusOK, status)
+	}
+	assert.Equal(t, []string{"GET admin:pw", "session s1", "GET admin:pw", "GET admin:pw", "GET admin:pw"}, central.seen())
+}
+
+func TestSessionCookiesEnd(t *testing.T) {
+	now := time.Unix(1000, 0)
+	session := newSession()
+	session.now = func() time.Time { return now }
+	session.learn([]*http.Cookie{
+		{Name: "NTNX_IGW_SESSION", Value: "a", MaxAge: 60},
+		{Name: "NTNX_MERCURY_IAM_SESSION", Value: "b", Expires: now.Add(2 * time.Minute)},
+		{Name: "other", Value: "c"},
+	})
+	assert.Len(t, session.cookies(), 2)
+	now = now.Add(time.Minute)
+	assert.Len(t, session.cookies(), 1)
+	session.learn([]*http.Cookie{{Name: "NTNX_MERCURY_IAM_SESSION", MaxAge: -1}})
+	assert.Empty(t, session.cookies())
+}
+
+func TestAReplacedSessionIsNotForgotten(t *testing.T) {
+	session := newSession()
+	session.learn([]*http.Cookie{{Name: "NTNX_IGW_SESSION", Value: "old"}})
+	sent := session.cookies()
+	session.learn([]*http.Cookie{{Name: "NTNX_IGW_SESSION", Value: "new"}})
+	session.refused(sent)
+	require.Len(t, session.cookies(), 1)
+	assert.Equal(t, "new", session.cookies()[0].Value)
+}
+
+func TestTheRateLimitHolds(t *testing.T) {
+	central := newCentral(t)
+	upstream := central.transport(t, "pw").upstream
+	limited, err := New(upstream, Options{QPS: 20, Burst: 1})
+	require.NoError(t, err)
+	t.Cleanup(limited.CloseIdleConnections)
+	begin := time.Now()
+	for range 5 {
+		do(t, limited, http.MethodGet, "/", "")
+	}
+	assert.GreaterOrEqual(t, time.Since(begin), 190*time.Millisecond)
+}
+
+func TestIsRead(t *testing.T) {
+	for line, want := range map[string]bool{
+		"GET /api/nutanix/v3/vms":                true,
+		"OPTIONS /x":                             true,
+		"HEAD /x":                                true,
+		"POST /api/nutanix/v3/vms/list":          true,
+		"POST /api/nutanix/v3/categories/k/list": true,
+		"POST /api/nutanix/v3/vms":               false,
+		"POST /api/nutanix/v3/list%2flist":       false,
+		"POST /api/nutanix/v3/vms/../vms/list":   false,
+		"POST /api/nutanix/v2.0/vms/list":        false,
+		"PUT /api/nutanix/v3/vms/list":           false,
+		"DELETE /api/nutanix/v3/vms/list":        false,
+		"TRACE /x":                               false,
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		assert.Equal(t, want, IsRead(httptest.NewRequest(method, path, nil)), line)
+	}
+}
+
+func TestAnUpstreamShowsNoSecrets(t *testing.T) {
+	upstream := Upstream{Address: "pc:9440", Username: "user-x", Password: "password-x", APIKey: "key-x"}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		text := fmt.Sprintf(format, upstream)
+		assert.Contains(t, text, "pc:9440")
+		assert.NotContains(t, text, "-x")
+	}
+	assert.Equal(t, "pc:9440", upstream.MarshalLog())
+}
+
+func TestDigestTellsUpstreamsApart(t *testing.T) {
+	base := Upstream{Address: "a", Username: "u", Password: "p", CABundle: []byte("c")}
+	assert.Equal(t, base.Digest(), base.Digest())
+	seen := map[string]bool{base.Digest(): true}
+	for _, change := range []func(*Upstream){
+		func(u *Upstream) { u.Address = "b" },
+		func(u *Upstream) { u.Insecure = true },
+		func(u *Upstream) { u.CABundle = nil },
+		func(u *Upstream) { u.Password = "q" },
+		func(u *Upstream) { u.Username, u.Password = "up", "" },
+		func(u *Upstream) { u.APIKey = "k" },
+	} {
+		other := base
+		change(&other)
+		assert.False(t, seen[other.Digest()])
+		seen[other.Digest()] = true
+	}
+}
+
+func TestCheckBundle(t *testing.T) {
+	central := newCentral(t)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: central.Certificate().Raw})
+	assert.NoError(t, CheckBundle(append(certificate, certificate...)))
+	for message, bundle := range map[string]string{
+		"holds no PEM certificate": "text",
+		`is a "PRIVATE KEY"`:       "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+		"parsing certificate 1":    "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+	} {
+		assert.ErrorContains(t, CheckBundle([]byte(bundle)), message)
+	}
+}
