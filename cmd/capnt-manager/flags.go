@@ -1,0 +1,120 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/component-base/logs"
+	logsv1 "k8s.io/component-base/logs/api/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	capiflags "sigs.k8s.io/cluster-api/util/flags"
+
+	"github.com/capnt/capnt/internal/gateway"
+)
+
+// options are the values of the flags.
+type options struct {
+	// As Cluster API's own managers have them.
+	logging                                  *logs.Options
+	diagnostics                              capiflags.ManagerOptions
+	namespace, watchFilter                   string
+	leaderElect                              bool
+	leaseDuration, renewDeadline, leaseRetry time.Duration
+	healthAddress, profilerAddress           string
+	webhookPort                              int
+	webhookCertDir                           string
+	webhookCertName, webhookKeyName          string
+	syncPeriod                               time.Duration
+	kubeQPS                                  float32
+	kubeBurst                                int
+	concurrency                              concurrency
+
+	// Ours.
+	gatewayAddress                string
+	terraformPath                 string
+	terraformDownload             bool
+	providerMirror                string
+	providerVersion               string
+	scratchDir                    string
+	maxRuns                       int
+	driftInterval, healthInterval time.Duration
+	shutdownTimeout               time.Duration
+	prismQPS                      float32
+	prismBurst                    int
+}
+
+// concurrency is how many objects of a kind are reconciled at a time.
+type concurrency struct {
+	nutanixCluster, nutanixMachine, nutanixMachineTemplate, nutanixFailureDomain int
+}
+
+func newOptions() *options { return &options{logging: logs.NewOptions()} }
+
+// addFlags registers all flags with their defaults.
+func (o *options) addFlags(flags *pflag.FlagSet) {
+	logsv1.AddFlags(o.logging, flags)
+	capiflags.AddManagerOptions(flags, &o.diagnostics)
+	o.addManagerFlags(flags)
+	o.addConcurrencyFlags(flags)
+	o.addTerraformFlags(flags)
+}
+
+func (o *options) addManagerFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.namespace, "namespace", "", "Namespace in which objects are reconciled. Empty: all namespaces.")
+	flags.StringVar(&o.watchFilter, "watch-filter", "",
+		"Value of the label "+clusterv1.WatchLabel+" that an object must have to be reconciled. Empty: all objects.")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Let one manager at a time work, by a Lease in its namespace.")
+	flags.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 15*time.Second,
+		"How long other managers wait after the leader's last sign of life before one of them takes over.")
+	flags.DurationVar(&o.renewDeadline, "leader-elect-renew-deadline", 10*time.Second,
+		"How long the leader tries to renew its lease before it stops.")
+	flags.DurationVar(&o.leaseRetry, "leader-elect-retry-period", 2*time.Second, "Time between two attempts at the lease.")
+	flags.StringVar(&o.healthAddress, "health-addr", ":8081", "Address of the health endpoints /healthz and /readyz.")
+	flags.StringVar(&o.profilerAddress, "profiler-address", "",
+		"Address of the pprof profiler, for example localhost:6060. Empty: none.")
+	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "Port of the webhook server.")
+	flags.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs",
+		"Directory of the webhook server's certificate and key. Changes are picked up.")
+	flags.StringVar(&o.webhookCertName, "webhook-cert-name", "tls.crt", "Certificate file in --webhook-cert-dir.")
+	flags.StringVar(&o.webhookKeyName, "webhook-key-name", "tls.key", "Key file in --webhook-cert-dir.")
+	flags.DurationVar(&o.syncPeriod, "sync-period", 10*time.Minute,
+		"How often every object is reconciled although nothing changed.")
+	flags.Float32Var(&o.kubeQPS, "kube-api-qps", 100, "Requests per second to the Kubernetes API server.")
+	flags.IntVar(&o.kubeBurst, "kube-api-burst", 200, "Requests to the Kubernetes API server in one burst.")
+}
+
+func (o *options) addConcurrencyFlags(flags *pflag.FlagSet) {
+	flags.IntVar(&o.concurrency.nutanixCluster, "nutanixcluster-concurrency", 10, "NutanixClusters reconciled at a time.")
+	flags.IntVar(&o.concurrency.nutanixMachine, "nutanixmachine-concurrency", 50, "NutanixMachines reconciled at a time.")
+	flags.IntVar(&o.concurrency.nutanixMachineTemplate, "nutanixmachinetemplate-concurrency", 10,
+		"NutanixMachineTemplates reconciled at a time.")
+	flags.IntVar(&o.concurrency.nutanixFailureDomain, "nutanixfailuredomain-concurrency", 10,
+		"NutanixFailureDomains reconciled at a time.")
+}
+
+func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.gatewayAddress, "gateway-address", gateway.DefaultAddress,
+		"Loopback address on which Terraform runs reach Prism Central. The port has to be 9440, the provider's default; "+
+			"a second manager on one machine takes another address, for example 127.0.0.2:9440.")
+	flags.StringVar(&o.terraformPath, "terraform-path", "",
+		"Terraform or OpenTofu binary. Empty: terraform or tofu on PATH.")
+	flags.BoolVar(&o.terraformDownload, "terraform-download", false,
+		"Download Terraform when there is no binary. Off, because the manager's image ships one and a cluster may have no "+
+			"way to the internet.")
+	flags.StringVar(&o.providerMirror, "provider-mirror", "/opt/capnt/mirror",
+		"Unpacked Terraform filesystem mirror with the nutanix provider and its dependency lock file .terraform.lock.hcl.")
+	flags.StringVar(&o.providerVersion, "provider-version", "1.9.5",
+		"Version of the nutanix provider in --provider-mirror that workspaces use.")
+	flags.StringVar(&o.scratchDir, "scratch-dir", "",
+		"Directory for the run directories of Terraform. Empty: the system's directory for temporary files.")
+	flags.IntVar(&o.maxRuns, "max-runs", 10, "Terraform runs at a time; each takes a few hundred MB of memory.")
+	flags.DurationVar(&o.driftInterval, "drift-interval", 10*time.Minute,
+		"How often an applied workspace is compared with Prism Central, where the NutanixCluster does not say. 0: never.")
+	flags.DurationVar(&o.healthInterval, "health-check-interval", time.Minute,
+		"How often the VM of a machine is looked at in Prism Central.")
+	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 3*time.Minute,
+		"How long Terraform runs may take to end in order when the manager stops. The pod's grace period has to be longer.")
+	flags.Float32Var(&o.prismQPS, "prism-qps", 20,
+		"Requests per second to each Prism Central, of Terraform runs and of the controllers each. 0: no limit.")
+	flags.IntVar(&o.prismBurst, "prism-burst", 40, "Requests to each Prism Central in one burst.")
+}

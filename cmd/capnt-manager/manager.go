@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	capiflags "sigs.k8s.io/cluster-api/util/flags"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// leaderElectionID is the name of the Lease by which managers take turns.
+const leaderElectionID = "controller-leader-election-capnt"
+
+// labelState marks the Secrets in which Terraform's kubernetes backend keeps states.
+const labelState = "tfstate"
+
+// restConfig finds the management cluster as kubectl does: --kubeconfig, KUBECONFIG, the pod's service account,
+// ~/.kube/config.
+func (o *options) restConfig() (*rest.Config, error) {
+	found, err := config.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding the management cluster: set --kubeconfig, or run in a pod with a service account: %w", err)
+	}
+	found.QPS, found.Burst = o.kubeQPS, o.kubeBurst
+	found.UserAgent = "capnt-manager/" + buildVersion()
+	return found, nil
+}
+
+// buildVersion is the version of the module that the binary was built from.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// newScheme knows the kinds that the controllers read and write.
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(clusterv1.AddToScheme(scheme))
+	utilruntime.Must(infrav1.AddToScheme(scheme))
+	return scheme
+}
+
+// newManager builds a manager with nothing in it.
+func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
+	tlsOptions, metrics, err := capiflags.GetManagerOptions(options.diagnostics)
+	if err != nil {
+		return nil, fmt.Errorf("reading --tls-min-version, --tls-cipher-suites and --tls-curve-preferences: %w", err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        newScheme(),
+		LeaderElection:                options.leaderElect,
+		LeaderElectionID:              leaderElectionID,
+		LeaderElectionResourceLock:    resourcelock.LeasesResourceLock,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &options.leaseDuration,
+		RenewDeadline:                 &options.renewDeadline,
+		RetryPeriod:                   &options.leaseRetry,
+		HealthProbeBindAddress:        options.healthAddress,
+		PprofBindAddress:              options.profilerAddress,
+		Metrics:                       *metrics,
+		GracefulShutdownTimeout:       &options.shutdownTimeout,
+		Cache:                         cacheOptions(options.namespace, options.syncPeriod),
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&coordinationv1.Lease{}, &corev1.Pod{}}}},
+		WebhookServer: webhook.NewServer(webhook.Options{
+			Port:     options.webhookPort,
+			CertDir:  options.webhookCertDir,
+			CertName: options.webhookCertName,
+			KeyName:  options.webhookKeyName,
+			TLSOpts:  tlsOptions,
+		}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("building the manager (is the API server of --kubeconfig reachable, are --health-addr, --diagnostics-address and --profiler-address free?): %w", err)
+	}
+	return mgr, nil
+}
+
+// cacheOptions keep out of memory what is large and not read through the cache: Terraform states, Helm releases, and the
+// ConfigMap with the cluster's root certificates that every namespace has.
+func cacheOptions(namespace string, syncPeriod time.Duration) cache.Options {
+	options := cache.Options{
+		SyncPeriod:       &syncPeriod,
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {
+				Label: labels.NewSelector().Add(notLabelled(labelState)),
+				Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
+			},
+			&corev1.ConfigMap{}: {
+				Field: fields.OneTermNotEqualSelector("metadata.name", "kube-root-ca.crt"),
+			},
+		},
+	}
+	if namespace != "" {
+		options.DefaultNamespaces = map[string]cache.Config{namespace: {}}
+	}
+	return options
+}
+
+func notLabelled(key string) labels.Requirement {
+	requirement, err := labels.NewRequirement(key, selection.DoesNotExist, nil)
+	utilruntime.Must(err)
+	return *requirement
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+// parts are what the reconcilers work with.
+type parts struct {
+	terraform *terraform.Terraform
+	gateway   *gateway.Gateway
+	pipeline  *lifecycle.Pipeline
+	prism     *prism.Resolver
+}
+
+// gatewayHeadStart is how much earlier than the manager the gateway gives up on runs that do not end.
+const gatewayHeadStart = 5 * time.Second
+
+// newParts makes the parts and adds to the manager what has to run.
+func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*parts, error) {
+	engine, err := newTerraform(ctx, mgr, options, scratch)
+	if err != nil {
+		return nil, err
+	}
+	door, err := gateway.New(gateway.Options{
+		Address:         options.gatewayAddress,
+		Log:             mgr.GetLogger(),
+		Registerer:      metrics.Registry,
+		QPS:             options.prismQPS,
+		Burst:           options.prismBurst,
+		ShutdownTimeout: max(options.shutdownTimeout-gatewayHeadStart, time.Second),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the gateway of --gateway-address: %w", err)
+	}
+	pipeline, err := newPipeline(mgr, options, engine, door)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(mgr.Add(door), mgr.Add(pipeline.Pool)); err != nil {
+		return nil, fmt.Errorf("adding gateway and pool to the manager: %w", err)
+	}
+	resolver := prism.NewResolver(mgr.GetClient(), prism.Options{QPS: options.prismQPS, Burst: options.prismBurst})
+	return &parts{terraform: engine, gateway: door, pipeline: pipeline, prism: resolver}, nil
+}
+
+// passedOn are the variables of the manager's environment that runs get too: a state backend may need the proxy.
+var passedOn = []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"}
+
+// newTerraform finds the binary and gives its runs the manager's access to the management cluster.
+func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*terraform.Terraform, error) {
+	binary, err := terraform.Find(ctx, terraform.FindOptions{Path: options.terraformPath, AllowDownload: options.terraformDownload})
+	if err != nil {
+		return nil, fmt.Errorf("looking for the binary of --terraform-path, or one to take by --terraform-download: %w", err)
+	}
+	if err := checkMirror(options.providerMirror, options.providerVersion); err != nil {
+		return nil, err
+	}
+	kubeconfig, err := writeKubeconfig(scratch, mgr.GetConfig())
+	if err != nil {
+		return nil, err
+	}
+	environment := map[string]string{}
+	for _, name := range passedOn {
+		if value, ok := os.LookupEnv(name); ok {
+			environment[name] = value
+		}
+	}
+	maps.Copy(environment, map[string]string{"KUBE_CONFIG_PATH": kubeconfig})
+	engine, err := terraform.New(terraform.Config{
+		Binary:     binary,
+		MirrorDir:  options.providerMirror,
+		ScratchDir: scratch,
+		Env:        environment,
+		// Killed only when the manager would stop waiting for it anyway.
+		InterruptGrace: max(options.shutdownTimeout-2*gatewayHeadStart, time.Second),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing Terraform with --provider-mirror=%s: %w", options.providerMirror, err)
+	}
+	for _, collector := range engine.Collectors() {
+		if err := metrics.Registry.Register(collector); err != nil {
+			return nil, fmt.Errorf("registering the metrics of Terraform runs: %w", err)
+		}
+	}
+	return engine, nil
+}
+
+// checkMirror finds out at the start, and not in the first run, that the mirror lacks the provider.
+func checkMirror(mirror, version string) error {
+	versions, err := filepath.Glob(filepath.Join(mirror, filepath.FromSlash(terraform.ProviderSource), "*"))
+	if err != nil {
+		return fmt.Errorf("reading --provider-mirror=%s: %w", mirror, err)
+	}
+	var found []string
+	for _, path := range versions {
+		if filepath.Base(path) == version {
+			return nil
+		}
+		found = append(found, filepath.Base(path))
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("reading --provider-mirror=%s: %s is not in it; name the directory of an unpacked Terraform filesystem mirror", mirror, terraform.ProviderSource)
+	}
+	return fmt.Errorf("reading --provider-mirror=%s: it has %s in version %s, but --provider-version=%s", mirror, terraform.ProviderSource, strings.Join(found, ", "), version)
+}
+
+// newPipeline puts the parts of the lifecycle together.
+func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, door *gateway.Gateway) (*lifecycle.Pipeline, error) {
+	host, err := os.Hostname() // what Terraform writes into its locks
+	if err != nil {
+		return nil, fmt.Errorf("asking for this host's name: %w", err)
+	}
+	pipeline := &lifecycle.Pipeline{
+		Engine:           opener{engine},
+		Gateway:          door,
+		Pool:             lifecycle.NewPool(options.maxRuns),
+		State:            &lifecycle.SecretKeeper{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
+		Holders:          &lifecycle.Holders{Host: host, Started: time.Now(), Reader: mgr.GetAPIReader(), Namespace: os.Getenv("POD_NAMESPACE")},
+		Clock:            clock.RealClock{},
+		TerraformVersion: engine.Binary().Version,
+		ProviderVersion:  options.providerVersion,
+	}
+	return pipeline.Init(), nil
+}
+
+// opener is a terraform.Terraform as the pipeline wants it: its runs are workspaces.
+type opener struct{ *terraform.Terraform }
+
+func (o opener) Open(ctx context.Context, options terraform.RunOptions) (lifecycle.Workspace, error) {
+	run, err := o.Terraform.Open(ctx, options)
+	if err != nil {
+		return nil, err // not a workspace that is not nil and holds nil
+	}
+	return run, nil
+}
+
+// announce logs what this manager works with.
+func (p *parts) announce(log logr.Logger) {
+	binary := p.terraform.Binary()
+	log.Info("Starting the manager", "version", buildVersion(), "terraform", binary.Product, "terraformVersion", binary.Version,
+		"terraformPath", binary.Path, "providerVersion", p.pipeline.ProviderVersion, "gateway", p.gateway.Addr())
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+const (
+	// scratchPrefix begins the names of managers' directories in the scratch directory.
+	scratchPrefix = "capnt-"
+	// lockName is a file in a manager's directory that is locked as long as the manager lives.
+	lockName = ".capnt-manager.lock"
+	// maxScratchPath leaves a provider process, which listens on a socket below its run's directory, within the 104 bytes
+	// that some systems allow for the path of a socket.
+	maxScratchPath = 64
+)
+
+// scratch is the private directory of this manager: kubeconfig and run directories. Both hold secrets, so it goes with
+// the manager; what a manager that was killed left behind goes when the next one starts.
+type scratch struct {
+	path string
+	lock *os.File
+}
+
+// newScratch makes the directory of this manager in root, and removes those of dead ones.
+func newScratch(root string) (*scratch, error) {
+	if root == "" {
+		root = os.TempDir()
+	}
+	fail := func(err error) (*scratch, error) {
+		return nil, fmt.Errorf("making a private directory in --scratch-dir=%s: name a directory that this user can write: %w", root, err)
+	}
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return fail(err)
+	}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return fail(err)
+	}
+	if err := sweep(root); err != nil {
+		return fail(err)
+	}
+	path, err := os.MkdirTemp(root, scratchPrefix)
+	if err != nil {
+		return fail(err)
+	}
+	if len(path) > maxScratchPath {
+		return fail(errors.Join(fmt.Errorf("%s is longer than %d bytes, too long for the sockets of providers", path, maxScratchPath), os.Remove(path)))
+	}
+	lock, err := lockFile(filepath.Join(path, lockName))
+	if err != nil {
+		return fail(errors.Join(err, os.RemoveAll(path)))
+	}
+	return &scratch{path: path, lock: lock}, nil
+}
+
+// remove deletes the directory.
+func (s *scratch) remove() error {
+	if err := errors.Join(os.RemoveAll(s.path), s.lock.Close()); err != nil {
+		return fmt.Errorf("removing the private directory %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// sweep removes the directories whose manager does not live any more. One without a lock file belongs to a manager that
+// is just starting.
+func sweep(root string) error {
+	locks, err := filepath.Glob(filepath.Join(root, scratchPrefix+"*", lockName))
+	if err != nil {
+		return err
+	}
+	for _, path := range locks {
+		lock, err := lockFile(path)
+		if err != nil {
+			continue // its manager lives, or it is another user's
+		}
+		if err := errors.Join(os.RemoveAll(filepath.Dir(path)), lock.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockFile opens a file and locks it, without waiting.
+func lockFile(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}

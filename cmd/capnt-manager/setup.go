@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/nutanixcluster"
+	"github.com/capnt/capnt/controllers/nutanixfailuredomain"
+	"github.com/capnt/capnt/controllers/nutanixmachine"
+	"github.com/capnt/capnt/controllers/nutanixmachinetemplate"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/admission"
+)
+
+// recorderName is the reporting controller of all events.
+const recorderName = "capnt"
+
+// setUp adds probes, webhooks and reconcilers to the manager.
+func setUp(ctx context.Context, mgr ctrl.Manager, options *options, parts *parts) error {
+	if err := setUpProbes(mgr); err != nil {
+		return err
+	}
+	if err := admission.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	return setUpReconcilers(ctx, mgr, options, parts)
+}
+
+// setUpProbes makes the manager alive and ready when its webhooks answer.
+func setUpProbes(mgr ctrl.Manager) error {
+	checker := mgr.GetWebhookServer().StartedChecker()
+	if err := mgr.AddHealthzCheck("webhook", checker); err != nil {
+		return fmt.Errorf("adding the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("webhook", checker); err != nil {
+		return fmt.Errorf("adding the readiness check: %w", err)
+	}
+	return nil
+}
+
+func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, parts *parts) error {
+	shared := provisioning.Dependencies{
+		Client:           mgr.GetClient(),
+		Reader:           mgr.GetAPIReader(),
+		Prism:            parts.prism,
+		Pipeline:         parts.pipeline,
+		Recorder:         mgr.GetEventRecorder(recorderName),
+		ProviderVersion:  options.providerVersion,
+		WatchFilterValue: options.watchFilter,
+		DriftInterval:    options.driftInterval,
+		HealthInterval:   options.healthInterval,
+	}
+	failureDomains := &nutanixfailuredomain.Reconciler{
+		Client:           shared.Client,
+		Reader:           shared.Reader,
+		Inventory:        parts.inventory,
+		Recorder:         shared.Recorder,
+		WatchFilterValue: options.watchFilter,
+	}
+	templates := &nutanixmachinetemplate.Reconciler{Client: shared.Client, WatchFilterValue: options.watchFilter}
+	for _, reconciler := range []struct {
+		setUp       func(context.Context, ctrl.Manager, controller.Options) error
+		concurrency int
+	}{
+		{(&nutanixcluster.Reconciler{Dependencies: shared}).SetupWithManager, options.concurrency.nutanixCluster},
+		{(&nutanixmachine.Reconciler{Dependencies: shared}).SetupWithManager, options.concurrency.nutanixMachine},
+		{templates.SetupWithManager, options.concurrency.nutanixMachineTemplate},
+		{failureDomains.SetupWithManager, options.concurrency.nutanixFailureDomain},
+	} {
+		if err := reconciler.setUp(ctx, mgr, controller.Options{MaxConcurrentReconciles: reconciler.concurrency}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inventory opens the Prism Central of a cluster.
+func (p *parts) inventory(ctx context.Context, cluster *infrav1.NutanixCluster) (nutanixfailuredomain.Inventory, error) {
+	access, err := p.prism.Access(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return access.Client, nil
+}

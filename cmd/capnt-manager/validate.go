@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-version"
+)
+
+// gatewayPort is the port that provider 1.9.5 uses whatever it is told.
+const gatewayPort = "9440"
+
+// validate checks what can be checked without looking at anything, and reports all that is wrong at once.
+func (o *options) validate(arguments []string) error {
+	problems := []error{o.validateDurations(), o.validateCounts(), o.validateTerraform()}
+	if len(arguments) > 0 {
+		problems = append(problems, fmt.Errorf("%q is no flag: flags start with --", strings.Join(arguments, " ")))
+	}
+	if o.webhookPort < 1 || o.webhookPort > 65535 {
+		problems = append(problems, fmt.Errorf("--webhook-port=%d: it has to be a port, 1 to 65535", o.webhookPort))
+	}
+	return errors.Join(problems...)
+}
+
+func (o *options) validateDurations() error {
+	var problems []error
+	for _, flag := range []struct {
+		name     string
+		value    time.Duration
+		positive bool
+	}{
+		{"sync-period", o.syncPeriod, true},
+		{"health-check-interval", o.healthInterval, true},
+		{"shutdown-timeout", o.shutdownTimeout, true},
+		{"drift-interval", o.driftInterval, false},
+	} {
+		if flag.value < 0 || flag.positive && flag.value == 0 {
+			problems = append(problems, fmt.Errorf("--%s=%s: it has to be longer than nothing", flag.name, flag.value))
+		}
+	}
+	if o.leaderElect && (o.leaseRetry <= 0 || o.renewDeadline <= o.leaseRetry || o.leaseDuration <= o.renewDeadline) {
+		problems = append(problems, fmt.Errorf(
+			"--leader-elect-lease-duration=%s has to be longer than --leader-elect-renew-deadline=%s, and that longer than --leader-elect-retry-period=%s",
+			o.leaseDuration, o.renewDeadline, o.leaseRetry))
+	}
+	return errors.Join(problems...)
+}
+
+func (o *options) validateCounts() error {
+	var problems []error
+	for _, flag := range []struct {
+		name  string
+		value int
+	}{
+		{"max-runs", o.maxRuns},
+		{"kube-api-burst", o.kubeBurst},
+		{"prism-burst", o.prismBurst},
+		{"nutanixcluster-concurrency", o.concurrency.nutanixCluster},
+		{"nutanixmachine-concurrency", o.concurrency.nutanixMachine},
+		{"nutanixmachinetemplate-concurrency", o.concurrency.nutanixMachineTemplate},
+		{"nutanixfailuredomain-concurrency", o.concurrency.nutanixFailureDomain},
+	} {
+		if flag.value < 1 {
+			problems = append(problems, fmt.Errorf("--%s=%d: it has to be at least 1", flag.name, flag.value))
+		}
+	}
+	if o.kubeQPS <= 0 {
+		problems = append(problems, fmt.Errorf("--kube-api-qps=%g: it has to be more than 0", o.kubeQPS))
+	}
+	if o.prismQPS < 0 {
+		problems = append(problems, fmt.Errorf("--prism-qps=%g: it has to be 0 (no limit) or more", o.prismQPS))
+	}
+	return errors.Join(problems...)
+}
+
+func (o *options) validateTerraform() error {
+	var problems []error
+	if _, err := version.NewSemver(o.providerVersion); err != nil || strings.HasPrefix(o.providerVersion, "v") {
+		problems = append(problems, fmt.Errorf("--provider-version=%s: it has to be an exact version without v, for example 1.9.5", o.providerVersion))
+	}
+	if o.providerMirror == "" {
+		problems = append(problems, errors.New("--provider-mirror is empty: name the directory of the provider mirror"))
+	}
+	host, port, err := net.SplitHostPort(o.gatewayAddress)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() || port != gatewayPort {
+		problems = append(problems, fmt.Errorf("--gateway-address=%s: it has to be a loopback IP address with port %s, for example 127.0.0.1:%s", o.gatewayAddress, gatewayPort, gatewayPort))
+	}
+	return errors.Join(problems...)
+}

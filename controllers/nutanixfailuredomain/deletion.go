@@ -1,0 +1,71 @@
+package nutanixfailuredomain
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+)
+
+// namedUsers is how many users a message names before it only counts them.
+const namedUsers = 5
+
+// remedies say what to do about the users of a kind before the failure domain can be deleted.
+var remedies = map[string]string{
+	kindNutanixCluster:    "take it out of spec.controlPlaneFailureDomains of the NutanixCluster",
+	kindMachineDeployment: "name another one in spec.template.spec.failureDomain of the MachineDeployment",
+	kindMachine:           "wait until the Machines are replaced, or delete them",
+}
+
+// reconcileDelete lets the failure domain go when nothing uses it. It comes back when a user changes (watches).
+func (r *Reconciler) reconcileDelete(ctx context.Context, domain *infrav1.NutanixFailureDomain, found usage) error {
+	if len(found.users) == 0 {
+		// The cache may not have seen a user that was made a moment ago.
+		var err error
+		if found, err = gatherUsage(ctx, r.Reader, domain); err != nil {
+			return err
+		}
+	}
+	publishUsage(domain, found)
+	if len(found.users) == 0 {
+		controllerutil.RemoveFinalizer(domain, infrav1.NutanixFailureDomainFinalizer)
+	}
+	return nil
+}
+
+// publishUsage writes the SafeForDeletion condition.
+func publishUsage(domain *infrav1.NutanixFailureDomain, found usage) {
+	if len(found.users) == 0 {
+		provisioning.Set(domain, infrav1.SafeForDeletionCondition, metav1.ConditionTrue, infrav1.FailureDomainNotInUseReason, "")
+		return
+	}
+	message := usageMessage(found.users, !domain.DeletionTimestamp.IsZero())
+	provisioning.Set(domain, infrav1.SafeForDeletionCondition, metav1.ConditionFalse, infrav1.FailureDomainInUseReason, message)
+}
+
+// usageMessage says who uses the failure domain and, when it is being deleted, what to do about it.
+func usageMessage(users []user, deleting bool) string {
+	var named, todo []string
+	for i, user := range users {
+		if i < namedUsers {
+			named = append(named, user.kind+" "+user.name)
+		}
+		if remedy := remedies[user.kind]; !slices.Contains(todo, remedy) {
+			todo = append(todo, remedy)
+		}
+	}
+	message := "in use by " + strings.Join(named, ", ")
+	if more := len(users) - len(named); more > 0 {
+		message += fmt.Sprintf(" and %d more", more)
+	}
+	if !deleting {
+		return message
+	}
+	return "deletion waits, because the failure domain is " + message + ": " + strings.Join(todo, "; ")
+}

@@ -1,0 +1,50 @@
+package nutanixfailuredomain
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// Actions of events: what the controller was doing.
+const (
+	actionValidate = "Validate"
+	actionDelete   = "Delete"
+)
+
+// noteLength is the longest note that the events API accepts, in bytes.
+const noteLength = 1024
+
+// report tells in events what changed in this reconcile, in the words of the conditions.
+func (r *Reconciler) report(before, after *infrav1.NutanixFailureDomain) {
+	if after.DeletionTimestamp.IsZero() {
+		r.reportCondition(before, after, infrav1.FailureDomainValidCondition, actionValidate)
+		return
+	}
+	if conditions.IsFalse(after, infrav1.SafeForDeletionCondition) {
+		r.reportCondition(before, after, infrav1.SafeForDeletionCondition, actionDelete)
+	}
+}
+
+func (r *Reconciler) reportCondition(before, after *infrav1.NutanixFailureDomain, conditionType, action string) {
+	was, is := conditions.Get(before, conditionType), conditions.Get(after, conditionType)
+	if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason && was.Message == is.Message {
+		return
+	}
+	eventType := corev1.EventTypeWarning
+	if is.Status == metav1.ConditionTrue {
+		eventType = corev1.EventTypeNormal
+	}
+	note := is.Message
+	if note == "" {
+		note = "Prism Central has what the failure domain names"
+	}
+	if len(note) > noteLength {
+		note = strings.ToValidUTF8(note[:noteLength-3], "") + "..."
+	}
+	r.Recorder.Eventf(after, nil, eventType, is.Reason, action, "%s", note)
+}

@@ -1,0 +1,132 @@
+package nutanixfailuredomain
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// usage is who uses a failure domain. What is being deleted uses nothing.
+type usage struct {
+	// users are the objects that name the failure domain: NutanixClusters, MachineDeployments and Machines, in that
+	// order, by name.
+	users []user
+	// nutanixClusters are those whose machines run in the failure domain, or may, by name.
+	nutanixClusters []*infrav1.NutanixCluster
+}
+
+// user is one object that names a failure domain.
+type user struct {
+	// kind and name of the object, and the name of the Cluster that it belongs to.
+	kind, name, cluster string
+}
+
+// Kinds of users.
+const (
+	kindNutanixCluster    = "NutanixCluster"
+	kindMachineDeployment = "MachineDeployment"
+	kindMachine           = "Machine"
+)
+
+// neighbours are the objects of a namespace that may use a failure domain.
+type neighbours struct {
+	nutanixClusters    infrav1.NutanixClusterList
+	machineDeployments clusterv1.MachineDeploymentList
+	machines           clusterv1.MachineList
+}
+
+// gatherUsage finds out who uses a failure domain.
+func gatherUsage(ctx context.Context, reader client.Reader, domain *infrav1.NutanixFailureDomain) (usage, error) {
+	var found neighbours
+	for _, list := range []client.ObjectList{&found.nutanixClusters, &found.machineDeployments, &found.machines} {
+		if err := reader.List(ctx, list, client.InNamespace(domain.Namespace)); err != nil {
+			return usage{}, fmt.Errorf("listing what may use NutanixFailureDomain %s/%s: %w", domain.Namespace, domain.Name, err)
+		}
+	}
+	return determineUsage(domain.Name, found), nil
+}
+
+// determineUsage picks those out of the neighbours that use the failure domain of that name.
+func determineUsage(name string, found neighbours) usage {
+	var result usage
+	inline := map[string]bool{} // Clusters that have a failure domain of that name in their own spec
+	for i := range found.nutanixClusters.Items {
+		cluster := &found.nutanixClusters.Items[i]
+		inline[clusterOf(cluster)] = slices.ContainsFunc(cluster.Spec.FailureDomains, func(d infrav1.NutanixFailureDomainConfig) bool { return d.Name == name })
+		if names(cluster.Spec.ControlPlaneFailureDomains, name) && cluster.DeletionTimestamp.IsZero() {
+			result.users = append(result.users, user{kindNutanixCluster, cluster.Name, clusterOf(cluster)})
+		}
+	}
+	for i := range found.machineDeployments.Items {
+		deployment := &found.machineDeployments.Items[i]
+		cluster := deployment.Spec.ClusterName
+		if deployment.Spec.Template.Spec.FailureDomain == name && !inline[cluster] && deployment.DeletionTimestamp.IsZero() {
+			result.users = append(result.users, user{kindMachineDeployment, deployment.Name, cluster})
+		}
+	}
+	for i := range found.machines.Items {
+		machine := &found.machines.Items[i]
+		cluster := machine.Spec.ClusterName
+		if machine.Spec.FailureDomain == name && !inline[cluster] && machine.DeletionTimestamp.IsZero() {
+			result.users = append(result.users, user{kindMachine, machine.Name, cluster})
+		}
+	}
+	result.sort()
+	result.nutanixClusters = clustersOf(result.users, found.nutanixClusters.Items)
+	return result
+}
+
+// names reports whether one of the references has that name.
+func names(references []corev1.LocalObjectReference, name string) bool {
+	return slices.Contains(references, corev1.LocalObjectReference{Name: name})
+}
+
+// clusterOf is the name of the Cluster that owns a NutanixCluster, or empty.
+func clusterOf(cluster *infrav1.NutanixCluster) string {
+	return cluster.Labels[clusterv1.ClusterNameLabel]
+}
+
+func (u *usage) sort() {
+	order := []string{kindNutanixCluster, kindMachineDeployment, kindMachine}
+	slices.SortFunc(u.users, func(a, b user) int {
+		if a.kind != b.kind {
+			return slices.Index(order, a.kind) - slices.Index(order, b.kind)
+		}
+		return strings.Compare(a.name, b.name)
+	})
+}
+
+// clustersOf are the NutanixClusters among the users and those of the Clusters that the users belong to, by name.
+func clustersOf(users []user, all []infrav1.NutanixCluster) []*infrav1.NutanixCluster {
+	var clusters []*infrav1.NutanixCluster
+	for i := range all {
+		cluster := &all[i]
+		used := slices.ContainsFunc(users, func(u user) bool {
+			return u.kind == kindNutanixCluster && u.name == cluster.Name || u.cluster != "" && u.cluster == clusterOf(cluster)
+		})
+		if used && cluster.DeletionTimestamp.IsZero() {
+			clusters = append(clusters, cluster)
+		}
+	}
+	slices.SortFunc(clusters, func(a, b *infrav1.NutanixCluster) int { return strings.Compare(a.Name, b.Name) })
+	return clusters
+}
+
+// clusterNames are the names of the Clusters whose objects use the failure domain, sorted.
+func (u *usage) clusterNames() []string {
+	var all []string
+	for _, user := range u.users {
+		if user.cluster != "" {
+			all = append(all, user.cluster)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

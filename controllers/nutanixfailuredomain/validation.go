@@ -1,0 +1,91 @@
+package nutanixfailuredomain
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+)
+
+// validate writes the Valid condition: the spec is sound in itself, and the Prism Central of every cluster that uses the
+// failure domain has what it names. It returns when to look again because of what nothing would call for, or zero.
+func (r *Reconciler) validate(ctx context.Context, domain *infrav1.NutanixFailureDomain, clusters []*infrav1.NutanixCluster) time.Duration {
+	if err := domain.Validate().ToAggregate(); err != nil { // admission refuses the same, unless it was bypassed
+		provisioning.Set(domain, infrav1.FailureDomainValidCondition, metav1.ConditionFalse, infrav1.InvalidSpecReason, err.Error())
+		return 0
+	}
+	var problems []*provisioning.Problem
+	for _, cluster := range clusters {
+		if err := r.checkInventory(ctx, domain.Spec, cluster); err != nil {
+			problem := *provisioning.Diagnose(err)
+			problem.Message = fmt.Sprintf("in the Prism Central of NutanixCluster %s: %s", cluster.Name, problem.Message)
+			problems = append(problems, &problem)
+		}
+	}
+	publishValidity(domain, problems, len(clusters) > 0)
+	return soonest(problems)
+}
+
+// publishValidity writes the Valid condition. Problems that may pass by themselves make it Unknown, others False.
+func publishValidity(domain *infrav1.NutanixFailureDomain, problems []*provisioning.Problem, asked bool) {
+	status, reason, message := metav1.ConditionTrue, infrav1.FailureDomainValidReason, ""
+	if !asked {
+		message = "no cluster uses the failure domain yet, so no Prism Central was asked"
+	}
+	var messages []string
+	for _, problem := range problems {
+		if status == metav1.ConditionTrue || status == metav1.ConditionUnknown && !problem.Retry {
+			reason, status = problem.Reason, metav1.ConditionFalse
+			if problem.Retry {
+				status = metav1.ConditionUnknown
+			}
+		}
+		messages = append(messages, problem.Message)
+	}
+	if len(messages) > 0 {
+		message = strings.Join(messages, "; ")
+	}
+	provisioning.Set(domain, infrav1.FailureDomainValidCondition, status, reason, message)
+}
+
+// soonest is when the first of the problems should be looked at again; zero without any.
+func soonest(problems []*provisioning.Problem) time.Duration {
+	var after time.Duration
+	for _, problem := range problems {
+		if after == 0 || problem.After() < after {
+			after = problem.After()
+		}
+	}
+	return after
+}
+
+// checkInventory checks that the Prism Central of a cluster has the Prism Element, and the subnets on it.
+func (r *Reconciler) checkInventory(ctx context.Context, spec infrav1.NutanixFailureDomainSpec, cluster *infrav1.NutanixCluster) error {
+	inventory, err := r.Inventory(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	element, err := inventory.PrismElement(ctx, spec.PrismElementCluster)
+	if err != nil {
+		return err
+	}
+	seen := map[string]int{}
+	for i, id := range spec.Subnets {
+		subnet, err := inventory.Subnet(ctx, id, element.UUID)
+		if err != nil {
+			return err
+		}
+		if first, ok := seen[subnet.UUID]; ok {
+			return &provisioning.Problem{Reason: infrav1.SubnetDuplicateReason, Message: fmt.Sprintf(
+				"spec.subnets[%d] and spec.subnets[%d] are the same subnet %s (%s); create another NutanixFailureDomain that names it once",
+				first, i, subnet.Name, subnet.UUID)}
+		}
+		seen[subnet.UUID] = i
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package nutanixfailuredomain
+
+import (
+	"context"
+	"fmt"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/cluster-api/util/predicates"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// SetupWithManager starts the reconciler with the manager. An update of a user calls for the failure domains that it named
+// before and for those that it names now, because the handler maps both objects.
+func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
+	log := mgr.GetLogger().WithValues("controller", kind)
+	scheme := mgr.GetScheme()
+	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	err := ctrl.NewControllerManagedBy(mgr).
+		For(&infrav1.NutanixFailureDomain{}, builder.WithPredicates(predicates.ResourceHasFilterLabel(scheme, log, r.WatchFilterValue))).
+		WithOptions(options).
+		Watches(&infrav1.NutanixCluster{}, handler.EnqueueRequestsFromMapFunc(namedByNutanixCluster),
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, credentialsChanged))).
+		Watches(&clusterv1.MachineDeployment{}, handler.EnqueueRequestsFromMapFunc(namedByMachineDeployment), specChanged).
+		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(namedByMachine), specChanged).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.neighboursOfCluster),
+			builder.WithPredicates(predicates.ClusterPausedTransitions(scheme, log))).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up controller %s: %w", kind, err)
+	}
+	return nil
+}
+
+// credentialsChanged passes updates after which a Prism Central can be asked that could not be asked before.
+var credentialsChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*infrav1.NutanixCluster)
+		after, ok2 := e.ObjectNew.(*infrav1.NutanixCluster)
+		return ok && ok2 && conditions.IsTrue(after, infrav1.CredentialsResolvedCondition) && !conditions.IsTrue(before, infrav1.CredentialsResolvedCondition)
+	},
+}
+
+func namedByNutanixCluster(_ context.Context, object client.Object) []ctrl.Request {
+	cluster, ok := object.(*infrav1.NutanixCluster)
+	if !ok {
+		return nil
+	}
+	var requests []ctrl.Request
+	for _, reference := range cluster.Spec.ControlPlaneFailureDomains {
+		requests = append(requests, request(cluster.Namespace, reference.Name)...)
+	}
+	return requests
+}
+
+func namedByMachineDeployment(_ context.Context, object client.Object) []ctrl.Request {
+	deployment, ok := object.(*clusterv1.MachineDeployment)
+	if !ok {
+		return nil
+	}
+	return request(deployment.Namespace, deployment.Spec.Template.Spec.FailureDomain)
+}
+
+func namedByMachine(_ context.Context, object client.Object) []ctrl.Request {
+	machine, ok := object.(*clusterv1.Machine)
+	if !ok {
+		return nil
+	}
+	return request(machine.Namespace, machine.Spec.FailureDomain)
+}
+
+// neighboursOfCluster finds the failure domains that a Cluster may use.
+func (r *Reconciler) neighboursOfCluster(ctx context.Context, cluster client.Object) []ctrl.Request {
+	domains := &infrav1.NutanixFailureDomainList{}
+	if err := r.Client.List(ctx, domains, client.InNamespace(cluster.GetNamespace())); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the failure domains next to a Cluster", "Cluster", client.ObjectKeyFromObject(cluster))
+		return nil
+	}
+	var requests []ctrl.Request
+	for i := range domains.Items {
+		requests = append(requests, request(domains.Items[i].Namespace, domains.Items[i].Name)...)
+	}
+	return requests
+}
+
+// request asks for a failure domain; an empty name asks for none.
+func request(namespace, name string) []ctrl.Request {
+	if name == "" {
+		return nil
+	}
+	return []ctrl.Request{{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}}
+}
