@@ -4,18 +4,14 @@ import "strconv"
 
 const hostMemoryMiB = 512 * 1024
 
-// hostRecord describes a host with its GPUs: one entry per physical GPU, for virtual GPUs with the number in use.
+// hostRecord describes a host with its GPUs.
 func (s *Server) hostRecord(pe *PrismElement, host *Host) record {
 	rec := s.newRecord("host", host.UUID, host.Name, s.estate.started, map[string]string{"cluster_uuid": pe.UUID, "cluster_name": pe.Name})
-	gpus := []map[string]any{}
-	for i, d := range s.estate.devices(host) {
-		gpus = append(gpus, d.answer(i))
-	}
 	rec.body.Spec = map[string]any{"name": host.Name, "resources": map[string]any{}}
 	rec.body.Status = map[string]any{
 		"name": host.Name, "state": stateComplete, "cluster_reference": s.estate.elementReference(pe),
 		"resources": map[string]any{
-			"gpu_list": gpus, "gpu_driver_version": "", "num_cpu_sockets": 2, "num_cpu_cores": 32, "cpu_model": "simulated",
+			"gpu_list": s.estate.hostGPUs(host), "gpu_driver_version": "", "num_cpu_sockets": 2, "num_cpu_cores": 32, "cpu_model": "simulated",
 			"cpu_capacity_hz": 2_500_000_000, "memory_capacity_mib": hostMemoryMiB, "host_type": "HYPER_CONVERGED", "monitoring_state": "kNormal",
 			"serial_number": host.UUID, "host_nics_id_list": []string{}, "host_disks_reference_list": []any{},
 			"hypervisor":    map[string]any{"num_vms": s.estate.load(host), "ip": "127.0.0.1", "hypervisor_full_name": "Nutanix 10.0"},
@@ -24,20 +20,6 @@ func (s *Server) hostRecord(pe *PrismElement, host *Host) record {
 		},
 	}
 	return rec
-}
-
-func (d device) answer(index int) map[string]any {
-	out := map[string]any{
-		"uuid": d.uuid, "name": d.Name, "vendor": d.Vendor, "mode": d.Mode, "device_id": d.DeviceID, "pci_address": d.pciAddress,
-		"index": index, "fraction": d.Fraction, "frame_buffer_size_mib": d.FrameBufferMiB, "license_list": []string{},
-		"assignable": len(d.users) < d.capacity, "status": "OK", "numa_node": 0,
-	}
-	if d.Mode == "VIRTUAL" {
-		out["num_vgpus_allocated"] = len(d.users)
-	} else if len(d.users) > 0 {
-		out["consumer_reference"] = reference{Kind: "vm", UUID: d.users[0].uuid, Name: d.users[0].live.Name}
-	}
-	return out
 }
 
 // containerRecord describes a storage container.

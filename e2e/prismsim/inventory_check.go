@@ -75,7 +75,8 @@ func (c *inventoryCheck) elements(elements []PrismElement) {
 			host := fmt.Sprintf("%s.hosts[%d]", at, j)
 			c.named(host, h.Name, h.UUID)
 			for k, g := range h.GPUs {
-				c.oneOf(fmt.Sprintf("%s.gpus[%d].mode", host, k), g.Mode, "PASSTHROUGH_GRAPHICS", "PASSTHROUGH_COMPUTE", "VIRTUAL")
+				c.oneOf(fmt.Sprintf("%s.gpus[%d].mode", host, k), g.Mode, "PASSTHROUGH_GRAPHICS", "PASSTHROUGH_COMPUTE", modeVirtual)
+				c.oneOf(fmt.Sprintf("%s.gpus[%d].vendor", host, k), g.Vendor, "NVIDIA", "INTEL", "AMD")
 			}
 		}
 		for j, sc := range pe.StorageContainers {
