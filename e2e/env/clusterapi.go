@@ -1,0 +1,161 @@
+package env
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/textlogger"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	controlplaneconversion "sigs.k8s.io/cluster-api/controlplane/kubeadm/webhooks/conversion"
+	"sigs.k8s.io/cluster-api/core/setup"
+	coreadmission "sigs.k8s.io/cluster-api/core/webhooks/admission"
+	coreconversion "sigs.k8s.io/cluster-api/core/webhooks/conversion"
+	"sigs.k8s.io/cluster-api/feature"
+	"sigs.k8s.io/cluster-api/util/contract"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+)
+
+const (
+	controllerName = "cluster-api"
+	syncPeriod     = 10 * time.Minute
+	// logVerbosity is the default of Cluster API's own mains.
+	logVerbosity = 2
+)
+
+// clusterAPI is the manager with all controllers and webhooks of Cluster API.
+type clusterAPI struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error
+	log    *os.File
+}
+
+// startClusterAPI runs the controllers and returns when their caches are filled and the webhooks are served.
+func startClusterAPI(ctx context.Context, restConfig *rest.Config, scheme *runtime.Scheme, h *hooks, options Options) (*clusterAPI, error) {
+	if err := feature.MutableGates.Set("ClusterTopology=true"); err != nil {
+		return nil, fmt.Errorf("enabling ClusterTopology: %w", err)
+	}
+	// A MachineHealthCheck of a test need not wait as long as one in production.
+	coreadmission.SetMinNodeStartupTimeoutSeconds(0)
+
+	log, err := os.OpenFile(filepath.Join(options.Dir, "cluster-api.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log of Cluster API: %w", err)
+	}
+	logger := textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(log), textlogger.Verbosity(logVerbosity)))
+	klog.SetLogger(logger)
+	ctrl.SetLogger(logger)
+
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c := &clusterAPI{cancel: cancel, done: make(chan struct{}), log: log}
+	mgr, err := newManager(rest.CopyConfig(restConfig), scheme, h, options)
+	if err == nil {
+		err = setupManager(running, mgr)
+	}
+	if err != nil {
+		cancel()
+		_ = log.Close()
+		return nil, fmt.Errorf("setting up Cluster API: %w", err)
+	}
+	go func() {
+		defer close(c.done)
+		c.err = mgr.Start(running)
+	}()
+	return c, c.waitReady(ctx, mgr)
+}
+
+func setupManager(ctx context.Context, mgr ctrl.Manager) error {
+	workloads, err := setupControllers(ctx, mgr)
+	if err != nil {
+		return err
+	}
+	return setupAdmission(mgr, workloads)
+}
+
+// newManager makes the one manager for all three providers. It differs from core's own in one thing: core's cache drops
+// the data of Secrets it does not need itself, among them the certificate authorities that the control-plane provider reads.
+func newManager(restConfig *rest.Config, scheme *runtime.Scheme, h *hooks, options Options) (ctrl.Manager, error) {
+	cacheOptions := setup.ManagerCacheOptions(scheme, controllerName, options.WatchNamespace, syncPeriod)
+	for object, by := range cacheOptions.ByObject {
+		if _, ok := object.(*corev1.Secret); ok {
+			by.Transform = cache.TransformStripManagedFields()
+			cacheOptions.ByObject[object] = by
+		}
+	}
+	return ctrl.NewManager(restConfig, ctrl.Options{
+		Scheme: scheme,
+		Logger: klog.Background(),
+		// Names are recorded for the whole process, and environments of one process follow each other.
+		Controller:             config.Controller{SkipNameValidation: new(true), UsePriorityQueue: new(true)},
+		Cache:                  cacheOptions,
+		Client:                 setup.ManagerClientOptions(),
+		HealthProbeBindAddress: "0",
+		Metrics:                metricsserver.Options{BindAddress: "0"},
+		WebhookServer:          webhook.NewServer(webhook.Options{Host: host, Port: h.port, CertDir: h.dir}),
+	})
+}
+
+func (c *clusterAPI) waitReady(ctx context.Context, mgr ctrl.Manager) error {
+	started := mgr.GetWebhookServer().StartedChecker()
+	ticker := time.NewTicker(readyProbe)
+	defer ticker.Stop()
+	for {
+		if started(nil) == nil && mgr.GetCache().WaitForCacheSync(ctx) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for Cluster API: %w", ctx.Err())
+		case <-c.done:
+			return fmt.Errorf("waiting for Cluster API: it ended: %w", c.err)
+		case <-ticker.C:
+		}
+	}
+}
+
+func (c *clusterAPI) stop() error {
+	c.cancel()
+	<-c.done
+	// Goroutines of the libraries may still log.
+	klog.ClearLogger()
+	_ = c.log.Close()
+	if c.err != nil {
+		return fmt.Errorf("stopping Cluster API: %w", c.err)
+	}
+	return nil
+}
+
+// setAPIVersions tells the conversion webhooks which version of a kind implements the contract. In the mains of Cluster
+// API this is internal; the rule is that of its contract documentation: the newest version named by the label of the
+// newest contract, on the CRD that bears the calculated name.
+func setAPIVersions(reader client.Reader) {
+	lookup := func(ctx context.Context, gk schema.GroupKind) (string, error) {
+		crd := &metav1.PartialObjectMetadata{}
+		crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+		if err := reader.Get(ctx, client.ObjectKey{Name: contract.CalculateCRDName(gk.Group, gk.Kind)}, crd); err != nil {
+			return "", fmt.Errorf("looking for the CRD of %s: %w", gk, err)
+		}
+		for _, version := range []string{"v1beta2", "v1beta1"} {
+			if newest := newestVersion(crd.Labels[clusterv1.GroupVersion.Group+"/"+version]); newest != "" {
+				return schema.GroupVersion{Group: gk.Group, Version: newest}.String(), nil
+			}
+		}
+		return "", fmt.Errorf("the CRD of %s has no contract label", gk)
+	}
+	coreconversion.SetAPIVersionGetter(lookup)
+	controlplaneconversion.SetAPIVersionGetter(lookup)
+}

@@ -1,0 +1,167 @@
+// Package env runs a management cluster for end-to-end tests and demonstrations: etcd, kube-apiserver and
+// kube-controller-manager as processes, and the unmodified controllers and webhooks of Cluster API (core, kubeadm
+// bootstrap, kubeadm control plane) in this process. The provider under test runs as a child process.
+package env
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/capnt/capnt/e2e/guest/plane"
+	"github.com/capnt/capnt/e2e/guest/process"
+)
+
+const (
+	// host is the address on which everything of the management cluster listens.
+	host = "127.0.0.1"
+	// stopGrace is what a process gets to end by itself.
+	stopGrace = 20 * time.Second
+)
+
+// Options configure an Environment.
+type Options struct {
+	// Dir receives data, credentials and logs; it is created, and removed by Close.
+	Dir string
+	// Tools is the directory that holds bin/etcd, bin/kube-apiserver and bin/kube-controller-manager.
+	Tools string
+	// Log receives one line per phase. The controllers of Cluster API log to cluster-api.log in Dir.
+	Log logr.Logger
+	// WatchNamespace restricts Cluster API to one namespace; empty means all.
+	WatchNamespace string
+}
+
+// Environment is a running management cluster.
+type Environment struct {
+	// Client reads and writes without a cache; unknown fields are an error, as with kubectl.
+	Client client.WithWatch
+
+	options Options
+	scheme  *runtime.Scheme
+	plane   *controlPlane
+	config  *rest.Config
+	capi    *clusterAPI
+	// processes in the order in which they were started.
+	processes []*process.Process
+
+	mu       sync.Mutex
+	provider *provider
+}
+
+// Start brings up the management cluster with Cluster API. When it fails, nothing is left running.
+//
+// Cluster API keeps state in process globals (feature gates, conversion, log), so environments of one process must not
+// run at the same time.
+func Start(ctx context.Context, options Options) (*Environment, error) {
+	e := &Environment{options: options, scheme: NewScheme()}
+	if err := e.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the management cluster: %w", err), e.Close())
+	}
+	return e, nil
+}
+
+func (e *Environment) start(ctx context.Context) error {
+	if err := os.MkdirAll(e.options.Dir, 0o700); err != nil {
+		return err
+	}
+	started := time.Now()
+	phase := func(name string) {
+		e.options.Log.Info(name, "after", time.Since(started).Round(100*time.Millisecond).String())
+	}
+	if err := e.startPlane(ctx); err != nil {
+		return err
+	}
+	phase("management API server is ready")
+	hooks, err := e.installClusterAPI()
+	if err != nil {
+		return err
+	}
+	phase("Cluster API is installed")
+	if err := e.startControllerManager(); err != nil {
+		return err
+	}
+	e.capi, err = startClusterAPI(ctx, e.config, e.scheme, hooks, e.options)
+	if err != nil {
+		return err
+	}
+	phase("Cluster API is running")
+	return nil
+}
+
+// startPlane starts etcd and kube-apiserver and makes the administrator's client.
+func (e *Environment) startPlane(ctx context.Context) error {
+	var err error
+	if e.plane, err = newControlPlane(e.options); err != nil {
+		return err
+	}
+	for _, start := range []func(context.Context) (*process.Process, error){e.plane.startEtcd, e.plane.startAPIServer} {
+		p, err := start(ctx)
+		if p != nil {
+			e.processes = append(e.processes, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if e.config, err = e.plane.clientConfig(plane.Admin()); err != nil {
+		return err
+	}
+	if err := plane.WriteKubeconfig(e.config, "management", e.Kubeconfig()); err != nil {
+		return err
+	}
+	made, err := client.NewWithWatch(e.config, client.Options{Scheme: e.scheme})
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	e.Client = strict(made)
+	return nil
+}
+
+func (e *Environment) startControllerManager() error {
+	p, err := e.plane.startControllerManager(e.Kubeconfig())
+	if err != nil {
+		return err
+	}
+	e.processes = append(e.processes, p)
+	return nil
+}
+
+// Kubeconfig is the path of an administrator's kubeconfig.
+func (e *Environment) Kubeconfig() string { return filepath.Join(e.options.Dir, "kubeconfig") }
+
+// RESTConfig is an administrator's client configuration.
+func (e *Environment) RESTConfig() *rest.Config { return rest.CopyConfig(e.config) }
+
+// Dir is the directory of the environment; logs are in it.
+func (e *Environment) Dir() string { return e.options.Dir }
+
+// Close stops everything and removes the directory. It may be called more than once.
+func (e *Environment) Close() error {
+	var problems []error
+	if e.provider != nil {
+		problems = append(problems, e.StopManager())
+	}
+	if e.capi != nil {
+		problems = append(problems, e.capi.stop())
+		e.capi = nil
+	}
+	for i := len(e.processes) - 1; i >= 0; i-- {
+		// Their data is thrown away, so there is nothing that they have to bring to an end.
+		e.processes[i].Kill()
+	}
+	e.processes = nil
+	problems = append(problems, os.RemoveAll(e.options.Dir))
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("closing the management cluster: %w", err)
+	}
+	return nil
+}

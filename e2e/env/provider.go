@@ -1,0 +1,261 @@
+package env
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/capnt/capnt/e2e/guest/plane"
+	"github.com/capnt/capnt/e2e/guest/process"
+)
+
+const (
+	// managerUser is who the provider is for the API server.
+	managerUser = "capnt-manager"
+	// readyTimeout for the manager: caches, webhooks, and the search for terraform.
+	readyTimeout = time.Minute
+	readyProbe   = 100 * time.Millisecond
+)
+
+// provider is the provider under test.
+type provider struct {
+	hooks   *hooks
+	manager *process.Process
+}
+
+// ManagerOptions say how to start the manager.
+type ManagerOptions struct {
+	// Binary is the path of the manager.
+	Binary string
+	// Args are added after those that StartManager sets: --kubeconfig, --webhook-port, --webhook-cert-dir,
+	// --health-addr, --diagnostics-address, --gateway-address and --scratch-dir. A flag given again wins.
+	Args []string
+	// Env is added to the environment.
+	Env []string
+	// RBAC is a directory with the roles of the manager (config/rbac). Without it, or where it does not exist, the
+	// manager is an administrator.
+	RBAC string
+}
+
+// InstallProvider installs the CRDs of a directory, and the webhook configurations of a file for a manager that
+// StartManager starts. An empty path of the file means that there are no webhooks.
+func (e *Environment) InstallProvider(crdDir, webhookManifest string) error {
+	if _, err := envtest.InstallCRDs(e.config, envtest.CRDInstallOptions{Paths: []string{crdDir}, ErrorIfPathMissing: true}); err != nil {
+		return fmt.Errorf("installing the CRDs of the provider: %w", err)
+	}
+	h, err := e.newHooks("provider")
+	if err != nil {
+		return fmt.Errorf("installing the provider: %w", err)
+	}
+	if webhookManifest != "" {
+		if err := installWebhooks(e.config, h, []string{webhookManifest}); err != nil {
+			return err
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.provider = &provider{hooks: h}
+	return nil
+}
+
+// StartManager starts the provider's manager as a child process and returns when it is ready. A manager that runs
+// already is an error.
+func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.provider == nil {
+		return errors.New("starting the manager: InstallProvider has not been called")
+	}
+	if m := e.provider.manager; m != nil && running(m) {
+		return fmt.Errorf("starting the manager: it runs already (pid %d)", m.PID())
+	}
+	kubeconfig, err := e.managerKubeconfig(ctx, options.RBAC)
+	if err != nil {
+		return fmt.Errorf("starting the manager: %w", err)
+	}
+	ports, err := process.FreePorts(host, 3)
+	if err != nil {
+		return fmt.Errorf("starting the manager: %w", err)
+	}
+	health := address(ports[0])
+	args := []string{
+		"--kubeconfig=" + kubeconfig,
+		"--webhook-port=" + strconv.Itoa(e.provider.hooks.port),
+		"--webhook-cert-dir=" + e.provider.hooks.dir,
+		"--health-addr=" + health,
+		"--diagnostics-address=" + address(ports[1]),
+		"--gateway-address=" + address(ports[2]),
+		"--scratch-dir=" + e.ScratchDir(),
+	}
+	manager, err := process.Start(process.Spec{
+		Name: "capnt-manager", Path: options.Binary, Args: append(args, options.Args...), Env: options.Env, Log: e.ManagerLog(),
+	})
+	if err != nil {
+		return err
+	}
+	e.provider.manager = manager
+	return waitHealthy(ctx, manager, "http://"+health+"/readyz")
+}
+
+// StopManager asks the manager to end and waits for it.
+func (e *Environment) StopManager() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.provider == nil || e.provider.manager == nil {
+		return nil
+	}
+	m := e.provider.manager
+	e.provider.manager = nil
+	if !running(m) {
+		return fmt.Errorf("the manager had ended before it was stopped: %v; its output is in %s", m.Err(), m.Log())
+	}
+	return m.Stop(stopGrace)
+}
+
+// KillManager ends the manager at once, as a crash would.
+func (e *Environment) KillManager() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.provider != nil && e.provider.manager != nil {
+		e.provider.manager.Kill()
+		e.provider.manager = nil
+	}
+}
+
+// Manager is the running manager, or nil.
+func (e *Environment) Manager() *process.Process {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.provider == nil {
+		return nil
+	}
+	return e.provider.manager
+}
+
+// ManagerLog is the file with the output of the manager; it is appended to when the manager starts again.
+func (e *Environment) ManagerLog() string { return filepath.Join(e.options.Dir, "capnt-manager.log") }
+
+// ScratchDir is the directory in which the manager runs Terraform.
+func (e *Environment) ScratchDir() string { return filepath.Join(e.options.Dir, "scratch") }
+
+// managerKubeconfig writes a kubeconfig for the manager, bound to its roles.
+func (e *Environment) managerKubeconfig(ctx context.Context, rbac string) (string, error) {
+	user := plane.User{Name: managerUser}
+	switch {
+	case rbac == "" || !exists(rbac):
+		user = plane.Admin()
+	default:
+		if err := e.bindRoles(ctx, rbac); err != nil {
+			return "", err
+		}
+	}
+	config, err := e.plane.clientConfig(user)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(e.options.Dir, "manager.kubeconfig")
+	return path, plane.WriteKubeconfig(config, managerUser, path)
+}
+
+// bindRoles creates every role in the files of a directory and binds the manager to it. A Role, which says nothing of
+// the namespace that the manager will be deployed in, goes to "default".
+func (e *Environment) bindRoles(ctx context.Context, dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		return fmt.Errorf("reading roles: %w", err)
+	}
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: managerUser}}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("reading roles: %w", err)
+		}
+		for _, document := range splitYAML(content) {
+			role, binding, err := readRole(document, subjects)
+			if err != nil {
+				return fmt.Errorf("reading role %s: %w", file, err)
+			}
+			for _, object := range []client.Object{role, binding} {
+				if object == nil {
+					continue
+				}
+				if err := client.IgnoreAlreadyExists(e.Client.Create(ctx, object)); err != nil {
+					return fmt.Errorf("creating role of %s: %w", file, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// readRole returns nothing for documents that are no roles.
+func readRole(document []byte, subjects []rbacv1.Subject) (role, binding client.Object, err error) {
+	var head metav1.TypeMeta
+	if err := yaml.Unmarshal(document, &head); err != nil {
+		return nil, nil, err
+	}
+	ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: head.Kind}
+	switch head.Kind {
+	case "ClusterRole":
+		r := &rbacv1.ClusterRole{}
+		err = yaml.Unmarshal(document, r)
+		ref.Name = r.Name
+		return r, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: r.Name}, Subjects: subjects, RoleRef: ref}, err
+	case "Role":
+		r := &rbacv1.Role{}
+		err = yaml.Unmarshal(document, r)
+		r.Namespace, ref.Name = metav1.NamespaceDefault, r.Name
+		meta := metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name}
+		return r, &rbacv1.RoleBinding{ObjectMeta: meta, Subjects: subjects, RoleRef: ref}, err
+	}
+	return nil, nil, nil
+}
+
+// waitHealthy asks the URL until it answers 200, the process ends, or time is up.
+func waitHealthy(ctx context.Context, p *process.Process, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	ticker := time.NewTicker(readyProbe)
+	defer ticker.Stop()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s to be ready: %w; its output is in %s", p.Name(), ctx.Err(), p.Log())
+		case <-p.Done():
+			return fmt.Errorf("waiting for %s to be ready: it ended (%v); its output is in %s", p.Name(), p.Err(), p.Log())
+		case <-ticker.C:
+		}
+	}
+}
+
+func running(p *process.Process) bool {
+	select {
+	case <-p.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+func address(port int) string { return host + ":" + strconv.Itoa(port) }

@@ -1,0 +1,125 @@
+package env
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+)
+
+// pollInterval of waits.
+const pollInterval = 250 * time.Millisecond
+
+// Check looks at the world. It is done, or says what it still waits for. An error ends the wait.
+type Check func(ctx context.Context) (done bool, progress string, err error)
+
+// Wait repeats the check until it is done or ctx ends, and logs what it waits for whenever that changes.
+func (e *Environment) Wait(ctx context.Context, what string, check Check) error {
+	started, ticker := time.Now(), time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	said := ""
+	for {
+		done, progress, err := check(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("waiting for %s: %w after %s; last seen: %s", what, ctx.Err(), since(started), said)
+		case err != nil:
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		case done:
+			e.options.Log.Info(what, "after", since(started))
+			return nil
+		case progress != said:
+			said = progress
+			e.options.Log.Info("waiting for "+what, "now", progress, "after", since(started))
+		}
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+	}
+}
+
+// WaitForCondition waits until the object has the condition (status.conditions, any API version) with that status, for
+// its current generation where the condition names one.
+func (e *Environment) WaitForCondition(ctx context.Context, object client.Object, kind string, status metav1.ConditionStatus) error {
+	gvk, err := apiutil.GVKForObject(object, e.scheme)
+	if err != nil {
+		return fmt.Errorf("waiting for a condition: %w", err)
+	}
+	key := client.ObjectKeyFromObject(object)
+	what := fmt.Sprintf("%s %s to have %s=%s", gvk.Kind, key.Name, kind, status)
+	return e.Wait(ctx, what, func(ctx context.Context) (bool, string, error) {
+		current := &unstructured.Unstructured{}
+		current.SetGroupVersionKind(gvk)
+		if err := e.Client.Get(ctx, key, current); err != nil {
+			return false, "it does not exist", client.IgnoreNotFound(err)
+		}
+		for _, condition := range conditionsOf(current) {
+			if condition.Type != kind {
+				continue
+			}
+			fresh := condition.ObservedGeneration == 0 || condition.ObservedGeneration >= current.GetGeneration()
+			return fresh && condition.Status == status, describe(condition), nil
+		}
+		return false, "no such condition yet", nil
+	})
+}
+
+// WaitForGone waits until none of the objects exists.
+func (e *Environment) WaitForGone(ctx context.Context, objects ...client.Object) error {
+	for _, object := range objects {
+		gvk, err := apiutil.GVKForObject(object, e.scheme)
+		if err != nil {
+			return fmt.Errorf("waiting for an object to be gone: %w", err)
+		}
+		key, current := client.ObjectKeyFromObject(object), &unstructured.Unstructured{}
+		current.SetGroupVersionKind(gvk)
+		err = e.Wait(ctx, fmt.Sprintf("%s %s to be gone", gvk.Kind, key.Name), func(ctx context.Context) (bool, string, error) {
+			err := e.Client.Get(ctx, key, current)
+			if apierrors.IsNotFound(err) {
+				return true, "", nil
+			}
+			return false, fmt.Sprintf("finalizers %v", current.GetFinalizers()), err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conditionsOf reads status.conditions as metav1 conditions; those of v1beta1 have the same fields where it matters.
+func conditionsOf(object *unstructured.Unstructured) []metav1.Condition {
+	list, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+	conditions := make([]metav1.Condition, 0, len(list))
+	for _, item := range list {
+		fields, ok := item.(map[string]any)
+		if !ok {
+			continue
+		}
+		var condition metav1.Condition
+		if runtime.DefaultUnstructuredConverter.FromUnstructured(fields, &condition) == nil {
+			conditions = append(conditions, condition)
+		}
+	}
+	return conditions
+}
+
+func describe(c metav1.Condition) string {
+	text := fmt.Sprintf("%s=%s", c.Type, c.Status)
+	if c.Reason != "" {
+		text += " " + c.Reason
+	}
+	if c.Message != "" {
+		text += ": " + c.Message
+	}
+	return text
+}
+
+func since(t time.Time) string { return time.Since(t).Round(100 * time.Millisecond).String() }
