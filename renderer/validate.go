@@ -97,7 +97,9 @@ func validateMachine(settings Settings, machine Machine) error {
 	found.check(machine.Sockets >= 1, "sockets", "must be at least 1")
 	found.check(machine.VCPUsPerSocket >= 1, "vcpusPerSocket", "must be at least 1")
 	found.check(machine.MemoryMiB >= 1, "memoryMiB", "must be at least 1")
-	found.oneOf("bootType", machine.BootType, "", BootLegacy, BootUEFI)
+	if machine.BootType != "" {
+		found.oneOf("bootType", machine.BootType, BootLegacy, BootUEFI)
+	}
 	validateDisks(&found, machine)
 	validateGPUs(&found, machine.GPUs)
 	for _, key := range slices.Sorted(maps.Keys(machine.Categories)) {
