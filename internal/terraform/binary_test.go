@@ -3,6 +3,7 @@ package terraform
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -90,6 +91,8 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 	require.ErrorContains(t, err, "Binary.Path is empty")
 	_, err = New(Config{Binary: Binary{Path: "/bin/true"}, MirrorDir: t.TempDir()})
 	require.ErrorContains(t, err, ".terraform.lock.hcl")
+	_, err = New(Config{Binary: Binary{Path: "/bin/true"}, ScratchDir: "/" + strings.Repeat("a", 71)})
+	require.ErrorContains(t, err, "at most 71 bytes")
 	mirror := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(mirror, lockFileName), []byte("# nothing\n"), 0o600))
 	_, err = New(Config{Binary: Binary{Path: "/bin/true"}, MirrorDir: mirror})

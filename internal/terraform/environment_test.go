@@ -63,7 +63,7 @@ func TestNothingIsInherited(t *testing.T) {
 			dir := string(run.dir)
 			assert.Equal(t, map[string]string{
 				"PATH": searchPath, "LANG": "C.UTF-8", "BASE": "base", "OWN": "own", "BOTH": "own",
-				"HOME": dir + "/home", "TMPDIR": dir + "/tmp",
+				"HOME": dir + "/home", "TMPDIR": dir + "/t",
 				"TF_CLI_CONFIG_FILE": dir + "/cli.tfrc", "SSL_CERT_FILE": dir + "/roots.pem",
 				"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
 				"TF_LOG": "", "TF_LOG_CORE": "", "TF_LOG_PATH": "", "TF_LOG_PROVIDER": "",

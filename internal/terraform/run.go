@@ -30,6 +30,7 @@ type Run struct {
 	terraform *Terraform
 	options   RunOptions
 	dir       runDir
+	held      *os.File
 	cli       *tfexec.Terraform
 	stderr    *bytes.Buffer
 	scrub     scrubber
@@ -62,7 +63,7 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 		scrub:     newScrubber(options.Variables, t.config.Env, options.Env),
 	}
 	var err error
-	if run.dir, err = newRunDir(t.config.ScratchDir); err != nil {
+	if run.dir, run.held, err = newRunDir(t.config.ScratchDir); err != nil {
 		return run, fmt.Errorf("making a run directory in %s: %w", t.config.ScratchDir, err)
 	}
 	for path, content := range map[string][]byte{
@@ -122,7 +123,12 @@ func (r *Run) Close() error {
 		return nil
 	}
 	killLeftovers(string(r.dir))
-	if err := os.RemoveAll(string(r.dir)); err != nil {
+	err := os.RemoveAll(string(r.dir))
+	if r.held != nil {
+		err = errors.Join(err, r.held.Close())
+		r.held = nil
+	}
+	if err != nil {
 		return fmt.Errorf("removing run directory %s: %w", r.dir, err)
 	}
 	return nil

@@ -12,30 +12,42 @@ type runDir string
 
 func (d runDir) workspace() string   { return filepath.Join(string(d), "workspace") }
 func (d runDir) home() string        { return filepath.Join(string(d), "home") }
-func (d runDir) temp() string        { return filepath.Join(string(d), "tmp") }
+func (d runDir) temp() string        { return filepath.Join(string(d), "t") }
 func (d runDir) cliConfig() string   { return filepath.Join(string(d), "cli.tfrc") }
 func (d runDir) trustBundle() string { return filepath.Join(string(d), "roots.pem") }
 func (d runDir) variables() string   { return filepath.Join(string(d), "secrets.tfvars.json") }
 func (d runDir) plan() string        { return filepath.Join(string(d), "plan.tfplan") }
 func (d runDir) state() string       { return filepath.Join(string(d), "push.tfstate") }
+func (d runDir) claim() string       { return filepath.Join(string(d), "claim") }
 func (d runDir) errored() string     { return filepath.Join(d.workspace(), "errored.tfstate") }
 
-// newRunDir makes the directory tree, readable for this user alone.
-func newRunDir(scratch string) (runDir, error) {
+// runDirPattern names run directories, so that those of a dead process are recognised.
+const runDirPattern = "capnt-*"
+
+// maxScratch is the longest scratch directory, in bytes: providers listen on unix sockets called plugin<number> in the
+// temporary directory of a run, and Linux allows 107 bytes for a socket's path.
+const maxScratch = 107 - len("/capnt-4294967295/t/plugin4294967295")
+
+// newRunDir makes the directory tree, readable for this user alone, and claims it until the file is closed.
+func newRunDir(scratch string) (runDir, *os.File, error) {
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	path, err := os.MkdirTemp(scratch, "run-*")
+	path, err := os.MkdirTemp(scratch, runDirPattern)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	dir := runDir(path)
+	held, err := claim(dir)
+	if err != nil {
+		return dir, nil, err
+	}
 	for _, sub := range []string{dir.workspace(), dir.home(), dir.temp()} {
 		if err := os.Mkdir(sub, 0o700); err != nil {
-			return dir, err
+			return dir, held, err
 		}
 	}
-	return dir, nil
+	return dir, held, nil
 }
 
 // writeFile writes a workspace file, making its directories. The name is a slash-separated path inside the workspace.

@@ -25,7 +25,8 @@ type Config struct {
 	// MirrorDir is an unpacked filesystem mirror with the nutanix provider and its dependency lock file
 	// (.terraform.lock.hcl).
 	MirrorDir string
-	// ScratchDir is where run directories are made; empty means the system's temporary directory.
+	// ScratchDir is where run directories are made; empty means the system's temporary directory. Its path must be short,
+	// see maxScratch: 71 bytes.
 	ScratchDir string
 	// Env is the environment of every run, for example KUBE_CONFIG_PATH, KUBERNETES_SERVICE_HOST or HTTPS_PROXY for a
 	// state backend. RunOptions.Env wins over it.
@@ -43,7 +44,8 @@ type Terraform struct {
 	metrics  *metrics
 }
 
-// New checks the configuration and reads the dependency lock file of the mirror.
+// New checks the configuration, reads the dependency lock file of the mirror and removes the run directories that a
+// killed process left in ScratchDir.
 func New(config Config) (*Terraform, error) {
 	if config.Binary.Path == "" {
 		return nil, errors.New("configuring terraform: Binary.Path is empty; find a binary with Find first")
@@ -61,8 +63,15 @@ func New(config Config) (*Terraform, error) {
 		}
 		*path = absolute
 	}
+	if len(config.ScratchDir) > maxScratch {
+		return nil, fmt.Errorf("configuring terraform: ScratchDir %s is %d bytes long and leaves no room for the sockets of providers; "+
+			"choose one of at most %d bytes", config.ScratchDir, len(config.ScratchDir), maxScratch)
+	}
 	lockFile, err := readLockFile(config.MirrorDir)
 	if err != nil {
+		return nil, err
+	}
+	if err := sweep(config.ScratchDir, time.Now()); err != nil {
 		return nil, err
 	}
 	return &Terraform{config: config, lockFile: lockFile, roots: systemRoots(), metrics: newMetrics()}, nil

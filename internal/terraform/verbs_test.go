@@ -168,7 +168,7 @@ terraform {
   }
 }`, "")})
 		require.Error(t, err, "the lock file decides the version")
-		assert.Equal(t, Invalid, ClassOf(err))
+		assert.Equal(t, Invalid, ClassOf(err), "%v", err)
 	})
 }
 

@@ -1,0 +1,73 @@
+package terraform
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestProviderFailuresAreClassified lets the real provider meet a Prism Central that answers every request the same way.
+func TestProviderFailuresAreClassified(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		const password = "token-of-this-run"
+		var status int
+		var body string
+		prism := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		}))
+		t.Cleanup(prism.Close)
+		address, err := url.Parse(prism.URL)
+		require.NoError(t, err)
+		run := open(t, terraform, RunOptions{
+			Files: workspace(newStateServer(t).backend(), fmt.Sprintf(`
+terraform {
+  required_providers {
+    nutanix = {
+      source  = "registry.terraform.io/nutanix/nutanix"
+      version = "1.9.5"
+    }
+  }
+}
+provider "nutanix" {
+  port = %q
+}
+resource "nutanix_virtual_machine" "this" {
+  name         = "vm"
+  cluster_uuid = "0005b6b1-3d06-ce12-0000-0000000093a4"
+}
+import {
+  to = nutanix_virtual_machine.this
+  id = "3bbf8ae6-17d6-44b5-9b6b-61ad5f1a6ae5"
+}
+`, address.Port())),
+			Env:      map[string]string{"NUTANIX_ENDPOINT": address.Hostname(), "NUTANIX_USERNAME": "user-of-this-run", "NUTANIX_PASSWORD": password},
+			CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: prism.Certificate().Raw}),
+		})
+		for _, test := range []struct {
+			name   string
+			status int
+			body   string
+			want   Class
+		}{
+			{"wrong password", 401, `{}`, Authentication},
+			{"server error", 500, `{"state":"ERROR","code":500,"message_list":[{"message":"broken","reason":"INTERNAL_ERROR"}]}`, Transient},
+			{"too many requests", 429, `{"state":"ERROR","code":429,"message_list":[{"message":"slow down ` + password + `","reason":"TOO_MANY_REQUESTS"}]}`, Transient},
+			{"page of a proxy", 502, `<html>Bad Gateway</html>`, Transient},
+			{"empty answer", 503, ``, Transient},
+			{"quota", 422, `{"state":"ERROR","code":422,"message_list":[{"message":"Quota exceeded","reason":"QUOTA"}]}`, Quota},
+			{"crash", 429, `{"code":429,"reason":"without a state"}`, ProviderPanic},
+		} {
+			status, body = test.status, test.body
+			_, err := run.Plan(t.Context(), PlanOptions{})
+			assert.Equal(t, test.want, ClassOf(err), "%s: %v", test.name, err)
+			assert.NotContains(t, err.Error(), password, test.name)
+		}
+	})
+}

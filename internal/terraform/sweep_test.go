@@ -1,0 +1,34 @@
+package terraform
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestSweepRemovesWhatDeadProcessesLeft(t *testing.T) {
+	t.Parallel()
+	scratch := t.TempDir()
+	alive, held, err := newRunDir(scratch)
+	require.NoError(t, err)
+	dead, abandoned, err := newRunDir(scratch)
+	require.NoError(t, err)
+	require.NoError(t, abandoned.Close())
+	foreign := filepath.Join(scratch, "run-of-another-program")
+	require.NoError(t, os.Mkdir(foreign, 0o700))
+
+	require.NoError(t, sweep(scratch, time.Now()))
+	assert.DirExists(t, string(dead), "it may be about to be claimed")
+
+	require.NoError(t, sweep(scratch, time.Now().Add(2*sweepAge)))
+	assert.DirExists(t, string(alive))
+	assert.DirExists(t, foreign)
+	assert.NoDirExists(t, string(dead))
+
+	require.NoError(t, held.Close())
+	require.NoError(t, sweep(filepath.Join(scratch, "not-there"), time.Now()))
+}
