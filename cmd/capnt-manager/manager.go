@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -71,6 +72,7 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 		Scheme:                        newScheme(),
 		LeaderElection:                options.leaderElect,
 		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       os.Getenv("POD_NAMESPACE"), // empty: that of the pod's service account
 		LeaderElectionResourceLock:    resourcelock.LeasesResourceLock,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &options.leaseDuration,
@@ -91,7 +93,7 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 		}),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("building the manager (is the API server of --kubeconfig reachable, are --health-addr, --diagnostics-address and --profiler-address free?): %w", err)
+		return nil, fmt.Errorf("building the manager (is the API server of --kubeconfig reachable, are --health-addr, --diagnostics-address and --profiler-address free; does --leader-elect have a POD_NAMESPACE?): %w", err)
 	}
 	return mgr, nil
 }
