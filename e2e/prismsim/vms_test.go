@@ -2,6 +2,11 @@ package prismsim_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,9 +48,33 @@ func connect(t *testing.T, s *prismsim.Server, change func(*prismgoclient.Creden
 	if change != nil {
 		change(&credentials)
 	}
-	client, err := v3.NewV3Client(credentials, v3.WithPEMEncodedCertBundle(s.CABundle()))
+	// A transport of its own: by default all clients of a process share one, with the roots of the last.
+	client, err := v3.NewV3Client(credentials, v3.WithRoundTripper(transport(s)))
 	require.NoError(t, err)
 	return client.V3
+}
+
+func transport(s *prismsim.Server) *http.Transport {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.CABundle())
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
+}
+
+// request sends a request without any client library and gives status, headers and body.
+func request(t *testing.T, s *prismsim.Server, method, path, body string, change func(*http.Request)) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, strings.NewReader(body))
+	require.NoError(t, err)
+	r.SetBasicAuth(testUser, testPassword)
+	if change != nil {
+		change(r)
+	}
+	answer, err := (&http.Client{Transport: transport(s)}).Do(r)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, answer.Body.Close()) }()
+	raw, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return answer, string(raw)
 }
 
 func ptr[T any](v T) *T { return &v }
