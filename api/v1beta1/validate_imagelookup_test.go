@@ -46,3 +46,15 @@ func TestValidateImageLookup(t *testing.T) {
 		})
 	}
 }
+
+// FuzzImageLookup: no format stops the controller, and what passes as valid renders for every version.
+func FuzzImageLookup(f *testing.F) {
+	for _, format := range []string{infrav1.DefaultImageLookupFormat, "{{.BaseOS}}", "{{range 9}}{{end}}", "{{", "(", "{{/**/}}", "{{- .K8sVersion -}}", `{{define "x"}}{{end}}`} {
+		f.Add(format, "ubuntu-22.04", "v1.28.0")
+	}
+	f.Fuzz(func(t *testing.T, format, baseOS, version string) {
+		lookup := infrav1.NutanixImageLookup{Format: &format, BaseOS: baseOS}
+		pattern, err := lookup.Pattern(version)
+		assert.Equal(t, err != nil, pattern == nil)
+	})
+}

@@ -1,9 +1,9 @@
 // Package admission wires the defaults and the validation of package v1beta1 into webhooks of the API server. The rules
 // themselves are pure functions there, so that controllers apply the same ones.
 //
-// Common to all kinds: an object that is being deleted is not validated, because its finalizers must be removable; an
-// update that leaves the spec alone is not validated again, so that an object stored before a rule existed, or by
-// another provider, stays usable.
+// Common to all kinds: an object that is being deleted is not validated, because its finalizers must be removable; and
+// an update is refused for new mistakes alone, so that an object stored before a rule existed, or by another provider,
+// stays usable.
 //
 // +kubebuilder:webhookconfiguration:mutating=true,name=capnt-mutating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=false,name=capnt-validating-webhook-configuration
@@ -12,8 +12,8 @@ package admission
 import (
 	"context"
 	"fmt"
+	"slices"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -48,9 +48,18 @@ func invalid(kind string, object metav1.Object, errs field.ErrorList) error {
 	return apierrors.NewInvalid(infrav1.GroupVersion.WithKind(kind).GroupKind(), object.GetName(), errs)
 }
 
-// exempt reports whether an update needs no validation.
-func exempt(updated metav1.Object, oldSpec, newSpec any) bool {
-	return !updated.GetDeletionTimestamp().IsZero() || equality.Semantic.DeepEqual(oldSpec, newSpec)
+// newErrors returns what is wrong with an updated object and was not with the old one.
+func newErrors(old, updated field.ErrorList) field.ErrorList {
+	known := map[string]bool{}
+	for _, err := range old {
+		known[err.Error()] = true
+	}
+	return slices.DeleteFunc(updated, func(err *field.Error) bool { return known[err.Error()] })
+}
+
+// deleting reports whether an object is being deleted.
+func deleting(object metav1.Object) bool {
+	return !object.GetDeletionTimestamp().IsZero()
 }
 
 // topologyDryRun reports whether the request is the dry run by which Cluster API's topology controller finds out whether

@@ -33,7 +33,7 @@ func (clusterWebhook) ValidateCreate(_ context.Context, cluster *infrav1.Nutanix
 
 // ValidateUpdate implements admission.Validator.
 func (clusterWebhook) ValidateUpdate(_ context.Context, old, cluster *infrav1.NutanixCluster) (admission.Warnings, error) {
-	if exempt(cluster, old.Spec, cluster.Spec) {
+	if deleting(cluster) {
 		return nil, nil
 	}
 	var warnings admission.Warnings
@@ -41,7 +41,7 @@ func (clusterWebhook) ValidateUpdate(_ context.Context, old, cluster *infrav1.Nu
 		warnings = append(warnings, fmt.Sprintf("spec.prismCentral.address: %s must be the Prism Central that was %s: machines whose VMs it does not know are lost",
 			cluster.Spec.PrismCentral.Address, old.Spec.PrismCentral.Address))
 	}
-	return warnings, invalid("NutanixCluster", cluster, append(cluster.ValidateUpdate(old), cluster.Validate()...))
+	return warnings, invalid("NutanixCluster", cluster, append(cluster.ValidateUpdate(old), newErrors(old.Validate(), cluster.Validate())...))
 }
 
 // ValidateDelete implements admission.Validator; deletes are not sent here.

@@ -32,10 +32,10 @@ func (clusterTemplateWebhook) ValidateCreate(_ context.Context, template *infrav
 
 // ValidateUpdate implements admission.Validator.
 func (clusterTemplateWebhook) ValidateUpdate(ctx context.Context, old, template *infrav1.NutanixClusterTemplate) (admission.Warnings, error) {
-	if exempt(template, old.Spec, template.Spec) {
+	if deleting(template) {
 		return nil, nil
 	}
-	errs := template.Validate()
+	errs := newErrors(old.Validate(), template.Validate())
 	dryRun, err := topologyDryRun(ctx, template)
 	if err != nil {
 		return nil, err

@@ -25,10 +25,10 @@ func (failureDomainWebhook) ValidateCreate(_ context.Context, domain *infrav1.Nu
 
 // ValidateUpdate implements admission.Validator. That the spec is immutable is a rule of the schema.
 func (failureDomainWebhook) ValidateUpdate(_ context.Context, old, domain *infrav1.NutanixFailureDomain) (admission.Warnings, error) {
-	if exempt(domain, old.Spec, domain.Spec) {
+	if deleting(domain) {
 		return nil, nil
 	}
-	return nil, invalid("NutanixFailureDomain", domain, domain.Validate())
+	return nil, invalid("NutanixFailureDomain", domain, newErrors(old.Validate(), domain.Validate()))
 }
 
 // ValidateDelete implements admission.Validator; deletes are not sent here.

@@ -32,10 +32,10 @@ func (machineWebhook) ValidateCreate(_ context.Context, machine *infrav1.Nutanix
 
 // ValidateUpdate implements admission.Validator.
 func (machineWebhook) ValidateUpdate(_ context.Context, old, machine *infrav1.NutanixMachine) (admission.Warnings, error) {
-	if exempt(machine, old.Spec, machine.Spec) {
+	if deleting(machine) {
 		return nil, nil
 	}
-	return nil, invalid("NutanixMachine", machine, append(machine.ValidateUpdate(old), machine.Validate()...))
+	return nil, invalid("NutanixMachine", machine, append(machine.ValidateUpdate(old), newErrors(old.Validate(), machine.Validate())...))
 }
 
 // ValidateDelete implements admission.Validator; deletes are not sent here.

@@ -1,0 +1,55 @@
+package admission_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// TestOldMistakesStay: an object that was stored before its webhook existed can be updated, and makes no new mistake.
+func TestOldMistakesStay(t *testing.T) {
+	m := machine(namespace(t))
+	m.Spec.MemorySize = resource.MustParse("1Gi")
+	withoutValidation(t, m)
+
+	m.Spec.ProviderID = "nutanix://" + uuid
+	require.NoError(t, api.Update(t.Context(), m), "the old mistake stays")
+	m.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "Team"}}
+	err := api.Update(t.Context(), m)
+	assert.ErrorContains(t, err, "spec.categories[0].value")
+	assert.NotContains(t, err.Error(), "memorySize")
+}
+
+// withoutValidation creates an object that the validating webhooks do not see, by a selector that leaves it out until it
+// is stored.
+func withoutValidation(t *testing.T, object client.Object) {
+	t.Helper()
+	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	require.NoError(t, api.Get(t.Context(), client.ObjectKey{Name: "capnt-validating-webhook-configuration"}, configuration))
+	original := configuration.DeepCopy()
+	for i := range configuration.Webhooks {
+		configuration.Webhooks[i].ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"validated": "yes"}}
+	}
+	require.NoError(t, api.Update(t.Context(), configuration))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		copied := object.DeepCopyObject().(client.Object)
+		assert.NoError(c, api.Create(t.Context(), copied, client.DryRunAll))
+	}, deadline, tick, "the API server takes up the changed webhooks")
+	require.NoError(t, api.Create(t.Context(), object))
+
+	original.ResourceVersion = configuration.ResourceVersion
+	require.NoError(t, api.Update(t.Context(), original))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		copied := object.DeepCopyObject().(client.Object)
+		copied.SetName("probe")
+		copied.SetResourceVersion("")
+		assert.Error(c, api.Create(t.Context(), copied, client.DryRunAll))
+	}, deadline, tick, "the API server takes up the restored webhooks")
+}

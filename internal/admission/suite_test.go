@@ -1,0 +1,163 @@
+package admission_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/admission"
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+// How long and how often the tests wait for the API server to take up a change.
+const (
+	deadline = 30 * time.Second
+	tick     = 50 * time.Millisecond
+)
+
+var (
+	// server talks to the API server of the suite.
+	server *rest.Config
+
+	// api is a client for it that refuses unknown fields, as kubectl apply does.
+	api client.Client
+
+	// warnings collects what the API server warns of.
+	warnings warningLog
+)
+
+// warningLog remembers warnings of the API server.
+type warningLog struct{ messages []string }
+
+// HandleWarningHeader implements rest.WarningHandler.
+func (l *warningLog) HandleWarningHeader(_ int, _, text string) {
+	l.messages = append(l.messages, text)
+}
+
+func TestMain(m *testing.M) {
+	code, err := runSuite(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// runSuite runs all tests against a real API server with our CRDs and webhooks.
+func runSuite(m *testing.M) (code int, err error) {
+	tools := filepath.Join(toolbox.Dir(), "bin")
+	for _, tool := range []string{"etcd", "kube-apiserver"} {
+		if _, err := os.Stat(filepath.Join(tools, tool)); err != nil {
+			return 1, fmt.Errorf("finding tool %s: it is not built yet, run `make tools` first: %w", tool, err)
+		}
+	}
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory:    tools,
+		CRDDirectoryPaths:        []string{"../../config/crd/bases"},
+		ErrorIfCRDPathMissing:    true,
+		WebhookInstallOptions:    envtest.WebhookInstallOptions{Paths: []string{"../../config/webhook/manifests.yaml"}},
+		ControlPlaneStartTimeout: 2 * time.Minute,
+	}
+	if server, err = environment.Start(); err != nil {
+		return 1, fmt.Errorf("starting the API server: %w", err)
+	}
+	defer func() {
+		if stopErr := environment.Stop(); err == nil && stopErr != nil {
+			err = fmt.Errorf("stopping the API server: %w", stopErr)
+		}
+	}()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stopped, err := startWebhooks(ctx, environment.WebhookInstallOptions)
+	if err != nil {
+		return 1, err
+	}
+	code = m.Run()
+	cancel()
+	return code, <-stopped
+}
+
+// startWebhooks runs a manager with the webhooks and returns when they answer. The channel yields how it ended.
+func startWebhooks(ctx context.Context, options envtest.WebhookInstallOptions) (<-chan error, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	if err := infrav1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(server, ctrl.Options{
+		Scheme:     scheme,
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: new(true)},
+		WebhookServer: webhook.NewServer(webhook.Options{
+			Host: options.LocalServingHost, Port: options.LocalServingPort, CertDir: options.LocalServingCertDir,
+		}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the manager: %w", err)
+	}
+	if err := admission.SetupWithManager(mgr); err != nil {
+		return nil, err
+	}
+	warning := rest.CopyConfig(server)
+	warning.WarningHandler = &warnings
+	strict, err := client.New(warning, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("making the client: %w", err)
+	}
+	api = client.WithFieldValidation(strict, metav1.FieldValidationStrict)
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- mgr.Start(ctx) }()
+	started := mgr.GetWebhookServer().StartedChecker()
+	return stopped, wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, time.Minute, true,
+		func(context.Context) (bool, error) { return started(nil) == nil, nil })
+}
+
+// namespace makes a namespace for one test.
+func namespace(t *testing.T) string {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	require.NoError(t, api.Create(t.Context(), ns))
+	return ns.Name
+}
+
+// manifests reads the objects of a file.
+func manifests(t *testing.T, path string) []*unstructured.Unstructured {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(string(content)), 4096)
+	var objects []*unstructured.Unstructured
+	for {
+		object := &unstructured.Unstructured{}
+		if decoder.Decode(object) != nil {
+			break
+		}
+		objects = append(objects, object)
+	}
+	require.NotEmpty(t, objects, "%s holds no object", path)
+	return objects
+}
