@@ -83,8 +83,8 @@ func expand(config map[string]string, placeholders *strings.Replacer) (map[strin
 	for _, argument := range slices.Sorted(maps.Keys(config)) {
 		value := config[argument]
 		expanded[argument] = placeholders.Replace(value)
-		unique = unique || strings.Contains(value, placeholderSuffix) ||
-			strings.Contains(value, placeholderNamespace) && strings.Contains(value, placeholderName)
+		// Namespace and name do not tell a cluster from a machine of the same name.
+		unique = unique || strings.Contains(value, placeholderSuffix)
 	}
 	return expanded, unique
 }

@@ -6,7 +6,10 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 )
@@ -21,6 +24,8 @@ const (
 type StateKeeper interface {
 	// Adopt makes the target's object the owner of its state, so that clusterctl move carries the state along.
 	Adopt(ctx context.Context, target Target) error
+	// Unlock breaks the lock of that ID on the target's state. Terraform's own way needs a workspace that can be opened.
+	Unlock(ctx context.Context, target Target, lockID string) error
 	// Remove deletes the target's state and lock, after everything in it was destroyed.
 	Remove(ctx context.Context, target Target) error
 }
@@ -47,7 +52,7 @@ func (k *SecretKeeper) Adopt(ctx context.Context, target Target) error {
 		if err := controllerutil.SetOwnerReference(target.Object, secret, k.Client.Scheme()); err != nil {
 			return fmt.Errorf("setting owner of state secret %s: %w", client.ObjectKeyFromObject(secret), err)
 		}
-		if len(before.OwnerReferences) == len(secret.OwnerReferences) {
+		if equality.Semantic.DeepEqual(before.OwnerReferences, secret.OwnerReferences) {
 			continue
 		}
 		if err := k.Client.Patch(ctx, secret, client.MergeFrom(before)); err != nil {
@@ -55,6 +60,30 @@ func (k *SecretKeeper) Adopt(ctx context.Context, target Target) error {
 		}
 	}
 	return nil
+}
+
+// Unlock implements StateKeeper. The Lease is deleted as it was seen, and only if its holder is the lock of that ID.
+func (k *SecretKeeper) Unlock(ctx context.Context, target Target, lockID string) error {
+	if !target.Backend.Kubernetes() {
+		return fmt.Errorf("breaking state lock %s: the workspace cannot be opened, use the tools of backend %s", lockID, target.Backend.Type)
+	}
+	lease := lockOf(target)
+	if err := k.Reader.Get(ctx, client.ObjectKeyFromObject(lease), lease); err != nil {
+		return fmt.Errorf("reading state lock %s: %w", client.ObjectKeyFromObject(lease), err)
+	}
+	if ptr.Deref(lease.Spec.HolderIdentity, "") != lockID {
+		return fmt.Errorf("breaking state lock %s: it has another holder by now", client.ObjectKeyFromObject(lease))
+	}
+	seen := client.Preconditions{UID: &lease.UID, ResourceVersion: &lease.ResourceVersion}
+	if err := k.Client.Delete(ctx, lease, seen); err != nil {
+		return fmt.Errorf("breaking state lock %s: %w", client.ObjectKeyFromObject(lease), err)
+	}
+	return nil
+}
+
+func lockOf(target Target) *coordinationv1.Lease {
+	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+		Namespace: target.Object.GetNamespace(), Name: "lock-tfstate-default-" + target.Backend.Suffix}}
 }
 
 // Remove implements StateKeeper. The other backends keep an empty state.
@@ -71,8 +100,7 @@ func (k *SecretKeeper) Remove(ctx context.Context, target Target) error {
 			return fmt.Errorf("deleting state secret %s: %w", client.ObjectKeyFromObject(&secrets.Items[i]), err)
 		}
 	}
-	lease := &coordinationv1.Lease{}
-	lease.Namespace, lease.Name = target.Object.GetNamespace(), "lock-tfstate-default-"+target.Backend.Suffix
+	lease := lockOf(target)
 	if err := k.Client.Delete(ctx, lease); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting state lock %s: %w", client.ObjectKeyFromObject(lease), err)
 	}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/capnt/capnt/internal/terraform"
 )
@@ -33,7 +34,7 @@ func (h *Holders) Dead(ctx context.Context, lock *terraform.LockInfo) (bool, err
 		return false, nil
 	}
 	if host == h.Host {
-		return lock.Created.Before(h.Started), nil
+		return !lock.Created.IsZero() && lock.Created.Before(h.Started), nil
 	}
 	if h.Namespace == "" || deployment(host) == "" || deployment(host) != deployment(h.Host) {
 		return false, nil
@@ -55,7 +56,8 @@ func deployment(pod string) string {
 }
 
 // breakDeadLock turns the failure of a run into its outcome. If the failure is a lock that a dead run of ours left behind,
-// the lock is broken and the run may be repeated at once.
+// the lock is broken and the run may be repeated at once. workspace is nil where not even that could be opened, because the
+// run died while it made the first, empty state.
 func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace Workspace, cause error) outcome {
 	failure := outcome{err: cause}
 	var failed *terraform.Error
@@ -63,10 +65,17 @@ func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace W
 		return failure
 	}
 	dead, err := p.Holders.Dead(ctx, failed.Lock)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Failed to find out whether the holder of a state lock is dead", "holder", failed.Lock.Who)
+	}
 	if err != nil || !dead {
 		return failure
 	}
-	if err := workspace.Unlock(ctx, failed.Lock.ID); err != nil {
+	unlock := func() error { return p.State.Unlock(ctx, target, failed.Lock.ID) }
+	if workspace != nil {
+		unlock = func() error { return workspace.Unlock(ctx, failed.Lock.ID) }
+	}
+	if err := unlock(); err != nil {
 		return outcome{err: fmt.Errorf("breaking the lock of a dead run of %s: %w", target.Kind, err)}
 	}
 	return outcome{superseded: true, unlocked: fmt.Sprintf("%s by %s since %s", failed.Lock.Operation, failed.Lock.Who, failed.Lock.Created.Format(time.RFC3339))}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
@@ -81,6 +84,8 @@ type Result struct {
 	Lost *LostError
 	// RetryAfter is when to come back although nothing else would call.
 	RetryAfter time.Duration
+	// LastPlan and LastApplied are the last plans that this process recorded and applied.
+	LastPlan, LastApplied *plan.Record
 	// Happened are the things that came to pass since the last step, in order, for events.
 	Happened []Happening
 }
@@ -102,7 +107,9 @@ func (p *Pipeline) Step(ctx context.Context, target Target) Result {
 		if p.submit(target, key, p.applyRun) {
 			result.State, result.Applying = Running, true
 		}
-	case Running, Locked, Failed, InSync, Lost, AwaitingDecision, Denied, Drifted:
+	case AwaitingDecision, Denied, Drifted:
+		result.RetryAfter = p.untilCheck(target, key)
+	case Running, Locked, Failed, InSync, Lost:
 	}
 	if result.State == NoPlan || result.State == PlanStale || result.State == Approved {
 		result.RetryAfter = backoffBase // the pool is stopping or was busy with this target a moment ago
@@ -119,7 +126,7 @@ func (p *Pipeline) Settled(target Target) bool {
 	}
 	settled := true
 	p.targets.with(key, func(m *memory) {
-		settled = len(m.unreported) == 0 && m.err == nil && !checkDue(target, m.checked, p.Clock.Now())
+		settled = len(m.unreported) == 0 && !m.unsettled && !checkDue(target, m.checked, p.Clock.Now())
 	})
 	return settled
 }
@@ -148,8 +155,10 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		observed.Lost = observed.Lost || m.lost != nil
 		observed.BackingOff = m.err != nil && m.failedFor == target.Workspace.Digest && now.Before(m.retryAt)
 		observed.LockHeld = lockHeld(m.err)
+		observed.Unsettled = m.unsettled
 		observed.CheckDue = checkDue(target, m.checked, now)
-		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost, Happened: report(m.unreported)}
+		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost,
+			LastPlan: m.lastPlan, LastApplied: m.lastApplied, Happened: report(m.unreported)}
 		if observed.BackingOff {
 			result.RetryAfter = m.retryAt.Sub(now)
 		}
@@ -171,9 +180,20 @@ func checkDue(target Target, remembered, now time.Time) bool {
 	return target.CheckInterval > 0 && now.Sub(last) >= target.CheckInterval
 }
 
+// untilCheck is the time until the target is compared again, in which a plan that waits is made anew; zero when never.
+func (p *Pipeline) untilCheck(target Target, key string) time.Duration {
+	var due time.Duration
+	p.targets.with(key, func(m *memory) {
+		if target.CheckInterval > 0 {
+			due = max(m.checked.Add(target.CheckInterval).Sub(p.Clock.Now()), time.Second)
+		}
+	})
+	return due
+}
+
 func (p *Pipeline) submit(target Target, key string, run func(ctx context.Context, target Target) outcome) bool {
 	return p.Pool.Submit(target.Kind, key, target.Object, func(ctx context.Context) {
-		result := run(ctx, target)
+		result := guarded(ctx, target, run)
 		if errors.Is(result.err, context.Canceled) && ctx.Err() != nil {
 			return // the manager is stopping: nothing was learned that the next one would not find out
 		}
@@ -185,6 +205,17 @@ func (p *Pipeline) submit(target Target, key string, run func(ctx context.Contex
 		}
 		p.targets.with(key, func(m *memory) { m.remember(result, target.Workspace.Digest, p.Clock.Now()) })
 	})
+}
+
+// guarded makes a failure of a run that panics: one object must not take the manager down, again and again, with all others.
+func guarded(ctx context.Context, target Target, run func(ctx context.Context, target Target) outcome) (result outcome) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			log.FromContext(ctx).Error(fmt.Errorf("panic: %v", cause), "A Terraform run panicked", "target", target.Key(), "stack", string(debug.Stack()))
+			result = outcome{err: errors.New("running Terraform: the manager panicked, which is a bug; its log says where")}
+		}
+	}()
+	return run(ctx, target)
 }
 
 func lostIn(err error) *LostError {

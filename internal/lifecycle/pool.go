@@ -32,6 +32,9 @@ func (p *Pool) Start(ctx context.Context) error {
 	p.ctx = ctx
 	p.mu.Unlock()
 	<-ctx.Done()
+	p.mu.Lock()
+	p.ctx = nil // whoever has submitted by now is waited for, and nobody else submits
+	p.mu.Unlock()
 	p.runs.Wait()
 	return nil
 }

@@ -20,35 +20,33 @@ type Happening struct {
 	Action  string
 	Reason  string
 	Message string
-	// Record is the plan that was recorded or applied, if one was.
-	Record *plan.Record
-	// Applied says that the record was applied.
-	Applied bool
 }
 
 // report turns the outcomes of runs into what is worth an event.
 func report(outcomes []outcome) []Happening {
 	var happenings []Happening
-	for _, o := range outcomes {
+	for i := range outcomes {
+		o := &outcomes[i]
 		if o.unlocked != "" {
 			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
 				Message: "Broke the state lock that a dead run of this manager had left: " + o.unlocked})
 		}
-		switch {
-		case o.planned != nil:
+		if o.planned != nil {
 			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Plan", Reason: infrav1.PlannedReason,
-				Message: o.planned.Record.Summary(), Record: &o.planned.Record})
-		case o.err != nil:
-			happenings = append(happenings, failure(o))
-		case o.record != nil:
+				Message: o.planned.Record.Summary()})
+		}
+		if o.carriedOut {
 			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Apply", Reason: appliedReason(o.record),
-				Message: fmt.Sprintf("Applied plan %.12s: %s", o.record.SHA256, o.record.Summary()), Record: o.record, Applied: true})
+				Message: fmt.Sprintf("Applied plan %.12s: %s", o.record.SHA256, o.record.Summary())})
+		}
+		if o.err != nil {
+			happenings = append(happenings, failure(o))
 		}
 	}
 	return happenings
 }
 
-func failure(o outcome) Happening {
+func failure(o *outcome) Happening {
 	happening := Happening{Type: corev1.EventTypeWarning, Action: "Plan", Reason: FailureReason(o.err), Message: o.err.Error()}
 	if o.record != nil {
 		happening.Action = "Apply"
@@ -167,15 +165,12 @@ func no(reason, message string) metav1.Condition {
 
 // Record notes in the Terraform status of an object what happened since the last step and what is in sync now.
 func (r Result) Record(status *infrav1.TerraformStatus, terraformVersion, providerVersion string) {
-	for _, happening := range r.Happened {
-		if happening.Record == nil {
-			continue
-		}
-		status.LastPlan = summarize(happening.Record)
-		if happening.Applied {
-			now := metav1.NewTime(happening.Record.Time)
-			status.LastAppliedTime = &now
-		}
+	if r.LastPlan != nil {
+		status.LastPlan = summarize(r.LastPlan)
+	}
+	if r.LastApplied != nil {
+		made := metav1.NewTime(r.LastApplied.Time)
+		status.LastAppliedTime = &made
 	}
 	if r.Applied != nil {
 		status.WorkspaceDigest, status.Lineage, status.Serial = r.Applied.WorkspaceDigest, r.Applied.Lineage, r.Applied.Serial

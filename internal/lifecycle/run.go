@@ -55,7 +55,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode) (
 func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	workspace, done, err := p.open(ctx, target, gateway.ReadOnly)
 	if err != nil {
-		return outcome{err: err}
+		return p.breakDeadLock(ctx, target, nil, err)
 	}
 	defer done()
 
@@ -94,14 +94,27 @@ func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspa
 	if err != nil {
 		return nil, fmt.Errorf("identifying infrastructure: %w", err)
 	}
-	if known.ID == "" && importID != "" {
-		files := target.Workspace.WithImport(target.Resource, importID).Files
-		return state, workspace.WriteFile(importFile, files[importFile])
+	if importID != "" {
+		return p.adoptInto(ctx, target, workspace, known, importID)
 	}
 	if known.Tainted && target.Hooks.Healthy != nil {
 		return p.untaint(ctx, target, workspace, known)
 	}
 	return state, nil
+}
+
+// adoptInto has the plan take existing infrastructure into the state, in place of what the state holds wrongly.
+func (p *Pipeline) adoptInto(ctx context.Context, target Target, workspace Workspace, known terraform.Resource, importID string) (*terraform.State, error) {
+	if known.Address != "" {
+		if err := workspace.Forget(ctx, target.Resource); err != nil {
+			return nil, err
+		}
+	}
+	files := target.Workspace.WithImport(target.Resource, importID).Files
+	if err := workspace.WriteFile(importFile, files[importFile]); err != nil {
+		return nil, err
+	}
+	return workspace.State(ctx)
 }
 
 func (p *Pipeline) untaint(ctx context.Context, target Target, workspace Workspace, known terraform.Resource) (*terraform.State, error) {
@@ -129,7 +142,7 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 		importID, err := target.Hooks.Identify(ctx, "")
 		var conflict *ConflictError
 		switch {
-		case errors.As(err, &conflict) || lostIn(err) != nil:
+		case errors.As(err, &conflict) && !conflict.Ours || lostIn(err) != nil:
 			// What is there is not ours, or nothing is there: nothing to destroy.
 		case err != nil:
 			return nil, fmt.Errorf("identifying infrastructure: %w", err)
@@ -163,7 +176,7 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	}
 	workspace, done, err := p.open(ctx, target, gateway.ReadWrite)
 	if err != nil {
-		return outcome{err: err}
+		return p.breakDeadLock(ctx, target, nil, err)
 	}
 	defer done()
 
@@ -184,18 +197,20 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 		failed.record = &stored.Record
 		return failed
 	}
-	return p.agree(ctx, target, workspace, outcome{record: &stored.Record, destroyed: target.Deleting()})
+	return p.agree(ctx, target, workspace, outcome{record: &stored.Record, carriedOut: true, destroyed: target.Deleting()})
 }
 
 // agree completes the outcome of a run after which infrastructure and workspace agree.
 func (p *Pipeline) agree(ctx context.Context, target Target, workspace Workspace, reached outcome) outcome {
 	state, err := workspace.State(ctx)
 	if err != nil {
-		return outcome{err: err}
+		reached.err = err
+		return reached
 	}
 	outputs, err := workspace.Outputs(ctx)
 	if err != nil {
-		return outcome{err: err}
+		reached.err = err
+		return reached
 	}
 	reached.outputs = outputs
 	reached.applied = &Applied{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial}

@@ -47,6 +47,8 @@ type Observed struct {
 	Lost bool
 	// BackingOff says that the last run failed and its retry is not due; LockHeld that a foreign lock was the cause.
 	BackingOff, LockHeld bool
+	// Unsettled says that the last run failed or was superseded: what it was for is still to be done.
+	Unsettled bool
 	// CheckDue says that it is time to look for drift.
 	CheckDue bool
 	// Plan is the recorded plan, if there is one, and Decision what was decided about it.
@@ -71,7 +73,7 @@ func Determine(o Observed) State {
 		return InSync
 	case o.Deleting:
 		return NoPlan
-	case o.Applied == o.Rendered && !o.CheckDue:
+	case o.Applied == o.Rendered && !o.CheckDue && !o.Unsettled:
 		return InSync
 	default:
 		return NoPlan

@@ -44,8 +44,8 @@ type Target struct {
 // Hooks are called from a run, outside of any reconcile. A nil hook is not called.
 type Hooks struct {
 	// Identify says which existing infrastructure Resource is. known is the ID that the state holds, or empty. It returns
-	// the ID to import, or empty when there is nothing to import; a *LostError when what is known disappeared; any other
-	// error stops the run.
+	// the ID to import, if need be in place of what is known, or empty when there is nothing to import; a *LostError when
+	// what is known disappeared; any other error stops the run.
 	Identify func(ctx context.Context, known string) (importID string, err error)
 	// Healthy reports whether the infrastructure of that ID is fit to be kept although the state calls it tainted.
 	Healthy func(ctx context.Context, id string) (bool, error)
@@ -80,9 +80,11 @@ func (e *LostError) Error() string {
 	return fmt.Sprintf("finding virtual machine %s: it disappeared from Prism Central without being deleted by this object", e.ID)
 }
 
-// ConflictError says that something that is not ours is where ours should be made.
+// ConflictError says that something is where ours should be made.
 type ConflictError struct {
 	Message string
+	// Ours says that it carries our mark, so that a deletion must not leave it behind.
+	Ours bool
 }
 
 func (e *ConflictError) Error() string { return e.Message }

@@ -29,8 +29,10 @@ type outcome struct {
 	destroyed bool
 	// superseded says that the plan turned out to be stale before it was applied.
 	superseded bool
-	// record is the record of the plan that was applied.
+	// record is the record of the plan that was applied, or that failed to be applied, as carriedOut says.
 	record *plan.Record
+	// carriedOut says that the plan was applied, even if reading back afterwards failed.
+	carriedOut bool
 	// unlocked is the lock of a dead run of ours that this run broke.
 	unlocked string
 }
@@ -43,6 +45,12 @@ type memory struct {
 	destroyed bool
 	lost      *LostError
 	checked   time.Time
+	// lastPlan and lastApplied are the last plans that were recorded and applied. They are reported with every step, so that
+	// a status that could not be written is written with the next one.
+	lastPlan, lastApplied *plan.Record
+
+	// unsettled says that the last run failed or was superseded, which leaves its work to be done.
+	unsettled bool
 	failures  int
 	retryAt   time.Time
 	err       error
@@ -80,6 +88,13 @@ func (t *tracker) forget(key string) {
 func (m *memory) remember(o outcome, digest string, now time.Time) {
 	m.unreported = append(m.unreported, o)
 	m.checked = now
+	m.unsettled = o.err != nil || o.superseded
+	if o.planned != nil {
+		m.lastPlan = &o.planned.Record
+	}
+	if o.carriedOut {
+		m.lastApplied = o.record
+	}
 	if o.err != nil {
 		m.err, m.failedFor = o.err, digest
 		m.retryAt = now.Add(backoff(m.failures))

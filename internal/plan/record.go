@@ -143,6 +143,8 @@ func actionsOf(change *tfjson.Change) []Action {
 		actions = append(actions, ActionDelete)
 	case change.Actions.Forget():
 		actions = append(actions, ActionForget)
+	case !change.Actions.NoOp() && !change.Actions.Read():
+		actions = append(actions, ActionReplace) // a combination that is not known is taken for the worst
 	}
 	return actions
 }
