@@ -1,0 +1,85 @@
+package prismsim_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/e2e/prismsim"
+)
+
+const smallMachine = `
+resource "nutanix_virtual_machine" "vm" {
+  name         = "vm-1"
+  description  = "first"
+  cluster_uuid = "%CLUSTER%"
+  nic_list { subnet_uuid = "%SUBNET%" }
+}
+`
+
+// small gives a workspace with one small machine.
+func small(t *testing.T) (*terraform, *prismsim.Server) {
+	t.Helper()
+	tf, s := newTerraform(t, "")
+	tf.write("main.tf", smallConfig(t, s))
+	return tf, s
+}
+
+func (tf *terraform) fails(text string) {
+	tf.t.Helper()
+	output, code := tf.run("apply", "-auto-approve", "-input=false")
+	require.NotZero(tf.t, code, output)
+	assert.Contains(tf.t, output, text)
+}
+
+// TestTerraformMeetsFaults shows that the faults do to the unmodified provider what the same faults of a real Prism
+// Central do: which errors it reports, and what they leave behind.
+func TestTerraformMeetsFaults(t *testing.T) {
+	t.Parallel()
+	tf, s := small(t)
+	vms := prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Times: 1}
+
+	for _, step := range []struct {
+		change func(*prismsim.Fault)
+		want   string
+		left   int
+	}{
+		{func(f *prismsim.Fault) { f.Status = http.StatusServiceUnavailable }, "SERVICE_UNAVAILABLE", 0},
+		{func(f *prismsim.Fault) { f.Status = http.StatusTooManyRequests }, "RATE_LIMIT_EXCEEDED", 0},
+		{func(f *prismsim.Fault) { f.Drop = true }, "EOF", 0},
+		{func(f *prismsim.Fault) { f.DropReply = true }, "EOF", 1},
+		{func(f *prismsim.Fault) { f.TaskError = "INTERNAL_ERROR: no luck" }, "error_detail: INTERNAL_ERROR: no luck", 0},
+		{func(f *prismsim.Fault) { f.TaskError, f.AfterWork = "INTERNAL_ERROR: late", true }, "error_detail: INTERNAL_ERROR: late", 1},
+	} {
+		fault := vms
+		step.change(&fault)
+		set(t, s, fault)
+		tf.fails(step.want)
+		require.Eventually(t, func() bool { return len(s.VMs()) == step.left }, 10*time.Second, time.Millisecond, "%+v", fault)
+		assert.Empty(t, tf.must("state", "list"), "the provider forgets a VM whose creation failed")
+		for _, vm := range s.VMs() {
+			require.NoError(t, s.DeleteVM(vm.UUID))
+		}
+	}
+
+	s.SetPassword("changed")
+	tf.fails("invalid auth Credentials")
+	s.SetPassword(testPassword)
+	tf.apply()
+
+	// Gone behind Terraform's back: the provider recognises the answer and plans a new one.
+	require.NoError(t, s.DeleteVM(s.VMs()[0].UUID))
+	output := tf.must("plan", "-input=false")
+	assert.Contains(t, output, "1 to add, 0 to change, 0 to destroy")
+}
+
+func smallConfig(t *testing.T, s *prismsim.Server) string {
+	t.Helper()
+	return strings.NewReplacer(
+		"%CLUSTER%", named(t, s, "cluster", "nutanix-cluster-1"), "%SUBNET%", named(t, s, "subnet", "vm-network"),
+	).Replace(smallMachine)
+}
