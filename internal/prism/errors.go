@@ -134,10 +134,11 @@ func Retryable(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// notFound turns the answer "there is no such entity" into a NotFoundError and leaves other errors alone.
+// notFound turns the answer "there is no such entity" into a NotFoundError and leaves other errors alone: a bare 404 is
+// one of a proxy or of a Prism Central that is restarting, and says nothing about the entity.
 func notFound(err error, kind, identifier string) error {
 	var status *StatusError
-	if errors.As(err, &status) && (status.Status == http.StatusNotFound || status.Reason == "ENTITY_NOT_FOUND") {
+	if errors.As(err, &status) && (status.Status == http.StatusNotFound && status.Reason != "" || status.Reason == "ENTITY_NOT_FOUND") {
 		return &NotFoundError{Kind: kind, Identifier: identifier}
 	}
 	return err

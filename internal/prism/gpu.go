@@ -76,6 +76,15 @@ func (r gpuRequest) String() string {
 // host; a GPU that is requested twice is needed twice. One that no host has is a *NotFoundError, one that is in use an
 // *UnavailableError.
 func (c *Client) GPUs(ctx context.Context, requests []infrav1.NutanixGPU, prismElementUUID string) ([]GPU, error) {
+	return c.findGPUs(ctx, requests, prismElementUUID, hostGPU.free)
+}
+
+// GPUModels is GPUs for a VM that exists: it holds its own, so that whether others are free does not matter.
+func (c *Client) GPUModels(ctx context.Context, requests []infrav1.NutanixGPU, prismElementUUID string) ([]GPU, error) {
+	return c.findGPUs(ctx, requests, prismElementUUID, func(hostGPU) bool { return true })
+}
+
+func (c *Client) findGPUs(ctx context.Context, requests []infrav1.NutanixGPU, prismElementUUID string, usable func(hostGPU) bool) ([]GPU, error) {
 	if len(requests) == 0 {
 		return nil, nil
 	}
@@ -97,7 +106,7 @@ func (c *Client) GPUs(ctx context.Context, requests []infrav1.NutanixGPU, prismE
 	}) {
 		inventory = append(inventory, host.Status.Resources.GPUList)
 	}
-	return placeGPUs(wanted, inventory, prismElementUUID)
+	return placeGPUs(wanted, inventory, prismElementUUID, usable)
 }
 
 func checkGPU(request infrav1.NutanixGPU, index int) (gpuRequest, error) {
@@ -110,12 +119,12 @@ func checkGPU(request infrav1.NutanixGPU, index int) (gpuRequest, error) {
 	return gpuRequest{}, &InvalidError{Field: fmt.Sprintf("gpus[%d]", index), Reason: `type has to be "name" or "deviceID", and the field of that name has to be set`}
 }
 
-// placeGPUs finds a host whose free GPUs serve all requests; hosts are the GPU lists of the hosts.
-func placeGPUs(wanted []gpuRequest, hosts [][]hostGPU, prismElementUUID string) ([]GPU, error) {
+// placeGPUs finds a host whose usable GPUs serve all requests; hosts are the GPU lists of the hosts.
+func placeGPUs(wanted []gpuRequest, hosts [][]hostGPU, prismElementUUID string, usable func(hostGPU) bool) ([]GPU, error) {
 	var lacking gpuRequest
 	most := -1
 	for _, host := range hosts {
-		found, missing := takeGPUs(wanted, host)
+		found, missing := takeGPUs(wanted, host, usable)
 		if len(found) == len(wanted) {
 			return found, nil
 		}
@@ -136,13 +145,13 @@ func placeGPUs(wanted []gpuRequest, hosts [][]hostGPU, prismElementUUID string) 
 	}
 }
 
-// takeGPUs takes a free GPU of the host for each request, and returns the first request for which there is none.
-func takeGPUs(wanted []gpuRequest, host []hostGPU) (found []GPU, missing gpuRequest) {
+// takeGPUs takes a usable GPU of the host for each request, and returns the first request for which there is none.
+func takeGPUs(wanted []gpuRequest, host []hostGPU, usable func(hostGPU) bool) (found []GPU, missing gpuRequest) {
 	taken := make([]bool, len(host))
 	for _, request := range wanted {
 		at := -1
 		for i, gpu := range host {
-			if !taken[i] && gpu.free() && request.matches(gpu) {
+			if !taken[i] && usable(gpu) && request.matches(gpu) {
 				at = i
 				break
 			}

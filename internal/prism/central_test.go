@@ -1,0 +1,191 @@
+package prism
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// central answers the v3 API from testdata: one file per kind, holding the entities as Prism Central describes them.
+type central struct {
+	*httptest.Server
+	mu       sync.Mutex
+	kinds    map[string][]map[string]any
+	fail     http.HandlerFunc // answers instead, when it is set
+	requests []string         // path and body
+}
+
+func newCentral(t *testing.T) *central {
+	t.Helper()
+	c := &central{kinds: map[string][]map[string]any{}}
+	files, err := filepath.Glob("testdata/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var entities []map[string]any
+		require.NoError(t, json.Unmarshal(data, &entities), file)
+		c.kinds[strings.TrimSuffix(filepath.Base(file), ".json")] = entities
+	}
+	c.Server = httptest.NewTLSServer(http.HandlerFunc(c.serve))
+	t.Cleanup(c.Close)
+	return c
+}
+
+// uuid is the n-th UUID of a kind of testdata: 1 cluster, 2 subnet, 3 image, 4 project, 5 host, 6 vm, 8 storage container.
+func uuid(kind, n int) string {
+	return fmt.Sprintf("%08d-0000-4000-8000-%012d", kind, n)
+}
+
+func byName(name string) infrav1.NutanixResourceIdentifier {
+	return infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierName, Name: &name}
+}
+
+func byUUID(uuid string) infrav1.NutanixResourceIdentifier {
+	return infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierUUID, UUID: &uuid}
+}
+
+func (c *central) bundle() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw})
+}
+
+func (c *central) upstream() Upstream {
+	return Upstream{Address: c.Listener.Addr().String(), CABundle: c.bundle(), Username: "admin", Password: "pw"}
+}
+
+func (c *central) client(t *testing.T) *Client {
+	t.Helper()
+	client, err := New(c.upstream(), Options{})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
+// failWith lets all requests from now on be answered by handler.
+func (c *central) failWith(handler http.HandlerFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail = handler
+}
+
+func (c *central) seen() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := c.requests
+	c.requests = nil
+	return seen
+}
+
+func (c *central) serve(w http.ResponseWriter, req *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	body, _ := io.ReadAll(req.Body)
+	path := strings.TrimPrefix(req.URL.EscapedPath(), basePath)
+	c.requests = append(c.requests, strings.TrimSpace(path+" "+string(body)))
+	if c.fail != nil {
+		c.fail(w, req)
+		return
+	}
+	if username, password, _ := req.BasicAuth(); username != "admin" || password != "pw" {
+		refuse(w, http.StatusUnauthorized, "AUTHENTICATION_REQUIRED", "Authentication required.")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	kind, rest, _ := strings.Cut(path, "/")
+	switch {
+	case req.Method == http.MethodPost && rest == "list":
+		c.list(w, kind, body)
+	case req.Method == http.MethodPost && kind == "groups":
+		c.groups(w, body)
+	case req.Method == http.MethodGet && kind == "categories":
+		category(w, rest)
+	case req.Method == http.MethodGet:
+		c.get(w, kind, rest)
+	default:
+		refuse(w, http.StatusNotFound, "NOT_FOUND", "no such path")
+	}
+}
+
+func (c *central) list(w http.ResponseWriter, kind string, body []byte) {
+	var request listRequest
+	_ = json.Unmarshal(body, &request)
+	var matches []map[string]any
+	for _, entity := range c.kinds[kind] {
+		attribute, value, filtered := strings.Cut(request.Filter, "==")
+		// Clusters do not honour filters; VMs know their name by another attribute.
+		known := map[string]string{"subnets": "name", "projects": "name", "vms": "vm_name"}[kind] == attribute
+		if !filtered || !known || entity["spec"].(map[string]any)["name"] == value {
+			matches = append(matches, entity)
+		}
+	}
+	if request.Length == 0 {
+		request.Length = len(matches)
+	}
+	page := matches[min(request.Offset, len(matches)):min(request.Offset+request.Length, len(matches))]
+	reply(w, map[string]any{
+		"api_version": "3.1",
+		"metadata":    map[string]any{"kind": request.Kind, "total_matches": len(matches), "length": len(page), "offset": request.Offset},
+		"entities":    page,
+	})
+}
+
+func (c *central) groups(w http.ResponseWriter, body []byte) {
+	var request groupsRequest
+	_ = json.Unmarshal(body, &request)
+	all := c.kinds[request.EntityType+"s"]
+	count := request.GroupMemberCount
+	if count == 0 {
+		count = len(all)
+	}
+	page := all[min(request.GroupMemberOffset, len(all)):min(request.GroupMemberOffset+count, len(all))]
+	reply(w, map[string]any{
+		"entity_type": request.EntityType, "filtered_group_count": 1, "total_group_count": 1,
+		"group_results": []any{map[string]any{"total_entity_count": len(all), "entity_results": page}},
+	})
+}
+
+func (c *central) get(w http.ResponseWriter, kind, id string) {
+	for _, entity := range c.kinds[kind] {
+		if entity["metadata"].(map[string]any)["uuid"] == id {
+			reply(w, entity)
+			return
+		}
+	}
+	refuse(w, http.StatusNotFound, "ENTITY_NOT_FOUND", "The entity "+id+" is not found")
+}
+
+func category(w http.ResponseWriter, path string) {
+	switch path {
+	case "Env%2FStage/a%20b":
+		reply(w, map[string]any{"api_version": "3.1", "name": "Env/Stage", "value": "a b", "description": nil, "system_defined": false})
+	case "Env%2FStage/other":
+		refuse(w, http.StatusUnprocessableEntity, "CATEGORY_NAME_VALUE_MISMATCH", "no such value")
+	default:
+		refuse(w, http.StatusNotFound, "ENTITY_NOT_FOUND", "no such category")
+	}
+}
+
+func reply(w io.Writer, value any) {
+	_ = json.NewEncoder(w).Encode(value)
+}
+
+func refuse(w http.ResponseWriter, status int, reason, message string) {
+	w.WriteHeader(status)
+	reply(w, map[string]any{
+		"api_version": "3.1", "code": status, "kind": "error", "state": "ERROR",
+		"message_list": []any{map[string]any{"message": message, "reason": reason}},
+	})
+}

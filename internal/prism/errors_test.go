@@ -1,0 +1,123 @@
+package prism
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestErrorsSayWhatHappenedAndWhetherItMayPass(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		handler   http.HandlerFunc
+		message   string
+		retryable bool
+	}{
+		{"429", status(429), "it answered 429 Too Many Requests (R: M)", true},
+		{"500", status(500), "it answered 500 Internal Server Error (R: M)", true},
+		{"503", status(503), "it answered 503", true},
+		{"408", status(408), "it answered 408", true},
+		{"422", status(422), "it answered 422 Unprocessable Entity (R: M)", false},
+		{"302", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "https://elsewhere.invalid/")
+			w.WriteHeader(http.StatusFound)
+		}, "it answered 302", false},
+		{"an error without state", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, `{"code":429,"reason":"x"}`)
+		}, "it answered 429", true},
+		{"an error under status", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusConflict)
+			_, _ = io.WriteString(w, `{"status":{"state":"ERROR","message_list":[{"message":"M2","reason":"R2"}]}}`)
+		}, "(R2: M2)", false},
+		{"a page instead of an answer", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "<html>maintenance</html>")
+		}, "reading the answer of Prism Central", true},
+		{"an answer that breaks off", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, `{"metadata":`)
+		}, "reading the answer of Prism Central", true},
+		{"401", status(401), "the credentials are refused (M); correct the Secret", false},
+		{"403", status(403), "the account lacks the permission (M)", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			central := newCentral(t)
+			central.failWith(test.handler)
+			err := central.client(t).Ping(t.Context())
+			require.ErrorContains(t, err, test.message)
+			assert.Equal(t, test.retryable, Retryable(err))
+			assert.Equal(t, test.retryable, Retryable(fmt.Errorf("resolving: %w", err)))
+			assert.NotContains(t, err.Error(), "pw")
+		})
+	}
+}
+
+func status(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { refuse(w, code, "R", "M") }
+}
+
+func TestPing(t *testing.T) {
+	central := newCentral(t)
+	require.NoError(t, central.client(t).Ping(t.Context()))
+	upstream := central.upstream()
+	upstream.Password = "wrong"
+	client, err := New(upstream, Options{})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	var refused *AuthenticationError
+	require.ErrorAs(t, client.Ping(t.Context()), &refused)
+	assert.Equal(t, upstream.Address, refused.Address)
+}
+
+func TestAWrongCertificateIsTyped(t *testing.T) {
+	central := newCentral(t)
+	upstream := central.upstream()
+	upstream.CABundle = nil
+	client, err := New(upstream, Options{})
+	require.NoError(t, err)
+	err = client.Ping(t.Context())
+	var certificate *CertificateError
+	require.ErrorAs(t, err, &certificate)
+	assert.False(t, Retryable(err))
+	assert.Empty(t, central.seen())
+}
+
+func TestNoConnectionMayPass(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	client, err := New(Upstream{Address: address, Username: "u", Password: "p"}, Options{})
+	require.NoError(t, err)
+	assert.True(t, Retryable(client.Ping(t.Context())))
+
+	central := newCentral(t)
+	release := make(chan struct{})
+	central.failWith(func(http.ResponseWriter, *http.Request) { <-release })
+	ctx, cancel := context.WithTimeout(t.Context(), 1)
+	defer cancel()
+	err = central.client(t).Ping(ctx)
+	close(release)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.True(t, Retryable(err))
+}
+
+func TestOtherErrorsDoNotPass(t *testing.T) {
+	assert.False(t, Retryable(nil))
+	assert.False(t, Retryable(errors.New("other")))
+	for _, err := range []error{
+		&NotFoundError{"image", `name "x"`}, &AmbiguousError{"image", `name "x"`, []string{"a", "b"}}, &InvalidError{"f", "r"},
+		&WrongPrismElementError{`name "n"`, "pe", []string{"other"}}, &UnavailableError{GPU: "g"}, &CredentialError{}, &TrustBundleError{},
+	} {
+		assert.False(t, Retryable(err), err.Error())
+		assert.Equal(t, strings.ToLower(err.Error()[:1]), err.Error()[:1])
+	}
+}

@@ -1,0 +1,256 @@
+package prism
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// lookup is one row of a table: what is looked up, and the UUID or the error that comes of it.
+type lookup struct {
+	name string
+	id   infrav1.NutanixResourceIdentifier
+	want string
+	err  error
+}
+
+func (l lookup) check(t *testing.T, got Entity, err error) {
+	t.Helper()
+	if l.err != nil {
+		assert.Equal(t, l.err, err)
+		assert.Empty(t, got)
+		assert.False(t, Retryable(err))
+		return
+	}
+	require.NoError(t, err)
+	assert.Equal(t, l.want, got.UUID)
+	assert.NotEmpty(t, got.Name)
+}
+
+func TestPrismElement(t *testing.T) {
+	client := newCentral(t).client(t)
+	for _, test := range []lookup{
+		{"by name", byName("pe-two"), uuid(1, 2), nil},
+		{"in another case", byName("pe-ONE"), uuid(1, 1), nil},
+		{"by UUID", byUUID(uuid(1, 1)), uuid(1, 1), nil},
+		{"Prism Central by name", byName("Unnamed"), "", &NotFoundError{"Prism Element", `name "Unnamed"`}},
+		{"Prism Central by UUID", byUUID(uuid(1, 9)), "", &NotFoundError{"Prism Element", `uuid "` + uuid(1, 9) + `"`}},
+		{"none of that name", byName("pe"), "", &NotFoundError{"Prism Element", `name "pe"`}},
+		{"none of that UUID", byUUID(uuid(1, 8)), "", &NotFoundError{"Prism Element", `uuid "` + uuid(1, 8) + `"`}},
+		{"two that differ by case", byName("twin"), "", &AmbiguousError{"Prism Element", `name "twin"`, []string{uuid(1, 3), uuid(1, 4)}}},
+		{"neither", infrav1.NutanixResourceIdentifier{Type: "name"}, "", &InvalidError{"cluster", `type has to be "uuid" or "name", and the field of that name has to be set`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := client.PrismElement(t.Context(), test.id)
+			test.check(t, got, err)
+		})
+	}
+}
+
+func TestSubnet(t *testing.T) {
+	client := newCentral(t).client(t)
+	for _, test := range []lookup{
+		{"the one of the Prism Element", byName("net"), uuid(2, 1), nil},
+		{"by UUID", byUUID(uuid(2, 1)), uuid(2, 1), nil},
+		{"overlay", byName("overlay"), uuid(2, 4), nil},
+		{"overlay by UUID", byUUID(uuid(2, 4)), uuid(2, 4), nil},
+		{"on several Prism Elements", byName("stretched"), uuid(2, 5), nil},
+		{"a name that means something in FIQL", byName("vlan173|ncn (dev), a;b"), uuid(2, 8), nil},
+		{"on another Prism Element", byName("only-two"), "", &WrongPrismElementError{`name "only-two"`, uuid(1, 1), []string{"pe-two"}}},
+		{"on another Prism Element, by UUID", byUUID(uuid(2, 2)), "", &WrongPrismElementError{`uuid "` + uuid(2, 2) + `"`, uuid(1, 1), []string{"pe-two"}}},
+		{"in another case", byName("NET"), "", &NotFoundError{"subnet", `name "NET"`}},
+		{"twice", byName("double"), "", &AmbiguousError{"subnet", `name "double"`, []string{uuid(2, 6), uuid(2, 7)}}},
+		{"being deleted", byName("going"), "", &NotFoundError{"subnet", `name "going"`}},
+		{"none", byUUID(uuid(2, 99)), "", &NotFoundError{"subnet", `uuid "` + uuid(2, 99) + `"`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := client.Subnet(t.Context(), test.id, uuid(1, 1))
+			test.check(t, got, err)
+		})
+	}
+}
+
+func TestImage(t *testing.T) {
+	client := newCentral(t).client(t)
+	for _, test := range []lookup{
+		{"by name", byName("ubuntu"), uuid(3, 1), nil},
+		{"in another case", byName("UBUNTU"), uuid(3, 1), nil},
+		{"by UUID", byUUID(uuid(3, 2)), uuid(3, 2), nil},
+		{"two that differ by case", byName("rocky"), "", &AmbiguousError{"image", `name "rocky"`, []string{uuid(3, 2), uuid(3, 3)}}},
+		{"being deleted", byName("going"), "", &NotFoundError{"image", `name "going"`}},
+		{"being deleted, by UUID", byUUID(uuid(3, 9)), "", &NotFoundError{"image", `uuid "` + uuid(3, 9) + `"`}},
+		{"none", byName("windows"), "", &NotFoundError{"image", `name "windows"`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := client.Image(t.Context(), test.id)
+			test.check(t, got.Entity, err)
+			if test.err == nil {
+				assert.Greater(t, got.SizeBytes, int64(2<<30))
+			}
+		})
+	}
+}
+
+func TestImageLookup(t *testing.T) {
+	client := newCentral(t).client(t)
+	for _, test := range []struct {
+		name, format, version, want, err string
+	}{
+		{"the newest that is not being deleted, and not 1.33.10", "", "v1.33.1", uuid(3, 5), ""},
+		{"without v", "", "1.33.10", uuid(3, 7), ""},
+		{"a regular expression", "^capx-{{.BaseOS}}-{{.K8sVersion}}-a$", "v1.33.1", uuid(3, 4), ""},
+		{"no version in the format", "ubuntu$", "v1.33.1", uuid(3, 1), ""},
+		{"none", "", "v1.99.0", "", `a name that matches "capx-ubuntu-22.04-1.99.0-*"`},
+		{"a bad expression", "capx-({{.BaseOS}}", "v1.33.1", "", "no regular expression"},
+		{"a bad template", "capx-{{.BaseOS", "v1.33.1", "", "no Go template"},
+		{"an unknown field", "capx-{{.Flavour}}", "v1.33.1", "", "cannot be rendered"},
+		{"a failing function", "{{index .BaseOS 99}}", "v1.33.1", "", "cannot be rendered"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			lookup := infrav1.NutanixImageLookup{BaseOS: "ubuntu-22.04"}
+			if test.format != "" {
+				lookup.Format = &test.format
+			}
+			image, err := client.ImageLookup(t.Context(), lookup, test.version)
+			if test.err != "" {
+				assert.ErrorContains(t, err, test.err)
+				assert.False(t, Retryable(err))
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, test.want, image.UUID)
+		})
+	}
+}
+
+func TestNewestDecidesTiesByUUID(t *testing.T) {
+	images := make([]intent[imageResources], 3)
+	for i := range images {
+		images[i].Metadata.UUID = uuid(3, 3-i)
+		images[i].Metadata.CreationTime = time.Unix(1, 0)
+	}
+	assert.Equal(t, uuid(3, 3), newest(images).UUID)
+}
+
+func TestProject(t *testing.T) {
+	client := newCentral(t).client(t)
+	for _, test := range []lookup{
+		{"by name", byName("default"), uuid(4, 1), nil},
+		{"with a space", byName("team a"), uuid(4, 2), nil},
+		{"by UUID", byUUID(uuid(4, 3)), uuid(4, 3), nil},
+		{"none", byName("team"), "", &NotFoundError{"project", `name "team"`}},
+		{"none of that UUID", byUUID(uuid(4, 9)), "", &NotFoundError{"project", `uuid "` + uuid(4, 9) + `"`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := client.Project(t.Context(), test.id)
+			test.check(t, got, err)
+		})
+	}
+}
+
+func TestStorageContainer(t *testing.T) {
+	client := newCentral(t).client(t)
+	kind := "storage container of Prism Element " + uuid(1, 1)
+	for _, test := range []lookup{
+		{"the one of the Prism Element", byName("SelfServiceContainer"), uuid(8, 1), nil},
+		{"by UUID", byUUID(uuid(8, 1)), uuid(8, 1), nil},
+		{"on another Prism Element", byName("fast"), "", &NotFoundError{kind, `name "fast"`}},
+		{"on another Prism Element, by UUID", byUUID(uuid(8, 3)), "", &NotFoundError{kind, `uuid "` + uuid(8, 3) + `"`}},
+		{"twice", byName("double"), "", &AmbiguousError{kind, `name "double"`, []string{uuid(8, 4), uuid(8, 5)}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := client.StorageContainer(t.Context(), test.id, uuid(1, 1))
+			test.check(t, got, err)
+		})
+	}
+}
+
+func TestCategoryExists(t *testing.T) {
+	client := newCentral(t).client(t)
+	for value, want := range map[string]bool{"a b": true, "other": false, "../x": false} {
+		exists, err := client.CategoryExists(t.Context(), "Env/Stage", value)
+		require.NoError(t, err)
+		assert.Equal(t, want, exists, value)
+	}
+	_, err := client.CategoryExists(t.Context(), "", "x")
+	assert.ErrorContains(t, err, "key and value have to be set")
+}
+
+func TestVM(t *testing.T) {
+	client := newCentral(t).client(t)
+	vm, err := client.VM(t.Context(), uuid(6, 1))
+	require.NoError(t, err)
+	assert.Equal(t, &VM{
+		UUID: uuid(6, 1), Name: "m-1", Description: "CAPNT default/m-1", PowerState: "ON", State: "COMPLETE",
+		Categories:   map[string]string{"KubernetesClusterName": "c1"},
+		Addresses:    []string{"10.1.0.12", "fd00::12", "10.2.0.12"},
+		PrismElement: uuid(1, 1),
+	}, vm)
+	_, err = client.VM(t.Context(), uuid(6, 99))
+	assert.Equal(t, &NotFoundError{"VM", `uuid "` + uuid(6, 99) + `"`}, err)
+	_, err = client.VM(t.Context(), "")
+	assert.ErrorContains(t, err, "resolving vmUUID")
+}
+
+func TestVMsByName(t *testing.T) {
+	central := newCentral(t)
+	client := central.client(t)
+	for name, want := range map[string][]string{
+		"m-1":              {uuid(6, 1)},
+		"m-2":              {uuid(6, 2), uuid(6, 3), uuid(6, 4)},
+		"a (b)":            {uuid(6, 5)},
+		"m":                nil,
+		"m-2,vm_name==m-1": nil,
+	} {
+		vms, err := client.VMsByName(t.Context(), name)
+		require.NoError(t, err)
+		var got []string
+		for _, vm := range vms {
+			got = append(got, vm.UUID)
+		}
+		assert.Equal(t, want, got, name)
+	}
+	_, err := client.VMsByName(t.Context(), "")
+	assert.Error(t, err)
+}
+
+func TestOnlyPlainNamesAreFiltered(t *testing.T) {
+	assert.Equal(t, "vm_name==m-1.example_2", equals("vm_name", "m-1.example_2"))
+	for _, name := range []string{"a b", "a,b", "a;b", "a|b", "(a)", "a*", "a=b", "a~", "ü", `a\`, "a'b", "a!b"} {
+		assert.Empty(t, equals("name", name), name)
+	}
+}
+
+func TestListsAreReadToTheirEnd(t *testing.T) {
+	for _, count := range []int{0, 1, 99, 100, 101, 200, 1234} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) {
+			central := newCentral(t)
+			vms := make([]map[string]any, count)
+			for i := range vms {
+				vms[i] = map[string]any{"metadata": map[string]any{"uuid": uuid(6, i)}, "spec": map[string]any{"name": "same"}}
+			}
+			central.kinds["vms"] = vms
+			found, err := central.client(t).VMsByName(t.Context(), "same")
+			require.NoError(t, err)
+			assert.Len(t, found, count)
+			assert.Len(t, central.seen(), max(1, (count+99)/100))
+		})
+	}
+}
+
+func TestGroupsAreReadToTheirEnd(t *testing.T) {
+	central := newCentral(t)
+	last := central.kinds["storage_containers"][2]
+	for range 250 {
+		central.kinds["storage_containers"] = append([]map[string]any{{"entity_id": uuid(8, 77)}}, central.kinds["storage_containers"]...)
+	}
+	found, err := central.client(t).StorageContainer(t.Context(), byName("fast"), uuid(1, 2))
+	require.NoError(t, err)
+	assert.Equal(t, last["entity_id"], found.UUID)
+	assert.Len(t, central.seen(), 3)
+}
