@@ -78,6 +78,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, nutanixCluster); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if r.Ignores(nutanixCluster) {
+		return ctrl.Result{}, nil
+	}
 	cluster, err := util.GetOwnerCluster(ctx, r.Client, nutanixCluster.ObjectMeta)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("getting the Cluster that owns NutanixCluster %s: %w", request, err)

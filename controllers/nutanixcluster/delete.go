@@ -20,6 +20,10 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 	if !controllerutil.ContainsFinalizer(s.nutanixCluster, infrav1.NutanixClusterFinalizer) {
 		return ctrl.Result{}, nil
 	}
+	gone, err := r.Gone(ctx, s.nutanixCluster, infrav1.NutanixClusterFinalizer)
+	if err != nil || gone {
+		return ctrl.Result{}, err
+	}
 	machines := &infrav1.NutanixMachineList{}
 	if err := r.Client.List(ctx, machines, client.InNamespace(s.nutanixCluster.Namespace),
 		client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}); err != nil {

@@ -39,20 +39,24 @@ func (r *Reconciler) validateFailureDomains(ctx context.Context, s *scope) (ctrl
 	}
 	published := make([]clusterv1.FailureDomain, 0, len(domains))
 	var problems []string
-	retry := false
+	passing := true
 	for _, domain := range domains {
 		attributes, err := r.resolve(ctx, s, domain)
 		if err != nil {
 			problem := provisioning.Diagnose(err)
 			problems = append(problems, fmt.Sprintf("failure domain %s: %s", domain.name, problem.Message))
-			retry = retry || problem.Retry
+			passing = passing && problem.Retry
 			continue
 		}
 		published = append(published, clusterv1.FailureDomain{Name: domain.name, ControlPlane: ptr.To(domain.controlPlane), Attributes: attributes})
 	}
 	if len(problems) > 0 {
+		reason := infrav1.FailureDomainsInvalidReason
+		if passing {
+			reason = infrav1.PrismUnreachableReason
+		}
 		return s.stop(infrav1.FailureDomainsValidatedCondition, &provisioning.Problem{
-			Reason: infrav1.FailureDomainsInvalidReason, Message: strings.Join(problems, "; "), Retry: retry})
+			Reason: reason, Message: strings.Join(problems, "; "), Retry: passing})
 	}
 	s.nutanixCluster.Status.FailureDomains = published
 	provisioning.Set(s.nutanixCluster, infrav1.FailureDomainsValidatedCondition, metav1.ConditionTrue, infrav1.FailureDomainsValidatedReason, "")

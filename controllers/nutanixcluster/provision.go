@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -52,6 +53,7 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 		Applied:       applied,
 		Checked:       checked,
 		CheckInterval: r.CheckInterval(s.nutanixCluster),
+		Unsettled:     conditions.IsFalse(s.nutanixCluster, infrav1.AppliedCondition),
 	}, nil
 }
 

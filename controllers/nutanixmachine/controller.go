@@ -69,6 +69,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, nutanixMachine); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if r.Ignores(nutanixMachine) {
+		return ctrl.Result{}, nil
+	}
 	scope, err := r.scope(ctx, nutanixMachine)
 	if err != nil || scope == nil {
 		return ctrl.Result{}, err
@@ -124,6 +127,8 @@ type scope struct {
 	access         *prism.Access
 	// outputs are what the workspace put out, when a run of this process read them.
 	outputs *outputs
+	// seen is the virtual machine as Prism Central knows it, once somebody has looked.
+	seen *seen
 	// unfinished says that a step waits for something that will call.
 	unfinished bool
 }

@@ -9,6 +9,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/providerid"
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -18,13 +19,23 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 	if !controllerutil.ContainsFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer) {
 		return ctrl.Result{}, nil
 	}
-	if r.HasWorkspaceKey(s.nutanixMachine) {
+	gone, err := r.Gone(ctx, s.nutanixMachine, infrav1.NutanixMachineFinalizer)
+	if err != nil || gone {
+		return ctrl.Result{}, err
+	}
+	if r.mayExist(s.nutanixMachine) {
 		if result, err := r.destroy(ctx, s); err != nil || !result.IsZero() || s.unfinished {
 			return result, err
 		}
 	}
 	controllerutil.RemoveFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer)
 	return ctrl.Result{}, nil
+}
+
+// mayExist reports whether there may be a virtual machine: Terraform may have run, or the object took one over.
+func (r *Reconciler) mayExist(machine *infrav1.NutanixMachine) bool {
+	_, published := providerid.Parse(machine.Spec.ProviderID)
+	return published || r.HasWorkspaceKey(machine)
 }
 
 func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error) {

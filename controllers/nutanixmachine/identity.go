@@ -46,17 +46,19 @@ type identity struct {
 func (i identity) identify(ctx context.Context, known string) (string, error) {
 	published, _ := providerid.Parse(i.machine.Spec.ProviderID)
 	if known != "" {
-		return "", i.requireKnown(ctx, known, published)
+		return i.requireKnown(ctx, known, published)
 	}
 	for _, named := range []string{published, i.machine.Status.VMUUID} {
 		if named == "" {
 			continue
 		}
-		_, err := i.client.VM(ctx, named)
+		vm, err := i.client.VM(ctx, named)
 		var notFound *prism.NotFoundError
 		switch {
-		case err == nil:
+		case err == nil && named == published:
 			return named, nil
+		case err == nil:
+			return named, i.requireUsable(*vm)
 		case !errors.As(err, &notFound):
 			return "", err
 		case named == published:
@@ -66,17 +68,18 @@ func (i identity) identify(ctx context.Context, known string) (string, error) {
 	return i.findByName(ctx)
 }
 
-// requireKnown looks whether what the state knows is still there. A machine that was never published may be made again.
-func (i identity) requireKnown(ctx context.Context, known, published string) error {
+// requireKnown looks whether what the state knows is still there. A machine that was never published may be made again,
+// unless there is another one of its name.
+func (i identity) requireKnown(ctx context.Context, known, published string) (string, error) {
 	_, err := i.client.VM(ctx, known)
 	var notFound *prism.NotFoundError
-	if errors.As(err, &notFound) {
-		if published == "" {
-			return nil
-		}
-		return &lifecycle.LostError{ID: known}
+	switch {
+	case errors.As(err, &notFound) && published == "":
+		return i.findByName(ctx)
+	case errors.As(err, &notFound):
+		return "", &lifecycle.LostError{ID: known}
 	}
-	return err
+	return "", err
 }
 
 func (i identity) findByName(ctx context.Context) (string, error) {
@@ -94,7 +97,7 @@ func (i identity) findByName(ctx context.Context) (string, error) {
 	case len(machines) == 0:
 		return "", nil
 	case len(ours) > 1:
-		return "", &lifecycle.ConflictError{Message: fmt.Sprintf(
+		return "", &lifecycle.ConflictError{Ours: true, Message: fmt.Sprintf(
 			"%d virtual machines named %s carry the mark of this NutanixMachine (%s): delete all but one of them in Prism Central", len(ours), i.name, uuids(ours))}
 	case len(ours) == 0:
 		return "", &lifecycle.ConflictError{Message: fmt.Sprintf(
@@ -116,11 +119,18 @@ func (i identity) requireUsable(vm prism.VM) error {
 	}
 }
 
-// healthy implements lifecycle.Hooks.Healthy.
+// healthy implements lifecycle.Hooks.Healthy. A machine that is gone is not healthy; of one that Prism Central has not
+// finished it cannot be said yet.
 func (i identity) healthy(ctx context.Context, id string) (bool, error) {
 	vm, err := i.client.VM(ctx, id)
-	if err != nil {
+	var notFound *prism.NotFoundError
+	switch {
+	case errors.As(err, &notFound):
+		return false, nil
+	case err != nil:
 		return false, err
+	case vm.State != "COMPLETE" && vm.State != "ERROR":
+		return false, i.requireUsable(*vm)
 	}
 	return vm.State == "COMPLETE" && marked(vm.Description, i.machine), nil
 }

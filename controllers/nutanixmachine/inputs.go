@@ -12,6 +12,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -102,12 +103,11 @@ func gatherDisks(ctx context.Context, s *scope, place placement, inputs *rendere
 	var data []renderer.Disk
 	if bootsFromImage(s) {
 		name := spec.BootstrapRef.Name
-		bootstrap, err := s.access.Client.Image(ctx, infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierName, Name: &name})
+		bootstrap, err := s.image(ctx, infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierName, Name: &name})
 		if err != nil {
 			return fmt.Errorf("resolving spec.bootstrapRef: %w", err)
 		}
-		data = append(data, renderer.Disk{DeviceType: renderer.DeviceCDROM, AdapterType: renderer.AdapterIDE,
-			Image: &renderer.Ref{UUID: bootstrap.UUID, Name: bootstrap.Name}})
+		data = append(data, renderer.Disk{DeviceType: renderer.DeviceCDROM, AdapterType: renderer.AdapterIDE, Image: &bootstrap})
 	}
 	for i := range spec.DataDisks {
 		disk, err := resolveDisk(ctx, s, spec.DataDisks[i], inputs.PrismElement.UUID)
@@ -125,20 +125,37 @@ func gatherDisks(ctx context.Context, s *scope, place placement, inputs *rendere
 func resolveImage(ctx context.Context, s *scope) (renderer.Ref, error) {
 	spec := &s.nutanixMachine.Spec
 	if spec.ImageLookup != nil {
-		image, err := s.access.Client.ImageLookup(ctx, *spec.ImageLookup, s.machine.Spec.Version)
+		found, err := s.access.Client.ImageLookup(ctx, *spec.ImageLookup, s.machine.Spec.Version)
+		image, err := s.onceUsed(renderer.Ref{UUID: found.UUID, Name: found.Name}, err)
 		if err != nil {
 			return renderer.Ref{}, fmt.Errorf("resolving spec.imageLookup: %w", err)
 		}
-		return renderer.Ref{UUID: image.UUID, Name: image.Name}, nil
+		return image, nil
 	}
 	if spec.Image == nil {
 		return renderer.Ref{}, &provisioning.Problem{Reason: infrav1.InvalidSpecReason, Message: "spec.image and spec.imageLookup are both unset: set one of them in the template"}
 	}
-	image, err := s.access.Client.Image(ctx, *spec.Image)
+	image, err := s.image(ctx, *spec.Image)
 	if err != nil {
 		return renderer.Ref{}, fmt.Errorf("resolving spec.image: %w", err)
 	}
-	return renderer.Ref{UUID: image.UUID, Name: image.Name}, nil
+	return image, nil
+}
+
+func (s *scope) image(ctx context.Context, identifier infrav1.NutanixResourceIdentifier) (renderer.Ref, error) {
+	found, err := s.access.Client.Image(ctx, identifier)
+	return s.onceUsed(renderer.Ref{UUID: found.UUID, Name: found.Name}, err)
+}
+
+// onceUsed forgives a machine that exists that an image it was made from is gone, or has a namesake: it has its disks, and
+// the workspace ignores what becomes of them.
+func (s *scope) onceUsed(image renderer.Ref, err error) (renderer.Ref, error) {
+	var notFound *prism.NotFoundError
+	var ambiguous *prism.AmbiguousError
+	if s.uuid() != "" && (errors.As(err, &notFound) || errors.As(err, &ambiguous)) {
+		return renderer.Ref{UUID: nowhere, Name: "an image that is gone"}, nil
+	}
+	return image, err
 }
 
 // deviceTypes translates the device types of the API.
@@ -153,11 +170,11 @@ func resolveDisk(ctx context.Context, s *scope, spec infrav1.NutanixMachineVMDis
 		disk.DeviceType, disk.AdapterType, disk.Index = deviceTypes[device.DeviceType], string(device.AdapterType), int(device.DeviceIndex)
 	}
 	if spec.DataSource != nil {
-		image, err := s.access.Client.Image(ctx, *spec.DataSource)
+		image, err := s.image(ctx, *spec.DataSource)
 		if err != nil {
 			return disk, err
 		}
-		disk.Image = &renderer.Ref{UUID: image.UUID, Name: image.Name}
+		disk.Image = &image
 	}
 	if storage := spec.StorageConfig; storage != nil {
 		disk.FlashMode = storage.DiskMode == infrav1.NutanixMachineDiskModeFlash
@@ -174,7 +191,11 @@ func resolveDisk(ctx context.Context, s *scope, spec infrav1.NutanixMachineVMDis
 
 // gatherGPUs resolves the GPUs. A machine that exists holds its own, which therefore are not free any more.
 func gatherGPUs(ctx context.Context, s *scope, _ placement, inputs *renderer.Machine) error {
-	gpus, err := s.access.Client.GPUs(ctx, s.nutanixMachine.Spec.GPUs, inputs.PrismElement.UUID)
+	find := s.access.Client.GPUs
+	if s.uuid() != "" || s.nutanixMachine.Status.VMUUID != "" {
+		find = s.access.Client.GPUModels
+	}
+	gpus, err := find(ctx, s.nutanixMachine.Spec.GPUs, inputs.PrismElement.UUID)
 	if err != nil {
 		return fmt.Errorf("resolving spec.gpus: %w", err)
 	}

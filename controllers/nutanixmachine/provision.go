@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -54,7 +56,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	case lifecycle.InSync:
 		return ctrl.Result{}, s.readBack(result)
 	case lifecycle.Lost:
-		s.lose(infrav1.VMLostReason, "the virtual machine disappeared from Prism Central; it is not made again with stale bootstrap data: delete the Machine, or let a MachineHealthCheck replace it")
+		s.lose()
 	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.AwaitingDecision, lifecycle.Denied, lifecycle.Approved,
 		lifecycle.Running, lifecycle.Locked, lifecycle.Drifted, lifecycle.Failed:
 	}
@@ -82,6 +84,7 @@ func (r *Reconciler) check(s *scope) lifecycle.Target {
 		Applied:       applied,
 		Checked:       checked,
 		CheckInterval: r.CheckInterval(s.nutanixCluster),
+		Unsettled:     conditions.IsFalse(s.nutanixMachine, infrav1.AppliedCondition),
 		Lost:          s.nutanixMachine.Status.FailureReason != nil && *s.nutanixMachine.Status.FailureReason == infrav1.VMLostReason,
 	}
 }
@@ -132,8 +135,13 @@ func (s *scope) readBack(result lifecycle.Result) error {
 	return nil
 }
 
-// lose records a failure that only a new machine cures.
-func (s *scope) lose(reason, message string) {
+// lose records that the machine is gone, which only a new one cures.
+func (s *scope) lose() {
+	reason := infrav1.VMLostReason
+	message := "the virtual machine disappeared from Prism Central; it is not made again with stale bootstrap data: delete the Machine, or let a MachineHealthCheck replace it"
+	if s.uuid() != "" {
+		message = "virtual machine " + s.uuid() + strings.TrimPrefix(message, "the virtual machine")
+	}
 	s.nutanixMachine.Status.FailureReason, s.nutanixMachine.Status.FailureMessage = &reason, &message
 	provisioning.Set(s.nutanixMachine, infrav1.AppliedCondition, metav1.ConditionFalse, reason, message)
 }

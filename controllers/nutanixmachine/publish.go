@@ -26,48 +26,57 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	}
 	s.nutanixMachine.Spec.ProviderID = providerid.Format(uuid)
 	s.nutanixMachine.Status.VMUUID = uuid
-	addresses, err := r.addresses(ctx, s, uuid)
-	if err != nil {
+	addresses, err := s.addresses(ctx)
+	var notFound *prism.NotFoundError
+	switch {
+	case errors.As(err, &notFound):
+		s.lose()
+		s.unfinished = true
+		return ctrl.Result{}, nil
+	case err != nil && ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false):
+		return ctrl.Result{}, nil // it keeps the addresses that it had; observe is about to say what is wrong
+	case err != nil:
 		return s.stop(infrav1.AddressesAssignedCondition, provisioning.Diagnose(err))
 	}
-	if len(addresses) == 0 {
+	list := machineAddresses(s.machine.Name, addresses)
+	if len(list) == 1 {
 		return s.stop(infrav1.AddressesAssignedCondition, &provisioning.Problem{
 			Reason:  infrav1.WaitingForAddressesReason,
 			Message: "the virtual machine has no address: Prism Central assigns one where the subnet has IP management, otherwise it shows what the guest got from DHCP",
 			Retry:   true,
 		})
 	}
-	s.nutanixMachine.Status.Addresses = machineAddresses(s.machine.Name, addresses)
+	s.nutanixMachine.Status.Addresses = list
 	provisioning.Set(s.nutanixMachine, infrav1.AddressesAssignedCondition, metav1.ConditionTrue, infrav1.AddressesAssignedReason, "")
 	s.nutanixMachine.Status.Initialization.Provisioned = ptr.To(true)
 	return ctrl.Result{}, nil
 }
 
-// addresses are those that the workspace put out, or those that Prism Central knows meanwhile. A machine that has
-// disappeared keeps the ones it had: observe is about to say so.
-func (r *Reconciler) addresses(ctx context.Context, s *scope, uuid string) ([]string, error) {
-	if s.outputs != nil && len(s.outputs.Addresses) > 0 {
+// addresses are those that the workspace put out, or those that Prism Central knows meanwhile.
+func (s *scope) addresses(ctx context.Context) ([]string, error) {
+	if s.outputs != nil && len(machineAddresses("", s.outputs.Addresses)) > 1 {
 		return s.outputs.Addresses, nil
 	}
-	vm, err := s.access.Client.VM(ctx, uuid)
-	var notFound *prism.NotFoundError
-	if errors.As(err, &notFound) {
-		return published(s.nutanixMachine.Status.Addresses), nil
-	}
+	vm, err := s.look(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return vm.Addresses, nil
 }
 
-func published(addresses []clusterv1.MachineAddress) []string {
-	var list []string
-	for _, address := range addresses {
-		if address.Type == clusterv1.MachineInternalIP {
-			list = append(list, address.Address)
-		}
+// seen is what looking at the virtual machine gave.
+type seen struct {
+	vm  *prism.VM
+	err error
+}
+
+// look reads the virtual machine in Prism Central, once in a reconcile.
+func (s *scope) look(ctx context.Context) (*prism.VM, error) {
+	if s.seen == nil {
+		vm, err := s.access.Client.VM(ctx, s.uuid())
+		s.seen = &seen{vm, err}
 	}
-	return list
+	return s.seen.vm, s.seen.err
 }
 
 // machineAddresses lists the host name, then the addresses in the order of the network cards. Link-local addresses are of
@@ -82,19 +91,16 @@ func machineAddresses(hostName string, addresses []string) []clusterv1.MachineAd
 	return list
 }
 
-// observe looks at the virtual machine itself, which between two plans may have disappeared or got other addresses.
+// observe says whether Prism Central can be asked about the virtual machine, which publish has looked at unless a run has
+// just done so.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error) {
-	if s.outputs != nil {
-		return ctrl.Result{RequeueAfter: r.HealthInterval}, nil // a run has just looked
+	if s.outputs != nil && s.seen == nil {
+		return ctrl.Result{RequeueAfter: r.HealthInterval}, nil
 	}
-	_, err := s.access.Client.VM(ctx, s.uuid())
-	var notFound *prism.NotFoundError
-	switch {
-	case errors.As(err, &notFound):
-		s.lose(infrav1.VMLostReason, "virtual machine "+s.uuid()+" disappeared from Prism Central; it is not made again with stale bootstrap data: delete the Machine, or let a MachineHealthCheck replace it")
-	case err != nil:
-		provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionFalse, provisioning.Diagnose(err).Reason, err.Error())
-	default:
+	if _, err := s.look(ctx); err != nil {
+		problem := provisioning.Diagnose(err)
+		provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionFalse, problem.Reason, problem.Message)
+	} else {
 		provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionTrue, infrav1.InputsResolvedReason, "")
 	}
 	return ctrl.Result{RequeueAfter: r.HealthInterval}, nil

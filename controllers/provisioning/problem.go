@@ -3,6 +3,7 @@ package provisioning
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,13 +38,21 @@ func (p *Problem) After() time.Duration {
 }
 
 // kindReasons are the reasons for what Prism Central has none of, or more than one of, by the kind that prism reports.
-var kindReasons = map[string]struct{ notFound, ambiguous string }{
+var kindReasons = map[string]lookUpReasons{
 	prism.KindPrismElement:     {infrav1.PrismElementNotFoundReason, infrav1.PrismElementAmbiguousReason},
 	prism.KindSubnet:           {infrav1.SubnetNotFoundReason, infrav1.SubnetAmbiguousReason},
 	prism.KindImage:            {infrav1.ImageNotFoundReason, infrav1.ImageAmbiguousReason},
 	prism.KindProject:          {infrav1.ProjectNotFoundReason, infrav1.ProjectAmbiguousReason},
 	prism.KindStorageContainer: {infrav1.StorageContainerNotFoundReason, infrav1.StorageContainerAmbiguousReason},
 	prism.KindGPU:              {infrav1.GPUNotFoundReason, infrav1.GPUNotFoundReason},
+}
+
+type lookUpReasons struct{ notFound, ambiguous string }
+
+// reasonsOf finds the reasons of a kind; prism says of some kinds where it looked ("GPU of Prism Element ...").
+func reasonsOf(kind string) lookUpReasons {
+	kind, _, _ = strings.Cut(kind, " of ")
+	return kindReasons[kind]
 }
 
 // Diagnose puts an error into the words of a condition. An error that it does not know is taken for a passing fault.
@@ -71,9 +80,9 @@ func reasonOf(err error) string {
 	case errors.As(err, &misplaced):
 		return infrav1.SubnetWrongPrismElementReason
 	case errors.As(err, &notFound):
-		return kindReasons[notFound.Kind].notFound
+		return reasonsOf(notFound.Kind).notFound
 	case errors.As(err, &ambiguous):
-		return kindReasons[ambiguous.Kind].ambiguous
+		return reasonsOf(ambiguous.Kind).ambiguous
 	case errors.As(err, &unavailable):
 		return infrav1.GPUUnavailableReason
 	case errors.As(err, &invalid):

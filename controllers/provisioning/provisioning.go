@@ -12,8 +12,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/lifecycle"
@@ -42,6 +45,25 @@ type Dependencies struct {
 type Object interface {
 	client.Object
 	conditions.Setter
+}
+
+// Ignores reports whether an object is none of this manager's business: it is for another watch filter, or managed by
+// something else. The watches of other kinds call for such objects too.
+func (d *Dependencies) Ignores(object client.Object) bool {
+	return d.WatchFilterValue != "" && object.GetLabels()[clusterv1.WatchLabel] != d.WatchFilterValue ||
+		annotations.IsExternallyManaged(object)
+}
+
+// Gone asks past the cache whether an object that is being deleted has lost the finalizer, or is gone. A reconcile that
+// comes right after the last one still sees it in the cache, and would have Terraform make a state that nobody removes.
+func (d *Dependencies) Gone(ctx context.Context, object client.Object, finalizer string) (bool, error) {
+	now := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
+	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(object), now); apierrors.IsNotFound(err) {
+		return true, nil
+	} else if err != nil {
+		return false, fmt.Errorf("reading %s past the cache: %w", client.ObjectKeyFromObject(object), err)
+	}
+	return now.GetUID() != object.GetUID() || !controllerutil.ContainsFinalizer(now, finalizer), nil
 }
 
 // Settings works out backend, provider version and drift interval of an object of the cluster.
@@ -112,8 +134,8 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	for _, happening := range result.Happened {
 		d.Recorder.Eventf(object, nil, happening.Type, happening.Reason, happening.Action, "%s", bounded(happening.Message))
 	}
-	if result.State == lifecycle.Running && !result.Applying && conditions.IsTrue(object, infrav1.AppliedCondition) {
-		return // looking for drift does not make an object that is in sync unready
+	if result.State == lifecycle.Running && !result.Applying && (result.Err != nil || conditions.IsTrue(object, infrav1.AppliedCondition)) {
+		return // looking for drift does not make an object that is in sync unready, and trying again does not hide why
 	}
 	for _, condition := range result.Conditions(!object.GetDeletionTimestamp().IsZero()) {
 		conditions.Set(object, condition)

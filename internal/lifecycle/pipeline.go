@@ -155,7 +155,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		observed.Lost = observed.Lost || m.lost != nil
 		observed.BackingOff = m.err != nil && m.failedFor == target.Workspace.Digest && now.Before(m.retryAt)
 		observed.LockHeld = lockHeld(m.err)
-		observed.Unsettled = m.unsettled
+		observed.Unsettled = m.unsettled || target.Unsettled && m.applied == nil
 		observed.CheckDue = checkDue(target, m.checked, now)
 		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost,
 			LastPlan: m.lastPlan, LastApplied: m.lastApplied, Happened: report(m.unreported)}

@@ -33,6 +33,9 @@ type Target struct {
 	Hooks Hooks
 	// Applied is what the object's status remembers of the last apply.
 	Applied Applied
+	// Unsettled says that the object's status calls the last run unfinished. It counts until a run of this process has
+	// established what is applied.
+	Unsettled bool
 	// Lost says that the object's status calls the infrastructure lost.
 	Lost bool
 	// Checked is when the infrastructure was last compared with the workspace, and CheckInterval how often that is due;
