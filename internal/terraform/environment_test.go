@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -51,14 +50,17 @@ func TestNothingIsInherited(t *testing.T) {
 				Files: workspace(server.backend(), oneResource("one")),
 				Env:   map[string]string{"OWN": "own", "BOTH": "own"},
 			})
-			var once sync.Once
-			var children []map[string]string
+			seen := make(chan []map[string]string, 1)
 			server.whenRead(func() {
-				once.Do(func() { children = childEnvironments(t, terraform.config.ScratchDir) })
+				select {
+				case seen <- childEnvironments(t, terraform.config.ScratchDir):
+				default:
+				}
 			})
 			_, err := run.State(t.Context())
 			require.NoError(t, err)
 
+			children := <-seen
 			require.Len(t, children, 1)
 			dir := string(run.dir)
 			assert.Equal(t, map[string]string{

@@ -15,8 +15,13 @@ var panicLine = regexp.MustCompile(`(?m)panic: .*$`)
 
 // failure turns the error of terraform-exec and the error output of the process into an *Error.
 func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err error) *Error {
-	plain := plainText(r.stderr.String())
+	// Before anything is cut off: half a secret is not recognised.
+	plain := shortened(r.scrub.text(plainText(r.stderr.String())))
 	blocks := errorBlocks(plain)
+	for i := range blocks {
+		// Again: a secret that was wrapped shows itself on one line only.
+		blocks[i] = r.scrub.text(blocks[i])
+	}
 	failure := &Error{Verb: verb}
 	switch {
 	case ctx.Err() != nil:
@@ -32,10 +37,6 @@ func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err err
 	}
 	if failure.Class == LockHeld {
 		failure.Lock = parseLock(plain, begin)
-	}
-	for i := range blocks {
-		// Before anything is cut off: half a secret is not recognised.
-		blocks[i] = r.scrub.text(blocks[i])
 	}
 	failure.Message = bounded(r.scrub.text(collapse(message(failure, blocks, plain, err))))
 	return failure

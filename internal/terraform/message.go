@@ -65,3 +65,14 @@ func bounded(message string) string {
 	}
 	return string(runes[:messageLimit]) + " ..."
 }
+
+// outputLimit bounds what is read of a command's error output, in bytes: a crash prints the stacks of everything.
+const outputLimit = 16 << 10
+
+// shortened keeps the beginning of a long output and its end.
+func shortened(output string) string {
+	if len(output) <= outputLimit {
+		return output
+	}
+	return output[:outputLimit/2] + "\n" + output[len(output)-outputLimit/2:]
+}

@@ -6,21 +6,30 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
+// prismAnswer is what a Prism Central answers, and what becomes of it.
+type prismAnswer struct {
+	name   string
+	status int
+	body   string
+	want   Class
+}
+
 // TestProviderFailuresAreClassified lets the real provider meet a Prism Central that answers every request the same way.
 func TestProviderFailuresAreClassified(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		const password = "token-of-this-run"
-		var status int
-		var body string
+		var answer atomic.Pointer[prismAnswer]
 		prism := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(status)
-			_, _ = w.Write([]byte(body))
+			now := answer.Load()
+			w.WriteHeader(now.status)
+			_, _ = w.Write([]byte(now.body))
 		}))
 		t.Cleanup(prism.Close)
 		address, err := url.Parse(prism.URL)
@@ -50,12 +59,7 @@ import {
 			Env:      map[string]string{"NUTANIX_ENDPOINT": address.Hostname(), "NUTANIX_USERNAME": "user-of-this-run", "NUTANIX_PASSWORD": password},
 			CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: prism.Certificate().Raw}),
 		})
-		for _, test := range []struct {
-			name   string
-			status int
-			body   string
-			want   Class
-		}{
+		for _, test := range []prismAnswer{
 			{"wrong password", 401, `{}`, Authentication},
 			{"server error", 500, `{"state":"ERROR","code":500,"message_list":[{"message":"broken","reason":"INTERNAL_ERROR"}]}`, Transient},
 			{"too many requests", 429, `{"state":"ERROR","code":429,"message_list":[{"message":"slow down ` + password + `","reason":"TOO_MANY_REQUESTS"}]}`, Transient},
@@ -64,7 +68,7 @@ import {
 			{"quota", 422, `{"state":"ERROR","code":422,"message_list":[{"message":"Quota exceeded","reason":"QUOTA"}]}`, Quota},
 			{"crash", 429, `{"code":429,"reason":"without a state"}`, ProviderPanic},
 		} {
-			status, body = test.status, test.body
+			answer.Store(&test)
 			_, err := run.Plan(t.Context(), PlanOptions{})
 			assert.Equal(t, test.want, ClassOf(err), "%s: %v", test.name, err)
 			assert.NotContains(t, err.Error(), password, test.name)

@@ -117,7 +117,7 @@ resource "terraform_data" "slow" {
 // waitForFile waits until a file exists.
 func waitForFile(t *testing.T, path string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return fileExists(path) }, 30*time.Second, 10*time.Millisecond, "waiting for %s", path)
+	require.Eventually(t, func() bool { return fileExists(path) }, time.Minute, 10*time.Millisecond, "waiting for %s", path)
 }
 
 // writeFile makes an empty file.
