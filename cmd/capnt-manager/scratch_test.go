@@ -1,0 +1,83 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// shortDir is a directory whose path is short enough for the sockets of providers, which t.TempDir is not always.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "s-")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
+	return dir
+}
+
+func entries(t *testing.T, dir string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	return paths
+}
+
+func TestScratchIsPrivateAndGoes(t *testing.T) {
+	root := filepath.Join(shortDir(t), "made")
+	scratch, err := newScratch(root)
+	require.NoError(t, err)
+	info, err := os.Stat(scratch.path)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+
+	require.NoError(t, scratch.remove())
+	assert.Empty(t, entries(t, root))
+}
+
+func TestScratchOfADeadManagerGoesAndThatOfALivingOneStays(t *testing.T) {
+	root := shortDir(t)
+	dead, err := newScratch(root)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dead.path, "kubeconfig"), []byte("secret"), 0o600))
+	require.NoError(t, dead.lock.Close()) // what the kernel does when a process is killed
+	living, err := newScratch(root)
+	require.NoError(t, err)
+	assert.Equal(t, []string{living.path}, entries(t, root))
+
+	third, err := newScratch(root)
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{living.path, third.path}, entries(t, root))
+	require.NoError(t, third.remove())
+	require.NoError(t, living.remove())
+}
+
+func TestScratchLeavesOthersAlone(t *testing.T) {
+	root := shortDir(t)
+	other := filepath.Join(root, "capnt-of-somebody-else")
+	require.NoError(t, os.Mkdir(other, 0o700))
+	scratch, err := newScratch(root)
+	require.NoError(t, err)
+	require.NoError(t, scratch.remove())
+	assert.Equal(t, []string{other}, entries(t, root))
+}
+
+func TestScratchThatCannotBeIsNamed(t *testing.T) {
+	file := filepath.Join(shortDir(t), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for name, root := range map[string]string{
+		"a file":   file,
+		"too long": filepath.Join(shortDir(t), strings.Repeat("x", maxScratchPath)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newScratch(root)
+			require.ErrorContains(t, err, "--scratch-dir="+root)
+			if name == "too long" {
+				assert.Empty(t, entries(t, root))
+			}
+		})
+	}
+}

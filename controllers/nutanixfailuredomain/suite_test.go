@@ -1,0 +1,166 @@
+package nutanixfailuredomain
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+// How long and how often the tests wait for the controller.
+const (
+	deadline = 30 * time.Second
+	tick     = 20 * time.Millisecond
+)
+
+var (
+	// api is a client of the API server that the controller under test works on.
+	api client.Client
+	// central answers for Prism Central.
+	central = &double{answers: map[string]error{}}
+)
+
+func TestMain(m *testing.M) {
+	code, err := runSuite(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// runSuite runs all tests against a real API server and a manager with the controller.
+func runSuite(m *testing.M) (code int, err error) {
+	tools := filepath.Join(toolbox.Dir(), "bin")
+	for _, tool := range []string{"etcd", "kube-apiserver"} {
+		if _, err := os.Stat(filepath.Join(tools, tool)); err != nil {
+			return 1, fmt.Errorf("finding tool %s: it is not built yet, run `make tools` first: %w", tool, err)
+		}
+	}
+	core, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output()
+	if err != nil {
+		return 1, fmt.Errorf("looking for the CRDs of Cluster API: %w", err)
+	}
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory:    tools,
+		CRDDirectoryPaths:        []string{"../../config/crd/bases", filepath.Join(strings.TrimSpace(string(core)), "core/config/crd/bases")},
+		ErrorIfCRDPathMissing:    true,
+		ControlPlaneStartTimeout: 2 * time.Minute,
+	}
+	config, err := environment.Start()
+	if err != nil {
+		return 1, fmt.Errorf("starting the API server: %w", err)
+	}
+	defer func() {
+		if stopErr := environment.Stop(); err == nil && stopErr != nil {
+			err = fmt.Errorf("stopping the API server: %w", stopErr)
+		}
+	}()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, clusterv1.AddToScheme, infrav1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return 1, err
+		}
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
+	if err != nil {
+		return 1, fmt.Errorf("making the manager: %w", err)
+	}
+	return runTests(m, mgr)
+}
+
+func runTests(m *testing.M, mgr ctrl.Manager) (int, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	reconciler := &Reconciler{
+		Client:    mgr.GetClient(),
+		Reader:    mgr.GetAPIReader(),
+		Inventory: central.of,
+		Recorder:  mgr.GetEventRecorder("capnt"),
+	}
+	if err := reconciler.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
+		return 1, err
+	}
+	var err error
+	if api, err = client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()}); err != nil {
+		return 1, fmt.Errorf("making the client: %w", err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- mgr.Start(ctx) }()
+	code := m.Run()
+	cancel()
+	return code, <-stopped
+}
+
+// double is a Prism Central for each namespace, that has everything unless it is told otherwise.
+type double struct {
+	mu      sync.Mutex
+	answers map[string]error
+}
+
+// fail makes everything that is asked about an entity in a namespace fail; nil heals it.
+func (d *double) fail(namespace, entity string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answers[namespace+"/"+entity] = err
+}
+
+func (d *double) of(_ context.Context, cluster *infrav1.NutanixCluster) (Inventory, error) {
+	return inventory{double: d, namespace: cluster.Namespace}, nil
+}
+
+type inventory struct {
+	double    *double
+	namespace string
+}
+
+func (i inventory) answer(id infrav1.NutanixResourceIdentifier) (prism.Entity, error) {
+	i.double.mu.Lock()
+	defer i.double.mu.Unlock()
+	return prism.Entity{UUID: "uuid-of-" + strings.TrimSpace(*id.Name), Name: *id.Name}, i.double.answers[i.namespace+"/"+*id.Name]
+}
+
+func (i inventory) PrismElement(_ context.Context, id infrav1.NutanixResourceIdentifier) (prism.Entity, error) {
+	return i.answer(id)
+}
+
+func (i inventory) Subnet(_ context.Context, id infrav1.NutanixResourceIdentifier, _ string) (prism.Entity, error) {
+	return i.answer(id)
+}
+
+// namespace makes a namespace for one test.
+func namespace(t *testing.T) string {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	require.NoError(t, api.Create(t.Context(), ns))
+	return ns.Name
+}
+
+// create creates objects.
+func create(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, object := range objects {
+		require.NoError(t, api.Create(t.Context(), object), "creating %T %s", object, object.GetName())
+	}
+}
