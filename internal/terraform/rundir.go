@@ -38,7 +38,7 @@ func newRunDir(scratch string) (runDir, *os.File, error) {
 		return "", nil, err
 	}
 	dir := runDir(path)
-	held, err := claim(dir)
+	held, err := claim(dir, os.O_CREATE)
 	if err != nil {
 		return dir, nil, err
 	}

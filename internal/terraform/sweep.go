@@ -12,9 +12,10 @@ import (
 // sweepAge protects a directory that another process has made and not locked yet.
 const sweepAge = time.Minute
 
-// claim locks a run's directory for the life of this process: a directory that nobody holds belongs to a dead one.
-func claim(dir runDir) (*os.File, error) {
-	file, err := os.OpenFile(dir.claim(), os.O_CREATE|os.O_RDWR, 0o600)
+// claim locks a run's directory for the life of this process: a directory that nobody holds belongs to a dead one. flags
+// say whether the file that is locked may be made.
+func claim(dir runDir, flags int) (*os.File, error) {
+	file, err := os.OpenFile(dir.claim(), flags|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +38,9 @@ func sweep(scratch string, now time.Time) error {
 		if err != nil || !info.IsDir() || now.Sub(info.ModTime()) < sweepAge {
 			continue
 		}
-		held, err := claim(runDir(dir))
+		held, err := claim(runDir(dir), 0)
 		if err != nil {
+			// Held by a living process, or not the directory of a run.
 			continue
 		}
 		killLeftovers(dir)

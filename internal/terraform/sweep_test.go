@@ -18,7 +18,7 @@ func TestSweepRemovesWhatDeadProcessesLeft(t *testing.T) {
 	dead, abandoned, err := newRunDir(scratch)
 	require.NoError(t, err)
 	require.NoError(t, abandoned.Close())
-	foreign := filepath.Join(scratch, "run-of-another-program")
+	foreign := filepath.Join(scratch, "capnt-of-another-program")
 	require.NoError(t, os.Mkdir(foreign, 0o700))
 
 	require.NoError(t, sweep(scratch, time.Now()))
