@@ -177,3 +177,20 @@ capnt_gateway_refusals_total{reason="GATEWAY_SESSION_UNKNOWN"} 1
 capnt_gateway_sessions 0
 `), "capnt_gateway_requests_total", "capnt_gateway_refusals_total", "capnt_gateway_sessions"))
 }
+
+func TestAnAnswerThatBreaksOffIsNoCompleteAnswer(t *testing.T) {
+	central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(w, `{"metadata":`)
+	})
+	gateway := start(t)
+	child := childOf(t, open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw")}))
+	resp, err := child.http.Do(child.request(t, http.MethodGet, "/api/nutanix/v3/vms/1", ""))
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	_, err = io.ReadAll(resp.Body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Eventually(t, func() bool {
+		return testutil.ToFloat64(gateway.metrics.requests.WithLabelValues("GET", "2xx", "read-only")) == 1
+	}, waitFor, tick)
+}

@@ -22,8 +22,9 @@ func (g *Gateway) handler() http.Handler {
 		start := time.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		session := g.sessions.find(req)
+		// Deferred, because an answer that breaks off ends the handler by a panic (http.ErrAbortHandler).
+		defer func() { g.metrics.observe(req.Method, session, recorder.status, time.Since(start)) }()
 		g.serve(recorder, req, session)
-		g.metrics.observe(req.Method, session, recorder.status, time.Since(start))
 	})
 }
 

@@ -54,7 +54,7 @@ type RunOptions struct {
 	// OnCreate is called for each VM that the child made through the v3 API, before the child learns of it. It is
 	// repeated within Options.Journal when it fails; when it fails for good, the reply passes all the same (the VM is
 	// there, and a child that is told otherwise would make another one), and the failure is logged and counted. Its
-	// context does not end with the child.
+	// context does not end with the child. It must not call Session.Close, which waits for it.
 	OnCreate func(ctx context.Context, created Created) error
 }
 
