@@ -86,6 +86,12 @@ func TestUnmanagedAddressesAreLearnedAfterPowerOn(t *testing.T) {
 	assert.Equal(t, "127.50.2.10", *learned[0].IP)
 	assert.Equal(t, "LEARNED", *learned[0].Type)
 
+	_, vm = edit(t, client, vm, func(b *v3.VMIntentInput) {
+		b.Spec.Resources.NicList = append(b.Spec.Resources.NicList, &v3.VMNic{SubnetReference: ref("subnet", named(t, s, "subnet", "wild"))})
+	})
+	require.Len(t, vm.Status.Resources.NicList, 2)
+	assert.Equal(t, "127.50.2.11", *vm.Status.Resources.NicList[1].IPEndpointList[0].IP, "a NIC added while on")
+
 	silent := create(t, client, onSubnet(t, s, "silent", ""))
 	assert.Empty(t, silent.Status.Resources.NicList[0].IPEndpointList)
 }

@@ -158,8 +158,11 @@ func (s *Server) change(m *machine, spec *vmSpec) *taskError {
 	if m.pending == 0 {
 		m.spec = spec.clone()
 	}
-	if wantOn && m.power != powerOn {
+	switch {
+	case wantOn && m.power != powerOn:
 		return s.switchOn(m)
+	case m.power == powerOn:
+		s.estate.learn(m) // of NICs that were added
 	}
 	return nil
 }
