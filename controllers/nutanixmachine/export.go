@@ -1,0 +1,30 @@
+package nutanixmachine
+
+import (
+	"context"
+	"errors"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/renderer"
+)
+
+// Export renders the workspace of a machine as the reconciler would, for a person who wants to run Terraform in it. It
+// changes nothing.
+func (r *Reconciler) Export(ctx context.Context, nutanixMachine *infrav1.NutanixMachine) (renderer.Workspace, error) {
+	s, err := r.scope(ctx, nutanixMachine.DeepCopy())
+	if err != nil {
+		return renderer.Workspace{}, err
+	}
+	if s == nil || s.nutanixCluster == nil {
+		return renderer.Workspace{}, errors.New("exporting a workspace: the NutanixMachine belongs to no Machine of a Cluster with a NutanixCluster yet")
+	}
+	if s.access, err = r.Prism.Access(ctx, s.nutanixCluster); err != nil {
+		return renderer.Workspace{}, err
+	}
+	inputs, err := r.gather(ctx, s)
+	if err != nil {
+		return renderer.Workspace{}, err
+	}
+	target, err := r.complete(ctx, s, inputs, nil)
+	return target.Workspace, err
+}

@@ -1,0 +1,235 @@
+// Package demo runs the main job in front of a person: a Cluster API manifest becomes a running cluster whose every virtual
+// machine was planned, recorded and applied by Terraform, and then is deleted without a trace.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/capnt/capnt/e2e/env"
+	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/stack"
+)
+
+// Options are what the command line sets.
+type Options struct {
+	// Repository is the root of the source tree.
+	Repository string
+	// Manifest and Inventory are files; empty means the samples.
+	Manifest, Inventory string
+	// Keep leaves everything up until interrupted.
+	Keep bool
+	// CreateLatency is how long Prism Central takes to create a virtual machine.
+	CreateLatency time.Duration
+	// Timeout bounds the way to an Available cluster, and once more the deletion.
+	Timeout time.Duration
+	// Out is where the demo shows its work.
+	Out *Screen
+}
+
+// Demo is one run of it.
+type Demo struct {
+	Options
+	dir     string
+	objects []*unstructured.Unstructured
+	stack   *stack.Stack
+}
+
+// Run shows the whole demo. It returns an error when something in it did not come true.
+func Run(ctx context.Context, options Options) (reterr error) {
+	d := &Demo{Options: options}
+	var err error
+	if d.Repository, err = filepath.Abs(options.Repository); err != nil {
+		return fmt.Errorf("finding the source tree: %w", err)
+	}
+	if d.dir, err = os.MkdirTemp("", "capnt-"); err != nil {
+		return fmt.Errorf("making a directory for the demo: %w", err)
+	}
+	defer func() { reterr = errors.Join(reterr, d.close()) }()
+	for _, step := range []func(context.Context) error{d.start, d.apply, d.prove, d.keep, d.delete} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	d.Out.Done("The demo is complete")
+	return nil
+}
+
+func (d *Demo) close() error {
+	if d.stack == nil {
+		return os.RemoveAll(d.dir)
+	}
+	d.Out.Phase("Stopping everything")
+	return errors.Join(d.stack.Close(), os.RemoveAll(d.dir))
+}
+
+// start reads manifest and inventory, then starts the stack.
+func (d *Demo) start(ctx context.Context) error {
+	network, err := stack.FreeNetwork()
+	if err != nil {
+		return err
+	}
+	inventory, err := d.inventory(network)
+	if err != nil {
+		return err
+	}
+	manifest := d.Manifest
+	if manifest == "" {
+		manifest = filepath.Join(d.Repository, "e2e/demo/testdata/my-nutanix-cluster.yaml")
+	}
+	if d.objects, err = env.LoadManifest(manifest); err != nil {
+		return err
+	}
+	credentials, err := stack.CredentialsIn(d.objects)
+	if err != nil {
+		return err
+	}
+	d.stack, err = stack.Start(ctx, stack.Options{
+		Dir: d.dir, Repository: d.Repository, Network: network, Inventory: inventory, Credentials: credentials,
+		Latency: stack.Latencies(d.CreateLatency), Log: logr.Discard(),
+		Phase: func(name string) { d.Out.Phase("Starting the " + name) },
+	})
+	if err != nil {
+		return err
+	}
+	d.Out.Line("Prism Central  %s", d.stack.Prism.URL())
+	d.Out.Line("Inventory      %d Prism Elements, %d subnets, %d images", len(inventory.PrismElements), len(inventory.Subnets), len(inventory.Images))
+	return nil
+}
+
+func (d *Demo) inventory(network stack.Network) (*prismsim.Inventory, error) {
+	path := d.Inventory
+	if path == "" {
+		path = filepath.Join(d.Repository, "e2e/prismsim/testdata/inventory.yaml")
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading inventory: %w", err)
+	}
+	return prismsim.ParseInventory([]byte(network.Move(string(content))))
+}
+
+// apply applies the manifest and shows what becomes of it until every cluster in it is Available.
+func (d *Demo) apply(ctx context.Context) error {
+	if err := d.stack.Adapt(d.objects); err != nil {
+		return err
+	}
+	d.Out.Phase("kubectl apply: %d objects", len(d.objects))
+	if err := d.stack.Env.Apply(ctx, d.objects...); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	watcher := d.watch(ctx)
+	defer watcher.stop()
+	started := time.Now()
+	for _, cluster := range d.clusters() {
+		if err := d.stack.Env.WaitForCondition(ctx, cluster, clusterv1.AvailableCondition, "True"); err != nil {
+			return errors.Join(err, d.stack.Env.Dump(context.WithoutCancel(ctx), d.Out), d.managerLog())
+		}
+		watcher.tree(ctx, client.ObjectKeyFromObject(cluster))
+		d.Out.Done("Cluster %s is Available after %s", cluster.Name, time.Since(started).Round(time.Second))
+	}
+	return nil
+}
+
+// managerLog shows the end of the manager's log, for a demo that failed.
+func (d *Demo) managerLog() error {
+	const shown = 8 << 10
+	content, err := os.ReadFile(d.stack.Env.ManagerLog())
+	if err != nil {
+		return fmt.Errorf("reading the manager's log: %w", err)
+	}
+	_, err = d.Out.Write(content[max(0, len(content)-shown):])
+	return err
+}
+
+// clusters are the Clusters of the manifest.
+func (d *Demo) clusters() []*clusterv1.Cluster {
+	var clusters []*clusterv1.Cluster
+	for _, object := range d.objects {
+		if object.GetKind() != clusterv1.ClusterKind {
+			continue
+		}
+		cluster := &clusterv1.Cluster{}
+		cluster.Name, cluster.Namespace = object.GetName(), namespace(object)
+		clusters = append(clusters, cluster)
+	}
+	return clusters
+}
+
+func namespace(object *unstructured.Unstructured) string {
+	if object.GetNamespace() == "" {
+		return "default"
+	}
+	return object.GetNamespace()
+}
+
+// keep waits until the person has seen enough.
+func (d *Demo) keep(ctx context.Context) error {
+	if !d.Keep {
+		return nil
+	}
+	d.Out.Phase("Everything stays up (KEEP=1). Press Ctrl-C to delete it and end")
+	credentials := d.stack.Options().Credentials
+	d.Out.Line("Management cluster  export KUBECONFIG=%s", d.stack.Env.Kubeconfig())
+	for _, cluster := range d.clusters() {
+		path, err := d.workloadKubeconfig(ctx, cluster)
+		if err != nil {
+			return err
+		}
+		d.Out.Line("Workload cluster    export KUBECONFIG=%s", path)
+	}
+	d.Out.Line("Prism Central       %s   user %s   password %s   CA %s", d.stack.Prism.URL(), credentials.Username, credentials.Password, d.caFile())
+	d.Out.Line("State of Prism      curl --cacert %s -u %s:%s %s/sim/state", d.caFile(), credentials.Username, credentials.Password, d.stack.Prism.URL())
+	d.Out.Line("Manager log         %s", d.stack.Env.ManagerLog())
+	d.Out.Line("clusterctl          %s describe cluster ...", d.stack.Tool("bin/clusterctl"))
+	<-ctx.Done()
+	return nil
+}
+
+// delete deletes the manifest's objects and proves that nothing is left.
+func (d *Demo) delete(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Timeout)
+	defer cancel()
+	d.Out.Phase("kubectl delete: all %d objects at once, the credentials too", len(d.objects))
+	watcher := d.watch(ctx)
+	defer watcher.stop()
+	gone := make([]client.Object, 0, len(d.objects))
+	for _, object := range d.objects {
+		object.SetNamespace(namespace(object))
+		if err := client.IgnoreNotFound(d.stack.Env.Client.Delete(ctx, object)); err != nil {
+			return fmt.Errorf("deleting %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+		gone = append(gone, object)
+	}
+	if err := d.stack.Env.WaitForGone(ctx, gone...); err != nil {
+		return errors.Join(err, d.stack.Env.Dump(context.WithoutCancel(ctx), d.Out), d.managerLog())
+	}
+	return d.proveGone(ctx)
+}
+
+func (d *Demo) proveGone(ctx context.Context) error {
+	for _, cluster := range d.clusters() {
+		var left []string
+		err := d.stack.Env.Wait(ctx, "nothing of "+cluster.Name+" to be left", func(ctx context.Context) (bool, string, error) {
+			var err error
+			left, err = d.stack.Leftovers(ctx, cluster.Namespace, cluster.Name)
+			return len(left) == 0, fmt.Sprint(left), err
+		})
+		if err != nil {
+			return err
+		}
+		d.Out.Done("Nothing of cluster %s is left: no virtual machine, no category value, no Terraform state or lock, no directory, no process", cluster.Name)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+
+	eventsv1 "k8s.io/api/events/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// treeInterval is how often the tree is looked at; it is shown only when it has changed.
+const treeInterval = 10 * time.Second
+
+// watcher shows events of our kinds as they come, and the resource tree as it grows.
+type watcher struct {
+	demo   *Demo
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+	mu     sync.Mutex
+	shown  map[string]string // the tree that was shown last, by cluster
+}
+
+func (d *Demo) watch(ctx context.Context) *watcher {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watcher{demo: d, cancel: cancel, shown: map[string]string{}}
+	w.done.Add(2)
+	go w.events(ctx)
+	go w.trees(ctx)
+	return w
+}
+
+func (w *watcher) stop() {
+	w.cancel()
+	w.done.Wait()
+}
+
+// events shows each plan and apply. What happened before the watch began is not repeated.
+func (w *watcher) events(ctx context.Context) {
+	defer w.done.Done()
+	stream, err := w.demo.stack.Env.Client.Watch(ctx, &eventsv1.EventList{})
+	if err != nil {
+		w.demo.Out.Line("watching events failed: %v", err)
+		return
+	}
+	defer stream.Stop()
+	began := time.Now().Add(-time.Second)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case change, open := <-stream.ResultChan():
+			if !open {
+				return
+			}
+			event, ok := change.Object.(*eventsv1.Event)
+			if !ok || event.Regarding.GroupVersionKind().Group != infrav1.GroupVersion.Group || event.CreationTimestamp.Time.Before(began) {
+				continue
+			}
+			w.demo.Out.Line("%-8s %s/%s: %s", event.Reason, event.Regarding.Kind, event.Regarding.Name, event.Note)
+		}
+	}
+}
+
+func (w *watcher) trees(ctx context.Context) {
+	defer w.done.Done()
+	ticker := time.NewTicker(treeInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			for _, cluster := range w.demo.clusters() {
+				w.tree(ctx, client.ObjectKeyFromObject(cluster))
+			}
+		}
+	}
+}
+
+// tree shows the tree of a cluster if it has changed. A cluster that is not there, or not any more, has none.
+func (w *watcher) tree(ctx context.Context, key client.ObjectKey) {
+	var text bytes.Buffer
+	if err := w.demo.stack.Env.PrintTree(ctx, &text, key); err != nil {
+		return
+	}
+	w.mu.Lock()
+	same := w.shown[key.String()] == text.String()
+	w.shown[key.String()] = text.String()
+	w.mu.Unlock()
+	if same {
+		return
+	}
+	text.WriteByte('\n')
+	_, _ = w.demo.Out.Write(append([]byte{'\n'}, text.Bytes()...))
+}

@@ -1,0 +1,96 @@
+package stack
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	kindCluster  = "NutanixCluster"
+	kindTemplate = "NutanixClusterTemplate"
+)
+
+// Adapt changes in a manifest what a simulation cannot have as it is: the address, port and trust bundle of Prism Central,
+// and control plane endpoints that are no loopback addresses. Everything else stays.
+func (s *Stack) Adapt(objects []*unstructured.Unstructured) error {
+	for _, object := range objects {
+		var path []string
+		switch object.GetKind() {
+		case kindCluster:
+			path = []string{"spec"}
+		case kindTemplate:
+			path = []string{"spec", "template", "spec"}
+		default:
+			continue
+		}
+		if err := s.adapt(object, path); err != nil {
+			return fmt.Errorf("adapting %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+	}
+	return nil
+}
+
+func (s *Stack) adapt(object *unstructured.Unstructured, path []string) error {
+	host, port, err := net.SplitHostPort(s.Prism.Address())
+	if err != nil {
+		return err
+	}
+	number, err := strconv.ParseInt(port, 10, 64)
+	if err != nil {
+		return err
+	}
+	prism := append(append([]string{}, path...), "prismCentral")
+	for field, value := range map[string]any{
+		"address": host, "port": number,
+		"additionalTrustBundle": map[string]any{"kind": "String", "data": string(s.Prism.CABundle())},
+	} {
+		if err := unstructured.SetNestedField(object.Object, value, append(append([]string{}, prism...), field)...); err != nil {
+			return err
+		}
+	}
+	endpoint := append(append([]string{}, path...), "controlPlaneEndpoint", "host")
+	current, found, err := unstructured.NestedString(object.Object, endpoint...)
+	if err != nil || !found || strings.HasPrefix(current, "127.") {
+		return err
+	}
+	return unstructured.SetNestedField(object.Object, s.endpoint(object), endpoint...)
+}
+
+// endpoint gives out one address per object and always the same one.
+func (s *Stack) endpoint(object *unstructured.Unstructured) string {
+	key := object.GetKind() + "/" + object.GetNamespace() + "/" + object.GetName()
+	if s.endpoints[key] == "" {
+		s.endpoints[key] = s.options.Network.Endpoint(len(s.endpoints))
+	}
+	return s.endpoints[key]
+}
+
+// CredentialsIn finds the credentials of Prism Central in the Secrets of a manifest: the first entry with a user.
+func CredentialsIn(objects []*unstructured.Unstructured) (Credentials, error) {
+	for _, object := range objects {
+		if object.GetKind() != "Secret" {
+			continue
+		}
+		text, found, _ := unstructured.NestedString(object.Object, "stringData", "credentials")
+		if !found {
+			continue
+		}
+		var entries []struct {
+			Data struct {
+				PrismCentral Credentials `json:"prismCentral"`
+			} `json:"data"`
+		}
+		if err := json.Unmarshal([]byte(text), &entries); err != nil {
+			return Credentials{}, fmt.Errorf("reading stringData.credentials of Secret %s: %w", object.GetName(), err)
+		}
+		if len(entries) > 0 && entries[0].Data.PrismCentral.Username != "" {
+			return entries[0].Data.PrismCentral, nil
+		}
+	}
+	return Credentials{}, fmt.Errorf("reading the manifest: no Secret in it has stringData.credentials with a basic_auth user, so nobody could log in to the simulated Prism Central")
+}

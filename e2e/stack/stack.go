@@ -1,0 +1,149 @@
+// Package stack is everything that the demo and the scenarios run on: an embedded management cluster with Cluster API, a
+// simulated Prism Central with its guests, and the real manager as a process of its own.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/capnt/capnt/e2e/env"
+	"github.com/capnt/capnt/e2e/guest"
+	"github.com/capnt/capnt/e2e/prismsim"
+)
+
+// Options configure a stack.
+type Options struct {
+	// Dir receives everything that the stack writes; it is removed at the end.
+	Dir string
+	// Repository is the root of the source tree, with .tools, config and the built manager.
+	Repository string
+	// Network is the part of the loopback range that the stack uses.
+	Network Network
+	// Inventory is what Prism Central has.
+	Inventory *prismsim.Inventory
+	// Credentials are what Prism Central accepts.
+	Credentials Credentials
+	Latency     prismsim.Latencies
+	// ManagerArgs are further flags of the manager.
+	ManagerArgs []string
+	Log         logr.Logger
+	// Phase is told what is being started.
+	Phase func(name string)
+}
+
+// Credentials are those of the simulated Prism Central's only user.
+type Credentials struct{ Username, Password string }
+
+// Stack is a running stack.
+type Stack struct {
+	Env    *env.Environment
+	Prism  *prismsim.Server
+	Guests *guest.Hypervisor
+
+	options Options
+	// endpoints are the control plane endpoints that Adapt has given out, by namespace and name of the cluster.
+	endpoints map[string]string
+}
+
+// Start starts everything, or nothing.
+func Start(ctx context.Context, options Options) (*Stack, error) {
+	if options.Phase == nil {
+		options.Phase = func(string) {}
+	}
+	s := &Stack{options: options, endpoints: map[string]string{}}
+	for _, step := range []struct {
+		name  string
+		start func(context.Context) error
+	}{
+		{"management cluster with Cluster API", s.startManagement},
+		{"Prism Central (simulated) and its hypervisor", s.startPrism},
+		{"capnt-manager", s.StartManager},
+	} {
+		options.Phase(step.name)
+		if err := step.start(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("starting %s: %w", step.name, err), s.Close())
+		}
+	}
+	return s, nil
+}
+
+func (s *Stack) startManagement(ctx context.Context) error {
+	management, err := env.Start(ctx, env.Options{Dir: filepath.Join(s.options.Dir, "management"), Tools: s.tools(), Log: s.options.Log})
+	if err != nil {
+		return err
+	}
+	s.Env = management
+	return management.InstallProvider(
+		filepath.Join(s.options.Repository, "config/crd/bases"),
+		filepath.Join(s.options.Repository, "config/webhook/manifests.yaml"))
+}
+
+func (s *Stack) startPrism(ctx context.Context) error {
+	s.Guests = guest.New(guest.Options{
+		Tools: s.tools(), Dir: filepath.Join(s.options.Dir, "guests"), Log: s.options.Log, ProviderID: true,
+		VersionFor: func(ctx context.Context, vm prismsim.VM) string { return s.Env.MachineVersion(ctx, vm.Name) },
+	})
+	prism, err := prismsim.New(prismsim.Options{
+		Inventory: s.options.Inventory, Address: s.options.Network.Prism(),
+		Username: s.options.Credentials.Username, Password: s.options.Credentials.Password,
+		Latency: s.options.Latency, Hypervisor: s.Guests, Log: s.options.Log,
+	})
+	if err != nil {
+		return err
+	}
+	s.Prism = prism
+	return prism.Start(ctx)
+}
+
+// StartManager starts the manager, which must not be running.
+func (s *Stack) StartManager(ctx context.Context) error {
+	args := []string{
+		"--gateway-address=" + s.options.Network.Gateway(),
+		"--terraform-path=" + s.Tool("bin/terraform"),
+		"--provider-mirror=" + s.Tool("mirror"),
+	}
+	return s.Env.StartManager(ctx, env.ManagerOptions{
+		Binary: s.Tool("bin/capnt-manager"),
+		Args:   append(args, s.options.ManagerArgs...),
+		RBAC:   filepath.Join(s.options.Repository, "config/rbac"),
+	})
+}
+
+// Close stops everything and removes what it wrote.
+func (s *Stack) Close() error {
+	var problems []error
+	if s.Env != nil {
+		problems = append(problems, s.Env.StopManager())
+	}
+	if s.Prism != nil {
+		s.Prism.Close()
+	}
+	if s.Guests != nil {
+		problems = append(problems, s.Guests.Close())
+	}
+	if s.Env != nil {
+		problems = append(problems, s.Env.Close())
+	}
+	return errors.Join(problems...)
+}
+
+// Tool is the path of something that the Makefile built, for example "bin/terraform".
+func (s *Stack) Tool(name string) string { return filepath.Join(s.tools(), name) }
+
+// Options are those that the stack was started with.
+func (s *Stack) Options() Options { return s.options }
+
+func (s *Stack) tools() string { return filepath.Join(s.options.Repository, ".tools") }
+
+// creationFactor relates the times of a virtual machine's operations to the time of its creation.
+const creationFactor = 5
+
+// Latencies are those of a Prism Central that takes that long to create a virtual machine.
+func Latencies(create time.Duration) prismsim.Latencies {
+	return prismsim.Latencies{Create: create, Update: create / creationFactor, Delete: create / creationFactor, PowerOn: create / creationFactor}
+}
