@@ -108,7 +108,7 @@ func TestDualStack(t *testing.T) {
 }
 
 func TestManyClientsAtOnce(t *testing.T) {
-	const clients, each = 8, 10
+	const clients, each = 4, 8
 	h := newHypervisor()
 	s := start(t, func(o *prismsim.Options) { o.Hypervisor = h })
 	client := connect(t, s, nil)
