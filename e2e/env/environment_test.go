@@ -26,58 +26,80 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// TestClusterBecomesAvailableAndIsDeleted runs real Cluster API against simulated guests, without the provider.
-func TestClusterBecomesAvailableAndIsDeleted(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
+// world is everything that runs in a test.
+type world struct {
+	*env.Environment
+	hypervisor *guest.Hypervisor
+	guests     string // directory
+}
+
+// start brings up a management cluster, a hypervisor, and the stub of the provider for VMs on the network.
+func start(ctx context.Context, t *testing.T, network string) *world {
+	t.Helper()
 	started := time.Now()
 	log := funcr.New(func(_, line string) { t.Logf("%6.1fs %s", time.Since(started).Seconds(), line) }, funcr.Options{})
 	for _, tool := range []string{"bin/etcd", "bin/kube-apiserver", "bin/kube-controller-manager"} {
 		toolbox.Path(t, tool)
 	}
-	dir := filepath.Join(t.TempDir(), "management")
-	e, err := env.Start(ctx, env.Options{Dir: dir, Tools: toolbox.Dir(), Log: log})
+	e, err := env.Start(ctx, env.Options{Dir: filepath.Join(t.TempDir(), "management"), Tools: toolbox.Dir(), Log: log})
 	require.NoError(t, err)
+	w := &world{Environment: e, guests: filepath.Join(t.TempDir(), "guests")}
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
-
-	guests := filepath.Join(t.TempDir(), "guests")
-	hypervisor := guest.New(guest.Options{
-		Tools: toolbox.Dir(), Dir: guests, Log: log, ProviderID: true,
+	w.hypervisor = guest.New(guest.Options{
+		Tools: toolbox.Dir(), Dir: w.guests, Log: log, ProviderID: true,
 		VersionFor: func(ctx context.Context, vm prismsim.VM) string { return e.MachineVersion(ctx, vm.Name) },
 	})
-	t.Cleanup(func() { require.NoError(t, hypervisor.Close()) })
-	dumpOnFailure(t, func(ctx context.Context) string {
-		var text bytes.Buffer
-		_ = e.Dump(ctx, &text)
-		return fmt.Sprintf("%s\nguests: %+v", text.String(), hypervisor.States())
-	})
-
+	t.Cleanup(func() { require.NoError(t, w.hypervisor.Close()) })
 	require.NoError(t, e.InstallProvider(filepath.Join("..", "..", "config", "crd", "bases"), ""))
-	provider := &stub{client: e.Client, hypervisor: hypervisor, network: "127.77.0"}
-	stubDone := make(chan struct{})
-	go func() { defer close(stubDone); provider.run(ctx, t) }()
-	t.Cleanup(func() { cancel(); <-stubDone })
 
+	provider := &stub{client: e.Client, hypervisor: w.hypervisor, network: network}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); provider.run(ctx, t) }()
+	t.Cleanup(func() { cancel(); <-done })
+	t.Cleanup(func() { w.dumpIfFailed(t) })
+	return w
+}
+
+// dumpIfFailed writes what is known about a test that failed.
+func (w *world) dumpIfFailed(t *testing.T) {
+	if !t.Failed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	var text bytes.Buffer
+	if err := w.Dump(ctx, &text); err != nil {
+		t.Logf("dumping the state: %v", err)
+	}
+	t.Logf("state at the time of the failure:\n%s\nguests: %+v", text.String(), w.hypervisor.States())
+}
+
+// TestClusterBecomesAvailableAndIsDeleted runs real Cluster API against simulated guests, without the provider.
+func TestClusterBecomesAvailableAndIsDeleted(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	e := start(ctx, t, "127.77.0")
 	objects, err := env.LoadManifest("testdata/cluster.yaml")
 	require.NoError(t, err)
 	require.NoError(t, e.Apply(ctx, objects...))
 	cluster := &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "small"}}
 	require.NoError(t, e.WaitForCondition(ctx, cluster, clusterv1.AvailableCondition, metav1.ConditionTrue))
-	assertCluster(ctx, t, e, client.ObjectKeyFromObject(cluster))
-	require.Len(t, hypervisor.Processes(), 2)
+	assertCluster(ctx, t, e.Environment, client.ObjectKeyFromObject(cluster))
+	require.Len(t, e.hypervisor.Processes(), 2)
 
 	require.NoError(t, e.Client.Delete(ctx, cluster))
 	require.NoError(t, e.WaitForGone(ctx, cluster))
-	assertNothingLeft(ctx, t, e)
-	require.Empty(t, hypervisor.Processes())
+	assertNothingLeft(ctx, t, e.Environment)
+	require.Empty(t, e.hypervisor.Processes())
 
-	require.NoError(t, hypervisor.Close())
+	require.NoError(t, e.hypervisor.Close())
 	require.NoError(t, e.Close())
 	require.Empty(t, process.Running())
-	entries, err := os.ReadDir(guests)
+	entries, err := os.ReadDir(e.guests)
 	require.NoError(t, err)
 	require.Empty(t, entries)
-	require.NoDirExists(t, dir)
+	require.NoDirExists(t, e.Dir())
 }
 
 func assertCluster(ctx context.Context, t *testing.T, e *env.Environment, key client.ObjectKey) {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/stretchr/testify/assert"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -123,17 +122,4 @@ func ready() []metav1.Condition {
 	return []metav1.Condition{{
 		Type: clusterv1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Stub", LastTransitionTime: metav1.Now(),
 	}}
-}
-
-// dumpOnFailure writes what is known about a test that failed.
-func dumpOnFailure(t *testing.T, dump func(context.Context) string) {
-	t.Helper()
-	t.Cleanup(func() {
-		if !t.Failed() {
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		assert.Fail(t, "state at the time of the failure", dump(ctx))
-	})
 }

@@ -22,9 +22,7 @@ const maxMessage = 100
 
 // PrintTree shows a Cluster and everything below it, as clusterctl describe cluster does: the tree is clusterctl's.
 func (e *Environment) PrintTree(ctx context.Context, w io.Writer, key client.ObjectKey) error {
-	objects, err := tree.Discovery(ctx, e.Client, key.Namespace, key.Name, tree.DiscoverOptions{
-		Echo: true, ShowOtherConditions: "",
-	})
+	objects, err := tree.Discovery(ctx, e.Client, key.Namespace, key.Name, tree.DiscoverOptions{Echo: true})
 	if err != nil {
 		return fmt.Errorf("describing Cluster %s: %w", key, err)
 	}
@@ -38,17 +36,10 @@ func (e *Environment) PrintTree(ctx context.Context, w io.Writer, key client.Obj
 }
 
 func printObject(w io.Writer, objects *tree.ObjectTree, object client.Object, first, rest string) {
-	name := object.GetObjectKind().GroupVersionKind().Kind + "/" + object.GetName()
-	if meta := tree.GetMetaName(object); meta != "" {
-		name = meta + " - " + name
-	}
-	if tree.IsVirtualObject(object) {
-		name = object.GetName()
-	}
-	_, _ = fmt.Fprintf(w, "%s%s\t%s\n", first, name, summary(object))
+	_, _ = fmt.Fprintf(w, "%s%s\t%s\n", first, rowName(object), summary(object))
 	children := objects.GetObjectsByParent(object.GetUID())
 	slices.SortFunc(children, func(a, b client.Object) int {
-		return cmp.Or(tree.GetZOrder(b)-tree.GetZOrder(a), cmp.Compare(a.GetName(), b.GetName()))
+		return cmp.Or(tree.GetZOrder(b)-tree.GetZOrder(a), cmp.Compare(rowName(a), rowName(b)))
 	})
 	for i, child := range children {
 		if i == len(children)-1 {
@@ -57,6 +48,17 @@ func printObject(w io.Writer, objects *tree.ObjectTree, object client.Object, fi
 			printObject(w, objects, child, rest+"├─", rest+"│ ")
 		}
 	}
+}
+
+func rowName(object client.Object) string {
+	if tree.IsVirtualObject(object) {
+		return object.GetName()
+	}
+	name := object.GetObjectKind().GroupVersionKind().Kind + "/" + object.GetName()
+	if meta := tree.GetMetaName(object); meta != "" {
+		name = meta + " - " + name
+	}
+	return name
 }
 
 // summary is the condition that tells most: Available where there is one, otherwise Ready.

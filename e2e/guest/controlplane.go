@@ -21,6 +21,8 @@ const (
 	retryInterval = 250 * time.Millisecond
 	// etcdCallTimeout for one call to another member.
 	etcdCallTimeout = 5 * time.Second
+	// etcdPatience with a new member before its first restart.
+	etcdPatience = 2 * time.Second
 	// defaultServices is kubeadm's default for networking.serviceSubnet.
 	defaultServices = "10.96.0.0/12"
 )
@@ -117,8 +119,32 @@ func (g *guest) joinEtcd(ctx context.Context, c *cluster, config plane.EtcdConfi
 	if err := promote(ctx, client, added.Member.ID, member); err != nil {
 		return err
 	}
+	if err := g.waitEtcd(ctx, config, member); err != nil {
+		return err
+	}
 	g.log.Info("etcd member has joined", "members", len(config.Peers))
-	return plane.WaitEtcd(ctx, config, member)
+	return nil
+}
+
+// waitEtcd waits until a member that has just joined serves clients, and restarts it when that takes too long, as the
+// liveness probe of a kubelet would. A new member announces itself to the leader while its connections to the others are
+// still being exchanged; when the announcement is lost, etcd tries again only after its request timeout of many seconds.
+func (g *guest) waitEtcd(ctx context.Context, config plane.EtcdConfig, member *process.Process) error {
+	for patience := etcdPatience; ; patience *= 2 {
+		attempt, cancel := context.WithTimeout(ctx, patience)
+		err := plane.WaitEtcd(attempt, config, member)
+		cancel()
+		if err == nil || ctx.Err() != nil || member.Err() != nil {
+			return err
+		}
+		g.log.Info("restarting the etcd member", "reason", err.Error())
+		g.forget(member)
+		member.Kill()
+		started, err := plane.StartEtcd(config)
+		if member, err = g.start(ctx, started, err); err != nil {
+			return err
+		}
+	}
 }
 
 // promote makes a learner a voting member as soon as it has caught up.

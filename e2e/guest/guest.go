@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -190,6 +191,13 @@ func (g *guest) start(ctx context.Context, p *process.Process, err error) (*proc
 		return nil, ctx.Err()
 	}
 	return p, nil
+}
+
+// forget lets a process end without the power.
+func (g *guest) forget(p *process.Process) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.processes = slices.DeleteFunc(slices.Clone(g.processes), func(known *process.Process) bool { return known == p })
 }
 
 // killAll ends the processes and the kubelet of the guest at once.

@@ -91,8 +91,8 @@ func etcdArguments(c EtcdConfig, files map[string]string) []string {
 		// Nothing here has to survive a power failure of the host, and disks of CI machines are slow.
 		"--unsafe-no-fsync=true",
 		// Members share few cores: with the defaults (100 ms, 1000 ms) a busy machine loses its leader.
-		"--heartbeat-interval=500",
-		"--election-timeout=5000",
+		"--heartbeat-interval=250",
+		"--election-timeout=2500",
 		"--log-level=warn",
 	}
 }
