@@ -105,7 +105,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	}
 	scope := &scope{cluster: cluster, nutanixCluster: nutanixCluster}
 	defer func() {
-		if err := scope.patch(context.WithoutCancel(ctx), helper); err != nil {
+		if err := provisioning.Patch(context.WithoutCancel(ctx), helper, nutanixCluster, &nutanixCluster.Status.Ready, milestones); err != nil {
 			reterr = kerrors.NewAggregate([]error{reterr, err})
 		}
 	}()

@@ -91,7 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, fmt.Errorf("preparing to patch NutanixMachine %s: %w", request, err)
 	}
 	defer func() {
-		if err := scope.patch(context.WithoutCancel(ctx), helper); err != nil {
+		if err := provisioning.Patch(context.WithoutCancel(ctx), helper, nutanixMachine, &nutanixMachine.Status.Ready, milestones); err != nil {
 			reterr = kerrors.NewAggregate([]error{reterr, err})
 		}
 	}()

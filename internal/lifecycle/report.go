@@ -37,7 +37,7 @@ func report(outcomes []outcome) []Happening {
 		}
 		if o.carriedOut {
 			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Apply", Reason: appliedReason(o.record),
-				Message: fmt.Sprintf("Applied plan %.12s: %s", o.record.SHA256, o.record.Summary())})
+				Message: fmt.Sprintf("Applied plan %.12s: %s", o.record.SHA256, o.record.Total())})
 		}
 		if o.err != nil {
 			happenings = append(happenings, failure(o))

@@ -167,8 +167,8 @@ func (c *Counts) add(change Change) {
 	}
 }
 
-// Summary is one line for people: the counts, then each address with its actions, in the order of the plan.
-func (r Record) Summary() string {
+// Total is what the plan does, in numbers: "1 to create, 2 to update".
+func (r Record) Total() string {
 	var parts []string
 	for _, part := range []struct {
 		count int32
@@ -185,7 +185,15 @@ func (r Record) Summary() string {
 		}
 	}
 	if len(parts) == 0 {
-		return "Plan: no resource changes, outputs only"
+		return "no resources to change"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Summary is one line for people: the numbers, then each address with its actions, in the order of the plan.
+func (r Record) Summary() string {
+	if len(r.Changes) == 0 {
+		return "Plan: " + r.Total() + ", outputs only"
 	}
 	var changes []string
 	for _, change := range r.Changes {
@@ -195,7 +203,7 @@ func (r Record) Summary() string {
 		}
 		changes = append(changes, change.Address+" "+strings.Join(names, "+"))
 	}
-	return fmt.Sprintf("Plan: %s (%s)", strings.Join(parts, ", "), strings.Join(changes, ", "))
+	return fmt.Sprintf("Plan: %s (%s)", r.Total(), strings.Join(changes, ", "))
 }
 
 func digest(content []byte) string {
