@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+// How long and how often the test waits for the manager.
+const (
+	deadline = time.Minute
+	tick     = 50 * time.Millisecond
+)
+
+// startAPIServer starts an API server with the CRDs and webhooks that a management cluster has.
+func startAPIServer(t *testing.T) *envtest.Environment {
+	t.Helper()
+	core, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output()
+	require.NoError(t, err)
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory:    filepath.Dir(toolbox.Path(t, "bin/kube-apiserver")),
+		CRDDirectoryPaths:        []string{"../../config/crd/bases", filepath.Join(strings.TrimSpace(string(core)), "core/config/crd/bases")},
+		ErrorIfCRDPathMissing:    true,
+		WebhookInstallOptions:    envtest.WebhookInstallOptions{Paths: []string{"../../config/webhook/manifests.yaml"}},
+		ControlPlaneStartTimeout: 2 * time.Minute,
+	}
+	config, err := environment.Start()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, environment.Stop()) })
+
+	kubeconfig, err := newKubeconfig(config)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, clientcmd.WriteToFile(*kubeconfig, path))
+	t.Setenv("KUBECONFIG", path)
+	return environment
+}
+
+// freePort is a port that was free a moment ago.
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, listener.Close()) }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func TestManagerStartsBecomesReadyAndStopsWithoutATrace(t *testing.T) {
+	environment := startAPIServer(t)
+	t.Setenv("POD_NAMESPACE", "default")
+	health, scratchDir := fmt.Sprintf("127.0.0.1:%d", freePort(t)), shortDir(t)
+	options, err := parse(
+		"--leader-elect",
+		"--health-addr="+health,
+		"--diagnostics-address=127.0.0.1:0", "--insecure-diagnostics",
+		fmt.Sprintf("--webhook-port=%d", environment.WebhookInstallOptions.LocalServingPort),
+		"--webhook-cert-dir="+environment.WebhookInstallOptions.LocalServingCertDir,
+		"--gateway-address=127.83.76.1:9440",
+		"--terraform-path="+toolbox.Path(t, "bin/terraform"),
+		"--provider-mirror="+toolbox.Path(t, "mirror"),
+		"--scratch-dir="+scratchDir,
+		"--shutdown-timeout=30s",
+	)
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, options) }()
+	require.Eventually(t, func() bool {
+		response, err := http.Get("http://" + health + "/readyz")
+		if err != nil {
+			return false
+		}
+		return assert.NoError(t, response.Body.Close()) && response.StatusCode == http.StatusOK
+	}, deadline, tick, "waiting for the manager to become ready")
+
+	api, err := client.New(environment.Config, client.Options{Scheme: newScheme()})
+	require.NoError(t, err)
+	lease := &coordinationv1.Lease{}
+	key := client.ObjectKey{Namespace: "default", Name: leaderElectionID}
+	require.Eventually(t, func() bool {
+		return api.Get(t.Context(), key, lease) == nil && lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != ""
+	}, deadline, tick, "waiting for the manager to lead")
+	kubeconfigs, err := filepath.Glob(filepath.Join(scratchDir, "*", "kubeconfig"))
+	require.NoError(t, err)
+	require.Len(t, kubeconfigs, 1)
+	assert.Contains(t, read(t, kubeconfigs[0]).Host, strings.Trim(environment.Config.Host, "/"))
+
+	cancel()
+	require.NoError(t, <-ended)
+	assert.Empty(t, entries(t, scratchDir), "the scratch directory is left as it was")
+	require.NoError(t, api.Get(t.Context(), key, lease))
+	assert.Empty(t, *lease.Spec.HolderIdentity, "the next manager does not have to wait for the lease to expire")
+}
+
+func TestManagerThatCannotStartSaysWhy(t *testing.T) {
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, os.WriteFile(kubeconfig, []byte("no kubeconfig"), 0o600))
+	t.Setenv("KUBECONFIG", kubeconfig)
+	options, err := parse("--scratch-dir=" + shortDir(t))
+	require.NoError(t, err)
+	require.ErrorContains(t, run(t.Context(), options), "--kubeconfig")
+}
