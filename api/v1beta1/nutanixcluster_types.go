@@ -21,9 +21,8 @@ type NutanixClusterSpec struct {
 	// +optional
 	PrismCentral *NutanixPrismEndpoint `json:"prismCentral,omitempty"`
 
-	// failureDomains are failure domains written into the cluster itself.
-	//
-	// Deprecated: use NutanixFailureDomain objects and controlPlaneFailureDomains.
+	// failureDomains are failure domains written into the cluster itself. It is the older form: for a new cluster prefer
+	// NutanixFailureDomain objects and controlPlaneFailureDomains.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

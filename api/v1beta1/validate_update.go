@@ -5,8 +5,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-
-	"github.com/capnt/capnt/internal/providerid"
 )
 
 // ValidateUpdate checks what may change in a cluster: all but a control plane endpoint that is set, because it is in the
@@ -56,28 +54,20 @@ func validateTemplateUpdate[T any](before, after T) field.ErrorList {
 // corrected. Afterwards only these may: what the controller itself writes (providerID, bootstrapRef, and cluster and
 // subnet from a failure domain), and what is changed in place (categories, project). For everything else a machine is
 // replaced, as everywhere in Cluster API.
-func (m *NutanixMachine) ValidateUpdate(old *NutanixMachine) field.ErrorList {
-	errs := m.validateProviderIDUpdate(old)
-	if !old.hasVM() {
-		return errs
-	}
-	return append(errs, immutableFields(&old.Spec, &m.Spec)...)
-}
-
-// hasVM reports whether a VM exists or is being made.
-func (m *NutanixMachine) hasVM() bool {
-	_, identified := providerid.Parse(m.Spec.ProviderID)
-	return identified || m.Status.VMUUID != ""
-}
-
-// validateProviderIDUpdate keeps a machine from becoming another VM. Placeholders may be replaced.
-func (m *NutanixMachine) validateProviderIDUpdate(old *NutanixMachine) field.ErrorList {
-	before, identified := providerid.Parse(old.Spec.ProviderID)
-	if after, _ := providerid.Parse(m.Spec.ProviderID); !identified || after == before {
+//
+// vmOf reads the UUID of a VM from a provider ID; it is not ok for placeholders. There is one codec for provider IDs,
+// and it is not part of the API.
+func (m *NutanixMachine) ValidateUpdate(old *NutanixMachine, vmOf func(providerID string) (uuid string, ok bool)) field.ErrorList {
+	before, identified := vmOf(old.Spec.ProviderID)
+	if !identified && old.Status.VMUUID == "" {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(field.NewPath("spec", "providerID"), m.Spec.ProviderID,
-		fmt.Sprintf("cannot change once it identifies a VM: restore %s", old.Spec.ProviderID))}
+	var errs field.ErrorList
+	if after, _ := vmOf(m.Spec.ProviderID); identified && after != before {
+		errs = append(errs, field.Invalid(field.NewPath("spec", "providerID"), m.Spec.ProviderID,
+			fmt.Sprintf("cannot change once it identifies a VM: restore %s", old.Spec.ProviderID)))
+	}
+	return append(errs, immutableFields(&old.Spec, &m.Spec)...)
 }
 
 // immutableFields names each field that changed and may not.

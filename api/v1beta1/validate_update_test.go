@@ -71,9 +71,15 @@ func TestMachineUpdate(t *testing.T) {
 			}
 			updated := old.DeepCopy()
 			tc.change(updated)
-			assertErrors(t, tc.want, updated.ValidateUpdate(old))
+			assertErrors(t, tc.want, updated.ValidateUpdate(old, vmOf))
 		})
 	}
+}
+
+// vmOf takes what is as long as a UUID for one.
+func vmOf(providerID string) (uuid string, ok bool) {
+	uuid, found := strings.CutPrefix(providerID, "nutanix://")
+	return uuid, found && len(uuid) == len(vmUUID)
 }
 
 func TestClusterUpdate(t *testing.T) {

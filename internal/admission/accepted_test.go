@@ -49,8 +49,8 @@ func field(object map[string]any, names ...string) map[string]any {
 func TestUnknownFieldIsRefused(t *testing.T) {
 	object := manifests(t, "testdata/accepted/my-nutanix-cluster.yaml")[0]
 	object.SetNamespace(namespace(t))
-	field(object.Object, "spec", "prismCentral")["adress"] = "typo"
-	assert.ErrorContains(t, api.Create(t.Context(), object), `unknown field "spec.prismCentral.adress"`)
+	field(object.Object, "spec", "prismCentral")["hostName"] = "typo"
+	assert.ErrorContains(t, api.Create(t.Context(), object), `unknown field "spec.prismCentral.hostName"`)
 }
 
 func TestDefaulting(t *testing.T) {

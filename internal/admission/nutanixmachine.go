@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/providerid"
 )
 
 // +kubebuilder:webhook:verbs=create;update,path=/mutate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixmachine,mutating=true,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,versions=v1beta1,name=default.nutanixmachine.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
@@ -35,7 +36,7 @@ func (machineWebhook) ValidateUpdate(_ context.Context, old, machine *infrav1.Nu
 	if deleting(machine) {
 		return nil, nil
 	}
-	return nil, invalid("NutanixMachine", machine, append(machine.ValidateUpdate(old), newErrors(old.Validate(), machine.Validate())...))
+	return nil, invalid("NutanixMachine", machine, append(machine.ValidateUpdate(old, providerid.Parse), newErrors(old.Validate(), machine.Validate())...))
 }
 
 // ValidateDelete implements admission.Validator; deletes are not sent here.

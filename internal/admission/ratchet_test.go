@@ -27,9 +27,9 @@ func TestOldMistakesStay(t *testing.T) {
 	assert.NotContains(t, err.Error(), "memorySize")
 }
 
-// withoutValidation creates an object that the validating webhooks do not see, by a selector that leaves it out until it
+// withoutValidation creates a machine that the validating webhooks do not see, by a selector that leaves it out until it
 // is stored.
-func withoutValidation(t *testing.T, object client.Object) {
+func withoutValidation(t *testing.T, m *infrav1.NutanixMachine) {
 	t.Helper()
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	require.NoError(t, api.Get(t.Context(), client.ObjectKey{Name: "capnt-validating-webhook-configuration"}, configuration))
@@ -39,17 +39,15 @@ func withoutValidation(t *testing.T, object client.Object) {
 	}
 	require.NoError(t, api.Update(t.Context(), configuration))
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		copied := object.DeepCopyObject().(client.Object)
-		assert.NoError(c, api.Create(t.Context(), copied, client.DryRunAll))
+		assert.NoError(c, api.Create(t.Context(), m.DeepCopy(), client.DryRunAll))
 	}, deadline, tick, "the API server takes up the changed webhooks")
-	require.NoError(t, api.Create(t.Context(), object))
+	require.NoError(t, api.Create(t.Context(), m))
 
 	original.ResourceVersion = configuration.ResourceVersion
 	require.NoError(t, api.Update(t.Context(), original))
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		copied := object.DeepCopyObject().(client.Object)
-		copied.SetName("probe")
-		copied.SetResourceVersion("")
-		assert.Error(c, api.Create(t.Context(), copied, client.DryRunAll))
+		probe := m.DeepCopy()
+		probe.Name, probe.ResourceVersion = "probe", ""
+		assert.Error(c, api.Create(t.Context(), probe, client.DryRunAll))
 	}, deadline, tick, "the API server takes up the restored webhooks")
 }
