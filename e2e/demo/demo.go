@@ -96,7 +96,7 @@ func (d *Demo) start(ctx context.Context) error {
 	d.stack, err = stack.Start(ctx, stack.Options{
 		Dir: d.dir, Repository: d.Repository, Network: network, Inventory: inventory, Credentials: credentials,
 		Latency: stack.Latencies(d.CreateLatency), Log: logr.Discard(),
-		Phase: func(name string) { d.Out.Phase("Starting the " + name) },
+		Phase: func(name string) { d.Out.Phase("Starting the %s", name) },
 	})
 	if err != nil {
 		return err
@@ -133,11 +133,11 @@ func (d *Demo) apply(ctx context.Context) error {
 	defer watcher.stop()
 	started := time.Now()
 	for _, cluster := range d.clusters() {
-		if err := d.stack.Env.WaitForCondition(ctx, cluster, clusterv1.AvailableCondition, "True"); err != nil {
+		if err := d.stack.WaitComplete(ctx, client.ObjectKeyFromObject(cluster)); err != nil {
 			return errors.Join(err, d.stack.Env.Dump(context.WithoutCancel(ctx), d.Out), d.managerLog())
 		}
 		watcher.tree(ctx, client.ObjectKeyFromObject(cluster))
-		d.Out.Done("Cluster %s is Available after %s", cluster.Name, time.Since(started).Round(time.Second))
+		d.Out.Done("Cluster %s is Available with all its machines after %s", cluster.Name, time.Since(started).Round(time.Second))
 	}
 	return nil
 }
@@ -181,6 +181,10 @@ func (d *Demo) keep(ctx context.Context) error {
 	}
 	d.Out.Phase("Everything stays up (KEEP=1). Press Ctrl-C to delete it and end")
 	credentials := d.stack.Options().Credentials
+	authority, err := d.file("prism-central-ca.pem", d.stack.Prism.CABundle())
+	if err != nil {
+		return err
+	}
 	d.Out.Line("Management cluster  export KUBECONFIG=%s", d.stack.Env.Kubeconfig())
 	for _, cluster := range d.clusters() {
 		path, err := d.workloadKubeconfig(ctx, cluster)
@@ -189,8 +193,8 @@ func (d *Demo) keep(ctx context.Context) error {
 		}
 		d.Out.Line("Workload cluster    export KUBECONFIG=%s", path)
 	}
-	d.Out.Line("Prism Central       %s   user %s   password %s   CA %s", d.stack.Prism.URL(), credentials.Username, credentials.Password, d.caFile())
-	d.Out.Line("State of Prism      curl --cacert %s -u %s:%s %s/sim/state", d.caFile(), credentials.Username, credentials.Password, d.stack.Prism.URL())
+	d.Out.Line("Prism Central       %s   user %s   password %s   CA %s", d.stack.Prism.URL(), credentials.Username, credentials.Password, authority)
+	d.Out.Line("State of Prism      curl --cacert %s -u %s:%s %s/sim/state", authority, credentials.Username, credentials.Password, d.stack.Prism.URL())
 	d.Out.Line("Manager log         %s", d.stack.Env.ManagerLog())
 	d.Out.Line("clusterctl          %s describe cluster ...", d.stack.Tool("bin/clusterctl"))
 	<-ctx.Done()

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"regexp"
 	"sync"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 
 // treeInterval is how often the tree is looked at; it is shown only when it has changed.
 const treeInterval = 10 * time.Second
+
+// ages are what changes in a tree although nothing has happened, with the blanks that make up for their width.
+var ages = regexp.MustCompile(` +(\d+[smhd])+ +| +`)
 
 // watcher shows events of our kinds as they come, and the resource tree as it grows.
 type watcher struct {
@@ -88,8 +92,9 @@ func (w *watcher) tree(ctx context.Context, key client.ObjectKey) {
 		return
 	}
 	w.mu.Lock()
-	same := w.shown[key.String()] == text.String()
-	w.shown[key.String()] = text.String()
+	timeless := ages.ReplaceAllString(text.String(), "")
+	same := w.shown[key.String()] == timeless
+	w.shown[key.String()] = timeless
 	w.mu.Unlock()
 	if same {
 		return

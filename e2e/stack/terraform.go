@@ -1,0 +1,131 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/nutanixmachine"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/renderer"
+)
+
+// ProviderVersion is the version of the provider in the mirror.
+const ProviderVersion = "1.9.5"
+
+// Workspace is the Terraform workspace of one machine in a directory, as its owner would have it: the backend is the real
+// one, Prism Central is reached directly, and nothing of the manager is in between.
+type Workspace struct {
+	dir         string
+	executable  string
+	environment []string
+}
+
+// Workspace exports the workspace of a machine. Close removes it.
+func (s *Stack) Workspace(ctx context.Context, machine *infrav1.NutanixMachine) (*Workspace, error) {
+	exporter := &nutanixmachine.Reconciler{Dependencies: provisioning.Dependencies{
+		Client: s.Env.Client, Prism: prism.NewResolver(s.Env.Client, prism.Options{}), ProviderVersion: ProviderVersion,
+	}}
+	exported, err := exporter.Export(ctx, machine)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(s.options.Dir, "ws-")
+	if err != nil {
+		return nil, fmt.Errorf("making a directory for the workspace: %w", err)
+	}
+	host, _, err := net.SplitHostPort(s.Prism.Address())
+	if err != nil {
+		return nil, err
+	}
+	lock, err := os.ReadFile(s.Tool("mirror/.terraform.lock.hcl"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the dependency lock file: %w", err)
+	}
+	files := map[string][]byte{
+		".terraform.lock.hcl": lock,
+		"../" + filepath.Base(dir) + ".rc": fmt.Appendf(nil,
+			"disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", s.Tool("mirror")),
+		"../" + filepath.Base(dir) + ".pem": s.Prism.CABundle(),
+	}
+	for name, content := range exported.Files {
+		files[name] = content
+	}
+	w := &Workspace{dir: dir, executable: s.Tool("bin/terraform"), environment: []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TF_CLI_CONFIG_FILE=" + dir + ".rc", "TF_IN_AUTOMATION=1",
+		"KUBE_CONFIG_PATH=" + s.Env.Kubeconfig(), "SSL_CERT_FILE=" + dir + ".pem", "NUTANIX_ENDPOINT=" + host,
+		"NUTANIX_USERNAME=" + s.options.Credentials.Username, "NUTANIX_PASSWORD=" + s.options.Credentials.Password,
+	}}
+	return w, w.write(files)
+}
+
+func (w *Workspace) write(files map[string][]byte) error {
+	for name, content := range files {
+		path := filepath.Join(w.dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("writing the workspace: %w", err)
+		}
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			return fmt.Errorf("writing the workspace: %w", err)
+		}
+	}
+	return nil
+}
+
+// Terraform runs the real binary in the workspace and returns all that it prints.
+func (w *Workspace) Terraform(ctx context.Context, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, w.executable, args...)
+	command.Dir, command.Env = w.dir, w.environment
+	output, err := command.CombinedOutput()
+	if err != nil {
+		return string(output), fmt.Errorf("running terraform %s in an exported workspace: %w", args[0], err)
+	}
+	return string(output), nil
+}
+
+// InitArgs and PlanArgs are the commands with which a person looks whether anything is to be changed. PlanArgs fail when
+// something is.
+var (
+	InitArgs = []string{"init", "-no-color", "-input=false"}
+	PlanArgs = []string{"plan", "-no-color", "-input=false", "-lock=false", "-detailed-exitcode"}
+)
+
+// PlanClean returns an error, with the plan, when Terraform would change something about a machine.
+func (s *Stack) PlanClean(ctx context.Context, machine *infrav1.NutanixMachine) error {
+	workspace, err := s.Workspace(ctx, machine)
+	if err != nil {
+		return err
+	}
+	defer workspace.Close()
+	output, err := workspace.Terraform(ctx, InitArgs...)
+	if err == nil {
+		output, err = workspace.Plan(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("planning %s: %w:\n%s", machine.Name, err, output)
+	}
+	return nil
+}
+
+// Plan plans and returns what Terraform says; the error says that something is to be changed. Bootstrap data is of no
+// effect once the machine is made, so any will do.
+func (w *Workspace) Plan(ctx context.Context) (string, error) {
+	args := PlanArgs
+	if _, err := os.Stat(filepath.Join(w.dir, "variables.tf")); err == nil {
+		args = append(slices.Clone(args), "-var="+renderer.UserDataVariable+"=")
+	}
+	return w.Terraform(ctx, args...)
+}
+
+// Close removes the workspace.
+func (w *Workspace) Close() {
+	for _, path := range []string{w.dir, w.dir + ".rc", w.dir + ".pem"} {
+		_ = os.RemoveAll(path)
+	}
+}
