@@ -205,7 +205,10 @@ func gatherGPUs(ctx context.Context, s *scope, _ placement, inputs *renderer.Mac
 	return nil
 }
 
-func mebibytes(quantity resource.Quantity) int64 { return quantity.Value() / bytesPerMiB }
+// mebibytes rounds up: nobody gets less than was asked for.
+func mebibytes(quantity resource.Quantity) int64 {
+	return (quantity.Value() + bytesPerMiB - 1) / bytesPerMiB
+}
 
 // variables are the sensitive inputs of the workspace: what never becomes part of it.
 func (r *Reconciler) variables(ctx context.Context, s *scope, inputs renderer.Machine) (map[string]string, error) {

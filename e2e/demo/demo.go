@@ -224,11 +224,13 @@ func (d *Demo) delete(ctx context.Context) error {
 
 func (d *Demo) proveGone(ctx context.Context) error {
 	for _, cluster := range d.clusters() {
-		var left []string
 		err := d.stack.Env.Wait(ctx, "nothing of "+cluster.Name+" to be left", func(ctx context.Context) (bool, string, error) {
-			var err error
-			left, err = d.stack.Leftovers(ctx, cluster.Namespace, cluster.Name)
-			return len(left) == 0, fmt.Sprint(left), err
+			left, err := d.stack.LeftoversOf(ctx, cluster.Namespace, cluster.Name)
+			if err != nil {
+				return false, "", err
+			}
+			here, err := d.stack.LeftOnMachine()
+			return len(left)+len(here) == 0, fmt.Sprint(left, here), err
 		})
 		if err != nil {
 			return err

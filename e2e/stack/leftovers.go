@@ -15,9 +15,9 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Leftovers lists what a deleted cluster left behind, anywhere: virtual machines and category value in Prism Central,
-// Terraform states and locks in the namespace, directories of runs, processes of guests. It is empty when all is gone.
-func (s *Stack) Leftovers(ctx context.Context, namespace, cluster string) ([]string, error) {
+// LeftoversOf lists what a deleted cluster left behind: virtual machines and category value in Prism Central, Terraform
+// states and locks in the namespace. It is empty when all is gone.
+func (s *Stack) LeftoversOf(ctx context.Context, namespace, cluster string) ([]string, error) {
 	var left []string
 	for _, vm := range s.Prism.VMs() {
 		if vm.Categories[infrav1.CategoryKey] == cluster {
@@ -43,10 +43,13 @@ func (s *Stack) Leftovers(ctx context.Context, namespace, cluster string) ([]str
 			left = append(left, "Terraform lock "+leases.Items[i].Name)
 		}
 	}
-	return s.leftOnMachine(left)
+	return left, nil
 }
 
-func (s *Stack) leftOnMachine(left []string) ([]string, error) {
+// LeftOnMachine lists what runs and guests have on this machine: directories of runs and processes of guests. It is empty
+// when no cluster is left and nothing is being done.
+func (s *Stack) LeftOnMachine() ([]string, error) {
+	var left []string
 	// The manager has a private directory in the scratch directory, and in it one for each run.
 	runs, err := filepath.Glob(filepath.Join(s.Env.ScratchDir(), "*", "*"))
 	if err != nil {

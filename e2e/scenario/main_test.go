@@ -1,0 +1,86 @@
+// Package scenario proves what CAPNT does for its users, with real parts: each test is one scenario, named for what it
+// proves. All run on one stack; those that need Prism Central for themselves run alone, the others side by side.
+package scenario
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/stack"
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+// password is the one of the manifests, by which leaks are searched for.
+const password = "your-password"
+
+// creation is how long the simulated Prism Central takes for a virtual machine.
+const creation = time.Second
+
+// world is the stack that all scenarios share.
+var world *stack.Stack
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	dir, err := os.MkdirTemp("", "capnt-")
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			code = fail(err)
+		}
+	}()
+	options, err := options(dir)
+	if err != nil {
+		return fail(err)
+	}
+	if world, err = stack.Start(context.Background(), options); err != nil {
+		return fail(err)
+	}
+	code = m.Run()
+	if err := world.Close(); err != nil {
+		return fail(err)
+	}
+	if left := world.Guests.Processes(); len(left) > 0 {
+		return fail(fmt.Errorf("processes of guests are left: %v", left))
+	}
+	return code
+}
+
+func options(dir string) (stack.Options, error) {
+	network, err := stack.FreeNetwork()
+	if err != nil {
+		return stack.Options{}, err
+	}
+	repository := filepath.Dir(toolbox.Dir())
+	content, err := os.ReadFile(filepath.Join(repository, "e2e/prismsim/testdata/inventory.yaml"))
+	if err != nil {
+		return stack.Options{}, err
+	}
+	inventory, err := prismsim.ParseInventory([]byte(network.Move(string(content))))
+	if err != nil {
+		return stack.Options{}, err
+	}
+	return stack.Options{
+		Dir: dir, Repository: repository, Network: network, Inventory: inventory,
+		Credentials: stack.Credentials{Username: "admin", Password: password},
+		Latency:     stack.Latencies(creation),
+		ManagerArgs: []string{"--health-check-interval=10s"},
+		Log:         transcript(),
+	}, nil
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, "scenarios:", err)
+	return 1
+}

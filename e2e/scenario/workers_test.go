@@ -1,0 +1,87 @@
+package scenario
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// Workers go from 3 to 5 and down to 1: machines are made and destroyed one plan each, and those that stay are the same.
+func TestWorkersScale(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "scale")
+	c.Workers = 3
+	c.apply()
+	c.complete()
+	three := c.workerUUIDs()
+
+	c.scaleWorkers(`5`)
+	c.complete()
+	five := c.workerUUIDs()
+	require.Len(t, five, 5)
+	assert.Subset(t, five, three, "scaling up keeps what is there")
+
+	c.scaleWorkers(`1`)
+	c.complete()
+	one := c.workerUUIDs()
+	require.Len(t, one, 1)
+	assert.Subset(t, five, one, "scaling down makes nothing new")
+	assert.Len(t, c.vms(), 2)
+}
+
+// A new template replaces every worker by one that is as the new template says.
+func TestWorkersRollOutANewTemplate(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "rollout")
+	c.Workers = 2
+	c.apply()
+	c.complete()
+	before := c.workerUUIDs()
+
+	template := &unstructured.Unstructured{}
+	template.SetGroupVersionKind(infrav1.GroupVersion.WithKind("NutanixMachineTemplate"))
+	require.NoError(t, world.Env.Client.Get(c.ctx, keyOf(c.Namespace, c.Name+"-workers"), template))
+	template.SetResourceVersion("")
+	template.SetUID("")
+	template.SetName(c.Name + "-workers-larger")
+	template.SetOwnerReferences(nil)
+	require.NoError(t, unstructured.SetNestedField(template.Object, "6Gi", "spec", "template", "spec", "memorySize"))
+	require.NoError(t, world.Env.Client.Create(c.ctx, template))
+	c.patch(&clusterv1.MachineDeployment{}, c.Name+"-workers", `{"spec":{"template":{"spec":{"infrastructureRef":{"name":"`+template.GetName()+`"}}}}}`)
+	say(t, "the workers' template is now %s, with 6Gi instead of 4Gi", template.GetName())
+	c.complete()
+
+	after := c.workerUUIDs()
+	require.Len(t, after, 2)
+	for _, uuid := range after {
+		assert.NotContains(t, before, uuid)
+	}
+	for _, vm := range c.vms() {
+		if strings.HasPrefix(vm.Name, c.Name+"-workers") {
+			assert.EqualValues(t, 6144, vm.MemoryMiB)
+		}
+	}
+}
+
+func (c *cluster) scaleWorkers(replicas string) {
+	c.t.Helper()
+	c.patch(&clusterv1.MachineDeployment{}, c.Name+"-workers", `{"spec":{"replicas":`+replicas+`}}`)
+	say(c.t, "workers to be %s", replicas)
+}
+
+func (c *cluster) workerUUIDs() []string {
+	c.t.Helper()
+	var uuids []string
+	for _, machine := range c.workers() {
+		uuids = append(uuids, machine.Status.VMUUID)
+	}
+	slices.Sort(uuids)
+	return uuids
+}
