@@ -7,7 +7,8 @@ import (
 // Conditions that several kinds have. The type of a condition is the name of its constant without "Condition"; it is
 // True when all is well. Ready summarises the others and is what Cluster API mirrors as InfrastructureReady.
 const (
-	// ReadyCondition is True when the object is as its spec says. Its message repeats those of the conditions that are not.
+	// ReadyCondition is True when the object is as its spec says. Otherwise its reason and message are those of the first
+	// condition that is not True.
 	ReadyCondition = clusterv1.ReadyCondition
 
 	// PausedCondition is True while reconciliation is paused (annotation cluster.x-k8s.io/paused, or Cluster.spec.paused).

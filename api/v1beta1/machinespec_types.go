@@ -18,7 +18,7 @@ const (
 )
 
 const (
-	// NutanixMachineBootstrapRefKindSecret is a bootstrapRef to a Secret with cloud-init user data.
+	// NutanixMachineBootstrapRefKindSecret is a bootstrapRef to a Secret; it is accepted and not read.
 	NutanixMachineBootstrapRefKindSecret = "Secret"
 
 	// NutanixMachineBootstrapRefKindImage is a bootstrapRef to an image in Prism Central that is attached as CD-ROM.
@@ -99,8 +99,8 @@ type NutanixMachineSpec struct {
 	// +listType=atomic
 	DataDisks []NutanixMachineVMDisk `json:"dataDisks,omitempty"`
 
-	// bootstrapRef names what the VM boots from: a Secret with cloud-init user data (set by the controller), or an
-	// Image that is attached as CD-ROM.
+	// bootstrapRef of kind Image names an image that is attached as CD-ROM in place of cloud-init user data. Kind Secret is
+	// accepted and not read: user data comes from the bootstrap data of the Machine.
 	// +optional
 	BootstrapRef *corev1.ObjectReference `json:"bootstrapRef,omitempty"`
 

@@ -7,14 +7,11 @@ const (
 
 	// InvalidSpecReason: the spec is not valid; the message names field and remedy.
 	InvalidSpecReason = "InvalidSpec"
-
-	// InternalErrorReason: the controller failed in an unexpected way; it tries again.
-	InternalErrorReason = "InternalError"
 )
 
 // Reasons of PlanRecordedCondition and AppliedCondition, that is of all work done by Terraform.
 const (
-	// WaitingForInputsReason: an earlier step is not finished, so there is nothing to plan yet.
+	// WaitingForInputsReason: of Ready alone: a condition that it summarises has not been written yet.
 	WaitingForInputsReason = "WaitingForInputs"
 
 	// PlanningReason: Terraform is planning.
@@ -38,9 +35,6 @@ const (
 	// DestructivePlanReason: the plan would destroy or replace something that is not being deleted; it is not applied.
 	DestructivePlanReason = "DestructivePlan"
 
-	// AwaitingDecisionReason: the plan waits for somebody to approve it.
-	AwaitingDecisionReason = "AwaitingDecision"
-
 	// DeniedReason: somebody denied the plan; it is not applied.
 	DeniedReason = "Denied"
 
@@ -53,9 +47,6 @@ const (
 	// ApplyFailedReason: Terraform could not apply; the message says why and whether it tries again.
 	ApplyFailedReason = "ApplyFailed"
 
-	// ImportingReason: an existing VM is being taken into the Terraform state.
-	ImportingReason = "Importing"
-
 	// ImportedReason: an existing VM was taken into the Terraform state.
 	ImportedReason = "Imported"
 
@@ -65,22 +56,16 @@ const (
 	// DestroyedReason: nothing of the object is left in Prism Central.
 	DestroyedReason = "Destroyed"
 
-	// DestroyFailedReason: Terraform could not destroy; the message says why and whether it tries again.
-	DestroyFailedReason = "DestroyFailed"
-
 	// StateLockedReason: somebody else holds the lock of the Terraform state; the message says who, and since when.
 	StateLockedReason = "StateLocked"
 
 	// StateLockBrokenReason: a lock that a dead run of this provider had left was removed.
 	StateLockBrokenReason = "StateLockBroken"
 
-	// StateUnavailableReason: the Terraform backend cannot be read or written.
-	StateUnavailableReason = "StateUnavailable"
-
 	// BackendConfigNotFoundReason: the Secret in spec.terraform.backend.configSecretRef does not exist.
 	BackendConfigNotFoundReason = "BackendConfigNotFound"
 
-	// ProviderVersionUnavailableReason: spec.terraform.providerVersion is not in the provider mirror of the manager.
+	// ProviderVersionUnavailableReason: spec.terraform.providerVersion is not the version that the manager uses.
 	ProviderVersionUnavailableReason = "ProviderVersionUnavailable"
 
 	// ProviderFailedReason: the Terraform provider crashed; the run is repeated.
@@ -88,9 +73,6 @@ const (
 
 	// QuotaExceededReason: Prism Central refused for want of resources or by quota; free some, or choose another place.
 	QuotaExceededReason = "QuotaExceeded"
-
-	// DriftDetectedReason: something was changed behind Terraform's back; the plan that would change it back is recorded.
-	DriftDetectedReason = "DriftDetected"
 )
 
 // Reasons of failures on the way to Prism Central.
@@ -119,19 +101,16 @@ const (
 	// CertificateInvalidReason: the certificate of Prism Central is not trusted; set additionalTrustBundle.
 	CertificateInvalidReason = "CertificateInvalid"
 
-	// RateLimitedReason: Prism Central asks for fewer requests; it is tried again later.
-	RateLimitedReason = "RateLimited"
-
 	// TrustBundleResolvedReason: the trust bundle was read.
 	TrustBundleResolvedReason = "TrustBundleResolved"
 
 	// TrustBundleNotConfiguredReason: no trust bundle is configured; the system's roots are used.
 	TrustBundleNotConfiguredReason = "TrustBundleNotConfigured"
 
-	// TrustBundleNotFoundReason: the ConfigMap of the trust bundle, or its key ca.crt, does not exist.
+	// TrustBundleNotFoundReason: the ConfigMap of the trust bundle does not exist.
 	TrustBundleNotFoundReason = "TrustBundleNotFound"
 
-	// TrustBundleInvalidReason: the trust bundle holds no PEM certificate.
+	// TrustBundleInvalidReason: the trust bundle holds no PEM certificate, or the ConfigMap has no key ca.crt.
 	TrustBundleInvalidReason = "TrustBundleInvalid"
 )
 
@@ -173,9 +152,6 @@ const (
 	// PreconditionsMetReason: all that a machine waits for is there.
 	PreconditionsMetReason = "PreconditionsMet"
 
-	// WaitingForMachineOwnerReason: no Machine owns the NutanixMachine yet.
-	WaitingForMachineOwnerReason = "WaitingForMachineOwner"
-
 	// WaitingForClusterInfrastructureReason: the infrastructure of the cluster is not provisioned yet.
 	WaitingForClusterInfrastructureReason = "WaitingForClusterInfrastructure"
 
@@ -185,7 +161,7 @@ const (
 	// WaitingForControlPlaneInitializedReason: the first control plane machine is not up yet; workers wait for it.
 	WaitingForControlPlaneInitializedReason = "WaitingForControlPlaneInitialized"
 
-	// BootstrapDataInvalidReason: the bootstrap Secret has no key "value".
+	// BootstrapDataInvalidReason: of InputsResolved: the bootstrap Secret has no key "value".
 	BootstrapDataInvalidReason = "BootstrapDataInvalid"
 )
 
@@ -199,12 +175,6 @@ const (
 
 	// ImageAmbiguousReason: several images have that name; the message lists their UUIDs.
 	ImageAmbiguousReason = "ImageAmbiguous"
-
-	// ImageLookupInvalidReason: the format of the image look-up is no template or no regular expression.
-	ImageLookupInvalidReason = "ImageLookupInvalid"
-
-	// ImageTooLargeReason: the image is larger than the disk that is to be made of it.
-	ImageTooLargeReason = "ImageTooLarge"
 
 	// PrismElementNotSetReason: neither spec.cluster nor a failure domain says where to run.
 	PrismElementNotSetReason = "PrismElementNotSet"
@@ -257,17 +227,8 @@ const (
 	// VMNameConflictReason: a VM of that name exists and is not ours; the message names it. Nothing is created.
 	VMNameConflictReason = "VMNameConflict"
 
-	// VMAmbiguousReason: several VMs carry the mark of this machine; the message lists their UUIDs.
-	VMAmbiguousReason = "VMAmbiguous"
-
 	// VMLostReason: the VM disappeared behind our back. It is not created again: replace the Machine.
 	VMLostReason = "VMLost"
-
-	// VMPoweredOffReason: the VM is there, but switched off.
-	VMPoweredOffReason = "VMPoweredOff"
-
-	// VMFailedReason: Prism Central could not make the VM; the message says why.
-	VMFailedReason = "VMFailed"
 
 	// AddressesAssignedReason: the VM has an address.
 	AddressesAssignedReason = "AddressesAssigned"

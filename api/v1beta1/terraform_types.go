@@ -8,8 +8,8 @@ import (
 // TerraformSpec says how Terraform is used for a cluster and all of its machines.
 type TerraformSpec struct {
 	// providerVersion is the exact version of the nutanix Terraform provider, for example "1.9.5"; version
-	// constraints are not accepted. It has to be in the provider mirror of the manager. Default: the version that
-	// ships with the manager.
+	// constraints are not accepted. It has to be the version that the manager uses (its flag --provider-version), which
+	// is also the default: setting it pins a cluster against a manager with another one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	ProviderVersion string `json:"providerVersion,omitempty"`
@@ -39,7 +39,8 @@ type TerraformBackend struct {
 	Config map[string]string `json:"config,omitempty"`
 
 	// configSecretRef names a Secret in the namespace of the cluster whose keys are environment variables that the
-	// backend reads, for example AWS_SECRET_ACCESS_KEY or PG_CONN_STR: the place for what is secret.
+	// backend reads, for example AWS_SECRET_ACCESS_KEY or PG_CONN_STR: the place for what is secret. The kubernetes
+	// backend reads none.
 	// +optional
 	ConfigSecretRef *corev1.LocalObjectReference `json:"configSecretRef,omitempty"`
 }
