@@ -3,7 +3,6 @@ package env
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
-	"k8s.io/klog/v2/textlogger"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	controlplaneconversion "sigs.k8s.io/cluster-api/controlplane/kubeadm/webhooks/conversion"
 	"sigs.k8s.io/cluster-api/core/setup"
@@ -32,8 +30,6 @@ import (
 const (
 	controllerName = "cluster-api"
 	syncPeriod     = 10 * time.Minute
-	// logVerbosity is the default of Cluster API's own mains.
-	logVerbosity = 2
 )
 
 // clusterAPI is the manager with all controllers and webhooks of Cluster API.
@@ -41,7 +37,6 @@ type clusterAPI struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error
-	log    *os.File
 }
 
 // startClusterAPI runs the controllers and returns when their caches are filled and the webhooks are served.
@@ -52,23 +47,20 @@ func startClusterAPI(ctx context.Context, restConfig *rest.Config, scheme *runti
 	// A MachineHealthCheck of a test need not wait as long as one in production.
 	coreadmission.SetMinNodeStartupTimeoutSeconds(0)
 
-	log, err := os.OpenFile(filepath.Join(options.Dir, "cluster-api.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("opening the log of Cluster API: %w", err)
+	if err := output.open(filepath.Join(options.Dir, "cluster-api.log")); err != nil {
+		return nil, err
 	}
-	logger := textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(log), textlogger.Verbosity(logVerbosity)))
-	klog.SetLogger(logger)
-	ctrl.SetLogger(logger)
+	setLoggers()
 
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c := &clusterAPI{cancel: cancel, done: make(chan struct{}), log: log}
+	c := &clusterAPI{cancel: cancel, done: make(chan struct{})}
 	mgr, err := newManager(rest.CopyConfig(restConfig), scheme, h, options)
 	if err == nil {
 		err = setupManager(running, mgr)
 	}
 	if err != nil {
 		cancel()
-		_ = log.Close()
+		output.close()
 		return nil, fmt.Errorf("setting up Cluster API: %w", err)
 	}
 	go func() {
@@ -130,9 +122,7 @@ func (c *clusterAPI) waitReady(ctx context.Context, mgr ctrl.Manager) error {
 func (c *clusterAPI) stop() error {
 	c.cancel()
 	<-c.done
-	// Goroutines of the libraries may still log.
-	klog.ClearLogger()
-	_ = c.log.Close()
+	output.close()
 	if c.err != nil {
 		return fmt.Errorf("stopping Cluster API: %w", c.err)
 	}

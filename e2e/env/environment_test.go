@@ -31,6 +31,7 @@ type world struct {
 	*env.Environment
 	hypervisor *guest.Hypervisor
 	guests     string // directory
+	provider   *stub
 }
 
 // start brings up a management cluster, a hypervisor, and the stub of the provider for VMs on the network.
@@ -46,16 +47,16 @@ func start(ctx context.Context, t *testing.T, network string) *world {
 	w := &world{Environment: e, guests: filepath.Join(t.TempDir(), "guests")}
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
 	w.hypervisor = guest.New(guest.Options{
-		Tools: toolbox.Dir(), Dir: w.guests, Log: log, ProviderID: true,
+		Tools: toolbox.Dir(), Dir: w.guests, Log: log, ProviderID: true, MonitorGrace: monitorGrace,
 		VersionFor: func(ctx context.Context, vm prismsim.VM) string { return e.MachineVersion(ctx, vm.Name) },
 	})
 	t.Cleanup(func() { require.NoError(t, w.hypervisor.Close()) })
 	require.NoError(t, e.InstallProvider(filepath.Join("..", "..", "config", "crd", "bases"), ""))
 
-	provider := &stub{client: e.Client, hypervisor: w.hypervisor, network: network}
+	w.provider = &stub{client: e.Client, hypervisor: w.hypervisor, network: network, vms: map[string]prismsim.VM{}}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	go func() { defer close(done); provider.run(ctx, t) }()
+	go func() { defer close(done); w.provider.run(ctx, t) }()
 	t.Cleanup(func() { cancel(); <-done })
 	t.Cleanup(func() { w.dumpIfFailed(t) })
 	return w
@@ -87,6 +88,10 @@ func TestClusterBecomesAvailableAndIsDeleted(t *testing.T) {
 	require.NoError(t, e.WaitForCondition(ctx, cluster, clusterv1.AvailableCondition, metav1.ConditionTrue))
 	assertCluster(ctx, t, e.Environment, client.ObjectKeyFromObject(cluster))
 	require.Len(t, e.hypervisor.Processes(), 2)
+	workload, err := e.Workload(ctx, client.ObjectKeyFromObject(cluster))
+	require.NoError(t, err)
+	assertPowerCuts(ctx, t, e, workload)
+	assertDrain(ctx, t, e, workload)
 
 	require.NoError(t, e.Client.Delete(ctx, cluster))
 	require.NoError(t, e.WaitForGone(ctx, cluster))

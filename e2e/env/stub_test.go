@@ -3,6 +3,7 @@ package env_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,12 +28,19 @@ type stub struct {
 	hypervisor *guest.Hypervisor
 	// network is the first three numbers of the addresses of VMs.
 	network string
-	vms     map[string]string // VM UUID by name of the NutanixMachine
+
+	mu  sync.Mutex
+	vms map[string]prismsim.VM // by name of the NutanixMachine
+}
+
+func (s *stub) vm(name string) prismsim.VM {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.vms[name]
 }
 
 // run reconciles everything again and again until ctx ends.
 func (s *stub) run(ctx context.Context, t *testing.T) {
-	s.vms = map[string]string{}
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -81,13 +89,13 @@ func (s *stub) reconcileCluster(ctx context.Context, c *infrav1.NutanixCluster) 
 
 func (s *stub) reconcileMachine(ctx context.Context, m *infrav1.NutanixMachine) error {
 	if !m.DeletionTimestamp.IsZero() {
-		s.hypervisor.PowerOff(s.vms[m.Name])
+		s.hypervisor.PowerOff(s.vm(m.Name).UUID)
 		before := m.DeepCopy()
 		controllerutil.RemoveFinalizer(m, infrav1.NutanixMachineFinalizer)
 		return client.IgnoreNotFound(s.client.Patch(ctx, m, client.MergeFrom(before)))
 	}
 	owner, err := util.GetOwnerMachine(ctx, s.client, m.ObjectMeta)
-	if err != nil || owner == nil || owner.Spec.Bootstrap.DataSecretName == nil || s.vms[m.Name] != "" {
+	if err != nil || owner == nil || owner.Spec.Bootstrap.DataSecretName == nil || s.vm(m.Name).UUID != "" {
 		return err
 	}
 	var secret corev1.Secret
@@ -99,7 +107,9 @@ func (s *stub) reconcileMachine(ctx context.Context, m *infrav1.NutanixMachine) 
 		NICs:     []prismsim.NIC{{IPs: []string{fmt.Sprintf("%s.%d", s.network, 10+len(s.vms))}}},
 		UserData: secret.Data["value"], MetaData: fmt.Appendf(nil, `{"hostname": %q}`, m.Name),
 	}
-	s.vms[m.Name] = vm.UUID
+	s.mu.Lock()
+	s.vms[m.Name] = vm
+	s.mu.Unlock()
 	s.hypervisor.PowerOn(vm)
 	return s.publish(ctx, m, vm)
 }

@@ -173,6 +173,10 @@ func (g *guest) serve(ctx context.Context) {
 		}
 		g.cluster.leave(g)
 		g.killAll()
+		if p.Err() == nil {
+			// The member was removed: its data is of no use to anybody.
+			_ = os.RemoveAll(filepath.Join(g.dir, "etcd", "data"))
+		}
 		<-ctx.Done()
 	}
 }
