@@ -78,5 +78,5 @@ func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace W
 	if err := unlock(); err != nil {
 		return outcome{err: fmt.Errorf("breaking the lock of a dead run of %s: %w", target.Kind, err)}
 	}
-	return outcome{superseded: true, unlocked: fmt.Sprintf("%s by %s since %s", failed.Lock.Operation, failed.Lock.Who, failed.Lock.Created.Format(time.RFC3339))}
+	return outcome{superseded: "a lock was in the way", unlocked: fmt.Sprintf("%s by %s since %s", failed.Lock.Operation, failed.Lock.Who, failed.Lock.Created.Format(time.RFC3339))}
 }

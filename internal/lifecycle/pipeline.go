@@ -200,7 +200,7 @@ func (p *Pipeline) submit(target Target, key string, run func(ctx context.Contex
 		switch {
 		case result.planned != nil:
 			p.plans.Put(key, *result.planned)
-		case result.record != nil || result.superseded || result.err != nil:
+		case result.record != nil || result.superseded != "" || result.err != nil:
 			p.plans.Drop(key)
 		}
 		p.targets.with(key, func(m *memory) { m.remember(result, target.Workspace.Digest, p.Clock.Now()) })

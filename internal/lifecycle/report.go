@@ -30,6 +30,9 @@ func report(outcomes []outcome) []Happening {
 		if o.unlocked != "" {
 			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
 				Message: "Broke the state lock that a dead run of this manager had left: " + o.unlocked})
+		} else if o.superseded != "" {
+			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Apply", Reason: infrav1.PlanSupersededReason,
+				Message: "Planning again: " + o.superseded})
 		}
 		if o.planned != nil {
 			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Plan", Reason: infrav1.PlannedReason,

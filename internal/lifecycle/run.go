@@ -172,7 +172,7 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	stored, ok := p.plans.Get(target.Key())
 	if !ok {
-		return outcome{superseded: true}
+		return outcome{superseded: "there is no plan any more"}
 	}
 	workspace, done, err := p.open(ctx, target, gateway.ReadWrite)
 	if err != nil {
@@ -186,7 +186,7 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	}
 	var stale *plan.StaleError
 	if err := stored.Record.Verify(stored.File, target.Workspace.Digest, state.Lineage, state.Serial); errors.As(err, &stale) {
-		return outcome{superseded: true}
+		return outcome{superseded: stale.Error()}
 	}
 	err = workspace.Apply(ctx, stored.File)
 	if adoptErr := p.State.Adopt(context.WithoutCancel(ctx), target); adoptErr != nil {

@@ -27,8 +27,8 @@ type outcome struct {
 	outputs map[string]json.RawMessage
 	// destroyed says that nothing is left to destroy.
 	destroyed bool
-	// superseded says that the plan turned out to be stale before it was applied.
-	superseded bool
+	// superseded says why the run has to be repeated at once, for example because the plan turned out to be stale.
+	superseded string
 	// record is the record of the plan that was applied, or that failed to be applied, as carriedOut says.
 	record *plan.Record
 	// carriedOut says that the plan was applied, even if reading back afterwards failed.
@@ -88,7 +88,7 @@ func (t *tracker) forget(key string) {
 func (m *memory) remember(o outcome, digest string, now time.Time) {
 	m.unreported = append(m.unreported, o)
 	m.checked = now
-	m.unsettled = o.err != nil || o.superseded
+	m.unsettled = o.err != nil || o.superseded != ""
 	if o.planned != nil {
 		m.lastPlan = &o.planned.Record
 	}

@@ -120,7 +120,7 @@ func TestBuildCountsAndSummarises(t *testing.T) {
 				ResourceChanges: []*tfjson.ResourceChange{resource(vm, tfjson.ActionNoop), {Address: "no change at all"}},
 				OutputChanges:   map[string]*tfjson.Change{"addresses": {Actions: tfjson.Actions{tfjson.ActionUpdate}}},
 			},
-			summary: "Plan: no resource changes, outputs only",
+			summary: "Plan: no resources to change, outputs only",
 		},
 	}
 	for name, test := range tests {

@@ -1,0 +1,113 @@
+package lifecycle
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+var classes = []terraform.Class{
+	terraform.LockHeld, terraform.StalePlan, terraform.Authentication, terraform.NotFound, terraform.Quota, terraform.Timeout,
+	terraform.Transient, terraform.ProviderPanic, terraform.Canceled, terraform.Invalid, terraform.Unknown,
+}
+
+// No class of failure is terminal: the plan is made anew after a pause, whose length grows to a minute and starts over
+// after a success.
+func TestApplyFailsWithEachClass(t *testing.T) {
+	for _, class := range classes {
+		t.Run("apply-fails-"+string(class), func(t *testing.T) {
+			w := newWorld(t)
+			for range 5 {
+				w.fail("apply", failed("apply", class))
+			}
+			for _, pause := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute} {
+				result := w.settle()
+				require.Contains(t, []State{Failed, Locked}, result.State)
+				assert.Equal(t, class == terraform.LockHeld, result.State == Locked)
+				assert.Equal(t, pause, result.RetryAfter)
+				assert.Nil(t, result.Lost)
+				assert.Nil(t, result.Applied)
+				w.advance(pause)
+			}
+			require.Equal(t, InSync, w.settle().State)
+			w.remembered()
+			w.fail("plan", failed("plan", class))
+			w.render("digest-2")
+			assert.Equal(t, 5*time.Second, w.settle().RetryAfter)
+			w.compare()
+		})
+	}
+}
+
+// A failure of one workspace does not make another one wait.
+func TestAnotherWorkspaceDoesNotBackOff(t *testing.T) {
+	w := newWorld(t)
+	w.fail("plan", failed("plan", terraform.Invalid))
+	require.Equal(t, Failed, w.settle().State)
+	w.render("digest-2")
+	require.Equal(t, InSync, w.settle().State)
+}
+
+func TestSettled(t *testing.T) {
+	w := newWorld(t)
+	require.NotEqual(t, InSync, w.step().State)
+	assert.False(t, w.pipeline.Settled(w.target), "a run is under way")
+	w.wait()
+	assert.False(t, w.pipeline.Settled(w.target), "a plan is there")
+	w.settle()
+	assert.True(t, w.pipeline.Settled(w.target))
+	w.advance(10 * time.Minute)
+	assert.False(t, w.pipeline.Settled(w.target), "a check is due")
+	w.fail("plan", failed("plan", terraform.Transient))
+	w.settle()
+	assert.False(t, w.pipeline.Settled(w.target), "the last run failed")
+	w.advance(time.Minute)
+	w.settle()
+	assert.True(t, w.pipeline.Settled(w.target))
+	w.target.CheckInterval = 0
+	w.advance(1000 * time.Hour)
+	assert.True(t, w.pipeline.Settled(w.target), "no check is wanted")
+}
+
+// Nothing is kept of objects that are gone.
+func TestForget(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	w.pipeline.Forget(w.target)
+	assert.Empty(t, w.pipeline.targets.targets)
+	_, planned := w.pipeline.plans.Get(w.target.Key())
+	assert.False(t, planned)
+}
+
+// What happened is told once, what it led to with every step: a status that could not be written is written later.
+func TestLastPlanSurvivesAStatusThatWasNotWritten(t *testing.T) {
+	w := newWorld(t)
+	first := w.settle()
+	require.NotEmpty(t, first.Happened)
+	again := w.step()
+	assert.Empty(t, again.Happened)
+	assert.Equal(t, first.LastPlan, again.LastPlan)
+	assert.Equal(t, first.LastApplied, again.LastApplied)
+	require.NotNil(t, w.status.LastAppliedTime)
+	assert.Equal(t, int32(1), w.status.LastPlan.Create)
+	assert.Equal(t, "digest-1", w.status.WorkspaceDigest)
+	assert.Equal(t, "lineage", w.status.Lineage)
+}
+
+// A run sees the context of the pool, not that of the reconcile that started it.
+func TestRunsOutliveReconciles(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	release := w.block("plan")
+	require.Equal(t, Running, w.pipeline.Step(ctx, w.target).State)
+	cancel()
+	require.Equal(t, "plan", <-w.entered)
+	release()
+	w.wait()
+	assert.Equal(t, InSync, w.settle().State)
+}

@@ -1,0 +1,293 @@
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	tfjson "github.com/hashicorp/terraform-json"
+
+	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+// journal is the list of everything that happens in a scenario.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) log(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, fmt.Sprintf(format, args...))
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Join(j.lines, "\n") + "\n"
+}
+
+// double stands for Terraform, its backend and Prism Central. It behaves like them until it is told to fail: each method
+// takes one scripted error each time it is called.
+type double struct {
+	*journal
+
+	// stepping is held while a reconcile writes down its step, so that the run which it starts comes after it.
+	stepping sync.Mutex
+	mu       sync.Mutex
+	errors   map[string][]error
+	panics   string
+	state    terraform.State
+	plan     *tfjson.Plan // scripted plan, for one time
+	files    int
+	blocked  map[string]chan struct{}
+	entered  chan string
+	imported string       // the ID in the import block of the run
+	pending  *tfjson.Plan // the plan that was made last
+}
+
+func newDouble() *double {
+	return &double{journal: &journal{}, errors: map[string][]error{}, blocked: map[string]chan struct{}{}, entered: make(chan string, 8)}
+}
+
+// fail scripts the errors of the next calls of a method; nil lets one call pass.
+func (d *double) fail(method string, errs ...error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.errors[method] = append(d.errors[method], errs...)
+}
+
+// block makes the next call of a method wait until the returned function is called or its context ends.
+func (d *double) block(method string) (release func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	gate := make(chan struct{})
+	d.blocked[method] = gate
+	return func() { close(gate) }
+}
+
+// enter logs a call and returns its scripted error.
+func (d *double) enter(ctx context.Context, method, line string) error {
+	d.log("    %s", line)
+	d.mu.Lock()
+	gate := d.blocked[method]
+	delete(d.blocked, method)
+	var err error
+	if scripted := d.errors[method]; len(scripted) > 0 {
+		err, d.errors[method] = scripted[0], scripted[1:]
+	}
+	panics := d.panics == method
+	d.mu.Unlock()
+	if panics {
+		panic("scripted")
+	}
+	if gate != nil {
+		d.entered <- method
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			err = fmt.Errorf("running terraform %s: %w", method, ctx.Err())
+		}
+	}
+	if err != nil {
+		d.log("      ! %v", err)
+	}
+	return err
+}
+
+// hold puts a resource into the state, as if an earlier run had made it.
+func (d *double) hold(address, id string, tainted bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.state.Lineage, d.state.Serial = "lineage", d.state.Serial+1
+	d.state.Resources = append(d.state.Resources, terraform.Resource{Address: address, ID: id, Tainted: tainted})
+}
+
+// gatewayDouble is the real gateway, unless it is told to fail.
+type gatewayDouble struct {
+	*gateway.Gateway
+	double *double
+}
+
+func (g gatewayDouble) Open(options gateway.RunOptions) (*gateway.Session, error) {
+	g.double.stepping.Lock()
+	defer g.double.stepping.Unlock()
+	if err := g.double.enter(context.Background(), "session", "session "+options.Mode.String()); err != nil {
+		return nil, err
+	}
+	return g.Gateway.Open(options)
+}
+
+// Open implements Engine.
+func (d *double) Open(ctx context.Context, options terraform.RunOptions) (Workspace, error) {
+	if err := d.enter(ctx, "open", "open"); err != nil {
+		return nil, err
+	}
+	for _, variable := range []string{"NUTANIX_ENDPOINT", "NUTANIX_USERNAME", "NUTANIX_PASSWORD"} {
+		if options.Env[variable] == "" || strings.Contains(options.Env[variable], password) {
+			return nil, errors.New("the environment of the run is wrong: " + variable)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.imported = ""
+	return d, nil
+}
+
+func (d *double) WriteFile(name string, content []byte) error {
+	id, _, _ := strings.Cut(strings.SplitN(string(content), `id = "`, 2)[1], `"`)
+	d.mu.Lock()
+	d.imported = id
+	d.mu.Unlock()
+	return d.enter(context.Background(), "write", "write "+name+" for "+id)
+}
+
+func (d *double) State(ctx context.Context) (*terraform.State, error) {
+	if err := d.enter(ctx, "state", "state pull"); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	state := d.state
+	state.Resources = slices.Clone(d.state.Resources)
+	return &state, nil
+}
+
+func (d *double) Plan(ctx context.Context, options terraform.PlanOptions) (*terraform.Plan, error) {
+	if err := d.enter(ctx, "plan", fmt.Sprintf("plan destroy=%t", options.Destroy)); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	planned := d.plan
+	d.plan = nil
+	if planned == nil {
+		planned = d.foresee(options.Destroy)
+	}
+	d.pending = planned
+	d.files++
+	return &terraform.Plan{Bytes: fmt.Appendf(nil, "plan file %d", d.files), JSON: planned,
+		HasChanges: len(planned.ResourceChanges)+len(planned.OutputChanges) > 0}, nil
+}
+
+// foresee plans what Terraform would: what the configuration has and the state has not is created or imported, what is
+// tainted is replaced, and a destroy deletes everything.
+func (d *double) foresee(destroy bool) *tfjson.Plan {
+	planned := &tfjson.Plan{}
+	if destroy {
+		for _, resource := range d.state.Resources {
+			planned.ResourceChanges = append(planned.ResourceChanges, change(resource.Address, tfjson.ActionDelete))
+		}
+		return planned
+	}
+	if len(d.state.Resources) == 0 {
+		made := change(machineAddress, tfjson.ActionCreate)
+		if d.imported != "" {
+			made = change(machineAddress, tfjson.ActionNoop)
+			made.Change.Importing = &tfjson.Importing{ID: d.imported}
+		}
+		planned.ResourceChanges = append(planned.ResourceChanges, made)
+	}
+	for _, resource := range d.state.Resources {
+		if resource.Tainted {
+			planned.ResourceChanges = append(planned.ResourceChanges, change(resource.Address, tfjson.ActionDelete, tfjson.ActionCreate))
+		}
+	}
+	return planned
+}
+
+func change(address string, actions ...tfjson.Action) *tfjson.ResourceChange {
+	return &tfjson.ResourceChange{Address: address, Change: &tfjson.Change{Actions: actions}}
+}
+
+func (d *double) Apply(ctx context.Context, plan []byte) error {
+	if err := d.enter(ctx, "apply", "apply "+string(plan)); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, resource := range d.pending.ResourceChanges {
+		switch {
+		case resource.Change.Actions.Delete():
+			d.remove(resource.Address)
+		case resource.Change.Importing != nil:
+			d.state.Resources = append(d.state.Resources, terraform.Resource{Address: resource.Address, ID: d.imported})
+		case resource.Change.Actions.Create():
+			d.state.Resources = append(d.state.Resources, terraform.Resource{Address: resource.Address, ID: "vm-1"})
+		}
+	}
+	d.state.Lineage, d.state.Serial = "lineage", d.state.Serial+1
+	return nil
+}
+
+func (d *double) remove(address string) {
+	d.state.Resources = slices.DeleteFunc(d.state.Resources, func(r terraform.Resource) bool { return r.Address == address })
+}
+
+func (d *double) Outputs(ctx context.Context) (map[string]json.RawMessage, error) {
+	if err := d.enter(ctx, "outputs", "output"); err != nil {
+		return nil, err
+	}
+	return map[string]json.RawMessage{"vm_uuid": json.RawMessage(`"vm-1"`)}, nil
+}
+
+func (d *double) Import(ctx context.Context, address, id string) error {
+	if err := d.enter(ctx, "import", "import "+address+" "+id); err != nil {
+		return err
+	}
+	d.hold(address, id, false)
+	return nil
+}
+
+func (d *double) Forget(ctx context.Context, addresses ...string) error {
+	if err := d.enter(ctx, "forget", "state rm "+strings.Join(addresses, " ")); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.state.Serial++
+	for _, address := range addresses {
+		d.remove(address)
+	}
+	return nil
+}
+
+func (d *double) Untaint(ctx context.Context, address string) error {
+	if err := d.enter(ctx, "untaint", "untaint "+address); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.state.Serial++
+	for i := range d.state.Resources {
+		d.state.Resources[i].Tainted = d.state.Resources[i].Tainted && d.state.Resources[i].Address != address
+	}
+	return nil
+}
+
+func (d *double) Unlock(ctx context.Context, lockID string) error {
+	return d.enter(ctx, "unlock", "force-unlock "+lockID)
+}
+
+func (d *double) Close() error { return d.enter(context.Background(), "close", "close") }
+
+// keeperDouble stands for the StateKeeper.
+type keeperDouble struct{ double *double }
+
+func (k keeperDouble) Adopt(ctx context.Context, _ Target) error {
+	return k.double.enter(ctx, "adopt", "adopt the state")
+}
+
+func (k keeperDouble) Unlock(ctx context.Context, _ Target, lockID string) error {
+	return k.double.enter(ctx, "break", "delete the Lease of lock "+lockID)
+}
+
+func (k keeperDouble) Remove(ctx context.Context, _ Target) error {
+	return k.double.enter(ctx, "remove", "remove the state")
+}

@@ -1,0 +1,110 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+// failed is the failure of a command.
+func failed(verb string, class terraform.Class) *terraform.Error {
+	return &terraform.Error{Verb: verb, Class: class, Message: "scripted " + string(class)}
+}
+
+func locked(verb, who string, created time.Time) *terraform.Error {
+	failure := failed(verb, terraform.LockHeld)
+	failure.Lock = &terraform.LockInfo{ID: "lock-1", Who: who, Operation: "OperationTypeApply", Created: created}
+	return failure
+}
+
+var before = time.Date(2026, 8, 1, 11, 0, 0, 0, time.UTC)
+
+// lockings are scenarios with a lock in the way.
+var lockings = map[string]func(w *world){
+	"lock-of-somebody-else": func(w *world) {
+		w.fail("plan", locked("plan", "jane@laptop", before), locked("plan", "jane@laptop", before))
+		w.settle()
+		w.step() // respects it
+		w.advance(5 * time.Second)
+		w.settle() // and asks again
+		w.advance(10 * time.Second)
+		w.settle()
+	},
+	"lock-of-a-dead-run-met-by-plan": func(w *world) {
+		w.fail("plan", locked("plan", "root@capnt-1", before))
+		w.settle()
+	},
+	"lock-of-a-dead-run-met-by-apply": func(w *world) {
+		w.fail("apply", locked("apply", "root@capnt-1", before))
+		w.settle()
+	},
+	"lock-of-a-dead-first-init": func(w *world) {
+		w.fail("open", locked("init", "root@capnt-1", before))
+		w.settle()
+	},
+	"lock-cannot-be-broken": func(w *world) {
+		w.fail("plan", locked("plan", "root@capnt-1", before))
+		w.fail("unlock", errors.New("no such lock"))
+		w.settle()
+	},
+}
+
+func TestLockings(t *testing.T) { play(t, lockings) }
+
+func TestHolders(t *testing.T) {
+	started := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	living := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "capnt-system", Name: "capnt-manager-6f5d8-live1"}}
+	inPod := Holders{Host: "capnt-manager-6f5d8-self1", Started: started, Namespace: "capnt-system", Reader: fake.NewClientBuilder().WithObjects(living).Build()}
+	onHost := Holders{Host: "laptop", Started: started}
+	tests := map[string]struct {
+		holders Holders
+		who     string
+		created time.Time
+		dead    bool
+	}{
+		"this host, before this manager":           {onHost, "jane@laptop", started.Add(-time.Second), true},
+		"this host, since this manager":            {onHost, "jane@laptop", started, false},
+		"this host, nobody knows when":             {onHost, "jane@laptop", time.Time{}, false},
+		"another host":                             {onHost, "jane@server", started.Add(-time.Hour), false},
+		"another host that looks like a pod":       {onHost, "jane@capnt-manager-6f5d8-gone1", started.Add(-time.Hour), false},
+		"nobody":                                   {onHost, "", started.Add(-time.Hour), false},
+		"no host":                                  {onHost, "jane", started.Add(-time.Hour), false},
+		"this pod, before its container restarted": {inPod, "nonroot@capnt-manager-6f5d8-self1", started.Add(-time.Minute), true},
+		"this pod, now":                            {inPod, "nonroot@capnt-manager-6f5d8-self1", started.Add(time.Minute), false},
+		"a pod that is gone":                       {inPod, "nonroot@capnt-manager-6f5d8-gone1", started.Add(time.Minute), true},
+		"a pod of an earlier version that is gone": {inPod, "nonroot@capnt-manager-77777-gone1", started.Add(-time.Hour), true},
+		"a pod that lives":                         {inPod, "nonroot@capnt-manager-6f5d8-live1", started.Add(-time.Hour), false},
+		"a pod of another Deployment":              {inPod, "nonroot@other-manager-6f5d8-gone1", started.Add(-time.Hour), false},
+		"a laptop":                                 {inPod, "jane@laptop", started.Add(-time.Hour), false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			dead, err := test.holders.Dead(t.Context(), &terraform.LockInfo{ID: "1", Who: test.who, Created: test.created})
+			require.NoError(t, err)
+			assert.Equal(t, test.dead, dead)
+		})
+	}
+}
+
+func TestHoldersCallNobodyDeadWhenTheyCannotAsk(t *testing.T) {
+	unreachable := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return errors.New("no connection")
+		},
+	}).Build()
+	holders := Holders{Host: "capnt-manager-6f5d8-self1", Namespace: "capnt-system", Reader: unreachable}
+	dead, err := holders.Dead(t.Context(), &terraform.LockInfo{ID: "1", Who: "x@capnt-manager-6f5d8-gone1"})
+	require.Error(t, err)
+	assert.False(t, dead)
+}

@@ -1,0 +1,149 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+func object(name string) *infrav1.NutanixMachine {
+	return &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
+}
+
+// startPool starts a pool; stop ends it and returns when Start has returned.
+func startPool(t *testing.T, size int) (pool *Pool, stop func()) {
+	t.Helper()
+	pool = NewPool(size)
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- pool.Start(ctx) }()
+	require.Eventually(t, pool.started, deadline, time.Millisecond)
+	stop = sync.OnceFunc(func() {
+		cancel()
+		assert.NoError(t, <-stopped)
+	})
+	t.Cleanup(stop)
+	return pool, stop
+}
+
+func TestPoolIsBounded(t *testing.T) {
+	pool, _ := startPool(t, 3)
+	var running, most atomic.Int32
+	gate := make(chan struct{})
+	for i := range 20 {
+		name := fmt.Sprint(i)
+		require.True(t, pool.Submit("M", name, object(name), func(context.Context) {
+			now := running.Add(1)
+			for {
+				seen := most.Load()
+				if now <= seen || most.CompareAndSwap(seen, now) {
+					break
+				}
+			}
+			<-gate
+			running.Add(-1)
+		}))
+	}
+	require.Eventually(t, func() bool { return running.Load() == 3 }, deadline, time.Millisecond)
+	close(gate)
+	ended := map[string]bool{}
+	for range 20 {
+		ended[(<-pool.Events("M")).Object.GetName()] = true
+	}
+	assert.Len(t, ended, 20)
+	assert.Equal(t, int32(3), most.Load())
+}
+
+func TestPoolRunsOnePerTarget(t *testing.T) {
+	pool, _ := startPool(t, 4)
+	gate := make(chan struct{})
+	require.True(t, pool.Submit("M", "a", object("a"), func(context.Context) { <-gate }))
+	assert.False(t, pool.Submit("M", "a", object("a"), func(context.Context) { t.Error("a second run of one target") }))
+	assert.True(t, pool.Running("a"))
+	close(gate)
+	<-pool.Events("M")
+	assert.False(t, pool.Running("a"), "when the end is announced the next run may start")
+	assert.True(t, pool.Submit("M", "a", object("a"), func(context.Context) {}))
+	<-pool.Events("M")
+}
+
+func TestPoolAnnouncesByKind(t *testing.T) {
+	pool, _ := startPool(t, 1)
+	require.True(t, pool.Submit("NutanixMachine", "m", object("m"), func(context.Context) {}))
+	require.True(t, pool.Submit("NutanixCluster", "c", object("c"), func(context.Context) {}))
+	assert.Equal(t, "c", (<-pool.Events("NutanixCluster")).Object.GetName())
+	assert.Equal(t, "m", (<-pool.Events("NutanixMachine")).Object.GetName())
+}
+
+// A controller that takes no events blocks neither reconciles nor the runs of others.
+func TestPoolDoesNotDependOnItsListeners(t *testing.T) {
+	pool, stop := startPool(t, 1)
+	var ran atomic.Int32
+	for i := range 10 {
+		name := fmt.Sprint(i)
+		require.True(t, pool.Submit("deaf", name, object(name), func(context.Context) { ran.Add(1) }))
+	}
+	require.Eventually(t, func() bool { return ran.Load() == 10 }, deadline, time.Millisecond)
+	require.Eventually(t, func() bool { return !pool.Running("0") && !pool.Running("9") }, deadline, time.Millisecond)
+	require.True(t, pool.Submit("M", "m", object("m"), func(context.Context) {}))
+	<-pool.Events("M")
+	stop() // nor does it keep the manager from stopping
+}
+
+func TestPoolRefusesBeforeStartAndAfterStop(t *testing.T) {
+	never := func(context.Context) { t.Error("it must not run") }
+	assert.False(t, NewPool(1).Submit("M", "a", object("a"), never))
+	pool, stop := startPool(t, 1)
+	stop()
+	assert.False(t, pool.Submit("M", "a", object("a"), never))
+}
+
+func TestPoolWaitsForItsRuns(t *testing.T) {
+	pool, stop := startPool(t, 1)
+	var finished atomic.Bool
+	entered := make(chan struct{})
+	require.True(t, pool.Submit("M", "a", object("a"), func(ctx context.Context) {
+		close(entered)
+		<-ctx.Done()
+		finished.Store(true)
+	}))
+	require.True(t, pool.Submit("M", "waits", object("waits"), func(context.Context) {}))
+	<-entered
+	stop()
+	assert.True(t, finished.Load())
+	assert.False(t, pool.Running("a"))
+	assert.False(t, pool.Running("waits"))
+}
+
+// While the pool stops, whoever is still let in is also waited for.
+func TestPoolStopsWhileTargetsAreSubmitted(t *testing.T) {
+	for range 50 {
+		pool, stop := startPool(t, 2)
+		var accepted, ended atomic.Int32
+		var submitters sync.WaitGroup
+		for i := range 4 {
+			submitters.Go(func() {
+				for j := range 20 {
+					key := fmt.Sprint(i, j)
+					if pool.Submit("M", key, object(key), func(context.Context) { ended.Add(1) }) {
+						accepted.Add(1)
+					}
+				}
+			})
+		}
+		stop()
+		after := ended.Load()
+		submitters.Wait()
+		assert.Equal(t, after, ended.Load(), "no run after the stop")
+		assert.LessOrEqual(t, ended.Load(), accepted.Load())
+	}
+}

@@ -1,0 +1,117 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+func TestFailureReason(t *testing.T) {
+	reasons := map[terraform.Class][2]string{ // while planning, while applying
+		terraform.LockHeld:       {"StateLocked", "StateLocked"},
+		terraform.StalePlan:      {"PlanSuperseded", "PlanSuperseded"},
+		terraform.Authentication: {"AuthenticationFailed", "AuthenticationFailed"},
+		terraform.Quota:          {"QuotaExceeded", "QuotaExceeded"},
+		terraform.ProviderPanic:  {"ProviderFailed", "ProviderFailed"},
+		terraform.NotFound:       {"PlanFailed", "ApplyFailed"},
+		terraform.Timeout:        {"PlanFailed", "ApplyFailed"},
+		terraform.Transient:      {"PlanFailed", "ApplyFailed"},
+		terraform.Canceled:       {"PlanFailed", "ApplyFailed"},
+		terraform.Invalid:        {"PlanFailed", "ApplyFailed"},
+		terraform.Unknown:        {"PlanFailed", "ApplyFailed"},
+	}
+	require.Len(t, reasons, len(classes))
+	for class, want := range reasons {
+		assert.Equal(t, want[0], FailureReason(failed("plan", class)), class)
+		assert.Equal(t, want[1], FailureReason(fmt.Errorf("wrapped: %w", failed("apply", class))), class)
+	}
+	assert.Equal(t, "VMLost", FailureReason(fmt.Errorf("wrapped: %w", &LostError{ID: "x"})))
+	assert.Equal(t, "VMNameConflict", FailureReason(fmt.Errorf("wrapped: %w", &ConflictError{Message: "x"})))
+	assert.Equal(t, "PlanFailed", FailureReason(errors.New("anything")))
+}
+
+func TestConditions(t *testing.T) {
+	record := &plan.Record{Counts: plan.Counts{Create: 1}, Changes: []plan.Change{{Address: "a", Actions: []plan.Action{plan.ActionCreate}}}}
+	waits := plan.Verdict{Decision: plan.Waiting, Reason: "it replaces a"}
+	tests := map[string]struct {
+		result            Result
+		deleting          bool
+		recorded, applied string
+	}{
+		"nothing yet":                 {Result{State: NoPlan}, false, "False WaitingForPlan", "False WaitingForPlan"},
+		"superseded":                  {Result{State: PlanStale}, false, "False WaitingForPlan", "False WaitingForPlan"},
+		"planning":                    {Result{State: Running}, false, "False Planning", "False WaitingForPlan"},
+		"waits for a slot":            {Result{State: Approved, Plan: record}, false, "True Planned", "False Planned"},
+		"applying":                    {Result{State: Running, Applying: true, Plan: record}, false, "True Planned", "False Applying"},
+		"still applying":              {Result{State: Running, Plan: record}, false, "True Planned", "False Applying"},
+		"destroying":                  {Result{State: Running, Applying: true, Plan: record}, true, "True Planned", "False Destroying"},
+		"in sync":                     {Result{State: InSync}, false, "True NoChanges", "True Applied"},
+		"destroyed":                   {Result{State: InSync}, true, "True NoChanges", "True Destroyed"},
+		"waits":                       {Result{State: AwaitingDecision, Plan: record, Verdict: waits}, false, "True Planned", "False DestructivePlan"},
+		"drifted":                     {Result{State: Drifted, Plan: record, Verdict: waits}, false, "True Planned", "False DestructivePlan"},
+		"denied":                      {Result{State: Denied, Plan: record}, false, "True Planned", "False Denied"},
+		"locked":                      {Result{State: Locked, Err: failed("plan", terraform.LockHeld)}, false, "False StateLocked", "False StateLocked"},
+		"planning failed":             {Result{State: Failed, Err: failed("plan", terraform.Invalid)}, false, "False PlanFailed", "False PlanFailed"},
+		"applying failed":             {Result{State: Failed, Err: failed("apply", terraform.Quota)}, false, "True Planned", "False QuotaExceeded"},
+		"lost":                        {Result{State: Lost, Err: &LostError{ID: "x"}}, false, "False VMLost", "False VMLost"},
+		"lost, by what is remembered": {Result{State: Lost}, false, "False VMLost", "False VMLost"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			conditions := test.result.Conditions(test.deleting)
+			require.Len(t, conditions, 2)
+			assert.Equal(t, []string{infrav1.PlanRecordedCondition, infrav1.AppliedCondition}, []string{conditions[0].Type, conditions[1].Type})
+			assert.Equal(t, test.recorded, fmt.Sprintf("%s %s", conditions[0].Status, conditions[0].Reason))
+			assert.Equal(t, test.applied, fmt.Sprintf("%s %s", conditions[1].Status, conditions[1].Reason))
+			if test.result.Verdict.Reason != "" {
+				assert.Contains(t, conditions[1].Message, "it replaces a")
+				assert.Contains(t, conditions[1].Message, record.Summary())
+			}
+		})
+	}
+}
+
+// A status has room for a part of a large plan only, and says so by its counts.
+func TestRecordBoundsTheStatus(t *testing.T) {
+	made := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	record := &plan.Record{Cause: plan.CauseUpdate, Counts: plan.Counts{Create: 40, Update: 1, Replace: 2, Delete: 3, Import: 4}, Time: made}
+	for i := range 50 {
+		record.Changes = append(record.Changes, plan.Change{Address: fmt.Sprint(i), Actions: []plan.Action{plan.ActionImport, plan.ActionUpdate}})
+	}
+	status := &infrav1.TerraformStatus{}
+	Result{LastPlan: record, LastApplied: record, Applied: &Applied{"d", "l", 5}}.Record(status, "1.11.4", "1.9.5")
+	require.Len(t, status.LastPlan.Changes, 32)
+	assert.Equal(t, infrav1.PlanChange{Address: "0", Actions: []string{"import", "update"}}, status.LastPlan.Changes[0])
+	status.LastPlan.Changes = nil
+	assert.Equal(t, &infrav1.TerraformStatus{
+		WorkspaceDigest: "d", Lineage: "l", Serial: 5, TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
+		LastAppliedTime: &metav1.Time{Time: made},
+		LastPlan:        &infrav1.PlanSummary{Cause: "Update", Create: 40, Update: 1, Replace: 2, Delete: 3, Import: 4, Time: metav1.NewTime(made)},
+	}, status)
+}
+
+// A step that knows nothing new leaves the status alone, also after a restart.
+func TestRecordKeepsWhatItDoesNotKnow(t *testing.T) {
+	status := infrav1.TerraformStatus{WorkspaceDigest: "d", Serial: 5, LastPlan: &infrav1.PlanSummary{Create: 1}, LastAppliedTime: &metav1.Time{}}
+	before := *status.DeepCopy()
+	Result{State: Failed, Err: errors.New("x")}.Record(&status, "1.11.4", "1.9.5")
+	assert.Equal(t, before, status)
+}
+
+func TestBackoffGrowsToAMinute(t *testing.T) {
+	var delays []time.Duration
+	for failures := range 7 {
+		delays = append(delays, backoff(failures))
+	}
+	assert.Equal(t, []time.Duration{5e9, 10e9, 20e9, 40e9, 60e9, 60e9, 60e9}, delays)
+	assert.Equal(t, time.Minute, backoff(1<<40))
+}

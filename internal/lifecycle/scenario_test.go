@@ -1,0 +1,260 @@
+package lifecycle
+
+import (
+	"testing"
+	"time"
+
+	tfjson "github.com/hashicorp/terraform-json"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/renderer"
+)
+
+// scenarios are the lives of living objects. Each is a readable transcript in testdata.
+var scenarios = map[string]func(w *world){
+	"create": func(w *world) {
+		w.settle()
+		w.step() // in sync: no process
+		w.advance(10 * time.Minute)
+		w.settle() // looks for drift, finds none
+	},
+	"nothing-to-do": func(w *world) {
+		w.hold(machineAddress, "vm-1", false)
+		w.settle()
+	},
+	"import": func(w *world) {
+		w.identify = func(known string) (string, error) {
+			if known == "" {
+				return "vm-7", nil
+			}
+			return "", nil
+		}
+		w.settle()
+	},
+	"state-knows-the-wrong-machine": func(w *world) {
+		w.hold(machineAddress, "vm-gone", false)
+		w.identify = func(known string) (string, error) { return "vm-7", nil }
+		w.settle()
+	},
+	"lost": func(w *world) {
+		w.hold(machineAddress, "vm-1", false)
+		w.identify = func(known string) (string, error) { return "", &LostError{ID: known} }
+		w.settle()
+		w.advance(time.Hour)
+		w.settle() // for good
+		w.restart()
+		w.target.Lost = true
+		w.settle()
+		w.delete()
+		w.settle()
+	},
+	"prism-fails-is-not-lost": func(w *world) {
+		w.settle()
+		w.identify = func(string) (string, error) { return "", errPrism }
+		w.advance(10 * time.Minute)
+		w.settle()
+		w.identify = func(string) (string, error) { return "", nil }
+		w.advance(5 * time.Second)
+		w.settle()
+	},
+	"conflict": func(w *world) {
+		w.identify = func(string) (string, error) {
+			return "", &ConflictError{Message: "a virtual machine named m-1 that is not ours exists"}
+		}
+		w.settle()
+		w.step() // waits
+		w.advance(5 * time.Second)
+		w.settle() // waits longer
+		w.advance(10 * time.Second)
+		w.identify = func(string) (string, error) { return "", nil }
+		w.settle()
+	},
+	"tainted-healthy": func(w *world) {
+		w.hold(machineAddress, "vm-1", true)
+		w.settle()
+	},
+	"tainted-unhealthy": func(w *world) {
+		w.hold(machineAddress, "vm-1", true)
+		w.healthy = func(string) (bool, error) { return false, nil }
+		w.settle()
+		w.step() // waits for a person
+		w.advance(10 * time.Minute)
+		w.healthy = func(string) (bool, error) { return true, nil }
+		w.settle() // and looks again
+	},
+	"stale-plan": func(w *world) {
+		w.step()
+		w.wait()
+		w.hold("module.machine.other", "other", false) // somebody writes the state between plan and apply
+		w.settle()
+	},
+	"workspace-changes-before-apply": func(w *world) {
+		w.step()
+		w.wait()
+		w.render("digest-2")
+		w.settle()
+	},
+	"crash-between-apply-and-publish": func(w *world) {
+		w.step()
+		w.wait()
+		w.step()
+		w.wait() // applied, and nobody has told the object
+		w.restart()
+		w.settle()
+	},
+	"outputs-only": func(w *world) {
+		w.settle()
+		w.plan = &tfjson.Plan{OutputChanges: map[string]*tfjson.Change{"addresses": {Actions: tfjson.Actions{tfjson.ActionUpdate}}}}
+		w.advance(10 * time.Minute)
+		w.settle()
+	},
+	"drift-in-place": func(w *world) {
+		w.settle()
+		w.remembered()
+		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionUpdate)}}
+		w.advance(10 * time.Minute)
+		w.settle()
+	},
+	"drift-repair-fails": func(w *world) {
+		w.settle()
+		w.remembered()
+		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionUpdate)}}
+		w.fail("apply", failed("apply", "Transient"))
+		w.advance(10 * time.Minute)
+		w.settle()
+		w.advance(5 * time.Second)
+		w.settle() // not in sync before a plan says so
+	},
+	"drift-destructive": func(w *world) {
+		w.settle()
+		w.remembered()
+		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
+		w.advance(10 * time.Minute)
+		w.settle()
+		w.restart() // the plan is lost, that it waited is not
+		w.target.Unsettled = true
+		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
+		w.settle()
+	},
+	"reading-back-fails": func(w *world) {
+		w.fail("outputs", failed("output", "Transient"))
+		w.settle()
+		w.advance(5 * time.Second)
+		w.settle()
+	},
+	"a-run-panics": func(w *world) {
+		w.panics = "plan"
+		w.settle()
+		w.panics = ""
+		w.advance(5 * time.Second)
+		w.settle()
+	},
+	"shutdown-while-applying": func(w *world) {
+		w.step()
+		w.wait()
+		w.block("apply")
+		w.step()
+		require.Equal(w.t, "apply", <-w.entered)
+		w.log("the manager is told to stop")
+		w.stop()
+		require.NoError(w.t, <-w.stopped)
+		w.stopped <- nil
+		w.log("the manager has stopped")
+		w.step() // nothing is started any more, and nothing is called a failure
+		w.restart()
+		w.settle()
+	},
+	"no-session": func(w *world) {
+		w.fail("session", errPrism)
+		w.settle()
+	},
+	"adopting-fails": func(w *world) {
+		w.fail("adopt", errPrism)
+		w.settle()
+	},
+}
+
+// destructions are the ends of objects.
+var destructions = map[string]func(w *world){
+	"destroy": func(w *world) {
+		w.settle()
+		w.delete()
+		w.settle()
+		w.step() // stays gone
+		w.pipeline.Forget(w.target)
+	},
+	"destroy-with-forget": func(w *world) {
+		w.target.Kind, w.target.Resource, w.target.Hooks = "NutanixCluster", "", Hooks{}
+		w.target.Forget = []string{renderer.CategoryKeyAddress}
+		w.hold(renderer.CategoryKeyAddress, "key", false)
+		w.hold(renderer.CategoryValueAddress, "value", false)
+		w.delete()
+		w.settle()
+	},
+	"destroy-forgets-only-what-is-there": func(w *world) {
+		w.target.Forget = []string{renderer.CategoryKeyAddress}
+		w.hold(machineAddress, "vm-1", false)
+		w.delete()
+		w.settle()
+	},
+	"destroy-unknown-machine": func(w *world) {
+		w.identify = func(string) (string, error) { return "vm-7", nil }
+		w.delete()
+		w.settle()
+	},
+	"destroy-nothing": func(w *world) {
+		w.delete()
+		w.settle()
+	},
+	"destroy-beside-a-stranger": func(w *world) {
+		w.identify = func(string) (string, error) { return "", &ConflictError{Message: "not ours"} }
+		w.delete()
+		w.settle()
+	},
+	"destroy-two-of-ours": func(w *world) {
+		w.identify = func(string) (string, error) { return "", &ConflictError{Message: "2 of ours", Ours: true} }
+		w.delete()
+		w.settle()
+	},
+	"destroy-while-prism-fails": func(w *world) {
+		w.identify = func(string) (string, error) { return "", errPrism }
+		w.delete()
+		w.settle()
+		w.identify = func(string) (string, error) { return "vm-7", nil }
+		w.advance(5 * time.Second)
+		w.settle()
+	},
+	"deleted-while-being-created": func(w *world) {
+		w.step()
+		w.wait()
+		release := w.block("apply")
+		w.step()
+		require.Equal(w.t, "apply", <-w.entered)
+		w.delete()
+		w.render("digest-doomed")
+		w.step() // waits for the creation
+		release()
+		w.wait()
+		w.settle()
+	},
+	"deleted-before-apply": func(w *world) {
+		w.step()
+		w.wait()
+		w.delete()
+		w.settle()
+	},
+}
+
+func TestScenarios(t *testing.T)    { play(t, scenarios) }
+func TestDestructions(t *testing.T) { play(t, destructions) }
+
+func play(t *testing.T, scenarios map[string]func(w *world)) {
+	t.Helper()
+	for name, scenario := range scenarios {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			scenario(w)
+			w.compare()
+		})
+	}
+}
