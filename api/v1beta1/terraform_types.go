@@ -75,7 +75,7 @@ type TerraformStatus struct {
 	// +optional
 	ProviderVersion string `json:"providerVersion,omitempty"`
 
-	// lastAppliedTime is when a plan was last applied.
+	// lastAppliedTime is when the plan that was applied last had been made.
 	// +optional
 	LastAppliedTime *metav1.Time `json:"lastAppliedTime,omitempty"`
 
@@ -148,7 +148,8 @@ type PlanChange struct {
 	// +required
 	Address string `json:"address"`
 
-	// actions on the resource, in order, as in Terraform's plan JSON: create, update, delete, read, no-op, forget.
+	// actions on the resource: create, update, replace, delete, import or forget; more than one only where an imported
+	// resource is changed as well.
 	// +optional
 	// +listType=atomic
 	Actions []string `json:"actions,omitempty"`
