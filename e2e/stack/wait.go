@@ -3,58 +3,89 @@ package stack
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	controlplanev1 "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // WaitComplete waits until a cluster is Available with every machine that its spec asks for, no more, no fewer, all of them
-// available and up to date.
+// available and up to date. What is asked for is read from the specs, so that a change that no controller has seen yet
+// counts as incomplete.
 func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 	return s.Env.Wait(ctx, "cluster "+key.Name+" to be complete", func(ctx context.Context) (bool, string, error) {
 		cluster := &clusterv1.Cluster{}
 		if err := s.Env.Client.Get(ctx, key, cluster); err != nil {
 			return false, "", err
 		}
-		planes, workers := cluster.Status.ControlPlane, cluster.Status.Workers
-		if planes == nil || workers == nil {
-			return false, "nothing is reported yet", nil
+		sets, err := s.machineSets(ctx, key)
+		if err != nil {
+			return false, "", err
 		}
-		plane := replicas{planes.DesiredReplicas, planes.Replicas, planes.AvailableReplicas, planes.UpToDateReplicas}
-		worker := replicas{workers.DesiredReplicas, workers.Replicas, workers.AvailableReplicas, workers.UpToDateReplicas}
-		progress := fmt.Sprintf("control plane %s, workers %s", plane, worker)
-		available := conditions.Get(cluster, clusterv1.AvailableCondition)
-		switch {
-		case !plane.complete() || !worker.complete():
-			return false, progress, nil
-		case available == nil || available.Status != metav1.ConditionTrue:
-			return false, progress + ", not Available", nil
-		case available.ObservedGeneration < cluster.Generation || conditions.IsTrue(cluster, clusterv1.ClusterRollingOutCondition):
-			return false, progress + ", rolling out", nil
-		default:
-			return true, progress, nil
+		done := current(cluster, clusterv1.AvailableCondition)
+		if cluster.Spec.Topology.IsDefined() {
+			done = done && current(cluster, clusterv1.ClusterTopologyReconciledCondition)
 		}
+		progress := make([]string, 0, len(sets))
+		for _, set := range sets {
+			done = done && set.complete()
+			progress = append(progress, set.String())
+		}
+		return done && len(sets) > 0, strings.Join(progress, ", "), nil
 	})
 }
 
-// replicas are counts of machines as Cluster API reports them; nil is not reported yet.
-type replicas struct{ desired, actual, available, upToDate *int32 }
+// current reports whether a condition is True for the present spec.
+func current(cluster *clusterv1.Cluster, conditionType string) bool {
+	condition := conditions.Get(cluster, conditionType)
+	return condition != nil && condition.Status == metav1.ConditionTrue && condition.ObservedGeneration >= cluster.Generation
+}
 
-func (r replicas) complete() bool {
-	if r.desired == nil {
-		return false
+// machineSets are the control plane and the MachineDeployments of a cluster.
+func (s *Stack) machineSets(ctx context.Context, key client.ObjectKey) ([]machineSet, error) {
+	ofCluster := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: key.Name}}
+	planes := &controlplanev1.KubeadmControlPlaneList{}
+	if err := s.Env.Client.List(ctx, planes, ofCluster...); err != nil {
+		return nil, fmt.Errorf("listing control planes: %w", err)
 	}
-	for _, count := range []*int32{r.actual, r.available, r.upToDate} {
-		if ptr.Deref(count, -1) != *r.desired {
+	deployments := &clusterv1.MachineDeploymentList{}
+	if err := s.Env.Client.List(ctx, deployments, ofCluster...); err != nil {
+		return nil, fmt.Errorf("listing MachineDeployments: %w", err)
+	}
+	var sets []machineSet
+	for _, plane := range planes.Items {
+		sets = append(sets, machineSet{plane.Name, plane.Status.ObservedGeneration >= plane.Generation, plane.Spec.Replicas,
+			[]*int32{plane.Status.Replicas, plane.Status.AvailableReplicas, plane.Status.UpToDateReplicas}})
+	}
+	for _, deployment := range deployments.Items {
+		sets = append(sets, machineSet{deployment.Name, deployment.Status.ObservedGeneration >= deployment.Generation, deployment.Spec.Replicas,
+			[]*int32{deployment.Status.Replicas, deployment.Status.AvailableReplicas, deployment.Status.UpToDateReplicas}})
+	}
+	return sets, nil
+}
+
+// machineSet is a number of machines that one object keeps.
+type machineSet struct {
+	name     string
+	observed bool
+	desired  *int32
+	// counts are how many there are, are available and are up to date.
+	counts []*int32
+}
+
+func (m machineSet) complete() bool {
+	for _, count := range m.counts {
+		if ptr.Deref(count, -1) != ptr.Deref(m.desired, 1) {
 			return false
 		}
 	}
-	return true
+	return m.observed
 }
 
-func (r replicas) String() string {
-	return fmt.Sprintf("%d of %d available, %d up to date", ptr.Deref(r.available, 0), ptr.Deref(r.desired, 0), ptr.Deref(r.upToDate, 0))
+func (m machineSet) String() string {
+	return fmt.Sprintf("%s %d/%d available, %d up to date", m.name, ptr.Deref(m.counts[1], 0), ptr.Deref(m.desired, 1), ptr.Deref(m.counts[2], 0))
 }

@@ -1,0 +1,64 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// A machine that dies is replaced by its MachineHealthCheck: one whose virtual machine was switched off, and one whose
+// virtual machine disappeared, which is said to be lost and is not made again.
+func TestMachineHealthCheckReplacesDeadMachines(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "health")
+	c.Workers = 2
+	c.apply()
+	c.complete()
+	workers := c.workers()
+	require.Len(t, workers, 2)
+
+	lost := workers[1].Status.VMUUID
+	require.NoError(t, world.Prism.DeleteVM(lost))
+	say(t, "virtual machine %s was deleted behind our back", lost)
+	c.until("the loss to be noticed", c.anyMachine, infrav1.AppliedCondition, infrav1.VMLostReason, "delete the Machine")
+
+	dead := workers[0].Status.VMUUID
+	require.NoError(t, world.Prism.PowerOff(dead))
+	say(t, "virtual machine %s was switched off", dead)
+	require.NoError(t, world.Env.Client.Create(c.ctx, c.healthCheck()))
+
+	c.must(world.Env.Wait(c.ctx, "both machines to be replaced", func(context.Context) (bool, string, error) {
+		uuids := c.workerUUIDs()
+		for _, uuid := range uuids {
+			if uuid == dead || uuid == lost {
+				return false, fmt.Sprint("still there: ", uuid), nil
+			}
+		}
+		return len(uuids) == 2, fmt.Sprintf("%d workers", len(uuids)), nil
+	}))
+	c.complete()
+	assert.Len(t, c.vms(), 3)
+}
+
+func (c *cluster) healthCheck() *clusterv1.MachineHealthCheck {
+	return &clusterv1.MachineHealthCheck{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name},
+		Spec: clusterv1.MachineHealthCheckSpec{
+			ClusterName: c.Name,
+			Selector:    metav1.LabelSelector{MatchLabels: map[string]string{"role": "worker"}},
+			Checks: clusterv1.MachineHealthCheckChecks{UnhealthyNodeConditions: []clusterv1.UnhealthyNodeCondition{
+				{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, TimeoutSeconds: ptr.To[int32](1)},
+				{Type: corev1.NodeReady, Status: corev1.ConditionFalse, TimeoutSeconds: ptr.To[int32](1)},
+			}},
+		},
+	}
+}

@@ -1,0 +1,57 @@
+package scenario
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/client-go/util/retry"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+)
+
+// A cluster from a ClusterClass: more workers are added in place, and more memory replaces them, both by changing nothing
+// but the Cluster.
+func TestClusterClassCreatesAndResizes(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "topology")
+	c.Workers = 1
+	c.applyFile("testdata/topology.yaml")
+	c.complete()
+	before := c.workerUUIDs()
+	require.Len(t, before, 1)
+
+	c.resize(func(topology *clusterv1.Topology) {
+		topology.Workers.MachineDeployments[0].Replicas = ptr.To[int32](2)
+	})
+	say(t, "2 workers instead of 1")
+	c.complete()
+	assert.Subset(t, c.workerUUIDs(), before)
+	require.Len(t, c.workerUUIDs(), 2)
+
+	c.resize(func(topology *clusterv1.Topology) {
+		topology.Variables[0].Value = apiextensionsv1.JSON{Raw: []byte(`"6Gi"`)}
+	})
+	say(t, "6Gi of memory instead of 4Gi")
+	c.complete()
+	after := c.workerUUIDs()
+	require.Len(t, after, 2)
+	for _, uuid := range after {
+		assert.NotContains(t, before, uuid)
+		assert.EqualValues(t, 6144, c.vmOf(uuid).MemoryMiB)
+	}
+}
+
+// resize changes the topology of the Cluster. Others change the Cluster too, so a conflict is tried again.
+func (c *cluster) resize(change func(*clusterv1.Topology)) {
+	c.t.Helper()
+	c.must(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		object := &clusterv1.Cluster{}
+		if err := world.Env.Client.Get(c.ctx, c.key(), object); err != nil {
+			return err
+		}
+		change(&object.Spec.Topology)
+		return world.Env.Client.Update(c.ctx, object)
+	}))
+}
