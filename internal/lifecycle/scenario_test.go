@@ -33,7 +33,7 @@ var scenarios = map[string]func(w *world){
 	},
 	"state-knows-the-wrong-machine": func(w *world) {
 		w.hold(machineAddress, "vm-gone", false)
-		w.identify = func(known string) (string, error) { return "vm-7", nil }
+		w.identify = func(string) (string, error) { return "vm-7", nil }
 		w.settle()
 	},
 	"lost": func(w *world) {

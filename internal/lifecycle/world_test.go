@@ -191,7 +191,7 @@ func (w *world) render(digest string) {
 // delete deletes the object.
 func (w *world) delete() {
 	w.log("the object is deleted")
-	object := w.target.Object.DeepCopyObject().(*infrav1.NutanixMachine) //nolint:forcetypeassert // it is one
+	object := w.target.Object.DeepCopyObject().(*infrav1.NutanixMachine)
 	object.DeletionTimestamp = &metav1.Time{Time: w.clock.Now()}
 	w.target.Object = object
 }
