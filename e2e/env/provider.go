@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,6 +27,8 @@ const (
 	// readyTimeout for the manager: caches, webhooks, and the search for terraform.
 	readyTimeout = time.Minute
 	readyProbe   = 100 * time.Millisecond
+	// gatewayPort is the only one that the nutanix Terraform provider connects to.
+	gatewayPort = 9440
 )
 
 // provider is the provider under test.
@@ -41,7 +44,7 @@ type ManagerOptions struct {
 	// Args are added after those that StartManager sets: --kubeconfig, --webhook-port, --webhook-cert-dir,
 	// --health-addr, --diagnostics-address, --gateway-address and --scratch-dir. A flag given again wins.
 	Args []string
-	// Env is added to the environment.
+	// Env is added to the environment, in which POD_NAMESPACE is "default".
 	Env []string
 	// RBAC is a directory with the roles of the manager (config/rbac). Without it, or where it does not exist, the
 	// manager is an administrator.
@@ -84,7 +87,11 @@ func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) 
 	if err != nil {
 		return fmt.Errorf("starting the manager: %w", err)
 	}
-	ports, err := process.FreePorts(host, 3)
+	ports, err := process.FreePorts(host, 2)
+	if err != nil {
+		return fmt.Errorf("starting the manager: %w", err)
+	}
+	gateway, err := process.FreeLoopback(gatewayPort)
 	if err != nil {
 		return fmt.Errorf("starting the manager: %w", err)
 	}
@@ -95,17 +102,22 @@ func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) 
 		"--webhook-cert-dir=" + e.provider.hooks.dir,
 		"--health-addr=" + health,
 		"--diagnostics-address=" + address(ports[1]),
-		"--gateway-address=" + address(ports[2]),
+		"--gateway-address=" + net.JoinHostPort(gateway, strconv.Itoa(gatewayPort)),
 		"--scratch-dir=" + e.ScratchDir(),
 	}
 	manager, err := process.Start(process.Spec{
-		Name: "capnt-manager", Path: options.Binary, Args: append(args, options.Args...), Env: options.Env, Log: e.ManagerLog(),
+		Name: "capnt-manager", Path: options.Binary, Args: append(args, options.Args...), Log: e.ManagerLog(),
+		Env: append([]string{"POD_NAMESPACE=" + metav1.NamespaceDefault}, options.Env...),
 	})
 	if err != nil {
 		return err
 	}
+	if err := waitHealthy(ctx, manager, "http://"+health+"/readyz"); err != nil {
+		manager.Kill()
+		return err
+	}
 	e.provider.manager = manager
-	return waitHealthy(ctx, manager, "http://"+health+"/readyz")
+	return nil
 }
 
 // StopManager asks the manager to end and waits for it.

@@ -2,7 +2,9 @@ package process
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"strconv"
 )
 
 // FreePorts returns n different TCP ports that are free on the address at the time of the call.
@@ -18,4 +20,20 @@ func FreePorts(address string, n int) ([]int, error) {
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
+}
+
+// FreeLoopback returns a loopback IP address on which the TCP port is free at the time of the call, for servers whose
+// port is given.
+func FreeLoopback(port int) (string, error) {
+	const attempts = 20
+	var last error
+	for range attempts {
+		address := fmt.Sprintf("127.%d.%d.%d", 100+rand.IntN(100), rand.IntN(250), 1+rand.IntN(250)) //nolint:gosec // Nothing secret.
+		l, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+		if err == nil {
+			return address, l.Close()
+		}
+		last = err
+	}
+	return "", fmt.Errorf("looking for a loopback address with port %d free: %w", port, last)
 }
