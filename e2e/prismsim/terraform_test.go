@@ -3,7 +3,6 @@ package prismsim_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -94,7 +93,7 @@ func (tf *terraform) run(args ...string) (string, int) {
 	err := command.Run()
 	var exit *exec.ExitError
 	if err != nil {
-		require.True(tf.t, errors.As(err, &exit), "terraform did not run: %v", err)
+		require.ErrorAs(tf.t, err, &exit, "terraform did not run")
 		return output.String(), exit.ExitCode()
 	}
 	return output.String(), 0

@@ -138,9 +138,10 @@ func TestACreateIsNotedAlthoughItsChildIsGone(t *testing.T) {
 	child := childOf(t, session)
 	ctx, kill := context.WithCancel(t.Context())
 	dead := make(chan struct{})
+	request := child.request(t, http.MethodPost, createPath, createRequest).WithContext(ctx)
 	go func() {
 		defer close(dead)
-		resp, err := child.http.Do(child.request(t, http.MethodPost, createPath, createRequest).WithContext(ctx))
+		resp, err := child.http.Do(request)
 		if err == nil {
 			_ = resp.Body.Close()
 		}

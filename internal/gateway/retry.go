@@ -58,7 +58,7 @@ func (r Retry) delay(attempt int) time.Duration {
 		wait *= 2
 	}
 	wait = min(wait, r.Max)
-	return wait/2 + rand.N(wait/2+1)
+	return wait/2 + rand.N(wait/2+1) //nolint:gosec // jitter is no secret
 }
 
 // maxReplay is the largest body of a read that is kept for its repetition; lists send a few hundred bytes.

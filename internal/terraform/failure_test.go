@@ -2,7 +2,6 @@ package terraform
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -181,5 +180,6 @@ func TestMissingBinaryIsReported(t *testing.T) {
 	terraform := newTerraform(t, Config{Binary: Binary{Path: filepath.Join(t.TempDir(), "gone")}})
 	_, err := terraform.Open(t.Context(), RunOptions{})
 	require.ErrorContains(t, err, "no such file")
-	require.True(t, errors.As(err, new(*Error)))
+	var failure *Error
+	require.ErrorAs(t, err, &failure)
 }

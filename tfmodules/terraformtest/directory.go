@@ -3,6 +3,7 @@
 package terraformtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -66,7 +67,7 @@ func (d Directory) Run(arguments ...string) []byte {
 	output, err := command.Output()
 	if err != nil {
 		var stderr []byte
-		if exit, ok := err.(*exec.ExitError); ok {
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 			stderr = exit.Stderr
 		}
 		require.NoError(d.t, err, "running terraform %v:\n%s%s", arguments, output, stderr)
