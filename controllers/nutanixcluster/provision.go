@@ -5,8 +5,10 @@ import (
 	"fmt"
 
 	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
@@ -42,6 +44,10 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 	if err != nil {
 		return lifecycle.Target{}, fmt.Errorf("rendering workspace: %w", err)
 	}
+	shared, err := r.shared(ctx, s)
+	if err != nil {
+		return lifecycle.Target{}, err
+	}
 	applied, checked := provisioning.Remembered(s.nutanixCluster.Status.Terraform)
 	return lifecycle.Target{
 		Object:        s.nutanixCluster.DeepCopy(),
@@ -49,12 +55,28 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 		Workspace:     workspace,
 		Backend:       backend,
 		Upstream:      s.access.Upstream,
-		Forget:        []string{renderer.CategoryKeyAddress},
+		Forget:        shared,
 		Applied:       applied,
 		Checked:       checked,
 		CheckInterval: r.CheckInterval(s.nutanixCluster),
 		Unsettled:     conditions.IsFalse(s.nutanixCluster, infrav1.AppliedCondition),
 	}, nil
+}
+
+// shared lists what must survive the cluster because others may use it: always the category key, which all clusters have in
+// common, and the value while a Cluster of the same name in another namespace marks its machines with it.
+func (r *Reconciler) shared(ctx context.Context, s *scope) ([]string, error) {
+	addresses := []string{renderer.CategoryKeyAddress}
+	clusters := &infrav1.NutanixClusterList{}
+	if err := r.Client.List(ctx, clusters, client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}); err != nil {
+		return nil, fmt.Errorf("listing clusters of the same name: %w", err)
+	}
+	for i := range clusters.Items {
+		if clusters.Items[i].UID != s.nutanixCluster.UID && clusters.Items[i].DeletionTimestamp.IsZero() {
+			return append(addresses, renderer.CategoryValueAddress), nil
+		}
+	}
+	return addresses, nil
 }
 
 // publish tells Cluster API that the infrastructure of the cluster is complete.

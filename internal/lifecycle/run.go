@@ -85,7 +85,7 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 // prepare makes the workspace of a living object ready to be planned: it finds out which existing infrastructure the
 // object is, and keeps infrastructure that only its last reading called tainted.
 func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
-	state, err := workspace.State(ctx)
+	state, err := p.keepShared(ctx, target, workspace)
 	if err != nil || target.Hooks.Identify == nil {
 		return state, err
 	}
@@ -101,6 +101,29 @@ func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspa
 		return p.untaint(ctx, target, workspace, known)
 	}
 	return state, nil
+}
+
+// keepShared reads the state and untaints in it what others may share. Such a thing is tainted when only its last reading
+// failed; replacing it would destroy it under the others.
+func (p *Pipeline) keepShared(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
+	state, err := workspace.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tainted := false
+	for _, address := range target.Forget {
+		if !find(state, address).Tainted {
+			continue
+		}
+		if err := workspace.Untaint(ctx, address); err != nil {
+			return nil, err
+		}
+		tainted = true
+	}
+	if !tainted {
+		return state, nil
+	}
+	return workspace.State(ctx)
 }
 
 // adoptInto has the plan take existing infrastructure into the state, in place of what the state holds wrongly.

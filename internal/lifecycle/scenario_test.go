@@ -73,6 +73,12 @@ var scenarios = map[string]func(w *world){
 		w.hold(machineAddress, "vm-1", true)
 		w.settle()
 	},
+	"tainted-but-shared": func(w *world) {
+		w.target.Forget = []string{renderer.CategoryKeyAddress}
+		w.hold(machineAddress, "vm-1", false)
+		w.hold(renderer.CategoryKeyAddress, "KubernetesClusterName", true)
+		w.settle()
+	},
 	"tainted-unhealthy": func(w *world) {
 		w.hold(machineAddress, "vm-1", true)
 		w.healthy = func(string) (bool, error) { return false, nil }
