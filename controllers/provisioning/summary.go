@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,8 +21,9 @@ func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool
 	*ready = conditions.IsTrue(object, infrav1.ReadyCondition)
 	owned := append([]string{infrav1.ReadyCondition, infrav1.PausedCondition}, milestones...)
 	err := helper.Patch(ctx, object, patch.WithOwnedConditions{Conditions: owned})
-	if !object.GetDeletionTimestamp().IsZero() {
-		err = kerrors.FilterOut(err, apierrors.IsNotFound) // without its finalizer it is gone
+	var several kerrors.Aggregate
+	if !object.GetDeletionTimestamp().IsZero() && errors.As(err, &several) {
+		err = kerrors.FilterOut(several, apierrors.IsNotFound) // without its finalizer it is gone
 	}
 	if err != nil {
 		return fmt.Errorf("patching %T: %w", object, err)

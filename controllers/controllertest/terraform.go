@@ -1,0 +1,265 @@
+package controllertest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	tfjson "github.com/hashicorp/terraform-json"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/terraform"
+	"github.com/capnt/capnt/renderer"
+)
+
+// Terraform stands for Terraform with its kubernetes backend: it keeps states in Secrets as the real one does, and makes,
+// imports and destroys virtual machines in Prism.
+type Terraform struct {
+	Client client.Client
+	Prism  *Prism
+
+	mu        sync.Mutex
+	errors    map[string][]error
+	runs      []string
+	variables map[string]string
+	files     map[string][]byte
+	made      int
+}
+
+// Fail scripts the errors of the next calls of a verb: open, plan or apply.
+func (t *Terraform) Fail(verb string, errs ...error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.errors == nil {
+		t.errors = map[string][]error{}
+	}
+	t.errors[verb] = append(t.errors[verb], errs...)
+}
+
+// Runs returns the verbs since it was called last.
+func (t *Terraform) Runs() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	runs := t.runs
+	t.runs = nil
+	return runs
+}
+
+// Variables are the sensitive variables of the last run, and Files the workspace.
+func (t *Terraform) Variables() (variables map[string]string, files map[string][]byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.variables), maps.Clone(t.files)
+}
+
+func (t *Terraform) enter(verb string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.runs = append(t.runs, verb)
+	if scripted := t.errors[verb]; len(scripted) > 0 {
+		t.errors[verb] = scripted[1:]
+		return scripted[0]
+	}
+	return nil
+}
+
+var (
+	backendArgument = regexp.MustCompile(`(namespace|secret_suffix) += "(.*)"`)
+	nameArgument    = regexp.MustCompile(`\n  name += "(.*)"`)
+	textArgument    = regexp.MustCompile(`\n  description += "(.*)"`)
+	importedID      = regexp.MustCompile(`id += "(.*)"`)
+)
+
+// Open implements lifecycle.Engine.
+func (t *Terraform) Open(ctx context.Context, options terraform.RunOptions) (lifecycle.Workspace, error) {
+	if err := t.enter("open"); err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	t.variables, t.files = maps.Clone(options.Variables), maps.Clone(options.Files)
+	t.mu.Unlock()
+	w := &workspace{terraform: t, files: maps.Clone(options.Files)}
+	for _, argument := range backendArgument.FindAllStringSubmatch(string(options.Files["backend.tf"]), -1) {
+		if argument[1] == "namespace" {
+			w.namespace = argument[2]
+		} else {
+			w.suffix = argument[2]
+		}
+	}
+	if w.suffix == "" {
+		return nil, fmt.Errorf("opening a workspace: backend.tf names no state: %s", options.Files["backend.tf"])
+	}
+	return w, w.change(ctx, func(*terraform.State) {})
+}
+
+// workspace implements lifecycle.Workspace.
+type workspace struct {
+	terraform         *Terraform
+	files             map[string][]byte
+	namespace, suffix string
+}
+
+func (w *workspace) secret() *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "tfstate-default-" + w.suffix,
+		Labels: map[string]string{"tfstate": "true", "tfstateSecretSuffix": w.suffix, "tfstateWorkspace": "default"}}}
+}
+
+// change reads, changes and writes the state; the first time it makes an empty one, like the real backend.
+func (w *workspace) change(ctx context.Context, change func(*terraform.State)) error {
+	secret := w.secret()
+	err := w.terraform.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	found := err == nil
+	state := terraform.State{Lineage: "lineage-of-" + w.suffix}
+	if found {
+		if err := json.Unmarshal(secret.Data["state"], &state); err != nil {
+			return err
+		}
+	}
+	before := len(state.Resources)
+	change(&state)
+	if found && before == len(state.Resources) {
+		return nil
+	}
+	state.Serial++
+	content, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	secret.Data = map[string][]byte{"state": content}
+	if found {
+		return w.terraform.Client.Update(ctx, secret)
+	}
+	return w.terraform.Client.Create(ctx, secret)
+}
+
+func (w *workspace) State(ctx context.Context) (*terraform.State, error) {
+	secret := w.secret()
+	if err := w.terraform.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret); err != nil {
+		return nil, err
+	}
+	state := &terraform.State{}
+	return state, json.Unmarshal(secret.Data["state"], state)
+}
+
+func (w *workspace) WriteFile(name string, content []byte) error {
+	w.files[name] = content
+	return nil
+}
+
+// address is the one resource that a workspace of this double manages.
+func (w *workspace) address() string {
+	if strings.Contains(string(w.files["main.tf"]), `module "machine"`) {
+		return renderer.MachineAddress
+	}
+	return renderer.CategoryValueAddress
+}
+
+func (w *workspace) Plan(ctx context.Context, options terraform.PlanOptions) (*terraform.Plan, error) {
+	if err := w.terraform.enter("plan"); err != nil {
+		return nil, err
+	}
+	state, err := w.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	planned := &tfjson.Plan{}
+	change := &tfjson.Change{}
+	switch imported := importedID.FindSubmatch(w.files["import.tf"]); {
+	case options.Destroy && !state.Empty():
+		change.Actions = tfjson.Actions{tfjson.ActionDelete}
+	case options.Destroy || !state.Empty():
+		return &terraform.Plan{JSON: planned}, nil
+	case imported != nil:
+		change.Actions, change.Importing = tfjson.Actions{tfjson.ActionNoop}, &tfjson.Importing{ID: string(imported[1])}
+	default:
+		change.Actions = tfjson.Actions{tfjson.ActionCreate}
+	}
+	planned.ResourceChanges = []*tfjson.ResourceChange{{Address: w.address(), Change: change}}
+	file, err := json.Marshal(change)
+	return &terraform.Plan{Bytes: file, JSON: planned, HasChanges: true}, err
+}
+
+func (w *workspace) Apply(ctx context.Context, plan []byte) error {
+	if err := w.terraform.enter("apply"); err != nil {
+		return err
+	}
+	change := &tfjson.Change{}
+	if err := json.Unmarshal(plan, change); err != nil {
+		return err
+	}
+	return w.change(ctx, func(state *terraform.State) {
+		made := terraform.Resource{Address: w.address()}
+		switch {
+		case change.Actions.Delete():
+			for _, resource := range state.Resources {
+				w.terraform.Prism.Remove(resource.ID)
+			}
+			state.Resources = nil
+			return
+		case change.Importing != nil:
+			made.ID = change.Importing.ID
+		case made.Address == renderer.MachineAddress:
+			made.ID = w.create()
+		default:
+			made.ID = "category"
+		}
+		state.Resources = append(state.Resources, made)
+	})
+}
+
+// create makes the virtual machine that main.tf describes.
+func (w *workspace) create() string {
+	w.terraform.mu.Lock()
+	w.terraform.made++
+	made := w.terraform.made
+	w.terraform.mu.Unlock()
+	main := w.files["main.tf"]
+	vm := VM{UUID: UUID(6, made), Addresses: []string{fmt.Sprintf("10.0.0.%d", made)}}
+	vm.Name, vm.Description = string(nameArgument.FindSubmatch(main)[1]), string(textArgument.FindSubmatch(main)[1])
+	w.terraform.Prism.Put(vm)
+	return vm.UUID
+}
+
+func (w *workspace) Outputs(ctx context.Context) (map[string]json.RawMessage, error) {
+	state, err := w.State(ctx)
+	if err != nil || state.Empty() {
+		return map[string]json.RawMessage{}, err
+	}
+	addresses := []string{}
+	for _, vm := range w.terraform.Prism.VMs() {
+		if vm.UUID == state.Resources[0].ID {
+			addresses = append(addresses, vm.Addresses...)
+		}
+	}
+	list, err := json.Marshal(addresses)
+	return map[string]json.RawMessage{"vm_uuid": json.RawMessage(`"` + state.Resources[0].ID + `"`), "addresses": list}, err
+}
+
+func (w *workspace) Import(ctx context.Context, address, id string) error {
+	_ = w.terraform.enter("import")
+	return w.change(ctx, func(state *terraform.State) {
+		state.Resources = append(state.Resources, terraform.Resource{Address: address, ID: id})
+	})
+}
+
+func (w *workspace) Forget(ctx context.Context, addresses ...string) error {
+	return w.change(ctx, func(state *terraform.State) {
+		state.Resources = slices.DeleteFunc(state.Resources, func(r terraform.Resource) bool { return slices.Contains(addresses, r.Address) })
+	})
+}
+
+func (w *workspace) Untaint(context.Context, string) error { return w.terraform.enter("untaint") }
+func (w *workspace) Unlock(context.Context, string) error  { return w.terraform.enter("unlock") }
+func (w *workspace) Close() error                          { return nil }
