@@ -57,6 +57,9 @@ func (b *TerraformBackend) validate(path *field.Path) field.ErrorList {
 	case b.Type == "kubernetes" && len(b.Config) > 0:
 		errs = append(errs, field.Forbidden(path.Child("config"),
 			"the kubernetes backend takes no arguments: state is kept in the namespace of each object"))
+	case b.Type == "kubernetes" && b.ConfigSecretRef != nil:
+		errs = append(errs, field.Forbidden(path.Child("configSecretRef"),
+			"the kubernetes backend needs no secrets, it uses the manager's rights: take it out"))
 	}
 	for _, argument := range slices.Sorted(maps.Keys(b.Config)) {
 		if argumentIsSecret(argument) || hasPassword(b.Config[argument]) {

@@ -51,9 +51,8 @@ func validateTemplateUpdate[T any](before, after T) field.ErrorList {
 }
 
 // ValidateUpdate checks what may change in a machine. Before there is a VM everything may, so that a mistake can be
-// corrected. Afterwards only these may: what the controller itself writes (providerID, bootstrapRef, and cluster and
-// subnet from a failure domain), and what is changed in place (categories, project). For everything else a machine is
-// replaced, as everywhere in Cluster API.
+// corrected. Afterwards only these may: what controllers write (providerID, bootstrapRef), and categories, which are
+// changed in place. For everything else a machine is replaced, as everywhere in Cluster API.
 //
 // vmOf reads the UUID of a VM from a provider ID; it is not ok for placeholders. There is one codec for provider IDs,
 // and it is not part of the API.
@@ -89,6 +88,9 @@ func immutableFields(old, updated *NutanixMachineSpec) field.ErrorList {
 		{"systemDiskSize", before.SystemDiskSize, after.SystemDiskSize},
 		{"dataDisks", before.DataDisks, after.DataDisks},
 		{"gpus", before.GPUs, after.GPUs},
+		{"cluster", before.Cluster, after.Cluster},
+		{"subnet", before.Subnets, after.Subnets},
+		{"project", before.Project, after.Project},
 	} {
 		if !equality.Semantic.DeepEqual(fixed.before, fixed.after) {
 			errs = append(errs, field.Forbidden(field.NewPath("spec", fixed.name),

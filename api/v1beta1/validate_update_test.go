@@ -43,11 +43,17 @@ func TestMachineUpdate(t *testing.T) {
 		"what the controller and users may change": {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
 			func(m *infrav1.NutanixMachine) {
-				m.Spec.Cluster, m.Spec.Subnets = byName("pe-2"), []infrav1.NutanixResourceIdentifier{byName("n2")}
-				m.Spec.Project = ptr.To(byName("p"))
 				m.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "k", Value: "v"}}
 				m.Spec.BootstrapRef = &corev1.ObjectReference{Kind: "Secret", Name: "s"}
 			}, nil,
+		},
+		"place of a VM": {
+			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
+			func(m *infrav1.NutanixMachine) {
+				m.Spec.Cluster, m.Spec.Subnets = byName("pe-2"), []infrav1.NutanixResourceIdentifier{byName("n2")}
+				m.Spec.Project = ptr.To(byName("p"))
+			},
+			[]string{"spec.cluster:immutable", "spec.subnet:immutable", "spec.project:immutable"},
 		},
 		"placeholder becomes a VM": {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = "nutanix://my-cluster-m1" },

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	clusterctlv1 "sigs.k8s.io/cluster-api/cmd/clusterctl/api/v1alpha3"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,6 +22,9 @@ import (
 // resolveCredentials holds on to the Secret and the trust bundle, reads them, and asks Prism Central whether it accepts them.
 func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if err := r.hold(ctx, s.nutanixCluster); err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.releaseFormer(ctx, s.nutanixCluster.Namespace); err != nil {
 		return ctrl.Result{}, err
 	}
 	access, err := r.Prism.Access(ctx, s.nutanixCluster)
@@ -81,14 +85,14 @@ func (r *Reconciler) hold(ctx context.Context, cluster *infrav1.NutanixCluster) 
 	return nil
 }
 
-// release lets go of the Secret and the trust bundle, unless another cluster holds on to them.
+// release lets go of the Secret and the trust bundle of a cluster that is going away, unless another cluster holds on to them.
 func (r *Reconciler) release(ctx context.Context, cluster *infrav1.NutanixCluster) error {
-	others := &infrav1.NutanixClusterList{}
-	if err := r.Client.List(ctx, others); err != nil {
+	clusters := &infrav1.NutanixClusterList{}
+	if err := r.Client.List(ctx, clusters); err != nil {
 		return fmt.Errorf("listing the users of the credentials: %w", err)
 	}
 	for _, object := range held(cluster) {
-		if usedByOther(others.Items, cluster, object) {
+		if usedByOther(clusters.Items, cluster.UID, object) {
 			continue
 		}
 		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), object); apierrors.IsNotFound(err) {
@@ -96,20 +100,56 @@ func (r *Reconciler) release(ctx context.Context, cluster *infrav1.NutanixCluste
 		} else if err != nil {
 			return fmt.Errorf("releasing %T %s: %w", object, client.ObjectKeyFromObject(object), err)
 		}
-		before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
-		if !controllerutil.RemoveFinalizer(object, infrav1.CredentialFinalizer) {
-			continue
-		}
-		if err := r.Client.Patch(ctx, object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("releasing %T %s: %w", object, client.ObjectKeyFromObject(object), err)
+		if err := r.letGo(ctx, object); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func usedByOther(clusters []infrav1.NutanixCluster, cluster *infrav1.NutanixCluster, object client.Object) bool {
+// releaseFormer lets go of the Secrets and trust bundles of a namespace that no cluster refers to any more.
+func (r *Reconciler) releaseFormer(ctx context.Context, namespace string) error {
+	clusters := &infrav1.NutanixClusterList{}
+	secrets, configMaps := &corev1.SecretList{}, &corev1.ConfigMapList{}
+	for _, list := range []client.ObjectList{clusters, secrets, configMaps} {
+		if err := r.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return fmt.Errorf("listing what credentials are held: %w", err)
+		}
+	}
+	var objects []client.Object
+	for i := range secrets.Items {
+		objects = append(objects, &secrets.Items[i])
+	}
+	for i := range configMaps.Items {
+		objects = append(objects, &configMaps.Items[i])
+	}
+	for _, object := range objects {
+		if !controllerutil.ContainsFinalizer(object, infrav1.CredentialFinalizer) || usedByOther(clusters.Items, "", object) {
+			continue
+		}
+		if err := r.letGo(ctx, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// letGo takes our finalizer off an object.
+func (r *Reconciler) letGo(ctx context.Context, object client.Object) error {
+	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
+	if !controllerutil.RemoveFinalizer(object, infrav1.CredentialFinalizer) {
+		return nil
+	}
+	if err := r.Client.Patch(ctx, object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("releasing %T %s: %w", object, client.ObjectKeyFromObject(object), err)
+	}
+	return nil
+}
+
+// usedByOther reports whether a cluster with another UID refers to the object.
+func usedByOther(clusters []infrav1.NutanixCluster, uid types.UID, object client.Object) bool {
 	for i := range clusters {
-		if clusters[i].UID != cluster.UID && holds(&clusters[i], object) {
+		if clusters[i].UID != uid && holds(&clusters[i], object) {
 			return true
 		}
 	}

@@ -25,7 +25,8 @@ func TestApplyFailsWithEachClass(t *testing.T) {
 			for range 5 {
 				w.fail("apply", failed("apply", class))
 			}
-			for _, pause := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute} {
+			for failures := range 5 {
+				pause := backoff(failed("apply", class), failures)
 				result := w.settle()
 				require.Contains(t, []State{Failed, Locked}, result.State)
 				assert.Equal(t, class == terraform.LockHeld, result.State == Locked)
@@ -38,7 +39,7 @@ func TestApplyFailsWithEachClass(t *testing.T) {
 			w.remembered()
 			w.fail("plan", failed("plan", class))
 			w.render("digest-2")
-			assert.Equal(t, 5*time.Second, w.settle().RetryAfter)
+			assert.Equal(t, backoff(failed("plan", class), 0), w.settle().RetryAfter)
 			w.compare()
 		})
 	}

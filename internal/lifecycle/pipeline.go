@@ -84,8 +84,9 @@ type Result struct {
 	Lost *LostError
 	// RetryAfter is when to come back although nothing else would call.
 	RetryAfter time.Duration
-	// LastPlan and LastApplied are the last plans that this process recorded and applied.
-	LastPlan, LastApplied *plan.Record
+	// LastPlan is the last plan that this process recorded, and LastApplied when it last applied one; zero if never.
+	LastPlan    *plan.Record
+	LastApplied time.Time
 	// Happened are the things that came to pass since the last step, in order, for events.
 	Happened []Happening
 }
@@ -158,7 +159,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		observed.Unsettled = m.unsettled || target.Unsettled && m.applied == nil
 		observed.CheckDue = checkDue(target, m.checked, now)
 		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost,
-			LastPlan: m.lastPlan, LastApplied: m.lastApplied, Happened: report(m.unreported)}
+			LastPlan: m.lastPlan, LastApplied: m.appliedAt, Happened: report(m.unreported)}
 		if observed.BackingOff {
 			result.RetryAfter = m.retryAt.Sub(now)
 		}

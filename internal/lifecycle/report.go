@@ -171,9 +171,8 @@ func (r Result) Record(status *infrav1.TerraformStatus, terraformVersion, provid
 	if r.LastPlan != nil {
 		status.LastPlan = summarize(r.LastPlan)
 	}
-	if r.LastApplied != nil {
-		made := metav1.NewTime(r.LastApplied.Time)
-		status.LastAppliedTime = &made
+	if !r.LastApplied.IsZero() {
+		status.LastAppliedTime = &metav1.Time{Time: r.LastApplied}
 	}
 	if r.Applied != nil {
 		status.WorkspaceDigest, status.Lineage, status.Serial = r.Applied.WorkspaceDigest, r.Applied.Lineage, r.Applied.Serial

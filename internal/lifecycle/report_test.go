@@ -88,13 +88,13 @@ func TestRecordBoundsTheStatus(t *testing.T) {
 		record.Changes = append(record.Changes, plan.Change{Address: fmt.Sprint(i), Actions: []plan.Action{plan.ActionImport, plan.ActionUpdate}})
 	}
 	status := &infrav1.TerraformStatus{}
-	Result{LastPlan: record, LastApplied: record, Applied: &Applied{"d", "l", 5}}.Record(status, "1.11.4", "1.9.5")
+	Result{LastPlan: record, LastApplied: made.Add(time.Minute), Applied: &Applied{"d", "l", 5}}.Record(status, "1.11.4", "1.9.5")
 	require.Len(t, status.LastPlan.Changes, 32)
 	assert.Equal(t, infrav1.PlanChange{Address: "0", Actions: []string{"import", "update"}}, status.LastPlan.Changes[0])
 	status.LastPlan.Changes = nil
 	assert.Equal(t, &infrav1.TerraformStatus{
 		WorkspaceDigest: "d", Lineage: "l", Serial: 5, TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
-		LastAppliedTime: &metav1.Time{Time: made},
+		LastAppliedTime: &metav1.Time{Time: made.Add(time.Minute)},
 		LastPlan:        &infrav1.PlanSummary{Cause: "Update", Create: 40, Update: 1, Replace: 2, Delete: 3, Import: 4, Time: metav1.NewTime(made)},
 	}, status)
 }
@@ -108,10 +108,17 @@ func TestRecordKeepsWhatItDoesNotKnow(t *testing.T) {
 }
 
 func TestBackoffGrowsToAMinute(t *testing.T) {
-	var delays []time.Duration
-	for failures := range 7 {
-		delays = append(delays, backoff(failures))
+	for class, want := range map[terraform.Class][]time.Duration{
+		terraform.Transient:      {5e9, 10e9, 20e9, 40e9, 60e9, 60e9},
+		terraform.Canceled:       {5e9, 10e9, 20e9, 40e9, 60e9, 60e9},
+		terraform.Authentication: {20e9, 20e9, 20e9, 40e9, 60e9, 60e9},
+		terraform.Invalid:        {60e9, 60e9, 60e9, 60e9, 60e9, 60e9},
+	} {
+		var delays []time.Duration
+		for failures := range want {
+			delays = append(delays, backoff(&terraform.Error{Class: class}, failures))
+		}
+		assert.Equal(t, want, delays, class)
 	}
-	assert.Equal(t, []time.Duration{5e9, 10e9, 20e9, 40e9, 60e9, 60e9, 60e9}, delays)
-	assert.Equal(t, time.Minute, backoff(1<<40))
+	assert.Equal(t, time.Minute, backoff(errors.New("x"), 1<<40))
 }

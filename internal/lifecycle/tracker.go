@@ -2,10 +2,12 @@ package lifecycle
 
 import (
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/terraform"
 )
 
 // Retries of failed runs start at backoffBase and double up to backoffMax, so that a fault of a minute is over within the
@@ -13,6 +15,8 @@ import (
 const (
 	backoffBase = 5 * time.Second
 	backoffMax  = time.Minute
+	// backoffSlow is where the retries of faults begin that people have to put right.
+	backoffSlow = 20 * time.Second
 )
 
 // outcome is what one run left behind.
@@ -48,6 +52,8 @@ type memory struct {
 	// lastPlan and lastApplied are the last plans that were recorded and applied. They are reported with every step, so that
 	// a status that could not be written is written with the next one.
 	lastPlan, lastApplied *plan.Record
+	// appliedAt is when lastApplied was applied.
+	appliedAt time.Time
 
 	// unsettled says that the last run failed or was superseded, which leaves its work to be done.
 	unsettled bool
@@ -93,11 +99,11 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 		m.lastPlan = &o.planned.Record
 	}
 	if o.carriedOut {
-		m.lastApplied = o.record
+		m.lastApplied, m.appliedAt = o.record, now
 	}
 	if o.err != nil {
 		m.err, m.failedFor = o.err, digest
-		m.retryAt = now.Add(backoff(m.failures))
+		m.retryAt = now.Add(backoff(o.err, m.failures))
 		m.failures++
 		m.lost = lostIn(o.err)
 		return
@@ -112,7 +118,19 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	}
 }
 
-func backoff(failures int) time.Duration {
+// backoff is how long to wait after a run failed, failures being how often that had happened before. How long a fault of
+// some class lasts decides where the waiting begins.
+func backoff(err error, failures int) time.Duration {
 	delay := backoffBase << min(failures, 10)
+	var failed *terraform.Error
+	if errors.As(err, &failed) {
+		switch failed.Class.Retry() {
+		case terraform.RetryImmediately, terraform.RetryBackoff: // at once is the base: a loop would help nobody
+		case terraform.RetrySlowly:
+			delay = max(delay, backoffSlow)
+		case terraform.RetryOnChange:
+			delay = backoffMax // another workspace is not kept waiting
+		}
+	}
 	return min(delay, backoffMax)
 }

@@ -2,7 +2,6 @@ package prism
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"strconv"
@@ -119,7 +118,7 @@ func trustBundleOf(ctx context.Context, reader client.Reader, ref *infrav1.Nutan
 		return nil, nil
 	}
 	source := "spec.prismCentral.additionalTrustBundle.data"
-	bundle := inlineBundle(ref.Data)
+	bundle := []byte(ref.Data)
 	if ref.Kind == infrav1.NutanixTrustBundleKindConfigMap {
 		key := objectKey(ref.Namespace, namespace, ref.Name)
 		source = fmt.Sprintf("key %q of ConfigMap %s", infrav1.NutanixTrustBundleKey, key)
@@ -136,16 +135,6 @@ func trustBundleOf(ctx context.Context, reader client.Reader, ref *infrav1.Nutan
 		return nil, &TrustBundleError{Source: source, Reason: "it is not usable; put PEM certificates there", Err: err}
 	}
 	return bundle, nil
-}
-
-// inlineBundle is PEM as it stands in the object, or PEM that was encoded in base64 once more.
-func inlineBundle(data string) []byte {
-	if !strings.Contains(data, "-----BEGIN") {
-		if decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(data)); err == nil {
-			return decoded
-		}
-	}
-	return []byte(data)
 }
 
 func configMapBundle(configMap *corev1.ConfigMap) []byte {

@@ -3,9 +3,7 @@ package prism
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
-	"text/template"
 	"time"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -63,14 +61,11 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 // default format makes only the dash optional, and 1.33.1 would find an image of 1.33.10.
 func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLookup, k8sVersion string) (Image, error) {
 	version := strings.TrimPrefix(k8sVersion, "v")
-	pattern, err := renderPattern(lookup, version)
+	expression, err := lookup.Pattern(k8sVersion)
 	if err != nil {
-		return Image{}, err
+		return Image{}, &InvalidError{Field: "imageLookup.format", Reason: err.Error()}
 	}
-	expression, err := regexp.Compile(pattern)
-	if err != nil {
-		return Image{}, &InvalidError{Field: "imageLookup.format", Reason: fmt.Sprintf("it renders to %q, which is no regular expression: %v", pattern, err)}
-	}
+	pattern := expression.String()
 	images, err := list[intent[imageResources]](ctx, c, "image", "")
 	if err != nil {
 		return Image{}, err
@@ -83,22 +78,6 @@ func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLoo
 		return Image{}, &NotFoundError{Kind: KindImage, Identifier: fmt.Sprintf("a name that matches %q", pattern)}
 	}
 	return newest(matches), nil
-}
-
-func renderPattern(lookup infrav1.NutanixImageLookup, version string) (string, error) {
-	format := infrav1.DefaultImageLookupFormat
-	if lookup.Format != nil && *lookup.Format != "" {
-		format = *lookup.Format
-	}
-	parsed, err := template.New("imageLookup").Parse(format)
-	if err != nil {
-		return "", &InvalidError{Field: "imageLookup.format", Reason: fmt.Sprintf("%q is no Go template: %v", format, err)}
-	}
-	var pattern strings.Builder
-	if err := parsed.Execute(&pattern, struct{ BaseOS, K8sVersion string }{lookup.BaseOS, version}); err != nil {
-		return "", &InvalidError{Field: "imageLookup.format", Reason: fmt.Sprintf("%q cannot be rendered (.BaseOS and .K8sVersion are there): %v", format, err)}
-	}
-	return pattern.String(), nil
 }
 
 // carriesVersion says whether name contains version and not just as a part of a longer number.

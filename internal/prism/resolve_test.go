@@ -106,10 +106,10 @@ func TestImageLookup(t *testing.T) {
 		{"a regular expression", "^capx-{{.BaseOS}}-{{.K8sVersion}}-a$", "v1.33.1", uuid(3, 4), ""},
 		{"no version in the format", "ubuntu$", "v1.33.1", uuid(3, 1), ""},
 		{"none", "", "v1.99.0", "", `a name that matches "capx-ubuntu-22.04-1.99.0-*"`},
-		{"a bad expression", "capx-({{.BaseOS}}", "v1.33.1", "", "no regular expression"},
-		{"a bad template", "capx-{{.BaseOS", "v1.33.1", "", "no Go template"},
-		{"an unknown field", "capx-{{.Flavour}}", "v1.33.1", "", "cannot be rendered"},
-		{"a failing function", "{{index .BaseOS 99}}", "v1.33.1", "", "cannot be rendered"},
+		{"a bad expression", "capx-({{.BaseOS}}", "v1.33.1", "", "as a regular expression"},
+		{"a bad template", "capx-{{.BaseOS", "v1.33.1", "", "as a Go template"},
+		{"an unknown field", "capx-{{.Flavour}}", "v1.33.1", "", "may be used"},
+		{"a failing function", "{{index .BaseOS 99}}", "v1.33.1", "", "may be used"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			lookup := infrav1.NutanixImageLookup{BaseOS: "ubuntu-22.04"}

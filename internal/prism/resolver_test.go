@@ -2,7 +2,6 @@ package prism
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"testing"
@@ -178,8 +177,7 @@ func TestAccessSaysWhatIsWrong(t *testing.T) {
 func TestInlineTrustBundle(t *testing.T) {
 	central := newCentral(t)
 	for name, data := range map[string]string{
-		"PEM":    string(central.bundle()),
-		"base64": base64.StdEncoding.EncodeToString(central.bundle()),
+		"PEM": string(central.bundle()),
 	} {
 		cluster := clusterOf(central)
 		cluster.Spec.PrismCentral.AdditionalTrustBundle = &infrav1.NutanixTrustBundleReference{Kind: infrav1.NutanixTrustBundleKindString, Data: data}
