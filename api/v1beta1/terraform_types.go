@@ -75,7 +75,7 @@ type TerraformStatus struct {
 	// +optional
 	ProviderVersion string `json:"providerVersion,omitempty"`
 
-	// lastAppliedTime is when the plan that was applied last had been made.
+	// lastAppliedTime is when a plan was applied last.
 	// +optional
 	LastAppliedTime *metav1.Time `json:"lastAppliedTime,omitempty"`
 
