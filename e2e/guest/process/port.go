@@ -28,7 +28,7 @@ func FreeLoopback(port int) (string, error) {
 	const attempts = 20
 	var last error
 	for range attempts {
-		address := fmt.Sprintf("127.%d.%d.%d", 100+rand.IntN(100), rand.IntN(250), 1+rand.IntN(250)) //nolint:gosec // Nothing secret.
+		address := fmt.Sprintf("127.%d.%d.%d", 100+rand.IntN(100), rand.IntN(250), 1+rand.IntN(250))
 		l, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
 		if err == nil {
 			return address, l.Close()
