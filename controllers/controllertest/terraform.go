@@ -26,6 +26,8 @@ import (
 type Terraform struct {
 	Client client.Client
 	Prism  *Prism
+	// Addresses are those of machines that are made; nil gives the n-th machine 10.0.0.n.
+	Addresses []string
 
 	mu        sync.Mutex
 	errors    map[string][]error
@@ -227,6 +229,9 @@ func (w *workspace) create() string {
 	w.terraform.mu.Unlock()
 	main := w.files["main.tf"]
 	vm := VM{UUID: UUID(6, made), Addresses: []string{fmt.Sprintf("10.0.0.%d", made)}}
+	if w.terraform.Addresses != nil {
+		vm.Addresses = w.terraform.Addresses
+	}
 	vm.Name, vm.Description = string(nameArgument.FindSubmatch(main)[1]), string(textArgument.FindSubmatch(main)[1])
 	w.terraform.Prism.Put(vm)
 	return vm.UUID

@@ -6,14 +6,19 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/capnt/capnt/controllers/controllertest"
 )
 
-// api reads and writes the API server that the tests share, past any cache.
-var api client.Client
+var (
+	// config reaches the API server that the tests share.
+	config *rest.Config
+	// api reads and writes it, past any cache.
+	api client.Client
+)
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
@@ -26,10 +31,11 @@ func TestMain(m *testing.M) {
 }
 
 func runSuite(m *testing.M) (code int, err error) {
-	config, stop, err := controllertest.StartAPIServer()
+	started, stop, err := controllertest.StartAPIServer()
 	if err != nil {
 		return 1, err
 	}
+	config = started
 	defer func() {
 		if stopErr := stop(); err == nil {
 			err = stopErr

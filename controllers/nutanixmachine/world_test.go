@@ -19,9 +19,10 @@ type world struct {
 	reconciler *Reconciler
 }
 
-// newWorld has a cluster and no machine yet.
+// newWorld has a cluster and no machine yet. Tests run side by side, each in a namespace of its own.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	t.Parallel()
 	bed := controllertest.NewBed(t, api)
 	w := &world{Bed: bed, Fixture: controllertest.NewFixture(bed), reconciler: &Reconciler{Dependencies: bed.Dependencies}}
 	w.CreateCluster(bed)
