@@ -275,6 +275,10 @@ func (d *double) Unlock(ctx context.Context, lockID string) error {
 	return d.enter(ctx, "unlock", "force-unlock "+lockID)
 }
 
+func (d *double) Push(ctx context.Context, state []byte) error {
+	return d.enter(ctx, "push", "state push "+string(state))
+}
+
 func (d *double) Close() error { return d.enter(context.Background(), "close", "close") }
 
 // keeperDouble stands for the StateKeeper.

@@ -53,6 +53,7 @@ type Workspace interface {
 	Forget(ctx context.Context, addresses ...string) error
 	Untaint(ctx context.Context, address string) error
 	Unlock(ctx context.Context, lockID string) error
+	Push(ctx context.Context, state []byte) error
 	Close() error
 }
 

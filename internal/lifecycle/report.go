@@ -36,7 +36,7 @@ func report(outcomes []outcome) []Happening {
 		}
 		if o.planned != nil {
 			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Plan", Reason: infrav1.PlannedReason,
-				Message: o.planned.Record.Summary()})
+				Message: fmt.Sprintf("%s; cause: %s", o.planned.Record.Summary(), o.planned.Record.Cause)})
 		}
 		if o.carriedOut {
 			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Apply", Reason: appliedReason(o.record),

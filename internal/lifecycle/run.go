@@ -59,6 +59,9 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	}
 	defer done()
 
+	if err := p.writeState(ctx, target, workspace); err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
 	var state *terraform.State
 	if target.Deleting() {
 		state, err = p.prepareDestroy(ctx, target, workspace)
@@ -80,6 +83,21 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	}
 	record := plan.Build(p.origin(target, state), planned.Bytes, planned.JSON)
 	return outcome{planned: &plan.Stored{Record: record, File: planned.Bytes}}
+}
+
+// writeState writes the state that an earlier apply of this process could not write, because its backend was away. Should
+// this process end before the backend comes back, what was made is found again by its identity.
+func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Workspace) error {
+	var unwritten []byte
+	p.targets.with(target.Key(), func(m *memory) { unwritten = m.unwritten })
+	if unwritten == nil {
+		return nil
+	}
+	if err := workspace.Push(ctx, unwritten); err != nil {
+		return fmt.Errorf("writing the state of an earlier apply: %w", err)
+	}
+	p.targets.with(target.Key(), func(m *memory) { m.unwritten = nil })
+	return nil
 }
 
 // prepare makes the workspace of a living object ready to be planned: it finds out which existing infrastructure the

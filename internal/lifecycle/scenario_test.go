@@ -7,6 +7,7 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/require"
 
+	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -72,6 +73,15 @@ var scenarios = map[string]func(w *world){
 	"tainted-healthy": func(w *world) {
 		w.hold(machineAddress, "vm-1", true)
 		w.settle()
+	},
+	"state-that-could-not-be-written": func(w *world) {
+		w.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
+		w.fail("push", failed("state push", terraform.Transient))
+		w.settle()
+		w.advance(5 * time.Second)
+		w.settle() // the backend is still away
+		w.advance(10 * time.Second)
+		w.settle() // it is back
 	},
 	"tainted-but-shared": func(w *world) {
 		w.target.Forget = []string{renderer.CategoryKeyAddress}

@@ -61,7 +61,9 @@ type memory struct {
 	retryAt   time.Time
 	err       error
 	// failedFor is the digest of the workspace whose run failed: another one need not wait.
-	failedFor  string
+	failedFor string
+	// unwritten is a state that an apply could not write to its backend; it is secret. The next run writes it first.
+	unwritten  []byte
 	unreported []outcome
 }
 
@@ -103,6 +105,10 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	}
 	if o.err != nil {
 		m.err, m.failedFor = o.err, digest
+		var failed *terraform.Error
+		if errors.As(o.err, &failed) && failed.ErroredState != nil {
+			m.unwritten = failed.ErroredState
+		}
 		m.retryAt = now.Add(backoff(o.err, m.failures))
 		m.failures++
 		m.lost = lostIn(o.err)
