@@ -93,7 +93,7 @@ func gatherCategories(ctx context.Context, s *scope, _ placement, inputs *render
 	return nil
 }
 
-func gatherDisks(ctx context.Context, s *scope, place placement, inputs *renderer.Machine) error {
+func gatherDisks(ctx context.Context, s *scope, _ placement, inputs *renderer.Machine) error {
 	spec := &s.nutanixMachine.Spec
 	image, err := resolveImage(ctx, s)
 	if err != nil {

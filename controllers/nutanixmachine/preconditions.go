@@ -19,7 +19,7 @@ import (
 
 // checkPreconditions waits for the cluster's infrastructure and for bootstrap data, as the InfraMachine contract asks. A
 // machine that exists already needs neither.
-func (r *Reconciler) checkPreconditions(ctx context.Context, s *scope) (ctrl.Result, error) {
+func (r *Reconciler) checkPreconditions(_ context.Context, s *scope) (ctrl.Result, error) {
 	if s.nutanixCluster == nil {
 		return s.stop(infrav1.PreconditionsMetCondition, missingCluster(s))
 	}
