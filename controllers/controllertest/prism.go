@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -47,7 +48,9 @@ type Prism struct {
 // NewPrism starts a Prism Central without virtual machines. Close it.
 func NewPrism() *Prism {
 	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}}
-	p.server = httptest.NewTLSServer(http.HandlerFunc(p.serve))
+	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
+	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it are part of the tests
+	p.server.StartTLS()
 	return p
 }
 

@@ -267,4 +267,5 @@ func (w *workspace) Forget(ctx context.Context, addresses ...string) error {
 
 func (w *workspace) Untaint(context.Context, string) error { return w.terraform.enter("untaint") }
 func (w *workspace) Unlock(context.Context, string) error  { return w.terraform.enter("unlock") }
+func (w *workspace) Push(context.Context, []byte) error    { return w.terraform.enter("push") }
 func (w *workspace) Close() error                          { return nil }

@@ -107,11 +107,15 @@ func (r *Reconciler) release(ctx context.Context, cluster *infrav1.NutanixCluste
 	return nil
 }
 
-// releaseFormer lets go of the Secrets and trust bundles of a namespace that no cluster refers to any more.
+// releaseFormer lets go of the Secrets and trust bundles of a namespace that no cluster, of whichever namespace, refers to
+// any more.
 func (r *Reconciler) releaseFormer(ctx context.Context, namespace string) error {
 	clusters := &infrav1.NutanixClusterList{}
 	secrets, configMaps := &corev1.SecretList{}, &corev1.ConfigMapList{}
-	for _, list := range []client.ObjectList{clusters, secrets, configMaps} {
+	if err := r.Client.List(ctx, clusters); err != nil {
+		return fmt.Errorf("listing the users of the credentials: %w", err)
+	}
+	for _, list := range []client.ObjectList{secrets, configMaps} {
 		if err := r.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
 			return fmt.Errorf("listing what credentials are held: %w", err)
 		}

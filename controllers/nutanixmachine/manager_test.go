@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -33,7 +34,7 @@ func (w *world) manage() {
 	require.NoError(w.T, err)
 	w.reconciler.Client, w.reconciler.Reader = mgr.GetClient(), mgr.GetAPIReader()
 	w.reconciler.Prism = prism.NewResolver(mgr.GetClient(), prism.Options{})
-	require.NoError(w.T, w.reconciler.SetupWithManager(w.T.Context(), mgr, controller.Options{MaxConcurrentReconciles: 2}))
+	require.NoError(w.T, w.reconciler.SetupWithManager(w.T.Context(), mgr, controller.Options{MaxConcurrentReconciles: 2, SkipNameValidation: ptr.To(true)}))
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- mgr.Start(ctx) }()

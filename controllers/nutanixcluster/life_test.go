@@ -1,0 +1,189 @@
+package nutanixcluster
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/controllertest"
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+func TestClusterComesUpAndGoesWithoutATrace(t *testing.T) {
+	w := newWorld(t)
+	w.CreateCluster(w.Bed)
+	result := w.settle()
+	cluster := w.NutanixCluster
+	assert.Equal(t, 10*time.Minute, result.RequeueAfter)
+	assert.True(t, cluster.Status.Ready, "%+v", cluster.Status.Conditions)
+	assert.True(t, ptr.Deref(cluster.Status.Initialization.Provisioned, false))
+	assert.Contains(t, cluster.Finalizers, infrav1.NutanixClusterFinalizer)
+	for _, condition := range milestones {
+		assert.True(t, conditions.IsTrue(cluster, condition), condition)
+	}
+	require.Len(t, w.states(), 1)
+	assert.Len(t, w.states()[0].OwnerReferences, 1)
+
+	before := cluster.ResourceVersion
+	w.Terraform.Runs()
+	w.settle()
+	assert.Equal(t, before, cluster.ResourceVersion, "a reconcile that has nothing to do writes nothing")
+	assert.Empty(t, w.Terraform.Runs())
+
+	w.delete()
+	assert.True(t, w.Gone(cluster))
+	assert.Empty(t, w.states())
+	assert.Equal(t, []string{"open", "plan", "open", "apply"}, w.Terraform.Runs())
+}
+
+func TestOwnerIsAwaited(t *testing.T) {
+	w := newWorld(t)
+	w.Create(w.Credentials, w.NutanixCluster)
+	w.settle()
+	assert.Empty(t, w.NutanixCluster.Finalizers)
+	assert.Empty(t, w.NutanixCluster.Status.Conditions)
+	assert.Empty(t, w.Prism.Requests())
+}
+
+func TestPausedClusterIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.Cluster.Spec.Paused = ptr.To(true)
+	w.CreateCluster(w.Bed)
+	w.settle()
+	assert.True(t, conditions.IsTrue(w.NutanixCluster, infrav1.PausedCondition))
+	assert.Empty(t, w.Prism.Requests())
+	controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = nil })
+	w.settle()
+	assert.True(t, conditions.IsFalse(w.NutanixCluster, infrav1.PausedCondition))
+	assert.True(t, w.NutanixCluster.Status.Ready)
+}
+
+// The watches of Secrets and failure domains call for such clusters too.
+func TestClusterOfSomebodyElseIsIgnored(t *testing.T) {
+	for name, change := range map[string]func(w *world){
+		"externally managed": func(w *world) {
+			w.NutanixCluster.Annotations = map[string]string{clusterv1.ManagedByAnnotation: "terraform"}
+		},
+		"of another manager": func(w *world) {
+			w.NutanixCluster.Labels[clusterv1.WatchLabel] = "theirs"
+			w.reconciler.WatchFilterValue = "ours"
+		},
+		"of no manager's own": func(w *world) { w.reconciler.WatchFilterValue = "ours" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			change(w)
+			w.CreateCluster(w.Bed)
+			w.settle()
+			assert.Empty(t, w.NutanixCluster.Finalizers)
+			assert.Empty(t, w.NutanixCluster.Status.Conditions)
+			assert.Empty(t, w.Prism.Requests())
+		})
+	}
+}
+
+func TestClusterThatNeverRanNeedsNobodyToGo(t *testing.T) {
+	w := newWorld(t)
+	w.Prism.Fail(http.StatusInternalServerError)
+	w.CreateCluster(w.Bed)
+	w.settle()
+	w.requireFalse(infrav1.CredentialsResolvedCondition, infrav1.PrismUnreachableReason)
+	w.delete()
+	assert.True(t, w.Gone(w.NutanixCluster))
+	assert.Empty(t, w.Terraform.Runs())
+	require.False(t, w.Gone(w.Credentials))
+	assert.Empty(t, w.Credentials.Finalizers)
+}
+
+func TestDeletionWaitsForMachines(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	w.Create(w.NutanixMachine)
+	w.delete()
+	require.False(t, w.Gone(w.NutanixCluster))
+	w.requireFalse(infrav1.AppliedCondition, infrav1.WaitingForMachinesDeletedReason)
+	assert.Empty(t, w.Terraform.Runs())
+	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
+	w.settle()
+	assert.True(t, w.Gone(w.NutanixCluster))
+}
+
+// The category value is the name of the Cluster: while another Cluster has the same name, it marks the machines of both.
+func TestNamesakeKeepsTheCategory(t *testing.T) {
+	w := newWorld(t)
+	w.reconciler.Client = api
+	w.running()
+	elsewhere := controllertest.NewBed(t, api)
+	controllertest.NewFixture(elsewhere).CreateCluster(elsewhere)
+	w.delete()
+	assert.True(t, w.Gone(w.NutanixCluster))
+	assert.Empty(t, w.states())
+	assert.NotContains(t, w.Terraform.Runs(), "apply", "nothing is destroyed")
+}
+
+func TestEndpoint(t *testing.T) {
+	w := newWorld(t)
+	w.NutanixCluster.Spec.ControlPlaneEndpoint = clusterv1.APIEndpoint{}
+	w.CreateCluster(w.Bed)
+	w.settle()
+	w.requireFalse(infrav1.ControlPlaneEndpointSetCondition, infrav1.ControlPlaneEndpointMissingReason)
+	controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) {
+		cluster.Spec.ControlPlaneEndpoint = clusterv1.APIEndpoint{Host: "10.0.0.7", Port: 6443}
+	})
+	w.settle()
+	assert.True(t, w.NutanixCluster.Status.Ready)
+	assert.Equal(t, "10.0.0.7", w.NutanixCluster.Spec.ControlPlaneEndpoint.Host)
+}
+
+func TestFailureDomains(t *testing.T) {
+	w := newWorld(t)
+	domain := func(name, element, subnet string, controlPlane bool) infrav1.NutanixFailureDomainConfig {
+		return infrav1.NutanixFailureDomainConfig{Name: name, ControlPlane: controlPlane, Cluster: controllertest.Named(element),
+			Subnets: []infrav1.NutanixResourceIdentifier{controllertest.Named(subnet)}}
+	}
+	w.NutanixCluster.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{domain("fd-1", "pe-1", "net-1", true), domain("fd-2", "pe-2", "net-1", false)}
+	w.CreateCluster(w.Bed)
+	w.settle()
+	w.requireFalse(infrav1.FailureDomainsValidatedCondition, infrav1.FailureDomainsInvalidReason)
+	assert.Contains(t, conditions.GetMessage(w.NutanixCluster, infrav1.FailureDomainsValidatedCondition), "failure domain fd-2")
+	assert.Empty(t, w.NutanixCluster.Status.FailureDomains, "none is published before all are good")
+
+	mutate(w, func(cluster *infrav1.NutanixCluster) {
+		cluster.Spec.FailureDomains[1] = domain("fd-2", "pe-2", "net-2", false)
+	})
+	w.settle()
+	assert.True(t, w.NutanixCluster.Status.Ready)
+	assert.Equal(t, []clusterv1.FailureDomain{
+		{Name: "fd-1", ControlPlane: ptr.To(true), Attributes: map[string]string{"prismElement": "pe-1", "prismElementUUID": controllertest.UUID(1, 1)}},
+		{Name: "fd-2", ControlPlane: ptr.To(false), Attributes: map[string]string{"prismElement": "pe-2", "prismElementUUID": controllertest.UUID(1, 2)}},
+	}, w.NutanixCluster.Status.FailureDomains)
+}
+
+func TestTerraformFailureIsToldAndHeals(t *testing.T) {
+	w := newWorld(t)
+	w.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "connection reset"})
+	w.CreateCluster(w.Bed)
+	result := w.settle()
+	w.requireFalse(infrav1.AppliedCondition, infrav1.ApplyFailedReason)
+	assert.Equal(t, 5*time.Second, result.RequeueAfter, "%+v", w.NutanixCluster.Status.Conditions)
+	assert.Nil(t, w.NutanixCluster.Status.Initialization.Provisioned)
+	w.Advance(5 * time.Second)
+	w.settle()
+	assert.True(t, w.NutanixCluster.Status.Ready)
+}
+
+func TestProviderVersionOfAnotherManager(t *testing.T) {
+	w := newWorld(t)
+	w.NutanixCluster.Spec.Terraform = &infrav1.TerraformSpec{ProviderVersion: "2.4.2"}
+	w.CreateCluster(w.Bed)
+	w.settle()
+	w.requireFalse(infrav1.PlanRecordedCondition, infrav1.ProviderVersionUnavailableReason)
+	assert.Empty(t, w.states())
+}
