@@ -27,7 +27,7 @@ func (w *world) manage() {
 	})
 	require.NoError(w.T, err)
 	w.reconciler.Client, w.reconciler.Reader = mgr.GetClient(), mgr.GetAPIReader()
-	w.reconciler.Dependencies.Prism = prism.NewResolver(mgr.GetClient(), prism.Options{})
+	w.reconciler.Prism = prism.NewResolver(mgr.GetClient(), prism.Options{})
 	require.NoError(w.T, w.reconciler.SetupWithManager(w.T.Context(), mgr, controller.Options{MaxConcurrentReconciles: 2, SkipNameValidation: ptr.To(true)}))
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)

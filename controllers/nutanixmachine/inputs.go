@@ -221,11 +221,3 @@ func (r *Reconciler) variables(ctx context.Context, s *scope, inputs renderer.Ma
 	}
 	return map[string]string{renderer.UserDataVariable: encode(renderer.UserData(data, inputs.Name))}, nil
 }
-
-// invalidInputs makes a problem of inputs that the renderer refuses, which admission should have refused before.
-func invalidInputs(err error) error {
-	if errors.Is(err, renderer.ErrInvalidInput) {
-		return &provisioning.Problem{Reason: infrav1.InvalidSpecReason, Message: err.Error()}
-	}
-	return err
-}

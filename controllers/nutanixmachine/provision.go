@@ -109,7 +109,7 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	}
 	target := r.check(s)
 	if target.Workspace, err = renderer.RenderMachine(settings, inputs); err != nil {
-		return lifecycle.Target{}, invalidInputs(err)
+		return lifecycle.Target{}, err
 	}
 	identity := identity{client: s.access.Client, machine: s.nutanixMachine.DeepCopy(), name: inputs.Name}
 	target.Backend = backend

@@ -10,6 +10,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/renderer"
 )
 
 // Problem is why a step cannot go on, in the words of a condition.
@@ -85,7 +86,7 @@ func reasonOf(err error) string {
 		return reasonsOf(ambiguous.Kind).ambiguous
 	case errors.As(err, &unavailable):
 		return infrav1.GPUUnavailableReason
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid), errors.Is(err, renderer.ErrInvalidInput):
 		return infrav1.InvalidSpecReason
 	}
 	return reasonOfAccess(err)

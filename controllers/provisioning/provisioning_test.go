@@ -1,0 +1,248 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/plan"
+)
+
+func dependencies(t *testing.T, objects ...client.Object) (*Dependencies, client.WithWatch) {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	require.NoError(t, clientgoscheme.AddToScheme(scheme))
+	require.NoError(t, infrav1.AddToScheme(scheme))
+	api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&infrav1.NutanixMachine{}).Build()
+	return &Dependencies{Client: api, Reader: api, ProviderVersion: "1.9.5", DriftInterval: time.Hour,
+		Recorder: events.NewFakeRecorder(100), Pipeline: &lifecycle.Pipeline{TerraformVersion: "1.11.4", ProviderVersion: "1.9.5"}}, api
+}
+
+func machine(change ...func(*infrav1.NutanixMachine)) *infrav1.NutanixMachine {
+	made := &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "m", UID: "uid-1", Finalizers: []string{"f"}}}
+	for _, change := range change {
+		change(made)
+	}
+	return made
+}
+
+func TestSettings(t *testing.T) {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "backend"}, Data: map[string][]byte{"AWS_SECRET_ACCESS_KEY": []byte("s3cr3t")}}
+	s3 := func(name string) *infrav1.TerraformSpec {
+		return &infrav1.TerraformSpec{Backend: &infrav1.TerraformBackend{Type: "s3", ConfigSecretRef: &corev1.LocalObjectReference{Name: name}}}
+	}
+	tests := map[string]struct {
+		spec            *infrav1.TerraformSpec
+		backend, reason string
+	}{
+		"default":                  {nil, "kubernetes", ""},
+		"nothing in particular":    {&infrav1.TerraformSpec{}, "kubernetes", ""},
+		"our version":              {&infrav1.TerraformSpec{ProviderVersion: "1.9.5"}, "kubernetes", ""},
+		"another version":          {&infrav1.TerraformSpec{ProviderVersion: "2.4.2"}, "", "ProviderVersionUnavailable"},
+		"a backend with secrets":   {s3("backend"), "s3", ""},
+		"a Secret that is missing": {s3("nobody"), "", "BackendConfigNotFound"},
+		"one state for all":        {&infrav1.TerraformSpec{Backend: &infrav1.TerraformBackend{Type: "http", Config: map[string]string{"address": "https://x"}}}, "", "InvalidSpec"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			d, _ := dependencies(t, secret.DeepCopy())
+			cluster := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "c"}, Spec: infrav1.NutanixClusterSpec{Terraform: test.spec}}
+			settings, backend, err := d.Settings(t.Context(), cluster, "NutanixMachine", "m")
+			if test.reason != "" {
+				var problem *Problem
+				require.ErrorAs(t, err, &problem)
+				assert.Equal(t, test.reason, problem.Reason)
+				assert.NotContains(t, problem.Message, "s3cr3t")
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, "1.9.5", settings.ProviderVersion)
+			assert.Equal(t, test.backend, settings.Backend.Type)
+			assert.NotContains(t, fmt.Sprint(settings), "s3cr3t", "what is rendered holds no secret")
+			assert.Equal(t, test.backend == "s3", backend.Environment["AWS_SECRET_ACCESS_KEY"] == "s3cr3t")
+		})
+	}
+}
+
+func TestCheckInterval(t *testing.T) {
+	d, _ := dependencies(t)
+	cluster := &infrav1.NutanixCluster{}
+	assert.Equal(t, time.Hour, d.CheckInterval(cluster))
+	cluster.Spec.Terraform = &infrav1.TerraformSpec{Drift: &infrav1.TerraformDrift{}}
+	assert.Equal(t, time.Hour, d.CheckInterval(cluster))
+	cluster.Spec.Terraform.Drift.IntervalSeconds = ptr.To[int32](90)
+	assert.Equal(t, 90*time.Second, d.CheckInterval(cluster))
+}
+
+func TestWorkspaceKeyIsTheFirstUID(t *testing.T) {
+	d, api := dependencies(t, machine())
+	object := machine()
+	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), object))
+	assert.False(t, d.HasWorkspaceKey(object))
+	object.Spec.ProviderID = "pending"
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), object))
+	assert.Equal(t, "uid-1", WorkspaceKey(object))
+	assert.Equal(t, "pending", object.Spec.ProviderID, "what is not written yet stays")
+	stored := machine()
+	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), stored))
+	assert.Equal(t, "uid-1", WorkspaceKey(stored))
+	assert.Empty(t, stored.Spec.ProviderID, "and is not written by the way")
+
+	stored.UID = "uid-after-a-move"
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), stored))
+	assert.Equal(t, "uid-1", WorkspaceKey(stored), "a move changes the UID and not the key")
+}
+
+func TestIgnores(t *testing.T) {
+	d, _ := dependencies(t)
+	labelled := machine(func(m *infrav1.NutanixMachine) { m.Labels = map[string]string{clusterv1.WatchLabel: "ours"} })
+	external := machine(func(m *infrav1.NutanixMachine) { m.Annotations = map[string]string{clusterv1.ManagedByAnnotation: ""} })
+	assert.False(t, d.Ignores(machine()))
+	assert.False(t, d.Ignores(labelled))
+	assert.True(t, d.Ignores(external))
+	d.WatchFilterValue = "ours"
+	assert.True(t, d.Ignores(machine()))
+	assert.False(t, d.Ignores(labelled))
+	d.WatchFilterValue = "theirs"
+	assert.True(t, d.Ignores(labelled))
+}
+
+func TestGone(t *testing.T) {
+	tests := map[string]struct {
+		now  *infrav1.NutanixMachine
+		gone bool
+	}{
+		"it is there":               {machine(), false},
+		"it has no finalizer":       {machine(func(m *infrav1.NutanixMachine) { m.Finalizers = []string{"other"} }), true},
+		"it is another of its name": {machine(func(m *infrav1.NutanixMachine) { m.UID = "uid-2" }), true},
+		"it is not there":           {machine(func(m *infrav1.NutanixMachine) { m.Name = "other" }), true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			d, _ := dependencies(t, test.now)
+			gone, err := d.Gone(t.Context(), machine(), "f")
+			require.NoError(t, err)
+			assert.Equal(t, test.gone, gone)
+		})
+	}
+	d, api := dependencies(t, machine())
+	d.Reader = interceptor.NewClient(api, interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return errors.New("no connection")
+		},
+	})
+	gone, err := d.Gone(t.Context(), machine(), "f")
+	require.Error(t, err)
+	assert.False(t, gone, "who cannot ask does not know")
+}
+
+func TestRemembered(t *testing.T) {
+	applied, checked := Remembered(nil)
+	assert.Zero(t, applied)
+	assert.True(t, checked.IsZero())
+	then := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	status := &infrav1.TerraformStatus{WorkspaceDigest: "d", Lineage: "l", Serial: 3}
+	applied, checked = Remembered(status)
+	assert.Equal(t, lifecycle.Applied{WorkspaceDigest: "d", Lineage: "l", Serial: 3}, applied)
+	assert.True(t, checked.IsZero())
+	status.LastAppliedTime = &metav1.Time{Time: then}
+	_, checked = Remembered(status)
+	assert.Equal(t, then, checked)
+}
+
+func TestPublish(t *testing.T) {
+	inSync := func(m *infrav1.NutanixMachine) {
+		Set(m, infrav1.AppliedCondition, metav1.ConditionTrue, infrav1.AppliedReason, "")
+	}
+	failed := func(m *infrav1.NutanixMachine) {
+		Set(m, infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.QuotaExceededReason, "full")
+	}
+	record := &plan.Record{Counts: plan.Counts{Create: 1}}
+	tests := map[string]struct {
+		before []func(*infrav1.NutanixMachine)
+		result lifecycle.Result
+		want   string
+	}{
+		"the first plan":                {nil, lifecycle.Result{State: lifecycle.Running}, "False WaitingForPlan"},
+		"looking for drift":             {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running}, "True Applied"},
+		"mending drift":                 {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
+		"trying again":                  {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Err: errors.New("full")}, "False QuotaExceeded"},
+		"applying after a failure":      {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
+		"in sync after a failure":       {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.InSync}, "True Applied"},
+		"a failure after being in sync": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Failed, Err: errors.New("x")}, "False PlanFailed"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			d, _ := dependencies(t)
+			object := machine(test.before...)
+			d.Publish(object, &object.Status.Terraform, test.result)
+			condition := conditions.Get(object, infrav1.AppliedCondition)
+			assert.Equal(t, test.want, fmt.Sprintf("%s %s", condition.Status, condition.Reason))
+			assert.NotNil(t, object.Status.Terraform)
+		})
+	}
+}
+
+// The events API refuses longer notes, and a note that is refused tells nobody anything.
+func TestEventsAreBounded(t *testing.T) {
+	d, _ := dependencies(t)
+	object := machine()
+	long := strings.Repeat("100% of ü ", 200)
+	d.Publish(object, &object.Status.Terraform, lifecycle.Result{State: lifecycle.InSync, Happened: []lifecycle.Happening{
+		{Type: "Warning", Reason: "PlanFailed", Action: "Plan", Message: long},
+		{Type: "Normal", Reason: "Planned", Action: "Plan", Message: "short: 100%s"},
+	}})
+	recorded := d.Recorder.(*events.FakeRecorder).Events
+	note := strings.TrimPrefix(<-recorded, "Warning PlanFailed ")
+	assert.LessOrEqual(t, len(note), 1024)
+	assert.True(t, utf8.ValidString(note))
+	assert.True(t, strings.HasSuffix(note, "..."))
+	assert.Equal(t, "Normal Planned short: 100%s", <-recorded)
+}
+
+func TestReadyIsTheFirstMilestoneThatIsMissing(t *testing.T) {
+	milestones := []string{"First", "Second"}
+	set := func(kind string, status metav1.ConditionStatus, reason, message string) func(*infrav1.NutanixMachine) {
+		return func(m *infrav1.NutanixMachine) { Set(m, kind, status, reason, message) }
+	}
+	deleted := func(m *infrav1.NutanixMachine) { m.DeletionTimestamp = &metav1.Time{Time: time.Now()} }
+	tests := map[string]struct {
+		conditions []func(*infrav1.NutanixMachine)
+		want       string
+	}{
+		"nothing known":           {nil, "False WaitingForInputs First is not known yet"},
+		"the first is missing":    {[]func(*infrav1.NutanixMachine){set("First", "False", "Why", "because"), set("Second", "False", "Other", "x")}, "False Why First: because"},
+		"the second is not known": {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", "")}, "False WaitingForInputs Second is not known yet"},
+		"the second is missing":   {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Second", "Unknown", "Why", "")}, "False Why Second"},
+		"all are there":           {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Second", "True", "Good", "")}, "True Provisioned "},
+		"it is going":             {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Applied", "False", "Destroying", "1 to delete"), deleted}, "False Deleting 1 to delete"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			object := machine(test.conditions...)
+			summarize(object, milestones)
+			ready := conditions.Get(object, infrav1.ReadyCondition)
+			assert.Equal(t, test.want, fmt.Sprintf("%s %s %s", ready.Status, ready.Reason, ready.Message))
+		})
+	}
+}
