@@ -25,7 +25,7 @@ DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
 ##@ The two commands
 
 .PHONY: demo
-demo: tools $(BIN)/capnt-manager ## Apply a manifest, watch it become a running cluster, delete it (KEEP=1, MANIFEST=, INVENTORY=, CREATE_LATENCY=)
+demo: tools build ## Apply a manifest, watch it become a running cluster, delete it (KEEP=1, MANIFEST=, INVENTORY=, CREATE_LATENCY=)
 	go run ./e2e/demo/cmd $(if $(KEEP),--keep) $(if $(MANIFEST),--manifest $(MANIFEST)) \
 		$(if $(INVENTORY),--inventory $(INVENTORY)) --create-latency $(CREATE_LATENCY)
 
@@ -40,8 +40,8 @@ unit: tools ## Run the unit tests, with the race detector where there is a C com
 	go test $(RACE) $$(go list ./... | grep -v /e2e/scenario)
 
 .PHONY: scenarios
-scenarios: tools $(BIN)/capnt-manager ## Run the end-to-end scenarios (RUN=name selects one)
-	go test -v -count=1 -timeout 60m ./e2e/scenario/... $(if $(RUN),-run '$(RUN)')
+scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)
+	go test -v -count=1 -parallel 3 -timeout 60m ./e2e/scenario/... $(if $(RUN),-run '$(RUN)')
 
 ##@ Checks
 
@@ -74,7 +74,11 @@ $(BIN)/capnt-manager:
 	@CGO_ENABLED=0 go build -o $@ ./cmd/capnt-manager
 
 .PHONY: tools
-tools: $(RUNTIME_TOOLS) ## Build the pinned tools that tests and demo need
+tools: ## Build the pinned tools that tests and demo need, two at a time
+	@$(MAKE) --no-print-directory -j2 runtime-tools
+
+.PHONY: runtime-tools
+runtime-tools: $(RUNTIME_TOOLS)
 
 # Each tool is a Go module of its own below hack/tools, which pins it and all it is made of.
 # $(call build,module directory,package,output,linker flags)
