@@ -81,10 +81,10 @@ tools: ## Build the pinned tools that tests and demo need, two at a time
 runtime-tools: $(RUNTIME_TOOLS)
 
 # Each tool is a Go module of its own below hack/tools, which pins it and all it is made of.
-# $(call build,module directory,package,output,linker flags)
+# $(call build,module directory,packages,output,linker flags)
 define build
-@echo "building $(notdir $(3)) (once; pinned in hack/tools/$(1)/go.mod)"
-@mkdir -p $(dir $(3))
+@echo "building $(notdir $@) (once; pinned in hack/tools/$(1)/go.mod)"
+@mkdir -p $(BIN)
 @cd hack/tools/$(1) && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(4)" -o $(3) $(2)
 endef
 
@@ -95,11 +95,9 @@ kubernetes_flags := -X $(version).gitVersion=$(KUBERNETES_VERSION) -X $(version)
 $(BIN)/etcd: hack/tools/etcd/go.mod
 	$(call build,etcd,go.etcd.io/etcd/server/v3,$@)
 
-$(BIN)/kube-apiserver: hack/tools/kubernetes/go.mod
-	$(call build,kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,$@,$(kubernetes_flags))
-
-$(BIN)/kube-controller-manager: hack/tools/kubernetes/go.mod
-	$(call build,kubernetes,k8s.io/kubernetes/cmd/kube-controller-manager,$@,$(kubernetes_flags))
+# Both at once, because they share most of their packages.
+$(BIN)/kube-apiserver $(BIN)/kube-controller-manager &: hack/tools/kubernetes/go.mod
+	$(call build,kubernetes,k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager,$(BIN)/,$(kubernetes_flags))
 
 $(BIN)/clusterctl: hack/tools/clusterctl/go.mod
 	$(call build,clusterctl,sigs.k8s.io/cluster-api/cmd/clusterctl,$@)

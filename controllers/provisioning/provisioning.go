@@ -137,9 +137,20 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	if result.State == lifecycle.Running && !result.Applying && (result.Err != nil || conditions.IsTrue(object, infrav1.AppliedCondition)) {
 		return // looking for drift does not make an object that is in sync unready, and trying again does not hide why
 	}
+	checkFailed := (result.State == lifecycle.Failed || result.State == lifecycle.Locked) && !result.ApplyFailed() && inSync(object)
 	for _, condition := range result.Conditions(!object.GetDeletionTimestamp().IsZero()) {
+		if condition.Type == infrav1.AppliedCondition && checkFailed {
+			continue // what was applied is as it was: only looking for drift has failed
+		}
 		conditions.Set(object, condition)
 	}
+}
+
+// inSync reports whether an object says of itself that its present spec is applied.
+func inSync(object Object) bool {
+	applied := conditions.Get(object, infrav1.AppliedCondition)
+	return applied != nil && applied.Status == metav1.ConditionTrue && applied.ObservedGeneration == object.GetGeneration() &&
+		object.GetDeletionTimestamp().IsZero()
 }
 
 // noteLength is the longest note that the events API accepts.

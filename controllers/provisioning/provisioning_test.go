@@ -26,6 +26,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/terraform"
 )
 
 func dependencies(t *testing.T, objects ...client.Object) (*Dependencies, client.WithWatch) {
@@ -183,13 +184,18 @@ func TestPublish(t *testing.T) {
 		result lifecycle.Result
 		want   string
 	}{
-		"the first plan":                {nil, lifecycle.Result{State: lifecycle.Running}, "False WaitingForPlan"},
-		"looking for drift":             {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running}, "True Applied"},
-		"mending drift":                 {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
-		"trying again":                  {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Err: errors.New("full")}, "False QuotaExceeded"},
-		"applying after a failure":      {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
-		"in sync after a failure":       {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.InSync}, "True Applied"},
-		"a failure after being in sync": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Failed, Err: errors.New("x")}, "False PlanFailed"},
+		"the first plan":            {nil, lifecycle.Result{State: lifecycle.Running}, "False WaitingForPlan"},
+		"looking for drift":         {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running}, "True Applied"},
+		"mending drift":             {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
+		"trying again":              {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Err: errors.New("full")}, "False QuotaExceeded"},
+		"applying after a failure":  {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
+		"in sync after a failure":   {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.InSync}, "True Applied"},
+		"a check that fails":        {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Failed, Err: errors.New("x")}, "True Applied"},
+		"a check that meets a lock": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Locked, Err: errors.New("x")}, "True Applied"},
+		"a repair that fails": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Failed,
+			Err: &terraform.Error{Verb: "apply", Class: terraform.Quota}}, "False QuotaExceeded"},
+		"a check of a changed spec that fails": {[]func(*infrav1.NutanixMachine){inSync, func(m *infrav1.NutanixMachine) { m.Generation++ }},
+			lifecycle.Result{State: lifecycle.Failed, Err: errors.New("x")}, "False PlanFailed"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -230,12 +236,15 @@ func TestReadyIsTheFirstMilestoneThatIsMissing(t *testing.T) {
 		conditions []func(*infrav1.NutanixMachine)
 		want       string
 	}{
-		"nothing known":           {nil, "False WaitingForInputs First is not known yet"},
-		"the first is missing":    {[]func(*infrav1.NutanixMachine){set("First", "False", "Why", "because"), set("Second", "False", "Other", "x")}, "False Why First: because"},
-		"the second is not known": {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", "")}, "False WaitingForInputs Second is not known yet"},
-		"the second is missing":   {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Second", "Unknown", "Why", "")}, "False Why Second"},
-		"all are there":           {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Second", "True", "Good", "")}, "True Provisioned "},
-		"it is going":             {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Applied", "False", "Destroying", "1 to delete"), deleted}, "False Deleting 1 to delete"},
+		"nothing known":                {nil, "False WaitingForInputs First is not known yet"},
+		"the first is missing":         {[]func(*infrav1.NutanixMachine){set("First", "False", "Why", "because"), set("Second", "False", "Other", "x")}, "False Why First: because"},
+		"the second is not known":      {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", "")}, "False WaitingForInputs Second is not known yet"},
+		"the second is missing":        {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Second", "Unknown", "Why", "")}, "False Why Second"},
+		"all are there":                {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Second", "True", "Good", "")}, "True Provisioned "},
+		"a passing fault, not in sync": {[]func(*infrav1.NutanixMachine){set("First", "False", "PrismUnreachable", "no route"), set("Second", "True", "Good", "")}, "False PrismUnreachable First: no route"},
+		"a passing fault, in sync":     {[]func(*infrav1.NutanixMachine){set("First", "False", "PrismUnreachable", "no route"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
+		"a lasting fault, in sync":     {[]func(*infrav1.NutanixMachine){set("First", "False", "AuthenticationFailed", "refused"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "False AuthenticationFailed First: refused"},
+		"it is going":                  {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Applied", "False", "Destroying", "1 to delete"), deleted}, "False Deleting 1 to delete"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -31,6 +31,16 @@ func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool
 	return nil
 }
 
+// passing are the reasons of faults that pass by themselves, or that concern Terraform's next run alone. They stand in
+// their own condition, but an object that is in sync stays Ready: Cluster API takes one that is not for unavailable, and an
+// hour without Prism Central would make every machine so.
+var passing = map[string]bool{
+	infrav1.PrismUnreachableReason: true,
+	infrav1.PlanFailedReason:       true,
+	infrav1.ProviderFailedReason:   true,
+	infrav1.StateLockedReason:      true,
+}
+
 // summarize makes Ready the first milestone that is not reached, in its own words: what a person has to look at next.
 func summarize(object Object, milestones []string) {
 	if !object.GetDeletionTimestamp().IsZero() {
@@ -43,6 +53,7 @@ func summarize(object Object, milestones []string) {
 		case condition == nil:
 			Set(object, infrav1.ReadyCondition, metav1.ConditionFalse, infrav1.WaitingForInputsReason, milestone+" is not known yet")
 			return
+		case condition.Status != metav1.ConditionTrue && inSync(object) && passing[condition.Reason]:
 		case condition.Status != metav1.ConditionTrue:
 			message := milestone
 			if condition.Message != "" {

@@ -151,11 +151,16 @@ func (r Result) failed() (recorded, applied metav1.Condition) {
 	case r.State == Lost:
 		reason, message = infrav1.VMLostReason, "the virtual machine disappeared from Prism Central"
 	}
-	var failed *terraform.Error
-	if errors.As(r.Err, &failed) && failed.Verb == "apply" {
+	if r.ApplyFailed() {
 		return yes(infrav1.PlannedReason, ""), no(reason, message)
 	}
 	return no(reason, message), no(reason, message)
+}
+
+// ApplyFailed reports whether the last failure was that of an apply, which may have changed something.
+func (r Result) ApplyFailed() bool {
+	var failed *terraform.Error
+	return errors.As(r.Err, &failed) && failed.Verb == "apply"
 }
 
 func yes(reason, message string) metav1.Condition {
