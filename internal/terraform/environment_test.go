@@ -44,7 +44,7 @@ func TestNothingIsInherited(t *testing.T) {
 	t.Setenv("NUTANIX_PASSWORD", "of-the-manager")
 	for _, binary := range binaries(t) {
 		t.Run(binary.Product, func(t *testing.T) {
-			terraform := newTerraform(t, Config{Binary: binary, Env: map[string]string{"BASE": "base", "BOTH": "base", "HOME": "/root"}})
+			terraform := newTerraform(t, Config{Binary: binary, Env: map[string]string{"BASE": "base", "BOTH": "base", "HOME": "/elsewhere"}})
 			server := newStateServer(t)
 			run := open(t, terraform, RunOptions{
 				Files: workspace(server.backend(), oneResource("one")),
