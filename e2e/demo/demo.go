@@ -93,7 +93,8 @@ func (d *Demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.stack, err = stack.Start(ctx, stack.Options{
+	// The stack outlives an interrupt: what was kept up has to be deleted in it.
+	d.stack, err = stack.Start(context.WithoutCancel(ctx), stack.Options{
 		Dir: d.dir, Repository: d.Repository, Network: network, Inventory: inventory, Credentials: credentials,
 		Latency: stack.Latencies(d.CreateLatency), Log: logr.Discard(),
 		Phase: func(name string) { d.Out.Phase("Starting the %s", name) },
