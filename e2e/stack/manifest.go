@@ -63,6 +63,8 @@ func (s *Stack) adapt(object *unstructured.Unstructured, path []string) error {
 
 // endpoint gives out one address per object and always the same one.
 func (s *Stack) endpoint(object *unstructured.Unstructured) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	key := object.GetKind() + "/" + object.GetNamespace() + "/" + object.GetName()
 	if s.endpoints[key] == "" {
 		s.endpoints[key] = s.options.Network.Endpoint(len(s.endpoints))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -46,6 +47,8 @@ type Stack struct {
 	Guests *guest.Hypervisor
 
 	options Options
+
+	mu sync.Mutex
 	// endpoints are the control plane endpoints that Adapt has given out, by namespace and name of the cluster.
 	endpoints map[string]string
 }
