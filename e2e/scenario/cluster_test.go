@@ -9,7 +9,6 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -255,13 +254,9 @@ func (c *cluster) removeKeepingNamespace() {
 // nothingLeft proves that a deleted cluster left nothing behind.
 func (c *cluster) nothingLeft() {
 	c.t.Helper()
-	var left []string
-	err := world.Env.Wait(c.ctx, "nothing of "+c.Name+" to be left", func(ctx context.Context) (bool, string, error) {
-		var err error
-		left, err = world.LeftoversOf(ctx, c.Namespace, c.Name)
+	c.must(world.Env.Wait(c.ctx, "nothing of "+c.Name+" to be left", func(ctx context.Context) (bool, string, error) {
+		left, err := world.LeftoversOf(ctx, c.Namespace, c.Name)
 		return len(left) == 0, strings.Join(left, ", "), err
-	})
-	c.must(err)
-	assert.Empty(c.t, left)
+	}))
 	say(c.t, "deleted, nothing is left")
 }
