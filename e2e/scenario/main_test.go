@@ -48,11 +48,16 @@ func run(m *testing.M) (code int) {
 		return fail(err)
 	}
 	code = m.Run()
+	// All clusters are deleted by now, so nothing may be left of runs and guests even before the stack is closed.
+	left, err := world.LeftOnMachine()
+	if err != nil {
+		code = fail(err)
+	}
+	if len(left) > 0 {
+		code = fail(fmt.Errorf("left on this machine: %v", left))
+	}
 	if err := world.Close(); err != nil {
 		return fail(err)
-	}
-	if left := world.Guests.Processes(); len(left) > 0 {
-		return fail(fmt.Errorf("processes of guests are left: %v", left))
 	}
 	return code
 }
