@@ -138,9 +138,6 @@ func (e *Environment) startControllerManager() error {
 // Kubeconfig is the path of an administrator's kubeconfig.
 func (e *Environment) Kubeconfig() string { return filepath.Join(e.options.Dir, "kubeconfig") }
 
-// RESTConfig is an administrator's client configuration.
-func (e *Environment) RESTConfig() *rest.Config { return rest.CopyConfig(e.config) }
-
 // Dir is the directory of the environment; logs are in it.
 func (e *Environment) Dir() string { return e.options.Dir }
 

@@ -135,26 +135,6 @@ func (e *Environment) StopManager() error {
 	return m.Stop(stopGrace)
 }
 
-// KillManager ends the manager at once, as a crash would.
-func (e *Environment) KillManager() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.provider != nil && e.provider.manager != nil {
-		e.provider.manager.Kill()
-		e.provider.manager = nil
-	}
-}
-
-// Manager is the running manager, or nil.
-func (e *Environment) Manager() *process.Process {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.provider == nil {
-		return nil
-	}
-	return e.provider.manager
-}
-
 // ManagerLog is the file with the output of the manager; it is appended to when the manager starts again.
 func (e *Environment) ManagerLog() string { return filepath.Join(e.options.Dir, "capnt-manager.log") }
 

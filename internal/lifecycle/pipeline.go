@@ -156,7 +156,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		observed.Destroyed = m.destroyed
 		observed.Lost = observed.Lost || m.lost != nil
 		observed.BackingOff = m.err != nil && m.failedFor == target.Workspace.Digest && now.Before(m.retryAt)
-		observed.LockHeld = lockHeld(m.err)
+		observed.LockHeld = terraform.ClassOf(m.err) == terraform.LockHeld
 		observed.Unsettled = m.unsettled || target.Unsettled && m.applied == nil
 		observed.CheckDue = checkDue(target, m.checked, now)
 		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost,
@@ -226,9 +226,4 @@ func lostIn(err error) *LostError {
 		return lost
 	}
 	return nil
-}
-
-func lockHeld(err error) bool {
-	var failed *terraform.Error
-	return errors.As(err, &failed) && failed.Class == terraform.LockHeld
 }
