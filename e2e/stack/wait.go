@@ -15,7 +15,7 @@ import (
 
 // WaitComplete waits until a cluster is Available with every machine that its spec asks for, no more, no fewer, all of them
 // available and up to date. What is asked for is read from the specs, so that a change that no controller has seen yet
-// counts as incomplete.
+// counts as incomplete. Machines that are being deleted are in no set's count any more, so Machines are counted too.
 func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 	return s.Env.Wait(ctx, "cluster "+key.Name+" to be complete", func(ctx context.Context) (bool, string, error) {
 		cluster := &clusterv1.Cluster{}
@@ -30,12 +30,21 @@ func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 		if cluster.Spec.Topology.IsDefined() {
 			done = done && current(cluster, clusterv1.ClusterTopologyReconciledCondition)
 		}
-		progress := make([]string, 0, len(sets))
+		machines := &clusterv1.MachineList{}
+		if err := s.Env.Client.List(ctx, machines, ofCluster(key)...); err != nil {
+			return false, "", fmt.Errorf("listing Machines: %w", err)
+		}
+		surplus := len(machines.Items)
+		progress := make([]string, 0, len(sets)+1)
 		for _, set := range sets {
 			done = done && set.complete()
+			surplus -= int(ptr.Deref(set.desired, 1))
 			progress = append(progress, set.String())
 		}
-		return done && len(sets) > 0, strings.Join(progress, ", "), nil
+		if surplus > 0 {
+			progress = append(progress, fmt.Sprintf("%d more than wanted", surplus))
+		}
+		return done && surplus == 0 && len(sets) > 0, strings.Join(progress, ", "), nil
 	})
 }
 
@@ -45,15 +54,18 @@ func current(cluster *clusterv1.Cluster, conditionType string) bool {
 	return condition != nil && condition.Status == metav1.ConditionTrue && condition.ObservedGeneration >= cluster.Generation
 }
 
+func ofCluster(key client.ObjectKey) []client.ListOption {
+	return []client.ListOption{client.InNamespace(key.Namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: key.Name}}
+}
+
 // machineSets are the control plane and the MachineDeployments of a cluster.
 func (s *Stack) machineSets(ctx context.Context, key client.ObjectKey) ([]machineSet, error) {
-	ofCluster := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: key.Name}}
 	planes := &controlplanev1.KubeadmControlPlaneList{}
-	if err := s.Env.Client.List(ctx, planes, ofCluster...); err != nil {
+	if err := s.Env.Client.List(ctx, planes, ofCluster(key)...); err != nil {
 		return nil, fmt.Errorf("listing control planes: %w", err)
 	}
 	deployments := &clusterv1.MachineDeploymentList{}
-	if err := s.Env.Client.List(ctx, deployments, ofCluster...); err != nil {
+	if err := s.Env.Client.List(ctx, deployments, ofCluster(key)...); err != nil {
 		return nil, fmt.Errorf("listing MachineDeployments: %w", err)
 	}
 	var sets []machineSet
