@@ -55,3 +55,6 @@ func (s *NutanixClusterSpec) Default() {
 		s.PrismCentral.Port = DefaultPrismPort
 	}
 }
+
+// Default fills in what the template leaves open, as for a NutanixCluster.
+func (t *NutanixClusterTemplate) Default() { t.Spec.Template.Spec.Default() }

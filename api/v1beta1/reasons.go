@@ -98,6 +98,9 @@ const (
 	// PrismUnreachableReason: Prism Central does not answer, or answers with a passing fault; it is tried again.
 	PrismUnreachableReason = "PrismUnreachable"
 
+	// PrismRequestRejectedReason: Prism Central understood a request and rejects it, for another cause than the credentials.
+	PrismRequestRejectedReason = "PrismRequestRejected"
+
 	// CertificateInvalidReason: the certificate of Prism Central is not trusted; set additionalTrustBundle.
 	CertificateInvalidReason = "CertificateInvalid"
 

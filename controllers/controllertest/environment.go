@@ -9,12 +9,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -30,6 +34,40 @@ func NewScheme() (*runtime.Scheme, error) {
 		}
 	}
 	return scheme, nil
+}
+
+// Main is the TestMain of a package whose tests share an API server. It hands over how to reach the server, and a client
+// past any cache.
+func Main(m *testing.M, use func(config *rest.Config, api client.Client)) {
+	ctrl.SetLogger(logr.Discard())
+	code, err := runSuite(m, use)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runSuite(m *testing.M, use func(*rest.Config, client.Client)) (code int, err error) {
+	config, stop, err := StartAPIServer()
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if stopErr := stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	scheme, err := NewScheme()
+	if err != nil {
+		return 1, err
+	}
+	api, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return 1, fmt.Errorf("making the client: %w", err)
+	}
+	use(config, api)
+	return m.Run(), nil
 }
 
 // startTimeout is generous: a busy machine starts an API server slowly.

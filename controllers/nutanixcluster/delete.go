@@ -57,7 +57,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
-	result := r.Pipeline.Step(ctx, target)
+	result := r.Pipeline.Step(target)
 	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
 	if result.State != lifecycle.InSync {
 		s.unfinished = true

@@ -29,7 +29,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err := r.EnsureWorkspaceKey(ctx, s.nutanixCluster); err != nil {
 		return ctrl.Result{}, err
 	}
-	result := r.Pipeline.Step(ctx, target)
+	result := r.Pipeline.Step(target)
 	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
 	s.unfinished = result.State != lifecycle.InSync
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil

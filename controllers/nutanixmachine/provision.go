@@ -50,7 +50,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	}
 	provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionTrue, infrav1.InputsResolvedReason, "")
 
-	result := r.Pipeline.Step(ctx, target)
+	result := r.Pipeline.Step(target)
 	r.Publish(s.nutanixMachine, &s.nutanixMachine.Status.Terraform, result)
 	switch result.State {
 	case lifecycle.InSync:

@@ -99,6 +99,7 @@ func reasonOfAccess(err error) string {
 		bundle         *prism.TrustBundleError
 		certificate    *prism.CertificateError
 		authentication *prism.AuthenticationError
+		status         *prism.StatusError
 	)
 	switch {
 	case errors.As(err, &credential) && credential.Secret == "":
@@ -117,6 +118,8 @@ func reasonOfAccess(err error) string {
 		return infrav1.PermissionDeniedReason
 	case errors.As(err, &authentication):
 		return infrav1.AuthenticationFailedReason
+	case errors.As(err, &status) && status.Status != http.StatusNotFound && !prism.Retryable(err):
+		return infrav1.PrismRequestRejectedReason // a bare 404 is one of a proxy, or of a Prism Central that is restarting
 	}
 	return ""
 }

@@ -51,6 +51,7 @@ func TestDiagnose(t *testing.T) {
 		"a missing role":                  {&prism.AuthenticationError{Status: http.StatusForbidden}, "PermissionDenied", false},
 		"500":                             {&prism.StatusError{Status: http.StatusInternalServerError}, "PrismUnreachable", true},
 		"429":                             {&prism.StatusError{Status: http.StatusTooManyRequests}, "PrismUnreachable", true},
+		"422":                             {&prism.StatusError{Status: http.StatusUnprocessableEntity}, "PrismRequestRejected", false},
 		"a bare 404":                      {&prism.StatusError{Status: http.StatusNotFound}, "PrismUnreachable", true},
 		"an answer that breaks off":       {&prism.ReplyError{Err: errors.New("x")}, "PrismUnreachable", true},
 		"a timeout":                       {context.DeadlineExceeded, "PrismUnreachable", true},

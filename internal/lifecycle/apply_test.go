@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -98,17 +97,4 @@ func TestLastPlanSurvivesAStatusThatWasNotWritten(t *testing.T) {
 	assert.Equal(t, int32(1), w.status.LastPlan.Create)
 	assert.Equal(t, "digest-1", w.status.WorkspaceDigest)
 	assert.Equal(t, "lineage", w.status.Lineage)
-}
-
-// A run sees the context of the pool, not that of the reconcile that started it.
-func TestRunsOutliveReconciles(t *testing.T) {
-	w := newWorld(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	release := w.block("plan")
-	require.Equal(t, Running, w.pipeline.Step(ctx, w.target).State)
-	cancel()
-	require.Equal(t, "plan", <-w.entered)
-	release()
-	w.wait()
-	assert.Equal(t, InSync, w.settle().State)
 }

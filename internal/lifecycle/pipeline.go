@@ -94,7 +94,7 @@ type Result struct {
 
 // Step takes the one step that the state of the target asks for. It never waits for a run: the pool's event channel of the
 // target's kind says when to call again.
-func (p *Pipeline) Step(_ context.Context, target Target) Result {
+func (p *Pipeline) Step(target Target) Result {
 	key := target.Key()
 	observed, result := p.observe(target, key)
 	result.State = Determine(observed)

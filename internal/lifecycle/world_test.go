@@ -125,7 +125,7 @@ func (w *world) restart() {
 func (w *world) step() Result {
 	w.stepping.Lock()
 	defer w.stepping.Unlock()
-	result := w.pipeline.Step(w.t.Context(), w.target)
+	result := w.pipeline.Step(w.target)
 	state := string(result.State)
 	if result.Applying {
 		state += ", applying"
