@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/capnt/capnt/e2e/guest/plane"
+	"github.com/capnt/capnt/e2e/guest/process"
 )
 
 // cluster is what the guests of one control-plane endpoint share: its address, and the duties that a controller manager
@@ -31,6 +32,9 @@ type cluster struct {
 	members map[*guest]string // control planes that are up, with the address of their API server
 	stop    context.CancelFunc
 	stopped chan struct{}
+
+	running   sync.Mutex // guards processes; never taken together with mu
+	processes []*process.Process
 }
 
 // startCluster makes the cluster that the first control plane initializes, or finds it again when that machine restarts.
@@ -101,12 +105,19 @@ func (c *cluster) open(ctx context.Context, address string) error {
 		return err
 	}
 	c.admin = admin
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
 	duties, stop := context.WithCancel(c.hypervisor.ctx)
 	stopped := make(chan struct{})
 	c.stop, c.stopped = stop, stopped
 	c.hypervisor.wg.Go(func() {
 		defer close(stopped)
-		c.servePods(duties, admin)
+		var both sync.WaitGroup
+		both.Go(func() { c.servePods(duties, admin) })
+		both.Go(func() { c.servePrograms(duties, admin, host) })
+		both.Wait()
 	})
 	return nil
 }

@@ -37,6 +37,10 @@ type Options struct {
 	// ProviderID makes a guest set its Node's spec.providerID (nutanix://<VM UUID>) itself and leave out the taint
 	// node.cloudprovider.kubernetes.io/uninitialized, for use without a cloud-controller-manager.
 	ProviderID bool
+	// Programs are binaries that stand for images: a Deployment in a simulated cluster whose one container has the image
+	// ".../<name>:<tag>" runs as one process of that binary, on a control plane, with its arguments, mounted files and
+	// ServiceAccount.
+	Programs map[string]string
 	// VersionFor tells the Kubernetes version of the VM's kubelet, which in reality its image decides ("v1.36.3").
 	// Without it, or when it returns an empty string, the version of the cluster is used: the one in the user-data of
 	// the first machine, and in the ConfigMap kubeadm-config for all others.
@@ -122,16 +126,29 @@ func (h *Hypervisor) Close() error {
 			return fmt.Errorf("removing the directory of VM %s: %w", g.name(), err)
 		}
 	}
+	if err := os.RemoveAll(h.programsDir()); err != nil {
+		return fmt.Errorf("removing the directory of programs: %w", err)
+	}
 	return nil
 }
 
 // Processes names the processes that run in guests, sorted; for assertions that nothing is left.
 func (h *Hypervisor) Processes() []string {
-	var names []string
+	names := h.programNames()
 	for _, g := range h.list() {
 		names = append(names, g.processNames()...)
 	}
 	slices.Sort(names)
+	return names
+}
+
+func (h *Hypervisor) programNames() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var names []string
+	for _, c := range h.clusters {
+		names = append(names, c.processNames()...)
+	}
 	return names
 }
 

@@ -35,12 +35,12 @@ func ClientConfig(url string, authority *pki.Authority, user User) (*rest.Config
 	}, nil
 }
 
-// WriteKubeconfig writes a client configuration made by ClientConfig as a kubeconfig file with mode 0600.
+// WriteKubeconfig writes a client configuration, of a user or of a ServiceAccount, as a kubeconfig file with mode 0600.
 func WriteKubeconfig(config *rest.Config, name, path string) error {
 	k := clientcmdapi.NewConfig()
 	k.Clusters[name] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
 	k.AuthInfos[name] = &clientcmdapi.AuthInfo{
-		ClientCertificateData: config.CertData, ClientKeyData: config.KeyData,
+		ClientCertificateData: config.CertData, ClientKeyData: config.KeyData, Token: config.BearerToken,
 	}
 	k.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	k.CurrentContext = name
