@@ -15,7 +15,8 @@ type Backend interface {
 	// Status gives what clients reach the Service by. It is found while any piece is left in Prism Central, even one that
 	// serves nothing, so that a deletion that was interrupted is finished.
 	Status(ctx context.Context, service *corev1.Service) (status *corev1.LoadBalancerStatus, found bool, err error)
-	// Ensure makes everything as the Service and the nodes want it. A Refusal says what cannot be done, and why.
+	// Ensure makes everything as the Service and the nodes want it. A Refusal says what cannot be done, and why; a status
+	// beside it says that the rest is served.
 	Ensure(ctx context.Context, service *corev1.Service, nodes []*corev1.Node) (*corev1.LoadBalancerStatus, error)
 	// UpdateNodes makes the targets be those nodes, and nothing else.
 	UpdateNodes(ctx context.Context, service *corev1.Service, nodes []*corev1.Node) error
@@ -25,4 +26,10 @@ type Backend interface {
 	Owners(ctx context.Context) ([]Owner, error)
 	// Addresses are all addresses that load balancers of this cluster hold: none of them is an address of a node.
 	Addresses(ctx context.Context) ([]string, error)
+}
+
+// Withdrawer is a Backend that leaves something on the Service which must be gone before its pieces are, because somebody
+// in the cluster acts on it. Withdraw is called before Delete while the Service lives on: when its type changed.
+type Withdrawer interface {
+	Withdraw(ctx context.Context, service *corev1.Service) error
 }
