@@ -101,7 +101,7 @@ type LoadBalancer struct {
 	Type LoadBalancerType `json:"type,omitempty"`
 	// Classes are the values of spec.loadBalancerClass that this controller serves, and as which type.
 	// Default: nutanix.com/nlb and nutanix.com/ipam, each when its section below is there.
-	Classes map[string]LoadBalancerType `json:"classes,omitempty"`
+	Classes map[string]LoadBalancerType `json:"classes"`
 	// NLB and IPAM allow the type: without the section it cannot be used.
 	NLB  *NLB  `json:"nlb,omitempty"`
 	IPAM *IPAM `json:"ipam,omitempty"`
@@ -146,7 +146,11 @@ type HealthCheck struct {
 
 // IPAM configures addresses that are reserved in a Nutanix subnet and announced by something in the cluster.
 type IPAM struct {
+	// Subnet is the VLAN subnet that addresses come from.
 	Subnet Identifier `json:"subnet"`
+	// AdditionalSubnets are further VLAN subnets, which a Service may name by annotation. A subnet that was used stays listed
+	// until no Service has an address in it: addresses are looked for in listed subnets only.
+	AdditionalSubnets []Identifier `json:"additionalSubnets,omitempty"`
 	// Announcer is who announces the address: kube-vip (default), metallb or cilium.
 	Announcer Announcer `json:"announcer,omitempty"`
 }
