@@ -14,6 +14,7 @@ const (
 	// sessionLife is how long Prism Central honours a session.
 	sessionLife = 15 * time.Minute
 	apiKeyName  = "X-Ntnx-Api-Key"
+	basicRealm  = `Basic realm="Intent Gateway Login Required"`
 )
 
 // authenticator knows the one user of the server and the sessions given to it.
@@ -92,9 +93,8 @@ func (a *authenticator) require(next http.Handler) http.Handler {
 			entry.User = user
 		}
 		if !ok {
-			writeError(w, &apiError{
-				status: http.StatusUnauthorized, reason: "AUTHENTICATION_REQUIRED", message: "Authentication required.",
-				details: `Basic realm="Intent Gateway Login Required"`,
+			writeRefusal(w, r, &apiError{
+				status: http.StatusUnauthorized, reason: "AUTHENTICATION_REQUIRED", message: "Authentication required.", details: basicRealm,
 			})
 			return
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // Fault makes matching requests go wrong. The effects that are set happen in this order: Delay, Drop, Status, then the
-// work with TaskError, then DropReply.
+// work with TaskError, then DropReply, Half or Cut.
 type Fault struct {
 	ID string `json:"id,omitempty"` // chosen by Set when empty
 
@@ -23,15 +23,25 @@ type Fault struct {
 	For   time.Duration `json:"for,omitempty"`   // ends so long after it was set; 0: no limit
 	Skip  int           `json:"skip,omitempty"`  // matching requests to let pass first
 
-	Delay      time.Duration `json:"delay,omitempty"`      // wait before anything else
-	Drop       bool          `json:"drop,omitempty"`       // close the connection before the work
-	Status     int           `json:"status,omitempty"`     // answer this HTTP status instead of working
-	Body       string        `json:"body,omitempty"`       // body for Status; default: as Prism answers that status
-	RetryAfter time.Duration `json:"retryAfter,omitempty"` // Retry-After header for Status (whole seconds)
-	DropReply  bool          `json:"dropReply,omitempty"`  // do the work, then close the connection without an answer
-	TaskError  string        `json:"taskError,omitempty"`  // accept the change, then let its task fail with this text
+	Delay  time.Duration `json:"delay,omitempty"`  // wait before anything else
+	Drop   bool          `json:"drop,omitempty"`   // close the connection before the work
+	Status int           `json:"status,omitempty"` // answer this HTTP status instead of working
+	Body   string        `json:"body,omitempty"`   // body for Status; default: as Prism answers that status
+	// ContentType is that of Body; default application/json. A proxy's page is text/html.
+	ContentType string        `json:"contentType,omitempty"`
+	RetryAfter  time.Duration `json:"retryAfter,omitempty"` // Retry-After header for Status (whole seconds)
+	DropReply   bool          `json:"dropReply,omitempty"`  // do the work, then close the connection without an answer
+	TaskError   string        `json:"taskError,omitempty"`  // accept the change, then let its task fail with this text
 	// AfterWork lets a task with TaskError fail after its work was done: a VM is left behind.
 	AfterWork bool `json:"afterWork,omitempty"`
+	// TaskCode and TaskGroup are the code and errorGroup of the message in a task of the v4 API; the default is what the
+	// namespace says of internal errors.
+	TaskCode  string `json:"taskCode,omitempty"`
+	TaskGroup string `json:"taskGroup,omitempty"`
+	// Half answers a list of the v4 API with the first half of the page only, while its metadata count all.
+	Half bool `json:"half,omitempty"`
+	// Cut sends half of the answer's bytes, then closes the connection.
+	Cut bool `json:"cut,omitempty"`
 
 	Hits int `json:"hits,omitempty"` // how often it matched; set by the server
 }
@@ -123,10 +133,18 @@ func (f *Faults) match(r *http.Request) *Fault {
 
 type faultKey struct{}
 
-// taskFault gives the fault that a task started by this request shall suffer, or nil.
-func taskFault(ctx context.Context) *Fault {
+// faultOf gives the fault that the work on this request shall suffer, or nil.
+func faultOf(ctx context.Context) *Fault {
 	fault, _ := ctx.Value(faultKey{}).(*Fault)
 	return fault
+}
+
+// taskFault gives the fault that a task started by this request shall suffer, or nil.
+func taskFault(ctx context.Context) *Fault {
+	if fault := faultOf(ctx); fault != nil && fault.TaskError != "" {
+		return fault
+	}
+	return nil
 }
 
 // inject applies the fault that matches a request.
@@ -144,17 +162,21 @@ func (f *Faults) inject(stop <-chan struct{}, next http.Handler) http.Handler {
 			panic(http.ErrAbortHandler) // closes the connection
 		}
 		if fault.Status != 0 {
-			fault.answer(w)
+			fault.answer(w, r)
 			return
 		}
-		if fault.TaskError != "" {
-			r = r.WithContext(context.WithValue(r.Context(), faultKey{}, fault))
-		}
-		if fault.DropReply {
+		r = r.WithContext(context.WithValue(r.Context(), faultKey{}, fault))
+		switch {
+		case fault.DropReply:
 			next.ServeHTTP(lostReply{}, r)
 			panic(http.ErrAbortHandler)
+		case fault.Cut:
+			answer := &recordedAnswer{header: http.Header{}, status: http.StatusOK}
+			next.ServeHTTP(answer, r)
+			answer.cut(w)
+		default:
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
@@ -182,12 +204,14 @@ func pause(ctx context.Context, stop <-chan struct{}, d time.Duration) bool {
 }
 
 // answer writes the fault's status with the body that Prism Central would send.
-func (fault *Fault) answer(w http.ResponseWriter) {
+func (fault *Fault) answer(w http.ResponseWriter, r *http.Request) {
 	if fault.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((fault.RetryAfter+time.Second-1)/time.Second)))
 	}
 	if fault.Body != "" {
-		w.Header().Set("Content-Type", "application/json")
+		contentType := fault.ContentType
+		setDefault(&contentType, "application/json")
+		w.Header().Set("Content-Type", contentType)
 		w.WriteHeader(fault.Status)
 		_, _ = w.Write([]byte(fault.Body))
 		return
@@ -204,7 +228,7 @@ func (fault *Fault) answer(w http.ResponseWriter) {
 		refused.reason, refused.message = reasonNotFound, "The entity does not exist."
 	case http.StatusUnauthorized:
 		refused.reason, refused.message = "AUTHENTICATION_REQUIRED", "Authentication required."
-		refused.details = `Basic realm="Intent Gateway Login Required"`
+		refused.details = basicRealm
 	}
-	writeError(w, refused)
+	writeRefusal(w, r, refused)
 }

@@ -26,6 +26,8 @@ type PrismCentral struct {
 	Name    string `json:"name,omitempty"`    // default "prism-central"
 	UUID    string `json:"uuid,omitempty"`    //
 	Version string `json:"version,omitempty"` // default "pc.2024.3.0.1"
+	// APIVersion is the newest v4 API version that is served: v4.0, v4.1 or v4.2 (default), whatever Version says.
+	APIVersion string `json:"apiVersion,omitempty"`
 }
 
 // PrismElement is an AHV cluster.
@@ -147,6 +149,7 @@ func setDefault(s *string, value string) {
 func (inv *Inventory) defaults() {
 	setDefault(&inv.PrismCentral.Name, "prism-central")
 	setDefault(&inv.PrismCentral.Version, "pc.2024.3.0.1")
+	setDefault(&inv.PrismCentral.APIVersion, "v4.2")
 	setDefault(&inv.PrismCentral.UUID, deriveUUID("prism_central", inv.PrismCentral.Name))
 	for i := range inv.PrismElements {
 		inv.PrismElements[i].defaults()

@@ -18,6 +18,7 @@ func (inv *Inventory) complete() (*Inventory, error) {
 	}
 	inv.defaults()
 	check := &inventoryCheck{uuids: map[string]string{}}
+	check.oneOf("prismCentral.apiVersion", inv.PrismCentral.APIVersion, "v4.0", "v4.1", "v4.2")
 	check.elements(inv.PrismElements)
 	check.subnets(inv)
 	for i, img := range inv.Images {

@@ -34,6 +34,7 @@ func (s *Server) routes() http.Handler {
 	handle("PUT "+apiRoot+"/categories/{key}/{value}", s.putCategoryValue)
 	handle("DELETE "+apiRoot+"/categories/{key}/{value}", s.deleteCategoryValue)
 	handle("POST "+apiRoot+"/category/query", s.queryCategories)
+	s.v4Routes(api)
 	handle("/", func(r *http.Request) (int, any, error) {
 		return 0, nil, &apiError{
 			status: http.StatusNotFound, reason: "INVALID_URL",

@@ -33,6 +33,7 @@ type Latencies struct {
 	Update  time.Duration // changing a VM, without switching it
 	Delete  time.Duration // deleting a VM
 	PowerOn time.Duration // added to every task that switches a VM on
+	Network time.Duration // creating, changing or deleting anything of the networking API
 }
 
 // Server is a simulated Prism Central. New makes it and takes its address, Start serves it, Close ends it.
@@ -44,6 +45,8 @@ type Server struct {
 	auth     *authenticator
 	faults   *Faults
 	journal  *journal
+	once     onceMemory
+	minor    int // newest v4 minor version that is served
 
 	stop    chan struct{}  // closed by Close: ends waiting tasks and delays
 	running sync.WaitGroup // tasks and calls of the hypervisor
@@ -78,6 +81,7 @@ func New(opts Options) (*Server, error) {
 		opts: opts, listener: listener, caPEM: caPEM, estate: estate,
 		auth: newAuthenticator(opts.Username, opts.Password, opts.APIKey), faults: &Faults{}, journal: &journal{}, stop: make(chan struct{}),
 	}
+	s.minor, _ = parseMinor(opts.Inventory.PrismCentral.APIVersion) // checked with the inventory
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},

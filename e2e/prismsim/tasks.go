@@ -3,6 +3,7 @@ package prismsim
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,12 +21,21 @@ const (
 type Task struct {
 	UUID      string    `json:"uuid"`
 	Operation string    `json:"operation"` // create_vm_intentful, update_vm_intentful, delete_vm_intentful
-	VM        string    `json:"vm"`        // UUID
+	VM        string    `json:"vm"`        // UUID; empty when it is about something else
 	Status    string    `json:"status"`
 	Percent   int       `json:"percent"`
 	Error     string    `json:"error,omitempty"`
 	Created   time.Time `json:"created"`
 	Completed time.Time `json:"completed,omitzero"`
+	// Entities are what a task of the v4 API is about; VMs are among them.
+	Entities []TaskEntity `json:"entities,omitempty"`
+}
+
+// TaskEntity is an entity that a task changes. Rel is its type as v4 names it, for example "vmm:ahv:config:vm".
+type TaskEntity struct {
+	UUID string `json:"uuid"`
+	Rel  string `json:"rel"`
+	Name string `json:"name,omitempty"`
 }
 
 type task struct {
@@ -34,12 +44,25 @@ type task struct {
 	element  *reference
 	started  time.Time
 	duration time.Duration
+	v4       v4Task
 }
 
-// taskError is why a task failed.
+// taskError is why a task failed. Tasks of the v4 API also have it as a message with a code.
 type taskError struct {
 	code   string
 	detail string
+	v4     *v4Error
+}
+
+// taskQueue lets tasks run one after the other. The zero value is empty.
+type taskQueue struct{ tail chan struct{} }
+
+// taskWork is what a task does. All functions run under the server's mutex.
+type taskWork struct {
+	do func() *taskError
+	// refused and failed, if set, say what remains when a fault makes the task fail before or after its work.
+	refused func()
+	failed  func(*taskError)
 }
 
 // startTask queues work on a VM behind the work that is already queued for it. The work runs under the server's mutex
@@ -49,14 +72,19 @@ func (s *Server) startTask(ctx context.Context, m *machine, operation string, d 
 		Task:    Task{UUID: uuid.NewString(), Operation: operation, VM: m.uuid, Status: taskQueued, Created: time.Now()},
 		element: s.estate.elementReference(m.element), duration: d,
 	}
-	s.estate.tasks = append(s.estate.tasks, t)
 	m.tasks = append(m.tasks, t.UUID)
-	fault := taskFault(ctx)
-	before, done := m.tail, make(chan struct{})
-	m.tail = done
+	s.queueTask(t, &m.queue, taskFault(ctx), taskWork{do: work, refused: func() { m.failedBeforeWork(s) }, failed: m.fail})
+	return t
+}
+
+// queueTask runs a task behind those that are in its queue.
+func (s *Server) queueTask(t *task, queue *taskQueue, fault *Fault, work taskWork) {
+	s.estate.tasks = append(s.estate.tasks, t)
+	before, done := queue.tail, make(chan struct{})
+	queue.tail = done
 	if s.closed {
 		close(done)
-		return t
+		return
 	}
 	s.running.Add(1)
 	go func() {
@@ -69,12 +97,11 @@ func (s *Server) startTask(ctx context.Context, m *machine, operation string, d 
 				return
 			}
 		}
-		s.runTask(t, m, fault, work)
+		s.runTask(t, fault, work)
 	}()
-	return t
 }
 
-func (s *Server) runTask(t *task, m *machine, fault *Fault, work func() *taskError) {
+func (s *Server) runTask(t *task, fault *Fault, work taskWork) {
 	s.mu.Lock()
 	t.Status, t.started = taskRunning, time.Now()
 	s.mu.Unlock()
@@ -85,18 +112,22 @@ func (s *Server) runTask(t *task, m *machine, fault *Fault, work func() *taskErr
 	defer s.mu.Unlock()
 	var failed *taskError
 	if fault != nil && !fault.AfterWork {
-		failed = &taskError{code: "INTERNAL_ERROR", detail: fault.TaskError}
-		m.failedBeforeWork(s)
+		failed = fault.taskError(t)
+		if work.refused != nil {
+			work.refused()
+		}
 	} else {
-		failed = work()
+		failed = work.do()
 	}
 	if fault != nil && fault.AfterWork && failed == nil {
-		failed = &taskError{code: "INTERNAL_ERROR", detail: fault.TaskError}
-		m.fail(failed)
+		failed = fault.taskError(t)
+		if work.failed != nil {
+			work.failed(failed)
+		}
 	}
 	t.Completed, t.Status, t.Percent = time.Now(), taskSucceeded, 100
 	if failed != nil {
-		t.Status, t.Error, t.code = taskFailed, failed.detail, failed.code
+		t.Status, t.Error, t.code, t.v4.failure = taskFailed, failed.detail, failed.code, failed.v4
 	}
 }
 
@@ -118,7 +149,7 @@ func (t *task) answer() map[string]any {
 		"operation_type": view.Operation, "progress_message": view.Operation,
 		"creation_time": stamp(view.Created), "creation_time_usecs": view.Created.UnixMicro(),
 		"last_update_time": stamp(view.Created), "logical_timestamp": 1, "subtask_reference_list": []any{},
-		"entity_reference_list": []reference{{Kind: "vm", UUID: view.VM}},
+		"entity_reference_list": t.references(),
 	}
 	if t.element != nil {
 		body["cluster_reference"] = t.element
@@ -135,6 +166,18 @@ func (t *task) answer() map[string]any {
 		body["error_detail"], body["error_code"] = view.Error, t.code
 	}
 	return body
+}
+
+// references gives the entities of a task as v3 does, by kind: the last part of the type.
+func (t *task) references() []reference {
+	if t.VM != "" {
+		return []reference{{Kind: "vm", UUID: t.VM}}
+	}
+	out := []reference{}
+	for _, e := range t.Entities {
+		out = append(out, reference{Kind: e.Rel[strings.LastIndexByte(e.Rel, ':')+1:], Name: e.Name, UUID: e.UUID})
+	}
+	return out
 }
 
 // stamp writes a time as v3 does.

@@ -33,7 +33,7 @@ type machine struct {
 	learned  map[string][]string // NIC UUID -> addresses that the hypervisor saw
 
 	tasks []string
-	tail  chan struct{} // closed when the last queued task ended
+	queue taskQueue
 	calls *callQueue
 }
 

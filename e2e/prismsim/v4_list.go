@@ -1,0 +1,131 @@
+package prismsim
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	v4DefaultLimit = 50
+	v4MaxLimit     = 100
+)
+
+// v4Listing says how a list can be queried. Fields are paths such as "cluster/extId"; those inside lists are written without
+// any() ("categories/extId").
+type v4Listing struct {
+	filters []string
+	orders  []string
+	// expands are the values of $expand that are understood; the items already hold what they ask for.
+	expands []string
+}
+
+// answer filters, sorts and pages items and gives the selected properties of those on the page.
+func (l v4Listing) answer(r *v4Request, items []object) (*v4Answer, error) {
+	query := r.URL.Query()
+	want, err := readPage(query.Get("$page"), query.Get("$limit"))
+	if err != nil {
+		return nil, err
+	}
+	if items, err = l.filter(items, query.Get("$filter")); err != nil {
+		return nil, err
+	}
+	if err := l.sort(items, query.Get("$orderby")); err != nil {
+		return nil, err
+	}
+	if expand := query.Get("$expand"); expand != "" && !slices.Contains(l.expands, expand) {
+		return nil, badQuery(r.namespace, "$expand with "+expand+" is not supported")
+	}
+	total := len(items)
+	start := min(want.number*want.limit, total)
+	items = items[start:min(start+want.limit, total)]
+	if fault := faultOf(r.Context()); fault != nil && fault.Half {
+		items = items[:(len(items)+1)/2]
+	}
+	if names := query.Get("$select"); names != "" && names != "*" {
+		for i := range items {
+			items[i] = items[i].selected(strings.Split(strings.ReplaceAll(names, " ", ""), ","))
+		}
+	}
+	return &v4Answer{data: items, total: &total, page: want}, nil
+}
+
+// readPage checks $page and $limit in the words of the schema check.
+func readPage(number, limit string) (page, error) {
+	out := page{limit: v4DefaultLimit}
+	for _, p := range []struct {
+		name, text  string
+		into        *int
+		least, most int
+	}{{"$page", number, &out.number, 0, 1 << 31}, {"$limit", limit, &out.limit, 1, v4MaxLimit}} {
+		if p.text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(p.text)
+		switch {
+		case err != nil:
+			return page{}, invalidQuery(p.name, `Instance type (string) does not match any allowed primitive type (allowed: ["integer"])`)
+		case n < p.least:
+			return page{}, invalidQuery(p.name, "Numeric instance is lower than the required minimum (minimum: %d, found: %d)", p.least, n)
+		case n > p.most:
+			return page{}, invalidQuery(p.name, "Numeric instance is greater than the required maximum (maximum: %d, found: %d)", p.most, n)
+		}
+		*p.into = n
+	}
+	return out, nil
+}
+
+func (l v4Listing) filter(items []object, text string) ([]object, error) {
+	if strings.TrimSpace(text) == "" {
+		return items, nil
+	}
+	keep, err := parseOData(text, l.filters)
+	if err != nil {
+		return nil, invalidQuery("$filter", "Invalid filter expression %s: %s", text, err)
+	}
+	out := []object{}
+	for _, item := range items {
+		if keep(scope{root: item}) {
+			out = append(out, item)
+		}
+	}
+	return out, nil
+}
+
+// sort reads "name", "name desc" and lists of these.
+func (l v4Listing) sort(items []object, text string) error {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	criteria := strings.Split(text, ",")
+	slices.Reverse(criteria) // sorting is stable: the first criterion is applied last
+	for _, criterion := range criteria {
+		words := strings.Fields(criterion)
+		if len(words) == 0 || len(words) > 2 || !slices.Contains(l.orders, words[0]) ||
+			(len(words) == 2 && words[1] != "asc" && words[1] != "desc") {
+			return invalidQuery("$orderby", "Invalid orderby expression %s", text)
+		}
+		path := strings.Split(words[0], "/")
+		slices.SortStableFunc(items, func(a, b object) int {
+			x, _ := valueText(field(a, path))
+			y, _ := valueText(field(b, path))
+			if len(words) == 2 && words[1] == "desc" {
+				return compareValues(y, x)
+			}
+			return compareValues(x, y)
+		})
+	}
+	return nil
+}
+
+// badQuery refuses a query parameter in the words of a namespace's own service.
+func badQuery(namespace, reason string) *v4Error {
+	if namespace == "prism" {
+		return &v4Error{
+			status: http.StatusBadRequest, code: "CTGRS-50033",
+			message: "Query parameters validation failed because " + reason + " for this API.",
+		}
+	}
+	return invalidQuery("$expand", "%s", reason)
+}

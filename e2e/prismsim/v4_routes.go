@@ -1,0 +1,104 @@
+package prismsim
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// v4Namespaces are those that are served, each below /api/<namespace>/<version>/.
+var v4Namespaces = []string{"vmm", "clustermgmt", "prism", "networking"}
+
+// highestMinor is the newest v4 minor version that can be served.
+const highestMinor = 2
+
+// v4Request is a request to an operation of the v4 API.
+type v4Request struct {
+	*http.Request
+	namespace string
+	minor     int // of the version in the path: 0 for v4.0
+}
+
+// v4Endpoint answers one request, or refuses it with a *v4Error.
+type v4Endpoint func(r *v4Request) (*v4Answer, error)
+
+// v4Router adds v4 operations to the routes.
+type v4Router struct {
+	server *Server
+	mux    *http.ServeMux
+}
+
+var v4PathPattern = regexp.MustCompile(`^/api/(vmm|clustermgmt|prism|networking)/(?:v4\.(\d+)/|unversioned/)`)
+
+// v4Path gives namespace and minor version of a v4 path.
+func v4Path(path string) (namespace string, minor int, ok bool) {
+	match := v4PathPattern.FindStringSubmatch(path)
+	if match == nil {
+		return "", 0, false
+	}
+	minor, err := strconv.Atoi(match[2])
+	if err != nil {
+		minor = highestMinor
+	}
+	return match[1], minor, true
+}
+
+// v4Routes adds the v4 API. What is in no pattern is answered as the web server does.
+func (s *Server) v4Routes(mux *http.ServeMux) {
+	r := &v4Router{server: s, mux: mux}
+	for _, namespace := range v4Namespaces {
+		mux.HandleFunc("/api/"+namespace+"/", missingURL)
+		mux.HandleFunc("OPTIONS /api/"+namespace+"/unversioned/info", s.v4Info)
+	}
+	s.v4PrismRoutes(r)
+}
+
+// v4Info tells the SDKs the newest version that is served, by which they choose theirs.
+func (s *Server) v4Info(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"data": "v4." + strconv.Itoa(s.minor)})
+}
+
+// handle adds an operation for all versions that are served. The path is relative to the version, for example
+// "ahv/config/vms/{extId}"; responseType is the type of the answer's envelope.
+func (r *v4Router) handle(method, namespace, path, responseType string, e v4Endpoint) {
+	for minor := range r.server.minor + 1 {
+		pattern := method + " /api/" + namespace + "/v4." + strconv.Itoa(minor) + "/" + path
+		r.mux.HandleFunc(pattern, func(w http.ResponseWriter, plain *http.Request) {
+			plain.Body = http.MaxBytesReader(w, plain.Body, maxBody)
+			request := &v4Request{Request: plain, namespace: namespace, minor: minor}
+			r.server.once.do(w, request, func(w http.ResponseWriter) {
+				answer, err := e(request)
+				if err != nil {
+					asV4Error(err).write(w, request, responseType)
+					return
+				}
+				answer.write(w, request, responseType)
+			})
+		})
+	}
+}
+
+// decode reads a JSON body, for example into a model of the SDK.
+func (r *v4Request) decode(into any) error {
+	raw, err := io.ReadAll(r.Body)
+	if err != nil {
+		return invalidBody("", "Request body could not be read.")
+	}
+	if len(strings.TrimSpace(string(raw))) == 0 {
+		return invalidBody("", "A request body is required but none found.")
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return invalidBody("", "Unable to parse JSON - %s", err)
+	}
+	return nil
+}
+
+// parseMinor reads the newest version to serve: "v4.0" to "v4.2".
+func parseMinor(version string) (int, bool) {
+	text, isV4 := strings.CutPrefix(version, "v4.")
+	minor, err := strconv.Atoi(text)
+	return minor, isV4 && err == nil && minor >= 0 && minor <= highestMinor
+}
