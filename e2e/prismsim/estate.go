@@ -14,6 +14,7 @@ type estate struct {
 
 	elements []*PrismElement
 	subnets  []*network
+	vpcs     []*privateCloud
 	images   []*Image
 	projects []*Project // the first one is the default
 
@@ -21,12 +22,17 @@ type estate struct {
 	vms        []*machine // in order of creation
 	tasks      []*task
 	nextMAC    uint32
+
+	sessions    []*session // load balancer sessions, floating IPs: in order of creation
+	floatingIPs []*floatingIP
+	rules       NetworkRules
 }
 
 // network is a subnet with its address pools.
 type network struct {
 	Subnet
 	element *PrismElement // nil for overlay subnets
+	vpc     *privateCloud // nil for VLANs
 	gateway netip.Addr
 	v4, v6  *addressPool // nil when it has none
 }
@@ -48,6 +54,9 @@ func newEstate(inv *Inventory) (*estate, error) {
 			return nil, fmt.Errorf("adding subnet %q: %w", n.Name, err)
 		}
 		e.subnets = append(e.subnets, added)
+	}
+	if err := e.addVPCs(inv.VPCs); err != nil {
+		return nil, err
 	}
 	for _, img := range inv.Images {
 		e.addImage(img)

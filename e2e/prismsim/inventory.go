@@ -16,6 +16,7 @@ type Inventory struct {
 	PrismCentral  PrismCentral   `json:"prismCentral,omitempty"`
 	PrismElements []PrismElement `json:"prismElements"`
 	Subnets       []Subnet       `json:"subnets,omitempty"`
+	VPCs          []VPC          `json:"vpcs,omitempty"`
 	Images        []Image        `json:"images,omitempty"`
 	Projects      []Project      `json:"projects,omitempty"`
 	Categories    []Category     `json:"categories,omitempty"`
@@ -71,6 +72,7 @@ type Subnet struct {
 	UUID         string `json:"uuid,omitempty"`
 	PrismElement string `json:"prismElement,omitempty"` // name; required for VLAN, forbidden for OVERLAY
 	Type         string `json:"type,omitempty"`         // VLAN (default) or OVERLAY
+	VPC          string `json:"vpc,omitempty"`          // name; OVERLAY only, default: a VPC of its own
 	VLANID       int64  `json:"vlanID,omitempty"`
 	CIDR         string `json:"cidr,omitempty"`
 	Gateway      string `json:"gateway,omitempty"` // default: first address of the CIDR
@@ -79,7 +81,16 @@ type Subnet struct {
 	IPAM  bool     `json:"ipam,omitempty"`
 	Pools []string `json:"pools,omitempty"` // "first-last"
 	IPv6  *IPv6    `json:"ipv6,omitempty"`
+	// External lets VPCs reach the outside through a VLAN with IPAM; NAT (default true) says that they translate addresses.
+	External bool  `json:"external,omitempty"`
+	NAT      *bool `json:"nat,omitempty"`
 }
+
+// Types of subnets.
+const (
+	typeVLAN    = "VLAN"
+	typeOverlay = "OVERLAY"
+)
 
 // IPv6 gives each NIC one LEARNED address after power-on.
 type IPv6 struct {
@@ -156,9 +167,10 @@ func (inv *Inventory) defaults() {
 	}
 	for i := range inv.Subnets {
 		n := &inv.Subnets[i]
-		setDefault(&n.Type, "VLAN")
+		setDefault(&n.Type, typeVLAN)
 		setDefault(&n.UUID, deriveUUID("subnet", n.PrismElement+"/"+n.Name))
 	}
+	inv.defaultVPCs()
 	for i := range inv.Images {
 		inv.Images[i].defaults(i)
 	}

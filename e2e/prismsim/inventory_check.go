@@ -21,6 +21,7 @@ func (inv *Inventory) complete() (*Inventory, error) {
 	check.oneOf("prismCentral.apiVersion", inv.PrismCentral.APIVersion, "v4.0", "v4.1", "v4.2")
 	check.elements(inv.PrismElements)
 	check.subnets(inv)
+	check.vpcs(inv)
 	for i, img := range inv.Images {
 		at := fmt.Sprintf("images[%d] (%q)", i, img.Name)
 		check.named(at, img.Name, img.UUID)
@@ -90,12 +91,12 @@ func (c *inventoryCheck) subnets(inv *Inventory) {
 	for i, n := range inv.Subnets {
 		at := fmt.Sprintf("subnets[%d] (%q)", i, n.Name)
 		c.named(at, n.Name, n.UUID)
-		c.oneOf(at+".type", n.Type, "VLAN", "OVERLAY")
+		c.oneOf(at+".type", n.Type, typeVLAN, typeOverlay)
 		known := slices.ContainsFunc(inv.PrismElements, func(pe PrismElement) bool { return pe.Name == n.PrismElement })
 		switch {
-		case n.Type == "OVERLAY" && n.PrismElement != "":
+		case n.Type == typeOverlay && n.PrismElement != "":
 			c.fail(at+".prismElement", "an overlay subnet belongs to no Prism Element; leave it out")
-		case n.Type == "VLAN" && !known:
+		case n.Type == typeVLAN && !known:
 			c.fail(at+".prismElement", "%q is not in prismElements", n.PrismElement)
 		}
 		c.addresses(at, n.CIDR, n.Pools, n.IPAM)

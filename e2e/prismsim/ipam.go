@@ -39,20 +39,23 @@ func parseRange(prefix netip.Prefix, text string) (addressRange, error) {
 // addressPool hands out addresses of one subnet. An address is given to one NIC at a time; freed addresses come round
 // again only after the others, so that a new VM does not meet the leftovers of an old one.
 type addressPool struct {
-	prefix   netip.Prefix
-	ranges   []addressRange
-	reserved map[netip.Addr]bool
-	inUse    map[netip.Addr]string // NIC UUID
-	last     netip.Addr
+	prefix       netip.Prefix
+	ranges       []addressRange
+	unusable     map[netip.Addr]bool   // network, gateway, broadcast
+	inUse        map[netip.Addr]string // NIC UUID, or who else holds it
+	reservations map[netip.Addr]string // client context of who had it reserved
+	last         netip.Addr
 }
 
-// newAddressPool takes checked texts; reserved addresses are never given.
-func newAddressPool(cidr string, pools []string, reserved ...netip.Addr) (*addressPool, error) {
+// newAddressPool takes checked texts; unusable addresses are never given.
+func newAddressPool(cidr string, pools []string, unusable ...netip.Addr) (*addressPool, error) {
 	prefix, err := netip.ParsePrefix(cidr)
 	if err != nil {
 		return nil, fmt.Errorf("parsing CIDR: %w", err)
 	}
-	p := &addressPool{prefix: prefix.Masked(), inUse: map[netip.Addr]string{}, reserved: map[netip.Addr]bool{}}
+	p := &addressPool{
+		prefix: prefix.Masked(), inUse: map[netip.Addr]string{}, unusable: map[netip.Addr]bool{}, reservations: map[netip.Addr]string{},
+	}
 	for _, text := range pools {
 		r, err := parseRange(prefix, text)
 		if err != nil {
@@ -60,8 +63,8 @@ func newAddressPool(cidr string, pools []string, reserved ...netip.Addr) (*addre
 		}
 		p.ranges = append(p.ranges, r)
 	}
-	for _, a := range append(reserved, p.prefix.Addr()) {
-		p.reserved[a] = true
+	for _, a := range append(unusable, p.prefix.Addr()) {
+		p.unusable[a] = true
 	}
 	return p, nil
 }
@@ -97,15 +100,46 @@ func (p *addressPool) scan(after netip.Addr, owner string) (netip.Addr, bool) {
 
 // claim gives a certain address to a NIC unless it is reserved or in use.
 func (p *addressPool) claim(a netip.Addr, owner string) bool {
+	if _, reserved := p.reservations[a]; reserved && p.inUse[a] != owner {
+		return false
+	}
+	return p.hold(a, owner)
+}
+
+// hold gives a certain address to an owner unless it is in use; a reservation is no obstacle.
+func (p *addressPool) hold(a netip.Addr, owner string) bool {
 	holder, used := p.inUse[a]
 	if used && holder == owner {
 		return true
 	}
-	if used || p.reserved[a] || !p.prefix.Contains(a) {
+	if used || !p.usable(a) {
 		return false
 	}
 	p.inUse[a] = owner
 	return true
+}
+
+// usable tells whether an address can be given at all.
+func (p *addressPool) usable(a netip.Addr) bool { return p.prefix.Contains(a) && !p.unusable[a] }
+
+// free tells whether an address is usable, not reserved and not in use.
+func (p *addressPool) free(a netip.Addr) bool {
+	_, used := p.inUse[a]
+	_, reserved := p.reservations[a]
+	return !used && !reserved && p.usable(a)
+}
+
+// lowestFree gives up to n free addresses of the ranges, in order.
+func (p *addressPool) lowestFree(n int) []netip.Addr {
+	var out []netip.Addr
+	for _, r := range p.ranges {
+		for a := r.first; a.IsValid() && r.contains(a) && len(out) < n; a = a.Next() {
+			if p.free(a) {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
 }
 
 // release frees all addresses of a NIC.
@@ -117,13 +151,23 @@ func (p *addressPool) release(owner string) {
 	}
 }
 
-// stats gives the number of addresses in the ranges and of those in use.
-func (p *addressPool) stats() (total, used int) {
+// rangeStats counts the addresses of one range and those of them that are free.
+func (p *addressPool) rangeStats(r addressRange) (total, free int) {
 	const countLimit = 1 << 20 // an IPv6 range is not counted to its end
-	for _, r := range p.ranges {
-		for a := r.first; a.IsValid() && r.contains(a) && total < countLimit; a = a.Next() {
-			total++
+	for a := r.first; a.IsValid() && r.contains(a) && total < countLimit; a = a.Next() {
+		total++
+		if p.free(a) {
+			free++
 		}
 	}
-	return total, len(p.inUse)
+	return total, free
+}
+
+// stats gives the number of addresses in use and of those in the ranges that are free.
+func (p *addressPool) stats() (used, free int) {
+	for _, r := range p.ranges {
+		_, n := p.rangeStats(r)
+		free += n
+	}
+	return len(p.inUse), free
 }

@@ -31,12 +31,15 @@ func (s *Server) subnetRecord(n *network) record {
 
 func (n *network) resources() map[string]any {
 	out := map[string]any{"subnet_type": n.Type}
-	if n.Type == "OVERLAY" {
-		vpc := map[string]any{"kind": "vpc", "uuid": deriveUUID("vpc", n.UUID)}
+	if n.Type == typeOverlay {
+		vpc := map[string]any{"kind": "vpc", "uuid": n.vpc.UUID}
 		out["vpc_reference"], out["advanced_networking"], out["external_connectivity_state"] = vpc, true, "ENABLED"
 	} else {
-		out["vlan_id"], out["vswitch_name"], out["is_external"] = n.VLANID, "br0", false
+		out["vlan_id"], out["vswitch_name"], out["is_external"] = n.VLANID, "br0", n.External
 		out["virtual_switch_uuid"] = deriveUUID("virtual_switch", n.PrismElement)
+		if n.External {
+			out["enable_nat"] = n.translates()
+		}
 	}
 	if !n.IPAM {
 		return out
@@ -53,6 +56,6 @@ func (n *network) resources() map[string]any {
 }
 
 func (n *network) usage() map[string]any {
-	total, used := n.v4.stats()
-	return map[string]any{"num_macs": used, "num_assigned_ips": used, "num_free_ips": total - used}
+	used, free := n.v4.stats()
+	return map[string]any{"num_macs": used, "num_assigned_ips": used, "num_free_ips": free}
 }

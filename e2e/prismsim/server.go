@@ -24,7 +24,9 @@ type Options struct {
 	Latency   Latencies
 	// Hypervisor is told about VMs that are switched on and off; nil: nobody is.
 	Hypervisor Hypervisor
-	Log        logr.Logger
+	// Network has the limits and the unknowns of the v4 networking API; the zero value is the default.
+	Network NetworkRules
+	Log     logr.Logger
 }
 
 // Latencies are how long the tasks of each operation run.
@@ -67,6 +69,7 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making simulated Prism Central: %w", err)
 	}
+	estate.rules = opts.Network
 	listener, err := listen(opts.Address)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,92 @@
+package prismsim
+
+import "net/netip"
+
+// vipHolder is who holds every virtual IP in the address pool; which sessions have it is said by the sessions.
+const vipHolder = "load balancer"
+
+// placeVIP gives a session the virtual IP that its new specification asks for and frees the one that it had.
+func (e *estate) placeVIP(s *session, spec sessionSpec) *netFailure {
+	pool, had := s.subnet.v4, s.vip
+	vip := had
+	if spec.wantVIP.static {
+		if failed := s.subnet.checkStaticVIP(spec.wantVIP); failed != nil {
+			return failed
+		}
+		vip = spec.wantVIP.address
+	}
+	if !vip.IsValid() {
+		taken, ok := pool.take(s.uuid)
+		if !ok {
+			return netExhausted("No free IP addresses are left in the pools of subnet %s for a virtual IP", s.subnet.UUID)
+		}
+		vip = taken
+	}
+	if failed := e.checkSharing(s, spec, vip); failed != nil {
+		return failed
+	}
+	pool.inUse[vip] = vipHolder
+	s.vip = vip
+	if had.IsValid() && had != vip {
+		e.freeVIP(s.subnet, had)
+	}
+	return nil
+}
+
+// checkStaticVIP refuses what is no address of the subnet, and addresses that something else than a virtual IP has. A
+// reservation is no obstacle.
+func (n *network) checkStaticVIP(want wantedVIP) *netFailure {
+	if want.prefixLength != want.address.BitLen() {
+		return netInvalid("Virtual IP %s/%d is malformed", want.address, want.prefixLength)
+	}
+	if !n.v4.usable(want.address) {
+		return netInvalid("Virtual IP %s is not a usable address of subnet %s", want.address, n.UUID)
+	}
+	if holder, used := n.v4.inUse[want.address]; used && holder != vipHolder {
+		return netConflict("Virtual IP %s is already in use on subnet %s", want.address, n.UUID)
+	}
+	return nil
+}
+
+// checkSharing refuses a virtual IP whose other sessions are in the way.
+func (e *estate) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *netFailure {
+	for _, other := range e.sessions {
+		if other == s || other.subnet != s.subnet || other.vip != vip {
+			continue
+		}
+		if e.rules.ExclusiveVIP {
+			return netConflict("Virtual IP %s is already in use by load balancer session %s", vip, other.uuid)
+		}
+		if clash, found := other.clash(spec); found {
+			return netConflict("Virtual IP %s with protocol %s and port %s is already in use by load balancer session %s",
+				vip, spec.protocol, clash, other.uuid)
+		}
+	}
+	return nil
+}
+
+// clash gives the first range of ports that a session has already.
+func (s *session) clash(spec sessionSpec) (portRange, bool) {
+	if s.protocol != spec.protocol {
+		return portRange{}, false
+	}
+	for _, have := range s.ports {
+		for _, want := range spec.ports {
+			if have.overlaps(want) {
+				return want, true
+			}
+		}
+	}
+	return portRange{}, false
+}
+
+// leaveVIP frees the virtual IP of a session that is gone from the list.
+func (e *estate) leaveVIP(s *session) { e.freeVIP(s.subnet, s.vip) }
+
+// freeVIP frees an address unless a session still has it. A reservation stays.
+func (e *estate) freeVIP(subnet *network, vip netip.Addr) {
+	shared := find(e.sessions, func(o *session) bool { return o.subnet == subnet && o.vip == vip })
+	if shared == nil {
+		delete(subnet.v4.inUse, vip)
+	}
+}
