@@ -1,0 +1,269 @@
+package nutanix
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// What an answer means is decided by these rules, the first that fits. "Typed" is an answer in Prism Central's own form of
+// errors: data.$objectType ends with ".error.ErrorResponse", with messages that have a code.
+//
+//	answer                                     kind          source of the rule
+//	----------------------------------------   -----------   -----------------------------------------------------------
+//	2xx in JSON                                success       API reference of each operation
+//	401, whatever the body                     Unauthorized  RFC 9110; the gateway's 401 comes in several forms
+//	408, 429, 5xx, 3xx, other 2xx              Unavailable   RFC 9110; the SDKs repeat 408, 429, 503, 504
+//	no JSON                                    Unavailable   a proxy's page is text/html; Prism Central answers in JSON
+//	a code or group of the table codeKinds     see there     see there
+//	404, typed, "NOT_FOUND" in the group or,   NotFound      VMM-30100 VM_NOT_FOUND; networking says BACKEND_SERVICE_ERROR
+//	  not of the vmm namespace, in the text                  for everything, so that its text has to be read
+//	404 otherwise                              Unavailable   a wrong path, a gateway without a backend
+//	403                                        Forbidden     RFC 9110
+//	412                                        Stale         RFC 9110: If-Match does not hold
+//	428                                        Invalid       RFC 6585: If-Match is missing
+//	409 whose text is about versions           Stale         texts of the rule Stale below
+//	400, 409, 422: texts of textRules          see there     prose of Prism Central, which has no better sign
+//	409 otherwise                              Conflict      RFC 9110
+//	other 4xx in JSON, schema validation too   Invalid       SchemaValidationError of every SDK's error model
+//
+// A task that failed is judged by codeKinds and textRules too, and is Unavailable when none fits.
+
+// codeKinds are codes and error groups that mean the same whatever the status.
+var codeKinds = map[string]Kind{
+	"VMM-30303":           Stale,       // VM_ETAG_MISMATCH, by HTTP or in a task (terraform-provider-nutanix, vmmv2)
+	"VM_ETAG_MISMATCH":    Stale,       // group of VMM-30303
+	"PLAT-10005":          Stale,       // "Invalid eTag header", 412 (nutanix.ansible#706)
+	"PLAT-10004":          Invalid,     // MISSING_ETAG_HEADER (terraform-provider-nutanix#1231)
+	"MISSING_ETAG_HEADER": Invalid,     // group of PLAT-10004
+	"RATE_LIMIT_EXCEEDED": Unavailable, // prism-go-client, converged/v4/errors.go
+	"RATE_LIMIT_ERROR":    Unavailable, // the same
+}
+
+// textRules read the messages of errors that have no code of their own. The order counts: an address pool that is exhausted
+// says that all its addresses are in use.
+var textRules = []struct {
+	kind  Kind
+	texts []string
+}{
+	{Stale, []string{"if-match header value", "etag mismatch", "etag does not match", "version mismatch", "concurrent modification"}},
+	{Forbidden, []string{"permission", "privilege", "not authorized", "access denied", "access is denied"}},
+	{Exhausted, []string{
+		"quota", "exhausted", "limit reached", "limit exceeded", "limit has been reached", "maximum number of", "insufficient",
+		"no free", "no available", "none available", "not enough", "no ip address available", "no ip addresses available",
+		"no more ip", "all addresses are in use",
+	}},
+	{Conflict, []string{
+		"already in use", "is in use", "already exist", "already reserved", "is reserved", "already assigned", "already allocated",
+		"already associated", "already been", "overlap", "conflict", "duplicate", "must be unique", "not unique",
+	}},
+	{Invalid, []string{"invalid", "not supported", "unsupported", "malformed", "not allowed", "is required", "must be"}},
+}
+
+// goneTexts are how the networking API says that something is not there, for example NETWORKING-10060: "... as a referenced
+// resource was not found - Existing subnet ... is not found".
+var goneTexts = []string{"not found", "does not exist", "doesn't exist", "no longer exists"}
+
+func containsAny(text string, parts []string) bool {
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// message is one entry of an error, of an answer or of a task.
+type message struct {
+	Code       string `json:"code"`
+	ErrorGroup string `json:"errorGroup"`
+	Message    string `json:"message"`
+	Severity   string `json:"severity"`
+}
+
+// messages tell what went wrong. The vendor's models are not used for them, because they refuse the whole answer when one
+// entry lacks its type.
+type messages []message
+
+// UnmarshalJSON reads a list of AppMessages, and a SchemaValidationError as messages without a code. It never fails: what
+// it cannot read says nothing.
+func (m *messages) UnmarshalJSON(data []byte) error {
+	type plain messages
+	var list plain
+	if json.Unmarshal(data, &list) == nil {
+		*m = messages(list)
+		return nil
+	}
+	var schema struct {
+		Error            string `json:"error"`
+		ValidationErrors []struct {
+			Location      string `json:"location"`
+			AttributePath string `json:"attributePath"`
+			Message       string `json:"message"`
+		} `json:"validationErrorMessages"`
+	}
+	if json.Unmarshal(data, &schema) != nil {
+		return nil
+	}
+	for _, violation := range schema.ValidationErrors {
+		*m = append(*m, message{Message: strings.TrimSpace(violation.AttributePath + " " + violation.Message)})
+	}
+	if len(*m) == 0 && schema.Error != "" {
+		*m = messages{{Message: schema.Error}}
+	}
+	return nil
+}
+
+// text is all messages in one, in the order of Prism Central.
+func (m messages) text() string {
+	var texts []string
+	for _, one := range m {
+		if one.Message != "" {
+			texts = append(texts, one.Message)
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
+// first is the message that names the error: the first with a code.
+func (m messages) first() message {
+	for _, one := range m {
+		if one.Code != "" || one.ErrorGroup != "" {
+			return one
+		}
+	}
+	return message{}
+}
+
+// knownKind gives the kind of the first code or group that codeKinds has.
+func (m messages) knownKind() (Kind, bool) {
+	for _, one := range m {
+		for _, key := range []string{one.Code, one.ErrorGroup} {
+			if kind, ok := codeKinds[key]; ok {
+				return kind, true
+			}
+		}
+		if strings.HasSuffix(one.ErrorGroup, "ETAG_MISMATCH") {
+			return Stale, true
+		}
+	}
+	return "", false
+}
+
+// textKind gives the kind of the first of textRules that fits.
+func (m messages) textKind() (Kind, bool) {
+	text := strings.ToLower(m.text())
+	for _, rule := range textRules {
+		if containsAny(text, rule.texts) {
+			return rule.kind, true
+		}
+	}
+	return "", false
+}
+
+// problem is the form of Prism Central's own errors.
+type problem struct {
+	Data struct {
+		ObjectType string   `json:"$objectType"`
+		Error      messages `json:"error"`
+	} `json:"data"`
+}
+
+const errorType = ".error.ErrorResponse"
+
+// readProblem gives the error that an answer in JSON holds; ok is false when it holds none of Prism Central's form.
+func readProblem(body []byte) (problem, bool) {
+	var found problem
+	if json.Unmarshal(body, &found) != nil {
+		return problem{}, false
+	}
+	return found, strings.HasSuffix(found.Data.ObjectType, errorType)
+}
+
+// saysNotFound reports whether a 404 is Prism Central's own word about the object, and not about a path.
+func (p problem) saysNotFound() bool {
+	first := p.Data.Error.first()
+	if first.Code == "" || strings.HasPrefix(first.Code, "PLAT-") {
+		return false
+	}
+	for _, one := range p.Data.Error {
+		if strings.Contains(one.ErrorGroup, "NOT_FOUND") {
+			return true
+		}
+	}
+	return !strings.HasPrefix(p.Data.ObjectType, namespaceVMM+".") && containsAny(strings.ToLower(p.Data.Error.text()), goneTexts)
+}
+
+// classify gives the error of an answer, nil for a success.
+func classify(operation string, got answer, secrets *strings.Replacer) *Error {
+	found, typed := problem{}, false
+	if got.isJSON() {
+		found, typed = readProblem(got.body)
+	}
+	if got.status >= 200 && got.status < 300 && got.isJSON() && !typed {
+		return nil
+	}
+	first := found.Data.Error.first()
+	failure := &Error{
+		Operation: operation, Status: got.status, Kind: kindOf(got, found, typed), Code: first.Code, Group: first.ErrorGroup,
+		Message: tidy(found.Data.Error.text(), secrets), RetryAfter: retryAfter(got.header, time.Now()),
+	}
+	if failure.Message == "" && !got.isJSON() {
+		failure.Message = fmt.Sprintf("the answer is %q and not JSON, so that it is not Prism Central's own",
+			tidy(got.header.Get("Content-Type"), secrets))
+	}
+	return failure
+}
+
+func kindOf(got answer, found problem, typed bool) Kind {
+	switch {
+	case got.status == http.StatusUnauthorized:
+		return Unauthorized
+	case got.status == http.StatusRequestTimeout, got.status == http.StatusTooManyRequests,
+		got.status < 400, got.status >= 500, !got.isJSON():
+		return Unavailable
+	}
+	if kind, ok := found.Data.Error.knownKind(); ok {
+		return kind
+	}
+	if got.status == http.StatusNotFound {
+		if typed && found.saysNotFound() {
+			return NotFound
+		}
+		return Unavailable
+	}
+	return kindOfRefusal(got.status, found.Data.Error)
+}
+
+func kindOfRefusal(status int, said messages) Kind {
+	byText, ok := said.textKind()
+	switch {
+	case status == http.StatusForbidden:
+		return Forbidden
+	case status == http.StatusPreconditionFailed:
+		return Stale
+	case status == http.StatusConflict && (!ok || byText == Invalid):
+		return Conflict
+	case status == http.StatusConflict, ok && (status == http.StatusBadRequest || status == http.StatusUnprocessableEntity):
+		return byText
+	default:
+		return Invalid
+	}
+}
+
+// noSecrets is for texts that hold none.
+var noSecrets = strings.NewReplacer()
+
+// maxMessage keeps an error short enough for an Event.
+const maxMessage = 700
+
+// tidy makes a foreign text fit to be shown: one line, not too long, without our secrets.
+func tidy(text string, secrets *strings.Replacer) string {
+	text = strings.Join(strings.Fields(secrets.Replace(text)), " ")
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "..."
+	}
+	return text
+}

@@ -1,0 +1,103 @@
+package nutanix
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+)
+
+// kind is a kind of objects of the networking API that are created, replaced and deleted with an ETag.
+type kind[T any] struct {
+	// rel is how tasks call it ("floating-ip").
+	rel  string
+	uuid func(*T) string
+	// reserved is where a body carries its ETag.
+	reserved func(*T) map[string]any
+}
+
+// target is one object of a kind, or the place where one is to be.
+type target struct {
+	operation string
+	// collection is the path of the list; uuid and etag are of the object, when there is one.
+	collection, uuid, etag string
+}
+
+func (t target) path() (string, error) {
+	id, err := segment(t.operation, t.uuid)
+	return t.collection + "/" + id, err
+}
+
+// create makes an object and reads it. When its task does not say which one it made, find looks for it by what only it has.
+func create[T any](ctx context.Context, c *Client, k kind[T], at target, body *T, find func() ([]T, error)) (*T, string, error) {
+	done, err := c.apply(ctx, change{operation: at.operation, method: http.MethodPost, path: at.collection, body: body})
+	if err != nil {
+		return nil, "", err
+	}
+	if uuid, ok := done.created(k.rel); ok {
+		at.uuid = uuid
+	} else {
+		found, err := find()
+		if err != nil {
+			return nil, "", err
+		}
+		if len(found) != 1 {
+			return nil, "", &Error{Operation: at.operation, Kind: Unavailable, Message: fmt.Sprintf(
+				"task %s has succeeded and does not say what it made, and %d objects look like it", done.UUID, len(found))}
+		}
+		at.uuid = k.uuid(&found[0])
+	}
+	made, etag, err := read(ctx, c, k, at)
+	if Is(err, NotFound) {
+		err = &Error{Operation: at.operation, Kind: Unavailable, Cause: err, Message: fmt.Sprintf("task %s made what cannot be read yet", done.UUID)}
+	}
+	return made, etag, err
+}
+
+func read[T any](ctx context.Context, c *Client, k kind[T], at target) (*T, string, error) {
+	path, err := at.path()
+	if err != nil {
+		return nil, "", err
+	}
+	found, etag, err := getOne(ctx, c, getting[T]{operation: at.operation, namespace: namespaceNetworking, path: path, key: k.uuid, uuid: at.uuid})
+	if err == nil && etag == "" {
+		etag = reservedETag(k.reserved(found))
+	}
+	return found, etag, err
+}
+
+// replace reads an object, lets set change what this package knows of it, and writes it back with everything else as it
+// was, for example its project. The object must still be the one of target.etag, if that is known.
+func replace[T any](ctx context.Context, c *Client, k kind[T], at target, set func(*T) error) error {
+	path, err := at.path()
+	if err != nil {
+		return err
+	}
+	found, etag, err := read(ctx, c, k, at)
+	if err != nil {
+		return err
+	}
+	if at.etag != "" && etag != "" && !sameETag(at.etag, etag) && !sameETag(at.etag, reservedETag(k.reserved(found))) {
+		return &Error{Operation: at.operation, Kind: Stale, Message: "it was changed since it was read"}
+	}
+	if err := set(found); err != nil {
+		return &Error{Operation: at.operation, Kind: Invalid, Cause: err}
+	}
+	_, err = c.apply(ctx, change{operation: at.operation, method: http.MethodPut, path: path, body: found, ifMatch: etag, object: at.uuid})
+	return err
+}
+
+// remove deletes an object. Without an ETag it reads the one of now.
+func remove[T any](ctx context.Context, c *Client, k kind[T], at target) error {
+	path, err := at.path()
+	if err != nil {
+		return err
+	}
+	etag := at.etag
+	if etag == "" {
+		if _, etag, err = read(ctx, c, k, at); err != nil {
+			return err
+		}
+	}
+	_, err = c.apply(ctx, change{operation: at.operation, method: http.MethodDelete, path: path, ifMatch: etag, object: at.uuid})
+	return err
+}

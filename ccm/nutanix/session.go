@@ -1,0 +1,144 @@
+package nutanix
+
+import (
+	"context"
+	"strings"
+
+	networking "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
+	"k8s.io/utils/ptr"
+)
+
+const sessionPath = "/config/load-balancer-sessions"
+
+var sessionKind = kind[networking.LoadBalancerSession]{
+	rel:      "load-balancer-session",
+	uuid:     func(session *networking.LoadBalancerSession) string { return lower(session.ExtId) },
+	reserved: func(session *networking.LoadBalancerSession) map[string]any { return session.Reserved_ },
+}
+
+// ListLoadBalancerSessions implements LoadBalancerSessions.
+func (c *Client) ListLoadBalancerSessions(ctx context.Context, namePrefix string) ([]LoadBalancerSession, error) {
+	found, err := c.sessions(ctx, "ListLoadBalancerSessions", startsWith("name", namePrefix), func(name string) bool {
+		return strings.HasPrefix(name, namePrefix)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(found, func(in *networking.LoadBalancerSession) LoadBalancerSession {
+		return sessionOf(in, reservedETag(in.Reserved_))
+	}), nil
+}
+
+func (c *Client) sessions(ctx context.Context, operation, filter string, keep func(name string) bool) ([]networking.LoadBalancerSession, error) {
+	return listAll(ctx, c, listing[networking.LoadBalancerSession]{
+		operation: operation, namespace: namespaceNetworking, path: sessionPath, filter: filter, key: sessionKind.uuid,
+		keep: func(session *networking.LoadBalancerSession) bool { return keep(ptr.Deref(session.Name, "")) },
+	})
+}
+
+// CreateLoadBalancerSession implements LoadBalancerSessions. Unavailable can mean that it was made and the answer lost:
+// ListLoadBalancerSessions shows it by its name.
+func (c *Client) CreateLoadBalancerSession(ctx context.Context, session LoadBalancerSession) (LoadBalancerSession, error) {
+	at := target{operation: "CreateLoadBalancerSession", collection: sessionPath}
+	body := networking.NewLoadBalancerSession()
+	session.write(body)
+	made, etag, err := create(ctx, c, sessionKind, at, body, func() ([]networking.LoadBalancerSession, error) {
+		return c.sessions(ctx, at.operation, equals("name", session.Name), func(name string) bool { return name == session.Name })
+	})
+	if err != nil {
+		return LoadBalancerSession{}, err
+	}
+	return sessionOf(made, etag), nil
+}
+
+// UpdateLoadBalancerSession implements LoadBalancerSessions.
+func (c *Client) UpdateLoadBalancerSession(ctx context.Context, session LoadBalancerSession) error {
+	at := target{operation: "UpdateLoadBalancerSession", collection: sessionPath, uuid: session.UUID, etag: session.ETag}
+	return replace(ctx, c, sessionKind, at, func(body *networking.LoadBalancerSession) error {
+		session.write(body)
+		return nil
+	})
+}
+
+// DeleteLoadBalancerSession implements LoadBalancerSessions.
+func (c *Client) DeleteLoadBalancerSession(ctx context.Context, session LoadBalancerSession) error {
+	return remove(ctx, c, sessionKind, target{
+		operation: "DeleteLoadBalancerSession", collection: sessionPath, uuid: session.UUID, etag: session.ETag,
+	})
+}
+
+// write puts everything that we know of a session into the vendor's model. The only type and algorithm that exist are
+// NETWORK_LOAD_BALANCER and FIVE_TUPLE_HASH.
+func (s LoadBalancerSession) write(out *networking.LoadBalancerSession) {
+	out.Name, out.Description, out.VpcReference = ptr.To(s.Name), ptr.To(s.Description), ptr.To(s.VPCUUID)
+	out.Type = networking.LOADBALANCERSESSIONTYPE_NETWORK_LOAD_BALANCER.Ref()
+	out.Algorithm = networking.ALGORITHM_FIVE_TUPLE_HASH.Ref()
+
+	ports := networking.NewPortRange()
+	ports.StartPort, ports.EndPort = ptr.To(s.Port), ptr.To(s.Port)
+	vip := networking.NewVirtualIP()
+	vip.SubnetReference, vip.AssignmentType = ptr.To(s.SubnetUUID), networking.ASSIGNMENTTYPE_DYNAMIC.Ref()
+	if s.VirtualIP.IsValid() {
+		vip.AssignmentType, vip.IpAddress = networking.ASSIGNMENTTYPE_STATIC.Ref(), ipAddress(s.VirtualIP)
+	}
+	out.Listener = networking.NewListener()
+	out.Listener.PortRanges, out.Listener.VirtualIP = []networking.PortRange{*ports}, vip
+	out.Listener.Protocol = protocolRef(s.Protocol)
+
+	out.HealthCheckConfig = networking.NewHealthCheck()
+	out.HealthCheckConfig.IntervalSecs, out.HealthCheckConfig.TimeoutSecs = ptr.To(s.HealthCheck.IntervalSeconds), ptr.To(s.HealthCheck.TimeoutSeconds)
+	out.HealthCheckConfig.SuccessThreshold, out.HealthCheckConfig.FailureThreshold = ptr.To(s.HealthCheck.SuccessThreshold), ptr.To(s.HealthCheck.FailureThreshold)
+
+	out.TargetsConfig = networking.NewTarget()
+	for _, to := range s.Targets {
+		nic := networking.NewNicTarget()
+		nic.VirtualNicReference, nic.Port = ptr.To(to.NICUUID), ptr.To(to.Port)
+		out.TargetsConfig.NicTargets = append(out.TargetsConfig.NicTargets, *nic)
+	}
+}
+
+func protocolRef(protocol Protocol) *networking.Protocol {
+	if protocol == UDP {
+		return networking.PROTOCOL_UDP.Ref()
+	}
+	return networking.PROTOCOL_TCP.Ref()
+}
+
+func sessionOf(in *networking.LoadBalancerSession, etag string) LoadBalancerSession {
+	out := LoadBalancerSession{
+		UUID: lower(in.ExtId), Name: ptr.Deref(in.Name, ""), Description: ptr.Deref(in.Description, ""),
+		VPCUUID: lower(in.VpcReference), ETag: etag,
+	}
+	if listener := in.Listener; listener != nil {
+		if listener.Protocol != nil {
+			out.Protocol = Protocol(listener.Protocol.GetName())
+		}
+		if len(listener.PortRanges) > 0 {
+			out.Port = ptr.Deref(listener.PortRanges[0].StartPort, 0)
+		}
+		if vip := listener.VirtualIP; vip != nil {
+			out.SubnetUUID, out.VirtualIP = lower(vip.SubnetReference), addressOf(vip.IpAddress)
+		}
+	}
+	if check := in.HealthCheckConfig; check != nil {
+		out.HealthCheck = HealthCheck{
+			IntervalSeconds: ptr.Deref(check.IntervalSecs, 0), TimeoutSeconds: ptr.Deref(check.TimeoutSecs, 0),
+			SuccessThreshold: ptr.Deref(check.SuccessThreshold, 0), FailureThreshold: ptr.Deref(check.FailureThreshold, 0),
+		}
+	}
+	if in.TargetsConfig != nil {
+		out.Targets = convert(in.TargetsConfig.NicTargets, targetOf)
+	}
+	return out
+}
+
+func targetOf(in *networking.NicTarget) Target {
+	out := Target{NICUUID: lower(in.VirtualNicReference), Port: ptr.Deref(in.Port, 0)}
+	switch ptr.Deref(in.Health, networking.TARGETHEALTH_UNKNOWN) {
+	case networking.TARGETHEALTH_HEALTHY:
+		out.Healthy = ptr.To(true)
+	case networking.TARGETHEALTH_UNHEALTHY:
+		out.Healthy = ptr.To(false)
+	}
+	return out
+}

@@ -1,0 +1,65 @@
+package nutanix
+
+import (
+	"context"
+	"net/netip"
+
+	networking "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
+	"k8s.io/utils/ptr"
+)
+
+// ListSubnets implements Subnets.
+func (c *Client) ListSubnets(ctx context.Context, name string) ([]Subnet, error) {
+	found, err := listAll(ctx, c, listing[networking.Subnet]{
+		operation: "ListSubnets", namespace: namespaceNetworking, path: "/config/subnets", filter: equals("name", name),
+		keep: func(subnet *networking.Subnet) bool { return name == "" || ptr.Deref(subnet.Name, "") == name },
+		key:  func(subnet *networking.Subnet) string { return lower(subnet.ExtId) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(found, subnetOf), nil
+}
+
+func subnetOf(in *networking.Subnet) Subnet {
+	external := ptr.Deref(in.IsExternal, false)
+	return Subnet{
+		UUID: lower(in.ExtId), Name: ptr.Deref(in.Name, ""), VPCUUID: lower(in.VpcReference), IsExternal: external,
+		// "NAT is enabled by default on external subnets" (model of isNatEnabled).
+		IsNAT:  external && ptr.Deref(in.IsNatEnabled, true),
+		Prefix: prefixOfSubnet(in),
+	}
+}
+
+// prefixOfSubnet reads the IPv4 configuration, and the text of the range where a list leaves the configuration out.
+func prefixOfSubnet(in *networking.Subnet) netip.Prefix {
+	for _, config := range in.IpConfig {
+		if config.Ipv4 == nil || config.Ipv4.IpSubnet == nil || config.Ipv4.IpSubnet.Ip == nil {
+			continue
+		}
+		subnet := config.Ipv4.IpSubnet
+		if prefix := prefixOf(parseAddress(ptr.Deref(subnet.Ip.Value, "")), subnet.PrefixLength); prefix.IsValid() {
+			return prefix
+		}
+	}
+	prefix, err := netip.ParsePrefix(ptr.Deref(in.IpPrefix, ""))
+	if err != nil || !prefix.Addr().Is4() {
+		return netip.Prefix{}
+	}
+	return prefix.Masked()
+}
+
+// ListVPCs implements Subnets.
+func (c *Client) ListVPCs(ctx context.Context, name string) ([]VPC, error) {
+	found, err := listAll(ctx, c, listing[networking.Vpc]{
+		operation: "ListVPCs", namespace: namespaceNetworking, path: "/config/vpcs", filter: equals("name", name),
+		keep: func(vpc *networking.Vpc) bool { return name == "" || ptr.Deref(vpc.Name, "") == name },
+		key:  func(vpc *networking.Vpc) string { return lower(vpc.ExtId) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(found, func(in *networking.Vpc) VPC {
+		return VPC{UUID: lower(in.ExtId), Name: ptr.Deref(in.Name, "")}
+	}), nil
+}
