@@ -10,7 +10,7 @@ import (
 // ListCategories implements Categories.
 func (c *Client) ListCategories(ctx context.Context, key string) ([]Category, error) {
 	found, err := listAll(ctx, c, listing[prism.Category]{
-		operation: "ListCategories", namespace: namespacePrism, path: "/config/categories", filter: equals("key", key),
+		operation: "ListCategories", namespace: namespacePrism, path: "/config/categories", where: []condition{equals("key", key)},
 		keep: func(category *prism.Category) bool { return key == "" || ptr.Deref(category.Key, "") == key },
 		key:  func(category *prism.Category) string { return lower(category.ExtId) },
 	})

@@ -9,7 +9,7 @@ import (
 )
 
 // What an answer means is decided by these rules, the first that fits. "Typed" is an answer in Prism Central's own form of
-// errors: data.$objectType ends with ".error.ErrorResponse", with messages that have a code.
+// errors: an $objectType that ends with ".error.ErrorResponse", in data or, of the prism namespace, at the top (nutanix.ansible#841).
 //
 //	answer                                     kind          source of the rule
 //	----------------------------------------   -----------   -----------------------------------------------------------
@@ -18,9 +18,12 @@ import (
 //	408, 429, 5xx, 3xx, other 2xx              Unavailable   RFC 9110; the SDKs repeat 408, 429, 503, 504
 //	no JSON                                    Unavailable   a proxy's page is text/html; Prism Central answers in JSON
 //	a code or group of the table codeKinds     see there     see there
-//	404, typed, "NOT_FOUND" in the group or,   NotFound      VMM-30100 VM_NOT_FOUND; networking says BACKEND_SERVICE_ERROR
-//	  not of the vmm namespace, in the text                  for everything, so that its text has to be read
-//	404 otherwise                              Unavailable   a wrong path, a gateway without a backend
+//	404, typed, "NOT_FOUND" in the group or,   NotFound      VMM-30100 VM_NOT_FOUND; networking has NETWORKING-10060 without a
+//	  not of the vmm namespace, in the text                  group, and tells it by its text
+//	500, NETWORKING-10060 that names what      NotFound      nutanix.ansible#1153: the networking API gives it for a GET of
+//	  was asked for                                          what does not exist
+//	404 otherwise                              Unavailable   a wrong path (nutanix.ansible#889: JSON without a code), a
+//	                                                         gateway without a backend
 //	403                                        Forbidden     RFC 9110
 //	412                                        Stale         RFC 9110: If-Match does not hold
 //	428                                        Invalid       RFC 6585: If-Match is missing
@@ -51,12 +54,12 @@ var textRules = []struct {
 	{Stale, []string{"if-match header value", "etag mismatch", "etag does not match", "version mismatch", "concurrent modification"}},
 	{Forbidden, []string{"permission", "privilege", "not authorized", "access denied", "access is denied"}},
 	{Exhausted, []string{
-		"quota", "exhausted", "limit reached", "limit exceeded", "limit has been reached", "maximum number of", "insufficient",
+		"quota", "exhausted", "limit reached", "limit is reached", "limit exceeded", "limit has been reached", "maximum number of", "insufficient",
 		"no free", "no available", "none available", "not enough", "no ip address available", "no ip addresses available",
 		"no more ip", "all addresses are in use",
 	}},
 	{Conflict, []string{
-		"already in use", "is in use", "already exist", "already reserved", "is reserved", "already assigned", "already allocated",
+		"already in use", "is in use", "still in use", "currently in use", "already exist", "already reserved", "is reserved", "already assigned", "already allocated",
 		"already associated", "already been", "overlap", "conflict", "duplicate", "must be unique", "not unique",
 	}},
 	{Invalid, []string{"invalid", "not supported", "unsupported", "malformed", "not allowed", "is required", "must be"}},
@@ -163,41 +166,57 @@ func (m messages) textKind() (Kind, bool) {
 	return "", false
 }
 
-// problem is the form of Prism Central's own errors.
+// problem is an ErrorResponse.
 type problem struct {
-	Data struct {
-		ObjectType string   `json:"$objectType"`
-		Error      messages `json:"error"`
-	} `json:"data"`
+	ObjectType string   `json:"$objectType"`
+	Error      messages `json:"error"`
 }
 
 const errorType = ".error.ErrorResponse"
 
 // readProblem gives the error that an answer in JSON holds; ok is false when it holds none of Prism Central's form.
-func readProblem(body []byte) (problem, bool) {
-	var found problem
-	if json.Unmarshal(body, &found) != nil {
+func readProblem(body []byte) (found problem, ok bool) {
+	var frame struct {
+		problem
+		Data json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(body, &frame) != nil {
 		return problem{}, false
 	}
-	return found, strings.HasSuffix(found.Data.ObjectType, errorType)
+	if strings.HasSuffix(frame.ObjectType, errorType) {
+		return frame.problem, true
+	}
+	if json.Unmarshal(frame.Data, &found) != nil || !strings.HasSuffix(found.ObjectType, errorType) {
+		return problem{}, false
+	}
+	return found, true
 }
 
-// saysNotFound reports whether a 404 is Prism Central's own word about the object, and not about a path.
-func (p problem) saysNotFound() bool {
-	first := p.Data.Error.first()
-	if first.Code == "" || strings.HasPrefix(first.Code, "PLAT-") {
+// codeReferenceNotFound is the networking API's code for whatever does not exist.
+const codeReferenceNotFound = "NETWORKING-10060"
+
+// saysNotFound reports whether an answer is Prism Central's own word that an object does not exist, and not about a path or
+// about something else. object is the UUID that was asked for, if there is one.
+func (p problem) saysNotFound(status int, object string) bool {
+	first, text := p.Error.first(), strings.ToLower(p.Error.text())
+	switch {
+	case first.Code == "" || strings.HasPrefix(first.Code, "PLAT-"):
+		return false
+	case status == http.StatusInternalServerError:
+		return first.Code == codeReferenceNotFound && object != "" && strings.Contains(text, strings.ToLower(object))
+	case status != http.StatusNotFound:
 		return false
 	}
-	for _, one := range p.Data.Error {
+	for _, one := range p.Error {
 		if strings.Contains(one.ErrorGroup, "NOT_FOUND") {
 			return true
 		}
 	}
-	return !strings.HasPrefix(p.Data.ObjectType, namespaceVMM+".") && containsAny(strings.ToLower(p.Data.Error.text()), goneTexts)
+	return !strings.HasPrefix(p.ObjectType, namespaceVMM+".") && containsAny(text, goneTexts)
 }
 
-// classify gives the error of an answer, nil for a success.
-func classify(operation string, got answer, secrets *strings.Replacer) *Error {
+// classify gives the error of an answer to a request, nil for a success.
+func classify(req request, got answer, secrets *strings.Replacer) *Error {
 	found, typed := problem{}, false
 	if got.isJSON() {
 		found, typed = readProblem(got.body)
@@ -205,10 +224,10 @@ func classify(operation string, got answer, secrets *strings.Replacer) *Error {
 	if got.status >= 200 && got.status < 300 && got.isJSON() && !typed {
 		return nil
 	}
-	first := found.Data.Error.first()
+	first := found.Error.first()
 	failure := &Error{
-		Operation: operation, Status: got.status, Kind: kindOf(got, found, typed), Code: first.Code, Group: first.ErrorGroup,
-		Message: tidy(found.Data.Error.text(), secrets), RetryAfter: retryAfter(got.header, time.Now()),
+		Operation: req.operation, Status: got.status, Kind: kindOf(got, found, req.object), Code: first.Code, Group: first.ErrorGroup,
+		Message: tidy(found.Error.text(), secrets), RetryAfter: retryAfter(got.header, time.Now()),
 	}
 	if failure.Message == "" && !got.isJSON() {
 		failure.Message = fmt.Sprintf("the answer is %q and not JSON, so that it is not Prism Central's own",
@@ -217,24 +236,20 @@ func classify(operation string, got answer, secrets *strings.Replacer) *Error {
 	return failure
 }
 
-func kindOf(got answer, found problem, typed bool) Kind {
+func kindOf(got answer, found problem, object string) Kind {
 	switch {
 	case got.status == http.StatusUnauthorized:
 		return Unauthorized
-	case got.status == http.StatusRequestTimeout, got.status == http.StatusTooManyRequests,
+	case found.saysNotFound(got.status, object):
+		return NotFound
+	case got.status == http.StatusRequestTimeout, got.status == http.StatusTooManyRequests, got.status == http.StatusNotFound,
 		got.status < 400, got.status >= 500, !got.isJSON():
 		return Unavailable
 	}
-	if kind, ok := found.Data.Error.knownKind(); ok {
+	if kind, ok := found.Error.knownKind(); ok {
 		return kind
 	}
-	if got.status == http.StatusNotFound {
-		if typed && found.saysNotFound() {
-			return NotFound
-		}
-		return Unavailable
-	}
-	return kindOfRefusal(got.status, found.Data.Error)
+	return kindOfRefusal(got.status, found.Error)
 }
 
 func kindOfRefusal(status int, said messages) Kind {

@@ -77,6 +77,8 @@ type Client struct {
 
 	mu         sync.Mutex
 	connection *connection
+	// refusals are the attributes that Prism Central does not filter by, and since when that is known.
+	refusals map[string]time.Time
 }
 
 var _ API = (*Client)(nil)
@@ -84,7 +86,9 @@ var _ API = (*Client)(nil)
 // New gives a client. It sends nothing.
 func New(options Options) *Client {
 	registerMetrics()
-	return &Client{options: options, limiter: rate.NewLimiter(defaultRequestsPerSecond, defaultBurst)}
+	return &Client{
+		options: options, limiter: rate.NewLimiter(defaultRequestsPerSecond, defaultBurst), refusals: map[string]time.Time{},
+	}
 }
 
 func (c *Client) limits() Limits {
@@ -125,6 +129,6 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 	if c.connection != nil {
 		c.connection.http.CloseIdleConnections()
 	}
-	c.connection = next
+	c.connection, c.refusals = next, map[string]time.Time{}
 	return next, nil
 }

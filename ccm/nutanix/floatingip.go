@@ -31,9 +31,9 @@ func (c *Client) ListFloatingIPs(ctx context.Context, namePrefix string) ([]Floa
 	return convert(found, func(in *networking.FloatingIp) FloatingIP { return floatingIPOf(in, reservedETag(in.Reserved_)) }), nil
 }
 
-func (c *Client) floatingIPs(ctx context.Context, operation, filter string, keep func(name string) bool) ([]networking.FloatingIp, error) {
+func (c *Client) floatingIPs(ctx context.Context, operation string, where condition, keep func(name string) bool) ([]networking.FloatingIp, error) {
 	return listAll(ctx, c, listing[networking.FloatingIp]{
-		operation: operation, namespace: namespaceNetworking, path: floatingIPPath, filter: filter, key: floatingIPKind.uuid,
+		operation: operation, namespace: namespaceNetworking, path: floatingIPPath, where: []condition{where}, key: floatingIPKind.uuid,
 		keep: func(ip *networking.FloatingIp) bool { return keep(ptr.Deref(ip.Name, "")) },
 	})
 }

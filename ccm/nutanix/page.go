@@ -65,10 +65,10 @@ func decode(data []byte, into any) (err error) {
 // listing is a list to read.
 type listing[T any] struct {
 	operation, namespace, path string
-	// filter is OData and may be empty. keep decides about each item again, so that a server that does not know the filter
-	// gives the right list nevertheless.
-	filter string
-	keep   func(*T) bool
+	// where narrows the list at the server; of several conditions, the one that is most likely refused is last. keep decides
+	// about each item again, so that a server that ignores or refuses a condition gives the right list nevertheless.
+	where []condition
+	keep  func(*T) bool
 	// key is what no two items share; an item without one is half an item. It is empty for the zero item.
 	key func(*T) string
 }
@@ -76,17 +76,21 @@ type listing[T any] struct {
 // errIncomplete says that a list is not whole; it may be the next time.
 var errIncomplete = errors.New("the list is incomplete, or it changed while it was read")
 
-// listAll reads all pages. A list that is not whole is read once more, and is Unavailable then. A filter that Prism Central
-// refuses is left out: which attributes can be filtered by differs between versions.
+// listAll reads all pages. A list that is not whole is read once more, and is Unavailable then. A condition that Prism
+// Central refuses is left out: biosUuid and categories of virtual machines, for example, can be filtered by since pc.7.6.
 func listAll[T any](ctx context.Context, c *Client, l listing[T]) ([]T, error) {
+	l.where = c.usable(l.path, l.where)
 	items, err := listTwice(ctx, c, l)
-	if l.filter != "" && Is(err, Invalid) {
-		l.filter = ""
+	var refused []condition
+	for len(l.where) > 0 && Is(err, Invalid) {
+		last := len(l.where) - 1
+		refused, l.where = append(refused, l.where[last]), l.where[:last]
 		items, err = listTwice(ctx, c, l)
 	}
 	if err != nil {
 		return nil, err
 	}
+	c.refuse(l.path, refused)
 	kept := make([]T, 0, len(items))
 	for i := range items {
 		if l.keep == nil || l.keep(&items[i]) {
@@ -169,8 +173,8 @@ func unlike[T any](items []T, seen map[string]bool, key func(*T) string) string 
 
 func listPage[T any](ctx context.Context, c *Client, l listing[T], page int) ([]T, envelope, error) {
 	query := url.Values{"$page": {strconv.Itoa(page)}, "$limit": {strconv.Itoa(pageLimit)}}
-	if l.filter != "" {
-		query.Set("$filter", l.filter)
+	if len(l.where) > 0 {
+		query.Set("$filter", expression(l.where))
 	}
 	got, err := c.do(ctx, request{operation: l.operation, method: http.MethodGet, namespace: l.namespace, path: l.path, query: query})
 	if err != nil {
@@ -193,15 +197,15 @@ func listPage[T any](ctx context.Context, c *Client, l listing[T], page int) ([]
 
 // getting is one object to read.
 type getting[T any] struct {
-	operation, label, namespace, path string
-	key                               func(*T) string
+	operation, namespace, path string
+	key                        func(*T) string
 	// uuid is what key must give.
 	uuid string
 }
 
 // getOne reads one object and its ETag, as the header says it.
 func getOne[T any](ctx context.Context, c *Client, g getting[T]) (object *T, etag string, err error) {
-	got, err := c.do(ctx, request{operation: g.operation, label: g.label, method: http.MethodGet, namespace: g.namespace, path: g.path})
+	got, err := c.do(ctx, request{operation: g.operation, method: http.MethodGet, namespace: g.namespace, path: g.path, object: g.uuid})
 	if err != nil {
 		return nil, "", err
 	}

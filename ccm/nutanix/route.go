@@ -25,7 +25,7 @@ func (c *Client) RouteTableOfVPC(ctx context.Context, vpcUUID string) (string, e
 		return "", err
 	}
 	found, err := listAll(ctx, c, listing[networking.RouteTable]{
-		operation: operation, namespace: namespaceNetworking, path: routeTablePath, filter: equals("vpcReference", vpcUUID),
+		operation: operation, namespace: namespaceNetworking, path: routeTablePath, where: []condition{equals("vpcReference", vpcUUID)},
 		keep: func(table *networking.RouteTable) bool { return lower(table.VpcReference) == lower(&vpcUUID) },
 		key:  func(table *networking.RouteTable) string { return lower(table.ExtId) },
 	})

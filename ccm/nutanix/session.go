@@ -29,9 +29,9 @@ func (c *Client) ListLoadBalancerSessions(ctx context.Context, namePrefix string
 	}), nil
 }
 
-func (c *Client) sessions(ctx context.Context, operation, filter string, keep func(name string) bool) ([]networking.LoadBalancerSession, error) {
+func (c *Client) sessions(ctx context.Context, operation string, where condition, keep func(name string) bool) ([]networking.LoadBalancerSession, error) {
 	return listAll(ctx, c, listing[networking.LoadBalancerSession]{
-		operation: operation, namespace: namespaceNetworking, path: sessionPath, filter: filter, key: sessionKind.uuid,
+		operation: operation, namespace: namespaceNetworking, path: sessionPath, where: []condition{where}, key: sessionKind.uuid,
 		keep: func(session *networking.LoadBalancerSession) bool { return keep(ptr.Deref(session.Name, "")) },
 	})
 }

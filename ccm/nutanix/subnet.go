@@ -11,7 +11,7 @@ import (
 // ListSubnets implements Subnets.
 func (c *Client) ListSubnets(ctx context.Context, name string) ([]Subnet, error) {
 	found, err := listAll(ctx, c, listing[networking.Subnet]{
-		operation: "ListSubnets", namespace: namespaceNetworking, path: "/config/subnets", filter: equals("name", name),
+		operation: "ListSubnets", namespace: namespaceNetworking, path: "/config/subnets", where: []condition{equals("name", name)},
 		keep: func(subnet *networking.Subnet) bool { return name == "" || ptr.Deref(subnet.Name, "") == name },
 		key:  func(subnet *networking.Subnet) string { return lower(subnet.ExtId) },
 	})
@@ -52,7 +52,7 @@ func prefixOfSubnet(in *networking.Subnet) netip.Prefix {
 // ListVPCs implements Subnets.
 func (c *Client) ListVPCs(ctx context.Context, name string) ([]VPC, error) {
 	found, err := listAll(ctx, c, listing[networking.Vpc]{
-		operation: "ListVPCs", namespace: namespaceNetworking, path: "/config/vpcs", filter: equals("name", name),
+		operation: "ListVPCs", namespace: namespaceNetworking, path: "/config/vpcs", where: []condition{equals("name", name)},
 		keep: func(vpc *networking.Vpc) bool { return name == "" || ptr.Deref(vpc.Name, "") == name },
 		key:  func(vpc *networking.Vpc) string { return lower(vpc.ExtId) },
 	})

@@ -56,6 +56,7 @@ type change struct {
 func (c *Client) apply(ctx context.Context, change change) (task, error) {
 	req := request{
 		operation: change.operation, method: change.method, namespace: namespaceNetworking, path: change.path, ifMatch: change.ifMatch,
+		object: change.object,
 	}
 	if change.body != nil {
 		body, err := json.Marshal(change.body)

@@ -43,6 +43,8 @@ type request struct {
 	query   url.Values
 	body    []byte
 	ifMatch string
+	// object is the UUID of what the request is about, if it is about one object.
+	object string
 
 	id, url string
 }
@@ -100,7 +102,7 @@ func judge(conn *connection, req request, got answer, err error) *Error {
 	if err != nil {
 		return unreachable(req.operation, err)
 	}
-	return classify(req.operation, got, conn.secrets)
+	return classify(req, got, conn.secrets)
 }
 
 func unreachable(operation string, cause error) *Error {

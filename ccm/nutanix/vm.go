@@ -34,13 +34,12 @@ func (c *Client) VM(ctx context.Context, uuid string) (VM, error) {
 
 // ListVMs implements VMs.
 func (c *Client) ListVMs(ctx context.Context, filter VMFilter) ([]VM, error) {
-	byCategory := ""
-	if filter.CategoryUUID != "" {
-		byCategory = "categories/any(c:c/extId eq " + quote(strings.ToLower(filter.CategoryUUID)) + ")"
-	}
 	found, err := listAll(ctx, c, listing[vmm.Vm]{
 		operation: "ListVMs", namespace: namespaceVMM, path: vmPath, key: vmKey, keep: filter.keeps,
-		filter: both(equals("name", filter.Name), equals("biosUuid", strings.ToLower(filter.BIOSUUID)), byCategory),
+		where: []condition{
+			equals("name", filter.Name), equals("biosUuid", strings.ToLower(filter.BIOSUUID)),
+			anyOf("categories", "extId", strings.ToLower(filter.CategoryUUID)),
+		},
 	})
 	if err != nil {
 		return nil, err
