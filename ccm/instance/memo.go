@@ -1,0 +1,67 @@
+package instance
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// memo keeps a list for namesLifetime. It is for names, which may be old; never for whether something exists.
+type memo[T any] struct {
+	clock clock.PassiveClock
+	fetch func(context.Context) ([]T, error)
+
+	mutex   sync.Mutex
+	items   []T
+	fetched time.Time
+}
+
+func newMemo[T any](now clock.PassiveClock, fetch func(context.Context) ([]T, error)) *memo[T] {
+	return &memo[T]{clock: now, fetch: fetch}
+}
+
+// get gives the list, read anew when it is old or does not do. When it cannot be read anew, an old one that does is better
+// than none.
+func (m *memo[T]) get(ctx context.Context, does func([]T) bool) ([]T, error) {
+	m.mutex.Lock()
+	items, read := m.items, !m.fetched.IsZero()
+	young := read && m.clock.Since(m.fetched) < namesLifetime
+	m.mutex.Unlock()
+	usable := read && does(items)
+	if young && usable {
+		return items, nil
+	}
+	latest, err := m.fetch(ctx)
+	if err != nil && usable {
+		return items, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.items, m.fetched = latest, m.clock.Now()
+	return latest, nil
+}
+
+// memos are memos by a key.
+type memos[T any] struct {
+	clock clock.PassiveClock
+	fetch func(ctx context.Context, key string) ([]T, error)
+
+	mutex sync.Mutex
+	of    map[string]*memo[T]
+}
+
+func (m *memos[T]) get(ctx context.Context, key string, does func([]T) bool) ([]T, error) {
+	m.mutex.Lock()
+	one, ok := m.of[key]
+	if !ok {
+		one = newMemo(m.clock, func(ctx context.Context) ([]T, error) { return m.fetch(ctx, key) })
+		m.of[key] = one
+	}
+	m.mutex.Unlock()
+	return one.get(ctx, does)
+}
