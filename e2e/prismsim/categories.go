@@ -18,6 +18,7 @@ type categoryKey struct {
 }
 
 type categoryValue struct {
+	uuid        string // of the v4 API
 	value       string
 	description *string
 }
@@ -46,7 +47,7 @@ func (e *estate) addCategory(c Category) {
 	}
 	for _, v := range c.Values {
 		if key.value(v) == nil {
-			key.values = append(key.values, &categoryValue{value: v})
+			e.newCategoryValue(key, v)
 		}
 	}
 }
@@ -177,8 +178,7 @@ func (s *Server) putCategoryValue(r *http.Request) (int, any, error) {
 	}
 	status, value := http.StatusOK, key.value(text)
 	if value == nil {
-		status, value = http.StatusCreated, &categoryValue{value: text}
-		key.values = append(key.values, value)
+		status, value = http.StatusCreated, s.estate.newCategoryValue(key, text)
 	}
 	value.description = body.Description
 	return status, value.answer(key.name), nil

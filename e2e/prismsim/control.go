@@ -38,6 +38,7 @@ func (s *Server) control() http.Handler {
 	handle("POST /sim/vms/{uuid}/power_off", s.controlVM(s.PowerOff))
 	handle("POST /sim/vms/{uuid}/power_on", s.controlVM(s.PowerOn))
 	handle("DELETE /sim/vms/{uuid}", s.controlVM(s.DeleteVM))
+	s.v4Control(handle)
 	return mux
 }
 

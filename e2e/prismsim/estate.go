@@ -69,6 +69,9 @@ func newEstate(inv *Inventory) (*estate, error) {
 	for _, c := range inv.Categories {
 		e.addCategory(c)
 	}
+	for _, pe := range e.elements {
+		e.categorise(pe, pe.Categories)
+	}
 	return e, nil
 }
 

@@ -39,6 +39,8 @@ type PrismElement struct {
 	Memory            resource.Quantity  `json:"memory,omitempty"`
 	Hosts             []Host             `json:"hosts,omitempty"`             // default: one, "<name>-host-1"
 	StorageContainers []StorageContainer `json:"storageContainers,omitempty"` // default: one, "default"
+	// Categories are assigned to the Prism Element itself: key to values. Those that do not exist are made.
+	Categories map[string][]string `json:"categories,omitempty"`
 }
 
 // Host is a hypervisor node of a Prism Element.

@@ -20,6 +20,7 @@ func (s *Server) switchOn(m *machine) *taskError {
 			"INTERNAL_ERROR: NoHostResources: No host has enough available GPU resources for VM %s.", m.uuid)}
 	}
 	m.host, m.gpus, m.power = host, attached, powerOn
+	m.v4.switched()
 	s.estate.learn(m)
 	s.tellOn(m)
 	return nil
@@ -31,6 +32,7 @@ func (s *Server) switchOff(m *machine) {
 		return
 	}
 	m.host, m.gpus, m.power = nil, nil, powerOff
+	m.v4.switched()
 	s.tellOff(m)
 }
 

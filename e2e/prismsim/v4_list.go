@@ -37,6 +37,9 @@ func (l v4Listing) answer(r *v4Request, items []object) (*v4Answer, error) {
 	if expand := query.Get("$expand"); expand != "" && !slices.Contains(l.expands, expand) {
 		return nil, badQuery(r.namespace, "$expand with "+expand+" is not supported")
 	}
+	if apply := query.Get("$apply"); apply != "" {
+		return nil, invalidQuery("$apply", "%s is not supported by this simulation", apply)
+	}
 	total := len(items)
 	start := min(want.number*want.limit, total)
 	items = items[start:min(start+want.limit, total)]

@@ -54,6 +54,8 @@ func (s *Server) v4Routes(mux *http.ServeMux) {
 		mux.HandleFunc("OPTIONS /api/"+namespace+"/unversioned/info", s.v4Info)
 	}
 	s.v4PrismRoutes(r)
+	s.v4VMRoutes(r)
+	s.v4ClusterRoutes(r)
 }
 
 // v4Info tells the SDKs the newest version that is served, by which they choose theirs.
@@ -64,7 +66,12 @@ func (s *Server) v4Info(w http.ResponseWriter, _ *http.Request) {
 // handle adds an operation for all versions that are served. The path is relative to the version, for example
 // "ahv/config/vms/{extId}"; responseType is the type of the answer's envelope.
 func (r *v4Router) handle(method, namespace, path, responseType string, e v4Endpoint) {
-	for minor := range r.server.minor + 1 {
+	r.handleSince(0, method, namespace, path, responseType, e)
+}
+
+// handleSince adds an operation that exists since a minor version.
+func (r *v4Router) handleSince(since int, method, namespace, path, responseType string, e v4Endpoint) {
+	for minor := since; minor <= r.server.minor; minor++ {
 		pattern := method + " /api/" + namespace + "/v4." + strconv.Itoa(minor) + "/" + path
 		r.mux.HandleFunc(pattern, func(w http.ResponseWriter, plain *http.Request) {
 			plain.Body = http.MaxBytesReader(w, plain.Body, maxBody)

@@ -154,6 +154,7 @@ func (s *Server) change(m *machine, spec *vmSpec) *taskError {
 		return failed
 	}
 	m.live = *spec
+	m.v4.revision++
 	m.updated = time.Now().UTC().Truncate(time.Second)
 	if m.pending == 0 {
 		m.spec = spec.clone()

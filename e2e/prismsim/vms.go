@@ -13,6 +13,7 @@ import (
 // when its task ends.
 type machine struct {
 	uuid       string
+	bios       string // BIOS UUID: the UUID that it was made with
 	seq        int
 	element    *PrismElement
 	project    string // UUID
@@ -31,6 +32,7 @@ type machine struct {
 	host     *Host
 	gpus     []gpu               // as the hypervisor attached them
 	learned  map[string][]string // NIC UUID -> addresses that the hypervisor saw
+	v4       v4Machine
 
 	tasks []string
 	queue taskQueue
@@ -48,13 +50,7 @@ func (s *Server) createVM(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	m := &machine{
-		uuid: uuid.NewString(), seq: len(s.estate.vms), element: s.estate.elementByUUID(body.Spec.ClusterReference.UUID),
-		project: s.estate.projects[0].UUID, created: now, updated: now, state: statePending, power: powerOff,
-		learned: map[string][]string{}, calls: &callQueue{},
-	}
-	m.want(s.estate, &body)
-	s.estate.vms = append(s.estate.vms, m)
+	m := s.newMachine(&body, now)
 	wantOn := m.spec.Resources.PowerState == powerOn
 	d := s.opts.Latency.Create
 	if wantOn {
@@ -63,6 +59,19 @@ func (s *Server) createVM(r *http.Request) (int, any, error) {
 	m.pending++
 	t := s.startTask(r.Context(), m, "create_vm_intentful", d, func() *taskError { return s.finishCreate(m) })
 	return http.StatusAccepted, snapshot(m.accepted(t)), nil
+}
+
+// newMachine adds a VM that does not exist yet: its creation is wanted. The caller holds the mutex.
+func (s *Server) newMachine(body *vmIntent, now time.Time) *machine {
+	id := uuid.NewString()
+	m := &machine{
+		uuid: id, bios: id, seq: len(s.estate.vms), element: s.estate.elementByUUID(body.Spec.ClusterReference.UUID),
+		project: s.estate.projects[0].UUID, created: now, updated: now, state: statePending, power: powerOff,
+		learned: map[string][]string{}, calls: &callQueue{},
+	}
+	m.want(s.estate, body)
+	s.estate.vms = append(s.estate.vms, m)
+	return m
 }
 
 // finishCreate makes the VM. When only switching it on fails, the VM stays behind, powered off, as on AHV.
@@ -269,5 +278,6 @@ func (s *Server) outOfBand(vmUUID string, change func(*machine)) error {
 		return notFound("vm", "The VM "+vmUUID)
 	}
 	change(m)
+	m.v4.revision++
 	return nil
 }

@@ -3,6 +3,7 @@ package prismsim
 import (
 	"encoding/base64"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 // VM is a VM as a guest or a test sees it.
 type VM struct {
 	UUID           string            `json:"uuid"`
+	BIOSUUID       string            `json:"biosUUID"`
 	Name           string            `json:"name"`
 	Description    string            `json:"description,omitempty"`
 	State          string            `json:"state"`        // COMPLETE, PENDING, ERROR, DELETE_PENDING
@@ -62,7 +64,7 @@ func (m *machine) export(e *estate) VM {
 	now := m.current()
 	res := now.Resources
 	vm := VM{
-		UUID: m.uuid, Name: now.Name, Description: now.Description, State: m.state, PowerState: m.power,
+		UUID: m.uuid, BIOSUUID: m.bios, Name: now.Name, Description: now.Description, State: m.state, PowerState: m.power,
 		PrismElement: m.element.Name, Categories: maps.Clone(m.categories), Project: e.projectByUUID(m.project).Name,
 		Sockets: int(*res.NumSockets), VCPUsPerSocket: int(*res.NumVCPUsPerSocket), MemoryMiB: *res.MemorySizeMiB,
 		BootType: res.BootConfig.BootType, Created: m.created, SpecVersion: m.version,
@@ -102,7 +104,7 @@ func (m *machine) liveNICs() []nic {
 	}
 	for i := range list {
 		list[i].IPEndpoints = append([]ipEndpoint{}, list[i].IPEndpoints...)
-		for _, address := range m.learned[list[i].UUID] {
+		for _, address := range append(slices.Clone(m.learned[list[i].UUID]), m.v4.announced[list[i].UUID]...) {
 			list[i].IPEndpoints = append(list[i].IPEndpoints, ipEndpoint{IP: address, Type: "LEARNED"})
 		}
 	}
@@ -120,7 +122,7 @@ func (m *machine) answer(s *Server) entity {
 		res.GPUList = m.gpus
 	}
 	live := &vmLiveResources{
-		vmResources: &res, HypervisorType: "AHV", BIOSUUID: m.uuid,
+		vmResources: &res, HypervisorType: "AHV", BIOSUUID: m.bios,
 		GenerationUUID: deriveUUID("generation", m.uuid), ProtectionType: "UNPROTECTED",
 	}
 	if m.host != nil {

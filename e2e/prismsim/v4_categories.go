@@ -1,0 +1,175 @@
+package prismsim
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/nutanix/ntnx-api-golang-clients/prism-go-client/v4/models/prism/v4/config"
+)
+
+// categoryForbidden are the characters that keys and values must not contain; $ is only forbidden as the first one.
+const categoryForbidden = "/,!\"#%'()*+:;=?\\|[]^&"
+
+// newCategoryValue makes a value of a key. Its ID is the same for the same key and value, in every API, unless that ID is
+// taken.
+func (e *estate) newCategoryValue(key *categoryKey, value string) *categoryValue {
+	id := deriveUUID("category", key.name+"/"+value)
+	if _, taken := e.categoryByID(id); taken != nil {
+		id = uuid.NewString()
+	}
+	added := &categoryValue{uuid: id, value: value}
+	key.values = append(key.values, added)
+	return added
+}
+
+func (e *estate) categoryByID(id string) (*categoryKey, *categoryValue) {
+	for _, key := range e.categories {
+		if v := find(key.values, func(v *categoryValue) bool { return v.uuid == id }); v != nil {
+			return key, v
+		}
+	}
+	return nil, nil
+}
+
+// categoryIDs gives the IDs of a VM's categories, ordered by key.
+func (e *estate) categoryIDs(assigned map[string]string) []string {
+	ids := []string{}
+	for _, key := range e.categories {
+		if v := key.value(assigned[key.name]); v != nil {
+			ids = append(ids, v.uuid)
+		}
+	}
+	return ids
+}
+
+// elementCategoryIDs gives the IDs of the categories of a Prism Element, which may have several values of a key.
+func (e *estate) elementCategoryIDs(pe *PrismElement) []string {
+	ids := []string{}
+	for _, key := range e.categories {
+		for _, v := range key.values {
+			if slices.Contains(pe.Categories[key.name], v.value) {
+				ids = append(ids, v.uuid)
+			}
+		}
+	}
+	return ids
+}
+
+// v4Category gives a value of a key as a category. The caller holds the mutex.
+func (s *Server) v4Category(r *v4Request, key *categoryKey, v *categoryValue) object {
+	out := typed("prism.v4.config.Category", object{
+		"extId": v.uuid, "key": key.name, "value": v.value, "type": "USER", "ownerUuid": s.estate.ownerUUID,
+		"links": selfLinks(r, "config/categories/"+v.uuid),
+	})
+	if v.description != nil {
+		out["description"] = *v.description
+	}
+	if r.URL.Query().Get("$expand") == expandAssociations {
+		out["associations"] = s.associations(key, v)
+	}
+	return out
+}
+
+const expandAssociations = "associations"
+
+// associations counts what a category is assigned to.
+func (s *Server) associations(key *categoryKey, v *categoryValue) []object {
+	out := []object{}
+	for _, kind := range []struct {
+		name  string
+		count int
+	}{{"VM", len(s.estate.assigned(key.name, v.value))}, {"CLUSTER", len(s.estate.assignedElements(key.name, v.value))}} {
+		if kind.count > 0 {
+			out = append(out, typed("prism.v4.config.AssociationSummary", object{
+				"categoryId": v.uuid, "count": kind.count, "resourceType": kind.name, "resourceGroup": "ENTITY",
+			}))
+		}
+	}
+	return out
+}
+
+func (e *estate) assignedElements(key, value string) []*PrismElement {
+	var out []*PrismElement
+	for _, pe := range e.elements {
+		if slices.Contains(pe.Categories[key], value) {
+			out = append(out, pe)
+		}
+	}
+	return out
+}
+
+var categoryListing = v4Listing{
+	filters: []string{"extId", "key", "value", "type", "ownerUuid", "description"},
+	orders:  []string{"key", "value"},
+	expands: []string{expandAssociations},
+}
+
+func (s *Server) v4ListCategories(r *v4Request) (*v4Answer, error) {
+	s.mu.Lock()
+	items := []object{}
+	for _, key := range s.estate.categories {
+		for _, v := range key.values {
+			items = append(items, s.v4Category(r, key, v))
+		}
+	}
+	s.mu.Unlock()
+	return categoryListing.answer(r, items)
+}
+
+func (s *Server) v4GetCategory(r *v4Request) (*v4Answer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, v := s.estate.categoryByID(strings.ToLower(r.PathValue("extId")))
+	if v == nil {
+		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
+	}
+	return &v4Answer{data: s.v4Category(r, key, v), etag: revision(0).etag()}, nil
+}
+
+func (s *Server) v4CreateCategory(r *v4Request) (*v4Answer, error) {
+	body := config.NewCategory()
+	if err := r.decode(body); err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]string{"key": orZero(body.Key), "value": orZero(body.Value)} {
+		if text == "" || len(text) > maxCategoryName || strings.HasPrefix(text, "$") || strings.ContainsAny(text, categoryForbidden) {
+			return nil, invalidBody(name, "%q is not a category %s of at most %d allowed characters", text, name, maxCategoryName)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.estate.hasCategory(*body.Key, *body.Value) {
+		return nil, &v4Error{
+			status: http.StatusConflict, code: "CTGRS-50010", group: "ENTITY_ALREADY_EXISTS",
+			message: "Category " + *body.Key + ":" + *body.Value + " already exists.",
+		}
+	}
+	s.estate.addCategory(Category{Key: *body.Key, Values: []string{*body.Value}})
+	key := s.estate.category(*body.Key)
+	v := key.value(*body.Value)
+	v.description = body.Description
+	return &v4Answer{status: http.StatusCreated, data: s.v4Category(r, key, v), etag: revision(0).etag()}, nil
+}
+
+// v4DeleteCategory refuses a category that is assigned. A key goes with its last value.
+func (s *Server) v4DeleteCategory(r *v4Request) (*v4Answer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, v := s.estate.categoryByID(strings.ToLower(r.PathValue("extId")))
+	if v == nil {
+		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
+	}
+	if len(s.associations(key, v)) > 0 {
+		return nil, &v4Error{
+			status: http.StatusConflict, code: "CTGRS-50012", group: "CATEGORY_IN_USE",
+			message: "Category " + key.name + ":" + v.value + " cannot be deleted because it is assigned.",
+		}
+	}
+	key.values = slices.DeleteFunc(key.values, func(other *categoryValue) bool { return other == v })
+	if len(key.values) == 0 {
+		s.estate.categories = slices.DeleteFunc(s.estate.categories, func(other *categoryKey) bool { return other == key })
+	}
+	return &v4Answer{status: http.StatusNoContent}, nil
+}

@@ -1,0 +1,149 @@
+package prismsim
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// MigrateVM moves a VM that is on to another host, named by name or UUID, also to one of another Prism Element. Its NICs keep
+// their subnets and addresses.
+func (s *Server) MigrateVM(vmUUID, host string) error {
+	var refused error
+	err := s.outOfBand(vmUUID, func(m *machine) {
+		pe, to := s.estate.hostNamed(host)
+		switch {
+		case to == nil:
+			refused = fmt.Errorf("migrating VM %s: there is no host %q", vmUUID, host)
+		case m.power != powerOn:
+			refused = fmt.Errorf("migrating VM %s: it is off", vmUUID)
+		default:
+			m.element, m.host = pe, to
+			m.spec.ClusterReference, m.live.ClusterReference = s.estate.elementReference(pe), s.estate.elementReference(pe)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+func (e *estate) hostNamed(name string) (*PrismElement, *Host) {
+	for _, pe := range e.elements {
+		for i := range pe.Hosts {
+			if host := &pe.Hosts[i]; host.Name == name || host.UUID == name {
+				return pe, host
+			}
+		}
+	}
+	return nil, nil
+}
+
+// SetCustomAttributes replaces the custom attributes ("key:value") of a VM.
+func (s *Server) SetCustomAttributes(vmUUID string, attributes ...string) error {
+	return s.outOfBand(vmUUID, func(m *machine) { m.v4.attributes = slices.Clone(attributes) })
+}
+
+// ShowPowerState makes the v4 API show a power state until the VM is switched: ON, OFF, PAUSED, UNDETERMINED, or none at all
+// for "". The VM itself does not change.
+func (s *Server) ShowPowerState(vmUUID, state string) error {
+	if !slices.Contains([]string{powerOn, powerOff, "PAUSED", "UNDETERMINED", ""}, state) {
+		return fmt.Errorf("showing power state of VM %s: %q is not one of ON, OFF, PAUSED, UNDETERMINED", vmUUID, state)
+	}
+	return s.outOfBand(vmUUID, func(m *machine) { m.v4.shown = &state })
+}
+
+// LearnAddress lets the hypervisor see an address on a NIC that something in the guest announces, such as the virtual IP of
+// kube-vip. An empty NIC means the first one. The address belongs to no pool, and shows while the VM is on.
+func (s *Server) LearnAddress(vmUUID, nicUUID, address string) error {
+	return s.changeAddresses(vmUUID, nicUUID, address, func(v *v4Machine, nic string) {
+		if v.announced == nil {
+			v.announced = map[string][]string{}
+		}
+		v.announced[nic] = addAttributes(v.announced[nic], []string{address})
+	})
+}
+
+// ForgetAddress takes back what LearnAddress did.
+func (s *Server) ForgetAddress(vmUUID, nicUUID, address string) error {
+	return s.changeAddresses(vmUUID, nicUUID, address, func(v *v4Machine, nic string) {
+		v.announced[nic] = removeAttributes(v.announced[nic], []string{address})
+	})
+}
+
+// AddSecondaryAddress configures a further IPv4 address of a NIC; an empty NIC means the first one.
+func (s *Server) AddSecondaryAddress(vmUUID, nicUUID, address string) error {
+	return s.changeAddresses(vmUUID, nicUUID, address, func(v *v4Machine, nic string) {
+		if v.secondary == nil {
+			v.secondary = map[string][]string{}
+		}
+		v.secondary[nic] = addAttributes(v.secondary[nic], []string{address})
+	})
+}
+
+func (s *Server) changeAddresses(vmUUID, nicUUID, address string, change func(v *v4Machine, nic string)) error {
+	if _, err := netip.ParseAddr(address); err != nil {
+		return fmt.Errorf("changing addresses of VM %s: %w", vmUUID, err)
+	}
+	var refused error
+	err := s.outOfBand(vmUUID, func(m *machine) {
+		for _, n := range m.current().nics() {
+			if nicUUID == "" || n.UUID == nicUUID {
+				change(&m.v4, n.UUID)
+				return
+			}
+		}
+		refused = fmt.Errorf("changing addresses of VM %s: it has no NIC %q", vmUUID, nicUUID)
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// ChangeExtID gives a VM another ID, as an unplanned failover of a metro cluster does; its BIOS UUID, name, NICs and custom
+// attributes stay. An empty ID means a new one. It gives the ID that the VM has now.
+func (s *Server) ChangeExtID(vmUUID, newUUID string) (string, error) {
+	setDefault(&newUUID, uuid.NewString())
+	s.mu.Lock()
+	taken := s.estate.vmByUUID(newUUID) != nil
+	s.mu.Unlock()
+	if taken || !uuidPattern.MatchString(newUUID) {
+		return "", fmt.Errorf("changing ID of VM %s: %q is no UUID or taken", vmUUID, newUUID)
+	}
+	return newUUID, s.outOfBand(vmUUID, func(m *machine) { m.uuid = newUUID })
+}
+
+// SetPrismElementCategories replaces the categories of a Prism Element, named by name: key to values. Those that do not exist
+// are made.
+func (s *Server) SetPrismElementCategories(name string, categories map[string][]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pe := s.estate.elementByName(name)
+	if pe == nil {
+		return notFound("cluster", "The cluster "+name)
+	}
+	s.estate.categorise(pe, categories)
+	return nil
+}
+
+// categorise assigns categories to a Prism Element and makes those that are missing, in the order of their keys.
+func (e *estate) categorise(pe *PrismElement, categories map[string][]string) {
+	for _, key := range slices.Sorted(maps.Keys(categories)) {
+		e.addCategory(Category{Key: key, Values: categories[key]})
+	}
+	pe.Categories = maps.Clone(categories)
+}
+
+// CategoryID gives the ID of a category in the v4 API.
+func (s *Server) CategoryID(key, value string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.estate.category(key).value(value); v != nil {
+		return v.uuid, nil
+	}
+	return "", fmt.Errorf("finding category %s:%s: there is none", key, value)
+}

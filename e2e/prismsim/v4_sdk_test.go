@@ -1,0 +1,127 @@
+package prismsim_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	clusterapi "github.com/nutanix/ntnx-api-golang-clients/clustermgmt-go-client/v4/api"
+	clusterclient "github.com/nutanix/ntnx-api-golang-clients/clustermgmt-go-client/v4/client"
+	prismapi "github.com/nutanix/ntnx-api-golang-clients/prism-go-client/v4/api"
+	prismclient "github.com/nutanix/ntnx-api-golang-clients/prism-go-client/v4/client"
+	tasks "github.com/nutanix/ntnx-api-golang-clients/prism-go-client/v4/models/prism/v4/config"
+	vmapi "github.com/nutanix/ntnx-api-golang-clients/vmm-go-client/v4/api"
+	vmclient "github.com/nutanix/ntnx-api-golang-clients/vmm-go-client/v4/client"
+	vmm "github.com/nutanix/ntnx-api-golang-clients/vmm-go-client/v4/models/vmm/v4/ahv/config"
+
+	"github.com/capnt/capnt/e2e/prismsim"
+)
+
+// vendor is the vendor's own SDK for one server. Its clients are for one goroutine.
+type vendor struct {
+	vms        *vmapi.VmApi
+	clusters   *clusterapi.ClustersServiceApi
+	tasks      *prismapi.TasksApi
+	categories *prismapi.CategoriesApi
+}
+
+// official gives the vendor's SDK. It takes no CA, so it does not verify the certificate.
+func official(t *testing.T, s *prismsim.Server) *vendor {
+	t.Helper()
+	host, text, err := net.SplitHostPort(s.Address())
+	require.NoError(t, err)
+	port, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	v, c, p := vmclient.NewApiClient(), clusterclient.NewApiClient(), prismclient.NewApiClient()
+	v.Host, v.Port, v.Username, v.Password, v.VerifySSL, v.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
+	c.Host, c.Port, c.Username, c.Password, c.VerifySSL, c.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
+	p.Host, p.Port, p.Username, p.Password, p.VerifySSL, p.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
+	return &vendor{
+		vms: vmapi.NewVmApi(v), clusters: clusterapi.NewClustersServiceApi(c), tasks: prismapi.NewTasksApi(p), categories: prismapi.NewCategoriesApi(p),
+	}
+}
+
+// vm reads a VM with its ETag.
+func (v *vendor) vm(t *testing.T, id string) (vmm.Vm, string) {
+	t.Helper()
+	answer, err := v.vms.GetVmById(&id)
+	require.NoError(t, err)
+	vm, isVM := answer.GetData().(vmm.Vm)
+	require.True(t, isVM, "%T", answer.GetData())
+	return vm, v.vms.ApiClient.GetEtag(vm)
+}
+
+// match gives the arguments that send an ETag.
+func match(etag string) map[string]any { return map[string]any{"If-Match": &etag} }
+
+// ended polls the task of an answer to its end.
+func (v *vendor) ended(t *testing.T, data any) tasks.Task {
+	t.Helper()
+	raw, err := json.Marshal(data)
+	require.NoError(t, err)
+	var reference struct{ ExtID string }
+	require.NoError(t, json.Unmarshal(raw, &reference))
+	require.Contains(t, reference.ExtID, "ZXJnb24=:")
+	var task tasks.Task
+	require.Eventually(t, func() bool {
+		answer, err := v.tasks.GetTaskById(&reference.ExtID, nil)
+		require.NoError(t, err)
+		var isTask bool
+		task, isTask = answer.GetData().(tasks.Task)
+		require.True(t, isTask, "%T", answer.GetData())
+		return *task.Status == tasks.TASKSTATUS_SUCCEEDED || *task.Status == tasks.TASKSTATUS_FAILED
+	}, 20*time.Second, 5*time.Millisecond)
+	return task
+}
+
+// v4 sends a request without any client library and gives the status and the decoded body.
+func v4(t *testing.T, s *prismsim.Server, method, path, body string, headers ...string) (int, map[string]any) {
+	t.Helper()
+	answer, raw := request(t, s, method, "/api/"+path, body, func(r *http.Request) {
+		for _, header := range headers {
+			name, value, _ := strings.Cut(header, ": ")
+			r.Header.Set(name, value)
+		}
+	})
+	var out map[string]any
+	if raw != "" {
+		require.NoError(t, json.Unmarshal([]byte(raw), &out), raw)
+	}
+	return answer.StatusCode, out
+}
+
+// dig follows keys and list positions into a decoded body.
+func dig(t *testing.T, body any, path ...any) any {
+	t.Helper()
+	for _, step := range path {
+		switch key := step.(type) {
+		case string:
+			object, isObject := body.(map[string]any)
+			require.True(t, isObject, "%v in %v", key, body)
+			body = object[key]
+		case int:
+			list, isList := body.([]any)
+			require.True(t, isList && key < len(list), "%v in %v", key, body)
+			body = list[key]
+		}
+	}
+	return body
+}
+
+// one makes a VM without requests.
+func one(t *testing.T, s *prismsim.Server, change func(*prismsim.Fleet)) prismsim.VM {
+	t.Helper()
+	fleet := prismsim.Fleet{Count: 1, NamePrefix: "vm", PrismElement: "nutanix-cluster-1", Subnets: []string{"vm-network"}}
+	if change != nil {
+		change(&fleet)
+	}
+	vms, err := s.AddVMs(fleet)
+	require.NoError(t, err)
+	return vms[len(vms)-1]
+}

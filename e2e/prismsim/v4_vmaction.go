@@ -1,0 +1,130 @@
+package prismsim
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nutanix/ntnx-api-golang-clients/vmm-go-client/v4/models/vmm/v4/ahv/config"
+)
+
+const maxAttribute = 200 // characters of one custom attribute
+
+// v4Change finds the VM that a request changes, with its preconditions: a request ID and the current ETag.
+func (s *Server) v4Change(r *v4Request) (*machine, error) {
+	if !uuidPattern.MatchString(r.Header.Get(requestIDHeader)) {
+		return nil, &v4Error{
+			status: http.StatusBadRequest, code: "VMM-30302", group: "VM_MISSING_REQUEST_ID_HEADER",
+			message: "NTNX-Request-Id header with a UUID is required but was not passed.",
+		}
+	}
+	m, err := s.v4VM(r)
+	if err != nil {
+		return nil, err
+	}
+	return m, r.ifMatch(m.v4.revision, true, func(sent, current string) *v4Error {
+		return &v4Error{
+			status: http.StatusPreconditionFailed, code: "VMM-30303", group: "VM_ETAG_MISMATCH",
+			message: "Failed to perform the operation on the VM with UUID '" + m.uuid + "', because " + mismatchText(sent, current) + ".",
+		}
+	})
+}
+
+// v4Order starts a task on a VM, behind those that wait for it. A VM that is gone by then fails it.
+func (s *Server) v4Order(r *v4Request, m *machine, operation, description string, d time.Duration, work func() *taskError) *v4Answer {
+	id := m.uuid
+	t := s.order(r, taskOrder{
+		operation: operation, description: description, duration: d, queue: &m.queue, elements: []string{m.element.UUID},
+		entities: []TaskEntity{{UUID: id, Rel: relVM, Name: m.live.Name}},
+		work: func(*task) *taskError {
+			if !slices.Contains(s.estate.vms, m) {
+				return noSuchVM(id).fails()
+			}
+			return work()
+		},
+	})
+	m.tasks = append(m.tasks, t.UUID)
+	return taskAnswer(t)
+}
+
+func (s *Server) v4DeleteVM(r *v4Request) (*v4Answer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.v4Change(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.v4Order(r, m, "kVmDelete", "Delete VM", s.opts.Latency.Delete, func() *taskError {
+		s.remove(m)
+		return nil
+	}), nil
+}
+
+// v4Switch switches a VM on or off.
+func (s *Server) v4Switch(state string) v4Endpoint {
+	return func(r *v4Request) (*v4Answer, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		m, err := s.v4Change(r)
+		if err != nil {
+			return nil, err
+		}
+		d := s.opts.Latency.Update
+		if state == powerOn {
+			d = s.opts.Latency.PowerOn
+		}
+		return s.v4Order(r, m, "kVmSetPowerState", "Change power state of VM", d, func() *taskError {
+			if state == powerOff {
+				s.switchOff(m)
+			} else if failed := s.switchOn(m); failed != nil {
+				failed.v4 = &v4Error{code: "VMM-10000", group: "INTERNAL_ERROR", message: failed.detail}
+				return failed
+			}
+			m.spec.Resources.PowerState, m.live.Resources.PowerState = state, state
+			return nil
+		}), nil
+	}
+}
+
+func addAttributes(have, more []string) []string {
+	for _, attribute := range more {
+		if !slices.Contains(have, attribute) {
+			have = append(have, attribute)
+		}
+	}
+	return have
+}
+
+func removeAttributes(have, less []string) []string {
+	return slices.DeleteFunc(have, func(attribute string) bool { return slices.Contains(less, attribute) })
+}
+
+// v4Attributes adds or removes custom attributes.
+func (s *Server) v4Attributes(change func(have, named []string) []string) v4Endpoint {
+	return func(r *v4Request) (*v4Answer, error) {
+		body := config.NewUpdateCustomAttributesParams()
+		if err := r.decode(body); err != nil {
+			return nil, err
+		}
+		for _, attribute := range body.CustomAttributes {
+			if key, _, has := strings.Cut(attribute, ":"); !has || key == "" || len(attribute) > maxAttribute {
+				return nil, invalidBody("customAttributes", "%q is not of the form key:value", attribute)
+			}
+		}
+		if len(body.CustomAttributes) == 0 {
+			return nil, invalidBody("customAttributes", "Array is too short: must have at least 1 elements but instance has 0 elements")
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		m, err := s.v4Change(r)
+		if err != nil {
+			return nil, err
+		}
+		return s.v4Order(r, m, "kVmUpdate", "Update custom attributes of VM", s.opts.Latency.Update, func() *taskError {
+			m.v4.attributes = change(slices.Clone(m.v4.attributes), body.CustomAttributes)
+			m.v4.revision++
+			return nil
+		}), nil
+	}
+}
