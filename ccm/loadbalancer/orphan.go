@@ -1,0 +1,129 @@
+package loadbalancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/klog/v2"
+
+	"github.com/capnt/capnt/ccm/config"
+)
+
+// collector finds load balancers of this cluster whose Service is gone, and reports or deletes them.
+type collector struct {
+	*Balancer
+	// suspects were orphans in the round before.
+	suspects map[orphan]bool
+}
+
+// orphan is what one backend has of an owner that does not exist.
+type orphan struct {
+	by config.LoadBalancerType
+	Owner
+}
+
+// collect does one round. Only what has no Service in two rounds running is an orphan. A round in which something could not be
+// listed completely changes nothing.
+func (c *collector) collect(ctx context.Context) {
+	log := klog.FromContext(ctx)
+	cluster := c.Config().ClusterName
+	if cluster == "" {
+		return
+	}
+	found, err := c.ownerless(ctx, cluster)
+	if err != nil {
+		log.Error(err, "Orphaned load balancers are not looked for")
+		return
+	}
+	before := c.suspects
+	c.suspects = map[orphan]bool{}
+	left := 0
+	for _, o := range found {
+		c.suspects[o] = true
+		if before[o] && !c.handle(ctx, o) {
+			left++
+		}
+	}
+	orphanGauge.Set(float64(left))
+}
+
+// ownerless lists what is in Prism Central without a Service. Services are listed after the pieces: one that is made meanwhile
+// has none in the list.
+func (c *collector) ownerless(ctx context.Context, cluster string) ([]orphan, error) {
+	var found []orphan
+	for _, name := range c.names() {
+		owners, err := c.Backends[name].Owners(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("listing owners of load balancers of type %s: %w", name, err)
+		}
+		for _, owner := range owners {
+			if owner.Cluster == cluster && len(owner.UID) == uidLength {
+				found = append(found, orphan{name, owner})
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	alive, err := c.alive(ctx)
+	return slices.DeleteFunc(found, func(o orphan) bool { return alive.Has(o.UID) }), err
+}
+
+// errNoServices keeps an API server that answers but has lost everything from making orphans of all load balancers: a cluster
+// has at least the Service "kubernetes".
+var errNoServices = errors.New("the API server has no Service at all")
+
+// alive lists the UIDs of all Services as the API server has them now, which no cache knows.
+func (c *collector) alive(ctx context.Context) (sets.Set[types.UID], error) {
+	uids := sets.New[types.UID]()
+	for page := (metav1.ListOptions{Limit: 500}); ; {
+		services, err := c.Client.CoreV1().Services(corev1.NamespaceAll).List(ctx, page)
+		if err != nil {
+			return nil, fmt.Errorf("listing Services: %w", err)
+		}
+		for i := range services.Items {
+			uids.Insert(services.Items[i].UID)
+		}
+		if page.Continue = services.Continue; page.Continue == "" {
+			break
+		}
+	}
+	if len(uids) == 0 {
+		return nil, fmt.Errorf("listing Services: %w", errNoServices)
+	}
+	return uids, nil
+}
+
+// handle reports or deletes an orphan; gone: it is deleted. Events are on the namespace kube-system, because there is no Service.
+func (c *collector) handle(ctx context.Context, o orphan) (gone bool) {
+	log := klog.FromContext(ctx).WithValues("type", o.by, "serviceUID", o.UID)
+	place := &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: metav1.NamespaceSystem}
+	what := fmt.Sprintf("a load balancer of type %s in Prism Central, %s, belongs to a Service that does not exist any more", o.by, o.Name())
+	if c.Config().LoadBalancer.Orphans != config.OrphansDelete {
+		log.Info("Load balancer is an orphan")
+		c.reporter.report(place, o.UID, trouble{ReasonOrphaned, what + "; set loadBalancer.orphans to Delete to have such deleted"})
+		return false
+	}
+	release, err := c.locks.acquire(ctx, o.UID)
+	if err != nil {
+		return false
+	}
+	defer release()
+	if err := c.Backends[o.by].Delete(ctx, o.Owner); err != nil {
+		log.Error(err, "Orphaned load balancer is not deleted")
+		c.reporter.report(place, o.UID, trouble{ReasonOrphaned, what + "; deleting it failed: " + describe(err).message})
+		return false
+	}
+	log.Info("Orphaned load balancer is deleted")
+	c.reporter.settled(o.UID)
+	c.addresses.forget()
+	delete(c.suspects, o)
+	c.Events.Event(place, corev1.EventTypeNormal, ReasonOrphanDeleted, what+"; it is deleted")
+	return true
+}
