@@ -10,12 +10,13 @@ import (
 
 // State is the page that GET /sim/state shows.
 type State struct {
-	Username   string     `json:"username"`
-	VMs        []VM       `json:"vms"`
-	Tasks      []Task     `json:"tasks"`
-	Categories []Category `json:"categories"`
-	Faults     []Fault    `json:"faults"`
-	Requests   int        `json:"requests"`
+	Username   string       `json:"username"`
+	VMs        []VM         `json:"vms"`
+	Tasks      []Task       `json:"tasks"`
+	Categories []Category   `json:"categories"`
+	Faults     []Fault      `json:"faults"`
+	Requests   int          `json:"requests"`
+	Network    NetworkState `json:"network"`
 }
 
 // control serves what a real Prism Central does not have: looking behind the scenes and making things go wrong.
@@ -34,6 +35,8 @@ func (s *Server) control() http.Handler {
 		s.faults.Clear(r.PathValue("id"))
 		return http.StatusNoContent, nil, nil
 	})
+	handle("GET /sim/network-rules", func(*http.Request) (int, any, error) { return http.StatusOK, s.NetworkRules(), nil })
+	handle("PUT /sim/network-rules", s.putNetworkRules)
 	handle("POST /sim/images", s.postImage)
 	handle("POST /sim/vms/{uuid}/power_off", s.controlVM(s.PowerOff))
 	handle("POST /sim/vms/{uuid}/power_on", s.controlVM(s.PowerOn))
@@ -45,7 +48,7 @@ func (s *Server) control() http.Handler {
 func (s *Server) getState(*http.Request) (int, any, error) {
 	return http.StatusOK, State{
 		Username: s.opts.Username, VMs: s.VMs(), Tasks: s.Tasks(), Categories: s.Categories(),
-		Faults: s.faults.List(), Requests: len(s.Requests()),
+		Faults: s.faults.List(), Requests: len(s.Requests()), Network: s.networkState(),
 	}, nil
 }
 
@@ -149,7 +152,7 @@ func (s *Server) CategoryValues(key string) []string {
 	return nil
 }
 
-// UUID gives the UUID of an entity of the inventory by kind (cluster, subnet, image, project, host, storage_container)
+// UUID gives the UUID of an entity of the inventory by kind (cluster, subnet, vpc, image, project, host, storage_container)
 // and name, the first one when several share the name.
 func (s *Server) UUID(kind, name string) (string, error) {
 	s.mu.Lock()

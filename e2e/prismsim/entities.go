@@ -33,6 +33,10 @@ func (s *Server) records(kind string) []record {
 		for _, n := range e.subnets {
 			out = append(out, s.subnetRecord(n))
 		}
+	case "vpc": // only for Server.UUID: the v3 API of VPCs is not served
+		for _, v := range e.vpcs {
+			out = append(out, s.newRecord("vpc", v.UUID, v.Name, e.started, nil))
+		}
 	case "image":
 		for _, img := range e.images {
 			out = append(out, s.imageRecord(img))

@@ -54,6 +54,7 @@ func (s *Server) v4Routes(mux *http.ServeMux) {
 		mux.HandleFunc("OPTIONS /api/"+namespace+"/unversioned/info", s.v4Info)
 	}
 	s.v4PrismRoutes(r)
+	s.v4NetworkRoutes(r)
 	s.v4VMRoutes(r)
 	s.v4ClusterRoutes(r)
 }

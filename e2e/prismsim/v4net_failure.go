@@ -1,6 +1,9 @@
 package prismsim
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // netFailure is why an operation of the networking API failed. Its message reads "Failed to <operation> <clause> - <detail>".
 type netFailure struct{ code, clause, detail string }
@@ -9,7 +12,7 @@ type netFailure struct{ code, clause, detail string }
 const netErrorGroup = "BACKEND_SERVICE_ERROR"
 
 // Codes and clauses of failures. The first two are those of recorded answers (runs of nutanix.ansible, pull requests 1153,
-// 1206 and 1209). For the other three no record was found: their codes are far from the known ones, so that nobody takes
+// 1206 and 1209). For the others no record was found: their codes are far from the known ones, so that nobody takes
 // them for real, and a client does well to look at the words.
 const (
 	codeNetNotFound  = "NETWORKING-10060"
@@ -17,6 +20,7 @@ const (
 	codeNetInvalid   = "NETWORKING-19001"
 	codeNetConflict  = "NETWORKING-19002"
 	codeNetExhausted = "NETWORKING-19003"
+	codeNetStale     = "NETWORKING-19004" // of an If-Match that does not match; likewise
 )
 
 func netNotFound(format string, args ...any) *netFailure {
@@ -50,3 +54,14 @@ func netLimit(what string, have, more, limit int) *netFailure {
 func (f *netFailure) message(operation string) string {
 	return fmt.Sprintf("Failed to %s %s - %s", operation, f.clause, f.detail)
 }
+
+// inTask is the failure as the task of an operation reports it.
+func (f *netFailure) inTask(operation string) *v4Error {
+	return &v4Error{
+		code: f.code, group: netErrorGroup, message: f.message(operation),
+		arguments: map[string]string{"operation": operation, "errorMessage": f.detail},
+	}
+}
+
+// compact gives the words of a kind without blanks, as operations have them.
+func (k netKind) compact() string { return strings.ReplaceAll(k.word, " ", "") }

@@ -13,7 +13,8 @@ type floatingIP struct {
 	address netip.Addr
 	subnet  *network
 	target  association
-	version int
+	version revision
+	queue   taskQueue
 }
 
 // floatingIPSpec is what a request says of a floating IP.

@@ -10,7 +10,8 @@ import (
 type staticRoute struct {
 	routeSpec
 	uuid    string
-	version int
+	version revision
+	queue   taskQueue
 }
 
 // routeSpec is what a request says of a route.
@@ -73,6 +74,25 @@ func (v *privateCloud) localRoutes() []localRoute {
 	return out
 }
 
+func (v *privateCloud) localRoute(uuid string) (localRoute, bool) {
+	for _, local := range v.localRoutes() {
+		if local.uuid == uuid {
+			return local, true
+		}
+	}
+	return localRoute{}, false
+}
+
+// staticRoutes gives the static routes of all VPCs.
+func (e *estate) staticRoutes() []*staticRoute {
+	var out []*staticRoute
+	for _, v := range e.vpcs {
+		out = append(out, v.routes...)
+	}
+	return out
+}
+
+// createRoute makes a route; have is how many there are in all VPCs.
 func (v *privateCloud) createRoute(uuid string, spec routeSpec, rules NetworkRules, have int) *netFailure {
 	if failed := netLimit("routes", have, 1, rules.MaxRoutes); failed != nil {
 		return failed

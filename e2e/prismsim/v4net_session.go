@@ -14,7 +14,8 @@ type session struct {
 	vip     netip.Addr
 	vpc     *privateCloud
 	subnet  *network
-	version int
+	version revision
+	queue   taskQueue
 }
 
 // sessionSpec is what a request says of a session.
@@ -81,7 +82,7 @@ func (e *estate) updateSession(s *session, spec sessionSpec) *netFailure {
 	return nil
 }
 
-// deleteSession frees the virtual IP when no other session shares it.
+// deleteSession deletes a session unless a floating IP is associated with it.
 func (e *estate) deleteSession(s *session) *netFailure {
 	if fip := find(e.floatingIPs, func(f *floatingIP) bool { return f.target.session == s }); fip != nil {
 		if !e.rules.ReleaseFloatingIP {
@@ -90,9 +91,14 @@ func (e *estate) deleteSession(s *session) *netFailure {
 		fip.target = association{}
 		fip.version++
 	}
-	e.sessions = without(e.sessions, s)
-	e.leaveVIP(s)
+	e.dropSession(s)
 	return nil
+}
+
+// dropSession forgets a session and frees its virtual IP unless another one shares it.
+func (e *estate) dropSession(s *session) {
+	e.sessions = without(e.sessions, s)
+	e.freeVIP(s.subnet, s.vip)
 }
 
 func (e *estate) sessionByUUID(uuid string) *session {

@@ -80,9 +80,6 @@ func (s *session) clash(spec sessionSpec) (portRange, bool) {
 	return portRange{}, false
 }
 
-// leaveVIP frees the virtual IP of a session that is gone from the list.
-func (e *estate) leaveVIP(s *session) { e.freeVIP(s.subnet, s.vip) }
-
 // freeVIP frees an address unless a session still has it. A reservation stays.
 func (e *estate) freeVIP(subnet *network, vip netip.Addr) {
 	shared := find(e.sessions, func(o *session) bool { return o.subnet == subnet && o.vip == vip })

@@ -1,0 +1,165 @@
+package prismsim
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// The methods of this file change the network behind everybody's back, without a task, for tests of drift and of strangers.
+
+// AddLoadBalancerSession makes a session and gives its UUID. Used are Name, Description, VPC and Subnet (names or UUIDs),
+// Protocol, Ports, Targets and, if Static, VirtualIP.
+func (s *Server) AddLoadBalancerSession(view LoadBalancerSession) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	vpc := find(s.estate.vpcs, func(v *privateCloud) bool { return v.Name == view.VPC || v.UUID == view.VPC })
+	subnet := s.estate.subnetNamed(view.Subnet)
+	if vpc == nil || subnet == nil {
+		return "", fmt.Errorf("adding load balancer session %q: VPC %q or subnet %q does not exist", view.Name, view.VPC, view.Subnet)
+	}
+	spec := sessionSpec{
+		name: view.Name, description: view.Description, vpcUUID: vpc.UUID, protocol: view.Protocol, health: defaultHealthCheck,
+		targets: targetsOf(view.Targets), wantVIP: wantedVIP{subnetUUID: subnet.UUID, static: view.Static},
+	}
+	if view.Static {
+		spec.wantVIP.address = mustAddress(view.VirtualIP)
+		spec.wantVIP.prefixLength = spec.wantVIP.address.BitLen()
+	}
+	for _, text := range view.Ports {
+		ports, err := parsePorts(text)
+		if err != nil {
+			return "", fmt.Errorf("adding load balancer session %q: %w", view.Name, err)
+		}
+		spec.ports = append(spec.ports, ports)
+	}
+	id := uuid.NewString()
+	return id, s.estate.createSession(id, spec).asError("Add Load Balancer Session")
+}
+
+// DeleteLoadBalancerSession deletes a session, also one that a floating IP is associated with.
+func (s *Server) DeleteLoadBalancerSession(sessionUUID string) error {
+	return s.changeSessionOutOfBand(sessionUUID, func(found *session) {
+		for _, f := range s.estate.floatingIPs {
+			if f.target.session == found {
+				f.target, f.version = association{}, f.version+1
+			}
+		}
+		s.estate.dropSession(found)
+	})
+}
+
+// SetLoadBalancerTargets replaces the targets of a session by NIC and Port of those given. They are not checked.
+func (s *Server) SetLoadBalancerTargets(sessionUUID string, targets ...Target) error {
+	return s.changeSessionOutOfBand(sessionUUID, func(found *session) {
+		found.targets, found.version = targetsOf(targets), found.version+1
+	})
+}
+
+func (s *Server) changeSessionOutOfBand(sessionUUID string, change func(*session)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.estate.sessionByUUID(sessionUUID)
+	if found == nil {
+		return fmt.Errorf("changing load balancer session %s: it does not exist", sessionUUID)
+	}
+	change(found)
+	return nil
+}
+
+// ReserveIP reserves an address of a subnet (name or UUID).
+func (s *Server) ReserveIP(subnet, address, clientContext string) error {
+	return s.changeReservation(subnet, address, func(n *network, want addressSelection) *netFailure {
+		want.context = clientContext
+		_, failed := n.reserve(want, 0)
+		return failed
+	})
+}
+
+// UnreserveIP frees a reserved address of a subnet (name or UUID).
+func (s *Server) UnreserveIP(subnet, address string) error {
+	return s.changeReservation(subnet, address, func(n *network, want addressSelection) *netFailure {
+		_, failed := n.unreserve(want)
+		return failed
+	})
+}
+
+func (s *Server) changeReservation(subnet, address string, change func(*network, addressSelection) *netFailure) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.estate.subnetNamed(subnet)
+	if n == nil {
+		return fmt.Errorf("changing reservations of subnet %q: it does not exist", subnet)
+	}
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return fmt.Errorf("changing reservations of subnet %q: %w", subnet, err)
+	}
+	return change(n, addressSelection{by: selectList, addresses: []netip.Addr{a}}).asError("change reservations of subnet " + subnet)
+}
+
+// DeleteFloatingIP deletes a floating IP.
+func (s *Server) DeleteFloatingIP(floatingIPUUID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.estate.floatingIPByUUID(floatingIPUUID)
+	if found == nil {
+		return fmt.Errorf("deleting floating IP %s: it does not exist", floatingIPUUID)
+	}
+	s.estate.deleteFloatingIP(found)
+	return nil
+}
+
+// DeleteRoute deletes a static route.
+func (s *Server) DeleteRoute(routeUUID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range s.estate.vpcs {
+		if found := v.routeByUUID(routeUUID); found != nil {
+			v.routes = without(v.routes, found)
+			return nil
+		}
+	}
+	return fmt.Errorf("deleting route %s: it does not exist", routeUUID)
+}
+
+// subnetNamed finds a subnet by name or UUID.
+func (e *estate) subnetNamed(text string) *network {
+	return find(e.subnets, func(n *network) bool { return n.Name == text || n.UUID == text })
+}
+
+func targetsOf(views []Target) []sessionTarget {
+	out := make([]sessionTarget, 0, len(views))
+	for _, t := range views {
+		out = append(out, sessionTarget{nicUUID: t.NIC, port: t.Port})
+	}
+	return out
+}
+
+// parsePorts reads "80" or "80-90".
+func parsePorts(text string) (portRange, error) {
+	first, last, isRange := strings.Cut(text, "-")
+	if !isRange {
+		last = first
+	}
+	from, err := strconv.Atoi(first)
+	if err != nil {
+		return portRange{}, fmt.Errorf("reading ports %q: %w", text, err)
+	}
+	to, err := strconv.Atoi(last)
+	if err != nil {
+		return portRange{}, fmt.Errorf("reading ports %q: %w", text, err)
+	}
+	return portRange{from, to}, nil
+}
+
+// asError makes an error of a failure; it is nil without one.
+func (f *netFailure) asError(operation string) error {
+	if f == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", strings.ToLower(operation), f.inTask(operation))
+}

@@ -1,0 +1,134 @@
+package prismsim_test
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	v3 "github.com/nutanix-cloud-native/prism-go-client/v3"
+	netapi "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/api"
+	netclient "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/client"
+	commoncfg "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/common/v1/config"
+	netcfg "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
+	netref "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/prism/v4/config"
+	prismapi "github.com/nutanix/ntnx-api-golang-clients/prism-go-client/v4/api"
+	prismclient "github.com/nutanix/ntnx-api-golang-clients/prism-go-client/v4/client"
+	tasks "github.com/nutanix/ntnx-api-golang-clients/prism-go-client/v4/models/prism/v4/config"
+
+	"github.com/capnt/capnt/e2e/prismsim"
+)
+
+// fabric is a server with VPCs and the vendor's SDK as its client.
+type fabric struct {
+	t      *testing.T
+	server *prismsim.Server
+	v3     v3.Service
+
+	subnets      *netapi.SubnetsApi
+	reservations *netapi.SubnetIPReservationApi
+	vpcs         *netapi.VpcsApi
+	sessions     *netapi.LoadBalancerSessionsApi
+	floatingIPs  *netapi.FloatingIpsApi
+	tables       *netapi.RouteTablesApi
+	routes       *netapi.RoutesApi
+	tasks        *prismapi.TasksApi
+}
+
+// startFabric serves testdata/vpc.yaml.
+func startFabric(t *testing.T, rules prismsim.NetworkRules) *fabric {
+	t.Helper()
+	inventory, err := prismsim.LoadInventory("testdata/vpc.yaml")
+	require.NoError(t, err)
+	s := start(t, func(o *prismsim.Options) { o.Inventory, o.Network = inventory, rules })
+	host, text, err := net.SplitHostPort(s.Address())
+	require.NoError(t, err)
+	port, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	n, p := netclient.NewApiClient(), prismclient.NewApiClient()
+	n.Host, n.Port, n.Username, n.Password, n.VerifySSL, n.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
+	p.Host, p.Port, p.Username, p.Password, p.VerifySSL, p.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
+	return &fabric{
+		t: t, server: s, v3: connect(t, s, nil),
+		subnets: netapi.NewSubnetsApi(n), reservations: netapi.NewSubnetIPReservationApi(n), vpcs: netapi.NewVpcsApi(n),
+		sessions: netapi.NewLoadBalancerSessionsApi(n), floatingIPs: netapi.NewFloatingIpsApi(n),
+		tables: netapi.NewRouteTablesApi(n), routes: netapi.NewRoutesApi(n), tasks: prismapi.NewTasksApi(p),
+	}
+}
+
+// id gives the UUID of an entity of the inventory.
+func (f *fabric) id(kind, name string) *string { return ptr(named(f.t, f.server, kind, name)) }
+
+// vm makes a VM on a subnet and gives its UUID and that of its NIC.
+func (f *fabric) vm(subnet string) (vmUUID, nicUUID string) {
+	f.t.Helper()
+	vm := create(f.t, f.v3, onSubnet(f.t, f.server, subnet, ""))
+	return *vm.Metadata.UUID, *vm.Status.Resources.NicList[0].UUID
+}
+
+// ended waits for the task of a change and gives it.
+func (f *fabric) ended(answer *netcfg.TaskReferenceApiResponse, err error) tasks.Task {
+	f.t.Helper()
+	require.NoError(f.t, err)
+	reference, ok := answer.GetData().(netref.TaskReference)
+	require.True(f.t, ok, "%T", answer.GetData())
+	var out tasks.Task
+	require.Eventually(f.t, func() bool {
+		got, err := f.tasks.GetTaskById(reference.ExtId, nil)
+		require.NoError(f.t, err)
+		out, ok = got.GetData().(tasks.Task)
+		require.True(f.t, ok, "%T", got.GetData())
+		return *out.Status == tasks.TASKSTATUS_SUCCEEDED || *out.Status == tasks.TASKSTATUS_FAILED
+	}, 10*time.Second, 2*time.Millisecond)
+	return out
+}
+
+// done waits for the task of a change, which must succeed, and gives the UUID of what it changed.
+func (f *fabric) done(answer *netcfg.TaskReferenceApiResponse, err error) string {
+	f.t.Helper()
+	task := f.ended(answer, err)
+	require.Equal(f.t, tasks.TASKSTATUS_SUCCEEDED, *task.Status, "%v", failure(task))
+	require.Len(f.t, task.EntitiesAffected, 1)
+	return *task.EntitiesAffected[0].ExtId
+}
+
+// fails waits for the task of a change, which must fail with a code and a text.
+func (f *fabric) fails(code, text string) func(*netcfg.TaskReferenceApiResponse, error) {
+	return func(answer *netcfg.TaskReferenceApiResponse, err error) {
+		f.t.Helper()
+		task := f.ended(answer, err)
+		require.Equal(f.t, tasks.TASKSTATUS_FAILED, *task.Status)
+		assert.Equal(f.t, code, *task.ErrorMessages[0].Code)
+		assert.Equal(f.t, "BACKEND_SERVICE_ERROR", *task.ErrorMessages[0].ErrorGroup)
+		assert.Contains(f.t, *task.ErrorMessages[0].Message, text)
+		assert.Nil(f.t, task.CompletionDetails)
+	}
+}
+
+func failure(task tasks.Task) string {
+	if len(task.ErrorMessages) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s", *task.ErrorMessages[0].Code, *task.ErrorMessages[0].Message)
+}
+
+// Codes of failures. The first two are on record, the others are the simulation's own.
+const (
+	notFound  = "NETWORKING-10060"
+	inUse     = "NETWORKING-10068"
+	invalid   = "NETWORKING-19001"
+	conflict  = "NETWORKING-19002"
+	exhausted = "NETWORKING-19003"
+)
+
+// ipv4 gives an address as a client of the SDK makes it, with prefix length 32.
+func ipv4(text string) *commoncfg.IPAddress {
+	out := commoncfg.NewIPAddress()
+	out.Ipv4 = commoncfg.NewIPv4Address()
+	out.Ipv4.Value = &text
+	return out
+}
