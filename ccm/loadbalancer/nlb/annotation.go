@@ -1,0 +1,108 @@
+package nlb
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/capnt/capnt/ccm/config"
+	"github.com/capnt/capnt/ccm/loadbalancer"
+	"github.com/capnt/capnt/ccm/nutanix"
+)
+
+// readAnnotations reads what annotations and spec.loadBalancerIP say, over the defaults of the configuration.
+func (r *request) readAnnotations(service *corev1.Service, cfg config.NLB) error {
+	var err error
+	if r.address, err = readAddress(service); err != nil {
+		return err
+	}
+	r.subnet = reference{Identifier: cfg.Subnet, source: "loadBalancer.nlb.subnet"}
+	if text := service.Annotations[loadbalancer.AnnotationSubnet]; text != "" {
+		r.subnet = reference{Identifier: config.Identifier{Name: text, UUID: text}, source: "annotation " + loadbalancer.AnnotationSubnet}
+	}
+	if r.floatingIP, err = readFloatingIP(service, cfg); err != nil {
+		return err
+	}
+	if r.selector, err = readSelector(service); err != nil {
+		return err
+	}
+	r.healthCheck, err = readHealthCheck(service, cfg.HealthCheck)
+	return err
+}
+
+func readAddress(service *corev1.Service) (netip.Addr, error) {
+	source, text := "annotation "+loadbalancer.AnnotationAddress, service.Annotations[loadbalancer.AnnotationAddress]
+	if text == "" {
+		//nolint:staticcheck // deprecated, and the only way of charts that know no annotations of this provider
+		source, text = "spec.loadBalancerIP", service.Spec.LoadBalancerIP
+	}
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	address, err := netip.ParseAddr(text)
+	if err != nil || !address.Is4() {
+		return netip.Addr{}, invalid(source, text, "an IPv4 address of the subnet, such as 10.0.0.10")
+	}
+	return address, nil
+}
+
+func readFloatingIP(service *corev1.Service, cfg config.NLB) (bool, error) {
+	wanted, text := cfg.FloatingIP, service.Annotations[loadbalancer.AnnotationFloatingIP]
+	switch text {
+	case "":
+	case "true", "false":
+		wanted = text == "true"
+	default:
+		return false, invalid("annotation "+loadbalancer.AnnotationFloatingIP, text, `"true" or "false"`)
+	}
+	if wanted && cfg.ExternalSubnet == nil {
+		return false, invalid("annotation "+loadbalancer.AnnotationFloatingIP, "true",
+			`"false", because the configuration has no loadBalancer.nlb.externalSubnet that floating IPs could come from`)
+	}
+	return wanted, nil
+}
+
+func readSelector(service *corev1.Service) (labels.Selector, error) {
+	text := service.Annotations[loadbalancer.AnnotationNodeSelector]
+	selector, err := labels.Parse(text) // everything, when it is empty
+	if err != nil {
+		return nil, invalid("annotation "+loadbalancer.AnnotationNodeSelector, text,
+			"a label selector, such as pool=edge,zone!=a ("+err.Error()+")")
+	}
+	return selector, nil
+}
+
+func readHealthCheck(service *corev1.Service, defaults config.HealthCheck) (nutanix.HealthCheck, error) {
+	check := nutanix.HealthCheck(defaults)
+	for _, a := range []struct {
+		name  string
+		value *int
+	}{
+		{loadbalancer.AnnotationHealthCheckInterval, &check.IntervalSeconds},
+		{loadbalancer.AnnotationHealthCheckTimeout, &check.TimeoutSeconds},
+		{loadbalancer.AnnotationHealthCheckSuccessThreshold, &check.SuccessThreshold},
+		{loadbalancer.AnnotationHealthCheckFailureThreshold, &check.FailureThreshold},
+	} {
+		text := service.Annotations[a.name]
+		if text == "" {
+			continue
+		}
+		number, err := strconv.Atoi(text)
+		if err != nil || number < 1 || number > maxHealthCheck {
+			return nutanix.HealthCheck{}, invalid("annotation "+a.name, text, fmt.Sprintf("a whole number from 1 to %d", maxHealthCheck))
+		}
+		*a.value = number
+	}
+	return check, nil
+}
+
+// maxHealthCheck bounds seconds and counts: an hour is a mistake already. Prism Central's own bounds are not documented; what
+// it does not take becomes the Refusal PrismRefused.
+const maxHealthCheck = 3600
+
+func invalid(source, text, valid string) error {
+	return &loadbalancer.Refusal{Reason: ReasonAnnotation, Message: fmt.Sprintf("%s is %q: it must be %s", source, text, valid)}
+}

@@ -1,0 +1,238 @@
+package nlb
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/capnt/capnt/ccm/config"
+	"github.com/capnt/capnt/ccm/loadbalancer"
+	"github.com/capnt/capnt/ccm/nutanix"
+)
+
+// VMs finds the virtual machines of nodes. nutanix.API does, one request for each question.
+type VMs interface {
+	nutanix.VMs
+	nutanix.Categories
+}
+
+// Options are what a Backend needs.
+type Options struct {
+	API nutanix.API
+	// VMs defaults to API.
+	VMs    VMs
+	Config func() config.Config
+	Events record.EventRecorder
+}
+
+// Backend serves Services with network load balancers. It keeps nothing in memory.
+type Backend struct{ options Options }
+
+var _ loadbalancer.Backend = (*Backend)(nil)
+
+// New gives a Backend. It asks nothing of Prism Central.
+func New(options Options) *Backend {
+	if options.VMs == nil {
+		options.VMs = options.API
+	}
+	return &Backend{options}
+}
+
+// config gives the configuration, and refuses when it does not allow network load balancers.
+func (b *Backend) config() (config.Config, error) {
+	cfg := b.options.Config()
+	if cfg.LoadBalancer.NLB == nil {
+		return config.Config{}, &loadbalancer.Refusal{Reason: ReasonConfiguration, Retry: true,
+			Message: "network load balancers are not configured: add loadBalancer.nlb with vpc and subnet to the configuration file"}
+	}
+	return cfg, nil
+}
+
+// Ensure makes sessions, virtual IP and floating IP as the Service and the nodes want them. A Refusal beside a status is about
+// what is left out, while the rest is served.
+func (b *Backend) Ensure(ctx context.Context, service *corev1.Service, nodes []*corev1.Node) (*corev1.LoadBalancerStatus, error) {
+	cfg, err := b.config()
+	if err != nil {
+		return nil, err
+	}
+	r, err := read(service, cfg)
+	if err != nil {
+		return nil, err
+	}
+	n, err := b.network(ctx, cfg.LoadBalancer)
+	if err != nil {
+		return nil, explainAny(err)
+	}
+	w, err := b.want(ctx, service, nodes, cfg, r, n)
+	if err != nil {
+		return nil, explainAny(err)
+	}
+	p, err := b.converge(ctx, n, w)
+	if err != nil {
+		return nil, explainAny(err)
+	}
+	refused := append(r.refused, sharingRefused(service, w.owner, p)...)
+	return statusOf(cfg.LoadBalancer.NLB.IPMode, cmpAddr(p.floating, p.address), portsOf(service, refused)), partly(r.notices, refused)
+}
+
+// want resolves what the request names and finds the targets.
+func (b *Backend) want(ctx context.Context, service *corev1.Service, nodes []*corev1.Node, cfg config.Config, r request, n network,
+) (wanted, error) {
+	subnet, err := n.virtual(r.subnet)
+	if err != nil {
+		return wanted{}, err
+	}
+	external := ""
+	if r.floatingIP {
+		if external, err = n.externalUUID(*cfg.LoadBalancer.NLB); err != nil {
+			return wanted{}, err
+		}
+	}
+	nics, err := b.nics(ctx, service, nodes, *cfg.LoadBalancer.NLB, n, r)
+	if err != nil {
+		return wanted{}, err
+	}
+	return desired(r, n.vpc.UUID, subnet, external, nics)
+}
+
+// nics gives the targets of all sessions, and reports the nodes that have none.
+func (b *Backend) nics(ctx context.Context, service *corev1.Service, nodes []*corev1.Node, cfg config.NLB, n network, r request,
+) ([]string, error) {
+	nodeSubnet, err := n.nodeSubnet(cfg)
+	if err != nil {
+		return nil, err
+	}
+	nics, without, err := b.targets(ctx, n, nodeSubnet, nodes, r.selector)
+	if err != nil {
+		return nil, err
+	}
+	b.reportTargets(service, nodes, nics, without)
+	return nics, nil
+}
+
+// UpdateNodes makes the targets of the Service's sessions be those nodes. A Service that is refused now, but has sessions
+// from before, is kept in step too.
+func (b *Backend) UpdateNodes(ctx context.Context, service *corev1.Service, nodes []*corev1.Node) error {
+	cfg, err := b.config()
+	if err != nil {
+		return err
+	}
+	r := request{owner: loadbalancer.OwnerOf(cfg.ClusterName, service)}
+	if r.selector, err = readSelector(service); err != nil {
+		return err
+	}
+	r.readPorts(service)
+	n, err := b.network(ctx, cfg.LoadBalancer)
+	if err != nil {
+		return explainAny(err)
+	}
+	nics, err := b.nics(ctx, service, nodes, *cfg.LoadBalancer.NLB, n, r)
+	if err != nil {
+		return explainAny(err)
+	}
+	w, err := desired(r, n.vpc.UUID, nutanix.Subnet{}, "", nics)
+	if err != nil {
+		return err
+	}
+	return explainAny(b.updateNodes(ctx, w))
+}
+
+// Delete removes every piece of an owner: the floating IP, the sessions, and then the address.
+func (b *Backend) Delete(ctx context.Context, owner loadbalancer.Owner) error {
+	cfg, err := b.config()
+	if err != nil {
+		return err
+	}
+	n, err := b.network(ctx, cfg.LoadBalancer)
+	if err != nil {
+		return explainAny(err)
+	}
+	return explainAny(b.remove(ctx, n, owner))
+}
+
+// Status gives the floating IP, or else the virtual IP. found is true while any piece is left.
+func (b *Backend) Status(ctx context.Context, service *corev1.Service) (*corev1.LoadBalancerStatus, bool, error) {
+	cfg, err := b.config()
+	if err != nil {
+		return nil, false, err
+	}
+	n, err := b.network(ctx, cfg.LoadBalancer)
+	if err != nil {
+		return nil, false, explainAny(err)
+	}
+	f, err := b.gather(ctx, n, loadbalancer.OwnerOf(cfg.ClusterName, service))
+	if err != nil || f.isEmpty() {
+		return nil, false, explainAny(err)
+	}
+	var address netip.Addr
+	if len(f.sessions) > 0 {
+		address = f.sessions[0].VirtualIP
+		if len(f.floatingIPs) > 0 {
+			address = cmpAddr(f.floatingIPs[0].Address, address)
+		}
+	}
+	return statusOf(cfg.LoadBalancer.NLB.IPMode, address, nil), true, nil
+}
+
+// Owners lists whose pieces there are, sorted by UID.
+func (b *Backend) Owners(ctx context.Context) ([]loadbalancer.Owner, error) {
+	f, cluster, err := b.everything(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owners := sets.New[loadbalancer.Owner]()
+	for _, session := range f.sessions {
+		owner, _ := loadbalancer.ParseName(cluster, session.Name)
+		owners.Insert(owner)
+	}
+	for _, ip := range f.floatingIPs {
+		owner, _ := loadbalancer.ParseName(cluster, ip.Name)
+		owners.Insert(owner)
+	}
+	for _, r := range f.reservations {
+		owners.Insert(f.owners[r])
+	}
+	return slices.SortedFunc(slices.Values(owners.UnsortedList()), func(a, b loadbalancer.Owner) int { return cmp.Compare(a.UID, b.UID) }), nil
+}
+
+// Addresses lists every virtual IP, reserved address and floating IP of the cluster, sorted as texts.
+func (b *Backend) Addresses(ctx context.Context) ([]string, error) {
+	f, _, err := b.everything(ctx)
+	if err != nil {
+		return nil, err
+	}
+	addresses := sets.New[string]()
+	add := func(address netip.Addr) {
+		if address.IsValid() {
+			addresses.Insert(address.String())
+		}
+	}
+	for _, session := range f.sessions {
+		add(session.VirtualIP)
+	}
+	for _, ip := range f.floatingIPs {
+		add(ip.Address)
+	}
+	for _, r := range f.reservations {
+		add(r.address)
+	}
+	return sets.List(addresses), nil
+}
+
+func (b *Backend) everything(ctx context.Context) (found, string, error) {
+	cfg, err := b.config()
+	if err != nil {
+		return found{}, "", err
+	}
+	n, err := b.network(ctx, cfg.LoadBalancer)
+	if err != nil {
+		return found{}, "", explainAny(err)
+	}
+	f, err := b.gatherAll(ctx, n, cfg.ClusterName)
+	return f, cfg.ClusterName, explainAny(err)
+}

@@ -1,0 +1,24 @@
+package nlb
+
+// Reasons of Events and Refusals. The package documentation says what each means for the Service.
+const (
+	ReasonAddressFamily        = "AddressFamilyRefused"
+	ReasonSessionAffinity      = "SessionAffinityRefused"
+	ReasonSourceRanges         = "SourceRangesRefused"
+	ReasonAnnotation           = "InvalidAnnotation"
+	ReasonProtocol             = "ProtocolRefused"
+	ReasonNodePort             = "NodePortMissing"
+	ReasonSharing              = "VirtualIPSharingRefused"
+	ReasonAddressTaken         = "AddressTaken"
+	ReasonListenerTaken        = "ListenerTaken"
+	ReasonAddressesExhausted   = "AddressesExhausted"
+	ReasonSessionsExhausted    = "SessionsExhausted"
+	ReasonFloatingIPsExhausted = "FloatingIPsExhausted"
+	ReasonFloatingIPTaken      = "FloatingIPRefused"
+	ReasonForbidden            = "PrismForbidden"
+	ReasonInvalid              = "PrismRefused"
+	ReasonConfiguration        = "ConfigurationRefused"
+	// ReasonTargetMissing is an Event of a Node, ReasonNoTargets of a Service.
+	ReasonTargetMissing = "LoadBalancerTargetMissing"
+	ReasonNoTargets     = "NoLoadBalancerTargets"
+)

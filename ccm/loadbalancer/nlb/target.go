@@ -1,0 +1,115 @@
+package nlb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/capnt/capnt/ccm/nutanix"
+	"github.com/capnt/capnt/internal/providerid"
+)
+
+// skipped is a node that gets no traffic, and why.
+type skipped struct {
+	node *corev1.Node
+	why  string
+}
+
+// pick chooses the NIC of a virtual machine that gets traffic: the first in that subnet, or in the VPC if it is "".
+func pick(vm nutanix.VM, n network, nodeSubnetUUID string) (nicUUID string, ok bool) {
+	for _, nic := range vm.NICs {
+		if nic.SubnetUUID == nodeSubnetUUID || (nodeSubnetUUID == "" && n.holds(nic.SubnetUUID)) {
+			return nic.UUID, true
+		}
+	}
+	return "", false
+}
+
+// targets gives the NICs of the nodes that a selector chooses, sorted, and the nodes that have none. It fails when Prism
+// Central does not say what virtual machines there are: then the targets stay as they are.
+func (b *Backend) targets(ctx context.Context, n network, nodeSubnetUUID string, nodes []*corev1.Node, selector labels.Selector,
+) (nics []string, without []skipped, err error) {
+	chosen := slices.DeleteFunc(slices.Clone(nodes), func(node *corev1.Node) bool { return !selector.Matches(labels.Set(node.Labels)) })
+	if len(chosen) == 0 {
+		return nil, nil, nil
+	}
+	find, err := b.machines(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, node := range chosen {
+		uuid, ok := providerid.Parse(node.Spec.ProviderID)
+		if !ok {
+			without = append(without, skipped{node, fmt.Sprintf("its provider ID %q names no virtual machine", node.Spec.ProviderID)})
+			continue
+		}
+		vm, err := find(ctx, uuid)
+		if nutanix.Is(err, nutanix.NotFound) {
+			without = append(without, skipped{node, "its virtual machine " + uuid + " does not exist"})
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("asking for the virtual machine of node %s: %w", node.Name, err)
+		}
+		if nic, ok := pick(vm, n, nodeSubnetUUID); ok {
+			nics = append(nics, nic)
+		} else {
+			without = append(without, skipped{node, noNIC(vm, n, nodeSubnetUUID)})
+		}
+	}
+	slices.Sort(nics)
+	return slices.Compact(nics), without, nil
+}
+
+func noNIC(vm nutanix.VM, n network, nodeSubnetUUID string) string {
+	if nodeSubnetUUID != "" {
+		return fmt.Sprintf("its virtual machine %s has no NIC in subnet %s (loadBalancer.nlb.nodeSubnet)", vm.Name, nodeSubnetUUID)
+	}
+	return fmt.Sprintf("its virtual machine %s has no NIC in VPC %s (loadBalancer.nlb.vpc)", vm.Name, n.vpc.Name)
+}
+
+// categoryKey is the category that Cluster API's Nutanix providers give to the virtual machines of a cluster.
+const categoryKey = "KubernetesClusterName"
+
+// machines lists the virtual machines of the cluster with one list and gives a look-up in it by the UUID in provider IDs. What
+// is not in the list, because a virtual machine lacks the category, is asked for by itself.
+func (b *Backend) machines(ctx context.Context) (func(context.Context, string) (nutanix.VM, error), error) {
+	categories, err := b.options.VMs.ListCategories(ctx, categoryKey)
+	if err != nil {
+		return nil, fmt.Errorf("listing values of category %s: %w", categoryKey, err)
+	}
+	byUUID := map[string]nutanix.VM{}
+	for _, category := range categories {
+		if category.Value != b.options.Config().ClusterName {
+			continue
+		}
+		vms, err := b.options.VMs.ListVMs(ctx, nutanix.VMFilter{CategoryUUID: category.UUID})
+		if err != nil {
+			return nil, fmt.Errorf("listing virtual machines of the cluster: %w", err)
+		}
+		for _, vm := range vms {
+			byUUID[providerUUID(vm)] = vm
+		}
+	}
+	return func(ctx context.Context, uuid string) (nutanix.VM, error) {
+		if vm, ok := byUUID[uuid]; ok {
+			return vm, nil
+		}
+		return b.options.VMs.VM(ctx, uuid)
+	}, nil
+}
+
+// providerUUID is the UUID that the provider ID of the virtual machine's node has: the one in the attribute
+// "providerID:<uuid>" if there is one, as after a failover that made a new virtual machine of the same node.
+func providerUUID(vm nutanix.VM) string {
+	for _, attribute := range vm.CustomAttributes {
+		if uuid, ok := strings.CutPrefix(attribute, "providerID:"); ok {
+			return strings.ToLower(strings.TrimSpace(uuid))
+		}
+	}
+	return vm.UUID
+}
