@@ -66,12 +66,12 @@ generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC and webhoo
 ##@ Building
 
 .PHONY: build
-build: $(BIN)/capnt-manager ## Build the manager
+build: $(BIN)/capnt-manager $(BIN)/capnt-ccm ## Build the manager and the cloud controller manager
 
-.PHONY: $(BIN)/capnt-manager
-$(BIN)/capnt-manager:
-	@echo "building capnt-manager"
-	@CGO_ENABLED=0 go build -o $@ ./cmd/capnt-manager
+.PHONY: $(BIN)/capnt-manager $(BIN)/capnt-ccm
+$(BIN)/capnt-manager $(BIN)/capnt-ccm:
+	@echo "building $(notdir $@)"
+	@CGO_ENABLED=0 go build -o $@ ./cmd/$(notdir $@)
 
 .PHONY: tools
 tools: ## Build the pinned tools that tests and demo need, two at a time
