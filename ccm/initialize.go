@@ -1,0 +1,77 @@
+package ccm
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/record"
+	cloudprovider "k8s.io/cloud-provider"
+	"k8s.io/klog/v2"
+
+	"github.com/capnt/capnt/ccm/access"
+	"github.com/capnt/capnt/ccm/config"
+	"github.com/capnt/capnt/ccm/instance"
+	"github.com/capnt/capnt/ccm/loadbalancer"
+	"github.com/capnt/capnt/ccm/loadbalancer/ipam"
+	"github.com/capnt/capnt/ccm/loadbalancer/nlb"
+	"github.com/capnt/capnt/ccm/nutanix"
+)
+
+// clientName is the user agent of requests to the API server and the source of events.
+const clientName = "capnt-ccm"
+
+// Initialize makes all parts and starts the loops that are the cloud's own: the watch of the configuration and the look at
+// whether Prism Central answers. It asks nobody and waits for nothing.
+func (c *Cloud) Initialize(builder cloudprovider.ControllerClientBuilder, stop <-chan struct{}) {
+	c.stop = stop
+	ctx := c.context()
+	client := builder.ClientOrDie(clientName)
+	recorder := newRecorder(ctx, client)
+	voice := &voice{log: klog.FromContext(ctx).WithName(clientName), events: recorder, about: c.self.reference()}
+
+	c.config.OnChange(voice.configurationChanged, voice.configurationRefused)
+	go c.config.Run(ctx, configPeriod)
+
+	reach := &reach{tell: voice}
+	api := heard{API: c.client(access.New(access.Options{
+		Client: client, Config: c.config.Current, Namespace: c.self.Namespace,
+	}, stop)), reach: reach}
+	go reach.probe(ctx, api, reachPeriod)
+
+	c.wire(client, recorder, api)
+}
+
+// wire makes what is offered.
+func (c *Cloud) wire(client kubernetes.Interface, events record.EventRecorder, api nutanix.API) {
+	now := c.config.Current
+	var balancerAddresses func(context.Context) ([]string, error)
+	if balancers := now().LoadBalancer; balancers.Offered() {
+		c.balancer = loadbalancer.New(loadbalancer.Options{
+			Backends: map[config.LoadBalancerType]loadbalancer.Backend{
+				config.LoadBalancerNLB:  nlb.New(nlb.Options{API: api, Config: now, Events: events}),
+				config.LoadBalancerIPAM: ipam.New(ipam.Options{API: api, Config: now, Client: client, Events: events}),
+			},
+			Config: now, Client: client, Events: events,
+		})
+		balancerAddresses = c.balancer.Addresses
+	}
+	c.instances = instance.New(instance.Options{
+		API: api, Cache: nutanix.NewCache(api, func() time.Duration { return now().Client.CacheTTL.Duration }),
+		Config: now, Client: client, Events: events, LoadBalancerAddresses: balancerAddresses,
+	})
+}
+
+func (c *Cloud) client(entry *access.Access) *nutanix.Client {
+	return nutanix.New(nutanix.Options{Endpoint: entry.Endpoint, Limits: func() nutanix.Limits {
+		client := c.config.Current().Client
+		return nutanix.Limits{
+			Timeout: client.Timeout.Duration, TaskTimeout: client.TaskTimeout.Duration,
+			RequestsPerSecond: client.RequestsPerSecond, Burst: client.Burst,
+		}
+	}})
+}
+
+// context gives one that ends with the cloud.
+func (c *Cloud) context() context.Context { return wait.ContextForChannel(c.stop) }
