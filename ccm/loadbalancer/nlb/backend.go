@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -15,22 +16,22 @@ import (
 	"github.com/capnt/capnt/ccm/nutanix"
 )
 
-// VMs finds the virtual machines of nodes. nutanix.API does, one request for each question.
+// VMs lists virtual machines for a look-up of many nodes at once. nutanix.Cache does.
 type VMs interface {
-	nutanix.VMs
-	nutanix.Categories
+	Categories(ctx context.Context, key string) ([]nutanix.Category, error)
+	VMsOfCategory(ctx context.Context, categoryUUID string) ([]nutanix.VM, error)
 }
 
 // Options are what a Backend needs.
 type Options struct {
 	API nutanix.API
-	// VMs defaults to API.
+	// VMs defaults to a nutanix.Cache of the backend's own; sharing one with others saves lists.
 	VMs    VMs
 	Config func() config.Config
 	Events record.EventRecorder
 }
 
-// Backend serves Services with network load balancers. It keeps nothing in memory.
+// Backend serves Services with network load balancers. It remembers nothing but lists of virtual machines, for a short time.
 type Backend struct{ options Options }
 
 var _ loadbalancer.Backend = (*Backend)(nil)
@@ -38,7 +39,7 @@ var _ loadbalancer.Backend = (*Backend)(nil)
 // New gives a Backend. It asks nothing of Prism Central.
 func New(options Options) *Backend {
 	if options.VMs == nil {
-		options.VMs = options.API
+		options.VMs = nutanix.NewCache(options.API, func() time.Duration { return options.Config().Client.CacheTTL.Duration })
 	}
 	return &Backend{options}
 }

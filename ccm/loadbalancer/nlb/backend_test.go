@@ -209,17 +209,19 @@ func (w *world) mustDeleteAfter(operation string, service *corev1.Service, do fu
 func TestDriftIsRepaired(t *testing.T) {
 	service := newService(1, both, withFloatingIP)
 	for name, spoil := range map[string]func(w *world){
-		"session deleted":          func(w *world) { w.sessions = w.sessions[1:] },
-		"targets changed":          func(w *world) { w.sessions[0].Targets = nil },
-		"target port changed":      func(w *world) { w.sessions[0].Targets[0].Port = 1 },
-		"health check changed":     func(w *world) { w.sessions[0].HealthCheck.IntervalSeconds = 1 },
-		"listener changed":         func(w *world) { w.sessions[0].Port = 81 },
-		"virtual IP changed":       func(w *world) { w.sessions[0].VirtualIP = netip.MustParseAddr("10.0.0.99") },
-		"session doubled":          func(w *world) { w.sessions = append(w.sessions, doubled(w.sessions[0], w.uuid())) },
-		"floating IP deleted":      func(w *world) { w.floatingIPs = nil },
-		"floating IP led nowhere":  func(w *world) { w.floatingIPs[0].PrivateIP = netip.Addr{} },
-		"floating IP doubled":      func(w *world) { w.floatingIPs = append(w.floatingIPs, w.floatingIPs[0]); w.floatingIPs[1].UUID = "f2" },
-		"second address reserved":  func(w *world) { w.reserved[reservation{otherVIPs, six}] = loadbalancer.OwnerOf(cluster, service).Context() },
+		"session deleted":         func(w *world) { w.sessions = w.sessions[1:] },
+		"targets changed":         func(w *world) { w.sessions[0].Targets = nil },
+		"target port changed":     func(w *world) { w.sessions[0].Targets[0].Port = 1 },
+		"health check changed":    func(w *world) { w.sessions[0].HealthCheck.IntervalSeconds = 1 },
+		"listener changed":        func(w *world) { w.sessions[0].Port = 81 },
+		"virtual IP changed":      func(w *world) { w.sessions[0].VirtualIP = netip.MustParseAddr("10.0.0.99") },
+		"session doubled":         func(w *world) { w.sessions = append(w.sessions, doubled(w.sessions[0], w.uuid())) },
+		"floating IP deleted":     func(w *world) { w.floatingIPs = nil },
+		"floating IP led nowhere": func(w *world) { w.floatingIPs[0].PrivateIP = netip.Addr{} },
+		"floating IP doubled":     func(w *world) { w.floatingIPs = append(w.floatingIPs, w.floatingIPs[0]); w.floatingIPs[1].UUID = "f2" },
+		"second address reserved": func(w *world) {
+			w.reserved[reservation{otherVIPs, six}] = loadbalancer.OwnerOf(cluster, service).Context()
+		},
 		"all sessions are deleted": func(w *world) { w.sessions = nil },
 	} {
 		t.Run(name, func(t *testing.T) {

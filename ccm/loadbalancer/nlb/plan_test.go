@@ -47,7 +47,9 @@ func session(uuid string, protocol nutanix.Protocol, port, nodePort int, vip net
 	}
 }
 
-func portOf(protocol nutanix.Protocol, number int) port { return port{protocol: protocol, port: number} }
+func portOf(protocol nutanix.Protocol, number int) port {
+	return port{protocol: protocol, port: number}
+}
 
 func floating(uuid, sessionUUID string, private netip.Addr) nutanix.FloatingIP {
 	return nutanix.FloatingIP{

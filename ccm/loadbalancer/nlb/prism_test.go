@@ -355,7 +355,9 @@ func (p *prism) DeleteFloatingIP(_ context.Context, ip nutanix.FloatingIP) error
 	})
 }
 
-func listenerText(s nutanix.LoadBalancerSession) string { return fmt.Sprintf("%s %d", s.Protocol, s.Port) }
+func listenerText(s nutanix.LoadBalancerSession) string {
+	return fmt.Sprintf("%s %d", s.Protocol, s.Port)
+}
 
 // pieces is how many there are.
 func (p *prism) pieces() int { return len(p.reserved) + len(p.sessions) + len(p.floatingIPs) }

@@ -78,7 +78,7 @@ const categoryKey = "KubernetesClusterName"
 // machines lists the virtual machines of the cluster with one list and gives a look-up in it by the UUID in provider IDs. What
 // is not in the list, because a virtual machine lacks the category, is asked for by itself.
 func (b *Backend) machines(ctx context.Context) (func(context.Context, string) (nutanix.VM, error), error) {
-	categories, err := b.options.VMs.ListCategories(ctx, categoryKey)
+	categories, err := b.options.VMs.Categories(ctx, categoryKey)
 	if err != nil {
 		return nil, fmt.Errorf("listing values of category %s: %w", categoryKey, err)
 	}
@@ -87,7 +87,7 @@ func (b *Backend) machines(ctx context.Context) (func(context.Context, string) (
 		if category.Value != b.options.Config().ClusterName {
 			continue
 		}
-		vms, err := b.options.VMs.ListVMs(ctx, nutanix.VMFilter{CategoryUUID: category.UUID})
+		vms, err := b.options.VMs.VMsOfCategory(ctx, category.UUID)
 		if err != nil {
 			return nil, fmt.Errorf("listing virtual machines of the cluster: %w", err)
 		}
@@ -99,7 +99,7 @@ func (b *Backend) machines(ctx context.Context) (func(context.Context, string) (
 		if vm, ok := byUUID[uuid]; ok {
 			return vm, nil
 		}
-		return b.options.VMs.VM(ctx, uuid)
+		return b.options.API.VM(ctx, uuid)
 	}, nil
 }
 

@@ -78,7 +78,18 @@ func (w *world) addNode(i int, subnets ...string) {
 
 // backend is a new one each time: nothing is remembered between calls.
 func (w *world) backend() *Backend {
-	return New(Options{API: w.prism, Config: func() config.Config { return w.cfg }, Events: w.events})
+	return New(Options{API: w.prism, VMs: uncached{w.prism}, Config: func() config.Config { return w.cfg }, Events: w.events})
+}
+
+// uncached asks in the caller's goroutine, where the caller can be killed.
+type uncached struct{ *prism }
+
+func (u uncached) Categories(ctx context.Context, key string) ([]nutanix.Category, error) {
+	return u.ListCategories(ctx, key)
+}
+
+func (u uncached) VMsOfCategory(ctx context.Context, uuid string) ([]nutanix.VM, error) {
+	return u.ListVMs(ctx, nutanix.VMFilter{CategoryUUID: uuid})
 }
 
 func (w *world) ensure(service *corev1.Service) (*corev1.LoadBalancerStatus, error) {
