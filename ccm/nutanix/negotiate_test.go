@@ -1,0 +1,78 @@
+package nutanix_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestVersions proves which version of the API is used with which Prism Central, and that it is asked for once.
+func TestVersions(t *testing.T) {
+	tests := map[string]struct {
+		info http.HandlerFunc
+		want string
+	}{
+		"pc.2024.3":                {answer(200, `{"data":"v4.0"}`), "v4.0"},
+		"v4.1":                     {answer(200, `{"data":"v4.1"}`), "v4.1"},
+		"v4.2":                     {answer(200, `{"data":"v4.2"}`), "v4.2"},
+		"newer than the models":    {answer(200, `{"data":"v4.3"}`), "v4.2"},
+		"much newer":               {answer(200, `{"data":"v4.10"}`), "v4.2"},
+		"newer, not released":      {answer(200, `{"data":"v4.3.b1"}`), "v4.2"},
+		"a beta":                   {answer(200, `{"data":"v4.0.b1"}`), "v4.0.b1"},
+		"another major version":    {answer(200, `{"data":"v5.0"}`), "v4.2"},
+		"something else":           {answer(200, `{"data":"../../admin"}`), "v4.2"},
+		"no text":                  {answer(200, `{"data":{"version":4}}`), "v4.2"},
+		"no JSON":                  {answer(200, `v4.0`), "v4.2"},
+		"a proxy's page":           {page(200), "v4.2"},
+		"an error":                 {answer(500, `{"data":"v4.0"}`), "v4.2"},
+		"a connection that breaks": {lost, "v4.2"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newCentral(t)
+			c.on("OPTIONS", test.info)
+			c.on(vmPath, answer(200, aVM))
+			client := c.client(t, nil)
+			for range 3 {
+				_, err := client.VM(t.Context(), vmUUID)
+				require.NoError(t, err)
+			}
+			for _, one := range c.list() {
+				assert.Equal(t, "/api/vmm/"+test.want+"/ahv/config/vms/"+vmUUID, one.Path)
+			}
+			assert.Equal(t, 1, c.versions)
+		})
+	}
+}
+
+func TestVersionsOfNamespacesDiffer(t *testing.T) {
+	c := newCentral(t)
+	c.prepare()
+	c.on("OPTIONS", answer(200, `{"data":"v4.0"}`), answer(200, `{"data":"v4.1"}`))
+	client := c.client(t, nil)
+	_, err := client.ListVMs(t.Context(), filterNone)
+	require.NoError(t, err)
+	_, err = client.ListHosts(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "/api/vmm/v4.0/ahv/config/vms", c.list()[0].Path)
+	assert.Equal(t, "/api/clustermgmt/v4.1/config/hosts", c.list()[1].Path)
+}
+
+// TestManyAskForTheVersionOnce proves that requests that start together share one question.
+func TestManyAskForTheVersionOnce(t *testing.T) {
+	c := newCentral(t)
+	c.on(vmPath, answer(200, aVM))
+	client := c.client(t, nil)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			_, err := client.VM(t.Context(), vmUUID)
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	assert.Equal(t, 1, c.versions)
+}

@@ -1,0 +1,297 @@
+package nutanix_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/ccm/nutanix"
+)
+
+const (
+	vmsPath     = "GET vmm/ahv/config/vms"
+	vmPath      = "GET vmm/ahv/config/vms/" + vmUUID
+	aVM         = `{"data":{"extId":"` + vmUUID + `","name":"node-1"}}`
+	sessionPath = "networking/config/load-balancer-sessions"
+)
+
+// TestReadsAreRepeated proves what a caller of a read sees of a passing fault: nothing, when it passes soon enough.
+func TestReadsAreRepeated(t *testing.T) {
+	tests := map[string]struct {
+		answers  []http.HandlerFunc
+		requests int
+		kind     nutanix.Kind
+	}{
+		"an answer lost twice":            {[]http.HandlerFunc{lost, lost, answer(200, aVM)}, 3, ""},
+		"503, 500":                        {[]http.HandlerFunc{answer(503, `{}`), answer(500, `{}`), answer(200, aVM)}, 3, ""},
+		"429 with Retry-After":            {[]http.HandlerFunc{answer(429, `{}`, "Retry-After", "0"), answer(200, aVM)}, 2, ""},
+		"a proxy's page":                  {[]http.HandlerFunc{page(404), answer(200, aVM)}, 2, ""},
+		"a page that claims success":      {[]http.HandlerFunc{page(200), answer(200, aVM)}, 2, ""},
+		"never anything else":             {[]http.HandlerFunc{page(404)}, 3, nutanix.Unavailable},
+		"longer than is worth waiting":    {[]http.HandlerFunc{answer(503, `{}`, "Retry-After", "3600")}, 1, nutanix.Unavailable},
+		"a redirect, which is not obeyed": {[]http.HandlerFunc{answer(302, ``, "Location", "https://elsewhere.invalid/")}, 3, nutanix.Unavailable},
+		"wrong credentials":               {[]http.HandlerFunc{answer(401, `{}`)}, 1, nutanix.Unauthorized},
+		"no such VM":                      {[]http.HandlerFunc{answer(404, refusal("vmm", "VMM-30100", "VM_NOT_FOUND", "not found"))}, 1, nutanix.NotFound},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newCentral(t)
+			c.on(vmPath, test.answers...)
+			vm, err := c.client(t, nil).VM(t.Context(), vmUUID)
+			require.Equal(t, test.kind, nutanix.KindOf(err), "%v", err)
+			if test.kind == "" {
+				assert.Equal(t, "node-1", vm.Name)
+			}
+			assert.Len(t, c.list(), test.requests)
+			for _, one := range c.list() {
+				assert.Equal(t, c.list()[0].RequestID, one.RequestID)
+			}
+		})
+	}
+}
+
+func TestRetryAfterIsToldToTheCaller(t *testing.T) {
+	c := newCentral(t)
+	c.on(vmPath, answer(http.StatusServiceUnavailable, `{}`, "Retry-After", "3600"))
+	_, err := c.client(t, nil).VM(t.Context(), vmUUID)
+	var failure *nutanix.Error
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, time.Hour, failure.RetryAfter)
+	assert.Equal(t, http.StatusServiceUnavailable, failure.Status)
+}
+
+// TestWritesAreRepeatedWithTheSameIdentifier proves that a lost reply is asked for again in a way in which Prism Central can
+// know it, that other failures are not repeated, and that two calls never share an identifier.
+func TestWritesAreRepeatedWithTheSameIdentifier(t *testing.T) {
+	tests := map[string]struct {
+		first    http.HandlerFunc
+		requests int
+	}{
+		"reply lost":             {lost, 2},
+		"502":                    {page(502), 2},
+		"503":                    {answer(503, `{}`), 2},
+		"504":                    {page(504), 2},
+		"429":                    {answer(429, `{}`), 2},
+		"500 may have done half": {answer(500, `{}`), 1},
+		"a proxy's 404":          {page(404), 1},
+		"refused":                {answer(422, refusal("networking", "N-1", "", "invalid")), 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newCentral(t)
+			c.prepare()
+			c.on("DELETE "+sessionPath+"/"+sessionUUID, test.first, accepted())
+			client := c.client(t, nil)
+			err := client.DeleteLoadBalancerSession(t.Context(), ourSession())
+			assert.Equal(t, test.requests == 2, err == nil, "%v", err)
+			require.Len(t, c.list(), test.requests)
+			for _, one := range c.list() {
+				assert.Equal(t, c.list()[0].RequestID, one.RequestID)
+				assert.Equal(t, "etag-1", one.IfMatch)
+			}
+			before := c.list()[0].RequestID
+			c.forget()
+			require.NoError(t, client.DeleteLoadBalancerSession(t.Context(), ourSession()))
+			assert.NotEqual(t, before, c.list()[0].RequestID)
+		})
+	}
+}
+
+// TestTheEndOfTheContextEndsEverything proves that a hanging server, a long pause and a waiting task all give way.
+func TestTheEndOfTheContextEndsEverything(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	tests := map[string]func(*central){
+		"hanging server":  func(c *central) { c.on(vmPath, hang) },
+		"hanging version": func(c *central) { c.on("OPTIONS", hang) },
+		"pause between":   func(c *central) { c.on(vmPath, answer(503, `{}`, "Retry-After", "9")) },
+	}
+	for name, prepare := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newCentral(t)
+			prepare(c)
+			ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+			defer cancel()
+			started := time.Now()
+			_, err := c.client(t, nil).VM(ctx, vmUUID)
+			assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+			assert.Less(t, time.Since(started), 4*time.Second)
+		})
+	}
+	t.Run("the configured timeout, when the context has none", func(t *testing.T) {
+		c := newCentral(t)
+		c.on(vmPath, hang)
+		client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) { l.Timeout = 150 * time.Millisecond })
+		_, err := client.VM(t.Context(), vmUUID)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+	})
+}
+
+func TestTrust(t *testing.T) {
+	c := newCentral(t)
+	c.on(vmPath, answer(200, aVM))
+	tests := map[string]struct {
+		change func(*nutanix.Endpoint)
+		fails  string
+	}{
+		"bundle":                     {func(*nutanix.Endpoint) {}, ""},
+		"insecure":                   {func(e *nutanix.Endpoint) { e.TrustBundle, e.Insecure = nil, true }, ""},
+		"neither":                    {func(e *nutanix.Endpoint) { e.TrustBundle = nil }, "certificate"},
+		"a bundle of something else": {func(e *nutanix.Endpoint) { e.TrustBundle = []byte("-----BEGIN") }, "no certificate in PEM form"},
+		"no address":                 {func(e *nutanix.Endpoint) { e.Address = "" }, "no address"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c.forget()
+			_, err := c.client(t, func(e *nutanix.Endpoint, _ *nutanix.Limits) { test.change(e) }).VM(t.Context(), vmUUID)
+			if test.fails == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.fails)
+			assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+			assert.Empty(t, c.list())
+		})
+	}
+}
+
+// TestAuthentication proves that a session is used instead of the password, that its end is not the caller's business, and
+// that an API key stands for itself.
+func TestAuthentication(t *testing.T) {
+	c := newCentral(t)
+	var valid atomic.Value
+	valid.Store("s1")
+	c.on(vmPath, func(w http.ResponseWriter, r *http.Request) {
+		_, password, basic := r.BasicAuth()
+		cookie, err := r.Cookie("NTNX_IGW_SESSION")
+		switch {
+		case basic && password == testPassword:
+			http.SetCookie(w, &http.Cookie{Name: "NTNX_IGW_SESSION", Value: valid.Load().(string), Secure: true, HttpOnly: true}) //nolint:forcetypeassert // stored above
+			http.SetCookie(w, &http.Cookie{Name: "BALANCER", Value: "x"})
+			answer(200, aVM)(w, r)
+		case err == nil && cookie.Value == valid.Load():
+			answer(200, aVM)(w, r)
+		case r.Header.Get("X-ntnx-api-key") == testKey:
+			answer(200, aVM)(w, r)
+		default:
+			answer(401, `{}`)(w, r)
+		}
+	})
+	client := c.client(t, nil)
+	ask := func(client *nutanix.Client) []seen {
+		c.forget()
+		_, err := client.VM(t.Context(), vmUUID)
+		require.NoError(t, err)
+		return c.list()
+	}
+	assert.NotEmpty(t, ask(client)[0].Header.Get("Authorization"), "the first request has the password")
+	second := ask(client)
+	assert.Empty(t, second[0].Header.Get("Authorization"))
+	assert.Equal(t, "NTNX_IGW_SESSION=s1", second[0].Header.Get("Cookie"), "and nothing but the session")
+
+	valid.Store("s2")
+	third := ask(client)
+	require.Len(t, third, 2, "a refused session is followed by the password")
+	assert.NotEmpty(t, third[1].Header.Get("Authorization"))
+	assert.Equal(t, third[0].RequestID, third[1].RequestID)
+
+	withKey := c.client(t, func(e *nutanix.Endpoint, _ *nutanix.Limits) { e.Username, e.Password, e.APIKey = "", "", testKey })
+	for range 2 {
+		asked := ask(withKey)
+		assert.Empty(t, asked[0].Header.Get("Authorization")+asked[0].Header.Get("Cookie"))
+		assert.Equal(t, testKey, asked[0].Header.Get("X-ntnx-api-key"))
+	}
+}
+
+// TestAChangedEndpointTakesEffectAtOnce proves that another address, password or bundle needs no new client, and that
+// nothing of the old endpoint is used with the new one.
+func TestAChangedEndpointTakesEffectAtOnce(t *testing.T) {
+	one, two := newCentral(t), newCentral(t)
+	one.on(vmPath, answer(200, aVM, "Set-Cookie", "NTNX_IGW_SESSION=of-one; Secure"))
+	two.version = "v4.0"
+	two.on(vmPath, answer(200, aVM))
+	endpoint := one.endpoint(t)
+	client := nutanix.New(nutanix.Options{Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil }})
+	ask := func() {
+		_, err := client.VM(t.Context(), vmUUID)
+		require.NoError(t, err)
+	}
+	ask()
+	ask()
+	assert.Equal(t, 1, one.versions)
+	endpoint = two.endpoint(t)
+	endpoint.Password = "another"
+	ask()
+	require.Len(t, two.list(), 1)
+	assert.Equal(t, "/api/vmm/v4.0/ahv/config/vms/"+vmUUID, two.list()[0].Path)
+	assert.Empty(t, two.list()[0].Header.Get("Cookie"))
+	assert.Len(t, one.list(), 2)
+
+	reason := errors.New("no such Secret")
+	broken := nutanix.New(nutanix.Options{Endpoint: func(context.Context) (nutanix.Endpoint, error) { return nutanix.Endpoint{}, reason }})
+	_, err := broken.VM(t.Context(), vmUUID)
+	require.ErrorIs(t, err, reason)
+	assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+}
+
+func TestTheRateIsLimited(t *testing.T) {
+	c := newCentral(t)
+	c.on(vmPath, answer(200, aVM))
+	client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) {
+		l.RequestsPerSecond, l.Burst, l.Timeout = 0.01, 3, time.Second
+	})
+	for range 2 { // the first of three requests asked for the version
+		_, err := client.VM(t.Context(), vmUUID)
+		require.NoError(t, err)
+	}
+	_, err := client.VM(t.Context(), vmUUID)
+	require.ErrorContains(t, err, "rate limit")
+	assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+	assert.Len(t, c.list(), 2)
+}
+
+// TestConnectionsAreKept proves that many requests, one after another, use one connection.
+func TestConnectionsAreKept(t *testing.T) {
+	c := newCentral(t)
+	var remote atomic.Value
+	c.on(vmPath, func(w http.ResponseWriter, r *http.Request) {
+		if before := remote.Swap(r.RemoteAddr); before != nil && before != r.RemoteAddr {
+			w.WriteHeader(http.StatusTeapot)
+			_, _ = io.WriteString(w, "another connection")
+			return
+		}
+		answer(200, aVM)(w, r)
+	})
+	client := c.client(t, nil)
+	for range 5 {
+		_, err := client.VM(t.Context(), vmUUID)
+		require.NoError(t, err)
+	}
+}
+
+func TestIdentifiersThatAreNoneAreNotSent(t *testing.T) {
+	c := newCentral(t)
+	client := c.client(t, nil)
+	for _, id := range []string{"", ".", ".."} {
+		_, err := client.VM(t.Context(), id)
+		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(err))
+		_, err = client.ListRoutes(t.Context(), id)
+		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(err))
+		_, err = client.ReserveIP(t.Context(), id, netip.Addr{}, "k/uid")
+		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(err))
+		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(client.DeleteFloatingIP(t.Context(), nutanix.FloatingIP{UUID: id})))
+	}
+	c.on("GET vmm/ahv/config/vms/a/b?c", answer(200, `{"data":{"extId":"a/b?c"}}`))
+	vm, err := client.VM(t.Context(), "a/b?c")
+	require.NoError(t, err)
+	assert.Equal(t, "a/b?c", vm.UUID)
+	assert.Len(t, c.list(), 1)
+}
