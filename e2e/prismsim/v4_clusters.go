@@ -85,7 +85,9 @@ func v4ClusterNetwork() object {
 }
 
 // v4IP gives an IPv4 address where either family is allowed.
-func v4IP(text string) object { return typed("common.v1.config.IPAddress", object{"ipv4": v4Address(text)}) }
+func v4IP(text string) object {
+	return typed("common.v1.config.IPAddress", object{"ipv4": v4Address(text)})
+}
 
 var clusterListing = v4Listing{
 	filters: []string{

@@ -23,6 +23,11 @@ type v4Listing struct {
 
 // answer filters, sorts and pages items and gives the selected properties of those on the page.
 func (l v4Listing) answer(r *v4Request, items []object) (*v4Answer, error) {
+	return l.answerWith(r, items, func(item object) object { return item })
+}
+
+// answerWith does so for items that only have what can be filtered and sorted by; view gives the whole of those on the page.
+func (l v4Listing) answerWith(r *v4Request, items []object, view func(object) object) (*v4Answer, error) {
 	query := r.URL.Query()
 	want, err := readPage(query.Get("$page"), query.Get("$limit"))
 	if err != nil {
@@ -46,12 +51,15 @@ func (l v4Listing) answer(r *v4Request, items []object) (*v4Answer, error) {
 	if fault := faultOf(r.Context()); fault != nil && fault.Half {
 		items = items[:(len(items)+1)/2]
 	}
-	if names := query.Get("$select"); names != "" && names != "*" {
-		for i := range items {
-			items[i] = items[i].selected(strings.Split(strings.ReplaceAll(names, " ", ""), ","))
+	out := make([]object, 0, len(items))
+	for _, item := range items {
+		item = view(item)
+		if names := query.Get("$select"); names != "" && names != "*" {
+			item = item.selected(strings.Split(strings.ReplaceAll(names, " ", ""), ","))
 		}
+		out = append(out, item)
 	}
-	return &v4Answer{data: items, total: &total, page: want}, nil
+	return &v4Answer{data: out, total: &total, page: want}, nil
 }
 
 // readPage checks $page and $limit in the words of the schema check.

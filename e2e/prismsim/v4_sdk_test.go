@@ -76,7 +76,7 @@ func (v *vendor) ended(t *testing.T, data any) tasks.Task {
 		task, isTask = answer.GetData().(tasks.Task)
 		require.True(t, isTask, "%T", answer.GetData())
 		return *task.Status == tasks.TASKSTATUS_SUCCEEDED || *task.Status == tasks.TASKSTATUS_FAILED
-	}, 20*time.Second, 5*time.Millisecond)
+	}, waitFor, tick)
 	return task
 }
 
@@ -125,3 +125,9 @@ func one(t *testing.T, s *prismsim.Server, change func(*prismsim.Fleet)) prismsi
 	require.NoError(t, err)
 	return vms[len(vms)-1]
 }
+
+// Conditions are polled; a failing one costs waitFor.
+const (
+	waitFor = 20 * time.Second
+	tick    = 5 * time.Millisecond
+)

@@ -112,12 +112,13 @@ func atLeast(version string, release []int) bool {
 
 func (s *Server) v4ListVMs(r *v4Request) (*v4Answer, error) {
 	s.mu.Lock()
-	items := []object{}
+	defer s.mu.Unlock()
+	items, byID := []object{}, map[any]*machine{}
 	for _, m := range s.estate.vms {
 		if m.exists {
-			items = append(items, m.v4Object(s, r))
+			items = append(items, m.v4Core(s))
+			byID[m.uuid] = m
 		}
 	}
-	s.mu.Unlock()
-	return s.vmListing().answer(r, items)
+	return s.vmListing().answerWith(r, items, func(core object) object { return byID[core["extId"]].v4Object(s, r) })
 }

@@ -9,34 +9,43 @@ const vmTypes = "vmm.v4.ahv.config."
 
 func vmRef(kind, id string) object { return typed(vmTypes+kind+"Reference", object{"extId": id}) }
 
-// v4Object gives a VM as the version that was asked for shows it: projects and nicNetworkInfo since v4.1, custom attributes
-// since v4.2. The caller holds the mutex.
-func (m *machine) v4Object(s *Server, r *v4Request) object {
+// v4Core gives what VMs can be filtered and sorted by. The caller holds the mutex.
+func (m *machine) v4Core(s *Server) object {
 	now := m.current()
 	res := now.Resources
 	out := typed(vmTypes+"Vm", object{
-		"extId": m.uuid, "name": now.Name, "biosUuid": m.bios, "generationUuid": deriveUUID("generation", m.uuid),
-		"cluster": vmRef("Cluster", m.element.UUID), "createTime": v4Time(m.created), "updateTime": v4Time(m.updated),
+		"extId": m.uuid, "name": now.Name, "biosUuid": m.bios, "cluster": vmRef("Cluster", m.element.UUID),
 		"numSockets": *res.NumSockets, "numCoresPerSocket": *res.NumVCPUsPerSocket, "numThreadsPerCore": *res.NumThreadsPerCore,
 		"numNumaNodes": res.VnumaConfig.NumVnumaNodes, "memorySizeBytes": *res.MemorySizeMiB * mebibyte,
-		"hardwareClockTimezone": res.HardwareClockTimezone, "machineType": res.MachineType, "protectionType": "UNPROTECTED",
+		"hardwareClockTimezone": res.HardwareClockTimezone, "machineType": res.MachineType,
 		"isVcpuHardPinningEnabled": *res.IsVCPUHardPinned, "isCpuPassthroughEnabled": *res.EnableCPUPassthrough,
 		"isVgaConsoleEnabled": *res.VGAConsoleEnabled, "isMemoryOvercommitEnabled": false, "isGpuConsoleEnabled": false,
-		"isAgentVm": false, "isCpuHotplugEnabled": true, "isScsiControllerEnabled": true, "isBrandingEnabled": true,
-		"isLiveMigrateCapable": len(m.gpus) == 0, "isCrossClusterMigrationInProgress": false,
-		"vtpmConfig":    typed(vmTypes+"VtpmConfig", object{"isVtpmEnabled": res.VTPMConfig.Enabled}),
-		"ownershipInfo": typed(vmTypes+"OwnershipInfo", object{"owner": vmRef("Owner", s.estate.ownerUUID)}),
-		"nics":          m.v4NICs(r.minor), "links": selfLinks(r, "ahv/config/vms/"+m.uuid),
+		"isAgentVm": false, "isCpuHotplugEnabled": true, "isScsiControllerEnabled": true, "isLiveMigrateCapable": len(m.gpus) == 0,
 	})
 	m.v4Power(out)
-	if now.Description != "" {
-		out["description"] = now.Description
-	}
 	if ids := s.estate.categoryIDs(m.categories); len(ids) > 0 {
 		out["categories"] = references(vmTypes+"CategoryReference", ids...)
 	}
 	if m.host != nil {
 		out["host"] = vmRef("Host", m.host.UUID)
+	}
+	return out
+}
+
+// v4Object gives a VM as the version that was asked for shows it: projects and nicNetworkInfo since v4.1, custom attributes
+// since v4.2. The caller holds the mutex.
+func (m *machine) v4Object(s *Server, r *v4Request) object {
+	now := m.current()
+	out := m.v4Core(s)
+	maps.Copy(out, object{
+		"generationUuid": deriveUUID("generation", m.uuid), "createTime": v4Time(m.created), "updateTime": v4Time(m.updated),
+		"protectionType": "UNPROTECTED", "isBrandingEnabled": true, "isCrossClusterMigrationInProgress": false,
+		"vtpmConfig":    typed(vmTypes+"VtpmConfig", object{"isVtpmEnabled": now.Resources.VTPMConfig.Enabled}),
+		"ownershipInfo": typed(vmTypes+"OwnershipInfo", object{"owner": vmRef("Owner", s.estate.ownerUUID)}),
+		"nics":          m.v4NICs(r.minor), "links": selfLinks(r, "ahv/config/vms/"+m.uuid),
+	})
+	if now.Description != "" {
+		out["description"] = now.Description
 	}
 	if r.minor >= 1 {
 		out["project"] = vmRef("Project", m.project)

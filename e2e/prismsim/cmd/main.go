@@ -38,7 +38,7 @@ func command() *cobra.Command {
 	f := &flags{}
 	c := &cobra.Command{
 		Use:   "prismsim",
-		Short: "Serve a simulated Prism Central (v3 API) until interrupted",
+		Short: "Serve a simulated Prism Central (v3 and v4 API) until interrupted",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return f.run(c) },
 
@@ -49,11 +49,13 @@ func command() *cobra.Command {
 	set.StringVar(&f.options.Address, "listen", "127.0.0.1:9440", "loopback address and port; provider 1.9.5 needs port 9440")
 	set.StringVar(&f.options.Username, "username", "admin", "name of the one user")
 	set.StringVar(&f.options.Password, "password", "nutanix/4u", "password of the one user")
+	set.StringVar(&f.options.APIKey, "api-key", "", "key of a service account that is let in, too; empty: none")
 	set.StringVar(&f.caOut, "ca-out", filepath.Join(os.TempDir(), "prismsim-ca.pem"), "file to write the CA certificate to")
 	set.DurationVar(&f.options.Latency.Create, "latency-create", 5*time.Second, "how long creating a VM takes")
 	set.DurationVar(&f.options.Latency.Update, "latency-update", time.Second, "how long changing a VM takes")
 	set.DurationVar(&f.options.Latency.Delete, "latency-delete", 2*time.Second, "how long deleting a VM takes")
 	set.DurationVar(&f.options.Latency.PowerOn, "latency-power-on", time.Second, "added when a task switches a VM on")
+	set.DurationVar(&f.options.Latency.Network, "latency-network", time.Second, "how long changing something of the v4 networking API takes")
 	set.StringArrayVar(&f.faults, "fault", nil, `fault in force from the start: "METHOD PATH-REGEXP key[=value] ...", for example "POST /vms$ status=503 times=3"; repeatable`)
 	set.BoolVar(&f.verbose, "verbose", false, "log connection problems")
 	return c
