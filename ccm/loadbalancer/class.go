@@ -100,7 +100,7 @@ func newController(b *Balancer, factory informers.SharedInformerFactory) *contro
 		nodes:    factory.Core().V1().Nodes().Lister(),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[item](minRetry, maxRetry),
-			workqueue.TypedRateLimitingQueueConfig[item]{Name: "capnt-load-balancer"},
+			workqueue.TypedRateLimitingQueueConfig[item]{Name: "capnt-load-balancer", Clock: b.Clock},
 		),
 		served: map[string]*corev1.Service{}, targets: map[types.UID]targets{},
 	}

@@ -1,0 +1,271 @@
+package loadbalancer
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/record"
+	cloudprovider "k8s.io/cloud-provider"
+	frameworkservice "k8s.io/cloud-provider/controllers/service"
+	servicehelper "k8s.io/cloud-provider/service/helpers"
+	"k8s.io/component-base/metrics/prometheus/controllers"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/capnt/capnt/ccm/config"
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+// deadline is how long a test waits for what happens beside it.
+const deadline = 30 * time.Second
+
+// server is the API server of all tests here.
+var server *kubernetes.Clientset
+
+func TestMain(m *testing.M) { os.Exit(serve(m)) }
+
+func serve(m *testing.M) int {
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory: filepath.Join(toolbox.Dir(), "bin"), ControlPlaneStartTimeout: 2 * time.Minute,
+	}
+	rest, err := environment.Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "starting the API server (are the tools built? run `make tools`):", err)
+		return 1
+	}
+	rest.QPS, rest.Burst = -1, -1
+	server = kubernetes.NewForConfigOrDie(rest)
+	code := m.Run()
+	if err := environment.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stopping the API server:", err)
+		return 1
+	}
+	return code
+}
+
+// plane is the world of one test: a namespace, scripted backends, and the Balancer beside the framework's controller or not.
+type plane struct {
+	*testing.T
+	nlb, ipam *scripted
+	events    *eventLog
+	namespace string
+
+	mu      sync.Mutex
+	current config.Config
+	stop    func()
+	// balancer is the running one.
+	balancer *Balancer
+}
+
+func newPlane(t *testing.T) *plane {
+	p := &plane{T: t, nlb: newScripted("10.1.0."), ipam: newScripted("10.2.0."), events: &eventLog{}, current: bothTypes(), stop: func() {}}
+	// Long enough that nothing is repaired unless a test wants it.
+	p.current.LoadBalancer.RepairPeriod.Duration = time.Hour
+	namespace, err := server.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	p.namespace = namespace.Name
+	t.Cleanup(p.clear)
+	return p
+}
+
+// clear removes what other tests would see.
+func (p *plane) clear() {
+	p.stop()
+	ctx := context.Background()
+	services, err := server.CoreV1().Services(p.namespace).List(ctx, metav1.ListOptions{})
+	require.NoError(p, err)
+	for _, s := range services.Items {
+		_, err := server.CoreV1().Services(p.namespace).Patch(ctx, s.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		require.NoError(p, err)
+		require.NoError(p, ignoreNotFound(server.CoreV1().Services(p.namespace).Delete(ctx, s.Name, metav1.DeleteOptions{})))
+	}
+	require.NoError(p, server.CoreV1().Nodes().DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func (p *plane) config() config.Config {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current
+}
+
+// reload changes the configuration as a reload does.
+func (p *plane) reload(change func(*config.LoadBalancer)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(&p.current.LoadBalancer)
+}
+
+// start runs a Balancer, with the framework's service controller or without, until the test ends or stop is called.
+func (p *plane) start(framework bool) {
+	p.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	balancer := New(Options{
+		Backends: map[config.LoadBalancerType]Backend{config.LoadBalancerNLB: p.nlb, config.LoadBalancerIPAM: handing{p.ipam}},
+		Config:   p.config, Client: server, Events: p.events,
+	})
+	p.balancer = balancer
+	factory := informers.NewSharedInformerFactory(server, 0)
+	var group sync.WaitGroup
+	if framework {
+		controller, err := frameworkservice.New(cloud{balancer: balancer}, server, factory.Core().V1().Services(), factory.Core().V1().Nodes(), "", nil)
+		require.NoError(p, err)
+		group.Go(func() { controller.Run(ctx, 2, controllers.NewControllerManagerMetrics("test")) })
+	}
+	group.Go(func() { balancer.Run(ctx, factory) })
+	p.stop = sync.OnceFunc(func() {
+		cancel()
+		group.Wait()
+		factory.Shutdown()
+	})
+}
+
+// cloud is a cloud provider with load balancers only.
+type cloud struct {
+	cloudprovider.Interface
+	balancer cloudprovider.LoadBalancer
+}
+
+func (c cloud) LoadBalancer() (cloudprovider.LoadBalancer, bool) { return c.balancer, true }
+func (c cloud) ProviderName() string                             { return "nutanix" }
+
+// create creates a Service of type LoadBalancer; class "" is none.
+func (p *plane) create(name, class string) *corev1.Service {
+	p.Helper()
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: name},
+		Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		},
+	}
+	if class != "" {
+		service.Spec.LoadBalancerClass = &class
+	}
+	service, err := server.CoreV1().Services(p.namespace).Create(p.Context(), service, metav1.CreateOptions{})
+	require.NoError(p, err)
+	return service
+}
+
+// read reads a Service; nil: it is gone.
+func (p *plane) read(service *corev1.Service) *corev1.Service {
+	p.Helper()
+	now, err := server.CoreV1().Services(p.namespace).Get(context.Background(), service.Name, metav1.GetOptions{})
+	require.NoError(p, ignoreNotFound(err))
+	if err != nil || now.UID != service.UID {
+		return nil
+	}
+	return now
+}
+
+// patch changes a Service as a person does, with a JSON merge patch.
+func (p *plane) patch(service *corev1.Service, patch string, subresources ...string) {
+	p.Helper()
+	_, err := server.CoreV1().Services(p.namespace).Patch(p.Context(), service.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, subresources...)
+	require.NoError(p, err)
+}
+
+func (p *plane) delete(service *corev1.Service) {
+	p.Helper()
+	require.NoError(p, server.CoreV1().Services(p.namespace).Delete(p.Context(), service.Name, metav1.DeleteOptions{}))
+}
+
+// node creates a node.
+func (p *plane) node(name string) *corev1.Node {
+	p.Helper()
+	node, err := server.CoreV1().Nodes().Create(p.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	require.NoError(p, err)
+	return node
+}
+
+// eventually waits until something is so.
+func (p *plane) eventually(what string, so func() bool) {
+	p.Helper()
+	require.Eventually(p, so, deadline, 10*time.Millisecond, what)
+}
+
+// served waits until the Service has a load balancer of that backend, a finalizer and, unless it is not to have one, its status.
+func (p *plane) served(service *corev1.Service, by *scripted) string {
+	p.Helper()
+	var address string
+	p.eventually("served", func() bool {
+		address, _ = by.has(service)
+		now := p.read(service)
+		published := by == p.ipam || len(now.Status.LoadBalancer.Ingress) == 1 && now.Status.LoadBalancer.Ingress[0].IP == address
+		return address != "" && servicehelper.HasLBFinalizer(now) && published
+	})
+	return address
+}
+
+// gone waits until no backend has anything of the Service.
+func (p *plane) gone(service *corev1.Service) {
+	p.Helper()
+	p.eventually("no piece is left", func() bool {
+		one, _ := p.nlb.has(service)
+		other, _ := p.ipam.has(service)
+		return one == "" && other == ""
+	})
+}
+
+// targeted waits until these are the targets.
+func (p *plane) targeted(service *corev1.Service, names ...string) {
+	p.Helper()
+	var targets []string
+	if !assert.Eventually(p, func() bool {
+		_, targets = p.nlb.has(service)
+		return slices.Equal(targets, names)
+	}, deadline, 10*time.Millisecond) {
+		require.Equal(p, names, targets)
+	}
+}
+
+// eventLog keeps events as "<type> <reason> <message>".
+type eventLog struct {
+	record.EventRecorder
+	mu   sync.Mutex
+	told []string
+}
+
+func (l *eventLog) Event(_ runtime.Object, kind, reason, message string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = append(l.told, kind+" "+reason+" "+message)
+}
+
+func (l *eventLog) Eventf(object runtime.Object, kind, reason, format string, arguments ...any) {
+	l.Event(object, kind, reason, fmt.Sprintf(format, arguments...))
+}
+
+// count counts events of that reason.
+func (l *eventLog) count(reason string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	count := 0
+	for _, event := range l.told {
+		if strings.Fields(event)[1] == reason {
+			count++
+		}
+	}
+	return count
+}
