@@ -1,0 +1,327 @@
+package nlb
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/capnt/capnt/ccm/config"
+	"github.com/capnt/capnt/ccm/loadbalancer"
+	"github.com/capnt/capnt/ccm/nutanix"
+	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/internal/providerid"
+)
+
+const inventory = `
+prismElements: [{name: pe}]
+categories: [{key: KubernetesClusterName, values: [prod]}]
+vpcs: [{name: vpc, externalSubnets: [internet]}]
+subnets:
+- {name: vips, type: OVERLAY, vpc: vpc, cidr: 127.70.1.0/24, ipam: true, pools: [127.70.1.10-127.70.1.13]}
+- {name: more-vips, type: OVERLAY, vpc: vpc, cidr: 127.70.2.0/24, ipam: true, pools: [127.70.2.10-127.70.2.13]}
+- {name: nodes, type: OVERLAY, vpc: vpc, cidr: 127.70.3.0/24, ipam: true, pools: [127.70.3.10-127.70.3.19]}
+- {name: internet, prismElement: pe, vlanID: 9, cidr: 127.70.9.0/24, ipam: true, pools: [127.70.9.10-127.70.9.13], external: true}
+`
+
+// central is a simulated Prism Central, with the product's client and nodes that are virtual machines in it.
+type central struct {
+	t      *testing.T
+	server *prismsim.Server
+	client *nutanix.Client
+	nodes  []*corev1.Node
+	vms    []prismsim.VM
+	// killed is the change that kills its caller, after it was made: the first is 1, 0 is none. Killed before one is the same
+	// as killed after the one before.
+	killed int
+}
+
+func startCentral(t *testing.T) *central {
+	t.Parallel() // most of the time is waiting for tasks
+	known, err := prismsim.ParseInventory([]byte(inventory))
+	require.NoError(t, err)
+	server, err := prismsim.New(prismsim.Options{Inventory: known, Password: "secret"})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	require.NoError(t, server.Start(context.Background()))
+	c := &central{t: t, server: server}
+	c.vms, err = server.AddVMs(prismsim.Fleet{
+		Count: 2, NamePrefix: "node", PrismElement: "pe", Subnets: []string{"nodes"}, Categories: map[string]string{categoryKey: cluster},
+	})
+	require.NoError(t, err)
+	for _, vm := range c.vms {
+		c.nodes = append(c.nodes, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: vm.Name}, Spec: corev1.NodeSpec{ProviderID: providerid.Format(vm.UUID)}})
+	}
+	host, portText, err := net.SplitHostPort(server.Address())
+	require.NoError(t, err)
+	port, err := strconv.Atoi(portText)
+	require.NoError(t, err)
+	endpoint := nutanix.Endpoint{Address: host, Port: port, TrustBundle: server.CABundle(), Username: server.Username(), Password: "secret"}
+	c.client = nutanix.New(nutanix.Options{
+		Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil },
+		Limits:   func() nutanix.Limits { return nutanix.Limits{RequestsPerSecond: 1000, Burst: 1000} },
+	})
+	return c
+}
+
+func (c *central) backend() *Backend {
+	external := named("internet")
+	cfg := config.Config{ClusterName: cluster, LoadBalancer: config.LoadBalancer{NLB: &config.NLB{
+		VPC: named("vpc"), Subnet: named("vips"), ExternalSubnet: &external,
+		HealthCheck: config.HealthCheck{IntervalSeconds: 10, TimeoutSeconds: 5, SuccessThreshold: 3, FailureThreshold: 3},
+	}}}
+	return New(Options{API: &killing{API: c.client, central: c}, Config: func() config.Config { return cfg }, Events: record.NewFakeRecorder(100)})
+}
+
+// killing kills its caller at a change.
+type killing struct {
+	nutanix.API
+	central *central
+}
+
+func changed[T any](k *killing, do func() (T, error)) (T, error) {
+	result, err := do()
+	k.central.killed--
+	if k.central.killed == 0 {
+		panic(errKilled)
+	}
+	return result, err
+}
+
+func changedOnly(k *killing, do func() error) error {
+	_, err := changed(k, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
+func (k *killing) ReserveIP(ctx context.Context, subnet string, address netip.Addr, owner string) (netip.Addr, error) {
+	return changed(k, func() (netip.Addr, error) { return k.API.ReserveIP(ctx, subnet, address, owner) })
+}
+
+func (k *killing) UnreserveIPs(ctx context.Context, subnet string, addresses ...netip.Addr) error {
+	return changedOnly(k, func() error { return k.API.UnreserveIPs(ctx, subnet, addresses...) })
+}
+
+func (k *killing) CreateLoadBalancerSession(ctx context.Context, s nutanix.LoadBalancerSession) (nutanix.LoadBalancerSession, error) {
+	return changed(k, func() (nutanix.LoadBalancerSession, error) { return k.API.CreateLoadBalancerSession(ctx, s) })
+}
+
+func (k *killing) UpdateLoadBalancerSession(ctx context.Context, s nutanix.LoadBalancerSession) error {
+	return changedOnly(k, func() error { return k.API.UpdateLoadBalancerSession(ctx, s) })
+}
+
+func (k *killing) DeleteLoadBalancerSession(ctx context.Context, s nutanix.LoadBalancerSession) error {
+	return changedOnly(k, func() error { return k.API.DeleteLoadBalancerSession(ctx, s) })
+}
+
+func (k *killing) CreateFloatingIP(ctx context.Context, ip nutanix.FloatingIP) (nutanix.FloatingIP, error) {
+	return changed(k, func() (nutanix.FloatingIP, error) { return k.API.CreateFloatingIP(ctx, ip) })
+}
+
+func (k *killing) UpdateFloatingIP(ctx context.Context, ip nutanix.FloatingIP) error {
+	return changedOnly(k, func() error { return k.API.UpdateFloatingIP(ctx, ip) })
+}
+
+func (k *killing) DeleteFloatingIP(ctx context.Context, ip nutanix.FloatingIP) error {
+	return changedOnly(k, func() error { return k.API.DeleteFloatingIP(ctx, ip) })
+}
+
+// change makes the Service be as it says; nil deletes it.
+func (c *central) change(to *corev1.Service) error {
+	return attempt(func() error {
+		if to == nil {
+			return c.backend().Delete(context.Background(), loadbalancer.OwnerOf(cluster, newService(1)))
+		}
+		_, err := c.backend().Ensure(context.Background(), to, c.nodes)
+		return err
+	})
+}
+
+// picture is what clients made, without UUIDs.
+func (c *central) picture() []string {
+	var lines []string
+	for _, r := range c.server.ReservedIPs("") {
+		lines = append(lines, fmt.Sprintf("reserved %s by %s", r.Address, r.ClientContext))
+	}
+	names := map[string]string{"": ""}
+	for _, s := range c.server.LoadBalancerSessions() {
+		names[s.UUID] = s.Name
+		var targets []string
+		for _, target := range s.Targets {
+			at := slices.IndexFunc(c.vms, func(vm prismsim.VM) bool { return vm.UUID == target.VM })
+			targets = append(targets, fmt.Sprintf("%s:%d", c.vms[at].Name, target.Port))
+		}
+		slices.Sort(targets)
+		lines = append(lines, fmt.Sprintf("session %s %s %s:%s static %t to %v", s.Name, s.Protocol, s.VirtualIP, s.Ports, s.Static, targets))
+	}
+	for _, ip := range c.server.FloatingIPs() {
+		lines = append(lines, fmt.Sprintf("floating IP %s to %s session %q", ip.Name, ip.PrivateIP, names[ip.Session]))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func TestPrismSimKilledAtEveryChange(t *testing.T) {
+	for _, title := range []string{"create with TCP, UDP, floating IP", "delete", "protocol changed", "subnet changed"} {
+		t.Run(title, func(t *testing.T) {
+			c := startCentral(t)
+			from, to := changes[title].from, changes[title].to
+			reset := func() {
+				c.killed = 0
+				require.NoError(t, c.change(nil))
+				require.Empty(t, c.picture(), "nothing is left after a deletion")
+				if from != nil {
+					require.NoError(t, c.change(from))
+				}
+			}
+			reset()
+			require.NoError(t, c.change(to))
+			want := c.picture()
+			for at := 1; ; at++ {
+				reset()
+				c.killed = at
+				if err := c.change(to); err == nil {
+					require.Greater(t, at, 3, "there were changes to be killed at")
+					assert.Equal(t, want, c.picture())
+					reset()
+					return
+				}
+				c.killed = 0
+				require.NoError(t, c.change(to))
+				assert.Equal(t, want, c.picture(), "killed after change %d", at)
+			}
+		})
+	}
+}
+
+func TestPrismSimLostRepliesMakeNothingTwice(t *testing.T) {
+	c := startCentral(t)
+	service := newService(1, both, withFloatingIP)
+	require.NoError(t, c.change(service))
+	want := c.picture()
+	require.NoError(t, c.change(nil))
+	for _, path := range []string{"reserve$", "load-balancer-sessions$", "floating-ips$"} {
+		for _, lost := range []prismsim.Fault{{DropReply: true}, {Status: 503}, {TaskError: "internal error", AfterWork: true}} {
+			lost.Method, lost.Path, lost.Times = "POST", path, 1
+			_, err := c.server.Faults().Set(lost)
+			require.NoError(t, err)
+			if err := c.change(service); err != nil {
+				require.NoError(t, c.change(service), "the next try succeeds")
+			}
+			assert.Equal(t, want, c.picture(), "%s %+v", path, lost)
+			c.server.Faults().Clear()
+			require.NoError(t, c.change(nil))
+			require.Empty(t, c.picture())
+		}
+	}
+}
+
+func TestPrismSimSharesNoVirtualIP(t *testing.T) {
+	c := startCentral(t)
+	c.server.SetNetworkRules(prismsim.NetworkRules{ExclusiveVIP: true})
+	status, err := c.backend().Ensure(context.Background(), newService(1, both, withFloatingIP), c.nodes)
+	assert.Equal(t, ReasonSharing, refusalOf(t, err).Reason)
+	assert.Equal(t, c.server.FloatingIPs()[0].Address, status.Ingress[0].IP)
+	require.Len(t, status.Ingress[0].Ports, 2)
+	assert.Len(t, c.server.LoadBalancerSessions(), 1)
+	require.NoError(t, c.change(newService(1, withPorts(tcp(81, 30081)))), "another port takes the place of the one")
+	require.NoError(t, c.change(nil))
+	assert.Empty(t, c.picture())
+}
+
+func TestPrismSimRefusals(t *testing.T) {
+	c := startCentral(t)
+	other := newService(2, withAddress("127.70.1.11"))
+	_, err := c.backend().Ensure(context.Background(), other, c.nodes)
+	require.NoError(t, err)
+	require.NoError(t, c.server.ReserveIP("vips", "127.70.1.12", "somebody"))
+	vms, err := c.server.AddVMs(prismsim.Fleet{Count: 1, NamePrefix: "stranger", PrismElement: "pe", Subnets: []string{"more-vips"}})
+	require.NoError(t, err)
+	require.Len(t, vms, 1)
+	for title, tc := range map[string]struct {
+		rules        prismsim.NetworkRules
+		service      *corev1.Service
+		reason, says string
+	}{
+		"address of another Service":  {prismsim.NetworkRules{}, newService(1, withAddress("127.70.1.11")), ReasonAddressTaken, "by another Service of this cluster"},
+		"address of somebody else":    {prismsim.NetworkRules{}, newService(1, withAddress("127.70.1.12")), ReasonAddressTaken, `by "somebody"`},
+		"address of a VM":             {prismsim.NetworkRules{}, newService(1, withSubnet("more-vips"), withAddress("127.70.2.10")), ReasonAddressTaken, "a virtual machine"},
+		"address that nobody may use": {prismsim.NetworkRules{}, newService(1, withAddress("127.70.1.0")), ReasonInvalid, "127.70.1.0"},
+		"no more reservations":        {prismsim.NetworkRules{MaxReservedIPs: 1}, newService(1), ReasonAddressesExhausted, "subnet vips"},
+		"no more sessions":            {prismsim.NetworkRules{MaxLoadBalancerSessions: 1}, newService(1), ReasonSessionsExhausted, "raise the limit"},
+		"no more floating IPs":        {prismsim.NetworkRules{MaxFloatingIPs: 1}, newService(1, withFloatingIP), ReasonFloatingIPsExhausted, "free one"},
+	} {
+		if tc.rules.MaxFloatingIPs == 1 {
+			_, err := c.backend().Ensure(context.Background(), newService(2, withAddress("127.70.1.11"), withFloatingIP), c.nodes)
+			require.NoError(t, err)
+		}
+		c.server.SetNetworkRules(tc.rules)
+		refusal := refusalOf(t, c.change(tc.service))
+		assert.Equal(t, tc.reason, refusal.Reason, title)
+		assert.Contains(t, refusal.Message, tc.says, title)
+		assert.True(t, refusal.Retry, title)
+		c.server.SetNetworkRules(prismsim.NetworkRules{})
+		require.NoError(t, c.change(nil), title)
+		for _, line := range c.picture() {
+			assert.NotContains(t, line, string(newService(1).UID), title)
+		}
+	}
+}
+
+func TestPrismSimDriftIsRepaired(t *testing.T) {
+	c := startCentral(t)
+	service := newService(1, both, withFloatingIP)
+	require.NoError(t, c.change(service))
+	want := c.picture()
+	first := func() prismsim.LoadBalancerSession { return c.server.LoadBalancerSessions()[0] }
+	for title, spoil := range map[string]func() error{
+		"session deleted": func() error { return c.server.DeleteLoadBalancerSession(first().UUID) },
+		"targets changed": func() error { return c.server.SetLoadBalancerTargets(first().UUID) },
+		"reservation added": func() error {
+			return c.server.ReserveIP("more-vips", "127.70.2.12", loadbalancer.OwnerOf(cluster, service).Context())
+		},
+		"floating IP deleted": func() error { return c.server.DeleteFloatingIP(c.server.FloatingIPs()[0].UUID) },
+	} {
+		require.NoError(t, spoil(), title)
+		require.NotEqual(t, want, c.picture(), title)
+		require.NoError(t, c.change(service), title)
+		assert.Equal(t, want, c.picture(), title)
+	}
+	require.NoError(t, c.server.UnreserveIP("vips", first().VirtualIP))
+	require.NoError(t, c.change(service), "a virtual IP that is in use cannot be reserved again, and need not be")
+	assert.Equal(t, slices.DeleteFunc(want, func(line string) bool { return strings.HasPrefix(line, "reserved") }), c.picture())
+	require.NoError(t, c.change(nil))
+	assert.Empty(t, c.picture())
+}
+
+func TestPrismSimNodesComeAndGo(t *testing.T) {
+	c := startCentral(t)
+	service := newService(1, both)
+	require.NoError(t, c.change(service))
+	require.NoError(t, c.backend().UpdateNodes(context.Background(), service, c.nodes[:1]))
+	for _, s := range c.server.LoadBalancerSessions() {
+		require.Len(t, s.Targets, 1)
+		assert.Equal(t, c.vms[0].UUID, s.Targets[0].VM)
+	}
+	require.NoError(t, c.server.DeleteVM(c.vms[0].UUID))
+	require.NoError(t, c.change(service), "a node whose VM is gone is left out")
+	for _, s := range c.server.LoadBalancerSessions() {
+		require.Len(t, s.Targets, 1)
+		assert.Equal(t, c.vms[1].UUID, s.Targets[0].VM)
+	}
+	writes := func() int {
+		return len(slices.DeleteFunc(c.server.Requests(), func(r prismsim.Request) bool { return r.Method == "GET" || r.Method == "OPTIONS" }))
+	}
+	before := writes()
+	require.NoError(t, c.change(service))
+	assert.Equal(t, before, writes(), "what is as wanted is not written: what Prism Central gives back compares equal")
+}
