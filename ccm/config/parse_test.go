@@ -114,6 +114,7 @@ func TestTextThatIsNoConfigurationSaysWhereAndWhy(t *testing.T) {
 		"misspelt":          {`{"prismCentral": {"adress": "pc"}}`, "prismCentral.adress: Forbidden: unknown field; is prismCentral.address meant?"},
 		"at a wrong place":  {`{"topologyCategories": {}}`, "topologyCategories: Forbidden: unknown field; is topologyDiscovery.topologyCategories meant?"},
 		"nothing like it":   {`{"prismCentral": {"zzz": 1}}`, "known are additionalTrustBundle, address, credentialRef, insecure, port"},
+		"in a list":         {`{"loadBalancer": {"ipam": {"additionalSubnets": [{}]}}}`, "loadBalancer.ipam.additionalSubnets[0]: Required value"},
 		"unknown and wrong": {`{"prismCentral": []}`, "prismCentral: Invalid value: an object is needed, not a list"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,6 +26,9 @@ func (l *LoadBalancer) validate(path *field.Path) field.ErrorList {
 	if l.IPAM != nil {
 		at := path.Child("ipam")
 		errs = append(errs, l.IPAM.Subnet.validate(at.Child("subnet"))...)
+		for i := range l.IPAM.AdditionalSubnets {
+			errs = append(errs, l.IPAM.AdditionalSubnets[i].validate(at.Child("additionalSubnets").Index(i))...)
+		}
 		errs = append(errs, oneOf(l.IPAM.Announcer, at.Child("announcer"), KubeVIP, MetalLB, Cilium)...)
 	}
 	errs = append(errs, positive(l.RepairPeriod, path.Child("repairPeriod"))...)
