@@ -145,6 +145,7 @@ type bed struct {
 	*testing.T
 	*interruption
 	prism   *prism
+	api     nutanix.API
 	kube    *fake.Clientset
 	config  config.Config
 	backend *ipam.Backend
@@ -153,6 +154,7 @@ type bed struct {
 func newBed(t *testing.T) *bed {
 	b := &bed{T: t, interruption: &interruption{}, kube: fake.NewClientset()}
 	b.prism = newPrism(b.interruption)
+	b.api = b.prism
 	b.config = config.Config{ClusterName: cluster, LoadBalancer: config.LoadBalancer{IPAM: &config.IPAM{
 		Subnet:            config.Identifier{Type: "name", Name: "vlan-7"},
 		AdditionalSubnets: []config.Identifier{{Type: "uuid", UUID: other}},
@@ -172,7 +174,7 @@ func newBed(t *testing.T) *bed {
 // restart makes a new backend, which remembers nothing.
 func (b *bed) restart() {
 	b.backend = ipam.New(ipam.Options{
-		API: b.prism, Config: func() config.Config { return b.config }, Client: b.kube, Events: record.NewFakeRecorder(10000),
+		API: b.api, Config: func() config.Config { return b.config }, Client: b.kube, Events: record.NewFakeRecorder(10000),
 	})
 }
 
