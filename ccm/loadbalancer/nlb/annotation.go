@@ -22,6 +22,7 @@ func (r *request) readAnnotations(service *corev1.Service, cfg config.NLB) error
 	r.subnet = reference{Identifier: cfg.Subnet, source: "loadBalancer.nlb.subnet"}
 	if text := service.Annotations[loadbalancer.AnnotationSubnet]; text != "" {
 		r.subnet = reference{Identifier: config.Identifier{Name: text, UUID: text}, source: "annotation " + loadbalancer.AnnotationSubnet}
+		r.isSubnetNamed = true
 	}
 	if r.floatingIP, err = readFloatingIP(service, cfg); err != nil {
 		return err

@@ -78,7 +78,7 @@ func (b *Backend) Ensure(ctx context.Context, service *corev1.Service, nodes []*
 		return nil, explainAny(err)
 	}
 	refused := append(r.refused, sharingRefused(service, w.owner, p)...)
-	return statusOf(cfg.LoadBalancer.NLB.IPMode, cmpAddr(p.floating, p.address), portsOf(service, refused)), partly(r.notices, refused)
+	return statusOf(cfg.LoadBalancer.NLB.IPMode, firstValid(p.floating, p.address), portsOf(service, refused)), partly(r.notices, refused)
 }
 
 // want resolves what the request names and finds the targets.
@@ -174,7 +174,7 @@ func (b *Backend) Status(ctx context.Context, service *corev1.Service) (*corev1.
 	if len(f.sessions) > 0 {
 		address = f.sessions[0].VirtualIP
 		if len(f.floatingIPs) > 0 {
-			address = cmpAddr(f.floatingIPs[0].Address, address)
+			address = firstValid(f.floatingIPs[0].Address, address)
 		}
 	}
 	return statusOf(cfg.LoadBalancer.NLB.IPMode, address, nil), true, nil

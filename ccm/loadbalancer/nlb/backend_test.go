@@ -2,10 +2,7 @@ package nlb
 
 import (
 	"context"
-	"errors"
 	"net/netip"
-	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -56,207 +53,22 @@ func TestFloatingIPFollowsTheConfigurationUnlessTheServiceSaysOtherwise(t *testi
 	assert.Contains(t, refusalOf(t, err).Message, "loadBalancer.nlb.externalSubnet")
 }
 
-// TestVirtualIPsThatCannotBeShared: one port is served, the status says which are not, and nothing is tried that would harm it.
-func TestVirtualIPsThatCannotBeShared(t *testing.T) {
+// TestASubnetThatIsNotNamedAnyMoreIsKept: clients keep their address, and new Services go where the configuration says.
+func TestASubnetThatIsNotNamedAnyMoreIsKept(t *testing.T) {
 	w := newWorld(t)
-	w.rules.exclusiveVIP = true
-	service := newService(1, withPorts(tcp(80, 30080), tcp(443, 30443), udp(53, 30053)))
-	for range 2 {
-		status, err := w.ensure(service)
-		refusal := refusalOf(t, err)
-		assert.Equal(t, ReasonSharing, refusal.Reason)
-		assert.Contains(t, refusal.Message, "port 443/TCP is not served")
-		assert.Contains(t, refusal.Message, "port 53/UDP is not served")
-		assert.Contains(t, refusal.Message, "make one Service for each port")
-		require.Len(t, w.sessions, 1)
-		assert.Equal(t, 80, w.sessions[0].Port)
-		ports := status.Ingress[0].Ports
-		require.Len(t, ports, 3)
-		assert.Nil(t, ports[0].Error)
-		assert.Equal(t, "nutanix.com/VirtualIPSharingRefused", *ports[1].Error)
-		assert.Equal(t, "nutanix.com/VirtualIPSharingRefused", *ports[2].Error)
-	}
-	w.rules.exclusiveVIP = false
-	status := w.mustEnsure(service)
-	assert.Len(t, w.sessions, 3, "served as soon as Prism Central allows it")
-	assert.Empty(t, status.Ingress[0].Ports)
-}
-
-func TestOfTwoServicesThatAskForOneAddressOneWins(t *testing.T) {
-	w := newWorld(t)
-	services := []*corev1.Service{newService(1, withAddress("10.0.0.50")), newService(2, withAddress("10.0.0.50"))}
-	errs := make([]error, 2)
-	var done sync.WaitGroup
-	for i, service := range services {
-		done.Go(func() { _, errs[i] = w.ensure(service) })
-	}
-	done.Wait()
-	loser := slices.IndexFunc(errs, func(err error) bool { return err != nil })
-	require.GreaterOrEqual(t, loser, 0)
-	require.NoError(t, errs[1-loser], "exactly one wins")
-	assert.Len(t, w.reserved, 1)
-	assert.Len(t, w.sessions, 1)
-
-	_, err := w.ensure(services[loser])
-	refusal := refusalOf(t, err)
-	assert.Equal(t, ReasonAddressTaken, refusal.Reason)
-	assert.True(t, refusal.Retry)
-	assert.Contains(t, refusal.Message, "10.0.0.50")
-	assert.Contains(t, refusal.Message, "by another Service of this cluster (UID "+string(services[1-loser].UID)+")")
-
-	w.mustDelete(services[1-loser])
-	assert.Equal(t, "10.0.0.50", w.mustEnsure(services[loser]).Ingress[0].IP, "the other takes over")
-	w.noViolations()
-}
-
-func TestAnAddressThatSomebodyElseReservedIsNotTaken(t *testing.T) {
-	w := newWorld(t)
-	w.reserved[reservation{vipsUUID, five}] = "printer"
-	_, err := w.ensure(newService(1, withAddress("10.0.0.5")))
-	assert.Contains(t, refusalOf(t, err).Message, `is taken by "printer"`)
+	inDefault, named1, fresh := newService(1, both, withFloatingIP), newService(2, withSubnet("more-vips")), newService(3)
+	w.mustEnsure(inDefault)
+	w.mustEnsure(named1)
+	w.reserved[reservation{otherVIPs, netip.MustParseAddr("10.1.0.200")}] = loadbalancer.OwnerOf(cluster, newService(4)).Context()
+	before := w.picture()
+	w.cfg.LoadBalancer.NLB.Subnet = named("nodes")
+	w.mustEnsure(inDefault)
 	w.mustEnsure(newService(2))
-	w.mustDelete(newService(2))
-	assert.Equal(t, map[reservation]string{{vipsUUID, five}: "printer"}, w.reserved)
-}
-
-// TestAnswersOfPrismBecomeRefusals: what a person can do something about is said, and it is tried again.
-func TestAnswersOfPrismBecomeRefusals(t *testing.T) {
-	for name, tc := range map[string]struct {
-		operation    string
-		kind         nutanix.Kind
-		reason, says string
-	}{
-		"pool is empty":            {"ReserveIP", nutanix.Exhausted, ReasonAddressesExhausted, "subnet vips has no free address"},
-		"address in use":           {"ReserveIP", nutanix.Conflict, ReasonAddressTaken, "a virtual machine"},
-		"no more sessions":         {"CreateLoadBalancerSession", nutanix.Exhausted, ReasonSessionsExhausted, "raise the limit"},
-		"listener in use":          {"CreateLoadBalancerSession", nutanix.Conflict, ReasonListenerTaken, "TCP port 80"},
-		"session is invalid":       {"CreateLoadBalancerSession", nutanix.Invalid, ReasonInvalid, "create session prod-"},
-		"no more floating IPs":     {"CreateFloatingIP", nutanix.Exhausted, ReasonFloatingIPsExhausted, "free one"},
-		"floating IP is in use":    {"CreateFloatingIP", nutanix.Conflict, ReasonFloatingIPTaken, "another floating IP"},
-		"sessions may not be made": {"CreateLoadBalancerSession", nutanix.Forbidden, ReasonForbidden, "VPC Admin"},
-		"VPCs may not be read":     {"ListVPCs", nutanix.Forbidden, ReasonForbidden, "VPC Admin"},
-		"sessions may not be read": {"ListLoadBalancerSessions", nutanix.Forbidden, ReasonForbidden, "VPC Admin"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			failure := fault(tc.operation, tc.kind, "says Prism")
-			w.faults[tc.operation] = []error{failure, failure}
-			service := newService(1, withFloatingIP, withAddress("10.0.0.5"))
-			_, err := w.ensure(service)
-			refusal := refusalOf(t, err)
-			assert.Equal(t, tc.reason, refusal.Reason)
-			assert.Contains(t, refusal.Message, tc.says)
-			assert.True(t, refusal.Retry)
-			require.ErrorIs(t, err, failure)
-			w.faults = map[string][]error{}
-			w.mustEnsure(service)
-			w.mustDelete(service)
-			assert.Zero(t, w.pieces())
-		})
-	}
-}
-
-func TestPassingFaultsAreNoRefusals(t *testing.T) {
-	for _, kind := range []nutanix.Kind{nutanix.Unavailable, nutanix.Unauthorized} {
-		w := newWorld(t)
-		failure := fault("ReserveIP", kind, "later")
-		w.faults["ReserveIP"] = []error{failure}
-		_, err := w.ensure(newService(1))
-		require.ErrorIs(t, err, failure)
-		assert.False(t, errors.As(err, new(*loadbalancer.Refusal)))
-	}
-}
-
-func TestWhatChangedMeanwhileIsReadAgain(t *testing.T) {
-	service := newService(1, both, withFloatingIP)
-	for name, tc := range map[string]struct {
-		operation string
-		do        func(w *world) error
-	}{
-		"update of a session":       {"UpdateLoadBalancerSession", func(w *world) error { _, err := w.ensure(newService(1, withPorts(tcp(80, 1), udp(53, 2)))); return err }},
-		"deletion of a session":     {"DeleteLoadBalancerSession", func(w *world) error { _, err := w.ensure(newService(1)); return err }},
-		"update of a floating IP":   {"UpdateFloatingIP", func(w *world) error { _, err := w.ensure(newService(1, withFloatingIP)); return err }},
-		"deletion of a floating IP": {"DeleteFloatingIP", func(w *world) error { return w.change(1, nil) }},
-		"deletion of everything":    {"DeleteLoadBalancerSession", func(w *world) error { return w.change(1, nil) }},
-		"targets":                   {"UpdateLoadBalancerSession", func(w *world) error { return w.backend().UpdateNodes(context.Background(), service, w.nodes[:1]) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.mustEnsure(service)
-			stale := fault(tc.operation, nutanix.Stale, "etag mismatch")
-			w.faults[tc.operation] = []error{stale, stale}
-			require.NoError(t, tc.do(w))
-			assert.Empty(t, w.faults[tc.operation])
-			w.faults[tc.operation] = slices.Repeat([]error{stale}, 100)
-			w.mustDeleteAfter(tc.operation, service, tc.do)
-		})
-	}
-}
-
-// mustDeleteAfter proves that a conflict that does not end is an error in the end, and does no harm.
-func (w *world) mustDeleteAfter(operation string, service *corev1.Service, do func(*world) error) {
-	fresh := newWorld(w.t)
-	fresh.mustEnsure(service)
-	fresh.faults = w.faults
-	err := do(fresh)
-	require.ErrorContains(w.t, err, "keeps changing")
-	assert.Len(w.t, fresh.faults[operation], 100-maxRounds)
-	fresh.faults = map[string][]error{}
-	fresh.mustDelete(service)
-	assert.Zero(w.t, fresh.pieces())
-}
-
-func TestDriftIsRepaired(t *testing.T) {
-	service := newService(1, both, withFloatingIP)
-	for name, spoil := range map[string]func(w *world){
-		"session deleted":         func(w *world) { w.sessions = w.sessions[1:] },
-		"targets changed":         func(w *world) { w.sessions[0].Targets = nil },
-		"target port changed":     func(w *world) { w.sessions[0].Targets[0].Port = 1 },
-		"health check changed":    func(w *world) { w.sessions[0].HealthCheck.IntervalSeconds = 1 },
-		"listener changed":        func(w *world) { w.sessions[0].Port = 81 },
-		"virtual IP changed":      func(w *world) { w.sessions[0].VirtualIP = netip.MustParseAddr("10.0.0.99") },
-		"session doubled":         func(w *world) { w.sessions = append(w.sessions, doubled(w.sessions[0], w.uuid())) },
-		"floating IP deleted":     func(w *world) { w.floatingIPs = nil },
-		"floating IP led nowhere": func(w *world) { w.floatingIPs[0].PrivateIP = netip.Addr{} },
-		"floating IP doubled":     func(w *world) { w.floatingIPs = append(w.floatingIPs, w.floatingIPs[0]); w.floatingIPs[1].UUID = "f2" },
-		"second address reserved": func(w *world) {
-			w.reserved[reservation{otherVIPs, six}] = loadbalancer.OwnerOf(cluster, service).Context()
-		},
-		"all sessions are deleted": func(w *world) { w.sessions = nil },
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			before := w.mustEnsure(service)
-			want := w.picture()
-			spoil(w)
-			require.NotEqual(t, want, w.picture())
-			after := w.mustEnsure(service)
-			assert.Equal(t, want, w.picture())
-			if name != "floating IP deleted" {
-				assert.Equal(t, before, after, "clients keep their address")
-			}
-		})
-	}
-}
-
-func doubled(s nutanix.LoadBalancerSession, uuid string) nutanix.LoadBalancerSession {
-	s.UUID = uuid
-	s.VirtualIP = netip.MustParseAddr("10.0.0.99")
-	return s
-}
-
-// TestALostReservationKeepsTheAddress: it cannot be reserved again while a session has it, and need not be.
-func TestALostReservationKeepsTheAddress(t *testing.T) {
-	for name, service := range map[string]*corev1.Service{"any address": newService(1), "that address": newService(1, withAddress("10.0.0.1"))} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			before := w.mustEnsure(service)
-			clear(w.reserved)
-			assert.Equal(t, before, w.mustEnsure(service))
-			w.mustDelete(service)
-			assert.Zero(t, w.pieces())
-		})
-	}
+	assert.Equal(t, before, w.picture())
+	assert.Equal(t, "10.2.0.1", w.mustEnsure(fresh).Ingress[0].IP)
+	assert.Equal(t, "10.1.0.200", w.mustEnsure(newService(4)).Ingress[0].IP, "an address that was only reserved is one too")
+	assert.Equal(t, "10.2.0.2", w.mustEnsure(newService(1, withSubnet("nodes"))).Ingress[0].IP, "named, it moves")
+	w.noViolations()
 }
 
 func TestNodesAreKeptInStep(t *testing.T) {

@@ -26,7 +26,7 @@ func (b *Backend) converge(ctx context.Context, n network, w wanted) (*progress,
 			return nil, gatherErr
 		}
 		f.refused = refused
-		steps, p := plan(w, f)
+		steps, p := plan(w.settle(f, n.mine()), f)
 		var failed step
 		failed, err = b.carryOut(ctx, steps, p, hasConflict)
 		var stuck *immovableError

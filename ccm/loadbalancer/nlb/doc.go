@@ -13,10 +13,19 @@
 // They are made in this order and removed in the opposite one, so that an address is freed only when nothing uses it, and
 // every piece can be found by its mark after an interruption at any point. What is to be done is planned from what is found
 // in Prism Central (plan), never from memory. A virtual IP is kept as long as the Service lives, unless the Service asks
-// for another address or subnet: then the new one is reserved, the sessions are moved, and the old one is freed.
+// for another address or subnet: then the new one is reserved, the sessions are moved, and the old one is freed. What is not
+// asked for any more stays as it is, and a change of loadBalancer.nlb.subnet is for new Services.
+//
+// A creation whose caller is gone while Prism Central still works on it may end after a deletion looked for pieces. Such a
+// piece has its mark too: Owners lists it, and the collection of orphans removes it.
 //
 // A floating IP is associated with the session if there is one, and with the virtual IP as a private IP of the VPC if there
-// are several: the API lets a floating IP name one session only (networking v4, FloatingIp.association).
+// are several: the API lets a floating IP name one session only (networking v4, FloatingIp.association). It is led elsewhere
+// before a session goes that it is associated with. Two floating IPs cannot lead to one address, so that one of another
+// external subnet, after a change of the configuration, goes before the new one is made.
+//
+// What of a session can be changed is changed in place: a removed port becomes an added one of the same protocol. Where Prism
+// Central refuses that, the session is made anew.
 //
 // # Traffic
 //

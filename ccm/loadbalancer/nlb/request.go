@@ -21,11 +21,13 @@ type request struct {
 	ports       []port
 	refused     []refusedPort
 	// address is invalid when any will do.
-	address     netip.Addr
-	subnet      reference
-	floatingIP  bool
-	healthCheck nutanix.HealthCheck
-	selector    labels.Selector
+	address netip.Addr
+	subnet  reference
+	// isSubnetNamed is true when the Service names the subnet, and not the configuration.
+	isSubnetNamed bool
+	floatingIP    bool
+	healthCheck   nutanix.HealthCheck
+	selector      labels.Selector
 	// notices say what is not as asked for, while the Service is served.
 	notices []notice
 }

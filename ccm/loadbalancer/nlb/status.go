@@ -11,8 +11,8 @@ import (
 	"github.com/capnt/capnt/ccm/loadbalancer"
 )
 
-// cmpAddr gives the first valid address, like cmp.Or.
-func cmpAddr(addresses ...netip.Addr) netip.Addr {
+// firstValid gives the first valid address, like cmp.Or; invalid when there is none.
+func firstValid(addresses ...netip.Addr) netip.Addr {
 	at := slices.IndexFunc(addresses, netip.Addr.IsValid)
 	if at < 0 {
 		return netip.Addr{}

@@ -3,6 +3,7 @@ package nlb
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/capnt/capnt/ccm/loadbalancer"
@@ -17,6 +18,9 @@ type wanted struct {
 	subnet      nutanix.Subnet
 	// address is invalid when any will do.
 	address netip.Addr
+	// staysInSubnet is true when neither address nor subnet was asked for: then another subnet will do if the Service has
+	// its address there already.
+	staysInSubnet bool
 	// sessions have everything but the virtual IP, which may not be known yet.
 	sessions []nutanix.LoadBalancerSession
 	// externalSubnetUUID is where the floating IP is from; empty: there shall be none.
@@ -32,7 +36,7 @@ func desired(r request, vpcUUID string, subnet nutanix.Subnet, externalSubnetUUI
 	}
 	w := wanted{
 		owner: r.owner, description: r.description, vpcUUID: vpcUUID, subnet: subnet, address: r.address,
-		externalSubnetUUID: externalSubnetUUID,
+		externalSubnetUUID: externalSubnetUUID, staysInSubnet: !r.isSubnetNamed && !r.address.IsValid(),
 	}
 	for _, p := range r.ports {
 		w.sessions = append(w.sessions, nutanix.LoadBalancerSession{
@@ -41,6 +45,33 @@ func desired(r request, vpcUUID string, subnet nutanix.Subnet, externalSubnetUUI
 		})
 	}
 	return w, nil
+}
+
+// settle makes what is wanted stay in the subnet where most sessions, or else most reservations, are. A change of the subnet in
+// the configuration is for new Services: it must not give all others another address at once.
+func (w wanted) settle(f found, subnets []nutanix.Subnet) wanted {
+	if !w.staysInSubnet {
+		return w
+	}
+	uses := map[string]int{}
+	for _, session := range f.sessions {
+		uses[session.SubnetUUID]++
+	}
+	if len(uses) == 0 {
+		for _, r := range f.reservations {
+			uses[r.subnetUUID]++
+		}
+	}
+	for _, subnet := range subnets {
+		if uses[subnet.UUID] > uses[w.subnet.UUID] {
+			w.subnet = subnet
+		}
+	}
+	w.sessions = slices.Clone(w.sessions)
+	for i := range w.sessions {
+		w.sessions[i].SubnetUUID = w.subnet.UUID
+	}
+	return w
 }
 
 // sessionName is "<cluster>-<service UID>-<tcp|udp>-<port>".
