@@ -57,11 +57,12 @@ lint: $(BIN)/golangci-lint ## Run golangci-lint
 	$(BIN)/golangci-lint run ./...
 
 .PHONY: generate
-generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC and webhook manifests
+generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC, webhook manifests and cluster templates
 	$(BIN)/controller-gen object paths=./api/...
 	$(BIN)/controller-gen crd:allowDangerousTypes=false paths=./api/... output:crd:dir=config/crd/bases
 	$(BIN)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
 	$(BIN)/controller-gen webhook paths=./internal/admission/... output:webhook:dir=config/webhook
+	go run ./hack/templates
 
 ##@ Building
 

@@ -124,8 +124,12 @@ func (d *Demo) apply(ctx context.Context) error {
 	if err := d.stack.Adapt(d.objects); err != nil {
 		return err
 	}
-	d.Out.Phase("kubectl apply: %d objects", len(d.objects))
-	if err := d.stack.Env.Apply(ctx, d.objects...); err != nil {
+	objects, err := d.stack.WithCCM(d.objects)
+	if err != nil {
+		return err
+	}
+	d.Out.Phase("kubectl apply: %d objects, and the ClusterResourceSet that installs capnt-ccm in the new cluster", len(d.objects))
+	if err := d.stack.Env.Apply(ctx, objects...); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)

@@ -119,6 +119,8 @@ func environment(container corev1.Container, deployment *appsv1.Deployment) []st
 				value = deployment.Namespace
 			case "metadata.name":
 				value = deployment.Name
+			case "metadata.uid":
+				value = string(deployment.UID)
 			}
 		}
 		variables = append(variables, variable.Name+"="+value)

@@ -91,6 +91,8 @@ func (c *cluster) applyFile(path string) {
 func (c *cluster) applyObjects(objects []*unstructured.Unstructured) {
 	c.t.Helper()
 	require.NoError(c.t, world.Adapt(objects))
+	objects, err := world.WithCCM(objects)
+	require.NoError(c.t, err)
 	require.NoError(c.t, world.Env.Apply(c.ctx, objects...))
 	say(c.t, "applied %d objects", len(objects))
 }

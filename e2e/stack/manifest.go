@@ -19,34 +19,48 @@ const (
 // and control plane endpoints that are no loopback addresses. Everything else stays.
 func (s *Stack) Adapt(objects []*unstructured.Unstructured) error {
 	for _, object := range objects {
-		var path []string
-		switch object.GetKind() {
-		case kindCluster:
-			path = []string{"spec"}
-		case kindTemplate:
-			path = []string{"spec", "template", "spec"}
-		default:
-			continue
-		}
-		if err := s.adapt(object, path); err != nil {
-			return fmt.Errorf("adapting %s %s: %w", object.GetKind(), object.GetName(), err)
+		if path := specOf(object); path != nil {
+			if err := s.adapt(object, path); err != nil {
+				return fmt.Errorf("adapting %s %s: %w", object.GetKind(), object.GetName(), err)
+			}
 		}
 	}
 	return nil
 }
 
-func (s *Stack) adapt(object *unstructured.Unstructured, path []string) error {
+// specOf is the path to the NutanixCluster's spec in an object that has one.
+func specOf(object *unstructured.Unstructured) []string {
+	switch object.GetKind() {
+	case kindCluster:
+		return []string{"spec"}
+	case kindTemplate:
+		return []string{"spec", "template", "spec"}
+	}
+	return nil
+}
+
+// prismAddress is where Prism Central is.
+func (s *Stack) prismAddress() (address struct {
+	host string
+	port int64
+}, err error) {
 	host, port, err := net.SplitHostPort(s.Prism.Address())
 	if err != nil {
-		return err
+		return address, err
 	}
-	number, err := strconv.ParseInt(port, 10, 64)
+	address.host = host
+	address.port, err = strconv.ParseInt(port, 10, 64)
+	return address, err
+}
+
+func (s *Stack) adapt(object *unstructured.Unstructured, path []string) error {
+	at, err := s.prismAddress()
 	if err != nil {
 		return err
 	}
 	prism := append(append([]string{}, path...), "prismCentral")
 	for field, value := range map[string]any{
-		"address": host, "port": number,
+		"address": at.host, "port": at.port,
 		"additionalTrustBundle": map[string]any{"kind": "String", "data": string(s.Prism.CABundle())},
 	} {
 		if err := unstructured.SetNestedField(object.Object, value, append(append([]string{}, prism...), field)...); err != nil {

@@ -88,7 +88,8 @@ func (s *Stack) startManagement(ctx context.Context) error {
 
 func (s *Stack) startPrism(ctx context.Context) error {
 	s.Guests = guest.New(guest.Options{
-		Tools: s.tools(), Dir: filepath.Join(s.options.Dir, "guests"), Log: s.options.Log, ProviderID: true,
+		Tools: s.tools(), Dir: filepath.Join(s.options.Dir, "guests"), Log: s.options.Log,
+		Programs:   map[string]string{"capnt-ccm": s.Tool("bin/capnt-ccm")},
 		VersionFor: func(ctx context.Context, vm prismsim.VM) string { return s.Env.MachineVersion(ctx, vm.Name) },
 	})
 	prism, err := prismsim.New(prismsim.Options{
