@@ -74,12 +74,9 @@ func (c *Cloud) Zones() (cloudprovider.Zones, bool) { return nil, false }
 // Clusters is used by nobody.
 func (c *Cloud) Clusters() (cloudprovider.Clusters, bool) { return nil, false }
 
-// SetInformers is called after Initialize and before the informers start. Those that are asked for here start with them.
+// SetInformers is called after Initialize, which makes what runs here.
 func (c *Cloud) SetInformers(factory informers.SharedInformerFactory) {
-	if c.balancer == nil {
-		return
+	if c.balancer != nil {
+		go c.balancer.Run(c.context(), factory)
 	}
-	factory.Core().V1().Services().Informer()
-	factory.Core().V1().Nodes().Informer()
-	go c.balancer.Run(c.context(), factory)
 }

@@ -88,11 +88,13 @@ func (r *reach) answers() bool {
 
 // probe asks Prism Central at once, and as long as it does not answer in every period, until the context ends.
 func (r *reach) probe(ctx context.Context, api nutanix.API, period time.Duration) {
-	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		if !r.answers() {
-			_, _ = api.ListPrismElements(ctx) // heard
-		}
-	}, period)
+	wait.UntilWithContext(ctx, func(ctx context.Context) { r.look(ctx, api) }, period)
+}
+
+func (r *reach) look(ctx context.Context, api nutanix.API) {
+	if !r.answers() {
+		_, _ = api.ListPrismElements(ctx) // heard
+	}
 }
 
 // heard is the API with an ear on what is asked for all the time.

@@ -1,0 +1,108 @@
+package ccm
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
+	cloudprovider "k8s.io/cloud-provider"
+	"k8s.io/controller-manager/pkg/clientbuilder"
+
+	"github.com/capnt/capnt/ccm/config"
+)
+
+// builder gives one fake client to all.
+type builder struct {
+	clientbuilder.ControllerClientBuilder
+	client kubernetes.Interface
+}
+
+func (b builder) Config(string) (*rest.Config, error)         { return nil, nil }
+func (b builder) ConfigOrDie(string) *rest.Config             { return nil }
+func (b builder) Client(string) (kubernetes.Interface, error) { return b.client, nil }
+func (b builder) ClientOrDie(string) kubernetes.Interface     { return b.client }
+
+const prism = `"prismCentral": {"address": "127.0.0.1", "port": 1, "credentialRef": {"name": "creds", "namespace": "default"}}`
+
+func TestWhatIsOfferedFollowsTheConfiguration(t *testing.T) {
+	const ipam = `"ipam": {"subnet": {"type": "name", "name": "vlan"}}`
+	for name, tc := range map[string]struct {
+		config   string
+		balancer bool
+	}{
+		"the vendor's":              {`{` + prism + `}`, false},
+		"a section, thus its class": {`{` + prism + `, "clusterName": "c", "loadBalancer": {` + ipam + `}}`, true},
+		"a section, but no class":   {`{` + prism + `, "loadBalancer": {"classes": {}, ` + ipam + `}}`, false},
+		"a type":                    {`{` + prism + `, "clusterName": "c", "loadBalancer": {"type": "ipam", "classes": {}, ` + ipam + `}}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parsed, err := config.Parse([]byte(tc.config))
+			require.NoError(t, err)
+			client := fake.NewClientset()
+			cloud := New(config.Fixed(parsed), Self{})
+			cloud.Initialize(builder{client: client}, t.Context().Done())
+			cloud.SetInformers(informers.NewSharedInformerFactory(client, 0))
+
+			balancer, offered := cloud.LoadBalancer()
+			assert.Equal(t, tc.balancer, offered)
+			assert.Equal(t, tc.balancer, balancer != nil)
+			_, offered = cloud.InstancesV2()
+			assert.True(t, offered)
+			for what, offered := range map[string]bool{
+				"Instances": second(cloud.Instances()), "Zones": second(cloud.Zones()),
+				"Clusters": second(cloud.Clusters()), "Routes": second(cloud.Routes()),
+			} {
+				assert.False(t, offered, what)
+			}
+			assert.True(t, cloud.HasClusterID())
+			assert.Equal(t, "nutanix", cloud.ProviderName())
+		})
+	}
+}
+
+func second[T any](_ T, offered bool) bool { return offered }
+
+func TestTheFrameworkOpensTheFile(t *testing.T) {
+	Register()
+	Register()
+	path := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(path, []byte(`{`+prism+`}`), 0o600))
+	cloud, err := cloudprovider.InitCloudProvider(ProviderName, path)
+	require.NoError(t, err)
+	assert.Implements(t, (*cloudprovider.InformerUser)(nil), cloud)
+
+	require.NoError(t, os.WriteFile(path, []byte(`{}`), 0o600))
+	_, err = cloudprovider.InitCloudProvider(ProviderName, path)
+	require.ErrorContains(t, err, "prismCentral.address: Required value")
+
+	_, err = cloudprovider.InitCloudProvider(ProviderName, "")
+	require.ErrorContains(t, err, "--cloud-config must name a file")
+	_, err = open(strings.NewReader("{}"))
+	assert.ErrorContains(t, err, "--cloud-config must name a file")
+}
+
+func TestEventsAreAboutThePodElseItsNamespace(t *testing.T) {
+	t.Setenv("POD_NAMESPACE", "kube-system")
+	t.Setenv("POD_NAME", "")
+	self, err := selfFromEnvironment()
+	require.NoError(t, err)
+	assert.Equal(t, "Namespace kube-system/kube-system", describe(self))
+	t.Setenv("POD_NAME", "one")
+	t.Setenv("POD_UID", "1-2-3")
+	self, err = selfFromEnvironment()
+	require.NoError(t, err)
+	assert.Equal(t, "Pod kube-system/one 1-2-3", describe(self))
+	assert.Nil(t, Self{Pod: "one"}.reference())
+}
+
+func describe(self Self) string {
+	about := self.reference()
+	return strings.TrimSpace(about.Kind + " " + about.Namespace + "/" + about.Name + " " + string(about.UID))
+}

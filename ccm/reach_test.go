@@ -1,0 +1,86 @@
+package ccm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/ccm/access"
+	"github.com/capnt/capnt/ccm/nutanix"
+)
+
+// ear collects the reasons of what is said.
+type ear []string
+
+func (e *ear) say(reason, _ string)           { *e = append(*e, reason) }
+func (e *ear) warn(reason, _ string, _ error) { *e = append(*e, reason) }
+
+func of(kind nutanix.Kind, cause error) error {
+	return fmt.Errorf("asking: %w", &nutanix.Error{Operation: "VM", Kind: kind, Cause: cause})
+}
+
+func TestEveryChangeOfPrismCentralIsToldOnce(t *testing.T) {
+	var (
+		silent    = of(nutanix.Unavailable, context.DeadlineExceeded)
+		refused   = of(nutanix.Unauthorized, nil)
+		missing   = of(nutanix.Unavailable, &access.Error{Err: errors.New("there is no Secret")})
+		misshapen = of(nutanix.Unavailable, &access.Error{Err: errors.New("there is no password")})
+		canceled  = of(nutanix.Unavailable, context.Canceled)
+	)
+	for name, tc := range map[string]struct {
+		heard []error
+		want  []string
+	}{
+		"it answers from the start": {[]error{nil, nil, nil}, []string{ReasonAnswers}},
+		"one request fails":         {[]error{nil, silent, nil}, []string{ReasonAnswers}},
+		"it stops and comes back":   {[]error{nil, silent, silent, silent, nil}, []string{ReasonAnswers, ReasonUnreachable, ReasonAnswers}},
+		"it never answered":         {[]error{silent, silent, silent}, []string{ReasonUnreachable}},
+		"it refuses at once":        {[]error{refused, refused}, []string{ReasonCredentialsRefused}},
+		"one mistake after another": {[]error{missing, missing, misshapen, refused, nil}, []string{ReasonAccessUnusable, ReasonAccessUnusable, ReasonCredentialsRefused, ReasonAnswers}},
+		"a refusal is an answer":    {[]error{of(nutanix.NotFound, nil), of(nutanix.Forbidden, nil)}, []string{ReasonAnswers}},
+		"whoever gave up":           {[]error{canceled, canceled, canceled}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var told ear
+			r := &reach{tell: &told}
+			for _, err := range tc.heard {
+				r.hear(err)
+			}
+			assert.Equal(t, tc.want, []string(told))
+		})
+	}
+}
+
+// central answers the probe with one error after another, and fails the test when there is none left.
+type central struct {
+	nutanix.API
+	t       *testing.T
+	answers []error
+}
+
+func (c *central) ListPrismElements(context.Context) ([]nutanix.PrismElement, error) {
+	require.NotEmpty(c.t, c.answers, "it was probed although it answers")
+	err := c.answers[0]
+	c.answers = c.answers[1:]
+	return nil, err
+}
+
+func TestPrismCentralIsProbedUntilItAnswersAndNotLonger(t *testing.T) {
+	var told ear
+	r := &reach{tell: &told}
+	c := &central{t: t, answers: []error{of(nutanix.Unavailable, nil), of(nutanix.Unavailable, nil), nil}}
+	for range 10 {
+		r.look(t.Context(), heard{API: c, reach: r})
+	}
+	assert.Empty(t, c.answers)
+	assert.Equal(t, ear{ReasonUnreachable, ReasonAnswers}, told)
+
+	r.hear(of(nutanix.Unavailable, nil))
+	c.answers = []error{nil}
+	r.look(t.Context(), heard{API: c, reach: r})
+	assert.Empty(t, c.answers, "it was not probed after a request had failed")
+}
