@@ -7,7 +7,8 @@ const (
 	AnnotationType = Prefix + "load-balancer-type"
 	// AnnotationAddress asks for that virtual IP; spec.loadBalancerIP is read where it is missing.
 	AnnotationAddress = Prefix + "load-balancer-address"
-	// AnnotationSubnet is the name or UUID of another subnet than the configured one for the virtual IP.
+	// AnnotationSubnet is the name or UUID of another subnet than the configured one for the virtual IP; with type ipam it is
+	// one of loadBalancer.ipam.additionalSubnets.
 	AnnotationSubnet = Prefix + "load-balancer-subnet"
 	// AnnotationFloatingIP is "true" or "false" (nlb).
 	AnnotationFloatingIP = Prefix + "load-balancer-floating-ip"

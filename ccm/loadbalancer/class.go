@@ -199,5 +199,5 @@ func (c *controller) do(ctx context.Context, it item) {
 	default:
 		c.queue.AddRateLimited(item{it.key, taskSync})
 	}
-	klog.FromContext(ctx).Error(err, "Load balancer is not as it should be", "service", it.key, "duty", it.task)
+	klog.FromContext(ctx).Error(err, "Load balancer is not as it should be", "service", it.key, "task", it.task)
 }

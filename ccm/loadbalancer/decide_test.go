@@ -100,7 +100,9 @@ func TestDutyOfTheClassController(t *testing.T) {
 }
 
 func TestStatusAloneIsNoReasonToEnsureAgain(t *testing.T) {
-	old := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{}}}
+	old := &corev1.Service{ObjectMeta: metav1.ObjectMeta{
+		Annotations: map[string]string{}, Finalizers: []string{servicehelper.LoadBalancerCleanupFinalizer},
+	}}
 	for name, test := range map[string]struct {
 		change func(*corev1.Service)
 		want   bool
@@ -109,7 +111,8 @@ func TestStatusAloneIsNoReasonToEnsureAgain(t *testing.T) {
 		"labels":      {func(s *corev1.Service) { s.Labels = map[string]string{"a": "b"} }, false},
 		"ports":       {func(s *corev1.Service) { s.Spec.Ports = []corev1.ServicePort{{Port: 80}} }, true},
 		"annotations": {func(s *corev1.Service) { s.Annotations["a"] = "b" }, true},
-		"finalizers":  {func(s *corev1.Service) { s.Finalizers = []string{"a"} }, true},
+		"finalizer":   {func(s *corev1.Service) { s.Finalizers = nil }, true},
+		"another's":   {func(s *corev1.Service) { s.Finalizers = append(s.Finalizers, "a") }, false},
 		"deletion":    {func(s *corev1.Service) { s.DeletionTimestamp = &metav1.Time{} }, false},
 		"another one": {func(s *corev1.Service) { s.UID = "other" }, true},
 	} {

@@ -57,6 +57,6 @@ func changed(old, now *corev1.Service) bool {
 	return old.UID != now.UID ||
 		!equality.Semantic.DeepEqual(old.Spec, now.Spec) ||
 		!equality.Semantic.DeepEqual(old.Annotations, now.Annotations) ||
-		!equality.Semantic.DeepEqual(old.Finalizers, now.Finalizers) ||
+		servicehelper.HasLBFinalizer(old) && !servicehelper.HasLBFinalizer(now) ||
 		old.DeletionTimestamp.IsZero() != now.DeletionTimestamp.IsZero()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,12 +22,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
 	cloudprovider "k8s.io/cloud-provider"
 	frameworkservice "k8s.io/cloud-provider/controllers/service"
 	servicehelper "k8s.io/cloud-provider/service/helpers"
 	"k8s.io/component-base/metrics/prometheus/controllers"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/internal/toolbox"
@@ -35,8 +38,15 @@ import (
 // deadline is how long a test waits for what happens beside it.
 const deadline = 30 * time.Second
 
-// server is the API server of all tests here.
-var server *kubernetes.Clientset
+var (
+	// server is the API server of all tests here, for somebody who may do everything.
+	server *kubernetes.Clientset
+	// product is the same for somebody who may do what the manifests allow the cloud controller manager.
+	product *kubernetes.Clientset
+)
+
+// Clients gives server and product to the tests beside this package.
+func Clients() (all, allowed kubernetes.Interface) { return server, product }
 
 func TestMain(m *testing.M) { os.Exit(serve(m)) }
 
@@ -44,19 +54,52 @@ func serve(m *testing.M) int {
 	environment := &envtest.Environment{
 		BinaryAssetsDirectory: filepath.Join(toolbox.Dir(), "bin"), ControlPlaneStartTimeout: 2 * time.Minute,
 	}
-	rest, err := environment.Start()
+	admin, err := environment.Start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "starting the API server (are the tools built? run `make tools`):", err)
 		return 1
 	}
-	rest.QPS, rest.Burst = -1, -1
-	server = kubernetes.NewForConfigOrDie(rest)
+	admin.QPS, admin.Burst = -1, -1
+	server = kubernetes.NewForConfigOrDie(admin)
+	if product, err = restricted(environment); err != nil {
+		fmt.Fprintln(os.Stderr, "making the user of the cloud controller manager:", err)
+		return 1
+	}
 	code := m.Run()
 	if err := environment.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stopping the API server:", err)
 		return 1
 	}
 	return code
+}
+
+// restricted gives a client that may do what the ClusterRole of the manifests says.
+func restricted(environment *envtest.Environment) (*kubernetes.Clientset, error) {
+	user, err := environment.AddUser(envtest.User{Name: "capnt-ccm"}, &rest.Config{QPS: -1, Burst: -1})
+	if err != nil {
+		return nil, err
+	}
+	content, err := os.ReadFile("../../config/ccm/cluster_role.yaml")
+	if err != nil {
+		return nil, err
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(content, role); err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	if _, err := server.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{}); err != nil {
+		return nil, err
+	}
+	_, err = server.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "capnt-ccm"}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(user.Config())
 }
 
 // plane is the world of one test: a namespace, scripted backends, and the Balancer beside the framework's controller or not.
@@ -124,13 +167,13 @@ func (p *plane) start(framework bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	balancer := New(Options{
 		Backends: map[config.LoadBalancerType]Backend{config.LoadBalancerNLB: p.nlb, config.LoadBalancerIPAM: handing{p.ipam}},
-		Config:   p.config, Client: server, Events: p.events,
+		Config:   p.config, Client: product, Events: p.events,
 	})
 	p.balancer = balancer
-	factory := informers.NewSharedInformerFactory(server, 0)
+	factory := informers.NewSharedInformerFactory(product, 0)
 	var group sync.WaitGroup
 	if framework {
-		controller, err := frameworkservice.New(cloud{balancer: balancer}, server, factory.Core().V1().Services(), factory.Core().V1().Nodes(), "", nil)
+		controller, err := frameworkservice.New(cloud{balancer: balancer}, product, factory.Core().V1().Services(), factory.Core().V1().Nodes(), "", nil)
 		require.NoError(p, err)
 		group.Go(func() { controller.Run(ctx, 2, controllers.NewControllerManagerMetrics("test")) })
 	}

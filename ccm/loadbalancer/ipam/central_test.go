@@ -3,6 +3,7 @@ package ipam_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -123,20 +124,27 @@ func TestOverlaySubnetOfAVPCIsRefused(t *testing.T) {
 	assert.Equal(t, ipam.ReasonConfiguration, refusal.Reason)
 }
 
-// Every request of a life goes wrong once, in every way that a network and a proxy have.
+// Every request of a life goes wrong once, in every way that a network, a proxy and a task have.
 func TestFaultsOnTheWayLeakNothingAndTellNoSecret(t *testing.T) {
-	for _, path := range []string{"/config/subnets$", "/reserved-ips", "/\\$actions/reserve", "/\\$actions/unreserve", "/config/tasks/"} {
-		for name, fault := range map[string]prismsim.Fault{
-			"reply lost": {DropReply: true},
-			"refused":    {Drop: true},
-			"half":       {Half: true},
-			"cut":        {Cut: true},
-			"proxy":      {Status: 404, Body: "<html>not found</html>", ContentType: "text/html"},
-			"internal":   {Status: 500},
-			"too many":   {Status: 429},
-			"task fails": {TaskError: "internal error"},
-			"afterwards": {TaskError: "internal error", AfterWork: true},
-		} {
+	requests := map[string]prismsim.Fault{
+		"reply lost": {DropReply: true},
+		"cut":        {Cut: true},
+		"proxy":      {Status: 404, Body: "<html>not found</html>", ContentType: "text/html"},
+		"internal":   {Status: 500},
+	}
+	lists := map[string]prismsim.Fault{"half": {Half: true}}
+	changes := map[string]prismsim.Fault{
+		"refused":    {Drop: true},
+		"task fails": {TaskError: "internal error"},
+		"afterwards": {TaskError: "internal error", AfterWork: true},
+	}
+	maps.Copy(lists, requests)
+	maps.Copy(changes, requests)
+	for path, faults := range map[string]map[string]prismsim.Fault{
+		"/config/subnets$": lists, "/reserved-ips": lists, "/config/tasks/": requests,
+		"/\\$actions/reserve": changes, "/\\$actions/unreserve": changes,
+	} {
+		for name, fault := range faults {
 			t.Run(strings.Trim(path, "/\\$")+" "+name, func(t *testing.T) {
 				t.Parallel() // most of the time is waiting for tasks
 				b, server := newCentralBed(t)
