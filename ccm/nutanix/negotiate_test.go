@@ -11,6 +11,7 @@ import (
 
 // TestVersions proves which version of the API is used with which Prism Central, and that it is asked for once.
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		info http.HandlerFunc
 		want string
@@ -49,6 +50,7 @@ func TestVersions(t *testing.T) {
 }
 
 func TestVersionsOfNamespacesDiffer(t *testing.T) {
+	t.Parallel()
 	c := newCentral(t)
 	c.prepare()
 	c.on("OPTIONS", answer(200, `{"data":"v4.0"}`), answer(200, `{"data":"v4.1"}`))
@@ -63,6 +65,7 @@ func TestVersionsOfNamespacesDiffer(t *testing.T) {
 
 // TestManyAskForTheVersionOnce proves that requests that start together share one question.
 func TestManyAskForTheVersionOnce(t *testing.T) {
+	t.Parallel()
 	c := newCentral(t)
 	c.on(vmPath, answer(200, aVM))
 	client := c.client(t, nil)

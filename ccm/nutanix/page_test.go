@@ -27,6 +27,7 @@ func vms(total, from, to int) http.HandlerFunc { return answer(200, items(total,
 
 // TestListsAreWholeOrAnError proves that no answer makes a part of a list pass for the list.
 func TestListsAreWholeOrAnError(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		pages []http.HandlerFunc
 		want  int // VMs; -1: Unavailable
@@ -85,11 +86,13 @@ func cut(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "4000")
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write([]byte(`{"data":[`))
+	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
 }
 
 // TestOneObjectIsWholeOrAnError proves the same for a single object.
 func TestOneObjectIsWholeOrAnError(t *testing.T) {
+	t.Parallel()
 	for name, body := range map[string]string{
 		"nothing": ``, "no data": `{}`, "null": `{"data":null}`, "a list": `{"data":[]}`, "no JSON": `<html>`,
 		"without identity": `{"data":{"name":"node-1"}}`, "another one": `{"data":{"extId":"another"}}`,
@@ -107,6 +110,7 @@ func TestOneObjectIsWholeOrAnError(t *testing.T) {
 // TestServersThatDoNotFilter proves that a condition that is refused or ignored still gives the right list, and that a
 // refused one is not tried each time: biosUuid and categories can be filtered by since pc.7.6 only.
 func TestServersThatDoNotFilter(t *testing.T) {
+	t.Parallel()
 	all := items(3,
 		`{"extId":"a","name":"x","biosUuid":"B1","categories":[{"extId":"C1"}]}`,
 		`{"extId":"b","name":"x","categories":[{"extId":"c2"}]}`,

@@ -168,6 +168,7 @@ func (c *central) prepare() {
 // TestRequestsAreThoseOfTheOfficialSDK compares what arrives at Prism Central from the SDK and from us for the same wish:
 // the SDK is the judge of method, path, query, body and If-Match.
 func TestRequestsAreThoseOfTheOfficialSDK(t *testing.T) {
+	t.Parallel()
 	address := netip.MustParseAddr("10.0.0.9")
 	match := map[string]any{"If-Match": ptr.To("etag-1")}
 	tests := map[string]struct {
@@ -484,6 +485,7 @@ func essence(t *testing.T, requests []seen) []seen {
 
 // TestUpdatesKeepWhatThisPackageDoesNotKnow proves that a PUT does not take away, for example, an object's project.
 func TestUpdatesKeepWhatThisPackageDoesNotKnow(t *testing.T) {
+	t.Parallel()
 	c := newCentral(t)
 	c.prepare()
 	require.NoError(t, c.client(t, nil).UpdateLoadBalancerSession(t.Context(), ourSession()))
