@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -80,21 +79,4 @@ func TestWithoutAClusterNameEachNodeCostsOneCall(t *testing.T) {
 	describeAll(t, b, nodes)
 	describeAll(t, b, nodes)
 	assert.Equal(t, map[string]int{"VM": 20, "ListPrismElements": 1, "ListHosts": 1}, b.prism.calls)
-}
-
-func BenchmarkInstanceMetadata(bench *testing.B) {
-	for _, n := range []int{200, 500} {
-		bench.Run(fmt.Sprintf("%d nodes", n), func(bench *testing.B) {
-			b := newBench(bench)
-			nodes := fleet(b, n)
-			rounds := 0
-			for bench.Loop() {
-				describeAll(bench, b, nodes)
-				b.clock.Step(5 * time.Minute)
-				rounds++
-			}
-			require.NotZero(bench, rounds)
-			bench.ReportMetric(float64(b.prism.total())/float64(rounds), "prism_calls/round")
-		})
-	}
 }
