@@ -9,15 +9,12 @@ import (
 
 // ListCategories implements Categories.
 func (c *Client) ListCategories(ctx context.Context, key string) ([]Category, error) {
-	found, err := listAll(ctx, c, listing[prism.Category]{
+	return listAll(ctx, c, listing[prism.Category, Category]{
 		operation: "ListCategories", namespace: namespacePrism, path: "/config/categories", where: []condition{equals("key", key)},
-		keep: func(category *prism.Category) bool { return key == "" || ptr.Deref(category.Key, "") == key },
+		keep: func(category *Category) bool { return key == "" || category.Key == key },
 		key:  func(category *prism.Category) string { return lower(category.ExtId) },
+		item: func(in *prism.Category) Category {
+			return Category{UUID: lower(in.ExtId), Key: ptr.Deref(in.Key, ""), Value: ptr.Deref(in.Value, "")}
+		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return convert(found, func(in *prism.Category) Category {
-		return Category{UUID: lower(in.ExtId), Key: ptr.Deref(in.Key, ""), Value: ptr.Deref(in.Value, "")}
-	}), nil
 }

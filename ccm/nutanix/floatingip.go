@@ -22,19 +22,15 @@ var errTwoAssociations = errors.New("a floating IP is associated with a load bal
 
 // ListFloatingIPs implements FloatingIPs.
 func (c *Client) ListFloatingIPs(ctx context.Context, namePrefix string) ([]FloatingIP, error) {
-	found, err := c.floatingIPs(ctx, "ListFloatingIPs", startsWith("name", namePrefix), func(name string) bool {
-		return strings.HasPrefix(name, namePrefix)
+	return c.floatingIPs(ctx, "ListFloatingIPs", startsWith("name", namePrefix), func(ip *FloatingIP) bool {
+		return strings.HasPrefix(ip.Name, namePrefix)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return convert(found, func(in *networking.FloatingIp) FloatingIP { return floatingIPOf(in, reservedETag(in.Reserved_)) }), nil
 }
 
-func (c *Client) floatingIPs(ctx context.Context, operation string, where condition, keep func(name string) bool) ([]networking.FloatingIp, error) {
-	return listAll(ctx, c, listing[networking.FloatingIp]{
-		operation: operation, namespace: namespaceNetworking, path: floatingIPPath, where: []condition{where}, key: floatingIPKind.uuid,
-		keep: func(ip *networking.FloatingIp) bool { return keep(ptr.Deref(ip.Name, "")) },
+func (c *Client) floatingIPs(ctx context.Context, operation string, where condition, keep func(*FloatingIP) bool) ([]FloatingIP, error) {
+	return listAll(ctx, c, listing[networking.FloatingIp, FloatingIP]{
+		operation: operation, namespace: namespaceNetworking, path: floatingIPPath, where: []condition{where}, keep: keep, key: floatingIPKind.uuid,
+		item: func(in *networking.FloatingIp) FloatingIP { return floatingIPOf(in, reservedETag(in.Reserved_)) },
 	})
 }
 
@@ -46,8 +42,9 @@ func (c *Client) CreateFloatingIP(ctx context.Context, ip FloatingIP) (FloatingI
 	if err := ip.write(body); err != nil {
 		return FloatingIP{}, &Error{Operation: at.operation, Kind: Invalid, Cause: err}
 	}
-	made, etag, err := create(ctx, c, floatingIPKind, at, body, func() ([]networking.FloatingIp, error) {
-		return c.floatingIPs(ctx, at.operation, equals("name", ip.Name), func(name string) bool { return name == ip.Name })
+	made, etag, err := create(ctx, c, floatingIPKind, at, body, func() ([]string, error) {
+		like, err := c.floatingIPs(ctx, at.operation, equals("name", ip.Name), func(one *FloatingIP) bool { return one.Name == ip.Name })
+		return convert(like, func(one *FloatingIP) string { return one.UUID }), err
 	})
 	if err != nil {
 		return FloatingIP{}, err

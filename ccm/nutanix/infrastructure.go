@@ -11,14 +11,10 @@ import (
 
 // ListPrismElements implements Infrastructure.
 func (c *Client) ListPrismElements(ctx context.Context) ([]PrismElement, error) {
-	found, err := listAll(ctx, c, listing[clustermgmt.Cluster]{
-		operation: "ListPrismElements", namespace: namespaceClusterMgmt, path: "/config/clusters",
+	return listAll(ctx, c, listing[clustermgmt.Cluster, PrismElement]{
+		operation: "ListPrismElements", namespace: namespaceClusterMgmt, path: "/config/clusters", item: prismElementOf,
 		key: func(cluster *clustermgmt.Cluster) string { return lower(cluster.ExtId) },
 	})
-	if err != nil {
-		return nil, err
-	}
-	return convert(found, prismElementOf), nil
 }
 
 func prismElementOf(in *clustermgmt.Cluster) PrismElement {
@@ -43,18 +39,16 @@ func isPrismCentral(config *clustermgmt.ClusterConfigReference) bool {
 
 // ListHosts implements Infrastructure.
 func (c *Client) ListHosts(ctx context.Context) ([]Host, error) {
-	found, err := listAll(ctx, c, listing[clustermgmt.Host]{
-		operation: "ListHosts", namespace: namespaceClusterMgmt, path: "/config/hosts",
+	return listAll(ctx, c, listing[clustermgmt.Host, Host]{
+		operation: "ListHosts", namespace: namespaceClusterMgmt, path: "/config/hosts", item: hostOf,
 		key: func(host *clustermgmt.Host) string { return lower(host.ExtId) },
 	})
-	if err != nil {
-		return nil, err
+}
+
+func hostOf(in *clustermgmt.Host) Host {
+	out := Host{UUID: lower(in.ExtId), Name: ptr.Deref(in.HostName, "")}
+	if in.Cluster != nil {
+		out.PrismElementUUID = lower(in.Cluster.Uuid)
 	}
-	return convert(found, func(in *clustermgmt.Host) Host {
-		out := Host{UUID: lower(in.ExtId), Name: ptr.Deref(in.HostName, "")}
-		if in.Cluster != nil {
-			out.PrismElementUUID = lower(in.Cluster.Uuid)
-		}
-		return out
-	}), nil
+	return out
 }

@@ -27,8 +27,9 @@ func (t target) path() (string, error) {
 	return t.collection + "/" + id, err
 }
 
-// create makes an object and reads it. When its task does not say which one it made, find looks for it by what only it has.
-func create[T any](ctx context.Context, c *Client, k kind[T], at target, body *T, find func() ([]T, error)) (*T, string, error) {
+// create makes an object and reads it. When its task does not say which one it made, find gives the UUIDs of all that have
+// what only it should have.
+func create[T any](ctx context.Context, c *Client, k kind[T], at target, body *T, find func() ([]string, error)) (*T, string, error) {
 	done, err := c.apply(ctx, change{operation: at.operation, method: http.MethodPost, path: at.collection, body: body})
 	if err != nil {
 		return nil, "", err
@@ -44,7 +45,7 @@ func create[T any](ctx context.Context, c *Client, k kind[T], at target, body *T
 			return nil, "", &Error{Operation: at.operation, Kind: Unavailable, Message: fmt.Sprintf(
 				"task %s has succeeded and does not say what it made, and %d objects look like it", done.UUID, len(found))}
 		}
-		at.uuid = k.uuid(&found[0])
+		at.uuid = found[0]
 	}
 	made, etag, err := read(ctx, c, k, at)
 	if Is(err, NotFound) {
@@ -100,4 +101,13 @@ func remove[T any](ctx context.Context, c *Client, k kind[T], at target) error {
 	}
 	_, err = c.apply(ctx, change{operation: at.operation, method: http.MethodDelete, path: path, ifMatch: etag, object: at.uuid})
 	return err
+}
+
+// convert makes one of each.
+func convert[From, To any](in []From, one func(*From) To) []To {
+	out := make([]To, 0, len(in))
+	for i := range in {
+		out = append(out, one(&in[i]))
+	}
+	return out
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 )
 
 const (
@@ -43,6 +42,8 @@ func (e envelope) partial() bool {
 	return false
 }
 
+func (e envelope) empty() bool { return len(e.Data) == 0 || string(e.Data) == "null" }
+
 func (e envelope) hasNext() bool {
 	for _, link := range e.Metadata.Links {
 		if link.Rel == "next" {
@@ -52,25 +53,16 @@ func (e envelope) hasNext() bool {
 	return false
 }
 
-// decode reads JSON into one of the vendor's models. They were seen to panic on surprises, which must not end the process.
-func decode(data []byte, into any) (err error) {
-	defer func() {
-		if surprise := recover(); surprise != nil {
-			err = fmt.Errorf("reading the answer: the vendor's model fails: %v", surprise)
-		}
-	}()
-	return json.Unmarshal(data, into)
-}
-
-// listing is a list to read.
-type listing[T any] struct {
+// listing is a list to read, of the vendor's type Model as our type Item.
+type listing[Model, Item any] struct {
 	operation, namespace, path string
 	// where narrows the list at the server; of several conditions, the one that is most likely refused is last. keep decides
 	// about each item again, so that a server that ignores or refuses a condition gives the right list nevertheless.
 	where []condition
-	keep  func(*T) bool
-	// key is what no two items share; an item without one is half an item. It is empty for the zero item.
-	key func(*T) string
+	keep  func(*Item) bool
+	// key is what no two items share; an item without one is half an item. It is empty for the zero model.
+	key  func(*Model) string
+	item func(*Model) Item
 }
 
 // errIncomplete says that a list is not whole; it may be the next time.
@@ -78,7 +70,7 @@ var errIncomplete = errors.New("the list is incomplete, or it changed while it w
 
 // listAll reads all pages. A list that is not whole is read once more, and is Unavailable then. A condition that Prism
 // Central refuses is left out: biosUuid and categories of virtual machines, for example, can be filtered by since pc.7.6.
-func listAll[T any](ctx context.Context, c *Client, l listing[T]) ([]T, error) {
+func listAll[Model, Item any](ctx context.Context, c *Client, l listing[Model, Item]) ([]Item, error) {
 	l.where = c.usable(l.path, l.where)
 	items, err := listTwice(ctx, c, l)
 	var refused []condition
@@ -91,16 +83,10 @@ func listAll[T any](ctx context.Context, c *Client, l listing[T]) ([]T, error) {
 		return nil, err
 	}
 	c.refuse(l.path, refused)
-	kept := make([]T, 0, len(items))
-	for i := range items {
-		if l.keep == nil || l.keep(&items[i]) {
-			kept = append(kept, items[i])
-		}
-	}
-	return kept, nil
+	return items, nil
 }
 
-func listTwice[T any](ctx context.Context, c *Client, l listing[T]) ([]T, error) {
+func listTwice[Model, Item any](ctx context.Context, c *Client, l listing[Model, Item]) ([]Item, error) {
 	items, err := listOnce(ctx, c, l)
 	if errors.Is(err, errIncomplete) {
 		items, err = listOnce(ctx, c, l)
@@ -108,28 +94,27 @@ func listTwice[T any](ctx context.Context, c *Client, l listing[T]) ([]T, error)
 	return items, err
 }
 
-func listOnce[T any](ctx context.Context, c *Client, l listing[T]) ([]T, error) {
-	var all []T
+func listOnce[Model, Item any](ctx context.Context, c *Client, l listing[Model, Item]) ([]Item, error) {
+	kept, seen := []Item{}, map[string]bool{}
 	var total *int
-	seen := map[string]bool{}
 	for page := range maxPages {
-		items, frame, err := listPage(ctx, c, l, page)
+		got, frame, err := listPage(ctx, c, l, page)
 		if err != nil {
 			return nil, err
 		}
 		if page == 0 {
 			total = frame.Metadata.Total
 		}
-		all = append(all, items...)
-		done, problem := progress(len(all), len(items), total, frame)
+		problem := collect(got, &kept, seen, l)
+		done := false
 		if problem == "" {
-			problem = unlike(items, seen, l.key)
+			done, problem = progress(len(seen), len(got), total, frame)
 		}
 		if problem != "" {
 			return nil, &Error{Operation: l.operation, Kind: Unavailable, Message: problem, Cause: errIncomplete}
 		}
 		if done {
-			return all, nil
+			return kept, nil
 		}
 	}
 	return nil, &Error{Operation: l.operation, Kind: Unavailable, Message: fmt.Sprintf("the list does not end after %d pages", maxPages)}
@@ -143,7 +128,7 @@ func progress(read, last int, total *int, frame envelope) (done bool, problem st
 		return false, "Prism Central says that the list has errors or is truncated"
 	case (now == nil) != (total == nil) || now != nil && *now != *total:
 		return false, "the number of items changed from one page to the next"
-	case total == nil && frame.Data == nil:
+	case total == nil && frame.empty():
 		return false, "the answer has neither data nor a number of items"
 	case total == nil && last < pageLimit && frame.hasNext():
 		return false, fmt.Sprintf("a page has %d items, and there are more pages", last)
@@ -156,10 +141,16 @@ func progress(read, last int, total *int, frame envelope) (done bool, problem st
 	}
 }
 
-// unlike gives what is wrong with the items of a page: one without identity, or one that was seen before.
-func unlike[T any](items []T, seen map[string]bool, key func(*T) string) string {
-	for i := range items {
-		id := key(&items[i])
+// collect adds the items of a page to those that are kept, one after another: the vendor's models take many times the memory
+// of ours, and are not to be there all at once. It gives what is wrong with an item: that it cannot be read, is without
+// identity, or was seen before.
+func collect[Model, Item any](page []json.RawMessage, kept *[]Item, seen map[string]bool, l listing[Model, Item]) string {
+	for _, data := range page {
+		var model Model
+		if err := decode(data, &model); err != nil {
+			return fmt.Sprintf("an item cannot be read: %v", err)
+		}
+		id := l.key(&model)
 		switch {
 		case id == "":
 			return "an item has no identity"
@@ -167,11 +158,14 @@ func unlike[T any](items []T, seen map[string]bool, key func(*T) string) string 
 			return "item " + id + " came twice"
 		}
 		seen[id] = true
+		if item := l.item(&model); l.keep == nil || l.keep(&item) {
+			*kept = append(*kept, item)
+		}
 	}
 	return ""
 }
 
-func listPage[T any](ctx context.Context, c *Client, l listing[T], page int) ([]T, envelope, error) {
+func listPage[Model, Item any](ctx context.Context, c *Client, l listing[Model, Item], page int) ([]json.RawMessage, envelope, error) {
 	query := url.Values{"$page": {strconv.Itoa(page)}, "$limit": {strconv.Itoa(pageLimit)}}
 	if len(l.where) > 0 {
 		query.Set("$filter", expression(l.where))
@@ -181,69 +175,12 @@ func listPage[T any](ctx context.Context, c *Client, l listing[T], page int) ([]
 		return nil, envelope{}, err
 	}
 	var frame envelope
-	var items []T
-	err = json.Unmarshal(got.body, &frame)
-	if string(frame.Data) == "null" {
-		frame.Data = nil
-	}
-	if err == nil && frame.Data != nil {
-		err = decode(frame.Data, &items)
+	var items []json.RawMessage
+	if err = json.Unmarshal(got.body, &frame); err == nil && !frame.empty() {
+		err = json.Unmarshal(frame.Data, &items)
 	}
 	if err != nil {
 		return nil, envelope{}, unreadable(l.operation, got, err)
 	}
 	return items, frame, nil
 }
-
-// getting is one object to read.
-type getting[T any] struct {
-	operation, namespace, path string
-	key                        func(*T) string
-	// uuid is what key must give.
-	uuid string
-}
-
-// getOne reads one object and its ETag, as the header says it.
-func getOne[T any](ctx context.Context, c *Client, g getting[T]) (object *T, etag string, err error) {
-	got, err := c.do(ctx, request{operation: g.operation, method: http.MethodGet, namespace: g.namespace, path: g.path, object: g.uuid})
-	if err != nil {
-		return nil, "", err
-	}
-	var frame envelope
-	object = new(T)
-	if err = json.Unmarshal(got.body, &frame); err == nil {
-		err = decode(frame.Data, object)
-	}
-	if err != nil {
-		return nil, "", unreadable(g.operation, got, err)
-	}
-	if !strings.EqualFold(g.key(object), g.uuid) {
-		return nil, "", unreadable(g.operation, got, fmt.Errorf("the answer is about %q instead of %q", g.key(object), g.uuid))
-	}
-	return object, got.header.Get(etagHeader), nil
-}
-
-func unreadable(operation string, got answer, cause error) *Error {
-	return &Error{Operation: operation, Kind: Unavailable, Status: got.status, Cause: fmt.Errorf("reading the answer of Prism Central: %w", cause)}
-}
-
-// segment escapes an identifier for a path. Prism Central's are UUIDs; one that would mean another path is refused.
-func segment(operation, identifier string) (string, error) {
-	if identifier == "" || identifier == "." || identifier == ".." {
-		return "", &Error{Operation: operation, Kind: Invalid, Message: fmt.Sprintf("%q is no identifier of an object", identifier)}
-	}
-	return url.PathEscape(identifier), nil
-}
-
-// reservedETag gives the ETag that a body carries: of a list, each item has its own.
-func reservedETag(reserved map[string]any) string {
-	for key, value := range reserved {
-		if text, ok := value.(string); ok && strings.EqualFold(key, etagHeader) {
-			return text
-		}
-	}
-	return ""
-}
-
-// sameETag compares ETags that came in a header and in a body, where quotes may be left out.
-func sameETag(a, b string) bool { return strings.Trim(a, `"`) == strings.Trim(b, `"`) }

@@ -41,7 +41,7 @@ type simulated struct {
 	client *nutanix.Client
 }
 
-func simulate(t *testing.T, version string) simulated {
+func simulate(t testing.TB, version string) simulated {
 	t.Helper()
 	parsed, err := prismsim.ParseInventory([]byte(inventory))
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func (s simulated) fault(t *testing.T, fault prismsim.Fault) {
 }
 
 // nodes makes VMs in the VPC and gives the UUIDs of their NICs.
-func (s simulated) nodes(t *testing.T, count int) []nutanix.VM {
+func (s simulated) nodes(t testing.TB, count int) []nutanix.VM {
 	t.Helper()
 	_, err := s.AddVMs(prismsim.Fleet{
 		Count: count, NamePrefix: fmt.Sprintf("node-%d", len(s.VMs())), PrismElement: "pe-1", Subnets: []string{"overlay"},

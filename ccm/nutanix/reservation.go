@@ -33,16 +33,13 @@ func (c *Client) reservedIPs(ctx context.Context, operation, subnetUUID string) 
 	if err != nil {
 		return nil, err
 	}
-	found, err := listAll(ctx, c, listing[networking.ReservedIp]{
+	return listAll(ctx, c, listing[networking.ReservedIp, ReservedIP]{
 		operation: operation, namespace: namespaceNetworking, path: path,
 		key: func(reserved *networking.ReservedIp) string { return ptr.Deref(reserved.Ipv4Address, "") },
+		item: func(in *networking.ReservedIp) ReservedIP {
+			return ReservedIP{Address: parseAddress(ptr.Deref(in.Ipv4Address, "")), ClientContext: ptr.Deref(in.ClientContext, "")}
+		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return convert(found, func(in *networking.ReservedIp) ReservedIP {
-		return ReservedIP{Address: parseAddress(ptr.Deref(in.Ipv4Address, "")), ClientContext: ptr.Deref(in.ClientContext, "")}
-	}), nil
 }
 
 // ReserveIP implements Subnets. Unavailable can mean that an address was reserved and its answer lost: ListReservedIPs shows

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	common "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/common/v1/config"
 	networking "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
@@ -24,10 +25,11 @@ func (c *Client) RouteTableOfVPC(ctx context.Context, vpcUUID string) (string, e
 	if _, err := segment(operation, vpcUUID); err != nil {
 		return "", err
 	}
-	found, err := listAll(ctx, c, listing[networking.RouteTable]{
+	found, err := listAll(ctx, c, listing[networking.RouteTable, routeTable]{
 		operation: operation, namespace: namespaceNetworking, path: routeTablePath, where: []condition{equals("vpcReference", vpcUUID)},
-		keep: func(table *networking.RouteTable) bool { return lower(table.VpcReference) == lower(&vpcUUID) },
+		keep: func(table *routeTable) bool { return strings.EqualFold(table.vpcUUID, vpcUUID) },
 		key:  func(table *networking.RouteTable) string { return lower(table.ExtId) },
+		item: func(in *networking.RouteTable) routeTable { return routeTable{lower(in.ExtId), lower(in.VpcReference)} },
 	})
 	switch {
 	case err != nil:
@@ -37,8 +39,10 @@ func (c *Client) RouteTableOfVPC(ctx context.Context, vpcUUID string) (string, e
 	case len(found) > 1:
 		return "", &Error{Operation: operation, Kind: Conflict, Message: fmt.Sprintf("VPC %s has %d route tables", vpcUUID, len(found))}
 	}
-	return lower(found[0].ExtId), nil
+	return found[0].uuid, nil
 }
+
+type routeTable struct{ uuid, vpcUUID string }
 
 func routesPath(operation, routeTableUUID string) (string, error) {
 	id, err := segment(operation, routeTableUUID)
@@ -47,19 +51,18 @@ func routesPath(operation, routeTableUUID string) (string, error) {
 
 // ListRoutes implements Routes.
 func (c *Client) ListRoutes(ctx context.Context, routeTableUUID string) ([]Route, error) {
-	found, err := c.routes(ctx, "ListRoutes", routeTableUUID)
-	if err != nil {
-		return nil, err
-	}
-	return convert(found, func(in *networking.Route) Route { return routeOf(in, routeTableUUID, reservedETag(in.Reserved_)) }), nil
+	return c.routes(ctx, "ListRoutes", routeTableUUID, nil)
 }
 
-func (c *Client) routes(ctx context.Context, operation, routeTableUUID string) ([]networking.Route, error) {
+func (c *Client) routes(ctx context.Context, operation, routeTableUUID string, keep func(*Route) bool) ([]Route, error) {
 	path, err := routesPath(operation, routeTableUUID)
 	if err != nil {
 		return nil, err
 	}
-	return listAll(ctx, c, listing[networking.Route]{operation: operation, namespace: namespaceNetworking, path: path, key: routeKind.uuid})
+	return listAll(ctx, c, listing[networking.Route, Route]{
+		operation: operation, namespace: namespaceNetworking, path: path, keep: keep, key: routeKind.uuid,
+		item: func(in *networking.Route) Route { return routeOf(in, routeTableUUID, reservedETag(in.Reserved_)) },
+	})
 }
 
 // CreateRoute implements Routes. Unavailable can mean that it was made and the answer lost: ListRoutes shows it.
@@ -72,25 +75,16 @@ func (c *Client) CreateRoute(ctx context.Context, route Route) (Route, error) {
 	if err := route.write(body); err != nil {
 		return Route{}, &Error{Operation: at.operation, Kind: Invalid, Cause: err}
 	}
-	made, etag, err := create(ctx, c, routeKind, at, body, func() ([]networking.Route, error) {
-		return c.routesLike(ctx, at.operation, route)
+	made, etag, err := create(ctx, c, routeKind, at, body, func() ([]string, error) {
+		like, err := c.routes(ctx, at.operation, route.RouteTableUUID, func(one *Route) bool {
+			return one.IsStatic && one.Destination == route.Destination.Masked() && one.Name == route.Name
+		})
+		return convert(like, func(one *Route) string { return one.UUID }), err
 	})
 	if err != nil {
 		return Route{}, err
 	}
 	return routeOf(made, route.RouteTableUUID, etag), nil
-}
-
-// routesLike gives the static routes of a table to the same destination with the same name.
-func (c *Client) routesLike(ctx context.Context, operation string, route Route) ([]networking.Route, error) {
-	all, err := c.routes(ctx, operation, route.RouteTableUUID)
-	var like []networking.Route
-	for i := range all {
-		if one := routeOf(&all[i], route.RouteTableUUID, ""); one.IsStatic && one.Destination == route.Destination.Masked() && one.Name == route.Name {
-			like = append(like, all[i])
-		}
-	}
-	return like, err
 }
 
 // UpdateRoute implements Routes.

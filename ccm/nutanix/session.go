@@ -18,21 +18,17 @@ var sessionKind = kind[networking.LoadBalancerSession]{
 
 // ListLoadBalancerSessions implements LoadBalancerSessions.
 func (c *Client) ListLoadBalancerSessions(ctx context.Context, namePrefix string) ([]LoadBalancerSession, error) {
-	found, err := c.sessions(ctx, "ListLoadBalancerSessions", startsWith("name", namePrefix), func(name string) bool {
-		return strings.HasPrefix(name, namePrefix)
+	return c.sessions(ctx, "ListLoadBalancerSessions", startsWith("name", namePrefix), func(session *LoadBalancerSession) bool {
+		return strings.HasPrefix(session.Name, namePrefix)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return convert(found, func(in *networking.LoadBalancerSession) LoadBalancerSession {
-		return sessionOf(in, reservedETag(in.Reserved_))
-	}), nil
 }
 
-func (c *Client) sessions(ctx context.Context, operation string, where condition, keep func(name string) bool) ([]networking.LoadBalancerSession, error) {
-	return listAll(ctx, c, listing[networking.LoadBalancerSession]{
-		operation: operation, namespace: namespaceNetworking, path: sessionPath, where: []condition{where}, key: sessionKind.uuid,
-		keep: func(session *networking.LoadBalancerSession) bool { return keep(ptr.Deref(session.Name, "")) },
+func (c *Client) sessions(ctx context.Context, operation string, where condition, keep func(*LoadBalancerSession) bool) ([]LoadBalancerSession, error) {
+	return listAll(ctx, c, listing[networking.LoadBalancerSession, LoadBalancerSession]{
+		operation: operation, namespace: namespaceNetworking, path: sessionPath, where: []condition{where}, keep: keep, key: sessionKind.uuid,
+		item: func(in *networking.LoadBalancerSession) LoadBalancerSession {
+			return sessionOf(in, reservedETag(in.Reserved_))
+		},
 	})
 }
 
@@ -42,8 +38,9 @@ func (c *Client) CreateLoadBalancerSession(ctx context.Context, session LoadBala
 	at := target{operation: "CreateLoadBalancerSession", collection: sessionPath}
 	body := networking.NewLoadBalancerSession()
 	session.write(body)
-	made, etag, err := create(ctx, c, sessionKind, at, body, func() ([]networking.LoadBalancerSession, error) {
-		return c.sessions(ctx, at.operation, equals("name", session.Name), func(name string) bool { return name == session.Name })
+	made, etag, err := create(ctx, c, sessionKind, at, body, func() ([]string, error) {
+		like, err := c.sessions(ctx, at.operation, equals("name", session.Name), func(one *LoadBalancerSession) bool { return one.Name == session.Name })
+		return convert(like, func(one *LoadBalancerSession) string { return one.UUID }), err
 	})
 	if err != nil {
 		return LoadBalancerSession{}, err

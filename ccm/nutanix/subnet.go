@@ -10,15 +10,12 @@ import (
 
 // ListSubnets implements Subnets.
 func (c *Client) ListSubnets(ctx context.Context, name string) ([]Subnet, error) {
-	found, err := listAll(ctx, c, listing[networking.Subnet]{
+	return listAll(ctx, c, listing[networking.Subnet, Subnet]{
 		operation: "ListSubnets", namespace: namespaceNetworking, path: "/config/subnets", where: []condition{equals("name", name)},
-		keep: func(subnet *networking.Subnet) bool { return name == "" || ptr.Deref(subnet.Name, "") == name },
+		keep: func(subnet *Subnet) bool { return name == "" || subnet.Name == name },
 		key:  func(subnet *networking.Subnet) string { return lower(subnet.ExtId) },
+		item: subnetOf,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return convert(found, subnetOf), nil
 }
 
 func subnetOf(in *networking.Subnet) Subnet {
@@ -51,15 +48,10 @@ func prefixOfSubnet(in *networking.Subnet) netip.Prefix {
 
 // ListVPCs implements Subnets.
 func (c *Client) ListVPCs(ctx context.Context, name string) ([]VPC, error) {
-	found, err := listAll(ctx, c, listing[networking.Vpc]{
+	return listAll(ctx, c, listing[networking.Vpc, VPC]{
 		operation: "ListVPCs", namespace: namespaceNetworking, path: "/config/vpcs", where: []condition{equals("name", name)},
-		keep: func(vpc *networking.Vpc) bool { return name == "" || ptr.Deref(vpc.Name, "") == name },
+		keep: func(vpc *VPC) bool { return name == "" || vpc.Name == name },
 		key:  func(vpc *networking.Vpc) string { return lower(vpc.ExtId) },
+		item: func(in *networking.Vpc) VPC { return VPC{UUID: lower(in.ExtId), Name: ptr.Deref(in.Name, "")} },
 	})
-	if err != nil {
-		return nil, err
-	}
-	return convert(found, func(in *networking.Vpc) VPC {
-		return VPC{UUID: lower(in.ExtId), Name: ptr.Deref(in.Name, "")}
-	}), nil
 }

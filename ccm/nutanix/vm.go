@@ -34,38 +34,18 @@ func (c *Client) VM(ctx context.Context, uuid string) (VM, error) {
 
 // ListVMs implements VMs.
 func (c *Client) ListVMs(ctx context.Context, filter VMFilter) ([]VM, error) {
-	found, err := listAll(ctx, c, listing[vmm.Vm]{
-		operation: "ListVMs", namespace: namespaceVMM, path: vmPath, key: vmKey, keep: filter.keeps,
+	return listAll(ctx, c, listing[vmm.Vm, VM]{
+		operation: "ListVMs", namespace: namespaceVMM, path: vmPath, key: vmKey, item: vmOf, keep: filter.keeps,
 		where: []condition{
 			equals("name", filter.Name), equals("biosUuid", strings.ToLower(filter.BIOSUUID)),
 			anyOf("categories", "extId", strings.ToLower(filter.CategoryUUID)),
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return convert(found, vmOf), nil
 }
 
-func (f VMFilter) keeps(vm *vmm.Vm) bool {
-	if f.Name != "" && ptr.Deref(vm.Name, "") != f.Name {
-		return false
-	}
-	if f.BIOSUUID != "" && !strings.EqualFold(ptr.Deref(vm.BiosUuid, ""), f.BIOSUUID) {
-		return false
-	}
-	return f.CategoryUUID == "" || slices.ContainsFunc(vm.Categories, func(category vmm.CategoryReference) bool {
-		return strings.EqualFold(ptr.Deref(category.ExtId, ""), f.CategoryUUID)
-	})
-}
-
-// convert makes our types of the vendor's.
-func convert[From, To any](in []From, one func(*From) To) []To {
-	out := make([]To, 0, len(in))
-	for i := range in {
-		out = append(out, one(&in[i]))
-	}
-	return out
+func (f VMFilter) keeps(vm *VM) bool {
+	return (f.Name == "" || vm.Name == f.Name) && (f.BIOSUUID == "" || strings.EqualFold(vm.BIOSUUID, f.BIOSUUID)) &&
+		(f.CategoryUUID == "" || slices.Contains(vm.CategoryUUIDs, strings.ToLower(f.CategoryUUID)))
 }
 
 func vmOf(in *vmm.Vm) VM {
