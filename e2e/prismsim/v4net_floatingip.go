@@ -168,7 +168,7 @@ func (e *estate) resolve(want wantedAssociation) (association, *netFailure) {
 }
 
 func (e *estate) resolveNIC(nicUUID string) (association, *netFailure) {
-	at, ok := e.attachmentOf(nicUUID)
+	at, ok := e.attachments()[nicUUID]
 	if !ok {
 		return association{}, netNotFound("VM NIC %s not found", nicUUID)
 	}
@@ -181,7 +181,7 @@ func (e *estate) resolveNIC(nicUUID string) (association, *netFailure) {
 // settle gives what a floating IP stands for; a NIC that is gone ends its association.
 func (e *estate) settle(f *floatingIP) association {
 	if f.target.nicUUID != "" {
-		if _, ok := e.attachmentOf(f.target.nicUUID); !ok {
+		if _, ok := e.attachments()[f.target.nicUUID]; !ok {
 			f.target = association{}
 			f.version++
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	commoncfg "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/common/v1/config"
 	netcfg "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
 	tasks "github.com/nutanix/ntnx-api-golang-clients/prism-go-client/v4/models/prism/v4/config"
 
@@ -208,7 +207,7 @@ func TestAddressesAreCountedAndListedWithTheSubnet(t *testing.T) {
 	answer, err := f.subnets.GetSubnetById(vlan)
 	require.NoError(t, err)
 	subnet := answer.GetData().(netcfg.Subnet)
-	assert.Equal(t, []commoncfg.IPAddress{*ipv4("127.60.11.12")}[0].Ipv4.Value, subnet.ReservedIpAddresses[0].Ipv4.Value)
+	assert.Equal(t, "127.60.11.12", *subnet.ReservedIpAddresses[0].Ipv4.Value)
 	assert.Equal(t, int64(1), *subnet.IpUsage.NumAssignedIPs)
 	assert.Equal(t, int64(1), *subnet.IpUsage.NumFreeIPs)
 	assert.Equal(t, int64(3), *subnet.IpUsage.IpPoolUsages[0].NumTotalIPs)

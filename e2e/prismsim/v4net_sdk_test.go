@@ -40,11 +40,16 @@ type fabric struct {
 }
 
 // startFabric serves testdata/vpc.yaml.
-func startFabric(t *testing.T, rules prismsim.NetworkRules) *fabric {
+func startFabric(t *testing.T, rules prismsim.NetworkRules, change ...func(*prismsim.Options)) *fabric {
 	t.Helper()
 	inventory, err := prismsim.LoadInventory("testdata/vpc.yaml")
 	require.NoError(t, err)
-	s := start(t, func(o *prismsim.Options) { o.Inventory, o.Network = inventory, rules })
+	s := start(t, func(o *prismsim.Options) {
+		o.Inventory, o.Network = inventory, rules
+		for _, more := range change {
+			more(o)
+		}
+	})
 	host, text, err := net.SplitHostPort(s.Address())
 	require.NoError(t, err)
 	port, err := strconv.Atoi(text)

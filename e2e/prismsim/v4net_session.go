@@ -127,7 +127,7 @@ func (e *estate) checkSession(s *session, spec *sessionSpec) *netFailure {
 }
 
 func (e *estate) checkTargets(targets []sessionTarget, vpc *privateCloud) *netFailure {
-	seen := map[string]bool{}
+	seen, nics := map[string]bool{}, e.attachments()
 	for _, t := range targets {
 		if seen[t.nicUUID] {
 			return netInvalid("Virtual NIC %s appears more than once in the targets", t.nicUUID)
@@ -136,7 +136,7 @@ func (e *estate) checkTargets(targets []sessionTarget, vpc *privateCloud) *netFa
 		if e.rules.AnyTarget {
 			continue
 		}
-		at, ok := e.attachmentOf(t.nicUUID)
+		at, ok := nics[t.nicUUID]
 		if !ok {
 			return netNotFound("Virtual NIC %s not found", t.nicUUID)
 		}
@@ -145,15 +145,6 @@ func (e *estate) checkTargets(targets []sessionTarget, vpc *privateCloud) *netFa
 		}
 	}
 	return nil
-}
-
-// healthy tells whether a target's VM is on, and gives the VM's UUID, which is empty when there is no such NIC any more.
-func (e *estate) healthy(t sessionTarget) (vmUUID string, healthy bool) {
-	at, ok := e.attachmentOf(t.nicUUID)
-	if !ok {
-		return "", false
-	}
-	return at.vm.uuid, at.vm.power == powerOn
 }
 
 func (r portRange) overlaps(other portRange) bool {

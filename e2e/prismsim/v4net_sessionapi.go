@@ -7,9 +7,9 @@ var sessionListing = v4Listing{
 
 func (s *Server) v4ListSessions(r *v4Request) (*v4Answer, error) {
 	s.mu.Lock()
-	items := []object{}
+	items, nics := []object{}, s.estate.attachments()
 	for _, session := range s.estate.sessions {
-		items = append(items, s.sessionObject(r, session))
+		items = append(items, s.sessionObject(r, session, nics))
 	}
 	s.mu.Unlock()
 	return sessionListing.answer(r, items)
@@ -31,7 +31,7 @@ func (s *Server) v4GetSession(r *v4Request) (*v4Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &v4Answer{data: s.sessionObject(r, found), etag: found.version.etag()}, nil
+	return &v4Answer{data: s.sessionObject(r, found, s.estate.attachments()), etag: found.version.etag()}, nil
 }
 
 func (s *Server) v4CreateSession(r *v4Request) (*v4Answer, error) {
@@ -75,7 +75,7 @@ func (s *Server) changeSession(r *v4Request, kind changeMaker, verb string, work
 	}))
 }
 
-func (s *Server) sessionObject(r *v4Request, of *session) object {
+func (s *Server) sessionObject(r *v4Request, of *session, nics map[string]attachment) object {
 	ports := []object{}
 	for _, p := range of.ports {
 		ports = append(ports, typed(netType("PortRange"), object{"startPort": p.first, "endPort": p.last}))
@@ -97,15 +97,15 @@ func (s *Server) sessionObject(r *v4Request, of *session) object {
 			"intervalSecs": of.health.interval, "timeoutSecs": of.health.timeout,
 			"successThreshold": of.health.success, "failureThreshold": of.health.failure,
 		}),
-		"targetsConfig": typed(netType("Target"), object{"nicTargets": s.targetObjects(of)}),
+		"targetsConfig": typed(netType("Target"), object{"nicTargets": targetObjects(of, nics)}),
 		"metadata":      s.netMetadata(of.metadata), "links": selfLinks(r, "config/load-balancer-sessions/"+of.uuid),
 	})
 }
 
-func (s *Server) targetObjects(of *session) []object {
+func targetObjects(of *session, nics map[string]attachment) []object {
 	out := []object{}
 	for _, t := range of.targets {
-		vmUUID, healthy := s.estate.healthy(t)
+		vmUUID, healthy := healthOf(t, nics)
 		target := typed(netType("NicTarget"), object{"virtualNicReference": t.nicUUID, "port": t.port, "health": "UNHEALTHY"})
 		if healthy {
 			target["health"] = "HEALTHY"

@@ -92,7 +92,7 @@ func (s *Server) ReservedIPs(subnet string) []ReservedIP {
 func (s *Server) LoadBalancerSessions() []LoadBalancerSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := []LoadBalancerSession{}
+	out, nics := []LoadBalancerSession{}, s.estate.attachments()
 	for _, of := range s.estate.sessions {
 		view := LoadBalancerSession{
 			UUID: of.uuid, Name: of.name, Description: of.description, VPC: of.vpc.Name, Subnet: of.subnet.Name, VirtualIP: of.vip.String(),
@@ -102,7 +102,7 @@ func (s *Server) LoadBalancerSessions() []LoadBalancerSession {
 			view.Ports = append(view.Ports, p.String())
 		}
 		for _, t := range of.targets {
-			vmUUID, healthy := s.estate.healthy(t)
+			vmUUID, healthy := healthOf(t, nics)
 			view.Targets = append(view.Targets, Target{NIC: t.nicUUID, VM: vmUUID, Port: t.port, Healthy: healthy})
 		}
 		out = append(out, view)

@@ -69,14 +69,22 @@ type attachment struct {
 	subnet *network
 }
 
-// attachmentOf finds the NIC of a VM that exists; it is false when there is none.
-func (e *estate) attachmentOf(nicUUID string) (attachment, bool) {
+// attachments gives all NICs of VMs that exist, by UUID.
+func (e *estate) attachments() map[string]attachment {
+	out := map[string]attachment{}
 	for _, m := range e.vms {
 		for _, n := range m.live.nics() {
-			if n.UUID == nicUUID {
-				return attachment{m, n, e.subnetByUUID(n.SubnetReference.UUID)}, true
-			}
+			out[n.UUID] = attachment{m, n, e.subnetByUUID(n.SubnetReference.UUID)}
 		}
 	}
-	return attachment{}, false
+	return out
+}
+
+// healthOf tells whether the VM of a target is on, and gives its UUID, which is empty when there is no such NIC any more.
+func healthOf(t sessionTarget, nics map[string]attachment) (vmUUID string, healthy bool) {
+	at, ok := nics[t.nicUUID]
+	if !ok {
+		return "", false
+	}
+	return at.vm.uuid, at.vm.power == powerOn
 }
