@@ -1,0 +1,105 @@
+package ccm
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/e2e/ccm/world"
+)
+
+const (
+	page404   = "<html><head><title>404 Not Found</title></head><body><center><h1>404 Not Found</h1></center><hr><center>nginx</center></body></html>"
+	loginPage = "<html><body><form action=\"/login\"><input name=\"user\"></form></body></html>"
+	// noVMs is a list of virtual machines without any, complete by its own account.
+	noVMs = `{"data":[],"metadata":{"totalAvailableResults":0,"$objectType":"common.v1.response.ApiResponseMetadata"},` +
+		`"$objectType":"vmm.v4.ahv.config.ListVmsApiResponse"}`
+	// oneOfMany is a list that says itself that there is more, and no more comes.
+	oneOfMany = `{"metadata":{"totalAvailableResults":7,"$objectType":"common.v1.response.ApiResponseMetadata"},` +
+		`"$objectType":"vmm.v4.ahv.config.ListVmsApiResponse"}`
+	// monitorPeriods is how often the manager looks after Nodes that are not ready while a fault lasts. At the default
+	// period of 5 s that is five minutes; scenarios look every 200 ms.
+	monitorPeriods = 60
+)
+
+// TestWrongAnswersLoseNoNode: two Nodes are not ready. One machine exists, one was deleted. While answers are wrong, neither
+// Node is lost; as soon as they are right, the one of the deleted machine goes: it was asked for all the time.
+func TestWrongAnswersLoseNoNode(t *testing.T) {
+	answer := func(status int, contentType, body string) world.Rule {
+		return func(*http.Request) world.Verdict {
+			return world.Verdict{Status: status, ContentType: contentType, Body: body}
+		}
+	}
+	lists := func(body string) world.Rule {
+		return func(r *http.Request) world.Verdict {
+			if strings.HasSuffix(r.URL.Path, "/ahv/config/vms") {
+				return world.Verdict{Status: http.StatusOK, ContentType: "application/json", Body: body}
+			}
+			// What one machine is asked for by its identifier is not answered at all meanwhile.
+			return world.Verdict{Status: http.StatusServiceUnavailable, ContentType: "text/plain", Body: "upstream is down"}
+		}
+	}
+	cases := map[string]struct {
+		rule    world.Rule
+		periods int
+	}{
+		"a proxy's 404 page, for five minutes of monitoring": {answer(http.StatusNotFound, "text/html", page404), monitorPeriods},
+		"a 404 without a body":                               {answer(http.StatusNotFound, "", ""), 10},
+		"a gateway's 404 in JSON":                            {answer(http.StatusNotFound, "application/json", `{"message":"no Route matched with those values"}`), 10},
+		"a login page":                                       {answer(http.StatusOK, "text/html", loginPage), 10},
+		"an empty object":                                    {answer(http.StatusOK, "application/json", `{}`), 10},
+		"no answer":                                          {answer(http.StatusServiceUnavailable, "text/plain", "upstream is down"), 10},
+		"too many requests":                                  {answer(http.StatusTooManyRequests, "application/json", `{}`), 10},
+		"credentials refused":                                {answer(http.StatusUnauthorized, "application/json", `{}`), 10},
+		"half answers":                                       {func(*http.Request) world.Verdict { return world.Verdict{Half: true} }, 10},
+		"empty lists":                                        {lists(noVMs), 10},
+		"lists that lack what they count":                    {lists(oneOfMany), 10},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := world.New(t, site, world.Options{})
+			gone, _ := w.Join("gone"), w.Join("there")
+			w.Proxy.Judge(test.rule)
+			require.NoError(t, w.Prism.DeleteVM(gone.UUID))
+			w.SetReady("gone", false)
+			w.SetReady("there", false)
+			asked := w.Proxy.Seen()
+			w.NodesStay(test.periods, "gone", "there")
+			require.Greater(t, w.Proxy.Seen(), asked, "the manager asked meanwhile")
+
+			w.Proxy.Judge(nil)
+			w.NodeGone("gone")
+			assert.Equal(t, []string{"there"}, w.NodeNames())
+		})
+	}
+}
+
+// TestOneNotFoundIsNotBelieved: no list has the machine, and Prism Central says in its own words that there is none, but not
+// twice running, as one that is being restored from a backup may.
+func TestOneNotFoundIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, site, world.Options{})
+	vm := w.Join("there")
+	notFound := w.NotFoundAnswer()
+	asked := 0
+	w.Proxy.Judge(func(r *http.Request) world.Verdict {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/ahv/config/vms"):
+			return world.Verdict{Status: http.StatusOK, ContentType: "application/json", Body: noVMs}
+		case !strings.HasSuffix(r.URL.Path, "/vms/"+vm.UUID):
+			return world.Pass
+		}
+		if asked++; asked%2 == 0 {
+			return world.Pass
+		}
+		return world.Verdict{Status: http.StatusNotFound, ContentType: "application/json", Body: notFound}
+	})
+	w.SetReady("there", false)
+	w.NodesStay(20, "there")
+	w.Proxy.Judge(nil)
+	assert.Greater(t, asked, 2, "the machine was asked for, so that its absence could have been believed")
+}

@@ -1,0 +1,37 @@
+package world
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Calls are the requests that Prism Central got since CountCalls.
+type Calls struct {
+	w    *World
+	from int
+}
+
+// identifiers in paths, which are left out of summaries.
+var identifiers = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
+
+// CountCalls starts to count what Prism Central is asked.
+func (w *World) CountCalls() Calls { return Calls{w, len(w.Prism.Requests())} }
+
+// Total is their number.
+func (c Calls) Total() int { return len(c.w.Prism.Requests()) - c.from }
+
+// String counts them by method and path.
+func (c Calls) String() string {
+	count := map[string]int{}
+	for _, request := range c.w.Prism.Requests()[c.from:] {
+		count[request.Method+" "+identifiers.ReplaceAllString(request.Path, "*")]++
+	}
+	lines := make([]string, 0, len(count))
+	for _, what := range slices.Sorted(maps.Keys(count)) {
+		lines = append(lines, fmt.Sprintf("%d %s", count[what], what))
+	}
+	return strings.Join(lines, ", ")
+}

@@ -1,0 +1,176 @@
+package world
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/capnt/capnt/e2e/guest/pki"
+)
+
+// Verdict is what the proxy does with a request.
+type Verdict struct {
+	// Status answers with this HTTP status, ContentType and Body instead of asking Prism Central.
+	Status      int
+	ContentType string
+	Body        string
+	// Half passes the request on and cuts the answer's body in the middle.
+	Half bool
+	// HoldRequest keeps the request for ever; Prism Central never sees it.
+	HoldRequest bool
+	// HoldReply passes the request on and keeps the answer for ever.
+	HoldReply bool
+	// LoseReply passes the request on and closes the connection instead of answering.
+	LoseReply bool
+	// Then is called when something is held.
+	Then func()
+}
+
+// Pass lets a request and its answer through.
+var Pass = Verdict{}
+
+// Rule judges every request to Prism Central.
+type Rule func(*http.Request) Verdict
+
+// Proxy stands before Prism Central as a company's reverse proxy does. It is where answers that Prism Central never gives
+// come from, and where the world can be stopped between a change and the news of it.
+type Proxy struct {
+	// TrustBundle are the PEM certificates that its clients need.
+	TrustBundle []byte
+
+	target   string
+	upstream http.RoundTripper
+	server   *http.Server
+	listener net.Listener
+
+	mu   sync.Mutex
+	rule Rule
+	seen int
+}
+
+// NewProxy starts a proxy before the URL, whose certificate is signed by bundle. The caller must Close it.
+func NewProxy(target string, bundle []byte) (*Proxy, error) {
+	authority, err := pki.NewAuthority("proxy")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := authority.Issue(pki.Request{CommonName: "proxy", IPs: []net.IP{net.ParseIP(host)}})
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := pair.TLS()
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(bundle) {
+		return nil, fmt.Errorf("starting a proxy before %s: no certificates in the bundle", target)
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return nil, fmt.Errorf("starting a proxy before %s: %w", target, err)
+	}
+	p := &Proxy{
+		TrustBundle: authority.PEM, target: target, listener: listener,
+		upstream: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 64},
+	}
+	p.server = &http.Server{
+		Handler: http.HandlerFunc(p.serve), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: startTimeout,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+	}
+	go func() { _ = p.server.ServeTLS(listener, "", "") }()
+	return p, nil
+}
+
+// Address gives host and port.
+func (p *Proxy) Address() (string, int) {
+	address := p.listener.Addr().(*net.TCPAddr)
+	return address.IP.String(), address.Port
+}
+
+// Judge puts a rule in force instead of the one before; nil lets everything pass. What is held stays held.
+func (p *Proxy) Judge(rule Rule) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rule = rule
+}
+
+// Close ends all connections, those that are held too.
+func (p *Proxy) Close() { _ = p.server.Close() }
+
+// Seen is how many requests came so far.
+func (p *Proxy) Seen() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen
+}
+
+func (p *Proxy) verdict(r *http.Request) Verdict {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen++
+	if p.rule == nil {
+		return Pass
+	}
+	return p.rule(r)
+}
+
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
+	verdict := p.verdict(r)
+	if verdict.Status != 0 {
+		w.Header().Set("Content-Type", verdict.ContentType)
+		w.WriteHeader(verdict.Status)
+		_, _ = io.WriteString(w, verdict.Body)
+		return
+	}
+	if verdict.HoldRequest {
+		hold(r, verdict.Then)
+	}
+	answer, body, err := p.forward(r)
+	if err != nil || verdict.LoseReply {
+		panic(http.ErrAbortHandler) // closes the connection
+	}
+	if verdict.HoldReply {
+		hold(r, verdict.Then)
+	}
+	maps.Copy(w.Header(), answer.Header)
+	w.WriteHeader(answer.StatusCode)
+	if verdict.Half {
+		_, _ = w.Write(body[:len(body)/2])
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = w.Write(body)
+}
+
+// hold says so, waits until the client is gone, and ends the request.
+func hold(r *http.Request, then func()) {
+	if then != nil {
+		then()
+	}
+	// The server notices that the client is gone only when the body was read.
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
+func (p *Proxy) forward(r *http.Request) (*http.Response, []byte, error) {
+	request, err := http.NewRequestWithContext(r.Context(), r.Method, p.target+r.URL.RequestURI(), r.Body)
+	if err != nil {
+		return nil, nil, err
+	}
+	request.Header = r.Header.Clone()
+	request.ContentLength = r.ContentLength
+	answer, err := p.upstream.RoundTrip(request)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	return answer, body, err
+}
