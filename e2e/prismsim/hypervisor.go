@@ -53,6 +53,7 @@ func (s *Server) tellOn(m *machine) {
 		return
 	}
 	vm := m.export(s.estate)
+	m.guest = vm.UUID
 	m.calls.add(&s.running, func() { s.opts.Hypervisor.PowerOn(vm) })
 }
 
@@ -60,6 +61,6 @@ func (s *Server) tellOff(m *machine) {
 	if s.opts.Hypervisor == nil {
 		return
 	}
-	id := m.uuid
+	id := m.guest // the VM may have got another ID meanwhile
 	m.calls.add(&s.running, func() { s.opts.Hypervisor.PowerOff(id) })
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -105,16 +106,22 @@ func (s *Server) changeAddresses(vmUUID, nicUUID, address string, change func(v 
 }
 
 // ChangeExtID gives a VM another ID, as an unplanned failover of a metro cluster does; its BIOS UUID, name, NICs and custom
-// attributes stay. An empty ID means a new one. It gives the ID that the VM has now.
+// attributes stay, and its guest runs on. An empty ID means a new one. It gives the ID that the VM has now.
 func (s *Server) ChangeExtID(vmUUID, newUUID string) (string, error) {
 	setDefault(&newUUID, uuid.NewString())
-	s.mu.Lock()
-	taken := s.estate.vmByUUID(newUUID) != nil
-	s.mu.Unlock()
-	if taken || !uuidPattern.MatchString(newUUID) {
-		return "", fmt.Errorf("changing ID of VM %s: %q is no UUID or taken", vmUUID, newUUID)
+	newUUID = strings.ToLower(newUUID)
+	var refused error
+	err := s.outOfBand(vmUUID, func(m *machine) {
+		if s.estate.vmByUUID(newUUID) != nil || !uuidPattern.MatchString(newUUID) {
+			refused = fmt.Errorf("changing ID of VM %s: %q is no UUID or taken", vmUUID, newUUID)
+			return
+		}
+		m.uuid = newUUID
+	})
+	if err == nil {
+		err = refused
 	}
-	return newUUID, s.outOfBand(vmUUID, func(m *machine) { m.uuid = newUUID })
+	return newUUID, err
 }
 
 // SetPrismElementCategories replaces the categories of a Prism Element, named by name: key to values. Those that do not exist

@@ -105,6 +105,20 @@ func TestAFailoverChangesTheIDOnly(t *testing.T) {
 	other := one(t, s, nil)
 	_, err = s.ChangeExtID(other.UUID, now)
 	assert.ErrorContains(t, err, "taken")
+	_, err = s.ChangeExtID(vm.UUID, "")
+	assert.ErrorContains(t, err, "does not exist")
+}
+
+func TestAGuestOutlivesAFailover(t *testing.T) {
+	h := newHypervisor()
+	s := start(t, func(o *prismsim.Options) { o.Hypervisor = h })
+	vm := one(t, s, nil)
+	now, err := s.ChangeExtID(vm.UUID, "")
+	require.NoError(t, err)
+	require.NoError(t, s.PowerOff(now))
+	want := []string{"on " + vm.UUID + " 1024", "off " + vm.UUID}
+	assert.Eventually(t, func() bool { return len(h.calls()) == len(want) }, waitFor, tick)
+	assert.Equal(t, want, h.calls(), "the hypervisor knows it by its first ID")
 }
 
 func TestAFleet(t *testing.T) {

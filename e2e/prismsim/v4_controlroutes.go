@@ -2,6 +2,7 @@ package prismsim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 )
@@ -59,7 +60,8 @@ func readControl(r *http.Request, into any) error {
 
 // controlError keeps refusals as they are and makes everything else a bad request.
 func controlError(err error) error {
-	if _, refused := err.(*apiError); refused {
+	var refused *apiError
+	if errors.As(err, &refused) {
 		return err
 	}
 	return badControl(err)

@@ -37,6 +37,7 @@ type machine struct {
 	tasks []string
 	queue taskQueue
 	calls *callQueue
+	guest string // the UUID by which the hypervisor knows it
 }
 
 func (s *Server) createVM(r *http.Request) (int, any, error) {
