@@ -187,7 +187,7 @@ func TestWithoutRightsTheErrorSaysWhich(t *testing.T) {
 	})
 	w.set(func(p *config.PrismCentral) { p.CredentialRef.Namespace = "other" })
 	_, err := w.Endpoint(t.Context())
-	require.ErrorContains(t, err, "reading Secret other/creds (prismCentral.credentialRef): the service account needs the right to get, list and watch it there")
+	require.ErrorContains(t, err, "reading Secret other/creds (prismCentral.credentialRef): the service account needs the right to list and watch it there")
 }
 
 func TestABundleWithoutCertificatesIsAnError(t *testing.T) {

@@ -87,7 +87,7 @@ func (w *watched) explain() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if apierrors.IsForbidden(w.failure) {
-		return fmt.Errorf("reading %s: the service account needs the right to get, list and watch it there: %w", w.key, w.failure)
+		return fmt.Errorf("reading %s: the service account needs the right to list and watch it there: %w", w.key, w.failure)
 	}
 	return fmt.Errorf("reading %s: %w", w.key, w.failure)
 }
