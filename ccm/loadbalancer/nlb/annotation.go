@@ -37,7 +37,6 @@ func (r *request) readAnnotations(service *corev1.Service, cfg config.NLB) error
 func readAddress(service *corev1.Service) (netip.Addr, error) {
 	source, text := "annotation "+loadbalancer.AnnotationAddress, service.Annotations[loadbalancer.AnnotationAddress]
 	if text == "" {
-		//nolint:staticcheck // deprecated, and the only way of charts that know no annotations of this provider
 		source, text = "spec.loadBalancerIP", service.Spec.LoadBalancerIP
 	}
 	if text == "" {

@@ -1,7 +1,6 @@
 package nlb
 
 import (
-	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -121,6 +120,6 @@ func TestPassingFaultsAreNoRefusals(t *testing.T) {
 		w.faults["ReserveIP"] = []error{failure}
 		_, err := w.ensure(newService(1))
 		require.ErrorIs(t, err, failure)
-		assert.False(t, errors.As(err, new(*loadbalancer.Refusal)))
+		assert.NotErrorAs(t, err, new(*loadbalancer.Refusal))
 	}
 }

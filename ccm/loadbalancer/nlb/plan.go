@@ -2,6 +2,7 @@ package nlb
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -64,36 +65,38 @@ func planDelete(f found) []step {
 		steps = append(steps, deleteSession{session})
 	}
 	for _, r := range sorted(f.reservations) {
-		steps = append(steps, unreserve{r.subnetUUID, r.address})
+		steps = append(steps, unreserve(r))
 	}
 	return steps
 }
 
 // chooseAddress gives the virtual IP, and whether it is reserved already; it is invalid when any may be reserved. Without
-// one that was asked for it stays what it is: the one that most sessions have.
+// one that was asked for it stays what it is: of those that are reserved the one that most sessions have, or else, when the
+// reservation was lost, the one that most sessions have.
 func chooseAddress(w wanted, f found) (address netip.Addr, isReserved bool) {
-	reserved := func(a netip.Addr) bool { return slices.Contains(f.reservations, reservation{w.subnet.UUID, a}) }
+	isReservedHere := func(a netip.Addr) bool { return slices.Contains(f.reservations, reservation{w.subnet.UUID, a}) }
 	if w.address.IsValid() {
-		return w.address, reserved(w.address)
+		return w.address, isReservedHere(w.address)
 	}
 	uses := map[netip.Addr]int{}
-	for _, r := range f.reservations {
-		if r.subnetUUID == w.subnet.UUID {
-			uses[r.address] = 0
-		}
-	}
 	for _, session := range f.sessions {
 		if session.SubnetUUID == w.subnet.UUID && session.VirtualIP.IsValid() {
 			uses[session.VirtualIP]++
 		}
 	}
-	for candidate, count := range uses {
-		best := uses[address]
-		if !address.IsValid() || count > best || (count == best && candidate.Less(address)) {
-			address = candidate
+	candidates := slices.Collect(maps.Keys(uses))
+	for _, r := range f.reservations {
+		if r.subnetUUID == w.subnet.UUID {
+			candidates = append(candidates, r.address)
 		}
 	}
-	return address, reserved(address)
+	if len(candidates) == 0 {
+		return netip.Addr{}, false
+	}
+	best := slices.MinFunc(candidates, func(a, b netip.Addr) int {
+		return cmp.Or(trueFirst(isReservedHere(a), isReservedHere(b)), cmp.Compare(uses[b], uses[a]), a.Compare(b))
+	})
+	return best, isReservedHere(best)
 }
 
 // isHeld reports whether a session of the owner has the address: then it is ours even if it cannot be reserved.
@@ -108,7 +111,7 @@ func freeSteps(w wanted, f found, address netip.Addr) []step {
 	var steps []step
 	for _, r := range sorted(f.reservations) {
 		if r != (reservation{w.subnet.UUID, address}) {
-			steps = append(steps, unreserve{r.subnetUUID, r.address})
+			steps = append(steps, unreserve(r))
 		}
 	}
 	return steps

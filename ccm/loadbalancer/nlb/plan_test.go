@@ -106,6 +106,11 @@ func TestPlan(t *testing.T) {
 			found:   found{sessions: []nutanix.LoadBalancerSession{tcp80}},
 			want:    []string{"reserve 10.0.0.5 in vips"},
 		},
+		"an address that is reserved is rather ours than one that a session was given": {
+			service: newService(1),
+			found:   found{reservations: []reservation{reservedSix}, sessions: []nutanix.LoadBalancerSession{tcp80}},
+			want:    []string{"change session " + name + "-tcp-80"},
+		},
 		"of two sessions of one name the one on the address stays": {
 			service: newService(1),
 			found: found{reservations: []reservation{reservedSix}, sessions: []nutanix.LoadBalancerSession{

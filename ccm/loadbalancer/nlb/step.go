@@ -60,10 +60,7 @@ func (s reserve) act(ctx context.Context, api nutanix.API, p *progress) error {
 	return nil
 }
 
-type unreserve struct {
-	subnetUUID string
-	address    netip.Addr
-}
+type unreserve reservation
 
 func (s unreserve) String() string { return fmt.Sprintf("free %s", s.address) }
 
