@@ -136,6 +136,7 @@ func TestWhatAFloatingIPNeeds(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			f := f.on(t)
 			body := f.floatingIPOn("fip", test.association)
 			if test.change != nil {
 				test.change(body)

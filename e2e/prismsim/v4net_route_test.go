@@ -103,7 +103,7 @@ func TestWhatARouteNeeds(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			f.fails(test.code, test.text)(f.routes.CreateRouteForRouteTable(table, test.route))
+			f.on(t).fails(test.code, test.text)(f.routes.CreateRouteForRouteTable(table, test.route))
 		})
 	}
 	vpn := routeTo("r", "10.244.2.0", 24, "127.60.1.11")

@@ -65,6 +65,13 @@ func startFabric(t *testing.T, rules prismsim.NetworkRules, change ...func(*pris
 	}
 }
 
+// on gives the same fabric for a subtest.
+func (f *fabric) on(t *testing.T) *fabric {
+	out := *f
+	out.t = t
+	return &out
+}
+
 // id gives the UUID of an entity of the inventory.
 func (f *fabric) id(kind, name string) *string { return ptr(named(f.t, f.server, kind, name)) }
 

@@ -174,6 +174,7 @@ func TestWhatASessionRefersToMustExist(t *testing.T) {
 	_, nic := f.vm("blue-nodes")
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			f := f.on(t)
 			body := f.sessionOn("web", "127.60.2.11", nic)
 			test.change(body)
 			f.fails(test.code, "Failed to Create Load Balancer Session ")(f.sessions.CreateLoadBalancerSession(body))
