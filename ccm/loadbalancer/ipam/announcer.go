@@ -48,5 +48,5 @@ func (a announcer) write(service *corev1.Service, address string) string {
 
 // loadBalancerIP is deprecated, and the only way of charts that know no annotations of this provider.
 func loadBalancerIP(service *corev1.Service) string {
-	return service.Spec.LoadBalancerIP //nolint:staticcheck // see above
+	return service.Spec.LoadBalancerIP
 }
