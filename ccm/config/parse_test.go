@@ -111,7 +111,7 @@ func TestTextThatIsNoConfigurationSaysWhereAndWhy(t *testing.T) {
 		"number too large":  {`{"prismCentral": {"port": 99999999999999999999}}`, "prismCentral.port: Invalid value: a whole number is needed, not 1e+20"},
 		"fraction":          {`{"prismCentral": {"port": 1.5}}`, "prismCentral.port: Invalid value: a whole number is needed, not 1.5"},
 		"other case":        {`{"prismCentral": {"Address": "pc"}}`, "prismCentral.Address: Forbidden: unknown field; is prismCentral.address meant?"},
-		"misspelt":          {`{"prismCentral": {"adress": "pc"}}`, "prismCentral.adress: Forbidden: unknown field; is prismCentral.address meant?"},
+		"misspelt":          {`{"prismCentral": {"addrezz": "pc"}}`, "prismCentral.addrezz: Forbidden: unknown field; is prismCentral.address meant?"},
 		"at a wrong place":  {`{"topologyCategories": {}}`, "topologyCategories: Forbidden: unknown field; is topologyDiscovery.topologyCategories meant?"},
 		"nothing like it":   {`{"prismCentral": {"zzz": 1}}`, "known are additionalTrustBundle, address, credentialRef, insecure, port"},
 		"in a list":         {`{"loadBalancer": {"ipam": {"additionalSubnets": [{}]}}}`, "loadBalancer.ipam.additionalSubnets[0]: Required value"},

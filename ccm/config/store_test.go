@@ -83,7 +83,7 @@ func watch(t *testing.T, path string) (*config.Store, *journal) {
 	return store, log
 }
 
-func reloads(t *testing.T, result string) float64 {
+func reloads(t *testing.T, result string) int {
 	t.Helper()
 	families, err := legacyregistry.DefaultGatherer.Gather()
 	require.NoError(t, err)
@@ -93,7 +93,7 @@ func reloads(t *testing.T, result string) float64 {
 		}
 		for _, metric := range family.GetMetric() {
 			if metric.GetLabel()[0].GetValue() == result {
-				return metric.GetCounter().GetValue()
+				return int(metric.GetCounter().GetValue())
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func TestAChangedFileTakesEffect(t *testing.T) {
 func TestABadFileKeepsTheFormerConfigurationAndSaysWhyOnce(t *testing.T) {
 	for name, tc := range map[string]struct{ content, want string }{
 		"a wrong value":    {strings.ReplaceAll(at("two"), "}}", `}, "port": -1}`), "prismCentral.port: Invalid value: -1"},
-		"an unknown field": {strings.ReplaceAll(at("two"), `"address"`, `"adress"`), "prismCentral.adress"},
+		"an unknown field": {strings.ReplaceAll(at("two"), `"address"`, `"addrezz"`), "prismCentral.addrezz"},
 		"no JSON":          {"{", "parsing JSON"},
 		"nothing":          {"", "it is empty"},
 	} {
