@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Calls are the requests that Prism Central got since CountCalls.
@@ -34,4 +35,17 @@ func (c Calls) String() string {
 		lines = append(lines, fmt.Sprintf("%d %s", count[what], what))
 	}
 	return strings.Join(lines, ", ")
+}
+
+// Quiet waits until nothing was asked of Prism Central for a while: what belongs together is over.
+func (w *World) Quiet() {
+	w.t.Helper()
+	const while = 3 * time.Second
+	w.Until("nothing to be asked of Prism Central", func() string {
+		requests := w.Prism.Requests()
+		if len(requests) > 0 && time.Since(requests[len(requests)-1].Time) < while {
+			return "there was a request just now"
+		}
+		return ""
+	})
 }
