@@ -65,6 +65,9 @@ const providerAttribute = "providerID"
 // ownUUID is the UUID that stands in the provider ID of a virtual machine's node.
 func ownUUID(vm nutanix.VM) string {
 	value := strings.ToLower(attribute(vm, providerAttribute))
+	if value == "" {
+		return vm.UUID
+	}
 	if uuid, ok := providerid.Parse(providerid.Prefix + strings.TrimPrefix(value, providerid.Prefix)); ok {
 		return uuid
 	}
