@@ -22,6 +22,7 @@ import (
 //	  not of the vmm namespace, in the text                  group, and tells it by its text
 //	500, NETWORKING-10060 that names what      NotFound      nutanix.ansible#1153: the networking API gives it for a GET of
 //	  was asked for                                          what does not exist
+//	the same of a creation                     Invalid       what is not there is something that the request refers to
 //	404 otherwise                              Unavailable   a wrong path (nutanix.ansible#889: JSON without a code), a
 //	                                                         gateway without a backend
 //	403                                        Forbidden     RFC 9110
@@ -226,7 +227,7 @@ func classify(req request, got answer, secrets *strings.Replacer) *Error {
 	}
 	first := found.Error.first()
 	failure := &Error{
-		Operation: req.operation, Status: got.status, Kind: kindOf(got, found, req.object), Code: first.Code, Group: first.ErrorGroup,
+		Operation: req.operation, Status: got.status, Kind: kindOf(req, got, found), Code: first.Code, Group: first.ErrorGroup,
 		Message: tidy(found.Error.text(), secrets), RetryAfter: retryAfter(got.header, time.Now()),
 	}
 	if failure.Message == "" && !got.isJSON() {
@@ -236,11 +237,14 @@ func classify(req request, got answer, secrets *strings.Replacer) *Error {
 	return failure
 }
 
-func kindOf(got answer, found problem, object string) Kind {
+func kindOf(req request, got answer, found problem) Kind {
 	switch {
 	case got.status == http.StatusUnauthorized:
 		return Unauthorized
-	case found.saysNotFound(got.status, object):
+	case found.saysNotFound(got.status, req.object):
+		if req.method == http.MethodPost && req.object == "" {
+			return Invalid
+		}
 		return NotFound
 	case got.status == http.StatusRequestTimeout, got.status == http.StatusTooManyRequests, got.status == http.StatusNotFound,
 		got.status < 400, got.status >= 500, !got.isJSON():

@@ -139,6 +139,19 @@ func TestFailedTasks(t *testing.T) {
 	}
 }
 
+// TestACreationIsNeverNotFound proves that what is not there is what the request refers to, and not what it was to make.
+func TestACreationIsNeverNotFound(t *testing.T) {
+	got := answer{
+		status: 404, header: http.Header{"Content-Type": {"application/json"}},
+		body: []byte(typedError("networking", "NETWORKING-10060", "", "VPC was not found")),
+	}
+	for object, want := range map[string]Kind{"": Invalid, objectUUID: NotFound} {
+		failure := classify(request{operation: "Op", method: http.MethodPost, object: object}, got, noSecrets)
+		require.NotNil(t, failure)
+		assert.Equal(t, want, failure.Kind)
+	}
+}
+
 func TestMessagesOfErrors(t *testing.T) {
 	got := classify(request{operation: "Op"}, answer{status: 400, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(schemaError)}, noSecrets)
 	assert.Equal(t, "Op: Prism Central: Invalid (HTTP 400): /name is too long; and more", got.Error())

@@ -99,7 +99,8 @@ func (c *Client) limits() Limits {
 	return limits.withDefaults()
 }
 
-// awaitTurn waits until the rate limit lets one more request pass.
+// awaitTurn waits until the rate limit lets one more request pass. It does not wait if that would be after the end of the
+// context.
 func (c *Client) awaitTurn(ctx context.Context, limits Limits) error {
 	if limit := rate.Limit(limits.RequestsPerSecond); c.limiter.Limit() != limit {
 		c.limiter.SetLimit(limit)
@@ -107,7 +108,11 @@ func (c *Client) awaitTurn(ctx context.Context, limits Limits) error {
 	if c.limiter.Burst() != limits.Burst {
 		c.limiter.SetBurst(limits.Burst)
 	}
-	return c.limiter.Wait(ctx)
+	err := c.limiter.Wait(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = context.DeadlineExceeded
+	}
+	return err
 }
 
 // connect gives the connection to the endpoint of now. A changed endpoint gets a new one, which knows nothing of the

@@ -113,7 +113,7 @@ func (c *connection) authenticate(req *http.Request) []*http.Cookie {
 	}
 	cookies := c.session.cookies()
 	for _, cookie := range cookies {
-		req.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value}) //nolint:gosec // sent to where it came from
+		req.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value})
 	}
 	if len(cookies) == 0 {
 		req.SetBasicAuth(c.endpoint.Username, c.endpoint.Password)

@@ -27,6 +27,8 @@ const (
 	versionLife = time.Hour
 	// versionRetry is how long newestVersion is used before a Prism Central that did not answer is asked again.
 	versionRetry = time.Minute
+	// versionDoubt is how old an answer must be for a 404 to cast doubt on it: a proxy's pages do not lead to a question each.
+	versionDoubt = 5 * time.Second
 	// versionTimeout bounds the question, so that it takes only a part of the time of the request it is for.
 	versionTimeout = 5 * time.Second
 )
@@ -63,18 +65,21 @@ func (v *versions) of(namespace string) *shared[version] {
 }
 
 // version gives the version to use in paths of a namespace, for example "v4.0" with pc.2024.3. It asks Prism Central as the
-// vendor's SDK does (OPTIONS /api/<namespace>/unversioned/info), but accepts versions before v4.2 too. A failure is not the
-// caller's: the request itself will show what is wrong.
+// vendor's SDK does (OPTIONS /api/<namespace>/unversioned/info), but accepts versions before v4.2 too. When there is no
+// answer, the one before it is used, or newestVersion: the request itself will show what is wrong.
 func (c *Client) version(ctx context.Context, conn *connection, namespace string) (string, error) {
+	known := conn.versions.of(namespace)
 	fresh := func(v version, age time.Duration) bool { return v.fresh(age) }
-	got, _, err := conn.versions.of(namespace).get(ctx, fresh, func(ctx context.Context) (version, error) {
+	got, _, err := known.get(ctx, fresh, func(ctx context.Context) (version, error) {
 		ctx, cancel := context.WithTimeout(ctx, min(versionTimeout, c.limits().Timeout))
 		defer cancel()
-		got, ok := c.askVersion(ctx, conn, namespace)
-		if !ok {
-			return version{text: newestVersion}, nil
+		if got, ok := c.askVersion(ctx, conn, namespace); ok {
+			return version{text: got, agreed: true}, nil
 		}
-		return version{text: got, agreed: true}, nil
+		if before := known.last(); before.text != "" {
+			return version{text: before.text}, nil
+		}
+		return version{text: newestVersion}, nil
 	})
 	if err != nil {
 		return "", fmt.Errorf("negotiating the version of %s: %w", namespace, err)

@@ -69,7 +69,7 @@ const inChild = "CAPNT_TEST_ONE_SDK_CALL"
 func stderrOfOneCall(t *testing.T) string {
 	t.Helper()
 	var stderr bytes.Buffer
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOneSDKCall$") //nolint:gosec // this binary
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOneSDKCall$")
 	child.Env, child.Stderr, child.WaitDelay = append(os.Environ(), inChild+"=1"), &stderr, time.Second
 	require.NoError(t, child.Run())
 	return stderr.String()

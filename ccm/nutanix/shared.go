@@ -79,3 +79,10 @@ func (s *shared[T]) forget(minAge time.Duration) {
 		s.known = false
 	}
 }
+
+// last gives the value that was got last, however old, and the zero value before there was one.
+func (s *shared[T]) last() T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.value
+}

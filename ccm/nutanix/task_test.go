@@ -274,7 +274,7 @@ func lastAddresses(t *testing.T, c *central) []string {
 		list, ok := body["ipAddresses"].([]any)
 		require.True(t, ok)
 		for _, entry := range list {
-			out = append(out, entry.(map[string]any)["ipv4"].(map[string]any)["value"].(string)) //nolint:forcetypeassert // a test may end here
+			out = append(out, entry.(map[string]any)["ipv4"].(map[string]any)["value"].(string))
 		}
 	}
 	return out

@@ -72,14 +72,9 @@ func (c *Client) do(ctx context.Context, req request) (answer, error) {
 	if err != nil {
 		return answer{}, unreachable(req.operation, fmt.Errorf("reading where Prism Central is: %w", err))
 	}
-	version, err := c.version(ctx, conn, req.namespace)
-	if err != nil {
-		return answer{}, unreachable(req.operation, err)
-	}
 	req.id = uuid.NewString()
-	req.url = conn.base + "/api/" + req.namespace + "/" + version + req.path
-	if len(req.query) > 0 {
-		req.url += "?" + req.query.Encode()
+	if req.url, err = c.url(ctx, conn, req); err != nil {
+		return answer{}, unreachable(req.operation, err)
 	}
 	for try := 1; ; try++ {
 		got, err := c.send(ctx, conn, req)
@@ -87,14 +82,32 @@ func (c *Client) do(ctx context.Context, req request) (answer, error) {
 		if failure == nil {
 			return got, nil
 		}
-		if got.status == http.StatusNotFound && failure.Kind == Unavailable {
-			// Perhaps not a proxy: Prism Central was replaced by one that does not know this version.
-			conn.versions.of(req.namespace).forget(versionRetry)
-		}
 		if try == maxTries || !repeatable(req.method, got, failure) || !pause(ctx, try, failure.RetryAfter) {
 			return got, failure
 		}
+		if got.status != http.StatusNotFound {
+			continue
+		}
+		// Only a read is repeated after a 404. Perhaps that was not a proxy: this Prism Central does not know the version, which
+		// was assumed, or is of the one before it. A write keeps its path: the identifier belongs to it.
+		conn.versions.of(req.namespace).forget(versionDoubt)
+		if req.url, err = c.url(ctx, conn, req); err != nil {
+			return got, failure
+		}
 	}
+}
+
+// url gives the address of a request in the version of now.
+func (c *Client) url(ctx context.Context, conn *connection, req request) (string, error) {
+	version, err := c.version(ctx, conn, req.namespace)
+	if err != nil {
+		return "", err
+	}
+	address := conn.base + "/api/" + req.namespace + "/" + version + req.path
+	if len(req.query) > 0 {
+		address += "?" + req.query.Encode()
+	}
+	return address, nil
 }
 
 // judge gives the error that an attempt ended with, nil for a success.

@@ -183,7 +183,7 @@ func TestAuthentication(t *testing.T) {
 		cookie, err := r.Cookie("NTNX_IGW_SESSION")
 		switch {
 		case basic && password == testPassword:
-			http.SetCookie(w, &http.Cookie{Name: "NTNX_IGW_SESSION", Value: valid.Load().(string), Secure: true, HttpOnly: true}) //nolint:forcetypeassert // stored above
+			http.SetCookie(w, &http.Cookie{Name: "NTNX_IGW_SESSION", Value: valid.Load().(string), Secure: true, HttpOnly: true})
 			http.SetCookie(w, &http.Cookie{Name: "BALANCER", Value: "x"})
 			answer(200, aVM)(w, r)
 		case err == nil && cookie.Value == valid.Load():

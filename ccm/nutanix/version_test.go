@@ -1,0 +1,72 @@
+package nutanix
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestHowLongAVersionHolds(t *testing.T) {
+	agreed, assumed := version{text: "v4.0", agreed: true}, version{text: newestVersion}
+	assert.True(t, agreed.fresh(versionLife-1))
+	assert.False(t, agreed.fresh(versionLife))
+	assert.True(t, assumed.fresh(versionRetry-1))
+	assert.False(t, assumed.fresh(versionRetry), "a Prism Central that did not say is asked again")
+}
+
+// TestAnUnknownPathAsksForTheVersionAgain proves that a Prism Central that was replaced by an older one is noticed, and that
+// a proxy's pages do not lead to a question each.
+func TestAnUnknownPathAsksForTheVersionAgain(t *testing.T) {
+	var questions atomic.Int64
+	var current atomic.Value
+	current.Store("v4.2")
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		body := `{"data":{"extId":"a"}}`
+		if r.Method == http.MethodOptions {
+			questions.Add(1)
+			body = `{"data":"` + current.Load().(string) + `"}`
+		} else if r.URL.Path != "/api/vmm/"+current.Load().(string)+"/ahv/config/vms/a" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(server.Close)
+	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	require.NoError(t, err)
+	number, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	endpoint := Endpoint{Address: host, Port: number, Insecure: true}
+	c := New(Options{Endpoint: func(context.Context) (Endpoint, error) { return endpoint, nil }})
+	_, err = c.VM(t.Context(), "a")
+	require.NoError(t, err)
+
+	current.Store("v4.0")
+	_, err = c.VM(t.Context(), "a")
+	assert.Equal(t, Unavailable, KindOf(err))
+	_, err = c.VM(t.Context(), "a")
+	assert.Equal(t, Unavailable, KindOf(err), "the question was answered just now")
+	require.EqualValues(t, 1, questions.Load())
+
+	known := c.connection.versions.of(namespaceVMM)
+	known.mu.Lock()
+	known.asked = time.Now().Add(-versionDoubt)
+	known.mu.Unlock()
+	_, err = c.VM(t.Context(), "a")
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, questions.Load())
+
+	current.Store("nonsense")
+	known.forget(0)
+	got, err := c.version(t.Context(), c.connection, namespaceVMM)
+	require.NoError(t, err)
+	assert.Equal(t, "v4.0", got, "no answer changes nothing")
+}
