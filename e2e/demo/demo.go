@@ -139,23 +139,12 @@ func (d *Demo) apply(ctx context.Context) error {
 	started := time.Now()
 	for _, cluster := range d.clusters() {
 		if err := d.stack.WaitComplete(ctx, client.ObjectKeyFromObject(cluster)); err != nil {
-			return errors.Join(err, d.stack.Env.Dump(context.WithoutCancel(ctx), d.Out), d.managerLog())
+			return errors.Join(err, d.stack.Explain(context.WithoutCancel(ctx), d.Out))
 		}
 		watcher.tree(ctx, client.ObjectKeyFromObject(cluster))
 		d.Out.Done("Cluster %s is Available with all its machines after %s", cluster.Name, time.Since(started).Round(time.Second))
 	}
 	return nil
-}
-
-// managerLog shows the end of the manager's log, for a demo that failed.
-func (d *Demo) managerLog() error {
-	const shown = 8 << 10
-	content, err := os.ReadFile(d.stack.Env.ManagerLog())
-	if err != nil {
-		return fmt.Errorf("reading the manager's log: %w", err)
-	}
-	_, err = d.Out.Write(content[max(0, len(content)-shown):])
-	return err
 }
 
 // clusters are the Clusters of the manifest.
@@ -201,6 +190,9 @@ func (d *Demo) keep(ctx context.Context) error {
 	d.Out.Line("Prism Central       %s   user %s   password %s   CA %s", d.stack.Prism.URL(), credentials.Username, credentials.Password, authority)
 	d.Out.Line("State of Prism      curl --cacert %s -u %s:%s %s/sim/state", authority, credentials.Username, credentials.Password, d.stack.Prism.URL())
 	d.Out.Line("Manager log         %s", d.stack.Env.ManagerLog())
+	for _, log := range d.stack.Guests.ProgramLogs() {
+		d.Out.Line("capnt-ccm log       %s", log)
+	}
 	d.Out.Line("clusterctl          %s describe cluster ...", d.stack.Tool("bin/clusterctl"))
 	<-ctx.Done()
 	return nil
@@ -222,7 +214,7 @@ func (d *Demo) delete(ctx context.Context) error {
 		gone = append(gone, object)
 	}
 	if err := d.stack.Env.WaitForGone(ctx, gone...); err != nil {
-		return errors.Join(err, d.stack.Env.Dump(context.WithoutCancel(ctx), d.Out), d.managerLog())
+		return errors.Join(err, d.stack.Explain(context.WithoutCancel(ctx), d.Out))
 	}
 	return d.proveGone(ctx)
 }

@@ -30,6 +30,7 @@ import (
 const (
 	controllerName = "cluster-api"
 	syncPeriod     = 10 * time.Minute
+	clusterAPILog  = "cluster-api.log"
 )
 
 // clusterAPI is the manager with all controllers and webhooks of Cluster API.
@@ -47,7 +48,7 @@ func startClusterAPI(ctx context.Context, restConfig *rest.Config, scheme *runti
 	// A MachineHealthCheck of a test need not wait as long as one in production.
 	coreadmission.SetMinNodeStartupTimeoutSeconds(0)
 
-	if err := output.open(filepath.Join(options.Dir, "cluster-api.log")); err != nil {
+	if err := output.open(filepath.Join(options.Dir, clusterAPILog)); err != nil {
 		return nil, err
 	}
 	setLoggers()

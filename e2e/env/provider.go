@@ -135,6 +135,9 @@ func (e *Environment) StopManager() error {
 	return m.Stop(stopGrace)
 }
 
+// ClusterAPILog is the file with the output of Cluster API's controllers.
+func (e *Environment) ClusterAPILog() string { return filepath.Join(e.options.Dir, clusterAPILog) }
+
 // ManagerLog is the file with the output of the manager; it is appended to when the manager starts again.
 func (e *Environment) ManagerLog() string { return filepath.Join(e.options.Dir, "capnt-manager.log") }
 

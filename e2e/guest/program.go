@@ -21,6 +21,7 @@ const (
 	programRestart = time.Second
 	// programGrace is how long a program may take to end when it is asked to.
 	programGrace = 10 * time.Second
+	programLog   = "output.log"
 )
 
 // program is a Deployment whose image stands for a binary of this machine. The cluster plays scheduler, kubelet and container
@@ -158,7 +159,7 @@ func (c *cluster) runOnce(ctx context.Context, admin client.Client, p *program) 
 		Args: append(mounted.arguments(append(slices.Clone(container.Command[min(1, len(container.Command)):]), container.Args...)),
 			"--kubeconfig="+mounted.kubeconfig, "--bind-address="+p.host),
 		Env: environment(container, p.deployment),
-		Log: filepath.Join(c.programDir(p), "log"),
+		Log: filepath.Join(c.programDir(p), programLog),
 	})
 	if err != nil {
 		return err
@@ -209,4 +210,11 @@ func (c *cluster) processNames() []string {
 		names = append(names, p.Name())
 	}
 	return names
+}
+
+// ProgramLogs are the files with the output of the programs that are running or have ended.
+func (h *Hypervisor) ProgramLogs() []string {
+	// The pattern is well-formed, which is all that can go wrong.
+	logs, _ := filepath.Glob(filepath.Join(h.programsDir(), "*", "*", programLog))
+	return logs
 }

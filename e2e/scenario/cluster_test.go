@@ -119,14 +119,11 @@ func (c *cluster) must(err error) {
 	if err == nil {
 		return
 	}
-	var dump bytes.Buffer
-	if err := world.Env.Dump(context.Background(), &dump); err != nil {
-		c.t.Logf("dumping objects: %v", err)
+	var explanation bytes.Buffer
+	if err := world.Explain(context.Background(), &explanation); err != nil {
+		c.t.Logf("explaining: %v", err)
 	}
-	c.t.Log(dump.String())
-	if log, err := os.ReadFile(world.Env.ManagerLog()); err == nil {
-		c.t.Logf("manager:\n%s", log[max(0, len(log)-16<<10):])
-	}
+	c.t.Log(explanation.String())
 	require.NoError(c.t, err)
 }
 

@@ -11,11 +11,13 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
 // WaitComplete waits until a cluster is Available with every machine that its spec asks for, no more, no fewer, all of them
 // available and up to date. What is asked for is read from the specs, so that a change that no controller has seen yet
-// counts as incomplete. Machines that are being deleted are in no set's count any more, so Machines are counted too.
+// counts as incomplete; and because counts in a status lag behind, each Machine is compared with the spec itself.
 func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 	return s.Env.Wait(ctx, "cluster "+key.Name+" to be complete", func(ctx context.Context) (bool, string, error) {
 		cluster := &clusterv1.Cluster{}
@@ -30,22 +32,50 @@ func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 		if cluster.Spec.Topology.IsDefined() {
 			done = done && current(cluster, clusterv1.ClusterTopologyReconciledCondition)
 		}
-		machines := &clusterv1.MachineList{}
-		if err := s.Env.Client.List(ctx, machines, ofCluster(key)...); err != nil {
-			return false, "", fmt.Errorf("listing Machines: %w", err)
+		outdated, err := s.compareMachines(ctx, key, sets)
+		if err != nil {
+			return false, "", err
 		}
-		surplus := len(machines.Items)
-		progress := make([]string, 0, len(sets)+1)
+		progress := outdated
 		for _, set := range sets {
 			done = done && set.complete()
-			surplus -= int(ptr.Deref(set.desired, 1))
 			progress = append(progress, set.String())
 		}
-		if surplus > 0 {
-			progress = append(progress, fmt.Sprintf("%d more than wanted", surplus))
-		}
-		return done && surplus == 0 && len(sets) > 0, strings.Join(progress, ", "), nil
+		return done && len(outdated) == 0 && len(sets) > 0, strings.Join(progress, ", "), nil
 	})
+}
+
+// compareMachines says what is wrong with the Machines of a cluster: more or fewer than the sets want, or made from another
+// template or for another version.
+func (s *Stack) compareMachines(ctx context.Context, key client.ObjectKey, sets []machineSet) ([]string, error) {
+	machines, infrastructure := &clusterv1.MachineList{}, &infrav1.NutanixMachineList{}
+	if err := s.Env.Client.List(ctx, machines, ofCluster(key)...); err != nil {
+		return nil, fmt.Errorf("listing Machines: %w", err)
+	}
+	if err := s.Env.Client.List(ctx, infrastructure, ofCluster(key)...); err != nil {
+		return nil, fmt.Errorf("listing NutanixMachines: %w", err)
+	}
+	templates := map[string]string{}
+	for _, machine := range infrastructure.Items {
+		templates[machine.Name] = machine.Annotations[clusterv1.TemplateClonedFromNameAnnotation]
+	}
+	var wrong []string
+	count := map[string]int32{}
+	for _, machine := range machines.Items {
+		set := machine.Labels[clusterv1.MachineDeploymentNameLabel] + machine.Labels[clusterv1.MachineControlPlaneNameLabel]
+		count[set]++
+		for _, wanted := range sets {
+			if wanted.name == set && (templates[machine.Spec.InfrastructureRef.Name] != wanted.template || machine.Spec.Version != wanted.version) {
+				wrong = append(wrong, machine.Name+" is outdated")
+			}
+		}
+	}
+	for _, set := range sets {
+		if surplus := count[set.name] - ptr.Deref(set.desired, 1); surplus != 0 {
+			wrong = append(wrong, fmt.Sprintf("%s has %+d machines", set.name, surplus))
+		}
+	}
+	return wrong, nil
 }
 
 // current reports whether a condition is True for the present spec.
@@ -70,11 +100,12 @@ func (s *Stack) machineSets(ctx context.Context, key client.ObjectKey) ([]machin
 	}
 	var sets []machineSet
 	for _, plane := range planes.Items {
-		sets = append(sets, machineSet{plane.Name, plane.Status.ObservedGeneration >= plane.Generation, plane.Spec.Replicas,
+		sets = append(sets, machineSet{plane.Name, plane.Spec.MachineTemplate.Spec.InfrastructureRef.Name, plane.Spec.Version, plane.Status.ObservedGeneration >= plane.Generation, plane.Spec.Replicas,
 			[]*int32{plane.Status.Replicas, plane.Status.AvailableReplicas, plane.Status.UpToDateReplicas}})
 	}
 	for _, deployment := range deployments.Items {
-		sets = append(sets, machineSet{deployment.Name, deployment.Status.ObservedGeneration >= deployment.Generation, deployment.Spec.Replicas,
+		sets = append(sets, machineSet{deployment.Name, deployment.Spec.Template.Spec.InfrastructureRef.Name, deployment.Spec.Template.Spec.Version,
+			deployment.Status.ObservedGeneration >= deployment.Generation, deployment.Spec.Replicas,
 			[]*int32{deployment.Status.Replicas, deployment.Status.AvailableReplicas, deployment.Status.UpToDateReplicas}})
 	}
 	return sets, nil
@@ -82,7 +113,10 @@ func (s *Stack) machineSets(ctx context.Context, key client.ObjectKey) ([]machin
 
 // machineSet is a number of machines that one object keeps.
 type machineSet struct {
-	name     string
+	name string
+	// template and version are what its machines are to be made from.
+	template, version string
+
 	observed bool
 	desired  *int32
 	// counts are how many there are, are available and are up to date.

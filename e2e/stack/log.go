@@ -1,0 +1,25 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// shownLog is how much of the end of each log a failure shows.
+const shownLog = 12 << 10
+
+// Explain writes everything that is known when something went wrong: the objects, and the ends of all logs.
+func (s *Stack) Explain(ctx context.Context, out io.Writer) error {
+	problems := []error{s.Env.Dump(ctx, out)}
+	for _, path := range append([]string{s.Env.ClusterAPILog(), s.Env.ManagerLog()}, s.Guests.ProgramLogs()...) {
+		content, err := os.ReadFile(path)
+		if err == nil {
+			_, err = fmt.Fprintf(out, "\n%s:\n%s", path, content[max(0, len(content)-shownLog):])
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
