@@ -40,8 +40,6 @@ func (r reference) text() string {
 type network struct {
 	vpc     nutanix.VPC
 	subnets []nutanix.Subnet
-	// announced is the subnet of the other type of load balancer, ipam: its reservations have the same marks.
-	announced reference
 }
 
 // network asks for the VPC and the subnets. A VPC that is not there is an error for a deletion too: in a wrong VPC all
@@ -69,18 +67,15 @@ func (b *Backend) network(ctx context.Context, cfg config.LoadBalancer) (network
 	if err != nil {
 		return network{}, fmt.Errorf("listing subnets: %w", err)
 	}
-	n := network{vpc: found[0], subnets: subnets}
-	if cfg.IPAM != nil {
-		n.announced = reference{Identifier: cfg.IPAM.Subnet, source: "loadBalancer.ipam.subnet"}
-	}
-	return n, nil
+	return network{vpc: found[0], subnets: subnets}, nil
 }
 
-// mine are the subnets that virtual IPs may come from.
+// mine are the subnets that virtual IPs may come from. Load balancers of type ipam, whose reservations have the same marks,
+// have theirs in VLAN subnets only.
 func (n network) mine() []nutanix.Subnet {
 	var mine []nutanix.Subnet
 	for _, subnet := range n.subnets {
-		if subnet.VPCUUID == n.vpc.UUID && subnet.Prefix.IsValid() && !n.announced.names(subnet.Name, subnet.UUID) {
+		if subnet.VPCUUID == n.vpc.UUID && subnet.Prefix.IsValid() {
 			mine = append(mine, subnet)
 		}
 	}
@@ -115,16 +110,11 @@ func (n network) internal(r reference) (nutanix.Subnet, error) {
 // virtual gives the subnet that virtual IPs come from.
 func (n network) virtual(r reference) (nutanix.Subnet, error) {
 	subnet, err := n.internal(r)
-	switch {
-	case err != nil:
-		return nutanix.Subnet{}, err
-	case !subnet.Prefix.IsValid():
-		return nutanix.Subnet{}, misconfigured(r, "names subnet %s, whose addresses Prism Central does not manage: "+
+	if err == nil && !subnet.Prefix.IsValid() {
+		err = misconfigured(r, "names subnet %s, whose addresses Prism Central does not manage: "+
 			"give it an IPv4 range and a pool, or name another", subnet.Name)
-	case n.announced.names(subnet.Name, subnet.UUID):
-		return nutanix.Subnet{}, misconfigured(r, "names the same subnet as %s: give each its own", n.announced.source)
 	}
-	return subnet, nil
+	return subnet, err
 }
 
 // external gives the subnet that floating IPs come from.

@@ -22,19 +22,18 @@ func TestPreflightNamesTheFieldAndWhatToDo(t *testing.T) {
 		change func(w *world, nlb *config.NLB)
 		says   []string
 	}{
-		"everything is there":          {func(*world, *config.NLB) {}, nil},
-		"by UUID":                      {func(_ *world, nlb *config.NLB) { nlb.VPC, nlb.Subnet = withUUID(vpcUUID), withUUID(vipsUUID) }, nil},
-		"no such VPC":                  {func(_ *world, nlb *config.NLB) { nlb.VPC = named("gone") }, []string{"loadBalancer.nlb.vpc", `"gone"`, "role"}},
-		"no such subnet":               {func(_ *world, nlb *config.NLB) { nlb.Subnet = named("gone") }, []string{"loadBalancer.nlb.subnet", `"gone"`, "in VPC vpc"}},
-		"subnet of another VPC":        {func(_ *world, nlb *config.NLB) { nlb.Subnet = withUUID(foreignUUID) }, []string{"loadBalancer.nlb.subnet", foreignUUID, "in VPC vpc"}},
-		"two subnets of one name":      {func(w *world, _ *config.NLB) { w.subnets[1].Name = "vips" }, []string{"loadBalancer.nlb.subnet", "2 of that name", "give the UUID"}},
-		"a name of another VPC too":    {func(w *world, _ *config.NLB) { w.subnets[4].Name = "vips" }, nil},
-		"subnet without addresses":     {func(w *world, _ *config.NLB) { w.subnets[0].Prefix = netip.Prefix{} }, []string{"loadBalancer.nlb.subnet", "does not manage"}},
-		"no such subnet of nodes":      {func(_ *world, nlb *config.NLB) { nlb.NodeSubnet = pointer(named("gone")) }, []string{"loadBalancer.nlb.nodeSubnet"}},
-		"no such external subnet":      {func(_ *world, nlb *config.NLB) { nlb.ExternalSubnet = pointer(named("gone")) }, []string{"loadBalancer.nlb.externalSubnet"}},
-		"external subnet is none":      {func(_ *world, nlb *config.NLB) { nlb.ExternalSubnet = pointer(withUUID(foreignUUID)) }, []string{"loadBalancer.nlb.externalSubnet", "NAT"}},
-		"external subnet without NAT":  {func(w *world, _ *config.NLB) { w.subnets[3].IsNAT = false }, []string{"loadBalancer.nlb.externalSubnet", "NAT"}},
-		"the subnet of the other type": {func(w *world, _ *config.NLB) { w.cfg.LoadBalancer.IPAM = &config.IPAM{Subnet: named("vips")} }, []string{"loadBalancer.nlb.subnet", "loadBalancer.ipam.subnet"}},
+		"everything is there":         {func(*world, *config.NLB) {}, nil},
+		"by UUID":                     {func(_ *world, nlb *config.NLB) { nlb.VPC, nlb.Subnet = withUUID(vpcUUID), withUUID(vipsUUID) }, nil},
+		"no such VPC":                 {func(_ *world, nlb *config.NLB) { nlb.VPC = named("gone") }, []string{"loadBalancer.nlb.vpc", `"gone"`, "role"}},
+		"no such subnet":              {func(_ *world, nlb *config.NLB) { nlb.Subnet = named("gone") }, []string{"loadBalancer.nlb.subnet", `"gone"`, "in VPC vpc"}},
+		"subnet of another VPC":       {func(_ *world, nlb *config.NLB) { nlb.Subnet = withUUID(foreignUUID) }, []string{"loadBalancer.nlb.subnet", foreignUUID, "in VPC vpc"}},
+		"two subnets of one name":     {func(w *world, _ *config.NLB) { w.subnets[1].Name = "vips" }, []string{"loadBalancer.nlb.subnet", "2 of that name", "give the UUID"}},
+		"a name of another VPC too":   {func(w *world, _ *config.NLB) { w.subnets[4].Name = "vips" }, nil},
+		"subnet without addresses":    {func(w *world, _ *config.NLB) { w.subnets[0].Prefix = netip.Prefix{} }, []string{"loadBalancer.nlb.subnet", "does not manage"}},
+		"no such subnet of nodes":     {func(_ *world, nlb *config.NLB) { nlb.NodeSubnet = pointer(named("gone")) }, []string{"loadBalancer.nlb.nodeSubnet"}},
+		"no such external subnet":     {func(_ *world, nlb *config.NLB) { nlb.ExternalSubnet = pointer(named("gone")) }, []string{"loadBalancer.nlb.externalSubnet"}},
+		"external subnet is none":     {func(_ *world, nlb *config.NLB) { nlb.ExternalSubnet = pointer(withUUID(foreignUUID)) }, []string{"loadBalancer.nlb.externalSubnet", "NAT"}},
+		"external subnet without NAT": {func(w *world, _ *config.NLB) { w.subnets[3].IsNAT = false }, []string{"loadBalancer.nlb.externalSubnet", "NAT"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -86,9 +85,9 @@ func TestAWrongVPCIsNoReasonToCallADeletionDone(t *testing.T) {
 
 func TestReservationsOfTheOtherTypeAreNotTouched(t *testing.T) {
 	w := newWorld(t)
-	w.cfg.LoadBalancer.IPAM = &config.IPAM{Subnet: named("more-vips")}
+	w.subnets[4].Name = "vips" // a VLAN of that name, where type ipam reserves
 	service := newService(1)
-	theirs := reservation{otherVIPs, netip.MustParseAddr("10.1.0.9")}
+	theirs := reservation{foreignUUID, netip.MustParseAddr("192.168.0.9")}
 	w.reserved[theirs] = loadbalancer.OwnerOf(cluster, service).Context()
 	w.mustEnsure(service)
 	w.mustDelete(service)
