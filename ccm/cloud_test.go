@@ -34,13 +34,14 @@ const prism = `"prismCentral": {"address": "127.0.0.1", "port": 1, "credentialRe
 func TestWhatIsOfferedFollowsTheConfiguration(t *testing.T) {
 	const ipam = `"ipam": {"subnet": {"type": "name", "name": "vlan"}}`
 	for name, tc := range map[string]struct {
-		config   string
-		balancer bool
+		config           string
+		balancer, routes bool
 	}{
-		"the vendor's":              {`{` + prism + `}`, false},
-		"a section, thus its class": {`{` + prism + `, "clusterName": "c", "loadBalancer": {` + ipam + `}}`, true},
-		"a section, but no class":   {`{` + prism + `, "loadBalancer": {"classes": {}, ` + ipam + `}}`, false},
-		"a type":                    {`{` + prism + `, "clusterName": "c", "loadBalancer": {"type": "ipam", "classes": {}, ` + ipam + `}}`, true},
+		"the vendor's":              {`{` + prism + `}`, false, false},
+		"a section, thus its class": {`{` + prism + `, "clusterName": "c", "loadBalancer": {` + ipam + `}}`, true, false},
+		"a section, but no class":   {`{` + prism + `, "loadBalancer": {"classes": {}, ` + ipam + `}}`, false, false},
+		"a type":                    {`{` + prism + `, "clusterName": "c", "loadBalancer": {"type": "ipam", "classes": {}, ` + ipam + `}}`, true, false},
+		"routes":                    {`{` + prism + `, "clusterName": "c", "routes": {"enabled": true, "vpc": {"type": "name", "name": "v"}}}`, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parsed, err := config.Parse([]byte(tc.config))
@@ -57,14 +58,27 @@ func TestWhatIsOfferedFollowsTheConfiguration(t *testing.T) {
 			assert.True(t, offered)
 			for what, offered := range map[string]bool{
 				"Instances": second(cloud.Instances()), "Zones": second(cloud.Zones()),
-				"Clusters": second(cloud.Clusters()), "Routes": second(cloud.Routes()),
+				"Clusters": second(cloud.Clusters()),
 			} {
 				assert.False(t, offered, what)
 			}
+			assert.Equal(t, tc.routes, second(cloud.Routes()))
 			assert.True(t, cloud.HasClusterID())
 			assert.Equal(t, "nutanix", cloud.ProviderName())
 		})
 	}
+}
+
+func TestWhoeverWaitedForItsTurnStartsWithTheConfigurationOfNow(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(path, []byte(`{`+prism+`}`), 0o600))
+	store, err := config.Open(path)
+	require.NoError(t, err)
+	cloud := New(store, Self{})
+	changed := `{` + prism + `, "clusterName": "c", "loadBalancer": {"ipam": {"subnet": {"type": "name", "name": "vlan"}}}}`
+	require.NoError(t, os.WriteFile(path, []byte(changed), 0o600))
+	cloud.Initialize(builder{client: fake.NewClientset()}, t.Context().Done())
+	assert.True(t, second(cloud.LoadBalancer()))
 }
 
 func second[T any](_ T, offered bool) bool { return offered }

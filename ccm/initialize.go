@@ -17,13 +17,15 @@ import (
 	"github.com/capnt/capnt/ccm/loadbalancer/ipam"
 	"github.com/capnt/capnt/ccm/loadbalancer/nlb"
 	"github.com/capnt/capnt/ccm/nutanix"
+	"github.com/capnt/capnt/ccm/route"
 )
 
 // clientName is the user agent of requests to the API server and the source of events.
 const clientName = "capnt-ccm"
 
 // Initialize makes all parts and starts the loops that are the cloud's own: the watch of the configuration and the look at
-// whether Prism Central answers. It asks nobody and waits for nothing.
+// whether Prism Central answers. It asks nobody and waits for nothing. An instance that waited long for its turn does not know
+// yet how the configuration has changed.
 func (c *Cloud) Initialize(builder cloudprovider.ControllerClientBuilder, stop <-chan struct{}) {
 	c.stop = stop
 	ctx := c.context()
@@ -31,6 +33,7 @@ func (c *Cloud) Initialize(builder cloudprovider.ControllerClientBuilder, stop <
 	recorder := newRecorder(ctx, client)
 	voice := &voice{log: klog.FromContext(ctx).WithName(clientName), events: recorder, about: c.self.reference()}
 
+	c.config.Reload(ctx)
 	c.config.OnChange(voice.configurationChanged, voice.configurationRefused)
 	go c.config.Run(ctx, configPeriod)
 
@@ -41,9 +44,10 @@ func (c *Cloud) Initialize(builder cloudprovider.ControllerClientBuilder, stop <
 	go reach.probe(ctx, api, reachPeriod)
 
 	c.wire(client, recorder, api)
+	voice.log.Info("The cloud is ready", "loadBalancers", c.balancer != nil, "routes", c.routes != nil)
 }
 
-// wire makes what is offered.
+// wire makes what is offered: a part that is not made is not offered.
 func (c *Cloud) wire(client kubernetes.Interface, events record.EventRecorder, api nutanix.API) {
 	now := c.config.Current
 	var balancerAddresses func(context.Context) ([]string, error)
@@ -57,10 +61,13 @@ func (c *Cloud) wire(client kubernetes.Interface, events record.EventRecorder, a
 		})
 		balancerAddresses = c.balancer.Addresses
 	}
+	lists := nutanix.NewCache(api, func() time.Duration { return now().Client.CacheTTL.Duration })
 	c.instances = instance.New(instance.Options{
-		API: api, Cache: nutanix.NewCache(api, func() time.Duration { return now().Client.CacheTTL.Duration }),
-		Config: now, Client: client, Events: events, LoadBalancerAddresses: balancerAddresses,
+		API: api, Cache: lists, Config: now, Client: client, Events: events, LoadBalancerAddresses: balancerAddresses,
 	})
+	if now().Routes.Enabled {
+		c.routes = route.New(route.Options{API: api, Cache: lists, Config: now, Events: events})
+	}
 }
 
 func (c *Cloud) client(entry *access.Access) *nutanix.Client {

@@ -73,13 +73,10 @@ func (s *Store) OnChange(f func(before, after Config), failed func(error)) {
 // Run reads the file again, at once and in every period, until the context ends. It compares contents, not times and links:
 // the file of a ConfigMap volume changes by swapping a link above it.
 func (s *Store) Run(ctx context.Context, period time.Duration) {
-	if s.path == "" {
-		return
-	}
 	ticks := time.NewTicker(period)
 	defer ticks.Stop()
 	for {
-		s.reload(klog.FromContext(ctx))
+		s.Reload(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -88,8 +85,12 @@ func (s *Store) Run(ctx context.Context, period time.Duration) {
 	}
 }
 
-// reload takes over the file if its content is another one than when it was last looked at.
-func (s *Store) reload(log klog.Logger) {
+// Reload takes over the file if its content is another one than when it was last looked at.
+func (s *Store) Reload(ctx context.Context) {
+	if s.path == "" {
+		return
+	}
+	log := klog.FromContext(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	content, err := os.ReadFile(s.path)
