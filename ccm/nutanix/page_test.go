@@ -77,6 +77,20 @@ func TestListsAreWholeOrAnError(t *testing.T) {
 	}
 }
 
+// TestAListThatIsNotWholeIsReadTwiceOnly proves that a wrong number of items is seen at once, and not looked for further on.
+func TestAListThatIsNotWholeIsReadTwiceOnly(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]http.HandlerFunc{"short": vms(100, 0, 50), "none": vms(3, 0, 0), "too many": vms(3, 0, 5)} {
+		t.Run(name, func(t *testing.T) {
+			c := newCentral(t)
+			c.on(vmsPath, first)
+			_, err := c.client(t, nil).ListVMs(t.Context(), filterNone)
+			require.ErrorContains(t, err, "items came of")
+			assert.Len(t, c.list(), 2)
+		})
+	}
+}
+
 func unnumbered(from, to int) string {
 	return `{"data":[` + strings.Join(fleet(from, to), ",") + `],"metadata":{}}`
 }
