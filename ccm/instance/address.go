@@ -57,7 +57,7 @@ func (i *Instances) excluded(ctx context.Context, settings config.Config) (exclu
 	endpoint := endpointIP(settings.ControlPlaneEndpoint)
 	return func(ip netip.Addr) string {
 		switch {
-		case !ip.IsGlobalUnicast(): // link-local, loopback, multicast and the unspecified address are not
+		case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified():
 			return "not routable"
 		case ip == endpoint:
 			return "the control plane endpoint"

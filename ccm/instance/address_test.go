@@ -75,7 +75,7 @@ func TestAddresses(t *testing.T) {
 		},
 		"IPv4 and IPv6, without link-local and other special ones": {
 			nics: []nutanix.NIC{one("10.0.0.10", nil, ips("fe80::1", "fe80::1%eth0", "2001:db8::10", "2001:db8::9", "169.254.1.1", "fd00::1",
-				"127.0.0.1", "::1", "0.0.0.0", "224.0.0.1", "::ffff:10.0.0.10"))},
+				"0.0.0.0", "::", "224.0.0.1", "::ffff:10.0.0.10"))},
 			want: []string{"10.0.0.10", "2001:db8::9", "2001:db8::10", "fd00::1"},
 		},
 		"only IPv6": {
