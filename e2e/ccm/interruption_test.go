@@ -42,6 +42,7 @@ const (
 // framework's controller does, and interrupts it at random requests to Prism Central in random ways. Whenever it is let
 // finish, everything is as the Services want it; at the end nothing is left.
 func TestInterruptionsLeaveNothingBehind(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv(seedVariable); text != "" {
 		var err error

@@ -61,6 +61,7 @@ var deaths = []struct {
 // nothing is left in Prism Central when it is gone. Where the Service still is after the kill, it is also deleted before
 // the new process starts.
 func TestManagerKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	for _, death := range deaths {
 		t.Run(death.name, func(t *testing.T) {
 			t.Parallel()

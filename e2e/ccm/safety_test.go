@@ -28,6 +28,7 @@ const (
 // TestWrongAnswersLoseNoNode: two Nodes are not ready. One machine exists, one was deleted. While answers are wrong, neither
 // Node is lost; as soon as they are right, the one of the deleted machine goes: it was asked for all the time.
 func TestWrongAnswersLoseNoNode(t *testing.T) {
+	t.Parallel()
 	answer := func(status int, contentType, body string) world.Rule {
 		return func(*http.Request) world.Verdict {
 			return world.Verdict{Status: status, ContentType: contentType, Body: body}
@@ -76,6 +77,28 @@ func TestWrongAnswersLoseNoNode(t *testing.T) {
 			assert.Equal(t, []string{"there"}, w.NodeNames())
 		})
 	}
+}
+
+// TestOnlyPrismCentralsOwnWordCounts: every list is sound and lacks one machine, as for a user who may not see it. What says
+// that there is no such machine is a proxy, and the Node stays. When Prism Central says it, the Node goes.
+func TestOnlyPrismCentralsOwnWordCounts(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, site, world.Options{})
+	hidden, _ := w.Join("hidden"), w.Join("there")
+	notFound := w.NotFoundAnswer()
+	hide := func(contentType, body string) world.Rule {
+		return func(r *http.Request) world.Verdict {
+			if strings.HasSuffix(r.URL.Path, "/vms/"+hidden.UUID) {
+				return world.Verdict{Status: http.StatusNotFound, ContentType: contentType, Body: body}
+			}
+			return world.Verdict{Hide: hidden.UUID}
+		}
+	}
+	w.Proxy.Judge(hide("text/html", page404))
+	w.SetReady("hidden", false)
+	w.NodesStay(20, "hidden", "there")
+	w.Proxy.Judge(hide("application/json", notFound))
+	w.NodeGone("hidden")
 }
 
 // TestOneNotFoundIsNotBelieved: no list has the machine, and Prism Central says in its own words that there is none, but not

@@ -33,6 +33,7 @@ func asDeployed(c *config.Config) {
 // TestManyNodesNeedFewCalls: 200 Nodes register at once; then their addresses and labels are refreshed, period after period.
 // A refresh of all Nodes costs as many calls as the list of their machines has pages.
 func TestManyNodesNeedFewCalls(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		configure func(*config.Config)
 		period    int

@@ -3,12 +3,14 @@ package world
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/capnt/capnt/e2e/guest/pki"
@@ -22,6 +24,8 @@ type Verdict struct {
 	Body        string
 	// Half passes the request on and cuts the answer's body in the middle.
 	Half bool
+	// Hide passes the request on and leaves the object with that extId out of a list in the answer.
+	Hide string
 	// HoldRequest keeps the request for ever; Prism Central never sees it.
 	HoldRequest bool
 	// HoldReply passes the request on and keeps the answer for ever.
@@ -140,6 +144,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		hold(r, verdict.Then)
 	}
 	maps.Copy(w.Header(), answer.Header)
+	if verdict.Hide != "" {
+		body = without(body, verdict.Hide)
+		w.Header().Del("Content-Length")
+	}
 	w.WriteHeader(answer.StatusCode)
 	if verdict.Half {
 		_, _ = w.Write(body[:len(body)/2])
@@ -173,4 +181,28 @@ func (p *Proxy) forward(r *http.Request) (*http.Response, []byte, error) {
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(answer.Body)
 	return answer, body, err
+}
+
+// without leaves an object out of the list in an answer, and out of its count.
+func without(body []byte, extID string) []byte {
+	var list struct {
+		Data     []map[string]any `json:"data"`
+		Metadata map[string]any   `json:"metadata"`
+		Type     string           `json:"$objectType"`
+	}
+	if json.Unmarshal(body, &list) != nil {
+		return body // one object and no list
+	}
+	left := slices.DeleteFunc(slices.Clone(list.Data), func(object map[string]any) bool { return object["extId"] == extID })
+	if len(left) == len(list.Data) {
+		return body
+	}
+	if total, ok := list.Metadata["totalAvailableResults"].(float64); ok {
+		list.Metadata["totalAvailableResults"] = total - 1
+	}
+	changed, err := json.Marshal(map[string]any{"data": left, "metadata": list.Metadata, "$objectType": list.Type})
+	if err != nil {
+		return body
+	}
+	return changed
 }
