@@ -17,7 +17,7 @@ import (
 const clusterCategory = "KubernetesClusterName"
 
 // errMissing: no virtual machine is the node's. It is not known yet whether that can be relied upon.
-var errMissing = errors.New("Prism Central has no virtual machine with the node's UUIDs, BIOS UUID or name")
+var errMissing = errors.New("no virtual machine in Prism Central has the node's UUIDs, BIOS UUID or name")
 
 // source is where virtual machines are read: what serves all nodes, or Prism Central itself.
 type source struct {

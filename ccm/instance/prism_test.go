@@ -2,7 +2,6 @@ package instance
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -230,10 +229,10 @@ func ready() *corev1.Node {
 	return node
 }
 
-func problemOf(t *testing.T, err error, reason string) *Problem {
+func problemOf(t *testing.T, err error, reason string) Problem {
 	t.Helper()
 	var problem *Problem
-	require.True(t, errors.As(err, &problem), "%v", err)
+	require.ErrorAs(t, err, &problem)
 	require.Equal(t, reason, problem.Reason, problem.Message)
-	return problem
+	return *problem
 }
