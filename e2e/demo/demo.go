@@ -143,6 +143,9 @@ func (d *Demo) apply(ctx context.Context) error {
 		}
 		watcher.tree(ctx, client.ObjectKeyFromObject(cluster))
 		d.Out.Done("Cluster %s is Available with all its machines after %s", cluster.Name, time.Since(started).Round(time.Second))
+		if err := d.nodes(ctx, cluster); err != nil {
+			return err
+		}
 	}
 	return nil
 }

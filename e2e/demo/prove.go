@@ -15,6 +15,31 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
+// nodes shows what the cloud controller manager made of the Nodes of a cluster.
+func (d *Demo) nodes(ctx context.Context, cluster *clusterv1.Cluster) error {
+	nodes, err := d.stack.Nodes(ctx, client.ObjectKeyFromObject(cluster))
+	if err != nil {
+		return err
+	}
+	d.Out.Phase("Nodes of %s, as capnt-ccm initialised them", cluster.Name)
+	for i := range nodes {
+		node := &nodes[i]
+		if !stack.Initialized(node) {
+			return fmt.Errorf("looking at Node %s: it still has the taint of a Node that no cloud controller manager knows", node.Name)
+		}
+		var addresses []string
+		for _, address := range node.Status.Addresses {
+			if address.Type == corev1.NodeInternalIP {
+				addresses = append(addresses, address.Address)
+			}
+		}
+		d.Out.Line("%-40s %s  %s  %s/%s  %s", node.Name, node.Spec.ProviderID, strings.Join(addresses, ","),
+			node.Labels[corev1.LabelTopologyRegion], node.Labels[corev1.LabelTopologyZone], node.Labels[corev1.LabelInstanceTypeStable])
+	}
+	d.Out.Done("%d Nodes have a provider ID, addresses, region, zone and instance type", len(nodes))
+	return nil
+}
+
 // prove takes one machine and runs Terraform in its workspace, as its owner could: the state in its real backend, and a
 // plan against Prism Central that finds nothing to change.
 func (d *Demo) prove(ctx context.Context) error {

@@ -67,9 +67,11 @@ func bootstrapSecrets(t *testing.T) []string {
 func readable(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	log, err := os.ReadFile(world.Env.ManagerLog())
-	require.NoError(t, err)
-	texts["the manager's log"] = string(log)
+	for _, path := range append(world.Guests.ProgramLogs(), world.Env.ManagerLog()) {
+		log, err := os.ReadFile(path)
+		require.NoError(t, err)
+		texts["the log "+path] = string(log)
+	}
 	for _, kind := range []string{"NutanixCluster", "NutanixMachine", "NutanixMachineTemplate"} {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(infrav1.GroupVersion.WithKind(kind + "List"))

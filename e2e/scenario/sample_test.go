@@ -7,9 +7,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	clusterv1beta1 "sigs.k8s.io/cluster-api/api/core/v1beta1"
 
 	"github.com/capnt/capnt/e2e/env"
+	"github.com/capnt/capnt/e2e/stack"
 	"github.com/capnt/capnt/internal/providerid"
 )
 
@@ -35,6 +37,7 @@ func TestSampleManifestBecomesAvailable(t *testing.T) {
 	say(t, "read back through v1beta1: phase %s", old.Status.Phase)
 
 	c.machinesAreVMs()
+	c.nodesAreInitialized()
 	c.everyChangeWasPlanned()
 	c.plansClean()
 	secretsStayInside(t)
@@ -62,6 +65,28 @@ func (c *cluster) machinesAreVMs() {
 		require.Len(c.t, machine.Status.Addresses, 2)
 		assert.Equal(c.t, byUUID[uuid], machine.Status.Addresses[0].Address+" "+machine.Status.Addresses[1].Address)
 	}
+}
+
+// nodesAreInitialized proves that the cloud controller manager told every Node which machine it is, and where. Guests register
+// without a provider ID and with the taint.
+func (c *cluster) nodesAreInitialized() {
+	c.t.Helper()
+	addresses := map[string]string{}
+	for _, machine := range c.machines() {
+		addresses[machine.Spec.ProviderID] = machine.Status.Addresses[1].Address
+	}
+	nodes, err := world.Nodes(c.ctx, c.key())
+	require.NoError(c.t, err)
+	require.Len(c.t, nodes, len(addresses))
+	for _, node := range nodes {
+		assert.True(c.t, stack.Initialized(&node), node.Name)
+		require.Contains(c.t, addresses, node.Spec.ProviderID)
+		assert.Equal(c.t, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: addresses[node.Spec.ProviderID]}, node.Status.Addresses[0])
+		assert.Equal(c.t, "ahv-vm", node.Labels[corev1.LabelInstanceTypeStable])
+		assert.Equal(c.t, "nutanix-cluster-1", node.Labels[corev1.LabelTopologyZone])
+		assert.NotEmpty(c.t, node.Labels[corev1.LabelTopologyRegion])
+	}
+	say(c.t, "capnt-ccm initialised all %d Nodes", len(nodes))
 }
 
 // everyChangeWasPlanned proves that each machine has the summary of the plan that made it, as status and as events.

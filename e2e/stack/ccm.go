@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +20,9 @@ const (
 	// Cluster asks for it.
 	ccmAddon = "ccm"
 )
+
+// errUnset makes a template use a variable's default.
+var errUnset = errors.New("the variable is not set")
 
 // WithCCM adds to a manifest what installs the cloud controller manager in each of its clusters: the ClusterResourceSet of the
 // cluster template with what it applies, and the label that selects the Cluster. The manifest has been adapted.
@@ -53,9 +57,17 @@ func (s *Stack) ccmOf(cluster *unstructured.Unstructured, endpoint string) ([]*u
 	if err != nil {
 		return nil, err
 	}
-	text, err := yamlprocessor.NewSimpleProcessor().Process(template, func(name string) (string, error) {
+	processor := yamlprocessor.NewSimpleProcessor()
+	defaults, err := processor.GetVariableMap(template)
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster template: %w", err)
+	}
+	text, err := processor.Process(template, func(name string) (string, error) {
 		if value, ok := variables[name]; ok {
 			return value, nil
+		}
+		if defaults[name] != nil {
+			return "", errUnset
 		}
 		return "1", nil // of a part that is not taken
 	})

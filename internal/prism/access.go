@@ -1,6 +1,7 @@
 package prism
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -129,7 +130,13 @@ func trustBundleOf(ctx context.Context, reader client.Reader, ref *infrav1.Nutan
 			}
 			return nil, fmt.Errorf("reading ConfigMap %s with the trust bundle of Prism Central: %w", key, err)
 		}
-		bundle = configMapBundle(&configMap)
+		found := false
+		if bundle, found = configMapBundle(&configMap); !found {
+			return nil, &TrustBundleError{Source: source, Reason: "the ConfigMap has no such key; put PEM certificates there"}
+		}
+		if len(bytes.TrimSpace(bundle)) == 0 {
+			return nil, nil // manifests made from a template have the key also where no certificate is needed
+		}
 	}
 	if err := transport.CheckBundle(bundle); err != nil {
 		return nil, &TrustBundleError{Source: source, Reason: "it is not usable; put PEM certificates there", Err: err}
@@ -137,11 +144,12 @@ func trustBundleOf(ctx context.Context, reader client.Reader, ref *infrav1.Nutan
 	return bundle, nil
 }
 
-func configMapBundle(configMap *corev1.ConfigMap) []byte {
+func configMapBundle(configMap *corev1.ConfigMap) (bundle []byte, found bool) {
 	if data, found := configMap.Data[infrav1.NutanixTrustBundleKey]; found {
-		return []byte(data)
+		return []byte(data), true
 	}
-	return configMap.BinaryData[infrav1.NutanixTrustBundleKey]
+	bundle, found = configMap.BinaryData[infrav1.NutanixTrustBundleKey]
+	return bundle, found
 }
 
 func objectKey(namespace, fallback, name string) client.ObjectKey {

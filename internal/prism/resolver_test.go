@@ -145,7 +145,7 @@ func TestAccessSaysWhatIsWrong(t *testing.T) {
 		{"no ConfigMap", func(_ *infrav1.NutanixCluster, r *reader) { r.configMaps = nil }, new(*TrustBundleError), []string{"ConfigMap team/trust", "does not exist"}},
 		{"empty ConfigMap", func(_ *infrav1.NutanixCluster, r *reader) {
 			r.configMaps["team/trust"] = corev1.ConfigMap{}
-		}, new(*TrustBundleError), []string{`key "ca.crt" of ConfigMap team/trust`, "holds no PEM certificate"}},
+		}, new(*TrustBundleError), []string{`key "ca.crt" of ConfigMap team/trust`, "no such key"}},
 		{"bad inline bundle", func(c *infrav1.NutanixCluster, _ *reader) {
 			c.Spec.PrismCentral.AdditionalTrustBundle = &infrav1.NutanixTrustBundleReference{Kind: infrav1.NutanixTrustBundleKindString, Data: "text"}
 		}, new(*TrustBundleError), []string{"spec.prismCentral.additionalTrustBundle.data", "holds no PEM certificate"}},
@@ -172,6 +172,22 @@ func TestAccessSaysWhatIsWrong(t *testing.T) {
 		var credential *CredentialError
 		assert.NotErrorAs(t, err, &credential, "nobody has to cure it")
 	})
+}
+
+// Templates of clusters make the ConfigMap also where Prism Central's certificate needs none.
+func TestEmptyTrustBundleIsNone(t *testing.T) {
+	central := newCentral(t)
+	for name, configMap := range map[string]corev1.ConfigMap{
+		"data":       {Data: map[string]string{"ca.crt": "\n"}},
+		"binaryData": {BinaryData: map[string][]byte{"ca.crt": nil}},
+	} {
+		reader := newReader(central)
+		reader.configMaps["team/trust"] = configMap
+		access, err := NewResolver(reader, Options{}).Access(t.Context(), clusterOf(central))
+		require.NoError(t, err, name)
+		var certificate *CertificateError
+		assert.ErrorAs(t, access.Client.Ping(t.Context()), &certificate, "%s: the system's roots do not know this one", name)
+	}
 }
 
 func TestInlineTrustBundle(t *testing.T) {
