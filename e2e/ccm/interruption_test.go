@@ -60,12 +60,7 @@ func TestInterruptionsLeaveNothingBehind(t *testing.T) {
 
 func runChaos(t *testing.T, seed, number uint64) {
 	// Tasks run for a moment, so that a new process may come while what the old one ordered is not done yet.
-	w := world.New(t, site, world.Options{Shared: true, Latency: prismsim.Latencies{Network: 3 * time.Millisecond}})
-	c := &chaos{
-		w: w, t: t, random: rand.New(rand.NewPCG(seed, number)), wants: map[string]*corev1.Service{}, kinds: map[string]int{},
-		nodes: []*corev1.Node{world.NodeOf(w.VM("worker-1")), world.NodeOf(w.VM("worker-2"))},
-	}
-	c.restart()
+	c := newChaos(t, prismsim.Latencies{Network: 3 * time.Millisecond}, seed, number)
 	for c.count < interruptions/runs {
 		c.step()
 	}
@@ -76,7 +71,7 @@ func runChaos(t *testing.T, seed, number uint64) {
 		}
 	}
 	c.settle()
-	require.Empty(t, w.Pieces())
+	require.Empty(t, c.w.Pieces())
 	t.Logf("%d interruptions of %d synchronisations: %v", c.count, c.syncs, c.kinds)
 }
 
@@ -96,6 +91,16 @@ type chaos struct {
 
 	count, syncs int
 	kinds        map[string]int
+}
+
+func newChaos(t *testing.T, latency prismsim.Latencies, seed, number uint64) *chaos {
+	w := world.New(t, site, world.Options{Shared: true, Latency: latency})
+	c := &chaos{
+		w: w, t: t, random: rand.New(rand.NewPCG(seed, number)), wants: map[string]*corev1.Service{}, kinds: map[string]int{},
+		nodes: []*corev1.Node{world.NodeOf(w.VM("worker-1")), world.NodeOf(w.VM("worker-2"))},
+	}
+	c.restart()
+	return c
 }
 
 // restart makes what a new process has: nothing that was remembered.
@@ -134,8 +139,7 @@ func (c *chaos) step() {
 }
 
 func (c *chaos) create(name string) {
-	service := c.w.Service(name, c.shape(), func(s *corev1.Service) { s.Finalizers = []string{"service.kubernetes.io/load-balancer-cleanup"} })
-	c.wants[name] = service
+	c.wants[name] = c.w.Service(name, served, c.shape())
 }
 
 func (c *chaos) change(name string) {
