@@ -35,7 +35,7 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 ##@ Parts of the tests
 
 .PHONY: unit
-unit: tools ## Run the unit tests, with the race detector where there is a C compiler
+unit: tools build ## Run the unit tests, with the race detector where there is a C compiler
 	@$(if $(RACE),:,echo "unit: no C compiler (cc) found: running without the race detector")
 	go test $(RACE) $$(go list ./... | grep -v /e2e/scenario)
 

@@ -124,7 +124,7 @@ func (d *Demo) apply(ctx context.Context) error {
 	if err := d.stack.Adapt(d.objects); err != nil {
 		return err
 	}
-	objects, err := d.stack.WithCCM(d.objects)
+	objects, err := d.stack.WithCCM(ctx, d.objects)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"text/template"
@@ -88,10 +89,25 @@ func (c *cluster) applyFile(path string) {
 	c.applyObjects(objects)
 }
 
+// applyTemplate applies what clusterctl makes from a cluster template.
+func (c *cluster) applyTemplate(flavor string) {
+	c.t.Helper()
+	objects, err := world.FromTemplate(c.ctx, flavor, c.Namespace, c.Name, map[string]string{
+		"CONTROL_PLANE_MACHINE_COUNT": strconv.Itoa(c.ControlPlanes), "WORKER_MACHINE_COUNT": strconv.Itoa(c.Workers),
+	})
+	require.NoError(c.t, err)
+	namespace := &unstructured.Unstructured{}
+	namespace.SetAPIVersion("v1")
+	namespace.SetKind("Namespace")
+	namespace.SetName(c.Namespace)
+	require.NoError(c.t, world.Env.Apply(c.ctx, append([]*unstructured.Unstructured{namespace}, objects...)...))
+	say(c.t, "applied the %d objects that clusterctl made from template %s", len(objects), flavor)
+}
+
 func (c *cluster) applyObjects(objects []*unstructured.Unstructured) {
 	c.t.Helper()
 	require.NoError(c.t, world.Adapt(objects))
-	objects, err := world.WithCCM(objects)
+	objects, err := world.WithCCM(c.ctx, objects)
 	require.NoError(c.t, err)
 	require.NoError(c.t, world.Env.Apply(c.ctx, objects...))
 	say(c.t, "applied %d objects", len(objects))

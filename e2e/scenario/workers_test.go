@@ -7,19 +7,23 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Workers go from 3 to 5 and down to 1: machines are made and destroyed one plan each, and those that stay are the same.
+// A cluster of the template with the addons starts with 3 workers, which go to 5 and down to 1: machines are made and destroyed
+// one plan each, and those that stay are the same. The addons' objects are in the cluster.
 func TestWorkersScale(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "scale")
 	c.Workers = 3
-	c.apply()
+	c.applyTemplate("csi")
 	c.complete()
+	c.hasAddons()
 	three := c.workerUUIDs()
 
 	c.scaleWorkers(`5`)
@@ -68,6 +72,20 @@ func TestWorkersRollOutANewTemplate(t *testing.T) {
 			assert.EqualValues(t, 6144, vm.MemoryMiB)
 		}
 	}
+}
+
+// hasAddons proves that the ClusterResourceSets of the template brought the cloud controller manager, which runs, and the
+// manifests of the CSI driver, whose image no guest can run.
+func (c *cluster) hasAddons() {
+	c.t.Helper()
+	workload, err := world.Env.Workload(c.ctx, c.key())
+	require.NoError(c.t, err)
+	ccm := &appsv1.Deployment{}
+	require.NoError(c.t, workload.Get(c.ctx, keyOf("kube-system", "capnt-ccm"), ccm))
+	assert.Positive(c.t, ccm.Status.ReadyReplicas)
+	driver := &storagev1.CSIDriver{}
+	require.NoError(c.t, workload.Get(c.ctx, keyOf("", "csi.nutanix.com"), driver))
+	say(c.t, "capnt-ccm runs, and the CSI driver %s is installed beside it", driver.Name)
 }
 
 func (c *cluster) scaleWorkers(replicas string) {

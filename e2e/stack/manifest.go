@@ -72,14 +72,13 @@ func (s *Stack) adapt(object *unstructured.Unstructured, path []string) error {
 	if err != nil || !found || strings.HasPrefix(current, "127.") {
 		return err
 	}
-	return unstructured.SetNestedField(object.Object, s.endpoint(object), endpoint...)
+	return unstructured.SetNestedField(object.Object, s.endpoint(object.GetKind()+"/"+object.GetNamespace()+"/"+object.GetName()), endpoint...)
 }
 
-// endpoint gives out one address per object and always the same one.
-func (s *Stack) endpoint(object *unstructured.Unstructured) string {
+// endpoint gives out one address per key and always the same one.
+func (s *Stack) endpoint(key string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := object.GetKind() + "/" + object.GetNamespace() + "/" + object.GetName()
 	if s.endpoints[key] == "" {
 		s.endpoints[key] = s.options.Network.Endpoint(len(s.endpoints))
 	}

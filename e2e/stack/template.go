@@ -1,0 +1,87 @@
+package stack
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/capnt/capnt/e2e/env"
+)
+
+// FromTemplate gives the manifest that clusterctl makes from one of the cluster templates, for example "ccm", with the variables
+// that have no default set to what the simulated Prism Central has. Others may be given.
+func (s *Stack) FromTemplate(ctx context.Context, flavor, namespace, name string, variables map[string]string) ([]*unstructured.Unstructured, error) {
+	set, err := s.templateVariables(namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(set, variables)
+	command := exec.CommandContext(ctx, s.Tool("bin/clusterctl"), "generate", "cluster", name, "--target-namespace", namespace,
+		"--from", filepath.Join(s.options.Repository, "config/templates", "cluster-template-"+flavor+".yaml"))
+	for variable, value := range set {
+		command.Env = append(command.Env, variable+"="+value)
+	}
+	command.Env = append(command.Env, "HOME="+s.options.Dir, "XDG_CONFIG_HOME="+s.options.Dir, "CLUSTERCTL_DISABLE_VERSIONCHECK=true")
+	var complaints strings.Builder
+	command.Stderr = &complaints
+	manifest, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("making cluster %s from template %s: %w: %s", name, flavor, err, strings.TrimSpace(complaints.String()))
+	}
+	return env.ParseManifest(manifest)
+}
+
+// templateVariables are those of a template that have no default, as the inventory of the simulation has it.
+func (s *Stack) templateVariables(namespace, name string) (map[string]string, error) {
+	prism, err := s.prismAddress()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{
+		"CONTROL_PLANE_ENDPOINT_IP": s.endpoint(kindCluster + "/" + namespace + "/" + name),
+		"NUTANIX_ENDPOINT":          prism.host, "NUTANIX_PORT": fmt.Sprint(prism.port),
+		"NUTANIX_USER": s.options.Credentials.Username, "NUTANIX_PASSWORD": s.options.Credentials.Password,
+		"NUTANIX_ADDITIONAL_TRUST_BUNDLE":     base64.StdEncoding.EncodeToString(s.Prism.CABundle()),
+		"NUTANIX_PRISM_ELEMENT_CLUSTER_NAME":  "nutanix-cluster-1",
+		"NUTANIX_SUBNET_NAME":                 "vm-network",
+		"NUTANIX_MACHINE_TEMPLATE_IMAGE_NAME": "ubuntu-22.04-kube-v1.36.3",
+		"NUTANIX_SSH_AUTHORIZED_KEY":          "ssh-ed25519 AAAA somebody",
+		"KUBERNETES_VERSION":                  "v1.36.3",
+	}, nil
+}
+
+// WithCCM adds to a manifest what installs the cloud controller manager in each of its clusters: the ClusterResourceSet of the
+// cluster template "ccm" with what it applies, and the label that selects the Cluster.
+func (s *Stack) WithCCM(ctx context.Context, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
+	all := slices.Clone(objects)
+	for _, object := range objects {
+		if object.GetKind() != "Cluster" {
+			continue
+		}
+		template, err := s.FromTemplate(ctx, "ccm", object.GetNamespace(), object.GetName(), nil)
+		if err != nil {
+			return nil, fmt.Errorf("installing capnt-ccm: %w", err)
+		}
+		for _, added := range template {
+			switch {
+			case added.GetKind() == "Cluster":
+				labels := added.GetLabels()
+				maps.Copy(labels, object.GetLabels())
+				object.SetLabels(labels)
+			case strings.HasSuffix(added.GetName(), ccmAddon):
+				all = append(all, added)
+			}
+		}
+	}
+	return all, nil
+}
+
+// ccmAddon is the end of the names of the objects that install the cloud controller manager.
+const ccmAddon = "-ccm"
