@@ -72,7 +72,11 @@ build: $(BIN)/capnt-manager $(BIN)/capnt-ccm ## Build the manager and the cloud 
 .PHONY: $(BIN)/capnt-manager $(BIN)/capnt-ccm
 $(BIN)/capnt-manager $(BIN)/capnt-ccm:
 	@echo "building $(notdir $@)"
-	@CGO_ENABLED=0 go build -o $@ ./cmd/$(notdir $@)
+	@CGO_ENABLED=0 go build -tags "$(tags)" -o $@ ./cmd/$(notdir $@)
+
+# Without gRPC's pages for tracing, which are not served, the linker can leave a third of the program out, and the process takes
+# 20 MB less.
+$(BIN)/capnt-ccm: tags := grpcnotrace
 
 .PHONY: tools
 tools: ## Build the pinned tools that tests and demo need, two at a time
