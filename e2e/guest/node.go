@@ -103,11 +103,16 @@ func (g *guest) node() *corev1.Node {
 	switch {
 	case g.hypervisor.options.ProviderID:
 		node.Spec.ProviderID = providerid.Format(g.vm.UUID)
-	case k.kubeletArguments["cloud-provider"] == "external":
+	case g.external():
 		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: cloudTaint, Value: "true", Effect: corev1.TaintEffectNoSchedule})
 	}
 	node.Status = g.nodeStatus()
 	return node
+}
+
+// external tells whether a cloud-controller-manager is expected to initialise the Node.
+func (g *guest) external() bool {
+	return !g.hypervisor.options.ProviderID && g.config.kubeletArguments["cloud-provider"] == "external"
 }
 
 func (g *guest) nodeStatus() corev1.NodeStatus {
@@ -127,6 +132,9 @@ func (g *guest) nodeStatus() corev1.NodeStatus {
 		Addresses: []corev1.NodeAddress{{Type: corev1.NodeHostName, Address: g.config.nodeName}},
 	}
 	for _, nic := range g.vm.NICs {
+		if g.external() {
+			break // a kubelet leaves these to the cloud-controller-manager
+		}
 		for _, ip := range nic.IPs {
 			status.Addresses = append(status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
 		}

@@ -81,7 +81,9 @@ func (c *cluster) nodesAreInitialized() {
 	for _, node := range nodes {
 		assert.True(c.t, stack.Initialized(&node), node.Name)
 		require.Contains(c.t, addresses, node.Spec.ProviderID)
-		assert.Equal(c.t, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: addresses[node.Spec.ProviderID]}, node.Status.Addresses[0])
+		assert.ElementsMatch(c.t, []corev1.NodeAddress{
+			{Type: corev1.NodeHostName, Address: node.Name}, {Type: corev1.NodeInternalIP, Address: addresses[node.Spec.ProviderID]},
+		}, node.Status.Addresses)
 		assert.Equal(c.t, "ahv-vm", node.Labels[corev1.LabelInstanceTypeStable])
 		assert.Equal(c.t, "nutanix-cluster-1", node.Labels[corev1.LabelTopologyZone])
 		assert.NotEmpty(c.t, node.Labels[corev1.LabelTopologyRegion])
