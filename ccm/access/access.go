@@ -4,7 +4,9 @@
 package access
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -116,14 +118,26 @@ func (a *Access) bundle(ctx context.Context, ref *config.TrustBundle) ([]byte, e
 	if !ok {
 		return nil, fmt.Errorf("reading ConfigMap %s/%s: it is a %T", namespace, ref.Name, found)
 	}
-	bundle := []byte(configMap.Data[bundleKey])
-	if len(bundle) == 0 {
-		bundle = configMap.BinaryData[bundleKey]
-	}
-	if err := config.CheckBundle(bundle); err != nil {
+	bundle, err := bundleOf(configMap)
+	if err != nil {
 		return nil, fmt.Errorf("reading ConfigMap %s/%s, key %q: %w: put the certificates of Prism Central's authority there", namespace, ref.Name, bundleKey, err)
 	}
 	return bundle, nil
+}
+
+// bundleOf gives the certificates in a ConfigMap. An empty value means none: the vendor's templates always make the key.
+func bundleOf(configMap *corev1.ConfigMap) ([]byte, error) {
+	bundle, exists := configMap.BinaryData[bundleKey]
+	if text, isText := configMap.Data[bundleKey]; isText {
+		bundle, exists = []byte(text), true
+	}
+	switch {
+	case !exists:
+		return nil, errors.New("there is no such key")
+	case len(bytes.TrimSpace(bundle)) == 0:
+		return nil, nil
+	}
+	return bundle, config.CheckBundle(bundle)
 }
 
 func (a *Access) namespace(given, origin string) (string, error) {

@@ -191,21 +191,46 @@ func TestWithoutRightsTheErrorSaysWhich(t *testing.T) {
 }
 
 func TestABundleWithoutCertificatesIsAnError(t *testing.T) {
-	for name, data := range map[string]map[string]string{
-		"without the key": {"tls.crt": certificates[0]},
-		"no PEM":          {"ca.crt": "nonsense"},
-		"cut off":         {"ca.crt": certificates[0][:100]},
+	for name, tc := range map[string]struct {
+		data map[string]string
+		want string
+	}{
+		"without the key": {map[string]string{"tls.crt": certificates[0]}, "there is no such key"},
+		"without keys":    {nil, "there is no such key"},
+		"no PEM":          {map[string]string{"ca.crt": "nonsense"}, "there is no PEM certificate"},
+		"cut off":         {map[string]string{"ca.crt": certificates[0][:100]}, "there is no PEM certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, secret("kube-system", "creds", basic("me", "one")),
-				&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "ca"}, Data: data})
-			w.set(func(p *config.PrismCentral) {
-				p.AdditionalTrustBundle = &config.TrustBundle{Kind: "ConfigMap", Name: "ca", Namespace: "other"}
-			})
-			_, err := w.Endpoint(t.Context())
-			assert.ErrorContains(t, err, `reading ConfigMap other/ca, key "ca.crt": there is no PEM certificate`)
+			_, err := withBundle(t, &corev1.ConfigMap{Data: tc.data}).Endpoint(t.Context())
+			assert.ErrorContains(t, err, `reading ConfigMap other/ca, key "ca.crt": `+tc.want)
 		})
 	}
+}
+
+func TestAnEmptyBundleMeansNoFurtherCertificates(t *testing.T) {
+	for name, configMap := range map[string]*corev1.ConfigMap{
+		"no text":     {Data: map[string]string{"ca.crt": ""}},
+		"white space": {Data: map[string]string{"ca.crt": " \n\t\n"}},
+		"no bytes":    {BinaryData: map[string][]byte{"ca.crt": nil}},
+		"a line end":  {BinaryData: map[string][]byte{"ca.crt": []byte("\n")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := withBundle(t, configMap).Endpoint(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, nutanix.Endpoint{Address: "pc", Port: 9440, Username: "me", Password: "one"}, got)
+		})
+	}
+}
+
+// withBundle is a world whose configuration refers to the ConfigMap.
+func withBundle(t *testing.T, configMap *corev1.ConfigMap) *world {
+	t.Helper()
+	configMap.Namespace, configMap.Name = "other", "ca"
+	w := newWorld(t, secret("kube-system", "creds", basic("me", "one")), configMap)
+	w.set(func(p *config.PrismCentral) {
+		p.AdditionalTrustBundle = &config.TrustBundle{Kind: "ConfigMap", Name: "ca", Namespace: "other"}
+	})
+	return w
 }
 
 func TestWithoutANamespaceTheErrorSaysHowToGiveOne(t *testing.T) {
