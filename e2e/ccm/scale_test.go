@@ -81,21 +81,23 @@ func BenchmarkNodes(b *testing.B) {
 
 func benchmarkNodes(b *testing.B, number int) {
 	w := world.New(b, site, world.Options{Configure: asDeployed, Flags: []string{"--node-status-update-frequency=10s"}})
+	w.Patience = 10 * time.Minute
 	vms := w.VMs(number)
 	calls, started := w.CountCalls(), time.Now()
 	for _, vm := range vms {
 		w.Register(vm.Name, vm.UUID)
 	}
-	w.Until("all Nodes to be initialised", func() string { return w.Uninitialised() })
+	w.Until("all Nodes to be initialised", w.Uninitialised)
 	b.ReportMetric(time.Since(started).Seconds(), "s-to-initialise")
 	b.ReportMetric(float64(calls.Total()), "calls-to-initialise")
 	calls = w.CountCalls()
 	w.Throughout(60, func() string { return "" }) // one refresh at least
 	b.ReportMetric(float64(calls.Total()), "calls-in-12s")
-	now, peak, err := w.Manager.ResidentMiB()
+	memory, err := w.Manager.Memory()
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(now, "MiB")
-	b.ReportMetric(peak, "MiB-peak")
+	b.ReportMetric(memory.Resident, "MiB")
+	b.ReportMetric(memory.Peak, "MiB-peak")
+	b.ReportMetric(memory.Anonymous, "MiB-anonymous")
 }

@@ -65,7 +65,7 @@ func (w *World) HoldWrite(n int, done bool) (held <-chan struct{}) {
 // Await waits until the channel is closed.
 func (w *World) Await(channel <-chan struct{}, what string) {
 	w.t.Helper()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(w.Patience)
 	defer timer.Stop()
 	select {
 	case <-channel:

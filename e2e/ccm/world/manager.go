@@ -62,28 +62,31 @@ func (m *Manager) Log() string {
 	return string(raw)
 }
 
-// ResidentMiB is the resident memory of the process, in MiB, now and at its peak.
-func (m *Manager) ResidentMiB() (now, peak float64, err error) {
+// Memory is the resident memory of a process, in MiB. Anonymous memory is what the process cannot do without; pages of the
+// program's file are dropped when others need the room.
+type Memory struct{ Resident, Peak, Anonymous float64 }
+
+// Memory reads how much the process has.
+func (m *Manager) Memory() (Memory, error) {
 	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(m.process.PID()), "status"))
 	if err != nil {
-		return 0, 0, fmt.Errorf("reading resident memory: %w", err)
+		return Memory{}, fmt.Errorf("reading resident memory: %w", err)
 	}
+	var memory Memory
+	fields := map[string]*float64{"VmRSS": &memory.Resident, "VmHWM": &memory.Peak, "RssAnon": &memory.Anonymous}
 	for line := range strings.Lines(string(raw)) {
 		name, rest, _ := strings.Cut(line, ":")
-		if name != "VmRSS" && name != "VmHWM" {
+		field, ok := fields[name]
+		if !ok {
 			continue
 		}
 		kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
 		if err != nil {
-			return 0, 0, fmt.Errorf("reading resident memory: %w", err)
+			return Memory{}, fmt.Errorf("reading resident memory: %w", err)
 		}
-		if name == "VmRSS" {
-			now = kib / 1024
-		} else {
-			peak = kib / 1024
-		}
+		*field = kib / 1024
 	}
-	return now, peak, nil
+	return memory, nil
 }
 
 // tokenKubeconfig writes a kubeconfig of the deployed ServiceAccount.
