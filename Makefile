@@ -18,8 +18,8 @@ CREATE_LATENCY ?= 5s
 # The race detector needs a C compiler, which a fresh machine may lack; the test run says so when it does.
 RACE := $(if $(shell command -v cc 2>/dev/null),-race,)
 
-RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
-	$(TOOLS)/mirror/.terraform.lock.hcl
+RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/helm \
+	$(BIN)/terraform $(TOOLS)/mirror/.terraform.lock.hcl
 DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
 
 ##@ The two commands
@@ -106,6 +106,9 @@ $(BIN)/kube-apiserver $(BIN)/kube-controller-manager &: hack/tools/kubernetes/go
 
 $(BIN)/clusterctl: hack/tools/clusterctl/go.mod
 	$(call build,clusterctl,sigs.k8s.io/cluster-api/cmd/clusterctl,$@)
+
+$(BIN)/helm: hack/tools/helm/go.mod
+	$(call build,helm,helm.sh/helm/v4/cmd/helm,$@,-X helm.sh/helm/v4/internal/version.version=v4.2.4)
 
 $(BIN)/controller-gen: hack/tools/controller-gen/go.mod
 	$(call build,controller-gen,sigs.k8s.io/controller-tools/cmd/controller-gen,$@)

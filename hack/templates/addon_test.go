@@ -65,7 +65,8 @@ func contentOf(t *testing.T, objects []client.Object, resource addonsv1.Resource
 func TestTheConfigurationOfTheTemplatesIsGood(t *testing.T) {
 	for name, values := range map[string]map[string]string{
 		"as documented":                required(),
-		"without certificates":         with("NUTANIX_ADDITIONAL_TRUST_BUNDLE", ""),
+		"with certificates":            with("NUTANIX_ADDITIONAL_TRUST_BUNDLE", "Y2VydGlmaWNhdGVz"),
+		"with an empty bundle":         with("NUTANIX_ADDITIONAL_TRUST_BUNDLE", ""),
 		"with a port":                  with("NUTANIX_PORT", "443"),
 		"without checking certificate": with("NUTANIX_INSECURE", "true"),
 		"with labels":                  with("CCM_CUSTOM_LABEL", "true"),
@@ -162,7 +163,7 @@ func TestClusterctlGeneratesFromTheFile(t *testing.T) {
 func TestAnAPIServerTakesWhatTheClusterResourceSetsCarry(t *testing.T) {
 	api := startAPI(t)
 	for name, values := range map[string]map[string]string{
-		"as documented": required(), "without certificates": with("NUTANIX_ADDITIONAL_TRUST_BUNDLE", ""),
+		"as documented": required(), "with certificates": with("NUTANIX_ADDITIONAL_TRUST_BUNDLE", "Y2VydGlmaWNhdGVz"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			objects := carried(t, process(t, "csi", values))

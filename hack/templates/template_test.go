@@ -57,7 +57,7 @@ func required() map[string]string {
 	return map[string]string{
 		"CLUSTER_NAME": "blue", "NAMESPACE": "tenants", "KUBERNETES_VERSION": "v1.36.3", "CONTROL_PLANE_ENDPOINT_IP": "10.0.0.10",
 		"NUTANIX_ENDPOINT": "prism.example.com", "NUTANIX_USER": "admin", "NUTANIX_PASSWORD": "hunter2",
-		"NUTANIX_ADDITIONAL_TRUST_BUNDLE": "Y2VydGlmaWNhdGVz", "NUTANIX_SSH_AUTHORIZED_KEY": "ssh-ed25519 AAAA me@here",
+		"NUTANIX_SSH_AUTHORIZED_KEY":         "ssh-ed25519 AAAA me@here",
 		"NUTANIX_PRISM_ELEMENT_CLUSTER_NAME": "pe", "NUTANIX_SUBNET_NAME": "nodes", "NUTANIX_MACHINE_TEMPLATE_IMAGE_NAME": "ubuntu",
 	}
 }
