@@ -11,12 +11,14 @@ import (
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/ccm/instance"
 	"github.com/capnt/capnt/ccm/loadbalancer"
+	"github.com/capnt/capnt/ccm/loadbalancer/nlb"
 )
 
 // How often things are looked at. The kubelet needs a minute anyway to bring a changed ConfigMap.
 const (
-	configPeriod = 5 * time.Second
-	reachPeriod  = 10 * time.Second
+	configPeriod    = 5 * time.Second
+	reachPeriod     = 10 * time.Second
+	preflightPeriod = time.Minute
 )
 
 // Cloud implements cloudprovider.Interface. What it offers is decided when it starts, by the configuration of then.
@@ -27,6 +29,7 @@ type Cloud struct {
 	// Made by Initialize; nil is not offered.
 	instances *instance.Instances
 	balancer  *loadbalancer.Balancer
+	nlb       *nlb.Backend
 	routes    cloudprovider.Routes
 	stop      <-chan struct{}
 }

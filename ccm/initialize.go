@@ -35,33 +35,36 @@ func (c *Cloud) Initialize(builder cloudprovider.ControllerClientBuilder, stop <
 
 	c.config.Reload(ctx)
 	c.config.OnChange(voice.configurationChanged, voice.configurationRefused)
+	preflight := newPreflight(voice, c.preflight)
+	c.config.OnChange(func(config.Config, config.Config) { preflight.again() }, func(error) {})
 	go c.config.Run(ctx, configPeriod)
 
-	reach := &reach{tell: voice}
+	reach := &reach{tell: voice, answered: preflight.again}
 	api := heard{API: c.client(access.New(access.Options{
 		Client: client, Config: c.config.Current, Namespace: c.self.Namespace,
 	}, stop)), reach: reach}
-	go reach.probe(ctx, api, reachPeriod)
-
 	c.wire(client, recorder, api)
+	go reach.probe(ctx, api, reachPeriod)
+	go preflight.run(ctx, preflightPeriod)
 	voice.log.Info("The cloud is ready", "loadBalancers", c.balancer != nil, "routes", c.routes != nil)
 }
 
 // wire makes what is offered: a part that is not made is not offered.
 func (c *Cloud) wire(client kubernetes.Interface, events record.EventRecorder, api nutanix.API) {
 	now := c.config.Current
+	lists := nutanix.NewCache(api, func() time.Duration { return now().Client.CacheTTL.Duration })
 	var balancerAddresses func(context.Context) ([]string, error)
 	if balancers := now().LoadBalancer; balancers.Offered() {
+		c.nlb = nlb.New(nlb.Options{API: api, VMs: lists, Config: now, Events: events})
 		c.balancer = loadbalancer.New(loadbalancer.Options{
 			Backends: map[config.LoadBalancerType]loadbalancer.Backend{
-				config.LoadBalancerNLB:  nlb.New(nlb.Options{API: api, Config: now, Events: events}),
+				config.LoadBalancerNLB:  c.nlb,
 				config.LoadBalancerIPAM: ipam.New(ipam.Options{API: api, Config: now, Client: client, Events: events}),
 			},
 			Config: now, Client: client, Events: events,
 		})
 		balancerAddresses = c.balancer.Addresses
 	}
-	lists := nutanix.NewCache(api, func() time.Duration { return now().Client.CacheTTL.Duration })
 	c.instances = instance.New(instance.Options{
 		API: api, Cache: lists, Config: now, Client: client, Events: events, LoadBalancerAddresses: balancerAddresses,
 	})
@@ -78,6 +81,15 @@ func (c *Cloud) client(entry *access.Access) *nutanix.Client {
 			RequestsPerSecond: client.RequestsPerSecond, Burst: client.Burst,
 		}
 	}})
+}
+
+// preflight gives what is wrong with the VPC and subnets that the configuration names for network load balancers, if it names
+// any and they are offered.
+func (c *Cloud) preflight(ctx context.Context) (exists bool, err error) {
+	if c.nlb == nil || c.config.Current().LoadBalancer.NLB == nil {
+		return false, nil
+	}
+	return true, c.nlb.Preflight(ctx)
 }
 
 // context gives one that ends with the cloud.

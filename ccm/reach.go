@@ -18,10 +18,9 @@ const patience = 2
 // reach says when Prism Central stops to answer, and when it answers again, each time once. It learns that from the requests
 // that are made anyway.
 type reach struct {
-	tell interface {
-		say(reason, message string)
-		warn(reason, message string, err error)
-	}
+	tell teller
+	// answered is called when Prism Central begins to answer. It must not wait.
+	answered func()
 
 	mu       sync.Mutex
 	told     string // what was said last; "" at first
@@ -40,6 +39,7 @@ func (r *reach) hear(err error) {
 		r.failures = 0
 		if r.told != ReasonAnswers {
 			r.tell.say(ReasonAnswers, "Prism Central answers")
+			r.answered()
 		}
 		r.told = ReasonAnswers
 		return

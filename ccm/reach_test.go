@@ -46,13 +46,24 @@ func TestEveryChangeOfPrismCentralIsToldOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var told ear
-			r := &reach{tell: &told}
+			answered := 0
+			r := &reach{tell: &told, answered: func() { answered++ }}
 			for _, err := range tc.heard {
 				r.hear(err)
 			}
 			assert.Equal(t, tc.want, []string(told))
+			assert.Equal(t, count(tc.want, ReasonAnswers), answered)
 		})
 	}
+}
+
+func count(reasons []string, wanted string) (n int) {
+	for _, reason := range reasons {
+		if reason == wanted {
+			n++
+		}
+	}
+	return n
 }
 
 // central answers the probe with one error after another, and fails the test when there is none left.
@@ -71,7 +82,7 @@ func (c *central) ListPrismElements(context.Context) ([]nutanix.PrismElement, er
 
 func TestPrismCentralIsProbedUntilItAnswersAndNotLonger(t *testing.T) {
 	var told ear
-	r := &reach{tell: &told}
+	r := &reach{tell: &told, answered: func() {}}
 	c := &central{t: t, answers: []error{of(nutanix.Unavailable, nil), of(nutanix.Unavailable, nil), nil}}
 	for range 10 {
 		r.look(t.Context(), heard{API: c, reach: r})

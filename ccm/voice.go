@@ -28,7 +28,17 @@ const (
 	ReasonCredentialsRefused = "CredentialsRefused"
 	// ReasonAccessUnusable: credentials or certificates cannot be read.
 	ReasonAccessUnusable = "PrismCentralAccessUnusable"
+	// ReasonLoadBalancersPossible and ReasonLoadBalancersImpossible: what the configuration names for network load balancers
+	// is there, or is not as it has to be.
+	ReasonLoadBalancersPossible   = "LoadBalancersPossible"
+	ReasonLoadBalancersImpossible = "LoadBalancersImpossible"
 )
+
+// teller is what tells those who run the cluster: a voice, or a test's ear.
+type teller interface {
+	say(reason, message string)
+	warn(reason, message string, err error)
+}
 
 // voice tells those who run the cluster what concerns no single Node or Service, in the log and as an Event.
 type voice struct {

@@ -14,6 +14,7 @@ func TestEveryReasonIsDocumented(t *testing.T) {
 	for _, reason := range []string{
 		ReasonConfigurationChanged, ReasonConfigurationRefused, ReasonRestartNeeded,
 		ReasonAnswers, ReasonUnreachable, ReasonCredentialsRefused, ReasonAccessUnusable,
+		ReasonLoadBalancersPossible, ReasonLoadBalancersImpossible,
 	} {
 		assert.Contains(t, string(page), "`"+reason+"`")
 	}
