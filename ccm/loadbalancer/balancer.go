@@ -34,7 +34,9 @@ type Balancer struct {
 	locks     locks
 	reporter  reporter
 	census    census
+	farewells farewells
 	addresses *addressCache
+	departed  departed
 }
 
 var _ cloudprovider.LoadBalancer = &Balancer{}
@@ -46,7 +48,7 @@ func New(options Options) *Balancer {
 	}
 	register()
 	return &Balancer{
-		Options: options, addresses: newAddressCache(),
+		Options: options, addresses: newAddressCache(), departed: departed{clock: options.Clock},
 		reporter: reporter{recorder: options.Events, clock: options.Clock},
 	}
 }
@@ -64,8 +66,12 @@ func (b *Balancer) GetLoadBalancer(ctx context.Context, _ string, service *corev
 		return nil, false, err
 	}
 	defer release()
+	b.farewells.note(service, b.Clock)
 	pieces, err := b.find(ctx, service, "")
 	if len(pieces) == 0 {
+		if err == nil {
+			b.departed.add(service)
+		}
 		return nil, false, b.explain(service, err)
 	}
 	chosen, _ := choose(b.Config(), service)
@@ -111,6 +117,7 @@ func (b *Balancer) EnsureLoadBalancerDeleted(ctx context.Context, _ string, serv
 // The methods below are called by whoever holds the Service's lock.
 
 func (b *Balancer) ensure(ctx context.Context, service *corev1.Service, nodes []*corev1.Node) (*corev1.LoadBalancerStatus, error) {
+	b.farewells.note(service, b.Clock)
 	chosen, err := choose(b.Config(), service)
 	if err != nil {
 		return nil, b.explain(service, err)
@@ -149,6 +156,7 @@ func (b *Balancer) update(ctx context.Context, service *corev1.Service, nodes []
 }
 
 func (b *Balancer) delete(ctx context.Context, service *corev1.Service) error {
+	b.farewells.note(service, b.Clock)
 	var errs []error
 	for _, name := range b.names() {
 		errs = append(errs, b.remove(ctx, name, service))
@@ -157,6 +165,7 @@ func (b *Balancer) delete(ctx context.Context, service *corev1.Service) error {
 		return b.explain(service, err)
 	}
 	b.census.set(service.UID, config.LoadBalancerNone)
+	b.departed.add(service)
 	b.reporter.settled(service.UID)
 	b.addresses.forget()
 	return nil

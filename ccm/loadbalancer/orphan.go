@@ -26,6 +26,8 @@ type collector struct {
 type orphan struct {
 	by config.LoadBalancerType
 	Owner
+	// alive: the Service exists and has changed its mind.
+	alive bool
 }
 
 // collect does one round. Only what has no Service in two rounds running is an orphan. A round in which something could not be
@@ -53,8 +55,8 @@ func (c *collector) collect(ctx context.Context) {
 	orphanGauge.Set(float64(left))
 }
 
-// ownerless lists what is in Prism Central without a Service. Services are listed after the pieces: one that is made meanwhile
-// has none in the list.
+// ownerless lists what is in Prism Central without a Service that wants it. Services are listed after the pieces: one that is
+// made meanwhile has none in the list.
 func (c *collector) ownerless(ctx context.Context, cluster string) ([]orphan, error) {
 	var found []orphan
 	for _, name := range c.names() {
@@ -64,7 +66,7 @@ func (c *collector) ownerless(ctx context.Context, cluster string) ([]orphan, er
 		}
 		for _, owner := range owners {
 			if owner.Cluster == cluster && len(owner.UID) == uidLength {
-				found = append(found, orphan{name, owner})
+				found = append(found, orphan{by: name, Owner: owner})
 			}
 		}
 	}
@@ -72,7 +74,10 @@ func (c *collector) ownerless(ctx context.Context, cluster string) ([]orphan, er
 		return nil, nil
 	}
 	alive, err := c.alive(ctx)
-	return slices.DeleteFunc(found, func(o orphan) bool { return alive.Has(o.UID) }), err
+	for i := range found {
+		found[i].alive = alive.Has(found[i].UID)
+	}
+	return slices.DeleteFunc(found, func(o orphan) bool { return o.alive && !c.farewells.has(o.UID) }), err
 }
 
 // errNoServices keeps an API server that answers but has lost everything from making orphans of all load balancers: a cluster
@@ -100,21 +105,26 @@ func (c *collector) alive(ctx context.Context) (sets.Set[types.UID], error) {
 	return uids, nil
 }
 
-// handle reports or deletes an orphan; gone: it is deleted. Events are on the namespace kube-system, because there is no Service.
+// handle reports or deletes an orphan; gone: it is deleted. What is left of a Service that this process saw go is deleted
+// always. Events are on the namespace kube-system, because there is no Service.
 func (c *collector) handle(ctx context.Context, o orphan) (gone bool) {
 	log := klog.FromContext(ctx).WithValues("type", o.by, "serviceUID", o.UID)
 	place := &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: metav1.NamespaceSystem}
-	what := fmt.Sprintf("a load balancer of type %s in Prism Central, %s, belongs to a Service that does not exist any more", o.by, o.Name())
-	if c.Config().LoadBalancer.Orphans != config.OrphansDelete {
-		log.Info("Load balancer is an orphan")
-		c.reporter.report(place, o.UID, trouble{ReasonOrphaned, what + "; set loadBalancer.orphans to Delete to have such deleted"})
-		return false
-	}
+	what := fmt.Sprintf("a load balancer of type %s in Prism Central, %s, belongs to a Service that does not exist or wants none any more", o.by, o.Name())
 	release, err := c.locks.acquire(ctx, o.UID)
 	if err != nil {
 		return false
 	}
 	defer release()
+	unfinished := c.farewells.has(o.UID)
+	if o.alive && !unfinished {
+		return true // it wants a load balancer again, and has this one
+	}
+	if c.Config().LoadBalancer.Orphans != config.OrphansDelete && !unfinished {
+		log.Info("Load balancer is an orphan")
+		c.reporter.report(place, o.UID, trouble{ReasonOrphaned, what + "; set loadBalancer.orphans to Delete to have such deleted"})
+		return false
+	}
 	if err := c.Backends[o.by].Delete(ctx, o.Owner); err != nil {
 		log.Error(err, "Orphaned load balancer is not deleted")
 		c.reporter.report(place, o.UID, trouble{ReasonOrphaned, what + "; deleting it failed: " + describe(err).message})

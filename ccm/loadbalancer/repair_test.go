@@ -161,6 +161,83 @@ func TestOrphanMustBeOneInTwoRoundsRunning(t *testing.T) {
 	assert.Equal(t, 2, round(), "it is gone")
 }
 
+// A piece that Prism Central was still making when nothing was found: whether the Service is deleted or lives on without a load
+// balancer, and although orphans are only reported.
+func TestPieceThatComesAfterTheFarewellIsDeleted(t *testing.T) {
+	d := newDesk(t)
+	c := &collector{Balancer: d.Balancer}
+	d.service.Spec.Type = corev1.ServiceTypeClusterIP
+	_, found, err := d.GetLoadBalancer(t.Context(), "", d.service)
+	require.NoError(t, err)
+	require.False(t, found)
+	d.nlb.hold(owner(d.service), "10.1.0.9")
+	c.collect(t.Context())
+	assert.Len(t, d.nlb.held, 1, "first round")
+	c.collect(t.Context())
+	assert.Empty(t, d.nlb.held)
+
+	d.nlb.hold(owner(d.service), "10.1.0.9")
+	c.collect(t.Context())
+	d.service.Spec.Type = corev1.ServiceTypeLoadBalancer
+	require.NoError(t, d.ensure(t))
+	d.config.LoadBalancer.Orphans = config.OrphansDelete
+	c.collect(t.Context())
+	c.collect(t.Context())
+	assert.Len(t, d.nlb.held, 1, "it wants a load balancer again")
+
+	d.service.Spec.Type = corev1.ServiceTypeClusterIP
+	_, _, err = d.GetLoadBalancer(t.Context(), "", d.service)
+	require.NoError(t, err)
+	d.clock.Step(farewellFor + time.Minute)
+	other := d.service.DeepCopy()
+	other.UID = "aaaaaaaa-0000-0000-0000-000000000002"
+	d.farewells.note(other, d.clock)
+	assert.False(t, d.farewells.has(d.service.UID), "it is not remembered for ever")
+}
+
+// A process that died had ordered the piece; this one saw the Service go before Prism Central had made it.
+func TestPieceOfAServiceThatWasSeenToGoIsDeletedThoughOrphansAreReported(t *testing.T) {
+	for name, leave := range map[string]func(*corev1.Service){
+		"deleted":      func(s *corev1.Service) { s.DeletionTimestamp = &metav1.Time{Time: time.Now()} },
+		"changed type": func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			gone := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "gone", UID: "dddddddd-0000-0000-0000-000000000001"}}
+			gone.Spec.Type = corev1.ServiceTypeLoadBalancer
+			leave(gone)
+			_, found, err := d.GetLoadBalancer(t.Context(), "", gone)
+			require.NoError(t, err)
+			require.False(t, found)
+
+			unseen := Owner{"prod", "dddddddd-0000-0000-0000-000000000002"}
+			d.nlb.hold(owner(gone), "10.1.0.9")
+			d.nlb.hold(unseen, "10.1.0.10")
+			c := &collector{Balancer: d.Balancer}
+			c.collect(t.Context())
+			c.collect(t.Context())
+			assert.Equal(t, map[Owner]string{unseen: "10.1.0.10"}, d.nlb.held, "what nobody saw go is reported only")
+
+			wanted := gone.DeepCopy()
+			wanted.DeletionTimestamp, wanted.Spec.Type = nil, corev1.ServiceTypeLoadBalancer
+			_, err = d.EnsureLoadBalancer(t.Context(), "", wanted, nil)
+			require.NoError(t, err)
+			assert.False(t, d.departed.has(gone.UID), "it wants a load balancer again")
+		})
+	}
+}
+
+func TestDepartedServicesAreForgottenAfterADay(t *testing.T) {
+	d := newDesk(t)
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{UID: "one"}}
+	d.departed.add(service)
+	d.clock.Step(departedFor + time.Second)
+	service.UID = "two"
+	d.departed.add(service)
+	assert.False(t, d.departed.has("one"))
+	assert.True(t, d.departed.has("two"))
+}
+
 func TestNothingIsAnOrphanWhenTheAPIServerHasLostEverything(t *testing.T) {
 	d := newDesk(t)
 	d.config.LoadBalancer.Orphans = config.OrphansDelete

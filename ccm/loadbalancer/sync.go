@@ -130,6 +130,7 @@ func (c *controller) retarget(ctx context.Context, service *corev1.Service) erro
 
 // cleanUp removes the load balancer, then what the Service says of it, then the finalizer.
 func (c *controller) cleanUp(ctx context.Context, key string, service *corev1.Service) error {
+	c.farewells.note(service, c.Clock)
 	pieces, err := c.find(ctx, service, "")
 	if len(pieces) > 0 {
 		c.Events.Event(service, corev1.EventTypeNormal, ReasonDeleting, "the load balancer is being deleted")
@@ -140,6 +141,7 @@ func (c *controller) cleanUp(ctx context.Context, key string, service *corev1.Se
 	if err != nil {
 		return err
 	}
+	c.departed.add(service)
 	if _, err := patchStatus(c.Client, service, &corev1.LoadBalancerStatus{}); err != nil {
 		return err
 	}
