@@ -44,7 +44,7 @@ func (v values) and(name string, value any) values {
 	return more
 }
 
-// helm runs a command of helm for the chart and gives what it prints; an error has what it complains about.
+// helm runs a command of helm in a directory with the chart and gives what it prints; an error has what it complains about.
 func helm(t *testing.T, v values, arguments ...string) ([]byte, error) {
 	t.Helper()
 	home := t.TempDir()
@@ -54,6 +54,9 @@ func helm(t *testing.T, v values, arguments ...string) ([]byte, error) {
 	require.NoError(t, os.WriteFile(file, content, 0o600))
 	command := exec.CommandContext(t.Context(), toolbox.Path(t, "bin/helm"), append(arguments, "--values", file)...)
 	command.Env = []string{"HOME=" + home}
+	// A copy, because go test caches results by the files that tests open.
+	require.NoError(t, os.CopyFS(filepath.Join(home, "chart"), os.DirFS("chart")))
+	command.Dir = home
 	var complaint bytes.Buffer
 	command.Stderr = &complaint
 	text, err := command.Output()

@@ -70,7 +70,7 @@ type image struct{ Name, NewName, NewTag string }
 
 // files are the resources of the kustomization in its order, then what is added.
 func (a addon) files() ([]file, error) {
-	content, err := os.ReadFile(filepath.Join(a.manifests, "kustomization.yaml"))
+	content, err := os.ReadFile(filepath.Join(root, a.manifests, "kustomization.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifests: %w", err)
 	}
@@ -100,7 +100,7 @@ func (a addon) read(name string, images []image) (string, error) {
 	if replacement, ok := a.replaced[name]; ok {
 		return part(replacement)
 	}
-	content, err := os.ReadFile(filepath.Join(a.manifests, name))
+	content, err := os.ReadFile(filepath.Join(root, a.manifests, name))
 	if err != nil {
 		return "", fmt.Errorf("reading the manifests: %w", err)
 	}

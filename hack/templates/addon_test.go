@@ -167,7 +167,7 @@ func TestAnAPIServerTakesWhatTheClusterResourceSetsCarry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			objects := carried(t, process(t, "csi", values))
-			objects = append(objects, parse(t, read(t, "config/csi/storage_class_example.yaml"))...)
+			objects = append(objects, parse(t, read(t, filepath.Join(root, "config/csi/storage_class_example.yaml")))...)
 			for _, object := range objects {
 				if namespace, ok := object.(*corev1.Namespace); ok {
 					require.NoError(t, client.IgnoreAlreadyExists(api.Create(t.Context(), namespace.DeepCopy())))

@@ -16,6 +16,9 @@ const (
 	header    = "# Written by hack/templates from the parts in config/templates/parts and the manifests in config: make generate.\n"
 )
 
+// root is the root of the repository, where the command runs.
+var root = "."
+
 var (
 	ccm = addon{
 		name: "ccm", manifests: "config/ccm",
@@ -41,7 +44,7 @@ func write(flavor string, addons []addon) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(fileOf(flavor), []byte(text), 0o644) //nolint:gosec // a template is for everybody
+	return os.WriteFile(fileOf(flavor), []byte(text), 0o644)
 }
 
 // fileOf gives where clusterctl looks for a flavor.
@@ -49,7 +52,7 @@ func fileOf(flavor string) string {
 	if flavor != "" {
 		flavor = "-" + flavor
 	}
-	return filepath.Join(directory, "cluster-template"+flavor+".yaml")
+	return filepath.Join(root, directory, "cluster-template"+flavor+".yaml")
 }
 
 // render gives the template of a cluster with addons.
@@ -76,7 +79,7 @@ func render(addons []addon) (string, error) {
 }
 
 func part(name string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(directory, "parts", name))
+	content, err := os.ReadFile(filepath.Join(root, directory, "parts", name))
 	if err != nil {
 		return "", fmt.Errorf("reading a part: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 	} {
 		utilruntime.Must(add(scheme))
 	}
-	utilruntime.Must(os.Chdir("../..")) // where the command runs
+	root = "../.." // and no other working directory: go test caches results by the files that tests open
 	os.Exit(m.Run())
 }
 
@@ -160,7 +161,7 @@ func TestEveryVariableIsInTheTableOfTheDocument(t *testing.T) {
 			want[name] = row{cell(fallback), flavor.in}
 		}
 	}
-	content, err := os.ReadFile("docs/templates.md")
+	content, err := os.ReadFile(filepath.Join(root, "docs/templates.md"))
 	require.NoError(t, err)
 	got := map[string]row{}
 	for line := range strings.Lines(string(content)) {
