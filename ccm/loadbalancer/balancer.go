@@ -36,7 +36,6 @@ type Balancer struct {
 	census    census
 	farewells farewells
 	addresses *addressCache
-	departed  departed
 }
 
 var _ cloudprovider.LoadBalancer = &Balancer{}
@@ -48,7 +47,7 @@ func New(options Options) *Balancer {
 	}
 	register()
 	return &Balancer{
-		Options: options, addresses: newAddressCache(), departed: departed{clock: options.Clock},
+		Options: options, addresses: newAddressCache(),
 		reporter: reporter{recorder: options.Events, clock: options.Clock},
 	}
 }
@@ -69,9 +68,6 @@ func (b *Balancer) GetLoadBalancer(ctx context.Context, _ string, service *corev
 	b.farewells.note(service, b.Clock)
 	pieces, err := b.find(ctx, service, "")
 	if len(pieces) == 0 {
-		if err == nil {
-			b.departed.add(service)
-		}
 		return nil, false, b.explain(service, err)
 	}
 	chosen, _ := choose(b.Config(), service)
@@ -165,7 +161,6 @@ func (b *Balancer) delete(ctx context.Context, service *corev1.Service) error {
 		return b.explain(service, err)
 	}
 	b.census.set(service.UID, config.LoadBalancerNone)
-	b.departed.add(service)
 	b.reporter.settled(service.UID)
 	b.addresses.forget()
 	return nil

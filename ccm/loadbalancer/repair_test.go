@@ -195,49 +195,6 @@ func TestPieceThatComesAfterTheFarewellIsDeleted(t *testing.T) {
 	assert.False(t, d.farewells.has(d.service.UID), "it is not remembered for ever")
 }
 
-// A process that died had ordered the piece; this one saw the Service go before Prism Central had made it.
-func TestPieceOfAServiceThatWasSeenToGoIsDeletedThoughOrphansAreReported(t *testing.T) {
-	for name, leave := range map[string]func(*corev1.Service){
-		"deleted":      func(s *corev1.Service) { s.DeletionTimestamp = &metav1.Time{Time: time.Now()} },
-		"changed type": func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP },
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := newDesk(t)
-			gone := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "gone", UID: "dddddddd-0000-0000-0000-000000000001"}}
-			gone.Spec.Type = corev1.ServiceTypeLoadBalancer
-			leave(gone)
-			_, found, err := d.GetLoadBalancer(t.Context(), "", gone)
-			require.NoError(t, err)
-			require.False(t, found)
-
-			unseen := Owner{"prod", "dddddddd-0000-0000-0000-000000000002"}
-			d.nlb.hold(owner(gone), "10.1.0.9")
-			d.nlb.hold(unseen, "10.1.0.10")
-			c := &collector{Balancer: d.Balancer}
-			c.collect(t.Context())
-			c.collect(t.Context())
-			assert.Equal(t, map[Owner]string{unseen: "10.1.0.10"}, d.nlb.held, "what nobody saw go is reported only")
-
-			wanted := gone.DeepCopy()
-			wanted.DeletionTimestamp, wanted.Spec.Type = nil, corev1.ServiceTypeLoadBalancer
-			_, err = d.EnsureLoadBalancer(t.Context(), "", wanted, nil)
-			require.NoError(t, err)
-			assert.False(t, d.departed.has(gone.UID), "it wants a load balancer again")
-		})
-	}
-}
-
-func TestDepartedServicesAreForgottenAfterADay(t *testing.T) {
-	d := newDesk(t)
-	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{UID: "one"}}
-	d.departed.add(service)
-	d.clock.Step(departedFor + time.Second)
-	service.UID = "two"
-	d.departed.add(service)
-	assert.False(t, d.departed.has("one"))
-	assert.True(t, d.departed.has("two"))
-}
-
 func TestNothingIsAnOrphanWhenTheAPIServerHasLostEverything(t *testing.T) {
 	d := newDesk(t)
 	d.config.LoadBalancer.Orphans = config.OrphansDelete

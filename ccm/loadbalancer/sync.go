@@ -141,7 +141,6 @@ func (c *controller) cleanUp(ctx context.Context, key string, service *corev1.Se
 	if err != nil {
 		return err
 	}
-	c.departed.add(service)
 	if _, err := patchStatus(c.Client, service, &corev1.LoadBalancerStatus{}); err != nil {
 		return err
 	}
