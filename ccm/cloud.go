@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/client-go/informers"
 	cloudprovider "k8s.io/cloud-provider"
+	"k8s.io/klog/v2"
 
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/ccm/instance"
@@ -79,6 +80,9 @@ func (c *Cloud) Clusters() (cloudprovider.Clusters, bool) { return nil, false }
 
 // SetInformers is called after Initialize, which makes what runs here.
 func (c *Cloud) SetInformers(factory informers.SharedInformerFactory) {
+	if err := keepLean(factory); err != nil {
+		klog.FromContext(c.context()).Error(err, "More memory is used than needed")
+	}
 	if c.balancer != nil {
 		go c.balancer.Run(c.context(), factory)
 	}

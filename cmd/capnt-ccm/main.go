@@ -25,6 +25,7 @@ import (
 )
 
 func main() {
+	saveMemory()
 	ccm.Register()
 	command, err := newCommand(server.SetupSignalHandler())
 	if err != nil {

@@ -154,6 +154,7 @@ func (w *world) ready(name string, ready corev1.ConditionStatus, systemUUID stri
 		require.NoError(c, api.Get(w.t.Context(), client.ObjectKey{Name: name}, node))
 		node.Status.NodeInfo.SystemUUID = systemUUID
 		node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready}}
+		node.Status.Images = []corev1.ContainerImage{{Names: []string{"pause"}}}
 		require.NoError(c, api.Status().Update(w.t.Context(), node))
 	}, deadline, tick)
 }
@@ -168,6 +169,8 @@ func (w *world) initialised(vm prismsim.VM) *corev1.Node {
 		for _, taint := range node.Spec.Taints {
 			assert.NotEqual(c, cloudproviderapi.TaintExternalCloudProvider, taint.Key)
 		}
+		assert.NotEmpty(c, node.Status.Images, "a part of the Node was lost that is not watched")
+		assert.Greater(c, len(node.ManagedFields), 1, "fields of others were taken over")
 	}, deadline, tick)
 	return node
 }
