@@ -18,8 +18,8 @@ CREATE_LATENCY ?= 5s
 # The race detector needs a C compiler, which a fresh machine may lack; the test run says so when it does.
 RACE := $(if $(shell command -v cc 2>/dev/null),-race,)
 
-RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/helm \
-	$(BIN)/terraform $(TOOLS)/mirror/.terraform.lock.hcl
+RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
+	$(TOOLS)/mirror/.terraform.lock.hcl
 DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
 
 ##@ The two commands
@@ -35,7 +35,7 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 ##@ Parts of the tests
 
 .PHONY: unit
-unit: tools build ## Run the unit tests, with the race detector where there is a C compiler
+unit: tools build $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
 	@$(if $(RACE),:,echo "unit: no C compiler (cc) found: running without the race detector")
 	go test $(RACE) $$(go list ./... | grep -v /e2e/scenario)
 
