@@ -56,6 +56,9 @@ func (b *Backend) carryOut(ctx context.Context, steps []step, p *progress, allow
 			p.refused[creation.session.Name] = true
 			continue
 		}
+		if errors.Is(err, errUnneeded) {
+			continue
+		}
 		if err != nil {
 			return s, err
 		}

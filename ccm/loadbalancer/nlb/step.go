@@ -2,6 +2,7 @@ package nlb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -11,9 +12,12 @@ import (
 // step is one change in Prism Central: one call that may be repeated, and that leaves everything in order if it is the last.
 type step interface {
 	fmt.Stringer
-	// act does it and adds what it learned to the progress.
+	// act does it and adds what it learned to the progress. errUnneeded is no failure.
 	act(ctx context.Context, api nutanix.API, p *progress) error
 }
+
+// errUnneeded is what a step gives that has nothing to change, as it turns out.
+var errUnneeded = errors.New("there is nothing to change")
 
 // progress is what is known so far while a plan is carried out.
 type progress struct {
@@ -51,7 +55,7 @@ func (s reserve) act(ctx context.Context, api nutanix.API, p *progress) error {
 	}
 	address, err := api.ReserveIP(ctx, s.w.subnet.UUID, s.address, s.w.owner.Context())
 	if nutanix.Is(err, nutanix.Conflict) && s.isHeld {
-		return nil
+		return errUnneeded
 	}
 	if err != nil {
 		return err
