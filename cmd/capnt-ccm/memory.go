@@ -5,9 +5,9 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent is how much the heap may grow between collections: half of what is usual. Most of it is there all the time, little
+// gcPercent is how much the heap may grow between collections: a quarter of what is usual. Most of it is there all the time, little
 // is made anew, and so memory is worth more than the time of a collection.
-const gcPercent = 50
+const gcPercent = 25
 
 // saveMemory sets what the environment does not: GOGC and GOMEMLIMIT are those of every Go program.
 func saveMemory() {
