@@ -55,7 +55,7 @@ func TestOrphanIsReportedOrCollected(t *testing.T) {
 	w.Service("stays")
 	w.Served("forced")
 	_, address := w.Served("stays")
-	other := w.Config.ClusterName + "-2"
+	other := w.Config.ClusterName + "-other"
 	w.MakeForeign(other)
 	foreign := w.Foreign(other)
 	require.Len(t, foreign, 2)
