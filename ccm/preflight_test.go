@@ -62,8 +62,7 @@ func TestThePreflightLooksWhenItIsDueAndAgainUntilAllIsWell(t *testing.T) {
 		})
 		go p.run(t.Context(), time.Minute)
 
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		pass(time.Hour)
 		assert.Zero(t, looks.Load(), "it looked before Prism Central answers")
 
 		wrong.Store(true)
@@ -71,19 +70,22 @@ func TestThePreflightLooksWhenItIsDueAndAgainUntilAllIsWell(t *testing.T) {
 		p.again()
 		synctest.Wait()
 		assert.Positive(t, looks.Load())
-		time.Sleep(10 * time.Minute)
-		synctest.Wait()
+		pass(10 * time.Minute)
 		assert.GreaterOrEqual(t, looks.Load(), int64(10), "it does not notice that the VPC was made")
 
 		wrong.Store(false)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		settled := looks.Load()
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		pass(time.Hour)
 		assert.Equal(t, settled, looks.Load(), "it looked although nothing changed")
 		p.again()
 		synctest.Wait()
 		assert.Equal(t, settled+1, looks.Load())
 	})
+}
+
+// pass lets time pass on the clock of the test, and waits for what happens then.
+func pass(duration time.Duration) {
+	<-time.After(duration)
+	synctest.Wait()
 }
