@@ -55,11 +55,26 @@ func newCommand(stop <-chan struct{}) (*cobra.Command, error) {
 // of a fatal error.
 func openCloud(config *cloudcontrollerconfig.CompletedConfig) cloudprovider.Interface {
 	given := config.ComponentConfig.KubeCloudShared.CloudProvider
+	if err := canBeRead(given.CloudConfigFile); err != nil {
+		fail(err, "Reading the file of --cloud-config failed")
+	}
 	cloud, err := cloudprovider.InitCloudProvider(given.Name, given.CloudConfigFile)
 	if err != nil {
 		fail(err, "Opening the cloud failed")
 	}
 	return cloud
+}
+
+// canBeRead finds a file that is not there before the framework does. No file is what the cloud itself complains about.
+func canBeRead(path string) error {
+	if path == "" {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 func fail(err error, message string) {
