@@ -16,8 +16,8 @@ func TestAWrongFileEndsTheProcessWithOneErrorThatSaysWhat(t *testing.T) {
 	}{
 		"there is none": {nil, "no such file or directory"},
 		"it is empty":   {new(""), "reading the configuration"},
-		"a field is wrong": {new(`{"prismCentral": {"adress": "x"}}`),
-			"unknown field; is prismCentral.address meant?"},
+		"a field is wrong": {new(`{"prismCentral": {"portt": 1}}`),
+			"unknown field; is prismCentral.port meant?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{t: t, kubeconfig: serviceAccountKubeconfig(t), config: filepath.Join(t.TempDir(), "nutanix_config.json")}
