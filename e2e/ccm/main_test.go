@@ -17,7 +17,7 @@ import (
 var site *world.Site
 
 // sideBySide is how many scenarios run at once, unless -parallel says otherwise: they wait more than they work.
-const sideBySide = "4"
+const sideBySide = "6"
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
