@@ -141,7 +141,7 @@ func describe(dir, tools string) (plane.EtcdConfig, plane.APIServerConfig, error
 	none := func(err error) (plane.EtcdConfig, plane.APIServerConfig, error) {
 		return plane.EtcdConfig{}, plane.APIServerConfig{}, err
 	}
-	ports, err := freePorts(3)
+	ports, err := process.FreePorts(host, 3)
 	if err != nil {
 		return none(err)
 	}

@@ -79,7 +79,7 @@ func (w *World) prepareManager(flags []string) {
 }
 
 func (w *World) newManager(name string) *Manager {
-	ports, err := freePorts(1)
+	ports, err := process.FreePorts(host, 1)
 	require.NoError(w.t, err)
 	return &Manager{port: ports[0], spec: process.Spec{
 		Name: name, Path: w.site.Binary, Dir: w.dir, Log: filepath.Join(w.dir, name+".log"),
