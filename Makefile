@@ -35,12 +35,13 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 ##@ Parts of the tests
 
 .PHONY: unit
-unit: tools build $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
+unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
 	@$(if $(RACE),:,echo "unit: no C compiler (cc) found: running without the race detector")
-	go test $(RACE) $$(go list ./... | grep -v /e2e/scenario)
+	go test $(RACE) $$(go list ./... | grep -v -e /e2e/scenario -e /e2e/ccm)
 
 .PHONY: scenarios
 scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)
+	go test -count=1 -timeout 20m ./e2e/ccm/... $(if $(RUN),-run '$(RUN)')
 	go test -v -count=1 -parallel 3 -timeout 60m ./e2e/scenario/... $(if $(RUN),-run '$(RUN)')
 
 ##@ Checks
