@@ -159,7 +159,7 @@ func (w *world) ready(name string, ready corev1.ConditionStatus, systemUUID stri
 	}, deadline, tick)
 }
 
-// initialised waits until a Node has its provider ID and lost its taint.
+// initialised waits until a Node has its provider ID, lost its taint, and got its addresses, which follow a moment later.
 func (w *world) initialised(vm prismsim.VM) *corev1.Node {
 	w.t.Helper()
 	node := &corev1.Node{}
@@ -169,6 +169,7 @@ func (w *world) initialised(vm prismsim.VM) *corev1.Node {
 		for _, taint := range node.Spec.Taints {
 			assert.NotEqual(c, cloudproviderapi.TaintExternalCloudProvider, taint.Key)
 		}
+		assert.NotEmpty(c, node.Status.Addresses)
 		assert.NotEmpty(c, node.Status.Images, "a part of the Node was lost that is not watched")
 		assert.Greater(c, len(node.ManagedFields), 1, "fields of others were taken over")
 	}, deadline, tick)

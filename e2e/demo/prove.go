@@ -17,16 +17,13 @@ import (
 
 // nodes shows what the cloud controller manager made of the Nodes of a cluster.
 func (d *Demo) nodes(ctx context.Context, cluster *clusterv1.Cluster) error {
-	nodes, err := d.stack.Nodes(ctx, client.ObjectKeyFromObject(cluster))
+	nodes, err := d.stack.WaitNodes(ctx, client.ObjectKeyFromObject(cluster))
 	if err != nil {
 		return err
 	}
 	d.Out.Phase("Nodes of %s, as capnt-ccm initialised them", cluster.Name)
 	for i := range nodes {
 		node := &nodes[i]
-		if !stack.Initialized(node) {
-			return fmt.Errorf("looking at Node %s: it still has the taint of a Node that no cloud controller manager knows", node.Name)
-		}
 		var addresses []string
 		for _, address := range node.Status.Addresses {
 			if address.Type == corev1.NodeInternalIP {

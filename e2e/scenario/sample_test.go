@@ -11,7 +11,6 @@ import (
 	clusterv1beta1 "sigs.k8s.io/cluster-api/api/core/v1beta1"
 
 	"github.com/capnt/capnt/e2e/env"
-	"github.com/capnt/capnt/e2e/stack"
 	"github.com/capnt/capnt/internal/providerid"
 )
 
@@ -75,11 +74,10 @@ func (c *cluster) nodesAreInitialized() {
 	for _, machine := range c.machines() {
 		addresses[machine.Spec.ProviderID] = machine.Status.Addresses[1].Address
 	}
-	nodes, err := world.Nodes(c.ctx, c.key())
-	require.NoError(c.t, err)
+	nodes, err := world.WaitNodes(c.ctx, c.key())
+	c.must(err)
 	require.Len(c.t, nodes, len(addresses))
 	for _, node := range nodes {
-		assert.True(c.t, stack.Initialized(&node), node.Name)
 		require.Contains(c.t, addresses, node.Spec.ProviderID)
 		assert.ElementsMatch(c.t, []corev1.NodeAddress{
 			{Type: corev1.NodeHostName, Address: node.Name}, {Type: corev1.NodeInternalIP, Address: addresses[node.Spec.ProviderID]},

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -80,12 +81,17 @@ func (c *cluster) hasAddons() {
 	c.t.Helper()
 	workload, err := world.Env.Workload(c.ctx, c.key())
 	require.NoError(c.t, err)
-	ccm := &appsv1.Deployment{}
-	require.NoError(c.t, workload.Get(c.ctx, keyOf("kube-system", "capnt-ccm"), ccm))
-	assert.Positive(c.t, ccm.Status.ReadyReplicas)
-	driver := &storagev1.CSIDriver{}
-	require.NoError(c.t, workload.Get(c.ctx, keyOf("", "csi.nutanix.com"), driver))
-	say(c.t, "capnt-ccm runs, and the CSI driver %s is installed beside it", driver.Name)
+	c.must(world.Env.Wait(c.ctx, "the addons to be installed", func(ctx context.Context) (bool, string, error) {
+		ccm, driver := &appsv1.Deployment{}, &storagev1.CSIDriver{}
+		if err := workload.Get(ctx, keyOf("kube-system", "capnt-ccm"), ccm); err != nil {
+			return false, err.Error(), nil
+		}
+		if err := workload.Get(ctx, keyOf("", "csi.nutanix.com"), driver); err != nil {
+			return false, err.Error(), nil
+		}
+		return ccm.Status.ReadyReplicas > 0, "capnt-ccm is not ready", nil
+	}))
+	say(c.t, "capnt-ccm runs, and the CSI driver is installed beside it")
 }
 
 func (c *cluster) scaleWorkers(replicas string) {

@@ -2,7 +2,6 @@ package stack
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,21 +10,32 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Nodes are those of a workload cluster, by name.
-func (s *Stack) Nodes(ctx context.Context, cluster client.ObjectKey) ([]corev1.Node, error) {
+// WaitNodes waits until the cloud controller manager has initialised all Nodes of a workload cluster, and gives them by name.
+func (s *Stack) WaitNodes(ctx context.Context, cluster client.ObjectKey) ([]corev1.Node, error) {
 	workload, err := s.Env.Workload(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
 	nodes := &corev1.NodeList{}
-	if err := workload.List(ctx, nodes); err != nil {
-		return nil, fmt.Errorf("listing the Nodes of %s: %w", cluster, err)
-	}
+	err = s.Env.Wait(ctx, "Nodes of "+cluster.Name+" to be initialised", func(ctx context.Context) (bool, string, error) {
+		if err := workload.List(ctx, nodes); err != nil {
+			return false, "", err
+		}
+		var left []string
+		for i := range nodes.Items {
+			if !initialised(&nodes.Items[i]) {
+				left = append(left, nodes.Items[i].Name)
+			}
+		}
+		return len(left) == 0, "not yet: " + strings.Join(left, ", "), nil
+	})
 	slices.SortFunc(nodes.Items, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
-	return nodes.Items, nil
+	return nodes.Items, err
 }
 
-// Initialized says whether the cloud controller manager has done with a Node: its taint is gone.
-func Initialized(node *corev1.Node) bool {
-	return !slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool { return taint.Key == cloudproviderapi.TaintExternalCloudProvider })
+// initialised says whether the cloud controller manager has done with a Node: its taint is gone, and its addresses, which follow a
+// moment later, are there.
+func initialised(node *corev1.Node) bool {
+	return !slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool { return taint.Key == cloudproviderapi.TaintExternalCloudProvider }) &&
+		slices.ContainsFunc(node.Status.Addresses, func(address corev1.NodeAddress) bool { return address.Type == corev1.NodeInternalIP })
 }
