@@ -41,7 +41,7 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 .PHONY: unit
 unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
 	@$(if $(RACE),:,echo "unit: no C compiler (cc) found: running without the race detector")
-	$(if $(RACE),CGO_ENABLED=1) go test $(RACE) $$(go list ./... | grep -v -e /e2e/scenario -e /e2e/ccm)
+	$(if $(RACE),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) go test $(RACE) $$(go list ./... | grep -v -e /e2e/scenario -e /e2e/ccm)
 
 .PHONY: scenarios
 scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)

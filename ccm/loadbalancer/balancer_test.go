@@ -84,7 +84,7 @@ func TestServiceIsServedByOneBackendAndFoundWhileAnyHasAPiece(t *testing.T) {
 
 	require.NoError(t, d.ensure(t))
 	assert.Equal(t, status("10.1.0.1").Ingress, d.service.Status.LoadBalancer.Ingress)
-	assert.Empty(t, d.ipam.held)
+	assert.Empty(t, d.ipam.holds())
 	found, exists, err := d.GetLoadBalancer(t.Context(), "", d.service)
 	require.NoError(t, err)
 	assert.True(t, exists)
@@ -97,8 +97,8 @@ func TestServiceIsServedByOneBackendAndFoundWhileAnyHasAPiece(t *testing.T) {
 
 	d.ipam.hold(owner(d.service), "10.2.0.9")
 	require.NoError(t, d.EnsureLoadBalancerDeleted(t.Context(), "", d.service))
-	assert.Empty(t, d.nlb.held)
-	assert.Empty(t, d.ipam.held)
+	assert.Empty(t, d.nlb.holds())
+	assert.Empty(t, d.ipam.holds())
 	assert.Empty(t, d.events())
 }
 
@@ -120,11 +120,11 @@ func TestDeletionIsTriedEverywhereAndFailsWhenAnyPartFails(t *testing.T) {
 	d.ipam.hold(owner(d.service), "10.2.0.7")
 	d.ipam.script("Delete", &nutanix.Error{Operation: "UnreserveIPs", Kind: nutanix.Forbidden, Message: "no role"})
 	require.ErrorContains(t, d.EnsureLoadBalancerDeleted(t.Context(), "", d.service), "no role")
-	assert.Empty(t, d.nlb.held)
+	assert.Empty(t, d.nlb.holds())
 	assert.Len(t, d.events(), 1)
 	d.ipam.script("Delete", nil)
 	require.NoError(t, d.EnsureLoadBalancerDeleted(t.Context(), "", d.service))
-	assert.Empty(t, d.ipam.held)
+	assert.Empty(t, d.ipam.holds())
 }
 
 func TestChangeOfTypeMakesTheNewLoadBalancerBeforeTheOldOneGoes(t *testing.T) {
@@ -136,11 +136,11 @@ func TestChangeOfTypeMakesTheNewLoadBalancerBeforeTheOldOneGoes(t *testing.T) {
 	d.service.Annotations[AnnotationType] = "ipam"
 	d.ipam.script("Ensure", &Refusal{Reason: "AddressTaken", Message: "taken", Retry: true})
 	require.Error(t, d.ensure(t))
-	assert.Len(t, d.nlb.held, 1, "while the new one is refused the old one serves")
+	assert.Len(t, d.nlb.holds(), 1, "while the new one is refused the old one serves")
 	d.ipam.script("Ensure", nil)
 	require.NoError(t, d.ensure(t))
-	assert.Empty(t, d.nlb.held)
-	assert.Len(t, d.ipam.held, 1)
+	assert.Empty(t, d.nlb.holds())
+	assert.Len(t, d.ipam.holds(), 1)
 	assert.Empty(t, d.service.Status.LoadBalancer.Ingress, "the old address is not passed on as that of the announcer")
 	assert.Equal(t, []string{"Warning AddressTaken taken", "Normal LoadBalancerTypeChanged the load balancer is of type ipam now; that of type nlb is gone"}, d.events())
 
@@ -160,7 +160,7 @@ func TestInterruptedChangeOfTypeIsFinished(t *testing.T) {
 	require.Error(t, d.ensure(t))
 	d.nlb.script("Delete", nil)
 	require.NoError(t, d.ensure(t))
-	assert.Empty(t, d.nlb.held)
+	assert.Empty(t, d.nlb.holds())
 }
 
 func TestTypeNoneCleansUpClearsItsStatusAndLeavesTheServiceToOthers(t *testing.T) {
@@ -171,7 +171,7 @@ func TestTypeNoneCleansUpClearsItsStatusAndLeavesTheServiceToOthers(t *testing.T
 	d.service.Annotations[AnnotationType] = "none"
 	_, err = d.EnsureLoadBalancer(t.Context(), "", d.service, nil)
 	require.True(t, err == cloudprovider.ImplementedElsewhere, "the framework compares with ==") //nolint:errorlint,testifylint // that is what is tested
-	assert.Empty(t, d.nlb.held)
+	assert.Empty(t, d.nlb.holds())
 	now, err := d.Client.CoreV1().Services("default").Get(t.Context(), "web", metav1.GetOptions{})
 	require.NoError(t, err)
 	assert.Empty(t, now.Status.LoadBalancer.Ingress)

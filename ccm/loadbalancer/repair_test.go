@@ -48,8 +48,8 @@ func TestFrameworkServesAndTheClassControllerBesideIt(t *testing.T) {
 	p.delete(classed)
 	p.eventually("both are gone", func() bool { return p.read(plain) == nil && p.read(classed) == nil })
 	p.gone(plain)
-	assert.Empty(t, p.nlb.held)
-	assert.Empty(t, p.ipam.held)
+	assert.Empty(t, p.nlb.holds())
+	assert.Empty(t, p.ipam.holds())
 }
 
 func TestDeletionGoesOnUntilTheLastPieceIsGone(t *testing.T) {
@@ -126,7 +126,7 @@ func TestOrphansAreReportedOrDeletedAndNothingElse(t *testing.T) {
 	p.eventually("deleted", func() bool { return orphansMeasured(t) == 0 })
 	assert.Equal(t, 1, p.nlb.made("Delete"))
 	p.stop()
-	assert.Equal(t, map[Owner]string{{"test", gone}: "10.1.0.9", {"prod", "not-a-uid"}: "10.1.0.9", OwnerOf("prod", alive): "10.1.0.9"}, p.nlb.held)
+	assert.Equal(t, map[Owner]string{{"test", gone}: "10.1.0.9", {"prod", "not-a-uid"}: "10.1.0.9", OwnerOf("prod", alive): "10.1.0.9"}, p.nlb.holds())
 }
 
 func orphansMeasured(t *testing.T) int {
@@ -157,7 +157,7 @@ func TestOrphanMustBeOneInTwoRoundsRunning(t *testing.T) {
 	assert.Equal(t, 1, round(), "second round, and deletion fails")
 	d.nlb.script("Delete", nil)
 	assert.Equal(t, 2, round())
-	assert.Empty(t, d.nlb.held)
+	assert.Empty(t, d.nlb.holds())
 	assert.Equal(t, 2, round(), "it is gone")
 }
 
@@ -172,9 +172,9 @@ func TestPieceThatComesAfterTheFarewellIsDeleted(t *testing.T) {
 	require.False(t, found)
 	d.nlb.hold(owner(d.service), "10.1.0.9")
 	c.collect(t.Context())
-	assert.Len(t, d.nlb.held, 1, "first round")
+	assert.Len(t, d.nlb.holds(), 1, "first round")
 	c.collect(t.Context())
-	assert.Empty(t, d.nlb.held)
+	assert.Empty(t, d.nlb.holds())
 
 	d.nlb.hold(owner(d.service), "10.1.0.9")
 	c.collect(t.Context())
@@ -183,7 +183,7 @@ func TestPieceThatComesAfterTheFarewellIsDeleted(t *testing.T) {
 	d.config.LoadBalancer.Orphans = config.OrphansDelete
 	c.collect(t.Context())
 	c.collect(t.Context())
-	assert.Len(t, d.nlb.held, 1, "it wants a load balancer again")
+	assert.Len(t, d.nlb.holds(), 1, "it wants a load balancer again")
 
 	d.service.Spec.Type = corev1.ServiceTypeClusterIP
 	_, _, err = d.GetLoadBalancer(t.Context(), "", d.service)
@@ -204,7 +204,7 @@ func TestNothingIsAnOrphanWhenTheAPIServerHasLostEverything(t *testing.T) {
 	for range 3 {
 		c.collect(t.Context())
 	}
-	assert.Len(t, d.nlb.held, 1)
+	assert.Len(t, d.nlb.holds(), 1)
 }
 
 func TestServedServicesAreCountedByType(t *testing.T) {

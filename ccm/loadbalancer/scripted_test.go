@@ -3,6 +3,7 @@ package loadbalancer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -104,7 +105,7 @@ func (s *scripted) script(method string, err error) {
 	s.fails[method] = err
 }
 
-// made counts the calls whose text is that, or all calls for "", and forgets them if it is to.
+// made counts the calls whose text is that, or all calls for "".
 func (s *scripted) made(call string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,6 +132,13 @@ func (s *scripted) has(service *corev1.Service) (address string, targets []strin
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.held[owner(service)], s.targets[owner(service)]
+}
+
+// holds gives the addresses that there are, by owner.
+func (s *scripted) holds() map[Owner]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.held)
 }
 
 // hold makes the owner have an address, or lose it with "".
