@@ -196,24 +196,6 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestASessionThatIsRefusedAtOnceIsNotTriedForAWhile(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := newSession(func() time.Time { return now })
-	cookie := []*http.Cookie{{Name: "NTNX_IGW_SESSION", Value: "x"}}
-	s.learn(cookie)
-	now = now.Add(time.Minute)
-	s.refused(s.cookies())
-	s.learn(cookie)
-	require.Len(t, s.cookies(), 1, "a session that has served its time is replaced")
-
-	s.refused(s.cookies())
-	s.learn(cookie)
-	assert.Empty(t, s.cookies(), "one that was refused at once is not")
-	now = now.Add(sessionRest)
-	s.learn(cookie)
-	assert.Len(t, s.cookies(), 1)
-}
-
 // FuzzQuote proves that no text gets out of its literal: the quoted text is one OData string that means the text.
 func FuzzQuote(f *testing.F) {
 	for _, seed := range []string{"", "'", "''", "it's", "x' or 'a' eq 'a", "näme", "\x00", "')", "%27", "\\'"} {

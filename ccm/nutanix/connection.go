@@ -10,12 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/capnt/capnt/internal/session"
 )
 
 const (
-	defaultPort  = 9440
-	apiKeyHeader = "X-Ntnx-Api-Key"
-	dialTimeout  = 10 * time.Second
+	defaultPort = 9440
+	dialTimeout = 10 * time.Second
 	// idleTimeout is short, so that few requests meet a connection in the moment in which Prism Central closes it.
 	idleTimeout        = 30 * time.Second
 	maxIdleConnections = 16
@@ -26,7 +27,7 @@ type connection struct {
 	endpoint Endpoint
 	base     string
 	http     *http.Client
-	session  *session
+	session  *session.Session
 	versions *versions
 	secrets  *strings.Replacer
 }
@@ -52,7 +53,7 @@ func newConnection(endpoint Endpoint) (*connection, error) {
 	return &connection{
 		endpoint: endpoint,
 		base:     "https://" + net.JoinHostPort(host, strconv.Itoa(port)),
-		session:  newSession(time.Now),
+		session:  session.New(session.Credentials{Username: endpoint.Username, Password: endpoint.Password, APIKey: endpoint.APIKey}, time.Now),
 		versions: newVersions(),
 		secrets:  hiding(endpoint),
 		http: &http.Client{
@@ -103,20 +104,4 @@ func hiding(endpoint Endpoint) *strings.Replacer {
 		pairs = append(pairs, endpoint.APIKey, hidden)
 	}
 	return strings.NewReplacer(pairs...)
-}
-
-// authenticate adds the session if there is one, and otherwise the credentials. It gives the session that was used.
-func (c *connection) authenticate(req *http.Request) []*http.Cookie {
-	if c.endpoint.APIKey != "" {
-		req.Header.Set(apiKeyHeader, c.endpoint.APIKey)
-		return nil
-	}
-	cookies := c.session.cookies()
-	for _, cookie := range cookies {
-		req.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value})
-	}
-	if len(cookies) == 0 {
-		req.SetBasicAuth(c.endpoint.Username, c.endpoint.Password)
-	}
-	return cookies
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/capnt/capnt/internal/session"
 )
 
 const (
@@ -169,18 +171,19 @@ func sleep(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// send sends a request once, or twice if the session that was used has ended: then nothing was done for the first.
+// send sends a request once, or a second time with the credentials if the session that was used has ended: then nothing was
+// done for the first.
 func (c *Client) send(ctx context.Context, conn *connection, req request) (answer, error) {
-	got, session, err := c.exchange(ctx, conn, req)
-	if err != nil || got.status != http.StatusUnauthorized || len(session) == 0 {
+	got, sent, err := c.exchange(ctx, conn, req, true)
+	if err != nil || got.status != http.StatusUnauthorized || len(sent) == 0 {
 		return got, err
 	}
-	conn.session.refused(session)
-	got, _, err = c.exchange(ctx, conn, req)
+	conn.session.Refused(sent)
+	got, _, err = c.exchange(ctx, conn, req, false)
 	return got, err
 }
 
-func (c *Client) exchange(ctx context.Context, conn *connection, req request) (answer, []*http.Cookie, error) {
+func (c *Client) exchange(ctx context.Context, conn *connection, req request, mayUseSession bool) (answer, session.Sent, error) {
 	if err := c.awaitTurn(ctx, c.limits()); err != nil {
 		return answer{}, nil, fmt.Errorf("waiting for the rate limit of requests: %w", err)
 	}
@@ -197,9 +200,9 @@ func (c *Client) exchange(ctx context.Context, conn *connection, req request) (a
 	if req.ifMatch != "" {
 		out.Header.Set(ifMatchHeader, req.ifMatch)
 	}
-	session := conn.authenticate(out)
+	sent := conn.session.Authenticate(out, mayUseSession)
 	got, err := c.read(conn, req, out)
-	return got, session, err
+	return got, sent, err
 }
 
 func (c *Client) read(conn *connection, req request, out *http.Request) (answer, error) {
@@ -223,9 +226,7 @@ func (c *Client) read(conn *connection, req request, out *http.Request) (answer,
 		return answer{}, fmt.Errorf("reading the answer (HTTP %d): %w", resp.StatusCode, err)
 	}
 	observeRequest(label, resp.StatusCode, started)
-	if resp.StatusCode < http.StatusMultipleChoices && conn.endpoint.APIKey == "" {
-		conn.session.learn(resp.Cookies())
-	}
+	conn.session.Learn(resp)
 	return answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
 }
 

@@ -220,6 +220,31 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
+// TestARefusedSessionIsFollowedByThePassword proves that the answer to a request beside it, which renews the session, does not
+// make a refused request try its luck with that one: it is sent again once, and what then comes back is the answer.
+func TestARefusedSessionIsFollowedByThePassword(t *testing.T) {
+	t.Parallel()
+	c := newCentral(t)
+	var client *nutanix.Client
+	renewed := answer(200, aVM, "Set-Cookie", "NTNX_IGW_SESSION=s2; Secure")
+	c.on(vmPath, answer(200, aVM, "Set-Cookie", "NTNX_IGW_SESSION=s1; Secure"), func(w http.ResponseWriter, r *http.Request) {
+		_, err := client.VM(r.Context(), vmUUID)
+		assert.NoError(t, err)
+		answer(401, `{}`)(w, r)
+	}, renewed, func(w http.ResponseWriter, r *http.Request) {
+		if _, password, ok := r.BasicAuth(); ok && password == testPassword {
+			answer(200, aVM)(w, r)
+			return
+		}
+		answer(401, `{}`)(w, r)
+	})
+	client = c.client(t, nil)
+	for range 2 {
+		_, err := client.VM(t.Context(), vmUUID)
+		require.NoError(t, err)
+	}
+}
+
 // TestAChangedEndpointTakesEffectAtOnce proves that another address, password or bundle needs no new client, and that
 // nothing of the old endpoint is used with the new one.
 func TestAChangedEndpointTakesEffectAtOnce(t *testing.T) {

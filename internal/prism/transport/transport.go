@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/capnt/capnt/internal/session"
 )
 
 const (
@@ -21,8 +23,6 @@ const (
 	idleTimeout     = 30 * time.Second
 	maxIdlePerHost  = 32
 	discardOnReplay = 64 << 10
-
-	apiKeyHeader = "X-Ntnx-Api-Key"
 )
 
 // Options of a Transport. Zero values mean no limit.
@@ -38,7 +38,7 @@ type Transport struct {
 	upstream Upstream
 	base     *http.Transport
 	limiter  *rate.Limiter
-	session  *session
+	session  *session.Session
 }
 
 // New checks the upstream and its trust bundle and returns its transport. It sends nothing.
@@ -57,7 +57,7 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 	return &Transport{
 		upstream: upstream,
 		limiter:  rate.NewLimiter(limit, max(options.Burst, 1)),
-		session:  newSession(),
+		session:  session.New(session.Credentials{Username: upstream.Username, Password: upstream.Password, APIKey: upstream.APIKey}, time.Now),
 		base: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
@@ -83,19 +83,19 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 // authenticate each of them; when the session has ended, the request is repeated once with the credentials. Writes always
 // carry the credentials: nothing about them ever has to be repeated.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	cookies := t.usableSession(req)
-	resp, err := t.send(req, cookies)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || len(cookies) == 0 {
+	resp, sent, err := t.send(req, repeatable(req))
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || len(sent) == 0 {
 		return resp, err
 	}
-	t.session.refused(cookies)
+	t.session.Refused(sent)
 	_, _ = io.CopyN(io.Discard, resp.Body, discardOnReplay)
 	_ = resp.Body.Close()
 	again, err := Again(req)
 	if err != nil {
 		return nil, fmt.Errorf("repeating a request whose session has ended: %w", err)
 	}
-	return t.send(again, nil)
+	resp, _, err = t.send(again, false)
+	return resp, err
 }
 
 // CloseIdleConnections closes the connections that carry no request.
@@ -103,48 +103,32 @@ func (t *Transport) CloseIdleConnections() {
 	t.base.CloseIdleConnections()
 }
 
-func (t *Transport) usableSession(req *http.Request) []*http.Cookie {
-	if t.upstream.APIKey != "" || !repeatable(req) {
-		return nil
-	}
-	return t.session.cookies()
-}
-
-func (t *Transport) send(req *http.Request, cookies []*http.Cookie) (*http.Response, error) {
+// send sends req once. It gives the session that was used, if one may be and there is one.
+func (t *Transport) send(req *http.Request, mayUseSession bool) (*http.Response, session.Sent, error) {
 	if err := t.limiter.Wait(req.Context()); err != nil {
-		return nil, fmt.Errorf("waiting for the rate limit of Prism Central %s: %w", t.upstream.Address, err)
+		return nil, nil, fmt.Errorf("waiting for the rate limit of Prism Central %s: %w", t.upstream.Address, err)
 	}
-	resp, err := t.base.RoundTrip(t.outgoing(req, cookies))
+	out := t.outgoing(req)
+	sent := t.session.Authenticate(out, mayUseSession)
+	resp, err := t.base.RoundTrip(out)
 	if err != nil {
 		if certificate := asCertificateError(t.upstream.Address, err); certificate != nil {
-			return nil, certificate
+			return nil, nil, certificate
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	if resp.StatusCode < http.StatusMultipleChoices && t.upstream.APIKey == "" {
-		t.session.learn(resp.Cookies())
-	}
-	return resp, nil
+	t.session.Learn(resp)
+	return resp, sent, nil
 }
 
-// outgoing is req with the upstream's address, and with its session or its credentials in place of what req carried.
-func (t *Transport) outgoing(req *http.Request, cookies []*http.Cookie) *http.Request {
+// outgoing is req with the address of the upstream and without the credentials that req carried.
+func (t *Transport) outgoing(req *http.Request) *http.Request {
 	out := req.Clone(req.Context())
 	out.URL.Scheme = "https"
 	out.URL.Host = t.upstream.Address
 	out.Host = t.upstream.Address
-	for _, header := range []string{"Authorization", "Cookie", apiKeyHeader} {
+	for _, header := range []string{"Authorization", "Cookie", session.APIKeyHeader} {
 		out.Header.Del(header)
-	}
-	switch {
-	case len(cookies) > 0:
-		for _, cookie := range cookies {
-			out.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value})
-		}
-	case t.upstream.APIKey != "":
-		out.Header.Set(apiKeyHeader, t.upstream.APIKey)
-	default:
-		out.SetBasicAuth(t.upstream.Username, t.upstream.Password)
 	}
 	return out
 }

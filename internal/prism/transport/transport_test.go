@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/session"
 )
 
 // central opens a session for correct credentials and accepts it until it is ended.
@@ -101,14 +103,15 @@ func do(t *testing.T, transport *Transport, method, path, body string) (int, str
 func TestASessionServesReadsAndIsRenewed(t *testing.T) {
 	central := newCentral(t)
 	transport := central.transport(t, "pw")
-	transport.session.now = func() time.Time { return time.Now().Add(-time.Hour) }
+	now := time.Now().Add(-time.Hour)
+	transport.session = session.New(session.Credentials{Username: "admin", Password: "pw"}, func() time.Time { return now })
 	do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 	do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 	do(t, transport, http.MethodPost, "/api/nutanix/v3/vms/list", "{}")
 	do(t, transport, http.MethodPost, "/api/nutanix/v3/groups", "{}")
 	assert.Equal(t, []string{"GET admin:pw", "session s1", "session s1", "session s1"}, central.seen())
 
-	transport.session.now = time.Now
+	now = time.Now()
 	central.end()
 	status, body := do(t, transport, http.MethodPost, "/api/nutanix/v3/vms/list", `{"kind":"vm"}`)
 	assert.Equal(t, http.StatusOK, status)
@@ -139,32 +142,6 @@ func TestSessionsThatAreNeverAcceptedRest(t *testing.T) {
 		assert.Equal(t, http.StatusOK, status)
 	}
 	assert.Equal(t, []string{"GET admin:pw", "session s1", "GET admin:pw", "GET admin:pw", "GET admin:pw"}, central.seen())
-}
-
-func TestSessionCookiesEnd(t *testing.T) {
-	now := time.Unix(1000, 0)
-	session := newSession()
-	session.now = func() time.Time { return now }
-	session.learn([]*http.Cookie{
-		{Name: "NTNX_IGW_SESSION", Value: "a", MaxAge: 60},
-		{Name: "NTNX_MERCURY_IAM_SESSION", Value: "b", Expires: now.Add(2 * time.Minute)},
-		{Name: "other", Value: "c"},
-	})
-	assert.Len(t, session.cookies(), 2)
-	now = now.Add(time.Minute)
-	assert.Len(t, session.cookies(), 1)
-	session.learn([]*http.Cookie{{Name: "NTNX_MERCURY_IAM_SESSION", MaxAge: -1}})
-	assert.Empty(t, session.cookies())
-}
-
-func TestAReplacedSessionIsNotForgotten(t *testing.T) {
-	session := newSession()
-	session.learn([]*http.Cookie{{Name: "NTNX_IGW_SESSION", Value: "old"}})
-	sent := session.cookies()
-	session.learn([]*http.Cookie{{Name: "NTNX_IGW_SESSION", Value: "new"}})
-	session.refused(sent)
-	require.Len(t, session.cookies(), 1)
-	assert.Equal(t, "new", session.cookies()[0].Value)
 }
 
 func TestTheRateLimitHolds(t *testing.T) {
