@@ -127,12 +127,18 @@ $(BIN)/tofu: hack/tools/opentofu/go.mod
 $(BIN)/terraform-provider-nutanix: hack/tools/provider/go.mod
 	$(call build,provider,github.com/terraform-providers/terraform-provider-nutanix,$@)
 
-# The terraform that tests and demo run: TERRAFORM=path, else the one on PATH, else a download, else OpenTofu built here.
-$(BIN)/terraform:
+# The terraform that tests and demo run: TERRAFORM=path, which has to be right, else the one on PATH, else a download, else
+# OpenTofu built here.
+$(BIN)/terraform: $(if $(TERRAFORM),named-terraform)
 	@mkdir -p $(BIN)
 	@path=$$(go run ./hack/terraform --path "$(TERRAFORM)" --install-dir $(TOOLS)/terraform) || { \
+		test -z "$(TERRAFORM)" || exit 1; \
 		echo "terraform: none found and none could be downloaded: building OpenTofu instead"; \
 		$(MAKE) --no-print-directory $(BIN)/tofu && path=$(BIN)/tofu; } && ln -sfn "$$path" $@ && echo "using $$path"
+
+# What is named is looked at each time.
+.PHONY: named-terraform
+named-terraform:
 
 $(TOOLS)/mirror/.terraform.lock.hcl: $(BIN)/terraform-provider-nutanix $(BIN)/terraform hack/tools/mirror.sh
 	@echo "laying out the provider mirror"
