@@ -19,8 +19,9 @@ CREATE_LATENCY ?= 5s
 # needs it.
 export CGO_ENABLED := 0
 
-# The race detector needs a C compiler, which a fresh machine may lack; the test run says so when it does.
-RACE := $(if $(shell command -v cc 2>/dev/null),-race,)
+# The race detector needs a C compiler, which a fresh machine may lack; the test run says so when it does. RACE=off leaves it out.
+RACE ?= on
+race := $(if $(filter-out off,$(RACE)),$(if $(shell command -v cc 2>/dev/null),-race))
 
 RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
 	$(TOOLS)/mirror/.terraform.lock.hcl
@@ -40,8 +41,8 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 
 .PHONY: unit
 unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
-	@$(if $(RACE),:,echo "unit: no C compiler (cc) found: running without the race detector")
-	$(if $(RACE),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) go test $(RACE) $$(go list ./... | grep -v -e /e2e/scenario -e /e2e/ccm)
+	@$(if $(race),:,echo "unit: no C compiler (cc) found, or RACE=off: running without the race detector")
+	$(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) go test $(race) $$(go list ./... | grep -v -e /e2e/scenario -e /e2e/ccm)
 
 .PHONY: scenarios
 scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)
