@@ -111,7 +111,7 @@ func (j *journal) report(ctx context.Context, created Created) error {
 	defer cancel()
 	for attempt := 1; ; attempt++ {
 		err := j.session.options.OnCreate(ctx, created)
-		if err == nil || attempt >= j.bound.Attempts {
+		if err == nil || j.bound.last(attempt) {
 			return err
 		}
 		if pause(ctx, j.bound.delay(attempt)) != nil {

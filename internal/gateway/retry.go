@@ -17,7 +17,7 @@ import (
 
 // Retry bounds repetitions.
 type Retry struct {
-	// Attempts, the first one included.
+	// Attempts, the first one included; 0 for as many as there is time for.
 	Attempts int
 	// Total is the time after which no further attempt begins, counted from the first.
 	Total time.Duration
@@ -26,8 +26,9 @@ type Retry struct {
 }
 
 var (
-	// readRetry bridges a minute of failing answers: longer, and the run is better started again.
-	readRetry = Retry{Attempts: 12, Total: 75 * time.Second, Base: 250 * time.Millisecond, Max: 10 * time.Second}
+	// readRetry bridges a minute of failing answers: longer, and the run is better started again. Total exceeds the minute by
+	// more than Max, because no attempt begins after it.
+	readRetry = Retry{Total: 75 * time.Second, Base: 250 * time.Millisecond, Max: 10 * time.Second}
 	// journalRetry has a child wait for its reply; the API server is near.
 	journalRetry = Retry{Attempts: 6, Total: 15 * time.Second, Base: 100 * time.Millisecond, Max: 5 * time.Second}
 )
@@ -47,6 +48,16 @@ func (r Retry) withDefaults(defaults Retry) Retry {
 	}
 	return r
 }
+
+// next is the wait after the given attempt, which counts from 1, and whether there is another one. waited is the time since
+// the first; asked is the wait that the answer asks for.
+func (r Retry) next(attempt int, waited, asked time.Duration) (time.Duration, bool) {
+	wait := max(r.delay(attempt), asked)
+	return wait, !r.last(attempt) && waited+wait <= r.Total
+}
+
+// last reports whether the given attempt is the last that is allowed.
+func (r Retry) last(attempt int) bool { return r.Attempts > 0 && attempt >= r.Attempts }
 
 // delay is the wait after the given attempt, which counts from 1.
 func (r Retry) delay(attempt int) time.Duration {
@@ -83,7 +94,7 @@ func (r *repeater) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return r.next.RoundTrip(req)
 	}
-	end := time.Now().Add(r.bound.Total)
+	begin := time.Now()
 	for attempt := 1; ; attempt++ {
 		try, err := transport.Again(req)
 		if err != nil {
@@ -91,11 +102,8 @@ func (r *repeater) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		resp, err := r.next.RoundTrip(try)
 		reason := passingFault(req.Context(), resp, err)
-		if reason == "" || attempt >= r.bound.Attempts {
-			return resp, err
-		}
-		wait := max(r.bound.delay(attempt), retryAfter(resp))
-		if time.Now().Add(wait).After(end) {
+		wait, again := r.bound.next(attempt, time.Since(begin), retryAfter(resp))
+		if reason == "" || !again {
 			return resp, err
 		}
 		discard(resp)

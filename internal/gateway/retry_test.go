@@ -159,6 +159,51 @@ func TestDelayDoublesWithinItsBounds(t *testing.T) {
 	}
 }
 
+// How long reads are repeated is up to the time alone, whatever the random part of each wait: a minute of failing answers must
+// not reach a provider, which crashes when a read fails in an update.
+func TestReadsBridgeAMinute(t *testing.T) {
+	bound := Retry{}.withDefaults(readRetry)
+	for range 1000 {
+		var waited time.Duration
+		for attempt := 1; ; attempt++ {
+			wait, again := bound.next(attempt, waited, 0)
+			if !again {
+				break
+			}
+			waited += wait
+		}
+		require.GreaterOrEqual(t, waited, time.Minute)
+		require.LessOrEqual(t, waited, bound.Total)
+	}
+}
+
+func TestNext(t *testing.T) {
+	bound := Retry{Attempts: 3, Total: time.Minute, Base: time.Second, Max: time.Second}
+	unbounded := bound
+	unbounded.Attempts = 0
+	tests := map[string]struct {
+		bound         Retry
+		attempt       int
+		waited, asked time.Duration
+		again         bool
+	}{
+		"the first":                      {bound, 1, 0, 0, true},
+		"the last but one":               {bound, 2, time.Second, 0, true},
+		"the last":                       {bound, 3, 2 * time.Second, 0, false},
+		"as many as fit":                 {unbounded, 1000, 59 * time.Second, 0, true},
+		"out of time":                    {unbounded, 2, time.Minute, 0, false},
+		"asked to wait":                  {bound, 1, 0, 30 * time.Second, true},
+		"asked to wait longer than that": {bound, 1, 40 * time.Second, 30 * time.Second, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			wait, again := test.bound.next(test.attempt, test.waited, test.asked)
+			assert.Equal(t, test.again, again)
+			assert.GreaterOrEqual(t, wait, test.asked)
+		})
+	}
+}
+
 func TestAnUnreachablePrismCentralIsNamed(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
