@@ -3,7 +3,6 @@ package prism
 import (
 	"context"
 	"errors"
-	"net/http"
 )
 
 // CategoryExists says whether a category has the value.
@@ -15,12 +14,10 @@ func (c *Client) CategoryExists(ctx context.Context, key, value string) (bool, e
 		Value string `json:"value"`
 	}
 	err := c.get(ctx, &category, "categories", key, value)
+	var missing *NotFoundError
 	var status *StatusError
-	if errors.As(err, &status) {
-		switch {
-		case status.Status == http.StatusNotFound, status.Reason == "ENTITY_NOT_FOUND", status.Reason == "CATEGORY_NAME_VALUE_MISMATCH":
-			return false, nil
-		}
+	if errors.As(notFound(err, "category", ""), &missing) || errors.As(err, &status) && status.Reason == "CATEGORY_NAME_VALUE_MISMATCH" {
+		return false, nil
 	}
 	return err == nil, err
 }

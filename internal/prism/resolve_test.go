@@ -1,7 +1,9 @@
 package prism
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -179,6 +181,27 @@ func TestCategoryExists(t *testing.T) {
 	}
 	_, err := client.CategoryExists(t.Context(), "", "x")
 	assert.ErrorContains(t, err, "key and value have to be set")
+}
+
+// A 404 without a reason is one of a proxy, or of a Prism Central that is restarting: nothing is lost or missing because of it.
+func TestABare404SaysNothing(t *testing.T) {
+	central := newCentral(t)
+	client := central.client(t)
+	central.failWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	for name, ask := range map[string]func(ctx context.Context) error{
+		"VM":       func(ctx context.Context) error { _, err := client.VM(ctx, uuid(6, 1)); return err },
+		"project":  func(ctx context.Context) error { _, err := client.Project(ctx, byUUID(uuid(5, 1))); return err },
+		"category": func(ctx context.Context) error { _, err := client.CategoryExists(ctx, "Env/Stage", "a b"); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := ask(t.Context())
+			var status *StatusError
+			require.ErrorAs(t, err, &status)
+			assert.Equal(t, http.StatusNotFound, status.Status)
+			var missing *NotFoundError
+			assert.NotErrorAs(t, err, &missing)
+		})
+	}
 }
 
 func TestVM(t *testing.T) {
