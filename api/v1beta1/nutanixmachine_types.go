@@ -35,7 +35,7 @@ type NutanixMachineStatus struct {
 	Addresses []clusterv1.MachineAddress `json:"addresses,omitempty"`
 
 	// vmUUID is the UUID of the VM. It is written as soon as Prism Central answers the create call, before Terraform
-	// writes its state.
+	// writes its state, and taken back when the creation fails.
 	// +optional
 	VMUUID string `json:"vmUUID,omitempty"`
 

@@ -50,9 +50,9 @@ func validateTemplateUpdate[T any](before, after T) field.ErrorList {
 		"is immutable: create another template and refer to that one")}
 }
 
-// ValidateUpdate checks what may change in a machine. Before there is a VM everything may, so that a mistake can be
-// corrected. Afterwards only these may: what controllers write (providerID, bootstrapRef), and categories, which are
-// changed in place. For everything else a machine is replaced, as everywhere in Cluster API.
+// ValidateUpdate checks what may change in a machine. Before there is a VM, or after its creation failed, everything may,
+// so that a mistake can be corrected. Afterwards only these may: what controllers write (providerID, bootstrapRef), and
+// categories, which are changed in place. For everything else a machine is replaced, as everywhere in Cluster API.
 //
 // vmOf reads the UUID of a VM from a provider ID; it is not ok for placeholders. There is one codec for provider IDs,
 // and it is not part of the API.

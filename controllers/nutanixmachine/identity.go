@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -146,6 +147,26 @@ func (r *Reconciler) journal(machine *infrav1.NutanixMachine) func(context.Conte
 		}
 		return nil
 	}
+}
+
+// checkJournal forgets a journalled virtual machine that Prism Central does not have any more: its creation failed, or it was
+// deleted before anybody heard of it. The object is as good as new then, and its spec may be corrected. The reconcile ends
+// there: no run that journals another machine may start before that is written.
+func (r *Reconciler) checkJournal(ctx context.Context, s *scope) (ctrl.Result, error) {
+	journalled := s.nutanixMachine.Status.VMUUID
+	if journalled == "" || s.uuid() != "" || r.Pipeline.Pool.Running(r.check(s).Key()) {
+		return ctrl.Result{}, nil
+	}
+	_, err := s.access.Client.VM(ctx, journalled)
+	var notFound *prism.NotFoundError
+	switch {
+	case errors.As(err, &notFound):
+		s.nutanixMachine.Status.VMUUID = ""
+		s.unfinished = true // the change of the object calls again
+	case err != nil:
+		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
+	}
+	return ctrl.Result{}, nil
 }
 
 func uuids(machines []prism.VM) string {

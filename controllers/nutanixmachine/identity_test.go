@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -16,6 +18,7 @@ import (
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/providerid"
 )
 
 var (
@@ -195,4 +198,41 @@ func TestJournal(t *testing.T) {
 
 	require.NoError(t, client.IgnoreNotFound(api.Delete(t.Context(), w.NutanixMachine)))
 	require.ErrorContains(t, w.reconciler.journal(old)(t.Context(), gateway.Created{UUID: vm2}), vm2)
+}
+
+// A machine whose creation failed in Prism Central has no virtual machine, whatever was journalled: it can be corrected, and
+// it waits for what it needs.
+func TestJournalOfAFailedCreationIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.NutanixMachine.Spec.GPUs = []infrav1.NutanixGPU{{Type: infrav1.NutanixGPUIdentifierName, Name: ptr.To("T4")}}
+	w.CreateMachine(w.Bed)
+	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.VMUUID = vm2 })
+	w.Prism.Fail(http.StatusNotFound)
+	w.settle()
+	assert.Equal(t, vm2, w.NutanixMachine.Status.VMUUID, "a bare 404 says nothing about it")
+	w.Prism.Fail(0)
+	w.Prism.TakeGPU(true)
+	w.settle()
+	assert.Empty(t, w.NutanixMachine.Status.VMUUID)
+	w.requireFalse(infrav1.InputsResolvedCondition, infrav1.GPUUnavailableReason)
+	assert.Empty(t, w.Terraform.Runs())
+
+	old := w.NutanixMachine.DeepCopy()
+	mutate(w, func(machine *infrav1.NutanixMachine) {
+		machine.Spec.MemorySize, machine.Spec.GPUs = resource.MustParse("2Gi"), nil
+	})
+	assert.Empty(t, w.NutanixMachine.ValidateUpdate(old, providerid.Parse))
+	w.settle()
+	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+}
+
+// While Prism Central has the journalled machine, it is the one of this object.
+func TestJournalOfAMachineThatIsThereIsKept(t *testing.T) {
+	w := newWorld(t)
+	w.CreateMachine(w.Bed)
+	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.VMUUID = vm2 })
+	w.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", State: "PENDING"})
+	w.settle()
+	assert.Equal(t, vm2, w.NutanixMachine.Status.VMUUID)
+	assert.NotContains(t, w.Terraform.Runs(), "apply")
 }

@@ -44,6 +44,9 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err := r.EnsureWorkspaceKey(ctx, s.nutanixMachine); err != nil {
 		return ctrl.Result{}, err
 	}
+	if result, err := r.checkJournal(ctx, s); err != nil || !result.IsZero() || s.unfinished {
+		return result, err
+	}
 	target, err := r.target(ctx, s)
 	if err != nil {
 		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
