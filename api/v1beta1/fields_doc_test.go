@@ -1,0 +1,132 @@
+package v1beta1_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// sharedHeadings are those of docs/fields.md below which fields of several kinds are explained.
+var sharedHeadings = []string{"Naming something in Prism Central", "status.terraform"}
+
+var (
+	fence = regexp.MustCompile("(?s)```.*?```")
+	code  = regexp.MustCompile("`([^`]+)`")
+	// fieldPath is a field, or a field in a field.
+	fieldPath = regexp.MustCompile(`^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*$`)
+)
+
+// Every field of the CRDs is named in docs/fields.md below a heading of its kind, or below a heading that kinds share; and the tables
+// name nothing that is no field.
+func TestEveryFieldIsInTheDocument(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(repository, "docs/fields.md"))
+	require.NoError(t, err)
+	text := fence.ReplaceAllString(string(page), "")
+	chapters := chaptersOf(text)
+	everything := map[string]bool{"conditions": true, "spec": true, "status": true}
+	for kind, fields := range fieldsOfKinds(t) {
+		explained := namesIn(chapters[kind])
+		for _, shared := range sharedHeadings {
+			maps.Copy(explained, namesIn(chapters[shared]))
+		}
+		for path := range fields {
+			for name := range strings.SplitSeq(path, ".") {
+				everything[name] = true
+				assert.True(t, explained[name], "docs/fields.md does not explain %s of %s (%s)", name, kind, path)
+			}
+		}
+	}
+	for line := range strings.Lines(text) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 {
+			continue
+		}
+		for _, match := range code.FindAllStringSubmatch(cells[1], -1) {
+			for name := range strings.SplitSeq(match[1], ".") {
+				assert.True(t, everything[name] || !fieldPath.MatchString(match[1]), "docs/fields.md explains %s, which is no field", match[1])
+			}
+		}
+	}
+}
+
+// chaptersOf gives the text of a page by kind and by heading. A heading may name several kinds, or several fields.
+func chaptersOf(page string) map[string]string {
+	chapters := map[string]string{}
+	var kinds, fields []string
+	for line := range strings.Lines(page) {
+		if heading, ok := strings.CutPrefix(line, "## "); ok {
+			kinds, fields = strings.Split(strings.TrimSpace(heading), ", "), nil
+		}
+		if heading, ok := strings.CutPrefix(line, "### "); ok {
+			fields = strings.Split(strings.TrimSpace(heading), ", ")
+			line = "`" + strings.Join(fields, "` `") + "`\n"
+		}
+		for _, chapter := range slices.Concat(kinds, fields) {
+			chapters[chapter] += line
+		}
+	}
+	return chapters
+}
+
+// namesIn are the names in the code of a text: `a.b` has two.
+func namesIn(text string) map[string]bool {
+	names := map[string]bool{}
+	for _, match := range code.FindAllStringSubmatch(text, -1) {
+		for name := range strings.FieldsFuncSeq(match[1], func(r rune) bool { return strings.ContainsRune(".,:{}<>[]\" ", r) }) {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// fieldsOfKinds reads the paths of all fields from the CRDs, without those that Kubernetes itself explains.
+func fieldsOfKinds(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(repository, "config/crd/bases/*.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	kinds := map[string]map[string]bool{}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		require.NoError(t, yaml.Unmarshal(content, crd))
+		fields := map[string]bool{}
+		for _, version := range crd.Spec.Versions {
+			for _, part := range []string{"spec", "status"} {
+				for name, property := range version.Schema.OpenAPIV3Schema.Properties[part].Properties {
+					collect(name, property, fields)
+				}
+			}
+		}
+		kinds[crd.Spec.Names.Kind] = fields
+	}
+	return kinds
+}
+
+// collect adds a field with what is below it, but for nodeRef, which is never set, conditions, which all objects have, and the spec in
+// a template, which is that of its kind.
+func collect(path string, schema apiextensionsv1.JSONSchemaProps, fields map[string]bool) {
+	if path == "conditions" {
+		return
+	}
+	fields[path] = true
+	if path == "nodeRef" || path == "template.spec" {
+		return
+	}
+	if schema.Items != nil {
+		schema = *schema.Items.Schema
+	}
+	for name, property := range schema.Properties {
+		collect(path+"."+name, property, fields)
+	}
+}
