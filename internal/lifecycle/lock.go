@@ -25,12 +25,15 @@ type Holders struct {
 	// Reader and Namespace find the pods of the Deployment; without a namespace only this host is known.
 	Reader    client.Reader
 	Namespace string
+	// Pod is the name of this pod. When it is not Host's as well, the pod goes by its node's name, which it shares with
+	// whoever else works there: then nobody is called dead.
+	Pod string
 }
 
 // Dead reports whether the lock was held by a run of ours that is dead.
 func (h *Holders) Dead(ctx context.Context, lock *terraform.LockInfo) (bool, error) {
 	_, host, ok := strings.Cut(lock.Who, "@")
-	if !ok {
+	if !ok || h.Namespace != "" && h.Pod != h.Host {
 		return false, nil
 	}
 	if host == h.Host {

@@ -65,7 +65,12 @@ func TestLockings(t *testing.T) { play(t, lockings) }
 func TestHolders(t *testing.T) {
 	started := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	living := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "capnt-system", Name: "capnt-manager-6f5d8-live1"}}
-	inPod := Holders{Host: "capnt-manager-6f5d8-self1", Started: started, Namespace: "capnt-system", Reader: fake.NewClientBuilder().WithObjects(living).Build()}
+	inPod := Holders{Host: "capnt-manager-6f5d8-self1", Pod: "capnt-manager-6f5d8-self1", Started: started, Namespace: "capnt-system",
+		Reader: fake.NewClientBuilder().WithObjects(living).Build()}
+	onNode := inPod // with the network of its node, a pod has the node's name
+	onNode.Host = "ip-10-0-1"
+	nameless := inPod
+	nameless.Pod = ""
 	onHost := Holders{Host: "laptop", Started: started}
 	tests := map[string]struct {
 		holders Holders
@@ -87,6 +92,9 @@ func TestHolders(t *testing.T) {
 		"a pod that lives":                         {inPod, "nonroot@capnt-manager-6f5d8-live1", started.Add(-time.Hour), false},
 		"a pod of another Deployment":              {inPod, "nonroot@other-manager-6f5d8-gone1", started.Add(-time.Hour), false},
 		"a laptop":                                 {inPod, "jane@laptop", started.Add(-time.Hour), false},
+		"a node that looks like a pod":             {onNode, "jane@ip-10-0-2", started.Add(-time.Hour), false},
+		"this node":                                {onNode, "jane@ip-10-0-1", started.Add(-time.Hour), false},
+		"a pod, and nobody knows which we are":     {nameless, "nonroot@capnt-manager-6f5d8-gone1", started.Add(-time.Hour), false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +111,7 @@ func TestHoldersCallNobodyDeadWhenTheyCannotAsk(t *testing.T) {
 			return errors.New("no connection")
 		},
 	}).Build()
-	holders := Holders{Host: "capnt-manager-6f5d8-self1", Namespace: "capnt-system", Reader: unreachable}
+	holders := Holders{Host: "capnt-manager-6f5d8-self1", Pod: "capnt-manager-6f5d8-self1", Namespace: "capnt-system", Reader: unreachable}
 	dead, err := holders.Dead(t.Context(), &terraform.LockInfo{ID: "1", Who: "x@capnt-manager-6f5d8-gone1"})
 	require.Error(t, err)
 	assert.False(t, dead)
