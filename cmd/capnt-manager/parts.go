@@ -128,10 +128,10 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 		return nil, fmt.Errorf("asking for this host's name: %w", err)
 	}
 	pipeline := &lifecycle.Pipeline{
-		Engine:           opener{engine},
-		Gateway:          door,
-		Pool:             lifecycle.NewPool(options.maxRuns),
-		State:            &lifecycle.SecretKeeper{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
+		Engine:  opener{engine},
+		Gateway: door,
+		Pool:    lifecycle.NewPool(options.maxRuns),
+		State:   &lifecycle.SecretKeeper{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
 		Holders: &lifecycle.Holders{Host: host, Started: time.Now(), Reader: mgr.GetAPIReader(),
 			Namespace: os.Getenv("POD_NAMESPACE"), Pod: os.Getenv("POD_NAME")},
 		Clock:            clock.RealClock{},
