@@ -131,21 +131,29 @@ func TestReasonStaysWhileRetrying(t *testing.T) {
 	assert.True(t, w.NutanixMachine.Status.Ready)
 }
 
+// A machine that is gone is lost, whoever notices first, and everybody is told once.
 func TestLostMachine(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.Prism.Remove(w.NutanixMachine.Status.VMUUID)
-	w.settle()
-	w.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
-	assert.Equal(t, infrav1.VMLostReason, ptr.Deref(w.NutanixMachine.Status.FailureReason, ""))
-	assert.NotEmpty(t, w.NutanixMachine.Status.FailureMessage)
-	assert.NotEmpty(t, w.NutanixMachine.Status.Addresses)
-	w.Advance(time.Hour)
-	w.reconciler.Pipeline.Init()
-	w.settle()
-	assert.Empty(t, w.Terraform.Runs(), "nothing makes it again")
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine))
+	for name, wait := range map[string]time.Duration{"by a look at its health": 0, "by the search for drift": 10 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.running()
+			w.Prism.Remove(w.NutanixMachine.Status.VMUUID)
+			w.Advance(wait)
+			w.settle()
+			w.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
+			assert.Equal(t, infrav1.VMLostReason, ptr.Deref(w.NutanixMachine.Status.FailureReason, ""))
+			assert.NotEmpty(t, w.NutanixMachine.Status.FailureMessage)
+			assert.NotEmpty(t, w.NutanixMachine.Status.Addresses)
+			w.Terraform.Runs()
+			w.Advance(time.Hour)
+			w.reconciler.Pipeline.Init()
+			w.settle()
+			assert.Empty(t, w.Terraform.Runs(), "nothing makes it again")
+			assert.Equal(t, 1, strings.Count(strings.Join(reasons(w.Recorder.All()), "; "), "Warning VMLost"))
+			w.delete()
+			assert.True(t, w.Gone(w.NutanixMachine))
+		})
+	}
 }
 
 // Whatever Prism Central answers but "there is none", the machine is not lost, keeps what is known of it, and heals.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -31,6 +32,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	switch {
 	case errors.As(err, &notFound):
 		s.lose()
+		r.Recorder.Eventf(s.nutanixMachine, nil, corev1.EventTypeWarning, infrav1.VMLostReason, "Look", "%s", *s.nutanixMachine.Status.FailureMessage)
 		s.unfinished = true
 		return ctrl.Result{}, nil
 	case err != nil && ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false):
