@@ -14,6 +14,8 @@ import (
 
 // options are the values of the flags.
 type options struct {
+	showVersion bool
+
 	// As Cluster API's own managers have them.
 	logging                                  *logs.Options
 	diagnostics                              capiflags.ManagerOptions
@@ -33,6 +35,7 @@ type options struct {
 	gatewayAddress                string
 	terraformPath                 string
 	terraformDownload             bool
+	terraformReleasesURL          string
 	providerMirror                string
 	providerVersion               string
 	scratchDir                    string
@@ -52,6 +55,7 @@ func newOptions() *options { return &options{logging: logs.NewOptions()} }
 
 // addFlags registers all flags with their defaults.
 func (o *options) addFlags(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.showVersion, "version", false, "Print the version and end.")
 	logsv1.AddFlags(o.logging, flags)
 	capiflags.AddManagerOptions(flags, &o.diagnostics)
 	o.addManagerFlags(flags)
@@ -100,7 +104,10 @@ func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
 		"Terraform or OpenTofu binary. Empty: terraform or tofu on PATH.")
 	flags.BoolVar(&o.terraformDownload, "terraform-download", false,
 		"Download Terraform when there is no binary. Off, because the manager's image ships one and a cluster may have no "+
-			"way to the internet.")
+			"way to the internet. It is kept in the user's cache directory.")
+	flags.StringVar(&o.terraformReleasesURL, "terraform-releases-url", "",
+		"Mirror of the vendor's release server for --terraform-download, with the same paths and the vendor's signatures. Empty: "+
+			"that server itself.")
 	flags.StringVar(&o.providerMirror, "provider-mirror", "/opt/capnt/mirror",
 		"Unpacked Terraform filesystem mirror with the nutanix provider and its dependency lock file .terraform.lock.hcl.")
 	flags.StringVar(&o.providerVersion, "provider-version", "1.9.5",

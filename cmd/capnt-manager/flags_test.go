@@ -49,6 +49,9 @@ func TestInvalidFlagsAreNamed(t *testing.T) {
 		"gateway on a port":    {[]string{"--gateway-address=127.0.0.1:9441"}, []string{"--gateway-address", "port 9440"}},
 		"version with v":       {[]string{"--provider-version=v1.9.5"}, []string{"--provider-version=v1.9.5", "1.9.5"}},
 		"version constraint":   {[]string{"--provider-version=~> 1.9"}, []string{"--provider-version"}},
+		"releases alone":       {[]string{"--terraform-releases-url=https://mirror"}, []string{"--terraform-releases-url", "--terraform-download"}},
+		"releases in a file":   {[]string{"--terraform-download", "--terraform-releases-url=/mirror"}, []string{"--terraform-releases-url", "https"}},
+		"releases by password": {[]string{"--terraform-download", "--terraform-releases-url=https://a:b@mirror"}, []string{"--terraform-releases-url has a user"}},
 		"no mirror":            {[]string{"--provider-mirror="}, []string{"--provider-mirror"}},
 		"lease shorter":        {[]string{"--leader-elect", "--leader-elect-lease-duration=5s"}, []string{"--leader-elect-lease-duration=5s"}},
 		"all problems at once": {[]string{"--max-runs=0", "--webhook-port=0", "--sync-period=0"}, []string{"--max-runs", "--webhook-port", "--sync-period"}},
@@ -67,6 +70,12 @@ func TestOffValuesAreValid(t *testing.T) {
 	options, err := parse("--drift-interval=0", "--prism-qps=0")
 	require.NoError(t, err)
 	assert.Zero(t, options.driftInterval)
+}
+
+func TestMirrorOfReleasesIsValid(t *testing.T) {
+	options, err := parse("--terraform-download", "--terraform-releases-url=https://mirror.example.com:8443/releases/")
+	require.NoError(t, err)
+	assert.Equal(t, "https://mirror.example.com:8443/releases/", options.terraformReleasesURL)
 }
 
 func TestDeploymentStartsTheManagerWithValidFlags(t *testing.T) {

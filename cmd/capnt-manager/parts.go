@@ -63,11 +63,27 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 // passedOn are the variables of the manager's environment that runs get too: a state backend may need the proxy.
 var passedOn = []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"}
 
+// findTerraform finds the binary, or downloads one.
+func findTerraform(ctx context.Context, log logr.Logger, options *options) (terraform.Binary, error) {
+	binary, err := terraform.Find(ctx, terraform.FindOptions{
+		Path:          options.terraformPath,
+		AllowDownload: options.terraformDownload,
+		ReleasesURL:   options.terraformReleasesURL,
+		OnDownload: func(version, dir string) {
+			log.Info("Downloading Terraform", "version", version, "dir", dir, "mirror", options.terraformReleasesURL)
+		},
+	})
+	if err != nil {
+		return binary, fmt.Errorf("looking for the binary of --terraform-path, or one to take by --terraform-download: %w", err)
+	}
+	return binary, nil
+}
+
 // newTerraform finds the binary and gives its runs the manager's access to the management cluster.
 func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*terraform.Terraform, error) {
-	binary, err := terraform.Find(ctx, terraform.FindOptions{Path: options.terraformPath, AllowDownload: options.terraformDownload})
+	binary, err := findTerraform(ctx, mgr.GetLogger(), options)
 	if err != nil {
-		return nil, fmt.Errorf("looking for the binary of --terraform-path, or one to take by --terraform-download: %w", err)
+		return nil, err
 	}
 	if err := checkMirror(options.providerMirror, options.providerVersion); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -84,9 +85,30 @@ func (o *options) validateTerraform() error {
 	if o.providerMirror == "" {
 		problems = append(problems, errors.New("--provider-mirror is empty: name the directory of the provider mirror"))
 	}
+	problems = append(problems, o.validateReleasesURL())
 	host, port, err := net.SplitHostPort(o.gatewayAddress)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() || port != gatewayPort {
 		problems = append(problems, fmt.Errorf("--gateway-address=%s: it has to be a loopback IP address with port %s, for example 127.0.0.1:%s", o.gatewayAddress, gatewayPort, gatewayPort))
 	}
 	return errors.Join(problems...)
+}
+
+// validateReleasesURL does not repeat the URL, which may hold a password.
+func (o *options) validateReleasesURL() error {
+	if o.terraformReleasesURL == "" {
+		return nil
+	}
+	if !o.terraformDownload {
+		return errors.New("--terraform-releases-url is set without --terraform-download: set both or none")
+	}
+	found, err := url.Parse(o.terraformReleasesURL)
+	if err != nil || (found.Scheme != "https" && found.Scheme != "http") || found.Host == "" || found.RawQuery != "" || found.Fragment != "" {
+		return errors.New("--terraform-releases-url: it has to be a URL with https or http, a host and, if need be, a path, " +
+			"for example https://mirror.example.com/releases")
+	}
+	if found.User != nil {
+		return errors.New("--terraform-releases-url has a user in it: a command line is no place for a password, and logs repeat it; " +
+			"name a mirror that asks for none")
+	}
+	return nil
 }

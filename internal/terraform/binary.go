@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"time"
 
 	"github.com/hashicorp/go-version"
 )
@@ -44,6 +45,14 @@ type FindOptions struct {
 	// InstallDir is where a download is kept and found again; empty means a directory of its own below the user's cache
 	// directory.
 	InstallDir string
+	// ReleasesURL is a mirror of the vendor's release server, with the same paths; empty means that server itself.
+	ReleasesURL string
+	// OnDownload is called before a download, which takes its time; it may be nil.
+	OnDownload func(version, dir string)
+
+	// publicKey and answerTimeout replace the vendor's key, in armor, and our patience in tests.
+	publicKey     string
+	answerTimeout time.Duration
 }
 
 // Find returns the Terraform or OpenTofu to use: the named one, else terraform or tofu on PATH with a supported version,
@@ -64,18 +73,20 @@ func Find(ctx context.Context, options FindOptions) (Binary, error) {
 		}
 		failures = append(failures, err)
 	}
+	remedy := "allow the download"
 	if options.AllowDownload {
-		binary, err := download(ctx, options.InstallDir)
+		binary, err := download(ctx, options)
 		if err == nil {
 			return binary, nil
 		}
 		failures = append(failures, err)
+		remedy = "see to it that the download works, from a mirror if need be"
 	} else {
 		failures = append(failures, errors.New("downloading terraform: not allowed"))
 	}
 	return Binary{}, fmt.Errorf("finding terraform: --terraform-path is not set, PATH has no terraform >= %s or tofu >= %s, and none was downloaded; "+
-		"set --terraform-path, install one of them on PATH, or allow the download: %w",
-		minimum[ProductTerraform], minimum[ProductOpenTofu], errors.Join(failures...))
+		"set --terraform-path, install one of them on PATH, or %s: %w",
+		minimum[ProductTerraform], minimum[ProductOpenTofu], remedy, errors.Join(failures...))
 }
 
 func onPath(ctx context.Context, name string) (Binary, error) {

@@ -1,0 +1,291 @@
+package terraform
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Variables that make this test binary a process that looks for Terraform.
+const (
+	findURL = "CAPNT_TEST_FIND_URL"
+	findKey = "CAPNT_TEST_FIND_KEY"
+	findDir = "CAPNT_TEST_FIND_DIR"
+)
+
+// TestMain runs the tests, or plays a process that starts and needs Terraform.
+func TestMain(m *testing.M) {
+	if os.Getenv(findDir) == "" {
+		os.Exit(m.Run())
+	}
+	binary, err := Find(context.Background(), FindOptions{
+		AllowDownload: true, InstallDir: os.Getenv(findDir), ReleasesURL: os.Getenv(findURL), publicKey: os.Getenv(findKey),
+	})
+	if err != nil {
+		_, _ = os.Stderr.WriteString(err.Error())
+		os.Exit(1)
+	}
+	_, _ = os.Stdout.WriteString(binary.Path)
+	os.Exit(0)
+}
+
+// place is a machine without Terraform: nothing on PATH, nowhere to keep it but in dir, archives in temp.
+type place struct{ dir, temp string }
+
+// newPlace changes the environment, so that tests that use it cannot run in parallel.
+func newPlace(t *testing.T) place {
+	t.Helper()
+	p := place{dir: t.TempDir(), temp: t.TempDir()}
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("TMPDIR", p.temp)
+	return p
+}
+
+func (p place) options(mirror *mirror) FindOptions {
+	return FindOptions{AllowDownload: true, InstallDir: p.dir, ReleasesURL: mirror.URL, publicKey: mirror.PublicKey}
+}
+
+// names lists a directory.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	list := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		list = append(list, entry.Name())
+	}
+	return list
+}
+
+func TestDownloadIsKept(t *testing.T) {
+	place, mirror := newPlace(t), newMirror(t)
+	var told []string
+	options := place.options(mirror)
+	options.OnDownload = func(version, dir string) { told = append(told, version+" "+dir) }
+	want := Binary{Path: filepath.Join(place.dir, "terraform"), Product: ProductTerraform, Version: downloadVersion}
+
+	binary, err := Find(t.Context(), options)
+	require.NoError(t, err)
+	assert.Equal(t, want, binary)
+	assert.Equal(t, []string{releaseIndex, releaseSignature, releaseSums, releaseArchive}, mirror.requests())
+	assert.Equal(t, []string{downloadVersion + " " + place.dir}, told)
+	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, place.dir))
+	assert.Empty(t, names(t, place.temp), "the archive is not kept")
+	info, err := os.Stat(binary.Path)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o700), info.Mode())
+
+	binary, err = Find(t.Context(), options)
+	require.NoError(t, err)
+	assert.Equal(t, want, binary)
+	assert.Empty(t, mirror.requests(), "what is there is not downloaded again")
+	assert.Len(t, told, 1)
+
+	fakeBinary(t, place.dir, "terraform", "Terraform v1.11.0")
+	binary, err = Find(t.Context(), options)
+	require.NoError(t, err)
+	assert.Equal(t, want, binary, "another version, of an earlier release of this program, is replaced")
+}
+
+func TestDownloadGoesToTheCacheOfTheUser(t *testing.T) {
+	place, mirror := newPlace(t), newMirror(t)
+	t.Setenv("XDG_CACHE_HOME", place.dir)
+	options := place.options(mirror)
+	options.InstallDir = ""
+	binary, err := Find(t.Context(), options)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(place.dir, "capnt", "terraform-"+downloadVersion, "terraform"), binary.Path)
+}
+
+func TestDownloadThatCannotBeTrustedIsRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil   func(t *testing.T, mirror *mirror)
+		failure string
+	}{
+		"another archive": {
+			func(_ *testing.T, mirror *mirror) { mirror.serve(releaseArchive, []byte("another archive")) },
+			"checksum does not match",
+		},
+		"archive that no checksum is for": {
+			func(t *testing.T, mirror *mirror) {
+				mirror.sign(t, []byte(strings.Repeat("0", 64)+"  another.zip\n"))
+			}, "no checksum found",
+		},
+		"checksums changed after they were signed": {
+			func(_ *testing.T, mirror *mirror) {
+				mirror.serve(releaseSums, []byte(strings.Repeat("0", 64)+"  "+releaseArchive+"\n"))
+			}, "signature",
+		},
+		"another signer": {
+			func(t *testing.T, mirror *mirror) { mirror.PublicKey = newMirror(t).PublicKey }, "signature",
+		},
+		"the vendor's key": {
+			func(_ *testing.T, mirror *mirror) { mirror.PublicKey = "" }, "signature",
+		},
+		"no signature": {
+			func(_ *testing.T, mirror *mirror) { mirror.serve(releaseSignature, nil) }, "404",
+		},
+		"another program": {
+			func(t *testing.T, mirror *mirror) { mirror.release(t, "#!/bin/sh\necho another\n") }, "neither Terraform nor OpenTofu",
+		},
+		"program that does not run": {
+			func(t *testing.T, mirror *mirror) { mirror.release(t, "\x7fELF") }, "asking",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			place, mirror := newPlace(t), newMirror(t)
+			test.spoil(t, mirror)
+			_, err := Find(t.Context(), place.options(mirror))
+			for _, part := range []string{test.failure, "--terraform-path", "PATH", "mirror", "downloading terraform " + downloadVersion + " to " + place.dir} {
+				require.ErrorContains(t, err, part)
+			}
+			assert.Empty(t, names(t, place.dir))
+			assert.Empty(t, names(t, place.temp))
+		})
+	}
+}
+
+func TestDownloadFromAServerThatFails(t *testing.T) {
+	silent := func(_ http.ResponseWriter, request *http.Request) { <-request.Context().Done() }
+	broken := func(writer http.ResponseWriter, _ *http.Request) {
+		writer.Header().Set("Content-Type", "application/zip")
+		writer.Header().Set("Content-Length", "100")
+		_, _ = writer.Write([]byte("half"))
+	}
+	for name, test := range map[string]struct {
+		file    string
+		answer  http.HandlerFunc
+		failure string
+	}{
+		"silent":                {releaseIndex, silent, "timeout awaiting response headers"},
+		"silent for an archive": {releaseArchive, silent, "timeout awaiting response headers"},
+		"archive that breaks":   {releaseArchive, broken, "unexpected EOF"},
+		"no such release":       {releaseIndex, http.NotFound, "404"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			place, mirror := newPlace(t), newMirror(t)
+			mirror.misbehave(test.file, test.answer)
+			options := place.options(mirror)
+			options.answerTimeout = 100 * time.Millisecond
+			_, err := Find(t.Context(), options)
+			require.ErrorContains(t, err, test.failure)
+			require.ErrorContains(t, err, "--terraform-path")
+			assert.Empty(t, names(t, place.dir))
+			assert.Empty(t, names(t, place.temp))
+
+			mirror.misbehave(test.file, nil)
+			_, err = Find(t.Context(), place.options(mirror))
+			require.NoError(t, err, "the next start downloads it")
+		})
+	}
+}
+
+func TestDownloadFromNobody(t *testing.T) {
+	place, mirror := newPlace(t), newMirror(t)
+	options := place.options(mirror)
+	options.ReleasesURL = "http://127.0.0.1:1/"
+	_, err := Find(t.Context(), options)
+	require.ErrorContains(t, err, "connection refused")
+	assert.Empty(t, names(t, place.dir))
+}
+
+// halfArchive lets a mirror serve the beginning of an archive and no more, and says when it has.
+func halfArchive(mirror *mirror) <-chan struct{} {
+	served := make(chan struct{})
+	mirror.misbehave(releaseArchive, func(writer http.ResponseWriter, request *http.Request) {
+		content := []byte("half")
+		writer.Header().Set("Content-Type", "application/zip")
+		writer.Header().Set("Content-Length", strconv.Itoa(2*len(content)))
+		_, _ = writer.Write(content)
+		_ = http.NewResponseController(writer).Flush()
+		close(served)
+		<-request.Context().Done()
+	})
+	return served
+}
+
+func TestDownloadThatIsInterruptedLeavesNothing(t *testing.T) {
+	place, mirror := newPlace(t), newMirror(t)
+	served := halfArchive(mirror)
+	ctx, cancel := cancelable(t)
+	go func() {
+		<-served
+		cancel()
+	}()
+	_, err := Find(ctx, place.options(mirror))
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, names(t, place.dir))
+	assert.Empty(t, names(t, place.temp))
+}
+
+// process is another process that looks for Terraform in the same place.
+func (p place) process(t *testing.T, mirror *mirror) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	command := exec.CommandContext(t.Context(), self)
+	command.Env = append(os.Environ(), findDir+"="+p.dir, findURL+"="+mirror.URL, findKey+"="+mirror.PublicKey)
+	return command
+}
+
+func TestDownloadOfAKilledProcessIsRemoved(t *testing.T) {
+	place, mirror := newPlace(t), newMirror(t)
+	served := halfArchive(mirror)
+	killed := place.process(t, mirror)
+	require.NoError(t, killed.Start())
+	<-served
+	require.NoError(t, killed.Process.Kill())
+	require.Error(t, killed.Wait())
+	left := names(t, place.dir)
+	require.Len(t, left, 1)
+	long := time.Now().Add(-2 * sweepAge)
+	require.NoError(t, os.Chtimes(filepath.Join(place.dir, left[0]), long, long))
+
+	mirror.misbehave(releaseArchive, nil)
+	_, err := Find(t.Context(), place.options(mirror))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, place.dir))
+}
+
+// Processes that start together wait for each other in the middle of their downloads, so that all of them download.
+func TestDownloadsOfSeveralProcessesDoNotDisturbEachOther(t *testing.T) {
+	place, mirror := newPlace(t), newMirror(t)
+	const processes = 3
+	archive := mirror.files[releaseArchive]
+	arrived, all := make(chan struct{}), make(chan struct{})
+	mirror.misbehave(releaseArchive, func(writer http.ResponseWriter, _ *http.Request) {
+		arrived <- struct{}{}
+		<-all
+		writer.Header().Set("Content-Type", "application/zip")
+		_, _ = writer.Write(archive)
+	})
+	results := make(chan string, processes)
+	for range processes {
+		command := place.process(t, mirror)
+		go func() {
+			output, err := command.CombinedOutput()
+			if err != nil {
+				output = append(output, err.Error()...)
+			}
+			results <- string(output)
+		}()
+	}
+	for range processes {
+		<-arrived
+	}
+	close(all)
+	for range processes {
+		assert.Equal(t, filepath.Join(place.dir, "terraform"), <-results)
+	}
+	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, place.dir))
+	assert.Empty(t, names(t, place.temp))
+}
