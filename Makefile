@@ -10,6 +10,11 @@ BIN := $(TOOLS)/bin
 KUBERNETES_VERSION := v1.36.3
 PROVIDER_VERSION := 1.9.5
 
+# The version of what is built: of the last tag, else of the release series in metadata.yaml with the commit, where there is git.
+VERSION ?= $(if $(filter v%,$(described)),$(described),$(series)-dev$(addprefix .g,$(described)))
+described = $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/null)
+series = v$(shell awk '/major:/ {major = $$NF} /minor:/ {minor = $$NF} END {print major "." minor ".0"}' metadata.yaml)
+
 KEEP ?=
 MANIFEST ?=
 INVENTORY ?=
@@ -31,7 +36,8 @@ DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
 
 .PHONY: demo
 demo: tools build ## Apply a manifest, watch it become a running cluster, delete it (KEEP=1, MANIFEST=, INVENTORY=, CREATE_LATENCY=)
-	go run ./e2e/demo/cmd $(if $(KEEP),--keep) $(if $(MANIFEST),--manifest $(MANIFEST)) \
+	@go build -o $(BIN)/demo ./e2e/demo/cmd # not go run, which fails after an interrupt even when the program ends well
+	$(BIN)/demo $(if $(KEEP),--keep) $(if $(MANIFEST),--manifest $(MANIFEST)) \
 		$(if $(INVENTORY),--inventory $(INVENTORY)) --create-latency $(CREATE_LATENCY)
 
 .PHONY: test
@@ -78,7 +84,12 @@ build: $(BIN)/capnt-manager $(BIN)/capnt-ccm ## Build the manager and the cloud 
 .PHONY: $(BIN)/capnt-manager $(BIN)/capnt-ccm
 $(BIN)/capnt-manager $(BIN)/capnt-ccm:
 	@echo "building $(notdir $@)"
-	@go build -tags "$(tags)" -o $@ ./cmd/$(notdir $@)
+	@go build -tags "$(tags)" -ldflags "$(versions)" -o $@ ./cmd/$(notdir $@)
+
+$(BIN)/capnt-manager: versions = -X main.release=$(VERSION)
+
+# To Kubernetes' code this is Kubernetes, extended: of a version of our own it would take its feature gates for unknown.
+$(BIN)/capnt-ccm: versions = $(call kubernetes_flags,+capnt-$(VERSION)) -X $(version)/verflag.programName=capnt-ccm
 
 # Without gRPC's pages for tracing, which are not served, the linker can leave a third of the program out, and the process takes
 # 20 MB less.
@@ -100,7 +111,8 @@ define build
 endef
 
 version := k8s.io/component-base/version
-kubernetes_flags := -X $(version).gitVersion=$(KUBERNETES_VERSION) -X $(version).gitMajor=$(word 1,$(subst ., ,$(KUBERNETES_VERSION:v%=%))) \
+# $(call kubernetes_flags,build metadata)
+kubernetes_flags = -X $(version).gitVersion=$(KUBERNETES_VERSION)$(1) -X $(version).gitMajor=$(word 1,$(subst ., ,$(KUBERNETES_VERSION:v%=%))) \
 	-X $(version).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION:v%=%)))
 
 $(BIN)/etcd: hack/tools/etcd/go.mod

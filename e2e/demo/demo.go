@@ -56,7 +56,9 @@ func Run(ctx context.Context, options Options) (reterr error) {
 	}
 	defer func() { reterr = errors.Join(reterr, d.close()) }()
 	for _, step := range []func(context.Context) error{d.start, d.apply, d.prove, d.keep, d.delete} {
-		if err := step(ctx); err != nil {
+		if err := step(ctx); errors.Is(err, context.Canceled) {
+			return errors.New("interrupted before it was complete")
+		} else if err != nil {
 			return err
 		}
 	}
@@ -139,7 +141,7 @@ func (d *Demo) apply(ctx context.Context) error {
 	started := time.Now()
 	for _, cluster := range d.clusters() {
 		if err := d.stack.WaitComplete(ctx, client.ObjectKeyFromObject(cluster)); err != nil {
-			return errors.Join(err, d.stack.Explain(context.WithoutCancel(ctx), d.Out))
+			return d.explain(ctx, err)
 		}
 		watcher.tree(ctx, client.ObjectKeyFromObject(cluster))
 		d.Out.Done("Cluster %s is Available with all its machines after %s", cluster.Name, time.Since(started).Round(time.Second))
@@ -217,9 +219,17 @@ func (d *Demo) delete(ctx context.Context) error {
 		gone = append(gone, object)
 	}
 	if err := d.stack.Env.WaitForGone(ctx, gone...); err != nil {
-		return errors.Join(err, d.stack.Explain(context.WithoutCancel(ctx), d.Out))
+		return d.explain(ctx, err)
 	}
 	return d.proveGone(ctx)
+}
+
+// explain shows what may have caused a failure, and returns it. An interrupt explains itself.
+func (d *Demo) explain(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return errors.Join(err, d.stack.Explain(context.WithoutCancel(ctx), d.Out))
 }
 
 func (d *Demo) proveGone(ctx context.Context) error {

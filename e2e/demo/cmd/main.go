@@ -23,7 +23,8 @@ func main() {
 	flag.DurationVar(&options.Timeout, "timeout", 10*time.Minute, "Bound on the way to an Available cluster, and on its deletion.")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// SIGHUP comes when the terminal is closed; whatever runs has to be stopped then too.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := demo.Run(ctx, options); err != nil {
 		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
