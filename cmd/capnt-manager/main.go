@@ -28,6 +28,10 @@ func main() {
 	} else if err != nil {
 		fail(err)
 	}
+	if options.showVersion {
+		fmt.Println("capnt-manager", buildVersion())
+		return
+	}
 	if err := options.validate(flags.Args()); err != nil {
 		fail(err)
 	}

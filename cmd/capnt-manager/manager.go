@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -43,14 +42,6 @@ func (o *options) restConfig() (*rest.Config, error) {
 	found.QPS, found.Burst = o.kubeQPS, o.kubeBurst
 	found.UserAgent = "capnt-manager/" + buildVersion()
 	return found, nil
-}
-
-// buildVersion is the version of the module that the binary was built from.
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }
 
 // newScheme knows the kinds that the controllers read and write.
