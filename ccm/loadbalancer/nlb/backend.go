@@ -26,7 +26,8 @@ type VMs interface {
 type Options struct {
 	API nutanix.API
 	// VMs defaults to a nutanix.Cache of the backend's own; sharing one with others saves lists.
-	VMs    VMs
+	VMs VMs
+	// Config gives the configuration of now. Without the section loadBalancer.nlb the backend has and finds nothing.
 	Config func() config.Config
 	Events record.EventRecorder
 }
@@ -145,9 +146,9 @@ func (b *Backend) UpdateNodes(ctx context.Context, service *corev1.Service, node
 
 // Delete removes every piece of an owner: the floating IP, the sessions, and then the address.
 func (b *Backend) Delete(ctx context.Context, owner loadbalancer.Owner) error {
-	cfg, err := b.config()
-	if err != nil {
-		return err
+	cfg := b.options.Config()
+	if cfg.LoadBalancer.NLB == nil {
+		return nil
 	}
 	n, err := b.network(ctx, cfg.LoadBalancer)
 	if err != nil {
@@ -158,9 +159,9 @@ func (b *Backend) Delete(ctx context.Context, owner loadbalancer.Owner) error {
 
 // Status gives the floating IP, or else the virtual IP. found is true while any piece is left.
 func (b *Backend) Status(ctx context.Context, service *corev1.Service) (*corev1.LoadBalancerStatus, bool, error) {
-	cfg, err := b.config()
-	if err != nil {
-		return nil, false, err
+	cfg := b.options.Config()
+	if cfg.LoadBalancer.NLB == nil {
+		return nil, false, nil
 	}
 	n, err := b.network(ctx, cfg.LoadBalancer)
 	if err != nil {
@@ -226,9 +227,9 @@ func (b *Backend) Addresses(ctx context.Context) ([]string, error) {
 }
 
 func (b *Backend) everything(ctx context.Context) (found, string, error) {
-	cfg, err := b.config()
-	if err != nil {
-		return found{}, "", err
+	cfg := b.options.Config()
+	if cfg.LoadBalancer.NLB == nil {
+		return found{}, "", nil
 	}
 	n, err := b.network(ctx, cfg.LoadBalancer)
 	if err != nil {

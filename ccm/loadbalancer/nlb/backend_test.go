@@ -140,3 +140,21 @@ func TestOwnersAndAddressesAreThoseOfTheCluster(t *testing.T) {
 	}
 	assert.Equal(t, 3, w.pieces(), "what belongs to others stays")
 }
+
+// A cluster may have load balancers of type ipam only: what asks all backends must not fail because of this one.
+func TestWithoutItsSectionThereIsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.LoadBalancer.NLB = nil
+	b, service, ctx := w.backend(), newService(1), context.Background()
+	_, found, err := b.Status(ctx, service)
+	require.NoError(t, err)
+	assert.False(t, found)
+	require.NoError(t, b.Delete(ctx, loadbalancer.OwnerOf(cluster, service)))
+	owners, err := b.Owners(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, owners)
+	addresses, err := b.Addresses(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, addresses)
+	assert.Empty(t, w.calls, "nothing is asked of Prism Central")
+}

@@ -68,9 +68,6 @@ func TestWithoutConfigurationNothingIsDone(t *testing.T) {
 	require.NoError(t, w.backend().Preflight(context.Background()))
 	_, err := w.ensure(newService(1))
 	assert.Contains(t, refusalOf(t, err).Message, "loadBalancer.nlb")
-	_, _, err = w.backend().Status(context.Background(), newService(1))
-	require.Error(t, err)
-	require.Error(t, w.backend().Delete(context.Background(), loadbalancer.OwnerOf(cluster, newService(1))))
 	assert.Empty(t, w.calls)
 }
 
