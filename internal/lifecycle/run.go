@@ -229,11 +229,10 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	if err := stored.Record.Verify(stored.File, target.Workspace.Digest, state.Lineage, state.Serial); errors.As(err, &stale) {
 		return outcome{superseded: stale.Error()}
 	}
-	err = workspace.Apply(ctx, stored.File)
-	if adoptErr := p.State.Adopt(context.WithoutCancel(ctx), target); adoptErr != nil {
-		log.FromContext(ctx).Error(adoptErr, "Failed to make the object the owner of its Terraform state")
-	}
-	if err != nil {
+	if err := workspace.Apply(ctx, stored.File); err != nil {
+		if adoptErr := p.adopt(ctx, target); adoptErr != nil {
+			log.FromContext(ctx).Error(adoptErr, "Failed to adopt a Terraform state, the next run tries again")
+		}
 		failed := p.breakDeadLock(ctx, target, workspace, err)
 		failed.record = &stored.Record
 		return failed
@@ -241,8 +240,24 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	return p.agree(ctx, target, workspace, outcome{record: &stored.Record, carriedOut: true, destroyed: target.Deleting()})
 }
 
+// adopt makes the object the owner of its state: one without an owner stays behind at clusterctl move. That of an object
+// which is being deleted is about to be removed.
+func (p *Pipeline) adopt(ctx context.Context, target Target) error {
+	if target.Deleting() {
+		return nil
+	}
+	if err := p.State.Adopt(context.WithoutCancel(ctx), target); err != nil {
+		return fmt.Errorf("making the object the owner of its Terraform state: %w", err)
+	}
+	return nil
+}
+
 // agree completes the outcome of a run after which infrastructure and workspace agree.
 func (p *Pipeline) agree(ctx context.Context, target Target, workspace Workspace, reached outcome) outcome {
+	if err := p.adopt(ctx, target); err != nil {
+		reached.err = err
+		return reached
+	}
 	state, err := workspace.State(ctx)
 	if err != nil {
 		reached.err = err

@@ -187,6 +187,8 @@ var scenarios = map[string]func(w *world){
 	"adopting-fails": func(w *world) {
 		w.fail("adopt", errPrism)
 		w.settle()
+		w.advance(5 * time.Second)
+		w.settle() // only the owner was missing
 	},
 }
 
