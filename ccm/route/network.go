@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/ccm/nutanix"
 )
@@ -114,4 +116,20 @@ func (n network) addresses(vm nutanix.VM) []netip.Addr {
 		learned = append(learned, nic.Learned...)
 	}
 	return slices.Concat(configured, learned)
+}
+
+// match gives the first of a node's own addresses that a virtual machine has in the VPC.
+func (n network) match(own []corev1.NodeAddress, vms []nutanix.VM) (hop netip.Addr, vmUUID string, found bool) {
+	for _, address := range own {
+		ip, err := netip.ParseAddr(address.Address)
+		if err != nil || address.Type != corev1.NodeInternalIP || !ip.Unmap().Is4() {
+			continue
+		}
+		for _, vm := range vms {
+			if slices.Contains(n.addresses(vm), ip.Unmap()) {
+				return ip.Unmap(), vm.UUID, true
+			}
+		}
+	}
+	return netip.Addr{}, "", false
 }

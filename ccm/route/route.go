@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/record"
 	cloudprovider "k8s.io/cloud-provider"
@@ -49,6 +48,8 @@ type Options struct {
 type Routes struct {
 	Options
 	clock clock.PassiveClock
+	// fresh joins look-ups made at the same time and remembers nothing: for a virtual machine that is younger than the Cache's list.
+	fresh Cache
 
 	mutex sync.Mutex
 	known network
@@ -72,7 +73,8 @@ func newRoutes(options Options, now clock.PassiveClock) *Routes {
 	if options.Cache == nil {
 		options.Cache = nutanix.NewCache(options.API, func() time.Duration { return options.Config().Client.CacheTTL.Duration })
 	}
-	return &Routes{Options: options, clock: now, busy: map[netip.Prefix]*sync.Mutex{}}
+	fresh := nutanix.NewCache(options.API, func() time.Duration { return 0 })
+	return &Routes{Options: options, clock: now, fresh: fresh, busy: map[netip.Prefix]*sync.Mutex{}}
 }
 
 // ListRoutes gives the routes of this cluster. One that leads nowhere any more, because its virtual machine is gone or has other
@@ -230,19 +232,13 @@ func (r *Routes) destination(nameHint string, route *cloudprovider.Route) (netip
 
 // hop gives the address of a node in the VPC, the first of the node's own that a virtual machine of the cluster has there.
 func (r *Routes) hop(ctx context.Context, network network, route *cloudprovider.Route) (hop netip.Addr, vmUUID string, err error) {
-	vms, err := r.Cache.VMsOfCategory(ctx, network.categoryUUID)
-	if err != nil {
-		return netip.Addr{}, "", fmt.Errorf("listing the virtual machines of the cluster: %w", err)
-	}
-	for _, address := range route.TargetNodeAddresses {
-		ip, err := netip.ParseAddr(address.Address)
-		if err != nil || address.Type != corev1.NodeInternalIP || !ip.Unmap().Is4() {
-			continue
+	for _, from := range []Cache{r.Cache, r.fresh} {
+		vms, err := from.VMsOfCategory(ctx, network.categoryUUID)
+		if err != nil {
+			return netip.Addr{}, "", fmt.Errorf("listing the virtual machines of the cluster: %w", err)
 		}
-		for _, vm := range vms {
-			if slices.Contains(network.addresses(vm), ip.Unmap()) {
-				return ip.Unmap(), vm.UUID, nil
-			}
+		if hop, vmUUID, found := network.match(route.TargetNodeAddresses, vms); found {
+			return hop, vmUUID, nil
 		}
 	}
 	return netip.Addr{}, "", &problem{ReasonNotInVPC, fmt.Errorf("no route to the pods of node %s: none of its addresses is one of a virtual "+

@@ -37,8 +37,10 @@ const (
 // prism is a Prism Central in memory that fails on script.
 type prism struct {
 	nutanix.API
-	mutex  sync.Mutex
-	vms    []nutanix.VM
+	mutex sync.Mutex
+	vms   []nutanix.VM
+	// young are too new for the shared list.
+	young  []nutanix.VM
 	routes []nutanix.Route
 	made   int
 	calls  map[string]int
@@ -72,13 +74,17 @@ func (p *prism) VM(_ context.Context, uuid string) (nutanix.VM, error) {
 func (p *prism) VMsOfCategory(_ context.Context, uuid string) ([]nutanix.VM, error) {
 	unlock, err := p.locked("VMsOfCategory")
 	defer unlock()
-	var found []nutanix.VM
-	for _, vm := range p.vms {
-		if slices.Contains(vm.CategoryUUIDs, uuid) {
-			found = append(found, vm)
-		}
-	}
-	return found, err
+	return having(p.vms, uuid), err
+}
+
+func (p *prism) ListVMs(_ context.Context, filter nutanix.VMFilter) ([]nutanix.VM, error) {
+	unlock, err := p.locked("ListVMs")
+	defer unlock()
+	return having(slices.Concat(p.vms, p.young), filter.CategoryUUID), err
+}
+
+func having(vms []nutanix.VM, category string) []nutanix.VM {
+	return slices.DeleteFunc(slices.Clone(vms), func(vm nutanix.VM) bool { return !slices.Contains(vm.CategoryUUIDs, category) })
 }
 
 func (p *prism) ListVPCs(_ context.Context, name string) ([]nutanix.VPC, error) {
@@ -237,6 +243,17 @@ func TestARouteIsMadeListedAndDeleted(t *testing.T) {
 	assert.Empty(t, b.prism.routes)
 	require.NoError(t, b.DeleteRoute(ctx, "kubernetes", listed[0]), "again")
 	assert.Equal(t, 1, b.prism.calls["DeleteRoute"])
+}
+
+// TestAMachineYoungerThanTheSharedListIsLookedFor: nothing is wrong with its node, so nothing may be said of it.
+func TestAMachineYoungerThanTheSharedListIsLookedFor(t *testing.T) {
+	b := newBench()
+	b.prism.young = []nutanix.VM{vm("0a1b2c3d-0000-4000-8000-000000000003", "10.0.0.3")}
+	require.NoError(t, b.CreateRoute(context.Background(), "", "uid", wanted("worker-3", "10.244.3.0/24", "10.0.0.3")))
+	require.Len(t, b.prism.routes, 1)
+	assert.Equal(t, "10.0.0.3", b.prism.routes[0].NextHop.String())
+	assert.Empty(t, b.event())
+	assert.Equal(t, 1, b.prism.calls["ListVMs"])
 }
 
 func TestRoutesOfOthersAreNeitherListedNorDeleted(t *testing.T) {
