@@ -2,6 +2,7 @@ package ccm
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"sync"
 	"time"
@@ -57,19 +58,26 @@ func (r *reach) hear(err error) {
 }
 
 var explanations = map[string]string{
-	ReasonUnreachable:        "Prism Central does not answer: nodes and load balancers stay as they are until it does",
+	ReasonUnreachable: "Prism Central does not answer: nodes and load balancers stay as they are until it does",
+	ReasonCertificateRefused: "The certificate of Prism Central is not believed, and nothing is sent: put the certificate of its authority " +
+		"where prismCentral.additionalTrustBundle says",
 	ReasonCredentialsRefused: "Prism Central refuses the credentials: correct the Secret that prismCentral.credentialRef names",
 	ReasonAccessUnusable:     "Credentials or certificates for Prism Central cannot be read",
 }
 
 // verdict gives what the end of a request says about Prism Central; "": nothing.
 func verdict(err error) string {
-	var unusable *access.Error
+	var (
+		unusable  *access.Error
+		untrusted *tls.CertificateVerificationError
+	)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return ""
 	case errors.As(err, &unusable):
 		return ReasonAccessUnusable
+	case errors.As(err, &untrusted):
+		return ReasonCertificateRefused
 	case nutanix.Is(err, nutanix.Unauthorized):
 		return ReasonCredentialsRefused
 	case nutanix.Is(err, nutanix.Unavailable):

@@ -2,6 +2,8 @@ package ccm
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"testing"
@@ -27,6 +29,7 @@ func TestEveryChangeOfPrismCentralIsToldOnce(t *testing.T) {
 	var (
 		silent    = of(nutanix.Unavailable, context.DeadlineExceeded)
 		refused   = of(nutanix.Unauthorized, nil)
+		untrusted = of(nutanix.Unavailable, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}})
 		missing   = of(nutanix.Unavailable, &access.Error{Err: errors.New("there is no Secret")})
 		misshapen = of(nutanix.Unavailable, &access.Error{Err: errors.New("there is no password")})
 		canceled  = of(nutanix.Unavailable, context.Canceled)
@@ -40,6 +43,7 @@ func TestEveryChangeOfPrismCentralIsToldOnce(t *testing.T) {
 		"it stops and comes back":   {[]error{nil, silent, silent, silent, nil}, []string{ReasonAnswers, ReasonUnreachable, ReasonAnswers}},
 		"it never answered":         {[]error{silent, silent, silent}, []string{ReasonUnreachable}},
 		"it refuses at once":        {[]error{refused, refused}, []string{ReasonCredentialsRefused}},
+		"its certificate changes":   {[]error{nil, untrusted, untrusted, nil}, []string{ReasonAnswers, ReasonCertificateRefused, ReasonAnswers}},
 		"one mistake after another": {[]error{missing, missing, misshapen, refused, nil}, []string{ReasonAccessUnusable, ReasonAccessUnusable, ReasonCredentialsRefused, ReasonAnswers}},
 		"a refusal is an answer":    {[]error{of(nutanix.NotFound, nil), of(nutanix.Forbidden, nil)}, []string{ReasonAnswers}},
 		"whoever gave up":           {[]error{canceled, canceled, canceled}, nil},

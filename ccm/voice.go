@@ -24,6 +24,8 @@ const (
 	ReasonAnswers = "PrismCentralAnswers"
 	// ReasonUnreachable: Prism Central does not answer.
 	ReasonUnreachable = "PrismCentralUnreachable"
+	// ReasonCertificateRefused: the certificate of whoever answers as Prism Central is of no trusted authority, or of another host.
+	ReasonCertificateRefused = "CertificateRefused"
 	// ReasonCredentialsRefused: Prism Central does not accept the credentials.
 	ReasonCredentialsRefused = "CredentialsRefused"
 	// ReasonAccessUnusable: credentials or certificates cannot be read.

@@ -13,7 +13,7 @@ func TestEveryReasonIsDocumented(t *testing.T) {
 	require.NoError(t, err)
 	for _, reason := range []string{
 		ReasonConfigurationChanged, ReasonConfigurationRefused, ReasonRestartNeeded,
-		ReasonAnswers, ReasonUnreachable, ReasonCredentialsRefused, ReasonAccessUnusable,
+		ReasonAnswers, ReasonUnreachable, ReasonCertificateRefused, ReasonCredentialsRefused, ReasonAccessUnusable,
 		ReasonLoadBalancersPossible, ReasonLoadBalancersImpossible,
 	} {
 		assert.Contains(t, string(page), "`"+reason+"`")
