@@ -62,6 +62,9 @@ const (
 	// StateLockBrokenReason: a lock that a dead run of this provider had left was removed.
 	StateLockBrokenReason = "StateLockBroken"
 
+	// StateDiscardedReason: a state that an earlier run could not write was overtaken by another one, and is given up.
+	StateDiscardedReason = "StateDiscarded"
+
 	// BackendConfigNotFoundReason: the Secret in spec.terraform.backend.configSecretRef does not exist.
 	BackendConfigNotFoundReason = "BackendConfigNotFound"
 

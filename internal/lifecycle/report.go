@@ -27,6 +27,10 @@ func report(outcomes []outcome) []Happening {
 	var happenings []Happening
 	for i := range outcomes {
 		o := &outcomes[i]
+		if o.discarded != "" {
+			happenings = append(happenings, Happening{Type: corev1.EventTypeWarning, Action: "Plan", Reason: infrav1.StateDiscardedReason,
+				Message: "Gave up the state of an earlier apply, because another one was written since: " + o.discarded})
+		}
 		if o.unlocked != "" {
 			happenings = append(happenings, Happening{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
 				Message: "Broke the state lock that a dead run of this manager had left: " + o.unlocked})

@@ -86,17 +86,25 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 }
 
 // writeState writes the state that an earlier apply of this process could not write, because its backend was away. Should
-// this process end before the backend comes back, what was made is found again by its identity.
+// this process end before the backend comes back, or somebody write another state first, what was made is found again by its
+// identity.
 func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Workspace) error {
 	var unwritten []byte
 	p.targets.with(target.Key(), func(m *memory) { unwritten = m.unwritten })
 	if unwritten == nil {
 		return nil
 	}
-	if err := workspace.Push(ctx, unwritten); err != nil {
+	err := workspace.Push(ctx, unwritten)
+	refused := terraform.Refused(err)
+	if err != nil && !refused {
 		return fmt.Errorf("writing the state of an earlier apply: %w", err)
 	}
-	p.targets.with(target.Key(), func(m *memory) { m.unwritten = nil })
+	p.targets.with(target.Key(), func(m *memory) {
+		m.unwritten = nil
+		if refused {
+			m.unreported = append(m.unreported, outcome{discarded: err.Error()})
+		}
+	})
 	return nil
 }
 

@@ -83,6 +83,19 @@ var scenarios = map[string]func(w *world){
 		w.advance(10 * time.Second)
 		w.settle() // it is back
 	},
+	"state-that-was-overtaken": func(w *world) {
+		w.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
+		w.fail("push", &terraform.Error{Verb: "state push", Class: terraform.Invalid, Message: "cannot import state with serial 3 over newer state with serial 5"})
+		w.settle()
+		w.identify = func(known string) (string, error) { // it was made, and the newer state does not know
+			if known == "" {
+				return "vm-1", nil
+			}
+			return "", nil
+		}
+		w.advance(5 * time.Second)
+		w.settle()
+	},
 	"tainted-but-shared": func(w *world) {
 		w.target.Forget = []string{renderer.CategoryKeyAddress}
 		w.hold(machineAddress, "vm-1", false)

@@ -39,6 +39,8 @@ type outcome struct {
 	carriedOut bool
 	// unlocked is the lock of a dead run of ours that this run broke.
 	unlocked string
+	// discarded says why the state of an earlier apply was given up.
+	discarded string
 }
 
 // memory is what the pipeline remembers of a target between reconciles. All of it can be found out again by planning once

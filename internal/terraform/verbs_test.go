@@ -2,6 +2,7 @@ package terraform
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -84,6 +85,34 @@ resource "terraform_data" "failing" {
 		err = run.Push(t.Context(), older)
 		require.ErrorContains(t, err, "serial", "an older state never replaces a newer one")
 		assert.Equal(t, Invalid, ClassOf(err))
+	})
+}
+
+// What is refused once is refused for ever; what fails otherwise is worth another try.
+func TestRefused(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		server := newStateServer(t)
+		run := open(t, terraform, RunOptions{Files: workspace(server.backend(), oneResource("one"))})
+		apply(t, run)
+		kept := server.stored()
+		for name, change := range map[string]func(state map[string]any){
+			"an older one":            func(state map[string]any) { state["serial"] = 0 },
+			"another of the same age": func(state map[string]any) { state["outputs"] = map[string]any{} },
+			"one of another lineage":  func(state map[string]any) { state["lineage"] = "another" },
+		} {
+			var state map[string]any
+			require.NoError(t, json.Unmarshal(kept, &state))
+			change(state)
+			content, err := json.Marshal(state)
+			require.NoError(t, err)
+			err = run.Push(t.Context(), content)
+			require.Error(t, err, name)
+			assert.True(t, Refused(fmt.Errorf("wrapped: %w", err)), "%s: %v", name, err)
+		}
+		assert.Equal(t, kept, server.stored())
+		assert.False(t, Refused(run.Push(t.Context(), []byte("no state"))))
+		assert.False(t, Refused(&Error{Verb: "apply", Message: "cannot import state with serial 1"}))
+		assert.False(t, Refused(nil))
 	})
 }
 
