@@ -20,13 +20,11 @@ const (
 	// oneOfMany is a list that says itself that there is more, and no more comes.
 	oneOfMany = `{"metadata":{"totalAvailableResults":7,"$objectType":"common.v1.response.ApiResponseMetadata"},` +
 		`"$objectType":"vmm.v4.ahv.config.ListVmsApiResponse"}`
-	// monitorPeriods is how often the manager looks after Nodes that are not ready while a fault lasts. At the default
-	// period of 5 s that is five minutes; scenarios look every 200 ms.
-	monitorPeriods = 60
 )
 
 // TestWrongAnswersLoseNoNode: two Nodes are not ready. One machine exists, one was deleted. While answers are wrong, neither
-// Node is lost; as soon as they are right, the one of the deleted machine goes: it was asked for all the time.
+// Node is lost; as soon as they are right, the one of the deleted machine goes: it was asked for all the time. See
+// TestFiveMinutesOf404LoseNoNode for how it is with the periods that are deployed.
 func TestWrongAnswersLoseNoNode(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, contentType, body string) world.Rule {
@@ -43,33 +41,30 @@ func TestWrongAnswersLoseNoNode(t *testing.T) {
 			return world.Verdict{Status: http.StatusServiceUnavailable, ContentType: "text/plain", Body: "upstream is down"}
 		}
 	}
-	cases := map[string]struct {
-		rule    world.Rule
-		periods int
-	}{
-		"a proxy's 404 page, for five minutes of monitoring": {answer(http.StatusNotFound, "text/html", page404), monitorPeriods},
-		"a 404 without a body":                               {answer(http.StatusNotFound, "", ""), 10},
-		"a gateway's 404 in JSON":                            {answer(http.StatusNotFound, "application/json", `{"message":"no Route matched with those values"}`), 10},
-		"a login page":                                       {answer(http.StatusOK, "text/html", loginPage), 10},
-		"an empty object":                                    {answer(http.StatusOK, "application/json", `{}`), 10},
-		"no answer":                                          {answer(http.StatusServiceUnavailable, "text/plain", "upstream is down"), 10},
-		"too many requests":                                  {answer(http.StatusTooManyRequests, "application/json", `{}`), 10},
-		"credentials refused":                                {answer(http.StatusUnauthorized, "application/json", `{}`), 10},
-		"half answers":                                       {func(*http.Request) world.Verdict { return world.Verdict{Half: true} }, 10},
-		"empty lists":                                        {lists(noVMs), 10},
-		"lists that lack what they count":                    {lists(oneOfMany), 10},
+	cases := map[string]world.Rule{
+		"a proxy's 404 page":              answer(http.StatusNotFound, "text/html", page404),
+		"a 404 without a body":            answer(http.StatusNotFound, "", ""),
+		"a gateway's 404 in JSON":         answer(http.StatusNotFound, "application/json", `{"message":"no Route matched with those values"}`),
+		"a login page":                    answer(http.StatusOK, "text/html", loginPage),
+		"an empty object":                 answer(http.StatusOK, "application/json", `{}`),
+		"no answer":                       answer(http.StatusServiceUnavailable, "text/plain", "upstream is down"),
+		"too many requests":               answer(http.StatusTooManyRequests, "application/json", `{}`),
+		"credentials refused":             answer(http.StatusUnauthorized, "application/json", `{}`),
+		"half answers":                    func(*http.Request) world.Verdict { return world.Verdict{Half: true} },
+		"empty lists":                     lists(noVMs),
+		"lists that lack what they count": lists(oneOfMany),
 	}
-	for name, test := range cases {
+	for name, rule := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := world.New(t, site, world.Options{})
 			gone, _ := w.Join("gone"), w.Join("there")
-			w.Proxy.Judge(test.rule)
+			w.Proxy.Judge(rule)
 			require.NoError(t, w.Prism.DeleteVM(gone.UUID))
 			w.SetReady("gone", false)
 			w.SetReady("there", false)
 			asked := w.Proxy.Seen()
-			w.NodesStay(test.periods, "gone", "there")
+			w.NodesStay(10, "gone", "there")
 			require.Greater(t, w.Proxy.Seen(), asked, "the manager asked meanwhile")
 
 			w.Proxy.Judge(nil)

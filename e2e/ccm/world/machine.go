@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -113,22 +114,42 @@ func NodeOf(vm Machine) *corev1.Node {
 // AddNIC adds an interface to a virtual machine.
 func (w *World) AddNIC(vm Machine, subnet string) Machine {
 	w.t.Helper()
+	w.editNICs(vm, func(nics []any) []any { return append(nics, w.nics([]string{subnet})...) })
+	return w.machineUntil(vm, "to have the interface", func(changed Machine) bool {
+		return len(changed.NICs) == len(vm.NICs)+1 && len(changed.NICs[len(vm.NICs)].IPs) > 0
+	})
+}
+
+// Readdress gives the first interface of a virtual machine another address.
+func (w *World) Readdress(vm Machine, address string) {
+	w.t.Helper()
+	w.editNICs(vm, func(nics []any) []any {
+		nics[0].(map[string]any)["ip_endpoint_list"] = []any{map[string]any{"ip": address, "type": "ASSIGNED"}}
+		return nics
+	})
+	w.machineUntil(vm, "to have the address "+address, func(changed Machine) bool { return slices.Equal(changed.NICs[0].IPs, []string{address}) })
+}
+
+func (w *World) editNICs(vm Machine, change func([]any) []any) {
+	w.t.Helper()
 	path := "/api/nutanix/v3/vms/" + vm.UUID
 	var body map[string]any
 	require.NoError(w.t, json.Unmarshal(w.call(http.MethodGet, path, nil), &body))
 	delete(body, "status")
 	resources := body["spec"].(map[string]any)["resources"].(map[string]any)
-	resources["nic_list"] = append(resources["nic_list"].([]any), w.nics([]string{subnet})...)
+	resources["nic_list"] = change(resources["nic_list"].([]any))
 	w.call(http.MethodPut, path, body)
-	var changed Machine
-	w.Until("the interface", func() string {
-		changed = w.Machine(vm.UUID)
-		if len(changed.NICs) == len(vm.NICs)+1 && len(changed.NICs[len(vm.NICs)].IPs) > 0 {
+}
+
+func (w *World) machineUntil(vm Machine, what string, holds func(Machine) bool) (now Machine) {
+	w.t.Helper()
+	w.Until("virtual machine "+vm.Name+" "+what, func() string {
+		if now = w.Machine(vm.UUID); holds(now) {
 			return ""
 		}
-		return "it is not there"
+		return fmt.Sprintf("its interfaces are %+v", now.NICs)
 	})
-	return changed
+	return now
 }
 
 // Machine gives a virtual machine that exists as it is now.

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -53,25 +54,15 @@ type Proxy struct {
 	server   *http.Server
 	listener net.Listener
 
-	mu   sync.Mutex
-	rule Rule
-	seen int
+	mu          sync.Mutex
+	rule        Rule
+	seen        int
+	certificate *tls.Certificate
+	connections map[net.Conn]bool
 }
 
 // NewProxy starts a proxy before the URL, whose certificate is signed by bundle. The caller must Close it.
 func NewProxy(target string, bundle []byte) (*Proxy, error) {
-	authority, err := pki.NewAuthority("proxy")
-	if err != nil {
-		return nil, err
-	}
-	pair, err := authority.Issue(pki.Request{CommonName: "proxy", IPs: []net.IP{net.ParseIP(host)}})
-	if err != nil {
-		return nil, err
-	}
-	certificate, err := pair.TLS()
-	if err != nil {
-		return nil, err
-	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(bundle) {
 		return nil, fmt.Errorf("starting a proxy before %s: no certificates in the bundle", target)
@@ -81,15 +72,59 @@ func NewProxy(target string, bundle []byte) (*Proxy, error) {
 		return nil, fmt.Errorf("starting a proxy before %s: %w", target, err)
 	}
 	p := &Proxy{
-		TrustBundle: authority.PEM, target: target, listener: listener,
+		target: target, listener: listener, connections: map[net.Conn]bool{},
 		upstream: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 64},
 	}
+	if err := p.Renew(); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	p.server = &http.Server{
-		Handler: http.HandlerFunc(p.serve), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: startTimeout,
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+		Handler: http.HandlerFunc(p.serve), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: startTimeout, ConnState: p.notice,
+		TLSConfig: &tls.Config{GetCertificate: p.present, MinVersion: tls.VersionTLS12},
 	}
 	go func() { _ = p.server.ServeTLS(listener, "", "") }()
 	return p, nil
+}
+
+// Renew gives the proxy a certificate of an authority that nobody knows yet, but for TrustBundle, and ends all connections.
+func (p *Proxy) Renew() error {
+	authority, err := pki.NewAuthority("proxy")
+	if err != nil {
+		return err
+	}
+	pair, err := authority.Issue(pki.Request{CommonName: "proxy", IPs: []net.IP{net.ParseIP(host)}})
+	if err != nil {
+		return err
+	}
+	certificate, err := pair.TLS()
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.TrustBundle, p.certificate = authority.PEM, &certificate
+	for connection := range p.connections {
+		_ = connection.Close()
+	}
+	return nil
+}
+
+func (p *Proxy) present(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.certificate, nil
+}
+
+// notice keeps the list of connections.
+func (p *Proxy) notice(connection net.Conn, state http.ConnState) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		p.connections[connection] = true
+	case http.StateClosed:
+		delete(p.connections, connection)
+	}
 }
 
 // Address gives host and port.

@@ -16,6 +16,9 @@ import (
 // credentials is the Secret with the user of Prism Central.
 const credentials = "nutanix-creds"
 
+// TrustBundle is the ConfigMap with certificates; see World.Trust.
+const TrustBundle = "user-ca-bundle"
+
 // Names in the inventory.
 const (
 	VPC            = "vpc"

@@ -25,10 +25,11 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// Credentials of Prism Central. The password is searched for in everything that the manager writes.
+// Credentials of Prism Central. Password and key are searched for in everything that the manager writes.
 const (
 	username = "ccm"
 	password = "a-password-that-must-not-leak"
+	apiKey   = "a-key-that-must-not-leak"
 )
 
 const (
@@ -126,7 +127,7 @@ func New(t testing.TB, site *Site, options Options) *World {
 func (w *World) startPrism(latency prismsim.Latencies) {
 	inventory, err := prismsim.ParseInventory(w.site.Inventory)
 	require.NoError(w.t, err)
-	w.Prism, err = prismsim.New(prismsim.Options{Inventory: inventory, Username: username, Password: password, Latency: latency})
+	w.Prism, err = prismsim.New(prismsim.Options{Inventory: inventory, Username: username, Password: password, APIKey: apiKey, Latency: latency})
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.Prism.Start(context.Background()))
 	w.Proxy, err = NewProxy(w.Prism.URL(), w.Prism.CABundle())
@@ -140,21 +141,42 @@ func (w *World) install(cluster string) {
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.site.Deployment.Apply(ctx, w.Kube))
 	w.Credentials(username, password)
+	w.Trust(w.Proxy.TrustBundle)
 	w.Config = w.configuration(cluster)
 }
 
 // Credentials puts a user into the Secret that the manager reads.
 func (w *World) Credentials(user, secret string) {
 	w.t.Helper()
-	raw, err := json.Marshal([]any{map[string]any{
-		"type": "basic_auth",
-		"data": map[string]any{"prismCentral": map[string]string{"username": user, "password": secret}},
-	}})
+	w.writeCredentials("basic_auth", map[string]string{"username": user, "password": secret})
+}
+
+// UseAPIKey puts the key of a service account into the Secret instead.
+func (w *World) UseAPIKey() {
+	w.t.Helper()
+	w.writeCredentials("api_key", map[string]string{"apiKey": apiKey})
+}
+
+func (w *World) writeCredentials(kind string, data map[string]string) {
+	w.t.Helper()
+	raw, err := json.Marshal([]any{map[string]any{"type": kind, "data": map[string]any{"prismCentral": data}}})
 	require.NoError(w.t, err)
 	secrets := w.Kube.CoreV1().Secrets(w.site.Deployment.Namespace)
 	object := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: credentials}, Data: map[string][]byte{"credentials": raw}}
 	if _, err = secrets.Create(w.ctx(), object, metav1.CreateOptions{}); err != nil {
 		_, err = secrets.Update(w.ctx(), object, metav1.UpdateOptions{})
+	}
+	require.NoError(w.t, err)
+}
+
+// Trust puts certificates into the ConfigMap that the roles let the manager read.
+func (w *World) Trust(bundle []byte) {
+	w.t.Helper()
+	configMaps := w.Kube.CoreV1().ConfigMaps(w.site.Deployment.Namespace)
+	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: TrustBundle}, Data: map[string]string{"ca.crt": string(bundle)}}
+	_, err := configMaps.Create(w.ctx(), object, metav1.CreateOptions{})
+	if err != nil {
+		_, err = configMaps.Update(w.ctx(), object, metav1.UpdateOptions{})
 	}
 	require.NoError(w.t, err)
 }
@@ -238,7 +260,7 @@ func (w *World) tail() string {
 	return "the manager's last words:\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// noSecrets fails the test when the password was written to the log or an Event, or when the manager lacked a right.
+// noSecrets fails the test when a secret was written to the log or an Event, or when the manager lacked a right.
 func (w *World) noSecrets() {
 	events, err := w.Kube.CoreV1().Events("").List(context.Background(), metav1.ListOptions{})
 	require.NoError(w.t, err)
@@ -247,9 +269,9 @@ func (w *World) noSecrets() {
 	written := w.Manager.Log() + string(raw)
 	// The roles that are deployed allow everything that is needed.
 	require.NotContains(w.t, strings.ToLower(w.Manager.Log()), "is forbidden")
-	for _, secret := range []string{password, base64.StdEncoding.EncodeToString([]byte(username + ":" + password))} {
+	for _, secret := range []string{password, apiKey, base64.StdEncoding.EncodeToString([]byte(username + ":" + password))} {
 		if strings.Contains(written, secret) { // the assertions of testify would print it all
-			require.FailNow(w.t, "the password is in the log or in an Event")
+			require.FailNow(w.t, "the password or the key is in the log or in an Event")
 		}
 	}
 }
