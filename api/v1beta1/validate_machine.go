@@ -1,6 +1,10 @@
 package v1beta1
 
-import "k8s.io/apimachinery/pkg/util/validation/field"
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
 
 // Validate checks the machine as far as it can be checked without asking Prism Central.
 func (m *NutanixMachine) Validate() field.ErrorList {
@@ -11,5 +15,16 @@ func (m *NutanixMachine) Validate() field.ErrorList {
 func (t *NutanixMachineTemplate) Validate() field.ErrorList {
 	path := field.NewPath("spec", "template")
 	errs := t.Spec.Template.ObjectMeta.Validate(path.Child("metadata"))
+	errs = append(errs, validateNoVM(path.Child("spec", "providerID"), t.Spec.Template.Spec.ProviderID)...)
 	return append(errs, t.Spec.Template.Spec.Validate(path.Child("spec"))...)
+}
+
+// validateNoVM checks that a provider ID is a placeholder at most: every machine of a template that names a VM would take
+// that one over, and destroy it in the end.
+func validateNoVM(path *field.Path, providerID string) field.ErrorList {
+	uuid := providerID[strings.LastIndex(providerID, "/")+1:]
+	if uuid == PlaceholderUUID || !uuidPattern.MatchString(uuid) {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, providerID, "names a VM, which every machine of this template would take over: leave it out")}
 }

@@ -52,6 +52,24 @@ func TestValidateMachine(t *testing.T) {
 	}
 }
 
+// A template must not name a VM: each of its machines would take that VM over, and destroy it.
+func TestValidateMachineTemplateProviderID(t *testing.T) {
+	for providerID, want := range map[string][]string{
+		"":                                     nil,
+		"nutanix://my-cluster-m1":              nil,
+		"nutanix://" + infrav1.PlaceholderUUID: nil,
+		"nutanix://" + vmUUID:                  {"spec.template.spec.providerID:leave it out"},
+		"NUTANIX://" + strings.ToUpper(vmUUID): {"spec.template.spec.providerID:leave it out"},
+	} {
+		t.Run(providerID, func(t *testing.T) {
+			template := &infrav1.NutanixMachineTemplate{}
+			template.Spec.Template.Spec = machine().Spec
+			template.Spec.Template.Spec.ProviderID = providerID
+			assertErrors(t, want, template.Validate())
+		})
+	}
+}
+
 func manySubnets(count int) []infrav1.NutanixResourceIdentifier {
 	subnets := make([]infrav1.NutanixResourceIdentifier, count)
 	for i := range subnets {

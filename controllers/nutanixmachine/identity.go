@@ -28,9 +28,18 @@ func mark(machine *infrav1.NutanixMachine) string {
 
 // marked reports whether a description carries the key of this object.
 func marked(description string, machine *infrav1.NutanixMachine) bool {
+	key := keyIn(description)
+	return key != "" && key == provisioning.WorkspaceKey(machine)
+}
+
+// keyIn is the key of the object whose mark a description is, or empty.
+func keyIn(description string) string {
 	rest, ok := strings.CutPrefix(description, markPrefix)
+	if !ok {
+		return ""
+	}
 	key, _, _ := strings.Cut(rest, ",")
-	return ok && key != "" && key == provisioning.WorkspaceKey(machine)
+	return key
 }
 
 // identity answers, during a run, which virtual machine an object is.
@@ -57,7 +66,7 @@ func (i identity) identify(ctx context.Context, known string) (string, error) {
 		var notFound *prism.NotFoundError
 		switch {
 		case err == nil && named == published:
-			return named, nil
+			return named, i.requireUnclaimed(*vm)
 		case err == nil:
 			return named, i.requireUsable(*vm)
 		case !errors.As(err, &notFound):
@@ -105,6 +114,15 @@ func (i identity) findByName(ctx context.Context) (string, error) {
 			"a virtual machine named %s that is not ours exists in Prism Central (%s): rename or delete it, or delete the Machine to get one of another name", i.name, uuids(machines))}
 	}
 	return ours[0].UUID, i.requireUsable(ours[0])
+}
+
+// requireUnclaimed refuses to take over what carries the mark of another object, which would lose it.
+func (i identity) requireUnclaimed(vm prism.VM) error {
+	if keyIn(vm.Description) == "" || marked(vm.Description, i.machine) {
+		return nil
+	}
+	return &lifecycle.ConflictError{Message: fmt.Sprintf(
+		"virtual machine %s (%s), which spec.providerID names, belongs to another object (its description is %q): delete this Machine to get one of its own", vm.Name, vm.UUID, vm.Description)}
 }
 
 // requireUsable keeps a half-made machine of ours out of the state of a living object, which could only replace it.

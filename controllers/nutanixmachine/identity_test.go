@@ -47,6 +47,8 @@ func TestIdentify(t *testing.T) {
 		return controllertest.VM{UUID: uuid, Name: "m", Description: mark(marks), State: state}
 	}
 	strange := controllertest.VM{UUID: vm2, Name: "m", Description: "somebody's"}
+	other := &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "m2", Annotations: map[string]string{infrav1.WorkspaceKeyAnnotation: "key-2"}}}
+	another := controllertest.VM{UUID: vm1, Name: "m2", Description: mark(other)}
 	tests := map[string]struct {
 		vms                        []controllertest.VM
 		providerID, vmUUID, known  string
@@ -72,6 +74,9 @@ func TestIdentify(t *testing.T) {
 		"journalled, and gone":                           {vmUUID: vm1},
 		"journalled, gone, and another":                  {vms: []controllertest.VM{ours(vm2, "")}, vmUUID: vm1, id: vm2},
 		"taken over":                                     {vms: []controllertest.VM{{UUID: vm1, Name: "another-name"}}, providerID: "nutanix://" + vm1, id: vm1},
+		"taken over, marked as ours":                     {vms: []controllertest.VM{ours(vm1, "")}, providerID: "nutanix://" + vm1, id: vm1},
+		"taken over from another object":                 {vms: []controllertest.VM{another}, providerID: "nutanix://" + vm1, conflict: true, err: "NutanixMachine ns/m2"},
+		"taken over from another object, and going":      {vms: []controllertest.VM{another}, providerID: "nutanix://" + vm1, deleting: true, conflict: true, err: vm1},
 		"taken over, and gone":                           {providerID: "nutanix://" + vm1, lost: true, err: vm1},
 		"taken over, gone, journalled as another":        {vms: []controllertest.VM{ours(vm2, "")}, providerID: "nutanix://" + vm1, vmUUID: vm2, lost: true, err: vm1},
 		"a placeholder is nobody":                        {providerID: "nutanix://my-machine"},

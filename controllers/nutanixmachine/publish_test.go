@@ -106,6 +106,20 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
+// Two objects must not have one machine: the second would destroy it under the first.
+func TestMachineOfAnotherObjectIsNotTakenOver(t *testing.T) {
+	w := newWorld(t)
+	w.Prism.Put(controllertest.VM{UUID: vm1, Name: "m", Description: mark(marks), Addresses: []string{"10.0.0.9"}})
+	w.NutanixMachine.Spec.ProviderID = "nutanix://" + vm1
+	w.CreateMachine(w.Bed)
+	w.settle()
+	w.requireFalse(infrav1.AppliedCondition, infrav1.VMNameConflictReason)
+	assert.NotContains(t, w.Terraform.Runs(), "apply")
+	w.delete()
+	assert.True(t, w.Gone(w.NutanixMachine))
+	assert.Len(t, w.Prism.VMs(), 1)
+}
+
 // What Prism Central made before Terraform wrote it down is destroyed too.
 func TestUnknownMachineIsDestroyed(t *testing.T) {
 	w := newWorld(t)
