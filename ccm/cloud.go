@@ -12,6 +12,7 @@ import (
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/ccm/instance"
 	"github.com/capnt/capnt/ccm/loadbalancer"
+	"github.com/capnt/capnt/ccm/loadbalancer/ipam"
 	"github.com/capnt/capnt/ccm/loadbalancer/nlb"
 )
 
@@ -31,7 +32,9 @@ type Cloud struct {
 	instances *instance.Instances
 	balancer  *loadbalancer.Balancer
 	nlb       *nlb.Backend
+	ipam      *ipam.Backend
 	routes    cloudprovider.Routes
+	published published
 	stop      <-chan struct{}
 }
 
@@ -83,6 +86,7 @@ func (c *Cloud) SetInformers(factory informers.SharedInformerFactory) {
 	if err := keepLean(factory); err != nil {
 		klog.FromContext(c.context()).Error(err, "More memory is used than needed")
 	}
+	c.published.watch(factory)
 	if c.balancer != nil {
 		go c.balancer.Run(c.context(), factory)
 	}

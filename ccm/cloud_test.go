@@ -1,6 +1,8 @@
 package ccm
 
 import (
+	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,14 +10,18 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/record"
 	cloudprovider "k8s.io/cloud-provider"
 	"k8s.io/controller-manager/pkg/clientbuilder"
 
 	"github.com/capnt/capnt/ccm/config"
+	"github.com/capnt/capnt/ccm/nutanix"
 )
 
 // builder gives one fake client to all.
@@ -80,6 +86,58 @@ func TestWhoeverWaitedForItsTurnStartsWithTheConfigurationOfNow(t *testing.T) {
 	cloud.Initialize(builder{client: fake.NewClientset()}, t.Context().Done())
 	assert.True(t, second(cloud.LoadBalancer()))
 }
+
+// TestNodesAreInitialisedWhateverIsWrongWithLoadBalancers: what nodes must not have is known all the same.
+func TestNodesAreInitialisedWhateverIsWrongWithLoadBalancers(t *testing.T) {
+	const ipam, nlb = `"ipam": {"subnet": {"type": "name", "name": "vlan"}}`, `"nlb": {"vpc": {"type": "name", "name": "v"}, "subnet": {"type": "name", "name": "s"}}`
+	announced := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default"}}
+	announced.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "10.0.0.7"}, {Hostname: "example.com"}}
+	for name, sections := range map[string]string{"none": "", "ipam": ipam, "nlb": nlb, "both": ipam + "," + nlb} {
+		t.Run(name, func(t *testing.T) {
+			parsed, err := config.Parse([]byte(`{` + prism + `, "clusterName": "c", "loadBalancer": {` + sections + `}}`))
+			require.NoError(t, err)
+			client := fake.NewClientset(announced)
+			cloud := New(config.Fixed(parsed), Self{})
+			cloud.stop = t.Context().Done()
+			cloud.wire(client, record.NewFakeRecorder(10), empty{})
+			factory := informers.NewSharedInformerFactory(client, 0)
+			cloud.SetInformers(factory)
+			factory.Start(t.Context().Done())
+
+			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-1"}}
+			node.Status.NodeInfo.SystemUUID = workerUUID
+			metadata, err := cloud.instances.InstanceMetadata(t.Context(), node)
+			require.NoError(t, err)
+			require.Len(t, metadata.NodeAddresses, 2)
+			assert.Equal(t, "10.0.0.10", metadata.NodeAddresses[0].Address)
+		})
+	}
+}
+
+const workerUUID = "cccccccc-0000-4000-8000-000000000001"
+
+// empty is a Prism Central with one virtual machine and no network.
+type empty struct{ nutanix.API }
+
+func (empty) worker() nutanix.VM {
+	return nutanix.VM{UUID: workerUUID, Name: "worker-1", BIOSUUID: workerUUID, PrismElementUUID: "pe", NICs: []nutanix.NIC{{
+		Primary: netip.MustParseAddr("10.0.0.10"), Learned: []netip.Addr{netip.MustParseAddr("10.0.0.7")},
+	}}}
+}
+
+func (e empty) VM(context.Context, string) (nutanix.VM, error) { return e.worker(), nil }
+
+func (e empty) ListVMs(context.Context, nutanix.VMFilter) ([]nutanix.VM, error) {
+	return []nutanix.VM{e.worker()}, nil
+}
+
+func (empty) ListPrismElements(context.Context) ([]nutanix.PrismElement, error) {
+	return []nutanix.PrismElement{{UUID: "pe", Name: "pe"}, {UUID: "pc", Name: "pc", IsPrismCentral: true}}, nil
+}
+func (empty) ListHosts(context.Context) ([]nutanix.Host, error)                  { return nil, nil }
+func (empty) ListCategories(context.Context, string) ([]nutanix.Category, error) { return nil, nil }
+func (empty) ListVPCs(context.Context, string) ([]nutanix.VPC, error)            { return nil, nil }
+func (empty) ListSubnets(context.Context, string) ([]nutanix.Subnet, error)      { return nil, nil }
 
 func second[T any](_ T, offered bool) bool { return offered }
 

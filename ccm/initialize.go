@@ -2,6 +2,7 @@ package ccm
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -56,10 +57,10 @@ func (c *Cloud) wire(client kubernetes.Interface, events record.EventRecorder, a
 	var balancerAddresses func(context.Context) ([]string, error)
 	if balancers := now().LoadBalancer; balancers.Offered() {
 		c.nlb = nlb.New(nlb.Options{API: api, VMs: lists, Config: now, Events: events})
+		c.ipam = ipam.New(ipam.Options{API: api, Config: now, Client: client, Events: events})
 		c.balancer = loadbalancer.New(loadbalancer.Options{
 			Backends: map[config.LoadBalancerType]loadbalancer.Backend{
-				config.LoadBalancerNLB:  c.nlb,
-				config.LoadBalancerIPAM: ipam.New(ipam.Options{API: api, Config: now, Client: client, Events: events}),
+				config.LoadBalancerNLB: c.nlb, config.LoadBalancerIPAM: c.ipam,
 			},
 			Config: now, Client: client, Events: events,
 		})
@@ -67,6 +68,7 @@ func (c *Cloud) wire(client kubernetes.Interface, events record.EventRecorder, a
 	}
 	c.instances = instance.New(instance.Options{
 		API: api, Cache: lists, Config: now, Client: client, Events: events, LoadBalancerAddresses: balancerAddresses,
+		ServiceAddresses: c.published.addresses,
 	})
 	if now().Routes.Enabled {
 		c.routes = route.New(route.Options{API: api, Cache: lists, Config: now, Events: events})
@@ -83,13 +85,14 @@ func (c *Cloud) client(entry *access.Access) *nutanix.Client {
 	}})
 }
 
-// preflight gives what is wrong with the VPC and subnets that the configuration names for network load balancers, if it names
-// any and they are offered.
+// preflight gives what is wrong with the VPC and subnets that the configuration names for load balancers, if it names any and
+// they are offered.
 func (c *Cloud) preflight(ctx context.Context) (exists bool, err error) {
-	if c.nlb == nil || c.config.Current().LoadBalancer.NLB == nil {
+	balancers := c.config.Current().LoadBalancer
+	if c.balancer == nil || balancers.NLB == nil && balancers.IPAM == nil {
 		return false, nil
 	}
-	return true, c.nlb.Preflight(ctx)
+	return true, errors.Join(c.nlb.Preflight(ctx), c.ipam.Preflight(ctx))
 }
 
 // context gives one that ends with the cloud.

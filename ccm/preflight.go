@@ -68,13 +68,13 @@ func (p *preflight) once(ctx context.Context) bool {
 		return true
 	case err != nil:
 		if p.told != err.Error() {
-			p.tell.warn(ReasonLoadBalancersImpossible, "Network load balancers cannot be made with this configuration", err)
+			p.tell.warn(ReasonLoadBalancersImpossible, "Load balancers cannot be made as the configuration says", err)
 		}
 		p.told = err.Error()
 		return false
 	}
 	if p.told != ReasonLoadBalancersPossible {
-		p.tell.say(ReasonLoadBalancersPossible, "VPC and subnets for network load balancers are there")
+		p.tell.say(ReasonLoadBalancersPossible, "What the configuration names for load balancers is there")
 	}
 	p.told = ReasonLoadBalancersPossible
 	return true

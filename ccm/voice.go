@@ -30,8 +30,8 @@ const (
 	ReasonCredentialsRefused = "CredentialsRefused"
 	// ReasonAccessUnusable: credentials or certificates cannot be read.
 	ReasonAccessUnusable = "PrismCentralAccessUnusable"
-	// ReasonLoadBalancersPossible and ReasonLoadBalancersImpossible: what the configuration names for network load balancers
-	// is there, or is not as it has to be.
+	// ReasonLoadBalancersPossible and ReasonLoadBalancersImpossible: what the configuration names for load balancers is there, or
+	// is not as it has to be.
 	ReasonLoadBalancersPossible   = "LoadBalancersPossible"
 	ReasonLoadBalancersImpossible = "LoadBalancersImpossible"
 )

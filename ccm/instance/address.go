@@ -26,7 +26,11 @@ func (i *Instances) addresses(ctx context.Context, settings config.Config, node 
 	if err != nil {
 		return nil, err
 	}
-	ips, left := nodeIPs(vm, currentIPs(node), excluded)
+	served, err := i.servedBy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ips, left := nodeIPs(vm, currentIPs(node), excluded, served)
 	if len(ips) == 0 {
 		return nil, &Problem{ReasonNoAddress, fmt.Sprintf("%s has no address that can be one of the node: %s. Give its NIC an address, "+
 			"or correct ignoredNodeIPs and controlPlaneEndpoint", describeVM(vm), left)}
@@ -94,8 +98,9 @@ func (l leftOut) String() string {
 
 // nodeIPs gives the addresses of a virtual machine, IPv4 and IPv6, each once: first the configured one of the first NIC that has
 // any, then all others in numeric order, IPv4 first. A NIC without a configured address keeps the one first that the node has
-// first now, lest an address that was merely learned, and is lower, takes its place.
-func nodeIPs(vm nutanix.VM, current []netip.Addr, excluded exclusion) ([]netip.Addr, leftOut) {
+// first now, lest an address that was merely learned, and is lower, takes its place. Nothing else that was learned and is served, that is, by
+// which a Service is reached, is the node's.
+func nodeIPs(vm nutanix.VM, current []netip.Addr, excluded exclusion, served map[netip.Addr]bool) ([]netip.Addr, leftOut) {
 	var first netip.Addr
 	var all []netip.Addr
 	var left leftOut
@@ -107,6 +112,11 @@ func nodeIPs(vm nutanix.VM, current []netip.Addr, excluded exclusion) ([]netip.A
 			}
 			if why := excluded(ip); why != "" {
 				left = append(left, fmt.Sprintf("%s is %s", ip, why))
+				continue
+			}
+			isMain := len(current) > 0 && ip == current[0]
+			if served[ip] && n > len(nic.Secondary) && !isMain && !slices.Contains(usable, ip) {
+				left = append(left, fmt.Sprintf("%s is of a Service", ip))
 				continue
 			}
 			if n == 0 && !first.IsValid() && len(all) == 0 {

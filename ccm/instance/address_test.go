@@ -44,6 +44,7 @@ func TestAddresses(t *testing.T) {
 		ignored  []string
 		endpoint string
 		balanced []string
+		served   []string
 		current  []corev1.NodeAddress
 		want     []string
 	}{
@@ -109,9 +110,20 @@ func TestAddresses(t *testing.T) {
 			balanced: []string{"10.0.0.6", "not an address", "10.0.0.7"}, current: internal("10.0.0.6"),
 			want: []string{"10.0.0.10"},
 		},
+		"addresses that somebody else's load balancers announce, but not the node's own which Services are given": {
+			nics:   []nutanix.NIC{one("10.0.0.10", ips("10.0.0.8"), ips("10.0.0.10", "10.0.0.8", "10.0.0.7"))},
+			served: []string{"10.0.0.10", "10.0.0.8", "10.0.0.7", ""}, current: internal("10.0.0.10", "10.0.0.7"),
+			want: []string{"10.0.0.10", "10.0.0.8"},
+		},
+		"the learned address that the node has first, which Services are given": {
+			nics:   []nutanix.NIC{one("", nil, ips("10.0.0.10", "10.0.0.7"))},
+			served: []string{"10.0.0.10", "10.0.0.7"}, current: internal("10.0.0.10", "10.0.0.7"),
+			want: []string{"10.0.0.10"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, node := newBench(t), ready()
+			b.ServiceAddresses = func(context.Context) ([]string, error) { return tc.served, nil }
 			b.prism.vms[0].NICs = tc.nics
 			b.settings.IgnoredNodeIPs, b.settings.ControlPlaneEndpoint = tc.ignored, tc.endpoint
 			b.balanced = func(context.Context) ([]string, error) { return tc.balanced, nil }

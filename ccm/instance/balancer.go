@@ -59,10 +59,28 @@ func (b *balancerAddresses) refresh(ctx context.Context) {
 		return
 	}
 	b.asked = b.clock.Now()
-	b.known = map[netip.Addr]bool{}
+	b.known = addressSet(texts)
+}
+
+// addressSet passes over what is no address.
+func addressSet(texts []string) map[netip.Addr]bool {
+	set := map[netip.Addr]bool{}
 	for _, text := range texts {
 		if address, err := netip.ParseAddr(text); err == nil {
-			b.known[address.Unmap()] = true
+			set[address.Unmap()] = true
 		}
 	}
+	return set
+}
+
+// servedBy gives what Services say they are reached by.
+func (i *Instances) servedBy(ctx context.Context) (map[netip.Addr]bool, error) {
+	if i.ServiceAddresses == nil {
+		return nil, nil
+	}
+	texts, err := i.ServiceAddresses(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing addresses of Services, which no node is to learn: %w", err)
+	}
+	return addressSet(texts), nil
 }

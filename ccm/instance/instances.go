@@ -31,7 +31,7 @@ type Cache interface {
 	Categories(ctx context.Context, key string) ([]nutanix.Category, error)
 }
 
-// Options is what New needs. All but LoadBalancerAddresses must be set.
+// Options is what New needs. All but the addresses must be set.
 type Options struct {
 	API    nutanix.API
 	Cache  Cache
@@ -42,6 +42,9 @@ type Options struct {
 	// LoadBalancerAddresses gives the addresses of all load balancers of this cluster, which are never addresses of a node.
 	// Nil: there are none.
 	LoadBalancerAddresses func(context.Context) ([]string, error)
+	// ServiceAddresses gives the addresses that Services are reached by, whoever serves them. Some load balancers of Kubernetes
+	// give a Service the addresses of the nodes themselves, so that only what was learned is left out for it. Nil: there are none.
+	ServiceAddresses func(context.Context) ([]string, error)
 }
 
 // namesLifetime is how long names of Prism Elements, hosts and categories are believed. They hardly ever change; what is not

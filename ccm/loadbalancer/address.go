@@ -2,10 +2,13 @@ package loadbalancer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"k8s.io/klog/v2"
 )
 
 // addressCache keeps the addresses of all load balancers for a short while: every node's addresses are compared with them.
@@ -35,7 +38,8 @@ func (c *addressCache) put(addresses []string, until time.Time) {
 func (c *addressCache) forget() { c.put(nil, time.Time{}) }
 
 // Addresses are the addresses of all load balancers of this cluster, whatever their type. None of them is an address of a
-// node, even if a node answers for it. The list is complete or an error, and up to client.cacheTTL old.
+// node, even if a node answers for it. The list is up to client.cacheTTL old, and complete or an error, but for the types that are
+// configured wrongly: no node is to wait until they are corrected.
 func (b *Balancer) Addresses(ctx context.Context) ([]string, error) {
 	select {
 	case b.addresses.turn <- struct{}{}:
@@ -50,6 +54,10 @@ func (b *Balancer) Addresses(ctx context.Context) ([]string, error) {
 	var all []string
 	for _, name := range b.names() {
 		some, err := b.Backends[name].Addresses(ctx)
+		if errors.As(err, new(*Refusal)) {
+			klog.FromContext(ctx).Error(err, "Addresses of load balancers of that type are not known", "type", name)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("listing addresses of load balancers of type %s: %w", name, err)
 		}

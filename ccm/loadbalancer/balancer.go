@@ -155,7 +155,9 @@ func (b *Balancer) delete(ctx context.Context, service *corev1.Service) error {
 	b.farewells.note(service, b.Clock)
 	var errs []error
 	for _, name := range b.names() {
-		errs = append(errs, b.remove(ctx, name, service))
+		if err := b.remove(ctx, name, service); !b.isNeedless(ctx, name, service, err) {
+			errs = append(errs, err)
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return b.explain(service, err)

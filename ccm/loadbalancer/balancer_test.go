@@ -127,6 +127,50 @@ func TestDeletionIsTriedEverywhereAndFailsWhenAnyPartFails(t *testing.T) {
 	assert.Empty(t, d.ipam.holds())
 }
 
+func TestAWrongConfigurationOfOneTypeStopsNothingElse(t *testing.T) {
+	wrong := &Refusal{Reason: "ConfigurationRefused", Message: "there is no such VPC", Retry: true}
+	d := newDesk(t)
+	require.NoError(t, d.ensure(t))
+	for _, method := range []string{"Status", "Ensure", "Delete", "Owners", "Addresses"} {
+		d.nlb.script(method, wrong)
+	}
+	restarted := *d
+	restarted.Balancer = New(d.Options)
+
+	for name, d := range map[string]*desk{"known": d, "after a restart": &restarted} {
+		err := d.EnsureLoadBalancerDeleted(t.Context(), "", d.service)
+		require.ErrorIs(t, err, wrong, "it is of that type: %s", name)
+		_, _, err = d.GetLoadBalancer(t.Context(), "", d.service)
+		require.ErrorIs(t, err, wrong, name)
+	}
+
+	other := d.service.DeepCopy()
+	other.UID = "aaaaaaaa-0000-0000-0000-000000000002"
+	other.Annotations[AnnotationType] = "ipam"
+	_, err := d.EnsureLoadBalancer(t.Context(), "", other, nil)
+	require.NoError(t, err)
+	addresses, err := d.Addresses(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"10.2.0.1"}, addresses)
+	for _, d := range []*desk{&restarted, d} {
+		require.NoError(t, d.EnsureLoadBalancerDeleted(t.Context(), "", other))
+		_, exists, err := d.GetLoadBalancer(t.Context(), "", other)
+		require.NoError(t, err)
+		assert.False(t, exists)
+	}
+
+	other.Annotations[AnnotationType] = "none"
+	_, err = d.EnsureLoadBalancer(t.Context(), "", other, nil)
+	require.ErrorIs(t, err, cloudprovider.ImplementedElsewhere)
+
+	d.config.LoadBalancer.Orphans = config.OrphansDelete
+	d.ipam.hold(Owner{"prod", "dddddddd-0000-0000-0000-000000000001"}, "10.2.0.9")
+	c := &collector{Balancer: d.Balancer}
+	c.collect(t.Context())
+	c.collect(t.Context())
+	assert.Empty(t, d.ipam.holds(), "orphans of the other type go")
+}
+
 func TestChangeOfTypeMakesTheNewLoadBalancerBeforeTheOldOneGoes(t *testing.T) {
 	d := newDesk(t)
 	require.NoError(t, d.ensure(t))

@@ -18,7 +18,8 @@ type piece struct {
 	status *corev1.LoadBalancerStatus
 }
 
-// find lists what all backends but one have of the Service. With an error the list holds what was found all the same.
+// find lists what all backends but one have of the Service. With an error the list holds what was found all the same. A backend
+// that refuses, because it is configured wrongly, is passed over unless there is reason to think that it has something.
 func (b *Balancer) find(ctx context.Context, service *corev1.Service, except config.LoadBalancerType) ([]piece, error) {
 	var pieces []piece
 	var errs []error
@@ -27,6 +28,9 @@ func (b *Balancer) find(ctx context.Context, service *corev1.Service, except con
 			continue
 		}
 		status, found, err := b.Backends[name].Status(ctx, service)
+		if b.isNeedless(ctx, name, service, err) {
+			continue
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("looking for load balancer of type %s: %w", name, err))
 		}
@@ -38,6 +42,22 @@ func (b *Balancer) find(ctx context.Context, service *corev1.Service, except con
 		}
 	}
 	return pieces, errors.Join(errs...)
+}
+
+// isNeedless reports whether an error is the Refusal of a backend that most probably has nothing of the Service: another type is
+// to serve it, as far as can be seen, and did so last. What is left there all the same is an orphan when the backend is
+// configured rightly again.
+func (b *Balancer) isNeedless(ctx context.Context, name config.LoadBalancerType, service *corev1.Service, err error) bool {
+	if !errors.As(err, new(*Refusal)) {
+		return false
+	}
+	by, known := b.census.of(service.UID)
+	chosen, invalid := choose(b.Config(), service)
+	if by == name || !known && (invalid != nil || chosen == name || service.Spec.Type != corev1.ServiceTypeLoadBalancer) {
+		return false // once it is no load balancer any more, its class is gone
+	}
+	klog.FromContext(ctx).Error(err, "Load balancers of that type are not looked for", "type", name, "service", klog.KObj(service))
+	return true
 }
 
 // serve ensures with the chosen backend, and then removes what other backends have of the Service: when its type changed, the

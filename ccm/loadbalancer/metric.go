@@ -51,3 +51,11 @@ func (c *census) set(uid types.UID, by config.LoadBalancerType) (changed bool) {
 	}
 	return before != by
 }
+
+// of gives the type by which a Service is served, if it is known.
+func (c *census) of(uid types.UID) (by config.LoadBalancerType, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	by, known = c.served[uid]
+	return by, known
+}

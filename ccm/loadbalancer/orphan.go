@@ -61,6 +61,10 @@ func (c *collector) ownerless(ctx context.Context, cluster string) ([]orphan, er
 	var found []orphan
 	for _, name := range c.names() {
 		owners, err := c.Backends[name].Owners(ctx)
+		if errors.As(err, new(*Refusal)) {
+			klog.FromContext(ctx).Error(err, "Orphaned load balancers of that type are not looked for", "type", name)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("listing owners of load balancers of type %s: %w", name, err)
 		}

@@ -143,6 +143,16 @@ func (b *Backend) Addresses(ctx context.Context) ([]string, error) {
 	return addresses, err
 }
 
+// Preflight reports what is wrong with the subnets of the configuration. It is nil when it names none.
+func (b *Backend) Preflight(ctx context.Context) error {
+	c := b.Config()
+	if c.LoadBalancer.IPAM == nil {
+		return nil
+	}
+	_, err := b.subnets.get(ctx, b.API, c, b.Clock.Now())
+	return err
+}
+
 // each visits all reservations of this cluster.
 func (b *Backend) each(ctx context.Context, visit func(loadbalancer.Owner, place)) error {
 	c := b.Config()
