@@ -86,7 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		return ctrl.Result{}, fmt.Errorf("getting the Cluster that owns NutanixCluster %s: %w", request, err)
 	}
 	if cluster == nil {
-		ctrl.LoggerFrom(ctx).Info("Waiting for Cluster API to set the owner")
+		ctrl.LoggerFrom(ctx).V(4).Info("Waiting for Cluster API to set the owner")
 		return ctrl.Result{}, nil
 	}
 	ctx = ctrl.LoggerInto(ctx, ctrl.LoggerFrom(ctx).WithValues("Cluster", ctrl.Request{NamespacedName: client.ObjectKeyFromObject(cluster)}.String()))

@@ -102,11 +102,11 @@ func (p *Pipeline) Step(target Target) Result {
 	case NoPlan, PlanStale:
 		p.plans.Drop(key)
 		result.Plan = nil
-		if p.submit(target, key, p.planRun) {
+		if p.submit(target, key, actionPlan, p.planRun) {
 			result.State = Running
 		}
 	case Approved:
-		if p.submit(target, key, p.applyRun) {
+		if p.submit(target, key, actionApply, p.applyRun) {
 			result.State, result.Applying = Running, true
 		}
 	case AwaitingDecision, Denied, Drifted:
@@ -193,9 +193,11 @@ func (p *Pipeline) untilCheck(target Target, key string) time.Duration {
 	return due
 }
 
-func (p *Pipeline) submit(target Target, key string, run func(ctx context.Context, target Target) outcome) bool {
+func (p *Pipeline) submit(target Target, key, action string, run func(ctx context.Context, target Target) outcome) bool {
 	return p.Pool.Submit(target.Kind, key, target.Object, func(ctx context.Context) {
+		begin := p.Clock.Now()
 		result := guarded(ctx, target, run)
+		announce(log.FromContext(ctx), target, action, result, p.Clock.Now().Sub(begin))
 		if errors.Is(result.err, context.Canceled) && ctx.Err() != nil {
 			return // the manager is stopping: nothing was learned that the next one would not find out
 		}

@@ -46,6 +46,7 @@ type world struct {
 	healthy  func(id string) (bool, error)
 	stop     context.CancelFunc
 	stopped  chan error
+	logs     *logbook
 }
 
 func newWorld(t *testing.T) *world {
@@ -60,7 +61,7 @@ func newWorld(t *testing.T) *world {
 		assert.NoError(t, <-served)
 	})
 	w := &world{
-		double: newDouble(), t: t, gateway: door,
+		double: newDouble(), t: t, gateway: door, logs: &logbook{t: t},
 		clock:    clocktesting.NewFakePassiveClock(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)),
 		identify: func(string) (string, error) { return "", nil },
 		healthy:  func(string) (bool, error) { return true, nil },
@@ -99,6 +100,7 @@ func (w *world) start() {
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 	}).Init()
 	ctx, cancel := context.WithCancel(context.Background())
+	ctx = log.IntoContext(ctx, w.logs.logger())
 	stopped := make(chan error, 1)
 	pool := w.pipeline.Pool
 	go func() { stopped <- pool.Start(ctx) }()
