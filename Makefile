@@ -102,12 +102,13 @@ tools: ## Build the pinned tools that tests and demo need, two at a time
 .PHONY: runtime-tools
 runtime-tools: $(RUNTIME_TOOLS)
 
-# Each tool is a Go module of its own below hack/tools, which pins it and all it is made of.
+# Each tool is a Go module of its own below hack/tools, which pins it and all it is made of. With -trimpath the standard library
+# would be compiled once more for them.
 # $(call build,module directory,packages,output,linker flags)
 define build
 @echo "building $(notdir $@) (once; pinned in hack/tools/$(1)/go.mod)"
 @mkdir -p $(BIN)
-@cd hack/tools/$(1) && go build -trimpath -ldflags "-s -w $(4)" -o $(3) $(2)
+@cd hack/tools/$(1) && go build -ldflags "-s -w $(4)" -o $(3) $(2)
 endef
 
 version := k8s.io/component-base/version
