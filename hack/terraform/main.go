@@ -37,12 +37,12 @@ func main() {
 
 // find says before it starts a download, which takes its time.
 func find(ctx context.Context, path, installDir string) (terraform.Binary, error) {
-	binary, err := terraform.Find(ctx, terraform.FindOptions{Path: path})
-	if err == nil || path != "" {
-		return binary, err
-	}
-	fmt.Fprintf(os.Stderr, "terraform: none on PATH, downloading it (at most %s)\n", findTimeout)
-	binary, err = terraform.Find(ctx, terraform.FindOptions{AllowDownload: true, InstallDir: installDir})
+	binary, err := terraform.Find(ctx, terraform.FindOptions{
+		Path: path, AllowDownload: true, InstallDir: installDir,
+		OnDownload: func(version, _ string) {
+			fmt.Fprintf(os.Stderr, "terraform: none on PATH, downloading %s (at most %s)\n", version, findTimeout)
+		},
+	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		return binary, fmt.Errorf("giving up after %s: %w", findTimeout, err)
 	}
