@@ -53,13 +53,28 @@ func gatherPlacement(ctx context.Context, s *scope, place placement, inputs *ren
 	}
 	inputs.PrismElement = renderer.Ref{UUID: element.UUID, Name: element.Name}
 	for i, identifier := range place.subnets {
-		subnet, err := s.access.Client.Subnet(ctx, identifier, element.UUID)
+		found, err := s.access.Client.Subnet(ctx, identifier, element.UUID)
+		subnet, err := s.onceUsed(found, err)
 		if err != nil {
 			return fmt.Errorf("resolving spec.subnet[%d]: %w", i, err)
 		}
-		inputs.Subnets = append(inputs.Subnets, renderer.Ref{UUID: subnet.UUID, Name: subnet.Name})
+		first := slices.IndexFunc(inputs.Subnets, func(other renderer.Ref) bool { return other.UUID == subnet.UUID })
+		if first >= 0 && s.uuid() == "" {
+			return sameSubnet(place, first, i, subnet)
+		}
+		inputs.Subnets = append(inputs.Subnets, subnet)
 	}
 	return nil
+}
+
+// sameSubnet is the problem of two entries that are one subnet, one by name and one by UUID perhaps.
+func sameSubnet(place placement, first, second int, subnet renderer.Ref) *provisioning.Problem {
+	list, owner := "spec.subnet", ""
+	if place.failureDomain != "" {
+		list, owner = "subnets", " of failure domain "+place.failureDomain
+	}
+	return &provisioning.Problem{Reason: infrav1.SubnetDuplicateReason, Message: fmt.Sprintf(
+		"%s[%d] and %s[%d]%s are the same subnet %s (%s): name it once", list, first, list, second, owner, subnet.Name, subnet.UUID)}
 }
 
 func gatherProject(ctx context.Context, s *scope, _ placement, inputs *renderer.Machine) error {
@@ -67,11 +82,12 @@ func gatherProject(ctx context.Context, s *scope, _ placement, inputs *renderer.
 	if identifier == nil {
 		return nil
 	}
-	project, err := s.access.Client.Project(ctx, *identifier)
+	found, err := s.access.Client.Project(ctx, *identifier)
+	project, err := s.onceUsed(found, err)
 	if err != nil {
 		return fmt.Errorf("resolving spec.project: %w", err)
 	}
-	inputs.Project = &renderer.Ref{UUID: project.UUID, Name: project.Name}
+	inputs.Project = &project
 	return nil
 }
 
@@ -126,7 +142,7 @@ func resolveImage(ctx context.Context, s *scope) (renderer.Ref, error) {
 	spec := &s.nutanixMachine.Spec
 	if spec.ImageLookup != nil {
 		found, err := s.access.Client.ImageLookup(ctx, *spec.ImageLookup, s.machine.Spec.Version)
-		image, err := s.onceUsed(renderer.Ref{UUID: found.UUID, Name: found.Name}, err)
+		image, err := s.onceUsed(found.Entity, err)
 		if err != nil {
 			return renderer.Ref{}, fmt.Errorf("resolving spec.imageLookup: %w", err)
 		}
@@ -144,18 +160,19 @@ func resolveImage(ctx context.Context, s *scope) (renderer.Ref, error) {
 
 func (s *scope) image(ctx context.Context, identifier infrav1.NutanixResourceIdentifier) (renderer.Ref, error) {
 	found, err := s.access.Client.Image(ctx, identifier)
-	return s.onceUsed(renderer.Ref{UUID: found.UUID, Name: found.Name}, err)
+	return s.onceUsed(found.Entity, err)
 }
 
-// onceUsed forgives a machine that exists that an image it was made from is gone, or has a namesake: it has its disks, and
-// the workspace ignores what becomes of them.
-func (s *scope) onceUsed(image renderer.Ref, err error) (renderer.Ref, error) {
+// onceUsed forgives a machine that exists that something it was made from is gone, has a namesake or is elsewhere: it has its
+// disks, network cards and project, and the workspace ignores what becomes of them.
+func (s *scope) onceUsed(found prism.Entity, err error) (renderer.Ref, error) {
 	var notFound *prism.NotFoundError
 	var ambiguous *prism.AmbiguousError
-	if s.uuid() != "" && (errors.As(err, &notFound) || errors.As(err, &ambiguous)) {
-		return renderer.Ref{UUID: nowhere, Name: "an image that is gone"}, nil
+	var misplaced *prism.WrongPrismElementError
+	if s.uuid() != "" && (errors.As(err, &notFound) || errors.As(err, &ambiguous) || errors.As(err, &misplaced)) {
+		return renderer.Ref{UUID: nowhere, Name: "one that is gone"}, nil
 	}
-	return image, err
+	return renderer.Ref{UUID: found.UUID, Name: found.Name}, err
 }
 
 // deviceTypes translates the device types of the API.
@@ -179,11 +196,12 @@ func resolveDisk(ctx context.Context, s *scope, spec infrav1.NutanixMachineVMDis
 	if storage := spec.StorageConfig; storage != nil {
 		disk.FlashMode = storage.DiskMode == infrav1.NutanixMachineDiskModeFlash
 		if storage.StorageContainer != nil {
-			container, err := s.access.Client.StorageContainer(ctx, *storage.StorageContainer, prismElement)
+			found, err := s.access.Client.StorageContainer(ctx, *storage.StorageContainer, prismElement)
+			container, err := s.onceUsed(found, err)
 			if err != nil {
 				return disk, err
 			}
-			disk.StorageContainer = &renderer.Ref{UUID: container.UUID, Name: container.Name}
+			disk.StorageContainer = &container
 		}
 	}
 	return disk, nil

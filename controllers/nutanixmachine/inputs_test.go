@@ -142,6 +142,47 @@ func TestExistingMachineKeepsWhatItWasMadeOf(t *testing.T) {
 	assert.NotContains(t, w.Terraform.Runs(), "apply")
 }
 
+// What was used once may be renamed or removed: the machine that was made of it runs as before.
+func TestExistingMachineForgivesWhatIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.NutanixMachine.Spec.Project = ptr.To(named("team"))
+	w.running()
+	w.Prism.Miss("net-1", false)
+	w.Prism.Miss("team", false)
+	mutate(w, func(machine *infrav1.NutanixMachine) {
+		machine.Spec.DataDisks = []infrav1.NutanixMachineVMDisk{{DiskSize: resource.MustParse("1Gi"),
+			StorageConfig: &infrav1.NutanixMachineVMStorageConfig{StorageContainer: ptr.To(named("slow"))}}}
+	})
+	w.settle()
+	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+	assert.NotContains(t, w.Terraform.Runs(), "apply")
+}
+
+// Two network cards on one subnet are a mistake, however it is written. A machine that has them keeps them.
+func TestSubnetTwiceIsRefused(t *testing.T) {
+	twice := []infrav1.NutanixResourceIdentifier{named("net-1"), {Type: infrav1.NutanixIdentifierUUID, UUID: ptr.To(controllertest.UUID(2, 1))}}
+	for name, test := range map[string]struct {
+		arrange func(w *world)
+		message string
+	}{
+		"by the spec": {func(w *world) { w.NutanixMachine.Spec.Subnets = twice }, "spec.subnet[0] and spec.subnet[1] are the same"},
+		"by a domain of the cluster": {func(w *world) {
+			w.Machine.Spec.FailureDomain = "fd"
+			w.NutanixCluster.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{{Name: "fd", Cluster: named("pe-1"), Subnets: twice}}
+		}, "subnets[0] and subnets[1] of failure domain fd are the same"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			test.arrange(w)
+			_, err := gathered(w, func(*infrav1.NutanixMachine) {})
+			requireProblem(t, err, infrav1.SubnetDuplicateReason)
+			require.ErrorContains(t, err, test.message)
+			_, err = gathered(w, func(machine *infrav1.NutanixMachine) { machine.Spec.ProviderID = "nutanix://" + vm1 })
+			require.NoError(t, err)
+		})
+	}
+}
+
 func TestGPUInUseIsAwaited(t *testing.T) {
 	w := newWorld(t)
 	w.NutanixMachine.Spec.GPUs = []infrav1.NutanixGPU{{Type: infrav1.NutanixGPUIdentifierName, Name: ptr.To("T4")}}
