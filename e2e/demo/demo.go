@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -41,7 +42,9 @@ type Demo struct {
 	Options
 	dir     string
 	objects []*unstructured.Unstructured
-	stack   *stack.Stack
+	// installers install capnt-ccm in the clusters.
+	installers []*unstructured.Unstructured
+	stack      *stack.Stack
 }
 
 // Run shows the whole demo. It returns an error when something in it did not come true.
@@ -130,13 +133,14 @@ func (d *Demo) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.installers = objects[len(d.objects):]
 	d.Out.Phase("kubectl apply: %d objects, and the ClusterResourceSet that installs capnt-ccm in the new cluster", len(d.objects))
 	if err := d.stack.Env.Apply(ctx, objects...); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	watcher := d.watch(ctx)
+	watcher := d.watch(ctx, d.missing)
 	defer watcher.stop()
 	started := time.Now()
 	for _, cluster := range d.clusters() {
@@ -207,11 +211,11 @@ func (d *Demo) keep(ctx context.Context) error {
 func (d *Demo) delete(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Timeout)
 	defer cancel()
-	d.Out.Phase("kubectl delete: all %d objects at once, the credentials too", len(d.objects))
-	watcher := d.watch(ctx)
+	d.Out.Phase("kubectl delete: all %d objects at once, the credentials too, and what installed capnt-ccm", len(d.objects))
+	watcher := d.watch(ctx, d.remaining)
 	defer watcher.stop()
-	gone := make([]client.Object, 0, len(d.objects))
-	for _, object := range d.objects {
+	gone := make([]client.Object, 0, len(d.objects)+len(d.installers))
+	for _, object := range slices.Concat(d.objects, d.installers) {
 		object.SetNamespace(namespace(object))
 		if err := client.IgnoreNotFound(d.stack.Env.Client.Delete(ctx, object)); err != nil {
 			return fmt.Errorf("deleting %s %s: %w", object.GetKind(), object.GetName(), err)
@@ -222,6 +226,32 @@ func (d *Demo) delete(ctx context.Context) error {
 		return d.explain(ctx, err)
 	}
 	return d.proveGone(ctx)
+}
+
+// missing says what the clusters lack to be complete.
+func (d *Demo) missing(ctx context.Context) ([]string, error) {
+	return d.ofClusters(ctx, d.stack.Missing)
+}
+
+// remaining says what is still there of clusters that are being deleted.
+func (d *Demo) remaining(ctx context.Context) ([]string, error) {
+	return d.ofClusters(ctx, func(ctx context.Context, key client.ObjectKey) ([]string, error) {
+		return d.stack.LeftoversOf(ctx, key.Namespace, key.Name)
+	})
+}
+
+func (d *Demo) ofClusters(ctx context.Context, look func(context.Context, client.ObjectKey) ([]string, error)) ([]string, error) {
+	var all []string
+	for _, cluster := range d.clusters() {
+		seen, err := look(ctx, client.ObjectKeyFromObject(cluster))
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range seen {
+			all = append(all, cluster.Name+": "+line)
+		}
+	}
+	return all, nil
 }
 
 // explain shows what may have caused a failure, and returns it. An interrupt explains itself.
@@ -245,7 +275,7 @@ func (d *Demo) proveGone(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.Out.Done("Nothing of cluster %s is left: no virtual machine, no category value, no Terraform state or lock, no directory, no process", cluster.Name)
+		d.Out.Done("Nothing of cluster %s is left: no virtual machine, no category value, no Terraform state or lock, no Secret of an addon, no directory, no process", cluster.Name)
 	}
 	return nil
 }

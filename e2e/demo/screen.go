@@ -26,6 +26,16 @@ func (s *Screen) Line(format string, args ...any) { s.print("    ", format, args
 // Done is something that came true.
 func (s *Screen) Done(format string, args ...any) { s.print("OK  ", format, args...) }
 
+// remind says what is still waited for. An error is another thing that a person who waits wants to know.
+func (s *Screen) remind(awaited []string, err error) {
+	if err != nil {
+		awaited = append(awaited, err.Error())
+	}
+	for _, line := range awaited {
+		s.Line("still waiting: %s", line)
+	}
+}
+
 // Write makes the screen an io.Writer for blocks of text.
 func (s *Screen) Write(text []byte) (int, error) {
 	s.mu.Lock()

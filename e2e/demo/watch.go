@@ -16,10 +16,13 @@ import (
 // treeInterval is how often the tree is looked at; it is shown only when it has changed.
 const treeInterval = 10 * time.Second
 
+// reminderInterval is how often it is said what is waited for.
+const reminderInterval = time.Minute
+
 // ages are what changes in a tree although nothing has happened, with the blanks that make up for their width.
 var ages = regexp.MustCompile(` +(\d+[smhd])+ +| +`)
 
-// watcher shows events of our kinds as they come, and the resource tree as it grows.
+// watcher shows events of our kinds as they come, the resource tree as it grows, and every minute what is still waited for.
 type watcher struct {
 	demo   *Demo
 	cancel context.CancelFunc
@@ -28,12 +31,18 @@ type watcher struct {
 	shown  map[string]string // the tree that was shown last, by cluster
 }
 
-func (d *Demo) watch(ctx context.Context) *watcher {
+func (d *Demo) watch(ctx context.Context, awaited func(context.Context) ([]string, error)) *watcher {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watcher{demo: d, cancel: cancel, shown: map[string]string{}}
-	w.done.Add(2)
-	go w.events(ctx)
-	go w.trees(ctx)
+	w.done.Go(func() { w.events(ctx) })
+	w.done.Go(func() { w.every(ctx, treeInterval, w.trees) })
+	w.done.Go(func() {
+		w.every(ctx, reminderInterval, func(ctx context.Context) {
+			if lines, err := awaited(ctx); ctx.Err() == nil {
+				d.Out.remind(lines, err)
+			}
+		})
+	})
 	return w
 }
 
@@ -44,7 +53,6 @@ func (w *watcher) stop() {
 
 // events shows each plan and apply. What happened before the watch began is not repeated.
 func (w *watcher) events(ctx context.Context) {
-	defer w.done.Done()
 	stream, err := w.demo.stack.Env.Client.Watch(ctx, &eventsv1.EventList{})
 	if err != nil {
 		w.demo.Out.Line("watching events failed: %v", err)
@@ -69,19 +77,23 @@ func (w *watcher) events(ctx context.Context) {
 	}
 }
 
-func (w *watcher) trees(ctx context.Context) {
-	defer w.done.Done()
-	ticker := time.NewTicker(treeInterval)
+// every repeats something until the watch ends.
+func (w *watcher) every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			for _, cluster := range w.demo.clusters() {
-				w.tree(ctx, client.ObjectKeyFromObject(cluster))
-			}
+			do(ctx)
 		}
+	}
+}
+
+func (w *watcher) trees(ctx context.Context) {
+	for _, cluster := range w.demo.clusters() {
+		w.tree(ctx, client.ObjectKeyFromObject(cluster))
 	}
 }
 

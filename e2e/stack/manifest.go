@@ -1,7 +1,9 @@
 package stack
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -88,11 +90,11 @@ func (s *Stack) endpoint(key string) string {
 // CredentialsIn finds the credentials of Prism Central in the Secrets of a manifest: the first entry with a user.
 func CredentialsIn(objects []*unstructured.Unstructured) (Credentials, error) {
 	for _, object := range objects {
-		if object.GetKind() != "Secret" {
-			continue
+		text, err := credentialsText(object)
+		if err != nil {
+			return Credentials{}, err
 		}
-		text, found, _ := unstructured.NestedString(object.Object, "stringData", "credentials")
-		if !found {
+		if text == "" {
 			continue
 		}
 		var entries []struct {
@@ -101,11 +103,30 @@ func CredentialsIn(objects []*unstructured.Unstructured) (Credentials, error) {
 			} `json:"data"`
 		}
 		if err := json.Unmarshal([]byte(text), &entries); err != nil {
-			return Credentials{}, fmt.Errorf("reading stringData.credentials of Secret %s: %w", object.GetName(), err)
+			return Credentials{}, fmt.Errorf("reading credentials of Secret %s: %w", object.GetName(), err)
 		}
 		if len(entries) > 0 && entries[0].Data.PrismCentral.Username != "" {
 			return entries[0].Data.PrismCentral, nil
 		}
 	}
-	return Credentials{}, fmt.Errorf("reading the manifest: no Secret in it has stringData.credentials with a basic_auth user, so nobody could log in to the simulated Prism Central")
+	return Credentials{}, errors.New("reading the manifest: no Secret in it has credentials with a basic_auth user, in stringData or data, " +
+		"so nobody could log in to the simulated Prism Central")
+}
+
+// credentialsText is what a Secret has for credentials, in clear or in base64 as kubectl prints it. An object that is no such Secret
+// has none.
+func credentialsText(object *unstructured.Unstructured) (string, error) {
+	const key = "credentials"
+	if object.GetKind() != "Secret" {
+		return "", nil
+	}
+	if text, found, _ := unstructured.NestedString(object.Object, "stringData", key); found {
+		return text, nil
+	}
+	encoded, _, _ := unstructured.NestedString(object.Object, "data", key)
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return "", fmt.Errorf("reading data.%s of Secret %s, which has to be base64: %w", key, object.GetName(), err)
+	}
+	return string(text), nil
 }

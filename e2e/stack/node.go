@@ -16,21 +16,29 @@ func (s *Stack) WaitNodes(ctx context.Context, cluster client.ObjectKey) ([]core
 	if err != nil {
 		return nil, err
 	}
-	nodes := &corev1.NodeList{}
+	var nodes []corev1.Node
 	err = s.Env.Wait(ctx, "Nodes of "+cluster.Name+" to be initialised", func(ctx context.Context) (bool, string, error) {
-		if err := workload.List(ctx, nodes); err != nil {
-			return false, "", err
-		}
 		var left []string
-		for i := range nodes.Items {
-			if !initialised(&nodes.Items[i]) {
-				left = append(left, nodes.Items[i].Name)
-			}
-		}
-		return len(left) == 0, "not yet: " + strings.Join(left, ", "), nil
+		var err error
+		nodes, left, err = uninitialised(ctx, workload)
+		return len(left) == 0, "not yet: " + strings.Join(left, ", "), err
 	})
-	slices.SortFunc(nodes.Items, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
-	return nodes.Items, err
+	slices.SortFunc(nodes, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
+	return nodes, err
+}
+
+// uninitialised gives all Nodes of a workload cluster, and the names of those that the cloud controller manager has not initialised.
+func uninitialised(ctx context.Context, workload client.Client) (nodes []corev1.Node, names []string, err error) {
+	list := &corev1.NodeList{}
+	if err := workload.List(ctx, list); err != nil {
+		return nil, nil, err
+	}
+	for i := range list.Items {
+		if !initialised(&list.Items[i]) {
+			names = append(names, list.Items[i].Name)
+		}
+	}
+	return list.Items, names, nil
 }
 
 // initialised says whether the cloud controller manager has done with a Node: its taint is gone, and its addresses, which follow a

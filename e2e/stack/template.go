@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os/exec"
@@ -47,7 +48,7 @@ func (s *Stack) templateVariables(namespace, name string) (map[string]string, er
 	return map[string]string{
 		"CONTROL_PLANE_ENDPOINT_IP": s.endpoint(kindCluster + "/" + namespace + "/" + name),
 		"NUTANIX_ENDPOINT":          prism.host, "NUTANIX_PORT": fmt.Sprint(prism.port),
-		"NUTANIX_USER": s.options.Credentials.Username, "NUTANIX_PASSWORD": s.options.Credentials.Password,
+		"NUTANIX_USER": escape(s.options.Credentials.Username), "NUTANIX_PASSWORD": escape(s.options.Credentials.Password),
 		"NUTANIX_ADDITIONAL_TRUST_BUNDLE":     base64.StdEncoding.EncodeToString(s.Prism.CABundle()),
 		"NUTANIX_PRISM_ELEMENT_CLUSTER_NAME":  "nutanix-cluster-1",
 		"NUTANIX_SUBNET_NAME":                 "vm-network",
@@ -55,6 +56,15 @@ func (s *Stack) templateVariables(namespace, name string) (map[string]string, er
 		"NUTANIX_SSH_AUTHORIZED_KEY":          "ssh-ed25519 AAAA somebody",
 		"KUBERNETES_VERSION":                  "v1.36.3",
 	}, nil
+}
+
+// escape writes a text as it has to stand between double quotes, in JSON and in YAML, where the templates have user and password.
+func escape(text string) string {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // no string is refused
+	}
+	return string(quoted[1 : len(quoted)-1])
 }
 
 // WithCCM adds to a manifest what installs the cloud controller manager in each of its clusters: the ClusterResourceSet of the
@@ -83,5 +93,8 @@ func (s *Stack) WithCCM(ctx context.Context, objects []*unstructured.Unstructure
 	return all, nil
 }
 
-// ccmAddon is the end of the names of the objects that install the cloud controller manager.
-const ccmAddon = "-ccm"
+// ccmAddon and csiAddon end the names of the objects with which the cluster templates install an addon.
+const (
+	ccmAddon = "-ccm"
+	csiAddon = "-csi"
+)

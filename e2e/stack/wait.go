@@ -24,25 +24,55 @@ func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 		if err := s.Env.Client.Get(ctx, key, cluster); err != nil {
 			return false, "", err
 		}
-		sets, err := s.machineSets(ctx, key)
-		if err != nil {
-			return false, "", err
-		}
-		done := current(cluster, clusterv1.AvailableCondition)
-		if cluster.Spec.Topology.IsDefined() {
-			done = done && current(cluster, clusterv1.ClusterTopologyReconciledCondition)
-		}
-		outdated, err := s.compareMachines(ctx, key, sets)
-		if err != nil {
-			return false, "", err
-		}
-		progress := outdated
-		for _, set := range sets {
-			done = done && set.complete()
-			progress = append(progress, set.String())
-		}
-		return done && len(outdated) == 0 && len(sets) > 0, strings.Join(progress, ", "), nil
+		done, progress, err := s.complete(ctx, cluster)
+		return done, strings.Join(progress, ", "), err
 	})
+}
+
+// complete says whether a cluster is complete, and how far it is.
+func (s *Stack) complete(ctx context.Context, cluster *clusterv1.Cluster) (done bool, progress []string, err error) {
+	key := client.ObjectKeyFromObject(cluster)
+	sets, err := s.machineSets(ctx, key)
+	if err != nil {
+		return false, nil, err
+	}
+	done = current(cluster, clusterv1.AvailableCondition)
+	if cluster.Spec.Topology.IsDefined() {
+		done = done && current(cluster, clusterv1.ClusterTopologyReconciledCondition)
+	}
+	outdated, err := s.compareMachines(ctx, key, sets)
+	if err != nil {
+		return false, nil, err
+	}
+	progress = outdated
+	for _, set := range sets {
+		done = done && set.complete()
+		progress = append(progress, set.String())
+	}
+	return done && len(outdated) == 0 && len(sets) > 0, progress, nil
+}
+
+// Missing says what a cluster lacks to be complete: numbers of machines, what Cluster API says of it, and Nodes for which the cloud
+// controller manager has not done its work. It is empty when the cluster is complete, or not there.
+func (s *Stack) Missing(ctx context.Context, key client.ObjectKey) ([]string, error) {
+	cluster := &clusterv1.Cluster{}
+	if err := s.Env.Client.Get(ctx, key, cluster); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	done, missing, err := s.complete(ctx, cluster)
+	if err != nil || done {
+		return nil, err
+	}
+	if available := conditions.Get(cluster, clusterv1.AvailableCondition); available != nil && available.Status != metav1.ConditionTrue {
+		missing = append(missing, strings.Split(available.Message, "\n")...)
+	}
+	// As long as the cluster cannot be asked, what is said so far is all that is known.
+	if workload, err := s.Env.Workload(ctx, key); err == nil {
+		if _, waiting, err := uninitialised(ctx, workload); err == nil && len(waiting) > 0 {
+			missing = append(missing, "not initialised by capnt-ccm: "+strings.Join(waiting, ", "))
+		}
+	}
+	return missing, nil
 }
 
 // compareMachines says what is wrong with the Machines of a cluster: more or fewer than the sets want, or made from another
