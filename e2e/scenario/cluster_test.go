@@ -20,6 +20,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/e2e/env"
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/stack"
 )
 
 // patience bounds every wait of a scenario. It is for machines that are slow, not for what is tested.
@@ -39,6 +40,9 @@ type cluster struct {
 	Version, Image, Subnet string
 	FailureDomains         []domain
 	WorkerSpec             string
+
+	// applied is all that was applied for the cluster.
+	applied []*unstructured.Unstructured
 }
 
 const workerSpec = `vcpuSockets: 2
@@ -100,16 +104,18 @@ func (c *cluster) applyTemplate(flavor string) {
 	namespace.SetAPIVersion("v1")
 	namespace.SetKind("Namespace")
 	namespace.SetName(c.Namespace)
-	require.NoError(c.t, world.Env.Apply(c.ctx, append([]*unstructured.Unstructured{namespace}, objects...)...))
+	c.applied = append([]*unstructured.Unstructured{namespace}, objects...)
+	require.NoError(c.t, world.Env.Apply(c.ctx, c.applied...))
 	say(c.t, "applied the %d objects that clusterctl made from template %s", len(objects), flavor)
 }
 
 func (c *cluster) applyObjects(objects []*unstructured.Unstructured) {
 	c.t.Helper()
 	require.NoError(c.t, world.Adapt(objects))
-	objects, err := world.WithCCM(c.ctx, objects)
+	var err error
+	c.applied, err = world.WithCCM(c.ctx, objects)
 	require.NoError(c.t, err)
-	require.NoError(c.t, world.Env.Apply(c.ctx, objects...))
+	require.NoError(c.t, world.Env.Apply(c.ctx, c.applied...))
 	say(c.t, "applied %d objects", len(objects))
 }
 
@@ -175,7 +181,7 @@ func (c *cluster) machineNames() []string {
 func (c *cluster) vms() []prismsim.VM {
 	var vms []prismsim.VM
 	for _, vm := range world.Prism.VMs() {
-		if vm.Categories[infrav1.CategoryKey] == c.Name {
+		if stack.BelongsTo(vm, c.Name) {
 			vms = append(vms, vm)
 		}
 	}
@@ -263,7 +269,18 @@ func (c *cluster) removeKeepingNamespace() {
 	object.Namespace, object.Name = c.Namespace, c.Name
 	require.NoError(c.t, client.IgnoreNotFound(world.Env.Client.Delete(c.ctx, object)))
 	c.must(world.Env.WaitForGone(c.ctx, object))
+	c.deleteApplied()
 	c.nothingLeft()
+}
+
+// deleteApplied deletes, in one breath, all that was applied, but for the namespace.
+func (c *cluster) deleteApplied() {
+	c.t.Helper()
+	for _, object := range c.applied {
+		if object.GetKind() != "Namespace" {
+			require.NoError(c.t, client.IgnoreNotFound(world.Env.Client.Delete(c.ctx, object)))
+		}
+	}
 }
 
 // nothingLeft proves that a deleted cluster left nothing behind.

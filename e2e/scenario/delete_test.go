@@ -31,6 +31,7 @@ func TestDeleteWithoutCredentialsAndWithAMissingMachine(t *testing.T) {
 	say(t, "cluster and credentials were deleted")
 	c.must(world.Env.WaitForGone(c.ctx, object, secret))
 	require.Empty(t, c.machines())
+	c.deleteApplied()
 	c.nothingLeft()
 	list := &infrav1.NutanixClusterList{}
 	require.NoError(t, world.Env.Client.List(c.ctx, list))

@@ -41,10 +41,8 @@ func TestSampleManifestBecomesAvailable(t *testing.T) {
 	c.plansClean()
 	secretsStayInside(t)
 
-	for _, object := range objects {
-		require.NoError(t, world.Env.Client.Delete(c.ctx, object))
-	}
-	say(t, "deleted all %d objects at once, the credentials too", len(objects))
+	c.deleteApplied()
+	say(t, "deleted all %d objects at once, the credentials too", len(c.applied))
 	c.removeKeepingNamespace()
 }
 

@@ -5,22 +5,25 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	addonsv1 "sigs.k8s.io/cluster-api/api/addons/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/e2e/prismsim"
 )
 
 // LeftoversOf lists what a deleted cluster left behind: virtual machines and category value in Prism Central, Terraform
-// states and locks in the namespace. It is empty when all is gone.
+// states and locks in the namespace, and what installed addons, of which a Secret has the password. It is empty when all is gone.
 func (s *Stack) LeftoversOf(ctx context.Context, namespace, cluster string) ([]string, error) {
 	var left []string
 	for _, vm := range s.Prism.VMs() {
-		if vm.Categories[infrav1.CategoryKey] == cluster {
+		if BelongsTo(vm, cluster) {
 			left = append(left, "virtual machine "+vm.Name)
 		}
 	}
@@ -43,11 +46,35 @@ func (s *Stack) LeftoversOf(ctx context.Context, namespace, cluster string) ([]s
 			left = append(left, "Terraform lock "+leases.Items[i].Name)
 		}
 	}
-	return left, nil
+	addons, err := s.addonsOf(ctx, namespace, cluster)
+	return append(left, addons...), err
 }
 
-// LeftOnMachine lists what runs and guests have on this machine: directories of runs and processes of guests. It is empty
-// when no cluster is left and nothing is being done.
+// BelongsTo says whether a virtual machine is one of a cluster: by its category, or, should it have been made without, by its name,
+// which begins with that of the cluster.
+func BelongsTo(vm prismsim.VM, cluster string) bool {
+	return vm.Categories[infrav1.CategoryKey] == cluster || strings.HasPrefix(vm.Name, cluster+"-")
+}
+
+// addonsOf lists the objects with which a cluster template installs addons in a cluster.
+func (s *Stack) addonsOf(ctx context.Context, namespace, cluster string) ([]string, error) {
+	var found []string
+	for _, addon := range []string{ccmAddon, csiAddon} {
+		for _, object := range []client.Object{&addonsv1.ClusterResourceSet{}, &corev1.ConfigMap{}, &corev1.Secret{}} {
+			err := s.Env.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: cluster + addon}, object)
+			if client.IgnoreNotFound(err) != nil {
+				return nil, fmt.Errorf("looking for addons: %w", err)
+			}
+			if err == nil {
+				found = append(found, fmt.Sprintf("%s %s", reflect.TypeOf(object).Elem().Name(), object.GetName()))
+			}
+		}
+	}
+	return found, nil
+}
+
+// LeftOnMachine lists what runs and guests have on this machine: directories of runs, processes of Terraform and its providers, and
+// processes of guests. It is empty when no cluster is left and nothing is being done.
 func (s *Stack) LeftOnMachine() ([]string, error) {
 	var left []string
 	// The manager has a private directory in the scratch directory, and in it one for each run.
@@ -60,6 +87,11 @@ func (s *Stack) LeftOnMachine() ([]string, error) {
 			left = append(left, "directory of a run "+filepath.Base(run))
 		}
 	}
+	running, err := processesIn(s.Env.ScratchDir())
+	if err != nil {
+		return nil, err
+	}
+	left = append(left, running...)
 	for _, process := range s.Guests.Processes() {
 		left = append(left, "process "+process)
 	}
