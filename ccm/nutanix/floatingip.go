@@ -1,6 +1,7 @@
 package nutanix
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -109,7 +110,7 @@ func floatingIPOf(in *networking.FloatingIp, etag string) FloatingIP {
 	switch association := in.Association.GetValue().(type) {
 	case networking.LoadBalancerSessionAssociation:
 		out.LoadBalancerSessionUUID = lower(association.LoadBalancerSessionReference)
-		out.VPCUUID = lower(orElse(association.VpcReference, in.VpcReference))
+		out.VPCUUID = lower(cmp.Or(association.VpcReference, in.VpcReference))
 	case networking.PrivateIpAssociation:
 		out.PrivateIP, out.VPCUUID = addressOf(association.PrivateIp), lower(association.VpcReference)
 	}

@@ -1,77 +1,78 @@
 package nutanix
 
 import (
+	"bytes"
+	"cmp"
+	"fmt"
 	"net/netip"
-
-	vmm "github.com/nutanix/ntnx-api-golang-clients/vmm-go-client/v4/models/vmm/v4/ahv/config"
-	"k8s.io/utils/ptr"
 )
 
-// nicNetwork is what all kinds of NICs say of their network.
+// nicModel is what is read of a NIC. NICNetworkInfo exists since v4.2 in one form for each kind of NIC; what it lacks is in
+// NetworkInfo, which is all that an older Prism Central has. An SR-IOV NIC has a VLAN and neither subnet nor addresses.
+type nicModel struct {
+	reference
+	NICNetworkInfo struct {
+		Kind nicKind `json:"$objectType"`
+		nicNetwork
+	} `json:"nicNetworkInfo"`
+	NetworkInfo nicNetwork `json:"networkInfo"`
+}
+
+// nicNetwork is what all kinds of NICs say of their network. A pointer tells what is empty from what is missing.
 type nicNetwork struct {
-	subnet  *vmm.SubnetReference
-	config  *vmm.Ipv4Config
-	learned *vmm.Ipv4Info
-	v6      *vmm.Ipv6Info
+	Subnet *reference `json:"subnet"`
+	Config *struct {
+		Address   textValue   `json:"ipAddress"`
+		Secondary []textValue `json:"secondaryIpAddressList"`
+	} `json:"ipv4Config"`
+	Learned *struct {
+		Addresses []textValue `json:"learnedIpAddresses"`
+	} `json:"ipv4Info"`
+	LearnedV6 struct {
+		Addresses []textValue `json:"learnedIpv6Addresses"`
+	} `json:"ipv6Info"`
 }
 
-func nicOf(in *vmm.Nic) NIC {
-	network := networkOf(in)
-	out := NIC{UUID: lower(in.ExtId)}
-	if network.subnet != nil {
-		out.SubnetUUID = lower(network.subnet.ExtId)
+// textValue is how an address is wrapped.
+type textValue struct {
+	Value string `json:"value"`
+}
+
+// nicKind is the vendor's type of a network, the last part of which counts.
+type nicKind string
+
+// UnmarshalText refuses a kind of which it is not known where it has its addresses.
+func (k *nicKind) UnmarshalText(text []byte) error {
+	*k = nicKind(text)
+	switch string(text[bytes.LastIndexByte(text, '.')+1:]) {
+	case "VirtualEthernetNicNetworkInfo", "DpOffloadNicNetworkInfo", "SriovNicNetworkInfo":
+		return nil
 	}
-	if config := network.config; config != nil {
-		if config.IpAddress != nil {
-			out.Primary = parseAddress(ptr.Deref(config.IpAddress.Value, ""))
-		}
-		for _, address := range config.SecondaryIpAddressList {
-			out.Secondary = appendAddress(out.Secondary, address.Value)
-		}
+	return fmt.Errorf("a NIC of a kind that is not known: %s", text)
+}
+
+func nicOf(in *nicModel) NIC {
+	now, old := in.NICNetworkInfo.nicNetwork, in.NetworkInfo
+	out := NIC{UUID: in.uuid()}
+	if subnet := cmp.Or(now.Subnet, old.Subnet); subnet != nil {
+		out.SubnetUUID = subnet.uuid()
 	}
-	if network.learned != nil {
-		for _, address := range network.learned.LearnedIpAddresses {
-			out.Learned = appendAddress(out.Learned, address.Value)
-		}
+	if config := cmp.Or(now.Config, old.Config); config != nil {
+		out.Primary = parseAddress(config.Address.Value)
+		out.Secondary = appendAddresses(nil, config.Secondary)
 	}
-	if network.v6 != nil {
-		for _, address := range network.v6.LearnedIpv6Addresses {
-			out.Learned = appendAddress(out.Learned, address.Value)
-		}
+	if learned := cmp.Or(now.Learned, old.Learned); learned != nil {
+		out.Learned = appendAddresses(nil, learned.Addresses)
 	}
+	out.Learned = appendAddresses(out.Learned, now.LearnedV6.Addresses)
 	return out
 }
 
-// networkOf reads nicNetworkInfo, which exists since v4.2 in one form for each kind of NIC, and fills what is missing from
-// networkInfo, which is all that an older Prism Central has. An SR-IOV NIC has a VLAN and neither subnet nor addresses.
-func networkOf(in *vmm.Nic) nicNetwork {
-	var out nicNetwork
-	if in.NicNetworkInfo != nil {
-		switch info := in.NicNetworkInfo.GetValue().(type) {
-		case vmm.VirtualEthernetNicNetworkInfo:
-			out = nicNetwork{subnet: info.Subnet, config: info.Ipv4Config, learned: info.Ipv4Info, v6: info.Ipv6Info}
-		case vmm.DpOffloadNicNetworkInfo:
-			out = nicNetwork{subnet: info.Subnet, config: info.Ipv4Config, learned: info.Ipv4Info, v6: info.Ipv6Info}
+func appendAddresses(to []netip.Addr, texts []textValue) []netip.Addr {
+	for _, text := range texts {
+		if address := parseAddress(text.Value); address.IsValid() {
+			to = append(to, address)
 		}
-	}
-	if old := in.NetworkInfo; old != nil {
-		out.subnet = orElse(out.subnet, old.Subnet)
-		out.config = orElse(out.config, old.Ipv4Config)
-		out.learned = orElse(out.learned, old.Ipv4Info)
-	}
-	return out
-}
-
-func orElse[T any](first, second *T) *T {
-	if first != nil {
-		return first
-	}
-	return second
-}
-
-func appendAddress(to []netip.Addr, text *string) []netip.Addr {
-	if address := parseAddress(ptr.Deref(text, "")); address.IsValid() {
-		return append(to, address)
 	}
 	return to
 }

@@ -1,6 +1,7 @@
 package nutanix
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -98,17 +99,18 @@ func listOnce[Model, Item any](ctx context.Context, c *Client, l listing[Model, 
 	kept, seen := []Item{}, map[string]bool{}
 	var total *int
 	for page := range maxPages {
-		got, frame, err := listPage(ctx, c, l, page)
+		frame, err := listPage(ctx, c, l, page)
 		if err != nil {
 			return nil, err
 		}
 		if page == 0 {
 			total = frame.Metadata.Total
 		}
-		problem := collect(got, &kept, seen, l)
+		before := len(seen)
+		problem := collect(frame.Data, &kept, seen, l)
 		done := false
 		if problem == "" {
-			done, problem = progress(len(seen), len(got), total, frame)
+			done, problem = progress(len(seen), len(seen)-before, total, frame)
 		}
 		if problem != "" {
 			return nil, &Error{Operation: l.operation, Kind: Unavailable, Message: problem, Cause: errIncomplete}
@@ -144,10 +146,12 @@ func progress(read, last int, total *int, frame envelope) (done bool, problem st
 // collect adds the items of a page to those that are kept, one after another: the vendor's models take many times the memory
 // of ours, and are not to be there all at once. It gives what is wrong with an item: that it cannot be read, is without
 // identity, or was seen before.
-func collect[Model, Item any](page []json.RawMessage, kept *[]Item, seen map[string]bool, l listing[Model, Item]) string {
-	for _, data := range page {
+func collect[Model, Item any](page []byte, kept *[]Item, seen map[string]bool, l listing[Model, Item]) string {
+	items := json.NewDecoder(bytes.NewReader(page))
+	_, _ = items.Token()
+	for items.More() {
 		var model Model
-		if err := decode(data, &model); err != nil {
+		if err := decode(items.Decode, &model); err != nil {
 			return fmt.Sprintf("an item cannot be read: %v", err)
 		}
 		id := l.key(&model)
@@ -165,22 +169,22 @@ func collect[Model, Item any](page []json.RawMessage, kept *[]Item, seen map[str
 	return ""
 }
 
-func listPage[Model, Item any](ctx context.Context, c *Client, l listing[Model, Item], page int) ([]json.RawMessage, envelope, error) {
+func listPage[Model, Item any](ctx context.Context, c *Client, l listing[Model, Item], page int) (envelope, error) {
 	query := url.Values{"$page": {strconv.Itoa(page)}, "$limit": {strconv.Itoa(pageLimit)}}
 	if len(l.where) > 0 {
 		query.Set("$filter", expression(l.where))
 	}
 	got, err := c.do(ctx, request{operation: l.operation, method: http.MethodGet, namespace: l.namespace, path: l.path, query: query})
 	if err != nil {
-		return nil, envelope{}, err
+		return envelope{}, err
 	}
 	var frame envelope
-	var items []json.RawMessage
-	if err = json.Unmarshal(got.body, &frame); err == nil && !frame.empty() {
-		err = json.Unmarshal(frame.Data, &items)
+	err = json.Unmarshal(got.body, &frame)
+	if err == nil && !frame.empty() && frame.Data[0] != '[' {
+		err = errors.New("data is no list")
 	}
 	if err != nil {
-		return nil, envelope{}, unreadable(l.operation, got, err)
+		return envelope{}, unreadable(l.operation, got, err)
 	}
-	return items, frame, nil
+	return frame, nil
 }

@@ -10,13 +10,13 @@ import (
 )
 
 // decode reads JSON into one of the vendor's models. They were seen to panic on surprises, which must not end the process.
-func decode(data []byte, into any) (err error) {
+func decode(read func(any) error, into any) (err error) {
 	defer func() {
 		if surprise := recover(); surprise != nil {
 			err = fmt.Errorf("reading the answer: the vendor's model fails: %v", surprise)
 		}
 	}()
-	return json.Unmarshal(data, into)
+	return read(into)
 }
 
 // getting is one object to read.
@@ -36,7 +36,7 @@ func getOne[T any](ctx context.Context, c *Client, g getting[T]) (object *T, eta
 	var frame envelope
 	object = new(T)
 	if err = json.Unmarshal(got.body, &frame); err == nil {
-		err = decode(frame.Data, object)
+		err = decode(func(into any) error { return json.Unmarshal(frame.Data, into) }, object)
 	}
 	if err != nil {
 		return nil, "", unreadable(g.operation, got, err)

@@ -1,6 +1,7 @@
 package nutanix
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -143,7 +144,7 @@ func ipSubnet(prefix netip.Prefix) *networking.IPSubnet {
 func routeOf(in *networking.Route, routeTableUUID, etag string) Route {
 	out := Route{
 		UUID: lower(in.ExtId), Name: ptr.Deref(in.Name, ""), Description: ptr.Deref(in.Description, ""),
-		RouteTableUUID: lower(orElse(in.RouteTableReference, &routeTableUUID)), ETag: etag,
+		RouteTableUUID: lower(cmp.Or(in.RouteTableReference, &routeTableUUID)), ETag: etag,
 		IsStatic: ptr.Deref(in.RouteType, networking.ROUTETYPE_UNKNOWN) == networking.ROUTETYPE_STATIC,
 	}
 	if to := in.Destination; to != nil {
