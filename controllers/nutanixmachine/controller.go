@@ -135,18 +135,9 @@ type scope struct {
 
 // scope gathers the objects around a NutanixMachine. It returns nil while one of them is not there yet.
 func (r *Reconciler) scope(ctx context.Context, nutanixMachine *infrav1.NutanixMachine) (*scope, error) {
-	log := ctrl.LoggerFrom(ctx)
-	machine, err := util.GetOwnerMachine(ctx, r.Client, nutanixMachine.ObjectMeta)
-	if err != nil {
-		return nil, fmt.Errorf("getting the Machine that owns NutanixMachine %s: %w", nutanixMachine.Name, err)
-	}
-	if machine == nil {
-		log.Info("Waiting for Cluster API to set the owner")
-		return nil, nil
-	}
-	cluster, err := util.GetClusterFromMetadata(ctx, r.Client, machine.ObjectMeta)
-	if err != nil {
-		return nil, fmt.Errorf("getting the Cluster of Machine %s: %w", machine.Name, err)
+	machine, cluster, err := r.owners(ctx, nutanixMachine)
+	if err != nil || machine == nil {
+		return nil, err
 	}
 	nutanixCluster := &infrav1.NutanixCluster{}
 	key := client.ObjectKey{Namespace: nutanixMachine.Namespace, Name: cluster.Spec.InfrastructureRef.Name}

@@ -11,9 +11,11 @@ import (
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
+	"github.com/capnt/capnt/internal/terraform"
 )
 
 func TestOwnerIsAwaited(t *testing.T) {
@@ -194,6 +196,63 @@ func TestMachineThatExistsNeedsNoPreconditions(t *testing.T) {
 	w.settle()
 	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
 	assert.Len(t, w.Prism.VMs(), 1)
+}
+
+// Whoever took the owners away by force does not leave a virtual machine behind.
+func TestDeletionOutlivesItsOwners(t *testing.T) {
+	for name, gone := range map[string]func(w *world) []client.Object{
+		"the Machine": func(w *world) []client.Object { return []client.Object{w.Machine} },
+		"the Cluster": func(w *world) []client.Object { return []client.Object{w.Cluster} },
+		"both":        func(w *world) []client.Object { return []client.Object{w.Machine, w.Cluster} },
+		"both, and the reference": func(w *world) []client.Object {
+			mutate(w, func(machine *infrav1.NutanixMachine) { machine.OwnerReferences = nil })
+			return []client.Object{w.Machine, w.Cluster}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.running()
+			for _, owner := range gone(w) {
+				require.NoError(t, api.Delete(t.Context(), owner))
+			}
+			w.delete()
+			assert.True(t, w.Gone(w.NutanixMachine))
+			assert.Empty(t, w.Prism.VMs())
+		})
+	}
+}
+
+// Without owners the cluster is told by its label, and the virtual machine that Terraform does not know by its mark.
+func TestDeletionWithoutOwnersFindsClusterAndMachine(t *testing.T) {
+	w := newWorld(t)
+	w.NutanixCluster.Name = "of-another-name"
+	w.NutanixCluster.ResourceVersion, w.NutanixCluster.UID = "", ""
+	w.Create(w.NutanixCluster)
+	require.NoError(t, api.Delete(t.Context(), &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "c"}}))
+	controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.InfrastructureRef.Name = "of-another-name" })
+	w.CreateMachine(w.Bed)
+	w.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Timeout, Message: "timeout while waiting for state"})
+	w.settle()
+	w.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", Description: mark(w.NutanixMachine)})
+	require.NoError(t, api.Delete(t.Context(), w.Machine))
+	require.NoError(t, api.Delete(t.Context(), w.Cluster))
+	w.delete()
+	assert.True(t, w.Gone(w.NutanixMachine))
+	assert.Empty(t, w.Prism.VMs())
+}
+
+// When nothing says any more how Prism Central is reached, a condition says what to do.
+func TestDeletionWithoutAnyClusterSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	for _, owner := range []client.Object{w.Machine, w.Cluster, w.NutanixCluster} {
+		require.NoError(t, api.Delete(t.Context(), owner))
+	}
+	w.delete()
+	require.False(t, w.Gone(w.NutanixMachine))
+	w.requireFalse(infrav1.AppliedCondition, infrav1.WaitingForClusterInfrastructureReason)
+	assert.Contains(t, conditions.GetMessage(w.NutanixMachine, infrav1.AppliedCondition), "NutanixCluster c")
+	mutate(w, func(machine *infrav1.NutanixMachine) { machine.Finalizers = nil })
 }
 
 func TestDeletionWaitsForItsCluster(t *testing.T) {
