@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,7 +25,7 @@ func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Res
 	if err := r.hold(ctx, s.nutanixCluster); err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.releaseFormer(ctx, s.nutanixCluster.Namespace); err != nil {
+	if err := r.release(ctx, s.nutanixCluster.Namespace, ""); err != nil {
 		return ctrl.Result{}, err
 	}
 	access, err := r.Prism.Access(ctx, s.nutanixCluster)
@@ -56,7 +57,8 @@ func conditionOf(err error) string {
 
 // hold keeps the credential Secret and the trust bundle alive for as long as the cluster needs them, which is until its
 // infrastructure is destroyed, and has clusterctl move carry them along. Neither is owned: they are the user's, and several
-// clusters may share them.
+// clusters may share them. What is in another namespace is only read: whoever may write clusters in one must not be able to
+// keep another one from being deleted.
 func (r *Reconciler) hold(ctx context.Context, cluster *infrav1.NutanixCluster) error {
 	for _, object := range held(cluster) {
 		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), object); apierrors.IsNotFound(err) {
@@ -85,34 +87,12 @@ func (r *Reconciler) hold(ctx context.Context, cluster *infrav1.NutanixCluster) 
 	return nil
 }
 
-// release lets go of the Secret and the trust bundle of a cluster that is going away, unless another cluster holds on to them.
-func (r *Reconciler) release(ctx context.Context, cluster *infrav1.NutanixCluster) error {
-	clusters := &infrav1.NutanixClusterList{}
-	if err := r.Client.List(ctx, clusters); err != nil {
-		return fmt.Errorf("listing the users of the credentials: %w", err)
-	}
-	for _, object := range held(cluster) {
-		if usedByOther(clusters.Items, cluster.UID, object) {
-			continue
-		}
-		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), object); apierrors.IsNotFound(err) {
-			continue
-		} else if err != nil {
-			return fmt.Errorf("releasing %T %s: %w", object, client.ObjectKeyFromObject(object), err)
-		}
-		if err := r.letGo(ctx, object); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// releaseFormer lets go of the Secrets and trust bundles of a namespace that no cluster, of whichever namespace, refers to
-// any more.
-func (r *Reconciler) releaseFormer(ctx context.Context, namespace string) error {
+// release lets go of the Secrets and trust bundles of a namespace that no cluster holds any more. going is the UID of a
+// cluster that is about to be gone, if any: what it names now need not be all that it has held.
+func (r *Reconciler) release(ctx context.Context, namespace string, going types.UID) error {
 	clusters := &infrav1.NutanixClusterList{}
 	secrets, configMaps := &corev1.SecretList{}, &corev1.ConfigMapList{}
-	if err := r.Client.List(ctx, clusters); err != nil {
+	if err := r.Client.List(ctx, clusters, client.InNamespace(namespace)); err != nil {
 		return fmt.Errorf("listing the users of the credentials: %w", err)
 	}
 	for _, list := range []client.ObjectList{secrets, configMaps} {
@@ -128,7 +108,7 @@ func (r *Reconciler) releaseFormer(ctx context.Context, namespace string) error 
 		objects = append(objects, &configMaps.Items[i])
 	}
 	for _, object := range objects {
-		if !controllerutil.ContainsFinalizer(object, infrav1.CredentialFinalizer) || usedByOther(clusters.Items, "", object) {
+		if !controllerutil.ContainsFinalizer(object, infrav1.CredentialFinalizer) || heldByOther(clusters.Items, going, object) {
 			continue
 		}
 		if err := r.letGo(ctx, object); err != nil {
@@ -150,18 +130,23 @@ func (r *Reconciler) letGo(ctx context.Context, object client.Object) error {
 	return nil
 }
 
-// usedByOther reports whether a cluster with another UID refers to the object.
-func usedByOther(clusters []infrav1.NutanixCluster, uid types.UID, object client.Object) bool {
+// heldByOther reports whether a cluster with another UID holds the object.
+func heldByOther(clusters []infrav1.NutanixCluster, uid types.UID, object client.Object) bool {
 	for i := range clusters {
-		if clusters[i].UID != uid && holds(&clusters[i], object) {
+		if clusters[i].UID != uid && contains(held(&clusters[i]), object) {
 			return true
 		}
 	}
 	return false
 }
 
-// held lists, by name only, the objects that a cluster refers to for its way to Prism Central.
+// held lists, by name only, the objects of the cluster's own namespace that it refers to for its way to Prism Central.
 func held(cluster *infrav1.NutanixCluster) []client.Object {
+	return slices.DeleteFunc(referred(cluster), func(object client.Object) bool { return object.GetNamespace() != cluster.Namespace })
+}
+
+// referred lists, by name only, the objects that a cluster refers to for its way to Prism Central.
+func referred(cluster *infrav1.NutanixCluster) []client.Object {
 	endpoint := cluster.Spec.PrismCentral
 	if endpoint == nil {
 		return nil
@@ -174,6 +159,13 @@ func held(cluster *infrav1.NutanixCluster) []client.Object {
 		objects = append(objects, &corev1.ConfigMap{ObjectMeta: named(ref.Namespace, cluster.Namespace, ref.Name)})
 	}
 	return objects
+}
+
+// contains reports whether a list by name contains the object.
+func contains(list []client.Object, object client.Object) bool {
+	return slices.ContainsFunc(list, func(other client.Object) bool {
+		return fmt.Sprintf("%T", other) == fmt.Sprintf("%T", object) && client.ObjectKeyFromObject(other) == client.ObjectKeyFromObject(object)
+	})
 }
 
 func named(namespace, defaultNamespace, name string) metav1.ObjectMeta {

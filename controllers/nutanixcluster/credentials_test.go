@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
@@ -65,24 +66,52 @@ func TestFormerCredentialsAreReleased(t *testing.T) {
 	assert.Contains(t, second.Finalizers, infrav1.CredentialFinalizer)
 }
 
-// A Secret may serve clusters of several namespaces; they must not take it from each other.
-func TestCredentialsOfAnotherNamespaceAreHeld(t *testing.T) {
+// What a cluster named last before it is deleted may not be what it holds.
+func TestFormerCredentialsAreReleasedByADeletion(t *testing.T) {
+	w := newWorld(t)
+	bundle := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "bundle"},
+		Data: map[string]string{infrav1.NutanixTrustBundleKey: string(w.Prism.Bundle())}}
+	w.Create(bundle)
+	inline := w.NutanixCluster.Spec.PrismCentral.AdditionalTrustBundle
+	w.NutanixCluster.Spec.PrismCentral.AdditionalTrustBundle = &infrav1.NutanixTrustBundleReference{Kind: infrav1.NutanixTrustBundleKindConfigMap, Name: "bundle"}
+	w.running()
+	second := w.Credentials.DeepCopy()
+	second.ObjectMeta = metav1.ObjectMeta{Namespace: w.Namespace, Name: "second"}
+	w.Create(second)
+	mutate(w, func(c *infrav1.NutanixCluster) {
+		c.Spec.PrismCentral.CredentialRef.Name = "second"
+		c.Spec.PrismCentral.AdditionalTrustBundle = inline
+	})
+	w.delete()
+	assert.True(t, w.Gone(w.NutanixCluster))
+	for _, object := range []client.Object{w.Credentials, second, bundle} {
+		require.False(t, w.Gone(object))
+		assert.Empty(t, object.GetFinalizers(), object.GetName())
+	}
+}
+
+// Whoever may write clusters in one namespace must not be able to keep what is in another one from being deleted.
+func TestWhatIsInAnotherNamespaceIsOnlyRead(t *testing.T) {
 	w := newWorld(t)
 	w.reconciler.Client = api
-	w.running()
 	guest := controllertest.NewBed(t, api)
-	fixture := controllertest.NewFixture(guest)
-	fixture.NutanixCluster.Spec.PrismCentral = controllertest.Endpoint(guest.Prism, "c-shared")
-	fixture.NutanixCluster.Spec.PrismCentral.CredentialRef.Namespace = w.Namespace
-	shared := w.Credentials.DeepCopy()
-	shared.ObjectMeta = metav1.ObjectMeta{Namespace: w.Namespace, Name: "c-shared"}
-	w.Create(shared)
-	fixture.CreateCluster(guest)
-	guest.Settle(&Reconciler{Dependencies: guest.Dependencies}, kind, fixture.NutanixCluster)
-	require.True(t, fixture.NutanixCluster.Status.Ready)
-	w.settle()
-	require.False(t, w.Gone(shared))
-	assert.Contains(t, shared.Finalizers, infrav1.CredentialFinalizer)
+	secret, bundle := w.Credentials.DeepCopy(), &corev1.ConfigMap{Data: map[string]string{infrav1.NutanixTrustBundleKey: string(w.Prism.Bundle())}}
+	secret.ObjectMeta = metav1.ObjectMeta{Namespace: guest.Namespace, Name: "c-creds"}
+	bundle.ObjectMeta = metav1.ObjectMeta{Namespace: guest.Namespace, Name: "bundle"}
+	w.Create(secret, bundle)
+	w.NutanixCluster.Spec.PrismCentral.CredentialRef.Namespace = guest.Namespace
+	w.NutanixCluster.Spec.PrismCentral.AdditionalTrustBundle = &infrav1.NutanixTrustBundleReference{
+		Kind: infrav1.NutanixTrustBundleKindConfigMap, Namespace: guest.Namespace, Name: "bundle"}
+	w.running()
+	for _, object := range []client.Object{secret, bundle} {
+		require.False(t, w.Gone(object))
+		assert.Empty(t, object.GetFinalizers())
+		assert.NotContains(t, object.GetLabels(), moveLabel)
+	}
+	assert.Len(t, w.reconciler.usersOfSecret(t.Context(), secret), 1, "a change is noticed all the same")
+	assert.Len(t, w.reconciler.usersOfConfigMap(t.Context(), bundle), 1)
+	w.delete()
+	assert.True(t, w.Gone(w.NutanixCluster))
 }
 
 func TestTrustBundleIsHeldLikeTheCredentials(t *testing.T) {

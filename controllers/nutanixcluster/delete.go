@@ -40,7 +40,7 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 			return result, err
 		}
 	}
-	if err := r.release(ctx, s.nutanixCluster); err != nil {
+	if err := r.release(ctx, s.nutanixCluster.Namespace, s.nutanixCluster.UID); err != nil {
 		return ctrl.Result{}, err
 	}
 	controllerutil.RemoveFinalizer(s.nutanixCluster, infrav1.NutanixClusterFinalizer)

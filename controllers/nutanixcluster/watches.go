@@ -2,7 +2,6 @@ package nutanixcluster
 
 import (
 	"context"
-	"fmt"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -19,13 +18,13 @@ func (r *Reconciler) usersOfSecret(ctx context.Context, secret client.Object) []
 			terraform.Backend.ConfigSecretRef.Name == secret.GetName() && cluster.Namespace == secret.GetNamespace() {
 			return true
 		}
-		return holds(cluster, secret)
+		return contains(referred(cluster), secret)
 	})
 }
 
 // usersOfConfigMap maps a ConfigMap to the clusters whose trust bundle it is.
 func (r *Reconciler) usersOfConfigMap(ctx context.Context, configMap client.Object) []ctrl.Request {
-	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool { return holds(cluster, configMap) })
+	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool { return contains(referred(cluster), configMap) })
 }
 
 // usersOfFailureDomain maps a NutanixFailureDomain to the clusters of its namespace that name it.
@@ -64,14 +63,4 @@ func (r *Reconciler) clusters(ctx context.Context, match func(*infrav1.NutanixCl
 		}
 	}
 	return requests
-}
-
-// holds reports whether the cluster refers to the object for its way to Prism Central.
-func holds(cluster *infrav1.NutanixCluster, object client.Object) bool {
-	for _, other := range held(cluster) {
-		if fmt.Sprintf("%T", other) == fmt.Sprintf("%T", object) && client.ObjectKeyFromObject(other) == client.ObjectKeyFromObject(object) {
-			return true
-		}
-	}
-	return false
 }
