@@ -51,8 +51,8 @@ func TestValidateCluster(t *testing.T) {
 		"address in upper case":    {func(s *spec) { s.PrismCentral.Address = "PRISM.example.com" }, nil},
 		"address in IPv6":          {func(s *spec) { s.PrismCentral.Address = "fd00::9" }, nil},
 		"port out of range":        {func(s *spec) { s.PrismCentral.Port = 70000 }, []string{"spec.prismCentral.port:1 to 65535"}},
-		"bundle in ConfigMap": {func(s *spec) {
-			s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "ConfigMap", Name: "ca", Namespace: "default"}
+		"bundle in ConfigMap of another namespace": {func(s *spec) {
+			s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "ConfigMap", Name: "ca", Namespace: "shared"}
 		}, nil},
 		"bundle without name":      {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "ConfigMap"} }, []string{"spec.prismCentral.additionalTrustBundle.name:set the name"}},
 		"bundle without data":      {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "String"} }, []string{"spec.prismCentral.additionalTrustBundle.data:in PEM"}},

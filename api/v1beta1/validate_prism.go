@@ -64,6 +64,20 @@ func (r *NutanixCredentialReference) validate(path *field.Path, namespace string
 	return errs
 }
 
+// TrustBundleElsewhere returns the ConfigMap of a trust bundle in another namespace than the cluster's, which existing
+// manifests may have, or empty. Such a one is read and not held: whoever may write clusters in one namespace must not be able
+// to keep another from being deleted.
+func (c *NutanixCluster) TrustBundleElsewhere() string {
+	if c.Spec.PrismCentral == nil {
+		return ""
+	}
+	ref := c.Spec.PrismCentral.AdditionalTrustBundle
+	if ref == nil || ref.Kind != NutanixTrustBundleKindConfigMap || ref.Namespace == "" || ref.Namespace == c.Namespace {
+		return ""
+	}
+	return ref.Namespace + "/" + ref.Name
+}
+
 func (r *NutanixTrustBundleReference) validate(path *field.Path) field.ErrorList {
 	switch r.Kind {
 	case NutanixTrustBundleKindConfigMap:

@@ -89,6 +89,19 @@ func TestPlaceholderImage(t *testing.T) {
 	assert.Contains(t, warnings.messages[0], "spec.template.spec.image: names no image")
 }
 
+// TestTrustBundleOfAnotherNamespace: manifests may have one, and their author is told what that means.
+func TestTrustBundleOfAnotherNamespace(t *testing.T) {
+	c := cluster(namespace(t))
+	c.Spec.PrismCentral.AdditionalTrustBundle = &infrav1.NutanixTrustBundleReference{Kind: infrav1.NutanixTrustBundleKindConfigMap, Name: "ca", Namespace: c.Namespace}
+	warnings.messages = nil
+	require.NoError(t, api.Create(t.Context(), c))
+	assert.Empty(t, warnings.messages)
+	c.Spec.PrismCentral.AdditionalTrustBundle.Namespace = "shared"
+	require.NoError(t, api.Update(t.Context(), c))
+	require.Len(t, warnings.messages, 1)
+	assert.Contains(t, warnings.messages[0], "ConfigMap shared/ca is only read")
+}
+
 // TestColumns: what `kubectl get` prints for each kind.
 func TestColumns(t *testing.T) {
 	ns := namespace(t)

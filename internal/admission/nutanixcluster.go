@@ -28,7 +28,16 @@ func (clusterWebhook) Default(_ context.Context, cluster *infrav1.NutanixCluster
 
 // ValidateCreate implements admission.Validator.
 func (clusterWebhook) ValidateCreate(_ context.Context, cluster *infrav1.NutanixCluster) (admission.Warnings, error) {
-	return nil, invalid("NutanixCluster", cluster, cluster.Validate())
+	return warnOfTrustBundle(cluster), invalid("NutanixCluster", cluster, cluster.Validate())
+}
+
+func warnOfTrustBundle(cluster *infrav1.NutanixCluster) admission.Warnings {
+	elsewhere := cluster.TrustBundleElsewhere()
+	if elsewhere == "" {
+		return nil
+	}
+	return admission.Warnings{fmt.Sprintf(
+		"spec.prismCentral.additionalTrustBundle.namespace: ConfigMap %s is only read: nothing keeps it from being deleted, and clusterctl move leaves it behind", elsewhere)}
 }
 
 // ValidateUpdate implements admission.Validator.
@@ -36,7 +45,7 @@ func (clusterWebhook) ValidateUpdate(_ context.Context, old, cluster *infrav1.Nu
 	if deleting(cluster) {
 		return nil, nil
 	}
-	var warnings admission.Warnings
+	warnings := warnOfTrustBundle(cluster)
 	if cluster.PrismAddressChanged(old) {
 		warnings = append(warnings, fmt.Sprintf("spec.prismCentral.address: %s must be the Prism Central that was %s: machines whose VMs it does not know are lost",
 			cluster.Spec.PrismCentral.Address, old.Spec.PrismCentral.Address))
