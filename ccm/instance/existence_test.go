@@ -14,6 +14,12 @@ import (
 
 func TestANodeIsNonexistentOnlyWhenPrismCentralConfirmsIt(t *testing.T) {
 	unavailable := &nutanix.Error{Operation: "x", Kind: nutanix.Unavailable, Status: 503}
+	const strangerUUID = "0a1b2c3d-0000-4000-8000-000000000004"
+	stranger := func(uuid string) nutanix.VM { // another cluster's
+		vm := worker()
+		vm.UUID, vm.BIOSUUID, vm.CategoryUUIDs = uuid, uuid, nil
+		return vm
+	}
 	without := func(b *bench) { // the virtual machine was deleted, others are left
 		other := worker()
 		other.UUID, other.BIOSUUID, other.Name = thirdUUID, thirdUUID, "other"
@@ -65,6 +71,30 @@ func TestANodeIsNonexistentOnlyWhenPrismCentralConfirmsIt(t *testing.T) {
 		}, exists: true},
 		"it failed over: only its name is left, with another BIOS UUID": {given: func(b *bench) {
 			b.prism.vms[0].UUID, b.prism.vms[0].BIOSUUID = formerUUID, formerUUID
+		}, fails: true},
+		"it was deleted, and another cluster's has its name": {given: func(b *bench) {
+			without(b)
+			b.prism.vms = append(b.prism.vms, stranger(formerUUID))
+		}},
+		"it was deleted, and those of two other clusters have its name": {given: func(b *bench) {
+			without(b)
+			b.prism.vms = append(b.prism.vms, stranger(formerUUID), stranger(strangerUUID))
+		}},
+		"it was deleted, another cluster's has its name, and a proxy answers 404 when asked again": {given: func(b *bench) {
+			without(b)
+			b.prism.vms = append(b.prism.vms, stranger(formerUUID))
+			b.prism.script["VM"] = from(2, proxied404("VM"))
+		}, fails: true},
+		"another has its name, and the configuration names no cluster": {given: func(b *bench) {
+			without(b)
+			b.prism.vms, b.settings.ClusterName = append(b.prism.vms, stranger(formerUUID)), ""
+		}, fails: true},
+		"another has its name, and none has the cluster's category": {given: func(b *bench) {
+			b.prism.vms = []nutanix.VM{stranger(formerUUID)}
+		}, fails: true},
+		"one of the cluster and another have its name": {given: func(b *bench) {
+			b.prism.vms[0].UUID, b.prism.vms[0].BIOSUUID = thirdUUID, thirdUUID
+			b.prism.vms = append(b.prism.vms, stranger(formerUUID))
 		}, fails: true},
 		"it lost its category": {given: func(b *bench) { b.prism.vms[0].CategoryUUIDs = nil }, exists: true},
 		"it came back while it was being confirmed": {given: func(b *bench) {

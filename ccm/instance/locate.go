@@ -52,7 +52,7 @@ func (i *Instances) locate(ctx context.Context, id identity, from source) (nutan
 		func() ([]nutanix.VM, error) { return id.match(listed), nil },
 		func() ([]nutanix.VM, error) { return i.byUUID(ctx, id, from) },
 		func() ([]nutanix.VM, error) { return i.byBIOSUUID(ctx, id) },
-		func() ([]nutanix.VM, error) { return i.byName(ctx, id) },
+		func() ([]nutanix.VM, error) { return i.byName(ctx, id, listed) },
 	} {
 		found, err := look()
 		if err != nil {
@@ -121,8 +121,9 @@ func (i *Instances) byBIOSUUID(ctx context.Context, id identity) ([]nutanix.VM, 
 	return found, nil
 }
 
-// byName is the last resort: a name is not an identity.
-func (i *Instances) byName(ctx context.Context, id identity) ([]nutanix.VM, error) {
+// byName is the last resort: a name is not an identity. Names are not unique in Prism Central, so that what denies to be the node
+// and is not among those listed of the cluster is another cluster's, and the node's own is missing.
+func (i *Instances) byName(ctx context.Context, id identity, listed []nutanix.VM) ([]nutanix.VM, error) {
 	if id.name == "" {
 		return nil, nil
 	}
@@ -133,10 +134,17 @@ func (i *Instances) byName(ctx context.Context, id identity) ([]nutanix.VM, erro
 	if sure := id.match(named); len(sure) > 0 {
 		return sure, nil
 	}
-	if len(named) == 1 && id.denies(named[0]) {
-		return nil, impostor("has the node's name, but another BIOS UUID or attribute", []string{describeVM(named[0])})
+	if len(named) == 0 || slices.ContainsFunc(named, func(vm nutanix.VM) bool { return !id.denies(vm) }) {
+		return named, nil
 	}
-	return named, nil
+	problem := impostor("has the node's name, but another BIOS UUID or attribute", describeVMs(named))
+	ours := func(vm nutanix.VM) bool {
+		return slices.ContainsFunc(listed, func(l nutanix.VM) bool { return l.UUID == vm.UUID })
+	}
+	if len(listed) == 0 || slices.ContainsFunc(named, ours) {
+		return nil, problem
+	}
+	return nil, fmt.Errorf("%w: %w", errMissing, problem)
 }
 
 func impostor(what string, vms []string) error {
@@ -160,6 +168,14 @@ func only(vms []nutanix.VM) (nutanix.VM, error) {
 	slices.Sort(texts)
 	return nutanix.VM{}, &Problem{ReasonAmbiguous, fmt.Sprintf("several virtual machines could be the node's: %s. Remove or rename "+
 		"those that are not", strings.Join(texts, ", "))}
+}
+
+func describeVMs(vms []nutanix.VM) []string {
+	texts := make([]string, len(vms))
+	for at, vm := range vms {
+		texts[at] = describeVM(vm)
+	}
+	return texts
 }
 
 func describeVM(vm nutanix.VM) string {

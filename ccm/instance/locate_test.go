@@ -98,6 +98,18 @@ func TestTwoVirtualMachinesWithOneProviderIDAreAmbiguous(t *testing.T) {
 	assert.Equal(t, []string{"Warning " + ReasonAmbiguous + " " + problem.Message}, b.reasons())
 }
 
+// Who looks for the virtual machine is told of another's, though it does not keep a Node whose own was deleted.
+func TestTheNameOfAnotherClustersVirtualMachineIsTold(t *testing.T) {
+	b := newBench(t)
+	other, stranger := worker(), worker()
+	other.UUID, other.BIOSUUID, other.Name = thirdUUID, thirdUUID, "other"
+	stranger.UUID, stranger.BIOSUUID, stranger.CategoryUUIDs = formerUUID, formerUUID, nil
+	b.prism.vms = []nutanix.VM{other, stranger}
+	_, err := b.InstanceMetadata(context.Background(), ready())
+	require.ErrorIs(t, err, errMissing)
+	assert.Contains(t, problemOf(t, err, ReasonImpostor).Message, formerUUID)
+}
+
 func TestANodeWithoutAnyIdentityIsAnError(t *testing.T) {
 	b := newBench(t)
 	for name, node := range map[string]*corev1.Node{"nil": nil, "empty": {}} {
