@@ -48,7 +48,7 @@ type Options struct {
 }
 
 // namesLifetime is how long names of Prism Elements, hosts and categories are believed. They hardly ever change; what is not
-// among them is asked for at once.
+// among them is asked for at once, and so is what may be newer.
 const namesLifetime = time.Hour
 
 // Instances implements cloudprovider.InstancesV2.
@@ -80,17 +80,20 @@ func newInstances(options Options, now clock.PassiveClock) *Instances {
 			list: options.LoadBalancerAddresses, clock: now, lifetime: lifetime, turn: make(chan struct{}, 1),
 		},
 		singles:       &singles{clock: now, lifetime: lifetime, fetch: options.API.VM, of: map[string]single{}},
-		prismElements: newMemo(now, options.Cache.PrismElements),
-		hosts:         newMemo(now, options.Cache.Hosts),
-		categories:    &memos[nutanix.Category]{clock: now, fetch: options.Cache.Categories, of: map[string]*memo[nutanix.Category]{}},
-		told:          &told{clock: now, at: map[message]time.Time{}},
+		prismElements: newMemo(now, lifetime, options.Cache.PrismElements),
+		hosts:         newMemo(now, lifetime, options.Cache.Hosts),
+		categories: &memos[nutanix.Category]{
+			clock: now, stale: lifetime, fetch: options.Cache.Categories, of: map[string]*memo[nutanix.Category]{},
+		},
+		told: &told{clock: now, at: map[message]time.Time{}},
 	}
 }
 
 // InstanceExists is false only when the node's virtual machine is gone for certain: Prism Central said in its own words that it
 // has none with any UUID of the node, and said so again when asked anew; it has none with that BIOS UUID, none with that
 // provider ID among its attributes (a virtual machine that moved to another site has a new UUID) and none with the node's
-// name; and it does list others. The answer of a proxy, an empty list, a failure, or a node without a UUID is an error.
+// name, but for those of another identity that lack the category of the cluster, which others have; and it does list others. The
+// answer of a proxy, an empty list, a failure, or a node without a UUID is an error.
 func (i *Instances) InstanceExists(ctx context.Context, node *corev1.Node) (bool, error) {
 	exists, err := i.exists(ctx, node)
 	if err != nil {

@@ -86,12 +86,13 @@ func (i *Instances) prismElement(ctx context.Context, vm nutanix.VM) (nutanix.Pr
 	return elements[at], nil
 }
 
-// placeByCategory gives the value of a category key that the virtual machine has, or else its Prism Element.
+// placeByCategory gives the value of a category key that the virtual machine has, or else its Prism Element. A category of the
+// virtual machine that was not there before may be a new value of the key.
 func (i *Instances) placeByCategory(ctx context.Context, what, key string, vm nutanix.VM) (string, error) {
 	element, elementErr := i.prismElement(ctx, vm)
 	all, err := i.categories.get(ctx, key, func(all []nutanix.Category) bool {
 		return len(valuesOf(all, vm.CategoryUUIDs)) > 0 || len(valuesOf(all, element.CategoryUUIDs)) > 0
-	})
+	}, vm.CategoryUUIDs...)
 	if err != nil {
 		return "", fmt.Errorf("reading category %s for the %s: %w", key, what, err)
 	}

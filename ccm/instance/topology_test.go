@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -90,6 +91,50 @@ func TestAnInitializedNodeKeepsItsPlaceAndGetsAddressesWhenItsTopologyIsUnknown(
 	assert.Empty(t, metadata.Zone)
 	assert.Len(t, b.reasons(), 2, "topology unknown; other labels set")
 	assert.Equal(t, "pe-a", labelsOf(t, b)["topology.kubernetes.io/zone"])
+}
+
+// TestANewValueOfACategoryIsSeenSoon though the Prism Element has a value that is known, and is asked for once.
+func TestANewValueOfACategoryIsSeenSoon(t *testing.T) {
+	for name, tc := range map[string]struct {
+		listed bool // just before the value was made
+		after  string
+	}{
+		"at once":                               {listed: false, after: "eu-9"},
+		"when the list is older than the value": {listed: true, after: "eu-2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.settings.TopologyDiscovery = config.TopologyDiscovery{Type: config.TopologyByCategory,
+				TopologyCategories: &config.TopologyCategories{RegionCategory: "Region", ZoneCategory: "Zone"}}
+			b.prism.categories = append(b.prism.categories, nutanix.Category{UUID: "r1", Key: "Region", Value: "eu"},
+				nutanix.Category{UUID: "z2", Key: "Zone", Value: "eu-2"})
+			b.prism.elements[0].CategoryUUIDs = []string{"r1", "z2"}
+			zone := func() string {
+				metadata, err := b.InstanceMetadata(context.Background(), registered())
+				require.NoError(t, err)
+				return metadata.Zone
+			}
+			assert.Equal(t, "eu-2", zone())
+			b.clock.Step(time.Minute)
+			if tc.listed {
+				_, err := b.Cache.Categories(context.Background(), "Zone")
+				require.NoError(t, err)
+			}
+			b.prism.change(func() {
+				b.prism.categories = append(b.prism.categories, nutanix.Category{UUID: "z9", Key: "Zone", Value: "eu-9"})
+				b.prism.vms[0].CategoryUUIDs = []string{ofCluster, "z9"}
+			})
+			assert.Equal(t, tc.after, zone())
+			b.clock.Step(time.Minute)
+			assert.Equal(t, "eu-9", zone())
+			asked := b.prism.calls["ListCategories"]
+			for range 5 {
+				b.clock.Step(time.Minute)
+				assert.Equal(t, "eu-9", zone())
+			}
+			assert.Equal(t, asked, b.prism.calls["ListCategories"])
+		})
+	}
 }
 
 // TestNamesOutliveAFailure: zone and region are told from what is known while Prism Central does not answer about clusters.
