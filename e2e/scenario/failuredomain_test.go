@@ -36,6 +36,7 @@ func TestFailureDomainsSpreadTheControlPlane(t *testing.T) {
 	assert.ElementsMatch(t, []string{"vm-network", "vm-network-2", "vm-network-3"}, subnets)
 	assert.ElementsMatch(t, []string{"rack-1", "rack-2", "rack-3"}, domains)
 	c.plansClean()
+	secretsStayInside(t)
 
 	used := &infrav1.NutanixFailureDomain{}
 	require.NoError(t, world.Env.Client.Get(c.ctx, keyOf(c.Namespace, "rack-2"), used))

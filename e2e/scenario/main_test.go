@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/capnt/capnt/e2e/guest/process"
 	"github.com/capnt/capnt/e2e/prismsim"
 	"github.com/capnt/capnt/e2e/stack"
 	"github.com/capnt/capnt/internal/toolbox"
@@ -21,6 +22,9 @@ const password = "your-password"
 
 // creation is how long the simulated Prism Central takes for a virtual machine.
 const creation = time.Second
+
+// diagnostics is where the manager serves its metrics, to everybody.
+var diagnostics string
 
 // world is the stack that all scenarios share.
 var world *stack.Stack
@@ -47,6 +51,7 @@ func run(m *testing.M) (code int) {
 	if world, err = stack.Start(context.Background(), options); err != nil {
 		return fail(err)
 	}
+	world.Prism.RecordBodies(true)
 	code = m.Run()
 	// All clusters are deleted by now, so nothing may be left of runs and guests even before the stack is closed.
 	left, err := world.LeftOnMachine()
@@ -76,11 +81,16 @@ func options(dir string) (stack.Options, error) {
 	if err != nil {
 		return stack.Options{}, err
 	}
+	ports, err := process.FreePorts("127.0.0.1", 1)
+	if err != nil {
+		return stack.Options{}, err
+	}
+	diagnostics = fmt.Sprintf("127.0.0.1:%d", ports[0])
 	return stack.Options{
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory,
 		Credentials: stack.Credentials{Username: "admin", Password: password},
 		Latency:     stack.Latencies(creation),
-		ManagerArgs: []string{"--health-check-interval=10s"},
+		ManagerArgs: []string{"--health-check-interval=10s", "--insecure-diagnostics", "--diagnostics-address=" + diagnostics},
 		Log:         transcript(),
 	}, nil
 }

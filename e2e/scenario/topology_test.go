@@ -21,6 +21,7 @@ func TestClusterClassCreatesAndResizes(t *testing.T) {
 	c.complete()
 	before := c.workerUUIDs()
 	require.Len(t, before, 1)
+	secretsStayInside(t)
 
 	c.resize(func(topology *clusterv1.Topology) {
 		topology.Workers.MachineDeployments[0].Replicas = ptr.To[int32](2)
@@ -41,6 +42,7 @@ func TestClusterClassCreatesAndResizes(t *testing.T) {
 		assert.NotContains(t, before, uuid)
 		assert.EqualValues(t, 6144, c.vmOf(uuid).MemoryMiB)
 	}
+	c.plansClean()
 }
 
 // resize changes the topology of the Cluster. Others change the Cluster too, so a conflict is tried again.
