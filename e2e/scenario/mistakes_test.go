@@ -1,7 +1,10 @@
 package scenario
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,6 +29,7 @@ func TestWrongImageNameHealsWhenTheImageComes(t *testing.T) {
 	require.NoError(t, err)
 	say(t, "image %s was uploaded", c.Image)
 	c.complete()
+	assert.Len(t, c.creations(), 1)
 }
 
 // A wrong password: a condition of the cluster says so, nothing is made, and all goes on as soon as the Secret is right.
@@ -42,6 +46,7 @@ func TestWrongPasswordHealsWhenTheSecretIsCorrected(t *testing.T) {
 		`{"stringData":{"credentials":"[{\"type\":\"basic_auth\",\"data\":{\"prismCentral\":{\"username\":\"admin\",\"password\":\"%s\"}}}]"}}`, password))
 	say(t, "the Secret was corrected")
 	c.complete()
+	assert.Len(t, c.creations(), 1)
 }
 
 // A subnet of another Prism Element: a condition says where the subnet is, nothing is made, and the machine comes as soon
@@ -59,14 +64,33 @@ func TestSubnetOfAnotherPrismElementHealsWhenCorrected(t *testing.T) {
 	c.patch(&infrav1.NutanixMachine{}, machines[0].Name, `{"spec":{"subnet":[{"type":"name","name":"vm-network"}]}}`)
 	say(t, "the subnet of %s was corrected", machines[0].Name)
 	c.complete()
+	assert.Len(t, c.creations(), 1)
 }
 
 // nothingCreated proves that a mistake made nothing in Prism Central and left no half-made state.
 func (c *cluster) nothingCreated() {
 	c.t.Helper()
 	assert.Empty(c.t, c.vms())
+	assert.Empty(c.t, c.creations())
 	for _, machine := range c.machines() {
 		assert.Empty(c.t, machine.Status.VMUUID)
 		assert.Nil(c.t, machine.Status.FailureReason, "a mistake that can be corrected is not terminal")
 	}
+}
+
+// creations are the names in the requests to make virtual machines of the cluster that came to Prism Central, whatever the answer.
+func (c *cluster) creations() []string {
+	c.t.Helper()
+	var names []string
+	for _, request := range world.Prism.Requests() {
+		if request.Method != http.MethodPost || !strings.HasSuffix(request.Path, "/vms") {
+			continue
+		}
+		var body struct{ Spec struct{ Name string } }
+		require.NoError(c.t, json.Unmarshal(request.Body, &body))
+		if strings.HasPrefix(body.Spec.Name, c.Name+"-") {
+			names = append(names, body.Spec.Name)
+		}
+	}
+	return names
 }
