@@ -17,6 +17,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
+	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -43,7 +44,13 @@ func TestMachineComesUpAndGoesWithoutATrace(t *testing.T) {
 	require.Len(t, state.Items, 1)
 	assert.True(t, controllerutil.HasControllerReference(machine) && len(state.Items[0].OwnerReferences) == 1)
 
+	remembered := func() bool { // what nobody remembers was never checked
+		return w.Pipeline.Settled(lifecycle.Target{Object: machine, Kind: kind, CheckInterval: time.Hour})
+	}
+	assert.True(t, remembered())
+
 	w.delete()
+	assert.False(t, remembered())
 	assert.True(t, w.Gone(machine))
 	assert.Empty(t, w.Prism.VMs())
 	require.NoError(t, api.List(t.Context(), state, client.InNamespace(w.Namespace), client.HasLabels{"tfstate"}))

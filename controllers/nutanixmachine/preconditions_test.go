@@ -53,17 +53,32 @@ func TestPausedMachineIsLeftAlone(t *testing.T) {
 	}
 }
 
-// The watches of Machines and Clusters call for machines of other managers too.
+// The watches of Machines and Clusters call for machines of other managers too, and for those that somebody else provides.
 func TestMachineOfAnotherManagerIsIgnored(t *testing.T) {
-	w := newWorld(t)
-	w.reconciler.WatchFilterValue = "ours"
-	w.NutanixMachine.Labels[clusterv1.WatchLabel] = "theirs"
-	w.CreateMachine(w.Bed)
-	w.settle()
-	assert.Empty(t, w.NutanixMachine.Finalizers)
-	mutate(w, func(machine *infrav1.NutanixMachine) { machine.Labels[clusterv1.WatchLabel] = "ours" })
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
+	for name, set := range map[string]func(machine *infrav1.NutanixMachine, theirs bool){
+		"by the watch filter": func(machine *infrav1.NutanixMachine, theirs bool) {
+			machine.Labels[clusterv1.WatchLabel] = map[bool]string{true: "theirs", false: "ours"}[theirs]
+		},
+		"by its annotation": func(machine *infrav1.NutanixMachine, theirs bool) {
+			machine.Labels[clusterv1.WatchLabel], machine.Annotations = "ours", nil
+			if theirs {
+				machine.Annotations = map[string]string{clusterv1.ManagedByAnnotation: "somebody"}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.reconciler.WatchFilterValue = "ours"
+			set(w.NutanixMachine, true)
+			w.CreateMachine(w.Bed)
+			w.settle()
+			assert.Empty(t, w.NutanixMachine.Finalizers)
+			assert.Empty(t, w.Prism.Requests())
+			mutate(w, func(machine *infrav1.NutanixMachine) { set(machine, false) })
+			w.settle()
+			assert.True(t, w.NutanixMachine.Status.Ready)
+		})
+	}
 }
 
 func TestMachineWaits(t *testing.T) {
