@@ -41,6 +41,8 @@ type cluster struct {
 	FailureDomains         []domain
 	WorkerSpec             string
 
+	// proxy stands between the manager and Prism Central, where there is one.
+	proxy *proxy
 	// applied is all that was applied for the cluster.
 	applied []*unstructured.Unstructured
 }
@@ -112,6 +114,9 @@ func (c *cluster) applyTemplate(flavor string) {
 func (c *cluster) applyObjects(objects []*unstructured.Unstructured) {
 	c.t.Helper()
 	require.NoError(c.t, world.Adapt(objects))
+	if c.proxy != nil {
+		c.proxy.putBefore(c.t, objects)
+	}
 	var err error
 	c.applied, err = world.WithCCM(c.ctx, objects)
 	require.NoError(c.t, err)
@@ -239,13 +244,20 @@ func (c *cluster) itself() []conditionsOf {
 	return []conditionsOf{object}
 }
 
-// plansClean proves for every machine that Terraform finds nothing to change.
+// plansClean proves for one machine of each shape, which is a template in a failure domain, that Terraform finds nothing to change.
 func (c *cluster) plansClean() {
 	c.t.Helper()
+	shapes := map[string]bool{}
 	for _, machine := range c.machines() {
+		shape := machine.Annotations[clusterv1.TemplateClonedFromNameAnnotation] + " " + machine.Status.FailureDomain
+		if shapes[shape] {
+			continue
+		}
+		shapes[shape] = true
 		require.NoError(c.t, world.PlanClean(c.ctx, &machine))
 	}
-	say(c.t, "terraform plan: No changes, for all %d machines", len(c.machines()))
+	require.NotEmpty(c.t, shapes)
+	say(c.t, "terraform plan: No changes, for machines of %d shapes", len(shapes))
 }
 
 // remove deletes the namespace with everything in it and proves that nothing is left anywhere.

@@ -15,7 +15,7 @@ import (
 )
 
 // The manifest that users have today, applied unchanged but for addresses, becomes a cluster of 3 + 3 machines. It reads
-// back through the v1beta1 API that it was written in, every machine is what Prism Central has, and every workspace plans
+// back through the v1beta1 API that it was written in, every machine is what Prism Central has, and a machine of each shape plans
 // clean. Deleted in one breath with its credentials, it leaves nothing.
 func TestSampleManifestBecomesAvailable(t *testing.T) {
 	objects, err := env.LoadManifest(filepath.Join(world.Options().Repository, "e2e/demo/testdata/my-nutanix-cluster.yaml"))
