@@ -99,5 +99,6 @@ func benchmarkNodes(b *testing.B, number int) {
 	}
 	b.ReportMetric(memory.Resident, "MiB")
 	b.ReportMetric(memory.Peak, "MiB-peak")
+	b.ReportMetric(memory.Peak*1.048576, "MB-peak")
 	b.ReportMetric(memory.Anonymous, "MiB-anonymous")
 }
