@@ -56,6 +56,9 @@ const (
 	// DestroyedReason: nothing of the object is left in Prism Central.
 	DestroyedReason = "Destroyed"
 
+	// CategoryKeptReason: others use the category value of a cluster that was deleted; it stays in Prism Central.
+	CategoryKeptReason = "CategoryKept"
+
 	// StateLockedReason: somebody else holds the lock of the Terraform state; the message says who, and since when.
 	StateLockedReason = "StateLocked"
 

@@ -28,6 +28,8 @@ type VM struct {
 	// State is COMPLETE when it is empty.
 	State     string
 	Addresses []string
+	// Categories are the values by key.
+	Categories map[string]string
 }
 
 // Prism speaks the few calls of the v3 API that the controllers make. Its inventory: the Prism Elements pe-1 and pe-2 with
@@ -174,6 +176,7 @@ func (v VM) entity() thing {
 		nics = append(nics, thing{"ip_endpoint_list": []thing{{"ip": address}}})
 	}
 	made := entity(v.UUID, v.Name, thing{"description": v.Description, "resources": thing{"power_state": "ON", "nic_list": nics}})
+	made["metadata"].(thing)["categories"] = v.Categories //nolint:forcetypeassert // made above
 	if v.State != "" {
 		made["status"].(thing)["state"] = v.State //nolint:forcetypeassert // made above
 	}

@@ -3,7 +3,9 @@ package nutanixcluster
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,6 +14,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/renderer"
 )
 
 // reconcileDelete destroys the workspace once the last machine is gone, removes the Terraform state and lets go of the
@@ -57,6 +60,13 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
+	users, err := r.usersOfCategory(ctx, s)
+	if err != nil {
+		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
+	}
+	if users != "" && !slices.Contains(target.Forget, renderer.CategoryValueAddress) {
+		target.Forget = append(target.Forget, renderer.CategoryValueAddress)
+	}
 	result := r.Pipeline.Step(target)
 	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
 	if result.State != lifecycle.InSync {
@@ -67,5 +77,29 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 		return ctrl.Result{}, err
 	}
 	r.Pipeline.Forget(target)
+	if users != "" {
+		r.Recorder.Eventf(s.nutanixCluster, nil, corev1.EventTypeNormal, infrav1.CategoryKeptReason, "Apply",
+			"The value %s of category %s stays in Prism Central: %s", s.cluster.Name, infrav1.CategoryKey, users)
+	}
 	return ctrl.Result{}, nil
+}
+
+// usersOfCategory says who uses the category value of a cluster whose machines are all gone, or empty. Prism Central refuses to
+// delete what VMs carry, be they of a cluster that this manager does not see.
+func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, error) {
+	namesake, err := r.namesake(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if namesake != "" {
+		return "NutanixCluster " + namesake + " uses it", nil
+	}
+	vms, err := s.access.Client.VMsOfCategory(ctx, infrav1.CategoryKey, s.cluster.Name)
+	if err != nil {
+		return "", fmt.Errorf("looking for virtual machines that carry the category of the cluster: %w", err)
+	}
+	if len(vms) == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("%d virtual machines carry it, among them %s (%s)", len(vms), vms[0].Name, vms[0].UUID), nil
 }

@@ -242,6 +242,19 @@ func TestVMsByName(t *testing.T) {
 	assert.Error(t, err)
 }
 
+func TestVMsOfCategory(t *testing.T) {
+	client := newCentral(t).client(t)
+	vms, err := client.VMsOfCategory(t.Context(), "KubernetesClusterName", "c1")
+	require.NoError(t, err)
+	require.Len(t, vms, 1)
+	assert.Equal(t, "m-1", vms[0].Name)
+	vms, err = client.VMsOfCategory(t.Context(), "KubernetesClusterName", "c")
+	require.NoError(t, err)
+	assert.Empty(t, vms)
+	_, err = client.VMsOfCategory(t.Context(), "KubernetesClusterName", "")
+	assert.Error(t, err)
+}
+
 func TestOnlyPlainNamesAreFiltered(t *testing.T) {
 	assert.Equal(t, "vm_name==m-1.example_2", equals("vm_name", "m-1.example_2"))
 	for _, name := range []string{"a b", "a,b", "a;b", "a|b", "(a)", "a*", "a=b", "a~", "ü", `a\`, "a'b", "a!b"} {

@@ -83,10 +83,27 @@ func (c *Client) VMsByName(ctx context.Context, name string) ([]VM, error) {
 	if err != nil {
 		return nil, err
 	}
+	return vmsOf(listed, func(vm intent[vmResources]) bool { return vm.name() == name }), nil
+}
+
+// VMsOfCategory returns all VMs that carry the value of the category, in the order of their UUIDs. None is no error. It reads
+// the list of all VMs: how a list is filtered by category is not documented.
+func (c *Client) VMsOfCategory(ctx context.Context, key, value string) ([]VM, error) {
+	if key == "" || value == "" {
+		return nil, &InvalidError{Field: "categories", Reason: "key and value have to be set"}
+	}
+	listed, err := list[intent[vmResources]](ctx, c, "vm", "")
+	if err != nil {
+		return nil, err
+	}
+	return vmsOf(listed, func(vm intent[vmResources]) bool { return vm.Metadata.Categories[key] == value }), nil
+}
+
+func vmsOf(listed []intent[vmResources], match func(vm intent[vmResources]) bool) []VM {
 	var vms []VM
-	for _, vm := range distinct(listed, func(vm intent[vmResources]) bool { return vm.name() == name }) {
+	for _, vm := range distinct(listed, match) {
 		vms = append(vms, vmOf(vm))
 	}
 	slices.SortFunc(vms, func(a, b VM) int { return strings.Compare(a.UUID, b.UUID) })
-	return vms, nil
+	return vms
 }
