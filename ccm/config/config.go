@@ -106,7 +106,7 @@ type LoadBalancer struct {
 	NLB  *NLB  `json:"nlb,omitempty"`
 	IPAM *IPAM `json:"ipam,omitempty"`
 	// RepairPeriod is how often every load balancer is compared with Prism Central and repaired. Default: 10m.
-	RepairPeriod metav1.Duration `json:"repairPeriod,omitempty"`
+	RepairPeriod metav1.Duration `json:"repairPeriod,omitzero"`
 	// Orphans says what happens to load balancers of this cluster whose Service is gone: Report (default) or Delete.
 	Orphans OrphanPolicy `json:"orphans,omitempty"`
 }
@@ -183,11 +183,11 @@ type Routes struct {
 // Client bounds what is asked of Prism Central.
 type Client struct {
 	// Timeout bounds one request. Default: 30s.
-	Timeout metav1.Duration `json:"timeout,omitempty"`
+	Timeout metav1.Duration `json:"timeout,omitzero"`
 	// TaskTimeout bounds waiting for the task of a change. Default: 2m.
-	TaskTimeout metav1.Duration `json:"taskTimeout,omitempty"`
+	TaskTimeout metav1.Duration `json:"taskTimeout,omitzero"`
 	// CacheTTL is how long a list of all VMs, Prism Elements or categories serves all nodes. Default: 10s.
-	CacheTTL metav1.Duration `json:"cacheTTL,omitempty"`
+	CacheTTL metav1.Duration `json:"cacheTTL,omitzero"`
 	// RequestsPerSecond and Burst limit requests. Defaults: 10 and 20.
 	RequestsPerSecond float64 `json:"requestsPerSecond,omitempty"`
 	Burst             int     `json:"burst,omitempty"`

@@ -124,6 +124,56 @@ func TestTextThatIsNoConfigurationSaysWhereAndWhy(t *testing.T) {
 	}
 }
 
+// TestZeroIsNotTheDefault: who writes 0 does not mean 10.
+func TestZeroIsNotTheDefault(t *testing.T) {
+	for path, in := range map[string]string{
+		"prismCentral.port":                             `"prismCentral": {"address": "pc", "credentialRef": {"name": "creds"}, "port": 0}`,
+		"client.burst":                                  `"client": {"burst": 0}`,
+		"client.requestsPerSecond":                      `"client": {"requestsPerSecond": 0.0}`,
+		"client.timeout":                                `"client": {"timeout": "0s"}`,
+		"client.taskTimeout":                            `"client": {"taskTimeout": "0"}`,
+		"client.cacheTTL":                               `"client": {"cacheTTL": "0ms"}`,
+		"loadBalancer.repairPeriod":                     `"loadBalancer": {"repairPeriod": "0h"}`,
+		"loadBalancer.nlb.healthCheck.successThreshold": `"loadBalancer": {"nlb": {"healthCheck": {"successThreshold": 0}}}`,
+	} {
+		t.Run(path, func(t *testing.T) {
+			_, err := config.Parse([]byte("{" + in + "}"))
+			require.ErrorContains(t, err, path+": Invalid value: 0 is not possible: leave it out for the default")
+			assert.NotContains(t, err.Error(), path+": Invalid value: 0:", "said once")
+		})
+	}
+}
+
+func TestAConfigurationWithoutDefaultsCanBeWritten(t *testing.T) {
+	text, err := json.Marshal(config.Config{PrismCentral: config.PrismCentral{Address: "pc", CredentialRef: &config.Reference{Name: "creds"}}})
+	require.NoError(t, err)
+	got, err := config.Parse(text)
+	require.NoError(t, err)
+	want, err := config.Parse([]byte(minimal))
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+}
+
+// TestTimesThatAreTooShort would have Prism Central asked without a pause, or never be waited for.
+func TestTimesThatAreTooShort(t *testing.T) {
+	for path, tc := range map[string]struct{ section, field, short, least string }{
+		"loadBalancer.repairPeriod": {"loadBalancer", "repairPeriod", "999ms", "1s"},
+		"client.timeout":            {"client", "timeout", "1ms", "1s"},
+		"client.taskTimeout":        {"client", "taskTimeout", "1ns", "1s"},
+		"client.cacheTTL":           {"client", "cacheTTL", "99ms", "100ms"},
+	} {
+		t.Run(path, func(t *testing.T) {
+			with := func(value string) error {
+				_, err := config.Parse([]byte(strings.TrimSuffix(minimal, "}") +
+					`, "` + tc.section + `": {"` + tc.field + `": "` + value + `"}}`))
+				return err
+			}
+			assert.ErrorContains(t, with(tc.short), path+`: Invalid value: "`+tc.short+`": at least `+tc.least+` is needed`)
+			assert.NoError(t, with(tc.least))
+		})
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, file := range []string{"vendor.json", "full.yaml", "wrong.yaml"} {
 		content, err := os.ReadFile(filepath.Join("testdata", file))

@@ -95,9 +95,13 @@ func duration(value any, path *field.Path, errs *field.ErrorList) (any, bool) {
 	if !ok {
 		return wrong(value, `a duration such as "30s"`, path, errs)
 	}
-	if _, err := time.ParseDuration(text); err != nil {
+	length, err := time.ParseDuration(text)
+	if err != nil {
 		*errs = append(*errs, field.Invalid(path, text, `a duration such as "30s", "10m" or "1h30m" is needed`))
 		return nil, false
+	}
+	if length == 0 {
+		return zero(path, errs)
 	}
 	return value, true
 }
@@ -105,10 +109,20 @@ func duration(value any, path *field.Path, errs *field.ErrorList) (any, bool) {
 // scalar leaves it to encoding/json whether a value fits, numbers that are too large for their type included.
 func scalar(value any, t reflect.Type, path *field.Path, errs *field.ErrorList) (any, bool) {
 	text, err := json.Marshal(value)
-	if err != nil || json.Unmarshal(text, reflect.New(t).Interface()) != nil {
+	read := reflect.New(t)
+	if err != nil || json.Unmarshal(text, read.Interface()) != nil {
 		return wrong(value, nameOf(t), path, errs)
 	}
+	if number := read.Elem(); (number.CanInt() || number.CanFloat()) && number.IsZero() {
+		return zero(path, errs)
+	}
 	return value, true
+}
+
+// zero refuses a 0, which no number and no time may be, and which could not be told any more from what is not given.
+func zero(path *field.Path, errs *field.ErrorList) (any, bool) {
+	*errs = append(*errs, field.TypeInvalid(path, field.OmitValueType{}, "0 is not possible: leave it out for the default"))
+	return nil, false
 }
 
 func wrong(value any, want string, path *field.Path, errs *field.ErrorList) (any, bool) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -127,9 +128,9 @@ func (t *TopologyDiscovery) validate(path *field.Path) field.ErrorList {
 }
 
 func (c *Client) validate(path *field.Path) field.ErrorList {
-	errs := positive(c.Timeout, path.Child("timeout"))
-	errs = append(errs, positive(c.TaskTimeout, path.Child("taskTimeout"))...)
-	errs = append(errs, positive(c.CacheTTL, path.Child("cacheTTL"))...)
+	errs := atLeast(time.Second, c.Timeout, path.Child("timeout"))
+	errs = append(errs, atLeast(time.Second, c.TaskTimeout, path.Child("taskTimeout"))...)
+	errs = append(errs, atLeast(100*time.Millisecond, c.CacheTTL, path.Child("cacheTTL"))...)
 	if !(c.RequestsPerSecond > 0) {
 		errs = append(errs, field.Invalid(path.Child("requestsPerSecond"), c.RequestsPerSecond, "a number above 0 is needed"))
 	}
@@ -186,9 +187,10 @@ func oneOf[T ~string](value T, path *field.Path, supported ...T) field.ErrorList
 	return field.ErrorList{field.NotSupported(path, value, supported)}
 }
 
-func positive(value metav1.Duration, path *field.Path) field.ErrorList {
-	if value.Duration > 0 {
+// atLeast has a bound because a time that is too short means requests without a pause, or none that is ever answered.
+func atLeast(least time.Duration, value metav1.Duration, path *field.Path) field.ErrorList {
+	if value.Duration >= least {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(path, value.Duration.String(), "a duration above 0 is needed")}
+	return field.ErrorList{field.Invalid(path, value.Duration.String(), fmt.Sprintf("at least %s is needed", least))}
 }

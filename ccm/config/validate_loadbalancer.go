@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -31,7 +32,7 @@ func (l *LoadBalancer) validate(path *field.Path) field.ErrorList {
 		}
 		errs = append(errs, oneOf(l.IPAM.Announcer, at.Child("announcer"), KubeVIP, MetalLB, Cilium)...)
 	}
-	errs = append(errs, positive(l.RepairPeriod, path.Child("repairPeriod"))...)
+	errs = append(errs, atLeast(time.Second, l.RepairPeriod, path.Child("repairPeriod"))...)
 	return append(errs, oneOf(l.Orphans, path.Child("orphans"), OrphansReport, OrphansDelete)...)
 }
 
