@@ -149,6 +149,9 @@ type LoadBalancerSession struct {
 	// HealthCheck applies to every target.
 	HealthCheck HealthCheck
 	Targets     []Target
+	// Odd is read-only: it has what is not said here, which an update takes away, such as further ports, targets by category, or an
+	// address that is not fixed.
+	Odd bool
 	// ETag is the version that an update or a deletion refers to; empty when it was not read from Prism Central.
 	ETag string
 }

@@ -2,6 +2,7 @@ package nutanix
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	networking "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
@@ -123,10 +124,26 @@ func sessionOf(in *networking.LoadBalancerSession, etag string) LoadBalancerSess
 			SuccessThreshold: ptr.Deref(check.SuccessThreshold, 0), FailureThreshold: ptr.Deref(check.FailureThreshold, 0),
 		}
 	}
+	out.Odd = isOdd(in)
 	if in.TargetsConfig != nil {
 		out.Targets = convert(in.TargetsConfig.NicTargets, targetOf)
 	}
 	return out
+}
+
+// isOdd reports whether a session has what write does not write.
+func isOdd(in *networking.LoadBalancerSession) bool {
+	if in.TargetsConfig != nil && len(in.TargetsConfig.CategoryTargets) > 0 {
+		return true
+	}
+	listener := in.Listener
+	if listener == nil {
+		return false
+	}
+	vip := listener.VirtualIP
+	return slices.ContainsFunc(listener.PortRanges, func(r networking.PortRange) bool { return r.EndPort != nil && *r.EndPort != ptr.Deref(r.StartPort, 0) }) ||
+		len(listener.PortRanges) > 1 ||
+		vip != nil && ptr.Deref(vip.AssignmentType, networking.ASSIGNMENTTYPE_STATIC) == networking.ASSIGNMENTTYPE_DYNAMIC
 }
 
 func targetOf(in *networking.NicTarget) Target {
