@@ -96,6 +96,10 @@ func readHealthCheck(service *corev1.Service, defaults config.HealthCheck) (nuta
 		}
 		*a.value = number
 	}
+	if check.TimeoutSeconds > check.IntervalSeconds {
+		return nutanix.HealthCheck{}, invalid("annotation "+loadbalancer.AnnotationHealthCheckTimeout, strconv.Itoa(check.TimeoutSeconds),
+			fmt.Sprintf("no more than the interval, which is %d: a check must time out before the next one", check.IntervalSeconds))
+	}
 	return check, nil
 }
 

@@ -42,6 +42,8 @@ func TestWholeServicesAreRefused(t *testing.T) {
 		"node selector":           {annotated(loadbalancer.AnnotationNodeSelector, "a=b=c"), ReasonAnnotation, `load-balancer-node-selector is "a=b=c": it must be a label selector`},
 		"interval":                {annotated(loadbalancer.AnnotationHealthCheckInterval, "1s"), ReasonAnnotation, `health-check-interval is "1s": it must be a whole number from 1 to 3600`},
 		"timeout":                 {annotated(loadbalancer.AnnotationHealthCheckTimeout, "0"), ReasonAnnotation, "health-check-timeout"},
+		"timeout over interval":   {annotated(loadbalancer.AnnotationHealthCheckTimeout, "11"), ReasonAnnotation, "no more than the interval, which is 10"},
+		"interval below timeout":  {annotated(loadbalancer.AnnotationHealthCheckInterval, "4"), ReasonAnnotation, `health-check-timeout is "5"`},
 		"success threshold":       {annotated(loadbalancer.AnnotationHealthCheckSuccessThreshold, "-1"), ReasonAnnotation, "health-check-success-threshold"},
 		"failure threshold":       {annotated(loadbalancer.AnnotationHealthCheckFailureThreshold, "9999"), ReasonAnnotation, "health-check-failure-threshold"},
 	} {
