@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,8 +19,10 @@ import (
 //	408, 429, 5xx, 3xx, other 2xx              Unavailable   RFC 9110; the SDKs repeat 408, 429, 503, 504
 //	no JSON                                    Unavailable   a proxy's page is text/html; Prism Central answers in JSON
 //	a code or group of the table codeKinds     see there     see there
-//	404, typed, "NOT_FOUND" in the group or,   NotFound      VMM-30100 VM_NOT_FOUND; networking has NETWORKING-10060 without a
-//	  not of the vmm namespace, in the text                  group, and tells it by its text
+//	404, typed, of the vmm namespace, with     NotFound      VMM-30100 VM_NOT_FOUND, and nothing else: a Node may be deleted
+//	  VMM-30100 or VM_NOT_FOUND                              for it, and CLUSTER_NOT_FOUND says nothing of the VM
+//	404, typed, of others, "NOT_FOUND" in the  NotFound      networking has NETWORKING-10060 without a group, and tells it by
+//	  group or in the text                                   its text
 //	500, NETWORKING-10060 that names what      NotFound      nutanix.ansible#1153: the networking API gives it for a GET of
 //	  was asked for                                          what does not exist
 //	the same of a creation                     Invalid       what is not there is something that the request refers to
@@ -193,27 +196,30 @@ func readProblem(body []byte) (found problem, ok bool) {
 	return found, true
 }
 
-// codeReferenceNotFound is the networking API's code for whatever does not exist.
-const codeReferenceNotFound = "NETWORKING-10060"
+// codeReferenceNotFound is the networking API's code for whatever does not exist; codeVMNotFound and groupVMNotFound are how the
+// vmm API says that a virtual machine does not.
+const (
+	codeReferenceNotFound = "NETWORKING-10060"
+	codeVMNotFound        = "VMM-30100"
+	groupVMNotFound       = "VM_NOT_FOUND"
+)
 
-// saysNotFound reports whether an answer is Prism Central's own word that an object does not exist, and not about a path or
-// about something else. object is the UUID that was asked for, if there is one.
-func (p problem) saysNotFound(status int, object string) bool {
+// saysNotFound reports whether an answer is Prism Central's own word that what was asked for does not exist, and not about a path
+// or about something else.
+func (p problem) saysNotFound(status int, req request) bool {
 	first, text := p.Error.first(), strings.ToLower(p.Error.text())
 	switch {
 	case first.Code == "" || strings.HasPrefix(first.Code, "PLAT-"):
 		return false
 	case status == http.StatusInternalServerError:
-		return first.Code == codeReferenceNotFound && object != "" && strings.Contains(text, strings.ToLower(object))
+		return first.Code == codeReferenceNotFound && req.object != "" && strings.Contains(text, strings.ToLower(req.object))
 	case status != http.StatusNotFound:
 		return false
 	}
-	for _, one := range p.Error {
-		if strings.Contains(one.ErrorGroup, "NOT_FOUND") {
-			return true
-		}
+	if req.namespace == namespaceVMM || strings.HasPrefix(p.ObjectType, namespaceVMM+".") {
+		return slices.ContainsFunc(p.Error, func(m message) bool { return m.Code == codeVMNotFound || m.ErrorGroup == groupVMNotFound })
 	}
-	return !strings.HasPrefix(p.ObjectType, namespaceVMM+".") && containsAny(text, goneTexts)
+	return slices.ContainsFunc(p.Error, func(m message) bool { return strings.Contains(m.ErrorGroup, "NOT_FOUND") }) || containsAny(text, goneTexts)
 }
 
 // classify gives the error of an answer to a request, nil for a success.
@@ -241,7 +247,7 @@ func kindOf(req request, got answer, found problem) Kind {
 	switch {
 	case got.status == http.StatusUnauthorized:
 		return Unauthorized
-	case found.saysNotFound(got.status, req.object):
+	case found.saysNotFound(got.status, req):
 		if req.method == http.MethodPost && req.object == "" {
 			return Invalid
 		}

@@ -53,6 +53,9 @@ func TestEveryRuleOfClassification(t *testing.T) {
 		"404, no JSON":                {404, "", `not found`, Unavailable},
 		"404, of the platform":        {404, "", typedError("vmm", "PLAT-10000", "API_NOT_FOUND", "no such API"), Unavailable},
 		"404, another group of vmm":   {404, "", typedError("vmm", "VMM-20000", "INTERNAL", "host not found"), Unavailable},
+		"404, no cluster, of vmm":     {404, "", typedError("vmm", "VMM-20001", "CLUSTER_NOT_FOUND", "the cluster is not found"), Unavailable},
+		"404, VM, by its code":        {404, "", typedError("vmm", "VMM-30100", "", "x"), NotFound},
+		"404, VM, by its group":       {404, "", typedError("vmm", "VMM-30000", "VM_NOT_FOUND", "x"), NotFound},
 		"404, schema":                 {404, "", schemaError, Unavailable},
 		"404, networking":             {404, "", typedError("networking", "NETWORKING-10060", "", "a referenced resource was not found"), NotFound},
 		"404, networking, other text": {404, "", typedError("networking", "NETWORKING-10055", "", "no route to the backend"), Unavailable},
@@ -149,6 +152,22 @@ func TestACreationIsNeverNotFound(t *testing.T) {
 		failure := classify(request{operation: "Op", method: http.MethodPost, object: object}, got, noSecrets)
 		require.NotNil(t, failure)
 		assert.Equal(t, want, failure.Kind)
+	}
+}
+
+// TestOnlyItsOwnWordMakesAVirtualMachineNotFound: it may be that a Node is deleted for it.
+func TestOnlyItsOwnWordMakesAVirtualMachineNotFound(t *testing.T) {
+	for body, want := range map[string]Kind{
+		typedError("vmm", "VMM-30100", "VM_NOT_FOUND", "x"):                                     NotFound,
+		typedError("prism", "VMM-30100", "VM_NOT_FOUND", "x"):                                   NotFound,
+		typedError("prism", "CLU-10002", "CLUSTER_NOT_FOUND", "x"):                              Unavailable,
+		typedError("prism", "CLU-10002", "", "the cluster was not found"):                       Unavailable,
+		typedError("networking", "NETWORKING-10060", "", "a referenced resource was not found"): Unavailable,
+	} {
+		got := classify(request{operation: "GetVmById", namespace: namespaceVMM, object: objectUUID},
+			answer{status: 404, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)}, noSecrets)
+		require.NotNil(t, got)
+		assert.Equal(t, want, got.Kind, body)
 	}
 }
 
