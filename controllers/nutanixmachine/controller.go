@@ -32,6 +32,7 @@ const kind = "NutanixMachine"
 // Reconciler reconciles NutanixMachine objects.
 type Reconciler struct {
 	provisioning.Dependencies
+	missing misses
 }
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,verbs=get;list;watch;update;patch
@@ -96,6 +97,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		}
 	}()
 	if !nutanixMachine.DeletionTimestamp.IsZero() {
+		r.missing.forget(scope.uuid())
 		return r.reconcileDelete(ctx, scope)
 	}
 	return r.reconcile(ctx, scope)

@@ -48,6 +48,8 @@ type identity struct {
 	machine *infrav1.NutanixMachine
 	// name is the name of the virtual machine.
 	name string
+	// lasting notes that a virtual machine is missing, and reports whether it was so a while ago.
+	lasting func(uuid string) bool
 }
 
 // identify implements lifecycle.Hooks.Identify. What the state knows has to exist. What the object names, because its
@@ -72,7 +74,7 @@ func (i identity) identify(ctx context.Context, known string) (string, error) {
 		case !errors.As(err, &notFound):
 			return "", err
 		case named == published:
-			return "", &lifecycle.LostError{ID: named}
+			return "", i.lost(named)
 		}
 	}
 	return i.findByName(ctx)
@@ -87,9 +89,18 @@ func (i identity) requireKnown(ctx context.Context, known, published string) (st
 	case errors.As(err, &notFound) && published == "":
 		return i.findByName(ctx)
 	case errors.As(err, &notFound):
-		return "", &lifecycle.LostError{ID: known}
+		return "", i.lost(known)
 	}
 	return "", err
+}
+
+// lost is the error for a published machine that is missing. Only a second look, some time later, makes that final; to a
+// deletion the first says enough.
+func (i identity) lost(uuid string) error {
+	if !i.machine.DeletionTimestamp.IsZero() || i.lasting(uuid) {
+		return &lifecycle.LostError{ID: uuid}
+	}
+	return fmt.Errorf("finding virtual machine %s: Prism Central has none, and is asked again before the machine counts as lost", uuid)
 }
 
 func (i identity) findByName(ctx context.Context) (string, error) {

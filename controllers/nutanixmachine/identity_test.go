@@ -39,7 +39,7 @@ func newIdentity(t *testing.T, vms ...controllertest.VM) (identity, *controllert
 		Username: controllertest.Username, Password: controllertest.Password}, prism.Options{})
 	require.NoError(t, err)
 	t.Cleanup(asks.Close)
-	return identity{client: asks, machine: marks.DeepCopy(), name: "m"}, central
+	return identity{client: asks, machine: marks.DeepCopy(), name: "m", lasting: func(string) bool { return true }}, central
 }
 
 func TestIdentify(t *testing.T) {
@@ -117,6 +117,22 @@ func TestIdentify(t *testing.T) {
 				assert.False(t, errors.As(err, &lost) || errors.As(err, &conflict), "%d: %v", status, err)
 			}
 		})
+	}
+}
+
+// One answer that a machine does not exist is not enough to give it up, but for a deletion.
+func TestIdentifyLooksTwice(t *testing.T) {
+	for _, known := range []string{"", vm1} {
+		i, _ := newIdentity(t)
+		i.machine.Spec.ProviderID = "nutanix://" + vm1
+		i.lasting = func(uuid string) bool { assert.Equal(t, vm1, uuid); return false }
+		_, err := i.identify(t.Context(), known)
+		var lost *lifecycle.LostError
+		require.ErrorContains(t, err, "is asked again")
+		assert.NotErrorAs(t, err, &lost)
+		i.machine.DeletionTimestamp = ptr.To(metav1.Now())
+		_, err = i.identify(t.Context(), known)
+		require.ErrorAs(t, err, &lost)
 	}
 }
 

@@ -146,6 +146,12 @@ func TestLostMachine(t *testing.T) {
 			w.running()
 			w.Prism.Remove(w.NutanixMachine.Status.VMUUID)
 			w.Advance(wait)
+			result := w.settle()
+			assert.Nil(t, w.NutanixMachine.Status.FailureReason, "one look is not enough")
+			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+			assert.Positive(t, result.RequeueAfter)
+			assert.LessOrEqual(t, result.RequeueAfter, secondLook)
+			w.Advance(secondLook)
 			w.settle()
 			w.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
 			assert.Equal(t, infrav1.VMLostReason, ptr.Deref(w.NutanixMachine.Status.FailureReason, ""))
@@ -161,6 +167,24 @@ func TestLostMachine(t *testing.T) {
 			assert.True(t, w.Gone(w.NutanixMachine))
 		})
 	}
+}
+
+// A machine that is found again was never missing.
+func TestMissingMachineComesBack(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	vm := w.Prism.VMs()[0]
+	for range 2 {
+		w.Prism.Remove(vm.UUID)
+		w.settle()
+		require.True(t, conditions.IsFalse(w.NutanixMachine, infrav1.InputsResolvedCondition))
+		w.Prism.Put(vm)
+		w.Advance(secondLook)
+		w.settle()
+		require.True(t, conditions.IsTrue(w.NutanixMachine, infrav1.InputsResolvedCondition))
+	}
+	assert.Nil(t, w.NutanixMachine.Status.FailureReason)
+	assert.True(t, w.NutanixMachine.Status.Ready)
 }
 
 // Whatever Prism Central answers but "there is none", the machine is not lost, keeps what is known of it, and heals.

@@ -114,7 +114,8 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	if target.Workspace, err = renderer.RenderMachine(settings, inputs); err != nil {
 		return lifecycle.Target{}, err
 	}
-	identity := identity{client: s.access.Client, machine: s.nutanixMachine.DeepCopy(), name: inputs.Name}
+	identity := identity{client: s.access.Client, machine: s.nutanixMachine.DeepCopy(), name: inputs.Name,
+		lasting: func(uuid string) bool { return r.missing.lasting(uuid, r.Pipeline.Clock.Now()) }}
 	target.Backend = backend
 	target.Variables = variables
 	target.Upstream = s.access.Upstream

@@ -30,6 +30,8 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	addresses, err := s.addresses(ctx)
 	var notFound *prism.NotFoundError
 	switch {
+	case errors.As(err, &notFound) && !r.missing.lasting(uuid, r.Pipeline.Clock.Now()):
+		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
 	case errors.As(err, &notFound):
 		s.lose()
 		r.Recorder.Eventf(s.nutanixMachine, nil, corev1.EventTypeWarning, infrav1.VMLostReason, "Look", "%s", *s.nutanixMachine.Status.FailureMessage)
@@ -40,6 +42,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	case err != nil:
 		return s.stop(infrav1.AddressesAssignedCondition, provisioning.Diagnose(err))
 	}
+	r.missing.forget(uuid)
 	list := machineAddresses(s.machine.Name, addresses)
 	if len(list) == 1 {
 		return s.stop(infrav1.AddressesAssignedCondition, &provisioning.Problem{
