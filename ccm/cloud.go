@@ -28,6 +28,8 @@ type Cloud struct {
 	config *config.Store
 	self   Self
 
+	// id is in the marks of what is made in Prism Central.
+	id string
 	// Made by Initialize; nil is not offered.
 	instances *instance.Instances
 	balancer  *loadbalancer.Balancer

@@ -2,6 +2,7 @@ package ccm
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,11 +12,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
+	k8stesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/record"
 	cloudprovider "k8s.io/cloud-provider"
 	"k8s.io/controller-manager/pkg/clientbuilder"
@@ -140,6 +144,46 @@ func (empty) ListVPCs(context.Context, string) ([]nutanix.VPC, error)           
 func (empty) ListSubnets(context.Context, string) ([]nutanix.Subnet, error)      { return nil, nil }
 
 func second[T any](_ T, offered bool) bool { return offered }
+
+func TestTheClusterIsIdentifiedByItsNamespace(t *testing.T) {
+	parsed, err := config.Parse([]byte(`{` + prism + `, "clusterName": "c", "loadBalancer": {"ipam": {"subnet": {"type": "name", "name": "vlan"}}}}`))
+	require.NoError(t, err)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", UID: "0a1b2c3d-0000-4000-8000-000000000001"}}
+	client := fake.NewClientset(namespace)
+	refusals := 1
+	client.PrependReactor("get", "namespaces", func(k8stesting.Action) (bool, runtime.Object, error) {
+		refusals--
+		return refusals >= 0, nil, apierrors.NewInternalError(errors.New("etcd has no leader"))
+	})
+	var told ear
+	assert.Equal(t, "0a1b2c3d", New(config.Fixed(parsed), Self{}).identify(t.Context(), client, &told))
+	assert.Empty(t, told)
+	assert.Empty(t, New(config.Fixed(parsed), Self{}).identify(t.Context(), fake.NewClientset(), &told))
+	assert.Equal(t, ear{ReasonUnidentified}, told)
+}
+
+func TestTheNameOfTheClusterIsThatOfTheStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	write := func(name string) {
+		content := `{` + prism + `, "clusterName": "` + name + `", "loadBalancer": {"ipam": {"subnet": {"type": "name", "name": "vlan"}}}}`
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	}
+	write("before")
+	store, err := config.Open(path)
+	require.NoError(t, err)
+	events := record.NewFakeRecorder(10)
+	voice := &voice{events: events, about: Self{Namespace: "kube-system"}.reference()}
+	store.OnChange(voice.configurationChanged, voice.configurationRefused)
+	cloud := New(store, Self{})
+	cloud.wire(fake.NewClientset(), events, empty{})
+	write("after")
+	store.Reload(t.Context())
+	require.Equal(t, "after", store.Current().ClusterName)
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{UID: "uid"}}
+	assert.Equal(t, "before-uid", cloud.balancer.GetLoadBalancerName(t.Context(), "", service))
+	assert.Contains(t, <-events.Events, ReasonConfigurationChanged)
+	assert.Contains(t, <-events.Events, "RestartNeeded clusterName changed")
+}
 
 func TestTheFrameworkOpensTheFile(t *testing.T) {
 	Register()

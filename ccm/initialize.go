@@ -25,7 +25,7 @@ import (
 const clientName = "capnt-ccm"
 
 // Initialize makes all parts and starts the loops that are the cloud's own: the watch of the configuration and the look at
-// whether Prism Central answers. It asks nobody and waits for nothing. An instance that waited long for its turn does not know
+// whether Prism Central answers. It waits for nothing but the API server. An instance that waited long for its turn does not know
 // yet how the configuration has changed.
 func (c *Cloud) Initialize(builder cloudprovider.ControllerClientBuilder, stop <-chan struct{}) {
 	c.stop = stop
@@ -44,6 +44,7 @@ func (c *Cloud) Initialize(builder cloudprovider.ControllerClientBuilder, stop <
 	api := heard{API: c.client(access.New(access.Options{
 		Client: client, Config: c.config.Current, Namespace: c.self.Namespace,
 	}, stop)), reach: reach}
+	c.id = c.identify(ctx, client, voice)
 	c.wire(client, recorder, api)
 	go reach.probe(ctx, api, reachPeriod)
 	go preflight.run(ctx, preflightPeriod)
@@ -52,17 +53,17 @@ func (c *Cloud) Initialize(builder cloudprovider.ControllerClientBuilder, stop <
 
 // wire makes what is offered: a part that is not made is not offered.
 func (c *Cloud) wire(client kubernetes.Interface, events record.EventRecorder, api nutanix.API) {
-	now := c.config.Current
+	now := c.settings()
 	lists := nutanix.NewCache(api, func() time.Duration { return now().Client.CacheTTL.Duration })
 	var balancerAddresses func(context.Context) ([]string, error)
 	if balancers := now().LoadBalancer; balancers.Offered() {
-		c.nlb = nlb.New(nlb.Options{API: api, VMs: lists, Config: now, Events: events})
-		c.ipam = ipam.New(ipam.Options{API: api, Config: now, Client: client, Events: events})
+		c.nlb = nlb.New(nlb.Options{API: api, VMs: lists, Config: now, ClusterID: c.id, Events: events})
+		c.ipam = ipam.New(ipam.Options{API: api, Config: now, ClusterID: c.id, Client: client, Events: events})
 		c.balancer = loadbalancer.New(loadbalancer.Options{
 			Backends: map[config.LoadBalancerType]loadbalancer.Backend{
 				config.LoadBalancerNLB: c.nlb, config.LoadBalancerIPAM: c.ipam,
 			},
-			Config: now, Client: client, Events: events,
+			Config: now, ClusterID: c.id, Client: client, Events: events,
 		})
 		balancerAddresses = c.balancer.Addresses
 	}
@@ -72,6 +73,17 @@ func (c *Cloud) wire(client kubernetes.Interface, events record.EventRecorder, a
 	})
 	if now().Routes.Enabled {
 		c.routes = route.New(route.Options{API: api, Cache: lists, Config: now, Events: events})
+	}
+}
+
+// settings gives the configuration of now, with the name of the cluster that it had when this was called: with another name
+// everything that has the mark of the former one would be lost.
+func (c *Cloud) settings() func() config.Config {
+	name := c.config.Current().ClusterName
+	return func() config.Config {
+		settings := c.config.Current()
+		settings.ClusterName = name
+		return settings
 	}
 }
 

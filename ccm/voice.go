@@ -2,6 +2,7 @@ package ccm
 
 import (
 	"context"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -20,6 +21,8 @@ const (
 	ReasonConfigurationRefused = "ConfigurationRefused"
 	// ReasonRestartNeeded: something changed that is decided when the process starts.
 	ReasonRestartNeeded = "RestartNeeded"
+	// ReasonUnidentified: the namespace kube-system, whose UID tells clusters of one name apart, cannot be read.
+	ReasonUnidentified = "ClusterUnidentified"
 	// ReasonAnswers: Prism Central answers again.
 	ReasonAnswers = "PrismCentralAnswers"
 	// ReasonUnreachable: Prism Central does not answer.
@@ -82,6 +85,10 @@ func (v *voice) configurationRefused(err error) {
 
 func (v *voice) configurationChanged(before, after config.Config) {
 	v.event(corev1.EventTypeNormal, ReasonConfigurationChanged, "The changed configuration is in force")
+	if before.ClusterName != after.ClusterName {
+		v.warn(ReasonRestartNeeded, fmt.Sprintf("clusterName changed in the configuration from %q to %q: it takes effect when the cloud controller "+
+			"manager is restarted, which then finds nothing of what it made before", before.ClusterName, after.ClusterName), nil)
+	}
 	if before.LoadBalancer.Offered() != after.LoadBalancer.Offered() {
 		v.warn(ReasonRestartNeeded, "Whether load balancers are served changed in the configuration: it takes effect when the cloud controller manager is restarted", nil)
 	}

@@ -12,7 +12,7 @@ func TestEveryReasonIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../docs/ccm.md")
 	require.NoError(t, err)
 	for _, reason := range []string{
-		ReasonConfigurationChanged, ReasonConfigurationRefused, ReasonRestartNeeded,
+		ReasonConfigurationChanged, ReasonConfigurationRefused, ReasonRestartNeeded, ReasonUnidentified,
 		ReasonAnswers, ReasonUnreachable, ReasonCertificateRefused, ReasonCredentialsRefused, ReasonAccessUnusable,
 		ReasonLoadBalancersPossible, ReasonLoadBalancersImpossible,
 	} {

@@ -58,41 +58,16 @@ func (id identity) has(uuid string) bool {
 	return uuid != "" && (uuid == id.provider || uuid == id.system)
 }
 
-// providerAttribute is the key of the custom attribute "providerID:<UUID>": the provider ID that a virtual machine had before it
-// failed over to another site, where it got a new UUID. CAPX writes the key in lower case.
-const providerAttribute = "providerID"
-
-// ownUUID is the UUID that stands in the provider ID of a virtual machine's node.
-func ownUUID(vm nutanix.VM) string {
-	value := strings.ToLower(attribute(vm, providerAttribute))
-	if value == "" {
-		return vm.UUID
-	}
-	if uuid, ok := providerid.Parse(providerid.Prefix + strings.TrimPrefix(value, providerid.Prefix)); ok {
-		return uuid
-	}
-	return vm.UUID
-}
-
-func providerIDOf(vm nutanix.VM) string { return providerid.Format(ownUUID(vm)) }
-
-// attribute is the value of the first custom attribute "key:value" of one of the keys, whatever their case; "" when there is none.
-func attribute(vm nutanix.VM, keys ...string) string {
-	for _, text := range vm.CustomAttributes {
-		key, value, ok := strings.Cut(text, ":")
-		if ok && slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, strings.TrimSpace(key)) }) {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
-}
+func providerIDOf(vm nutanix.VM) string { return providerid.Format(vm.ProviderUUID()) }
 
 // match gives the virtual machines that are the node's by the first rule that any satisfies: by provider ID, by system UUID, by
 // BIOS UUID. More than one means that nobody can tell.
 func (id identity) match(vms []nutanix.VM) []nutanix.VM {
 	for _, rule := range []func(nutanix.VM) bool{
-		func(vm nutanix.VM) bool { return id.provider != "" && ownUUID(vm) == id.provider },
-		func(vm nutanix.VM) bool { return id.system != "" && (vm.UUID == id.system || ownUUID(vm) == id.system) },
+		func(vm nutanix.VM) bool { return id.provider != "" && vm.ProviderUUID() == id.provider },
+		func(vm nutanix.VM) bool {
+			return id.system != "" && (vm.UUID == id.system || vm.ProviderUUID() == id.system)
+		},
 		func(vm nutanix.VM) bool { return id.has(vm.BIOSUUID) },
 	} {
 		var found []nutanix.VM
@@ -115,6 +90,6 @@ func (id identity) denies(vm nutanix.VM) bool {
 		return false
 	}
 	otherBIOS := vm.BIOSUUID != "" && id.system != "" && !id.has(vm.BIOSUUID)
-	otherProvider := ownUUID(vm) != vm.UUID && !id.has(ownUUID(vm))
+	otherProvider := vm.ProviderUUID() != vm.UUID && !id.has(vm.ProviderUUID())
 	return otherBIOS || otherProvider
 }

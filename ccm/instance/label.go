@@ -34,7 +34,7 @@ func (i *Instances) extraLabels(ctx context.Context, settings config.Config, vm 
 			labels[key] = value
 		}
 	}
-	set(LabelMetroSiteGroup, attribute(vm, metroAttributes...))
+	set(LabelMetroSiteGroup, vm.Attribute(metroAttributes...))
 	if !settings.EnableCustomLabeling {
 		return labels
 	}

@@ -22,7 +22,7 @@ type Backend interface {
 	UpdateNodes(ctx context.Context, service *corev1.Service, nodes []*corev1.Node) error
 	// Delete removes every piece of that owner. It is done when there is none.
 	Delete(ctx context.Context, owner Owner) error
-	// Owners lists whose pieces there are in Prism Central of this cluster.
+	// Owners lists whose pieces there are in Prism Central of clusters of this name.
 	Owners(ctx context.Context) ([]Owner, error)
 	// Addresses are all addresses that load balancers of this cluster hold: none of them is an address of a node.
 	Addresses(ctx context.Context) ([]string, error)

@@ -21,8 +21,10 @@ type Options struct {
 	Backends map[config.LoadBalancerType]Backend
 	// Config gives the configuration of now, so that a reload takes effect at the next call.
 	Config func() config.Config
-	Client kubernetes.Interface
-	Events record.EventRecorder
+	// ClusterID is in the marks of what is made; see ClusterID. Empty: it is not known.
+	ClusterID string
+	Client    kubernetes.Interface
+	Events    record.EventRecorder
 	// Clock is the real one when it is nil.
 	Clock clock.WithTicker
 }
@@ -32,7 +34,7 @@ type Options struct {
 type Balancer struct {
 	Options
 	locks     locks
-	reporter  reporter
+	reporter  *Reporter
 	census    census
 	farewells farewells
 	addresses *addressCache
@@ -48,7 +50,7 @@ func New(options Options) *Balancer {
 	register()
 	return &Balancer{
 		Options: options, addresses: newAddressCache(),
-		reporter: reporter{recorder: options.Events, clock: options.Clock},
+		reporter: NewReporter(options.Events, options.Clock),
 	}
 }
 
@@ -65,7 +67,7 @@ func (b *Balancer) GetLoadBalancer(ctx context.Context, _ string, service *corev
 		return nil, false, err
 	}
 	defer release()
-	b.farewells.note(service, b.Clock)
+	b.farewell(service)
 	pieces, err := b.find(ctx, service, "")
 	if len(pieces) == 0 {
 		return nil, false, b.explain(service, err)
@@ -113,7 +115,7 @@ func (b *Balancer) EnsureLoadBalancerDeleted(ctx context.Context, _ string, serv
 // The methods below are called by whoever holds the Service's lock.
 
 func (b *Balancer) ensure(ctx context.Context, service *corev1.Service, nodes []*corev1.Node) (*corev1.LoadBalancerStatus, error) {
-	b.farewells.note(service, b.Clock)
+	b.farewell(service)
 	chosen, err := choose(b.Config(), service)
 	if err != nil {
 		return nil, b.explain(service, err)
@@ -152,7 +154,7 @@ func (b *Balancer) update(ctx context.Context, service *corev1.Service, nodes []
 }
 
 func (b *Balancer) delete(ctx context.Context, service *corev1.Service) error {
-	b.farewells.note(service, b.Clock)
+	b.farewell(service)
 	var errs []error
 	for _, name := range b.names() {
 		if err := b.remove(ctx, name, service); !b.isNeedless(ctx, name, service, err) {
@@ -196,7 +198,7 @@ func (b *Balancer) explain(service *corev1.Service, err error) error {
 }
 
 func (b *Balancer) owner(service *corev1.Service) Owner {
-	return OwnerOf(b.Config().ClusterName, service)
+	return OwnerOf(b.Config().ClusterName, service).In(b.ClusterID)
 }
 
 // names are the types of the backends, in an order that is always the same.

@@ -164,7 +164,7 @@ func TestAWrongConfigurationOfOneTypeStopsNothingElse(t *testing.T) {
 	require.ErrorIs(t, err, cloudprovider.ImplementedElsewhere)
 
 	d.config.LoadBalancer.Orphans = config.OrphansDelete
-	d.ipam.hold(Owner{"prod", "dddddddd-0000-0000-0000-000000000001"}, "10.2.0.9")
+	d.ipam.hold(Owner{Cluster: "prod", UID: "dddddddd-0000-0000-0000-000000000001"}, "10.2.0.9")
 	c := &collector{Balancer: d.Balancer}
 	c.collect(t.Context())
 	c.collect(t.Context())
@@ -356,8 +356,8 @@ func TestErrorsAreToldInWordsThatAPersonUnderstands(t *testing.T) {
 func TestAddressesOfAllTypesAreKnownForAShortWhile(t *testing.T) {
 	d := newDesk(t)
 	d.config.Client.CacheTTL = metav1.Duration{Duration: 10 * time.Second}
-	d.nlb.hold(Owner{"prod", "a"}, "10.1.0.9")
-	d.ipam.hold(Owner{"prod", "b"}, "10.2.0.9")
+	d.nlb.hold(Owner{Cluster: "prod", UID: "a"}, "10.1.0.9")
+	d.ipam.hold(Owner{Cluster: "prod", UID: "b"}, "10.2.0.9")
 	for range 5 {
 		addresses, err := d.Addresses(t.Context())
 		require.NoError(t, err)

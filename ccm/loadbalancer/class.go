@@ -70,6 +70,8 @@ type controller struct {
 	services corelisters.ServiceLister
 	nodes    corelisters.NodeLister
 	queue    workqueue.TypedRateLimitingInterface[item]
+	// lonely tells of Services without nodes; the Balancer's reporter has what else is wrong with them.
+	lonely *Reporter
 
 	mu sync.Mutex
 	// served are the Services of our classes as they were last served, by "<namespace>/<name>".
@@ -96,6 +98,7 @@ const (
 func newController(b *Balancer, factory informers.SharedInformerFactory) *controller {
 	return &controller{
 		Balancer: b,
+		lonely:   NewReporter(b.Events, b.Clock),
 		services: factory.Core().V1().Services().Lister(),
 		nodes:    factory.Core().V1().Nodes().Lister(),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(

@@ -3,6 +3,7 @@ package loadbalancer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -32,13 +33,14 @@ const (
 	ReasonDeleted           = "DeletedLoadBalancer"
 	ReasonOrphaned          = "OrphanedLoadBalancer"
 	ReasonOrphanDeleted     = "OrphanedLoadBalancerDeleted"
+	ReasonNameTaken         = "ClusterNameTaken"
 )
 
 // repeatAfter is when a trouble that goes on is told again: before the API server forgets the Event, which it does after an hour.
 const repeatAfter = 30 * time.Minute
 
-// reporter tells troubles as Events, each once and not at every retry.
-type reporter struct {
+// Reporter tells troubles as Events, each once and not at every retry.
+type Reporter struct {
 	recorder record.EventRecorder
 	clock    clock.PassiveClock
 
@@ -56,8 +58,18 @@ type trouble struct {
 	reason, message string
 }
 
+// NewReporter makes one that has told nothing yet.
+func NewReporter(recorder record.EventRecorder, now clock.PassiveClock) *Reporter {
+	return &Reporter{recorder: recorder, clock: now}
+}
+
+// Report tells what is wrong with the object that has that UID, unless that was told a short while ago.
+func (r *Reporter) Report(object runtime.Object, uid types.UID, reason, message string) {
+	r.report(object, uid, trouble{reason, message})
+}
+
 // report tells what is wrong with the object, unless that was told a short while ago.
-func (r *reporter) report(object runtime.Object, uid types.UID, t trouble) {
+func (r *Reporter) report(object runtime.Object, uid types.UID, t trouble) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.clock.Now()
@@ -67,12 +79,15 @@ func (r *reporter) report(object runtime.Object, uid types.UID, t trouble) {
 	if r.last == nil {
 		r.last = map[types.UID]told{}
 	}
+	maps.DeleteFunc(r.last, func(_ types.UID, t told) bool { return now.Sub(t.at) >= repeatAfter })
 	r.last[uid] = told{t, now}
 	r.recorder.Event(object, corev1.EventTypeWarning, t.reason, t.message)
 }
 
-// settled forgets the troubles of what is well, or gone.
-func (r *reporter) settled(uid types.UID) {
+// Settled forgets the troubles of what is well, or gone.
+func (r *Reporter) Settled(uid types.UID) { r.settled(uid) }
+
+func (r *Reporter) settled(uid types.UID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.last, uid)

@@ -17,15 +17,20 @@ type farewells struct {
 	at map[types.UID]time.Time
 }
 
-// farewellFor is how long a Service is remembered: Prism Central's tasks end sooner.
+// farewellFor is how long a Service is remembered at least: Prism Central's tasks end sooner. See Balancer.farewell.
 const farewellFor = time.Hour
 
-// note remembers a Service that wants none, and forgets one that does.
-func (f *farewells) note(service *corev1.Service, now clock.PassiveClock) {
+// farewell remembers a Service that wants no load balancer until orphans were looked for a few times, and forgets one that does.
+func (b *Balancer) farewell(service *corev1.Service) {
+	b.farewells.note(service, b.Clock, max(farewellFor, 3*b.repairPeriod()))
+}
+
+// note remembers a Service that wants none for so long, and forgets one that does.
+func (f *farewells) note(service *corev1.Service, now clock.PassiveClock, lifetime time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for uid, since := range f.at {
-		if now.Since(since) > farewellFor {
+		if now.Since(since) > lifetime {
 			delete(f.at, uid)
 		}
 	}

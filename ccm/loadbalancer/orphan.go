@@ -74,7 +74,7 @@ func (c *collector) ownerless(ctx context.Context, cluster string) ([]orphan, er
 			}
 		}
 	}
-	if len(found) == 0 {
+	if found = c.withoutTwins(ctx, found); len(found) == 0 {
 		return nil, nil
 	}
 	alive, err := c.alive(ctx)
@@ -82,6 +82,31 @@ func (c *collector) ownerless(ctx context.Context, cluster string) ([]orphan, er
 		found[i].alive = alive.Has(found[i].UID)
 	}
 	return slices.DeleteFunc(found, func(o orphan) bool { return o.alive && !c.farewells.has(o.UID) }), err
+}
+
+// withoutTwins leaves out what belongs to another cluster that has the same name by mistake, and says so. All that has the UID of
+// one Service is of one cluster: of a Service that an older version began to serve not every piece has the ID.
+func (c *collector) withoutTwins(ctx context.Context, found []orphan) []orphan {
+	foreign := sets.New[types.UID]()
+	twins := sets.New[string]()
+	for _, o := range found {
+		if o.ID != "" && o.ID != c.ClusterID {
+			foreign.Insert(o.UID)
+			twins.Insert(o.ID)
+		}
+	}
+	for _, id := range sets.List(twins) {
+		klog.FromContext(ctx).Info("Load balancers of another cluster have the name of this one", "clusterName", c.Config().ClusterName, "of", id)
+		c.reporter.report(kubeSystem(), types.UID(id), trouble{ReasonNameTaken, fmt.Sprintf("Prism Central has load balancers of another cluster, "+
+			"whose namespace kube-system has a UID that begins with %s and not with %q, and which is called %s too: they are left alone; give each "+
+			"cluster a clusterName of its own", id, c.ClusterID, c.Config().ClusterName)})
+	}
+	return slices.DeleteFunc(found, func(o orphan) bool { return foreign.Has(o.UID) })
+}
+
+// kubeSystem is what Events are about that concern no Service that exists.
+func kubeSystem() *corev1.ObjectReference {
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: metav1.NamespaceSystem}
 }
 
 // errNoServices keeps an API server that answers but has lost everything from making orphans of all load balancers: a cluster
@@ -113,7 +138,7 @@ func (c *collector) alive(ctx context.Context) (sets.Set[types.UID], error) {
 // always. Events are on the namespace kube-system, because there is no Service.
 func (c *collector) handle(ctx context.Context, o orphan) (gone bool) {
 	log := klog.FromContext(ctx).WithValues("type", o.by, "serviceUID", o.UID)
-	place := &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: metav1.NamespaceSystem}
+	place := kubeSystem()
 	what := fmt.Sprintf("a load balancer of type %s in Prism Central, %s, belongs to a Service that does not exist or wants none any more", o.by, o.Name())
 	release, err := c.locks.acquire(ctx, o.UID)
 	if err != nil {

@@ -114,7 +114,7 @@ func TestOrphansAreReportedOrDeletedAndNothingElse(t *testing.T) {
 	p := newPlane(t)
 	p.reload(often)
 	alive := p.create("alive", "example.com/other")
-	for _, owner := range []Owner{{"prod", gone}, {"test", gone}, {"prod", "not-a-uid"}, OwnerOf("prod", alive)} {
+	for _, owner := range []Owner{{Cluster: "prod", UID: gone}, {Cluster: "test", UID: gone}, {Cluster: "prod", UID: "not-a-uid"}, OwnerOf("prod", alive)} {
 		p.nlb.hold(owner, "10.1.0.9")
 	}
 	p.start(false)
@@ -126,7 +126,7 @@ func TestOrphansAreReportedOrDeletedAndNothingElse(t *testing.T) {
 	p.eventually("deleted", func() bool { return orphansMeasured(t) == 0 })
 	assert.Equal(t, 1, p.nlb.made("Delete"))
 	p.stop()
-	assert.Equal(t, map[Owner]string{{"test", gone}: "10.1.0.9", {"prod", "not-a-uid"}: "10.1.0.9", OwnerOf("prod", alive): "10.1.0.9"}, p.nlb.holds())
+	assert.Equal(t, map[Owner]string{{Cluster: "test", UID: gone}: "10.1.0.9", {Cluster: "prod", UID: "not-a-uid"}: "10.1.0.9", OwnerOf("prod", alive): "10.1.0.9"}, p.nlb.holds())
 }
 
 func orphansMeasured(t *testing.T) int {
@@ -136,7 +136,7 @@ func orphansMeasured(t *testing.T) int {
 }
 
 func TestOrphanMustBeOneInTwoRoundsRunning(t *testing.T) {
-	orphaned := Owner{"prod", "dddddddd-0000-0000-0000-000000000001"}
+	orphaned := Owner{Cluster: "prod", UID: "dddddddd-0000-0000-0000-000000000001"}
 	d := newDesk(t)
 	d.config.LoadBalancer.Orphans = config.OrphansDelete
 	c := &collector{Balancer: d.Balancer}
@@ -188,10 +188,14 @@ func TestPieceThatComesAfterTheFarewellIsDeleted(t *testing.T) {
 	d.service.Spec.Type = corev1.ServiceTypeClusterIP
 	_, _, err = d.GetLoadBalancer(t.Context(), "", d.service)
 	require.NoError(t, err)
-	d.clock.Step(farewellFor + time.Minute)
 	other := d.service.DeepCopy()
 	other.UID = "aaaaaaaa-0000-0000-0000-000000000002"
-	d.farewells.note(other, d.clock)
+	d.config.LoadBalancer.RepairPeriod.Duration = time.Hour
+	d.clock.Step(2 * time.Hour)
+	d.farewell(other)
+	assert.True(t, d.farewells.has(d.service.UID), "orphans have been looked for once since")
+	d.config.LoadBalancer.RepairPeriod.Duration = time.Minute
+	d.farewell(other)
 	assert.False(t, d.farewells.has(d.service.UID), "it is not remembered for ever")
 }
 
@@ -199,7 +203,7 @@ func TestNothingIsAnOrphanWhenTheAPIServerHasLostEverything(t *testing.T) {
 	d := newDesk(t)
 	d.config.LoadBalancer.Orphans = config.OrphansDelete
 	require.NoError(t, d.Client.CoreV1().Services("default").Delete(t.Context(), "web", metav1.DeleteOptions{}))
-	d.nlb.hold(Owner{"prod", "dddddddd-0000-0000-0000-000000000001"}, "10.1.0.9")
+	d.nlb.hold(Owner{Cluster: "prod", UID: "dddddddd-0000-0000-0000-000000000001"}, "10.1.0.9")
 	c := &collector{Balancer: d.Balancer}
 	for range 3 {
 		c.collect(t.Context())

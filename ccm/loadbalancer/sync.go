@@ -77,7 +77,9 @@ func (c *controller) serveClass(ctx context.Context, key string, service *corev1
 		return err
 	}
 	if len(nodes) == 0 {
-		c.Events.Event(service, corev1.EventTypeWarning, ReasonNoNodes, "there is no node that may get traffic of load balancers")
+		c.lonely.Report(service, service.UID, ReasonNoNodes, "there is no node that may get traffic of load balancers")
+	} else {
+		c.lonely.Settled(service.UID)
 	}
 	c.retargeted(service, nodes)
 	changed, err := c.publish(ctx, service, nodes)
@@ -130,7 +132,7 @@ func (c *controller) retarget(ctx context.Context, service *corev1.Service) erro
 
 // cleanUp removes the load balancer, then what the Service says of it, then the finalizer.
 func (c *controller) cleanUp(ctx context.Context, key string, service *corev1.Service) error {
-	c.farewells.note(service, c.Clock)
+	c.farewell(service)
 	pieces, err := c.find(ctx, service, "")
 	if len(pieces) > 0 {
 		c.Events.Event(service, corev1.EventTypeNormal, ReasonDeleting, "the load balancer is being deleted")

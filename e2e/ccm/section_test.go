@@ -47,3 +47,14 @@ func TestOneKindOfLoadBalancerAlone(t *testing.T) {
 		})
 	}
 }
+
+// TestAnotherClusterOfTheSameName: what its Services have in Prism Central is no orphan of this one.
+func TestAnotherClusterOfTheSameName(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, site, world.Options{Configure: repairEvery(time.Second, config.OrphansDelete)})
+	const address = "10.11.0.78"
+	require.NoError(t, w.Prism.ReserveIP(world.ServiceSubnet, address, w.Config.ClusterName+"/dddddddd-0000-4000-8000-000000000002/ffffffff"))
+	w.EventUntil("", "kube-system", "ClusterNameTaken", "ffffffff")
+	w.Throughout(20, func() string { return missing(len(w.Reservations()) == 1, "the other cluster lost its address") })
+	w.Unreserve(address)
+}

@@ -35,7 +35,7 @@ func TestServiceIsServed(t *testing.T) {
 	for name := range cases {
 		service, address := w.Served(name)
 		w.Balances(name, address, "worker-1", "worker-2")
-		assert.Equal(t, []world.Reservation{{Address: address, Context: w.Config.ClusterName + "/" + string(service.UID)}}, w.ReservationsOf(service))
+		assert.Equal(t, []world.Reservation{{Address: address, Context: w.Context(service)}}, w.ReservationsOf(service))
 		assert.Empty(t, addresses[address], "two Services have one address")
 		addresses[address] = name
 		require.Len(t, service.Status.LoadBalancer.Ingress, 1)
@@ -181,7 +181,7 @@ func TestKindOfLoadBalancerFlips(t *testing.T) {
 		if left := w.Sessions(service); len(left) > 0 {
 			return fmt.Sprintf("there are the sessions %v", left)
 		}
-		want := []world.Reservation{{Address: announced, Context: w.Config.ClusterName + "/" + string(service.UID)}}
+		want := []world.Reservation{{Address: announced, Context: w.Context(service)}}
 		return missing(slices.Equal(want, w.ReservationsOf(service)), fmt.Sprintf("there are the reservations %v", w.ReservationsOf(service)))
 	})
 
@@ -213,7 +213,7 @@ func TestAddressInVLANIsReservedAndReleased(t *testing.T) {
 	service := w.EditService("web", world.Ports(world.TCP(443), world.UDP(443)))
 	w.RestartManager()
 	assert.Equal(t, address, announced())
-	assert.Equal(t, []world.Reservation{{Address: address, Context: w.Config.ClusterName + "/" + string(service.UID)}}, w.ReservationsOf(service))
+	assert.Equal(t, []world.Reservation{{Address: address, Context: w.Context(service)}}, w.ReservationsOf(service))
 	w.EditService("web", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP })
 	w.Until("the address to be released", func() string { return missing(len(w.Pieces()) == 0, fmt.Sprint(w.Pieces())) })
 }

@@ -1,7 +1,6 @@
 package ipam
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +22,10 @@ type Options struct {
 	API nutanix.API
 	// Config gives the configuration of now. Without the section loadBalancer.ipam the backend has and finds nothing.
 	Config func() config.Config
-	Client kubernetes.Interface
-	Events record.EventRecorder
+	// ClusterID is as in loadbalancer.Options.
+	ClusterID string
+	Client    kubernetes.Interface
+	Events    record.EventRecorder
 	// Clock is the real one when it is nil.
 	Clock clock.PassiveClock
 }
@@ -50,7 +51,7 @@ func New(options Options) *Backend {
 
 // Status gives the address that is reserved, which the announcer may not announce yet.
 func (b *Backend) Status(ctx context.Context, service *corev1.Service) (*corev1.LoadBalancerStatus, bool, error) {
-	has, err := b.find(ctx, loadbalancer.OwnerOf(b.Config().ClusterName, service))
+	has, err := b.find(ctx, b.owner(b.Config(), service))
 	if err != nil || len(has) == 0 {
 		return &corev1.LoadBalancerStatus{}, false, err
 	}
@@ -76,7 +77,7 @@ func (b *Backend) Ensure(ctx context.Context, service *corev1.Service, _ []*core
 	if err != nil {
 		return nil, err
 	}
-	owner := loadbalancer.OwnerOf(c.ClusterName, service)
+	owner := b.owner(c, service)
 	has, err := b.list(ctx, configured, owner)
 	if err != nil {
 		return nil, err
@@ -132,7 +133,7 @@ func (b *Backend) Delete(ctx context.Context, owner loadbalancer.Owner) error {
 func (b *Backend) Owners(ctx context.Context) ([]loadbalancer.Owner, error) {
 	var owners []loadbalancer.Owner
 	err := b.each(ctx, func(owner loadbalancer.Owner, _ place) { owners = append(owners, owner) })
-	slices.SortFunc(owners, func(a, b loadbalancer.Owner) int { return cmp.Compare(a.UID, b.UID) })
+	slices.SortFunc(owners, loadbalancer.CompareOwners)
 	return slices.Compact(owners), err
 }
 
@@ -153,7 +154,11 @@ func (b *Backend) Preflight(ctx context.Context) error {
 	return err
 }
 
-// each visits all reservations of this cluster.
+func (b *Backend) owner(c config.Config, service *corev1.Service) loadbalancer.Owner {
+	return loadbalancer.OwnerOf(c.ClusterName, service).In(b.ClusterID)
+}
+
+// each visits all reservations of clusters of this name.
 func (b *Backend) each(ctx context.Context, visit func(loadbalancer.Owner, place)) error {
 	c := b.Config()
 	if c.LoadBalancer.IPAM == nil || c.ClusterName == "" {
@@ -199,7 +204,7 @@ func (b *Backend) list(ctx context.Context, configured []nutanix.Subnet, owner l
 		}
 		slices.SortFunc(reserved, func(a, b nutanix.ReservedIP) int { return a.Address.Compare(b.Address) })
 		for _, r := range reserved {
-			if r.ClientContext == owner.Context() {
+			if mark, ok := loadbalancer.ParseContext(owner.Cluster, r.ClientContext); ok && owner.Owns(mark) {
 				has = append(has, place{subnet, r.Address})
 			}
 		}

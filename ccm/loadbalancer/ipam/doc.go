@@ -4,7 +4,7 @@
 //
 // # Pieces
 //
-// A Service owns one reservation, with the client context "<clusterName>/<service UID>". It is looked for by that context
+// A Service owns one reservation, with the client context "<clusterName>/<service UID>/<cluster ID>". It is looked for by that context
 // before anything is reserved, in all subnets that the configuration names (loadBalancer.ipam.subnet and additionalSubnets):
 // an interruption between reservation and annotation leaks nothing. Subnets of a VPC are refused: reservations in them are
 // those of network load balancers (package nlb), which have the same client context.

@@ -12,8 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cloud-provider/api"
-
-	"github.com/capnt/capnt/ccm/loadbalancer"
 )
 
 // retryDelay is how soon a Service that was changed meanwhile is read again.
@@ -39,7 +37,7 @@ func (b *Backend) handOver(ctx context.Context, a announcer, service *corev1.Ser
 // announces it when it belongs to somebody else.
 func (b *Backend) Withdraw(ctx context.Context, service *corev1.Service) error {
 	c := b.Config()
-	has, err := b.find(ctx, loadbalancer.OwnerOf(c.ClusterName, service))
+	has, err := b.find(ctx, b.owner(c, service))
 	if err != nil || len(has) == 0 {
 		return err
 	}

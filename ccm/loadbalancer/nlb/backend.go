@@ -1,7 +1,6 @@
 package nlb
 
 import (
-	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/record"
+	"k8s.io/utils/clock"
 
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/ccm/loadbalancer"
@@ -29,11 +29,20 @@ type Options struct {
 	VMs VMs
 	// Config gives the configuration of now. Without the section loadBalancer.nlb the backend has and finds nothing.
 	Config func() config.Config
-	Events record.EventRecorder
+	// ClusterID is as in loadbalancer.Options.
+	ClusterID string
+	Events    record.EventRecorder
+	// Clock is the real one when it is nil.
+	Clock clock.PassiveClock
 }
 
-// Backend serves Services with network load balancers. It remembers nothing but lists of virtual machines, for a short time.
-type Backend struct{ options Options }
+// Backend serves Services with network load balancers. It remembers nothing but lists of virtual machines, VPCs and subnets, for
+// a short time, and what it has told.
+type Backend struct {
+	options  Options
+	networks networks
+	told     *loadbalancer.Reporter
+}
 
 var _ loadbalancer.Backend = (*Backend)(nil)
 
@@ -42,7 +51,10 @@ func New(options Options) *Backend {
 	if options.VMs == nil {
 		options.VMs = nutanix.NewCache(options.API, func() time.Duration { return options.Config().Client.CacheTTL.Duration })
 	}
-	return &Backend{options}
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	return &Backend{options: options, told: loadbalancer.NewReporter(options.Events, options.Clock)}
 }
 
 // config gives the configuration, and refuses when it does not allow network load balancers.
@@ -66,6 +78,7 @@ func (b *Backend) Ensure(ctx context.Context, service *corev1.Service, nodes []*
 	if err != nil {
 		return nil, err
 	}
+	r.owner = r.owner.In(b.options.ClusterID)
 	n, err := b.network(ctx, cfg.LoadBalancer)
 	if err != nil {
 		return nil, explainAny(err)
@@ -80,6 +93,10 @@ func (b *Backend) Ensure(ctx context.Context, service *corev1.Service, nodes []*
 	}
 	refused := append(r.refused, sharingRefused(service, w.owner, p)...)
 	return statusOf(cfg.LoadBalancer.NLB.IPMode, firstValid(p.floating, p.address), portsOf(service, refused)), partly(r.notices, refused)
+}
+
+func (b *Backend) owner(cfg config.Config, service *corev1.Service) loadbalancer.Owner {
+	return loadbalancer.OwnerOf(cfg.ClusterName, service).In(b.options.ClusterID)
 }
 
 // want resolves what the request names and finds the targets.
@@ -124,7 +141,7 @@ func (b *Backend) UpdateNodes(ctx context.Context, service *corev1.Service, node
 	if err != nil {
 		return err
 	}
-	r := request{owner: loadbalancer.OwnerOf(cfg.ClusterName, service)}
+	r := request{owner: b.owner(cfg, service)}
 	if r.selector, err = readSelector(service); err != nil {
 		return err
 	}
@@ -167,7 +184,7 @@ func (b *Backend) Status(ctx context.Context, service *corev1.Service) (*corev1.
 	if err != nil {
 		return nil, false, explainAny(err)
 	}
-	f, err := b.gather(ctx, n, loadbalancer.OwnerOf(cfg.ClusterName, service))
+	f, err := b.gather(ctx, n, b.owner(cfg, service))
 	if err != nil || f.isEmpty() {
 		return nil, false, explainAny(err)
 	}
@@ -199,7 +216,7 @@ func (b *Backend) Owners(ctx context.Context) ([]loadbalancer.Owner, error) {
 	for _, r := range f.reservations {
 		owners.Insert(f.owners[r])
 	}
-	return slices.SortedFunc(slices.Values(owners.UnsortedList()), func(a, b loadbalancer.Owner) int { return cmp.Compare(a.UID, b.UID) }), nil
+	return slices.SortedFunc(slices.Values(owners.UnsortedList()), loadbalancer.CompareOwners), nil
 }
 
 // Addresses lists every virtual IP, reserved address and floating IP of the cluster, sorted as texts.

@@ -158,3 +158,28 @@ func TestWithoutItsSectionThereIsNothing(t *testing.T) {
 	assert.Empty(t, addresses)
 	assert.Empty(t, w.calls, "nothing is asked of Prism Central")
 }
+
+// What an older version made has no ID in its mark. Two clusters with one name do not touch each other's.
+func TestWhatAnOlderVersionMadeIsTakenOverAndATwinsIsNot(t *testing.T) {
+	w := newWorld(t)
+	service := newService(1, withFloatingIP)
+	before := w.mustEnsure(service)
+	w.clusterID = "0a1b2c3d"
+	assert.Equal(t, before, w.mustEnsure(service), "clients keep their address")
+	require.Len(t, w.sessions, 1)
+	assert.Equal(t, "prod-dddddddd-0000-4000-8000-000000000001-0a1b2c3d-tcp-80", w.sessions[0].Name)
+	w.mustEnsure(newService(2))
+	owners, err := w.backend().Owners(context.Background())
+	require.NoError(t, err)
+	ours := loadbalancer.OwnerOf(cluster, newService(1))
+	assert.Equal(t, []loadbalancer.Owner{ours, ours.In("0a1b2c3d"), loadbalancer.OwnerOf(cluster, newService(2)).In("0a1b2c3d")}, owners)
+
+	pieces := w.pieces()
+	require.NoError(t, w.backend().Delete(context.Background(), loadbalancer.OwnerOf(cluster, newService(2)).In("ffffffff")))
+	assert.Equal(t, pieces, w.pieces())
+	for _, number := range []int{1, 2} {
+		require.NoError(t, w.backend().Delete(context.Background(), loadbalancer.OwnerOf(cluster, newService(number)).In("0a1b2c3d")))
+	}
+	assert.Zero(t, w.pieces())
+	w.noViolations()
+}

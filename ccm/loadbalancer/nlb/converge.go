@@ -72,7 +72,7 @@ func (b *Backend) updateNodes(ctx context.Context, w wanted) error {
 	var err error
 	for range maxRounds {
 		var f found
-		if f.sessions, err = b.options.API.ListLoadBalancerSessions(ctx, w.owner.Name()); err != nil {
+		if f.sessions, err = b.options.API.ListLoadBalancerSessions(ctx, w.owner.Prefix()); err != nil {
 			return fmt.Errorf("listing load balancer sessions: %w", err)
 		}
 		var failed step

@@ -61,6 +61,7 @@ func TestDriftIsRepaired(t *testing.T) {
 		"session deleted":         func(w *world) { w.sessions = w.sessions[1:] },
 		"targets changed":         func(w *world) { w.sessions[0].Targets = nil },
 		"target port changed":     func(w *world) { w.sessions[0].Targets[0].Port = 1 },
+		"more than ours":          func(w *world) { w.sessions[0].Odd = true },
 		"health check changed":    func(w *world) { w.sessions[0].HealthCheck.IntervalSeconds = 1 },
 		"listener changed":        func(w *world) { w.sessions[0].Port = 81 },
 		"virtual IP changed":      func(w *world) { w.sessions[0].VirtualIP = netip.MustParseAddr("10.0.0.99") },

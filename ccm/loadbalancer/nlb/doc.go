@@ -5,10 +5,13 @@
 //
 // A Service owns, in Prism Central:
 //
-//   - one address reservation in the subnet of virtual IPs, with the client context "<clusterName>/<service UID>";
-//   - one load balancer session for each port, TCP or UDP, named "<clusterName>-<service UID>-<tcp|udp>-<port>", all on
+//   - one address reservation in the subnet of virtual IPs, with the client context "<clusterName>/<service UID>/<ID>";
+//   - one load balancer session for each port, TCP or UDP, named "<clusterName>-<service UID>-<ID>-<tcp|udp>-<port>", all on
 //     that address. A session has one port for each target, so that ports cannot share one;
-//   - one floating IP named "<clusterName>-<service UID>", if it shall be reached from outside of the VPC.
+//   - one floating IP named "<clusterName>-<service UID>-<ID>", if it shall be reached from outside of the VPC.
+//
+// The ID is that of the cluster, loadbalancer.ClusterID. Marks of older versions lack it and count as the cluster's; sessions are
+// renamed, the others stay as they are.
 //
 // They are made in this order and removed in the opposite one, so that an address is freed only when nothing uses it, and
 // every piece can be found by its mark after an interruption at any point. What is to be done is planned from what is found
@@ -58,6 +61,7 @@
 //	what the credentials may not do                 the Service     PrismForbidden; tried again with back-off
 //	what Prism Central calls invalid                the Service     PrismRefused; tried again with back-off
 //	VPC or subnet that is not there or of no use    the Service     ConfigurationRefused; tried again with back-off
+//	a node that several virtual machines could be   the Service     AmbiguousVirtualMachine; tried again with back-off
 //
 // (*) The Service is refused when none of its ports is left.
 //

@@ -37,11 +37,11 @@ func (f found) isEmpty() bool {
 // gather asks for every piece of an owner. Reservations are looked for in all subnets of the VPC, and in those that sessions
 // name: a Service may have been in another subnet before.
 func (b *Backend) gather(ctx context.Context, n network, owner loadbalancer.Owner) (found, error) {
-	isOwners := func(other loadbalancer.Owner, ok bool) bool { return ok && other == owner }
-	return b.search(ctx, n, owner.Cluster, owner.Name(), isOwners)
+	isOwners := func(other loadbalancer.Owner, ok bool) bool { return ok && owner.Owns(other) }
+	return b.search(ctx, n, owner.Cluster, owner.Prefix(), isOwners)
 }
 
-// gatherAll asks for every piece of all owners of the cluster.
+// gatherAll asks for every piece of all owners of clusters of that name.
 func (b *Backend) gatherAll(ctx context.Context, n network, cluster string) (found, error) {
 	isOurs := func(_ loadbalancer.Owner, ok bool) bool { return ok }
 	return b.search(ctx, n, cluster, cluster+"-", isOurs)

@@ -2,8 +2,12 @@ package nlb
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/ccm/loadbalancer"
@@ -42,9 +46,36 @@ type network struct {
 	subnets []nutanix.Subnet
 }
 
-// network asks for the VPC and the subnets. A VPC that is not there is an error for a deletion too: in a wrong VPC all
-// reservations would seem to be gone.
+// networks keeps what is asked for with every change of a Service or of Nodes.
+type networks struct {
+	mu    sync.Mutex
+	of    config.Identifier
+	held  network
+	until time.Time
+}
+
+// network gives the VPC and the subnets as they were at most client.cacheTTL ago. Errors are not kept.
 func (b *Backend) network(ctx context.Context, cfg config.LoadBalancer) (network, error) {
+	now := b.options.Clock.Now()
+	b.networks.mu.Lock()
+	held, isFresh := b.networks.held, b.networks.of == cfg.NLB.VPC && now.Before(b.networks.until)
+	b.networks.mu.Unlock()
+	if isFresh {
+		return held, nil
+	}
+	n, err := b.readNetwork(ctx, cfg)
+	if err != nil {
+		return network{}, err
+	}
+	b.networks.mu.Lock()
+	defer b.networks.mu.Unlock()
+	b.networks.of, b.networks.held, b.networks.until = cfg.NLB.VPC, n, now.Add(b.options.Config().Client.CacheTTL.Duration)
+	return n, nil
+}
+
+// readNetwork asks for the VPC and the subnets. A VPC that is not there is an error for a deletion too: in a wrong VPC all
+// reservations would seem to be gone.
+func (b *Backend) readNetwork(ctx context.Context, cfg config.LoadBalancer) (network, error) {
 	vpc := reference{Identifier: cfg.NLB.VPC, source: "loadBalancer.nlb.vpc"}
 	name := vpc.Name
 	if vpc.Type == "uuid" {
@@ -168,8 +199,21 @@ func (b *Backend) Preflight(ctx context.Context) error {
 	if _, err := n.nodeSubnet(*cfg.NLB); err != nil {
 		return err
 	}
-	_, err = n.externalUUID(*cfg.NLB)
-	return err
+	if _, err = n.externalUUID(*cfg.NLB); err != nil {
+		return err
+	}
+	return b.checkVersion(ctx)
+}
+
+// checkVersion refuses a Prism Central that knows VPCs but no load balancer sessions.
+func (b *Backend) checkVersion(ctx context.Context) error {
+	_, err := b.options.API.ListLoadBalancerSessions(ctx, b.options.Config().ClusterName+"-")
+	var said *nutanix.Error
+	if errors.As(err, &said) && said.Status == http.StatusNotFound {
+		return refuse(ReasonConfiguration, err, "loadBalancer.nlb needs load balancer sessions, which this Prism Central does not know: "+
+			"pc.2024.3 or newer is needed")
+	}
+	return explainAny(err)
 }
 
 // nodeSubnet gives the UUID of the subnet whose NICs get traffic, or "" for all of the VPC.

@@ -2,6 +2,7 @@ package nlb
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/ccm/loadbalancer"
+	"github.com/capnt/capnt/ccm/nutanix"
 )
 
 func named(name string) config.Identifier { return config.Identifier{Type: "name", Name: name} }
@@ -22,17 +24,20 @@ func TestPreflightNamesTheFieldAndWhatToDo(t *testing.T) {
 		change func(w *world, nlb *config.NLB)
 		says   []string
 	}{
-		"everything is there":         {func(*world, *config.NLB) {}, nil},
-		"by UUID":                     {func(_ *world, nlb *config.NLB) { nlb.VPC, nlb.Subnet = withUUID(vpcUUID), withUUID(vipsUUID) }, nil},
-		"no such VPC":                 {func(_ *world, nlb *config.NLB) { nlb.VPC = named("gone") }, []string{"loadBalancer.nlb.vpc", `"gone"`, "role"}},
-		"no such subnet":              {func(_ *world, nlb *config.NLB) { nlb.Subnet = named("gone") }, []string{"loadBalancer.nlb.subnet", `"gone"`, "in VPC vpc"}},
-		"subnet of another VPC":       {func(_ *world, nlb *config.NLB) { nlb.Subnet = withUUID(foreignUUID) }, []string{"loadBalancer.nlb.subnet", foreignUUID, "in VPC vpc"}},
-		"two subnets of one name":     {func(w *world, _ *config.NLB) { w.subnets[1].Name = "vips" }, []string{"loadBalancer.nlb.subnet", "2 of that name", "give the UUID"}},
-		"a name of another VPC too":   {func(w *world, _ *config.NLB) { w.subnets[4].Name = "vips" }, nil},
-		"subnet without addresses":    {func(w *world, _ *config.NLB) { w.subnets[0].Prefix = netip.Prefix{} }, []string{"loadBalancer.nlb.subnet", "does not manage"}},
-		"no such subnet of nodes":     {func(_ *world, nlb *config.NLB) { nlb.NodeSubnet = pointer(named("gone")) }, []string{"loadBalancer.nlb.nodeSubnet"}},
-		"no such external subnet":     {func(_ *world, nlb *config.NLB) { nlb.ExternalSubnet = pointer(named("gone")) }, []string{"loadBalancer.nlb.externalSubnet"}},
-		"external subnet is none":     {func(_ *world, nlb *config.NLB) { nlb.ExternalSubnet = pointer(withUUID(foreignUUID)) }, []string{"loadBalancer.nlb.externalSubnet", "NAT"}},
+		"everything is there":       {func(*world, *config.NLB) {}, nil},
+		"by UUID":                   {func(_ *world, nlb *config.NLB) { nlb.VPC, nlb.Subnet = withUUID(vpcUUID), withUUID(vipsUUID) }, nil},
+		"no such VPC":               {func(_ *world, nlb *config.NLB) { nlb.VPC = named("gone") }, []string{"loadBalancer.nlb.vpc", `"gone"`, "role"}},
+		"no such subnet":            {func(_ *world, nlb *config.NLB) { nlb.Subnet = named("gone") }, []string{"loadBalancer.nlb.subnet", `"gone"`, "in VPC vpc"}},
+		"subnet of another VPC":     {func(_ *world, nlb *config.NLB) { nlb.Subnet = withUUID(foreignUUID) }, []string{"loadBalancer.nlb.subnet", foreignUUID, "in VPC vpc"}},
+		"two subnets of one name":   {func(w *world, _ *config.NLB) { w.subnets[1].Name = "vips" }, []string{"loadBalancer.nlb.subnet", "2 of that name", "give the UUID"}},
+		"a name of another VPC too": {func(w *world, _ *config.NLB) { w.subnets[4].Name = "vips" }, nil},
+		"subnet without addresses":  {func(w *world, _ *config.NLB) { w.subnets[0].Prefix = netip.Prefix{} }, []string{"loadBalancer.nlb.subnet", "does not manage"}},
+		"no such subnet of nodes":   {func(_ *world, nlb *config.NLB) { nlb.NodeSubnet = pointer(named("gone")) }, []string{"loadBalancer.nlb.nodeSubnet"}},
+		"no such external subnet":   {func(_ *world, nlb *config.NLB) { nlb.ExternalSubnet = pointer(named("gone")) }, []string{"loadBalancer.nlb.externalSubnet"}},
+		"external subnet is none":   {func(_ *world, nlb *config.NLB) { nlb.ExternalSubnet = pointer(withUUID(foreignUUID)) }, []string{"loadBalancer.nlb.externalSubnet", "NAT"}},
+		"Prism Central without load balancers": {func(w *world, _ *config.NLB) {
+			w.faults["ListLoadBalancerSessions"] = []error{&nutanix.Error{Kind: nutanix.Unavailable, Status: http.StatusNotFound}}
+		}, []string{"loadBalancer.nlb", "pc.2024.3"}},
 		"external subnet without NAT": {func(w *world, _ *config.NLB) { w.subnets[3].IsNAT = false }, []string{"loadBalancer.nlb.externalSubnet", "NAT"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -97,7 +97,7 @@ func sessionSteps(pairs []paired, p *progress) []step {
 
 // same reports whether a session is as wanted. The description is for people and does not count.
 func same(have, want nutanix.LoadBalancerSession, address netip.Addr) bool {
-	return have.Name == want.Name && changeOf(have, want, address).isNone() &&
+	return have.Name == want.Name && !have.Odd && changeOf(have, want, address).isNone() &&
 		have.HealthCheck == want.HealthCheck && sameTargets(have.Targets, want.Targets)
 }
 

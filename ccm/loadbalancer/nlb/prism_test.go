@@ -113,7 +113,9 @@ func (p *prism) ListCategories(_ context.Context, key string) (list []nutanix.Ca
 
 func (p *prism) ListVMs(_ context.Context, filter nutanix.VMFilter) (list []nutanix.VM, err error) {
 	return list, p.call("ListVMs", "", func() error {
-		list = slices.DeleteFunc(slices.Clone(p.vms), func(vm nutanix.VM) bool { return !slices.Contains(vm.CategoryUUIDs, filter.CategoryUUID) })
+		list = slices.DeleteFunc(slices.Clone(p.vms), func(vm nutanix.VM) bool {
+			return filter.CategoryUUID != "" && !slices.Contains(vm.CategoryUUIDs, filter.CategoryUUID) || filter.BIOSUUID != "" && vm.BIOSUUID != filter.BIOSUUID
+		})
 		return nil
 	})
 }
@@ -144,7 +146,8 @@ func (p *prism) picture() []string {
 			targets = append(targets, fmt.Sprintf("%s:%d", t.NICUUID, t.Port))
 		}
 		slices.Sort(targets)
-		lines = append(lines, fmt.Sprintf("session %s %s %s:%d in %s to %v check %v", s.Name, s.Protocol, s.VirtualIP, s.Port, s.SubnetUUID, targets, s.HealthCheck))
+		lines = append(lines, fmt.Sprintf("session %s %s %s:%d in %s to %v check %v odd %t",
+			s.Name, s.Protocol, s.VirtualIP, s.Port, s.SubnetUUID, targets, s.HealthCheck, s.Odd))
 	}
 	for _, ip := range p.floatingIPs {
 		target := "virtual IP " + ip.PrivateIP.String()

@@ -18,6 +18,7 @@ const (
 	ReasonForbidden            = "PrismForbidden"
 	ReasonInvalid              = "PrismRefused"
 	ReasonConfiguration        = "ConfigurationRefused"
+	ReasonAmbiguous            = "AmbiguousVirtualMachine"
 	// ReasonTargetMissing is an Event of a Node, ReasonNoTargets of a Service.
 	ReasonTargetMissing = "LoadBalancerTargetMissing"
 	ReasonNoTargets     = "NoLoadBalancerTargets"

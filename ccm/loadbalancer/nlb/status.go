@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/capnt/capnt/ccm/loadbalancer"
 )
@@ -80,20 +81,22 @@ func partly(notices []notice, refused []refusedPort) error {
 	return &loadbalancer.Refusal{Reason: notices[0].reason, Message: strings.Join(messages, "; ")}
 }
 
-// reportTargets makes an Event of each node that is left out, and of the Service when none is left.
+// reportTargets makes an Event of each node that is left out, and of the Service when none is left, once and not with every
+// Service and repair.
 func (b *Backend) reportTargets(service *corev1.Service, nodes []*corev1.Node, nics []string, without []skipped) {
 	reasons := make([]string, 0, len(without))
 	for _, s := range without {
-		b.options.Events.Event(s.node, corev1.EventTypeWarning, ReasonTargetMissing,
+		b.told.Report(s.node, types.UID(s.node.Name), ReasonTargetMissing,
 			"network load balancers send no traffic to this node: "+s.why)
 		reasons = append(reasons, s.node.Name+": "+s.why)
 	}
 	if len(nodes) == 0 || len(nics) > 0 {
+		b.told.Settled(service.UID)
 		return
 	}
 	message := "no node gets traffic: the annotation " + loadbalancer.AnnotationNodeSelector + " matches none"
 	if len(reasons) > 0 {
 		message = "no node gets traffic: " + strings.Join(reasons[:min(len(reasons), 3)], "; ")
 	}
-	b.options.Events.Event(service, corev1.EventTypeWarning, ReasonNoTargets, message)
+	b.told.Report(service, service.UID, ReasonNoTargets, message)
 }

@@ -47,7 +47,7 @@ func (b *Backend) targets(ctx context.Context, n network, nodeSubnetUUID string,
 			without = append(without, skipped{node, fmt.Sprintf("its provider ID %q names no virtual machine", node.Spec.ProviderID)})
 			continue
 		}
-		vm, err := find(ctx, uuid)
+		vm, err := find(ctx, uuid, node)
 		if nutanix.Is(err, nutanix.NotFound) {
 			without = append(without, skipped{node, "its virtual machine " + uuid + " does not exist"})
 			continue
@@ -75,14 +75,17 @@ func noNIC(vm nutanix.VM, n network, nodeSubnetUUID string) string {
 // categoryKey is the category that Cluster API's Nutanix providers give to the virtual machines of a cluster.
 const categoryKey = "KubernetesClusterName"
 
-// machines lists the virtual machines of the cluster with one list and gives a look-up in it by the UUID in provider IDs. What
-// is not in the list, because a virtual machine lacks the category, is asked for by itself.
-func (b *Backend) machines(ctx context.Context) (func(context.Context, string) (nutanix.VM, error), error) {
+// finder gives the virtual machine of a node, by the UUID in its provider ID.
+type finder func(ctx context.Context, uuid string, node *corev1.Node) (nutanix.VM, error)
+
+// machines lists the virtual machines of the cluster with one list and gives a look-up in it. What is not in the list, because a
+// virtual machine lacks the category, is asked for by itself.
+func (b *Backend) machines(ctx context.Context) (finder, error) {
 	categories, err := b.options.VMs.Categories(ctx, categoryKey)
 	if err != nil {
 		return nil, fmt.Errorf("listing values of category %s: %w", categoryKey, err)
 	}
-	byUUID := map[string]nutanix.VM{}
+	byUUID := map[string][]nutanix.VM{}
 	for _, category := range categories {
 		if category.Value != b.options.Config().ClusterName {
 			continue
@@ -92,24 +95,49 @@ func (b *Backend) machines(ctx context.Context) (func(context.Context, string) (
 			return nil, fmt.Errorf("listing virtual machines of the cluster: %w", err)
 		}
 		for _, vm := range vms {
-			byUUID[providerUUID(vm)] = vm
+			byUUID[vm.ProviderUUID()] = append(byUUID[vm.ProviderUUID()], vm)
 		}
 	}
-	return func(ctx context.Context, uuid string) (nutanix.VM, error) {
-		if vm, ok := byUUID[uuid]; ok {
-			return vm, nil
+	return func(ctx context.Context, uuid string, node *corev1.Node) (nutanix.VM, error) {
+		if vms := byUUID[uuid]; len(vms) > 0 {
+			return only(node, vms)
 		}
-		return b.options.API.VM(ctx, uuid)
+		vm, err := b.options.API.VM(ctx, uuid)
+		if !nutanix.Is(err, nutanix.NotFound) {
+			return vm, err
+		}
+		return b.moved(ctx, uuid, node, err)
 	}, nil
 }
 
-// providerUUID is the UUID that the provider ID of the virtual machine's node has: the one in the attribute
-// "providerID:<uuid>" if there is one, as after a failover that made a new virtual machine of the same node.
-func providerUUID(vm nutanix.VM) string {
-	for _, attribute := range vm.CustomAttributes {
-		if uuid, ok := strings.CutPrefix(attribute, "providerID:"); ok {
-			return strings.ToLower(strings.TrimSpace(uuid))
-		}
+// moved gives the virtual machine that the node is when it has another UUID since a failover, and no category: the guest goes on
+// with the system UUID that it was born with. Without one it is missing.
+func (b *Backend) moved(ctx context.Context, uuid string, node *corev1.Node, missing error) (nutanix.VM, error) {
+	system, ok := providerid.Parse(providerid.Prefix + node.Status.NodeInfo.SystemUUID)
+	if !ok {
+		system = uuid
 	}
-	return vm.UUID
+	vms, err := b.options.API.ListVMs(ctx, nutanix.VMFilter{BIOSUUID: system})
+	if err != nil {
+		return nutanix.VM{}, err
+	}
+	vms = slices.DeleteFunc(vms, func(vm nutanix.VM) bool { return vm.ProviderUUID() != uuid && vm.ProviderUUID() != vm.UUID })
+	if len(vms) == 0 {
+		return nutanix.VM{}, missing
+	}
+	return only(node, vms)
+}
+
+// only gives the one virtual machine that there is. Among several nobody can tell: then the targets stay as they are.
+func only(node *corev1.Node, vms []nutanix.VM) (nutanix.VM, error) {
+	if len(vms) == 1 {
+		return vms[0], nil
+	}
+	names := make([]string, 0, len(vms))
+	for _, vm := range vms {
+		names = append(names, vm.UUID+" ("+vm.Name+")")
+	}
+	slices.Sort(names)
+	return nutanix.VM{}, refuse(ReasonAmbiguous, nil, "several virtual machines could be node %s: %s. "+
+		"Remove those that are not, or their attribute providerID", node.Name, strings.Join(names, ", "))
 }

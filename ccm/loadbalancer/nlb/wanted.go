@@ -74,7 +74,7 @@ func (w wanted) settle(f found, subnets []nutanix.Subnet) wanted {
 	return w
 }
 
-// sessionName is "<cluster>-<service UID>-<tcp|udp>-<port>".
+// sessionName is "<cluster>-<service UID>-<ID>-<tcp|udp>-<port>".
 func sessionName(owner loadbalancer.Owner, p port) string {
 	return fmt.Sprintf("%s-%s-%d", owner.Name(), strings.ToLower(string(p.protocol)), p.port)
 }

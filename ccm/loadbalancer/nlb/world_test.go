@@ -36,6 +36,8 @@ type world struct {
 	cfg    config.Config
 	nodes  []*corev1.Node
 	events *record.FakeRecorder
+	// clusterID is empty at first, as with older versions.
+	clusterID string
 }
 
 func newWorld(t *testing.T) *world {
@@ -78,7 +80,7 @@ func (w *world) addNode(i int, subnets ...string) {
 
 // backend is a new one each time: nothing is remembered between calls.
 func (w *world) backend() *Backend {
-	return New(Options{API: w.prism, VMs: uncached{w.prism}, Config: func() config.Config { return w.cfg }, Events: w.events})
+	return New(Options{API: w.prism, VMs: uncached{w.prism}, Config: func() config.Config { return w.cfg }, ClusterID: w.clusterID, Events: w.events})
 }
 
 // uncached asks in the caller's goroutine, where the caller can be killed.

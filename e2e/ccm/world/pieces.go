@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/capnt/capnt/e2e/prismsim"
 )
@@ -55,7 +56,16 @@ func (w *World) Reservations() []Reservation {
 // ReservationsOf are those of a Service.
 func (w *World) ReservationsOf(service *corev1.Service) []Reservation {
 	of := w.Config.ClusterName + "/" + string(service.UID)
-	return slices.DeleteFunc(w.Reservations(), func(r Reservation) bool { return r.Context != of })
+	return slices.DeleteFunc(w.Reservations(), func(r Reservation) bool { return !strings.HasPrefix(r.Context, of) })
+}
+
+// Context is the client context of what the manager reserves for a Service.
+func (w *World) Context(service *corev1.Service) string {
+	w.t.Helper()
+	namespace, err := w.Kube.CoreV1().Namespaces().Get(w.ctx(), metav1.NamespaceSystem, metav1.GetOptions{})
+	require.NoError(w.t, err)
+	id, _, _ := strings.Cut(string(namespace.UID), "-")
+	return w.Config.ClusterName + "/" + string(service.UID) + "/" + id
 }
 
 // Sessions are those of a Service, in order of their names.
@@ -69,7 +79,7 @@ func (w *World) Sessions(service *corev1.Service) []prismsim.LoadBalancerSession
 // FloatingIPsOf are those of a Service.
 func (w *World) FloatingIPsOf(service *corev1.Service) []prismsim.FloatingIP {
 	name := w.Config.ClusterName + "-" + string(service.UID)
-	return slices.DeleteFunc(w.Prism.FloatingIPs(), func(f prismsim.FloatingIP) bool { return f.Name != name })
+	return slices.DeleteFunc(w.Prism.FloatingIPs(), func(f prismsim.FloatingIP) bool { return !strings.HasPrefix(f.Name, name) })
 }
 
 // Balances waits until the sessions of the Service, as it is now, are exactly one for each port, on the address, with the
