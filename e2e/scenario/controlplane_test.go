@@ -27,4 +27,5 @@ func TestControlPlaneRollsOutAVersion(t *testing.T) {
 	plane := &controlplanev1.KubeadmControlPlane{}
 	require.NoError(t, world.Env.Client.Get(c.ctx, c.key(), plane))
 	assert.Equal(t, "v1.36.3", plane.Status.Version)
+	c.plansClean()
 }

@@ -47,6 +47,7 @@ func TestMachineHealthCheckReplacesDeadMachines(t *testing.T) {
 	}))
 	c.complete()
 	assert.Len(t, c.vms(), 3)
+	c.plansClean()
 }
 
 func (c *cluster) healthCheck() *clusterv1.MachineHealthCheck {

@@ -39,6 +39,7 @@ func TestWorkersScale(t *testing.T) {
 	require.Len(t, one, 1)
 	assert.Subset(t, five, one, "scaling down makes nothing new")
 	assert.Len(t, c.vms(), 2)
+	c.plansClean()
 }
 
 // A new template replaces every worker by one that is as the new template says.
@@ -50,17 +51,8 @@ func TestWorkersRollOutANewTemplate(t *testing.T) {
 	c.complete()
 	before := c.workerUUIDs()
 
-	template := &unstructured.Unstructured{}
-	template.SetGroupVersionKind(infrav1.GroupVersion.WithKind("NutanixMachineTemplate"))
-	require.NoError(t, world.Env.Client.Get(c.ctx, keyOf(c.Namespace, c.Name+"-workers"), template))
-	template.SetResourceVersion("")
-	template.SetUID("")
-	template.SetName(c.Name + "-workers-larger")
-	template.SetOwnerReferences(nil)
-	require.NoError(t, unstructured.SetNestedField(template.Object, "6Gi", "spec", "template", "spec", "memorySize"))
-	require.NoError(t, world.Env.Client.Create(c.ctx, template))
-	c.patch(&clusterv1.MachineDeployment{}, c.Name+"-workers", `{"spec":{"template":{"spec":{"infrastructureRef":{"name":"`+template.GetName()+`"}}}}}`)
-	say(t, "the workers' template is now %s, with 6Gi instead of 4Gi", template.GetName())
+	c.rollOut("larger", func(spec map[string]any) { spec["memorySize"] = "6Gi" })
+	say(t, "the workers have 6Gi instead of 4Gi from now on")
 	c.complete()
 
 	after := c.workerUUIDs()
@@ -73,6 +65,26 @@ func TestWorkersRollOutANewTemplate(t *testing.T) {
 			assert.EqualValues(t, 6144, vm.MemoryMiB)
 		}
 	}
+	c.plansClean()
+}
+
+// rollOut gives the workers a new template, made from the one of the manifest.
+func (c *cluster) rollOut(suffix string, change func(spec map[string]any)) {
+	c.t.Helper()
+	template := &unstructured.Unstructured{}
+	template.SetGroupVersionKind(infrav1.GroupVersion.WithKind("NutanixMachineTemplate"))
+	require.NoError(c.t, world.Env.Client.Get(c.ctx, keyOf(c.Namespace, c.Name+"-workers"), template))
+	template.SetResourceVersion("")
+	template.SetUID("")
+	template.SetName(c.Name + "-workers-" + suffix)
+	template.SetOwnerReferences(nil)
+	spec, found, err := unstructured.NestedMap(template.Object, "spec", "template", "spec")
+	require.NoError(c.t, err)
+	require.True(c.t, found)
+	change(spec)
+	require.NoError(c.t, unstructured.SetNestedMap(template.Object, spec, "spec", "template", "spec"))
+	require.NoError(c.t, world.Env.Client.Create(c.ctx, template))
+	c.patch(&clusterv1.MachineDeployment{}, c.Name+"-workers", `{"spec":{"template":{"spec":{"infrastructureRef":{"name":"`+template.GetName()+`"}}}}}`)
 }
 
 // hasAddons proves that the ClusterResourceSets of the template brought the cloud controller manager, which runs, and the
