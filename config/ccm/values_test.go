@@ -24,6 +24,11 @@ func TestHelmFindsNothingWrongWithTheChart(t *testing.T) {
 
 func TestWrongValuesAreRefused(t *testing.T) {
 	identifier := values{"type": "name", "uuid": "x"}
+	vpc := values{"type": "name", "name": "x"}
+	ipam := values{"ipam": values{"subnet": vpc}}
+	nlb := func(more values) values {
+		return plain().and("clusterName", "blue").and("config", values{"loadBalancer": values{"nlb": more.and("vpc", vpc).and("subnet", vpc)}})
+	}
 	for name, tc := range map[string]struct {
 		values values
 		says   string
@@ -46,6 +51,21 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"two credentials":         {vendor().and("apiKey", "k"), "password and apiKey are both given"},
 		"routes without CIDR":     {plain().and("config", values{"routes": values{"enabled": true}}), "clusterCIDR is needed"},
 		"CIDR without routes":     {plain().and("clusterCIDR", "10.0.0.0/16"), "clusterCIDR is for routes alone"},
+
+		"load balancers without section": {plain().and("clusterName", "blue").and("config", values{"loadBalancer": values{"type": "nlb"}}),
+			"config.loadBalancer.nlb is needed"},
+		"a class without section": {plain().and("clusterName", "blue").and("config", values{"loadBalancer": values{"classes": values{"x": "ipam"}}}),
+			"config.loadBalancer.ipam is needed"},
+		"load balancers without cluster name": {plain().and("config", values{"loadBalancer": ipam}), "clusterName is needed"},
+		"routes without cluster name": {plain().and("clusterCIDR", "10.0.0.0/16").and("config", values{"routes": values{"enabled": true, "vpc": vpc}}),
+			"clusterName is needed"},
+		"the cluster name of all": {plain().and("clusterName", "kubernetes").and("config", values{"loadBalancer": ipam}), "clusterName is needed"},
+		"routes without VPC": {plain().and("clusterName", "blue").and("clusterCIDR", "10.0.0.0/16").and("config", values{"routes": values{"enabled": true}}),
+			"config.routes.vpc is needed"},
+		"floating IPs without subnet": {nlb(values{"floatingIP": true}), "config.loadBalancer.nlb.externalSubnet is needed"},
+		"timeout":                     {nlb(values{"healthCheck": values{"timeoutSeconds": 11}}), "no more than intervalSeconds"},
+		"categories without keys": {plain().and("config", values{"topologyDiscovery": values{"type": "Categories"}}),
+			"config.topologyDiscovery.topologyCategories is needed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := helm(t, tc.values, "template", "capnt-ccm", "chart", "--namespace", "kube-system")
@@ -53,6 +73,13 @@ func TestWrongValuesAreRefused(t *testing.T) {
 			assert.NotContains(t, err.Error(), "hunter2")
 		})
 	}
+}
+
+// TestLoadBalancersMayBePrepared: a section without classes offers nothing, so that it needs no cluster name.
+func TestLoadBalancersMayBePrepared(t *testing.T) {
+	section := values{"subnet": values{"type": "name", "name": "x"}}
+	parsed := configuration(t, render(t, plain().and("config", values{"loadBalancer": values{"classes": values{}, "ipam": section}})))
+	assert.False(t, parsed.LoadBalancer.Offered())
 }
 
 func TestTheSchemaKnowsEveryFieldOfTheConfiguration(t *testing.T) {

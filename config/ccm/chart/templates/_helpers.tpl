@@ -40,6 +40,31 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- mergeOverwrite $config (deepCopy $v.config) | toJson -}}
 {{- end }}
 
+{{/* What does not fit together in the configuration is refused here, as the program itself would. */}}
+{{- define "capnt-ccm.check" -}}
+{{- $balancers := .loadBalancer | default dict -}}
+{{- $types := append (values ($balancers.classes | default dict)) ($balancers.type | default "none") -}}
+{{- range $type := list "nlb" "ipam" -}}
+{{- if and (has $type $types) (not (get $balancers $type)) }}{{ fail (printf "config.loadBalancer.%s is needed for load balancers of that type" $type) }}{{ end -}}
+{{- end -}}
+{{- $byDefault := and (not (kindIs "map" $balancers.classes)) (or $balancers.nlb $balancers.ipam) -}}
+{{- $routes := dig "enabled" false (.routes | default dict) -}}
+{{- if and (or $byDefault $routes (has "nlb" $types) (has "ipam" $types)) (has (.clusterName | default "") (list "" "kubernetes")) -}}
+{{- fail "clusterName is needed with load balancers and routes: one that no other cluster in Prism Central has, and not kubernetes" -}}
+{{- end -}}
+{{- if and $routes (not .routes.vpc) }}{{ fail "config.routes.vpc is needed with config.routes.enabled" }}{{ end -}}
+{{- $nlb := $balancers.nlb | default dict -}}
+{{- if and $nlb.floatingIP (not $nlb.externalSubnet) }}{{ fail "config.loadBalancer.nlb.externalSubnet is needed with floatingIP" }}{{ end -}}
+{{- $check := $nlb.healthCheck | default dict -}}
+{{- if gt (int ($check.timeoutSeconds | default 5)) (int ($check.intervalSeconds | default 10)) -}}
+{{- fail "config.loadBalancer.nlb.healthCheck.timeoutSeconds has to be no more than intervalSeconds" -}}
+{{- end -}}
+{{- $keys := .topologyDiscovery.topologyCategories | default dict -}}
+{{- if and (eq .topologyDiscovery.type "Categories") (not (and $keys.regionCategory $keys.zoneCategory)) -}}
+{{- fail "config.topologyDiscovery.topologyCategories is needed for Categories, with regionCategory and zoneCategory" -}}
+{{- end -}}
+{{- end }}
+
 {{/* The names that the configuration refers to, which the rights have to name: {"secret": ..., "bundle": ...}. */}}
 {{- define "capnt-ccm.references" -}}
 {{- $prism := dict -}}
