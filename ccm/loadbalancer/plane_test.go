@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +31,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/capnt/capnt/ccm/config"
-	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
 // deadline is how long a test waits for what happens beside it.
@@ -48,29 +47,14 @@ var (
 // Clients gives server and product to the tests beside this package.
 func Clients() (all, allowed kubernetes.Interface) { return server, product }
 
-func TestMain(m *testing.M) { os.Exit(serve(m)) }
-
-func serve(m *testing.M) int {
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory: filepath.Join(toolbox.Dir(), "bin"), ControlPlaneStartTimeout: 2 * time.Minute,
-	}
-	admin, err := environment.Start()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "starting the API server (are the tools built? run `make tools`):", err)
-		return 1
-	}
-	admin.QPS, admin.Burst = -1, -1
-	server = kubernetes.NewForConfigOrDie(admin)
-	if product, err = restricted(environment); err != nil {
-		fmt.Fprintln(os.Stderr, "making the user of the cloud controller manager:", err)
-		return 1
-	}
-	code := m.Run()
-	if err := environment.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping the API server:", err)
-		return 1
-	}
-	return code
+func TestMain(m *testing.M) {
+	apiserver.Main(apiserver.Options{}, func(environment *envtest.Environment) (code int, err error) {
+		server = kubernetes.NewForConfigOrDie(environment.Config)
+		if product, err = restricted(environment); err != nil {
+			return 1, fmt.Errorf("making the user of the cloud controller manager: %w", err)
+		}
+		return m.Run(), nil
+	})
 }
 
 // restricted gives a client that may do what the ClusterRole of the manifests says.

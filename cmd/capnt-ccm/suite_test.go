@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/capnt/capnt/ccm"
-	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
 // How long and how often the tests wait for something to happen.
@@ -40,57 +40,49 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	code, err := runSuite(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	apiserver.Exit(runSuite(m))
 }
 
 // runSuite runs all tests against one real API server to which the manifests were applied.
-func runSuite(m *testing.M) (code int, err error) {
+func runSuite(m *testing.M) (int, error) {
 	dir, err := os.MkdirTemp("", "capnt-ccm-test-")
 	if err != nil {
 		return 1, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	environment, err := newEnvironment(dir)
+	flags, err := audit(dir)
 	if err != nil {
 		return 1, err
 	}
-	if cluster, err = environment.Start(); err != nil {
-		return 1, fmt.Errorf("starting the API server: %w", err)
-	}
-	defer func() {
-		if stopErr := environment.Stop(); err == nil && stopErr != nil {
-			err = fmt.Errorf("stopping the API server: %w", stopErr)
+	return apiserver.Run(apiserver.Options{Flags: flags}, func(environment *envtest.Environment) (int, error) {
+		cluster = environment.Config
+		if err := install(); err != nil {
+			return 1, fmt.Errorf("applying config/ccm: %w", err)
 		}
-	}()
-	cluster.QPS, cluster.Burst = -1, -1
+		ccm.Register()
+		return m.Run(), nil
+	})
+}
+
+// install applies the manifests.
+func install() (err error) {
 	if api, err = client.New(cluster, client.Options{}); err != nil {
-		return 1, err
+		return err
 	}
 	objects, err := manifests()
 	if err != nil {
-		return 1, err
+		return err
 	}
 	for _, object := range objects {
 		if err := api.Create(context.Background(), object); err != nil {
-			return 1, fmt.Errorf("applying config/ccm: %w", err)
+			return err
 		}
 	}
-	ccm.Register()
-	return m.Run(), nil
+	return nil
 }
 
-func newEnvironment(dir string) (*envtest.Environment, error) {
-	tools := filepath.Join(toolbox.Dir(), "bin")
-	for _, tool := range []string{"etcd", "kube-apiserver"} {
-		if _, err := os.Stat(filepath.Join(tools, tool)); err != nil {
-			return nil, fmt.Errorf("finding tool %s: it is not built yet, run `make tools` first: %w", tool, err)
-		}
-	}
+// audit gives the flags by which the API server logs all requests of the service account.
+func audit(dir string) (map[string]string, error) {
 	policy, err := yaml.Marshal(map[string]any{
 		"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": []string{"RequestReceived", "ResponseStarted"},
 		"rules": []any{map[string]any{"level": "Metadata", "users": []string{serviceAccount}}, map[string]any{"level": "None"}},
@@ -99,11 +91,6 @@ func newEnvironment(dir string) (*envtest.Environment, error) {
 		return nil, err
 	}
 	auditLog = filepath.Join(dir, "audit.log")
-	if err := os.WriteFile(filepath.Join(dir, "policy.yaml"), policy, 0o600); err != nil {
-		return nil, err
-	}
-	environment := &envtest.Environment{BinaryAssetsDirectory: tools, ControlPlaneStartTimeout: 2 * time.Minute}
-	environment.ControlPlane.GetAPIServer().Configure().
-		Set("audit-policy-file", filepath.Join(dir, "policy.yaml")).Set("audit-log-path", auditLog)
-	return environment, nil
+	path := filepath.Join(dir, "policy.yaml")
+	return map[string]string{"audit-policy-file": path, "audit-log-path": auditLog}, os.WriteFile(path, policy, 0o600)
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
 // How long and how often the test waits for the manager.
@@ -31,20 +31,8 @@ const (
 // startAPIServer starts an API server with the CRDs and webhooks that a management cluster has.
 func startAPIServer(t *testing.T) *envtest.Environment {
 	t.Helper()
-	core, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output()
-	require.NoError(t, err)
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory:    filepath.Dir(toolbox.Path(t, "bin/kube-apiserver")),
-		CRDDirectoryPaths:        []string{"../../config/crd/bases", filepath.Join(strings.TrimSpace(string(core)), "core/config/crd/bases")},
-		ErrorIfCRDPathMissing:    true,
-		WebhookInstallOptions:    envtest.WebhookInstallOptions{Paths: []string{"../../config/webhook/manifests.yaml"}},
-		ControlPlaneStartTimeout: 2 * time.Minute,
-	}
-	config, err := environment.Start()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, environment.Stop()) })
-
-	kubeconfig, err := newKubeconfig(config)
+	environment := apiserver.For(t, apiserver.Options{CRDs: true, Webhooks: true})
+	kubeconfig, err := newKubeconfig(environment.Config)
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, clientcmd.WriteToFile(*kubeconfig, path))

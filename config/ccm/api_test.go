@@ -2,10 +2,8 @@ package ccm
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,9 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
-	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
 func TestAnAPIServerTakesWhatIsRendered(t *testing.T) {
@@ -71,13 +68,7 @@ func dryRun(ctx context.Context, api client.Client, object *unstructured.Unstruc
 
 func startAPI(t *testing.T) client.Client {
 	t.Helper()
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory: filepath.Dir(toolbox.Path(t, "bin/kube-apiserver")), ControlPlaneStartTimeout: 2 * time.Minute,
-	}
-	cluster, err := environment.Start()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, environment.Stop()) })
-	api, err := client.New(cluster, client.Options{})
+	api, err := client.New(apiserver.For(t, apiserver.Options{}).Config, client.Options{})
 	require.NoError(t, err)
 	return client.WithFieldValidation(api, metav1.FieldValidationStrict)
 }

@@ -5,12 +5,7 @@ package controllertest
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
-	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
 // NewScheme returns a scheme with all kinds that the controllers know.
@@ -40,63 +35,16 @@ func NewScheme() (*runtime.Scheme, error) {
 // past any cache.
 func Main(m *testing.M, use func(config *rest.Config, api client.Client)) {
 	ctrl.SetLogger(logr.Discard())
-	code, err := runSuite(m, use)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func runSuite(m *testing.M, use func(*rest.Config, client.Client)) (code int, err error) {
-	config, stop, err := StartAPIServer()
-	if err != nil {
-		return 1, err
-	}
-	defer func() {
-		if stopErr := stop(); err == nil {
-			err = stopErr
+	apiserver.Main(apiserver.Options{CRDs: true}, func(environment *envtest.Environment) (int, error) {
+		scheme, err := NewScheme()
+		if err != nil {
+			return 1, err
 		}
-	}()
-	scheme, err := NewScheme()
-	if err != nil {
-		return 1, err
-	}
-	api, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return 1, fmt.Errorf("making the client: %w", err)
-	}
-	use(config, api)
-	return m.Run(), nil
-}
-
-// startTimeout is generous: a busy machine starts an API server slowly.
-const startTimeout = 2 * time.Minute
-
-// StartAPIServer starts an API server. Call stop.
-func StartAPIServer() (config *rest.Config, stop func() error, err error) {
-	tools := filepath.Join(toolbox.Dir(), "bin")
-	for _, tool := range []string{"etcd", "kube-apiserver"} {
-		if _, err := os.Stat(filepath.Join(tools, tool)); err != nil {
-			return nil, nil, fmt.Errorf("finding tool %s: it is not built yet, run `make tools` first: %w", tool, err)
+		api, err := client.New(environment.Config, client.Options{Scheme: scheme})
+		if err != nil {
+			return 1, fmt.Errorf("making the client: %w", err)
 		}
-	}
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output()
-	if err != nil {
-		return nil, nil, fmt.Errorf("looking for the CRDs of Cluster API: %w", err)
-	}
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory: tools,
-		CRDDirectoryPaths: []string{
-			filepath.Join(toolbox.Dir(), "..", "config", "crd", "bases"),
-			filepath.Join(strings.TrimSpace(string(module)), "core", "config", "crd", "bases"),
-		},
-		ErrorIfCRDPathMissing:    true,
-		ControlPlaneStartTimeout: startTimeout,
-	}
-	if config, err = environment.Start(); err != nil {
-		return nil, nil, fmt.Errorf("starting the API server: %w", err)
-	}
-	config.QPS, config.Burst = -1, -1
-	return config, environment.Stop, nil
+		use(environment.Config, api)
+		return m.Run(), nil
+	})
 }

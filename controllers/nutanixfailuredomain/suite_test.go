@@ -3,9 +3,6 @@ package nutanixfailuredomain
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,9 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -24,8 +18,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/controllertest"
 	"github.com/capnt/capnt/internal/prism"
-	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
 // How long and how often the tests wait for the controller.
@@ -42,54 +37,20 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	code, err := runSuite(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// runSuite runs all tests against a real API server and a manager with the controller.
-func runSuite(m *testing.M) (code int, err error) {
-	tools := filepath.Join(toolbox.Dir(), "bin")
-	for _, tool := range []string{"etcd", "kube-apiserver"} {
-		if _, err := os.Stat(filepath.Join(tools, tool)); err != nil {
-			return 1, fmt.Errorf("finding tool %s: it is not built yet, run `make tools` first: %w", tool, err)
-		}
-	}
-	core, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output()
-	if err != nil {
-		return 1, fmt.Errorf("looking for the CRDs of Cluster API: %w", err)
-	}
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory:    tools,
-		CRDDirectoryPaths:        []string{"../../config/crd/bases", filepath.Join(strings.TrimSpace(string(core)), "core/config/crd/bases")},
-		ErrorIfCRDPathMissing:    true,
-		ControlPlaneStartTimeout: 2 * time.Minute,
-	}
-	config, err := environment.Start()
-	if err != nil {
-		return 1, fmt.Errorf("starting the API server: %w", err)
-	}
-	defer func() {
-		if stopErr := environment.Stop(); err == nil && stopErr != nil {
-			err = fmt.Errorf("stopping the API server: %w", stopErr)
-		}
-	}()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, clusterv1.AddToScheme, infrav1.AddToScheme} {
-		if err := add(scheme); err != nil {
+	apiserver.Main(apiserver.Options{CRDs: true}, func(environment *envtest.Environment) (int, error) {
+		scheme, err := controllertest.NewScheme()
+		if err != nil {
 			return 1, err
 		}
-	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
-	if err != nil {
-		return 1, fmt.Errorf("making the manager: %w", err)
-	}
-	return runTests(m, mgr)
+		mgr, err := ctrl.NewManager(environment.Config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
+		if err != nil {
+			return 1, fmt.Errorf("making the manager: %w", err)
+		}
+		return runTests(m, mgr)
+	})
 }
 
+// runTests runs all tests beside a manager with the controller.
 func runTests(m *testing.M, mgr ctrl.Manager) (int, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

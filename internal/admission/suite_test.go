@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +26,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/admission"
-	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
 // How long and how often the tests wait for the API server to take up a change.
@@ -55,45 +54,23 @@ func (l *warningLog) HandleWarningHeader(_ int, _, text string) {
 	l.messages = append(l.messages, text)
 }
 
+// TestMain runs all tests against a real API server with our CRDs and webhooks.
 func TestMain(m *testing.M) {
-	code, err := runSuite(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	apiserver.Main(apiserver.Options{CRDs: true, Webhooks: true}, func(environment *envtest.Environment) (int, error) {
+		server = environment.Config
+		return runTests(m, environment.WebhookInstallOptions)
+	})
 }
 
-// runSuite runs all tests against a real API server with our CRDs and webhooks.
-func runSuite(m *testing.M) (code int, err error) {
-	tools := filepath.Join(toolbox.Dir(), "bin")
-	for _, tool := range []string{"etcd", "kube-apiserver"} {
-		if _, err := os.Stat(filepath.Join(tools, tool)); err != nil {
-			return 1, fmt.Errorf("finding tool %s: it is not built yet, run `make tools` first: %w", tool, err)
-		}
-	}
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory:    tools,
-		CRDDirectoryPaths:        []string{"../../config/crd/bases"},
-		ErrorIfCRDPathMissing:    true,
-		WebhookInstallOptions:    envtest.WebhookInstallOptions{Paths: []string{"../../config/webhook/manifests.yaml"}},
-		ControlPlaneStartTimeout: 2 * time.Minute,
-	}
-	if server, err = environment.Start(); err != nil {
-		return 1, fmt.Errorf("starting the API server: %w", err)
-	}
-	defer func() {
-		if stopErr := environment.Stop(); err == nil && stopErr != nil {
-			err = fmt.Errorf("stopping the API server: %w", stopErr)
-		}
-	}()
+// runTests runs all tests beside a manager that serves the webhooks.
+func runTests(m *testing.M, options envtest.WebhookInstallOptions) (int, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	stopped, err := startWebhooks(ctx, environment.WebhookInstallOptions)
+	stopped, err := startWebhooks(ctx, options)
 	if err != nil {
 		return 1, err
 	}
-	code = m.Run()
+	code := m.Run()
 	cancel()
 	return code, <-stopped
 }

@@ -3,6 +3,7 @@
 package toolbox
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,12 +16,21 @@ func Dir() string {
 	return filepath.Join(filepath.Dir(file), "..", "..", ".tools")
 }
 
-// Path returns the absolute path of a file below Dir, for example "bin/etcd" or "mirror". The test fails when it is absent.
-func Path(t testing.TB, name string) string {
-	t.Helper()
+// Find returns the absolute path of a file below Dir, for example "bin/etcd" or "mirror", or what to do when it is absent.
+func Find(name string) (string, error) {
 	path := filepath.Join(Dir(), filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("finding tool %s: it is not built yet, run `make tools` first: %v", name, err)
+		return "", fmt.Errorf("finding tool %s: it is not built yet, run `make tools` first: %w", name, err)
+	}
+	return path, nil
+}
+
+// Path is Find for a test, which fails when the file is absent.
+func Path(t testing.TB, name string) string {
+	t.Helper()
+	path, err := Find(name)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }

@@ -1,0 +1,113 @@
+// Package apiserver runs the pinned etcd and kube-apiserver for the tests of a package.
+package apiserver
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+// startTimeout is generous: a busy machine starts an API server slowly.
+const startTimeout = 2 * time.Minute
+
+// Options say what an API server has besides what every one has.
+type Options struct {
+	// CRDs adds the kinds of this project and those of Cluster API.
+	CRDs bool
+	// Webhooks adds the webhooks of this project. Who serves them finds where in WebhookInstallOptions of the environment.
+	Webhooks bool
+	// Flags are further flags of kube-apiserver, without dashes.
+	Flags map[string]string
+}
+
+// Start starts an API server, whose administrator's Config has no rate limit. Call Stop.
+func Start(options Options) (*envtest.Environment, error) {
+	environment, err := options.environment()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := environment.Start(); err != nil {
+		return nil, fmt.Errorf("starting the API server: %w", errors.Join(err, environment.Stop()))
+	}
+	environment.Config.QPS, environment.Config.Burst = -1, -1
+	return environment, nil
+}
+
+// For starts an API server for one test.
+func For(t testing.TB, options Options) *envtest.Environment {
+	t.Helper()
+	environment, err := Start(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := environment.Stop(); err != nil {
+			t.Errorf("stopping the API server: %v", err)
+		}
+	})
+	return environment
+}
+
+// Main is the TestMain of a package whose tests share an API server. It exits with the code that run gives, which is that of
+// testing.M, or with 1 after an error.
+func Main(options Options, run func(*envtest.Environment) (int, error)) { Exit(Run(options, run)) }
+
+// Run runs something with an API server.
+func Run(options Options, run func(*envtest.Environment) (int, error)) (code int, err error) {
+	environment, err := Start(options)
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if stopErr := environment.Stop(); err == nil && stopErr != nil {
+			err = fmt.Errorf("stopping the API server: %w", stopErr)
+		}
+	}()
+	return run(environment)
+}
+
+// Exit ends a TestMain with a code, or with an error.
+func Exit(code int, err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func (o Options) environment() (environment *envtest.Environment, err error) {
+	environment = &envtest.Environment{ErrorIfCRDPathMissing: true, ControlPlaneStartTimeout: startTimeout}
+	server := environment.ControlPlane.GetAPIServer()
+	if server.Path, err = toolbox.Find("bin/kube-apiserver"); err != nil {
+		return nil, err
+	}
+	environment.ControlPlane.Etcd = &envtest.Etcd{}
+	if environment.ControlPlane.Etcd.Path, err = toolbox.Find("bin/etcd"); err != nil {
+		return nil, err
+	}
+	config := filepath.Join(filepath.Dir(toolbox.Dir()), "config")
+	if o.CRDs {
+		module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output()
+		if err != nil {
+			return nil, fmt.Errorf("looking for the CRDs of Cluster API: %w", err)
+		}
+		core := filepath.Join(strings.TrimSpace(string(module)), "core")
+		environment.CRDDirectoryPaths = []string{filepath.Join(config, "crd", "bases"), filepath.Join(core, "config", "crd", "bases")}
+	}
+	if o.Webhooks {
+		environment.WebhookInstallOptions.Paths = []string{filepath.Join(config, "webhook", "manifests.yaml")}
+	}
+	for name, value := range o.Flags {
+		server.Configure().Set(name, value)
+	}
+	return environment, nil
+}
