@@ -2,8 +2,6 @@ package loadbalancer_test
 
 import (
 	"context"
-	"net"
-	"strconv"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"github.com/capnt/capnt/ccm/loadbalancer/ipam"
 	"github.com/capnt/capnt/ccm/nutanix"
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/prismsim/prismtest"
 )
 
 const announced = "kube-vip.io/loadbalancerIPs"
@@ -30,29 +29,11 @@ prismElements: [{name: pe}]
 subnets: [{name: vlan-7, prismElement: pe, vlanID: 7, cidr: 127.72.7.0/24, ipam: true, pools: [127.72.7.10-127.72.7.12]}]
 `
 
-func startPrism(t *testing.T) (*prismsim.Server, nutanix.API) {
-	parsed, err := prismsim.ParseInventory([]byte(inventory))
-	require.NoError(t, err)
-	prism, err := prismsim.New(prismsim.Options{Inventory: parsed, Password: "secret"})
-	require.NoError(t, err)
-	t.Cleanup(prism.Close)
-	require.NoError(t, prism.Start(context.Background()))
-	host, text, err := net.SplitHostPort(prism.Address())
-	require.NoError(t, err)
-	port, err := strconv.Atoi(text)
-	require.NoError(t, err)
-	endpoint := nutanix.Endpoint{Address: host, Port: port, TrustBundle: prism.CABundle(), Username: prism.Username(), Password: "secret"}
-	return prism, nutanix.New(nutanix.Options{
-		Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil },
-		Limits:   func() nutanix.Limits { return nutanix.Limits{RequestsPerSecond: 1000, Burst: 1000} },
-	})
-}
-
 // A Service of our class gets an address from a Prism Central; an announcer finds it in the annotation and writes the status,
 // which stays; nothing stays when the type changes. The client may do only what the manifests allow.
 func TestAddressOfAVLANSubnetReachesTheAnnouncer(t *testing.T) {
 	all, allowed := loadbalancer.Clients()
-	prism, api := startPrism(t)
+	prism, api := prismtest.Start(t, inventory, prismsim.Options{}, nutanix.Limits{})
 	c := config.Config{ClusterName: "prod", LoadBalancer: config.LoadBalancer{
 		IPAM:         &config.IPAM{Subnet: config.Identifier{Type: "name", Name: "vlan-7"}},
 		Classes:      map[string]config.LoadBalancerType{"kube-vip.io/kube-vip-class": config.LoadBalancerIPAM},

@@ -1,12 +1,9 @@
 package nutanix_test
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +13,7 @@ import (
 
 	"github.com/capnt/capnt/ccm/nutanix"
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/prismsim/prismtest"
 )
 
 const inventory = `
@@ -43,27 +41,10 @@ type simulated struct {
 
 func simulate(t testing.TB, version string) simulated {
 	t.Helper()
-	parsed, err := prismsim.ParseInventory([]byte(inventory))
-	require.NoError(t, err)
-	parsed.PrismCentral.APIVersion = version
-	s, err := prismsim.New(prismsim.Options{
-		Inventory: parsed, Username: testUser, Password: testPassword, APIKey: testKey,
-		Latency: prismsim.Latencies{Network: 20 * time.Millisecond},
-	})
-	require.NoError(t, err)
-	t.Cleanup(s.Close)
-	require.NoError(t, s.Start(context.Background()))
-	host, port, err := net.SplitHostPort(s.Address())
-	require.NoError(t, err)
-	number, err := strconv.Atoi(port)
-	require.NoError(t, err)
-	endpoint := nutanix.Endpoint{Address: host, Port: number, TrustBundle: s.CABundle(), Username: testUser, Password: testPassword}
-	return simulated{s, nutanix.New(nutanix.Options{
-		Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil },
-		Limits: func() nutanix.Limits {
-			return nutanix.Limits{Timeout: 10 * time.Second, TaskTimeout: 10 * time.Second, RequestsPerSecond: 10000, Burst: 10000}
-		},
-	})}
+	server, client := prismtest.Start(t, "prismCentral: {apiVersion: "+version+"}"+inventory, prismsim.Options{
+		Username: testUser, Password: testPassword, APIKey: testKey, Latency: prismsim.Latencies{Network: 20 * time.Millisecond},
+	}, nutanix.Limits{Timeout: 10 * time.Second, TaskTimeout: 10 * time.Second})
+	return simulated{server, client}
 }
 
 func (s simulated) fault(t *testing.T, fault prismsim.Fault) {

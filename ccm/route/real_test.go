@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"testing"
 	"time"
 
@@ -25,12 +24,12 @@ import (
 	"github.com/capnt/capnt/ccm/nutanix"
 	"github.com/capnt/capnt/ccm/route"
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/prismsim/prismtest"
 )
 
 const (
-	password = "Pass/Word-not-to-be-seen"
-	waitFor  = 30 * time.Second
-	tick     = 20 * time.Millisecond
+	waitFor = 30 * time.Second
+	tick    = 20 * time.Millisecond
 )
 
 const inventory = `
@@ -53,21 +52,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	parsed, err := prismsim.ParseInventory([]byte(inventory))
-	require.NoError(t, err)
-	sim, err := prismsim.New(prismsim.Options{Inventory: parsed, Password: password, Log: logr.Discard()})
-	require.NoError(t, err)
-	t.Cleanup(sim.Close)
-	require.NoError(t, sim.Start(context.Background()))
-	host, text, err := net.SplitHostPort(sim.Address())
-	require.NoError(t, err)
-	port, err := strconv.Atoi(text)
-	require.NoError(t, err)
-	endpoint := nutanix.Endpoint{Address: host, Port: port, TrustBundle: sim.CABundle(), Username: sim.Username(), Password: password}
-	return &world{sim: sim, client: fake.NewClientset(), api: nutanix.New(nutanix.Options{
-		Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil },
-		Limits:   func() nutanix.Limits { return nutanix.Limits{RequestsPerSecond: 1000, Burst: 1000} },
-	})}
+	sim, api := prismtest.Start(t, inventory, prismsim.Options{Log: logr.Discard()}, nutanix.Limits{})
+	return &world{sim: sim, client: fake.NewClientset(), api: api}
 }
 
 // run runs the route controller until the test ends.

@@ -1,11 +1,8 @@
 package ipam_test
 
 import (
-	"context"
 	"fmt"
 	"maps"
-	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,9 +17,8 @@ import (
 	"github.com/capnt/capnt/ccm/loadbalancer/ipam"
 	"github.com/capnt/capnt/ccm/nutanix"
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/prismsim/prismtest"
 )
-
-const password = "open-sesame-4711"
 
 const inventory = `
 prismElements: [{name: pe}]
@@ -36,24 +32,9 @@ subnets:
 // newCentralBed is a bed with a simulated Prism Central and the product's client.
 func newCentralBed(t *testing.T) (*bed, *prismsim.Server) {
 	t.Helper()
-	parsed, err := prismsim.ParseInventory([]byte(inventory))
-	require.NoError(t, err)
-	server, err := prismsim.New(prismsim.Options{Inventory: parsed, Password: password})
-	require.NoError(t, err)
-	t.Cleanup(server.Close)
-	require.NoError(t, server.Start(context.Background()))
-	host, text, err := net.SplitHostPort(server.Address())
-	require.NoError(t, err)
-	port, err := strconv.Atoi(text)
-	require.NoError(t, err)
-	endpoint := nutanix.Endpoint{Address: host, Port: port, TrustBundle: server.CABundle(), Username: server.Username(), Password: password}
 	b := newBed(t)
-	b.api = nutanix.New(nutanix.Options{
-		Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil },
-		Limits: func() nutanix.Limits {
-			return nutanix.Limits{Timeout: 5 * time.Second, TaskTimeout: 10 * time.Second, RequestsPerSecond: 1000, Burst: 1000}
-		},
-	})
+	server, client := prismtest.Start(t, inventory, prismsim.Options{}, nutanix.Limits{Timeout: 5 * time.Second, TaskTimeout: 10 * time.Second})
+	b.api = client
 	b.config.LoadBalancer.IPAM.AdditionalSubnets = []config.Identifier{{Type: "name", Name: "vlan-8"}}
 	b.restart()
 	return b, server
@@ -173,7 +154,7 @@ func persist(b *bed, do func() error) {
 		if err = do(); err == nil {
 			return
 		}
-		assert.NotContains(b, fmt.Sprintf("%+v", err), password)
+		assert.NotContains(b, fmt.Sprintf("%+v", err), prismtest.Password)
 		b.restart()
 	}
 	require.NoError(b, err)

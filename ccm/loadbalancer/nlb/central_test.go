@@ -3,10 +3,8 @@ package nlb
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +16,7 @@ import (
 	"github.com/capnt/capnt/ccm/loadbalancer"
 	"github.com/capnt/capnt/ccm/nutanix"
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/prismsim/prismtest"
 	"github.com/capnt/capnt/internal/providerid"
 )
 
@@ -46,29 +45,15 @@ type central struct {
 
 func startCentral(t *testing.T) *central {
 	t.Parallel() // most of the time is waiting for tasks
-	known, err := prismsim.ParseInventory([]byte(inventory))
-	require.NoError(t, err)
-	server, err := prismsim.New(prismsim.Options{Inventory: known, Password: "secret"})
-	require.NoError(t, err)
-	t.Cleanup(server.Close)
-	require.NoError(t, server.Start(context.Background()))
-	c := &central{t: t, server: server}
-	c.vms, err = server.AddVMs(prismsim.Fleet{
+	server, client := prismtest.Start(t, inventory, prismsim.Options{}, nutanix.Limits{})
+	vms, err := server.AddVMs(prismsim.Fleet{
 		Count: 2, NamePrefix: "node", PrismElement: "pe", Subnets: []string{"nodes"}, Categories: map[string]string{categoryKey: cluster},
 	})
 	require.NoError(t, err)
-	for _, vm := range c.vms {
+	c := &central{t: t, server: server, client: client, vms: vms}
+	for _, vm := range vms {
 		c.nodes = append(c.nodes, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: vm.Name}, Spec: corev1.NodeSpec{ProviderID: providerid.Format(vm.UUID)}})
 	}
-	host, portText, err := net.SplitHostPort(server.Address())
-	require.NoError(t, err)
-	port, err := strconv.Atoi(portText)
-	require.NoError(t, err)
-	endpoint := nutanix.Endpoint{Address: host, Port: port, TrustBundle: server.CABundle(), Username: server.Username(), Password: "secret"}
-	c.client = nutanix.New(nutanix.Options{
-		Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil },
-		Limits:   func() nutanix.Limits { return nutanix.Limits{RequestsPerSecond: 1000, Burst: 1000} },
-	})
 	return c
 }
 

@@ -1,0 +1,50 @@
+// Package prismtest gives tests of the cloud controller manager a simulated Prism Central and the product's client of it.
+package prismtest
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/ccm/nutanix"
+	"github.com/capnt/capnt/e2e/prismsim"
+)
+
+// Password is what a Prism Central takes unless the options say another.
+const Password = "Pass/Word-not-to-be-seen"
+
+// Start starts a Prism Central that has what the inventory says, until the test ends. Limits without a rate have
+// one that slows no test down.
+func Start(t testing.TB, inventory string, options prismsim.Options, limits nutanix.Limits) (*prismsim.Server, *nutanix.Client) {
+	t.Helper()
+	var err error
+	options.Inventory, err = prismsim.ParseInventory([]byte(inventory))
+	require.NoError(t, err)
+	if options.Password == "" {
+		options.Password = Password
+	}
+	server, err := prismsim.New(options)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	require.NoError(t, server.Start(context.Background()))
+	endpoint := endpointOf(t, server, options.Password)
+	if limits.RequestsPerSecond == 0 {
+		limits.RequestsPerSecond, limits.Burst = 10000, 10000
+	}
+	return server, nutanix.New(nutanix.Options{
+		Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil },
+		Limits:   func() nutanix.Limits { return limits },
+	})
+}
+
+func endpointOf(t testing.TB, server *prismsim.Server, password string) nutanix.Endpoint {
+	t.Helper()
+	host, text, err := net.SplitHostPort(server.Address())
+	require.NoError(t, err)
+	port, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return nutanix.Endpoint{Address: host, Port: port, TrustBundle: server.CABundle(), Username: server.Username(), Password: password}
+}
