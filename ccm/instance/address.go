@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -74,12 +73,9 @@ func (i *Instances) excluded(ctx context.Context, settings config.Config) (exclu
 	}, nil
 }
 
-// endpointIP reads "address", "address:port" or "[address]:port".
+// endpointIP reads an address; a host name, which is all else that the configuration lets pass, is none.
 func endpointIP(text string) netip.Addr {
-	if host, _, err := net.SplitHostPort(text); err == nil {
-		text = host
-	}
-	ip, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	ip, err := netip.ParseAddr(text)
 	if err != nil {
 		return netip.Addr{}
 	}

@@ -93,12 +93,8 @@ func TestAddresses(t *testing.T) {
 			nics: []nutanix.NIC{one("10.0.0.10", nil, ips("10.0.0.5"))}, endpoint: "10.0.0.5",
 			want: []string{"10.0.0.10"},
 		},
-		"the control plane endpoint with a port": {
-			nics: []nutanix.NIC{one("10.0.0.10", nil, ips("10.0.0.5"))}, endpoint: "10.0.0.5:6443",
-			want: []string{"10.0.0.10"},
-		},
-		"the control plane endpoint in IPv6 with a port": {
-			nics: []nutanix.NIC{one("10.0.0.10", nil, ips("2001:db8::5"))}, endpoint: "[2001:db8::5]:6443",
+		"the control plane endpoint in IPv6": {
+			nics: []nutanix.NIC{one("10.0.0.10", nil, ips("2001:db8::5"))}, endpoint: "2001:DB8::5",
 			want: []string{"10.0.0.10"},
 		},
 		"a control plane endpoint by name leaves nothing out": {
