@@ -162,7 +162,7 @@ func TestVirtualIPsAreNoNodeAddresses(t *testing.T) {
 }
 
 // TestMetroFailoverKeepsTheNode: after a failover the machine has another identifier in Prism Central, and the guest still
-// says the old one.
+// says the old one. Load balancers find it too.
 func TestMetroFailoverKeepsTheNode(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, site, world.Options{})
@@ -172,6 +172,9 @@ func TestMetroFailoverKeepsTheNode(t *testing.T) {
 	require.NotEqual(t, vm.UUID, fresh)
 	w.SetReady("worker-1", false)
 	w.NodesStay(10, "worker-1")
+	w.Service("web")
+	_, address := w.Served("web")
+	w.Balances("web", address, "worker-1")
 
 	require.NoError(t, w.Prism.PowerOff(fresh))
 	w.NodeUntil("worker-1", "to be known under its new identifier", func(node *corev1.Node) string {
