@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -164,6 +165,16 @@ func (b *Bed) drain(kind string) int {
 			return drained
 		}
 	}
+}
+
+// RequireFalse looks for a condition that is False for a reason.
+func (b *Bed) RequireFalse(object provisioning.Object, condition, reason string) {
+	b.T.Helper()
+	found := conditions.Get(object, condition)
+	require.NotNil(b.T, found, condition)
+	require.Equal(b.T, reason, found.Reason, "%+v", found)
+	assert.Equal(b.T, metav1.ConditionFalse, found.Status)
+	assert.NotEmpty(b.T, found.Message)
 }
 
 // Gone reports that the object does not exist any more.

@@ -13,7 +13,6 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
-	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -67,21 +66,13 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 	if users != "" && !slices.Contains(target.Forget, renderer.CategoryValueAddress) {
 		target.Forget = append(target.Forget, renderer.CategoryValueAddress)
 	}
-	result := r.Pipeline.Step(target)
-	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
-	if result.State != lifecycle.InSync {
-		s.unfinished = true
-		return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
-	}
-	if err := r.Pipeline.State.Remove(ctx, target); err != nil {
-		return ctrl.Result{}, err
-	}
-	r.Pipeline.Forget(target)
-	if users != "" {
+	result, done, err := r.Destroy(ctx, target, s.nutanixCluster, &s.nutanixCluster.Status.Terraform)
+	s.unfinished = !done
+	if done && users != "" {
 		r.Recorder.Eventf(s.nutanixCluster, nil, corev1.EventTypeNormal, infrav1.CategoryKeptReason, "Apply",
 			"The value %s of category %s stays in Prism Central: %s", s.cluster.Name, infrav1.CategoryKey, users)
 	}
-	return ctrl.Result{}, nil
+	return result, err
 }
 
 // usersOfCategory says who uses the category value of a cluster whose machines are all gone, or empty. Prism Central refuses to

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -59,11 +58,7 @@ func (w *world) running() {
 
 func (w *world) requireFalse(condition, reason string) {
 	w.T.Helper()
-	found := conditions.Get(w.NutanixCluster, condition)
-	require.NotNil(w.T, found, condition)
-	require.Equal(w.T, reason, found.Reason, "%+v", found)
-	assert.Equal(w.T, "False", string(found.Status))
-	assert.NotEmpty(w.T, found.Message)
+	w.RequireFalse(w.NutanixCluster, condition, reason)
 	assert.False(w.T, w.NutanixCluster.Status.Ready)
 }
 

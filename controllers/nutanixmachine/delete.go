@@ -8,7 +8,6 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
-	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/providerid"
 	"github.com/capnt/capnt/renderer"
 )
@@ -51,17 +50,9 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
-	result := r.Pipeline.Step(target)
-	r.Publish(s.nutanixMachine, &s.nutanixMachine.Status.Terraform, result)
-	if result.State != lifecycle.InSync {
-		s.unfinished = true
-		return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
-	}
-	if err := r.Pipeline.State.Remove(ctx, target); err != nil {
-		return ctrl.Result{}, err
-	}
-	r.Pipeline.Forget(target)
-	return ctrl.Result{}, nil
+	result, done, err := r.Destroy(ctx, target, s.nutanixMachine, &s.nutanixMachine.Status.Terraform)
+	s.unfinished = !done
+	return result, err
 }
 
 // nowhere stands for every UUID in a workspace that is only destroyed.

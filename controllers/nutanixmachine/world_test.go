@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -48,11 +47,7 @@ func (w *world) running() {
 // requireFalse looks for a condition that is False for a reason.
 func (w *world) requireFalse(condition, reason string) {
 	w.T.Helper()
-	found := conditions.Get(w.NutanixMachine, condition)
-	require.NotNil(w.T, found, condition)
-	require.Equal(w.T, reason, found.Reason, "%+v", found)
-	assert.Equal(w.T, "False", string(found.Status))
-	assert.NotEmpty(w.T, found.Message)
+	w.RequireFalse(w.NutanixMachine, condition, reason)
 	assert.False(w.T, w.NutanixMachine.Status.Ready)
 }
 

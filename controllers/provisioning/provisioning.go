@@ -15,6 +15,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/conditions"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -144,6 +145,20 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 		}
 		conditions.Set(object, condition)
 	}
+}
+
+// Destroy takes a step towards the end of an object's workspace. It is done when nothing is left, of its state neither.
+func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, object Object, status **infrav1.TerraformStatus) (_ ctrl.Result, done bool, err error) {
+	result := d.Pipeline.Step(target)
+	d.Publish(object, status, result)
+	if result.State != lifecycle.InSync {
+		return ctrl.Result{RequeueAfter: result.RetryAfter}, false, nil
+	}
+	if err := d.Pipeline.State.Remove(ctx, target); err != nil {
+		return ctrl.Result{}, false, err
+	}
+	d.Pipeline.Forget(target)
+	return ctrl.Result{}, true, nil
 }
 
 // inSync reports whether an object says of itself that its present spec is applied.
