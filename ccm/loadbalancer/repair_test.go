@@ -129,6 +129,16 @@ func TestOrphansAreReportedOrDeletedAndNothingElse(t *testing.T) {
 	assert.Equal(t, map[Owner]string{{Cluster: "test", UID: gone}: "10.1.0.9", {Cluster: "prod", UID: "not-a-uid"}: "10.1.0.9", OwnerOf("prod", alive): "10.1.0.9"}, p.nlb.holds())
 }
 
+func TestServiceWithoutNodesIsToldOfOnce(t *testing.T) {
+	p := newPlane(t)
+	p.reload(often)
+	p.start(false)
+	service := p.create("web", class)
+	p.served(service, p.nlb)
+	p.eventually("served again", func() bool { return p.nlb.made("Ensure web") > 3 })
+	assert.Equal(t, 1, p.events.count(ReasonNoNodes))
+}
+
 func orphansMeasured(t *testing.T) int {
 	value, err := testutil.GetGaugeMetricValue(orphanGauge)
 	require.NoError(t, err)
