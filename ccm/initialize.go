@@ -72,7 +72,7 @@ func (c *Cloud) wire(client kubernetes.Interface, events record.EventRecorder, a
 		ServiceAddresses: c.published.addresses,
 	})
 	if now().Routes.Enabled {
-		c.routes = route.New(route.Options{API: api, Cache: lists, Config: now, Events: events})
+		c.routes = route.New(route.Options{API: api, Cache: lists, Config: now, ClusterID: c.id, Events: events})
 	}
 }
 

@@ -9,15 +9,23 @@ import (
 	"github.com/capnt/capnt/ccm/nutanix"
 )
 
-// nameOf is how a route of a cluster is named: "<cluster>-pods-<address>-<bits>". It depends on the cluster and the destination
-// alone, and says whose a route is: one with another name is never touched.
-func nameOf(cluster string, destination netip.Prefix) string {
-	return cluster + "-pods-" + strings.ReplaceAll(destination.Masked().String(), "/", "-")
+// markOf is what names of a cluster's routes begin with: "<cluster>-<ID>", or "<cluster>" without an ID.
+func markOf(cluster, id string) string {
+	if id == "" {
+		return cluster
+	}
+	return cluster + "-" + id
+}
+
+// nameOf is how a route is named: "<mark>-pods-<address>-<bits>". It depends on the cluster and the destination alone, and says
+// whose a route is: one with another name is never touched.
+func nameOf(mark string, destination netip.Prefix) string {
+	return mark + "-pods-" + strings.ReplaceAll(destination.Masked().String(), "/", "-")
 }
 
 // isOurs is also false for routes that no Kubernetes cluster makes: to a subnet, a VPN, or by Prism Central itself.
-func isOurs(cluster string, route nutanix.Route) bool {
-	return route.IsStatic && route.NextHop.IsValid() && route.Destination.IsValid() && route.Name == nameOf(cluster, route.Destination)
+func isOurs(mark string, route nutanix.Route) bool {
+	return route.IsStatic && route.NextHop.IsValid() && route.Destination.IsValid() && route.Name == nameOf(mark, route.Destination)
 }
 
 // holder is whose pods a route leads to.

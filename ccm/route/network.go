@@ -23,6 +23,7 @@ const networkLifetime = 10 * time.Minute
 type network struct {
 	of           config.Identifier
 	cluster      string
+	mark         string
 	read         time.Time
 	tableUUID    string
 	categoryUUID string
@@ -58,7 +59,8 @@ func (r *Routes) forgetNetwork() {
 }
 
 func (r *Routes) readNetwork(ctx context.Context, settings config.Config) (network, error) {
-	out := network{of: settings.Routes.VPC, cluster: settings.ClusterName, read: r.clock.Now(), subnets: map[string]bool{}}
+	out := network{of: settings.Routes.VPC, cluster: settings.ClusterName, mark: markOf(settings.ClusterName, r.ClusterID),
+		read: r.clock.Now(), subnets: map[string]bool{}}
 	vpc, err := r.vpc(ctx, settings.Routes.VPC)
 	if err != nil {
 		return network{}, err

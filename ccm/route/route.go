@@ -40,7 +40,9 @@ type Options struct {
 	API    nutanix.API
 	Cache  Cache
 	Config func() config.Config
-	Events record.EventRecorder
+	// ClusterID tells clusters of one name apart; without it, whatever has the name is this cluster's.
+	ClusterID string
+	Events    record.EventRecorder
 }
 
 // Routes implements cloudprovider.Routes. The name of the cluster that the framework passes, --cluster-name, is not used: the
@@ -94,7 +96,7 @@ func (r *Routes) ListRoutes(ctx context.Context, _ string) ([]*cloudprovider.Rou
 	}
 	var routes []*cloudprovider.Route
 	for _, route := range all {
-		if !isOurs(network.cluster, route) {
+		if !isOurs(network.mark, route) {
 			continue
 		}
 		one := &cloudprovider.Route{Name: state(route), DestinationCIDR: route.Destination.String()}
@@ -150,7 +152,7 @@ func (r *Routes) CreateRoute(ctx context.Context, _ string, nameHint string, rou
 		return r.tell(nameHint, route, err)
 	}
 	want := nutanix.Route{
-		Name: nameOf(network.cluster, destination), RouteTableUUID: network.tableUUID, Destination: destination, NextHop: hop, IsStatic: true,
+		Name: nameOf(network.mark, destination), RouteTableUUID: network.tableUUID, Destination: destination, NextHop: hop, IsStatic: true,
 		Description: holder{node: string(route.TargetNode), vmUUID: vm}.describe(),
 	}
 	present, known := r.lastSeen(destination)
@@ -173,7 +175,7 @@ func (r *Routes) CreateRoute(ctx context.Context, _ string, nameHint string, rou
 // settle makes the one route to a destination be as wanted.
 func (r *Routes) settle(ctx context.Context, network network, want nutanix.Route, present []nutanix.Route) error {
 	for _, one := range present {
-		if !isOurs(network.cluster, one) {
+		if !isOurs(network.mark, one) {
 			return &problem{ReasonConflict, conflict(want, fmt.Errorf("route %s (%s) has the same destination and is not of this cluster: "+
 				"remove it, or give the cluster another pod CIDR", one.UUID, one.Name))}
 		}
@@ -206,7 +208,7 @@ func (r *Routes) DeleteRoute(ctx context.Context, _ string, route *cloudprovider
 		return err
 	}
 	for _, one := range to(all, destination) {
-		if !isOurs(network.cluster, one) || state(one) != route.Name {
+		if !isOurs(network.mark, one) || state(one) != route.Name {
 			continue
 		}
 		if err := r.API.DeleteRoute(ctx, one); err != nil && !nutanix.Is(err, nutanix.NotFound) {

@@ -181,7 +181,7 @@ func newBench() *bench {
 		events:   record.NewFakeRecorder(100),
 		clock:    clocktesting.NewFakeClock(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
 	}
-	b.Routes = newRoutes(Options{API: b.prism, Cache: b.prism, Config: func() config.Config { return b.settings }, Events: b.events}, b.clock)
+	b.Routes = newRoutes(Options{API: b.prism, Cache: b.prism, Config: func() config.Config { return b.settings }, ClusterID: "0a0b0c0d", Events: b.events}, b.clock)
 	return b
 }
 
@@ -195,7 +195,7 @@ func wanted(node, cidr string, addresses ...string) *cloudprovider.Route {
 
 func ours(node, vm, cidr, hop string) nutanix.Route {
 	destination := netip.MustParsePrefix(cidr)
-	return nutanix.Route{UUID: "0f0f0f0f-0000-4000-8000-0000000000aa", Name: nameOf("blue", destination), RouteTableUUID: tableUUID, IsStatic: true,
+	return nutanix.Route{UUID: "0f0f0f0f-0000-4000-8000-0000000000aa", Name: nameOf("blue-0a0b0c0d", destination), RouteTableUUID: tableUUID, IsStatic: true,
 		Destination: destination, NextHop: netip.MustParseAddr(hop), Description: holder{node, vm}.describe(), ETag: "1"}
 }
 
@@ -227,7 +227,7 @@ func TestARouteIsMadeListedAndDeleted(t *testing.T) {
 	require.NoError(t, b.CreateRoute(ctx, "kubernetes", "uid", wanted("worker-1", pods1, "192.168.0.9", "10.0.0.1")))
 	require.Len(t, b.prism.routes, 1)
 	made := b.prism.routes[0]
-	assert.Equal(t, "blue-pods-10.244.1.0-24", made.Name)
+	assert.Equal(t, "blue-0a0b0c0d-pods-10.244.1.0-24", made.Name)
 	assert.Equal(t, "10.0.0.1", made.NextHop.String(), "the address in the VPC")
 	assert.Equal(t, "Pods of node worker-1 on virtual machine "+vm1, made.Description)
 
@@ -264,12 +264,14 @@ func TestRoutesOfOthersAreNeitherListedNorDeleted(t *testing.T) {
 	elsewhere.NextHop = netip.Addr{}
 	namesake := ours("n", vm1, "10.7.0.0/24", "10.0.0.1")
 	namesake.Name = "blue-green-pods-10.7.0.0-24"
-	b.prism.routes = []nutanix.Route{foreign(pods1), automatic, elsewhere, namesake}
+	twin := ours("n", vm1, "10.6.0.0/24", "10.0.0.1")
+	twin.Name = "blue-ffffffff-pods-10.6.0.0-24"
+	b.prism.routes = []nutanix.Route{foreign(pods1), automatic, elsewhere, namesake, twin}
 	assert.Empty(t, b.list(t))
 	for _, route := range b.prism.routes {
 		require.NoError(t, b.DeleteRoute(context.Background(), "", &cloudprovider.Route{Name: state(route), DestinationCIDR: route.Destination.String()}))
 	}
-	assert.Len(t, b.prism.routes, 4)
+	assert.Len(t, b.prism.routes, 5)
 }
 
 func TestABlackholeIsARouteThatLeadsNowhereForCertain(t *testing.T) {

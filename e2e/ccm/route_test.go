@@ -30,14 +30,17 @@ func joinRouted(w *world.World, name, cidr string) world.Machine {
 }
 
 // TestRoutesFollowNodes: every Node's Pods have a route to its machine. It goes with the Node, and follows the machine to
-// another address. What others made in the same table stays, also where its name begins alike.
+// another address. What others made in the same table stays, also where its name begins alike, or where their cluster has the
+// same name.
 func TestRoutesFollowNodes(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, site, world.Routed())
 	byHand, other := "10.244.200.0/24", "10.99.0.0/24"
 	w.MakeRoute("by hand", byHand, elsewhere)
 	w.MakeRoute(w.Config.ClusterName+"-other-pods-10.99.0.0-24", other, elsewhere)
-	foreign := []string{world.RouteTo(byHand, elsewhere), world.RouteTo(other, elsewhere)}
+	twin := "10.244.201.0/24"
+	w.MakeRoute(w.Config.ClusterName+"-ffffffff-pods-10.244.201.0-24", twin, elsewhere)
+	foreign := []string{world.RouteTo(byHand, elsewhere), world.RouteTo(other, elsewhere), world.RouteTo(twin, elsewhere)}
 
 	gone, stays := joinRouted(w, "gone", pods1), joinRouted(w, "stays", pods2)
 	w.RoutesAre(append(foreign, world.RouteTo(pods1, gone.IPs()[0]), world.RouteTo(pods2, stays.IPs()[0]))...)
