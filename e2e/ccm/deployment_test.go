@@ -2,6 +2,7 @@ package ccm
 
 import (
 	"net/http"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -60,4 +61,12 @@ func TestMetricsAreForThoseWhoMayReadThem(t *testing.T) {
 	}
 	status, _ = w.Metrics(false)
 	assert.Contains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, status)
+}
+
+// TestVersionIsThatOfKubernetesExtended: of any other version the framework takes its own feature gates for unknown.
+func TestVersionIsThatOfKubernetesExtended(t *testing.T) {
+	t.Parallel()
+	said, err := exec.Command(site.Binary, "--version").CombinedOutput()
+	require.NoError(t, err, string(said))
+	assert.Regexp(t, `^capnt-ccm v1\.\d+\.\d+\+capnt-v\d+\.\d+\.\d+\S*\n$`, string(said))
 }
