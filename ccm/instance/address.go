@@ -94,8 +94,8 @@ func (l leftOut) String() string {
 
 // nodeIPs gives the addresses of a virtual machine, IPv4 and IPv6, each once: first the configured one of the first NIC that has
 // any, then all others in numeric order, IPv4 first. A NIC without a configured address keeps the one first that the node has
-// first now, lest an address that was merely learned, and is lower, takes its place. Nothing else that was learned and is served, that is, by
-// which a Service is reached, is the node's.
+// first now, lest an address that was merely learned, and is lower, takes its place. Nothing else that was learned is the node's
+// when it is served, that is, when a Service is reached by it.
 func nodeIPs(vm nutanix.VM, current []netip.Addr, excluded exclusion, served map[netip.Addr]bool) ([]netip.Addr, leftOut) {
 	var first netip.Addr
 	var all []netip.Addr
