@@ -33,12 +33,12 @@ func TestNodesAreInitialisedAndCredentialsRotated(t *testing.T) {
 	assert.Contains(t, node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: first.NICs[0].IPs[0]})
 	assert.Equal(t, "pe", node.Labels[corev1.LabelTopologyZone])
 	assert.Equal(t, "ahv-vm", node.Labels[corev1.LabelInstanceTypeStable])
-	w.told(ccm.ReasonAnswers)
+	w.told(ccm.ReasonAnswers, "")
 
 	w.prism.SetPassword("hunter2-second")
 	second := w.vm("second")
 	w.register(second)
-	assert.Contains(t, w.told(ccm.ReasonCredentialsRefused), "correct the Secret")
+	w.told(ccm.ReasonCredentialsRefused, "correct the Secret")
 
 	require.NoError(t, api.Update(t.Context(), &corev1.Secret{ObjectMeta: in("nutanix-creds"), Data: credentials("hunter2-second")}))
 	w.initialised(second)
@@ -52,7 +52,7 @@ func TestAChangedConfigurationTakesEffectAndABadOneDoesNot(t *testing.T) {
 	assert.NotContains(t, w.initialised(first).Labels, "nutanix.com/prism-element-name")
 
 	require.NoError(t, os.WriteFile(w.config, []byte(`{"prismCentral": {"address": "elsewhere", "port": -1}}`), 0o600))
-	assert.Contains(t, w.told(ccm.ReasonConfigurationRefused), "prismCentral.port: Invalid value: -1")
+	w.told(ccm.ReasonConfigurationRefused, "prismCentral.port: Invalid value: -1")
 	second := w.vm("second")
 	w.register(second)
 	w.initialised(second)
@@ -60,8 +60,8 @@ func TestAChangedConfigurationTakesEffectAndABadOneDoesNot(t *testing.T) {
 	changed := withLoadBalancers()
 	changed["enableCustomLabeling"] = true
 	w.configure(changed)
-	w.told(ccm.ReasonConfigurationChanged)
-	assert.Contains(t, w.told(ccm.ReasonRestartNeeded), "load balancers")
+	w.told(ccm.ReasonConfigurationChanged, "")
+	w.told(ccm.ReasonRestartNeeded, "load balancers")
 	third := w.vm("third")
 	w.register(third)
 	assert.Equal(t, "pe", w.initialised(third).Labels["nutanix.com/prism-element-name"])

@@ -118,7 +118,7 @@ func TestTheDeploymentWorksWithExactlyTheRightsOfItsManifests(t *testing.T) {
 	w.serve("classy", &class)
 	w.forget(lost.Name, lost.UUID)
 	w.switchOff(kept.Name, kept.UUID)
-	w.told("PrismCentralAnswers")
+	w.told("PrismCentralAnswers", "")
 	w.metrics(p)
 
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -176,19 +177,19 @@ func (w *world) initialised(vm prismsim.VM) *corev1.Node {
 	return node
 }
 
-// told waits for an Event about the pod and gives its message.
-func (w *world) told(reason string) (message string) {
+// told waits for an Event about the pod that has the part in its message.
+func (w *world) told(reason, part string) {
 	w.t.Helper()
+	message := ""
 	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
 		events := &corev1.EventList{}
 		require.NoError(c, api.List(w.t.Context(), events, client.InNamespace("kube-system")))
 		for _, event := range events.Items {
-			if event.Reason == reason && event.InvolvedObject.Name == os.Getenv("POD_NAME") {
+			if event.Reason == reason && event.InvolvedObject.Name == os.Getenv("POD_NAME") && strings.Contains(event.Message, part) {
 				message = event.Message
 			}
 		}
-		assert.NotEmpty(c, message, "no Event %s", reason)
+		assert.NotEmpty(c, message, "no Event %s with %q", reason, part)
 	}, deadline, tick)
 	assert.NotContains(w.t, message, firstPassword)
-	return message
 }
