@@ -17,7 +17,7 @@ import (
 const identifyPeriod = time.Second
 
 // identify gives what tells this cluster from another of the same name. It waits for the API server, and for no right: without
-// that there is no ID, and what is made has the mark of older versions.
+// that there is no ID, and the marks of what is made have none.
 func (c *Cloud) identify(ctx context.Context, client kubernetes.Interface, tell teller) (id string) {
 	settings := c.config.Current()
 	if !settings.LoadBalancer.Offered() && !settings.Routes.Enabled {

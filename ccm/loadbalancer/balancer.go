@@ -165,7 +165,7 @@ func (b *Balancer) delete(ctx context.Context, service *corev1.Service) error {
 		return b.explain(service, err)
 	}
 	b.census.set(service.UID, config.LoadBalancerNone)
-	b.reporter.settled(service.UID)
+	b.reporter.Settled(service.UID)
 	b.addresses.forget()
 	return nil
 }
@@ -188,12 +188,13 @@ func (b *Balancer) remove(ctx context.Context, name config.LoadBalancerType, ser
 func (b *Balancer) explain(service *corev1.Service, err error) error {
 	switch {
 	case err == nil, errors.Is(err, cloudprovider.ImplementedElsewhere):
-		b.reporter.settled(service.UID)
+		b.reporter.Settled(service.UID)
 		return err
 	case errors.Is(err, context.Canceled):
 		return err
 	}
-	b.reporter.report(service, service.UID, describe(err))
+	found := describe(err)
+	b.reporter.Report(service, service.UID, found.reason, found.message)
 	return pace(err, b.repairPeriod())
 }
 

@@ -65,11 +65,7 @@ func NewReporter(recorder record.EventRecorder, now clock.PassiveClock) *Reporte
 
 // Report tells what is wrong with the object that has that UID, unless that was told a short while ago.
 func (r *Reporter) Report(object runtime.Object, uid types.UID, reason, message string) {
-	r.report(object, uid, trouble{reason, message})
-}
-
-// report tells what is wrong with the object, unless that was told a short while ago.
-func (r *Reporter) report(object runtime.Object, uid types.UID, t trouble) {
+	t := trouble{reason, message}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.clock.Now()
@@ -85,9 +81,7 @@ func (r *Reporter) report(object runtime.Object, uid types.UID, t trouble) {
 }
 
 // Settled forgets the troubles of what is well, or gone.
-func (r *Reporter) Settled(uid types.UID) { r.settled(uid) }
-
-func (r *Reporter) settled(uid types.UID) {
+func (r *Reporter) Settled(uid types.UID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.last, uid)

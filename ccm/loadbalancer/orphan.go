@@ -85,7 +85,7 @@ func (c *collector) ownerless(ctx context.Context, cluster string) ([]orphan, er
 }
 
 // withoutTwins leaves out what belongs to another cluster that has the same name by mistake, and says so. All that has the UID of
-// one Service is of one cluster: of a Service that an older version began to serve not every piece has the ID.
+// one Service is of one cluster: where the ID was not known at first, not every piece has it.
 func (c *collector) withoutTwins(ctx context.Context, found []orphan) []orphan {
 	foreign := sets.New[types.UID]()
 	twins := sets.New[string]()
@@ -97,9 +97,9 @@ func (c *collector) withoutTwins(ctx context.Context, found []orphan) []orphan {
 	}
 	for _, id := range sets.List(twins) {
 		klog.FromContext(ctx).Info("Load balancers of another cluster have the name of this one", "clusterName", c.Config().ClusterName, "of", id)
-		c.reporter.report(kubeSystem(), types.UID(id), trouble{ReasonNameTaken, fmt.Sprintf("Prism Central has load balancers of another cluster, "+
+		c.reporter.Report(kubeSystem(), types.UID(id), ReasonNameTaken, fmt.Sprintf("Prism Central has load balancers of another cluster, "+
 			"whose namespace kube-system has a UID that begins with %s and not with %q, and which is called %s too: they are left alone; give each "+
-			"cluster a clusterName of its own", id, c.ClusterID, c.Config().ClusterName)})
+			"cluster a clusterName of its own", id, c.ClusterID, c.Config().ClusterName))
 	}
 	return slices.DeleteFunc(found, func(o orphan) bool { return foreign.Has(o.UID) })
 }
@@ -151,16 +151,16 @@ func (c *collector) handle(ctx context.Context, o orphan) (gone bool) {
 	}
 	if c.Config().LoadBalancer.Orphans != config.OrphansDelete && !unfinished {
 		log.Info("Load balancer is an orphan")
-		c.reporter.report(place, o.UID, trouble{ReasonOrphaned, what + "; set loadBalancer.orphans to Delete to have such deleted"})
+		c.reporter.Report(place, o.UID, ReasonOrphaned, what+"; set loadBalancer.orphans to Delete to have such deleted")
 		return false
 	}
 	if err := c.Backends[o.by].Delete(ctx, o.Owner); err != nil {
 		log.Error(err, "Orphaned load balancer is not deleted")
-		c.reporter.report(place, o.UID, trouble{ReasonOrphaned, what + "; deleting it failed: " + describe(err).message})
+		c.reporter.Report(place, o.UID, ReasonOrphaned, what+"; deleting it failed: "+describe(err).message)
 		return false
 	}
 	log.Info("Orphaned load balancer is deleted")
-	c.reporter.settled(o.UID)
+	c.reporter.Settled(o.UID)
 	c.addresses.forget()
 	delete(c.suspects, o)
 	c.Events.Event(place, corev1.EventTypeNormal, ReasonOrphanDeleted, what+"; it is deleted")

@@ -9,11 +9,11 @@ import (
 )
 
 // Owner is the Service that a piece in Prism Central belongs to. Its text forms are read back by ParseContext and
-// ParseName, for ever: what was made by an older version must be found.
+// ParseName, for ever: what was made must be found by every later version.
 type Owner struct {
 	// Cluster is the configuration's clusterName.
 	Cluster string
-	// ID tells clusters of one name apart (see ClusterID). It is empty in marks of older versions.
+	// ID tells clusters of one name apart (see ClusterID). It is empty where the namespace kube-system could not be read.
 	ID  string
 	UID types.UID
 }
@@ -35,7 +35,7 @@ func (o Owner) In(id string) Owner {
 	return o
 }
 
-// Owns reports whether a piece with that mark is the owner's. One without an ID, of an older version, is.
+// Owns reports whether a piece with that mark is the owner's. One made while the ID was not known is.
 func (o Owner) Owns(mark Owner) bool {
 	return o.Cluster == mark.Cluster && o.UID == mark.UID && (o.ID == mark.ID || o.ID == "" || mark.ID == "")
 }
@@ -46,7 +46,7 @@ func (o Owner) Context() string { return o.joined("/") }
 // Name is how names of load balancer sessions and floating IPs start: "<cluster>-<service UID>-<ID>".
 func (o Owner) Name() string { return o.joined("-") }
 
-// Prefix is how Name starts, whatever the version that made the piece.
+// Prefix is how Name starts, with the ID and without.
 func (o Owner) Prefix() string { return o.Cluster + "-" + string(o.UID) }
 
 func (o Owner) joined(separator string) string {

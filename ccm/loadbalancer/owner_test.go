@@ -29,7 +29,7 @@ func TestMarksAreReadBack(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestOwnMarksAreThoseWithTheIDAndThoseOfOlderVersions(t *testing.T) {
+func TestOwnMarksAreThoseWithTheIDAndThoseWithout(t *testing.T) {
 	ours := Owner{"prod", "0a1b2c3d", serviceUID}
 	assert.True(t, ours.Owns(ours))
 	assert.True(t, ours.Owns(ours.In("")))
@@ -38,7 +38,7 @@ func TestOwnMarksAreThoseWithTheIDAndThoseOfOlderVersions(t *testing.T) {
 	assert.True(t, ours.In("").Owns(ours), "the right to know the ID was taken away")
 }
 
-// Another cluster has the same name by mistake. Of what an older version of it began to serve some pieces have no ID.
+// Another cluster has the same name by mistake. Some of its pieces were made while it did not know its ID.
 func TestLoadBalancersOfATwinAreLeftAloneAndTold(t *testing.T) {
 	d := newDesk(t)
 	d.ClusterID = "0a1b2c3d"

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -20,11 +19,11 @@ import (
 	addonsv1 "sigs.k8s.io/cluster-api/api/addons/v1beta2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
 // carried gives what the ClusterResourceSets of a template apply in the workload cluster, as the controller of Cluster API reads
@@ -204,13 +203,7 @@ func read(t *testing.T, path string) []byte {
 
 func startAPI(t *testing.T) client.Client {
 	t.Helper()
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory: filepath.Dir(toolbox.Path(t, "bin/kube-apiserver")), ControlPlaneStartTimeout: 2 * time.Minute,
-	}
-	cluster, err := environment.Start()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, environment.Stop()) })
-	api, err := client.New(cluster, client.Options{Scheme: scheme})
+	api, err := client.New(apiserver.For(t, apiserver.Options{}).Config, client.Options{Scheme: scheme})
 	require.NoError(t, err)
 	return client.WithFieldValidation(api, metav1.FieldValidationStrict)
 }

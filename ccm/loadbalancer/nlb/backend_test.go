@@ -159,8 +159,8 @@ func TestWithoutItsSectionThereIsNothing(t *testing.T) {
 	assert.Empty(t, w.calls, "nothing is asked of Prism Central")
 }
 
-// What an older version made has no ID in its mark. Two clusters with one name do not touch each other's.
-func TestWhatAnOlderVersionMadeIsTakenOverAndATwinsIsNot(t *testing.T) {
+// What was made while the ID was not known lacks it in its mark. Two clusters with one name do not touch each other's.
+func TestWhatHasNoIDIsTakenOverAndWhatATwinHasIsNot(t *testing.T) {
 	w := newWorld(t)
 	service := newService(1, withFloatingIP)
 	before := w.mustEnsure(service)

@@ -10,8 +10,8 @@
 //     that address. A session has one port for each target, so that ports cannot share one;
 //   - one floating IP named "<clusterName>-<service UID>-<ID>", if it shall be reached from outside of the VPC.
 //
-// The ID is that of the cluster, loadbalancer.ClusterID. Marks of older versions lack it and count as the cluster's; sessions are
-// renamed, the others stay as they are.
+// The ID is that of the cluster, loadbalancer.ClusterID. Marks made while it could not be read lack it and count as the
+// cluster's; sessions are renamed, the others stay as they are.
 //
 // They are made in this order and removed in the opposite one, so that an address is freed only when nothing uses it, and
 // every piece can be found by its mark after an interruption at any point. What is to be done is planned from what is found

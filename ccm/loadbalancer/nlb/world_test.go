@@ -36,7 +36,7 @@ type world struct {
 	cfg    config.Config
 	nodes  []*corev1.Node
 	events *record.FakeRecorder
-	// clusterID is empty at first, as with older versions.
+	// clusterID is empty at first, as where the namespace kube-system cannot be read.
 	clusterID string
 }
 
