@@ -28,6 +28,10 @@ export CGO_ENABLED := 0
 RACE ?= on
 race := $(if $(filter-out off,$(RACE)),$(if $(shell command -v cc 2>/dev/null),-race))
 
+# What embeds all of Cluster API is compiled once, without the race detector, and tested with the scenarios.
+with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/stack/...
+end_to_end := /e2e/\(ccm\|demo\|env\|scenario\|stack\)
+
 RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
 	$(TOOLS)/mirror/.terraform.lock.hcl
 DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
@@ -45,15 +49,24 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 
 ##@ Parts of the tests
 
+# Vetting is for verify: here it would read all dependencies once more.
 .PHONY: unit
 unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
 	@$(if $(race),:,echo "unit: no C compiler (cc) found, or RACE=off: running without the race detector")
-	$(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) go test $(race) $$(go list ./... | grep -v -e /e2e/scenario -e /e2e/ccm)
+	$(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) go test -vet=off $(race) $$(go list ./... | grep -v '$(end_to_end)')
 
+# Scenarios of clusters and those of the cloud controller manager, one of which waits for five minutes, run side by side.
 .PHONY: scenarios
 scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)
-	go test -count=1 -timeout 20m ./e2e/ccm/... $(if $(RUN),-run '$(RUN)')
-	go test -v -count=1 -parallel 3 -timeout 60m ./e2e/scenario/... $(if $(RUN),-run '$(RUN)')
+	@$(MAKE) --no-print-directory -j2 cluster-scenarios ccm-scenarios
+
+.PHONY: cluster-scenarios
+cluster-scenarios:
+	go test -vet=off -v -count=1 -parallel 3 -timeout 60m ./e2e/scenario/... $(if $(RUN),-run '$(RUN)')
+
+.PHONY: ccm-scenarios
+ccm-scenarios:
+	go test -vet=off -count=1 -timeout 20m $(with_scenarios) $(if $(RUN),-run '$(RUN)')
 
 ##@ Checks
 
