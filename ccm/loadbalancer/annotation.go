@@ -5,7 +5,8 @@ const (
 	Prefix = "nutanix.com/"
 	// AnnotationType is nlb, ipam or none: which kind of load balancer serves the Service.
 	AnnotationType = Prefix + "load-balancer-type"
-	// AnnotationAddress asks for that virtual IP; spec.loadBalancerIP is read where it is missing.
+	// AnnotationAddress asks for that virtual IP, as the deprecated spec.loadBalancerIP does, which charts know that know no
+	// annotations of this provider.
 	AnnotationAddress = Prefix + "load-balancer-address"
 	// AnnotationSubnet is the name or UUID of another subnet than the configured one for the virtual IP; with type ipam it is
 	// one of loadBalancer.ipam.additionalSubnets.

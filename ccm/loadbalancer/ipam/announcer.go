@@ -40,13 +40,8 @@ func (a announcer) read(service *corev1.Service) (name, value string) {
 
 // write says what the annotation is to be when the Service has that address; "" is none.
 func (a announcer) write(service *corev1.Service, address string) string {
-	if a.exclusive && loadBalancerIP(service) != "" {
+	if a.exclusive && service.Spec.LoadBalancerIP != "" {
 		return ""
 	}
 	return address
-}
-
-// loadBalancerIP is deprecated, and the only way of charts that know no annotations of this provider.
-func loadBalancerIP(service *corev1.Service) string {
-	return service.Spec.LoadBalancerIP
 }

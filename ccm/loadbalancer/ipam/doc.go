@@ -23,7 +23,7 @@
 //
 // # Which address
 //
-// The annotation nutanix.com/load-balancer-address, else spec.loadBalancerIP, else the announcer's annotation, else the one
+// The annotation nutanix.com/load-balancer-address or spec.loadBalancerIP, else the announcer's annotation, else the one
 // that is reserved already, else any. A new address is reserved and handed over before the old one is freed. Once there is an
 // address, a change of the configured subnet does not change it.
 //
@@ -32,7 +32,7 @@
 //	asked for                                          reason
 //	ipFamilies without IPv4, RequireDualStack          AddressFamilyRefused: reservations are IPv4 only
 //	an annotation or loadBalancerIP that is no value   InvalidAnnotation
-//	two addresses that differ                          InvalidAnnotation
+//	an annotation and loadBalancerIP that differ       InvalidAnnotation
 //	an address outside of the subnets                  InvalidAnnotation
 //	a subnet that the configuration does not name      InvalidAnnotation
 //	the address of somebody else                       AddressTaken; tried again

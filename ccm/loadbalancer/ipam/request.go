@@ -13,7 +13,7 @@ import (
 // Reasons of Refusals. The package documentation says when; they are those of package nlb where they mean the same.
 const (
 	ReasonAddressFamily      = "AddressFamilyRefused"
-	ReasonAnnotation         = "InvalidAnnotation"
+	ReasonAnnotation         = loadbalancer.ReasonAnnotation
 	ReasonAddressTaken       = "AddressTaken"
 	ReasonAddressesExhausted = "AddressesExhausted"
 	ReasonConfiguration      = "ConfigurationRefused"
@@ -38,31 +38,17 @@ func readRequest(service *corev1.Service, a announcer) (request, error) {
 		return request{}, err
 	}
 	r := request{subnet: service.Annotations[loadbalancer.AnnotationSubnet]}
-	annotation, announced := a.read(service)
-	asked := service.Annotations[loadbalancer.AnnotationAddress]
-	field := loadBalancerIP(service)
-	// Announcers read the field by themselves, so that another address there would be announced too.
-	if asked != "" && field != "" && asked != field {
-		return request{}, refuse("annotation %s is %s, but spec.loadBalancerIP is %s, which announcers read too: remove one of them",
-			loadbalancer.AnnotationAddress, asked, field)
+	var err error
+	if r.address, r.source, err = loadbalancer.AskedAddress(service); err != nil || r.address.IsValid() {
+		return r, err
 	}
-	text := announced
-	switch {
-	case asked != "":
-		r.source, text = "annotation "+loadbalancer.AnnotationAddress, asked
-	case field != "":
-		r.source, text = "spec.loadBalancerIP", field
-	case announced != "":
-		r.source, r.announced = "annotation "+annotation, true
-	default:
+	annotation, announced := a.read(service)
+	if announced == "" {
 		return r, nil
 	}
-	address, err := netip.ParseAddr(text)
-	if err != nil || !address.Is4() {
-		return request{}, refuse("%s is %q: one IPv4 address of the subnet is needed", r.source, text)
-	}
-	r.address = address
-	return r, nil
+	r.source, r.announced = "annotation "+annotation, true
+	r.address, err = loadbalancer.ParseAddress(r.source, announced)
+	return r, err
 }
 
 func checkFamilies(service *corev1.Service) error {

@@ -2,7 +2,6 @@ package nlb
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +15,7 @@ import (
 // readAnnotations reads what annotations and spec.loadBalancerIP say, over the defaults of the configuration.
 func (r *request) readAnnotations(service *corev1.Service, cfg config.NLB) error {
 	var err error
-	if r.address, err = readAddress(service); err != nil {
+	if r.address, _, err = loadbalancer.AskedAddress(service); err != nil {
 		return err
 	}
 	r.subnet = reference{Identifier: cfg.Subnet, source: "loadBalancer.nlb.subnet"}
@@ -32,21 +31,6 @@ func (r *request) readAnnotations(service *corev1.Service, cfg config.NLB) error
 	}
 	r.healthCheck, err = readHealthCheck(service, cfg.HealthCheck)
 	return err
-}
-
-func readAddress(service *corev1.Service) (netip.Addr, error) {
-	source, text := "annotation "+loadbalancer.AnnotationAddress, service.Annotations[loadbalancer.AnnotationAddress]
-	if text == "" {
-		source, text = "spec.loadBalancerIP", service.Spec.LoadBalancerIP
-	}
-	if text == "" {
-		return netip.Addr{}, nil
-	}
-	address, err := netip.ParseAddr(text)
-	if err != nil || !address.Is4() {
-		return netip.Addr{}, invalid(source, text, "an IPv4 address of the subnet, such as 10.0.0.10")
-	}
-	return address, nil
 }
 
 func readFloatingIP(service *corev1.Service, cfg config.NLB) (bool, error) {

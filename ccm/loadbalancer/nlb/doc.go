@@ -50,6 +50,7 @@
 //	sessionAffinity ClientIP                        the Service     SessionAffinityRefused: five-tuple hash only
 //	source ranges other than 0.0.0.0/0              the Service     SourceRangesRefused: sessions cannot filter
 //	annotation or loadBalancerIP that is no value   the Service     InvalidAnnotation: the annotation and its values
+//	annotation and loadBalancerIP that differ       the Service     InvalidAnnotation
 //	address outside of the subnet                   the Service     InvalidAnnotation
 //	floating IP without loadBalancer.nlb.externalSubnet  the Service  InvalidAnnotation
 //	protocol SCTP                                   the port (*)    ProtocolRefused

@@ -1,11 +1,13 @@
 package nlb
 
+import "github.com/capnt/capnt/ccm/loadbalancer"
+
 // Reasons of Events and Refusals. The package documentation says what each means for the Service.
 const (
 	ReasonAddressFamily        = "AddressFamilyRefused"
 	ReasonSessionAffinity      = "SessionAffinityRefused"
 	ReasonSourceRanges         = "SourceRangesRefused"
-	ReasonAnnotation           = "InvalidAnnotation"
+	ReasonAnnotation           = loadbalancer.ReasonAnnotation
 	ReasonProtocol             = "ProtocolRefused"
 	ReasonNodePort             = "NodePortMissing"
 	ReasonSharing              = "VirtualIPSharingRefused"

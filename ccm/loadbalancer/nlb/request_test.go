@@ -22,6 +22,10 @@ func spec(change func(*corev1.ServiceSpec)) func(*corev1.Service) {
 // TestWholeServicesAreRefused proves that a refused Service is neither made nor changed, and that the message says what to do.
 func TestWholeServicesAreRefused(t *testing.T) {
 	sctp := corev1.ServicePort{Protocol: corev1.ProtocolSCTP, Port: 132, NodePort: 30132}
+	contradicting := func(s *corev1.Service) {
+		s.Annotations[loadbalancer.AnnotationAddress], s.Spec.LoadBalancerIP = "10.0.0.4", "10.0.0.5"
+	}
+	const contradiction = `annotation nutanix.com/load-balancer-address is "10.0.0.4", but spec.loadBalancerIP is "10.0.0.5": remove one`
 	for name, tc := range map[string]struct {
 		change       func(*corev1.Service)
 		reason, says string
@@ -34,9 +38,10 @@ func TestWholeServicesAreRefused(t *testing.T) {
 		"SCTP alone":              {withPorts(sctp), ReasonProtocol, "port 132 is not served"},
 		"no node ports":           {withPorts(tcp(80, 0), udp(53, 0)), ReasonNodePort, "set allocateLoadBalancerNodePorts to true"},
 		"no ports":                {withPorts(), ReasonNodePort, "has no ports"},
-		"address that is none":    {withAddress("ten"), ReasonAnnotation, `annotation nutanix.com/load-balancer-address is "ten": it must be an IPv4 address`},
-		"IPv6 address":            {withAddress("fd00::1"), ReasonAnnotation, "it must be an IPv4 address"},
+		"address that is none":    {withAddress("ten"), ReasonAnnotation, `annotation nutanix.com/load-balancer-address is "ten": it must be one IPv4 address`},
+		"IPv6 address":            {withAddress("fd00::1"), ReasonAnnotation, "it must be one IPv4 address"},
 		"loadBalancerIP":          {spec(func(s *corev1.ServiceSpec) { s.LoadBalancerIP = "x" }), ReasonAnnotation, `spec.loadBalancerIP is "x"`},
+		"two addresses":           {contradicting, ReasonAnnotation, contradiction},
 		"address of another net":  {withAddress("10.9.0.1"), ReasonAnnotation, "10.9.0.1 is not in subnet vips (10.0.0.0/24)"},
 		"floating IP":             {annotated(loadbalancer.AnnotationFloatingIP, "yes"), ReasonAnnotation, `load-balancer-floating-ip is "yes": it must be "true" or "false"`},
 		"node selector":           {annotated(loadbalancer.AnnotationNodeSelector, "a=b=c"), ReasonAnnotation, `load-balancer-node-selector is "a=b=c": it must be a label selector`},
@@ -117,13 +122,13 @@ func TestAnnotationsAndConfigurationMakeTheSession(t *testing.T) {
 	status := w.mustEnsure(newService(1,
 		annotated(loadbalancer.AnnotationHealthCheckTimeout, "4"), annotated(loadbalancer.AnnotationHealthCheckFailureThreshold, "9"),
 		annotated(loadbalancer.AnnotationNodeSelector, "number in (0,2)"), withSubnet(otherVIPs), withAddress("10.1.0.44"),
-		spec(func(s *corev1.ServiceSpec) { s.LoadBalancerIP = "10.0.0.1" })))
+		spec(func(s *corev1.ServiceSpec) { s.LoadBalancerIP = "10.1.0.44" })))
 	require.Len(t, w.sessions, 1)
 	got := w.sessions[0]
 	assert.Equal(t, nutanix.HealthCheck{IntervalSeconds: 10, TimeoutSeconds: 4, SuccessThreshold: 3, FailureThreshold: 9}, got.HealthCheck)
 	assert.Equal(t, []nutanix.Target{{NICUUID: "nic-0-0", Port: 30080}, {NICUUID: "nic-2-0", Port: 30080}}, got.Targets)
 	assert.Equal(t, otherVIPs, got.SubnetUUID)
-	assert.Equal(t, "10.1.0.44", status.Ingress[0].IP, "the annotation wins over spec.loadBalancerIP")
+	assert.Equal(t, "10.1.0.44", status.Ingress[0].IP, "the annotation and spec.loadBalancerIP agree")
 	assert.Equal(t, "prod-dddddddd-0000-4000-8000-000000000001-tcp-80", got.Name)
 	assert.Equal(t, "Service default/web-1 of cluster prod", got.Description)
 	assert.Equal(t, map[reservation]string{{otherVIPs, got.VirtualIP}: "prod/dddddddd-0000-4000-8000-000000000001"}, w.reserved)
