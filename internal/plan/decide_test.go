@@ -18,7 +18,7 @@ func TestDecide(t *testing.T) {
 		"import":                     {record(ActionImport), false, Approved},
 		"import and update":          {record(ActionImport, ActionUpdate), false, Approved},
 		"forget":                     {record(ActionForget), false, Approved},
-		"outputs only":               {Record{OutputsChange: true}, false, Approved},
+		"outputs only":               {Record{}, false, Approved},
 		"replace":                    {record(ActionReplace), false, Waiting},
 		"import and replace":         {record(ActionImport, ActionReplace), false, Waiting},
 		"delete":                     {record(ActionDelete), false, Waiting},

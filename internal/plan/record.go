@@ -74,9 +74,7 @@ type Record struct {
 
 	Counts  Counts
 	Changes []Change
-	// OutputsChange says that outputs change, which alone already makes a plan that can be applied.
-	OutputsChange bool
-	Time          time.Time
+	Time    time.Time
 }
 
 // Origin is what is known about a plan besides the plan itself.
@@ -112,11 +110,6 @@ func Build(origin Origin, file []byte, planned *tfjson.Plan) Record {
 		change := Change{Address: resource.Address, Actions: actions, Reason: string(resource.ActionReason)}
 		record.Changes = append(record.Changes, change)
 		record.Counts.add(change)
-	}
-	for _, output := range planned.OutputChanges {
-		if !output.Actions.NoOp() {
-			record.OutputsChange = true
-		}
 	}
 	if record.Counts.Import > 0 {
 		record.Cause = CauseImport

@@ -134,7 +134,6 @@ func TestBuildCountsAndSummarises(t *testing.T) {
 			assert.Equal(t, test.cause, record.Cause)
 			assert.Equal(t, test.destructive, record.Destructive())
 			assert.Equal(t, test.summary, record.Summary())
-			assert.Equal(t, name == "outputs only", record.OutputsChange)
 		})
 	}
 }

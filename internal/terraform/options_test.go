@@ -9,7 +9,6 @@ import (
 
 func TestPlanOptions(t *testing.T) {
 	t.Parallel()
-	no := false
 	for name, test := range map[string]struct {
 		options   PlanOptions
 		variables string
@@ -17,8 +16,8 @@ func TestPlanOptions(t *testing.T) {
 	}{
 		"plain":   {want: []tfexec.PlanOption{tfexec.Out("out")}},
 		"destroy": {options: PlanOptions{Destroy: true}, want: []tfexec.PlanOption{tfexec.Out("out"), tfexec.Destroy(true)}},
-		"all": {options: PlanOptions{Destroy: true, Refresh: &no}, variables: "vars",
-			want: []tfexec.PlanOption{tfexec.Out("out"), tfexec.VarFile("vars"), tfexec.Destroy(true), tfexec.Refresh(false)}},
+		"all": {options: PlanOptions{Destroy: true}, variables: "vars",
+			want: []tfexec.PlanOption{tfexec.Out("out"), tfexec.VarFile("vars"), tfexec.Destroy(true)}},
 	} {
 		assert.Equal(t, test.want, planOptions(test.options, test.variables, "out"), name)
 	}

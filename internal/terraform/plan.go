@@ -13,9 +13,6 @@ import (
 type PlanOptions struct {
 	// Destroy plans the removal of everything in the state.
 	Destroy bool
-	// Refresh says whether the real objects are read first; nil means yes. Never plan without a refresh after a failed
-	// update: its planned values are in the state (provider reference, section 1, item 4).
-	Refresh *bool
 }
 
 // Plan is a saved plan.
@@ -37,13 +34,11 @@ func planOptions(options PlanOptions, variables, out string) []tfexec.PlanOption
 	if options.Destroy {
 		list = append(list, tfexec.Destroy(true))
 	}
-	if options.Refresh != nil {
-		list = append(list, tfexec.Refresh(*options.Refresh))
-	}
 	return list
 }
 
-// Plan makes a saved plan of the workspace as it stands now.
+// Plan makes a saved plan of the workspace as it stands now. The real objects are always read first: after a failed update
+// the state holds what was planned.
 func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 	plan := &Plan{}
 	path := r.dir.plan()

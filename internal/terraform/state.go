@@ -27,8 +27,6 @@ type Resource struct {
 	ID string
 	// Tainted says that the next plan replaces the instance.
 	Tainted bool
-	// Deposed is the key of an object that a replacement left behind and that is still to be destroyed; else empty.
-	Deposed string
 }
 
 // Empty says that the state holds no managed resource.
@@ -75,7 +73,6 @@ type stateFile struct {
 		Instances []struct {
 			IndexKey   json.RawMessage `json:"index_key"`
 			Status     string          `json:"status"`
-			Deposed    string          `json:"deposed"`
 			Attributes struct {
 				ID any `json:"id"`
 			} `json:"attributes"`
@@ -102,7 +99,7 @@ func parseState(content []byte) (*State, error) {
 			address = resource.Module + "." + address
 		}
 		for _, instance := range resource.Instances {
-			found := Resource{Address: address, Type: resource.Type, Tainted: instance.Status == "tainted", Deposed: instance.Deposed}
+			found := Resource{Address: address, Type: resource.Type, Tainted: instance.Status == "tainted"}
 			if len(instance.IndexKey) > 0 {
 				found.Address += "[" + string(instance.IndexKey) + "]"
 			}

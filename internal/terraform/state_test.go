@@ -22,7 +22,7 @@ func TestParseState(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &State{Lineage: "line", Serial: 7, Resources: []Resource{
 		{Address: "module.machine.nutanix_virtual_machine.this", Type: "nutanix_virtual_machine", ID: "uuid", Tainted: true},
-		{Address: "module.machine.nutanix_virtual_machine.this", Type: "nutanix_virtual_machine", ID: "old", Deposed: "abcd"},
+		{Address: "module.machine.nutanix_virtual_machine.this", Type: "nutanix_virtual_machine", ID: "old"},
 		{Address: "terraform_data.many[0]", Type: "terraform_data"},
 		{Address: `terraform_data.many["a.b"]`, Type: "terraform_data", ID: "b"},
 	}}, state)
