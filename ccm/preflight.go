@@ -53,8 +53,15 @@ func (p *preflight) run(ctx context.Context, period time.Duration) {
 
 // saysNothing reports that an error is not about the configuration; reach tells of it.
 func saysNothing(err error) bool {
-	var refusal *loadbalancer.Refusal
-	return !errors.As(err, &refusal) && (nutanix.Is(err, nutanix.Unavailable) || nutanix.Is(err, nutanix.Unauthorized))
+	if errors.As(err, new(*loadbalancer.Refusal)) {
+		return false
+	}
+	switch nutanix.KindOf(err) {
+	case nutanix.Unavailable, nutanix.Throttled, nutanix.Unauthorized:
+		return true
+	default:
+		return false
+	}
 }
 
 // once looks, and reports whether that settles it.

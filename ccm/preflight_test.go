@@ -32,7 +32,7 @@ func TestWhatThePreflightFindsIsToldOncePerChange(t *testing.T) {
 		"it is broken later":       {[]look{{true, nil}, {true, noVPC}}, []string{ReasonLoadBalancersPossible, ReasonLoadBalancersImpossible}},
 		"it was taken away":        {[]look{{true, noVPC}, {false, nil}, {true, noVPC}}, []string{ReasonLoadBalancersImpossible, ReasonLoadBalancersImpossible}},
 		"no right to look":         {[]look{{true, of(nutanix.Forbidden, nil)}}, []string{ReasonLoadBalancersImpossible}},
-		"no answer":                {[]look{{true, of(nutanix.Unavailable, nil)}, {true, of(nutanix.Unauthorized, nil)}, {true, context.Canceled}}, nil},
+		"no answer":                {[]look{{true, of(nutanix.Unavailable, nil)}, {true, of(nutanix.Unauthorized, nil)}, {true, of(nutanix.Throttled, nil)}, {true, context.Canceled}}, nil},
 		"no answer changes nothing": {[]look{{true, nil}, {true, of(nutanix.Unavailable, nil)}, {true, nil}},
 			[]string{ReasonLoadBalancersPossible}},
 	} {

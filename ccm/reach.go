@@ -72,7 +72,7 @@ func verdict(err error) string {
 		untrusted *tls.CertificateVerificationError
 	)
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), nutanix.Is(err, nutanix.Throttled):
 		return ""
 	case errors.As(err, &unusable):
 		return ReasonAccessUnusable

@@ -32,6 +32,7 @@ func TestEveryChangeOfPrismCentralIsToldOnce(t *testing.T) {
 		untrusted = of(nutanix.Unavailable, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}})
 		missing   = of(nutanix.Unavailable, &access.Error{Err: errors.New("there is no Secret")})
 		misshapen = of(nutanix.Unavailable, &access.Error{Err: errors.New("there is no password")})
+		throttled = of(nutanix.Throttled, nil)
 		canceled  = of(nutanix.Unavailable, context.Canceled)
 	)
 	for name, tc := range map[string]struct {
@@ -46,6 +47,7 @@ func TestEveryChangeOfPrismCentralIsToldOnce(t *testing.T) {
 		"its certificate changes":   {[]error{nil, untrusted, untrusted, nil}, []string{ReasonAnswers, ReasonCertificateRefused, ReasonAnswers}},
 		"one mistake after another": {[]error{missing, missing, misshapen, refused, nil}, []string{ReasonAccessUnusable, ReasonAccessUnusable, ReasonCredentialsRefused, ReasonAnswers}},
 		"a refusal is an answer":    {[]error{of(nutanix.NotFound, nil), of(nutanix.Forbidden, nil)}, []string{ReasonAnswers}},
+		"our own rate limit":        {[]error{throttled, throttled, nil, silent, throttled}, []string{ReasonAnswers}},
 		"whoever gave up":           {[]error{canceled, canceled, canceled}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

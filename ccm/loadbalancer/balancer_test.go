@@ -345,6 +345,7 @@ func TestErrorsAreToldInWordsThatAPersonUnderstands(t *testing.T) {
 		{&nutanix.Error{Kind: nutanix.Invalid, Message: "bad", Code: "NET-2"}, ReasonPrismRefused, "bad [NET-2]"},
 		{&nutanix.Error{Kind: nutanix.Unavailable, Operation: "ListSubnets"}, ReasonPrismUnavailable, "does not answer ListSubnets"},
 		{&nutanix.Error{Kind: nutanix.Stale, Operation: "UpdateRoute"}, ReasonPrismUnavailable, "tried again"},
+		{&nutanix.Error{Kind: nutanix.Throttled, Operation: "ListSubnets"}, ReasonRateLimit, "ListSubnets is held up: the cloud controller manager's own rate limit"},
 		{errors.New("no more words"), ReasonFailed, "no more words"},
 	} {
 		told := describe(test.err)

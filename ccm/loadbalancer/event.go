@@ -24,6 +24,7 @@ const (
 	ReasonPrismUnauthorized = "PrismUnauthorized"
 	ReasonPrismRefused      = "PrismRefused"
 	ReasonPrismUnavailable  = "PrismUnavailable"
+	ReasonRateLimit         = "RateLimitReached"
 	ReasonFailed            = "LoadBalancerFailed"
 	ReasonTypeChanged       = "LoadBalancerTypeChanged"
 	ReasonRepaired          = "LoadBalancerRepaired"
@@ -96,6 +97,10 @@ func describe(err error) trouble {
 	var prism *nutanix.Error
 	if !errors.As(err, &prism) {
 		return trouble{ReasonFailed, err.Error()}
+	}
+	if prism.Kind == nutanix.Throttled {
+		return trouble{ReasonRateLimit, fmt.Sprintf("%s is held up: the cloud controller manager's own rate limit of requests to Prism Central "+
+			"(client.requestsPerSecond and client.burst) is used up; this is tried again. Raise it if it lasts", prism.Operation)}
 	}
 	said := prism.Message
 	if said == "" {

@@ -3,6 +3,7 @@ package nutanix
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -99,8 +100,12 @@ func (c *Client) limits() Limits {
 	return limits.withDefaults()
 }
 
+// errThrottled is about ourselves: it says nothing of Prism Central.
+var errThrottled = errors.New(
+	"the cloud controller manager's own rate limit (client.requestsPerSecond and client.burst) is used up; it is tried again")
+
 // awaitTurn waits until the rate limit lets one more request pass. It does not wait if that would be after the end of the
-// context.
+// context. Time that was up before, or a caller that is gone, is not the limit's doing.
 func (c *Client) awaitTurn(ctx context.Context, limits Limits) error {
 	if limit := rate.Limit(limits.RequestsPerSecond); c.limiter.Limit() != limit {
 		c.limiter.SetLimit(limit)
@@ -108,9 +113,12 @@ func (c *Client) awaitTurn(ctx context.Context, limits Limits) error {
 	if c.limiter.Burst() != limits.Burst {
 		c.limiter.SetBurst(limits.Burst)
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	err := c.limiter.Wait(ctx)
-	if err != nil && ctx.Err() == nil {
-		err = context.DeadlineExceeded
+	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		return errThrottled
 	}
 	return err
 }

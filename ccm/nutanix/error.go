@@ -20,6 +20,7 @@ const (
 	Stale        Kind = "Stale"        // the object was changed since it was read: read it again
 	Exhausted    Kind = "Exhausted"    // a quota, a limit or an address pool has nothing left
 	Unavailable  Kind = "Unavailable"  // a passing fault: timeout, 429, 5xx, a proxy's answer, a half answer
+	Throttled    Kind = "Throttled"    // a passing fault of our own: Limits left no room for it, and Prism Central was not asked
 )
 
 // Error is a failed operation of Prism Central.
@@ -39,7 +40,11 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s: Prism Central: %s", e.Operation, e.Kind)
+	if e.Kind == Throttled {
+		fmt.Fprintf(&text, "%s: %s", e.Operation, e.Kind)
+	} else {
+		fmt.Fprintf(&text, "%s: Prism Central: %s", e.Operation, e.Kind)
+	}
 	if e.Status != 0 {
 		fmt.Fprintf(&text, " (HTTP %d)", e.Status)
 	}

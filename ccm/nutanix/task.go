@@ -1,6 +1,7 @@
 package nutanix
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -93,11 +94,11 @@ func errOr(err error) error {
 func (c *Client) await(ctx context.Context, change change, uuid string) (task, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limits().TaskTimeout)
 	defer cancel()
-	last := "not seen yet"
+	last, kind := "not seen yet", Kind("")
 	for wait := firstPoll; ; wait = min(wait*3/2, lastPoll) {
 		if err := sleep(ctx, wait); err != nil {
 			return task{}, &Error{
-				Operation: change.operation, Kind: Unavailable, Cause: err,
+				Operation: change.operation, Kind: cmp.Or(kind, Unavailable), Cause: err,
 				Message: fmt.Sprintf("Prism Central accepted it, and task %s has not ended in time (%s)", uuid, last),
 			}
 		}
@@ -108,15 +109,17 @@ func (c *Client) await(ctx context.Context, change change, uuid string) (task, e
 				Operation: change.operation, Kind: KindOf(err), Cause: err,
 				Message: fmt.Sprintf("Prism Central accepted it, and task %s cannot be read", uuid),
 			}
+		case Is(err, Throttled):
+			last, kind = err.Error(), cmp.Or(kind, Throttled) // if it was never asked, it is not to blame
 		case err != nil:
 			// Whatever it was, the task goes on: only the end of time ends the waiting.
-			last = err.Error()
+			last, kind = err.Error(), Unavailable
 		case found.Status == taskSucceeded:
 			return found, nil
 		case found.Status == taskFailed, found.Status == taskCanceled:
 			return found, c.taskError(change, found)
 		default:
-			last = found.Status
+			last, kind = found.Status, Unavailable
 		}
 	}
 }

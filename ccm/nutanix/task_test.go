@@ -74,6 +74,22 @@ func TestFaultsWhileWaitingForATask(t *testing.T) {
 	require.ErrorContains(t, err, taskUUID)
 }
 
+// TestATaskThatWasNeverAskedForIsNotToBlame: our own rate limit is, unless Prism Central said once that it works on it.
+func TestATaskThatWasNeverAskedForIsNotToBlame(t *testing.T) {
+	t.Parallel()
+	for burst, want := range map[int]nutanix.Kind{2: nutanix.Throttled, 4: nutanix.Unavailable} { // versions are asked for too
+		c := newCentral(t)
+		c.prepare()
+		c.task(taskState("RUNNING", ""))
+		client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) {
+			l.RequestsPerSecond, l.Burst, l.TaskTimeout = 0.01, burst, time.Second
+		})
+		err := client.DeleteLoadBalancerSession(t.Context(), ourSession())
+		assert.Equal(t, want, nutanix.KindOf(err), "%v", err)
+		require.ErrorContains(t, err, taskUUID)
+	}
+}
+
 func TestAChangeThatNamesNoTaskIsUnavailable(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{``, `{}`, `{"data":null}`, `{"data":[]}`, `{"data":{}}`, `<html>`} {

@@ -78,12 +78,18 @@ func (c *Client) do(ctx context.Context, req request) (answer, error) {
 	if req.url, err = c.url(ctx, conn, req); err != nil {
 		return answer{}, unreachable(req.operation, err)
 	}
+	var got answer
+	var failure *Error
 	for try := 1; ; try++ {
-		got, err := c.send(ctx, conn, req)
-		failure := judge(conn, req, got, err)
-		if failure == nil {
-			return got, nil
+		attempt, err := c.send(ctx, conn, req)
+		ended := judge(conn, req, attempt, err)
+		if ended == nil {
+			return attempt, nil
 		}
+		if failure != nil && ended.Kind == Throttled {
+			return got, failure // what Prism Central did counts, and not that there was no turn to ask again
+		}
+		got, failure = attempt, ended
 		if try == maxTries || !repeatable(req.method, got, failure) || !pause(ctx, try, failure.RetryAfter) {
 			return got, failure
 		}
@@ -125,7 +131,11 @@ func unreachable(operation string, cause error) *Error {
 	if errors.As(cause, &wrapped) {
 		cause = wrapped.Err
 	}
-	return &Error{Operation: operation, Kind: Unavailable, Cause: cause}
+	kind := Unavailable
+	if errors.Is(cause, errThrottled) {
+		kind = Throttled
+	}
+	return &Error{Operation: operation, Kind: kind, Cause: cause}
 }
 
 // repeatable says whether to send a request again. Reads are repeated after every passing fault. Writes are when the reply
@@ -185,7 +195,7 @@ func (c *Client) send(ctx context.Context, conn *connection, req request) (answe
 
 func (c *Client) exchange(ctx context.Context, conn *connection, req request, mayUseSession bool) (answer, session.Sent, error) {
 	if err := c.awaitTurn(ctx, c.limits()); err != nil {
-		return answer{}, nil, fmt.Errorf("waiting for the rate limit of requests: %w", err)
+		return answer{}, nil, fmt.Errorf("waiting for a turn: %w", err)
 	}
 	out, err := http.NewRequestWithContext(ctx, req.method, req.url, bytes.NewReader(req.body))
 	if err != nil {

@@ -289,9 +289,27 @@ func TestTheRateIsLimited(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, err := client.VM(t.Context(), vmUUID)
-	require.ErrorContains(t, err, "rate limit")
-	assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+	require.EqualError(t, err, "VM: Throttled: waiting for a turn: the cloud controller manager's own rate limit "+
+		"(client.requestsPerSecond and client.burst) is used up; it is tried again")
+	assert.Equal(t, nutanix.Throttled, nutanix.KindOf(err), "Prism Central was not asked")
 	assert.Len(t, c.list(), 2)
+
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	_, err = client.VM(gone, vmUUID)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err), "it was the caller who left")
+}
+
+func TestAFaultCountsMoreThanNoTurnToAskAgain(t *testing.T) {
+	t.Parallel()
+	c := newCentral(t)
+	c.on(vmPath, answer(503, `{}`))
+	client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) { l.RequestsPerSecond, l.Burst = 0.01, 2 })
+	_, err := client.VM(t.Context(), vmUUID)
+	require.ErrorContains(t, err, "HTTP 503")
+	assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+	assert.Len(t, c.list(), 1)
 }
 
 // TestConnectionsAreKept proves that many requests, one after another, use one connection.
