@@ -166,13 +166,21 @@ func (s *scope) image(ctx context.Context, identifier infrav1.NutanixResourceIde
 // onceUsed forgives a machine that exists that something it was made from is gone, has a namesake or is elsewhere: it has its
 // disks, network cards and project, and the workspace ignores what becomes of them.
 func (s *scope) onceUsed(found prism.Entity, err error) (renderer.Ref, error) {
-	var notFound *prism.NotFoundError
-	var ambiguous *prism.AmbiguousError
-	var misplaced *prism.WrongPrismElementError
-	if s.uuid() != "" && (errors.As(err, &notFound) || errors.As(err, &ambiguous) || errors.As(err, &misplaced)) {
+	if s.forgives(err) {
 		return renderer.Ref{UUID: nowhere, Name: "one that is gone"}, nil
 	}
 	return renderer.Ref{UUID: found.UUID, Name: found.Name}, err
+}
+
+// forgives reports whether the machine exists and err says that something is not, or not any more, what it was when the
+// machine was made of it.
+func (s *scope) forgives(err error) bool {
+	var notFound *prism.NotFoundError
+	var ambiguous *prism.AmbiguousError
+	var misplaced *prism.WrongPrismElementError
+	var unavailable *prism.UnavailableError
+	return s.uuid() != "" &&
+		(errors.As(err, &notFound) || errors.As(err, &ambiguous) || errors.As(err, &misplaced) || errors.As(err, &unavailable))
 }
 
 // deviceTypes translates the device types of the API.
@@ -207,13 +215,17 @@ func resolveDisk(ctx context.Context, s *scope, spec infrav1.NutanixMachineVMDis
 	return disk, nil
 }
 
-// gatherGPUs resolves the GPUs. A machine that exists holds its own, which therefore are not free any more.
+// gatherGPUs resolves the GPUs. A machine that exists holds its own, which therefore are not free any more. Where its Prism
+// Element has no such GPUs any more, the workspace does not mention GPUs: the provider then leaves alone what the machine has.
 func gatherGPUs(ctx context.Context, s *scope, _ placement, inputs *renderer.Machine) error {
 	find := s.access.Client.GPUs
 	if s.uuid() != "" || s.nutanixMachine.Status.VMUUID != "" {
 		find = s.access.Client.GPUModels
 	}
 	gpus, err := find(ctx, s.nutanixMachine.Spec.GPUs, inputs.PrismElement.UUID)
+	if s.forgives(err) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("resolving spec.gpus: %w", err)
 	}

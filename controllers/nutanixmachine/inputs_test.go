@@ -1,6 +1,7 @@
 package nutanixmachine
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -156,6 +157,30 @@ func TestExistingMachineForgivesWhatIsGone(t *testing.T) {
 	w.settle()
 	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
 	assert.NotContains(t, w.Terraform.Runs(), "apply")
+}
+
+// The GPUs of a machine that exists may vanish from the hosts, by a change of the driver perhaps. The workspace says nothing
+// about them then, and mentions them again when they are back.
+func TestExistingMachineKeepsGPUsThatAreGone(t *testing.T) {
+	w := newWorld(t)
+	w.NutanixMachine.Spec.GPUs = []infrav1.NutanixGPU{{Type: infrav1.NutanixGPUIdentifierName, Name: ptr.To("T4")}}
+	w.running()
+	digest := w.NutanixMachine.Status.Terraform.WorkspaceDigest
+	for _, there := range []bool{false, true} {
+		w.Prism.Miss("host-1", there)
+		w.Advance(w.DriftInterval)
+		w.settle()
+		assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+		assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs(), "it is compared as before, and nothing is changed")
+		_, files := w.Terraform.Variables()
+		assert.Equal(t, there, strings.Contains(string(files["main.tf"]), "gpus"))
+		assert.Equal(t, there, digest == w.NutanixMachine.Status.Terraform.WorkspaceDigest)
+	}
+
+	_, err := gathered(w, func(machine *infrav1.NutanixMachine) {
+		machine.Spec.GPUs = append(machine.Spec.GPUs, machine.Spec.GPUs...)
+	})
+	require.NoError(t, err, "one of two cards may go too")
 }
 
 // Two network cards on one subnet are a mistake, however it is written. A machine that has them keeps them.

@@ -146,6 +146,14 @@ data "nutanix_host" "one" { host_id = data.nutanix_hosts.all.entities[0].metadat
 data "nutanix_category_key" "env" { name = "Environment" }
 `
 
+// gpuList is the GPU of the full machine.
+const gpuList = `  gpu_list {
+    vendor    = "NVIDIA"
+    mode      = "PASSTHROUGH_COMPUTE"
+    device_id = 7864
+  }
+`
+
 // fullMachine uses every field of a VM that the project's modules use.
 const fullMachine = `
 resource "nutanix_category_key" "k" {
@@ -220,12 +228,7 @@ resource "nutanix_virtual_machine" "full" {
       }
     }
   }
-  gpu_list {
-    vendor    = "NVIDIA"
-    mode      = "PASSTHROUGH_COMPUTE"
-    device_id = 7864
-  }
-}
+%[7]s}
 
 resource "nutanix_virtual_machine" "plain" {
   name            = "plain"
@@ -257,11 +260,11 @@ func TestTerraformLivesThroughAWholeLife(t *testing.T) {
 	t.Parallel()
 	tf, s := newTerraform(t, lookups)
 	fast := named(t, s, "storage_container", "fast")
-	machines := func(fullText string, sockets, memory int, plainText string, plainMemory int) string {
-		return lookups + fmt.Sprintf(fullMachine, fullText, sockets, memory, fast, plainText, plainMemory)
+	machines := func(fullText string, sockets, memory int, plainText string, plainMemory int, gpus string) string {
+		return lookups + fmt.Sprintf(fullMachine, fullText, sockets, memory, fast, plainText, plainMemory, gpus)
 	}
 
-	tf.write("main.tf", machines("first", 2, 4096, "plain", 2048))
+	tf.write("main.tf", machines("first", 2, 4096, "plain", 2048, gpuList))
 	tf.apply()
 	tf.clean()
 	outputs := tf.outputs()
@@ -272,14 +275,18 @@ func TestTerraformLivesThroughAWholeLife(t *testing.T) {
 	assert.Equal(t, []any{"Production", "Staging", "Testing"}, outputs["values"])
 	assert.Equal(t, []string{"c1"}, s.CategoryValues("KubernetesClusterName"))
 
-	// The full machine changes hot, the plain one cold: less memory needs it off.
-	tf.write("main.tf", machines("second", 4, 8192, "smaller", 1024))
+	// The full machine changes hot, the plain one cold: less memory needs it off. A configuration that does not mention the
+	// GPU leaves it alone.
+	tf.write("main.tf", machines("second", 4, 8192, "smaller", 1024, ""))
 	tf.apply()
+	tf.clean()
+	tf.write("main.tf", machines("second", 4, 8192, "smaller", 1024, gpuList))
 	tf.clean()
 	for _, vm := range s.VMs() {
 		assert.Equal(t, "ON", vm.PowerState, vm.Name)
 		assert.Contains(t, []string{"second", "smaller"}, vm.Description)
 		assert.Contains(t, []int64{8192, 1024}, vm.MemoryMiB)
+		assert.Equal(t, map[string][]string{"full": {"Tesla T4"}}[vm.Name], vm.GPUs)
 	}
 
 	tf.must("state", "rm", "nutanix_virtual_machine.plain")
