@@ -37,11 +37,12 @@ type Options struct {
 }
 
 // Backend serves Services with network load balancers. It remembers nothing but lists of virtual machines, VPCs and subnets, for
-// a short time, and what it has told.
+// a short time, which subnets of other VPCs hold something of the cluster, and what it has told.
 type Backend struct {
-	options  Options
-	networks networks
-	told     *loadbalancer.Reporter
+	options   Options
+	networks  networks
+	elsewhere *elsewhere
+	told      *loadbalancer.Reporter
 }
 
 var _ loadbalancer.Backend = (*Backend)(nil)
@@ -54,7 +55,7 @@ func New(options Options) *Backend {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
-	return &Backend{options: options, told: loadbalancer.NewReporter(options.Events, options.Clock)}
+	return &Backend{options: options, elsewhere: newElsewhere(), told: loadbalancer.NewReporter(options.Events, options.Clock)}
 }
 
 // config gives the configuration, and refuses when it does not allow network load balancers.
@@ -161,26 +162,31 @@ func (b *Backend) UpdateNodes(ctx context.Context, service *corev1.Service, node
 	return explainAny(b.updateNodes(ctx, w))
 }
 
-// Delete removes every piece of an owner: the floating IP, the sessions, and then the address.
+// Delete removes every piece of an owner, in whatever VPC: the floating IP, the sessions, and then the address.
 func (b *Backend) Delete(ctx context.Context, owner loadbalancer.Owner) error {
 	cfg := b.options.Config()
 	if cfg.LoadBalancer.NLB == nil {
 		return nil
 	}
-	n, err := b.network(ctx, cfg.LoadBalancer)
+	n, err := b.everywhere(ctx, cfg.LoadBalancer)
 	if err != nil {
 		return explainAny(err)
 	}
 	return explainAny(b.remove(ctx, n, owner))
 }
 
-// Status gives the floating IP, or else the virtual IP. found is true while any piece is left.
+// Status gives the floating IP, or else the virtual IP. found is true while any piece is left. Before the last look, which decides
+// whether there is anything to delete, other VPCs are asked about too.
 func (b *Backend) Status(ctx context.Context, service *corev1.Service) (*corev1.LoadBalancerStatus, bool, error) {
 	cfg := b.options.Config()
 	if cfg.LoadBalancer.NLB == nil {
 		return nil, false, nil
 	}
-	n, err := b.network(ctx, cfg.LoadBalancer)
+	look := b.network
+	if !service.DeletionTimestamp.IsZero() || service.Spec.Type != corev1.ServiceTypeLoadBalancer {
+		look = b.everywhere
+	}
+	n, err := look(ctx, cfg.LoadBalancer)
 	if err != nil {
 		return nil, false, explainAny(err)
 	}
@@ -198,9 +204,9 @@ func (b *Backend) Status(ctx context.Context, service *corev1.Service) (*corev1.
 	return statusOf(cfg.LoadBalancer.NLB.IPMode, address, nil), true, nil
 }
 
-// Owners lists whose pieces there are, sorted by UID.
+// Owners lists whose pieces there are, in whatever VPC, sorted by UID.
 func (b *Backend) Owners(ctx context.Context) ([]loadbalancer.Owner, error) {
-	f, cluster, err := b.everything(ctx)
+	f, cluster, err := b.everything(ctx, b.everywhere)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +227,7 @@ func (b *Backend) Owners(ctx context.Context) ([]loadbalancer.Owner, error) {
 
 // Addresses lists every virtual IP, reserved address and floating IP of the cluster, sorted as texts.
 func (b *Backend) Addresses(ctx context.Context) ([]string, error) {
-	f, _, err := b.everything(ctx)
+	f, _, err := b.everything(ctx, b.network)
 	if err != nil {
 		return nil, err
 	}
@@ -243,12 +249,12 @@ func (b *Backend) Addresses(ctx context.Context) ([]string, error) {
 	return sets.List(addresses), nil
 }
 
-func (b *Backend) everything(ctx context.Context) (found, string, error) {
+func (b *Backend) everything(ctx context.Context, look func(context.Context, config.LoadBalancer) (network, error)) (found, string, error) {
 	cfg := b.options.Config()
 	if cfg.LoadBalancer.NLB == nil {
 		return found{}, "", nil
 	}
-	n, err := b.network(ctx, cfg.LoadBalancer)
+	n, err := look(ctx, cfg.LoadBalancer)
 	if err != nil {
 		return found{}, "", explainAny(err)
 	}

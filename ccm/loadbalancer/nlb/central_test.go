@@ -23,11 +23,12 @@ import (
 const inventory = `
 prismElements: [{name: pe}]
 categories: [{key: KubernetesClusterName, values: [prod]}]
-vpcs: [{name: vpc, externalSubnets: [internet]}]
+vpcs: [{name: vpc, externalSubnets: [internet]}, {name: other, externalSubnets: [internet]}]
 subnets:
 - {name: vips, type: OVERLAY, vpc: vpc, cidr: 127.70.1.0/24, ipam: true, pools: [127.70.1.10-127.70.1.13]}
 - {name: more-vips, type: OVERLAY, vpc: vpc, cidr: 127.70.2.0/24, ipam: true, pools: [127.70.2.10-127.70.2.13]}
 - {name: nodes, type: OVERLAY, vpc: vpc, cidr: 127.70.3.0/24, ipam: true, pools: [127.70.3.10-127.70.3.19]}
+- {name: their-vips, type: OVERLAY, vpc: other, cidr: 127.70.4.0/24, ipam: true, pools: [127.70.4.10-127.70.4.13]}
 - {name: internet, prismElement: pe, vlanID: 9, cidr: 127.70.9.0/24, ipam: true, pools: [127.70.9.10-127.70.9.13], external: true}
 `
 
@@ -41,6 +42,8 @@ type central struct {
 	// killed is the change that kills its caller, after it was made: the first is 1, 0 is none. Killed before one is the same
 	// as killed after the one before.
 	killed int
+	// vpc and subnet are as configured.
+	vpc, subnet string
 }
 
 func startCentral(t *testing.T) *central {
@@ -50,7 +53,7 @@ func startCentral(t *testing.T) *central {
 		Count: 2, NamePrefix: "node", PrismElement: "pe", Subnets: []string{"nodes"}, Categories: map[string]string{categoryKey: cluster},
 	})
 	require.NoError(t, err)
-	c := &central{t: t, server: server, client: client, vms: vms}
+	c := &central{t: t, server: server, client: client, vms: vms, vpc: "vpc", subnet: "vips"}
 	for _, vm := range vms {
 		c.nodes = append(c.nodes, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: vm.Name}, Spec: corev1.NodeSpec{ProviderID: providerid.Format(vm.UUID)}})
 	}
@@ -60,7 +63,7 @@ func startCentral(t *testing.T) *central {
 func (c *central) backend() *Backend {
 	external := named("internet")
 	cfg := config.Config{ClusterName: cluster, LoadBalancer: config.LoadBalancer{NLB: &config.NLB{
-		VPC: named("vpc"), Subnet: named("vips"), ExternalSubnet: &external,
+		VPC: named(c.vpc), Subnet: named(c.subnet), ExternalSubnet: &external,
 		HealthCheck: config.HealthCheck{IntervalSeconds: 10, TimeoutSeconds: 5, SuccessThreshold: 3, FailureThreshold: 3},
 	}}}
 	return New(Options{API: &killing{API: c.client, central: c}, Config: func() config.Config { return cfg }, Events: record.NewFakeRecorder(100)})

@@ -17,7 +17,9 @@
 // every piece can be found by its mark after an interruption at any point. What is to be done is planned from what is found
 // in Prism Central (plan), never from memory. A virtual IP is kept as long as the Service lives, unless the Service asks
 // for another address or subnet: then the new one is reserved, the sessions are moved, and the old one is freed. What is not
-// asked for any more stays as it is, and a change of loadBalancer.nlb.subnet is for new Services.
+// asked for any more stays as it is, and a change of loadBalancer.nlb.subnet is for new Services. A change of loadBalancer.nlb.vpc
+// is for all. Reservations in the former VPC, which no session may lead to, are found in a deletion by asking every VPC once
+// (elsewhere).
 //
 // A creation whose caller is gone while Prism Central still works on it may end after a deletion looked for pieces. Such a
 // piece has its mark too: Owners lists it, and the collection of orphans removes it.

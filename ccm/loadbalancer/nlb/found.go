@@ -34,8 +34,8 @@ func (f found) isEmpty() bool {
 	return len(f.sessions) == 0 && len(f.floatingIPs) == 0 && len(f.reservations) == 0
 }
 
-// gather asks for every piece of an owner. Reservations are looked for in all subnets of the VPC, and in those that sessions
-// name: a Service may have been in another subnet before.
+// gather asks for every piece of an owner. Reservations are looked for in all subnets of the VPC, and in those of other VPCs that
+// sessions name or that are known to hold some: a Service may have been elsewhere before.
 func (b *Backend) gather(ctx context.Context, n network, owner loadbalancer.Owner) (found, error) {
 	isOwners := func(other loadbalancer.Owner, ok bool) bool { return ok && owner.Owns(other) }
 	return b.search(ctx, n, owner.Cluster, owner.Prefix(), isOwners)
@@ -55,7 +55,8 @@ func (b *Backend) search(ctx context.Context, n network, cluster, prefix string,
 	if err != nil {
 		return found{}, fmt.Errorf("listing load balancer sessions: %w", err)
 	}
-	subnets := sets.New[string]()
+	b.elsewhere.in(n.vpc.UUID)
+	subnets := b.elsewhere.known()
 	for _, session := range sessions {
 		if isWanted(loadbalancer.ParseName(cluster, session.Name)) {
 			f.sessions = append(f.sessions, session)
@@ -69,6 +70,11 @@ func (b *Backend) search(ctx context.Context, n network, cluster, prefix string,
 	for _, ip := range floatingIPs {
 		if isWanted(loadbalancer.ParseName(cluster, ip.Name)) {
 			f.floatingIPs = append(f.floatingIPs, ip)
+		}
+	}
+	for _, subnet := range n.others() {
+		if subnets.Has(subnet.UUID) {
+			b.elsewhere.learn(subnet.UUID, true) // also when the sessions are gone and the reservation is not
 		}
 	}
 	for _, subnet := range n.mine() {

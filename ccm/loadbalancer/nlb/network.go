@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -104,13 +105,16 @@ func (b *Backend) readNetwork(ctx context.Context, cfg config.LoadBalancer) (net
 // mine are the subnets that virtual IPs may come from. Load balancers of type ipam, whose reservations have the same marks,
 // have theirs in VLAN subnets only.
 func (n network) mine() []nutanix.Subnet {
-	var mine []nutanix.Subnet
-	for _, subnet := range n.subnets {
-		if subnet.VPCUUID == n.vpc.UUID && subnet.Prefix.IsValid() {
-			mine = append(mine, subnet)
-		}
-	}
-	return mine
+	return slices.DeleteFunc(slices.Clone(n.subnets), func(s nutanix.Subnet) bool {
+		return s.VPCUUID != n.vpc.UUID || !s.Prefix.IsValid()
+	})
+}
+
+// others are the subnets that virtual IPs may have come from when another VPC was configured.
+func (n network) others() []nutanix.Subnet {
+	return slices.DeleteFunc(slices.Clone(n.subnets), func(s nutanix.Subnet) bool {
+		return s.VPCUUID == n.vpc.UUID || s.VPCUUID == "" || !s.Prefix.IsValid()
+	})
 }
 
 // holds reports whether a subnet is in the VPC.

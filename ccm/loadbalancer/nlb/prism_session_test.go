@@ -11,7 +11,7 @@ import (
 )
 
 func (p *prism) ListReservedIPs(_ context.Context, subnetUUID string) (list []nutanix.ReservedIP, err error) {
-	return list, p.call("ListReservedIPs", "", func() error {
+	return list, p.call("ListReservedIPs", subnetUUID, func() error {
 		for r, owner := range p.reserved {
 			if r.subnetUUID == subnetUUID {
 				list = append(list, nutanix.ReservedIP{Address: r.address, ClientContext: owner})

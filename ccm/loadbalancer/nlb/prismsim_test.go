@@ -47,6 +47,29 @@ func TestPrismSimKilledAtEveryChange(t *testing.T) {
 	}
 }
 
+// TestPrismSimAnotherVPC kills whoever moves or removes a load balancer after another VPC was configured.
+func TestPrismSimAnotherVPC(t *testing.T) {
+	for title, to := range map[string]*corev1.Service{"deleted": nil, "served again": newService(1, withFloatingIP)} {
+		t.Run(title, func(t *testing.T) {
+			c := startCentral(t)
+			for at, killed := 1, true; killed; at++ {
+				c.vpc, c.subnet = "vpc", "vips"
+				require.NoError(t, c.change(newService(1, withFloatingIP)))
+				c.vpc, c.subnet, c.killed = "other", "their-vips", at
+				err := c.change(to)
+				killed = c.killed <= 0
+				require.True(t, killed || err == nil, "%v", err)
+				c.killed = 0
+				if !killed && to != nil {
+					assert.Contains(t, strings.Join(c.picture(), "\n"), "127.70.4.10", "it has moved")
+				}
+				require.NoError(t, c.change(nil))
+				require.Empty(t, c.picture(), "killed after change %d", at)
+			}
+		})
+	}
+}
+
 func TestPrismSimLostRepliesMakeNothingTwice(t *testing.T) {
 	c := startCentral(t)
 	service := newService(1, both, withFloatingIP)

@@ -109,7 +109,7 @@ func TestNodesCostOneListOfVMs(t *testing.T) {
 	w.reset()
 	w.mustEnsure(newService(1))
 	assert.Equal(t, []string{"ListVPCs", "ListSubnets", "ListCategories " + categoryKey, "ListVMs", "ListLoadBalancerSessions", "ListFloatingIPs",
-		"ListReservedIPs", "ListReservedIPs", "ListReservedIPs"}, w.calls, "nothing is changed, and nothing is asked for by node")
+		"ListReservedIPs " + vipsUUID, "ListReservedIPs " + otherVIPs, "ListReservedIPs " + nodesUUID}, w.calls, "nothing is changed, and nothing is asked for by node")
 }
 
 // What a backend that runs does with the second of many Services, or at the next repair.

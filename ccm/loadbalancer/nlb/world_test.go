@@ -27,6 +27,8 @@ const (
 	nodesUUID    = "bbbbbbbb-0000-4000-8000-000000000003"
 	externalUUID = "bbbbbbbb-0000-4000-8000-000000000004"
 	foreignUUID  = "bbbbbbbb-0000-4000-8000-000000000005"
+	theirVPC     = "aaaaaaaa-0000-4000-8000-000000000002"
+	theirVIPs    = "bbbbbbbb-0000-4000-8000-000000000006"
 )
 
 // world is a Prism Central with a VPC and virtual machines, and the configuration that fits it.
@@ -44,13 +46,14 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, events: record.NewFakeRecorder(1000)}
 	w.prism = &prism{
 		reserved: map[reservation]string{}, faults: map[string][]error{},
-		vpcs: []nutanix.VPC{{UUID: vpcUUID, Name: "vpc"}, {UUID: "aaaaaaaa-0000-4000-8000-000000000002", Name: "other"}},
+		vpcs: []nutanix.VPC{{UUID: vpcUUID, Name: "vpc"}, {UUID: theirVPC, Name: "other"}},
 		subnets: []nutanix.Subnet{
 			{UUID: vipsUUID, Name: "vips", VPCUUID: vpcUUID, Prefix: netip.MustParsePrefix("10.0.0.0/24")},
 			{UUID: otherVIPs, Name: "more-vips", VPCUUID: vpcUUID, Prefix: netip.MustParsePrefix("10.1.0.0/24")},
 			{UUID: nodesUUID, Name: "nodes", VPCUUID: vpcUUID, Prefix: netip.MustParsePrefix("10.2.0.0/24")},
 			{UUID: externalUUID, Name: "internet", IsExternal: true, IsNAT: true, Prefix: netip.MustParsePrefix("203.0.113.0/24")},
 			{UUID: foreignUUID, Name: "vlan", Prefix: netip.MustParsePrefix("192.168.0.0/24")},
+			{UUID: theirVIPs, Name: "their-vips", VPCUUID: theirVPC, Prefix: netip.MustParsePrefix("10.3.0.0/24")},
 		},
 		categories: []nutanix.Category{{UUID: "category", Key: categoryKey, Value: cluster}},
 	}
