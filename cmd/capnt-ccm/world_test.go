@@ -16,6 +16,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	w.create(&corev1.ConfigMap{ObjectMeta: in("user-ca-bundle"), Data: map[string]string{"ca.crt": string(w.prism.CABundle())}})
 	w.configure(nil)
 	t.Setenv("POD_NAMESPACE", "kube-system")
-	t.Setenv("POD_NAME", "capnt-ccm-"+filepath.Base(t.TempDir()))
+	t.Setenv("POD_NAME", "capnt-ccm-"+rand.String(8)) // Events about pods of other tests and runs stay in the API server
 	return w
 }
 
