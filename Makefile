@@ -24,6 +24,9 @@ CREATE_LATENCY ?= 5s
 # needs it.
 export CGO_ENABLED := 0
 
+# A compiler that collects garbage less often takes less time, and up to 1.5 GB.
+compiling := GOGC=400 GOMEMLIMIT=1GiB
+
 # The race detector needs a C compiler, which a fresh machine may lack; the test run says so when it does. RACE=off leaves it out.
 RACE ?= on
 race := $(if $(filter-out off,$(RACE)),$(if $(shell command -v cc 2>/dev/null),-race))
@@ -100,7 +103,7 @@ build: $(BIN)/capnt-manager $(BIN)/capnt-ccm ## Build the manager and the cloud 
 .PHONY: $(BIN)/capnt-manager $(BIN)/capnt-ccm
 $(BIN)/capnt-manager $(BIN)/capnt-ccm:
 	@echo "building $(notdir $@)"
-	@go build -tags "$(tags)" -ldflags "$(versions)" -o $@ ./cmd/$(notdir $@)
+	@$(compiling) go build -tags "$(tags)" -ldflags "$(versions)" -o $@ ./cmd/$(notdir $@)
 
 $(BIN)/capnt-manager: versions = -X main.release=$(VERSION)
 
@@ -124,7 +127,7 @@ runtime-tools: $(RUNTIME_TOOLS)
 define build
 @echo "building $(notdir $@) (once; pinned in hack/tools/$(1)/go.mod)"
 @mkdir -p $(BIN)
-@cd hack/tools/$(1) && go build -ldflags "-s -w $(4)" -o $(3) $(2)
+@cd hack/tools/$(1) && $(compiling) go build -ldflags "-s -w $(4)" -o $(3) $(2)
 endef
 
 version := k8s.io/component-base/version
