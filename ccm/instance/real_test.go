@@ -3,8 +3,6 @@ package instance_test
 import (
 	"context"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +22,8 @@ import (
 	"github.com/capnt/capnt/ccm/instance"
 	"github.com/capnt/capnt/ccm/nutanix"
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/prismsim/prismtest"
 )
-
-const password = "Pass/Word-not-to-be-seen"
 
 const inventory = `
 prismCentral: {name: central, version: %s}
@@ -61,15 +58,11 @@ type world struct {
 
 func newWorld(t testing.TB, version string, n int) *world {
 	t.Helper()
-	parsed, err := prismsim.ParseInventory(fmt.Appendf(nil, inventory, version))
-	require.NoError(t, err)
-	sim, err := prismsim.New(prismsim.Options{Inventory: parsed, Password: password, Log: logr.Discard()})
-	require.NoError(t, err)
-	t.Cleanup(sim.Close)
-	require.NoError(t, sim.Start(context.Background()))
+	sim, api := prismtest.Start(t, fmt.Sprintf(inventory, version), prismsim.Options{Log: logr.Discard()}, nutanix.Limits{Timeout: 5 * time.Second})
 	w := &world{sim: sim, settings: config.Config{ClusterName: "blue", EnableCustomLabeling: true}}
 	w.settings.Default()
 	w.settings.Client.CacheTTL = metav1.Duration{Duration: time.Nanosecond} // nothing is reused from one round to the next
+	var err error
 	w.vms, err = sim.AddVMs(prismsim.Fleet{Count: n, NamePrefix: "worker", PrismElement: "pe-a", Subnets: []string{"overlay"},
 		Categories: map[string]string{"KubernetesClusterName": "blue"}})
 	require.NoError(t, err)
@@ -82,23 +75,11 @@ func newWorld(t testing.TB, version string, n int) *world {
 		objects = append(objects, node)
 	}
 	w.client = fake.NewClientset(objects...)
-	w.Instances = w.instances(t)
+	w.Instances = w.instances(api)
 	return w
 }
 
-func (w *world) instances(t testing.TB) *instance.Instances {
-	t.Helper()
-	host, text, err := net.SplitHostPort(w.sim.Address())
-	require.NoError(t, err)
-	port, err := strconv.Atoi(text)
-	require.NoError(t, err)
-	endpoint := nutanix.Endpoint{Address: host, Port: port, TrustBundle: w.sim.CABundle(), Username: w.sim.Username(), Password: password}
-	api := nutanix.New(nutanix.Options{
-		Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil },
-		Limits: func() nutanix.Limits {
-			return nutanix.Limits{RequestsPerSecond: 1000, Burst: 1000, Timeout: 5 * time.Second}
-		},
-	})
+func (w *world) instances(api nutanix.API) *instance.Instances {
 	return instance.New(instance.Options{
 		API: api, Cache: nutanix.NewCache(api, func() time.Duration { return w.settings.Client.CacheTTL.Duration }),
 		Config: func() config.Config { return w.settings }, Client: w.client, Events: record.NewFakeRecorder(1000),
@@ -236,7 +217,7 @@ func TestExistenceInPrismCentral(t *testing.T) {
 				assert.Equal(t, tc.isError, err != nil, "%v", err)
 				assert.Equal(t, tc.want, got)
 				if err != nil {
-					assert.NotContains(t, err.Error(), password)
+					assert.NotContains(t, err.Error(), prismtest.Password)
 				}
 			})
 		})

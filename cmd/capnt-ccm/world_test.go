@@ -23,7 +23,9 @@ import (
 	cloudproviderapi "k8s.io/cloud-provider/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/capnt/capnt/ccm/nutanix"
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/prismsim/prismtest"
 )
 
 // firstPassword must never be in a log or an event.
@@ -51,12 +53,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, config: filepath.Join(t.TempDir(), "nutanix_config.json")}
-	known, err := prismsim.ParseInventory([]byte(inventory))
-	require.NoError(t, err)
-	w.prism, err = prismsim.New(prismsim.Options{Inventory: known, Password: firstPassword})
-	require.NoError(t, err)
-	t.Cleanup(w.prism.Close)
-	require.NoError(t, w.prism.Start(t.Context()))
+	w.prism, _ = prismtest.Start(t, inventory, prismsim.Options{Password: firstPassword}, nutanix.Limits{})
 	w.kubeconfig = serviceAccountKubeconfig(t)
 
 	w.create(&corev1.Secret{ObjectMeta: in("nutanix-creds"), Data: credentials(firstPassword)})
