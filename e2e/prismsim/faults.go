@@ -1,6 +1,7 @@
 package prismsim
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -18,6 +19,8 @@ type Fault struct {
 
 	Method string `json:"method,omitempty"` // HTTP method; empty matches all
 	Path   string `json:"path,omitempty"`   // regular expression on the URL path; empty matches all
+	// Contains is a text in the request's body, such as the name of a VM that is to be made; empty matches all.
+	Contains string `json:"contains,omitempty"`
 
 	Times int           `json:"times,omitempty"` // ends after so many hits; 0: no limit
 	For   time.Duration `json:"for,omitempty"`   // ends so long after it was set; 0: no limit
@@ -113,11 +116,12 @@ func (f *Faults) List() []Fault {
 
 // match takes the first fault in force for a request and counts the hit.
 func (f *Faults) match(r *http.Request) *Fault {
+	body := f.body(r)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, a := range f.active {
 		over := (a.Times > 0 && a.Hits >= a.Times) || (!a.ends.IsZero() && time.Now().After(a.ends))
-		if over || (a.Method != "" && a.Method != r.Method) || !a.path.MatchString(r.URL.Path) {
+		if over || (a.Method != "" && a.Method != r.Method) || !a.path.MatchString(r.URL.Path) || !bytes.Contains(body, []byte(a.Contains)) {
 			continue
 		}
 		if a.Skip > 0 {
@@ -129,6 +133,18 @@ func (f *Faults) match(r *http.Request) *Fault {
 		return &hit
 	}
 	return nil
+}
+
+// body gives the body of a request if a fault wants to know it. It is read without the mutex: a client may be slow.
+func (f *Faults) body(r *http.Request) []byte {
+	f.mu.Lock()
+	wanted := slices.ContainsFunc(f.active, func(a *activeFault) bool { return a.Contains != "" })
+	f.mu.Unlock()
+	if !wanted {
+		return nil
+	}
+	body, _ := peek(r) // whoever works on the request meets the error again
+	return body
 }
 
 type faultKey struct{}

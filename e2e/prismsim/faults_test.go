@@ -80,6 +80,18 @@ func TestFaultsMatchMethodPathCountAndTime(t *testing.T) {
 	assert.Empty(t, s.Faults().List())
 }
 
+func TestFaultMatchesWhatTheBodyContains(t *testing.T) {
+	s := start(t, nil)
+	client := connect(t, s, nil)
+	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Contains: `"name":"vm-2"`, TaskError: "INTERNAL_ERROR: no luck"})
+	create(t, client, intent(t, s, "vm-1"))
+	answer, err := client.CreateVM(t.Context(), intent(t, s, "vm-2"))
+	require.NoError(t, err)
+	assert.Equal(t, "INTERNAL_ERROR: no luck", *wait(t, client, answer.Status.ExecutionContext).ErrorDetail)
+	create(t, client, intent(t, s, "vm-3"))
+	assert.Equal(t, 1, s.Faults().List()[0].Hits)
+}
+
 func TestFaultDelay(t *testing.T) {
 	s := start(t, nil)
 	set(t, s, prismsim.Fault{Path: "/users/me$", Delay: 200 * time.Millisecond, Times: 1})
@@ -175,6 +187,7 @@ func TestParseFault(t *testing.T) {
 		"* . delay=2s for=1m":                              {Path: ".", Delay: 2 * time.Second, For: time.Minute},
 		"GET /tasks/ dropReply":                            {Method: "GET", Path: "/tasks/", DropReply: true},
 		"* . status=429 retryAfter=5s":                     {Path: ".", Status: 429, RetryAfter: 5 * time.Second},
+		"POST /vms$ contains=vm-2 drop":                    {Method: "POST", Path: "/vms$", Contains: "vm-2", Drop: true},
 		"POST /vms$ times=1 taskError=no luck, delay=more": {Method: "POST", Path: "/vms$", Times: 1, TaskError: "no luck, delay=more"},
 	}
 	for text, want := range tests {

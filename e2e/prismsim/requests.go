@@ -60,11 +60,9 @@ func (j *journal) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		entry := &Request{Time: time.Now(), Method: r.Method, Path: r.URL.Path}
 		if j.bodies.Load() {
-			raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
-			if err == nil && len(raw) > 0 {
+			if raw, err := peek(r); err == nil && len(raw) > 0 {
 				entry.Body = redact(raw)
 			}
-			r.Body = io.NopCloser(bytes.NewReader(raw))
 		}
 		answer := &statusWriter{ResponseWriter: w}
 		defer func() {
@@ -74,6 +72,17 @@ func (j *journal) record(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), entryKey{}, entry)))
 	})
+}
+
+// peek reads the body of a request and puts it back, with the error that ended it.
+func peek(r *http.Request) ([]byte, error) {
+	rest := r.Body
+	raw, err := io.ReadAll(io.LimitReader(rest, maxBody))
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(raw), rest), rest}
+	return raw, err
 }
 
 func (j *journal) add(entry Request) {

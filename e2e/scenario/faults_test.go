@@ -8,6 +8,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/e2e/prismsim"
 )
 
 // faultDuration is how long each fault lasts.
@@ -42,5 +46,40 @@ func TestPrismFailsForAMinute(t *testing.T) {
 	c.complete()
 	assert.Len(t, c.vms(), 2)
 	assert.Len(t, c.machines(), 2)
+	c.plansClean()
+}
+
+// The task of a creation fails in Prism Central for as long as something is wrong there. Condition and Event tell the cause, nothing
+// half-made stays behind or is remembered, and the machine comes by itself once the cause is gone.
+func TestFailedCreationIsRepeatedUntilItSucceeds(t *testing.T) {
+	t.Parallel()
+	const cause = "INTERNAL_ERROR: the disks could not be cloned"
+	c := newCluster(t, "failed-task")
+	fault, err := world.Prism.Faults().Set(prismsim.Fault{
+		Method: http.MethodPost, Path: "/vms$", Contains: `"name":"` + c.Name + "-", TaskError: cause})
+	require.NoError(t, err)
+	heal := func() { world.Prism.Faults().Clear(fault) }
+	t.Cleanup(heal)
+	c.apply()
+	c.until("the failure to be told", c.anyMachine, infrav1.AppliedCondition, infrav1.ApplyFailedReason, cause)
+	machines := c.machines()
+	require.Len(t, machines, 1)
+	name := machines[0].Name
+	c.warned(name, infrav1.ApplyFailedReason, cause)
+	c.must(world.Env.Wait(c.ctx, "nothing to be left of a second attempt", func(context.Context) (bool, string, error) {
+		assert.Empty(t, c.vms())
+		machine := c.machines()[0]
+		assert.Nil(t, machine.Status.FailureReason, "a fault that may pass is not terminal")
+		attempts := len(c.creations())
+		return attempts > 1 && machine.Status.VMUUID == "", fmt.Sprintf("%d attempts, VM %q", attempts, machine.Status.VMUUID), nil
+	}))
+
+	heal()
+	say(t, "creations succeed from now on, after %d that failed", len(c.creations()))
+	c.complete()
+	assert.Len(t, c.vms(), 1)
+	machines = c.machines()
+	require.Len(t, machines, 1)
+	assert.Equal(t, name, machines[0].Name, "it is the same machine")
 	c.plansClean()
 }
