@@ -32,8 +32,8 @@ RACE ?= on
 race := $(if $(filter-out off,$(RACE)),$(if $(shell command -v cc 2>/dev/null),-race))
 
 # What embeds all of Cluster API is compiled once, without the race detector, and tested with the scenarios.
+cluster_scenarios := ./e2e/scenario/...
 with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/stack/...
-end_to_end := /e2e/\(ccm\|demo\|env\|scenario\|stack\)
 
 RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
 	$(TOOLS)/mirror/.terraform.lock.hcl
@@ -56,7 +56,7 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 .PHONY: unit
 unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
 	@$(if $(race),:,echo "unit: no C compiler (cc) found, or RACE=off: running without the race detector")
-	$(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) go test -vet=off $(race) $$(go list ./... | grep -v '$(end_to_end)')
+	$(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) go test -vet=off $(race) $$(go list ./... | grep -vxFf <(go list $(cluster_scenarios) $(with_scenarios)))
 
 # Scenarios of clusters and those of the cloud controller manager, one of which waits for five minutes, run side by side.
 .PHONY: scenarios
@@ -65,7 +65,7 @@ scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)
 
 .PHONY: cluster-scenarios
 cluster-scenarios:
-	go test -vet=off -v -count=1 -parallel 3 -timeout 60m ./e2e/scenario/... $(if $(RUN),-run '$(RUN)')
+	go test -vet=off -v -count=1 -parallel 3 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
 
 .PHONY: ccm-scenarios
 ccm-scenarios:
