@@ -5,11 +5,11 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +24,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	cloudproviderapi "k8s.io/cloud-provider/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 // process is capnt-ccm as the Deployment runs it.
@@ -53,11 +55,9 @@ func (b *lockedBuffer) String() string {
 // run starts the process with the flags of the Deployment; what a pod finds around it is given by further flags.
 func (w *world) run() *process {
 	w.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Find("127.0.0.1", 1)
 	require.NoError(w.t, err)
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(w.t, err)
-	require.NoError(w.t, listener.Close())
+	port := strconv.Itoa(ports[0])
 	binary, err := os.Executable()
 	require.NoError(w.t, err)
 

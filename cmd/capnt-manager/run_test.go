@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/capnt/capnt/internal/toolbox"
 	"github.com/capnt/capnt/internal/toolbox/apiserver"
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 // How long and how often the test waits for the manager.
@@ -40,13 +40,12 @@ func startAPIServer(t *testing.T) *envtest.Environment {
 	return environment
 }
 
-// freePort is a port that was free a moment ago.
+// freePort is a port that is nobody else's.
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Find("127.0.0.1", 1)
 	require.NoError(t, err)
-	defer func() { assert.NoError(t, listener.Close()) }()
-	return listener.Addr().(*net.TCPAddr).Port
+	return ports[0]
 }
 
 func TestManagerStartsBecomesReadyAndStopsWithoutATrace(t *testing.T) {

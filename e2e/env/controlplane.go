@@ -9,6 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/guest/pki"
 	"github.com/capnt/capnt/e2e/guest/plane"
 	"github.com/capnt/capnt/e2e/guest/process"
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 // controlPlane is the one of the management cluster.
@@ -20,7 +21,7 @@ type controlPlane struct {
 }
 
 func newControlPlane(options Options) (*controlPlane, error) {
-	ports, err := process.FreePorts(host, 3)
+	ports, err := freeport.Find(host, 3)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/capnt/capnt/e2e/guest/pki"
-	"github.com/capnt/capnt/e2e/guest/process"
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 const clusterAPIModule = "sigs.k8s.io/cluster-api"
@@ -37,7 +37,7 @@ type hooks struct {
 
 // newHooks finds a port and issues the serving certificate.
 func (e *Environment) newHooks(name string) (*hooks, error) {
-	ports, err := process.FreePorts(host, 1)
+	ports, err := freeport.Find(host, 1)
 	if err != nil {
 		return nil, err
 	}

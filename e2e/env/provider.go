@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/capnt/capnt/e2e/guest/plane"
 	"github.com/capnt/capnt/e2e/guest/process"
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 const (
@@ -27,8 +27,6 @@ const (
 	// readyTimeout for the manager: caches, webhooks, and the search for terraform.
 	readyTimeout = time.Minute
 	readyProbe   = 100 * time.Millisecond
-	// gatewayPort is the only one that the nutanix Terraform provider connects to.
-	gatewayPort = 9440
 )
 
 // provider is the provider under test.
@@ -42,7 +40,7 @@ type ManagerOptions struct {
 	// Binary is the path of the manager.
 	Binary string
 	// Args are added after those that StartManager sets: --kubeconfig, --webhook-port, --webhook-cert-dir,
-	// --health-addr, --diagnostics-address, --gateway-address and --scratch-dir. A flag given again wins.
+	// --health-addr, --diagnostics-address and --scratch-dir. A flag given again wins.
 	Args []string
 	// Env is added to the environment, in which POD_NAMESPACE is "default".
 	Env []string
@@ -87,11 +85,7 @@ func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) 
 	if err != nil {
 		return fmt.Errorf("starting the manager: %w", err)
 	}
-	ports, err := process.FreePorts(host, 2)
-	if err != nil {
-		return fmt.Errorf("starting the manager: %w", err)
-	}
-	gateway, err := process.FreeLoopback(gatewayPort)
+	ports, err := freeport.Find(host, 2)
 	if err != nil {
 		return fmt.Errorf("starting the manager: %w", err)
 	}
@@ -102,7 +96,6 @@ func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) 
 		"--webhook-cert-dir=" + e.provider.hooks.dir,
 		"--health-addr=" + health,
 		"--diagnostics-address=" + address(ports[1]),
-		"--gateway-address=" + net.JoinHostPort(gateway, strconv.Itoa(gatewayPort)),
 		"--scratch-dir=" + e.ScratchDir(),
 	}
 	manager, err := process.Start(process.Spec{

@@ -9,11 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/capnt/capnt/e2e/guest/process"
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 func TestVIPPassesToBackendsAndCutsThoseThatLeave(t *testing.T) {
-	ports, err := process.FreePorts("127.0.0.1", 1)
+	ports, err := freeport.Find("127.0.0.1", 1)
 	require.NoError(t, err)
 	endpoint := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	v, err := newVIP(t.Context(), endpoint)

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/capnt/capnt/e2e/guest/process"
 	"github.com/capnt/capnt/e2e/prismsim"
 	"github.com/capnt/capnt/e2e/stack"
 	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 // password is the one of the manifests, by which leaks are searched for.
@@ -81,7 +81,7 @@ func options(dir string) (stack.Options, error) {
 	if err != nil {
 		return stack.Options{}, err
 	}
-	ports, err := process.FreePorts("127.0.0.1", 1)
+	ports, err := freeport.Find("127.0.0.1", 1)
 	if err != nil {
 		return stack.Options{}, err
 	}

@@ -3,8 +3,9 @@ package stack
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
+
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 // sampleNetwork is the first half of every address in the sample inventory.
@@ -13,18 +14,13 @@ const sampleNetwork = "127.40."
 // Network is a 16-bit wide part of the loopback range: 127.<second>.0.0/16.
 type Network struct{ second int }
 
-// FreeNetwork finds a network that no other stack on this machine uses: one whose Prism Central address is free.
+// FreeNetwork finds a network that no other process of this machine uses, and keeps it for this one until it ends.
 func FreeNetwork() (Network, error) {
 	for second := 41; second < 250; second++ {
 		network := Network{second}
-		listener, err := net.Listen("tcp", network.Prism())
-		if err != nil {
-			continue
+		if freeport.Claim(network.claim()) == nil {
+			return network, nil
 		}
-		if err := listener.Close(); err != nil {
-			return network, fmt.Errorf("releasing %s: %w", network.Prism(), err)
-		}
-		return network, nil
 	}
 	return Network{}, errors.New("looking for a free part of the loopback range: other runs use all of it; stop them")
 }
@@ -42,5 +38,8 @@ func (n Network) Endpoint(index int) string { return n.address(fmt.Sprintf("%d.2
 func (n Network) Move(inventory string) string {
 	return strings.ReplaceAll(inventory, sampleNetwork, fmt.Sprintf("127.%d.", n.second))
 }
+
+// claim is an address where nobody asks for anything: whoever listens there has the network.
+func (n Network) claim() string { return n.address("0.1:9440") }
 
 func (n Network) address(rest string) string { return fmt.Sprintf("127.%d.%s", n.second, rest) }

@@ -205,10 +205,7 @@ func TestNext(t *testing.T) {
 }
 
 func TestAnUnreachablePrismCentralIsNamed(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	const address = "127.0.0.1:1" // where nobody listens
 	session := open(t, start(t), RunOptions{Upstream: Upstream{Address: address, Username: "u", Password: "p"}})
 	status, body := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 	assert.Equal(t, http.StatusBadGateway, status)

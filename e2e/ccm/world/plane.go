@@ -16,6 +16,7 @@ import (
 	"github.com/capnt/capnt/e2e/guest/pki"
 	"github.com/capnt/capnt/e2e/guest/plane"
 	"github.com/capnt/capnt/e2e/guest/process"
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 const (
@@ -141,7 +142,7 @@ func describe(dir, tools string) (plane.EtcdConfig, plane.APIServerConfig, error
 	none := func(err error) (plane.EtcdConfig, plane.APIServerConfig, error) {
 		return plane.EtcdConfig{}, plane.APIServerConfig{}, err
 	}
-	ports, err := process.FreePorts(host, 3)
+	ports, err := freeport.Find(host, 3)
 	if err != nil {
 		return none(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/e2e/guest/process"
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 // credentials is the Secret with the user of Prism Central.
@@ -82,7 +83,7 @@ func (w *World) prepareManager(flags []string) {
 }
 
 func (w *World) newManager(name string) *Manager {
-	ports, err := process.FreePorts(host, 1)
+	ports, err := freeport.Find(host, 1)
 	require.NoError(w.t, err)
 	return &Manager{port: ports[0], spec: process.Spec{
 		Name: name, Path: w.site.Binary, Dir: w.dir, Log: filepath.Join(w.dir, name+".log"),

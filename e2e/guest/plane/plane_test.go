@@ -14,13 +14,14 @@ import (
 	"github.com/capnt/capnt/e2e/guest/plane"
 	"github.com/capnt/capnt/e2e/guest/process"
 	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 func TestControlPlaneServesAndEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	const host = "127.0.0.1"
-	ports, err := process.FreePorts(host, 3)
+	ports, err := freeport.Find(host, 3)
 	require.NoError(t, err)
 	etcdCA, err := pki.NewAuthority("etcd-ca")
 	require.NoError(t, err)
