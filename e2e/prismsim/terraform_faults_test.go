@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -59,7 +58,7 @@ func TestTerraformMeetsFaults(t *testing.T) {
 		step.change(&fault)
 		set(t, s, fault)
 		tf.fails(step.want)
-		require.Eventually(t, func() bool { return len(s.VMs()) == step.left }, 10*time.Second, time.Millisecond, "%+v", fault)
+		require.Eventually(t, func() bool { return len(s.VMs()) == step.left }, waitFor, tick, "%+v", fault)
 		assert.Empty(t, tf.must("state", "list"), "the provider forgets a VM whose creation failed")
 		for _, vm := range s.VMs() {
 			require.NoError(t, s.DeleteVM(vm.UUID))

@@ -128,6 +128,6 @@ func one(t *testing.T, s *prismsim.Server, change func(*prismsim.Fleet)) prismsi
 
 // Conditions are polled; a failing one costs waitFor.
 const (
-	waitFor = 20 * time.Second
+	waitFor = time.Minute
 	tick    = 5 * time.Millisecond
 )

@@ -5,7 +5,6 @@ import (
 	"net"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -95,7 +94,7 @@ func (f *fabric) ended(answer *netcfg.TaskReferenceApiResponse, err error) tasks
 		out, ok = got.GetData().(tasks.Task)
 		require.True(f.t, ok, "%T", got.GetData())
 		return *out.Status == tasks.TASKSTATUS_SUCCEEDED || *out.Status == tasks.TASKSTATUS_FAILED
-	}, 10*time.Second, 2*time.Millisecond)
+	}, waitFor, tick)
 	return out
 }
 

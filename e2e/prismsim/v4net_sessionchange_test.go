@@ -3,7 +3,6 @@ package prismsim_test
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -90,15 +89,17 @@ func TestTheNetworkChangesBehindEverybodysBack(t *testing.T) {
 }
 
 func TestChangesOfOneSessionHappenInOrder(t *testing.T) {
-	const soon = 20 * time.Millisecond
-	f := startFabric(t, prismsim.NetworkRules{}, func(o *prismsim.Options) { o.Latency.Network = soon })
+	f := startFabric(t, prismsim.NetworkRules{})
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "")))
+	// All are accepted before the first one is done.
+	goOn := f.server.HoldLoadBalancerSession(id)
 	update, err := f.sessions.UpdateLoadBalancerSessionById(&id, f.session(id))
 	require.NoError(t, err)
 	deletion, err := f.sessions.DeleteLoadBalancerSessionById(&id)
 	require.NoError(t, err)
 	again, err := f.sessions.DeleteLoadBalancerSessionById(&id)
 	require.NoError(t, err)
+	goOn()
 	f.done(update, nil)
 	f.done(deletion, nil)
 	f.fails(notFound, "Load balancer session "+id+" not found")(again, nil)

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -119,7 +118,7 @@ func wait(t *testing.T, client v3.Service, context *v3.ExecutionContext) *v3.Tas
 		task, err = client.GetTask(t.Context(), id)
 		require.NoError(t, err)
 		return *task.Status == "SUCCEEDED" || *task.Status == "FAILED"
-	}, 20*time.Second, 2*time.Millisecond)
+	}, waitFor, tick)
 	return task
 }
 

@@ -50,7 +50,7 @@ func TestServesUntilInterrupted(t *testing.T) {
 	})
 	done := make(chan error, 1)
 	go func() { done <- c.ExecuteContext(ctx) }()
-	require.Eventually(t, func() bool { return strings.Contains(out.String(), "Interrupt to stop.") }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "Interrupt to stop.") }, time.Minute, 5*time.Millisecond)
 	assert.Contains(t, out.String(), "SSL_CERT_FILE="+caFile)
 
 	address, err := url.Parse(regexp.MustCompile(`https://\S+`).FindString(out.String()))

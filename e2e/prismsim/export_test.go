@@ -1,0 +1,10 @@
+package prismsim
+
+// HoldLoadBalancerSession lets the changes of a session that are accepted from now on wait until goOn is called.
+func (s *Server) HoldLoadBalancerSession(uuid string) (goOn func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := make(chan struct{})
+	s.estate.sessionByUUID(uuid).queue.tail = held
+	return func() { close(held) }
+}
