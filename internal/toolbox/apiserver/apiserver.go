@@ -9,15 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/capnt/capnt/internal/toolbox"
 )
-
-// startTimeout is generous: a busy machine starts an API server slowly.
-const startTimeout = 2 * time.Minute
 
 // Options say what an API server has besides what every one has.
 type Options struct {
@@ -35,10 +31,9 @@ func Start(options Options) (*envtest.Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := environment.Start(); err != nil {
+	if err := start(environment); err != nil {
 		return nil, fmt.Errorf("starting the API server: %w", errors.Join(err, environment.Stop()))
 	}
-	environment.Config.QPS, environment.Config.Burst = -1, -1
 	return environment, nil
 }
 
@@ -85,7 +80,7 @@ func Exit(code int, err error) {
 }
 
 func (o Options) environment() (environment *envtest.Environment, err error) {
-	environment = &envtest.Environment{ErrorIfCRDPathMissing: true, ControlPlaneStartTimeout: startTimeout}
+	environment = &envtest.Environment{}
 	server := environment.ControlPlane.GetAPIServer()
 	if server.Path, err = toolbox.Find("bin/kube-apiserver"); err != nil {
 		return nil, err
@@ -101,7 +96,10 @@ func (o Options) environment() (environment *envtest.Environment, err error) {
 			return nil, fmt.Errorf("looking for the CRDs of Cluster API: %w", err)
 		}
 		core := filepath.Join(strings.TrimSpace(string(module)), "core")
-		environment.CRDDirectoryPaths = []string{filepath.Join(config, "crd", "bases"), filepath.Join(core, "config", "crd", "bases")}
+		environment.CRDInstallOptions = envtest.CRDInstallOptions{
+			Paths:              []string{filepath.Join(config, "crd", "bases"), filepath.Join(core, "config", "crd", "bases")},
+			ErrorIfPathMissing: true,
+		}
 	}
 	if o.Webhooks {
 		environment.WebhookInstallOptions.Paths = []string{filepath.Join(config, "webhook", "manifests.yaml")}
@@ -109,5 +107,5 @@ func (o Options) environment() (environment *envtest.Environment, err error) {
 	for name, value := range o.Flags {
 		server.Configure().Set(name, value)
 	}
-	return environment, nil
+	return environment, listen(environment)
 }

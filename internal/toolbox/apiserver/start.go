@@ -1,0 +1,92 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/capnt/capnt/internal/toolbox/freeport"
+)
+
+const (
+	host = "127.0.0.1"
+	// timeout of each step of the start and of the stop is generous, for a busy machine.
+	timeout = 3 * time.Minute
+	poll    = 50 * time.Millisecond
+	// attempts, because an API server ends itself when its own roles are not made within half a minute.
+	attempts = 3
+)
+
+// listen chooses all ports. Those that envtest would choose are of the range that the system uses for the near end of
+// connections: what was free when it was chosen may be in use when the server has started at last, and envtest takes
+// whatever answers there for the server.
+func listen(environment *envtest.Environment) error {
+	ports, err := freeport.Find(host, 4)
+	if err != nil {
+		return err
+	}
+	at := func(i int) string { return net.JoinHostPort(host, strconv.Itoa(ports[i])) }
+	etcd, server, hooks := environment.ControlPlane.Etcd, environment.ControlPlane.GetAPIServer(), &environment.WebhookInstallOptions
+	etcd.URL = &url.URL{Scheme: "http", Host: at(0)}
+	etcd.Configure().Set("listen-peer-urls", "http://"+at(1))
+	server.SecureServing.Address, server.SecureServing.Port = host, strconv.Itoa(ports[2])
+	hooks.LocalServingHost, hooks.LocalServingPort = host, ports[3]
+	return nil
+}
+
+// start does what the environment's own Start does, which waits for the first namespace for no more than five seconds.
+func start(environment *envtest.Environment) error {
+	plane := &environment.ControlPlane
+	plane.Etcd.StartTimeout, plane.Etcd.StopTimeout = timeout, timeout
+	server := plane.GetAPIServer()
+	server.StartTimeout, server.StopTimeout = timeout, timeout
+	for attempt := 1; ; attempt++ {
+		err := plane.Start()
+		if err == nil {
+			break
+		}
+		if err = errors.Join(err, plane.Stop()); attempt == attempts {
+			return err
+		}
+	}
+	admin, err := plane.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, &rest.Config{QPS: -1, Burst: -1})
+	if err != nil {
+		return err
+	}
+	environment.Config = admin.Config()
+	if err := awaitNamespace(environment.Config); err != nil {
+		return err
+	}
+	environment.CRDInstallOptions.MaxTime, environment.WebhookInstallOptions.MaxTime = timeout, timeout
+	if _, err := envtest.InstallCRDs(environment.Config, environment.CRDInstallOptions); err != nil {
+		return err
+	}
+	return environment.WebhookInstallOptions.Install(environment.Config)
+}
+
+// awaitNamespace waits for the namespace default, which the API server makes some time after it says that it is ready.
+func awaitNamespace(config *rest.Config) error {
+	api, err := client.New(config, client.Options{})
+	if err != nil {
+		return err
+	}
+	var last error
+	err = wait.PollUntilContextTimeout(context.Background(), poll, timeout, true, func(ctx context.Context) (bool, error) {
+		last = api.Get(ctx, client.ObjectKey{Name: corev1.NamespaceDefault}, &corev1.Namespace{})
+		return last == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the namespace %s: %w: %w", corev1.NamespaceDefault, err, last)
+	}
+	return nil
+}
