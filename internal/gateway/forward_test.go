@@ -159,10 +159,8 @@ func TestRequestsAreCounted(t *testing.T) {
 	session.Close()
 	child.do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 	// A request is counted when its answer has ended, which the child may see a little earlier.
-	require.Eventually(t, func() bool {
-		return testutil.ToFloat64(gateway.metrics.requests.WithLabelValues("GET", "4xx", "none")) == 1
-	}, waitFor, tick)
-	assert.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.NoError(c, testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP capnt_gateway_requests_total Requests of Terraform runs, by method, class of the answer's status and mode of the session.
 # TYPE capnt_gateway_requests_total counter
 capnt_gateway_requests_total{method="DELETE",mode="read-only",status="4xx"} 1
@@ -176,6 +174,7 @@ capnt_gateway_refusals_total{reason="GATEWAY_SESSION_UNKNOWN"} 1
 # TYPE capnt_gateway_sessions gauge
 capnt_gateway_sessions 0
 `), "capnt_gateway_requests_total", "capnt_gateway_refusals_total", "capnt_gateway_sessions"))
+	}, waitFor, tick)
 }
 
 func TestAnAnswerThatBreaksOffIsNoCompleteAnswer(t *testing.T) {

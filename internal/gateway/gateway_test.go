@@ -74,18 +74,31 @@ func ok(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"status":{"state":"COMPLETE"}}`)
 }
 
-// quick bounds that let a test see all attempts.
-var quick = Retry{Attempts: 4, Total: 10 * time.Second, Base: time.Millisecond, Max: 2 * time.Millisecond}
+// quick bounds that let a test see all attempts, also on a busy machine.
+var quick = Retry{Attempts: 4, Total: 5 * time.Minute, Base: time.Millisecond, Max: 2 * time.Millisecond}
 
-// start serves a gateway on a free port until the test ends.
+// testOptions are those of a gateway on a free port, which ends when all that it serves has ended.
+func testOptions(t *testing.T) Options {
+	t.Helper()
+	return Options{Address: "127.0.0.1:0", Log: testr.New(t), Registerer: prometheus.NewRegistry(), Retry: quick, Journal: quick, ShutdownTimeout: waitFor}
+}
+
+// start serves a gateway until the test ends.
 func start(t *testing.T, change ...func(*Options)) *Gateway {
 	t.Helper()
-	options := Options{Address: "127.0.0.1:0", Log: testr.New(t), Registerer: prometheus.NewRegistry(), Retry: quick, Journal: quick, ShutdownTimeout: 5 * time.Second}
+	options := testOptions(t)
 	for _, f := range change {
 		f(&options)
 	}
 	gateway, err := New(options)
 	require.NoError(t, err)
+	serve(t, gateway)
+	return gateway
+}
+
+// serve serves until the test ends.
+func serve(t *testing.T, gateway *Gateway) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- gateway.Start(ctx) }()
@@ -93,7 +106,6 @@ func start(t *testing.T, change ...func(*Options)) *Gateway {
 		cancel()
 		assert.NoError(t, <-stopped)
 	})
-	return gateway
 }
 
 func open(t *testing.T, gateway *Gateway, options RunOptions) *Session {

@@ -1,15 +1,16 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -68,18 +69,22 @@ func providerCentral(t *testing.T) *central {
 	})
 }
 
-// providerAddress is a loopback address whose port 9440 is free: provider 1.9.5 knows no other port.
-func providerAddress(t *testing.T) string {
+// startForProvider serves a gateway on a loopback address whose port 9440 is free: provider 1.9.5 knows no other port.
+func startForProvider(t *testing.T) *Gateway {
 	t.Helper()
 	for last := 2; last < 250; last++ {
-		address := fmt.Sprintf("127.94.40.%d:9440", last)
-		if listener, err := net.Listen("tcp", address); err == nil {
-			require.NoError(t, listener.Close())
-			return address
+		options := testOptions(t)
+		options.Address = fmt.Sprintf("127.94.40.%d:9440", last)
+		gateway, err := New(options)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
 		}
+		require.NoError(t, err)
+		serve(t, gateway)
+		return gateway
 	}
 	t.Fatal("no loopback address has port 9440 free")
-	return ""
+	return nil
 }
 
 // workspace is a directory with the configuration, initialised, as a run would have it.
@@ -136,7 +141,7 @@ func writes(central *central) []string {
 func TestTheUnmodifiedProviderWorksThroughTheGateway(t *testing.T) {
 	workspace := newWorkspace(t)
 	central := providerCentral(t)
-	gateway := start(t, func(options *Options) { options.Address = providerAddress(t) })
+	gateway := startForProvider(t)
 	const password = "the-real-password"
 	upstream := central.upstream("admin", password)
 
