@@ -121,10 +121,11 @@ func validateGPUs(found *problems, gpus []GPU) {
 func validateCluster(settings Settings, cluster Cluster) error {
 	var found problems
 	validateSettings(&found, settings)
-	for field, value := range map[string]string{"categoryKey": cluster.CategoryKey, "categoryValue": cluster.CategoryValue} {
-		found.required(field, value)
+	for _, part := range []struct{ field, value string }{{"categoryKey", cluster.CategoryKey}, {"categoryValue", cluster.CategoryValue}} {
+		found.required(part.field, part.value)
 		// Prism keeps categories of up to 64 characters.
-		found.check(utf8.RuneCountInString(value) <= 64, field, "must have at most 64 characters, not %d", utf8.RuneCountInString(value))
+		length := utf8.RuneCountInString(part.value)
+		found.check(length <= 64, part.field, "must have at most 64 characters, not %d", length)
 	}
 	return found.err("rendering workspace of cluster category")
 }

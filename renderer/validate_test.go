@@ -119,3 +119,12 @@ func TestRenderClusterRefuses(t *testing.T) {
 		})
 	}
 }
+
+// A condition shows the error: it must not change while nothing changes.
+func TestRenderClusterTellsProblemsInOneOrder(t *testing.T) {
+	for range 20 {
+		_, err := renderer.RenderCluster(settings(), renderer.Cluster{})
+		require.EqualError(t, err, "rendering workspace of cluster category: "+
+			"invalid input: categoryKey must not be empty\ninvalid input: categoryValue must not be empty")
+	}
+}

@@ -42,8 +42,8 @@ type Workspace struct {
 
 // newWorkspace parses every file again before it lets it out: what is no HCL here would fail far away.
 func newWorkspace(files map[string][]byte) (Workspace, error) {
-	for name, content := range files {
-		if _, diagnostics := hclsyntax.ParseConfig(content, name, hcl.InitialPos); diagnostics.HasErrors() {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if _, diagnostics := hclsyntax.ParseConfig(files[name], name, hcl.InitialPos); diagnostics.HasErrors() {
 			return Workspace{}, fmt.Errorf("checking rendered file %s: %w", name, diagnostics)
 		}
 	}
