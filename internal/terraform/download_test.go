@@ -161,21 +161,24 @@ func TestDownloadFromAServerThatFails(t *testing.T) {
 		writer.Header().Set("Content-Length", "100")
 		_, _ = writer.Write([]byte("half"))
 	}
+	// Long enough for what does answer, also on a busy machine.
+	const patience = 2 * time.Second
 	for name, test := range map[string]struct {
-		file    string
-		answer  http.HandlerFunc
-		failure string
+		file     string
+		answer   http.HandlerFunc
+		patience time.Duration
+		failure  string
 	}{
-		"silent":                {releaseIndex, silent, "timeout awaiting response headers"},
-		"silent for an archive": {releaseArchive, silent, "timeout awaiting response headers"},
-		"archive that breaks":   {releaseArchive, broken, "unexpected EOF"},
-		"no such release":       {releaseIndex, http.NotFound, "404"},
+		"silent":                {releaseIndex, silent, patience, "timeout awaiting response headers"},
+		"silent for an archive": {releaseArchive, silent, patience, "timeout awaiting response headers"},
+		"archive that breaks":   {releaseArchive, broken, 0, "unexpected EOF"},
+		"no such release":       {releaseIndex, http.NotFound, 0, "404"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			place, mirror := newPlace(t), newMirror(t)
 			mirror.misbehave(test.file, test.answer)
 			options := place.options(mirror)
-			options.answerTimeout = 100 * time.Millisecond
+			options.answerTimeout = test.patience
 			_, err := Find(t.Context(), options)
 			require.ErrorContains(t, err, test.failure)
 			require.ErrorContains(t, err, "--terraform-path")

@@ -133,7 +133,7 @@ resource "terraform_data" "stubborn" {
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
 	require.NoError(t, run.Close())
-	assert.Eventually(t, func() bool { return len(childEnvironments(t, terraform.config.ScratchDir)) == 0 }, 5*time.Second, 10*time.Millisecond)
+	assert.Eventually(t, func() bool { return len(childEnvironments(t, terraform.config.ScratchDir)) == 0 }, time.Minute, 10*time.Millisecond)
 }
 
 func TestErroredStateIsPushedBack(t *testing.T) {

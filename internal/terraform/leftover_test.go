@@ -52,8 +52,8 @@ func TestCloseKillsWhatIsLeftRunning(t *testing.T) {
 	assert.NoDirExists(t, string(dir))
 }
 
+// TestSweepKillsWhatDeadProcessesLeftRunning lets a claim go, so that it cannot run in parallel.
 func TestSweepKillsWhatDeadProcessesLeftRunning(t *testing.T) {
-	t.Parallel()
 	scratch := t.TempDir()
 	dead, abandoned, err := newRunDir(scratch)
 	require.NoError(t, err)
