@@ -47,9 +47,10 @@ func (q *callQueue) drain() {
 	}
 }
 
-// tellOn and tellOff report a switched VM to the hypervisor; the caller holds the mutex.
+// tellOn and tellOff report a switched VM to the hypervisor, until the server is closed, which waits for the calls; the caller holds the
+// mutex.
 func (s *Server) tellOn(m *machine) {
-	if s.opts.Hypervisor == nil {
+	if s.opts.Hypervisor == nil || s.closed {
 		return
 	}
 	vm := m.export(s.estate)
@@ -58,7 +59,7 @@ func (s *Server) tellOn(m *machine) {
 }
 
 func (s *Server) tellOff(m *machine) {
-	if s.opts.Hypervisor == nil {
+	if s.opts.Hypervisor == nil || s.closed {
 		return
 	}
 	id := m.guest // the VM may have got another ID meanwhile
