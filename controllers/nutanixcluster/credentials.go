@@ -88,15 +88,21 @@ func (r *Reconciler) hold(ctx context.Context, cluster *infrav1.NutanixCluster) 
 }
 
 // release lets go of the Secrets and trust bundles of a namespace that no cluster holds any more. going is the UID of a
-// cluster that is about to be gone, if any: what it names now need not be all that it has held.
+// cluster that is about to be gone, if any: what it names now need not be all that it has held. Nobody looks again after such a
+// one, hence past the cache, which may not have seen yet what was held a moment ago; what is held is labelled.
 func (r *Reconciler) release(ctx context.Context, namespace string, going types.UID) error {
+	var reader client.Reader = r.Client
+	which := []client.ListOption{client.InNamespace(namespace)}
+	if going != "" {
+		reader, which = r.Reader, append(which, client.HasLabels{clusterctlv1.ClusterctlMoveLabel})
+	}
 	clusters := &infrav1.NutanixClusterList{}
 	secrets, configMaps := &corev1.SecretList{}, &corev1.ConfigMapList{}
-	if err := r.Client.List(ctx, clusters, client.InNamespace(namespace)); err != nil {
+	if err := reader.List(ctx, clusters, client.InNamespace(namespace)); err != nil {
 		return fmt.Errorf("listing the users of the credentials: %w", err)
 	}
 	for _, list := range []client.ObjectList{secrets, configMaps} {
-		if err := r.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		if err := reader.List(ctx, list, which...); err != nil {
 			return fmt.Errorf("listing what credentials are held: %w", err)
 		}
 	}

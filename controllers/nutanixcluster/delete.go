@@ -26,15 +26,14 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 	if err != nil || gone {
 		return ctrl.Result{}, err
 	}
-	machines := &infrav1.NutanixMachineList{}
-	if err := r.Client.List(ctx, machines, client.InNamespace(s.nutanixCluster.Namespace),
-		client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}); err != nil {
-		return ctrl.Result{}, fmt.Errorf("listing the machines of the cluster: %w", err)
+	machines, err := r.machines(ctx, s)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
-	if len(machines.Items) > 0 {
+	if machines > 0 {
 		return s.stop(infrav1.AppliedCondition, &provisioning.Problem{
 			Reason:  infrav1.WaitingForMachinesDeletedReason,
-			Message: fmt.Sprintf("%d machines of the cluster are left", len(machines.Items)),
+			Message: fmt.Sprintf("%d machines of the cluster are left", machines),
 		})
 	}
 	if r.HasWorkspaceKey(s.nutanixCluster) {
@@ -47,6 +46,22 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 	}
 	controllerutil.RemoveFinalizer(s.nutanixCluster, infrav1.NutanixClusterFinalizer)
 	return ctrl.Result{}, nil
+}
+
+// machines counts the machines of the cluster. That there is none is said past the cache, which may not have seen one that was
+// made a moment ago.
+func (r *Reconciler) machines(ctx context.Context, s *scope) (int, error) {
+	for _, reader := range []client.Reader{r.Client, r.Reader} {
+		machines := &infrav1.NutanixMachineList{}
+		if err := reader.List(ctx, machines, client.InNamespace(s.nutanixCluster.Namespace),
+			client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}); err != nil {
+			return 0, fmt.Errorf("listing the machines of the cluster: %w", err)
+		}
+		if len(machines.Items) > 0 {
+			return len(machines.Items), nil
+		}
+	}
+	return 0, nil
 }
 
 func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error) {

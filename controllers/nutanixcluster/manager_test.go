@@ -1,10 +1,13 @@
 package nutanixcluster
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
@@ -38,4 +41,33 @@ func TestManagedCluster(t *testing.T) {
 	w.Eventually("gone", func() bool { return w.Gone(w.NutanixCluster) && w.Gone(w.Credentials) })
 	assert.Empty(t, w.states())
 	assert.Equal(t, []string{"open", "plan", "open", "apply"}, w.Terraform.Runs())
+}
+
+// A machine without finalizers goes without having been marked as going.
+func TestOnlyDeletes(t *testing.T) {
+	machine := &infrav1.NutanixMachine{}
+	assert.True(t, onlyDeletes.Delete(event.DeleteEvent{Object: machine}))
+	assert.False(t, onlyDeletes.Create(event.CreateEvent{Object: machine}))
+	assert.False(t, onlyDeletes.Update(event.UpdateEvent{ObjectOld: machine, ObjectNew: machine}))
+}
+
+// late lists nothing, as a cache does that has not heard yet of what was made a moment ago.
+type late struct{ client.Client }
+
+func (late) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+
+// What the cache has not heard of is waited for, and let go, all the same.
+func TestDeletionLooksPastTheCache(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	w.Create(w.NutanixMachine)
+	w.reconciler.Client = late{w.reconciler.Client}
+	w.delete()
+	require.False(t, w.Gone(w.NutanixCluster))
+	w.requireFalse(infrav1.AppliedCondition, infrav1.WaitingForMachinesDeletedReason)
+	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
+	w.settle()
+	assert.True(t, w.Gone(w.NutanixCluster))
+	require.False(t, w.Gone(w.Credentials))
+	assert.Empty(t, w.Credentials.Finalizers)
 }
