@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
 )
 
 // SetupWithManager starts the reconciler with the manager. An update of a user calls for the failure domains that it named
@@ -32,7 +33,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 		Watches(&clusterv1.MachineDeployment{}, handler.EnqueueRequestsFromMapFunc(namedByMachineDeployment), specChanged).
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(namedByMachine), specChanged).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.neighboursOfCluster),
-			builder.WithPredicates(predicates.ClusterPausedTransitions(scheme, log))).
+			builder.WithPredicates(provisioning.PauseChanged(scheme, log))).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up controller %s: %w", kind, err)

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
 )
 
 const kind = "NutanixMachineTemplate"
@@ -44,7 +45,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 		For(&infrav1.NutanixMachineTemplate{}, builder.WithPredicates(filtered)).
 		WithOptions(options).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.templatesOfCluster),
-			builder.WithPredicates(predicates.ClusterPausedTransitions(mgr.GetScheme(), log))).
+			builder.WithPredicates(provisioning.PauseChanged(mgr.GetScheme(), log))).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up controller %s: %w", kind, err)
