@@ -80,11 +80,25 @@ func (p *Pool) execute(ctx context.Context, kind, key string, object client.Obje
 		<-p.slots
 	case <-ctx.Done():
 	}
+	if !p.end(kind, key, object) {
+		select {
+		case p.channel(kind) <- event.GenericEvent{Object: object}:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// end notes that a run has ended, and reports whether it could announce that at once, as it can unless nobody listens: who
+// sees that the run is not under way any more then finds its end announced.
+func (p *Pool) end(kind, key string, object client.Object) (announced bool) {
+	channel := p.channel(kind)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	delete(p.running, key)
-	p.mu.Unlock()
 	select {
-	case p.channel(kind) <- event.GenericEvent{Object: object}:
-	case <-ctx.Done():
+	case channel <- event.GenericEvent{Object: object}:
+		return true
+	default:
+		return false
 	}
 }

@@ -29,7 +29,7 @@ func init() { log.SetLogger(logr.Discard()) }
 const (
 	machineAddress = renderer.MachineAddress
 	password       = "nutanix/4u"
-	deadline       = 20 * time.Second
+	deadline       = 2 * time.Minute
 )
 
 // world is one target with everything around it. What happens is written down and compared with a transcript.
@@ -101,12 +101,18 @@ func (w *world) start() {
 	}).Init()
 	ctx, cancel := context.WithCancel(context.Background())
 	ctx = log.IntoContext(ctx, w.logs.logger())
-	stopped := make(chan error, 1)
+	stopped, ended := make(chan error, 1), make(chan struct{})
 	pool := w.pipeline.Pool
-	go func() { stopped <- pool.Start(ctx) }()
-	require.Eventually(w.t, func() bool { return pool.started() }, deadline, time.Millisecond)
+	go func() {
+		defer close(ended)
+		stopped <- pool.Start(ctx)
+	}()
+	w.t.Cleanup(func() {
+		cancel()
+		<-ended // with all runs, which use what the test does
+	})
+	require.Eventually(w.t, pool.started, deadline, time.Millisecond)
 	w.stop, w.stopped = cancel, stopped
-	w.t.Cleanup(cancel)
 }
 
 func (p *Pool) started() bool {
