@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ import (
 )
 
 // Deadline is how long a test waits for what happens beside it.
-const Deadline = 30 * time.Second
+const Deadline = 2 * time.Minute
 
 // Bed is the world of one test: a namespace, a Prism Central, a Terraform and what reconcilers are made of. When the test
 // ends it looks whether a secret got out.
@@ -72,6 +73,7 @@ func NewBed(t *testing.T, api client.Client) *Bed {
 	}
 	b.background(door.Start)
 	b.background(pool.Start)
+	b.Eventually("the pool takes runs", func() bool { return pool.Submit("none", "none", nil, func(context.Context) {}) })
 	t.Cleanup(b.searchSecrets)
 	return b
 }
@@ -192,7 +194,7 @@ func (b *Bed) dump() string {
 		assert.NoError(b.T, err)
 		all.Write(content)
 	}
-	fmt.Fprintln(&all, b.Recorder.All(), b.logs.lines)
+	fmt.Fprintln(&all, b.Recorder.All(), b.logs.All())
 	return all.String()
 }
 
@@ -211,13 +213,6 @@ func (r *Recorder) Eventf(_, _ runtime.Object, eventtype, reason, _, note string
 	r.log(eventtype+" "+reason, fmt.Sprintf(note, args...))
 }
 
-// All returns the events.
-func (r *Recorder) All() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]string{}, r.lines...)
-}
-
 type recording struct {
 	mu    sync.Mutex
 	lines []string
@@ -227,4 +222,11 @@ func (r *recording) log(prefix, args string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines = append(r.lines, prefix+" "+args)
+}
+
+// All returns what was recorded.
+func (r *recording) All() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.lines)
 }

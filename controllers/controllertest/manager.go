@@ -27,7 +27,7 @@ type Reconciler interface {
 func (b *Bed) Manage(config *rest.Config, reconciler Reconciler, dependencies *provisioning.Dependencies) {
 	b.T.Helper()
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: b.Client.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"},
+		Scheme: b.Client.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: ptr.To(Deadline),
 		Cache: cache.Options{DefaultNamespaces: map[string]cache.Config{b.Namespace: {}}},
 	})
 	require.NoError(b.T, err)
@@ -43,8 +43,15 @@ func (b *Bed) Manage(config *rest.Config, reconciler Reconciler, dependencies *p
 	})
 }
 
-// Eventually waits for what happens beside the test.
+// Eventually waits for what happens beside the test. The condition may end the test.
 func (b *Bed) Eventually(what string, condition func() bool) {
 	b.T.Helper()
-	require.Eventually(b.T, condition, Deadline, 20*time.Millisecond, what)
+	late := time.After(Deadline)
+	for !condition() {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-late:
+			require.Fail(b.T, "it does not happen", what)
+		}
+	}
 }

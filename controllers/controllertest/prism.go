@@ -10,8 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
 // The account of the simulated Prism Central. The password is one that a search finds if it leaks.
@@ -50,10 +53,26 @@ type Prism struct {
 // NewPrism starts a Prism Central without virtual machines. Close it.
 func NewPrism() *Prism {
 	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}}
-	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
-	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it are part of the tests
+	p.server = &httptest.Server{Listener: listen(), Config: &http.Server{
+		Handler:  http.HandlerFunc(p.serve),
+		ErrorLog: log.New(io.Discard, "", 0), // clients that do not trust it are part of the tests
+	}}
 	p.server.StartTLS()
 	return p
+}
+
+// listen listens where no Prism Central has been before: by its address a cluster that another test left behind would be in
+// this one.
+func listen() net.Listener {
+	ports, err := freeport.Find("127.0.0.1", 1)
+	if err != nil {
+		panic(err)
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])))
+	if err != nil {
+		panic(err)
+	}
+	return listener
 }
 
 // Close ends the server.

@@ -25,7 +25,7 @@ import (
 
 // How long and how often the tests wait for the controller.
 const (
-	deadline = 30 * time.Second
+	deadline = 2 * time.Minute
 	tick     = 20 * time.Millisecond
 )
 
@@ -42,7 +42,9 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			return 1, err
 		}
-		mgr, err := ctrl.NewManager(environment.Config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
+		mgr, err := ctrl.NewManager(environment.Config, ctrl.Options{
+			Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: new(deadline),
+		})
 		if err != nil {
 			return 1, fmt.Errorf("making the manager: %w", err)
 		}

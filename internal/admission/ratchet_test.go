@@ -48,6 +48,6 @@ func withoutValidation(t *testing.T, m *infrav1.NutanixMachine) {
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		probe := m.DeepCopy()
 		probe.Name, probe.ResourceVersion = "probe", ""
-		assert.Error(c, api.Create(t.Context(), probe, client.DryRunAll))
+		assert.ErrorContains(c, api.Create(t.Context(), probe, client.DryRunAll), "memorySize")
 	}, deadline, tick, "the API server takes up the restored webhooks")
 }

@@ -31,7 +31,7 @@ import (
 
 // How long and how often the tests wait for the API server to take up a change.
 const (
-	deadline = 30 * time.Second
+	deadline = 2 * time.Minute
 	tick     = 50 * time.Millisecond
 )
 
@@ -87,7 +87,7 @@ func startWebhooks(ctx context.Context, options envtest.WebhookInstallOptions) (
 	mgr, err := ctrl.NewManager(server, ctrl.Options{
 		Scheme:     scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: new(true)},
+		Controller: config.Controller{SkipNameValidation: new(true)}, GracefulShutdownTimeout: new(deadline),
 		WebhookServer: webhook.NewServer(webhook.Options{
 			Host: options.LocalServingHost, Port: options.LocalServingPort, CertDir: options.LocalServingCertDir,
 		}),
@@ -109,7 +109,7 @@ func startWebhooks(ctx context.Context, options envtest.WebhookInstallOptions) (
 	stopped := make(chan error, 1)
 	go func() { stopped <- mgr.Start(ctx) }()
 	started := mgr.GetWebhookServer().StartedChecker()
-	return stopped, wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, time.Minute, true,
+	return stopped, wait.PollUntilContextTimeout(ctx, tick, deadline, true,
 		func(context.Context) (bool, error) { return started(nil) == nil, nil })
 }
 
