@@ -24,7 +24,7 @@ import (
 
 // How long and how often the test waits for the manager.
 const (
-	deadline = time.Minute
+	deadline = 3 * time.Minute
 	tick     = 50 * time.Millisecond
 )
 
@@ -48,21 +48,34 @@ func freePort(t *testing.T) int {
 	return ports[0]
 }
 
+// freeGateway is an address of the gateway, whose port is fixed, that is nobody else's.
+func freeGateway(t *testing.T) string {
+	t.Helper()
+	for last := 1; last < 255; last++ {
+		if freeport.Claim(fmt.Sprintf("127.39.76.%d:9441", last)) == nil {
+			return fmt.Sprintf("127.39.76.%d:%s", last, gatewayPort)
+		}
+	}
+	require.Fail(t, "all addresses for gateways are claimed")
+	return ""
+}
+
 func TestManagerStartsBecomesReadyAndStopsWithoutATrace(t *testing.T) {
 	environment := startAPIServer(t)
 	t.Setenv("POD_NAMESPACE", "default")
 	health, scratchDir := fmt.Sprintf("127.0.0.1:%d", freePort(t)), shortDir(t)
 	options, err := parse(
-		"--leader-elect",
+		// A busy machine renews a lease late, and stops a manager slowly.
+		"--leader-elect", "--leader-elect-lease-duration=10m", "--leader-elect-renew-deadline=5m",
 		"--health-addr="+health,
 		"--diagnostics-address=127.0.0.1:0", "--insecure-diagnostics",
 		fmt.Sprintf("--webhook-port=%d", environment.WebhookInstallOptions.LocalServingPort),
 		"--webhook-cert-dir="+environment.WebhookInstallOptions.LocalServingCertDir,
-		"--gateway-address=127.83.76.1:9440",
+		"--gateway-address="+freeGateway(t),
 		"--terraform-path="+toolbox.Path(t, "bin/terraform"),
 		"--provider-mirror="+toolbox.Path(t, "mirror"),
 		"--scratch-dir="+scratchDir,
-		"--shutdown-timeout=30s",
+		"--shutdown-timeout=3m",
 	)
 	require.NoError(t, err)
 
@@ -70,13 +83,20 @@ func TestManagerStartsBecomesReadyAndStopsWithoutATrace(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, options) }()
+	failed := func() bool { return len(ended) > 0 }
 	require.Eventually(t, func() bool {
+		if failed() {
+			return true
+		}
 		response, err := http.Get("http://" + health + "/readyz")
 		if err != nil {
 			return false
 		}
 		return assert.NoError(t, response.Body.Close()) && response.StatusCode == http.StatusOK
 	}, deadline, tick, "waiting for the manager to become ready")
+	if failed() {
+		require.NoError(t, <-ended, "the manager has ended")
+	}
 
 	api, err := client.New(environment.Config, client.Options{Scheme: newScheme()})
 	require.NoError(t, err)
