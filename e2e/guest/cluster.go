@@ -145,10 +145,16 @@ func (c *cluster) leave(g *guest) {
 }
 
 // up tells whether any control plane serves.
-func (c *cluster) up() bool {
+func (c *cluster) up() bool { return c.administrator() != nil }
+
+// administrator is an administrator's client through the endpoint; it is nil while no control plane serves.
+func (c *cluster) administrator() client.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.members) > 0
+	if len(c.members) == 0 {
+		return nil
+	}
+	return c.admin
 }
 
 // etcdURLs of the members that serve.

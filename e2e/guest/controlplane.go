@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -23,6 +24,8 @@ const (
 	etcdCallTimeout = 5 * time.Second
 	// etcdPatience with a new member before its first restart.
 	etcdPatience = 2 * time.Second
+	// apiServerAttempts is how often kube-apiserver may end before it is ready: one that always ends is misconfigured.
+	apiServerAttempts = 5
 	// defaultServices is kubeadm's default for networking.serviceSubnet.
 	defaultServices = "10.96.0.0/12"
 )
@@ -38,12 +41,7 @@ func (g *guest) bootControlPlane(ctx context.Context) error {
 		return err
 	}
 	server := g.apiServer(ip)
-	started, err := plane.StartAPIServer(server)
-	apiServer, err := g.start(ctx, started, err)
-	if err != nil {
-		return err
-	}
-	if err := plane.WaitAPIServer(ctx, server, apiServer); err != nil {
+	if err := g.startAPIServer(ctx, server); err != nil {
 		return err
 	}
 	g.log.Info("kube-apiserver is ready", "url", server.URL())
@@ -61,6 +59,29 @@ func (g *guest) bootControlPlane(ctx context.Context) error {
 	}
 	g.setJoined()
 	return nil
+}
+
+// startAPIServer starts kube-apiserver, and again when it ends before it is ready, as a kubelet would: what it prepares then has
+// to be done within half a minute, or it gives up.
+func (g *guest) startAPIServer(ctx context.Context, server plane.APIServerConfig) error {
+	for attempt := 1; ; attempt++ {
+		started, err := plane.StartAPIServer(server)
+		apiServer, err := g.start(ctx, started, err)
+		if err != nil {
+			return err
+		}
+		err = plane.WaitAPIServer(ctx, server, apiServer)
+		select {
+		case <-apiServer.Done():
+		default:
+			return err
+		}
+		if err == nil || ctx.Err() != nil || attempt == apiServerAttempts {
+			return err
+		}
+		g.log.Info("restarting kube-apiserver", "reason", err.Error())
+		g.forget(apiServer)
+	}
 }
 
 // startEtcd starts the member: alone, as a new member of the running cluster, or with the data on its disk.
@@ -94,21 +115,14 @@ func (g *guest) joinEtcd(ctx context.Context, c *cluster, config plane.EtcdConfi
 	}
 	defer func() { _ = client.Close() }()
 
-	var added *clientv3.MemberAddResponse
+	var id uint64
+	config.Join = true
 	err = retry(ctx, "adding the etcd member", func(ctx context.Context) (err error) {
-		added, err = client.MemberAddAsLearner(ctx, []string{config.PeerURL()})
+		id, config.Peers, err = addLearner(ctx, client, config.Name, config.PeerURL())
 		return err
 	})
 	if err != nil {
 		return err
-	}
-	config.Join, config.Peers = true, map[string]string{}
-	for _, m := range added.Members {
-		name := m.Name
-		if m.ID == added.Member.ID {
-			name = config.Name
-		}
-		config.Peers[name] = m.PeerURLs[0]
 	}
 	started, err := plane.StartEtcd(config)
 	member, err := g.start(ctx, started, err)
@@ -116,7 +130,7 @@ func (g *guest) joinEtcd(ctx context.Context, c *cluster, config plane.EtcdConfi
 		return err
 	}
 	g.etcd = true
-	if err := promote(ctx, client, added.Member.ID, member); err != nil {
+	if err := promote(ctx, client, id, member); err != nil {
 		return err
 	}
 	if err := g.waitEtcd(ctx, config, member); err != nil {
@@ -124,6 +138,35 @@ func (g *guest) joinEtcd(ctx context.Context, c *cluster, config plane.EtcdConfi
 	}
 	g.log.Info("etcd member has joined", "members", len(config.Peers))
 	return nil
+}
+
+// addLearner adds a member, and gives its ID and the peer URLs of all members by name. One that was added by a call whose answer
+// was lost is found: etcd refuses to add it again.
+func addLearner(ctx context.Context, client *clientv3.Client, name, url string) (id uint64, peers map[string]string, err error) {
+	known, err := client.MemberList(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	members := known.Members
+	for _, m := range members {
+		if slices.Contains(m.PeerURLs, url) {
+			id = m.ID
+		}
+	}
+	if id == 0 {
+		added, err := client.MemberAddAsLearner(ctx, []string{url})
+		if err != nil {
+			return 0, nil, err
+		}
+		id, members = added.Member.ID, added.Members
+	}
+	peers = map[string]string{name: url}
+	for _, m := range members {
+		if m.ID != id {
+			peers[m.Name] = m.PeerURLs[0]
+		}
+	}
+	return id, peers, nil
 }
 
 // waitEtcd waits until a member that has just joined serves clients, and restarts it when that takes too long, as the
@@ -147,7 +190,8 @@ func (g *guest) waitEtcd(ctx context.Context, config plane.EtcdConfig, member *p
 	}
 }
 
-// promote makes a learner a voting member as soon as it has caught up.
+// promote makes a learner a voting member as soon as it has caught up. One that is a voting member already was promoted by a call
+// whose answer was lost.
 func promote(ctx context.Context, client *clientv3.Client, id uint64, member *process.Process) error {
 	return retry(ctx, "promoting the etcd member", func(ctx context.Context) error {
 		select {
@@ -156,6 +200,16 @@ func promote(ctx context.Context, client *clientv3.Client, id uint64, member *pr
 		default:
 		}
 		_, err := client.MemberPromote(ctx, id)
+		if err == nil {
+			return nil
+		}
+		if known, listed := client.MemberList(ctx); listed == nil {
+			for _, m := range known.Members {
+				if m.ID == id && !m.IsLearner {
+					return nil
+				}
+			}
+		}
 		return err
 	})
 }

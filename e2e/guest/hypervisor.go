@@ -22,8 +22,9 @@ import (
 const (
 	// defaultMonitorGrace is shorter than that of kube-controller-manager (50 s), for tests that wait for it.
 	defaultMonitorGrace = 20 * time.Second
-	// defaultBootTimeout is what kubeadm gives the discovery of a control plane.
-	defaultBootTimeout = 5 * time.Minute
+	// defaultBootTimeout is longer than that of kubeadm (5 min for the discovery of a control plane), for machines that are slow and
+	// boot many guests at once: nobody starts again a guest that has given up.
+	defaultBootTimeout = 20 * time.Minute
 )
 
 // Options configure a Hypervisor.
@@ -48,7 +49,7 @@ type Options struct {
 	// MonitorGrace is how long after a power-off the Node of a guest turns Ready=Unknown, as the node lifecycle
 	// controller would do it; default 20 s.
 	MonitorGrace time.Duration
-	// BootTimeout bounds how long a guest tries to become a Node; default 5 min.
+	// BootTimeout bounds how long a guest tries to become a Node; default 20 min.
 	BootTimeout time.Duration
 }
 

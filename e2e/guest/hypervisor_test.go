@@ -14,7 +14,7 @@ import (
 func TestGuestThatNeverBootsSaysWhy(t *testing.T) {
 	h := guest.New(guest.Options{Dir: t.TempDir(), Log: testr.New(t)})
 	h.PowerOn(prismsim.VM{UUID: "11111111-1111-4111-8111-111111111111", Name: "empty"})
-	require.Eventually(t, func() bool { return h.States()[0].Failure != "" }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return h.States()[0].Failure != "" }, time.Minute, 10*time.Millisecond)
 	state := h.States()[0]
 	require.Equal(t, "the virtual machine has no user-data", state.Failure)
 	require.True(t, state.On)

@@ -194,23 +194,23 @@ func (c *cluster) lost(g *guest, node string) {
 			return
 		case <-timer.C:
 		}
-		if !c.up() || g.state().On {
-			return
-		}
-		ctx, cancel := context.WithTimeout(h.ctx, callTimeout)
-		defer cancel()
-		if err := retry(ctx, "marking the Node as unknown", func(ctx context.Context) error { return c.markUnknown(ctx, node) }); err != nil && h.ctx.Err() == nil {
+		err := retry(h.ctx, "marking the Node as unknown", func(ctx context.Context) error {
+			admin := c.administrator()
+			if admin == nil || g.state().On {
+				return nil
+			}
+			return markUnknown(ctx, admin, node)
+		})
+		if err != nil && h.ctx.Err() == nil {
 			h.options.Log.Info("node could not be marked as unknown", "node", node, "reason", err.Error())
 		}
 	})
 }
 
-func (c *cluster) markUnknown(ctx context.Context, name string) error {
-	if !c.up() {
-		return nil
-	}
+// markUnknown fails when somebody else changes the Node meanwhile, who may be its guest that was switched on again.
+func markUnknown(ctx context.Context, admin client.Client, name string) error {
 	var node corev1.Node
-	if err := c.admin.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
+	if err := admin.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
@@ -221,7 +221,7 @@ func (c *cluster) markUnknown(ctx context.Context, name string) error {
 		node.Status.Conditions[i] = condition(node.Status.Conditions[i].Type, corev1.ConditionUnknown,
 			"NodeStatusUnknown", "Kubelet stopped posting node status.")
 	}
-	return c.admin.Status().Patch(ctx, &node, client.MergeFrom(base))
+	return admin.Status().Patch(ctx, &node, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
 }
 
 // runs tells whether the guest with this Node is on.

@@ -166,8 +166,16 @@ func (c *cluster) runOnce(ctx context.Context, admin client.Client, p *program) 
 	}
 	c.setProgram(started, true)
 	defer c.setProgram(started, false)
-	if err := c.setAvailable(ctx, admin, p.deployment); err != nil {
-		c.hypervisor.options.Log.V(1).Info("writing the status of a Deployment", "name", p.deployment.Name, "reason", err.Error())
+	err = retry(ctx, "writing the status of Deployment "+p.deployment.Name, func(ctx context.Context) error {
+		select {
+		case <-started.Done():
+			return nil
+		default:
+			return client.IgnoreNotFound(c.setAvailable(ctx, admin, p.deployment))
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		c.hypervisor.options.Log.Info("status of a Deployment could not be written", "name", p.deployment.Name, "reason", err.Error())
 	}
 	select {
 	case <-started.Done():

@@ -29,7 +29,7 @@ func TestVIPPassesToBackendsAndCutsThoseThatLeave(t *testing.T) {
 	require.Len(t, held, 2, "connections go to the backends in turn")
 
 	v.remove("a")
-	require.NoError(t, held["a"].SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, held["a"].SetReadDeadline(time.Now().Add(time.Minute)))
 	_, err = held["a"].Read(make([]byte, 1))
 	require.Error(t, err, "the connections of a backend that leaves are cut")
 	timeout, ok := err.(net.Error) //nolint:errorlint // What Read returns.
@@ -65,7 +65,7 @@ func dial(t *testing.T, endpoint string) (string, net.Conn) {
 	connection, err := net.Dial("tcp", endpoint)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
-	require.NoError(t, connection.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, connection.SetReadDeadline(time.Now().Add(time.Minute)))
 	line, err := bufio.NewReader(connection).ReadString('\n')
 	require.NoError(t, err)
 	return line[:len(line)-1], connection

@@ -18,7 +18,7 @@ import (
 )
 
 func TestControlPlaneServesAndEnds(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	const host = "127.0.0.1"
 	ports, err := freeport.Find(host, 3)
@@ -62,8 +62,8 @@ func TestControlPlaneServesAndEnds(t *testing.T) {
 	require.NoError(t, err)
 
 	require.Len(t, process.Running(), 2)
-	require.NoError(t, apiserver.Stop(30*time.Second))
-	require.NoError(t, member.Stop(10*time.Second))
+	require.NoError(t, apiserver.Stop(2*time.Minute))
+	require.NoError(t, member.Stop(2*time.Minute))
 	require.Empty(t, process.Running())
 }
 
