@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	controlplaneconversion "sigs.k8s.io/cluster-api/controlplane/kubeadm/webhooks/conversion"
 	"sigs.k8s.io/cluster-api/core/setup"
@@ -31,6 +32,8 @@ const (
 	controllerName = "cluster-api"
 	syncPeriod     = 10 * time.Minute
 	clusterAPILog  = "cluster-api.log"
+	// cacheSync is how long a controller waits for its caches before it gives up.
+	cacheSync = 10 * time.Minute
 )
 
 // clusterAPI is the manager with all controllers and webhooks of Cluster API.
@@ -93,12 +96,14 @@ func newManager(restConfig *rest.Config, scheme *runtime.Scheme, h *hooks, optio
 		Scheme: scheme,
 		Logger: klog.Background(),
 		// Names are recorded for the whole process, and environments of one process follow each other.
-		Controller:             config.Controller{SkipNameValidation: new(true), UsePriorityQueue: new(true)},
+		Controller:             config.Controller{SkipNameValidation: new(true), UsePriorityQueue: new(true), CacheSyncTimeout: cacheSync},
 		Cache:                  cacheOptions,
 		Client:                 setup.ManagerClientOptions(),
 		HealthProbeBindAddress: "0",
-		Metrics:                metricsserver.Options{BindAddress: "0"},
-		WebhookServer:          webhook.NewServer(webhook.Options{Host: host, Port: h.port, CertDir: h.dir}),
+		// Calls to workload clusters that are gone have to run into their timeouts first.
+		GracefulShutdownTimeout: ptr.To(stopGrace),
+		Metrics:                 metricsserver.Options{BindAddress: "0"},
+		WebhookServer:           webhook.NewServer(webhook.Options{Host: host, Port: h.port, CertDir: h.dir}),
 	})
 }
 

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Dump writes every object of Cluster API and its providers with their conditions, then all Events, for the message of
@@ -92,8 +91,12 @@ func eventTime(event corev1.Event) time.Time {
 // machine, and in reality the VM's image holds the kubelet of that version.
 func (e *Environment) MachineVersion(ctx context.Context, name string) string {
 	var machines clusterv1.MachineList
-	if err := e.Client.List(ctx, &machines); client.IgnoreNotFound(err) != nil {
-		return ""
+	for e.Client.List(ctx, &machines) != nil {
+		select {
+		case <-ctx.Done():
+			return ""
+		case <-time.After(pollInterval):
+		}
 	}
 	for _, machine := range machines.Items {
 		if machine.Spec.InfrastructureRef.Name == name || machine.Name == name {

@@ -24,8 +24,10 @@ import (
 const (
 	// host is the address on which everything of the management cluster listens.
 	host = "127.0.0.1"
-	// stopGrace is what a process gets to end by itself.
-	stopGrace = 20 * time.Second
+	// stopGrace is what the manager and Cluster API get to end by themselves: more than the manager gives its Terraform runs.
+	stopGrace = 4 * time.Minute
+	// installTimeout is what the API server gets to serve what was installed.
+	installTimeout = 5 * time.Minute
 )
 
 // Options configure an Environment.

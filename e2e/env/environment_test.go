@@ -67,7 +67,7 @@ func (w *world) dumpIfFailed(t *testing.T) {
 	if !t.Failed() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var text bytes.Buffer
 	if err := w.Dump(ctx, &text); err != nil {
@@ -78,7 +78,7 @@ func (w *world) dumpIfFailed(t *testing.T) {
 
 // TestClusterBecomesAvailableAndIsDeleted runs real Cluster API against simulated guests, without the provider.
 func TestClusterBecomesAvailableAndIsDeleted(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	e := start(ctx, t, "127.77.0")
 	objects, err := env.LoadManifest("testdata/cluster.yaml")

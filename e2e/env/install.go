@@ -14,6 +14,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
@@ -23,6 +24,9 @@ import (
 )
 
 const clusterAPIModule = "sigs.k8s.io/cluster-api"
+
+// webhookTimeout is the longest that the API server accepts, in seconds. Whoever serves webhooks here shares few cores with all others.
+const webhookTimeout = 30
 
 // providers are the directories of Cluster API's own providers within its module.
 var providers = []string{"core", "bootstrap/kubeadm", "controlplane/kubeadm"}
@@ -59,7 +63,7 @@ func (e *Environment) newHooks(name string) (*hooks, error) {
 func (h *hooks) options() envtest.WebhookInstallOptions {
 	return envtest.WebhookInstallOptions{
 		LocalServingHost: host, LocalServingPort: h.port, LocalServingCertDir: h.dir, LocalServingCAData: h.authority,
-		IgnoreSchemeConvertible: true,
+		IgnoreSchemeConvertible: true, MaxTime: installTimeout,
 	}
 }
 
@@ -85,7 +89,7 @@ func (e *Environment) installClusterAPI() (*hooks, error) {
 	for _, crd := range read.CRDs {
 		labelContract(crd)
 	}
-	install := envtest.CRDInstallOptions{CRDs: read.CRDs, WebhookOptions: h.options()}
+	install := envtest.CRDInstallOptions{CRDs: read.CRDs, WebhookOptions: h.options(), MaxTime: installTimeout}
 	if _, err := envtest.InstallCRDs(e.config, install); err != nil {
 		return nil, fmt.Errorf("installing the CRDs of Cluster API: %w", err)
 	}
@@ -110,9 +114,15 @@ func installWebhooks(config *rest.Config, h *hooks, manifests []string) error {
 		}
 		for _, m := range mutating {
 			m.Name = fmt.Sprintf("%s-%d-%d", m.Name, h.port, i)
+			for j := range m.Webhooks {
+				m.Webhooks[j].TimeoutSeconds = ptr.To[int32](webhookTimeout)
+			}
 		}
 		for _, v := range validating {
 			v.Name = fmt.Sprintf("%s-%d-%d", v.Name, h.port, i)
+			for j := range v.Webhooks {
+				v.Webhooks[j].TimeoutSeconds = ptr.To[int32](webhookTimeout)
+			}
 		}
 		options.MutatingWebhooks = append(options.MutatingWebhooks, mutating...)
 		options.ValidatingWebhooks = append(options.ValidatingWebhooks, validating...)

@@ -24,8 +24,8 @@ import (
 const (
 	// managerUser is who the provider is for the API server.
 	managerUser = "capnt-manager"
-	// readyTimeout for the manager: caches, webhooks, and the search for terraform.
-	readyTimeout = time.Minute
+	// readyTimeout for the manager: caches, webhooks, and the search for terraform, on a machine that is slow and busy.
+	readyTimeout = 5 * time.Minute
 	readyProbe   = 100 * time.Millisecond
 )
 
@@ -52,7 +52,7 @@ type ManagerOptions struct {
 // InstallProvider installs the CRDs of a directory, and the webhook configurations of a file for a manager that
 // StartManager starts. An empty path of the file means that there are no webhooks.
 func (e *Environment) InstallProvider(crdDir, webhookManifest string) error {
-	if _, err := envtest.InstallCRDs(e.config, envtest.CRDInstallOptions{Paths: []string{crdDir}, ErrorIfPathMissing: true}); err != nil {
+	if _, err := envtest.InstallCRDs(e.config, envtest.CRDInstallOptions{Paths: []string{crdDir}, ErrorIfPathMissing: true, MaxTime: installTimeout}); err != nil {
 		return fmt.Errorf("installing the CRDs of the provider: %w", err)
 	}
 	h, err := e.newHooks("provider")

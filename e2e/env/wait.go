@@ -2,13 +2,16 @@ package env
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
@@ -16,7 +19,8 @@ import (
 // pollInterval of waits.
 const pollInterval = 250 * time.Millisecond
 
-// Check looks at the world. It is done, or says what it still waits for. An error ends the wait.
+// Check looks at the world. It is done, or says what it still waits for. An error ends the wait, unless it says that a server could
+// not be reached or could not answer, which passes.
 type Check func(ctx context.Context) (done bool, progress string, err error)
 
 // Wait repeats the check until it is done or ctx ends, and logs what it waits for whenever that changes.
@@ -26,6 +30,9 @@ func (e *Environment) Wait(ctx context.Context, what string, check Check) error 
 	said := ""
 	for {
 		done, progress, err := check(ctx)
+		if passing(err) {
+			done, progress, err = false, err.Error(), nil
+		}
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("waiting for %s: %w after %s; last seen: %s", what, ctx.Err(), since(started), said)
@@ -43,6 +50,19 @@ func (e *Environment) Wait(ctx context.Context, what string, check Check) error 
 		case <-ticker.C:
 		}
 	}
+}
+
+// passing says whether an error may be gone the next time: of a connection, or one for which the server blames itself.
+func passing(err error) bool {
+	if err == nil {
+		return false
+	}
+	if answer := apierrors.APIStatus(nil); errors.As(err, &answer) {
+		code := answer.Status().Code
+		return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
+	}
+	return utilnet.IsTimeout(err) || utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
+		utilnet.IsHTTP2ConnectionLost(err)
 }
 
 // WaitForCondition waits until the object has the condition (status.conditions, any API version) with that status, for
