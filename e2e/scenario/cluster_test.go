@@ -23,8 +23,8 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// patience bounds every wait of a scenario. It is for machines that are slow, not for what is tested.
-const patience = 8 * time.Minute
+// patience bounds a scenario, and once more the deletion of its cluster. It is for machines that are slow, not for what is tested.
+const patience = 25 * time.Minute
 
 // domain is a failure domain of a cluster.
 type domain struct{ Name, PrismElement, Subnet string }

@@ -29,6 +29,16 @@ func (c *cluster) eventReasons(name string) []string {
 	return reasons
 }
 
+// told waits until there are Events of all these reasons about an object: they are written after what they tell of.
+func (c *cluster) told(name string, reasons ...string) {
+	c.t.Helper()
+	c.must(world.Env.Wait(c.ctx, "Events about "+name, func(context.Context) (bool, string, error) {
+		seen := c.eventReasons(name)
+		missing := slices.DeleteFunc(slices.Clone(reasons), func(reason string) bool { return slices.Contains(seen, reason) })
+		return len(missing) == 0, "missing: " + strings.Join(missing, ", "), nil
+	}))
+}
+
 // warned waits for a warning about an object: its reason, and a part of its note.
 func (c *cluster) warned(name, reason, part string) {
 	c.t.Helper()

@@ -56,10 +56,14 @@ func (c *cluster) healthCheck() *clusterv1.MachineHealthCheck {
 		Spec: clusterv1.MachineHealthCheckSpec{
 			ClusterName: c.Name,
 			Selector:    metav1.LabelSelector{MatchLabels: map[string]string{"role": "worker"}},
-			Checks: clusterv1.MachineHealthCheckChecks{UnhealthyNodeConditions: []clusterv1.UnhealthyNodeCondition{
-				{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, TimeoutSeconds: ptr.To[int32](1)},
-				{Type: corev1.NodeReady, Status: corev1.ConditionFalse, TimeoutSeconds: ptr.To[int32](1)},
-			}},
+			Checks: clusterv1.MachineHealthCheckChecks{
+				// A machine that is slow to come is none that died.
+				NodeStartupTimeoutSeconds: ptr.To[int32](0),
+				UnhealthyNodeConditions: []clusterv1.UnhealthyNodeCondition{
+					{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, TimeoutSeconds: ptr.To[int32](1)},
+					{Type: corev1.NodeReady, Status: corev1.ConditionFalse, TimeoutSeconds: ptr.To[int32](1)},
+				},
+			},
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,18 +54,24 @@ func run(m *testing.M) (code int) {
 	}
 	world.Prism.RecordBodies(true)
 	code = m.Run()
-	// All clusters are deleted by now, so nothing may be left of runs and guests even before the stack is closed.
-	left, err := world.LeftOnMachine()
-	if err != nil {
+	if err := nothingOnMachine(); err != nil {
 		code = fail(err)
-	}
-	if len(left) > 0 {
-		code = fail(fmt.Errorf("left on this machine: %v", left))
 	}
 	if err := world.Close(); err != nil {
 		return fail(err)
 	}
 	return code
+}
+
+// nothingOnMachine proves that nothing is left of runs and guests even before the stack is closed, because all clusters are deleted. Guests
+// are told to end when their virtual machine is gone already, so the last ones may take a moment.
+func nothingOnMachine() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return world.Env.Wait(ctx, "nothing to be left on this machine", func(context.Context) (bool, string, error) {
+		left, err := world.LeftOnMachine()
+		return len(left) == 0, strings.Join(left, ", "), err
+	})
 }
 
 func options(dir string) (stack.Options, error) {

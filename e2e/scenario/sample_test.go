@@ -95,7 +95,6 @@ func (c *cluster) everyChangeWasPlanned() {
 		require.NotNil(c.t, machine.Status.Terraform.LastPlan, machine.Name)
 		assert.EqualValues(c.t, 1, machine.Status.Terraform.LastPlan.Create)
 		assert.Equal(c.t, "module.machine.nutanix_virtual_machine.this", machine.Status.Terraform.LastPlan.Changes[0].Address)
-		reasons := c.eventReasons(machine.Name)
-		assert.Subset(c.t, reasons, []string{"Planned", "Applied"}, machine.Name)
+		c.told(machine.Name, "Planned", "Applied")
 	}
 }

@@ -1,12 +1,13 @@
 package scenario
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"k8s.io/client-go/util/retry"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
@@ -48,12 +49,16 @@ func TestClusterClassCreatesAndResizes(t *testing.T) {
 // resize changes the topology of the Cluster. Others change the Cluster too, so a conflict is tried again.
 func (c *cluster) resize(change func(*clusterv1.Topology)) {
 	c.t.Helper()
-	c.must(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	c.must(world.Env.Wait(c.ctx, "Cluster "+c.Name+" to be changed", func(ctx context.Context) (bool, string, error) {
 		object := &clusterv1.Cluster{}
-		if err := world.Env.Client.Get(c.ctx, c.key(), object); err != nil {
-			return err
+		if err := world.Env.Client.Get(ctx, c.key(), object); err != nil {
+			return false, "", err
 		}
 		change(&object.Spec.Topology)
-		return world.Env.Client.Update(c.ctx, object)
+		err := world.Env.Client.Update(ctx, object)
+		if apierrors.IsConflict(err) {
+			return false, err.Error(), nil
+		}
+		return true, "", err
 	}))
 }
