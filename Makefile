@@ -24,8 +24,9 @@ CREATE_LATENCY ?= 5s
 # needs it.
 export CGO_ENABLED := 0
 
-# A compiler that collects garbage less often takes less time, and up to 1.5 GB.
+# A compiler that collects garbage less often takes less time, and up to 1.5 GB. What it compiled does not run so.
 compiling := GOGC=400 GOMEMLIMIT=1GiB
+go_test := $(compiling) go test -exec 'env -u GOGC -u GOMEMLIMIT' -vet=off
 
 # The race detector needs a C compiler, which a fresh machine may lack; the test run says so when it does. RACE=off leaves it out.
 RACE ?= on
@@ -43,7 +44,7 @@ DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
 
 .PHONY: demo
 demo: tools build ## Apply a manifest, watch it become a running cluster, delete it (KEEP=1, MANIFEST=, INVENTORY=, CREATE_LATENCY=)
-	@go build -o $(BIN)/demo ./e2e/demo/cmd # not go run, which fails after an interrupt even when the program ends well
+	@$(compiling) go build -o $(BIN)/demo ./e2e/demo/cmd # not go run, which fails after an interrupt even when the program ends well
 	$(BIN)/demo $(if $(KEEP),--keep) $(if $(MANIFEST),--manifest $(MANIFEST)) \
 		$(if $(INVENTORY),--inventory $(INVENTORY)) --create-latency $(CREATE_LATENCY)
 
@@ -56,7 +57,7 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 .PHONY: unit
 unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
 	@$(if $(race),:,echo "unit: no C compiler (cc) found, or RACE=off: running without the race detector")
-	$(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) go test -vet=off $(race) $$(go list ./... | grep -vxFf <(go list $(cluster_scenarios) $(with_scenarios)))
+	$(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) $(go_test) $(race) $$(go list ./... | grep -vxFf <(go list $(cluster_scenarios) $(with_scenarios)))
 
 # Scenarios of clusters and those of the cloud controller manager, one of which waits for five minutes, run side by side.
 .PHONY: scenarios
@@ -65,17 +66,17 @@ scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)
 
 .PHONY: cluster-scenarios
 cluster-scenarios:
-	go test -vet=off -v -count=1 -parallel 3 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
+	$(go_test) -v -count=1 -parallel 4 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
 
 .PHONY: ccm-scenarios
 ccm-scenarios:
-	go test -vet=off -count=1 -timeout 20m $(with_scenarios) $(if $(RUN),-run '$(RUN)')
+	$(go_test) -count=1 -timeout 20m $(with_scenarios) $(if $(RUN),-run '$(RUN)')
 
 ##@ Checks
 
 .PHONY: verify
 verify: generate lint ## Lint, and fail when generated code or go.mod is not up to date
-	go vet ./...
+	$(compiling) go vet ./...
 	go mod tidy
 	@git diff --exit-code -- . || { echo "verify: the files above are not up to date: run 'make generate' and 'go mod tidy', then commit"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config)" || { git status --short -- api config; echo "verify: generated files are not committed: run 'make generate'"; exit 1; }
@@ -85,7 +86,7 @@ verify: generate lint ## Lint, and fail when generated code or go.mod is not up 
 .PHONY: lint
 lint: export GOLANGCI_LINT_CACHE := $(TOOLS)/golangci-lint-cache$(CURDIR)
 lint: $(BIN)/golangci-lint ## Run golangci-lint
-	$(BIN)/golangci-lint run ./...
+	$(compiling) $(BIN)/golangci-lint run ./...
 
 .PHONY: generate
 generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC, webhook manifests and cluster templates
@@ -93,7 +94,7 @@ generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC, webhook m
 	$(BIN)/controller-gen crd:allowDangerousTypes=false paths=./api/... output:crd:dir=config/crd/bases
 	$(BIN)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
 	$(BIN)/controller-gen webhook paths=./internal/admission/... output:webhook:dir=config/webhook
-	go run ./hack/templates
+	$(compiling) go run ./hack/templates
 
 ##@ Building
 
