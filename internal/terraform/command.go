@@ -22,10 +22,11 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	defer runtime.UnlockOSThread()
 
 	r.stderr.Reset()
+	r.heard = false
 	begin := time.Now()
 	finished := r.terraform.metrics.started()
 	err := do(ctx)
-	if completed(ctx, err) {
+	if r.heard && completed(ctx, err) {
 		err = nil
 	}
 	var failure *Error
@@ -40,7 +41,16 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 }
 
 // completed recognises a command that ended well while its context ended at the same moment: terraform-exec reports it
-// as interrupted, with no error inside (and panics when asked for the text).
+// as interrupted, with no error inside (and panics when asked for the text). It reports the same of a command whose context
+// ended while it was started, for which it does not wait; of that one nothing was heard.
 func completed(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && !errors.Is(ctx.Err(), err) && errors.Is(err, ctx.Err()) && errors.Unwrap(err) == nil
+}
+
+// heard notes that a command has written something, which nobody reads here.
+type heard struct{ run *Run }
+
+func (h heard) Write(output []byte) (int, error) {
+	h.run.heard = true
+	return len(output), nil
 }

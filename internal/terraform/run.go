@@ -37,6 +37,8 @@ type Run struct {
 
 	mutex  sync.Mutex
 	closed bool
+	// heard says that the command has written to its standard output.
+	heard bool
 }
 
 var errClosed = errors.New("using a terraform run: it is closed; open another")
@@ -98,6 +100,7 @@ func (r *Run) connect() error {
 	if err := cli.SetWaitDelay(config.InterruptGrace); err != nil {
 		return fmt.Errorf("preparing a terraform run: %w", err)
 	}
+	cli.SetStdout(heard{r})
 	cli.SetStderr(r.stderr)
 	r.cli = cli
 	return nil

@@ -1,0 +1,36 @@
+package terraform
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// endingContext is over when it is asked for the first time whether it is, which is when a command has been started.
+type endingContext struct {
+	context.Context //nolint:containedctx // it is a context
+	cancel          context.CancelFunc
+}
+
+func (c endingContext) Err() error {
+	c.cancel()
+	return c.Context.Err()
+}
+
+// Of a command whose context ends while it is started nobody knows how it ended, least of all that it ended well.
+func TestCanceledWhileItStartsIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	terraform := newTerraform(t, Config{})
+	run := open(t, terraform, RunOptions{Files: workspace(newStateServer(t).backend(), oneResource("one"))})
+	plan, err := run.Plan(t.Context(), PlanOptions{})
+	require.NoError(t, err)
+
+	ctx, cancel := cancelable(t)
+	err = run.Apply(endingContext{ctx, cancel}, plan.Bytes)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, Canceled, ClassOf(err))
+	require.Eventually(t, func() bool { return len(childEnvironments(t, terraform.config.ScratchDir)) == 0 }, time.Minute, 10*time.Millisecond)
+}
