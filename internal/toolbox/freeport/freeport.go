@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"syscall"
 )
 
 // Ports are taken from below the range that Linux uses for the near end of connections (net.ipv4.ip_local_port_range,
@@ -89,6 +90,10 @@ func probe(address string, port int) error {
 	if err != nil {
 		return err
 	}
+	// A process that is being started holds what this one has open until it runs its own program. While none is started and
+	// none can be, closing frees the port.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	return listener.Close()
 }
 
