@@ -137,6 +137,8 @@ func TestSessionsThatAreNeverAcceptedRest(t *testing.T) {
 	central := newCentral(t)
 	central.refuse = true
 	transport := central.transport(t, "pw")
+	now := time.Now()
+	transport.session = session.New(session.Credentials{Username: "admin", Password: "pw"}, func() time.Time { return now })
 	for range 4 {
 		status, _ := do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 		assert.Equal(t, http.StatusOK, status)
