@@ -111,6 +111,8 @@ func (c *Client) await(ctx context.Context, change change, uuid string) (task, e
 			}
 		case Is(err, Throttled):
 			last, kind = err.Error(), cmp.Or(kind, Throttled) // if it was never asked, it is not to blame
+		case err != nil && ctx.Err() != nil:
+			last = err.Error() // time was up before it could answer: whoever was to blame still is
 		case err != nil:
 			// Whatever it was, the task goes on: only the end of time ends the waiting.
 			last, kind = err.Error(), Unavailable
