@@ -164,7 +164,7 @@ func (c *central) endpoint(t *testing.T) nutanix.Endpoint {
 func (c *central) client(t *testing.T, change func(*nutanix.Endpoint, *nutanix.Limits)) *nutanix.Client {
 	t.Helper()
 	endpoint := c.endpoint(t)
-	limits := nutanix.Limits{Timeout: 5 * time.Second, TaskTimeout: 5 * time.Second, RequestsPerSecond: 1000, Burst: 1000}
+	limits := nutanix.Limits{Timeout: 30 * time.Second, TaskTimeout: time.Minute, RequestsPerSecond: 1000, Burst: 1000}
 	if change != nil {
 		change(&endpoint, &limits)
 	}

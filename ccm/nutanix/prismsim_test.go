@@ -43,7 +43,7 @@ func simulate(t testing.TB, version string) simulated {
 	t.Helper()
 	server, client := prismtest.Start(t, "prismCentral: {apiVersion: "+version+"}"+inventory, prismsim.Options{
 		Username: testUser, Password: testPassword, APIKey: testKey, Latency: prismsim.Latencies{Network: 20 * time.Millisecond},
-	}, nutanix.Limits{Timeout: 10 * time.Second, TaskTimeout: 10 * time.Second})
+	}, nutanix.Limits{Timeout: time.Minute, TaskTimeout: time.Minute})
 	return simulated{server, client}
 }
 

@@ -70,7 +70,7 @@ func stderrOfOneCall(t *testing.T) string {
 	t.Helper()
 	var stderr bytes.Buffer
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOneSDKCall$")
-	child.Env, child.Stderr, child.WaitDelay = append(os.Environ(), inChild+"=1"), &stderr, time.Second
+	child.Env, child.Stderr, child.WaitDelay = append(os.Environ(), inChild+"=1"), &stderr, time.Minute
 	require.NoError(t, child.Run())
 	return stderr.String()
 }

@@ -282,7 +282,7 @@ func TestTheRateIsLimited(t *testing.T) {
 	c := newCentral(t)
 	c.on(vmPath, answer(200, aVM))
 	client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) {
-		l.RequestsPerSecond, l.Burst, l.Timeout = 0.01, 3, time.Second
+		l.RequestsPerSecond, l.Burst = 0.01, 3 // the next turn is later than the end of any request
 	})
 	for range 2 { // the first of three requests asked for the version
 		_, err := client.VM(t.Context(), vmUUID)

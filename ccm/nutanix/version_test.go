@@ -48,18 +48,22 @@ func TestAnUnknownPathAsksForTheVersionAgain(t *testing.T) {
 	c := New(Options{Endpoint: func(context.Context) (Endpoint, error) { return endpoint, nil }})
 	_, err = c.VM(t.Context(), "a")
 	require.NoError(t, err)
+	known := c.connection.versions.of(namespaceVMM)
+	answered := func(at time.Time) {
+		known.mu.Lock()
+		defer known.mu.Unlock()
+		known.asked = at
+	}
 
 	current.Store("v4.0")
+	answered(time.Now().Add(time.Hour)) // however long the requests take
 	_, err = c.VM(t.Context(), "a")
 	assert.Equal(t, Unavailable, KindOf(err))
 	_, err = c.VM(t.Context(), "a")
 	assert.Equal(t, Unavailable, KindOf(err), "the question was answered just now")
 	require.EqualValues(t, 1, questions.Load())
 
-	known := c.connection.versions.of(namespaceVMM)
-	known.mu.Lock()
-	known.asked = time.Now().Add(-versionDoubt)
-	known.mu.Unlock()
+	answered(time.Now().Add(-versionDoubt))
 	_, err = c.VM(t.Context(), "a")
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, questions.Load())
