@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -23,7 +24,7 @@ import (
 
 // How long and how often the tests wait for an informer.
 const (
-	deadline = 10 * time.Second
+	deadline = time.Minute
 	tick     = 5 * time.Millisecond
 )
 
@@ -46,11 +47,18 @@ type world struct {
 	*access.Access
 	client *fake.Clientset
 	config atomic.Pointer[config.Config]
+	// watches is how many watches were begun.
+	watches atomic.Int64
 }
 
 func newWorld(t *testing.T, objects ...runtime.Object) *world {
 	t.Helper()
 	w := &world{client: fake.NewClientset(objects...)}
+	w.client.PrependWatchReactor("*", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		begun, err := w.client.Tracker().Watch(action.GetResource(), action.GetNamespace())
+		w.watches.Add(1)
+		return true, begun, err
+	})
 	w.set(func(*config.PrismCentral) {})
 	w.Access = access.New(access.Options{
 		Client: w.client, Config: func() config.Config { return *w.config.Load() }, Namespace: "kube-system",
@@ -64,6 +72,13 @@ func (w *world) set(change func(*config.PrismCentral)) {
 	}}
 	change(&c.PrismCentral)
 	w.config.Store(&c)
+}
+
+// watched waits until that many objects are watched: what changes between the list and the watch of an informer is never told by
+// a fake API server.
+func (w *world) watched(t *testing.T, objects int64) {
+	t.Helper()
+	require.Eventually(t, func() bool { return w.watches.Load() == objects }, deadline, tick)
 }
 
 // becomes waits until the endpoint is as wanted.
@@ -137,6 +152,7 @@ func TestChangedObjectsTakeEffectAtTheNextRequest(t *testing.T) {
 	})
 	want := nutanix.Endpoint{Address: "pc", Port: 9440, Username: "me", Password: "one", TrustBundle: []byte(certificates[0])}
 	w.becomes(t, want)
+	w.watched(t, 2)
 
 	_, err := w.client.CoreV1().Secrets("kube-system").Update(t.Context(), secret("kube-system", "creds", basic("me", "two")), metav1.UpdateOptions{})
 	require.NoError(t, err)
@@ -171,6 +187,7 @@ func TestASecretThatAppearsLateIsFound(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.Endpoint(t.Context())
 	require.ErrorContains(t, err, "reading Secret kube-system/creds (prismCentral.credentialRef): it does not exist")
+	w.watched(t, 1)
 
 	_, err = w.client.CoreV1().Secrets("kube-system").Create(t.Context(), secret("kube-system", "creds", basic("me", "one")), metav1.CreateOptions{})
 	require.NoError(t, err)

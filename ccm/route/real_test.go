@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,8 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/record"
 	controller "k8s.io/cloud-provider/controllers/route"
 	controllersmetrics "k8s.io/component-base/metrics/prometheus/controllers"
@@ -28,7 +31,7 @@ import (
 )
 
 const (
-	waitFor = 30 * time.Second
+	waitFor = 2 * time.Minute
 	tick    = 20 * time.Millisecond
 )
 
@@ -48,12 +51,20 @@ type world struct {
 	sim    *prismsim.Server
 	api    *nutanix.Client
 	client *fake.Clientset
+	// watches is how many watches were begun.
+	watches atomic.Int64
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	sim, api := prismtest.Start(t, inventory, prismsim.Options{Log: logr.Discard()}, nutanix.Limits{})
-	return &world{sim: sim, client: fake.NewClientset(), api: api}
+	w := &world{sim: sim, client: fake.NewClientset(), api: api}
+	w.client.PrependWatchReactor("*", func(action k8stesting.Action) (bool, watch.Interface, error) {
+		begun, err := w.client.Tracker().Watch(action.GetResource(), action.GetNamespace())
+		w.watches.Add(1)
+		return true, begun, err
+	})
+	return w
 }
 
 // run runs the route controller until the test ends.
@@ -78,6 +89,8 @@ func (w *world) run(t *testing.T) {
 		<-done
 		factory.Shutdown()
 	})
+	// What changes between the list and the watch of an informer is never told by a fake API server.
+	require.Eventually(t, func() bool { return w.watches.Load() == 1 }, waitFor, tick)
 }
 
 // addNode makes a virtual machine and its Node with the pods 10.244.<pods>.0/24. It gives the virtual machine.
