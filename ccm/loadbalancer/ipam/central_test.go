@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,7 +32,7 @@ subnets:
 func newCentralBed(t *testing.T) (*bed, *prismsim.Server) {
 	t.Helper()
 	b := newBed(t)
-	server, client := prismtest.Start(t, inventory, prismsim.Options{}, nutanix.Limits{Timeout: 5 * time.Second, TaskTimeout: 10 * time.Second})
+	server, client := prismtest.Start(t, inventory, prismsim.Options{}, nutanix.Limits{})
 	b.api = client
 	b.config.LoadBalancer.IPAM.AdditionalSubnets = []config.Identifier{{Type: "name", Name: "vlan-8"}}
 	b.restart()
