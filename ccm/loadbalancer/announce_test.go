@@ -72,7 +72,7 @@ func TestAddressOfAVLANSubnetReachesTheAnnouncer(t *testing.T) {
 	}
 	eventually := func(so func() bool) {
 		t.Helper()
-		require.Eventually(t, so, 30*time.Second, 10*time.Millisecond)
+		require.Eventually(t, so, loadbalancer.Deadline, 10*time.Millisecond)
 	}
 	eventually(func() bool { return read().Annotations[announced] == "127.72.7.10" })
 	patch(`{"status":{"loadBalancer":{"ingress":[{"ip":"127.72.7.10"}]}}}`, "status")

@@ -2,6 +2,7 @@ package loadbalancer
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,7 +71,9 @@ func TestServiceThatStopsBeingALoadBalancerIsCleanedUp(t *testing.T) {
 	p.ipam.order()
 	p.patch(service, `{"spec":{"type":"NodePort"}}`)
 	p.gone(service)
-	assert.Equal(t, []string{"Status web", "Withdraw web", "Delete"}, p.ipam.order()[:3])
+	calls := p.ipam.order()
+	calls = calls[slices.Index(calls, "Status web"):] // it may have been ensured once more before
+	assert.Equal(t, []string{"Status web", "Withdraw web", "Delete"}, calls[:3])
 }
 
 func TestTargetsFollowTheNodes(t *testing.T) {

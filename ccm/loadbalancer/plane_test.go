@@ -35,7 +35,7 @@ import (
 )
 
 // deadline is how long a test waits for what happens beside it.
-const deadline = 30 * time.Second
+const deadline = 2 * time.Minute
 
 var (
 	// server is the API server of all tests here, for somebody who may do everything.
@@ -46,6 +46,9 @@ var (
 
 // Clients gives server and product to the tests beside this package.
 func Clients() (all, allowed kubernetes.Interface) { return server, product }
+
+// Deadline gives deadline to the tests beside this package.
+const Deadline = deadline
 
 func TestMain(m *testing.M) {
 	apiserver.Main(apiserver.Options{}, func(environment *envtest.Environment) (code int, err error) {
