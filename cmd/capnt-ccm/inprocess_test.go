@@ -7,21 +7,30 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	ccmtesting "k8s.io/cloud-provider/app/testing"
+	"k8s.io/cloud-provider/app"
+	"k8s.io/component-base/configz"
 
 	"github.com/capnt/capnt/ccm"
 )
 
-// start runs the framework with the cloud in this process until the test ends.
+// start runs the command in this process until the test ends. It takes no lease, because it would end the process without it.
 func (w *world) start() {
 	w.t.Helper()
-	running, err := ccmtesting.StartTestServer(w.t, w.t.Context(), []string{
-		"--cloud-provider=" + ccm.ProviderName, "--cloud-config=" + w.config, "--kubeconfig=" + w.kubeconfig,
-		"--authentication-kubeconfig=" + w.kubeconfig, "--authorization-kubeconfig=" + w.kubeconfig,
-		"--bind-address=127.0.0.1", "--configure-cloud-routes=false", "--webhook-secure-port=0",
-	})
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	command, err := newCommand(stop)
 	require.NoError(w.t, err)
-	w.t.Cleanup(running.TearDownFn)
+	command.SetArgs([]string{
+		"--cloud-config=" + w.config, "--kubeconfig=" + w.kubeconfig,
+		"--authentication-kubeconfig=" + w.kubeconfig, "--authorization-kubeconfig=" + w.kubeconfig,
+		"--bind-address=127.0.0.1", "--secure-port=" + w.port(), "--cert-dir=" + w.t.TempDir(),
+		"--configure-cloud-routes=false", "--leader-elect=false",
+	})
+	go func() { ended <- command.Execute() }()
+	w.t.Cleanup(func() {
+		close(stop)
+		assert.NoError(w.t, <-ended)
+		configz.Delete(app.ConfigzName) // the next command registers its own
+	})
 }
 
 func TestNodesAreInitialisedAndCredentialsRotated(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -14,11 +15,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,18 +53,26 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// run starts the process with the flags of the Deployment; what a pod finds around it is given by further flags.
-func (w *world) run() *process {
+// port gives one for a server that is about to start.
+func (w *world) port() string {
 	w.t.Helper()
 	ports, err := freeport.Find("127.0.0.1", 1)
 	require.NoError(w.t, err)
-	port := strconv.Itoa(ports[0])
+	return strconv.Itoa(ports[0])
+}
+
+// run starts the process with the flags of the Deployment; what a pod finds around it is given by further flags.
+func (w *world) run() *process {
+	w.t.Helper()
+	port := w.port()
 	binary, err := os.Executable()
 	require.NoError(w.t, err)
 
 	args := the[appsv1.Deployment](w.t, "Deployment").Spec.Template.Spec.Containers[0].Args
 	args = append(args, "--cloud-config="+w.config, "--kubeconfig="+w.kubeconfig, "--authentication-kubeconfig="+w.kubeconfig,
-		"--authorization-kubeconfig="+w.kubeconfig, "--bind-address=127.0.0.1", "--secure-port="+port, "--node-monitor-period=1s")
+		"--authorization-kubeconfig="+w.kubeconfig, "--bind-address=127.0.0.1", "--secure-port="+port, "--node-monitor-period=1s",
+		// However slow the machine, the lease is not lost.
+		"--leader-elect-lease-duration=5m", "--leader-elect-renew-deadline=4m")
 	p := &process{Cmd: exec.Command(binary, args...), port: port, log: &lockedBuffer{}}
 	p.Env = append(os.Environ(), asProcess+"=1")
 	p.Stdout, p.Stderr = p.log, p.log
@@ -87,7 +96,7 @@ func (p *process) get(path, token string) (int, string) {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	browser := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+	browser := &http.Client{Timeout: deadline, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, // as the kubelet probes
 	}}
 	response, err := browser.Do(request)
@@ -104,6 +113,7 @@ func (p *process) get(path, token string) (int, string) {
 func TestTheDeploymentWorksWithExactlyTheRightsOfItsManifests(t *testing.T) {
 	w := newWorld(t)
 	w.configure(withLoadBalancers())
+	w.t.Cleanup(w.releaseLease)
 	p := w.run()
 	probe := the[appsv1.Deployment](t, "Deployment").Spec.Template.Spec.Containers[0].LivenessProbe.HTTPGet.Path
 	require.Eventually(t, func() bool { status, _ := p.get(probe, ""); return status == http.StatusOK }, deadline, tick)
@@ -125,6 +135,12 @@ func TestTheDeploymentWorksWithExactlyTheRightsOfItsManifests(t *testing.T) {
 	require.NoError(t, p.Wait())
 	assert.NotContains(t, p.log.String(), firstPassword)
 	compareRights(t)
+}
+
+// releaseLease takes the lease of a process that has ended, which the next one would wait for.
+func (w *world) releaseLease() {
+	lease := &coordinationv1.Lease{ObjectMeta: in("cloud-controller-manager")}
+	assert.NoError(w.t, client.IgnoreNotFound(api.Delete(context.Background(), lease)))
 }
 
 // serve makes a Service, waits until it has an address, and deletes it until it is gone.
@@ -176,8 +192,11 @@ func (w *world) metrics(p *process) {
 	w.t.Helper()
 	status, _ := p.get("/metrics", "")
 	assert.Equal(w.t, http.StatusForbidden, status)
-	status, body := p.get("/metrics", scraperToken(w))
-	require.Equal(w.t, http.StatusOK, status, body)
+	token, body := scraperToken(w), ""
+	require.EventuallyWithT(w.t, func(c *assert.CollectT) { // the API server takes a moment to heed a new role
+		status, body = p.get("/metrics", token)
+		assert.Equal(c, http.StatusOK, status, body)
+	}, deadline, tick)
 	for _, name := range []string{"capnt_ccm_prism_requests_total", "capnt_ccm_config_reload_total", "workqueue_adds_total", "rest_client_requests_total"} {
 		assert.Contains(w.t, body, fmt.Sprintf("# TYPE %s ", name))
 	}

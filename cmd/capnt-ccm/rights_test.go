@@ -46,12 +46,28 @@ var unexercised = []string{
 	"nodes list", "services list", "secrets list", "configmaps list",
 }
 
-// compareRights compares what the service account asked for with what the manifests grant.
+// compareRights compares what the service account asked for with what the manifests grant. A request is in the log when it has
+// ended, which for a watch is when the API server notices that the client is gone.
 func compareRights(t *testing.T) {
 	t.Helper()
-	used := map[string]bool{}
+	rights := granted(t)
 	var refused []string
-	for _, event := range audited(t) {
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		var used map[string]bool
+		used, refused = asked(c)
+		for _, right := range rights {
+			if !slices.Contains(unexercised, right) {
+				assert.True(c, used[right], "the manifests grant what nothing uses: %s", right)
+			}
+		}
+	}, deadline, tick)
+	assert.Empty(t, refused, "the manifests do not grant what is needed")
+}
+
+// asked gives what the service account asked for, and what of that was refused.
+func asked(c *assert.CollectT) (used map[string]bool, refused []string) {
+	used = map[string]bool{}
+	for _, event := range audited(c) {
 		if event.ObjectRef == nil {
 			continue
 		}
@@ -64,16 +80,11 @@ func compareRights(t *testing.T) {
 			refused = append(refused, resource+" "+event.Verb+" "+event.RequestURI)
 		}
 	}
-	assert.Empty(t, refused, "the manifests do not grant what is needed")
-	for _, right := range granted(t) {
-		if !slices.Contains(unexercised, right) {
-			assert.True(t, used[right], "the manifests grant what nothing uses: %s", right)
-		}
-	}
+	return used, refused
 }
 
-func audited(t *testing.T) []auditv1.Event {
-	t.Helper()
+// audited reads the log, whose last line may be half written.
+func audited(t require.TestingT) []auditv1.Event {
 	file, err := os.Open(auditLog)
 	require.NoError(t, err)
 	defer file.Close()

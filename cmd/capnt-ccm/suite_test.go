@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	logsapi "k8s.io/component-base/logs/api/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
@@ -19,7 +22,7 @@ import (
 
 // How long and how often the tests wait for something to happen.
 const (
-	deadline = time.Minute
+	deadline = 3 * time.Minute
 	tick     = 50 * time.Millisecond
 )
 
@@ -45,6 +48,11 @@ func TestMain(m *testing.M) {
 
 // runSuite runs all tests against one real API server to which the manifests were applied.
 func runSuite(m *testing.M) (int, error) {
+	// Each command that runs in this process wants to set up the log, which must be done while nothing is logged.
+	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
+	if err := logsapi.ValidateAndApply(logsapi.NewLoggingConfiguration(), nil); err != nil {
+		return 1, err
+	}
 	dir, err := os.MkdirTemp("", "capnt-ccm-test-")
 	if err != nil {
 		return 1, err
@@ -58,6 +66,9 @@ func runSuite(m *testing.M) (int, error) {
 		cluster = environment.Config
 		if err := install(); err != nil {
 			return 1, fmt.Errorf("applying config/ccm: %w", err)
+		}
+		if err := awaitRights(); err != nil {
+			return 1, fmt.Errorf("waiting for the rights of %s: %w", serviceAccount, err)
 		}
 		ccm.Register()
 		return m.Run(), nil
@@ -79,6 +90,23 @@ func install() (err error) {
 		}
 	}
 	return nil
+}
+
+// awaitRights waits until the API server heeds what was applied: one right of each binding.
+func awaitRights() error {
+	return wait.PollUntilContextTimeout(context.Background(), tick, deadline, true, func(ctx context.Context) (bool, error) {
+		for _, right := range []authorizationv1.ResourceAttributes{
+			{Verb: "list", Resource: "nodes"},
+			{Verb: "list", Resource: "secrets", Namespace: "kube-system", Name: "nutanix-creds"},
+			{Verb: "get", Resource: "configmaps", Namespace: "kube-system", Name: "extension-apiserver-authentication"},
+		} {
+			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: serviceAccount, ResourceAttributes: &right}}
+			if err := api.Create(ctx, review); err != nil || !review.Status.Allowed {
+				return false, err
+			}
+		}
+		return true, nil
+	})
 }
 
 // audit gives the flags by which the API server logs all requests of the service account.
