@@ -60,6 +60,16 @@ func freeGateway(t *testing.T) string {
 	return ""
 }
 
+// ready reports whether the manager at that address is.
+func ready(ctx context.Context, health string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+"/readyz", http.NoBody)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK
+}
+
 func TestManagerStartsBecomesReadyAndStopsWithoutATrace(t *testing.T) {
 	environment := startAPIServer(t)
 	t.Setenv("POD_NAMESPACE", "default")
@@ -82,20 +92,14 @@ func TestManagerStartsBecomesReadyAndStopsWithoutATrace(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, options) }()
-	failed := func() bool { return len(ended) > 0 }
-	require.Eventually(t, func() bool {
-		if failed() {
-			return true
-		}
-		response, err := http.Get("http://" + health + "/readyz")
-		if err != nil {
-			return false
-		}
-		return assert.NoError(t, response.Body.Close()) && response.StatusCode == http.StatusOK
-	}, deadline, tick, "waiting for the manager to become ready")
-	if failed() {
-		require.NoError(t, <-ended, "the manager has ended")
+	go func() {
+		defer cancel() // an end that was not asked for ends the waiting too
+		ended <- run(ctx, options)
+	}()
+	require.Eventually(t, func() bool { return ctx.Err() != nil || ready(ctx, health) }, deadline, tick, "waiting for the manager to become ready")
+	if ctx.Err() != nil {
+		require.NoError(t, <-ended)
+		require.Fail(t, "the manager has ended")
 	}
 
 	api, err := client.New(environment.Config, client.Options{Scheme: newScheme()})
