@@ -39,7 +39,7 @@ func listen(environment *envtest.Environment) error {
 	etcd, server, hooks := environment.ControlPlane.Etcd, environment.ControlPlane.GetAPIServer(), &environment.WebhookInstallOptions
 	etcd.URL = &url.URL{Scheme: "http", Host: at(0)}
 	etcd.Configure().Set("listen-peer-urls", "http://"+at(1))
-	server.SecureServing.Address, server.SecureServing.Port = host, strconv.Itoa(ports[2])
+	server.Address, server.Port = host, strconv.Itoa(ports[2])
 	hooks.LocalServingHost, hooks.LocalServingPort = host, ports[3]
 	return nil
 }
