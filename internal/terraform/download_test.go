@@ -266,9 +266,12 @@ func TestDownloadsOfSeveralProcessesDoNotDisturbEachOther(t *testing.T) {
 	archive := mirror.files[releaseArchive]
 	arrived, all := make(chan struct{}), make(chan struct{})
 	mirror.misbehave(releaseArchive, func(writer http.ResponseWriter, _ *http.Request) {
+		writer.Header().Set("Content-Type", "application/zip")
+		writer.Header().Set("Content-Length", strconv.Itoa(len(archive)))
+		// Nobody gives up on an answer that has begun.
+		_ = http.NewResponseController(writer).Flush()
 		arrived <- struct{}{}
 		<-all
-		writer.Header().Set("Content-Type", "application/zip")
 		_, _ = writer.Write(archive)
 	})
 	results := make(chan string, processes)
