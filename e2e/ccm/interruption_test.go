@@ -198,8 +198,9 @@ func (c *chaos) sync(ctx context.Context, name string, nodes []*corev1.Node) err
 	return nil
 }
 
-// settle lets the balancer finish with every Service, and compares.
+// settle lets the balancer finish with every Service, and compares. What a task does later is nothing that it could know of.
 func (c *chaos) settle() {
+	c.w.Idle()
 	for _, name := range c.names() {
 		require.NoError(c.t, c.sync(c.t.Context(), name, c.nodes), name)
 	}

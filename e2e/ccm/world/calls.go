@@ -37,6 +37,22 @@ func (c Calls) String() string {
 	return strings.Join(lines, ", ")
 }
 
+// Idle waits until no task of Prism Central runs.
+func (w *World) Idle() {
+	w.t.Helper()
+	w.Until("the tasks of Prism Central to end", w.runs)
+}
+
+// runs names a task that runs; it is empty when none does.
+func (w *World) runs() string {
+	for _, task := range w.Prism.Tasks() {
+		if task.Completed.IsZero() {
+			return fmt.Sprintf("task %s of Prism Central runs", task.Operation)
+		}
+	}
+	return ""
+}
+
 // Quiet waits until nothing was asked of Prism Central for a while: what belongs together is over.
 func (w *World) Quiet() {
 	w.t.Helper()

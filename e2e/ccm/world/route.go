@@ -44,10 +44,8 @@ func (w *World) RoutesAre(want ...string) {
 
 // RoutesDiffer says how the routes differ from these, or what may still change them; it is empty when they are the same.
 func (w *World) RoutesDiffer(want ...string) string {
-	for _, task := range w.Prism.Tasks() {
-		if task.Completed.IsZero() {
-			return fmt.Sprintf("task %s of Prism Central runs", task.Operation)
-		}
+	if running := w.runs(); running != "" {
+		return running
 	}
 	have := []string{}
 	for _, r := range w.Prism.Routes() {
