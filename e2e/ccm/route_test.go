@@ -104,7 +104,7 @@ func TestRoutesHealWhenPrismCentralIsBack(t *testing.T) {
 			w.Reached("loses", true)
 
 			w.Proxy.Judge(rule)
-			w.LogUntil("Couldn't reconcile node routes")
+			w.LogAgain("Couldn't reconcile node routes") // what began before is over
 			w.Leave(leaves)
 			require.NoError(t, w.Prism.DeleteRoute(w.Route(pods2).UUID))
 			w.GivePods("starts", pods3)

@@ -3,6 +3,7 @@ package ccm
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -64,8 +65,8 @@ func TestWrongAnswersLoseNoNode(t *testing.T) {
 			w.SetReady("gone", false)
 			w.SetReady("there", false)
 			asked := w.Proxy.Seen()
+			w.Until("the manager to ask", func() string { return missing(w.Proxy.Seen() > asked, "it has not") })
 			w.NodesStay(10, "gone", "there")
-			require.Greater(t, w.Proxy.Seen(), asked, "the manager asked meanwhile")
 
 			w.Proxy.Judge(nil)
 			w.NodeGone("gone")
@@ -91,6 +92,8 @@ func TestOnlyPrismCentralsOwnWordCounts(t *testing.T) {
 	}
 	w.Proxy.Judge(hide("text/html", page404))
 	w.SetReady("hidden", false)
+	asked := w.Proxy.Seen()
+	w.Until("the manager to ask", func() string { return missing(w.Proxy.Seen() > asked, "it has not") })
 	w.NodesStay(20, "hidden", "there")
 	w.Proxy.Judge(hide("application/json", notFound))
 	w.NodeGone("hidden")
@@ -103,7 +106,7 @@ func TestOneNotFoundIsNotBelieved(t *testing.T) {
 	w := world.New(t, site, world.Options{})
 	vm := w.Join("there")
 	notFound := w.NotFoundAnswer()
-	asked := 0
+	var asked atomic.Int64
 	w.Proxy.Judge(func(r *http.Request) world.Verdict {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/ahv/config/vms"):
@@ -111,13 +114,14 @@ func TestOneNotFoundIsNotBelieved(t *testing.T) {
 		case !strings.HasSuffix(r.URL.Path, "/vms/"+vm.UUID):
 			return world.Pass
 		}
-		if asked++; asked%2 == 0 {
+		if asked.Add(1)%2 == 0 {
 			return world.Pass
 		}
 		return world.Verdict{Status: http.StatusNotFound, ContentType: "application/json", Body: notFound}
 	})
 	w.SetReady("there", false)
+	// So often that its absence could have been believed.
+	w.Until("the machine to be asked for", func() string { return missing(asked.Load() > 2, "it was not often enough") })
 	w.NodesStay(20, "there")
 	w.Proxy.Judge(nil)
-	assert.Greater(t, asked, 2, "the machine was asked for, so that its absence could have been believed")
 }

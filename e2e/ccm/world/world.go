@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -34,7 +35,7 @@ const (
 
 const (
 	// patience is the Patience of a new world.
-	patience = time.Minute
+	patience = 3 * time.Minute
 	// pollInterval of waits.
 	pollInterval = 50 * time.Millisecond
 	// monitorPeriod is how often the manager looks after Nodes that are not ready. Its default is 5 s.
@@ -243,6 +244,31 @@ func (w *World) LogUntil(words string) {
 			return ""
 		}
 		return "it has not"
+	})
+}
+
+// LogAgain waits until the manager has written the words once more than it has by now.
+func (w *World) LogAgain(words string) {
+	w.t.Helper()
+	before := strings.Count(w.Manager.Log(), words)
+	w.Until("the manager to write again "+words, func() string {
+		if strings.Count(w.Manager.Log(), words) > before {
+			return ""
+		}
+		return "it has not"
+	})
+}
+
+// persist repeats a change as long as somebody else comes before it.
+func (w *World) persist(what string, change func() error) {
+	w.t.Helper()
+	w.Until(what, func() string {
+		err := change()
+		if apierrors.IsConflict(err) {
+			return err.Error()
+		}
+		require.NoError(w.t, err)
+		return ""
 	})
 }
 
