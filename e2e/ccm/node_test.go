@@ -53,7 +53,7 @@ func TestNodeIsInitialisedInOneStep(t *testing.T) {
 // firstWithoutTaint gives the first version of the Node that Pods may be scheduled to.
 func firstWithoutTaint(t *testing.T, watcher watch.Interface) *corev1.Node {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for {
 		select {

@@ -3,7 +3,6 @@ package world
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -11,7 +10,7 @@ import (
 )
 
 // closing bounds what is done after a test.
-const closing = 90 * time.Second
+const closing = 2 * patience
 
 // close ends the world. After a scenario that went well, it also is the proof that nothing leaks: all Services are deleted
 // while the manager runs, and then nothing of the cluster may be left in Prism Central.

@@ -45,7 +45,7 @@ func (m *Manager) Kill() {
 }
 
 // Stop ends it with SIGTERM.
-func (m *Manager) Stop() error { return m.process.Stop(10 * time.Second) }
+func (m *Manager) Stop() error { return m.process.Stop(patience) }
 
 // PID is the process's identifier.
 func (m *Manager) PID() int { return m.process.PID() }
@@ -156,7 +156,7 @@ func client(certificate tls.Certificate) *http.Client {
 	if certificate.Certificate != nil {
 		config.Certificates = []tls.Certificate{certificate}
 	}
-	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: config}}
+	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: config}}
 }
 
 // Metrics reads the manager's metrics, as an administrator of the cluster or as nobody.

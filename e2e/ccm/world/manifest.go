@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 
 	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -85,7 +87,29 @@ func (d *Deployment) Apply(ctx context.Context, kube kubernetes.Interface) error
 			return fmt.Errorf("applying manifests of the cloud controller manager: %w", err)
 		}
 	}
+	if err := d.awaitRights(ctx, kube); err != nil {
+		return fmt.Errorf("waiting for the rights of the cloud controller manager: %w", err)
+	}
 	return nil
+}
+
+// awaitRights waits until the API server heeds the roles: one right of each binding.
+func (d *Deployment) awaitRights(ctx context.Context, kube kubernetes.Interface) error {
+	user := "system:serviceaccount:" + d.Namespace + ":" + d.ServiceAccount
+	return wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
+		for _, right := range []authorizationv1.ResourceAttributes{
+			{Verb: "list", Resource: "nodes"},
+			{Verb: "list", Resource: "secrets", Namespace: d.Namespace, Name: credentials},
+			{Verb: "get", Resource: "configmaps", Namespace: metav1.NamespaceSystem, Name: "extension-apiserver-authentication"},
+		} {
+			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &right}}
+			answer, err := kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+			if err != nil || !answer.Status.Allowed {
+				return false, err
+			}
+		}
+		return true, nil
+	})
 }
 
 func create(ctx context.Context, kube kubernetes.Interface, object runtime.Object) error {

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/retry"
 )
 
 // uninitialized is the taint of a Node that no cloud controller manager has seen.
@@ -61,7 +60,8 @@ func (w *World) EditNode(name string, change func(*corev1.Node)) {
 
 func (w *World) editNode(name string, status bool, change func(*corev1.Node)) {
 	nodes := w.Kube.CoreV1().Nodes()
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	w.t.Helper()
+	w.persist("Node "+name+" to be changed", func() error {
 		node, err := nodes.Get(w.ctx(), name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -74,7 +74,6 @@ func (w *World) editNode(name string, status bool, change func(*corev1.Node)) {
 		}
 		return err
 	})
-	require.NoError(w.t, err)
 }
 
 func readiness(ready bool) corev1.NodeCondition {

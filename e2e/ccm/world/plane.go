@@ -25,7 +25,7 @@ const (
 	// serviceCIDR is the range of ClusterIPs of every control plane.
 	serviceCIDR = "10.96.0.0/16"
 	// startTimeout bounds the start of a control plane, of which as many start at once as scenarios do.
-	startTimeout = 3 * time.Minute
+	startTimeout = 10 * time.Minute
 )
 
 // ControlPlane is a real kube-apiserver with its etcd: the workload cluster's, as far as a cloud controller manager sees it.

@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/util/retry"
 )
 
 // Port is a port of a Service.
@@ -57,7 +56,7 @@ func Annotate(key, value string) func(*corev1.Service) {
 func (w *World) EditService(name string, changes ...func(*corev1.Service)) (edited *corev1.Service) {
 	w.t.Helper()
 	services := w.Kube.CoreV1().Services(w.Namespace)
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	w.persist("Service "+name+" to be changed", func() error {
 		service, err := services.Get(w.ctx(), name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -71,7 +70,6 @@ func (w *World) EditService(name string, changes ...func(*corev1.Service)) (edit
 		edited, err = services.Update(w.ctx(), service, metav1.UpdateOptions{})
 		return err
 	})
-	require.NoError(w.t, err)
 	return edited
 }
 

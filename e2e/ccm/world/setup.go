@@ -53,7 +53,7 @@ func (w *World) configuration(cluster string) config.Config {
 			IPAM: &config.IPAM{Subnet: name(VLANSubnet)},
 		},
 		Client: config.Client{
-			Timeout: seconds(5), TaskTimeout: seconds(20), CacheTTL: metav1.Duration{Duration: 500 * time.Millisecond},
+			Timeout: seconds(30), TaskTimeout: seconds(60), CacheTTL: metav1.Duration{Duration: 500 * time.Millisecond},
 			RequestsPerSecond: 500, Burst: 500,
 		},
 	}

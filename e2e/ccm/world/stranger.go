@@ -28,7 +28,7 @@ func (w *World) NewClient(host string, port int, bundle []byte) *nutanix.Client 
 			return nutanix.Endpoint{Address: host, Port: port, TrustBundle: bundle, Username: user, Password: secret}, nil
 		},
 		Limits: func() nutanix.Limits {
-			return nutanix.Limits{Timeout: seconds(5).Duration, TaskTimeout: seconds(10).Duration, RequestsPerSecond: 1e6, Burst: 1e6}
+			return nutanix.Limits{Timeout: seconds(30).Duration, TaskTimeout: seconds(60).Duration, RequestsPerSecond: 1e6, Burst: 1e6}
 		},
 	})
 }
