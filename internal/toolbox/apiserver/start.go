@@ -67,11 +67,20 @@ func start(environment *envtest.Environment) error {
 	if err := awaitNamespace(environment.Config); err != nil {
 		return err
 	}
-	environment.CRDInstallOptions.MaxTime, environment.WebhookInstallOptions.MaxTime = timeout, timeout
-	if _, err := envtest.InstallCRDs(environment.Config, environment.CRDInstallOptions); err != nil {
+	return install(environment)
+}
+
+func install(environment *envtest.Environment) error {
+	crds, hooks := &environment.CRDInstallOptions, &environment.WebhookInstallOptions
+	crds.MaxTime, hooks.MaxTime = timeout, timeout
+	if err := hooks.PrepWithoutInstalling(); err != nil {
 		return err
 	}
-	return environment.WebhookInstallOptions.Install(environment.Config)
+	crds.WebhookOptions = *hooks // takes the conversion of versions away, which nobody does here
+	if _, err := envtest.InstallCRDs(environment.Config, *crds); err != nil {
+		return err
+	}
+	return hooks.Install(environment.Config)
 }
 
 // awaitNamespace waits for the namespace default, which the API server makes some time after it says that it is ready.
