@@ -53,10 +53,10 @@ type Prism struct {
 // NewPrism starts a Prism Central without virtual machines. Close it.
 func NewPrism() *Prism {
 	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}}
-	p.server = &httptest.Server{Listener: listen(), Config: &http.Server{
-		Handler:  http.HandlerFunc(p.serve),
-		ErrorLog: log.New(io.Discard, "", 0), // clients that do not trust it are part of the tests
-	}}
+	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
+	_ = p.server.Listener.Close() // nobody has used it
+	p.server.Listener = listen()
+	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it are part of the tests
 	p.server.StartTLS()
 	return p
 }
