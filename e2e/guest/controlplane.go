@@ -61,8 +61,8 @@ func (g *guest) bootControlPlane(ctx context.Context) error {
 	return nil
 }
 
-// startAPIServer starts kube-apiserver, and again when it ends before it is ready, as a kubelet would: what it prepares then has
-// to be done within half a minute, or it gives up.
+// startAPIServer starts kube-apiserver, and again when it ends before it is ready, as a kubelet would: it gives up when it cannot write
+// its roles for half a minute, and etcd may be without a leader while another member joins.
 func (g *guest) startAPIServer(ctx context.Context, server plane.APIServerConfig) error {
 	for attempt := 1; ; attempt++ {
 		started, err := plane.StartAPIServer(server)

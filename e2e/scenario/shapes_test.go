@@ -164,17 +164,16 @@ func (c *cluster) bootsFromImage() {
 		spec["bootstrapRef"] = map[string]any{"kind": infrav1.NutanixMachineBootstrapRefKindImage, "name": "bootstrap-iso"}
 	})
 	say(c.t, "a worker is to boot from a CD-ROM image")
-	ready := func() *infrav1.NutanixMachine {
-		for _, machine := range c.workers() {
-			if machine.Spec.BootstrapRef != nil && conditions.IsTrue(&machine, clusterv1.ReadyCondition) {
-				return &machine
+	var machine *infrav1.NutanixMachine
+	c.must(world.Env.Wait(c.ctx, "the machine to be ready", func(context.Context) (bool, string, error) {
+		for _, worker := range c.workers() {
+			if worker.Spec.BootstrapRef != nil && conditions.IsTrue(&worker, clusterv1.ReadyCondition) {
+				machine = &worker
+				return true, "", nil
 			}
 		}
-		return nil
-	}
-	c.must(world.Env.Wait(c.ctx, "the machine to be ready", func(context.Context) (bool, string, error) { return ready() != nil, "", nil }))
-	machine := ready()
-	require.NotNil(c.t, machine)
+		return false, "", nil
+	}))
 	assert.ElementsMatch(c.t, []string{"SCSI.0 DISK", "IDE.0 CDROM"}, places(c.vmOf(machine.Status.VMUUID)))
 	require.NoError(c.t, world.PlanClean(c.ctx, machine))
 }
