@@ -26,15 +26,18 @@ export CGO_ENABLED := 0
 
 # A compiler that collects garbage less often takes less time, and up to 1.5 GB. What it compiled does not run so.
 compiling := GOGC=400 GOMEMLIMIT=1GiB
-go_test := $(compiling) go test -exec 'env -u GOGC -u GOMEMLIMIT' -vet=off
+# With -exec no result is cached, and none of a scenario should be.
+scenario_test := $(compiling) go test -exec 'env -u GOGC -u GOMEMLIMIT' -vet=off
 
 # The race detector needs a C compiler, which a fresh machine may lack; the test run says so when it does. RACE=off leaves it out.
 RACE ?= on
 race := $(if $(filter-out off,$(RACE)),$(if $(shell command -v cc 2>/dev/null),-race))
+racing := $(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt)
 
 # What embeds all of Cluster API is compiled once, without the race detector, and tested with the scenarios.
 cluster_scenarios := ./e2e/scenario/...
 with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/stack/...
+units = $$(go list ./... | grep -vxFf <(go list $(cluster_scenarios) $(with_scenarios)))
 
 RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
 	$(TOOLS)/mirror/.terraform.lock.hcl
@@ -57,7 +60,8 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 .PHONY: unit
 unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
 	@$(if $(race),:,echo "unit: no C compiler (cc) found, or RACE=off: running without the race detector")
-	$(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt) $(go_test) $(race) $$(go list ./... | grep -vxFf <(go list $(cluster_scenarios) $(with_scenarios)))
+	@$(racing) $(compiling) go list -export -deps -test $(race) $(units) >/dev/null # compiles
+	$(racing) go test -vet=off -timeout 30m $(race) $(units)
 
 # Scenarios of clusters and those of the cloud controller manager, one of which waits for five minutes, run side by side.
 .PHONY: scenarios
@@ -66,11 +70,11 @@ scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)
 
 .PHONY: cluster-scenarios
 cluster-scenarios:
-	$(go_test) -v -count=1 -parallel 4 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
+	$(scenario_test) -v -count=1 -parallel 3 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
 
 .PHONY: ccm-scenarios
 ccm-scenarios:
-	$(go_test) -count=1 -timeout 20m $(with_scenarios) $(if $(RUN),-run '$(RUN)')
+	$(scenario_test) -count=1 -timeout 30m $(with_scenarios) $(if $(RUN),-run '$(RUN)')
 
 ##@ Checks
 
