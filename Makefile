@@ -90,7 +90,7 @@ verify: generate lint ## Lint, and fail when generated code or go.mod is not up 
 .PHONY: lint
 lint: export GOLANGCI_LINT_CACHE := $(TOOLS)/golangci-lint-cache$(CURDIR)
 lint: $(BIN)/golangci-lint ## Run golangci-lint
-	$(compiling) $(BIN)/golangci-lint run ./...
+	$(BIN)/golangci-lint run ./...
 
 .PHONY: generate
 generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC, webhook manifests and cluster templates
