@@ -80,7 +80,7 @@ func (r *Reconciler) hold(ctx context.Context, cluster *infrav1.NutanixCluster) 
 		if !changed {
 			continue
 		}
-		if err := r.Client.Patch(ctx, object, client.MergeFrom(before)); err != nil {
+		if err := r.Client.Patch(ctx, object, unlessChanged(before)); err != nil {
 			return fmt.Errorf("holding %T %s: %w", object, client.ObjectKeyFromObject(object), err)
 		}
 	}
@@ -130,10 +130,16 @@ func (r *Reconciler) letGo(ctx context.Context, object client.Object) error {
 	if !controllerutil.RemoveFinalizer(object, infrav1.CredentialFinalizer) {
 		return nil
 	}
-	if err := r.Client.Patch(ctx, object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+	if err := r.Client.Patch(ctx, object, unlessChanged(before)); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("releasing %T %s: %w", object, client.ObjectKeyFromObject(object), err)
 	}
 	return nil
+}
+
+// unlessChanged is a patch that fails when somebody has changed the object: finalizers are a list, which a patch replaces, with
+// those of others in it.
+func unlessChanged(before client.Object) client.Patch {
+	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 }
 
 // heldByOther reports whether a cluster with another UID holds the object.

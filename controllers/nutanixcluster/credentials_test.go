@@ -1,12 +1,14 @@
 package nutanixcluster
 
 import (
+	"context"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -64,6 +66,47 @@ func TestFormerCredentialsAreReleased(t *testing.T) {
 	require.False(t, w.Gone(w.Credentials) || w.Gone(second))
 	assert.Empty(t, w.Credentials.Finalizers)
 	assert.Contains(t, second.Finalizers, infrav1.CredentialFinalizer)
+}
+
+// stale gives the Secret as the cache still has it.
+type stale struct {
+	client.Client
+	secret *corev1.Secret
+}
+
+func (s stale) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if secret, ok := object.(*corev1.Secret); ok {
+		s.secret.DeepCopyInto(secret)
+		return nil
+	}
+	return s.Client.Get(ctx, key, object, options...)
+}
+
+// A finalizer that somebody else has just put on the credentials is lost neither when ours is put there nor when it is taken off.
+func TestFinalizersOfOthersAreKept(t *testing.T) {
+	w := newWorld(t)
+	w.CreateCluster(w.Bed)
+	require.False(t, w.Gone(w.Credentials))
+	before := w.Credentials.DeepCopy()
+	const others = "example.com/in-use"
+	w.Credentials.Finalizers = []string{others}
+	require.NoError(t, api.Update(t.Context(), w.Credentials))
+
+	now := w.reconciler.Client
+	w.reconciler.Client = stale{now, before}
+	require.True(t, apierrors.IsConflict(w.reconciler.hold(t.Context(), w.NutanixCluster)))
+	w.reconciler.Client = now
+	require.NoError(t, w.reconciler.hold(t.Context(), w.NutanixCluster))
+	require.False(t, w.Gone(w.Credentials))
+	assert.ElementsMatch(t, []string{others, infrav1.CredentialFinalizer}, w.Credentials.Finalizers)
+
+	before.Finalizers = []string{infrav1.CredentialFinalizer}
+	require.True(t, apierrors.IsConflict(w.reconciler.letGo(t.Context(), before)))
+	require.NoError(t, w.reconciler.letGo(t.Context(), w.Credentials))
+	require.False(t, w.Gone(w.Credentials))
+	assert.Equal(t, []string{others}, w.Credentials.Finalizers)
+	w.Credentials.Finalizers = nil
+	require.NoError(t, api.Update(t.Context(), w.Credentials))
 }
 
 // What a cluster named last before it is deleted may not be what it holds.
