@@ -99,29 +99,26 @@ func TestOnlyPrismCentralsOwnWordCounts(t *testing.T) {
 	w.NodeGone("hidden")
 }
 
-// TestOneNotFoundIsNotBelieved: no list has the machine, and Prism Central says in its own words that there is none, but not
-// twice running, as one that is being restored from a backup may.
+// TestOneNotFoundIsNotBelieved: every list is sound and lacks one machine, and Prism Central says in its own words that there is
+// none, but not twice running, as one that is being restored from a backup may.
 func TestOneNotFoundIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, site, world.Options{})
-	vm := w.Join("there")
+	hidden, _ := w.Join("hidden"), w.Join("there")
 	notFound := w.NotFoundAnswer()
 	var asked atomic.Int64
 	w.Proxy.Judge(func(r *http.Request) world.Verdict {
 		switch {
-		case strings.HasSuffix(r.URL.Path, "/ahv/config/vms"):
-			return world.Verdict{Status: http.StatusOK, ContentType: "application/json", Body: noVMs}
-		case !strings.HasSuffix(r.URL.Path, "/vms/"+vm.UUID):
-			return world.Pass
-		}
-		if asked.Add(1)%2 == 0 {
+		case !strings.HasSuffix(r.URL.Path, "/vms/"+hidden.UUID):
+			return world.Verdict{Hide: hidden.UUID}
+		case asked.Add(1)%2 == 0:
 			return world.Pass
 		}
 		return world.Verdict{Status: http.StatusNotFound, ContentType: "application/json", Body: notFound}
 	})
-	w.SetReady("there", false)
+	w.SetReady("hidden", false)
 	// So often that its absence could have been believed.
 	w.Until("the machine to be asked for", func() string { return missing(asked.Load() > 2, "it was not often enough") })
-	w.NodesStay(20, "there")
+	w.NodesStay(20, "hidden", "there")
 	w.Proxy.Judge(nil)
 }
