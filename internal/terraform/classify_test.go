@@ -1,7 +1,6 @@
 package terraform
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os/exec"
@@ -124,7 +123,7 @@ func TestFailureMessage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run := &Run{stderr: &bytes.Buffer{}, scrub: newScrubber(nil)}
+			run := &Run{stderr: &stream{keep: true}, scrub: newScrubber(nil)}
 			_, _ = run.stderr.Write([]byte(test.text))
 			failure := run.failure(context.Background(), "apply", time.Now(), exitOne(t))
 			assert.Equal(t, test.want, failure.Message)
@@ -135,7 +134,7 @@ func TestFailureMessage(t *testing.T) {
 
 func TestFailureMessageIsBounded(t *testing.T) {
 	t.Parallel()
-	run := &Run{stderr: &bytes.Buffer{}, scrub: newScrubber(map[string]string{"a": strings.Repeat("secret ", 200)})}
+	run := &Run{stderr: &stream{keep: true}, scrub: newScrubber(map[string]string{"a": strings.Repeat("secret ", 200)})}
 	for range 100 {
 		_, _ = run.stderr.Write([]byte("Error: " + strings.Repeat("secret ", 200) + strings.Repeat("ä", 1000) + "\n\n"))
 	}

@@ -1,9 +1,11 @@
 package terraform
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"time"
 )
 
@@ -21,12 +23,11 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	r.stderr.Reset()
-	r.heard = false
+	r.listen()
 	begin := time.Now()
 	finished := r.terraform.metrics.started()
 	err := do(ctx)
-	if r.heard && completed(ctx, err) {
+	if r.stdout.heard() && completed(ctx, err) {
 		err = nil
 	}
 	var failure *Error
@@ -47,10 +48,41 @@ func completed(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && !errors.Is(ctx.Err(), err) && errors.Is(err, ctx.Err()) && errors.Unwrap(err) == nil
 }
 
-// heard notes that a command has written something, which nobody reads here.
-type heard struct{ run *Run }
+// listen gives the next command streams of its own: one that nobody waits for may still write to those it had.
+func (r *Run) listen() {
+	r.stdout, r.stderr = &stream{}, &stream{keep: true}
+	r.cli.SetStdout(r.stdout)
+	r.cli.SetStderr(r.stderr)
+}
 
-func (h heard) Write(output []byte) (int, error) {
-	h.run.heard = true
+// stream is what a command writes, of which the text is kept on demand.
+type stream struct {
+	keep bool
+
+	mutex   sync.Mutex
+	text    bytes.Buffer
+	written bool
+}
+
+func (s *stream) Write(output []byte) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.written = true
+	if s.keep {
+		s.text.Write(output)
+	}
 	return len(output), nil
+}
+
+// heard reports whether anything was written.
+func (s *stream) heard() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.written
+}
+
+func (s *stream) String() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.text.String()
 }

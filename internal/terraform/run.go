@@ -1,7 +1,6 @@
 package terraform
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,13 +31,12 @@ type Run struct {
 	dir       runDir
 	held      *os.File
 	cli       *tfexec.Terraform
-	stderr    *bytes.Buffer
 	scrub     scrubber
 
 	mutex  sync.Mutex
 	closed bool
-	// heard says that the command has written to its standard output.
-	heard bool
+	// stdout and stderr are those of the last command.
+	stdout, stderr *stream
 }
 
 var errClosed = errors.New("using a terraform run: it is closed; open another")
@@ -61,7 +59,6 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 	run := &Run{
 		terraform: t,
 		options:   options,
-		stderr:    &bytes.Buffer{},
 		scrub:     newScrubber(options.Variables, t.config.Env, options.Env),
 	}
 	var err error
@@ -100,8 +97,6 @@ func (r *Run) connect() error {
 	if err := cli.SetWaitDelay(config.InterruptGrace); err != nil {
 		return fmt.Errorf("preparing a terraform run: %w", err)
 	}
-	cli.SetStdout(heard{r})
-	cli.SetStderr(r.stderr)
 	r.cli = cli
 	return nil
 }
