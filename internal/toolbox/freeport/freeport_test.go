@@ -59,7 +59,7 @@ func TestFindGivesNoPortToTwoProcesses(t *testing.T) {
 	require.Len(t, given.ports, takers*each)
 }
 
-func TestFindAreThoseNobodyListensOn(t *testing.T) {
+func TestWhatIsFoundIsWhereNobodyListens(t *testing.T) {
 	first, err := Find(host, 1)
 	require.NoError(t, err)
 	if first[0]%blockSize == blockSize-1 { // the next is of another block
