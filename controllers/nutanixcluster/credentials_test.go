@@ -1,7 +1,6 @@
 package nutanixcluster
 
 import (
-	"context"
 	"net/http"
 	"testing"
 
@@ -68,20 +67,6 @@ func TestFormerCredentialsAreReleased(t *testing.T) {
 	assert.Contains(t, second.Finalizers, infrav1.CredentialFinalizer)
 }
 
-// stale gives the Secret as the cache still has it.
-type stale struct {
-	client.Client
-	secret *corev1.Secret
-}
-
-func (s stale) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-	if secret, ok := object.(*corev1.Secret); ok {
-		s.secret.DeepCopyInto(secret)
-		return nil
-	}
-	return s.Client.Get(ctx, key, object, options...)
-}
-
 // A finalizer that somebody else has just put on the credentials is lost neither when ours is put there nor when it is taken off.
 func TestFinalizersOfOthersAreKept(t *testing.T) {
 	w := newWorld(t)
@@ -93,7 +78,7 @@ func TestFinalizersOfOthersAreKept(t *testing.T) {
 	require.NoError(t, api.Update(t.Context(), w.Credentials))
 
 	now := w.reconciler.Client
-	w.reconciler.Client = stale{now, before}
+	w.reconciler.Client = controllertest.Stale[*corev1.Secret]{Client: now, Object: before}
 	require.True(t, apierrors.IsConflict(w.reconciler.hold(t.Context(), w.NutanixCluster)))
 	w.reconciler.Client = now
 	require.NoError(t, w.reconciler.hold(t.Context(), w.NutanixCluster))

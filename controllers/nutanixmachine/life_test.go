@@ -245,7 +245,7 @@ func TestDeletedMachineDoesNotComeBack(t *testing.T) {
 	require.True(t, w.Gone(stale.DeepCopy()))
 	w.Terraform.Runs()
 
-	w.reconciler.Client = staleClient{w.reconciler.Client, stale}
+	w.reconciler.Client = controllertest.Stale[*infrav1.NutanixMachine]{Client: w.reconciler.Client, Object: stale}
 	_, err := w.Reconcile(w.reconciler, stale)
 	require.NoError(t, err)
 	assert.Empty(t, w.Terraform.Runs())
