@@ -1,0 +1,66 @@
+// Package provider knows how the generations of the nutanix Terraform provider differ.
+package provider
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-version"
+)
+
+// Generation describes the versions of the provider that behave alike: which change disrupts a virtual machine, and what
+// the provider does unasked.
+type Generation struct {
+	name string
+	// versions is the constraint that the versions of the generation satisfy.
+	versions   version.Constraints
+	disruption table
+
+	// SwitchesOnWithEveryUpdate says that each update of a virtual machine, whatever it changes, ends with a request to
+	// switch the machine on.
+	SwitchesOnWithEveryUpdate bool
+}
+
+// generations lists what ForVersion finds. No version belongs to two generations.
+var generations = []*Generation{
+	{
+		name:                      "1.9",
+		versions:                  version.MustConstraints(version.NewConstraint(">= 1.9.5, < 2.0.0")),
+		disruption:                v3Disruption(),
+		SwitchesOnWithEveryUpdate: true,
+	},
+	{
+		name:     "2.x with v3 resources",
+		versions: version.MustConstraints(version.NewConstraint(">= 2.0.0, < 3.0.0")),
+		// The provider can set the power state from 2.0 on.
+		disruption: v3Disruption().with(virtualMachine, "power_state", PowerCycle),
+	},
+}
+
+// ForVersion returns the generation of an exact provider version such as "1.9.5". It fails for a version that is not
+// valid or that the modules do not support.
+func ForVersion(exact string) (*Generation, error) {
+	parsed, err := version.NewSemver(exact)
+	if err != nil {
+		return nil, fmt.Errorf("reading provider version %q: %w", exact, err)
+	}
+	if strings.HasPrefix(exact, "v") {
+		return nil, fmt.Errorf("reading provider version %q: leave out the v", exact)
+	}
+	for _, generation := range generations {
+		if generation.versions.Check(parsed.Core()) {
+			return generation, nil
+		}
+	}
+	return nil, fmt.Errorf("finding the generation of provider version %s: it is not supported: use a version from 1.9.5 to below 3.0.0", exact)
+}
+
+// Disruption returns the class of a change of one attribute of a resource type such as nutanix_virtual_machine. The
+// attribute is a name such as memory_size_mib or a path that starts with one, such as disk_list[0].disk_size_mib. An
+// unknown resource type or attribute has class Replace.
+func (g *Generation) Disruption(resourceType, attribute string) Class {
+	return g.disruption.class(resourceType, attribute)
+}
+
+// String returns the name of the generation for messages.
+func (g *Generation) String() string { return g.name }
