@@ -28,6 +28,8 @@ type intent[R any] struct {
 		Name         string            `json:"name"`
 		CreationTime time.Time         `json:"creation_time"`
 		Categories   map[string]string `json:"categories"`
+		// CategoriesMapping lists all values of a key; Categories holds one of them.
+		CategoriesMapping map[string][]string `json:"categories_mapping"`
 	} `json:"metadata"`
 	Spec struct {
 		Name        string `json:"name"`

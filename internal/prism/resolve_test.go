@@ -210,9 +210,10 @@ func TestVM(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &VM{
 		UUID: uuid(6, 1), Name: "m-1", Description: "CAPNT default/m-1", PowerState: "ON", State: "COMPLETE",
-		Categories:   map[string]string{"KubernetesClusterName": "c1"},
-		Addresses:    []string{"10.1.0.12", "fd00::12", "10.2.0.12"},
-		PrismElement: uuid(1, 1),
+		Categories:     map[string]string{"KubernetesClusterName": "c1"},
+		CategoryValues: map[string][]string{"KubernetesClusterName": {"c1"}, "Backup": {"daily", "weekly"}},
+		Addresses:      []string{"10.1.0.12", "fd00::12", "10.2.0.12"},
+		PrismElement:   uuid(1, 1),
 	}, vm)
 	_, err = client.VM(t.Context(), uuid(6, 99))
 	assert.Equal(t, &NotFoundError{"VM", `uuid "` + uuid(6, 99) + `"`}, err)

@@ -15,8 +15,10 @@ type VM struct {
 	UUID, Name, Description string
 	// PowerState is ON or OFF. State is COMPLETE, or PENDING, ERROR, DELETE_PENDING and the like.
 	PowerState, State string
-	// Categories are the values by key.
+	// Categories are the values by key, one for each key.
 	Categories map[string]string
+	// CategoryValues are all values by key, sorted. A VM can have several values of one key, of which Categories names one.
+	CategoryValues map[string][]string
 	// Addresses are the IP addresses in the order of the network cards, each once.
 	Addresses []string
 	// PrismElement is the UUID of the Prism Element that it runs on.
@@ -38,15 +40,32 @@ func vmOf(vm intent[vmResources]) VM {
 		description = vm.Spec.Description
 	}
 	return VM{
-		UUID:         strings.ToLower(vm.Metadata.UUID),
-		Name:         vm.name(),
-		Description:  description,
-		PowerState:   vm.Status.Resources.PowerState,
-		State:        vm.Status.State,
-		Categories:   vm.Metadata.Categories,
-		Addresses:    addresses(vm.Status.Resources),
-		PrismElement: strings.ToLower(vm.Status.ClusterReference.UUID),
+		UUID:           strings.ToLower(vm.Metadata.UUID),
+		Name:           vm.name(),
+		Description:    description,
+		PowerState:     vm.Status.Resources.PowerState,
+		State:          vm.Status.State,
+		Categories:     vm.Metadata.Categories,
+		CategoryValues: categoryValues(vm.Metadata.Categories, vm.Metadata.CategoriesMapping),
+		Addresses:      addresses(vm.Status.Resources),
+		PrismElement:   strings.ToLower(vm.Status.ClusterReference.UUID),
 	}
+}
+
+// categoryValues merges the two forms in which the v3 API returns the categories of an entity.
+func categoryValues(single map[string]string, mapping map[string][]string) map[string][]string {
+	values := make(map[string][]string, len(mapping))
+	for key, list := range mapping {
+		values[key] = slices.Clone(list)
+	}
+	for key, value := range single {
+		values[key] = append(values[key], value)
+	}
+	for key, list := range values {
+		slices.Sort(list)
+		values[key] = slices.Compact(list)
+	}
+	return values
 }
 
 func addresses(resources vmResources) []string {
