@@ -164,11 +164,14 @@ func find[T any](list []*T, fits func(*T) bool) *T {
 	return nil
 }
 
+// macPrefix begins the MAC addresses of AHV.
+const macPrefix = "50:6b:8d:"
+
 // newMAC gives a locally unused address with the prefix of AHV.
 func (e *estate) newMAC() string {
 	e.nextMAC++
 	n := e.nextMAC
-	return fmt.Sprintf("50:6b:8d:%02x:%02x:%02x", byte(n>>16), byte(n>>8), byte(n))
+	return fmt.Sprintf("%s%02x:%02x:%02x", macPrefix, byte(n>>16), byte(n>>8), byte(n))
 }
 
 func (e *estate) owner(username string) *reference {
