@@ -26,5 +26,5 @@ func RenderCluster(settings Settings, cluster Cluster) (Workspace, error) {
 
 	files["main.tf"] = formatted(file)
 	files["outputs.tf"] = outputsFile(tfmodules.RoleCluster, "category_key", "category_value")
-	return newWorkspace(files)
+	return newWorkspace(files, digestInputs{Settings: settings, Cluster: &cluster})
 }

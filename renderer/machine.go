@@ -22,7 +22,7 @@ func RenderMachine(settings Settings, machine Machine) (Workspace, error) {
 	if machine.CloudInit {
 		files["variables.tf"] = userDataFile()
 	}
-	return newWorkspace(files)
+	return newWorkspace(files, digestInputs{Settings: settings, Machine: &machine})
 }
 
 func machineFile(machine Machine) []byte {

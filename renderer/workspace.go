@@ -1,4 +1,4 @@
-// Package renderer turns resolved inputs into a Terraform workspace: the files of one root module and a digest of them.
+// Package renderer turns resolved inputs into a Terraform workspace: the files of one root module and a digest of the inputs.
 //
 // It is pure: no client, clock, environment or process. The same inputs give the same bytes. Strings that came from a
 // user reach the configuration only as literals (see hcl.go), names only as comments, bootstrap data and credentials
@@ -6,9 +6,6 @@
 package renderer
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,38 +33,23 @@ const importFile = "import.tf"
 type Workspace struct {
 	// Files holds the content by slash-separated path relative to the directory.
 	Files map[string][]byte
-	// Digest is the SHA-256, in hex, of all files but import.tf: the name of what is wanted, however it is reached.
+	// Digest identifies the inputs that the workspace was rendered from: the version of the algorithm, a colon and a
+	// SHA-256 in hex. It covers neither module text nor import blocks.
 	Digest string
 }
 
-// newWorkspace parses every file again before it lets it out: what is no HCL here would fail far away.
-func newWorkspace(files map[string][]byte) (Workspace, error) {
+// newWorkspace parses every file again, because a file that is not HCL would fail only in a Terraform run.
+func newWorkspace(files map[string][]byte, inputs digestInputs) (Workspace, error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if _, diagnostics := hclsyntax.ParseConfig(files[name], name, hcl.InitialPos); diagnostics.HasErrors() {
 			return Workspace{}, fmt.Errorf("checking rendered file %s: %w", name, diagnostics)
 		}
 	}
-	return Workspace{Files: files, Digest: digest(files)}, nil
-}
-
-// digest hashes names and contents in the order of the names. Each is preceded by its length, so that no two sets of
-// files can run together into the same bytes.
-func digest(files map[string][]byte) string {
-	hash := sha256.New()
-	write := func(part []byte) {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		hash.Write(length[:])
-		hash.Write(part)
+	hash, err := digest(inputs)
+	if err != nil {
+		return Workspace{}, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if name == importFile {
-			continue
-		}
-		write([]byte(name))
-		write(files[name])
-	}
-	return hex.EncodeToString(hash.Sum(nil))
+	return Workspace{Files: files, Digest: hash}, nil
 }
 
 // WithImport returns a copy of the workspace with an import block that takes the existing object id into the state under

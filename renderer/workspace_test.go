@@ -19,29 +19,6 @@ func TestRenderingIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestDigestNamesTheContent(t *testing.T) {
-	base, err := renderer.RenderMachine(settings(), minimalMachine())
-	require.NoError(t, err)
-	require.Regexp(t, "^[0-9a-f]{64}$", base.Digest)
-
-	seen := map[string]string{base.Digest: "base"}
-	for name, change := range map[string]func(*renderer.Settings, *renderer.Machine){
-		"name":             func(_ *renderer.Settings, m *renderer.Machine) { m.Name = "worker-2" },
-		"memory":           func(_ *renderer.Settings, m *renderer.Machine) { m.MemoryMiB++ },
-		"image":            func(_ *renderer.Settings, m *renderer.Machine) { m.Disks[0].Image.UUID = isoUUID },
-		"cloud-init":       func(_ *renderer.Settings, m *renderer.Machine) { m.CloudInit = false },
-		"provider version": func(s *renderer.Settings, _ *renderer.Machine) { s.ProviderVersion = "2.4.2" },
-		"backend":          func(s *renderer.Settings, _ *renderer.Machine) { s.Backend.Config["namespace"] = "other" },
-	} {
-		changedSettings, changed := settings(), minimalMachine()
-		change(&changedSettings, &changed)
-		workspace, err := renderer.RenderMachine(changedSettings, changed)
-		require.NoError(t, err, name)
-		assert.Empty(t, seen[workspace.Digest], "%s must have a digest of its own", name)
-		seen[workspace.Digest] = name
-	}
-}
-
 func TestWithImport(t *testing.T) {
 	workspace, err := renderer.RenderMachine(settings(), minimalMachine())
 	require.NoError(t, err)

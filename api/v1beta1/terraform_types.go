@@ -55,7 +55,8 @@ type TerraformDrift struct {
 
 // TerraformStatus says what Terraform last did for an object.
 type TerraformStatus struct {
-	// workspaceDigest is the SHA-256 (hex) of the workspace that was last applied.
+	// workspaceDigest identifies the inputs of the workspace that was last applied: the version of the algorithm, a colon
+	// and a SHA-256 in hex. A digest without a version was written by CAPNT 0.1.
 	// +optional
 	WorkspaceDigest string `json:"workspaceDigest,omitempty"`
 

@@ -1,0 +1,109 @@
+package renderer_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/renderer"
+)
+
+// TestDigestIsStable holds digests that are in the status of living objects. A digest that changes here makes every object
+// of every installation be compared again: restore the JSON form of the inputs, or increase digestVersion.
+func TestDigestIsStable(t *testing.T) {
+	workspaces := goldenCases(t)
+	for name, digest := range map[string]string{
+		"minimal":         "v2:fb8fdb4be4fc613641ed9deadba56e70a943969c4218833ba7c7768220f2fd47",
+		"full":            "v2:8bed34685cf1a150e03e2aaa1387d794a3a09aa949bed2be630fbbec7178b35f",
+		"cdrom-bootstrap": "v2:9638ee1f00b60caacf1126bcd0526dd35ef554cb0860c3437614666a21749139",
+		"backend-s3":      "v2:2f3124849e7ba0f830e45cc5d32959655b100ecf1dcc3a0c45c7b4ef3d243a97",
+		"cluster":         "v2:339267a2bc4f1fe9b34dc10a8c89a48868e1073d0de252311ecccbc7e56022e6",
+	} {
+		assert.Equal(t, digest, workspaces[name].Digest, name)
+		assert.True(t, renderer.DigestIsCurrent(workspaces[name].Digest), name)
+	}
+}
+
+func TestDigestDiffersForDifferentInputs(t *testing.T) {
+	base, err := renderer.RenderMachine(settings(), minimalMachine())
+	require.NoError(t, err)
+	seen := map[string]string{base.Digest: "base"}
+	for name, change := range map[string]func(*renderer.Settings, *renderer.Machine){
+		"name":             func(_ *renderer.Settings, m *renderer.Machine) { m.Name = "worker-2" },
+		"description":      func(_ *renderer.Settings, m *renderer.Machine) { m.Description = "key=1" },
+		"Prism Element":    func(_ *renderer.Settings, m *renderer.Machine) { m.PrismElement.UUID = imageUUID },
+		"project":          func(_ *renderer.Settings, m *renderer.Machine) { m.Project = &renderer.Ref{UUID: projectUUID} },
+		"subnet":           func(_ *renderer.Settings, m *renderer.Machine) { m.Subnets[0].UUID = imageUUID },
+		"memory":           func(_ *renderer.Settings, m *renderer.Machine) { m.MemoryMiB++ },
+		"sockets":          func(_ *renderer.Settings, m *renderer.Machine) { m.Sockets++ },
+		"vCPUs":            func(_ *renderer.Settings, m *renderer.Machine) { m.VCPUsPerSocket++ },
+		"boot type":        func(_ *renderer.Settings, m *renderer.Machine) { m.BootType = renderer.BootUEFI },
+		"image":            func(_ *renderer.Settings, m *renderer.Machine) { m.Disks[0].Image.UUID = isoUUID },
+		"disk size":        func(_ *renderer.Settings, m *renderer.Machine) { m.Disks[0].SizeMiB++ },
+		"GPUs":             func(_ *renderer.Settings, m *renderer.Machine) { m.GPUs = gpus() },
+		"categories":       func(_ *renderer.Settings, m *renderer.Machine) { m.Categories = map[string]string{"a": "b"} },
+		"cloud-init":       func(_ *renderer.Settings, m *renderer.Machine) { m.CloudInit = false },
+		"provider version": func(s *renderer.Settings, _ *renderer.Machine) { s.ProviderVersion = "2.4.2" },
+		"backend type":     func(s *renderer.Settings, _ *renderer.Machine) { s.Backend.Type = "consul" },
+		"backend":          func(s *renderer.Settings, _ *renderer.Machine) { s.Backend.Config["namespace"] = "other" },
+	} {
+		changedSettings, changed := settings(), minimalMachine()
+		change(&changedSettings, &changed)
+		workspace, err := renderer.RenderMachine(changedSettings, changed)
+		require.NoError(t, err, name)
+		assert.Empty(t, seen[workspace.Digest], "%s must have a digest of its own", name)
+		seen[workspace.Digest] = name
+	}
+}
+
+// TestDigestIgnoresNames: an entity in Prism may be renamed; its UUID decides.
+func TestDigestIgnoresNames(t *testing.T) {
+	base, err := renderer.RenderMachine(settings(), fullMachine())
+	require.NoError(t, err)
+	renamed := fullMachine()
+	assert.Equal(t, 8, rename(reflect.ValueOf(&renamed)), "references and GPUs of the full machine")
+	workspace, err := renderer.RenderMachine(settings(), renamed)
+	require.NoError(t, err)
+	assert.NotEqual(t, base.Files["main.tf"], workspace.Files["main.tf"], "names are comments")
+	assert.Equal(t, base.Digest, workspace.Digest)
+	assert.Equal(t, "renamed", renamed.Disks[0].Image.Name, "rendering must not change its inputs")
+}
+
+// rename renames every reference and GPU below a value and returns how many there are.
+func rename(value reflect.Value) int {
+	count := 0
+	switch value.Kind() {
+	case reflect.Pointer:
+		if !value.IsNil() {
+			count = rename(value.Elem())
+		}
+	case reflect.Slice:
+		for i := range value.Len() {
+			count += rename(value.Index(i))
+		}
+	case reflect.Struct:
+		switch value.Interface().(type) {
+		case renderer.Ref, renderer.GPU:
+			value.FieldByName("Name").SetString("renamed")
+			return 1
+		}
+		for i := range value.NumField() {
+			count += rename(value.Field(i))
+		}
+	default:
+	}
+	return count
+}
+
+func TestDigestOfAnotherVersion(t *testing.T) {
+	for digest, current := range map[string]bool{
+		"": false,
+		"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae":    false,
+		"v1:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae": false,
+		"v2:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae": true,
+	} {
+		assert.Equal(t, current, renderer.DigestIsCurrent(digest), digest)
+	}
+}
