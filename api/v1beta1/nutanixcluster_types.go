@@ -124,7 +124,6 @@ type NutanixClusterStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why it is or is not"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Prism",type=string,priority=1,JSONPath=`.spec.prismCentral.address`,description="Address of Prism Central"
-// +kubebuilder:printcolumn:name="FailureDomains",type=string,priority=1,JSONPath=`.status.failureDomains[*].name`,description="Failure domains in use"
 type NutanixCluster struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

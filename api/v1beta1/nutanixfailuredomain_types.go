@@ -45,7 +45,7 @@ type NutanixFailureDomainStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the failure domain can be used"
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why it can or cannot"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="Subnets",type=string,priority=1,JSONPath=`.spec.subnets[*]['name','uuid']`,description="Subnets, by name or UUID"
+// +kubebuilder:printcolumn:name="Subnet",type=string,priority=1,JSONPath=`.spec.subnets[0]['name','uuid']`,description="First subnet, by name or UUID"
 type NutanixFailureDomain struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

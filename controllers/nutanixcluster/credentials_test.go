@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -196,6 +197,7 @@ func TestWayToPrism(t *testing.T) {
 			w.CreateCluster(w.Bed)
 			result := w.settle()
 			w.requireFalse(test.condition, test.reason)
+			assert.Equal(t, test.reason, conditions.GetReason(w.NutanixCluster, infrav1.ReadyCondition), "Ready repeats the reason")
 			assert.Positive(t, result.RequeueAfter)
 			assert.Empty(t, w.Terraform.Runs())
 			test.heal(w)

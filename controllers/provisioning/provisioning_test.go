@@ -226,25 +226,30 @@ func TestEventsAreBounded(t *testing.T) {
 	assert.Equal(t, "Normal Planned short: 100%s", <-recorded)
 }
 
-func TestReadyIsTheFirstMilestoneThatIsMissing(t *testing.T) {
+func TestReadySummarizesTheMilestones(t *testing.T) {
 	milestones := []string{"First", "Second"}
 	set := func(kind string, status metav1.ConditionStatus, reason, message string) func(*infrav1.NutanixMachine) {
 		return func(m *infrav1.NutanixMachine) { Set(m, kind, status, reason, message) }
 	}
 	deleted := func(m *infrav1.NutanixMachine) { m.DeletionTimestamp = &metav1.Time{Time: time.Now()} }
+	type list = []func(*infrav1.NutanixMachine)
 	tests := map[string]struct {
-		conditions []func(*infrav1.NutanixMachine)
+		conditions list
 		want       string
 	}{
-		"nothing known":                {nil, "False WaitingForInputs First is not known yet"},
-		"the first is missing":         {[]func(*infrav1.NutanixMachine){set("First", "False", "Why", "because"), set("Second", "False", "Other", "x")}, "False Why First: because"},
-		"the second is not known":      {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", "")}, "False WaitingForInputs Second is not known yet"},
-		"the second is missing":        {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Second", "Unknown", "Why", "")}, "False Why Second"},
-		"all are there":                {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Second", "True", "Good", "")}, "True Provisioned "},
-		"a passing fault, not in sync": {[]func(*infrav1.NutanixMachine){set("First", "False", "PrismUnreachable", "no route"), set("Second", "True", "Good", "")}, "False PrismUnreachable First: no route"},
-		"a passing fault, in sync":     {[]func(*infrav1.NutanixMachine){set("First", "False", "PrismUnreachable", "no route"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
-		"a lasting fault, in sync":     {[]func(*infrav1.NutanixMachine){set("First", "False", "AuthenticationFailed", "refused"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "False AuthenticationFailed First: refused"},
-		"it is going":                  {[]func(*infrav1.NutanixMachine){set("First", "True", "Good", ""), set("Applied", "False", "Destroying", "1 to delete"), deleted}, "False Deleting 1 to delete"},
+		"no condition":                  {nil, "False WaitingForInputs First: not known yet"},
+		"first False":                   {list{set("First", "False", "Why", "because"), set("Second", "False", "Other", "x")}, "False Why First: because"},
+		"second absent":                 {list{set("First", "True", "Good", "")}, "False WaitingForInputs Second: not known yet"},
+		"second Unknown":                {list{set("First", "True", "Good", ""), set("Second", "Unknown", "Why", "")}, "False Why Second"},
+		"first absent, second False":    {list{set("Second", "False", "CertificateInvalid", "unknown authority")}, "False CertificateInvalid Second: unknown authority"},
+		"first Unknown, second False":   {list{set("First", "Unknown", "Asking", "x"), set("Second", "False", "CertificateInvalid", "unknown authority")}, "False CertificateInvalid Second: unknown authority"},
+		"first Unknown, second True":    {list{set("First", "Unknown", "Asking", "x"), set("Second", "True", "Good", "")}, "False Asking First: x"},
+		"all True":                      {list{set("First", "True", "Good", ""), set("Second", "True", "Good", "")}, "True Provisioned "},
+		"passing fault, not in sync":    {list{set("First", "False", "PrismUnreachable", "no route"), set("Second", "True", "Good", "")}, "False PrismUnreachable First: no route"},
+		"passing fault, in sync":        {list{set("First", "False", "PrismUnreachable", "no route"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
+		"passing then lasting, in sync": {list{set("First", "False", "PrismUnreachable", "no route"), set("Second", "False", "Why", "x"), set("Applied", "True", "Applied", "")}, "False Why Second: x"},
+		"lasting fault, in sync":        {list{set("First", "False", "AuthenticationFailed", "refused"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "False AuthenticationFailed First: refused"},
+		"being deleted":                 {list{set("First", "True", "Good", ""), set("Applied", "False", "Destroying", "1 to delete"), deleted}, "False Deleting 1 to delete"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -14,16 +14,17 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Patch writes an object once: its milestones, which are its conditions in the order in which they are reached, and Ready
-// as their summary. ready is the object's status.ready.
+// Patch writes the object with its milestones and with Ready, which summarizes them. Milestones are the object's conditions
+// in the order in which they are reached. ready points to the object's status.ready.
 func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool, milestones []string) error {
 	summarize(object, milestones)
 	*ready = conditions.IsTrue(object, infrav1.ReadyCondition)
 	owned := append([]string{infrav1.ReadyCondition, infrav1.PausedCondition}, milestones...)
 	err := helper.Patch(ctx, object, patch.WithOwnedConditions{Conditions: owned})
-	var several kerrors.Aggregate
-	if !object.GetDeletionTimestamp().IsZero() && errors.As(err, &several) {
-		err = kerrors.FilterOut(several, apierrors.IsNotFound) // without its finalizer it is gone
+	var aggregate kerrors.Aggregate
+	if !object.GetDeletionTimestamp().IsZero() && errors.As(err, &aggregate) {
+		// The API server removes the object as soon as the patch removes its last finalizer.
+		err = kerrors.FilterOut(aggregate, apierrors.IsNotFound)
 	}
 	if err != nil {
 		return fmt.Errorf("patching %T: %w", object, err)
@@ -31,37 +32,48 @@ func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool
 	return nil
 }
 
-// passing are the reasons of faults that pass by themselves, or that concern Terraform's next run alone. They stand in
-// their own condition, but an object that is in sync stays Ready: Cluster API takes one that is not for unavailable, and an
-// hour without Prism Central would make every machine so.
-var passing = map[string]bool{
+// passingReasons are the reasons of faults that pass by themselves, or that concern the next Terraform run only. Such a
+// fault is reported in its own condition, but an object that is in sync stays Ready: Cluster API treats a machine that is
+// not Ready as unavailable, and an hour without Prism Central must not make all machines unavailable.
+var passingReasons = map[string]bool{
 	infrav1.PrismUnreachableReason: true,
 	infrav1.PlanFailedReason:       true,
 	infrav1.ProviderFailedReason:   true,
 	infrav1.StateLockedReason:      true,
 }
 
-// summarize makes Ready the first milestone that is not reached, in its own words: what a person has to look at next.
+// summarize writes Ready. The reason and message come from the first milestone in order that is False, even if an earlier
+// milestone is Unknown or was never written, because a False milestone says what is wrong. Without a False milestone they
+// come from the first milestone that is not True.
 func summarize(object Object, milestones []string) {
 	if !object.GetDeletionTimestamp().IsZero() {
 		Set(object, infrav1.ReadyCondition, metav1.ConditionFalse, infrav1.DeletingReason, conditions.GetMessage(object, infrav1.AppliedCondition))
 		return
 	}
+	var pending *metav1.Condition
 	for _, milestone := range milestones {
 		condition := conditions.Get(object, milestone)
-		switch {
-		case condition == nil:
-			Set(object, infrav1.ReadyCondition, metav1.ConditionFalse, infrav1.WaitingForInputsReason, milestone+" is not known yet")
-			return
-		case condition.Status != metav1.ConditionTrue && inSync(object) && passing[condition.Reason]:
-		case condition.Status != metav1.ConditionTrue:
-			message := milestone
-			if condition.Message != "" {
-				message += ": " + condition.Message
-			}
-			Set(object, infrav1.ReadyCondition, metav1.ConditionFalse, condition.Reason, message)
-			return
+		if condition == nil {
+			condition = &metav1.Condition{Type: milestone, Status: metav1.ConditionUnknown, Reason: infrav1.WaitingForInputsReason, Message: "not known yet"}
+		}
+		if condition.Status == metav1.ConditionTrue || passingReasons[condition.Reason] && inSync(object) {
+			continue
+		}
+		if condition.Status == metav1.ConditionFalse {
+			pending = condition
+			break
+		}
+		if pending == nil {
+			pending = condition
 		}
 	}
-	Set(object, infrav1.ReadyCondition, metav1.ConditionTrue, infrav1.ProvisionedReason, "")
+	if pending == nil {
+		Set(object, infrav1.ReadyCondition, metav1.ConditionTrue, infrav1.ProvisionedReason, "")
+		return
+	}
+	message := pending.Type
+	if pending.Message != "" {
+		message += ": " + pending.Message
+	}
+	Set(object, infrav1.ReadyCondition, metav1.ConditionFalse, pending.Reason, message)
 }

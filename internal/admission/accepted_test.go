@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -102,27 +103,35 @@ func TestTrustBundleOfAnotherNamespace(t *testing.T) {
 	assert.Contains(t, warnings.messages[0], "ConfigMap shared/ca is only read")
 }
 
-// TestColumns: what `kubectl get` prints for each kind.
+// TestColumns checks what `kubectl get` prints for each kind.
 func TestColumns(t *testing.T) {
 	ns := namespace(t)
+	c := cluster(ns)
+	c.Labels = map[string]string{"cluster.x-k8s.io/cluster-name": "my-cluster"}
 	m := machine(ns)
 	m.Labels = map[string]string{"cluster.x-k8s.io/cluster-name": "my-cluster"}
 	m.Spec.ProviderID = "nutanix://0a1b2c3d-4e5f-6789-abcd-ef0123456789"
 	failureDomain := failureDomain(ns)
-	for _, object := range []client.Object{cluster(ns), m, machineTemplate(ns), clusterTemplate(ns), failureDomain} {
+	for _, object := range []client.Object{c, m, machineTemplate(ns), clusterTemplate(ns), failureDomain} {
 		require.NoError(t, api.Create(t.Context(), object))
 	}
 	m.Status.Conditions = []metav1.Condition{{Type: infrav1.ReadyCondition, Status: metav1.ConditionFalse, Reason: infrav1.ImageNotFoundReason, LastTransitionTime: metav1.Now()}}
 	m.Status.FailureDomain = "fd-1"
+	m.Status.Addresses = []clusterv1.MachineAddress{
+		{Type: clusterv1.MachineHostName, Address: "my-cluster-abcde"}, {Type: clusterv1.MachineInternalIP, Address: "10.0.0.7"}, {Type: clusterv1.MachineInternalIP, Address: "fd00::7"},
+	}
 	require.NoError(t, api.Status().Update(t.Context(), m))
+	c.Status.Conditions = []metav1.Condition{{Type: infrav1.ReadyCondition, Status: metav1.ConditionFalse, Reason: infrav1.CertificateInvalidReason, LastTransitionTime: metav1.Now()}}
+	require.NoError(t, api.Status().Update(t.Context(), c))
 
 	for resource, want := range map[string]map[string]any{
-		"nutanixclusters": {"Name": "c", "Endpoint": "10.0.0.100", "Prism": "prism.example.com"},
+		"nutanixclusters": {"Name": "c", "Cluster": "my-cluster", "Ready": "False", "Reason": "CertificateInvalid", "Endpoint": "10.0.0.100", "Prism": "prism.example.com"},
 		"nutanixmachines": {"Name": "m", "Cluster": "my-cluster", "Ready": "False", "Reason": "ImageNotFound",
+			"Address": "10.0.0.7",
 			"ProviderID": m.Spec.ProviderID, "FailureDomain": "fd-1"},
 		"nutanixmachinetemplates": {"Name": "t", "Sockets": int64(2), "vCPUs/Socket": int64(1), "Memory": "4Gi", "Disk": "40Gi", "Image": "ubuntu"},
 		"nutanixclustertemplates": {"Name": "t", "Prism": "prism.example.com"},
-		"nutanixfailuredomains":   {"Name": "fd", "PrismElement": "pe-1", "Subnets": "vm-network"},
+		"nutanixfailuredomains":   {"Name": "fd", "PrismElement": "pe-1", "Subnet": "vm-network"},
 	} {
 		t.Run(resource, func(t *testing.T) {
 			row := printedRow(t, ns, resource)
