@@ -78,8 +78,8 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
-	if users != "" && !slices.Contains(target.Forget, renderer.CategoryValueAddress) {
-		target.Forget = append(target.Forget, renderer.CategoryValueAddress)
+	if users != "" && !slices.Contains(target.Shared, renderer.CategoryValueAddress) {
+		target.Shared = append(target.Shared, renderer.CategoryValueAddress)
 	}
 	result, done, err := r.Destroy(ctx, target, s.nutanixCluster, &s.nutanixCluster.Status.Terraform)
 	s.unfinished = !done

@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -50,18 +49,17 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 	if err != nil {
 		return lifecycle.Target{}, err
 	}
-	applied, checked := provisioning.Remembered(s.nutanixCluster.Status.Terraform)
 	return lifecycle.Target{
-		Object:        s.nutanixCluster.DeepCopy(),
-		Kind:          kind,
-		Workspace:     workspace,
-		Backend:       backend,
-		Upstream:      s.access.Upstream,
-		Forget:        shared,
-		Applied:       applied,
-		Checked:       checked,
-		CheckInterval: r.CheckInterval(s.nutanixCluster),
-		Unsettled:     conditions.IsFalse(s.nutanixCluster, infrav1.AppliedCondition),
+		Object: s.nutanixCluster.DeepCopy(),
+		Kind:   kind,
+		Desired: lifecycle.Desired{
+			Workspace:     workspace,
+			Backend:       backend,
+			Upstream:      s.access.Upstream,
+			Shared:        shared,
+			CheckInterval: r.CheckInterval(s.nutanixCluster),
+		},
+		Remembered: provisioning.Remembered(s.nutanixCluster, s.nutanixCluster.Status.Terraform),
 	}, nil
 }
 

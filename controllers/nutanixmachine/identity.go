@@ -183,7 +183,7 @@ func (r *Reconciler) journal(machine *infrav1.NutanixMachine) func(context.Conte
 // there: no run that journals another machine may start before that is written.
 func (r *Reconciler) checkJournal(ctx context.Context, s *scope) (ctrl.Result, error) {
 	journalled := s.nutanixMachine.Status.VMUUID
-	if journalled == "" || s.uuid() != "" || r.Pipeline.Pool.Running(r.check(s).Key()) {
+	if journalled == "" || s.uuid() != "" || r.Pipeline.Pool.Running(r.unrendered(s).Key()) {
 		return ctrl.Result{}, nil
 	}
 	_, err := s.access.Client.VM(ctx, journalled)

@@ -45,7 +45,8 @@ func TestMachineComesUpAndGoesWithoutATrace(t *testing.T) {
 	assert.True(t, controllerutil.HasControllerReference(machine) && len(state.Items[0].OwnerReferences) == 1)
 
 	remembered := func() bool { // what nobody remembers was never checked
-		return w.Pipeline.Settled(lifecycle.Target{Object: machine, Kind: kind, CheckInterval: time.Hour})
+		return w.Pipeline.Idle(lifecycle.Target{Object: machine, Kind: kind,
+			Desired: lifecycle.Desired{CheckInterval: time.Hour}, Remembered: lifecycle.Remembered{Current: true}})
 	}
 	assert.True(t, remembered())
 

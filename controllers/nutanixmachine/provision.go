@@ -9,7 +9,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -35,10 +34,10 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// provision takes the machine's workspace one step further. A machine that is in sync with what it was rendered from costs
-// neither a process nor a look-up.
+// provision takes the next step of the machine's workspace. A machine with nothing to do costs neither a process nor a
+// look-up.
 func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
-	if s.settled() && r.Pipeline.Settled(r.check(s)) {
+	if s.uuid() != "" && r.Pipeline.Idle(r.unrendered(s)) {
 		return ctrl.Result{}, nil
 	}
 	if err := r.EnsureWorkspaceKey(ctx, s.nutanixMachine); err != nil {
@@ -67,28 +66,15 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
 }
 
-// settled reports whether the status says that the present spec was provisioned.
-func (s *scope) settled() bool {
-	for _, condition := range s.nutanixMachine.Status.Conditions {
-		if condition.Type == infrav1.AppliedCondition {
-			return condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == s.nutanixMachine.Generation &&
-				ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false)
-		}
-	}
-	return false
-}
-
-// check is the target without what only a run needs.
-func (r *Reconciler) check(s *scope) lifecycle.Target {
-	applied, checked := provisioning.Remembered(s.nutanixMachine.Status.Terraform)
+// unrendered is the target without what only a run needs.
+func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
+	remembered := provisioning.Remembered(s.nutanixMachine, s.nutanixMachine.Status.Terraform)
+	remembered.Lost = ptr.Deref(s.nutanixMachine.Status.FailureReason, "") == infrav1.VMLostReason
 	return lifecycle.Target{
-		Object:        s.nutanixMachine.DeepCopy(),
-		Kind:          kind,
-		Applied:       applied,
-		Checked:       checked,
-		CheckInterval: r.CheckInterval(s.nutanixCluster),
-		Unsettled:     conditions.IsFalse(s.nutanixMachine, infrav1.AppliedCondition),
-		Lost:          s.nutanixMachine.Status.FailureReason != nil && *s.nutanixMachine.Status.FailureReason == infrav1.VMLostReason,
+		Object:     s.nutanixMachine.DeepCopy(),
+		Kind:       kind,
+		Desired:    lifecycle.Desired{CheckInterval: r.CheckInterval(s.nutanixCluster)},
+		Remembered: remembered,
 	}
 }
 
@@ -110,7 +96,7 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	if err != nil {
 		return lifecycle.Target{}, err
 	}
-	target := r.check(s)
+	target := r.unrendered(s)
 	if target.Workspace, err = renderer.RenderMachine(settings, inputs); err != nil {
 		return lifecycle.Target{}, err
 	}

@@ -114,16 +114,20 @@ func (d *Dependencies) CheckInterval(cluster *infrav1.NutanixCluster) time.Durat
 	return d.DriftInterval
 }
 
-// Remembered returns what the status of an object remembers of its last apply.
-func Remembered(status *infrav1.TerraformStatus) (lifecycle.Applied, time.Time) {
+// Remembered returns what the status of an object remembers of earlier runs.
+func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Remembered {
+	remembered := lifecycle.Remembered{
+		Current:    inSync(object),
+		Unfinished: conditions.IsFalse(object, infrav1.AppliedCondition),
+	}
 	if status == nil {
-		return lifecycle.Applied{}, time.Time{}
+		return remembered
 	}
-	applied := lifecycle.Applied{WorkspaceDigest: status.WorkspaceDigest, Lineage: status.Lineage, Serial: status.Serial}
-	if status.LastAppliedTime == nil {
-		return applied, time.Time{}
+	remembered.Applied = lifecycle.Applied{WorkspaceDigest: status.WorkspaceDigest, Lineage: status.Lineage, Serial: status.Serial}
+	if status.LastAppliedTime != nil {
+		remembered.Checked = status.LastAppliedTime.Time
 	}
-	return applied, status.LastAppliedTime.Time
+	return remembered
 }
 
 // Publish writes the result of a pipeline step into an object: conditions, Terraform status and events.
@@ -132,8 +136,8 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 		*status = &infrav1.TerraformStatus{}
 	}
 	result.Record(*status, d.Pipeline.TerraformVersion, d.Pipeline.ProviderVersion)
-	for _, happening := range result.Happened {
-		d.Recorder.Eventf(object, nil, happening.Type, happening.Reason, happening.Action, "%s", bounded(happening.Message))
+	for _, event := range result.Events {
+		d.Recorder.Eventf(object, nil, event.Type, event.Reason, event.Action, "%s", bounded(event.Message))
 	}
 	if result.State == lifecycle.Running && !result.Applying && (result.Err != nil || conditions.IsTrue(object, infrav1.AppliedCondition)) {
 		return // looking for drift does not make an object that is in sync unready, and trying again does not hide why

@@ -158,17 +158,24 @@ func TestGone(t *testing.T) {
 }
 
 func TestRemembered(t *testing.T) {
-	applied, checked := Remembered(nil)
-	assert.Zero(t, applied)
-	assert.True(t, checked.IsZero())
-	then := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	object := machine()
+	assert.Zero(t, Remembered(object, nil))
 	status := &infrav1.TerraformStatus{WorkspaceDigest: "d", Lineage: "l", Serial: 3}
-	applied, checked = Remembered(status)
-	assert.Equal(t, lifecycle.Applied{WorkspaceDigest: "d", Lineage: "l", Serial: 3}, applied)
-	assert.True(t, checked.IsZero())
-	status.LastAppliedTime = &metav1.Time{Time: then}
-	_, checked = Remembered(status)
-	assert.Equal(t, then, checked)
+	want := lifecycle.Remembered{Applied: lifecycle.Applied{WorkspaceDigest: "d", Lineage: "l", Serial: 3}}
+	assert.Equal(t, want, Remembered(object, status))
+	want.Checked = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	status.LastAppliedTime = &metav1.Time{Time: want.Checked}
+	assert.Equal(t, want, Remembered(object, status))
+
+	Set(object, infrav1.AppliedCondition, metav1.ConditionTrue, infrav1.AppliedReason, "")
+	want.Current = true
+	assert.Equal(t, want, Remembered(object, status))
+	object.Generation++
+	want.Current = false
+	assert.Equal(t, want, Remembered(object, status), "the spec has changed")
+	Set(object, infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.ApplyFailedReason, "x")
+	want.Unfinished = true
+	assert.Equal(t, want, Remembered(object, status))
 }
 
 func TestPublish(t *testing.T) {
@@ -214,7 +221,7 @@ func TestEventsAreBounded(t *testing.T) {
 	d, _ := dependencies(t)
 	object := machine()
 	long := strings.Repeat("100% of ü ", 200)
-	d.Publish(object, &object.Status.Terraform, lifecycle.Result{State: lifecycle.InSync, Happened: []lifecycle.Happening{
+	d.Publish(object, &object.Status.Terraform, lifecycle.Result{State: lifecycle.InSync, Events: []lifecycle.Event{
 		{Type: "Warning", Reason: "PlanFailed", Action: "Plan", Message: long},
 		{Type: "Normal", Reason: "Planned", Action: "Plan", Message: "short: 100%s"},
 	}})

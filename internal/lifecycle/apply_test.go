@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/capnt/capnt/internal/terraform"
+	"github.com/capnt/capnt/renderer"
 )
 
 var classes = []terraform.Class{
@@ -22,10 +23,10 @@ func TestApplyFailsWithEachClass(t *testing.T) {
 		t.Run("apply-fails-"+string(class), func(t *testing.T) {
 			w := newWorld(t)
 			for range 5 {
-				w.fail("apply", failed("apply", class))
+				w.fail("apply", terraformError("apply", class))
 			}
 			for failures := range 5 {
-				pause := backoff(failed("apply", class), failures)
+				pause := backoff(terraformError("apply", class), failures)
 				result := w.settle()
 				require.Contains(t, []State{Failed, Locked}, result.State)
 				assert.Equal(t, class == terraform.LockHeld, result.State == Locked)
@@ -35,10 +36,10 @@ func TestApplyFailsWithEachClass(t *testing.T) {
 				w.advance(pause)
 			}
 			require.Equal(t, InSync, w.settle().State)
-			w.remembered()
-			w.fail("plan", failed("plan", class))
+			w.remember()
+			w.fail("plan", terraformError("plan", class))
 			w.render("digest-2")
-			assert.Equal(t, backoff(failed("plan", class), 0), w.settle().RetryAfter)
+			assert.Equal(t, backoff(terraformError("plan", class), 0), w.settle().RetryAfter)
 			w.compare()
 		})
 	}
@@ -47,31 +48,49 @@ func TestApplyFailsWithEachClass(t *testing.T) {
 // A failure of one workspace does not make another one wait.
 func TestAnotherWorkspaceDoesNotBackOff(t *testing.T) {
 	w := newWorld(t)
-	w.fail("plan", failed("plan", terraform.Invalid))
+	w.fail("plan", terraformError("plan", terraform.Invalid))
 	require.Equal(t, Failed, w.settle().State)
 	w.render("digest-2")
 	require.Equal(t, InSync, w.settle().State)
 }
 
-func TestSettled(t *testing.T) {
+func TestIdle(t *testing.T) {
 	w := newWorld(t)
 	require.NotEqual(t, InSync, w.step().State)
-	assert.False(t, w.pipeline.Settled(w.target), "a run is under way")
+	assert.False(t, w.pipeline.Idle(w.target), "a run is under way")
 	w.wait()
-	assert.False(t, w.pipeline.Settled(w.target), "a plan is there")
+	assert.False(t, w.pipeline.Idle(w.target), "there is a plan")
 	w.settle()
-	assert.True(t, w.pipeline.Settled(w.target))
+	assert.True(t, w.pipeline.Idle(w.target))
 	w.advance(10 * time.Minute)
-	assert.False(t, w.pipeline.Settled(w.target), "a check is due")
-	w.fail("plan", failed("plan", terraform.Transient))
+	assert.False(t, w.pipeline.Idle(w.target), "a check is due")
+	w.fail("plan", terraformError("plan", terraform.Transient))
 	w.settle()
-	assert.False(t, w.pipeline.Settled(w.target), "the last run failed")
+	assert.False(t, w.pipeline.Idle(w.target), "the last run failed")
 	w.advance(time.Minute)
+	w.step()
+	w.wait()
+	assert.False(t, w.pipeline.Idle(w.target), "no step has reported the last run")
 	w.settle()
-	assert.True(t, w.pipeline.Settled(w.target))
+	assert.True(t, w.pipeline.Idle(w.target))
 	w.target.CheckInterval = 0
 	w.advance(1000 * time.Hour)
-	assert.True(t, w.pipeline.Settled(w.target), "no check is wanted")
+	assert.True(t, w.pipeline.Idle(w.target), "checks are switched off")
+}
+
+// A target without a rendered workspace is idle if the object says that its spec was applied.
+func TestIdleWithoutAWorkspace(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	target := w.target
+	target.Workspace = renderer.Workspace{}
+	assert.False(t, w.pipeline.Idle(target))
+	target.Remembered.Current = true
+	assert.True(t, w.pipeline.Idle(target))
+	w.fail("plan", terraformError("plan", terraform.Transient))
+	w.render("digest-2")
+	w.settle()
+	assert.False(t, w.pipeline.Idle(target), "the last run failed")
 }
 
 // Nothing is kept of objects that are gone.
@@ -79,7 +98,7 @@ func TestForget(t *testing.T) {
 	w := newWorld(t)
 	w.settle()
 	w.pipeline.Forget(w.target)
-	assert.Empty(t, w.pipeline.targets.targets)
+	assert.Empty(t, w.pipeline.memories.targets)
 	_, planned := w.pipeline.plans.Get(w.target.Key())
 	assert.False(t, planned)
 }
@@ -88,9 +107,9 @@ func TestForget(t *testing.T) {
 func TestLastPlanSurvivesAStatusThatWasNotWritten(t *testing.T) {
 	w := newWorld(t)
 	first := w.settle()
-	require.NotEmpty(t, first.Happened)
+	require.NotEmpty(t, first.Events)
 	again := w.step()
-	assert.Empty(t, again.Happened)
+	assert.Empty(t, again.Events)
 	assert.Equal(t, first.LastPlan, again.LastPlan)
 	assert.Equal(t, first.LastApplied, again.LastApplied)
 	require.NotNil(t, w.status.LastAppliedTime)

@@ -46,7 +46,7 @@ func keeper(t *testing.T, objects ...client.Object) *SecretKeeper {
 func keeperTarget(kind string) Target {
 	return Target{
 		Object:  &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "m", UID: "new"}},
-		Backend: Backend{Suffix: "m-x-machine", Backend: renderer.Backend{Type: kind}},
+		Desired: Desired{Backend: Backend{Suffix: "m-x-machine", Backend: renderer.Backend{Type: kind}}},
 	}
 }
 

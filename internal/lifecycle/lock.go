@@ -62,24 +62,24 @@ func deployment(pod string) string {
 // the lock is broken and the run may be repeated at once. workspace is nil where not even that could be opened, because the
 // run died while it made the first, empty state.
 func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace Workspace, cause error) outcome {
-	failure := outcome{err: cause}
-	var failed *terraform.Error
-	if p.Holders == nil || !errors.As(cause, &failed) || failed.Class != terraform.LockHeld || failed.Lock == nil {
+	failure := failed{err: cause}
+	var held *terraform.Error
+	if p.Holders == nil || !errors.As(cause, &held) || held.Class != terraform.LockHeld || held.Lock == nil {
 		return failure
 	}
-	dead, err := p.Holders.Dead(ctx, failed.Lock)
+	dead, err := p.Holders.Dead(ctx, held.Lock)
 	if err != nil {
-		log.FromContext(ctx).Error(err, "Failed to find out whether the holder of a state lock is dead", "holder", failed.Lock.Who)
+		log.FromContext(ctx).Error(err, "Failed to find out whether the holder of a state lock is dead", "holder", held.Lock.Who)
 	}
 	if err != nil || !dead {
 		return failure
 	}
-	unlock := func() error { return p.State.Unlock(ctx, target, failed.Lock.ID) }
+	unlock := func() error { return p.State.Unlock(ctx, target, held.Lock.ID) }
 	if workspace != nil {
-		unlock = func() error { return workspace.Unlock(ctx, failed.Lock.ID) }
+		unlock = func() error { return workspace.Unlock(ctx, held.Lock.ID) }
 	}
 	if err := unlock(); err != nil {
-		return outcome{err: fmt.Errorf("breaking the lock of a dead run of %s: %w", target.Kind, err)}
+		return failed{err: fmt.Errorf("breaking the lock of a dead run of %s: %w", target.Kind, err)}
 	}
-	return outcome{superseded: "a lock was in the way", unlocked: fmt.Sprintf("%s by %s since %s", failed.Lock.Operation, failed.Lock.Who, failed.Lock.Created.Format(time.RFC3339))}
+	return unlocked{lock: fmt.Sprintf("%s by %s since %s", held.Lock.Operation, held.Lock.Who, held.Lock.Created.Format(time.RFC3339))}
 }

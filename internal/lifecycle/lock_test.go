@@ -18,12 +18,12 @@ import (
 )
 
 // failed is the failure of a command.
-func failed(verb string, class terraform.Class) *terraform.Error {
+func terraformError(verb string, class terraform.Class) *terraform.Error {
 	return &terraform.Error{Verb: verb, Class: class, Message: "scripted " + string(class)}
 }
 
 func locked(verb, who string, created time.Time) *terraform.Error {
-	failure := failed(verb, terraform.LockHeld)
+	failure := terraformError(verb, terraform.LockHeld)
 	failure.Lock = &terraform.LockInfo{ID: "lock-1", Who: who, Operation: "OperationTypeApply", Created: created}
 	return failure
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// importFile is the workspace file that holds the import block; the digest leaves it out, because it says which existing
-// machine is meant and not what it shall be.
+// importFile is the workspace file with the import block. The digest does not cover it, because it names existing
+// infrastructure and does not describe what the infrastructure has to be.
 const importFile = "import.tf"
 
-// open opens the target's workspace with a door to Prism Central of the given mode. The caller closes both.
+// open opens the target's workspace and a gateway session of that mode. The returned function closes both.
 func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode) (Workspace, func(), error) {
 	session, err := p.Gateway.Open(gateway.RunOptions{
 		Upstream: target.Upstream,
@@ -51,7 +51,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode) (
 	}, nil
 }
 
-// planRun establishes the identity of what exists, then plans.
+// planRun prepares the state of the target and plans.
 func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	workspace, done, err := p.open(ctx, target, gateway.ReadOnly)
 	if err != nil {
@@ -62,35 +62,38 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	if err := p.writeState(ctx, target, workspace); err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
-	var state *terraform.State
+	prepare := p.prepare
 	if target.Deleting() {
-		state, err = p.prepareDestroy(ctx, target, workspace)
-	} else {
-		state, err = p.prepare(ctx, target, workspace)
+		prepare = p.prepareDestroy
 	}
+	state, err := prepare(ctx, target, workspace)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
 	if target.Deleting() && state.Empty() {
-		return outcome{destroyed: true}
+		return destroyed{}
 	}
-	planned, err := workspace.Plan(ctx, terraform.PlanOptions{Destroy: target.Deleting()})
-	if err != nil {
+	made, err := workspace.Plan(ctx, terraform.PlanOptions{Destroy: target.Deleting()})
+	switch {
+	case err != nil:
 		return p.breakDeadLock(ctx, target, workspace, err)
+	case made.HasChanges:
+		return planned{plan.Stored{Record: plan.Build(p.origin(target, state), made.Bytes, made.JSON), File: made.Bytes}}
+	case target.Deleting():
+		return destroyed{}
 	}
-	if !planned.HasChanges {
-		return p.agree(ctx, target, workspace, outcome{destroyed: target.Deleting()})
+	back, err := p.readBack(ctx, target, workspace)
+	if err != nil {
+		return failed{err: err}
 	}
-	record := plan.Build(p.origin(target, state), planned.Bytes, planned.JSON)
-	return outcome{planned: &plan.Stored{Record: record, File: planned.Bytes}}
+	return unchanged{back}
 }
 
-// writeState writes the state that an earlier apply of this process could not write, because its backend was away. Should
-// this process end before the backend comes back, or somebody write another state first, what was made is found again by its
-// identity.
+// writeState writes the state that an earlier apply of this process could not write because its backend did not respond. If
+// another state was written since, the unwritten one is given up, and Hooks.Identify finds what the apply created.
 func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Workspace) error {
 	var unwritten []byte
-	p.targets.with(target.Key(), func(m *memory) { unwritten = m.unwritten })
+	p.memories.with(target.Key(), func(m *memory) { unwritten = m.unwritten })
 	if unwritten == nil {
 		return nil
 	}
@@ -99,19 +102,19 @@ func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Work
 	if err != nil && !refused {
 		return fmt.Errorf("writing the state of an earlier apply: %w", err)
 	}
-	p.targets.with(target.Key(), func(m *memory) {
+	p.memories.with(target.Key(), func(m *memory) {
 		m.unwritten = nil
 		if refused {
-			m.unreported = append(m.unreported, outcome{discarded: err.Error()})
+			m.events = append(m.events, discardedEvent(err))
 		}
 	})
 	return nil
 }
 
-// prepare makes the workspace of a living object ready to be planned: it finds out which existing infrastructure the
-// object is, and keeps infrastructure that only its last reading called tainted.
+// prepare prepares the workspace of a living object for a plan. It has existing infrastructure of the object imported, and
+// untaints infrastructure that is healthy.
 func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
-	state, err := p.keepShared(ctx, target, workspace)
+	state, err := p.untaintShared(ctx, target, workspace)
 	if err != nil || target.Hooks.Identify == nil {
 		return state, err
 	}
@@ -121,7 +124,7 @@ func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspa
 		return nil, fmt.Errorf("identifying infrastructure: %w", err)
 	}
 	if importID != "" {
-		return p.adoptInto(ctx, target, workspace, known, importID)
+		return p.planImport(ctx, target, workspace, known, importID)
 	}
 	if known.Tainted && target.Hooks.Healthy != nil {
 		return p.untaint(ctx, target, workspace, known)
@@ -129,15 +132,15 @@ func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspa
 	return state, nil
 }
 
-// keepShared reads the state and untaints in it what others may share. Such a thing is tainted when only its last reading
-// failed; replacing it would destroy it under the others.
-func (p *Pipeline) keepShared(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
+// untaintShared reads the state and untaints the shared resources in it. Terraform taints a resource whose last read failed,
+// and replacing a shared one would destroy it for the other objects, too.
+func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
 	state, err := workspace.State(ctx)
 	if err != nil {
 		return nil, err
 	}
 	tainted := false
-	for _, address := range target.Forget {
+	for _, address := range target.Shared {
 		if !find(state, address).Tainted {
 			continue
 		}
@@ -152,8 +155,8 @@ func (p *Pipeline) keepShared(ctx context.Context, target Target, workspace Work
 	return workspace.State(ctx)
 }
 
-// adoptInto has the plan take existing infrastructure into the state, in place of what the state holds wrongly.
-func (p *Pipeline) adoptInto(ctx context.Context, target Target, workspace Workspace, known terraform.Resource, importID string) (*terraform.State, error) {
+// planImport adds an import block for existing infrastructure to the workspace. It replaces what the state knows.
+func (p *Pipeline) planImport(ctx context.Context, target Target, workspace Workspace, known terraform.Resource, importID string) (*terraform.State, error) {
 	if known.Address != "" {
 		if err := workspace.Forget(ctx, target.Resource); err != nil {
 			return nil, err
@@ -169,7 +172,7 @@ func (p *Pipeline) adoptInto(ctx context.Context, target Target, workspace Works
 func (p *Pipeline) untaint(ctx context.Context, target Target, workspace Workspace, known terraform.Resource) (*terraform.State, error) {
 	healthy, err := target.Hooks.Healthy(ctx, known.ID)
 	if err != nil {
-		return nil, fmt.Errorf("looking at tainted infrastructure: %w", err)
+		return nil, fmt.Errorf("checking tainted infrastructure: %w", err)
 	}
 	if healthy {
 		if err := workspace.Untaint(ctx, target.Resource); err != nil {
@@ -179,8 +182,8 @@ func (p *Pipeline) untaint(ctx context.Context, target Target, workspace Workspa
 	return workspace.State(ctx)
 }
 
-// prepareDestroy makes the workspace of an object that is being deleted ready for a destroy plan: what exists but is not in
-// the state is taken into it, what others share is taken out.
+// prepareDestroy prepares the workspace of an object that is being deleted for a destroy plan. It imports what exists and is
+// not in the state, and removes shared resources from the state.
 func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
 	state, err := workspace.State(ctx)
 	if err != nil {
@@ -190,9 +193,10 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 	if known := find(state, target.Resource); target.Hooks.Identify != nil && known.ID == "" {
 		importID, err := target.Hooks.Identify(ctx, "")
 		var conflict *ConflictError
+		var lost *LostError
 		switch {
-		case errors.As(err, &conflict) && !conflict.Ours || lostIn(err) != nil:
-			// What is there is not ours, or nothing is there: nothing to destroy.
+		case errors.As(err, &conflict) && !conflict.Ours, errors.As(err, &lost):
+			// What exists belongs to others, or nothing exists. There is nothing to destroy.
 		case err != nil:
 			return nil, fmt.Errorf("identifying infrastructure: %w", err)
 		case importID != "":
@@ -202,7 +206,7 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 			changed = true
 		}
 	}
-	for _, address := range target.Forget {
+	for _, address := range target.Shared {
 		if find(state, address).Address == "" {
 			continue
 		}
@@ -221,7 +225,7 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	stored, ok := p.plans.Get(target.Key())
 	if !ok {
-		return outcome{superseded: "there is no plan any more"}
+		return superseded{"there is no plan any more"}
 	}
 	workspace, done, err := p.open(ctx, target, gateway.ReadWrite)
 	if err != nil {
@@ -235,22 +239,37 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	}
 	var stale *plan.StaleError
 	if err := stored.Record.Verify(stored.File, target.Workspace.Digest, state.Lineage, state.Serial); errors.As(err, &stale) {
-		return outcome{superseded: stale.Error()}
+		return superseded{stale.Error()}
 	}
 	if err := workspace.Apply(ctx, stored.File); err != nil {
-		if adoptErr := p.adopt(ctx, target); adoptErr != nil {
-			log.FromContext(ctx).Error(adoptErr, "Failed to adopt a Terraform state, the next run tries again")
-		}
-		failed := p.breakDeadLock(ctx, target, workspace, err)
-		failed.record = &stored.Record
-		return failed
+		return p.applyFailed(ctx, target, workspace, &stored.Record, err)
 	}
-	return p.agree(ctx, target, workspace, outcome{record: &stored.Record, carriedOut: true, destroyed: target.Deleting()})
+	if target.Deleting() {
+		return destroyed{&stored.Record}
+	}
+	back, err := p.readBack(ctx, target, workspace)
+	if err != nil {
+		return unread{&stored.Record, err}
+	}
+	return applied{&stored.Record, back}
 }
 
-// adopt makes the object the owner of its state: one without an owner stays behind at clusterctl move. That of an object
-// which is being deleted is about to be removed.
-func (p *Pipeline) adopt(ctx context.Context, target Target) error {
+// applyFailed returns the outcome of a run whose apply failed. The apply may have written a state, which needs its owner.
+func (p *Pipeline) applyFailed(ctx context.Context, target Target, workspace Workspace, record *plan.Record, cause error) outcome {
+	if err := p.setStateOwner(ctx, target); err != nil {
+		log.FromContext(ctx).Error(err, "Failed to set the owner of a Terraform state, the next run tries again")
+	}
+	o := p.breakDeadLock(ctx, target, workspace, cause)
+	if failure, ok := o.(failed); ok {
+		failure.applying = record
+		return failure
+	}
+	return o
+}
+
+// setStateOwner makes the object the owner of its state, so that clusterctl move takes the state along. The state of an object
+// that is being deleted is about to be removed.
+func (p *Pipeline) setStateOwner(ctx context.Context, target Target) error {
 	if target.Deleting() {
 		return nil
 	}
@@ -260,25 +279,21 @@ func (p *Pipeline) adopt(ctx context.Context, target Target) error {
 	return nil
 }
 
-// agree completes the outcome of a run after which infrastructure and workspace agree.
-func (p *Pipeline) agree(ctx context.Context, target Target, workspace Workspace, reached outcome) outcome {
-	if err := p.adopt(ctx, target); err != nil {
-		reached.err = err
-		return reached
+// readBack reads state and outputs after a run that left infrastructure and workspace in agreement.
+func (p *Pipeline) readBack(ctx context.Context, target Target, workspace Workspace) (readBack, error) {
+	if err := p.setStateOwner(ctx, target); err != nil {
+		return readBack{}, err
 	}
 	state, err := workspace.State(ctx)
 	if err != nil {
-		reached.err = err
-		return reached
+		return readBack{}, err
 	}
 	outputs, err := workspace.Outputs(ctx)
 	if err != nil {
-		reached.err = err
-		return reached
+		return readBack{}, err
 	}
-	reached.outputs = outputs
-	reached.applied = &Applied{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial}
-	return reached
+	applied := Applied{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial}
+	return readBack{applied: applied, outputs: outputs}, nil
 }
 
 func (p *Pipeline) origin(target Target, state *terraform.State) plan.Origin {
@@ -300,7 +315,7 @@ func cause(target Target, state *terraform.State) plan.Cause {
 		return plan.CauseDelete
 	case state.Empty():
 		return plan.CauseCreate
-	case target.Applied.WorkspaceDigest == target.Workspace.Digest:
+	case target.Remembered.Applied.WorkspaceDigest == target.Workspace.Digest:
 		return plan.CauseDrift
 	default:
 		return plan.CauseUpdate

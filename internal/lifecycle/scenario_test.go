@@ -44,7 +44,7 @@ var scenarios = map[string]func(w *world){
 		w.advance(time.Hour)
 		w.settle() // for good
 		w.restart()
-		w.target.Lost = true
+		w.target.Remembered.Lost = true
 		w.settle()
 		w.delete()
 		w.settle()
@@ -76,7 +76,7 @@ var scenarios = map[string]func(w *world){
 	},
 	"state-that-could-not-be-written": func(w *world) {
 		w.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
-		w.fail("push", failed("state push", terraform.Transient))
+		w.fail("push", terraformError("state push", terraform.Transient))
 		w.settle()
 		w.advance(5 * time.Second)
 		w.settle() // the backend is still away
@@ -97,7 +97,7 @@ var scenarios = map[string]func(w *world){
 		w.settle()
 	},
 	"tainted-but-shared": func(w *world) {
-		w.target.Forget = []string{renderer.CategoryKeyAddress}
+		w.target.Shared = []string{renderer.CategoryKeyAddress}
 		w.hold(machineAddress, "vm-1", false)
 		w.hold(renderer.CategoryKeyAddress, "KubernetesClusterName", true)
 		w.settle()
@@ -139,16 +139,16 @@ var scenarios = map[string]func(w *world){
 	},
 	"drift-in-place": func(w *world) {
 		w.settle()
-		w.remembered()
+		w.remember()
 		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionUpdate)}}
 		w.advance(10 * time.Minute)
 		w.settle()
 	},
 	"drift-repair-fails": func(w *world) {
 		w.settle()
-		w.remembered()
+		w.remember()
 		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionUpdate)}}
-		w.fail("apply", failed("apply", "Transient"))
+		w.fail("apply", terraformError("apply", "Transient"))
 		w.advance(10 * time.Minute)
 		w.settle()
 		w.advance(5 * time.Second)
@@ -156,17 +156,17 @@ var scenarios = map[string]func(w *world){
 	},
 	"drift-destructive": func(w *world) {
 		w.settle()
-		w.remembered()
+		w.remember()
 		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
 		w.advance(10 * time.Minute)
 		w.settle()
 		w.restart() // the plan is lost, that it waited is not
-		w.target.Unsettled = true
+		w.target.Remembered.Unfinished = true
 		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
 		w.settle()
 	},
 	"reading-back-fails": func(w *world) {
-		w.fail("outputs", failed("output", "Transient"))
+		w.fail("outputs", terraformError("output", "Transient"))
 		w.settle()
 		w.advance(5 * time.Second)
 		w.settle()
@@ -216,14 +216,14 @@ var destructions = map[string]func(w *world){
 	},
 	"destroy-with-forget": func(w *world) {
 		w.target.Kind, w.target.Resource, w.target.Hooks = "NutanixCluster", "", Hooks{}
-		w.target.Forget = []string{renderer.CategoryKeyAddress}
+		w.target.Shared = []string{renderer.CategoryKeyAddress}
 		w.hold(renderer.CategoryKeyAddress, "key", false)
 		w.hold(renderer.CategoryValueAddress, "value", false)
 		w.delete()
 		w.settle()
 	},
 	"destroy-forgets-only-what-is-there": func(w *world) {
-		w.target.Forget = []string{renderer.CategoryKeyAddress}
+		w.target.Shared = []string{renderer.CategoryKeyAddress}
 		w.hold(machineAddress, "vm-1", false)
 		w.delete()
 		w.settle()

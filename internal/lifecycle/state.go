@@ -1,89 +1,105 @@
-// Package lifecycle is the pipeline that all kinds share: from a rendered workspace over a recorded plan to applied
-// infrastructure. It determines one named state purely and then takes the one step that the state asks for.
+// Package lifecycle is the pipeline that all kinds share. It takes a rendered workspace through plan, record, decide, apply
+// and read back. Determine names the state of a target, and a step of the pipeline takes the one action for that state.
 package lifecycle
 
-import "github.com/capnt/capnt/internal/plan"
+import (
+	"time"
+
+	"github.com/capnt/capnt/internal/plan"
+)
 
 // State is where a target stands in the pipeline.
 type State string
 
 // The states. A target is in exactly one of them.
 const (
-	// NoPlan: something may have to change and no plan says what.
+	// NoPlan means that something may have to change and that no plan has been made.
 	NoPlan State = "NoPlan"
-	// PlanStale: the recorded plan was made for another workspace or another intention.
+	// PlanStale means that the recorded plan is for another workspace, for another purpose, or too old to wait any longer.
 	PlanStale State = "PlanStale"
-	// AwaitingDecision: the recorded plan waits for a person.
+	// AwaitingDecision means that the recorded plan waits for a decision.
 	AwaitingDecision State = "AwaitingDecision"
-	// Denied: the recorded plan must not be applied.
+	// Denied means that the recorded plan must not be applied.
 	Denied State = "Denied"
-	// Approved: the recorded plan may be applied.
+	// Approved means that the recorded plan may be applied.
 	Approved State = "Approved"
-	// Running: a Terraform run is under way.
+	// Running means that a Terraform run of the target is queued or under way.
 	Running State = "Running"
-	// Locked: somebody else holds the lock of the Terraform state.
+	// Locked means that another process holds the lock of the Terraform state.
 	Locked State = "Locked"
-	// InSync: what was rendered is what was applied. For a target that is being deleted: nothing is left to destroy.
+	// InSync means that there is nothing to do. A target that is being deleted has nothing left to destroy.
 	InSync State = "InSync"
-	// Drifted: the recorded plan undoes a change made outside of Terraform and waits for a person.
+	// Drifted means that the recorded plan reverts a change that was made outside of Terraform, and waits for a decision.
 	Drifted State = "Drifted"
-	// Lost: the infrastructure disappeared behind our back and is not made again.
+	// Lost means that the infrastructure disappeared. It is not created again.
 	Lost State = "Lost"
-	// Failed: the last run failed and is not repeated yet.
+	// Failed means that the last run failed and that its retry is not due.
 	Failed State = "Failed"
 )
 
-// Observed is everything that Determine looks at.
+// Observed is everything that Determine decides by.
 type Observed struct {
+	// Now is the current time.
+	Now time.Time
 	// Deleting says that the object is being deleted.
 	Deleting bool
-	// Rendered and Applied are digests of the workspace: as it is rendered now and as it was applied last.
-	Rendered, Applied string
+	// Rendered is the digest of the workspace as it is rendered now. It is empty if the workspace was not rendered.
+	Rendered string
+	// Applied is the digest of the workspace that was applied last; Current says that rendering would give the same one.
+	Applied string
+	Current bool
 	// Destroyed says that a run has found nothing left to destroy.
 	Destroyed bool
-	// Running says that a run of the target is under way.
+	// Running says that a run of the target is queued or under way.
 	Running bool
 	// Lost says that the infrastructure disappeared.
 	Lost bool
-	// BackingOff says that the last run failed and its retry is not due; LockHeld that a foreign lock was the cause.
-	BackingOff, LockHeld bool
-	// Unsettled says that the last run failed or was superseded: what it was for is still to be done.
-	Unsettled bool
-	// CheckDue says that it is time to look for drift.
-	CheckDue bool
+	// Failure describes the last run if it failed.
+	Failure Failure
+	// Unfinished says that the last run left work to do, because it failed or was superseded.
+	Unfinished bool
+	// Checked is when the infrastructure was last compared with the workspace, and CheckInterval how often that is done;
+	// zero means never.
+	Checked       time.Time
+	CheckInterval time.Duration
 	// Plan is the recorded plan, if there is one, and Decision what was decided about it.
 	Plan     *plan.Record
 	Decision plan.Decision
 }
 
-// Determine returns the state of a target. It has no side effect.
+// Failure describes a failed run.
+type Failure struct {
+	// Rendered is the digest of the workspace whose run failed. The run of another workspace does not wait.
+	Rendered string
+	// RetryAt is when the run is retried; zero if the last run did not fail.
+	RetryAt time.Time
+	// LockHeld says that the lock of the Terraform state was the cause.
+	LockHeld bool
+}
+
+// Determine returns the state of a target. It has no side effect. Whether there is anything to do is decided here alone.
 func Determine(o Observed) State {
 	switch {
 	case o.Running:
 		return Running
 	case o.Lost && !o.Deleting:
 		return Lost
-	case o.BackingOff && o.LockHeld:
+	case o.backingOff() && o.Failure.LockHeld:
 		return Locked
-	case o.BackingOff:
+	case o.backingOff():
 		return Failed
-	case o.Plan != nil:
+	case o.planFits():
 		return determinePlanned(o)
-	case o.Deleting && o.Destroyed:
+	case o.nothingToDo():
 		return InSync
-	case o.Deleting:
-		return NoPlan
-	case o.Applied == o.Rendered && !o.CheckDue && !o.Unsettled:
-		return InSync
+	case o.Plan != nil:
+		return PlanStale
 	default:
 		return NoPlan
 	}
 }
 
 func determinePlanned(o Observed) State {
-	if o.Plan.WorkspaceDigest != o.Rendered || o.Plan.Destroy != o.Deleting {
-		return PlanStale
-	}
 	switch o.Decision {
 	case plan.Approved:
 		return Approved
@@ -92,11 +108,48 @@ func determinePlanned(o Observed) State {
 	case plan.Waiting:
 	}
 	switch {
-	case o.CheckDue:
+	case o.checkDue():
 		return PlanStale
 	case o.Plan.Cause == plan.CauseDrift:
 		return Drifted
 	default:
 		return AwaitingDecision
 	}
+}
+
+// backingOff reports whether the last run of this workspace failed and its retry is not due.
+func (o Observed) backingOff() bool {
+	return o.Failure.Rendered == o.Rendered && o.Now.Before(o.Failure.RetryAt)
+}
+
+// planFits reports whether the recorded plan is for the present workspace and purpose.
+func (o Observed) planFits() bool {
+	return o.Plan != nil && o.Plan.WorkspaceDigest == o.Rendered && o.Plan.Destroy == o.Deleting
+}
+
+func (o Observed) nothingToDo() bool {
+	if o.Deleting {
+		return o.Destroyed
+	}
+	return o.unchanged() && !o.Unfinished && !o.checkDue()
+}
+
+// unchanged reports whether the present workspace is the one that was applied.
+func (o Observed) unchanged() bool {
+	if o.Rendered == "" {
+		return o.Current
+	}
+	return o.Applied == o.Rendered
+}
+
+func (o Observed) checkDue() bool {
+	return o.CheckInterval > 0 && o.Now.Sub(o.Checked) >= o.CheckInterval
+}
+
+// untilCheck returns how long the recorded plan may wait before it is made again; zero means for any time.
+func (o Observed) untilCheck() time.Duration {
+	if o.CheckInterval == 0 {
+		return 0
+	}
+	return max(o.Checked.Add(o.CheckInterval).Sub(o.Now), time.Second)
 }

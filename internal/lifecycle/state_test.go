@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -16,33 +17,56 @@ func TestDetermine(t *testing.T) {
 		}
 		return record
 	}
+	now := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	retry := func(seconds int, lockHeld bool) Failure {
+		return Failure{Rendered: "new", RetryAt: now.Add(time.Duration(seconds) * time.Second), LockHeld: lockHeld}
+	}
+	checked := func(ago time.Duration) Observed {
+		return Observed{Rendered: "new", Applied: "new", Checked: now.Add(-ago), CheckInterval: 10 * time.Minute}
+	}
+	with := func(o Observed, change func(*Observed)) Observed {
+		change(&o)
+		return o
+	}
+	drift := recorded(func(r *plan.Record) { r.Cause = plan.CauseDrift })
+	destroy := recorded(func(r *plan.Record) { r.Destroy = true })
 	tests := map[string]struct {
 		observed Observed
 		want     State
 	}{
-		"never applied":                    {Observed{Rendered: "new"}, NoPlan},
-		"applied and unchanged":            {Observed{Rendered: "new", Applied: "new"}, InSync},
-		"rendered differently":             {Observed{Rendered: "new", Applied: "old"}, NoPlan},
-		"time to look for drift":           {Observed{Rendered: "new", Applied: "new", CheckDue: true}, NoPlan},
-		"a run is under way":               {Observed{Rendered: "new", Running: true, Lost: true, BackingOff: true}, Running},
-		"lost":                             {Observed{Rendered: "new", Applied: "new", Lost: true}, Lost},
-		"lost but being deleted":           {Observed{Rendered: "new", Lost: true, Deleting: true}, NoPlan},
-		"failed, retry not due":            {Observed{Rendered: "new", BackingOff: true}, Failed},
-		"locked, retry not due":            {Observed{Rendered: "new", BackingOff: true, LockHeld: true}, Locked},
-		"being deleted":                    {Observed{Rendered: "new", Applied: "new", Deleting: true}, NoPlan},
-		"nothing left to destroy":          {Observed{Rendered: "new", Deleting: true, Destroyed: true}, InSync},
-		"approved":                         {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Approved}, Approved},
-		"denied":                           {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Denied}, Denied},
-		"waiting":                          {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Waiting}, AwaitingDecision},
-		"waiting too long":                 {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Waiting, CheckDue: true}, PlanStale},
-		"drift waits":                      {Observed{Rendered: "new", Plan: recorded(func(r *plan.Record) { r.Cause = plan.CauseDrift }), Decision: plan.Waiting}, Drifted},
-		"planned for another workspace":    {Observed{Rendered: "newer", Plan: recorded(), Decision: plan.Approved}, PlanStale},
-		"planned before the deletion":      {Observed{Rendered: "new", Deleting: true, Plan: recorded(), Decision: plan.Approved}, PlanStale},
-		"destroy plan of a deleted object": {Observed{Rendered: "new", Deleting: true, Plan: recorded(func(r *plan.Record) { r.Destroy = true }), Decision: plan.Approved}, Approved},
-		"destroy plan of a living object":  {Observed{Rendered: "new", Plan: recorded(func(r *plan.Record) { r.Destroy = true }), Decision: plan.Approved}, PlanStale},
+		"never applied":                   {Observed{Rendered: "new"}, NoPlan},
+		"applied and unchanged":           {Observed{Rendered: "new", Applied: "new"}, InSync},
+		"rendered differently":            {Observed{Rendered: "new", Applied: "old"}, NoPlan},
+		"not rendered":                    {Observed{Applied: "old"}, NoPlan},
+		"not rendered, unchanged":         {Observed{Applied: "old", Current: true}, InSync},
+		"not rendered, never applied":     {Observed{}, NoPlan},
+		"a check is due":                  {checked(10 * time.Minute), NoPlan},
+		"a check is not due":              {checked(10*time.Minute - time.Second), InSync},
+		"never checked":                   {Observed{Rendered: "new", Applied: "new", CheckInterval: time.Minute}, NoPlan},
+		"unfinished":                      {Observed{Rendered: "new", Applied: "new", Unfinished: true}, NoPlan},
+		"a run is under way":              {Observed{Rendered: "new", Running: true, Lost: true, Failure: retry(1, false)}, Running},
+		"lost":                            {Observed{Rendered: "new", Applied: "new", Lost: true}, Lost},
+		"lost but being deleted":          {Observed{Rendered: "new", Lost: true, Deleting: true}, NoPlan},
+		"failed, retry not due":           {Observed{Rendered: "new", Failure: retry(1, false)}, Failed},
+		"failed, retry due":               {Observed{Rendered: "new", Failure: retry(0, false)}, NoPlan},
+		"failed for another workspace":    {Observed{Rendered: "newer", Failure: retry(1, false)}, NoPlan},
+		"locked, retry not due":           {Observed{Rendered: "new", Failure: retry(1, true)}, Locked},
+		"being deleted":                   {Observed{Rendered: "new", Applied: "new", Deleting: true}, NoPlan},
+		"nothing left to destroy":         {Observed{Rendered: "new", Deleting: true, Destroyed: true}, InSync},
+		"approved":                        {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Approved}, Approved},
+		"denied":                          {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Denied}, Denied},
+		"waiting":                         {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Waiting}, AwaitingDecision},
+		"waiting too long":                {with(checked(time.Hour), func(o *Observed) { o.Plan, o.Decision = recorded(), plan.Waiting }), PlanStale},
+		"drift waits":                     {Observed{Rendered: "new", Applied: "new", Plan: drift, Decision: plan.Waiting}, Drifted},
+		"planned for another workspace":   {Observed{Rendered: "newer", Plan: recorded(), Decision: plan.Approved}, PlanStale},
+		"planned for a reverted change":   {Observed{Rendered: "old", Applied: "old", Plan: recorded(), Decision: plan.Waiting}, InSync},
+		"planned before the deletion":     {Observed{Rendered: "new", Deleting: true, Plan: recorded(), Decision: plan.Approved}, PlanStale},
+		"destroy plan, being deleted":     {Observed{Rendered: "new", Deleting: true, Plan: destroy, Decision: plan.Approved}, Approved},
+		"destroy plan of a living object": {Observed{Rendered: "new", Plan: destroy, Decision: plan.Approved}, PlanStale},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			test.observed.Now = now
 			assert.Equal(t, test.want, Determine(test.observed))
 		})
 	}

@@ -11,61 +11,72 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Target is one object with its workspace, as a kind hands it to the pipeline.
+// Target is one object with its workspace, as a controller passes it to the pipeline.
 type Target struct {
-	// Object is the custom resource; events go to it, and the Terraform state is owned by it.
+	// Object is the custom resource. Events are recorded for it, and it owns the Terraform state.
 	Object client.Object
 	// Kind is the object's kind, for example NutanixMachine.
 	Kind string
-	// Workspace is what was rendered. A target that is being deleted needs its provider and backend all the same.
+	Desired
+	Remembered Remembered
+	Hooks      Hooks
+}
+
+// Desired is what the object wants. A target that Pipeline.Idle is asked about needs only CheckInterval.
+type Desired struct {
+	// Workspace is the rendered workspace. A target that is being deleted needs its provider and backend, too.
 	Workspace renderer.Workspace
-	// Backend is where the Terraform state lives.
+	// Backend is where the Terraform state is stored.
 	Backend Backend
-	// Variables are the values of sensitive variables by name. They never leave the run's directory.
+	// Variables are the values of sensitive variables by name. They are written to the run's directory and nowhere else.
 	Variables map[string]string
 	// Upstream is the Prism Central that the run's gateway session reaches.
 	Upstream gateway.Upstream
-	// Resource is the address whose identity Identify establishes; empty for kinds without one.
+	// Resource is the address whose identity Hooks.Identify establishes. It is empty for kinds that have no such hook.
 	Resource string
-	// Forget lists addresses that are removed from the state before a destroy, because others may share what they manage.
-	Forget []string
-	// Hooks are the kind's answers to questions that come up during a run.
-	Hooks Hooks
-	// Applied is what the object's status remembers of the last apply.
-	Applied Applied
-	// Unsettled says that the object's status calls the last run unfinished. It counts until a run of this process has
-	// established what is applied.
-	Unsettled bool
-	// Lost says that the object's status calls the infrastructure lost.
-	Lost bool
-	// Checked is when the infrastructure was last compared with the workspace, and CheckInterval how often that is due;
-	// zero never.
-	Checked       time.Time
+	// Shared lists the addresses of resources that other objects may share. A plan neither replaces nor destroys them: a
+	// tainted one is untainted, and before a destroy they are removed from the state.
+	Shared []string
+	// CheckInterval is how often the infrastructure is compared with the workspace; zero means never.
 	CheckInterval time.Duration
 }
 
-// Hooks are called from a run, outside of any reconcile. A nil hook is not called.
+// Remembered is what the object's status remembers of earlier runs. What a run of this process has established replaces it.
+type Remembered struct {
+	// Applied is what the last successful run established.
+	Applied Applied
+	// Current says that the spec has not changed since Applied, so that rendering would give the same workspace.
+	Current bool
+	// Unfinished says that the last run left work to do.
+	Unfinished bool
+	// Lost says that the infrastructure disappeared.
+	Lost bool
+	// Checked is when the infrastructure was last compared with the workspace; zero means never.
+	Checked time.Time
+}
+
+// Hooks are what the kind answers during a run, outside of any reconcile. A nil hook is not called.
 type Hooks struct {
-	// Identify says which existing infrastructure Resource is. known is the ID that the state holds, or empty. It returns
-	// the ID to import, if need be in place of what is known, or empty when there is nothing to import; a *LostError when
-	// what is known disappeared; any other error stops the run.
+	// Identify returns the ID of the existing infrastructure that Desired.Resource has to become, or an empty string if the
+	// plan needs no import. known is the ID in the state, or empty; a returned ID replaces it. Identify returns a *LostError
+	// if the infrastructure disappeared. Any other error fails the run.
 	Identify func(ctx context.Context, known string) (importID string, err error)
-	// Healthy reports whether the infrastructure of that ID is fit to be kept although the state calls it tainted.
+	// Healthy reports whether infrastructure that the state calls tainted is kept.
 	Healthy func(ctx context.Context, id string) (bool, error)
-	// Created is told of a virtual machine the moment Prism Central accepts its creation, before Terraform knows.
+	// Created is called when Prism Central accepts the creation of a virtual machine, before Terraform knows of it.
 	Created func(ctx context.Context, created gateway.Created) error
 }
 
-// Applied is what remains of an apply, or of a plan that found nothing to do.
+// Applied describes the workspace and the state that the infrastructure agrees with.
 type Applied struct {
-	// WorkspaceDigest is the digest of the workspace that the infrastructure now agrees with.
+	// WorkspaceDigest is the digest of the workspace.
 	WorkspaceDigest string
 	// Lineage and Serial identify the Terraform state.
 	Lineage string
 	Serial  int64
 }
 
-// Key identifies the target among all targets, those of deleted namesakes included.
+// Key identifies the target. It differs from the key of a deleted object of the same name.
 func (t Target) Key() string {
 	return fmt.Sprintf("%s/%s/%s/%s", t.Kind, t.Object.GetNamespace(), t.Object.GetName(), t.Object.GetUID())
 }
@@ -73,9 +84,9 @@ func (t Target) Key() string {
 // Deleting reports whether the object is being deleted.
 func (t Target) Deleting() bool { return !t.Object.GetDeletionTimestamp().IsZero() }
 
-// LostError says that infrastructure which existed disappeared without us.
+// LostError says that infrastructure disappeared without having been deleted by its object.
 type LostError struct {
-	// ID is the identifier it had, for a virtual machine its UUID.
+	// ID is the ID that the infrastructure had. For a virtual machine it is the UUID.
 	ID string
 }
 
@@ -83,10 +94,10 @@ func (e *LostError) Error() string {
 	return fmt.Sprintf("finding virtual machine %s: it disappeared from Prism Central without being deleted by this object", e.ID)
 }
 
-// ConflictError says that something is where ours should be made.
+// ConflictError says that other infrastructure exists where the object's own would be created.
 type ConflictError struct {
 	Message string
-	// Ours says that it carries our mark, so that a deletion must not leave it behind.
+	// Ours says that the other infrastructure carries the object's mark, so that a deletion must not leave it behind.
 	Ours bool
 }
 

@@ -67,12 +67,14 @@ func newWorld(t *testing.T) *world {
 		healthy:  func(string) (bool, error) { return true, nil },
 	}
 	w.target = Target{
-		Object:        &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "m-1", UID: "uid-1"}},
-		Kind:          "NutanixMachine",
-		Workspace:     renderer.Workspace{Files: map[string][]byte{"main.tf": []byte("# main")}, Digest: "digest-1"},
-		Upstream:      gateway.Upstream{Address: "127.0.0.1:1", Username: "admin", Password: password, Insecure: true},
-		Resource:      machineAddress,
-		CheckInterval: 10 * time.Minute,
+		Object: &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "m-1", UID: "uid-1"}},
+		Kind:   "NutanixMachine",
+		Desired: Desired{
+			Workspace:     renderer.Workspace{Files: map[string][]byte{"main.tf": []byte("# main")}, Digest: "digest-1"},
+			Upstream:      gateway.Upstream{Address: "127.0.0.1:1", Username: "admin", Password: password, Insecure: true},
+			Resource:      machineAddress,
+			CheckInterval: 10 * time.Minute,
+		},
 		Hooks: Hooks{
 			Identify: func(_ context.Context, known string) (string, error) {
 				w.log("    identify %q", known)
@@ -143,8 +145,8 @@ func (w *world) step() Result {
 		line += fmt.Sprintf(", again after %s", result.RetryAfter)
 	}
 	w.log("%s", line)
-	for _, happening := range result.Happened {
-		w.log("  event %s %s %s: %s", happening.Type, happening.Action, happening.Reason, happening.Message)
+	for _, event := range result.Events {
+		w.log("  event %s %s %s: %s", event.Type, event.Action, event.Reason, event.Message)
 	}
 	for _, condition := range result.Conditions(w.target.Deleting()) {
 		w.log("  %s %s %s %s", condition.Type, condition.Status, condition.Reason, condition.Message)
@@ -183,10 +185,10 @@ func (w *world) advance(by time.Duration) {
 }
 
 // remembered hands the status back to the pipeline, as a reconciler does.
-func (w *world) remembered() {
-	w.target.Applied = Applied{WorkspaceDigest: w.status.WorkspaceDigest, Lineage: w.status.Lineage, Serial: w.status.Serial}
+func (w *world) remember() {
+	w.target.Remembered.Applied = Applied{WorkspaceDigest: w.status.WorkspaceDigest, Lineage: w.status.Lineage, Serial: w.status.Serial}
 	if w.status.LastAppliedTime != nil {
-		w.target.Checked = w.status.LastAppliedTime.Time
+		w.target.Remembered.Checked = w.status.LastAppliedTime.Time
 	}
 }
 

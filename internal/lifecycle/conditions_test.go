@@ -31,8 +31,8 @@ func TestFailureReason(t *testing.T) {
 	}
 	require.Len(t, reasons, len(classes))
 	for class, want := range reasons {
-		assert.Equal(t, want[0], FailureReason(failed("plan", class)), class)
-		assert.Equal(t, want[1], FailureReason(fmt.Errorf("wrapped: %w", failed("apply", class))), class)
+		assert.Equal(t, want[0], FailureReason(terraformError("plan", class)), class)
+		assert.Equal(t, want[1], FailureReason(fmt.Errorf("wrapped: %w", terraformError("apply", class))), class)
 	}
 	assert.Equal(t, "VMLost", FailureReason(fmt.Errorf("wrapped: %w", &LostError{ID: "x"})))
 	assert.Equal(t, "VMNameConflict", FailureReason(fmt.Errorf("wrapped: %w", &ConflictError{Message: "x"})))
@@ -59,9 +59,9 @@ func TestConditions(t *testing.T) {
 		"waits":                       {Result{State: AwaitingDecision, Plan: record, Verdict: waits}, false, "True Planned", "False DestructivePlan"},
 		"drifted":                     {Result{State: Drifted, Plan: record, Verdict: waits}, false, "True Planned", "False DestructivePlan"},
 		"denied":                      {Result{State: Denied, Plan: record}, false, "True Planned", "False Denied"},
-		"locked":                      {Result{State: Locked, Err: failed("plan", terraform.LockHeld)}, false, "False StateLocked", "False StateLocked"},
-		"planning failed":             {Result{State: Failed, Err: failed("plan", terraform.Invalid)}, false, "False PlanFailed", "False PlanFailed"},
-		"applying failed":             {Result{State: Failed, Err: failed("apply", terraform.Quota)}, false, "True Planned", "False QuotaExceeded"},
+		"locked":                      {Result{State: Locked, Err: terraformError("plan", terraform.LockHeld)}, false, "False StateLocked", "False StateLocked"},
+		"planning failed":             {Result{State: Failed, Err: terraformError("plan", terraform.Invalid)}, false, "False PlanFailed", "False PlanFailed"},
+		"applying failed":             {Result{State: Failed, Err: terraformError("apply", terraform.Quota)}, false, "True Planned", "False QuotaExceeded"},
 		"lost":                        {Result{State: Lost, Err: &LostError{ID: "x"}}, false, "False VMLost", "False VMLost"},
 		"lost, by what is remembered": {Result{State: Lost}, false, "False VMLost", "False VMLost"},
 	}

@@ -61,12 +61,12 @@ func TestRunsAreLogged(t *testing.T) {
 		return values
 	}
 
-	w.fail("plan", failed("plan", terraform.Transient))
+	w.fail("plan", terraformError("plan", terraform.Transient))
 	w.settle()
 	assert.Equal(t, []map[string]any{line("A Terraform run failed", "plan", "0s", map[string]any{
 		"class": "Transient", "error": "running terraform plan: scripted Transient"})}, w.logs.take())
 
-	w.fail("apply", failed("apply", terraform.Quota))
+	w.fail("apply", terraformError("apply", terraform.Quota))
 	w.advance(5 * time.Second)
 	w.settle()
 	lines := w.logs.take()

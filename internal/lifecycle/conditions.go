@@ -1,0 +1,113 @@
+package lifecycle
+
+import (
+	"errors"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+// FailureReason returns the condition reason for the error of a run.
+func FailureReason(err error) string {
+	var lost *LostError
+	var conflict *ConflictError
+	switch {
+	case errors.As(err, &lost):
+		return infrav1.VMLostReason
+	case errors.As(err, &conflict):
+		return infrav1.VMNameConflictReason
+	}
+	var failed *terraform.Error
+	if !errors.As(err, &failed) {
+		return infrav1.PlanFailedReason
+	}
+	switch failed.Class {
+	case terraform.LockHeld:
+		return infrav1.StateLockedReason
+	case terraform.Authentication:
+		return infrav1.AuthenticationFailedReason
+	case terraform.Quota:
+		return infrav1.QuotaExceededReason
+	case terraform.ProviderPanic:
+		return infrav1.ProviderFailedReason
+	case terraform.StalePlan:
+		return infrav1.PlanSupersededReason
+	case terraform.NotFound, terraform.Timeout, terraform.Transient, terraform.Canceled, terraform.Invalid, terraform.Unknown:
+	}
+	if failed.Verb == "apply" {
+		return infrav1.ApplyFailedReason
+	}
+	return infrav1.PlanFailedReason
+}
+
+// Conditions returns the two conditions that every kind with a workspace has: PlanRecorded and Applied.
+func (r Result) Conditions(deleting bool) []metav1.Condition {
+	recorded, applied := r.conditions(deleting)
+	recorded.Type, applied.Type = infrav1.PlanRecordedCondition, infrav1.AppliedCondition
+	return []metav1.Condition{recorded, applied}
+}
+
+func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
+	summary := ""
+	if r.Plan != nil {
+		summary = r.Plan.Summary()
+	}
+	switch r.State {
+	case InSync:
+		applied := yes(infrav1.AppliedReason, "")
+		if deleting {
+			applied = yes(infrav1.DestroyedReason, "")
+		}
+		return yes(infrav1.NoChangesReason, ""), applied
+	case Running:
+		if !r.Applying && r.Plan == nil {
+			return no(infrav1.PlanningReason, ""), no(infrav1.WaitingForPlanReason, "")
+		}
+		reason := infrav1.ApplyingReason
+		if deleting {
+			reason = infrav1.DestroyingReason
+		}
+		return yes(infrav1.PlannedReason, summary), no(reason, summary)
+	case Approved:
+		return yes(infrav1.PlannedReason, summary), no(infrav1.PlannedReason, summary)
+	case AwaitingDecision, Drifted:
+		message := r.Verdict.Reason + "; it is not applied: undo the cause, or delete the object. " + summary
+		return yes(infrav1.PlannedReason, summary), no(infrav1.DestructivePlanReason, message)
+	case Denied:
+		return yes(infrav1.PlannedReason, summary), no(infrav1.DeniedReason, r.Verdict.Reason)
+	case Locked, Failed, Lost:
+		return r.failed()
+	case NoPlan, PlanStale:
+	}
+	return no(infrav1.WaitingForPlanReason, ""), no(infrav1.WaitingForPlanReason, "")
+}
+
+func (r Result) failed() (recorded, applied metav1.Condition) {
+	reason, message := infrav1.PlanFailedReason, ""
+	switch {
+	case r.Err != nil:
+		reason, message = FailureReason(r.Err), r.Err.Error()
+	case r.State == Lost:
+		reason, message = infrav1.VMLostReason, "the virtual machine disappeared from Prism Central"
+	}
+	if r.ApplyFailed() {
+		return yes(infrav1.PlannedReason, ""), no(reason, message)
+	}
+	return no(reason, message), no(reason, message)
+}
+
+// ApplyFailed reports whether the last failure was that of an apply, which may have changed something.
+func (r Result) ApplyFailed() bool {
+	var failed *terraform.Error
+	return errors.As(r.Err, &failed) && failed.Verb == "apply"
+}
+
+func yes(reason, message string) metav1.Condition {
+	return metav1.Condition{Status: metav1.ConditionTrue, Reason: reason, Message: message}
+}
+
+func no(reason, message string) metav1.Condition {
+	return metav1.Condition{Status: metav1.ConditionFalse, Reason: reason, Message: message}
+}

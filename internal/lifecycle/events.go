@@ -1,0 +1,72 @@
+package lifecycle
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/plan"
+)
+
+// Event is a Kubernetes event to be recorded for the object. Its reason is also the reason of a condition.
+type Event struct {
+	// Type is corev1.EventTypeNormal or corev1.EventTypeWarning.
+	Type string
+	// Action is what was being done: Plan, Apply or Unlock.
+	Action  string
+	Reason  string
+	Message string
+}
+
+// eventsOf returns the events for the outcome of a run.
+func eventsOf(o outcome) []Event {
+	switch o := o.(type) {
+	case failed:
+		action := "Plan"
+		if o.applying != nil {
+			action = "Apply"
+		}
+		return []Event{failureEvent(action, o.err)}
+	case unread:
+		return []Event{appliedEvent(o.record), failureEvent("Apply", o.err)}
+	case planned:
+		return []Event{{Type: corev1.EventTypeNormal, Action: "Plan", Reason: infrav1.PlannedReason,
+			Message: fmt.Sprintf("%s; cause: %s", o.plan.Record.Summary(), o.plan.Record.Cause)}}
+	case applied:
+		return []Event{appliedEvent(o.record)}
+	case destroyed:
+		if o.record != nil {
+			return []Event{appliedEvent(o.record)}
+		}
+	case superseded:
+		return []Event{{Type: corev1.EventTypeNormal, Action: "Apply", Reason: infrav1.PlanSupersededReason, Message: "Planning again: " + o.reason}}
+	case unlocked:
+		return []Event{{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
+			Message: "Broke the state lock that a dead run of this manager had left: " + o.lock}}
+	case unchanged:
+	}
+	return nil
+}
+
+func failureEvent(action string, err error) Event {
+	return Event{Type: corev1.EventTypeWarning, Action: action, Reason: FailureReason(err), Message: err.Error()}
+}
+
+func appliedEvent(record *plan.Record) Event {
+	event := Event{Type: corev1.EventTypeNormal, Action: "Apply", Reason: infrav1.AppliedReason,
+		Message: fmt.Sprintf("Applied plan %.12s: %s", record.SHA256, record.Total())}
+	switch {
+	case record.Destroy:
+		event.Reason = infrav1.DestroyedReason
+	case record.Counts.Import > 0:
+		event.Reason = infrav1.ImportedReason
+	}
+	return event
+}
+
+// discardedEvent is the event for the state of an earlier apply that is given up.
+func discardedEvent(err error) Event {
+	return Event{Type: corev1.EventTypeWarning, Action: "Plan", Reason: infrav1.StateDiscardedReason,
+		Message: "Gave up the state of an earlier apply, because another one was written since: " + err.Error()}
+}

@@ -1,0 +1,128 @@
+package lifecycle
+
+import (
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+// memory is what this process remembers of a target between reconciles. After a restart, another plan finds all of it again.
+type memory struct {
+	// applied and outputs are what the last run read back.
+	applied   *Applied
+	outputs   map[string]json.RawMessage
+	destroyed bool
+	checked   time.Time
+	// lastPlan and lastApplied are the records of the last plans that were made and applied, and appliedAt is when. Every
+	// step reports them, so that a status that could not be written is written after the next step.
+	lastPlan, lastApplied *plan.Record
+	appliedAt             time.Time
+
+	// err is why the last run failed, and lost is set if it found the infrastructure gone.
+	err  error
+	lost *LostError
+	// failures is how many runs failed in a row, failedFor the digest of the last one's workspace, and retryAt when that is
+	// retried.
+	failures  int
+	failedFor string
+	retryAt   time.Time
+	// unfinished says that the last run left work to do.
+	unfinished bool
+	// unwritten is a state that an apply could not write to its backend. It is secret. The next run writes it first.
+	unwritten []byte
+
+	// events are the events that no step has reported, and reported says that a step has reported the last run.
+	events   []Event
+	reported bool
+}
+
+// memories holds the memories of all targets by their keys.
+type memories struct {
+	mu      sync.Mutex
+	targets map[string]*memory
+}
+
+func newMemories() *memories { return &memories{targets: map[string]*memory{}} }
+
+// with calls use with the memory of a target. Nothing else reads or changes that memory meanwhile.
+func (t *memories) with(key string, use func(m *memory)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.targets[key] == nil {
+		t.targets[key] = &memory{reported: true}
+	}
+	use(t.targets[key])
+}
+
+// forget drops the memory of a target.
+func (t *memories) forget(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.targets, key)
+}
+
+// observe adds what the memory knows to the facts from the object's status.
+func (m *memory) observe(o *Observed) {
+	if m.applied != nil {
+		o.Applied, o.Unfinished = m.applied.WorkspaceDigest, false
+	}
+	if m.checked.After(o.Checked) {
+		o.Checked = m.checked
+	}
+	o.Destroyed = m.destroyed
+	o.Lost = o.Lost || m.lost != nil
+	o.Unfinished = o.Unfinished || m.unfinished
+	o.Failure = Failure{Rendered: m.failedFor, RetryAt: m.retryAt, LockHeld: terraform.ClassOf(m.err) == terraform.LockHeld}
+}
+
+// remember updates the memory with the outcome of a run of the workspace of that digest.
+func (m *memory) remember(o outcome, digest string, now time.Time) {
+	m.events, m.reported = append(m.events, eventsOf(o)...), false
+	m.checked = now
+	if err := errorOf(o); err != nil {
+		m.fail(err, digest, now)
+	} else {
+		m.err, m.lost, m.failedFor, m.retryAt, m.unfinished, m.destroyed = nil, nil, "", time.Time{}, false, false
+	}
+	switch o := o.(type) {
+	case failed:
+	case unread:
+		m.lastApplied, m.appliedAt = o.record, now
+	case planned:
+		// A plan does not reset the count of failures, because its apply may fail again and again.
+		m.lastPlan = &o.plan.Record
+	case unchanged:
+		m.read(o.readBack)
+	case applied:
+		m.lastApplied, m.appliedAt = o.record, now
+		m.read(o.readBack)
+	case destroyed:
+		m.failures, m.destroyed = 0, true
+		if o.record != nil {
+			m.lastApplied, m.appliedAt = o.record, now
+		}
+	case superseded, unlocked:
+		m.failures, m.unfinished = 0, true
+	}
+}
+
+func (m *memory) fail(err error, digest string, now time.Time) {
+	m.err, m.failedFor, m.unfinished = err, digest, true
+	m.retryAt = now.Add(backoff(err, m.failures))
+	m.failures++
+	m.lost = nil
+	errors.As(err, &m.lost)
+	var failed *terraform.Error
+	if errors.As(err, &failed) && failed.ErroredState != nil {
+		m.unwritten = failed.ErroredState
+	}
+}
+
+func (m *memory) read(back readBack) {
+	m.failures = 0
+	m.applied, m.outputs = &back.applied, back.outputs
+}

@@ -1,0 +1,76 @@
+package lifecycle
+
+import (
+	"encoding/json"
+
+	"github.com/capnt/capnt/internal/plan"
+)
+
+// outcome is how one run ended. Its cases are the types of this file.
+type outcome interface{ isOutcome() }
+
+// failed is the outcome of a run that ended with an error before anything was known to be applied.
+type failed struct {
+	err error
+	// applying is the record of the plan whose apply failed. It is nil if the run failed earlier.
+	applying *plan.Record
+}
+
+// planned is the outcome of a run that recorded a plan.
+type planned struct{ plan plan.Stored }
+
+// unchanged is the outcome of a run that planned and found nothing to do.
+type unchanged struct{ readBack }
+
+// applied is the outcome of a run that applied the recorded plan and read back what it led to.
+type applied struct {
+	record *plan.Record
+	readBack
+}
+
+// unread is the outcome of a run that applied the recorded plan but could not read back what it led to.
+type unread struct {
+	record *plan.Record
+	err    error
+}
+
+// destroyed is the outcome of a run after which nothing is left to destroy.
+type destroyed struct {
+	// record is the record of the destroy plan that was applied. It is nil if there was nothing to destroy.
+	record *plan.Record
+}
+
+// superseded is the outcome of a run that stopped because its plan or its workspace does not fit any more. The target is
+// planned again at once.
+type superseded struct{ reason string }
+
+// unlocked is the outcome of a run that broke the lock of a run of ours that had died. The target is planned again at once.
+type unlocked struct{ lock string }
+
+// readBack is what a run read from the state when infrastructure and workspace agreed.
+type readBack struct {
+	applied Applied
+	// outputs are the workspace's outputs by name.
+	outputs map[string]json.RawMessage
+}
+
+func (failed) isOutcome()     {}
+func (planned) isOutcome()    {}
+func (unchanged) isOutcome()  {}
+func (applied) isOutcome()    {}
+func (unread) isOutcome()     {}
+func (destroyed) isOutcome()  {}
+func (superseded) isOutcome() {}
+func (unlocked) isOutcome()   {}
+
+// errorOf returns the error of an outcome, or nil.
+func errorOf(o outcome) error {
+	switch o := o.(type) {
+	case failed:
+		return o.err
+	case unread:
+		return o.err
+	default:
+		return nil
+	}
+}

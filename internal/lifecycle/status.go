@@ -1,0 +1,46 @@
+package lifecycle
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/plan"
+)
+
+// Record writes what is known of the last plan, the last apply and the state into the Terraform status of an object. What
+// this process does not know is left as it is.
+func (r Result) Record(status *infrav1.TerraformStatus, terraformVersion, providerVersion string) {
+	if r.LastPlan != nil {
+		status.LastPlan = summarize(r.LastPlan)
+	}
+	if !r.LastApplied.IsZero() {
+		status.LastAppliedTime = &metav1.Time{Time: r.LastApplied}
+	}
+	if r.Applied != nil {
+		status.WorkspaceDigest, status.Lineage, status.Serial = r.Applied.WorkspaceDigest, r.Applied.Lineage, r.Applied.Serial
+		status.TerraformVersion, status.ProviderVersion = terraformVersion, providerVersion
+	}
+}
+
+// summaryChanges is how many changes a status lists at most.
+const summaryChanges = 32
+
+func summarize(record *plan.Record) *infrav1.PlanSummary {
+	summary := &infrav1.PlanSummary{
+		Cause:   infrav1.PlanCause(record.Cause),
+		Create:  record.Counts.Create,
+		Update:  record.Counts.Update,
+		Replace: record.Counts.Replace,
+		Delete:  record.Counts.Delete,
+		Import:  record.Counts.Import,
+		Time:    metav1.NewTime(record.Time),
+	}
+	for _, change := range record.Changes[:min(len(record.Changes), summaryChanges)] {
+		actions := make([]string, 0, len(change.Actions))
+		for _, action := range change.Actions {
+			actions = append(actions, string(action))
+		}
+		summary.Changes = append(summary.Changes, infrav1.PlanChange{Address: change.Address, Actions: actions})
+	}
+	return summary
+}
