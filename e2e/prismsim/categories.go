@@ -203,7 +203,7 @@ func (s *Server) deleteCategoryValue(r *http.Request) (int, any, error) {
 func (e *estate) assigned(key, value string) []*machine {
 	var out []*machine
 	for _, m := range e.vms {
-		if v, has := m.categories[key]; has && v == value {
+		if m.categories.has(key, value) {
 			out = append(out, m)
 		}
 	}

@@ -16,6 +16,7 @@ type State struct {
 	Categories []Category   `json:"categories"`
 	Faults     []Fault      `json:"faults"`
 	Requests   int          `json:"requests"`
+	Rules      Rules        `json:"rules"`
 	Network    NetworkState `json:"network"`
 }
 
@@ -37,10 +38,9 @@ func (s *Server) control() http.Handler {
 	})
 	handle("GET /sim/network-rules", func(*http.Request) (int, any, error) { return http.StatusOK, s.NetworkRules(), nil })
 	handle("PUT /sim/network-rules", s.putNetworkRules)
+	s.rulesControl(handle)
 	handle("POST /sim/images", s.postImage)
-	handle("POST /sim/vms/{uuid}/power_off", s.controlVM(s.PowerOff))
-	handle("POST /sim/vms/{uuid}/power_on", s.controlVM(s.PowerOn))
-	handle("DELETE /sim/vms/{uuid}", s.controlVM(s.DeleteVM))
+	s.vmControl(handle)
 	s.v4Control(handle)
 	return mux
 }
@@ -48,7 +48,7 @@ func (s *Server) control() http.Handler {
 func (s *Server) getState(*http.Request) (int, any, error) {
 	return http.StatusOK, State{
 		Username: s.opts.Username, VMs: s.VMs(), Tasks: s.Tasks(), Categories: s.Categories(),
-		Faults: s.faults.List(), Requests: len(s.Requests()), Network: s.networkState(),
+		Faults: s.faults.List(), Requests: len(s.Requests()), Rules: s.Rules(), Network: s.networkState(),
 	}, nil
 }
 
@@ -78,15 +78,6 @@ func (s *Server) postImage(r *http.Request) (int, any, error) {
 		return 0, nil, badControl(err)
 	}
 	return http.StatusCreated, map[string]string{"uuid": id}, nil
-}
-
-func (s *Server) controlVM(change func(string) error) endpoint {
-	return func(r *http.Request) (int, any, error) {
-		if err := change(r.PathValue("uuid")); err != nil {
-			return 0, nil, err
-		}
-		return http.StatusNoContent, nil, nil
-	}
 }
 
 func badControl(err error) error {

@@ -25,7 +25,9 @@ type estate struct {
 
 	sessions    []*session // load balancer sessions, floating IPs: in order of creation
 	floatingIPs []*floatingIP
-	rules       NetworkRules
+
+	rules        Rules
+	networkRules NetworkRules
 }
 
 // network is a subnet with its address pools.
@@ -150,6 +152,17 @@ func (pe *PrismElement) containerByUUID(uuid string) *StorageContainer {
 		if pe.StorageContainers[i].UUID == uuid {
 			return &pe.StorageContainers[i]
 		}
+	}
+	return nil
+}
+
+// freeUUID returns an error unless a text is a UUID that no VM has.
+func (e *estate) freeUUID(uuid string) error {
+	if !uuidPattern.MatchString(uuid) {
+		return fmt.Errorf("%q is not a UUID", uuid)
+	}
+	if e.vmByUUID(uuid) != nil {
+		return fmt.Errorf("UUID %s belongs to another VM", uuid)
 	}
 	return nil
 }

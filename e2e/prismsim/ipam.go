@@ -151,6 +151,18 @@ func (p *addressPool) release(owner string) {
 	}
 }
 
+// rename gives the addresses of one NIC to another. The pool may be nil.
+func (p *addressPool) rename(from, to string) {
+	if p == nil {
+		return
+	}
+	for a, holder := range p.inUse {
+		if holder == from {
+			p.inUse[a] = to
+		}
+	}
+}
+
 // rangeStats counts the addresses of one range and those of them that are free.
 func (p *addressPool) rangeStats(r addressRange) (total, free int) {
 	const countLimit = 1 << 20 // an IPv6 range is not counted to its end

@@ -180,8 +180,10 @@ func (m *machine) attributes(e *estate) attributes {
 		switch name {
 		case "category", "categories", "category_name": // values in the form key:value
 			values := []string{}
-			for key, value := range m.categories {
-				values = append(values, key+":"+value)
+			for key, assigned := range m.categories {
+				for _, value := range assigned {
+					values = append(values, key+":"+value)
+				}
 			}
 			return values, true
 		case "ip_addresses":
@@ -194,8 +196,7 @@ func (m *machine) attributes(e *estate) attributes {
 			return values, true
 		}
 		if key, isCategory := strings.CutPrefix(name, "categories."); isCategory {
-			value, has := m.categories[key]
-			return map[bool][]string{true: {value}}[has], true
+			return m.categories[key], true
 		}
 		return lookup(name)
 	}

@@ -24,7 +24,8 @@ type Options struct {
 	Latency   Latencies
 	// Hypervisor is told about VMs that are switched on and off; nil: nobody is.
 	Hypervisor Hypervisor
-	// Network has the limits and the unknowns of the v4 networking API; the zero value is the default.
+	// Rules and Network choose between behaviours of which it is unknown what a real Prism Central has; the zero value is the default.
+	Rules   Rules
 	Network NetworkRules
 	Log     logr.Logger
 }
@@ -69,7 +70,7 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making simulated Prism Central: %w", err)
 	}
-	estate.rules = opts.Network
+	estate.rules, estate.networkRules = opts.Rules, opts.Network
 	listener, err := listen(opts.Address)
 	if err != nil {
 		return nil, err

@@ -21,18 +21,20 @@ type Snapshot struct {
 
 // savedVM is a VM of which nothing is changing, so that its spec is also what the hypervisor has.
 type savedVM struct {
-	UUID         string              `json:"uuid"`
-	BIOSUUID     string              `json:"biosUUID"`
-	PrismElement string              `json:"prismElement"` // name
-	Host         string              `json:"host"`         // name; empty for a VM that is off
-	Project      string              `json:"project"`      // UUID
-	Categories   map[string]string   `json:"categories"`
-	SpecVersion  int64               `json:"specVersion"`
-	Revision     revision            `json:"revision"`
-	Created      time.Time           `json:"created"`
-	Updated      time.Time           `json:"updated"`
-	Learned      map[string][]string `json:"learned,omitempty"`
-	Spec         vmSpec              `json:"spec"`
+	UUID         string            `json:"uuid"`
+	BIOSUUID     string            `json:"biosUUID"`
+	PrismElement string            `json:"prismElement"` // name
+	Host         string            `json:"host"`         // name; empty for a VM that is off
+	Project      string            `json:"project"`      // UUID
+	Categories   map[string]string `json:"categories"`   // the first value of each key
+	// CategoryValues has all values of the keys of which there are several.
+	CategoryValues map[string][]string `json:"categoryValues,omitempty"`
+	SpecVersion    int64               `json:"specVersion"`
+	Revision       revision            `json:"revision"`
+	Created        time.Time           `json:"created"`
+	Updated        time.Time           `json:"updated"`
+	Learned        map[string][]string `json:"learned,omitempty"`
+	Spec           vmSpec              `json:"spec"`
 }
 
 // Snapshot returns what clients made so far. It fails while a VM is being changed, and for VMs with what a snapshot does
@@ -66,7 +68,7 @@ func (m *machine) save() (savedVM, error) {
 		return savedVM{}, errors.New("a snapshot does not hold its GPUs, custom attributes or announced addresses")
 	}
 	saved := savedVM{
-		UUID: m.uuid, BIOSUUID: m.bios, PrismElement: m.element.Name, Project: m.project, Categories: maps.Clone(m.categories),
+		UUID: m.uuid, BIOSUUID: m.bios, PrismElement: m.element.Name, Project: m.project, Categories: m.categories.first(), CategoryValues: m.categories.several(),
 		SpecVersion: m.version, Revision: m.v4.revision, Created: m.created, Updated: m.updated, Learned: maps.Clone(m.learned),
 		Spec: m.live.clone(),
 	}
@@ -110,8 +112,8 @@ func (s *Server) restoreVM(saved *savedVM) error {
 		return fmt.Errorf("the inventory lacks Prism Element %q or project %s", saved.PrismElement, saved.Project)
 	}
 	m := &machine{
-		uuid: saved.UUID, bios: saved.BIOSUUID, seq: len(s.estate.vms), element: element, project: saved.Project,
-		categories: maps.Clone(saved.Categories), spec: saved.Spec.clone(), live: saved.Spec.clone(), version: saved.SpecVersion,
+		uuid: saved.UUID, bios: saved.BIOSUUID, element: element, project: saved.Project,
+		categories: saved.categories(), spec: saved.Spec.clone(), live: saved.Spec.clone(), version: saved.SpecVersion,
 		created: saved.Created, updated: saved.Updated, state: stateComplete, exists: true, power: powerOff,
 		learned: map[string][]string{}, calls: &callQueue{},
 	}
@@ -133,6 +135,14 @@ func (s *Server) restoreVM(saved *savedVM) error {
 	m.power = powerOn
 	s.tellOn(m)
 	return nil
+}
+
+func (saved *savedVM) categories() assignedCategories {
+	out := (&metadata{Categories: saved.Categories}).wantedCategories()
+	for key, values := range saved.CategoryValues {
+		out.set(key, values)
+	}
+	return out
 }
 
 func (pe *PrismElement) hosts() []*Host {

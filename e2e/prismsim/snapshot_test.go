@@ -17,6 +17,7 @@ func TestSnapshotRestoresVMsAsTheyWere(t *testing.T) {
 	first := *create(t, client, intent(t, before, "vm-1")).Metadata.UUID
 	off := *create(t, client, intent(t, before, "vm-2")).Metadata.UUID
 	require.NoError(t, before.PowerOff(off))
+	require.NoError(t, before.ChangeVM(off, prismsim.VMChange{Categories: map[string][]string{"Team": {"a", "b"}, "Zone": {"z"}}}))
 	snapshot, err := before.Snapshot()
 	require.NoError(t, err)
 	raw, err := json.Marshal(snapshot)

@@ -23,7 +23,7 @@ func (s *Server) queryCategories(r *http.Request) (int, any, error) {
 	found := []map[string]any{}
 	for _, m := range s.estate.vms {
 		if m.exists && query.matches(m) {
-			found = append(found, map[string]any{"kind": "vm", "name": m.live.Name, "uuid": m.uuid, "categories": m.categories})
+			found = append(found, map[string]any{"kind": "vm", "name": m.live.Name, "uuid": m.uuid, "categories": m.categories.first()})
 		}
 	}
 	results := []map[string]any{}
@@ -41,7 +41,7 @@ func (q *categoryQuery) matches(m *machine) bool {
 	hits := 0
 	for key, values := range q.Filter.Params {
 		for _, value := range values {
-			if has, ok := m.categories[key]; ok && has == value {
+			if m.categories.has(key, value) {
 				hits++
 				break
 			}

@@ -33,23 +33,12 @@ func (e *estate) categoryByID(id string) (*categoryKey, *categoryValue) {
 	return nil, nil
 }
 
-// categoryIDs gives the IDs of a VM's categories, ordered by key.
-func (e *estate) categoryIDs(assigned map[string]string) []string {
-	ids := []string{}
-	for _, key := range e.categories {
-		if v := key.value(assigned[key.name]); v != nil {
-			ids = append(ids, v.uuid)
-		}
-	}
-	return ids
-}
-
-// elementCategoryIDs gives the IDs of the categories of a Prism Element, which may have several values of a key.
-func (e *estate) elementCategoryIDs(pe *PrismElement) []string {
+// categoryIDs returns the IDs of the assigned categories in the order of their creation.
+func (e *estate) categoryIDs(assigned assignedCategories) []string {
 	ids := []string{}
 	for _, key := range e.categories {
 		for _, v := range key.values {
-			if slices.Contains(pe.Categories[key.name], v.value) {
+			if assigned.has(key.name, v.value) {
 				ids = append(ids, v.uuid)
 			}
 		}

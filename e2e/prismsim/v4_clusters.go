@@ -59,7 +59,7 @@ func (s *Server) v4Element(r *v4Request, pe *PrismElement) object {
 		"config": v4ClusterConfig("AOS", "NOS", "7.0"), "network": v4ClusterNetwork(),
 		"nodes": typed(clusterTypes+"NodeReference", object{"numberOfNodes": len(nodes), "nodeList": nodes}),
 	})
-	if ids := s.estate.elementCategoryIDs(pe); len(ids) > 0 {
+	if ids := s.estate.categoryIDs(pe.Categories); len(ids) > 0 {
 		out["categories"] = ids
 	}
 	return out

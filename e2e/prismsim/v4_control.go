@@ -13,23 +13,27 @@ import (
 // MigrateVM moves a VM that is on to another host, named by name or UUID, also to one of another Prism Element. Its NICs keep
 // their subnets and addresses.
 func (s *Server) MigrateVM(vmUUID, host string) error {
-	var refused error
-	err := s.outOfBand(vmUUID, func(m *machine) {
+	return s.changeFromOutside(vmUUID, func(m *machine) error {
 		pe, to := s.estate.hostNamed(host)
 		switch {
 		case to == nil:
-			refused = fmt.Errorf("migrating VM %s: there is no host %q", vmUUID, host)
+			return fmt.Errorf("migrating VM %s: there is no host %q", vmUUID, host)
 		case m.power != powerOn:
-			refused = fmt.Errorf("migrating VM %s: it is off", vmUUID)
-		default:
-			m.element, m.host = pe, to
-			m.spec.ClusterReference, m.live.ClusterReference = s.estate.elementReference(pe), s.estate.elementReference(pe)
+			return fmt.Errorf("migrating VM %s: it is off", vmUUID)
 		}
+		m.host = to
+		m.moveTo(s.estate, pe)
+		return nil
 	})
-	if err != nil {
-		return err
+}
+
+// moveTo makes a VM belong to a Prism Element.
+func (m *machine) moveTo(e *estate, pe *PrismElement) {
+	m.element = pe
+	m.spec.ClusterReference = e.elementReference(pe)
+	if m.live.Resources != nil {
+		m.live.ClusterReference = e.elementReference(pe)
 	}
-	return refused
 }
 
 func (e *estate) hostNamed(name string) (*PrismElement, *Host) {
@@ -45,7 +49,10 @@ func (e *estate) hostNamed(name string) (*PrismElement, *Host) {
 
 // SetCustomAttributes replaces the custom attributes ("key:value") of a VM.
 func (s *Server) SetCustomAttributes(vmUUID string, attributes ...string) error {
-	return s.outOfBand(vmUUID, func(m *machine) { m.v4.attributes = slices.Clone(attributes) })
+	return s.changeFromOutside(vmUUID, func(m *machine) error {
+		m.v4.attributes = slices.Clone(attributes)
+		return nil
+	})
 }
 
 // ShowPowerState makes the v4 API show a power state until the VM is switched: ON, OFF, PAUSED, UNDETERMINED, or none at all
@@ -54,7 +61,10 @@ func (s *Server) ShowPowerState(vmUUID, state string) error {
 	if !slices.Contains([]string{powerOn, powerOff, "PAUSED", "UNDETERMINED", ""}, state) {
 		return fmt.Errorf("showing power state of VM %s: %q is not one of ON, OFF, PAUSED, UNDETERMINED", vmUUID, state)
 	}
-	return s.outOfBand(vmUUID, func(m *machine) { m.v4.shown = &state })
+	return s.changeFromOutside(vmUUID, func(m *machine) error {
+		m.v4.shown = &state
+		return nil
+	})
 }
 
 // LearnAddress lets the hypervisor see an address on a NIC that something in the guest announces, such as the virtual IP of
@@ -89,20 +99,15 @@ func (s *Server) changeAddresses(vmUUID, nicUUID, address string, change func(v 
 	if _, err := netip.ParseAddr(address); err != nil {
 		return fmt.Errorf("changing addresses of VM %s: %w", vmUUID, err)
 	}
-	var refused error
-	err := s.outOfBand(vmUUID, func(m *machine) {
+	return s.changeFromOutside(vmUUID, func(m *machine) error {
 		for _, n := range m.current().nics() {
 			if nicUUID == "" || n.UUID == nicUUID {
 				change(&m.v4, n.UUID)
-				return
+				return nil
 			}
 		}
-		refused = fmt.Errorf("changing addresses of VM %s: it has no NIC %q", vmUUID, nicUUID)
+		return fmt.Errorf("changing addresses of VM %s: it has no NIC %q", vmUUID, nicUUID)
 	})
-	if err != nil {
-		return err
-	}
-	return refused
 }
 
 // ChangeExtID gives a VM another ID, as an unplanned failover of a metro cluster does; its BIOS UUID, name, NICs and custom
@@ -110,18 +115,13 @@ func (s *Server) changeAddresses(vmUUID, nicUUID, address string, change func(v 
 func (s *Server) ChangeExtID(vmUUID, newUUID string) (string, error) {
 	setDefault(&newUUID, uuid.NewString())
 	newUUID = strings.ToLower(newUUID)
-	var refused error
-	err := s.outOfBand(vmUUID, func(m *machine) {
-		if s.estate.vmByUUID(newUUID) != nil || !uuidPattern.MatchString(newUUID) {
-			refused = fmt.Errorf("changing ID of VM %s: %q is no UUID or taken", vmUUID, newUUID)
-			return
+	return newUUID, s.changeFromOutside(vmUUID, func(m *machine) error {
+		if err := s.estate.freeUUID(newUUID); err != nil {
+			return fmt.Errorf("changing ID of VM %s: %w", vmUUID, err)
 		}
 		m.uuid = newUUID
+		return nil
 	})
-	if err == nil {
-		err = refused
-	}
-	return newUUID, err
 }
 
 // SetPrismElementCategories replaces the categories of a Prism Element, named by name: key to values. Those that do not exist

@@ -104,7 +104,7 @@ func TestAFailoverChangesTheIDOnly(t *testing.T) {
 
 	other := one(t, s, nil)
 	_, err = s.ChangeExtID(other.UUID, now)
-	assert.ErrorContains(t, err, "taken")
+	assert.ErrorContains(t, err, "belongs to another VM")
 	_, err = s.ChangeExtID(vm.UUID, "")
 	assert.ErrorContains(t, err, "does not exist")
 }

@@ -56,7 +56,7 @@ func (w wantedAssociation) isEmpty() bool {
 // createFloatingIP makes a floating IP and takes its address.
 func (e *estate) createFloatingIP(uuid string, spec floatingIPSpec) *netFailure {
 	f := &floatingIP{floatingIPSpec: spec, uuid: uuid, subnet: e.subnetByUUID(spec.subnetUUID)}
-	if failed := netLimit("floating IPs", len(e.floatingIPs), 1, e.rules.MaxFloatingIPs); failed != nil {
+	if failed := netLimit("floating IPs", len(e.floatingIPs), 1, e.networkRules.MaxFloatingIPs); failed != nil {
 		return failed
 	}
 	switch {

@@ -83,7 +83,7 @@ func TestNoAddressIsLostOrGivenTwice(t *testing.T) {
 	const steps = 3000
 	for seed := range uint64(5) {
 		e := crowded(t)
-		e.rules.ExclusiveVIP = seed == 4
+		e.networkRules.ExclusiveVIP = seed == 4
 		random := rand.New(rand.NewPCG(seed, seed))
 		for i := range steps {
 			step(e, random, i)

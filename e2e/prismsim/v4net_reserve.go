@@ -25,7 +25,7 @@ func (s *Server) v4Reserve(r *v4Request) (*v4Answer, error) {
 		return nil, err
 	}
 	return s.orderReservation(r, "reserved_ips", func(n *network) ([]netip.Addr, *netFailure) {
-		return n.reserve(want, s.estate.rules.MaxReservedIPs)
+		return n.reserve(want, s.estate.networkRules.MaxReservedIPs)
 	})
 }
 

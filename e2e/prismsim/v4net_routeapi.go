@@ -95,7 +95,7 @@ func (s *Server) v4CreateRoute(r *v4Request) (*v4Answer, error) {
 		return nil, err
 	}
 	return s.orderNet(r, creating(kindRoute, spec.name, func(id string) *netFailure {
-		return vpc.createRoute(id, spec, s.estate.rules, len(s.estate.staticRoutes()))
+		return vpc.createRoute(id, spec, s.estate.networkRules, len(s.estate.staticRoutes()))
 	}))
 }
 
@@ -105,7 +105,7 @@ func (s *Server) v4UpdateRoute(r *v4Request) (*v4Answer, error) {
 		return nil, err
 	}
 	return s.changeRoute(r, updating, "Update", func(vpc *privateCloud, found *staticRoute) *netFailure {
-		return vpc.updateRoute(found, spec, s.estate.rules)
+		return vpc.updateRoute(found, spec, s.estate.networkRules)
 	})
 }
 

@@ -119,7 +119,7 @@ func notThere(verb string, kind netKind, id string) *v4Error {
 
 // netIfMatch checks the ETag of a PUT, which has to have one unless the rules say otherwise, or of a DELETE.
 func (s *Server) netIfMatch(r *v4Request, current revision) error {
-	required := r.Method == http.MethodPut && !s.estate.rules.OptionalIfMatch
+	required := r.Method == http.MethodPut && !s.estate.networkRules.OptionalIfMatch
 	return r.ifMatch(current, required, func(sent, current string) *v4Error {
 		return &v4Error{status: http.StatusPreconditionFailed, code: codeNetStale, message: mismatchText(sent, current)}
 	})

@@ -31,12 +31,12 @@ type NetworkRules struct {
 func (s *Server) SetNetworkRules(rules NetworkRules) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.estate.rules = rules
+	s.estate.networkRules = rules
 }
 
 // NetworkRules gives the rules in force.
 func (s *Server) NetworkRules() NetworkRules {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.estate.rules
+	return s.estate.networkRules
 }

@@ -55,7 +55,7 @@ type sessionTarget struct {
 // createSession makes a session and takes its virtual IP.
 func (e *estate) createSession(uuid string, spec sessionSpec) *netFailure {
 	s := &session{sessionSpec: spec, uuid: uuid}
-	if failed := netLimit("load balancer sessions", len(e.sessions), 1, e.rules.MaxLoadBalancerSessions); failed != nil {
+	if failed := netLimit("load balancer sessions", len(e.sessions), 1, e.networkRules.MaxLoadBalancerSessions); failed != nil {
 		return failed
 	}
 	if failed := e.checkSession(s, &spec); failed != nil {
@@ -85,7 +85,7 @@ func (e *estate) updateSession(s *session, spec sessionSpec) *netFailure {
 // deleteSession deletes a session unless a floating IP is associated with it.
 func (e *estate) deleteSession(s *session) *netFailure {
 	if fip := find(e.floatingIPs, func(f *floatingIP) bool { return f.target.session == s }); fip != nil {
-		if !e.rules.ReleaseFloatingIP {
+		if !e.networkRules.ReleaseFloatingIP {
 			return netInUse("Floating IP %s is associated with load balancer session %s", fip.uuid, s.uuid)
 		}
 		fip.target = association{}
@@ -120,7 +120,7 @@ func (e *estate) checkSession(s *session, spec *sessionSpec) *netFailure {
 		return netInvalid("VPC and virtual IP subnet of load balancer session %s cannot be changed", s.uuid)
 	}
 	same := find(e.sessions, func(o *session) bool { return o != s && o.name == spec.name && o.vpc == vpc })
-	if same != nil && e.rules.UniqueNames {
+	if same != nil && e.networkRules.UniqueNames {
 		return netConflict("Load balancer session with name %s already exists in VPC %s", spec.name, vpc.UUID)
 	}
 	return e.checkTargets(spec.targets, vpc)
@@ -133,7 +133,7 @@ func (e *estate) checkTargets(targets []sessionTarget, vpc *privateCloud) *netFa
 			return netInvalid("Virtual NIC %s appears more than once in the targets", t.nicUUID)
 		}
 		seen[t.nicUUID] = true
-		if e.rules.AnyTarget {
+		if e.networkRules.AnyTarget {
 			continue
 		}
 		at, ok := nics[t.nicUUID]

@@ -84,7 +84,7 @@ func (s *Server) sessionObject(r *v4Request, of *session, nics map[string]attach
 	switch {
 	case of.wantVIP.static:
 		virtualIP["assignmentType"] = "STATIC"
-	case s.estate.rules.HiddenVIP:
+	case s.estate.networkRules.HiddenVIP:
 		delete(virtualIP, "ipAddress")
 	}
 	return typed(netType("LoadBalancerSession"), object{

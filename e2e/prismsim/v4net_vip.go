@@ -54,7 +54,7 @@ func (e *estate) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *net
 		if other == s || other.subnet != s.subnet || other.vip != vip {
 			continue
 		}
-		if e.rules.ExclusiveVIP {
+		if e.networkRules.ExclusiveVIP {
 			return netConflict("Virtual IP %s is already in use by load balancer session %s", vip, other.uuid)
 		}
 		if clash, found := other.clash(spec); found {

@@ -2,7 +2,6 @@ package prismsim
 
 import (
 	"encoding/json"
-	"maps"
 	"reflect"
 	"time"
 )
@@ -18,10 +17,7 @@ var defaultBootOrder = []string{"CDROM", "DISK", "NETWORK"}
 // want takes over what a request asks for. Fields that it leaves out keep their value, or get their default in a new VM:
 // clients that read, modify and write drop what they do not know.
 func (m *machine) want(e *estate, body *vmIntent) {
-	m.categories = maps.Clone(body.Metadata.wantedCategories())
-	if m.categories == nil {
-		m.categories = map[string]string{}
-	}
+	m.categories = e.rules.merge(m.categories, body.Metadata)
 	if p := body.Metadata.ProjectReference; !p.isEmpty() {
 		m.project = p.UUID
 	}

@@ -2,7 +2,6 @@ package prismsim
 
 import (
 	"encoding/base64"
-	"net/http"
 	"slices"
 )
 
@@ -24,11 +23,10 @@ func (e *estate) checkIntent(body *vmIntent, existing *machine) error {
 	if p := body.Metadata.ProjectReference; !p.isEmpty() && e.projectByUUID(p.UUID) == nil {
 		return unprocessable("vm", "Invalid project_reference: project %s does not exist.", referenceName(p))
 	}
-	for key, value := range body.Metadata.wantedCategories() {
-		if !e.hasCategory(key, value) {
-			return &apiError{
-				status: http.StatusUnprocessableEntity, kind: "vm", reason: reasonInvalidArgument,
-				message: "Category " + key + ":" + value + " does not exist.",
+	for key, values := range body.Metadata.wantedCategories() {
+		for _, value := range values {
+			if !e.hasCategory(key, value) {
+				return unprocessable("vm", "Category %s:%s does not exist.", key, value)
 			}
 		}
 	}
@@ -56,20 +54,6 @@ func referenceName(r *reference) string {
 	return r.Name + " (without uuid)"
 }
 
-// wantedCategories reads both forms of categories; the simulation keeps one value per key, as the old form can express.
-func (m *metadata) wantedCategories() map[string]string {
-	if !m.UseMapping {
-		return m.Categories
-	}
-	out := map[string]string{}
-	for key, values := range m.Mapping {
-		if len(values) > 0 {
-			out[key] = values[0]
-		}
-	}
-	return out
-}
-
 func (e *estate) checkResources(res *vmResources, element *PrismElement, existing *machine) error {
 	if err := checkSizes(res); err != nil {
 		return err
@@ -89,11 +73,22 @@ func (e *estate) checkResources(res *vmResources, element *PrismElement, existin
 			return unprocessable("vm", "nic_list[%d].subnet_reference is a required property.", i)
 		case subnet == nil:
 			return unprocessable("vm", "Invalid subnet_reference: subnet %s does not exist.", referenceName(n.SubnetReference))
-		case subnet.element != nil && subnet.element != element:
+		case subnet.element != nil && subnet.element != element && !existing.hasNICOn(n.UUID, subnet.UUID):
 			return unprocessable("vm", "Invalid subnet_reference: subnet %s does not belong to cluster %s.", subnet.UUID, element.UUID)
 		}
 	}
 	return checkCustomization(res.GuestCustomization)
+}
+
+// hasNICOn reports whether the NIC of a VM is on a subnet already. A NIC may stay where it is when its VM came to another
+// Prism Element.
+func (m *machine) hasNICOn(nicUUID, subnetUUID string) bool {
+	if m == nil || nicUUID == "" {
+		return false
+	}
+	return slices.ContainsFunc(m.current().nics(), func(n nic) bool {
+		return n.UUID == nicUUID && orZero(n.SubnetReference).UUID == subnetUUID
+	})
 }
 
 func checkSizes(res *vmResources) error {

@@ -1,7 +1,6 @@
 package prismsim
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,10 +13,9 @@ import (
 type machine struct {
 	uuid       string
 	bios       string // BIOS UUID: the UUID that it was made with
-	seq        int
 	element    *PrismElement
 	project    string // UUID
-	categories map[string]string
+	categories assignedCategories
 	spec       vmSpec
 	live       vmSpec
 	version    int64 // spec_version
@@ -66,7 +64,7 @@ func (s *Server) createVM(r *http.Request) (int, any, error) {
 func (s *Server) newMachine(body *vmIntent, now time.Time) *machine {
 	id := uuid.NewString()
 	m := &machine{
-		uuid: id, bios: id, seq: len(s.estate.vms), element: s.estate.elementByUUID(body.Spec.ClusterReference.UUID),
+		uuid: id, bios: id, element: s.estate.elementByUUID(body.Spec.ClusterReference.UUID),
 		project: s.estate.projects[0].UUID, created: now, updated: now, state: statePending, power: powerOff,
 		learned: map[string][]string{}, calls: &callQueue{},
 	}
@@ -204,6 +202,11 @@ func (e *estate) forget(m *machine) {
 			e.releaseNIC(n.UUID)
 		}
 	}
+	e.drop(m)
+}
+
+// drop removes a VM whose addresses stay taken.
+func (e *estate) drop(m *machine) {
 	for i, other := range e.vms {
 		if other == m {
 			e.vms = append(e.vms[:i:i], e.vms[i+1:]...)
@@ -240,45 +243,4 @@ func (m *machine) accepted(t *task) accepted {
 		Spec:       m.spec,
 		Status:     vmStatus{State: statePending, Execution: &executionContext{TaskUUID: t.UUID}},
 	}
-}
-
-// PowerOff switches a VM off behind everybody's back.
-func (s *Server) PowerOff(vmUUID string) error {
-	return s.outOfBand(vmUUID, func(m *machine) {
-		s.switchOff(m)
-		m.spec.Resources.PowerState = powerOff
-		m.live.Resources.PowerState = powerOff
-	})
-}
-
-// PowerOn switches a VM on behind everybody's back.
-func (s *Server) PowerOn(vmUUID string) error {
-	var failed *taskError
-	err := s.outOfBand(vmUUID, func(m *machine) {
-		if failed = s.switchOn(m); failed == nil {
-			m.spec.Resources.PowerState = powerOn
-			m.live.Resources.PowerState = powerOn
-		}
-	})
-	if err == nil && failed != nil {
-		return fmt.Errorf("switching on VM %s: %s", vmUUID, failed.detail)
-	}
-	return err
-}
-
-// DeleteVM deletes a VM behind everybody's back, without a task.
-func (s *Server) DeleteVM(vmUUID string) error {
-	return s.outOfBand(vmUUID, s.remove)
-}
-
-func (s *Server) outOfBand(vmUUID string, change func(*machine)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := s.estate.vmByUUID(vmUUID)
-	if m == nil {
-		return notFound("vm", "The VM "+vmUUID)
-	}
-	change(m)
-	m.v4.revision++
-	return nil
 }

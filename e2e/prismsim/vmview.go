@@ -2,7 +2,6 @@ package prismsim
 
 import (
 	"encoding/base64"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -10,27 +9,29 @@ import (
 
 // VM is a VM as a guest or a test sees it.
 type VM struct {
-	UUID           string            `json:"uuid"`
-	BIOSUUID       string            `json:"biosUUID"`
-	Name           string            `json:"name"`
-	Description    string            `json:"description,omitempty"`
-	State          string            `json:"state"`        // COMPLETE, PENDING, ERROR, DELETE_PENDING
-	PowerState     string            `json:"powerState"`   // ON, OFF
-	PrismElement   string            `json:"prismElement"` // name
-	Host           string            `json:"host,omitempty"`
-	NICs           []NIC             `json:"nics"`
-	UserData       []byte            `json:"-"` // decoded cloud-init data
-	MetaData       []byte            `json:"-"`
-	Categories     map[string]string `json:"categories"`
-	Project        string            `json:"project"` // name
-	Sockets        int               `json:"sockets"`
-	VCPUsPerSocket int               `json:"vcpusPerSocket"`
-	MemoryMiB      int64             `json:"memoryMiB"`
-	BootType       string            `json:"bootType"`
-	Disks          []Disk            `json:"disks"`
-	GPUs           []string          `json:"gpus,omitempty"` // names of the attached GPUs
-	Created        time.Time         `json:"created"`
-	SpecVersion    int64             `json:"specVersion"`
+	UUID         string `json:"uuid"`
+	BIOSUUID     string `json:"biosUUID"`
+	Name         string `json:"name"`
+	Description  string `json:"description,omitempty"`
+	State        string `json:"state"`        // COMPLETE, PENDING, ERROR, DELETE_PENDING
+	PowerState   string `json:"powerState"`   // ON, OFF
+	PrismElement string `json:"prismElement"` // name
+	Host         string `json:"host,omitempty"`
+	NICs         []NIC  `json:"nics"`
+	UserData     []byte `json:"-"` // decoded cloud-init data
+	MetaData     []byte `json:"-"`
+	// Categories has the first value of each key, CategoryValues has all values.
+	Categories     map[string]string   `json:"categories"`
+	CategoryValues map[string][]string `json:"categoryValues"`
+	Project        string              `json:"project"` // name
+	Sockets        int                 `json:"sockets"`
+	VCPUsPerSocket int                 `json:"vcpusPerSocket"`
+	MemoryMiB      int64               `json:"memoryMiB"`
+	BootType       string              `json:"bootType"`
+	Disks          []Disk              `json:"disks"`
+	GPUs           []string            `json:"gpus,omitempty"` // names of the attached GPUs
+	Created        time.Time           `json:"created"`
+	SpecVersion    int64               `json:"specVersion"`
 }
 
 // NIC is a network interface of a VM; IPs holds the addresses ASSIGNED by Prism, then those LEARNED.
@@ -65,7 +66,7 @@ func (m *machine) export(e *estate) VM {
 	res := now.Resources
 	vm := VM{
 		UUID: m.uuid, BIOSUUID: m.bios, Name: now.Name, Description: now.Description, State: m.state, PowerState: m.power,
-		PrismElement: m.element.Name, Categories: maps.Clone(m.categories), Project: e.projectByUUID(m.project).Name,
+		PrismElement: m.element.Name, Categories: m.categories.first(), CategoryValues: m.categories.clone(), Project: e.projectByUUID(m.project).Name,
 		Sockets: int(*res.NumSockets), VCPUsPerSocket: int(*res.NumVCPUsPerSocket), MemoryMiB: *res.MemorySizeMiB,
 		BootType: res.BootConfig.BootType, Created: m.created, SpecVersion: m.version,
 	}
@@ -129,17 +130,13 @@ func (m *machine) answer(s *Server) entity {
 		live.HostReference = &reference{Kind: "host", Name: m.host.Name, UUID: m.host.UUID}
 	}
 	project := e.projectByUUID(m.project)
-	mapping := map[string][]string{}
-	for key, value := range m.categories {
-		mapping[key] = []string{value}
-	}
 	return entity{
 		APIVersion: apiVersion,
 		Metadata: &metadata{
 			Kind: "vm", UUID: m.uuid, SpecVersion: ptr(m.version), EntityVersion: strconv.FormatInt(m.version+1, 10),
 			CreationTime: ptr(m.created), LastUpdateTime: ptr(m.updated), OwnerReference: e.owner(s.opts.Username),
 			ProjectReference: &reference{Kind: "project", Name: project.Name, UUID: project.UUID},
-			Categories:       maps.Clone(m.categories), Mapping: mapping,
+			Categories:       m.categories.first(), Mapping: m.categories.clone(),
 		},
 		Spec: m.spec,
 		Status: vmStatus{

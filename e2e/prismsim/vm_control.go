@@ -1,0 +1,47 @@
+package prismsim
+
+import "net/http"
+
+// vmControl adds the control endpoints for changes of VMs from outside.
+func (s *Server) vmControl(handle func(pattern string, e endpoint)) {
+	const vm = "/sim/vms/{uuid}"
+	handle("POST "+vm+"/power_off", controlVM(s.PowerOff))
+	handle("POST "+vm+"/power_on", controlVM(s.PowerOn))
+	handle("DELETE "+vm, controlVM(s.DeleteVM))
+	handle("PATCH "+vm, controlVMBy(s.ChangeVM))
+	handle("POST "+vm+"/failover", func(r *http.Request) (int, any, error) {
+		var failover Failover
+		if err := readControl(r, &failover); err != nil {
+			return 0, nil, err
+		}
+		id, err := s.FailOverVM(r.PathValue("uuid"), failover)
+		if err != nil {
+			return 0, nil, controlError(err)
+		}
+		return http.StatusOK, map[string]string{"uuid": id}, nil
+	})
+}
+
+// controlVM answers a control request without a body.
+func controlVM(change func(vmUUID string) error) endpoint {
+	return func(r *http.Request) (int, any, error) {
+		if err := change(r.PathValue("uuid")); err != nil {
+			return 0, nil, controlError(err)
+		}
+		return http.StatusNoContent, nil, nil
+	}
+}
+
+// controlVMBy answers a control request whose body says what to do.
+func controlVMBy[T any](change func(vmUUID string, body T) error) endpoint {
+	return func(r *http.Request) (int, any, error) {
+		var body T
+		if err := readControl(r, &body); err != nil {
+			return 0, nil, err
+		}
+		if err := change(r.PathValue("uuid"), body); err != nil {
+			return 0, nil, controlError(err)
+		}
+		return http.StatusNoContent, nil, nil
+	}
+}
