@@ -165,18 +165,28 @@ func (i identity) healthy(ctx context.Context, id string) (bool, error) {
 	return vm.State == "COMPLETE" && marked(vm.Description, i.machine), nil
 }
 
-// journal returns the hook that notes the UUID of a virtual machine in the object the moment Prism Central accepts its
-// creation: should everything die before Terraform writes its state, the machine is still known.
-func (r *Reconciler) journal(machine *infrav1.NutanixMachine) func(context.Context, gateway.Created) error {
-	return func(ctx context.Context, created gateway.Created) error {
-		noted := machine.DeepCopy()
-		noted.Status.VMUUID = created.UUID
-		if err := r.Client.Status().Patch(ctx, noted, client.MergeFrom(machine)); err != nil {
-			return fmt.Errorf("noting virtual machine %s in NutanixMachine %s: %w", created.UUID, client.ObjectKeyFromObject(machine), err)
-		}
-		return nil
-	}
+// vmRecorder implements gateway.CreateRecorder. It writes the UUID of an accepted create to status.vmUUID, so that the virtual
+// machine is still known when everything dies before Terraform writes its state.
+type vmRecorder struct {
+	client  client.Client
+	machine *infrav1.NutanixMachine
 }
+
+// Sending records nothing yet.
+func (r vmRecorder) Sending(context.Context, gateway.Create) error { return nil }
+
+// Accepted writes the UUID.
+func (r vmRecorder) Accepted(ctx context.Context, created gateway.Created) error {
+	patched := r.machine.DeepCopy()
+	patched.Status.VMUUID = created.UUID
+	if err := r.client.Status().Patch(ctx, patched, client.MergeFrom(r.machine)); err != nil {
+		return fmt.Errorf("recording virtual machine %s in NutanixMachine %s: %w", created.UUID, client.ObjectKeyFromObject(r.machine), err)
+	}
+	return nil
+}
+
+// Refused has nothing to remove.
+func (r vmRecorder) Refused(context.Context, gateway.Create) error { return nil }
 
 // checkJournal forgets a journalled virtual machine that Prism Central does not have any more: its creation failed, or it was
 // deleted before anybody heard of it. The object is as good as new then, and its spec may be corrected. The reconcile ends

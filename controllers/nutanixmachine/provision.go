@@ -106,7 +106,7 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	target.Variables = variables
 	target.Upstream = s.access.Upstream
 	target.Resource = renderer.MachineAddress
-	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Created: r.journal(identity.machine)}
+	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Creates: vmRecorder{client: r.Client, machine: identity.machine}}
 	return target, nil
 }
 

@@ -6,8 +6,8 @@
 //
 //   - the real credentials are in no environment and no file of the child; the token never reaches Prism Central;
 //   - a ReadOnly session is refused every request that could change something;
-//   - the VM that a create made is reported (RunOptions.OnCreate) before its reply is passed on, and also when the child
-//     is gone by then;
+//   - a create is recorded (RunOptions.Creates) before it is sent, and its UUID or task before its response is passed on,
+//     also when the child is gone by then;
 //   - reads are repeated within a bound when they meet a passing fault, writes never;
 //   - bodies pass unchanged, in both directions.
 package gateway
@@ -49,8 +49,8 @@ type Options struct {
 	Burst int
 	// Retry bounds the repetition of reads; zero fields have defaults.
 	Retry Retry
-	// Journal bounds the repetition of OnCreate; zero fields have defaults.
-	Journal Retry
+	// RecordRetry limits the retries of RunOptions.Creates; zero fields have defaults.
+	RecordRetry Retry
 	// WaitTimeout is how long the provider waits for a power state or an address of a VM (NUTANIX_WAIT_TIMEOUT, whole
 	// minutes, at least one). Zero means 5 minutes; the provider's own default, 1 minute, fails on a busy Prism Central.
 	WaitTimeout time.Duration
@@ -113,7 +113,7 @@ func withDefaults(options Options) Options {
 		options.ShutdownTimeout = defaultShutdownTimeout
 	}
 	options.Retry = options.Retry.withDefaults(readRetry)
-	options.Journal = options.Journal.withDefaults(journalRetry)
+	options.RecordRetry = options.RecordRetry.withDefaults(recordRetry)
 	return options
 }
 

@@ -80,7 +80,7 @@ var quick = Retry{Attempts: 4, Total: 5 * time.Minute, Base: time.Millisecond, M
 // testOptions are those of a gateway on a free port, which ends when all that it serves has ended.
 func testOptions(t *testing.T) Options {
 	t.Helper()
-	return Options{Address: "127.0.0.1:0", Log: testr.New(t), Registerer: prometheus.NewRegistry(), Retry: quick, Journal: quick, ShutdownTimeout: waitFor}
+	return Options{Address: "127.0.0.1:0", Log: testr.New(t), Registerer: prometheus.NewRegistry(), Retry: quick, RecordRetry: quick, ShutdownTimeout: waitFor}
 }
 
 // start serves a gateway until the test ends.

@@ -10,12 +10,12 @@ import (
 
 // metrics of the gateway. No label holds a path, an object, an account or anything else that grows without bound.
 type metrics struct {
-	requests        *prometheus.CounterVec
-	duration        *prometheus.HistogramVec
-	retries         *prometheus.CounterVec
-	refusals        *prometheus.CounterVec
-	journalFailures prometheus.Counter
-	sessions        prometheus.Gauge
+	requests       *prometheus.CounterVec
+	duration       *prometheus.HistogramVec
+	retries        *prometheus.CounterVec
+	refusals       *prometheus.CounterVec
+	recordFailures *prometheus.CounterVec
+	sessions       prometheus.Gauge
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
@@ -38,10 +38,10 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Namespace: namespace, Subsystem: subsystem, Name: "refusals_total",
 			Help: "Requests of Terraform runs that were not forwarded, by reason.",
 		}, []string{"reason"}),
-		journalFailures: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Subsystem: subsystem, Name: "journal_failures_total",
-			Help: "Created VMs that could not be noted before the reply was passed on.",
-		}),
+		recordFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "create_record_failures_total",
+			Help: "Creations of VMs that could not be recorded, by call: Sending (the create was not sent), Accepted or Refused.",
+		}, []string{"call"}),
 		sessions: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "sessions",
 			Help: "Open sessions of Terraform runs.",
@@ -50,7 +50,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	if registerer == nil {
 		return m, nil
 	}
-	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.retries, m.refusals, m.journalFailures, m.sessions} {
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.retries, m.refusals, m.recordFailures, m.sessions} {
 		if err := registerer.Register(collector); err != nil {
 			return nil, err
 		}

@@ -14,9 +14,11 @@ import (
 // Reasons of the gateway's own answers, as they stand in message_list[].reason. Provider 1.9.5 shows them to the user
 // (except for a 401, which it always reports as "invalid auth Credentials").
 const (
-	ReasonUnauthorized  = "GATEWAY_SESSION_UNKNOWN"
-	ReasonReadOnly      = "GATEWAY_READ_ONLY"
-	ReasonMethod        = "GATEWAY_METHOD_NOT_ALLOWED"
+	ReasonUnauthorized = "GATEWAY_SESSION_UNKNOWN"
+	ReasonReadOnly     = "GATEWAY_READ_ONLY"
+	ReasonMethod       = "GATEWAY_METHOD_NOT_ALLOWED"
+	// ReasonNotRecorded is the reason of a create that was not sent because its creation could not be recorded.
+	ReasonNotRecorded   = "GATEWAY_CREATE_NOT_RECORDED"
 	ReasonTooLarge      = "GATEWAY_REQUEST_TOO_LARGE"
 	ReasonCertificate   = "GATEWAY_CERTIFICATE_NOT_TRUSTED"
 	ReasonTimeout       = "GATEWAY_PRISM_CENTRAL_TIMEOUT"
@@ -46,11 +48,14 @@ func unauthorized() *problem {
 func problemOf(err error, address string) *problem {
 	var certificate *transport.CertificateError
 	var tooLarge *tooLargeError
+	var notRecorded *notRecordedError
 	switch {
 	case errors.Is(err, errSessionClosed):
 		return unauthorized()
 	case errors.As(err, &tooLarge):
 		return &problem{status: http.StatusRequestEntityTooLarge, reason: ReasonTooLarge, message: tooLarge.Error()}
+	case errors.As(err, &notRecorded):
+		return &problem{status: http.StatusServiceUnavailable, reason: ReasonNotRecorded, message: notRecorded.Error()}
 	case errors.As(err, &certificate):
 		return &problem{status: http.StatusBadGateway, reason: ReasonCertificate, message: certificate.Error()}
 	case transport.IsTimeout(err), errors.Is(err, context.DeadlineExceeded):

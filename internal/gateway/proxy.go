@@ -45,11 +45,11 @@ func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, session *Sessi
 	session.proxy.ServeHTTP(w, req)
 }
 
-// newProxy is the way of a session's requests: the journal notes creates, the repeater repeats reads, the pool puts the
+// newProxy is the way of a session's requests: createTransport records creates, the repeater repeats reads, the pool puts the
 // real credentials in place of the token.
 func (g *Gateway) newProxy(session *Session) http.Handler {
 	repeater := &repeater{next: session.upstream, bound: g.options.Retry, retries: g.metrics.retries}
-	journal := &journal{next: repeater, session: session, bound: g.options.Journal, log: g.log, failures: g.metrics.journalFailures}
+	creates := &createTransport{next: repeater, session: session, retry: g.options.RecordRetry, log: g.log, failures: g.metrics.recordFailures}
 	return &httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			// The transport sets these again; here they end with the request that carried them.
@@ -59,7 +59,7 @@ func (g *Gateway) newProxy(session *Session) http.Handler {
 				pr.Out.Header.Del(header)
 			}
 		},
-		Transport: journal,
+		Transport: creates,
 		ModifyResponse: func(resp *http.Response) error {
 			resp.Header.Del("Set-Cookie")
 			return nil

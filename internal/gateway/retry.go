@@ -29,8 +29,8 @@ var (
 	// readRetry bridges a minute of failing answers: longer, and the run is better started again. Total exceeds the minute by
 	// more than Max, because no attempt begins after it.
 	readRetry = Retry{Total: 75 * time.Second, Base: 250 * time.Millisecond, Max: 10 * time.Second}
-	// journalRetry has a child wait for its reply; the API server is near.
-	journalRetry = Retry{Attempts: 6, Total: 15 * time.Second, Base: 100 * time.Millisecond, Max: 5 * time.Second}
+	// recordRetry has a child wait for its reply; the API server is near.
+	recordRetry = Retry{Attempts: 6, Total: 15 * time.Second, Base: 100 * time.Millisecond, Max: 5 * time.Second}
 )
 
 func (r Retry) withDefaults(defaults Retry) Retry {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -39,23 +38,16 @@ func (m Mode) String() string {
 	return "read-only"
 }
 
-// Created is a VM that a child has just made.
-type Created struct {
-	// UUID of the VM; its Name as the child asked for it; TaskUUID of the task that is making it.
-	UUID, Name, TaskUUID string
-}
-
 // RunOptions describe one Terraform run.
 type RunOptions struct {
 	Upstream Upstream
 	Mode     Mode
 	// Object names what the run is for ("NutanixMachine default/m-1"), in logs.
 	Object string
-	// OnCreate is called for each VM that the child made through the v3 API, before the child learns of it. It is
-	// repeated within Options.Journal when it fails; when it fails for good, the reply passes all the same (the VM is
-	// there, and a child that is told otherwise would make another one), and the failure is logged and counted. Its
-	// context does not end with the child. It must not call Session.Close, which waits for it.
-	OnCreate func(ctx context.Context, created Created) error
+	// Creates records the VMs that the child creates; nil records nothing.
+	Creates CreateRecorder
+	// KeepPower refuses requests that could change the power state of a VM or delete it: see keepPower.
+	KeepPower bool
 }
 
 // Session is one run's way to Prism Central. Close ends it.
@@ -117,7 +109,7 @@ func (s *Session) Calls() int {
 }
 
 // Close ends the token: later requests get a 401, requests that are being served finish. It returns when no create is
-// being served any more, so that no OnCreate is called after it. It may be called more than once.
+// being served any more, so that the CreateRecorder is not called after it. It may be called more than once.
 func (s *Session) Close() {
 	s.mu.Lock()
 	first := !s.closed

@@ -23,7 +23,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode) (
 		Upstream: target.Upstream,
 		Mode:     mode,
 		Object:   target.Key(),
-		OnCreate: target.Hooks.Created,
+		Creates:  target.Hooks.Creates,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening gateway session: %w", err)

@@ -63,8 +63,8 @@ type Hooks struct {
 	Identify func(ctx context.Context, known string) (importID string, err error)
 	// Healthy reports whether infrastructure that the state calls tainted is kept.
 	Healthy func(ctx context.Context, id string) (bool, error)
-	// Created is called when Prism Central accepts the creation of a virtual machine, before Terraform knows of it.
-	Created func(ctx context.Context, created gateway.Created) error
+	// Creates records the virtual machines that a run creates, before Terraform knows them.
+	Creates gateway.CreateRecorder
 }
 
 // Applied describes the workspace and the state that the infrastructure agrees with.

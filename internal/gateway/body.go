@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// tooLargeError says that a request body exceeds the limit for requests that the gateway has to read.
+type tooLargeError struct{ limit int }
+
+func (e *tooLargeError) Error() string {
+	return fmt.Sprintf("the request is larger than %d bytes", e.limit)
+}
+
+// readBody reads and closes the body of req. A body that exceeds limit bytes is a *tooLargeError.
+func readBody(req *http.Request, limit int) ([]byte, error) {
+	if req.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(req.Body, int64(limit)+1))
+	_ = req.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > limit {
+		return nil, &tooLargeError{limit: limit}
+	}
+	return body, nil
+}
+
+// setBody sets the body of req. It sets GetBody too, so that net/http can use another connection when a kept-alive connection
+// turns out to be closed before a byte was written.
+func setBody(req *http.Request, body []byte) {
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body, _ = req.GetBody()
+	req.ContentLength = int64(len(body))
+}
+
+// bufferedBody is a response body that was read before it is passed on. It ends with the error that ended the original body.
+type bufferedBody struct {
+	*bytes.Reader
+	content []byte
+	err     error
+}
+
+func (b *bufferedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err == io.EOF && b.err != nil {
+		return n, b.err
+	}
+	return n, err
+}
+
+func (b *bufferedBody) Close() error { return nil }

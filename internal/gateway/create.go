@@ -1,0 +1,176 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	// createTimeout limits the wait for Prism Central's response to a create. It starts when the create is sent and does
+	// not depend on the child.
+	createTimeout = 3 * time.Minute
+	// maxCreateBytes limits a create request. User data is limited to far less.
+	maxCreateBytes = 8 << 20
+)
+
+// CreateRecorder records the creation of virtual machines, so that a VM is found again when the manager, Terraform or the
+// response is lost between the create request and the Terraform state.
+//
+// The gateway calls Sending before it sends a create, and then Accepted, Refused or neither. Neither means that Prism Central
+// may or may not have made a VM: a 5xx response, a timeout, a broken connection, or the death of the manager.
+//
+// Each method is retried within Options.RecordRetry. Contexts do not end with the child or its run. A method must not call
+// Session.Close, which waits for it.
+type CreateRecorder interface {
+	// Sending is called before the create is sent. When it fails for good, the create is not sent, and the child gets an
+	// error with ReasonNotRecorded.
+	Sending(ctx context.Context, create Create) error
+	// Accepted is called before a 2xx response is passed to the child. When it fails for good, the response is passed to
+	// the child all the same, because the VM exists; the failure is logged and counted.
+	Accepted(ctx context.Context, created Created) error
+	// Refused is called when it is certain that Prism Central made nothing: the request was never sent, or the response
+	// was 4xx other than 408. A failure is logged and counted.
+	Refused(ctx context.Context, create Create) error
+}
+
+// Create is a virtual machine that a child wants to create.
+type Create struct {
+	// Name is the name of the VM. It is empty when the request has none.
+	Name string
+}
+
+// Created is a virtual machine whose creation Prism Central has accepted.
+type Created struct {
+	// UUID identifies the VM. It is empty for a v4 create, whose response names the task alone.
+	UUID string
+	// Name is the name of the VM as in Create.
+	Name string
+	// TaskUUID identifies the task that creates the VM, as the API wrote it: v4 task IDs have a prefix ("ZXJnb24=:<uuid>").
+	TaskUUID string
+}
+
+// notRecordedError says that a create was not sent because Sending failed.
+type notRecordedError struct{ err error }
+
+func (e *notRecordedError) Error() string {
+	return fmt.Sprintf("the VM was not created, because recording its creation failed: %v", e.err)
+}
+
+func (e *notRecordedError) Unwrap() error { return e.err }
+
+// createTransport records creates with the session's CreateRecorder.
+//
+// A create that was sent does not end with the child: the provider writes state only after its create task has succeeded, so
+// the record is all that says which VM a killed child made.
+type createTransport struct {
+	next     http.RoundTripper
+	session  *Session
+	retry    Retry
+	log      logr.Logger
+	failures *prometheus.CounterVec
+}
+
+func (t *createTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	api := createAPIOf(req)
+	recorder := t.session.options.Creates
+	if api == nil || recorder == nil {
+		return t.next.RoundTrip(req)
+	}
+	if !t.session.beginCreate() {
+		return nil, errSessionClosed
+	}
+	defer t.session.creates.Done()
+	body, err := readBody(req, maxCreateBytes)
+	if err != nil {
+		return nil, fmt.Errorf("reading a create request: %w", err)
+	}
+	ctx, create := context.WithoutCancel(req.Context()), api.request(body)
+	if err := t.record(ctx, func(ctx context.Context) error { return recorder.Sending(ctx, create) }); err != nil {
+		t.failed("Sending", create.Name, "", err)
+		return nil, &notRecordedError{err: err}
+	}
+	if err := req.Context().Err(); err != nil {
+		t.refused(ctx, recorder, create)
+		return nil, err
+	}
+	resp, connected, err := t.send(ctx, req, body)
+	switch {
+	case err != nil && !connected, err == nil && isRefusal(resp.StatusCode):
+		t.refused(ctx, recorder, create)
+	case err == nil && resp.StatusCode < http.StatusMultipleChoices:
+		t.accepted(ctx, recorder, create, api, resp)
+	}
+	return resp, err
+}
+
+// send sends the create and reads its whole response. connected is false when no connection to Prism Central could be
+// established or verified, so that nothing can have been sent.
+func (t *createTransport) send(ctx context.Context, req *http.Request, body []byte) (resp *http.Response, connected bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	var hasConnection atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { hasConnection.Store(true) }})
+	create := req.Clone(ctx)
+	setBody(create, body)
+	// The response has to be readable here.
+	create.Header.Del("Accept-Encoding")
+	resp, err = t.next.RoundTrip(create)
+	if err != nil {
+		return nil, hasConnection.Load(), err
+	}
+	reply, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	resp.Body = &bufferedBody{Reader: bytes.NewReader(reply), err: err, content: reply}
+	return resp, true, nil
+}
+
+// isRefusal reports whether a response says that Prism Central did not process the request. After 408 it is unknown.
+func isRefusal(status int) bool {
+	return status >= http.StatusBadRequest && status < http.StatusInternalServerError && status != http.StatusRequestTimeout
+}
+
+func (t *createTransport) accepted(ctx context.Context, recorder CreateRecorder, create Create, api createAPI, resp *http.Response) {
+	created, err := api.response(resp.Body.(*bufferedBody).content)
+	created.Name = create.Name
+	if err == nil {
+		err = t.record(ctx, func(ctx context.Context) error { return recorder.Accepted(ctx, created) })
+	}
+	if err != nil {
+		t.failed("Accepted", created.Name, created.UUID, err)
+	}
+}
+
+func (t *createTransport) refused(ctx context.Context, recorder CreateRecorder, create Create) {
+	if err := t.record(ctx, func(ctx context.Context) error { return recorder.Refused(ctx, create) }); err != nil {
+		t.failed("Refused", create.Name, "", err)
+	}
+}
+
+func (t *createTransport) failed(call, name, uuid string, err error) {
+	t.failures.WithLabelValues(call).Inc()
+	t.log.Error(err, "Recording the creation of a VM failed", "object", t.session.options.Object, "call", call, "vm", name, "uuid", uuid)
+}
+
+// record calls a method of the recorder until it succeeds, within the limits of t.retry.
+func (t *createTransport) record(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, t.retry.Total)
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		err := call(ctx)
+		if err == nil || t.retry.last(attempt) {
+			return err
+		}
+		if pause(ctx, t.retry.delay(attempt)) != nil {
+			return err
+		}
+	}
+}
