@@ -9,6 +9,10 @@ const (
 	// description, survives `clusterctl move` (unlike metadata.uid), and lets the provider recognise its own VMs.
 	WorkspaceKeyAnnotation = "capnt.infrastructure.cluster.x-k8s.io/workspace-key"
 
+	// StateSuffixAnnotation carries the suffix under which the Terraform state of an object is stored. It is written together
+	// with the workspace key. Objects of v0.1.0 do not have it and keep the suffix that is derived from their names alone.
+	StateSuffixAnnotation = "infrastructure.cluster.x-k8s.io/state-suffix"
+
 	// CredentialFinalizer keeps a credential Secret (and a trust bundle ConfigMap) until the cluster that uses it is gone.
 	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"
 )

@@ -27,7 +27,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err != nil {
 		return s.stop(infrav1.PlanRecordedCondition, provisioning.Diagnose(err))
 	}
-	if err := r.EnsureWorkspaceKey(ctx, s.nutanixCluster); err != nil {
+	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixCluster); err != nil {
 		return ctrl.Result{}, err
 	}
 	result := r.Pipeline.Step(target)
@@ -37,7 +37,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 }
 
 func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, error) {
-	settings, backend, err := r.Settings(ctx, s.nutanixCluster, kind, s.nutanixCluster.Name)
+	settings, backend, err := r.Settings(ctx, s.nutanixCluster, kind, s.nutanixCluster)
 	if err != nil {
 		return lifecycle.Target{}, err
 	}

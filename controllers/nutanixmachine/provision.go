@@ -40,7 +40,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if s.uuid() != "" && r.Pipeline.Idle(r.unrendered(s)) {
 		return ctrl.Result{}, nil
 	}
-	if err := r.EnsureWorkspaceKey(ctx, s.nutanixMachine); err != nil {
+	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixMachine); err != nil {
 		return ctrl.Result{}, err
 	}
 	if result, err := r.checkJournal(ctx, s); err != nil || !result.IsZero() || s.unfinished {
@@ -92,7 +92,7 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 
 // complete renders the workspace and puts the target together.
 func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Machine, variables map[string]string) (lifecycle.Target, error) {
-	settings, backend, err := r.Settings(ctx, s.nutanixCluster, kind, s.nutanixMachine.Name)
+	settings, backend, err := r.Settings(ctx, s.nutanixCluster, kind, s.nutanixMachine)
 	if err != nil {
 		return lifecycle.Target{}, err
 	}

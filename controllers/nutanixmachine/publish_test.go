@@ -134,7 +134,7 @@ func TestUnknownMachineIsDestroyed(t *testing.T) {
 
 func TestDoomedWorkspaceRenders(t *testing.T) {
 	w := newWorld(t)
-	settings, _, err := w.reconciler.Settings(t.Context(), w.NutanixCluster, kind, "m")
+	settings, _, err := w.reconciler.Settings(t.Context(), w.NutanixCluster, kind, w.NutanixMachine)
 	require.NoError(t, err)
 	_, err = renderer.RenderMachine(settings, doomed(&scope{machine: w.Machine, nutanixMachine: w.NutanixMachine}))
 	require.NoError(t, err)

@@ -7,38 +7,53 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/lifecycle"
 )
 
-// EnsureWorkspaceKey gives an object its stable key before Terraform runs for it the first time. The key is the UID that
-// the object has then: it is as unique, and other than the UID it survives clusterctl move.
-func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, object client.Object) error {
+// EnsureWorkspaceKey gives an object of that kind its workspace key and its state suffix before Terraform runs for it the
+// first time. The key is the UID that the object has then. The key is as unique as the UID and, unlike the UID, survives
+// clusterctl move.
+func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, object client.Object) error {
 	if d.HasWorkspaceKey(object) {
 		return nil
 	}
 	// The patch goes through a copy, so that the object's pending changes are neither sent nor overwritten.
-	marked := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
-	before := marked.DeepCopyObject().(client.Object) //nolint:forcetypeassert // as above
-	annotate(marked, string(object.GetUID()))
-	if err := d.Client.Patch(ctx, marked, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("marking %s with its workspace key: %w", client.ObjectKeyFromObject(object), err)
+	annotated := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
+	before := annotated.DeepCopyObject().(client.Object) //nolint:forcetypeassert // as above
+	annotate(kind, annotated)
+	if err := d.Client.Patch(ctx, annotated, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("annotating %s with its workspace key: %w", client.ObjectKeyFromObject(object), err)
 	}
-	annotate(object, string(object.GetUID()))
+	annotate(kind, object)
 	return nil
 }
 
 // HasWorkspaceKey reports whether Terraform may ever have run for an object. Of one without a key nothing can exist.
 func (d *Dependencies) HasWorkspaceKey(object client.Object) bool { return WorkspaceKey(object) != "" }
 
-// WorkspaceKey returns the stable key of an object, or empty.
+// WorkspaceKey returns the stable key of an object, or an empty string.
 func WorkspaceKey(object client.Object) string {
 	return object.GetAnnotations()[infrav1.WorkspaceKeyAnnotation]
 }
 
-func annotate(object client.Object, key string) {
+// StateSuffix returns the state suffix of an object of that kind. An object that has a workspace key and no suffix is one of
+// v0.1.0. An object without a key gets the suffix that EnsureWorkspaceKey would write.
+func StateSuffix(kind string, object client.Object) string {
+	if suffix := object.GetAnnotations()[infrav1.StateSuffixAnnotation]; suffix != "" {
+		return suffix
+	}
+	if WorkspaceKey(object) != "" {
+		return lifecycle.StateSuffix(kind, object.GetNamespace(), object.GetName(), "")
+	}
+	return lifecycle.StateSuffix(kind, object.GetNamespace(), object.GetName(), string(object.GetUID()))
+}
+
+func annotate(kind string, object client.Object) {
 	annotations := object.GetAnnotations()
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	annotations[infrav1.WorkspaceKeyAnnotation] = key
+	annotations[infrav1.StateSuffixAnnotation] = StateSuffix(kind, object)
+	annotations[infrav1.WorkspaceKeyAnnotation] = string(object.GetUID())
 	object.SetAnnotations(annotations)
 }

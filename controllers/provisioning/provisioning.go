@@ -67,8 +67,8 @@ func (d *Dependencies) Gone(ctx context.Context, object client.Object, finalizer
 	return now.GetUID() != object.GetUID() || !controllerutil.ContainsFinalizer(now, finalizer), nil
 }
 
-// Settings works out backend, provider version and drift interval of an object of the cluster.
-func (d *Dependencies) Settings(ctx context.Context, cluster *infrav1.NutanixCluster, kind, name string) (renderer.Settings, lifecycle.Backend, error) {
+// Settings returns the backend and the provider version of an object of the cluster.
+func (d *Dependencies) Settings(ctx context.Context, cluster *infrav1.NutanixCluster, kind string, object client.Object) (renderer.Settings, lifecycle.Backend, error) {
 	settings := renderer.Settings{ProviderVersion: d.ProviderVersion}
 	var spec *infrav1.TerraformBackend
 	if terraform := cluster.Spec.Terraform; terraform != nil {
@@ -83,7 +83,7 @@ func (d *Dependencies) Settings(ctx context.Context, cluster *infrav1.NutanixClu
 	if err != nil {
 		return settings, lifecycle.Backend{}, err
 	}
-	backend, err := lifecycle.BackendFor(spec, kind, cluster.Namespace, name, secret)
+	backend, err := lifecycle.BackendFor(spec, StateSuffix(kind, object), object.GetNamespace(), object.GetName(), secret)
 	if err != nil {
 		return settings, backend, &Problem{Reason: infrav1.InvalidSpecReason, Message: err.Error()}
 	}

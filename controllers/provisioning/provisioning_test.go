@@ -68,7 +68,7 @@ func TestSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, _ := dependencies(t, secret.DeepCopy())
 			cluster := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "c"}, Spec: infrav1.NutanixClusterSpec{Terraform: test.spec}}
-			settings, backend, err := d.Settings(t.Context(), cluster, "NutanixMachine", "m")
+			settings, backend, err := d.Settings(t.Context(), cluster, "NutanixMachine", machine())
 			if test.reason != "" {
 				var problem *Problem
 				require.ErrorAs(t, err, &problem)
@@ -101,7 +101,7 @@ func TestWorkspaceKeyIsTheFirstUID(t *testing.T) {
 	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), object))
 	assert.False(t, d.HasWorkspaceKey(object))
 	object.Spec.ProviderID = "pending"
-	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), object))
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), "NutanixMachine", object))
 	assert.Equal(t, "uid-1", WorkspaceKey(object))
 	assert.Equal(t, "pending", object.Spec.ProviderID, "what is not written yet stays")
 	stored := machine()
@@ -110,8 +110,35 @@ func TestWorkspaceKeyIsTheFirstUID(t *testing.T) {
 	assert.Empty(t, stored.Spec.ProviderID, "and is not written by the way")
 
 	stored.UID = "uid-after-a-move"
-	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), stored))
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), "NutanixMachine", stored))
 	assert.Equal(t, "uid-1", WorkspaceKey(stored), "a move changes the UID and not the key")
+}
+
+// Objects of equal names in two management clusters have different states, and an object keeps its state whatever happens to
+// its UID. Objects of v0.1.0 keep the suffix of that release.
+func TestStateSuffix(t *testing.T) {
+	const kind = "NutanixMachine"
+	d, api := dependencies(t, machine())
+	object := machine()
+	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), object))
+	suffix := StateSuffix(kind, object)
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), kind, object))
+	stored := machine()
+	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), stored))
+	assert.Equal(t, suffix, stored.Annotations[infrav1.StateSuffixAnnotation])
+	assert.Contains(t, suffix, "uid-1")
+	stored.UID = "uid-after-a-move"
+	assert.Equal(t, suffix, StateSuffix(kind, stored))
+
+	namesake := machine(func(m *infrav1.NutanixMachine) { m.UID = "uid-2" })
+	assert.NotEqual(t, suffix, StateSuffix(kind, namesake))
+
+	old := machine(func(m *infrav1.NutanixMachine) {
+		m.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "uid-1"}
+	})
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), kind, old))
+	assert.NotContains(t, old.Annotations, infrav1.StateSuffixAnnotation)
+	assert.Equal(t, lifecycle.StateSuffix(kind, old.Namespace, old.Name, ""), StateSuffix(kind, old))
 }
 
 func TestIgnores(t *testing.T) {

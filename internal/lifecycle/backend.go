@@ -35,23 +35,23 @@ var stateKeys = map[string]string{
 	"s3":      "key",
 }
 
-// Backend is where the Terraform state of one object lives.
+// Backend is where the Terraform state of one object is stored.
 type Backend struct {
 	renderer.Backend
-	// Suffix is unique to the object and the same wherever the object is moved.
+	// Suffix is unique to the object and stays the same when the object is moved.
 	Suffix string
-	// Environment carries the backend's secrets to the run.
+	// Environment holds the variables that carry the backend's secrets to a run.
 	Environment map[string]string
 }
 
-// Kubernetes reports whether the state lives in Secrets next to the object.
+// Kubernetes reports whether the state is stored in Secrets in the object's namespace.
 func (b Backend) Kubernetes() bool { return b.Type == kubernetesBackend }
 
-// BackendFor works out where the state of an object lives. spec is the cluster's configuration and may be nil; secret holds
-// environment variables by name for the runs. It returns an error for a configuration under which two objects would share
-// one state.
-func BackendFor(spec *infrav1.TerraformBackend, kind, namespace, name string, secret map[string][]byte) (Backend, error) {
-	backend := Backend{Suffix: stateSuffix(kind, namespace, name), Environment: map[string]string{}}
+// BackendFor returns where the state of the object of that namespace and name is stored. suffix is the object's state suffix
+// (see StateSuffix). spec is the cluster's configuration and may be nil. secret holds environment variables for the runs, by
+// name. BackendFor returns an error for a configuration under which two objects would share one state.
+func BackendFor(spec *infrav1.TerraformBackend, suffix, namespace, name string, secret map[string][]byte) (Backend, error) {
+	backend := Backend{Suffix: suffix, Environment: map[string]string{}}
 	if spec == nil || spec.Type == "" || spec.Type == kubernetesBackend {
 		backend.Backend = renderer.Backend{
 			Type:   kubernetesBackend,
@@ -89,14 +89,29 @@ func expand(config map[string]string, placeholders *strings.Replacer) (map[strin
 	return expanded, unique
 }
 
-// suffixNameLength keeps a suffix within the 63 characters of the label in which the backend repeats it.
-const suffixNameLength = 36
+// The lengths keep a suffix within the 63 characters of the label in which the kubernetes backend repeats it.
+const (
+	suffixNameLength      = 27
+	suffixKeyLength       = 8
+	suffixNameLengthNoKey = 36
+)
 
-// stateSuffix derives the suffix from what a move keeps: kind, namespace and name. It ends in a letter, because Terraform's
-// kubernetes backend takes a final dash and digits for the number of a part of a state. Two kinds may have objects of one
-// name, hence the digest.
-func stateSuffix(kind, namespace, name string) string {
+// StateSuffix returns the state suffix of a new object. It is derived from kind, namespace, name and a part of the workspace
+// key, so that objects of equal names in two management clusters with one backend have different states. Without a key it
+// returns the suffix of v0.1.0, which objects of that release keep.
+//
+// A suffix ends in a letter, because Terraform's kubernetes backend takes a final dash and digits for the number of a part of
+// a state. The digest tells apart names that are equal when they are cut.
+func StateSuffix(kind, namespace, name, key string) string {
 	sum := sha256.Sum256([]byte(kind + "/" + namespace + "/" + name))
-	readable := strings.ReplaceAll(name[:min(len(name), suffixNameLength)], ".", "-")
-	return fmt.Sprintf("%s-%s-%s", readable, hex.EncodeToString(sum[:5]), strings.ToLower(strings.TrimPrefix(kind, "Nutanix")))
+	digest, kindName := hex.EncodeToString(sum[:5]), strings.ToLower(strings.TrimPrefix(kind, "Nutanix"))
+	if key == "" {
+		return fmt.Sprintf("%s-%s-%s", readable(name, suffixNameLengthNoKey), digest, kindName)
+	}
+	return fmt.Sprintf("%s-%s-%s-%s", readable(name, suffixNameLength), digest, readable(key, suffixKeyLength), kindName)
+}
+
+// readable cuts a name and replaces the dots, which a suffix must not contain.
+func readable(name string, length int) string {
+	return strings.ReplaceAll(name[:min(len(name), length)], ".", "-")
 }

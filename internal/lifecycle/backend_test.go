@@ -13,7 +13,7 @@ import (
 )
 
 func TestBackendFor(t *testing.T) {
-	suffix := stateSuffix("NutanixMachine", "team-a", "m-1")
+	suffix := StateSuffix("NutanixMachine", "team-a", "m-1", "0a1b2c3d-1111-4222-8333-444455556666")
 	tests := map[string]struct {
 		spec   *infrav1.TerraformBackend
 		kind   string
@@ -36,7 +36,7 @@ func TestBackendFor(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := BackendFor(test.spec, "NutanixMachine", "team-a", "m-1", map[string][]byte{"TOKEN": []byte("s3cr3t")})
+			got, err := BackendFor(test.spec, suffix, "team-a", "m-1", map[string][]byte{"TOKEN": []byte("s3cr3t")})
 			if test.err != "" {
 				require.ErrorContains(t, err, test.err)
 				assert.ErrorContains(t, err, "spec.terraform.backend.config")
@@ -67,7 +67,7 @@ func backend(kind string, config ...string) *infrav1.TerraformBackend {
 // What the spec says is the user's, and one spec serves many objects.
 func TestBackendForLeavesTheSpecAlone(t *testing.T) {
 	spec := backend("s3", "bucket", "{namespace}-{suffix}")
-	_, err := BackendFor(spec, "NutanixMachine", "a", "b", nil)
+	_, err := BackendFor(spec, "suffix", "a", "b", nil)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{"bucket": "{namespace}-{suffix}"}, spec.Config)
 }
@@ -77,26 +77,46 @@ var endsLikeAPart = regexp.MustCompile(`-[0-9]+$`)
 // Terraform's kubernetes backend takes a final dash and digits for a part of a state, and writes the suffix into a label
 // and, behind a prefix, into the names of a Secret and a Lease.
 func FuzzStateSuffix(f *testing.F) {
-	f.Add("default", "m-1", "default", "m-2")
-	f.Add("default", "a.b", "default", "a-b")
-	f.Add("a-b", "c", "a", "b-c")
-	f.Add("a", "my-very-long-cluster-name-of-a-big-company-md-0-abcde-12345", "a", "my-very-long-cluster-name-of-a-big-company-md-0-abcde-12346")
-	f.Add("a", "0", "a", "1-0")
-	f.Fuzz(func(t *testing.T, namespace, name, otherNamespace, otherName string) {
+	const one, two = "0a1b2c3d-1111-4222-8333-444455556666", "f0a1b2c3-1111-4222-8333-444455556666"
+	f.Add("default", "m-1", one, "default", "m-2", two)
+	f.Add("default", "m-1", one, "default", "m-1", two)
+	f.Add("default", "m-1", "", "default", "m-1", one)
+	f.Add("default", "a.b", "", "default", "a-b", "")
+	f.Add("a-b", "c", one, "a", "b-c", one)
+	f.Add("a", "my-very-long-cluster-name-of-a-big-company-md-0-abcde-12345", one, "a", "my-very-long-cluster-name-of-a-big-company-md-0-abcde-12346", one)
+	f.Add("a", "0", "", "a", "1-0", "")
+	f.Fuzz(func(t *testing.T, namespace, name, key, otherNamespace, otherName, otherKey string) {
 		for _, given := range []string{name, otherName} {
 			if len(validation.IsDNS1123Subdomain(given)) > 0 {
 				return
 			}
 		}
-		machine := stateSuffix("NutanixMachine", namespace, name)
-		require.Equal(t, machine, stateSuffix("NutanixMachine", namespace, name))
+		for _, given := range []string{key, otherKey} {
+			if given != "" && !isUID.MatchString(given) {
+				return
+			}
+		}
+		machine := StateSuffix("NutanixMachine", namespace, name, key)
+		require.Equal(t, machine, StateSuffix("NutanixMachine", namespace, name, key))
 		require.Empty(t, validation.IsValidLabelValue(machine))
 		require.Empty(t, validation.IsDNS1123Label(machine))
 		require.Empty(t, validation.IsDNS1123Subdomain("lock-tfstate-default-"+machine))
 		require.False(t, endsLikeAPart.MatchString(machine), machine)
-		require.NotEqual(t, machine, stateSuffix("NutanixCluster", namespace, name))
-		if namespace+"/"+name != otherNamespace+"/"+otherName {
-			require.NotEqual(t, machine, stateSuffix("NutanixMachine", otherNamespace, otherName))
+		require.NotEqual(t, machine, StateSuffix("NutanixCluster", namespace, name, key))
+		if namespace+"/"+name != otherNamespace+"/"+otherName || first(key) != first(otherKey) {
+			require.NotEqual(t, machine, StateSuffix("NutanixMachine", otherNamespace, otherName, otherKey))
 		}
 	})
+}
+
+var isUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// first is the part of a key that a suffix contains.
+func first(key string) string { return key[:min(len(key), suffixKeyLength)] }
+
+// Objects of v0.1.0 keep their suffix, because their states are stored under it.
+func TestStateSuffixWithoutKeyIsThatOfV010(t *testing.T) {
+	require.Equal(t, "m-1-6c24f48f9c-machine", StateSuffix("NutanixMachine", "team-a", "m-1", ""))
+	require.Equal(t, "my-very-long-cluster-name-of-a-big-c-2d2c9cb49a-cluster",
+		StateSuffix("NutanixCluster", "team-a", "my-very-long-cluster-name-of-a-big-company-x", ""))
 }
