@@ -1,9 +1,6 @@
 package prismsim
 
-import (
-	"net/http"
-	"slices"
-)
+import "net/http"
 
 const (
 	maxCategoryName = 64
@@ -14,7 +11,7 @@ const (
 type categoryKey struct {
 	name        string
 	description *string
-	values      []*categoryValue
+	values      collection[categoryValue]
 }
 
 type categoryValue struct {
@@ -24,14 +21,14 @@ type categoryValue struct {
 }
 
 func (e *estate) category(name string) *categoryKey {
-	return find(e.categories, func(c *categoryKey) bool { return c.name == name })
+	return find(e.categories.all, func(c *categoryKey) bool { return c.name == name })
 }
 
 func (c *categoryKey) value(value string) *categoryValue {
 	if c == nil {
 		return nil
 	}
-	return find(c.values, func(v *categoryValue) bool { return v.value == value })
+	return find(c.values.all, func(v *categoryValue) bool { return v.value == value })
 }
 
 func (e *estate) hasCategory(key, value string) bool { return e.category(key).value(value) != nil }
@@ -40,7 +37,7 @@ func (e *estate) addCategory(c Category) {
 	key := e.category(c.Key)
 	if key == nil {
 		key = &categoryKey{name: c.Key}
-		e.categories = append(e.categories, key)
+		e.categories.add(key)
 	}
 	if c.Description != "" {
 		key.description = ptr(c.Description)
@@ -142,10 +139,10 @@ func (s *Server) deleteCategoryKey(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if len(key.values) > 0 {
+	if len(key.values.all) > 0 {
 		return 0, nil, inUse("Category " + key.name + " cannot be deleted: it has values.")
 	}
-	s.estate.categories = slices.DeleteFunc(s.estate.categories, func(c *categoryKey) bool { return c == key })
+	s.estate.categories.remove(key)
 	return http.StatusOK, nil, nil
 }
 
@@ -195,14 +192,14 @@ func (s *Server) deleteCategoryValue(r *http.Request) (int, any, error) {
 	if vms := s.estate.assigned(key.name, value.value); len(vms) > 0 {
 		return 0, nil, inUse("Category " + key.name + ":" + value.value + " cannot be deleted: it is assigned to VM " + vms[0].uuid + ".")
 	}
-	key.values = slices.DeleteFunc(key.values, func(v *categoryValue) bool { return v == value })
+	key.values.remove(value)
 	return http.StatusOK, nil, nil
 }
 
 // assigned gives the VMs of a category.
 func (e *estate) assigned(key, value string) []*machine {
 	var out []*machine
-	for _, m := range e.vms {
+	for _, m := range e.vms.all {
 		if m.categories.has(key, value) {
 			out = append(out, m)
 		}
@@ -213,7 +210,7 @@ func (e *estate) assigned(key, value string) []*machine {
 func (s *Server) listCategoryKeys(r *http.Request) (int, any, error) {
 	return s.list(r, "category", func() ([]listItem, error) {
 		items := []listItem{}
-		for _, c := range s.estate.categories {
+		for _, c := range s.estate.categories.listed(s.estate.rules.lag("category")) {
 			items = append(items, listItem{body: c.answer(), attributes: table(map[string]string{"name": c.name})})
 		}
 		return items, nil
@@ -227,7 +224,7 @@ func (s *Server) listCategoryValues(r *http.Request) (int, any, error) {
 			return nil, err
 		}
 		items := []listItem{}
-		for _, v := range key.values {
+		for _, v := range key.values.listed(s.estate.rules.lag("category")) {
 			items = append(items, listItem{body: v.answer(key.name), attributes: table(map[string]string{"name": key.name, "value": v.value})})
 		}
 		return items, nil

@@ -88,7 +88,7 @@ func badControl(err error) error {
 func (s *Server) AddImage(image Image) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	image.defaults(len(s.estate.images))
+	image.defaults(len(s.estate.images.all))
 	if image.Name == "" || !uuidPattern.MatchString(image.UUID) || s.estate.imageByUUID(image.UUID) != nil {
 		return "", fmt.Errorf("adding image %q: it needs a name and a UUID of its own, or none", image.Name)
 	}
@@ -102,13 +102,12 @@ func (s *Server) AddImage(image Image) (string, error) {
 func (s *Server) RemoveImage(uuid string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, image := range s.estate.images {
-		if image.UUID == uuid {
-			s.estate.images = append(s.estate.images[:i:i], s.estate.images[i+1:]...)
-			return nil
-		}
+	image := s.estate.imageByUUID(uuid)
+	if image == nil {
+		return notFound("image", "The image "+uuid)
 	}
-	return notFound("image", "The image "+uuid)
+	s.estate.images.remove(image)
+	return nil
 }
 
 // AddCategory adds a key with values, or values to a key.
@@ -123,9 +122,9 @@ func (s *Server) Categories() []Category {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := []Category{}
-	for _, key := range s.estate.categories {
+	for _, key := range s.estate.categories.all {
 		c := Category{Key: key.name, Description: orZero(key.description), Values: []string{}}
-		for _, v := range key.values {
+		for _, v := range key.values.all {
 			c.Values = append(c.Values, v.value)
 		}
 		out = append(out, c)

@@ -19,8 +19,11 @@ func (e *estate) elementReference(pe *PrismElement) *reference {
 	return &reference{Kind: "cluster", Name: pe.Name, UUID: pe.UUID}
 }
 
-// records gives all entities of a kind in the order of the inventory; the caller holds the mutex.
-func (s *Server) records(kind string) []record {
+// records returns all entities of a kind in the order of the inventory. The caller holds the mutex.
+func (s *Server) records(kind string) []record { return s.listedRecords(kind, 0) }
+
+// listedRecords returns the entities of a kind that a list shows which lags behind. The caller holds the mutex.
+func (s *Server) listedRecords(kind string, lag time.Duration) []record {
 	var out []record
 	e := s.estate
 	switch kind {
@@ -38,7 +41,7 @@ func (s *Server) records(kind string) []record {
 			out = append(out, s.newRecord("vpc", v.UUID, v.Name, e.started, nil))
 		}
 	case "image":
-		for _, img := range e.images {
+		for _, img := range e.images.listed(lag) {
 			out = append(out, s.imageRecord(img))
 		}
 	case "project":
@@ -65,7 +68,7 @@ func (s *Server) listEntities(kind string) endpoint {
 	return func(r *http.Request) (int, any, error) {
 		return s.list(r, kind, func() ([]listItem, error) {
 			items := []listItem{}
-			for _, rec := range s.records(kind) {
+			for _, rec := range s.listedRecords(kind, s.estate.rules.lag(kind)) {
 				items = append(items, listItem{attributes: rec.attributes, body: rec.body})
 			}
 			return items, nil

@@ -15,16 +15,16 @@ type estate struct {
 	elements []*PrismElement
 	subnets  []*network
 	vpcs     []*privateCloud
-	images   []*Image
+	images   collection[Image]
 	projects []*Project // the first one is the default
 
-	categories []*categoryKey
-	vms        []*machine // in order of creation
-	tasks      []*task
+	categories collection[categoryKey]
+	vms        collection[machine]
+	tasks      collection[task]
 	nextMAC    uint32
 
-	sessions    []*session // load balancer sessions, floating IPs: in order of creation
-	floatingIPs []*floatingIP
+	sessions    collection[session] // load balancer sessions
+	floatingIPs collection[floatingIP]
 
 	rules        Rules
 	networkRules NetworkRules
@@ -74,6 +74,11 @@ func newEstate(inv *Inventory) (*estate, error) {
 	for _, pe := range e.elements {
 		e.categorise(pe, pe.Categories)
 	}
+	e.images.predate()
+	e.categories.predate()
+	for _, key := range e.categories.all {
+		key.values.predate()
+	}
 	return e, nil
 }
 
@@ -118,7 +123,7 @@ func (e *estate) addImage(img Image) *Image {
 	if img.Created == nil {
 		img.Created = ptr(e.started)
 	}
-	e.images = append(e.images, &img)
+	e.images.add(&img)
 	return &img
 }
 
@@ -135,7 +140,7 @@ func (e *estate) subnetByUUID(uuid string) *network {
 }
 
 func (e *estate) imageByUUID(uuid string) *Image {
-	return find(e.images, func(i *Image) bool { return i.UUID == uuid })
+	return find(e.images.all, func(i *Image) bool { return i.UUID == uuid })
 }
 
 func (e *estate) projectByUUID(uuid string) *Project {
@@ -143,7 +148,7 @@ func (e *estate) projectByUUID(uuid string) *Project {
 }
 
 func (e *estate) vmByUUID(uuid string) *machine {
-	return find(e.vms, func(m *machine) bool { return m.uuid == uuid })
+	return find(e.vms.all, func(m *machine) bool { return m.uuid == uuid })
 }
 
 // containerByUUID gives a storage container of a Prism Element.

@@ -44,7 +44,7 @@ func (s *Server) FailOverVM(vmUUID string, failover Failover) (string, error) {
 		}
 		wasOn := old.power == powerOn
 		s.switchOff(old)
-		s.estate.drop(old)
+		s.estate.vms.remove(old)
 		recovered := s.estate.recovered(old, pe, failover)
 		s.later(time.Duration(failover.After), func() {
 			s.bringBack(recovered, wasOn && !failover.Off)
@@ -110,7 +110,7 @@ func (pe *PrismElement) adopt(d *disk) {
 
 // bringBack makes a recovered VM known. A VM that cannot be switched on, for example because the memory is used up, stays off.
 func (s *Server) bringBack(m *machine, on bool) {
-	s.estate.vms = append(s.estate.vms, m)
+	s.estate.vms.add(m)
 	if !on {
 		return
 	}

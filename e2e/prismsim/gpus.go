@@ -16,7 +16,7 @@ type device struct {
 // devices gives the GPUs of a host with their users.
 func (e *estate) devices(host *Host) []device {
 	users := map[string]*machine{}
-	for _, m := range e.vms {
+	for _, m := range e.vms.all {
 		for _, used := range m.gpus {
 			users[used.UUID] = m
 		}

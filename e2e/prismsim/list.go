@@ -45,10 +45,10 @@ func (s *Server) list(r *http.Request, kind string, gather func() ([]listItem, e
 	if err != nil {
 		return 0, nil, err
 	}
-	return request.answer(kind, items)
+	return request.answer(kind, items, s.estate.rules)
 }
 
-func (l *listRequest) answer(kind string, items []listItem) (int, any, error) {
+func (l *listRequest) answer(kind string, items []listItem, rules Rules) (int, any, error) {
 	keep, err := parseFilter(l.Filter)
 	if err != nil {
 		return 0, nil, unprocessable(kind, "Invalid filter %q: %s.", l.Filter, err)
@@ -77,7 +77,7 @@ func (l *listRequest) answer(kind string, items []listItem) (int, any, error) {
 		entities = append(entities, snapshot(item.body))
 	}
 	return http.StatusOK, map[string]any{
-		"api_version": apiVersion, "metadata": l.output(kind, len(matches), len(page)), "entities": entities,
+		"api_version": apiVersion, "metadata": l.output(kind, rules.total(len(matches)), len(page)), "entities": entities,
 	}, nil
 }
 
@@ -152,7 +152,7 @@ func table(values map[string]string) attributes {
 func (s *Server) listVMs(r *http.Request) (int, any, error) {
 	return s.list(r, "vm", func() ([]listItem, error) {
 		items := []listItem{}
-		for _, m := range s.estate.vms {
+		for _, m := range s.estate.vms.listed(s.estate.rules.lag("vm")) {
 			if m.exists { // "Entities that have not been created successfully are not listed."
 				items = append(items, listItem{attributes: m.attributes(s.estate), body: m.answer(s)})
 			}
@@ -205,7 +205,7 @@ func (m *machine) attributes(e *estate) attributes {
 func (s *Server) listTasks(r *http.Request) (int, any, error) {
 	return s.list(r, "task", func() ([]listItem, error) {
 		items := []listItem{}
-		for _, t := range s.estate.tasks {
+		for _, t := range s.estate.tasks.listed(s.estate.rules.lag("task")) {
 			items = append(items, listItem{body: t.answer(), attributes: table(map[string]string{
 				"uuid": t.UUID, "status": t.Status, "operation_type": t.Operation, "creation_time": stamp(t.Created),
 				"entity_reference_list.uuid": t.VM, "entity_uuid": t.VM,

@@ -44,7 +44,7 @@ func (e *estate) checkMemory(m *machine, wantMiB int64) *taskError {
 		return nil
 	}
 	used := wantMiB
-	for _, other := range e.vms {
+	for _, other := range e.vms.all {
 		if other != m && other.element == m.element && other.power == powerOn {
 			used += *other.live.Resources.MemorySizeMiB
 		}
@@ -106,7 +106,7 @@ func (e *estate) place(m *machine) (*Host, []gpu, bool) {
 
 func (e *estate) load(host *Host) int {
 	n := 0
-	for _, m := range e.vms {
+	for _, m := range e.vms.all {
 		if m.host == host {
 			n++
 		}

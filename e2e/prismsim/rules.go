@@ -1,6 +1,10 @@
 package prismsim
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"time"
+)
 
 // Rules switch behaviours that a real Prism Central has at times, or of which no public record says how it behaves. The zero
 // value is the default. Server.SetRules, PUT /sim/rules and PATCH /sim/rules change the rules at run time.
@@ -8,7 +12,26 @@ type Rules struct {
 	// KeepCategoryValues lets a v3 update without use_categories_mapping keep the further values of a key when the one value
 	// that it names is assigned already. By default the update leaves the VM with that one value.
 	KeepCategoryValues bool `json:"keepCategoryValues,omitempty"`
+	// ListLag lets lists of both APIs show which entities there were so long ago: what was created since is missing, what was
+	// deleted since is still there. Reading by UUID or name shows the present.
+	ListLag Duration `json:"listLag,omitempty"`
+	// ListLagKinds limits ListLag to some kinds: vm, image, category, task, load_balancer_session, floating_ip, route. Empty
+	// means all of them.
+	ListLagKinds []string `json:"listLagKinds,omitempty"`
+	// TotalOffset is added to the total of all lists: total_matches in v3, totalAvailableResults in v4.
+	TotalOffset int `json:"totalOffset,omitempty"`
 }
+
+// lag returns how far lists of a kind lag behind.
+func (r Rules) lag(kind string) time.Duration {
+	if len(r.ListLagKinds) > 0 && !slices.Contains(r.ListLagKinds, kind) {
+		return 0
+	}
+	return time.Duration(r.ListLag)
+}
+
+// total returns the total that a list states.
+func (r Rules) total(count int) int { return max(0, count+r.TotalOffset) }
 
 // SetRules replaces the rules. What exists stays as it is.
 func (s *Server) SetRules(rules Rules) {

@@ -43,14 +43,14 @@ func (s *Server) Snapshot() (*Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	saved := &Snapshot{VMs: []savedVM{}}
-	for _, c := range s.estate.categories {
+	for _, c := range s.estate.categories.all {
 		category := Category{Key: c.name, Description: orZero(c.description)}
-		for _, v := range c.values {
+		for _, v := range c.values.all {
 			category.Values = append(category.Values, v.value)
 		}
 		saved.Categories = append(saved.Categories, category)
 	}
-	for _, m := range s.estate.vms {
+	for _, m := range s.estate.vms.all {
 		vm, err := m.save()
 		if err != nil {
 			return nil, fmt.Errorf("taking a snapshot of VM %s: %w", m.spec.Name, err)
@@ -124,7 +124,7 @@ func (s *Server) restoreVM(saved *savedVM) error {
 			return err
 		}
 	}
-	s.estate.vms = append(s.estate.vms, m)
+	s.estate.vms.add(m)
 	if saved.Host == "" {
 		return nil
 	}

@@ -79,7 +79,7 @@ func (s *Server) startTask(ctx context.Context, m *machine, operation string, d 
 
 // queueTask runs a task behind those that are in its queue.
 func (s *Server) queueTask(t *task, queue *taskQueue, fault *Fault, work taskWork) {
-	s.estate.tasks = append(s.estate.tasks, t)
+	s.estate.tasks.add(t)
 	before, done := queue.tail, make(chan struct{})
 	queue.tail = done
 	if s.closed {
@@ -187,7 +187,7 @@ func (s *Server) getTask(r *http.Request) (int, any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := r.PathValue("uuid")
-	t := find(s.estate.tasks, func(t *task) bool { return t.UUID == id })
+	t := find(s.estate.tasks.all, func(t *task) bool { return t.UUID == id })
 	if t == nil {
 		return 0, nil, notFound("task", "The task "+id)
 	}
@@ -198,8 +198,8 @@ func (s *Server) getTask(r *http.Request) (int, any, error) {
 func (s *Server) Tasks() []Task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Task, 0, len(s.estate.tasks))
-	for _, t := range s.estate.tasks {
+	out := make([]Task, 0, len(s.estate.tasks.all))
+	for _, t := range s.estate.tasks.all {
 		out = append(out, t.view())
 	}
 	return out

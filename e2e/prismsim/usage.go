@@ -21,7 +21,7 @@ func (s *Server) queryCategories(r *http.Request) (int, any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := []map[string]any{}
-	for _, m := range s.estate.vms {
+	for _, m := range s.estate.vms.listed(s.estate.rules.lag("vm")) {
 		if m.exists && query.matches(m) {
 			found = append(found, map[string]any{"kind": "vm", "name": m.live.Name, "uuid": m.uuid, "categories": m.categories.first()})
 		}

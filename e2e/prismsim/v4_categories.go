@@ -20,13 +20,13 @@ func (e *estate) newCategoryValue(key *categoryKey, value string) *categoryValue
 		id = uuid.NewString()
 	}
 	added := &categoryValue{uuid: id, value: value}
-	key.values = append(key.values, added)
+	key.values.add(added)
 	return added
 }
 
 func (e *estate) categoryByID(id string) (*categoryKey, *categoryValue) {
-	for _, key := range e.categories {
-		if v := find(key.values, func(v *categoryValue) bool { return v.uuid == id }); v != nil {
+	for _, key := range e.categories.all {
+		if v := find(key.values.all, func(v *categoryValue) bool { return v.uuid == id }); v != nil {
 			return key, v
 		}
 	}
@@ -36,8 +36,8 @@ func (e *estate) categoryByID(id string) (*categoryKey, *categoryValue) {
 // categoryIDs returns the IDs of the assigned categories in the order of their creation.
 func (e *estate) categoryIDs(assigned assignedCategories) []string {
 	ids := []string{}
-	for _, key := range e.categories {
-		for _, v := range key.values {
+	for _, key := range e.categories.all {
+		for _, v := range key.values.all {
 			if assigned.has(key.name, v.value) {
 				ids = append(ids, v.uuid)
 			}
@@ -97,9 +97,9 @@ var categoryListing = v4Listing{
 
 func (s *Server) v4ListCategories(r *v4Request) (*v4Answer, error) {
 	s.mu.Lock()
-	items := []object{}
-	for _, key := range s.estate.categories {
-		for _, v := range key.values {
+	items, lag := []object{}, s.estate.rules.lag("category")
+	for _, key := range s.estate.categories.listed(lag) {
+		for _, v := range key.values.listed(lag) {
 			items = append(items, s.v4Category(r, key, v))
 		}
 	}
@@ -156,9 +156,9 @@ func (s *Server) v4DeleteCategory(r *v4Request) (*v4Answer, error) {
 			message: "Category " + key.name + ":" + v.value + " cannot be deleted because it is assigned.",
 		}
 	}
-	key.values = slices.DeleteFunc(key.values, func(other *categoryValue) bool { return other == v })
-	if len(key.values) == 0 {
-		s.estate.categories = slices.DeleteFunc(s.estate.categories, func(other *categoryKey) bool { return other == key })
+	key.values.remove(v)
+	if len(key.values.all) == 0 {
+		s.estate.categories.remove(key)
 	}
 	return &v4Answer{status: http.StatusNoContent}, nil
 }

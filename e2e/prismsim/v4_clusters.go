@@ -49,7 +49,7 @@ func (s *Server) v4Element(r *v4Request, pe *PrismElement) object {
 	for _, host := range pe.Hosts {
 		nodes = append(nodes, typed(clusterTypes+"NodeListItemReference", object{"nodeUuid": host.UUID, "hostIp": v4IP("127.0.0.1")}))
 	}
-	for _, m := range s.estate.vms {
+	for _, m := range s.estate.vms.all {
 		if m.exists && m.element == pe {
 			vms++
 		}

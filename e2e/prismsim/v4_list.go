@@ -45,9 +45,9 @@ func (l v4Listing) answerWith(r *v4Request, items []object, view func(object) ob
 	if apply := query.Get("$apply"); apply != "" {
 		return nil, invalidQuery("$apply", "%s is not supported by this simulation", apply)
 	}
-	total := len(items)
-	start := min(want.number*want.limit, total)
-	items = items[start:min(start+want.limit, total)]
+	total := r.rules.total(len(items))
+	start := min(want.number*want.limit, len(items))
+	items = items[start:min(start+want.limit, len(items))]
 	if fault := faultOf(r.Context()); fault != nil && fault.Half {
 		items = items[:(len(items)+1)/2]
 	}

@@ -20,6 +20,7 @@ type v4Request struct {
 	*http.Request
 	namespace string
 	minor     int // of the version in the path: 0 for v4.0
+	rules     Rules
 }
 
 // v4Endpoint answers one request, or refuses it with a *v4Error.
@@ -76,7 +77,7 @@ func (r *v4Router) handleSince(since int, method, namespace, path, responseType 
 		pattern := method + " /api/" + namespace + "/v4." + strconv.Itoa(minor) + "/" + path
 		r.mux.HandleFunc(pattern, func(w http.ResponseWriter, plain *http.Request) {
 			plain.Body = http.MaxBytesReader(w, plain.Body, maxBody)
-			request := &v4Request{Request: plain, namespace: namespace, minor: minor}
+			request := &v4Request{Request: plain, namespace: namespace, minor: minor, rules: r.server.Rules()}
 			r.server.once.do(w, request, func(w http.ResponseWriter) {
 				answer, err := e(request)
 				if err != nil {

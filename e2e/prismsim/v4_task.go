@@ -171,7 +171,7 @@ func (s *Server) v4GetTask(r *v4Request) (*v4Answer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	prefix, id, _ := strings.Cut(r.PathValue("extId"), ":")
-	t := find(s.estate.tasks, func(t *task) bool { return t.UUID == id })
+	t := find(s.estate.tasks.all, func(t *task) bool { return t.UUID == id })
 	if t == nil || (prefix != taskPrefix && prefix != legacyPrefix) {
 		return nil, &v4Error{
 			status: http.StatusNotFound, code: "TSKS-20001", group: "ENTITY_NOT_FOUND",
@@ -193,7 +193,7 @@ var taskListing = v4Listing{
 func (s *Server) v4ListTasks(r *v4Request) (*v4Answer, error) {
 	s.mu.Lock()
 	items := []object{}
-	for _, t := range s.estate.tasks {
+	for _, t := range s.estate.tasks.listed(s.estate.rules.lag("task")) {
 		items = append(items, t.object(s.estate.ownerUUID))
 	}
 	s.mu.Unlock()

@@ -38,7 +38,7 @@ func (s *Server) v4Order(r *v4Request, m *machine, operation, description string
 		operation: operation, description: description, duration: d, queue: &m.queue, elements: []string{m.element.UUID},
 		entities: []TaskEntity{{UUID: id, Rel: relVM, Name: m.live.Name}},
 		work: func(*task) *taskError {
-			if !slices.Contains(s.estate.vms, m) {
+			if !slices.Contains(s.estate.vms.all, m) {
 				return noSuchVM(id).fails()
 			}
 			return work()

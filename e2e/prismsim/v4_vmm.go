@@ -114,7 +114,7 @@ func (s *Server) v4ListVMs(r *v4Request) (*v4Answer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	items, byID := []object{}, map[any]*machine{}
-	for _, m := range s.estate.vms {
+	for _, m := range s.estate.vms.listed(s.estate.rules.lag("vm")) {
 		if m.exists {
 			items = append(items, m.v4Core(s))
 			byID[m.uuid] = m

@@ -43,7 +43,7 @@ func (s *Server) AddLoadBalancerSession(view LoadBalancerSession) (string, error
 // DeleteLoadBalancerSession deletes a session, also one that a floating IP is associated with.
 func (s *Server) DeleteLoadBalancerSession(sessionUUID string) error {
 	return s.changeSessionOutOfBand(sessionUUID, func(found *session) {
-		for _, f := range s.estate.floatingIPs {
+		for _, f := range s.estate.floatingIPs.all {
 			if f.target.session == found {
 				f.target, f.version = association{}, f.version+1
 			}
@@ -119,7 +119,7 @@ func (s *Server) DeleteRoute(routeUUID string) error {
 	defer s.mu.Unlock()
 	for _, v := range s.estate.vpcs {
 		if found := v.routeByUUID(routeUUID); found != nil {
-			v.routes = without(v.routes, found)
+			v.routes.remove(found)
 			return nil
 		}
 	}

@@ -56,7 +56,7 @@ func (w wantedAssociation) isEmpty() bool {
 // createFloatingIP makes a floating IP and takes its address.
 func (e *estate) createFloatingIP(uuid string, spec floatingIPSpec) *netFailure {
 	f := &floatingIP{floatingIPSpec: spec, uuid: uuid, subnet: e.subnetByUUID(spec.subnetUUID)}
-	if failed := netLimit("floating IPs", len(e.floatingIPs), 1, e.networkRules.MaxFloatingIPs); failed != nil {
+	if failed := netLimit("floating IPs", len(e.floatingIPs.all), 1, e.networkRules.MaxFloatingIPs); failed != nil {
 		return failed
 	}
 	switch {
@@ -73,7 +73,7 @@ func (e *estate) createFloatingIP(uuid string, spec floatingIPSpec) *netFailure 
 		return failed
 	}
 	f.target = target
-	e.floatingIPs = append(e.floatingIPs, f)
+	e.floatingIPs.add(f)
 	return nil
 }
 
@@ -110,12 +110,12 @@ func (e *estate) updateFloatingIP(f *floatingIP, spec floatingIPSpec) *netFailur
 }
 
 func (e *estate) deleteFloatingIP(f *floatingIP) {
-	e.floatingIPs = without(e.floatingIPs, f)
+	e.floatingIPs.remove(f)
 	f.subnet.v4.release("floating IP " + f.uuid)
 }
 
 func (e *estate) floatingIPByUUID(uuid string) *floatingIP {
-	return find(e.floatingIPs, func(f *floatingIP) bool { return f.uuid == uuid })
+	return find(e.floatingIPs.all, func(f *floatingIP) bool { return f.uuid == uuid })
 }
 
 // associate finds what a floating IP is to stand for, and refuses what another one stands for or what the external subnet
@@ -136,7 +136,7 @@ func (e *estate) associate(f *floatingIP, want wantedAssociation) (association, 
 	case !target.vpc.reaches(f.subnet):
 		return target, netInvalid("VPC %s is not attached to external subnet %s", target.vpc.UUID, f.subnet.UUID)
 	}
-	other := find(e.floatingIPs, func(o *floatingIP) bool {
+	other := find(e.floatingIPs.all, func(o *floatingIP) bool {
 		return o != f && o.target.vpc == target.vpc && o.target.privateIP() == target.privateIP()
 	})
 	if other != nil {

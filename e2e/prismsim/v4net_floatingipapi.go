@@ -18,7 +18,7 @@ var floatingIPListing = v4Listing{
 func (s *Server) v4ListFloatingIPs(r *v4Request) (*v4Answer, error) {
 	s.mu.Lock()
 	items := []object{}
-	for _, f := range s.estate.floatingIPs {
+	for _, f := range s.estate.floatingIPs.listed(s.estate.rules.lag("floating_ip")) {
 		items = append(items, s.floatingIPObject(r, f))
 	}
 	s.mu.Unlock()

@@ -40,12 +40,12 @@ func step(e *estate, random *rand.Rand, number int) {
 	case 5, 6:
 		_ = e.createSession(strconv.Itoa(number), anySession(e, random, address))
 	case 7:
-		if len(e.sessions) > 0 {
-			_ = e.updateSession(e.sessions[random.IntN(len(e.sessions))], anySession(e, random, address))
+		if len(e.sessions.all) > 0 {
+			_ = e.updateSession(e.sessions.all[random.IntN(len(e.sessions.all))], anySession(e, random, address))
 		}
 	case 8:
-		if len(e.sessions) > 0 {
-			_ = e.deleteSession(e.sessions[random.IntN(len(e.sessions))])
+		if len(e.sessions.all) > 0 {
+			_ = e.deleteSession(e.sessions.all[random.IntN(len(e.sessions.all))])
 		}
 	}
 }
@@ -63,7 +63,7 @@ func consistent(t *testing.T, e *estate) {
 	t.Helper()
 	vips := e.subnetNamed("blue-vips")
 	listeners := map[string]string{}
-	for _, s := range e.sessions {
+	for _, s := range e.sessions.all {
 		require.Equal(t, vipHolder, vips.v4.inUse[s.vip], "session %s has %s", s.uuid, s.vip)
 		listener := s.vip.String() + s.protocol + s.ports[0].String()
 		require.Empty(t, listeners[listener], "two sessions listen at %s", listener)
@@ -72,7 +72,7 @@ func consistent(t *testing.T, e *estate) {
 	for a, holder := range vips.v4.inUse {
 		require.True(t, vips.v4.usable(a))
 		if holder == vipHolder {
-			require.True(t, slices.ContainsFunc(e.sessions, func(s *session) bool { return s.vip == a }), "%s is held by no session", a)
+			require.True(t, slices.ContainsFunc(e.sessions.all, func(s *session) bool { return s.vip == a }), "%s is held by no session", a)
 			continue
 		}
 		require.NotContains(t, vips.v4.reservations, a, "a reserved address is given to %s", holder)
@@ -90,8 +90,8 @@ func TestNoAddressIsLostOrGivenTwice(t *testing.T) {
 			consistent(t, e)
 		}
 		vips := e.subnetNamed("blue-vips")
-		for len(e.sessions) > 0 {
-			require.Nil(t, e.deleteSession(e.sessions[0]))
+		for len(e.sessions.all) > 0 {
+			require.Nil(t, e.deleteSession(e.sessions.all[0]))
 		}
 		for context := range 3 {
 			vips.v4.release("nic " + strconv.Itoa(context))

@@ -55,7 +55,7 @@ func (e *estate) vpcByTable(uuid string) *privateCloud {
 }
 
 func (v *privateCloud) routeByUUID(uuid string) *staticRoute {
-	return find(v.routes, func(r *staticRoute) bool { return r.uuid == uuid })
+	return find(v.routes.all, func(r *staticRoute) bool { return r.uuid == uuid })
 }
 
 // localRoute is the route of an overlay subnet; it exists as long as the subnet.
@@ -87,7 +87,7 @@ func (v *privateCloud) localRoute(uuid string) (localRoute, bool) {
 func (e *estate) staticRoutes() []*staticRoute {
 	var out []*staticRoute
 	for _, v := range e.vpcs {
-		out = append(out, v.routes...)
+		out = append(out, v.routes.all...)
 	}
 	return out
 }
@@ -100,7 +100,7 @@ func (v *privateCloud) createRoute(uuid string, spec routeSpec, rules NetworkRul
 	if failed := v.checkRoute(nil, spec, rules); failed != nil {
 		return failed
 	}
-	v.routes = append(v.routes, &staticRoute{routeSpec: spec, uuid: uuid})
+	v.routes.add(&staticRoute{routeSpec: spec, uuid: uuid})
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (v *privateCloud) checkRoute(r *staticRoute, spec routeSpec, rules NetworkR
 			return netConflict("Route with destination %s already exists: it is a local subnet", spec.destination)
 		}
 	}
-	same := find(v.routes, func(o *staticRoute) bool { return o != r && o.destination == spec.destination })
+	same := find(v.routes.all, func(o *staticRoute) bool { return o != r && o.destination == spec.destination })
 	if same != nil {
 		return netConflict("Route %s with destination %s already exists in route table %s", same.uuid, spec.destination, v.tableUUID)
 	}

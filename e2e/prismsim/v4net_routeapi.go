@@ -59,7 +59,7 @@ func (s *Server) v4ListRoutes(r *v4Request) (*v4Answer, error) {
 	for _, local := range vpc.localRoutes() {
 		items = append(items, s.localRouteObject(r, vpc, local))
 	}
-	for _, route := range vpc.routes {
+	for _, route := range vpc.routes.listed(s.estate.rules.lag("route")) {
 		items = append(items, s.routeObject(r, vpc, route))
 	}
 	s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *Server) v4UpdateRoute(r *v4Request) (*v4Answer, error) {
 
 func (s *Server) v4DeleteRoute(r *v4Request) (*v4Answer, error) {
 	return s.changeRoute(r, deleting, "Delete", func(vpc *privateCloud, found *staticRoute) *netFailure {
-		vpc.routes = without(vpc.routes, found)
+		vpc.routes.remove(found)
 		return nil
 	})
 }

@@ -55,7 +55,7 @@ type sessionTarget struct {
 // createSession makes a session and takes its virtual IP.
 func (e *estate) createSession(uuid string, spec sessionSpec) *netFailure {
 	s := &session{sessionSpec: spec, uuid: uuid}
-	if failed := netLimit("load balancer sessions", len(e.sessions), 1, e.networkRules.MaxLoadBalancerSessions); failed != nil {
+	if failed := netLimit("load balancer sessions", len(e.sessions.all), 1, e.networkRules.MaxLoadBalancerSessions); failed != nil {
 		return failed
 	}
 	if failed := e.checkSession(s, &spec); failed != nil {
@@ -65,7 +65,7 @@ func (e *estate) createSession(uuid string, spec sessionSpec) *netFailure {
 	if failed := e.placeVIP(s, spec); failed != nil {
 		return failed
 	}
-	e.sessions = append(e.sessions, s)
+	e.sessions.add(s)
 	return nil
 }
 
@@ -84,7 +84,7 @@ func (e *estate) updateSession(s *session, spec sessionSpec) *netFailure {
 
 // deleteSession deletes a session unless a floating IP is associated with it.
 func (e *estate) deleteSession(s *session) *netFailure {
-	if fip := find(e.floatingIPs, func(f *floatingIP) bool { return f.target.session == s }); fip != nil {
+	if fip := find(e.floatingIPs.all, func(f *floatingIP) bool { return f.target.session == s }); fip != nil {
 		if !e.networkRules.ReleaseFloatingIP {
 			return netInUse("Floating IP %s is associated with load balancer session %s", fip.uuid, s.uuid)
 		}
@@ -97,12 +97,12 @@ func (e *estate) deleteSession(s *session) *netFailure {
 
 // dropSession forgets a session and frees its virtual IP unless another one shares it.
 func (e *estate) dropSession(s *session) {
-	e.sessions = without(e.sessions, s)
+	e.sessions.remove(s)
 	e.freeVIP(s.subnet, s.vip)
 }
 
 func (e *estate) sessionByUUID(uuid string) *session {
-	return find(e.sessions, func(s *session) bool { return s.uuid == uuid })
+	return find(e.sessions.all, func(s *session) bool { return s.uuid == uuid })
 }
 
 // checkSession checks all but the virtual IP; a session that is new has no VPC yet.
@@ -119,7 +119,7 @@ func (e *estate) checkSession(s *session, spec *sessionSpec) *netFailure {
 	case s.vpc != nil && (s.vpc != vpc || s.subnet != subnet):
 		return netInvalid("VPC and virtual IP subnet of load balancer session %s cannot be changed", s.uuid)
 	}
-	same := find(e.sessions, func(o *session) bool { return o != s && o.name == spec.name && o.vpc == vpc })
+	same := find(e.sessions.all, func(o *session) bool { return o != s && o.name == spec.name && o.vpc == vpc })
 	if same != nil && e.networkRules.UniqueNames {
 		return netConflict("Load balancer session with name %s already exists in VPC %s", spec.name, vpc.UUID)
 	}

@@ -8,7 +8,7 @@ var sessionListing = v4Listing{
 func (s *Server) v4ListSessions(r *v4Request) (*v4Answer, error) {
 	s.mu.Lock()
 	items, nics := []object{}, s.estate.attachments()
-	for _, session := range s.estate.sessions {
+	for _, session := range s.estate.sessions.listed(s.estate.rules.lag("load_balancer_session")) {
 		items = append(items, s.sessionObject(r, session, nics))
 	}
 	s.mu.Unlock()

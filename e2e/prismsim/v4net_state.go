@@ -93,7 +93,7 @@ func (s *Server) LoadBalancerSessions() []LoadBalancerSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out, nics := []LoadBalancerSession{}, s.estate.attachments()
-	for _, of := range s.estate.sessions {
+	for _, of := range s.estate.sessions.all {
 		view := LoadBalancerSession{
 			UUID: of.uuid, Name: of.name, Description: of.description, VPC: of.vpc.Name, Subnet: of.subnet.Name, VirtualIP: of.vip.String(),
 			Static: of.wantVIP.static, Protocol: of.protocol, Ports: []string{}, Targets: []Target{},
@@ -115,7 +115,7 @@ func (s *Server) FloatingIPs() []FloatingIP {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := []FloatingIP{}
-	for _, f := range s.estate.floatingIPs {
+	for _, f := range s.estate.floatingIPs.all {
 		view := FloatingIP{UUID: f.uuid, Name: f.name, Subnet: f.subnet.Name, Address: f.address.String()}
 		if target := s.estate.settle(f); target.vpc != nil {
 			view.PrivateIP, view.NIC = target.privateIP().String(), target.nicUUID
@@ -134,7 +134,7 @@ func (s *Server) Routes() []Route {
 	defer s.mu.Unlock()
 	out := []Route{}
 	for _, v := range s.estate.vpcs {
-		for _, r := range v.routes {
+		for _, r := range v.routes.all {
 			view := Route{UUID: r.uuid, Name: r.name, VPC: v.Name, Destination: r.destination.String(), NextHop: r.hop.address.String()}
 			if r.hop.kind != hopAddress {
 				view.NextHop = s.estate.subnetByUUID(r.hop.reference).Name

@@ -50,7 +50,7 @@ func (n *network) checkStaticVIP(want wantedVIP) *netFailure {
 
 // checkSharing refuses a virtual IP whose other sessions are in the way.
 func (e *estate) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *netFailure {
-	for _, other := range e.sessions {
+	for _, other := range e.sessions.all {
 		if other == s || other.subnet != s.subnet || other.vip != vip {
 			continue
 		}
@@ -82,7 +82,7 @@ func (s *session) clash(spec sessionSpec) (portRange, bool) {
 
 // freeVIP frees an address unless a session still has it. A reservation stays.
 func (e *estate) freeVIP(subnet *network, vip netip.Addr) {
-	shared := find(e.sessions, func(o *session) bool { return o.subnet == subnet && o.vip == vip })
+	shared := find(e.sessions.all, func(o *session) bool { return o.subnet == subnet && o.vip == vip })
 	if shared == nil {
 		delete(subnet.v4.inUse, vip)
 	}

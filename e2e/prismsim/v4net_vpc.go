@@ -11,7 +11,7 @@ type privateCloud struct {
 	tableUUID string
 	uplinks   []uplink
 	subnets   []*network // overlay subnets
-	routes    []*staticRoute
+	routes    collection[staticRoute]
 }
 
 // uplink is an external subnet and the address that a VPC has in it.
@@ -72,7 +72,7 @@ type attachment struct {
 // attachments gives all NICs of VMs that exist, by UUID.
 func (e *estate) attachments() map[string]attachment {
 	out := map[string]attachment{}
-	for _, m := range e.vms {
+	for _, m := range e.vms.all {
 		for _, n := range m.live.nics() {
 			out[n.UUID] = attachment{m, n, e.subnetByUUID(n.SubnetReference.UUID)}
 		}

@@ -69,7 +69,7 @@ func (s *Server) newMachine(body *vmIntent, now time.Time) *machine {
 		learned: map[string][]string{}, calls: &callQueue{},
 	}
 	m.want(s.estate, body)
-	s.estate.vms = append(s.estate.vms, m)
+	s.estate.vms.add(m)
 	return m
 }
 
@@ -84,6 +84,7 @@ func (s *Server) finishCreate(m *machine) *taskError {
 		return failed
 	}
 	m.exists, m.state, m.live = true, stateComplete, m.spec.clone()
+	s.estate.vms.restart(m)
 	m.updated = time.Now().UTC().Truncate(time.Second)
 	if m.spec.Resources.PowerState != powerOn {
 		return nil
@@ -202,17 +203,7 @@ func (e *estate) forget(m *machine) {
 			e.releaseNIC(n.UUID)
 		}
 	}
-	e.drop(m)
-}
-
-// drop removes a VM whose addresses stay taken.
-func (e *estate) drop(m *machine) {
-	for i, other := range e.vms {
-		if other == m {
-			e.vms = append(e.vms[:i:i], e.vms[i+1:]...)
-			return
-		}
-	}
+	e.vms.remove(m)
 }
 
 // fail puts a VM into state ERROR with the text of the task.

@@ -151,7 +151,7 @@ func (s *Server) VMs() []VM {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := []VM{}
-	for _, m := range s.estate.vms {
+	for _, m := range s.estate.vms.all {
 		if m.exists {
 			out = append(out, m.export(s.estate))
 		}
