@@ -17,6 +17,8 @@ type faultJSON struct {
 	For        string `json:"for,omitempty"`
 	Delay      string `json:"delay,omitempty"`
 	RetryAfter string `json:"retryAfter,omitempty"`
+	Hold       string `json:"hold,omitempty"`
+	DelayReply string `json:"delayReply,omitempty"`
 }
 
 // MarshalJSON writes durations as texts.
@@ -27,7 +29,9 @@ func (fault Fault) MarshalJSON() ([]byte, error) {
 		}
 		return d.String()
 	}
-	return json.Marshal(faultJSON{plainFault(fault), text(fault.For), text(fault.Delay), text(fault.RetryAfter)})
+	return json.Marshal(faultJSON{
+		plainFault(fault), text(fault.For), text(fault.Delay), text(fault.RetryAfter), text(fault.Hold), text(fault.DelayReply),
+	})
 }
 
 // UnmarshalJSON reads durations as texts and refuses unknown fields.
@@ -42,7 +46,13 @@ func (fault *Fault) UnmarshalJSON(raw []byte) error {
 	for _, field := range []struct {
 		name, text string
 		into       *time.Duration
-	}{{"for", in.For, &fault.For}, {"delay", in.Delay, &fault.Delay}, {"retryAfter", in.RetryAfter, &fault.RetryAfter}} {
+	}{
+		{"for", in.For, &fault.For},
+		{"delay", in.Delay, &fault.Delay},
+		{"retryAfter", in.RetryAfter, &fault.RetryAfter},
+		{"hold", in.Hold, &fault.Hold},
+		{"delayReply", in.DelayReply, &fault.DelayReply},
+	} {
 		if field.text == "" {
 			continue
 		}

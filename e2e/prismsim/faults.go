@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Fault makes matching requests go wrong. The effects that are set happen in this order: Delay, Drop, Status, then the
-// work with TaskError, then DropReply, Half or Cut.
+// Fault makes matching requests go wrong. The effects that are set happen in this order: Delay, Drop, Status, Hold, then the
+// work with TaskError, then DelayReply, then DropReply, Half or Cut.
 type Fault struct {
 	ID string `json:"id,omitempty"` // chosen by Set when empty
 
@@ -26,22 +26,27 @@ type Fault struct {
 	For   time.Duration `json:"for,omitempty"`   // ends so long after it was set; 0: no limit
 	Skip  int           `json:"skip,omitempty"`  // matching requests to let pass first
 
-	Delay  time.Duration `json:"delay,omitempty"`  // wait before anything else
+	// Delay waits before anything else. When the client goes away meanwhile, nothing is done.
+	Delay  time.Duration `json:"delay,omitempty"`
 	Drop   bool          `json:"drop,omitempty"`   // close the connection before the work
 	Status int           `json:"status,omitempty"` // answer this HTTP status instead of working
 	Body   string        `json:"body,omitempty"`   // body for Status; default: as Prism answers that status
 	// ContentType is that of Body; default application/json. A proxy's page is text/html.
 	ContentType string        `json:"contentType,omitempty"`
 	RetryAfter  time.Duration `json:"retryAfter,omitempty"` // Retry-After header for Status (whole seconds)
-	DropReply   bool          `json:"dropReply,omitempty"`  // do the work, then close the connection without an answer
-	TaskError   string        `json:"taskError,omitempty"`  // accept the change, then let its task fail with this text
+	// Hold accepts the request and waits before the work. The work is done even when the client has gone away.
+	Hold time.Duration `json:"hold,omitempty"`
+	// DelayReply waits after the work, before the response. The client may go away meanwhile.
+	DelayReply time.Duration `json:"delayReply,omitempty"`
+	DropReply  bool          `json:"dropReply,omitempty"` // do the work, then close the connection without an answer
+	TaskError  string        `json:"taskError,omitempty"` // accept the change, then let its task fail with this text
 	// AfterWork lets a task with TaskError fail after its work was done: a VM is left behind.
 	AfterWork bool `json:"afterWork,omitempty"`
 	// TaskCode and TaskGroup are the code and errorGroup of the message in a task of the v4 API; the default is what the
 	// namespace says of internal errors.
 	TaskCode  string `json:"taskCode,omitempty"`
 	TaskGroup string `json:"taskGroup,omitempty"`
-	// Half answers a list of the v4 API with the first half of the page only, while its metadata count all.
+	// Half answers a list with the first half of the page only, while its metadata count all.
 	Half bool `json:"half,omitempty"`
 	// Cut sends half of the answer's bytes, then closes the connection.
 	Cut bool `json:"cut,omitempty"`
@@ -182,26 +187,37 @@ func (f *Faults) inject(stop <-chan struct{}, next http.Handler) http.Handler {
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), faultKey{}, fault))
-		switch {
-		case fault.DropReply:
-			next.ServeHTTP(lostReply{}, r)
+		if fault.Hold > 0 && !hold(r, stop, fault.Hold) {
 			panic(http.ErrAbortHandler)
-		case fault.Cut:
-			answer := &recordedAnswer{header: http.Header{}, status: http.StatusOK}
-			next.ServeHTTP(answer, r)
-			answer.cut(w)
-		default:
-			next.ServeHTTP(w, r)
 		}
+		fault.work(w, r, stop, next)
 	})
 }
 
-// lostReply takes an answer that nobody will see.
-type lostReply struct{}
+// hold waits whether or not the client stays. It returns false when the server closes. The request is read first, because its
+// body cannot be read any more when the client has gone away.
+func hold(r *http.Request, stop <-chan struct{}, d time.Duration) bool {
+	_, _ = peek(r) // the work meets an error of reading again
+	return pause(context.Background(), stop, d)
+}
 
-func (lostReply) Header() http.Header         { return http.Header{} }
-func (lostReply) WriteHeader(int)             {}
-func (lostReply) Write(b []byte) (int, error) { return len(b), nil }
+// work serves a request and lets its response suffer the fault.
+func (fault *Fault) work(w http.ResponseWriter, r *http.Request, stop <-chan struct{}, next http.Handler) {
+	if fault.DelayReply <= 0 && !fault.DropReply && !fault.Cut {
+		next.ServeHTTP(w, r)
+		return
+	}
+	answer := &recordedAnswer{header: http.Header{}, status: http.StatusOK}
+	next.ServeHTTP(answer, r)
+	switch {
+	case !pause(r.Context(), stop, fault.DelayReply) || fault.DropReply:
+		panic(http.ErrAbortHandler)
+	case fault.Cut:
+		answer.cut(w)
+	default:
+		answer.replay(w)
+	}
+}
 
 // pause waits; it is false when the client went away or the server closes.
 func pause(ctx context.Context, stop <-chan struct{}, d time.Duration) bool {

@@ -192,6 +192,7 @@ func TestParseFault(t *testing.T) {
 		"* . delay=2s for=1m":                              {Path: ".", Delay: 2 * time.Second, For: time.Minute},
 		"GET /tasks/ dropReply":                            {Method: "GET", Path: "/tasks/", DropReply: true},
 		"* . status=429 retryAfter=5s":                     {Path: ".", Status: 429, RetryAfter: 5 * time.Second},
+		"POST /vms$ hold=40s delayReply=2s":                {Method: "POST", Path: "/vms$", Hold: 40 * time.Second, DelayReply: 2 * time.Second},
 		"POST /vms$ contains=vm-2 drop":                    {Method: "POST", Path: "/vms$", Contains: "vm-2", Drop: true},
 		"POST /vms$ times=1 taskError=no luck, delay=more": {Method: "POST", Path: "/vms$", Times: 1, TaskError: "no luck, delay=more"},
 	}

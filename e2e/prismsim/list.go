@@ -45,10 +45,10 @@ func (s *Server) list(r *http.Request, kind string, gather func() ([]listItem, e
 	if err != nil {
 		return 0, nil, err
 	}
-	return request.answer(kind, items, s.estate.rules)
+	return request.answer(r, kind, items, s.estate.rules)
 }
 
-func (l *listRequest) answer(kind string, items []listItem, rules Rules) (int, any, error) {
+func (l *listRequest) answer(r *http.Request, kind string, items []listItem, rules Rules) (int, any, error) {
 	keep, err := parseFilter(l.Filter)
 	if err != nil {
 		return 0, nil, unprocessable(kind, "Invalid filter %q: %s.", l.Filter, err)
@@ -72,6 +72,9 @@ func (l *listRequest) answer(kind string, items []listItem, rules Rules) (int, a
 		length = *l.Length
 	}
 	page := matches[offset:min(offset+length, len(matches))]
+	if fault := faultOf(r.Context()); fault != nil && fault.Half {
+		page = page[:(len(page)+1)/2]
+	}
 	entities := make([]json.RawMessage, 0, len(page))
 	for _, item := range page {
 		entities = append(entities, snapshot(item.body))
