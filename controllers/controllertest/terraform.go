@@ -30,6 +30,7 @@ type Terraform struct {
 	Addresses []string
 
 	mu        sync.Mutex
+	holds     map[string]hold
 	errors    map[string][]error
 	runs      []string
 	variables map[string]string
@@ -63,7 +64,32 @@ func (t *Terraform) Variables() (variables map[string]string, files map[string][
 	return maps.Clone(t.variables), maps.Clone(t.files)
 }
 
+// hold keeps a call waiting.
+type hold struct{ entered, released chan struct{} }
+
+// Hold makes the next call of a verb wait until release is called. entered is closed when the call waits.
+func (t *Terraform) Hold(verb string) (entered <-chan struct{}, release func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	held := hold{make(chan struct{}), make(chan struct{})}
+	t.holds = map[string]hold{verb: held}
+	return held.entered, sync.OnceFunc(func() { close(held.released) })
+}
+
+// wait waits if a call of the verb is to be held.
+func (t *Terraform) wait(verb string) {
+	t.mu.Lock()
+	held, ok := t.holds[verb]
+	delete(t.holds, verb)
+	t.mu.Unlock()
+	if ok {
+		close(held.entered)
+		<-held.released
+	}
+}
+
 func (t *Terraform) enter(verb string) error {
+	t.wait(verb)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.runs = append(t.runs, verb)

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/cluster-api/util"
 	"sigs.k8s.io/cluster-api/util/finalizers"
 	"sigs.k8s.io/cluster-api/util/patch"
-	"sigs.k8s.io/cluster-api/util/paused"
 	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -87,6 +86,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if r.Ignores(nutanixCluster) {
 		return ctrl.Result{}, nil
 	}
+	if provisioning.Moved(nutanixCluster) {
+		return ctrl.Result{}, r.ReleaseMoved(ctx, nutanixCluster, kind, infrav1.NutanixClusterFinalizer)
+	}
 	cluster, err := util.GetOwnerCluster(ctx, r.Client, nutanixCluster.ObjectMeta)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("getting the Cluster that owns NutanixCluster %s: %w", request, err)
@@ -102,7 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 			return ctrl.Result{}, err
 		}
 	}
-	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, cluster, nutanixCluster); err != nil || isPaused || requeue {
+	if ended, err := r.Pause(ctx, cluster, nutanixCluster, kind, infrav1.NutanixClusterFinalizer); err != nil || ended {
 		return ctrl.Result{}, err
 	}
 	helper, err := patch.NewHelper(nutanixCluster, r.Client)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	clusterctlv1 "sigs.k8s.io/cluster-api/cmd/clusterctl/api/v1alpha3"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -220,4 +221,54 @@ func TestProviderVersionOfAnotherManager(t *testing.T) {
 	w.settle()
 	w.requireFalse(infrav1.PlanRecordedCondition, infrav1.ProviderVersionUnavailableReason)
 	assert.Empty(t, w.states())
+}
+
+// clusterctl moves a cluster when no object blocks the move any more: no run may be under way then.
+func TestClusterIsPausedWhenItsRunHasEnded(t *testing.T) {
+	w := newWorld(t)
+	blocks := func() bool {
+		require.False(t, w.Gone(w.NutanixCluster))
+		_, blocks := w.NutanixCluster.Annotations[clusterctlv1.BlockMoveAnnotation]
+		require.Equal(t, !blocks, conditions.IsTrue(w.NutanixCluster, infrav1.PausedCondition))
+		return blocks
+	}
+	reconcile := func() {
+		_, err := w.Reconcile(w.reconciler, w.NutanixCluster)
+		require.NoError(t, err)
+	}
+	entered, release := w.Terraform.Hold("apply")
+	t.Cleanup(release)
+	w.CreateCluster(w.Bed)
+	w.Eventually("the apply is held", func() bool {
+		reconcile()
+		select {
+		case <-entered:
+			return true
+		default:
+			return false
+		}
+	})
+	controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = ptr.To(true) })
+	reconcile()
+	assert.True(t, blocks())
+	release()
+	w.Eventually("paused", func() bool { reconcile(); return !blocks() })
+	w.Terraform.Runs()
+	w.delete()
+	require.False(t, w.Gone(w.NutanixCluster), "a paused cluster is not destroyed")
+	assert.Empty(t, w.Terraform.Runs())
+	controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = nil })
+	w.settle()
+	assert.True(t, w.Gone(w.NutanixCluster))
+}
+
+func TestMovedClusterLeavesItsCategory(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	mutate(w, func(cluster *infrav1.NutanixCluster) {
+		cluster.Annotations = map[string]string{clusterctlv1.DeleteForMoveAnnotation: ""}
+	})
+	w.delete()
+	assert.True(t, w.Gone(w.NutanixCluster))
+	assert.Empty(t, w.Terraform.Runs())
 }

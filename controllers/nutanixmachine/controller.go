@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/cluster-api/util"
 	"sigs.k8s.io/cluster-api/util/finalizers"
 	"sigs.k8s.io/cluster-api/util/patch"
-	"sigs.k8s.io/cluster-api/util/paused"
 	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -73,6 +72,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if r.Ignores(nutanixMachine) {
 		return ctrl.Result{}, nil
 	}
+	if provisioning.Moved(nutanixMachine) {
+		return ctrl.Result{}, r.ReleaseMoved(ctx, nutanixMachine, kind, infrav1.NutanixMachineFinalizer)
+	}
 	scope, err := r.scope(ctx, nutanixMachine)
 	if err != nil || scope == nil {
 		return ctrl.Result{}, err
@@ -84,7 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 			return ctrl.Result{}, err
 		}
 	}
-	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, scope.cluster, nutanixMachine); err != nil || isPaused || requeue {
+	if ended, err := r.Pause(ctx, scope.cluster, nutanixMachine, kind, infrav1.NutanixMachineFinalizer); err != nil || ended {
 		return ctrl.Result{}, err
 	}
 	helper, err := patch.NewHelper(nutanixMachine, r.Client)

@@ -1,17 +1,107 @@
 package provisioning
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	clusterctlv1 "sigs.k8s.io/cluster-api/cmd/clusterctl/api/v1alpha3"
+	"sigs.k8s.io/cluster-api/util/annotations"
+	"sigs.k8s.io/cluster-api/util/paused"
 	"sigs.k8s.io/cluster-api/util/predicates"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/lifecycle"
 )
 
-// PauseChanged lets a Cluster through that is paused or unpaused, and one that appears paused: what was reconciled before the
-// cache had its Cluster was taken for one that is not paused.
+// Pause writes the Paused condition of an object with a workspace and reports whether the reconcile ends here. An object that
+// is to be paused is reported as paused only when no run of it is under way: a queued run is withdrawn, and a run that has
+// begun goes on to its end, which calls the controller again.
+//
+// The annotation block-move of clusterctl says the same: clusterctl notes which objects carry it, pauses the Cluster, and
+// copies objects only when none of them carries it any more. So every object that is not paused and may have a run carries
+// it, and it is removed when Paused is reported.
+func (d *Dependencies) Pause(ctx context.Context, cluster *clusterv1.Cluster, object Object, kind, finalizer string) (ended bool, err error) {
+	if annotations.IsPaused(cluster, object) && !d.Pipeline.Pool.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
+		ctrl.LoggerFrom(ctx).Info("Waiting for a Terraform run to end before the object is reported as paused")
+		return true, nil
+	}
+	isPaused, requeue, err := paused.EnsurePausedCondition(ctx, d.Client, cluster, object)
+	switch {
+	case err != nil:
+		return true, fmt.Errorf("writing condition %s: %w", infrav1.PausedCondition, err)
+	case isPaused:
+		return true, d.blockMove(ctx, object, false)
+	case requeue:
+		return true, nil
+	case !controllerutil.ContainsFinalizer(object, finalizer):
+		return false, nil
+	}
+	return false, d.blockMove(ctx, object, true)
+}
+
+// blockMove adds or removes the annotation that keeps clusterctl from moving an object.
+func (d *Dependencies) blockMove(ctx context.Context, object client.Object, block bool) error {
+	if _, blocks := object.GetAnnotations()[clusterctlv1.BlockMoveAnnotation]; blocks == block {
+		return nil
+	}
+	// The patch goes through a copy, so that the object's pending changes are neither sent nor overwritten.
+	patched := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
+	before := patched.DeepCopyObject().(client.Object) //nolint:forcetypeassert // as above
+	setBlockMove(patched, block)
+	if err := d.Client.Patch(ctx, patched, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("changing annotation %s of %s: %w", clusterctlv1.BlockMoveAnnotation, client.ObjectKeyFromObject(object), err)
+	}
+	setBlockMove(object, block)
+	return nil
+}
+
+func setBlockMove(object client.Object, block bool) {
+	annotations := object.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	delete(annotations, clusterctlv1.BlockMoveAnnotation)
+	if block {
+		annotations[clusterctlv1.BlockMoveAnnotation] = ""
+	}
+	object.SetAnnotations(annotations)
+}
+
+// Moved reports whether clusterctl is deleting an object that it has already copied to another management cluster. What the
+// object describes belongs to the copy.
+func Moved(object client.Object) bool {
+	_, moved := object.GetAnnotations()[clusterctlv1.DeleteForMoveAnnotation]
+	return moved && !object.GetDeletionTimestamp().IsZero()
+}
+
+// ReleaseMoved removes the finalizer of an object that was moved, and nothing else. clusterctl does the same, but may have been
+// interrupted before.
+func (d *Dependencies) ReleaseMoved(ctx context.Context, object client.Object, kind, finalizer string) error {
+	if !d.Pipeline.Pool.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
+		return nil // the end of the run calls
+	}
+	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
+	if !controllerutil.RemoveFinalizer(object, finalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := d.Client.Patch(ctx, object, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("releasing %s, which was moved to another management cluster: %w", client.ObjectKeyFromObject(object), err)
+	}
+	return nil
+}
+
+// PauseChanged lets a Cluster through that is paused or unpaused, and one that appears paused: objects that were reconciled
+// before the cache had their Cluster were taken for unpaused.
 func PauseChanged(scheme *runtime.Scheme, log logr.Logger) predicate.Predicate {
 	return predicate.Or(predicates.ClusterPausedTransitions(scheme, log), predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool {

@@ -16,13 +16,24 @@ type Pool struct {
 
 	mu      sync.Mutex
 	ctx     context.Context //nolint:containedctx // the life of the pool, which runs outlive reconciles by
-	running map[string]bool
+	running map[string]*entry
 	events  map[string]chan event.GenericEvent
+}
+
+// entry is one submitted run of a target.
+type entry struct {
+	kind, key string
+	object    client.Object
+	run       func(ctx context.Context)
+	// withdrawn is closed when the run must not begin any more.
+	withdrawn chan struct{}
+	// begun says that the run has a slot. The pool's mutex guards it.
+	begun bool
 }
 
 // NewPool returns a pool that executes at most size runs at a time.
 func NewPool(size int) *Pool {
-	return &Pool{slots: make(chan struct{}, size), running: map[string]bool{}, events: map[string]chan event.GenericEvent{}}
+	return &Pool{slots: make(chan struct{}, size), running: map[string]*entry{}, events: map[string]chan event.GenericEvent{}}
 }
 
 // Start makes the pool accept runs until the context ends, then waits for the runs under way, which are interrupted. It
@@ -55,7 +66,24 @@ func (p *Pool) channel(kind string) chan event.GenericEvent {
 func (p *Pool) Running(key string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.running[key]
+	return p.running[key] != nil
+}
+
+// Withdraw takes the run of the target back if it still waits for a slot. It reports whether the target is idle now: false
+// means that a run is under way, whose end the pool announces. A withdrawn run is not announced.
+func (p *Pool) Withdraw(key string) (idle bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	run := p.running[key]
+	if run == nil {
+		return true
+	}
+	if run.begun {
+		return false
+	}
+	close(run.withdrawn)
+	delete(p.running, key)
+	return true
 }
 
 // Submit has the run executed, unless one of the same target is under way or the pool has not started or is stopping; it
@@ -63,40 +91,56 @@ func (p *Pool) Running(key string) bool {
 func (p *Pool) Submit(kind, key string, object client.Object, run func(ctx context.Context)) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ctx == nil || p.ctx.Err() != nil || p.running[key] {
+	if p.ctx == nil || p.ctx.Err() != nil || p.running[key] != nil {
 		return false
 	}
-	p.running[key] = true
+	submitted := &entry{kind: kind, key: key, object: object, run: run, withdrawn: make(chan struct{})}
+	p.running[key] = submitted
 	p.runs.Add(1)
-	go p.execute(p.ctx, kind, key, object, run)
+	go p.execute(p.ctx, submitted)
 	return true
 }
 
-func (p *Pool) execute(ctx context.Context, kind, key string, object client.Object, run func(ctx context.Context)) {
+func (p *Pool) execute(ctx context.Context, submitted *entry) {
 	defer p.runs.Done()
 	select {
 	case p.slots <- struct{}{}:
-		run(ctx)
+		if p.begin(submitted) {
+			submitted.run(ctx)
+		}
 		<-p.slots
+	case <-submitted.withdrawn:
 	case <-ctx.Done():
 	}
-	if !p.end(kind, key, object) {
+	if !p.end(submitted) {
 		select {
-		case p.channel(kind) <- event.GenericEvent{Object: object}:
+		case p.channel(submitted.kind) <- event.GenericEvent{Object: submitted.object}:
 		case <-ctx.Done():
 		}
 	}
 }
 
-// end notes that a run has ended, and reports whether it could announce that at once, as it can unless nobody listens: who
-// sees that the run is not under way any more then finds its end announced.
-func (p *Pool) end(kind, key string, object client.Object) (announced bool) {
-	channel := p.channel(kind)
+// begin marks a run as begun. It reports false for a run that was withdrawn while it waited.
+func (p *Pool) begin(submitted *entry) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.running, key)
+	submitted.begun = p.running[submitted.key] == submitted
+	return submitted.begun
+}
+
+// end notes that a run has ended, and reports whether nothing is left to announce: a withdrawn run needs no announcement, and
+// others are announced at once unless nobody listens. Whoever sees that the run is not under way any more then finds its end
+// announced.
+func (p *Pool) end(ended *entry) (announced bool) {
+	channel := p.channel(ended.kind)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running[ended.key] != ended {
+		return true
+	}
+	delete(p.running, ended.key)
 	select {
-	case channel <- event.GenericEvent{Object: object}:
+	case channel <- event.GenericEvent{Object: ended.object}:
 		return true
 	default:
 		return false

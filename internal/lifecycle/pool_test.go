@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -146,4 +147,52 @@ func TestPoolStopsWhileTargetsAreSubmitted(t *testing.T) {
 		assert.Equal(t, after, ended.Load(), "no run after the stop")
 		assert.LessOrEqual(t, ended.Load(), accepted.Load())
 	}
+}
+
+func TestQueuedRunIsWithdrawn(t *testing.T) {
+	pool, _ := startPool(t, 1)
+	gate, entered := make(chan struct{}), make(chan struct{})
+	require.True(t, pool.Submit("M", "busy", object("busy"), func(context.Context) { close(entered); <-gate }))
+	<-entered
+	require.True(t, pool.Submit("M", "queued", object("queued"), func(context.Context) { t.Error("a withdrawn run begins") }))
+
+	assert.True(t, pool.Withdraw("queued"), "the target is idle")
+	assert.False(t, pool.Running("queued"))
+	assert.False(t, pool.Withdraw("busy"), "a run that has begun goes on to its end")
+	assert.True(t, pool.Running("busy"))
+	assert.True(t, pool.Withdraw("unknown"), "a target without a run is idle")
+
+	again := make(chan struct{})
+	require.True(t, pool.Submit("M", "queued", object("queued"), func(context.Context) { close(again) }), "the target may run again")
+	close(gate)
+	<-again
+	var ended []string
+	for range 2 {
+		ended = append(ended, (<-pool.Events("M")).Object.GetName())
+	}
+	assert.Equal(t, []string{"busy", "queued"}, ended, "the end of a withdrawn run is not announced")
+	assert.True(t, pool.Withdraw("busy"), "an ended run leaves its target idle")
+}
+
+// A run may get its slot in the moment in which it is withdrawn: it either begins or is withdrawn, never both.
+func TestWithdrawnRunNeverBegins(t *testing.T) {
+	pool, stop := startPool(t, 2)
+	var begun atomic.Int32
+	withdrawn := 0
+	const runs = 500
+	for i := range runs {
+		key := fmt.Sprint(i)
+		held := make(chan struct{})
+		require.True(t, pool.Submit("deaf", key, object(key), func(context.Context) { begun.Add(1); <-held }))
+		if i%2 == 0 {
+			runtime.Gosched()
+		}
+		if pool.Withdraw(key) {
+			withdrawn++
+		}
+		close(held)
+	}
+	require.Eventually(t, func() bool { return int(begun.Load())+withdrawn >= runs }, deadline, time.Millisecond)
+	stop()
+	assert.Equal(t, runs, int(begun.Load())+withdrawn)
 }
