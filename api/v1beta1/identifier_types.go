@@ -13,6 +13,11 @@ const (
 	// with the workspace key. Objects of v0.1.0 do not have it and keep the suffix that is derived from their names alone.
 	StateSuffixAnnotation = "infrastructure.cluster.x-k8s.io/state-suffix"
 
+	// PinnedInputsAnnotation carries the inputs of a NutanixMachine that cannot change once its VM exists, as JSON: UUIDs of
+	// Prism Element, subnets, images, storage containers and project, GPUs, boot type and failure domain. It survives
+	// `clusterctl move`, unlike the status.
+	PinnedInputsAnnotation = "infrastructure.cluster.x-k8s.io/pinned-inputs"
+
 	// CredentialFinalizer keeps a credential Secret (and a trust bundle ConfigMap) until the cluster that uses it is gone.
 	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"
 )

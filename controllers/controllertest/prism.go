@@ -33,6 +33,8 @@ type VM struct {
 	Addresses []string
 	// Categories are the values by key.
 	Categories map[string]string
+	// PrismElement is the UUID of the Prism Element that runs it; empty when Prism Central does not say.
+	PrismElement string
 }
 
 // Prism speaks the few calls of the v3 API that the controllers make. Its inventory: the Prism Elements pe-1 and pe-2 with
@@ -196,6 +198,9 @@ func (v VM) entity() thing {
 	}
 	made := entity(v.UUID, v.Name, thing{"description": v.Description, "resources": thing{"power_state": "ON", "nic_list": nics}})
 	made["metadata"].(thing)["categories"] = v.Categories //nolint:forcetypeassert // made above
+	if v.PrismElement != "" {
+		made["status"].(thing)["cluster_reference"] = thing{"kind": "cluster", "uuid": v.PrismElement} //nolint:forcetypeassert // made above
+	}
 	if v.State != "" {
 		made["status"].(thing)["state"] = v.State //nolint:forcetypeassert // made above
 	}

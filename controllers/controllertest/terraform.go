@@ -104,6 +104,7 @@ var (
 	backendArgument = regexp.MustCompile(`(namespace|secret_suffix) += "(.*)"`)
 	nameArgument    = regexp.MustCompile(`\n  name += "(.*)"`)
 	textArgument    = regexp.MustCompile(`\n  description += "(.*)"`)
+	elementArgument = regexp.MustCompile(`\n  prism_element_uuid += "([^"]*)"`)
 	importedID      = regexp.MustCompile(`id += "(.*)"`)
 )
 
@@ -259,6 +260,7 @@ func (w *workspace) create() string {
 		vm.Addresses = w.terraform.Addresses
 	}
 	vm.Name, vm.Description = string(nameArgument.FindSubmatch(main)[1]), string(textArgument.FindSubmatch(main)[1])
+	vm.PrismElement = string(elementArgument.FindSubmatch(main)[1])
 	w.terraform.Prism.Put(vm)
 	return vm.UUID
 }

@@ -130,6 +130,10 @@ type scope struct {
 	nutanixCluster *infrav1.NutanixCluster
 	nutanixMachine *infrav1.NutanixMachine
 	access         *prism.Access
+	// pins are the inputs of the machine that cannot change once its VM exists. unpinned says that the VM exists and that its
+	// annotation lacks them.
+	pins     pinnedInputs
+	unpinned bool
 	// outputs are what the workspace put out, when a run of this process read them.
 	outputs *outputs
 	// seen is the virtual machine as Prism Central knows it, once somebody has looked.

@@ -46,7 +46,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
 	s.access = access
-	target, err := r.complete(ctx, s, doomed(s), map[string]string{renderer.UserDataVariable: ""})
+	target, err := r.complete(ctx, s, destroyInputs(s), map[string]string{renderer.UserDataVariable: ""})
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
@@ -55,21 +55,18 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 	return result, err
 }
 
-// nowhere stands for every UUID in a workspace that is only destroyed.
-const nowhere = "00000000-0000-0000-0000-000000000000"
-
-// doomed are inputs for a workspace that is only destroyed: Terraform wants a configuration to import into, but what is in
-// it has no effect, and the images, subnets and secrets of the real one may be gone already.
-func doomed(s *scope) renderer.Machine {
+// destroyInputs returns inputs for a workspace that is only destroyed. Terraform needs a configuration to import into, but its
+// values have no effect. The real images, subnets and Secrets may be gone already.
+func destroyInputs(s *scope) renderer.Machine {
 	return renderer.Machine{
 		Name:           s.machine.Name,
 		Description:    mark(s.nutanixMachine),
-		PrismElement:   renderer.Ref{UUID: nowhere},
-		Subnets:        []renderer.Ref{{UUID: nowhere}},
+		PrismElement:   renderer.Ref{UUID: unknownUUID},
+		Subnets:        []renderer.Ref{{UUID: unknownUUID}},
 		Sockets:        1,
 		VCPUsPerSocket: 1,
 		MemoryMiB:      1,
-		Disks:          []renderer.Disk{{DeviceType: renderer.DeviceDisk, AdapterType: renderer.AdapterSCSI, SizeMiB: 1, Image: &renderer.Ref{UUID: nowhere}}},
+		Disks:          []renderer.Disk{{DeviceType: renderer.DeviceDisk, AdapterType: renderer.AdapterSCSI, SizeMiB: 1, Image: &renderer.Ref{UUID: unknownUUID}}},
 		CloudInit:      true,
 	}
 }

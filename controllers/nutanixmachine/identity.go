@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sigs.k8s.io/cluster-api/util/annotations"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -170,10 +171,19 @@ func (i identity) healthy(ctx context.Context, id string) (bool, error) {
 type vmRecorder struct {
 	client  client.Client
 	machine *infrav1.NutanixMachine
+	// pins is the value of the annotation with the inputs that the virtual machine is created from.
+	pins string
 }
 
-// Sending records nothing yet.
-func (r vmRecorder) Sending(context.Context, gateway.Create) error { return nil }
+// Sending pins the inputs that the virtual machine is created from.
+func (r vmRecorder) Sending(ctx context.Context, _ gateway.Create) error {
+	patched := r.machine.DeepCopy()
+	annotations.AddAnnotations(patched, map[string]string{infrav1.PinnedInputsAnnotation: r.pins})
+	if err := r.client.Patch(ctx, patched, client.MergeFrom(r.machine)); err != nil {
+		return fmt.Errorf("pinning the inputs of NutanixMachine %s: %w", client.ObjectKeyFromObject(r.machine), err)
+	}
+	return nil
+}
 
 // Accepted writes the UUID.
 func (r vmRecorder) Accepted(ctx context.Context, created gateway.Created) error {

@@ -211,14 +211,14 @@ func TestJournal(t *testing.T) {
 	w.CreateMachine(w.Bed)
 	old := w.NutanixMachine.DeepCopy()
 	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.FailureDomain = "fd-1" })
-	require.NoError(t, vmRecorder{w.reconciler.Client, old}.Accepted(t.Context(), gateway.Created{UUID: vm1, Name: "m"}))
+	require.NoError(t, vmRecorder{client: w.reconciler.Client, machine: old}.Accepted(t.Context(), gateway.Created{UUID: vm1, Name: "m"}))
 	require.False(t, w.Gone(w.NutanixMachine))
 	assert.Equal(t, vm1, w.NutanixMachine.Status.VMUUID)
 	assert.Equal(t, "fd-1", w.NutanixMachine.Status.FailureDomain)
 	assert.Empty(t, old.Status.VMUUID)
 
 	require.NoError(t, client.IgnoreNotFound(api.Delete(t.Context(), w.NutanixMachine)))
-	require.ErrorContains(t, vmRecorder{w.reconciler.Client, old}.Accepted(t.Context(), gateway.Created{UUID: vm2}), vm2)
+	require.ErrorContains(t, vmRecorder{client: w.reconciler.Client, machine: old}.Accepted(t.Context(), gateway.Created{UUID: vm2}), vm2)
 }
 
 // A machine whose creation failed in Prism Central has no virtual machine, whatever was journalled: it can be corrected, and

@@ -1,7 +1,6 @@
 package nutanixmachine
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -126,63 +125,6 @@ func TestWhatPrismHasNotIsNamedAndHeals(t *testing.T) {
 	}
 }
 
-// A machine holds its own GPU, so that none is free; it needs its image no more, once it has its disks.
-func TestExistingMachineKeepsWhatItWasMadeOf(t *testing.T) {
-	w := newWorld(t)
-	w.NutanixMachine.Spec.GPUs = []infrav1.NutanixGPU{{Type: infrav1.NutanixGPUIdentifierName, Name: ptr.To("T4")}}
-	w.running()
-	w.Prism.TakeGPU(true)
-	w.Prism.Miss("ubuntu-1.36.3", false)
-	digest := w.NutanixMachine.Status.Terraform.WorkspaceDigest
-	for range 2 {
-		w.Advance(w.DriftInterval)
-		w.settle()
-		assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	}
-	assert.NotEqual(t, digest, w.NutanixMachine.Status.Terraform.WorkspaceDigest, "which image it was is not known any more")
-	assert.NotContains(t, w.Terraform.Runs(), "apply")
-}
-
-// What was used once may be renamed or removed: the machine that was made of it runs as before.
-func TestExistingMachineForgivesWhatIsGone(t *testing.T) {
-	w := newWorld(t)
-	w.NutanixMachine.Spec.Project = ptr.To(named("team"))
-	w.running()
-	w.Prism.Miss("net-1", false)
-	w.Prism.Miss("team", false)
-	mutate(w, func(machine *infrav1.NutanixMachine) {
-		machine.Spec.DataDisks = []infrav1.NutanixMachineVMDisk{{DiskSize: resource.MustParse("1Gi"),
-			StorageConfig: &infrav1.NutanixMachineVMStorageConfig{StorageContainer: ptr.To(named("slow"))}}}
-	})
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.NotContains(t, w.Terraform.Runs(), "apply")
-}
-
-// The GPUs of a machine that exists may vanish from the hosts, by a change of the driver perhaps. The workspace says nothing
-// about them then, and mentions them again when they are back.
-func TestExistingMachineKeepsGPUsThatAreGone(t *testing.T) {
-	w := newWorld(t)
-	w.NutanixMachine.Spec.GPUs = []infrav1.NutanixGPU{{Type: infrav1.NutanixGPUIdentifierName, Name: ptr.To("T4")}}
-	w.running()
-	digest := w.NutanixMachine.Status.Terraform.WorkspaceDigest
-	for _, there := range []bool{false, true} {
-		w.Prism.Miss("host-1", there)
-		w.Advance(w.DriftInterval)
-		w.settle()
-		assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-		assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs(), "it is compared as before, and nothing is changed")
-		_, files := w.Terraform.Variables()
-		assert.Equal(t, there, strings.Contains(string(files["main.tf"]), "gpus"))
-		assert.Equal(t, there, digest == w.NutanixMachine.Status.Terraform.WorkspaceDigest)
-	}
-
-	_, err := gathered(w, func(machine *infrav1.NutanixMachine) {
-		machine.Spec.GPUs = append(machine.Spec.GPUs, machine.Spec.GPUs...)
-	})
-	require.NoError(t, err, "one of two cards may go too")
-}
-
 // Two network cards on one subnet are a mistake, however it is written. A machine that has them keeps them.
 func TestSubnetTwiceIsRefused(t *testing.T) {
 	twice := []infrav1.NutanixResourceIdentifier{named("net-1"), {Type: infrav1.NutanixIdentifierUUID, UUID: ptr.To(controllertest.UUID(2, 1))}}
@@ -237,7 +179,7 @@ func TestPlacement(t *testing.T) {
 		"by a domain of its own":          {domain: "fd-object", want: in("fd-object")},
 		"the domain wins, and is enough":  {domain: "fd-inline", change: func(s *infrav1.NutanixMachineSpec) { s.Cluster, s.Subnets = infrav1.NutanixResourceIdentifier{}, nil }, want: in("fd-inline")},
 		"by a domain that does not exist": {domain: "fd-9", reason: infrav1.FailureDomainNotFoundReason},
-		"nowhere":                         {change: func(s *infrav1.NutanixMachineSpec) { s.Cluster = infrav1.NutanixResourceIdentifier{} }, reason: infrav1.PrismElementNotSetReason},
+		"without a Prism Element":         {change: func(s *infrav1.NutanixMachineSpec) { s.Cluster = infrav1.NutanixResourceIdentifier{} }, reason: infrav1.PrismElementNotSetReason},
 		"without a subnet":                {change: func(s *infrav1.NutanixMachineSpec) { s.Subnets = nil }, reason: infrav1.SubnetNotSetReason},
 	}
 	w := newWorld(t)

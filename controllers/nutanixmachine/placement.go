@@ -11,16 +11,16 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// placement is where a machine shall run.
+// placement is where a VM is created.
 type placement struct {
-	// failureDomain is the name of the failure domain that decided, or empty.
+	// failureDomain is the name of the failure domain of the Machine, or empty.
 	failureDomain string
 	prismElement  infrav1.NutanixResourceIdentifier
 	subnets       []infrav1.NutanixResourceIdentifier
 }
 
-// place decides where the machine runs: a failure domain of the Machine wins over what the NutanixMachine says. The spec is
-// left as it is, because whoever applied it would apply it again.
+// place returns where the VM is created. A failure domain of the Machine takes precedence over the spec of the
+// NutanixMachine. The spec is not changed to match, because its owner would apply it again.
 func (r *Reconciler) place(ctx context.Context, s *scope) (placement, error) {
 	spec := &s.nutanixMachine.Spec
 	if name := s.machine.Spec.FailureDomain; name != "" {
@@ -37,7 +37,7 @@ func (r *Reconciler) place(ctx context.Context, s *scope) (placement, error) {
 	return placement{prismElement: spec.Cluster, subnets: spec.Subnets}, nil
 }
 
-// failureDomain finds a failure domain: first in the NutanixCluster itself, then as an object of its own.
+// failureDomain finds a failure domain by name, first in the spec of the NutanixCluster and then as a NutanixFailureDomain.
 func (r *Reconciler) failureDomain(ctx context.Context, s *scope, name string) (placement, error) {
 	for _, config := range s.nutanixCluster.Spec.FailureDomains {
 		if config.Name == name {

@@ -1,6 +1,7 @@
 package nutanixmachine
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -51,7 +52,9 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
 	}
 	provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionTrue, infrav1.InputsResolvedReason, "")
-
+	if err := r.pin(ctx, s); err != nil || s.unfinished {
+		return ctrl.Result{}, err
+	}
 	result := r.Pipeline.Step(target)
 	r.Publish(s.nutanixMachine, &s.nutanixMachine.Status.Terraform, result)
 	switch result.State {
@@ -104,13 +107,18 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	if target.Workspace, err = renderer.RenderMachine(settings, inputs); err != nil {
 		return lifecycle.Target{}, err
 	}
+	pins, err := s.pins.encode()
+	if err != nil {
+		return lifecycle.Target{}, err
+	}
 	identity := identity{client: s.access.Client, machine: s.nutanixMachine.DeepCopy(), name: inputs.Name,
 		lasting: func(uuid string) bool { return r.missing.lasting(uuid, r.Pipeline.Clock.Now()) }}
 	target.Backend = backend
 	target.Variables = variables
 	target.Upstream = s.access.Upstream
 	target.Resource = renderer.MachineAddress
-	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Creates: vmRecorder{client: r.Client, machine: identity.machine}}
+	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy,
+		Creates: vmRecorder{client: r.Client, machine: identity.machine, pins: pins}}
 	return target, nil
 }
 
@@ -148,5 +156,8 @@ func (s *scope) uuid() string {
 	uuid, _ := providerid.Parse(s.nutanixMachine.Spec.ProviderID)
 	return uuid
 }
+
+// vmUUID is the UUID of the VM from the moment at which Prism Central accepted its creation, or empty.
+func (s *scope) vmUUID() string { return cmp.Or(s.uuid(), s.nutanixMachine.Status.VMUUID) }
 
 func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

@@ -78,7 +78,7 @@ type seen struct {
 // look reads the virtual machine in Prism Central, once in a reconcile.
 func (s *scope) look(ctx context.Context) (*prism.VM, error) {
 	if s.seen == nil {
-		vm, err := s.access.Client.VM(ctx, s.uuid())
+		vm, err := s.access.Client.VM(ctx, s.vmUUID())
 		s.seen = &seen{vm, err}
 	}
 	return s.seen.vm, s.seen.err

@@ -132,11 +132,11 @@ func TestUnknownMachineIsDestroyed(t *testing.T) {
 	assert.Empty(t, w.Prism.VMs())
 }
 
-func TestDoomedWorkspaceRenders(t *testing.T) {
+func TestDestroyInputsRender(t *testing.T) {
 	w := newWorld(t)
 	settings, _, err := w.reconciler.Settings(t.Context(), w.NutanixCluster, kind, w.NutanixMachine)
 	require.NoError(t, err)
-	_, err = renderer.RenderMachine(settings, doomed(&scope{machine: w.Machine, nutanixMachine: w.NutanixMachine}))
+	_, err = renderer.RenderMachine(settings, destroyInputs(&scope{machine: w.Machine, nutanixMachine: w.NutanixMachine}))
 	require.NoError(t, err)
 }
 

@@ -1,0 +1,120 @@
+package nutanixmachine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/cluster-api/util/annotations"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/renderer"
+)
+
+// pinnedInputs are the inputs of the renderer that cannot change once the VM exists. They are resolved for the plan that
+// creates the VM, and kept in an annotation from then on.
+type pinnedInputs struct {
+	// PrismElement is the one that runs the VM.
+	PrismElement renderer.Ref `json:"prismElement"`
+	// Subnets are those of the network interfaces, in their order.
+	Subnets []renderer.Ref `json:"subnets"`
+	// Project owns the VM; nil is the default project.
+	Project *renderer.Ref `json:"project,omitempty"`
+	// Disks have the UUIDs of their images and storage containers.
+	Disks []renderer.Disk `json:"disks"`
+	// GPUs are the graphics devices.
+	GPUs []renderer.GPU `json:"gpus,omitempty"`
+	// BootType is LEGACY, UEFI or empty.
+	BootType string `json:"bootType,omitempty"`
+	// CloudInit says that the VM got its bootstrap data as user data of cloud-init.
+	CloudInit bool `json:"cloudInit,omitempty"`
+	// FailureDomain is the name of the failure domain that the VM was placed in, or empty.
+	FailureDomain string `json:"failureDomain,omitempty"`
+}
+
+// encode returns the value of the annotation.
+func (p *pinnedInputs) encode() (string, error) {
+	content, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("encoding annotation %s: %w", infrav1.PinnedInputsAnnotation, err)
+	}
+	return string(content), nil
+}
+
+// readPins returns the inputs that are pinned in the annotation of a machine, and nil if there are none. An annotation that
+// cannot be read counts as none, because it is made again from the VM and the spec.
+func readPins(machine *infrav1.NutanixMachine) *pinnedInputs {
+	pins := &pinnedInputs{}
+	if err := json.Unmarshal([]byte(machine.Annotations[infrav1.PinnedInputsAnnotation]), pins); err != nil || pins.PrismElement.UUID == "" {
+		return nil
+	}
+	return pins
+}
+
+// gatherPins returns the inputs of a machine that are pinned when its VM is created. Once the VM exists they come from the
+// annotation, and nothing in the spec, in a failure domain or in Prism Central changes them. Only the Prism Element follows
+// the VM, because a VM can be moved. pinned is false if the VM exists and the annotation has to be written.
+//
+// A VM without the annotation was created by CAPNT 0.1, or spec.providerID takes it over. Its inputs are resolved from the
+// spec as far as that is still possible.
+func (r *Reconciler) gatherPins(ctx context.Context, s *scope) (pins *pinnedInputs, pinned bool, err error) {
+	if s.vmUUID() == "" {
+		pins, err = r.resolve(ctx, s, nil)
+		return pins, true, err // they are pinned when the create is sent
+	}
+	pins = readPins(s.nutanixMachine)
+	if pins != nil && s.uuid() == "" {
+		return pins, true, nil // Prism Central accepted the create, but need not show the VM yet
+	}
+	vm, err := s.look(ctx)
+	var notFound *prism.NotFoundError
+	switch {
+	case err != nil && !errors.As(err, &notFound):
+		return nil, false, err
+	case pins == nil:
+		pins, err = r.resolve(ctx, s, vm)
+		return pins, vm == nil, err
+	case vm != nil && vm.PrismElement != "" && !strings.EqualFold(vm.PrismElement, pins.PrismElement.UUID):
+		pins.PrismElement = renderer.Ref{UUID: vm.PrismElement}
+		return pins, false, nil
+	}
+	return pins, true, nil
+}
+
+// pin writes the pinned inputs of a VM that exists to the annotation of the machine. It reads the machine past the cache
+// first, because the cache need not show yet what was pinned when the VM was created.
+func (r *Reconciler) pin(ctx context.Context, s *scope) error {
+	if !s.unpinned || r.Pipeline.Pool.Running(r.unrendered(s).Key()) {
+		return nil
+	}
+	value, err := s.pins.encode()
+	if err != nil {
+		return err
+	}
+	key := client.ObjectKeyFromObject(s.nutanixMachine)
+	current := &infrav1.NutanixMachine{}
+	if err := r.Reader.Get(ctx, key, current); err != nil {
+		return fmt.Errorf("reading NutanixMachine %s past the cache: %w", key, err)
+	}
+	if cacheIsBehind(s.nutanixMachine, current) {
+		s.unfinished = true // the change that the cache lacks causes the next reconcile
+		return nil
+	}
+	before, pinned := current.DeepCopy(), map[string]string{infrav1.PinnedInputsAnnotation: value}
+	annotations.AddAnnotations(current, pinned)
+	if err := r.Client.Patch(ctx, current, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("pinning the inputs of NutanixMachine %s: %w", key, err)
+	}
+	annotations.AddAnnotations(s.nutanixMachine, pinned)
+	return nil
+}
+
+// cacheIsBehind reports whether the cached machine lacks what its pinned inputs depend on.
+func cacheIsBehind(cached, current *infrav1.NutanixMachine) bool {
+	return cached.UID != current.UID || cached.Spec.ProviderID != current.Spec.ProviderID || cached.Status.VMUUID != current.Status.VMUUID ||
+		cached.Annotations[infrav1.PinnedInputsAnnotation] != current.Annotations[infrav1.PinnedInputsAnnotation]
+}
