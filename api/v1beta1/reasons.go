@@ -32,8 +32,8 @@ const (
 	// WaitingForPlanReason: there is no recorded plan to apply yet.
 	WaitingForPlanReason = "WaitingForPlan"
 
-	// DisruptivePlanReason: the plan would switch off, replace or destroy something of an object that is not being deleted; it is not applied.
-	DisruptivePlanReason = "DisruptivePlan"
+	// DestructivePlanReason: the plan would destroy or replace something that is not being deleted; it is not applied.
+	DestructivePlanReason = "DestructivePlan"
 
 	// DeniedReason: somebody denied the plan; it is not applied.
 	DeniedReason = "Denied"
@@ -119,7 +119,7 @@ const (
 	// TrustBundleNotFoundReason: the ConfigMap of the trust bundle does not exist.
 	TrustBundleNotFoundReason = "TrustBundleNotFound"
 
-	// TrustBundleInvalidReason: the trust bundle holds no PEM certificate, or the ConfigMap has no key ca.crt.
+	// TrustBundleInvalidReason: the trust bundle contains no PEM certificate, or the ConfigMap has no key ca.crt.
 	TrustBundleInvalidReason = "TrustBundleInvalid"
 )
 

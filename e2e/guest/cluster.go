@@ -16,15 +16,15 @@ import (
 	"github.com/capnt/capnt/e2e/guest/process"
 )
 
-// cluster is the simulated Kubernetes cluster behind one control-plane endpoint. Its guests share the endpoint and the
-// tasks of a controller manager and of the kubelets.
+// cluster is what the guests of one control-plane endpoint share: its address, and the duties that a controller manager
+// and the kubelets have in it.
 type cluster struct {
 	hypervisor *Hypervisor
 	endpoint   string
 	keys       *keys
-	// joining is a lock that a control plane holds while it joins.
+	// joining is held by the control plane that is joining.
 	joining chan struct{}
-	// admin is an administrator's client of the cluster's endpoint.
+	// admin talks to the cluster through its endpoint.
 	admin client.WithWatch
 
 	mu      sync.Mutex
@@ -37,8 +37,7 @@ type cluster struct {
 	processes []*process.Process
 }
 
-// startCluster returns the cluster that the first control plane initializes. It creates the cluster unless that machine
-// has only restarted.
+// startCluster makes the cluster that the first control plane initializes, or finds it again when that machine restarts.
 func (h *Hypervisor) startCluster(k *kubeadm) *cluster {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -53,8 +52,8 @@ func (h *Hypervisor) startCluster(k *kubeadm) *cluster {
 	return c
 }
 
-// findCluster waits for the cluster that a machine joins: the one behind the endpoint whose certificate authority has
-// the hash in the join configuration.
+// findCluster waits for the cluster that a machine wants to join: the one behind the endpoint whose certificate
+// authority has the hash that the join configuration demands.
 func (h *Hypervisor) findCluster(ctx context.Context, k *kubeadm) (*cluster, error) {
 	var found *cluster
 	err := retry(ctx, "discovering the cluster behind "+k.endpoint, func(context.Context) error {
@@ -73,8 +72,8 @@ func (h *Hypervisor) findCluster(ctx context.Context, k *kubeadm) (*cluster, err
 	return found, err
 }
 
-// join adds a ready control plane to the backends of the endpoint. The first control plane starts the endpoint, unless
-// the endpoint is the machine's own address.
+// join makes a control plane that is ready a backend of the endpoint. The first one starts the endpoint, except where
+// the endpoint is the address of the machine itself.
 func (c *cluster) join(ctx context.Context, g *guest, address string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,7 +89,7 @@ func (c *cluster) join(ctx context.Context, g *guest, address string) error {
 	return nil
 }
 
-// open starts the endpoint, the Pod controller and the Deployment controller. The caller holds the mutex.
+// open starts the endpoint and the duties; the caller holds the mutex.
 func (c *cluster) open(ctx context.Context, address string) error {
 	if address != c.endpoint {
 		err := retry(ctx, "starting the endpoint", func(ctx context.Context) (err error) {
@@ -110,20 +109,20 @@ func (c *cluster) open(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	controllers, stop := context.WithCancel(c.hypervisor.ctx)
+	duties, stop := context.WithCancel(c.hypervisor.ctx)
 	stopped := make(chan struct{})
 	c.stop, c.stopped = stop, stopped
 	c.hypervisor.wg.Go(func() {
 		defer close(stopped)
 		var both sync.WaitGroup
-		both.Go(func() { c.servePods(controllers, admin) })
-		both.Go(func() { c.servePrograms(controllers, admin, host) })
+		both.Go(func() { c.servePods(duties, admin) })
+		both.Go(func() { c.servePrograms(duties, admin, host) })
 		both.Wait()
 	})
 	return nil
 }
 
-// leave removes a control plane from the endpoint at once, and closes the endpoint when it was the last one.
+// leave takes a control plane out of the endpoint, at once. With the last one the endpoint is gone.
 func (c *cluster) leave(g *guest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,10 +144,10 @@ func (c *cluster) leave(g *guest) {
 	<-c.stopped
 }
 
-// up reports whether at least one control plane serves.
+// up tells whether any control plane serves.
 func (c *cluster) up() bool { return c.administrator() != nil }
 
-// administrator returns an administrator's client of the endpoint, or nil while no control plane serves.
+// administrator is an administrator's client through the endpoint; it is nil while no control plane serves.
 func (c *cluster) administrator() client.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,7 +157,7 @@ func (c *cluster) administrator() client.Client {
 	return c.admin
 }
 
-// etcdURLs returns the client URLs of the etcd members of all control planes that serve.
+// etcdURLs of the members that serve.
 func (c *cluster) etcdURLs() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,7 +170,7 @@ func (c *cluster) etcdURLs() []string {
 	return urls
 }
 
-// client returns an administrator's client of the API server at the URL.
+// client is an administrator's client of the API server at the URL.
 func (c *cluster) client(url string) (client.WithWatch, error) {
 	config, err := plane.ClientConfig(url, c.keys.ca, plane.Admin())
 	if err != nil {
@@ -196,5 +195,5 @@ func (c *cluster) lockJoin(ctx context.Context) error {
 
 func (c *cluster) unlockJoin() { <-c.joining }
 
-// callTimeout is the timeout of one call to a simulated cluster's API. It also ends watches, which are then restarted.
+// callTimeout of one call to the API of a simulated cluster; a watch ends after it too and is started again.
 const callTimeout = 30 * time.Second

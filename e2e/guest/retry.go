@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// permanentError is an error that retry does not retry.
+// permanentError ends a retry.
 type permanentError struct{ error }
 
 func permanent(err error) error { return permanentError{err} }

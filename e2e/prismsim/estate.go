@@ -21,9 +21,7 @@ type estate struct {
 	categories collection[categoryKey]
 	vms        collection[machine]
 	tasks      collection[task]
-
-	volumeGroups collection[volumeGroup]
-	nextMAC      uint32
+	nextMAC    uint32
 
 	sessions    collection[session] // load balancer sessions
 	floatingIPs collection[floatingIP]

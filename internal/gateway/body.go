@@ -7,14 +7,7 @@ import (
 	"net/http"
 )
 
-// tooLargeError says that a request body exceeds the limit for requests that the gateway has to read.
-type tooLargeError struct{ limit int }
-
-func (e *tooLargeError) Error() string {
-	return fmt.Sprintf("the request is larger than %d bytes", e.limit)
-}
-
-// readBody reads and closes the body of req. A body that exceeds limit bytes is a *tooLargeError.
+// readBody reads and closes the body of req. A body that exceeds limit bytes is an *apiError with ReasonTooLarge.
 func readBody(req *http.Request, limit int) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
@@ -25,7 +18,7 @@ func readBody(req *http.Request, limit int) ([]byte, error) {
 		return nil, err
 	}
 	if len(body) > limit {
-		return nil, &tooLargeError{limit: limit}
+		return nil, &apiError{status: http.StatusRequestEntityTooLarge, reason: ReasonTooLarge, message: fmt.Sprintf("the request is larger than %d bytes", limit)}
 	}
 	return body, nil
 }

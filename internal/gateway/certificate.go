@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// lifetime of the certificates, which live in memory only and end with the process.
+// lifetime is the validity of the certificates. They exist only in the memory of the process.
 const lifetime = 10 * 365 * 24 * time.Hour
 
-// authority is a throw-away CA with one server certificate. The CA's key is not kept.
+// authority is a CA with one server certificate. The key of the CA is discarded, so that it signs nothing else.
 type authority struct {
 	bundle []byte
 	leaf   tls.Certificate

@@ -58,15 +58,6 @@ type Created struct {
 	TaskUUID string
 }
 
-// notRecordedError says that a create was not sent because Sending failed.
-type notRecordedError struct{ err error }
-
-func (e *notRecordedError) Error() string {
-	return fmt.Sprintf("the VM was not created, because recording its creation failed: %v", e.err)
-}
-
-func (e *notRecordedError) Unwrap() error { return e.err }
-
 // createTransport records creates with the session's CreateRecorder.
 //
 // A create that was sent does not end with the child: the provider writes state only after its create task has succeeded, so
@@ -86,7 +77,7 @@ func (t *createTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.next.RoundTrip(req)
 	}
 	if !t.session.beginCreate() {
-		return nil, errSessionClosed
+		return nil, unauthorized()
 	}
 	defer t.session.creates.Done()
 	body, err := readBody(req, maxCreateBytes)
@@ -96,7 +87,8 @@ func (t *createTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, create := context.WithoutCancel(req.Context()), api.request(body)
 	if err := t.record(ctx, func(ctx context.Context) error { return recorder.Sending(ctx, create) }); err != nil {
 		t.failed("Sending", create.Name, "", err)
-		return nil, &notRecordedError{err: err}
+		return nil, &apiError{status: http.StatusServiceUnavailable, reason: ReasonNotRecorded,
+			message: fmt.Sprintf("virtual machine %q was not created, because recording its creation failed: %v", create.Name, err)}
 	}
 	if err := req.Context().Err(); err != nil {
 		t.refused(ctx, recorder, create)
@@ -169,7 +161,7 @@ func (t *createTransport) record(ctx context.Context, call func(context.Context)
 		if err == nil || t.retry.last(attempt) {
 			return err
 		}
-		if pause(ctx, t.retry.delay(attempt)) != nil {
+		if sleep(ctx, t.retry.delay(attempt)) != nil {
 			return err
 		}
 	}

@@ -143,13 +143,13 @@ func TestCreateOutcomeIsRecordedOnlyWhenItIsCertain(t *testing.T) {
 		want               []string
 	}{
 		{"accepted", http.MethodPost, v3CreatePath, accept, []string{sendingVM, acceptedVM}},
-		{"refused", http.MethodPost, v3CreatePath, answer(http.StatusUnprocessableEntity), []string{sendingVM, refusedVM}},
-		{"unauthorized", http.MethodPost, v3CreatePath, answer(http.StatusUnauthorized), []string{sendingVM, refusedVM}},
-		{"too many requests", http.MethodPost, v3CreatePath, answer(http.StatusTooManyRequests), []string{sendingVM, refusedVM}},
-		{"request timeout", http.MethodPost, v3CreatePath, answer(http.StatusRequestTimeout), []string{sendingVM}},
-		{"redirected", http.MethodPost, v3CreatePath, answer(http.StatusFound), []string{sendingVM}},
-		{"internal error", http.MethodPost, v3CreatePath, answer(http.StatusInternalServerError), []string{sendingVM}},
-		{"unavailable", http.MethodPost, v3CreatePath, answer(http.StatusServiceUnavailable), []string{sendingVM}},
+		{"refused", http.MethodPost, v3CreatePath, respond(http.StatusUnprocessableEntity), []string{sendingVM, refusedVM}},
+		{"unauthorized", http.MethodPost, v3CreatePath, respond(http.StatusUnauthorized), []string{sendingVM, refusedVM}},
+		{"too many requests", http.MethodPost, v3CreatePath, respond(http.StatusTooManyRequests), []string{sendingVM, refusedVM}},
+		{"request timeout", http.MethodPost, v3CreatePath, respond(http.StatusRequestTimeout), []string{sendingVM}},
+		{"redirected", http.MethodPost, v3CreatePath, respond(http.StatusFound), []string{sendingVM}},
+		{"internal error", http.MethodPost, v3CreatePath, respond(http.StatusInternalServerError), []string{sendingVM}},
+		{"unavailable", http.MethodPost, v3CreatePath, respond(http.StatusServiceUnavailable), []string{sendingVM}},
 		{"connection broken", http.MethodPost, v3CreatePath, breakOff, []string{sendingVM}},
 		{"response broken", http.MethodPost, v3CreatePath, cut, []string{sendingVM}},
 		{"list", http.MethodPost, v3CreatePath + "/list", accept, nil},
@@ -157,7 +157,7 @@ func TestCreateOutcomeIsRecordedOnlyWhenItIsCertain(t *testing.T) {
 		{"another kind", http.MethodPost, "/api/nutanix/v3/images", accept, nil},
 		{"v4", http.MethodPost, v4CreateURL, accept,
 			[]string{sendingVM, fmt.Sprint("Accepted ", Created{Name: "m-1", TaskUUID: "ZXJnb24=:" + createdVM.TaskUUID})}},
-		{"v4 preview", http.MethodPost, "/api/vmm/v4.0.b1/ahv/config/vms", answer(http.StatusBadRequest), []string{sendingVM, refusedVM}},
+		{"v4 preview", http.MethodPost, "/api/vmm/v4.0.b1/ahv/config/vms", respond(http.StatusBadRequest), []string{sendingVM, refusedVM}},
 		{"v4 disk", http.MethodPost, v4CreateURL + "/1/disks", accept, nil},
 		{"v4 list", http.MethodGet, v4CreateURL, accept, nil},
 	} {
@@ -230,8 +230,8 @@ func TestRecordingIsRetriedAndThenCounted(t *testing.T) {
 		"Sending passes in the end":  {&recorder{sending: failTimes(2)}, accept, http.StatusAccepted, 4, 0, "Sending"},
 		"Accepted passes in the end": {&recorder{accepted: failTimes(2)}, accept, http.StatusAccepted, 4, 0, "Accepted"},
 		"Accepted fails":             {&recorder{accepted: failTimes(1000)}, accept, http.StatusAccepted, 1 + quick.Attempts, 1, "Accepted"},
-		"Refused passes in the end":  {&recorder{refused: failTimes(2)}, answer(http.StatusConflict), http.StatusConflict, 4, 0, "Refused"},
-		"Refused fails":              {&recorder{refused: failTimes(1000)}, answer(http.StatusConflict), http.StatusConflict, 1 + quick.Attempts, 1, "Refused"},
+		"Refused passes in the end":  {&recorder{refused: failTimes(2)}, respond(http.StatusConflict), http.StatusConflict, 4, 0, "Refused"},
+		"Refused fails":              {&recorder{refused: failTimes(1000)}, respond(http.StatusConflict), http.StatusConflict, 1 + quick.Attempts, 1, "Refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			central := newCentral(t, test.handler)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAPlanningRunCannotWrite(t *testing.T) {
+func TestPlanningRunCannotWrite(t *testing.T) {
 	for _, test := range []struct {
 		method, path string
 		allowed      bool
@@ -55,7 +55,7 @@ func TestAPlanningRunCannotWrite(t *testing.T) {
 	}
 }
 
-func TestAnApplyingRunMayWriteButOnlyByKnownMethods(t *testing.T) {
+func TestApplyingRunMayUseKnownMethodsOnly(t *testing.T) {
 	central := newCentral(t, ok)
 	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite})
 	child := childOf(t, session)
@@ -69,7 +69,7 @@ func TestAnApplyingRunMayWriteButOnlyByKnownMethods(t *testing.T) {
 	assert.Len(t, central.seen(), 4)
 }
 
-func TestACertificateThatIsNotTrustedIsRefused(t *testing.T) {
+func TestUntrustedCertificateIsRefused(t *testing.T) {
 	central, stranger := newCentral(t, ok), newCentral(t, ok)
 	other, err := newAuthority([]byte{127, 0, 0, 1})
 	require.NoError(t, err)
@@ -101,19 +101,19 @@ func TestACertificateThatIsNotTrustedIsRefused(t *testing.T) {
 	upstream.CABundle, upstream.Insecure = nil, true
 	session := open(t, start(t), RunOptions{Upstream: upstream})
 	status, _ := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
-	assert.Equal(t, http.StatusOK, status, "insecure is honoured")
+	assert.Equal(t, http.StatusOK, status, "insecure disables the verification")
 }
 
-func TestErrorBodiesPassUnchanged(t *testing.T) {
+func TestErrorBodiesAreUnchanged(t *testing.T) {
 	const body = `{"code":422,"reason":"odd", "state": "not what the gateway would write"}`
 	central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		_, _ = io.WriteString(w, body)
 	})
 	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
-	status, answer := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
+	status, got := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 	assert.Equal(t, http.StatusUnprocessableEntity, status)
-	assert.Equal(t, body, answer)
+	assert.Equal(t, body, got)
 }
 
 func TestLargeBodiesAreStreamed(t *testing.T) {
@@ -136,7 +136,7 @@ func TestLargeBodiesAreStreamed(t *testing.T) {
 	received := sha256.New()
 	_, err = io.CopyN(received, resp.Body, size/2)
 	require.NoError(t, err)
-	close(half) // the first half came before the second was written
+	close(half) // the first half was received before the second was written
 	_, err = io.Copy(received, resp.Body)
 	require.NoError(t, err)
 	assert.Equal(t, hash.Sum(nil), received.Sum(nil))
@@ -145,7 +145,7 @@ func TestLargeBodiesAreStreamed(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, resp.Body) }()
 	status, _ := child.do(t, http.MethodPost, "/api/nutanix/v3/images/1/large/list", upload)
 	assert.Equal(t, http.StatusOK, status)
-	assert.Len(t, central.seen()[1].body, len(upload), "a read that is too large to keep is still sent")
+	assert.Len(t, central.seen()[1].body, len(upload), "a read that is too large for a retry is still sent")
 }
 
 func TestRequestsAreCounted(t *testing.T) {
@@ -158,10 +158,10 @@ func TestRequestsAreCounted(t *testing.T) {
 	child.do(t, http.MethodDelete, "/api/nutanix/v3/vms/1", "")
 	session.Close()
 	child.do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
-	// A request is counted when its answer has ended, which the child may see a little earlier.
+	// A request is counted after its response has ended, so that the child may be faster.
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.NoError(c, testutil.GatherAndCompare(registry, strings.NewReader(`
-# HELP capnt_gateway_requests_total Requests of Terraform runs, by method, class of the answer's status and mode of the session.
+# HELP capnt_gateway_requests_total Requests of Terraform runs, by method, class of the response status and mode of the session.
 # TYPE capnt_gateway_requests_total counter
 capnt_gateway_requests_total{method="DELETE",mode="read-only",status="4xx"} 1
 capnt_gateway_requests_total{method="GET",mode="none",status="4xx"} 1
@@ -177,7 +177,7 @@ capnt_gateway_sessions 0
 	}, waitFor, tick)
 }
 
-func TestAnAnswerThatBreaksOffIsNoCompleteAnswer(t *testing.T) {
+func TestIncompleteResponseStaysIncomplete(t *testing.T) {
 	central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.WriteString(w, `{"metadata":`)

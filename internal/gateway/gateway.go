@@ -1,15 +1,16 @@
-// Package gateway is the loopback door through which every Terraform run reaches Prism Central.
+// Package gateway is the reverse proxy through which every Terraform run reaches Prism Central.
 //
-// It is a TLS reverse proxy on a loopback address. Each run gets a Session: a token of its own that serves as the password
-// of the nutanix provider. The gateway replaces the token by the real credentials and forwards over one verified,
-// kept-alive and rate-limited connection pool per Prism Central. The promises, each of them a test:
+// The gateway serves TLS on a loopback address. Each run gets a Session with a token, which is the password that the nutanix
+// provider sends. The gateway replaces the token with the real credentials and forwards requests over one verified and
+// rate-limited connection pool per Prism Central. It guarantees:
 //
-//   - the real credentials are in no environment and no file of the child; the token never reaches Prism Central;
-//   - a ReadOnly session is refused every request that could change something;
-//   - a create is recorded (RunOptions.Creates) before it is sent, and its UUID or task before its response is passed on,
-//     also when the child is gone by then;
-//   - reads are repeated within a bound when they meet a passing fault, writes never;
-//   - bodies pass unchanged, in both directions.
+//   - The real credentials are in no environment and no file of the child. The token never reaches Prism Central.
+//   - A ReadOnly session forwards no request that could change something.
+//   - A session with RunOptions.KeepPower forwards no request that could switch a VM on or off or delete it.
+//   - A create is recorded (RunOptions.Creates) before it is sent. Its UUID or task is recorded before the response is passed
+//     on, even if the child has ended.
+//   - Reads are retried within limits after a transient fault. Writes are never retried.
+//   - Bodies are passed on unchanged in both directions.
 package gateway
 
 import (
@@ -27,8 +28,8 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// DefaultAddress is the provider's own default port on loopback: provider 1.9.5 ignores NUTANIX_PORT. A second manager
-// on one machine takes another loopback address (127.0.0.2:9440), not another port.
+// DefaultAddress has the default port of the provider, because provider 1.9.5 ignores NUTANIX_PORT. A second manager on the
+// same host needs another loopback address (127.0.0.2:9440), not another port.
 const DefaultAddress = "127.0.0.1:9440"
 
 const (
@@ -37,29 +38,29 @@ const (
 	readHeaderTimeout      = 10 * time.Second
 )
 
-// Options of a Gateway.
+// Options configure a Gateway.
 type Options struct {
 	// Address is host:port to listen on; the host must be a loopback address. Empty means DefaultAddress.
 	Address string
 	Log     logr.Logger
-	// Registerer receives the metrics capnt_gateway_*; nil means that nobody does.
+	// Registerer registers the metrics capnt_gateway_*; nil registers none.
 	Registerer prometheus.Registerer
 	// QPS and Burst limit the requests per second to each distinct upstream. QPS 0 means no limit.
 	QPS   float32
 	Burst int
-	// Retry bounds the repetition of reads; zero fields have defaults.
+	// Retry limits the retries of reads; zero fields have defaults.
 	Retry Retry
 	// RecordRetry limits the retries of RunOptions.Creates; zero fields have defaults.
 	RecordRetry Retry
-	// WaitTimeout is how long the provider waits for a power state or an address of a VM (NUTANIX_WAIT_TIMEOUT, whole
-	// minutes, at least one). Zero means 5 minutes; the provider's own default, 1 minute, fails on a busy Prism Central.
+	// WaitTimeout is how long the provider waits for a power state or an address of a VM (NUTANIX_WAIT_TIMEOUT, in whole
+	// minutes, at least one). Zero means 5 minutes. The provider's default of 1 minute is too short for a busy Prism Central.
 	WaitTimeout time.Duration
-	// ShutdownTimeout is how long Start goes on serving open sessions after its context has ended, so that an
-	// interrupted run can finish its requests. Zero means 25 s, a little less than controller-runtime waits.
+	// ShutdownTimeout is how long Start serves open sessions after its context has ended, so that an interrupted run can
+	// finish its requests. Zero means 25 s, a little less than the shutdown timeout of controller-runtime.
 	ShutdownTimeout time.Duration
 }
 
-// Gateway serves sessions. It implements manager.Runnable and manager.LeaderElectionRunnable of controller-runtime.
+// Gateway forwards the requests of sessions. It implements manager.Runnable and manager.LeaderElectionRunnable of controller-runtime.
 type Gateway struct {
 	options  Options
 	log      logr.Logger
@@ -71,7 +72,7 @@ type Gateway struct {
 	pools    *pools
 }
 
-// New listens on the address, so that a taken port is an error of the start and not of a run. Start serves.
+// New listens on the address, so that an address in use fails the start of the manager and not a run. Start serves.
 func New(options Options) (*Gateway, error) {
 	options = withDefaults(options)
 	host, err := loopbackHost(options.Address)
@@ -117,7 +118,7 @@ func withDefaults(options Options) Options {
 	return options
 }
 
-// loopbackHost returns the host of address, which has to be a loopback IP address: the gateway lends credentials.
+// loopbackHost returns the host of address. It must be a loopback IP address, because the gateway adds credentials to requests.
 func loopbackHost(address string) (net.IP, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -130,12 +131,12 @@ func loopbackHost(address string) (net.IP, error) {
 	return ip, nil
 }
 
-// Addr is the host:port that the gateway listens on.
+// Addr returns the host:port that the gateway listens on.
 func (g *Gateway) Addr() string {
 	return g.listener.Addr().String()
 }
 
-// NeedLeaderElection is false: only a leader opens sessions, and the door is open before it needs it.
+// NeedLeaderElection returns false, so that the gateway already serves when the manager becomes leader and opens sessions.
 func (g *Gateway) NeedLeaderElection() bool {
 	return false
 }
@@ -168,7 +169,7 @@ func (g *Gateway) shutdown(ctx context.Context, server *http.Server) error {
 	select {
 	case <-g.sessions.drained():
 	case <-ctx.Done():
-		g.log.Info("Stopping although sessions are open", "sessions", g.sessions.len())
+		g.log.Info("Stopping with open sessions", "sessions", g.sessions.len())
 	}
 	if err := server.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("stopping the gateway: %w", err)

@@ -22,13 +22,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// request is what an upstream has seen.
+// request is a request that a central has received.
 type request struct {
 	method, path, body string
 	header             http.Header
 }
 
-// central is a Prism Central that answers with a handler and notes what it sees.
+// central is a Prism Central that responds with a handler and keeps the requests that it receives.
 type central struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -59,7 +59,7 @@ func (c *central) seen() []request {
 	return append([]request(nil), c.requests...)
 }
 
-// upstream is how the central is reached, with the given credentials.
+// upstream returns the central as an upstream with the given credentials.
 func (c *central) upstream(username, password string) Upstream {
 	return Upstream{
 		Address:  c.Listener.Addr().String(),
@@ -74,16 +74,16 @@ func ok(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"status":{"state":"COMPLETE"}}`)
 }
 
-// quick bounds that let a test see all attempts, also on a busy machine.
+// quick makes all attempts in a short time, also on a busy machine.
 var quick = Retry{Attempts: 4, Total: 5 * time.Minute, Base: time.Millisecond, Max: 2 * time.Millisecond}
 
-// testOptions are those of a gateway on a free port, which ends when all that it serves has ended.
+// testOptions are the options of a gateway on a free port. The gateway stops when all its sessions are closed.
 func testOptions(t *testing.T) Options {
 	t.Helper()
 	return Options{Address: "127.0.0.1:0", Log: testr.New(t), Registerer: prometheus.NewRegistry(), Retry: quick, RecordRetry: quick, ShutdownTimeout: waitFor}
 }
 
-// start serves a gateway until the test ends.
+// start runs a gateway until the test ends.
 func start(t *testing.T, change ...func(*Options)) *Gateway {
 	t.Helper()
 	options := testOptions(t)
@@ -96,7 +96,7 @@ func start(t *testing.T, change ...func(*Options)) *Gateway {
 	return gateway
 }
 
-// serve serves until the test ends.
+// serve runs the gateway until the test ends.
 func serve(t *testing.T, gateway *Gateway) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -116,7 +116,7 @@ func open(t *testing.T, gateway *Gateway, options RunOptions) *Session {
 	return session
 }
 
-// child is what a run has: the environment and the CA of its session.
+// child sends requests with the environment and the CA of a session, as a run does.
 type child struct {
 	url, username, password string
 	http                    *http.Client
@@ -145,18 +145,18 @@ func (c *child) request(t *testing.T, method, path, body string) *http.Request {
 	return req
 }
 
-// do sends a request and returns the status and the body of its answer.
+// do sends a request and returns the status and the body of the response.
 func (c *child) do(t *testing.T, method, path, body string) (int, string) {
 	t.Helper()
 	resp, err := c.http.Do(c.request(t, method, path, body))
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	reply, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return resp.StatusCode, string(answer)
+	return resp.StatusCode, string(reply)
 }
 
-// reasonOf reads the gateway's own error, whose form provider 1.9.5 has to recognise as an error.
+// reasonOf returns the reason of an error of the gateway, and asserts that provider 1.9.5 takes it for an error.
 func reasonOf(t *testing.T, body string) string {
 	t.Helper()
 	var own struct {
@@ -174,7 +174,7 @@ func reasonOf(t *testing.T, body string) string {
 	return own.MessageList[0].Reason
 }
 
-func TestTheTokenIsReplacedByTheRealCredentials(t *testing.T) {
+func TestTokenIsReplacedByTheRealCredentials(t *testing.T) {
 	central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Set-Cookie", "NTNX_IGW_SESSION=secret-session; Path=/; Secure; HttpOnly")
 		w.Header().Set("Etag", "42")
@@ -197,7 +197,7 @@ func TestTheTokenIsReplacedByTheRealCredentials(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	assert.Equal(t, "42", resp.Header.Get("Etag"))
-	assert.Empty(t, resp.Header.Get("Set-Cookie"), "the session of Prism Central stays here")
+	assert.Empty(t, resp.Header.Get("Set-Cookie"), "the session of Prism Central does not reach the child")
 
 	seen := central.seen()
 	require.Len(t, seen, 1)
@@ -212,7 +212,7 @@ func TestTheTokenIsReplacedByTheRealCredentials(t *testing.T) {
 	assert.Equal(t, 1, session.Calls())
 }
 
-func TestAnAPIKeyIsSentAsItsHeader(t *testing.T) {
+func TestAPIKeyIsSentInItsHeader(t *testing.T) {
 	central := newCentral(t, ok)
 	upstream := central.upstream("", "")
 	upstream.APIKey = "real-key"
@@ -223,7 +223,7 @@ func TestAnAPIKeyIsSentAsItsHeader(t *testing.T) {
 	assert.Empty(t, central.seen()[0].header.Get("Authorization"))
 }
 
-func TestOneSessionOfPrismCentralServesAllRuns(t *testing.T) {
+func TestAllRunsUseOneSessionOfPrismCentral(t *testing.T) {
 	central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "NTNX_IGW_SESSION", Value: "s1", Path: "/"})
 		_, _ = io.WriteString(w, "{}")
@@ -269,7 +269,7 @@ func TestUnknownTokensAreRefused(t *testing.T) {
 	assert.Empty(t, central.seen())
 }
 
-func TestATokenEndsWithItsSession(t *testing.T) {
+func TestTokenEndsWithItsSession(t *testing.T) {
 	central := newCentral(t, ok)
 	gateway := start(t)
 	session := open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw")})
@@ -283,7 +283,7 @@ func TestATokenEndsWithItsSession(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.Equal(t, ReasonUnauthorized, reasonOf(t, body))
 	status, _ = childOf(t, other).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
-	assert.Equal(t, http.StatusOK, status, "another session goes on")
+	assert.Equal(t, http.StatusOK, status, "other sessions stay open")
 }
 
 func TestConcurrentSessionsDoNotMix(t *testing.T) {
@@ -311,7 +311,7 @@ func TestConcurrentSessionsDoNotMix(t *testing.T) {
 	wait.Wait()
 }
 
-func TestTheAddressHasToBeLoopback(t *testing.T) {
+func TestAddressMustBeLoopback(t *testing.T) {
 	for address, message := range map[string]string{
 		"0.0.0.0:0":   "is not a loopback IP address",
 		"10.0.0.1:0":  "is not a loopback IP address",
@@ -327,12 +327,12 @@ func TestTheAddressHasToBeLoopback(t *testing.T) {
 	assert.False(t, taken.NeedLeaderElection())
 }
 
-func TestOpenRefusesAnUnusableUpstream(t *testing.T) {
+func TestOpenRejectsAnIncompleteUpstream(t *testing.T) {
 	gateway := start(t)
 	for name, upstream := range map[string]Upstream{
-		"the trust bundle holds no PEM certificate":        {Address: "a:1", Username: "u", Password: "p", CABundle: []byte("nothing")},
+		"the trust bundle contains no PEM certificate":     {Address: "a:1", Username: "u", Password: "p", CABundle: []byte("nothing")},
 		"credentials for Prism Central a:1 are incomplete": {Address: "a:1", Username: "u"},
-		"the address of Prism Central is empty":            {Username: "u", Password: "p"},
+		"Prism Central address is empty":                   {Username: "u", Password: "p"},
 	} {
 		_, err := gateway.Open(RunOptions{Upstream: upstream, Object: "NutanixMachine default/m"})
 		assert.ErrorContains(t, err, name)
@@ -340,7 +340,7 @@ func TestOpenRefusesAnUnusableUpstream(t *testing.T) {
 	}
 }
 
-func TestStoppingWaitsForOpenSessions(t *testing.T) {
+func TestStopWaitsForOpenSessions(t *testing.T) {
 	central := newCentral(t, ok)
 	gateway, err := New(Options{Address: "127.0.0.1:0", Log: testr.New(t), ShutdownTimeout: time.Minute})
 	require.NoError(t, err)

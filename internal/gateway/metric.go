@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics of the gateway. No label holds a path, an object, an account or anything else that grows without bound.
+// metrics are the metrics of the gateway. Label values come from small fixed sets, never from paths, objects or accounts.
 type metrics struct {
 	requests       *prometheus.CounterVec
 	duration       *prometheus.HistogramVec
@@ -23,16 +23,16 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "requests_total",
-			Help: "Requests of Terraform runs, by method, class of the answer's status and mode of the session.",
+			Help: "Requests of Terraform runs, by method, class of the response status and mode of the session.",
 		}, []string{"method", "status", "mode"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "request_duration_seconds",
-			Help:    "Time from a request of a Terraform run to the end of its answer, repetitions included.",
+			Help:    "Time from a request of a Terraform run to the end of its response, including retries.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 11),
 		}, []string{"method", "mode"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "retries_total",
-			Help: "Reads that were repeated, by fault: a status, or connection.",
+			Help: "Reads that were retried, by fault: a status, or connection.",
 		}, []string{"fault"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "refusals_total",
@@ -68,7 +68,7 @@ func (m *metrics) observe(method string, session *Session, status int, took time
 	m.duration.WithLabelValues(method, mode).Observe(took.Seconds())
 }
 
-// knownMethod keeps the label's values few: a client may send any method.
+// knownMethod returns the method for a label. A client may send any string as its method.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:

@@ -7,10 +7,10 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// poolIdle is how long the connections, the Prism session and the rate limit of an upstream outlive its last session.
+// poolIdle is how long a pool with its connections, Prism session and rate limit is kept after its last session was closed.
 const poolIdle = 10 * time.Minute
 
-// pool is the one transport of a distinct upstream.
+// pool is the transport that all sessions with the same upstream share.
 type pool struct {
 	*transport.Transport
 	digest string
@@ -18,8 +18,7 @@ type pool struct {
 	idleAt time.Time
 }
 
-// pools shares transports between sessions, one per distinct upstream. Other credentials, or another trust bundle, make
-// another upstream: nothing is shared between them.
+// pools holds one pool for each distinct upstream. Upstreams with different credentials or trust bundles share nothing.
 type pools struct {
 	mu       sync.Mutex
 	options  transport.Options

@@ -42,7 +42,7 @@ output "names" {
 }
 `
 
-// providerCentral answers what the configuration above needs. The first answer to each path is a passing fault.
+// providerCentral responds to what providerConfig needs. The first list of clusters meets a transient fault.
 func providerCentral(t *testing.T) *central {
 	var faults atomic.Int32
 	return newCentral(t, func(w http.ResponseWriter, req *http.Request) {
@@ -50,7 +50,7 @@ func providerCentral(t *testing.T) *central {
 		switch req.Method + " " + req.URL.Path {
 		case "POST /api/nutanix/v3/clusters/list":
 			if faults.Add(1) == 1 {
-				// Provider 1.9.5 would take this for an answer and crash.
+				// Provider 1.9.5 would take this for a success and crash.
 				w.WriteHeader(http.StatusTooManyRequests)
 				_, _ = io.WriteString(w, `{"code":429,"reason":"slow down"}`)
 				return
@@ -69,7 +69,7 @@ func providerCentral(t *testing.T) *central {
 	})
 }
 
-// startForProvider serves a gateway on a loopback address whose port 9440 is free: provider 1.9.5 knows no other port.
+// startForProvider runs a gateway on a loopback address whose port 9440 is free, because provider 1.9.5 ignores NUTANIX_PORT.
 func startForProvider(t *testing.T) *Gateway {
 	t.Helper()
 	for last := 2; last < 250; last++ {
@@ -87,17 +87,17 @@ func startForProvider(t *testing.T) *Gateway {
 	return nil
 }
 
-// workspace is a directory with the configuration, initialised, as a run would have it.
+// workspace is an initialised workspace directory, as a run has it.
 type workspace struct {
 	dir, terraform string
 }
 
-func newWorkspace(t *testing.T) *workspace {
+func newWorkspace(t *testing.T, config string) *workspace {
 	t.Helper()
 	w := &workspace{dir: t.TempDir(), terraform: toolbox.Path(t, "bin/terraform")}
 	mirror := toolbox.Path(t, "mirror")
 	toolbox.Path(t, "mirror/registry.terraform.io/nutanix/nutanix/1.9.5")
-	w.write(t, "main.tf", providerConfig)
+	w.write(t, "main.tf", config)
 	w.write(t, "cli.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
 	output, err := w.run(t, nil, "init", "-input=false", "-no-color")
 	require.NoError(t, err, output)
@@ -109,7 +109,7 @@ func (w *workspace) write(t *testing.T, name, content string) {
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, name), []byte(content), 0o600))
 }
 
-// run runs terraform with the environment of a session and nothing else.
+// run runs terraform with the environment of a session.
 func (w *workspace) run(t *testing.T, session *Session, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), w.terraform, args...)
@@ -126,7 +126,7 @@ func (w *workspace) run(t *testing.T, session *Session, args ...string) (string,
 	return string(output), err
 }
 
-// writes are the requests that Prism Central has seen and that could change something.
+// writes returns the requests that could change something.
 func writes(central *central) []string {
 	var found []string
 	for _, request := range central.seen() {
@@ -137,9 +137,9 @@ func writes(central *central) []string {
 	return found
 }
 
-// TestTheUnmodifiedProviderWorksThroughTheGateway plans and applies with the real terraform and the real provider 1.9.5.
-func TestTheUnmodifiedProviderWorksThroughTheGateway(t *testing.T) {
-	workspace := newWorkspace(t)
+// TestProviderWorksThroughTheGateway plans and applies with the real terraform and the real provider 1.9.5.
+func TestProviderWorksThroughTheGateway(t *testing.T) {
+	workspace := newWorkspace(t, providerConfig)
 	central := providerCentral(t)
 	gateway := startForProvider(t)
 	const password = "the-real-password"
@@ -155,15 +155,15 @@ func TestTheUnmodifiedProviderWorksThroughTheGateway(t *testing.T) {
 
 	output, err = workspace.run(t, planning, "apply", "-input=false", "-no-color", "plan.bin")
 	require.Error(t, err, output)
-	assert.Contains(t, output, ReasonReadOnly, "a run that may only read is refused the write, and says so")
+	assert.Contains(t, output, ReasonReadOnly, "the user sees why the write was refused")
 	assert.Empty(t, writes(central))
 	planning.Close()
 
 	output, err = workspace.run(t, planning, "plan", "-input=false", "-no-color")
 	require.Error(t, err, output)
-	assert.Contains(t, output, "invalid auth Credentials", "the token has ended")
+	assert.Contains(t, output, "invalid auth Credentials", "the session is closed")
 
-	// The refused apply has written a state, so that its plan is stale.
+	// The failed apply has written a state, so that its plan is stale.
 	again := open(t, gateway, RunOptions{Upstream: upstream, Mode: ReadOnly, Object: "plan again"})
 	output, err = workspace.run(t, again, "plan", "-input=false", "-no-color", "-out=plan.bin")
 	require.NoError(t, err, output)

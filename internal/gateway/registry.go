@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// registry finds the session of a token. Tokens are compared by their hashes, so that the time of a comparison says
-// nothing about a token.
+// registry holds the open sessions by the hash of their token. The time that a look-up of a hash takes reveals nothing about
+// the token.
 type registry struct {
 	mu       sync.Mutex
 	sessions map[[sha256.Size]byte]*Session
@@ -39,7 +39,7 @@ func (r *registry) remove(session *Session) {
 	}
 }
 
-// find returns the open session whose token req carries, nil when there is none.
+// find returns the open session whose token is the password of req, or nil.
 func (r *registry) find(req *http.Request) *Session {
 	name, token, ok := req.BasicAuth()
 	if !ok || subtle.ConstantTimeCompare([]byte(name), []byte(username)) != 1 {
@@ -55,7 +55,7 @@ func (r *registry) find(req *http.Request) *Session {
 	return session
 }
 
-// drained is closed while no session is open.
+// drained returns a channel that is closed when no session is open.
 func (r *registry) drained() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()

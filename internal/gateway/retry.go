@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -15,116 +14,60 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// Retry bounds repetitions.
-type Retry struct {
-	// Attempts, the first one included; 0 for as many as there is time for.
-	Attempts int
-	// Total is the time after which no further attempt begins, counted from the first.
-	Total time.Duration
-	// Base is the wait after the first attempt; it doubles up to Max. Half of each wait is random.
-	Base, Max time.Duration
-}
+// maxReplayBytes limits the body of a read that is kept for a retry. Lists send a few hundred bytes.
+const maxReplayBytes = 1 << 20
 
-var (
-	// readRetry bridges a minute of failing answers: longer, and the run is better started again. Total exceeds the minute by
-	// more than Max, because no attempt begins after it.
-	readRetry = Retry{Total: 75 * time.Second, Base: 250 * time.Millisecond, Max: 10 * time.Second}
-	// recordRetry has a child wait for its reply; the API server is near.
-	recordRetry = Retry{Attempts: 6, Total: 15 * time.Second, Base: 100 * time.Millisecond, Max: 5 * time.Second}
-)
-
-func (r Retry) withDefaults(defaults Retry) Retry {
-	if r.Attempts == 0 {
-		r.Attempts = defaults.Attempts
-	}
-	if r.Total == 0 {
-		r.Total = defaults.Total
-	}
-	if r.Base == 0 {
-		r.Base = defaults.Base
-	}
-	if r.Max == 0 {
-		r.Max = defaults.Max
-	}
-	return r
-}
-
-// next is the wait after the given attempt, which counts from 1, and whether there is another one. waited is the time since
-// the first; asked is the wait that the answer asks for.
-func (r Retry) next(attempt int, waited, asked time.Duration) (time.Duration, bool) {
-	wait := max(r.delay(attempt), asked)
-	return wait, !r.last(attempt) && waited+wait <= r.Total
-}
-
-// last reports whether the given attempt is the last that is allowed.
-func (r Retry) last(attempt int) bool { return r.Attempts > 0 && attempt >= r.Attempts }
-
-// delay is the wait after the given attempt, which counts from 1.
-func (r Retry) delay(attempt int) time.Duration {
-	wait := r.Base
-	for range attempt - 1 {
-		if wait >= r.Max {
-			break
-		}
-		wait *= 2
-	}
-	wait = min(wait, r.Max)
-	return wait/2 + rand.N(wait/2+1) //nolint:gosec // jitter is no secret
-}
-
-// maxReplay is the largest body of a read that is kept for its repetition; lists send a few hundred bytes.
-const maxReplay = 1 << 20
-
-// repeater repeats reads that meet a passing fault: a connection that fails, or an answer 408, 429, 500, 502, 503 or 504.
-// It never repeats a write.
-type repeater struct {
+// retryTransport retries reads after a transient fault: a failed connection, or a response 408, 429, 500, 502, 503 or 504. It
+// never retries a write.
+type retryTransport struct {
 	next    http.RoundTripper
-	bound   Retry
+	retry   Retry
 	retries *prometheus.CounterVec
 }
 
-func (r *repeater) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !transport.IsRead(req) {
-		return r.next.RoundTrip(req)
+func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !transport.IsRetryable(req) {
+		return t.next.RoundTrip(req)
 	}
 	req, ok, err := replayable(req)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return r.next.RoundTrip(req)
+		return t.next.RoundTrip(req)
 	}
-	begin := time.Now()
+	start := time.Now()
 	for attempt := 1; ; attempt++ {
-		try, err := transport.Again(req)
+		try, err := transport.CloneWithBody(req)
 		if err != nil {
 			return nil, err
 		}
-		resp, err := r.next.RoundTrip(try)
-		reason := passingFault(req.Context(), resp, err)
-		wait, again := r.bound.next(attempt, time.Since(begin), retryAfter(resp))
-		if reason == "" || !again {
+		resp, err := t.next.RoundTrip(try)
+		fault := transientFault(req.Context(), resp, err)
+		wait, again := t.retry.next(attempt, time.Since(start), retryAfter(resp))
+		if fault == "" || !again {
 			return resp, err
 		}
 		discard(resp)
-		r.retries.WithLabelValues(reason).Inc()
-		if err := pause(req.Context(), wait); err != nil {
+		t.retries.WithLabelValues(fault).Inc()
+		if err := sleep(req.Context(), wait); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// replayable gives req a body that can be had again. It says false when the body is too large to keep.
+// replayable returns a copy of req whose body can be read again. It returns false, with a request that can be sent once, when
+// the body exceeds maxReplayBytes.
 func replayable(req *http.Request) (*http.Request, bool, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, true, nil
 	}
-	head, err := io.ReadAll(io.LimitReader(req.Body, maxReplay+1))
+	head, err := io.ReadAll(io.LimitReader(req.Body, maxReplayBytes+1))
 	if err != nil {
 		return nil, false, err
 	}
 	kept := req.Clone(req.Context())
-	if len(head) > maxReplay {
+	if len(head) > maxReplayBytes {
 		kept.Body = struct {
 			io.Reader
 			io.Closer
@@ -132,14 +75,12 @@ func replayable(req *http.Request) (*http.Request, bool, error) {
 		return kept, false, nil
 	}
 	_ = req.Body.Close()
-	kept.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(head)), nil }
-	kept.Body, err = kept.GetBody()
-	kept.ContentLength = int64(len(head))
-	return kept, true, err
+	setBody(kept, head)
+	return kept, true, nil
 }
 
-// passingFault names the fault that may be gone at the next attempt, "" when there is none.
-func passingFault(ctx context.Context, resp *http.Response, err error) string {
+// transientFault returns the name of a fault that may be gone at the next attempt, or an empty string when there is none.
+func transientFault(ctx context.Context, resp *http.Response, err error) string {
 	if err != nil {
 		var certificate *transport.CertificateError
 		if ctx.Err() != nil || errors.As(err, &certificate) {
@@ -155,7 +96,7 @@ func passingFault(ctx context.Context, resp *http.Response, err error) string {
 	return ""
 }
 
-// retryAfter is the wait that an answer asks for, in seconds or as a date; 0 when it asks for none.
+// retryAfter returns the wait that a response asks for, in seconds or as a date, or 0 when it asks for none.
 func retryAfter(resp *http.Response) time.Duration {
 	if resp == nil {
 		return 0
@@ -170,23 +111,11 @@ func retryAfter(resp *http.Response) time.Duration {
 	return 0
 }
 
-// discard ends an answer that nobody will read, so that its connection can be used again.
+// discard reads and closes a response that is not passed on, so that its connection can be reused.
 func discard(resp *http.Response) {
 	if resp == nil {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, resp.Body, maxReplay)
+	_, _ = io.CopyN(io.Discard, resp.Body, maxReplayBytes)
 	_ = resp.Body.Close()
-}
-
-// pause waits, or returns the context's error.
-func pause(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

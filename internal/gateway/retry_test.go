@@ -19,7 +19,7 @@ const (
 	tick    = 5 * time.Millisecond
 )
 
-// failingFirst fails the first n requests and answers the others.
+// failingFirst fails the first n requests and responds to the others.
 func failingFirst(n int32, fail http.HandlerFunc) http.HandlerFunc {
 	var count atomic.Int32
 	return func(w http.ResponseWriter, req *http.Request) {
@@ -31,31 +31,31 @@ func failingFirst(n int32, fail http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-func answer(status int) http.HandlerFunc {
+func respond(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, `{"state":"ERROR","message_list":[{"message":"from Prism Central"}]}`)
 	}
 }
 
-// hangUp ends the connection without an answer.
-func hangUp(w http.ResponseWriter, _ *http.Request) {
+// closeConnection closes the connection without a response.
+func closeConnection(w http.ResponseWriter, _ *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err == nil {
 		_ = conn.Close()
 	}
 }
 
-func TestReadsAreRepeatedAndWritesNever(t *testing.T) {
+func TestReadsAreRetriedAndWritesAreNot(t *testing.T) {
 	faults := map[string]struct {
 		handler http.HandlerFunc
 		status  int // that a write gets
-	}{"connection": {hangUp, http.StatusBadGateway}}
+	}{"connection": {closeConnection, http.StatusBadGateway}}
 	for _, status := range []int{408, 429, 500, 502, 503, 504} {
 		faults[strconv.Itoa(status)] = struct {
 			handler http.HandlerFunc
 			status  int
-		}{answer(status), status}
+		}{respond(status), status}
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestReadsAreRepeatedAndWritesNever(t *testing.T) {
 				for _, request := range seen {
 					assert.Equal(t, read.body, request.body)
 				}
-				assert.Equal(t, 1, session.Calls(), "the child asked once")
+				assert.Equal(t, 1, session.Calls(), "the child sent one request")
 			}
 			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 				central := newCentral(t, failingFirst(2, fault.handler))
@@ -85,9 +85,9 @@ func TestReadsAreRepeatedAndWritesNever(t *testing.T) {
 	}
 }
 
-func TestOtherAnswersAreNotRepeated(t *testing.T) {
+func TestOtherResponsesAreNotRetried(t *testing.T) {
 	for _, status := range []int{400, 401, 403, 404, 409, 412, 422, 501} {
-		central := newCentral(t, answer(status))
+		central := newCentral(t, respond(status))
 		session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
 		got, _ := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 		assert.Equal(t, status, got)
@@ -95,17 +95,17 @@ func TestOtherAnswersAreNotRepeated(t *testing.T) {
 	}
 }
 
-func TestRepetitionEndsAfterTheAttempts(t *testing.T) {
-	central := newCentral(t, answer(http.StatusServiceUnavailable))
+func TestRetriesEndAfterTheLastAttempt(t *testing.T) {
+	central := newCentral(t, respond(http.StatusServiceUnavailable))
 	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
 	status, body := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
-	assert.Contains(t, body, "from Prism Central", "the last answer passes as it is")
+	assert.Contains(t, body, "from Prism Central", "the last response is passed on unchanged")
 	assert.Len(t, central.seen(), quick.Attempts)
 }
 
-func TestRepetitionEndsWithItsTime(t *testing.T) {
-	central := newCentral(t, answer(http.StatusServiceUnavailable))
+func TestRetriesEndAfterTheTotalTime(t *testing.T) {
+	central := newCentral(t, respond(http.StatusServiceUnavailable))
 	session := open(t, start(t, func(options *Options) {
 		options.Retry = Retry{Attempts: 1000, Total: 60 * time.Millisecond, Base: 10 * time.Millisecond, Max: 10 * time.Millisecond}
 	}), RunOptions{Upstream: central.upstream("admin", "pw")})
@@ -114,15 +114,15 @@ func TestRepetitionEndsWithItsTime(t *testing.T) {
 	assert.Less(t, len(central.seen()), 20)
 }
 
-func TestRetryAfterIsHonoured(t *testing.T) {
-	asking := func(value string) http.HandlerFunc {
+func TestRetryAfterIsRespected(t *testing.T) {
+	retryAfterHeader := func(value string) http.HandlerFunc {
 		return failingFirst(1, func(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Retry-After", value)
-			answer(http.StatusTooManyRequests)(w, req)
+			respond(http.StatusTooManyRequests)(w, req)
 		})
 	}
 	t.Run("within the time", func(t *testing.T) {
-		central := newCentral(t, asking("1"))
+		central := newCentral(t, retryAfterHeader("1"))
 		session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
 		begin := time.Now()
 		status, _ := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
@@ -130,7 +130,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		assert.GreaterOrEqual(t, time.Since(begin), time.Second)
 	})
 	t.Run("longer than the time", func(t *testing.T) {
-		central := newCentral(t, asking("3600"))
+		central := newCentral(t, retryAfterHeader("3600"))
 		session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw")})
 		status, _ := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 		assert.Equal(t, http.StatusTooManyRequests, status)
@@ -154,65 +154,8 @@ func TestRetryAfterForms(t *testing.T) {
 	assert.Zero(t, retryAfter(nil))
 }
 
-func TestDelayDoublesWithinItsBounds(t *testing.T) {
-	bound := Retry{Base: 100 * time.Millisecond, Max: time.Second}
-	for attempt, most := range map[int]time.Duration{1: 100, 2: 200, 3: 400, 4: 800, 5: 1000, 50: 1000} {
-		most *= time.Millisecond
-		for range 50 {
-			delay := bound.delay(attempt)
-			assert.LessOrEqual(t, delay, most)
-			assert.GreaterOrEqual(t, delay, most/2)
-		}
-	}
-}
-
-// How long reads are repeated is up to the time alone, whatever the random part of each wait: a minute of failing answers must
-// not reach a provider, which crashes when a read fails in an update.
-func TestReadsBridgeAMinute(t *testing.T) {
-	bound := Retry{}.withDefaults(readRetry)
-	for range 1000 {
-		var waited time.Duration
-		for attempt := 1; ; attempt++ {
-			wait, again := bound.next(attempt, waited, 0)
-			if !again {
-				break
-			}
-			waited += wait
-		}
-		require.GreaterOrEqual(t, waited, time.Minute)
-		require.LessOrEqual(t, waited, bound.Total)
-	}
-}
-
-func TestNext(t *testing.T) {
-	bound := Retry{Attempts: 3, Total: time.Minute, Base: time.Second, Max: time.Second}
-	unbounded := bound
-	unbounded.Attempts = 0
-	tests := map[string]struct {
-		bound         Retry
-		attempt       int
-		waited, asked time.Duration
-		again         bool
-	}{
-		"the first":                      {bound, 1, 0, 0, true},
-		"the last but one":               {bound, 2, time.Second, 0, true},
-		"the last":                       {bound, 3, 2 * time.Second, 0, false},
-		"as many as fit":                 {unbounded, 1000, 59 * time.Second, 0, true},
-		"out of time":                    {unbounded, 2, time.Minute, 0, false},
-		"asked to wait":                  {bound, 1, 0, 30 * time.Second, true},
-		"asked to wait longer than that": {bound, 1, 40 * time.Second, 30 * time.Second, false},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			wait, again := test.bound.next(test.attempt, test.waited, test.asked)
-			assert.Equal(t, test.again, again)
-			assert.GreaterOrEqual(t, wait, test.asked)
-		})
-	}
-}
-
-func TestAnUnreachablePrismCentralIsNamed(t *testing.T) {
-	const address = "127.0.0.1:1" // where nobody listens
+func TestErrorNamesTheUnreachablePrismCentral(t *testing.T) {
+	const address = "127.0.0.1:1" // a port that nothing listens on
 	session := open(t, start(t), RunOptions{Upstream: Upstream{Address: address, Username: "u", Password: "p"}})
 	status, body := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 	assert.Equal(t, http.StatusBadGateway, status)
@@ -220,11 +163,11 @@ func TestAnUnreachablePrismCentralIsNamed(t *testing.T) {
 	assert.Contains(t, body, address)
 }
 
-func TestAnUpstreamThatDoesNotAnswerIsATimeout(t *testing.T) {
-	problem := problemOf(&net.OpError{Op: "read", Err: timeoutError{}}, "pc:9440")
-	assert.Equal(t, http.StatusGatewayTimeout, problem.status)
-	assert.Equal(t, ReasonTimeout, problem.reason)
-	assert.Equal(t, ReasonUnreachable, problemOf(errors.New("other"), "pc:9440").reason)
+func TestMissingResponseIsATimeout(t *testing.T) {
+	timeout := apiErrorOf(&net.OpError{Op: "read", Err: timeoutError{}}, "pc:9440")
+	assert.Equal(t, http.StatusGatewayTimeout, timeout.status)
+	assert.Equal(t, ReasonTimeout, timeout.reason)
+	assert.Equal(t, ReasonUnreachable, apiErrorOf(errors.New("other"), "pc:9440").reason)
 }
 
 type timeoutError struct{}

@@ -14,43 +14,26 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// username is what the child sends with its token; it says nothing about the account in Prism Central.
+// username is the user name that the child sends with its token. It is not an account of Prism Central.
 const username = "capnt"
 
-// Upstream says where Prism Central is and as whom it is addressed.
+// Upstream is the address of a Prism Central, how its certificate is verified, and the credentials for it.
 type Upstream = transport.Upstream
-
-// Mode says what the child of a session may do.
-type Mode int
-
-const (
-	// ReadOnly lets GET, HEAD, OPTIONS and the v3 lists (POST .../list) pass: all that a plan needs.
-	ReadOnly Mode = iota
-	// ReadWrite lets all requests pass.
-	ReadWrite
-)
-
-// String is the mode as it stands in logs and metrics.
-func (m Mode) String() string {
-	if m == ReadWrite {
-		return "read-write"
-	}
-	return "read-only"
-}
 
 // RunOptions describe one Terraform run.
 type RunOptions struct {
 	Upstream Upstream
 	Mode     Mode
-	// Object names what the run is for ("NutanixMachine default/m-1"), in logs.
+	// Object is the object that the run is for, in logs: "NutanixMachine default/m-1".
 	Object string
 	// Creates records the VMs that the child creates; nil records nothing.
 	Creates CreateRecorder
-	// KeepPower refuses requests that could change the power state of a VM or delete it: see keepPower.
+	// KeepPower forwards nothing that could switch a VM on or off or delete it. It is for applies that must not disrupt a
+	// running VM. Creates are forwarded.
 	KeepPower bool
 }
 
-// Session is one run's way to Prism Central. Close ends it.
+// Session gives one run access to Prism Central. Close ends it.
 type Session struct {
 	gateway  *Gateway
 	options  RunOptions
@@ -64,7 +47,8 @@ type Session struct {
 	creates sync.WaitGroup
 }
 
-// Open starts a session. It sends nothing; an upstream whose trust bundle is unreadable is an error.
+// Open starts a session. It sends no request. It returns an error for an upstream that is incomplete or whose trust bundle
+// cannot be parsed.
 func (g *Gateway) Open(options RunOptions) (*Session, error) {
 	upstream, err := g.pools.acquire(options.Upstream)
 	if err != nil {
@@ -84,7 +68,7 @@ func newToken() string {
 	return base64.RawURLEncoding.EncodeToString(token[:])
 }
 
-// Env is what the nutanix provider needs to come here. It holds no credentials of Prism Central.
+// Env returns the environment that points the nutanix provider at the gateway. It contains no credentials of Prism Central.
 func (s *Session) Env() map[string]string {
 	host, port, _ := net.SplitHostPort(s.gateway.Addr())
 	minutes := max(1, int(s.gateway.options.WaitTimeout/time.Minute))
@@ -98,18 +82,18 @@ func (s *Session) Env() map[string]string {
 	}
 }
 
-// CABundle is the PEM certificate of the gateway's CA, which the child has to trust (SSL_CERT_FILE).
+// CABundle returns the PEM certificate of the gateway's CA, which the child has to trust (SSL_CERT_FILE).
 func (s *Session) CABundle() []byte {
 	return append([]byte(nil), s.gateway.caBundle...)
 }
 
-// Calls is the number of requests that the child has sent, refused ones included.
+// Calls returns the number of requests that the child has sent, including those that were not forwarded.
 func (s *Session) Calls() int {
 	return int(s.calls.Load())
 }
 
-// Close ends the token: later requests get a 401, requests that are being served finish. It returns when no create is
-// being served any more, so that the CreateRecorder is not called after it. It may be called more than once.
+// Close ends the session. Later requests get status 401; requests that are being forwarded finish. Close waits until all
+// creates have finished, so that the CreateRecorder is not called after Close. It may be called more than once.
 func (s *Session) Close() {
 	s.mu.Lock()
 	first := !s.closed
@@ -124,7 +108,7 @@ func (s *Session) Close() {
 	s.gateway.metrics.sessions.Dec()
 }
 
-// beginCreate registers a create that Close waits for; false when the session is closed.
+// beginCreate adds a create to those that Close waits for. It returns false when the session is closed.
 func (s *Session) beginCreate() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
-	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -19,14 +17,13 @@ import (
 // infrastructure and does not describe what the infrastructure has to be.
 const importFile = "import.tf"
 
-// open opens the target's workspace and a gateway session with that mode and KeepPower. The returned function closes both.
-func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, keepPower bool) (Workspace, func(), error) {
+// open opens the target's workspace and a gateway session of that mode. The returned function closes both.
+func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode) (Workspace, func(), error) {
 	session, err := p.Gateway.Open(gateway.RunOptions{
-		Upstream:  target.Upstream,
-		Mode:      mode,
-		Object:    target.Key(),
-		Creates:   target.Hooks.Creates,
-		KeepPower: keepPower,
+		Upstream: target.Upstream,
+		Mode:     mode,
+		Object:   target.Key(),
+		Creates:  target.Hooks.Creates,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening gateway session: %w", err)
@@ -56,11 +53,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 
 // planRun prepares the state of the target and plans.
 func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
-	generation, err := provider.ForVersion(p.providerVersion(target))
-	if err != nil {
-		return failed{err: err}
-	}
-	workspace, done, err := p.open(ctx, target, gateway.ReadOnly, true)
+	workspace, done, err := p.open(ctx, target, gateway.ReadOnly)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, nil, err)
 	}
@@ -85,7 +78,7 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	case err != nil:
 		return p.breakDeadLock(ctx, target, workspace, err)
 	case made.HasChanges:
-		return planned{plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
+		return planned{plan.Stored{Record: plan.Build(p.origin(target, state), made.Bytes, made.JSON), File: made.Bytes}}
 	case target.Deleting():
 		return destroyed{}
 	}
@@ -234,7 +227,7 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	if !ok {
 		return superseded{"there is no plan any more"}
 	}
-	workspace, done, err := p.open(ctx, target, gateway.ReadWrite, stored.Record.Disruption == provider.None)
+	workspace, done, err := p.open(ctx, target, gateway.ReadWrite)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, nil, err)
 	}
@@ -303,22 +296,17 @@ func (p *Pipeline) readBack(ctx context.Context, target Target, workspace Worksp
 	return readBack{applied: applied, outputs: outputs}, nil
 }
 
-func (p *Pipeline) origin(target Target, generation *provider.Generation, state *terraform.State) plan.Origin {
+func (p *Pipeline) origin(target Target, state *terraform.State) plan.Origin {
 	return plan.Origin{
-		Generation:       generation,
 		Cause:            cause(target, state),
 		Destroy:          target.Deleting(),
 		WorkspaceDigest:  target.Workspace.Digest,
 		Lineage:          state.Lineage,
 		Serial:           state.Serial,
 		TerraformVersion: p.TerraformVersion,
-		ProviderVersion:  p.providerVersion(target),
+		ProviderVersion:  p.ProviderVersion,
 		Time:             p.Clock.Now(),
 	}
-}
-
-func (p *Pipeline) providerVersion(target Target) string {
-	return cmp.Or(target.ProviderVersion, p.ProviderVersion)
 }
 
 func cause(target Target, state *terraform.State) plan.Cause {

@@ -134,11 +134,10 @@ func (o Observed) nothingToDo() bool {
 	return o.unchanged() && !o.Unfinished && !o.checkDue()
 }
 
-// unchanged reports whether the present workspace is the one that was applied. Whether a recorded plan is for the present
-// workspace cannot be said without rendering it.
+// unchanged reports whether the present workspace is the one that was applied.
 func (o Observed) unchanged() bool {
 	if o.Rendered == "" {
-		return o.Current && o.Plan == nil
+		return o.Current
 	}
 	return o.Applied == o.Rendered
 }

@@ -148,7 +148,7 @@ func TestAccessSaysWhatIsWrong(t *testing.T) {
 		}, new(*TrustBundleError), []string{`key "ca.crt" of ConfigMap team/trust`, "no such key"}},
 		{"bad inline bundle", func(c *infrav1.NutanixCluster, _ *reader) {
 			c.Spec.PrismCentral.AdditionalTrustBundle = &infrav1.NutanixTrustBundleReference{Kind: infrav1.NutanixTrustBundleKindString, Data: "text"}
-		}, new(*TrustBundleError), []string{"spec.prismCentral.additionalTrustBundle.data", "holds no PEM certificate"}},
+		}, new(*TrustBundleError), []string{"spec.prismCentral.additionalTrustBundle.data", "contains no PEM certificate"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cluster, reader := clusterOf(central), newReader(central)

@@ -10,16 +10,16 @@ import (
 	"github.com/capnt/capnt/e2e/guest/pki"
 )
 
-// User is the Kubernetes user that a client certificate identifies.
+// User is a Kubernetes user as a client certificate names it.
 type User struct {
 	Name   string
 	Groups []string
 }
 
-// Admin returns a user with all permissions.
+// Admin is a user who may do everything.
 func Admin() User { return User{Name: "kubernetes-admin", Groups: []string{adminGroup}} }
 
-// ClientConfig returns a client configuration for the user, with a new certificate signed by the authority.
+// ClientConfig is a client configuration for the user, with a fresh certificate of the authority.
 func ClientConfig(url string, authority *pki.Authority, user User) (*rest.Config, error) {
 	pair, err := authority.Issue(pki.Request{CommonName: user.Name, Organizations: user.Groups})
 	if err != nil {

@@ -7,15 +7,19 @@ import (
 
 const v3Prefix = "/api/nutanix/v3/"
 
-// IsRead says whether a request can change nothing in Prism Central: GET, HEAD and OPTIONS, and the v3 lists, which are
-// POST requests. (While planning, provider 1.9.5 sends nothing else; provider 2.4.2 neither.) The path is taken as it is
-// sent: an escaped slash or a dot segment does not make a list of something else.
-func IsRead(req *http.Request) bool {
+// IsRetryable reports whether a request may be sent twice, because it only reads: GET, HEAD and OPTIONS, and the v3 lists and
+// the v3 groups query, which are POST requests. What a planning run may send is decided elsewhere (internal/gateway).
+//
+// The path is compared as it was sent, so that an escaped slash or a dot segment cannot make another request look like a list.
+func IsRetryable(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return true
 	case http.MethodPost:
 		path := req.URL.EscapedPath()
+		if path == v3Prefix+"groups" {
+			return true
+		}
 		return strings.HasPrefix(path, v3Prefix) && strings.HasSuffix(path, "/list") && !hasDotSegment(req.URL.Path)
 	}
 	return false
@@ -30,23 +34,21 @@ func hasDotSegment(path string) bool {
 	return false
 }
 
-// repeatable says whether a request can be sent a second time: a read whose body, if it has one, can be had again. The
-// groups query reads as well; it is none of IsRead because a plan has no use for it.
-func repeatable(req *http.Request) bool {
-	read := IsRead(req) || req.Method == http.MethodPost && req.URL.EscapedPath() == v3Prefix+"groups"
-	return read && (req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
+// hasReplayableBody reports whether the body of a request can be sent a second time.
+func hasReplayableBody(req *http.Request) bool {
+	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
 }
 
-// Again returns a copy of a repeatable request with a fresh body.
-func Again(req *http.Request) (*http.Request, error) {
-	again := req.Clone(req.Context())
+// CloneWithBody returns a copy of a request with a new body from GetBody, if the request has one.
+func CloneWithBody(req *http.Request) (*http.Request, error) {
+	clone := req.Clone(req.Context())
 	if req.GetBody == nil {
-		return again, nil
+		return clone, nil
 	}
 	body, err := req.GetBody()
 	if err != nil {
 		return nil, err
 	}
-	again.Body = body
-	return again, nil
+	clone.Body = body
+	return clone, nil
 }

@@ -16,24 +16,24 @@ import (
 
 const (
 	dialTimeout = 10 * time.Second
-	// responseTimeout ends a request that Prism Central accepted and never answers; the provider itself has no time-out.
+	// responseTimeout ends a request that Prism Central accepted without responding. The provider itself has no timeout.
 	responseTimeout = 90 * time.Second
-	// idleTimeout is short, so that a connection is not reused in the moment in which Prism Central closes it: a write
-	// that meets such a connection cannot be repeated.
+	// idleTimeout is short, so that a connection is rarely reused while Prism Central closes it. A write on such a connection
+	// fails and cannot be retried.
 	idleTimeout     = 30 * time.Second
 	maxIdlePerHost  = 32
-	discardOnReplay = 64 << 10
+	maxDiscardBytes = 64 << 10
 )
 
-// Options of a Transport. Zero values mean no limit.
+// Options configure a Transport. Zero values mean no limit.
 type Options struct {
-	// QPS and Burst limit the requests per second to the upstream, sessions and repetitions included.
+	// QPS and Burst limit the requests per second to the upstream, including retries.
 	QPS   float32
 	Burst int
 }
 
-// Transport is an http.RoundTripper for one upstream. It sends every request to the upstream's address, whatever host the
-// request names, and replaces whatever credentials and cookies it carries by the upstream's own. It never repeats a write.
+// Transport is an http.RoundTripper for one upstream. It replaces the host, the credentials and the cookies of every request
+// with those of the upstream. It never retries a write.
 type Transport struct {
 	upstream Upstream
 	base     *http.Transport
@@ -41,7 +41,8 @@ type Transport struct {
 	session  *session.Session
 }
 
-// New checks the upstream and its trust bundle and returns its transport. It sends nothing.
+// New returns the transport of an upstream. It sends no request. It returns an error for an upstream that is incomplete or whose
+// trust bundle cannot be parsed.
 func New(upstream Upstream, options Options) (*Transport, error) {
 	if err := upstream.validate(); err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 			TLSClientConfig: &tls.Config{
 				MinVersion:         tls.VersionTLS12,
 				RootCAs:            roots,
-				InsecureSkipVerify: upstream.Insecure, //nolint:gosec // the user's choice: spec.prismCentral.insecure
+				InsecureSkipVerify: upstream.Insecure, //nolint:gosec // set by the user: spec.prismCentral.insecure
 			},
 			MaxIdleConns:          maxIdlePerHost,
 			MaxIdleConnsPerHost:   maxIdlePerHost,
@@ -79,31 +80,31 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 
 // RoundTrip implements http.RoundTripper. A *CertificateError means that nothing was sent.
 //
-// Requests that can be repeated use the session that Prism Central opened for an earlier one, so that it does not
-// authenticate each of them; when the session has ended, the request is repeated once with the credentials. Writes always
-// carry the credentials: nothing about them ever has to be repeated.
+// Retryable requests carry the session cookie of an earlier response, so that Prism Central does not authenticate each of them.
+// After a 401 for an expired session, RoundTrip sends the request again with the credentials. Writes always carry the
+// credentials, because they must not be sent twice.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, sent, err := t.send(req, repeatable(req))
+	resp, sent, err := t.send(req, IsRetryable(req) && hasReplayableBody(req))
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || len(sent) == 0 {
 		return resp, err
 	}
 	t.session.Refused(sent)
-	_, _ = io.CopyN(io.Discard, resp.Body, discardOnReplay)
+	_, _ = io.CopyN(io.Discard, resp.Body, maxDiscardBytes)
 	_ = resp.Body.Close()
-	again, err := Again(req)
+	again, err := CloneWithBody(req)
 	if err != nil {
-		return nil, fmt.Errorf("repeating a request whose session has ended: %w", err)
+		return nil, fmt.Errorf("retrying a request whose session has expired: %w", err)
 	}
 	resp, _, err = t.send(again, false)
 	return resp, err
 }
 
-// CloseIdleConnections closes the connections that carry no request.
+// CloseIdleConnections closes the connections that are not in use.
 func (t *Transport) CloseIdleConnections() {
 	t.base.CloseIdleConnections()
 }
 
-// send sends req once. It gives the session that was used, if one may be and there is one.
+// send sends req once. It returns the session that req was sent with, if mayUseSession is true and a session is known.
 func (t *Transport) send(req *http.Request, mayUseSession bool) (*http.Response, session.Sent, error) {
 	if err := t.limiter.Wait(req.Context()); err != nil {
 		return nil, nil, fmt.Errorf("waiting for the rate limit of Prism Central %s: %w", t.upstream.Address, err)
@@ -121,7 +122,7 @@ func (t *Transport) send(req *http.Request, mayUseSession bool) (*http.Response,
 	return resp, sent, nil
 }
 
-// outgoing is req with the address of the upstream and without the credentials that req carried.
+// outgoing returns a copy of req with the address of the upstream and without credentials.
 func (t *Transport) outgoing(req *http.Request) *http.Request {
 	out := req.Clone(req.Context())
 	out.URL.Scheme = "https"
@@ -133,7 +134,7 @@ func (t *Transport) outgoing(req *http.Request) *http.Request {
 	return out
 }
 
-// IsTimeout says whether an error of RoundTrip means that the upstream did not answer in time.
+// IsTimeout reports whether an error of RoundTrip means that the upstream did not respond in time.
 func IsTimeout(err error) bool {
 	var netErr net.Error
 	return errors.As(err, &netErr) && netErr.Timeout()

@@ -17,13 +17,13 @@ import (
 	"github.com/capnt/capnt/internal/session"
 )
 
-// central opens a session for correct credentials and accepts it until it is ended.
+// central is a Prism Central that opens a session for correct credentials and accepts it until it expires.
 type central struct {
 	*httptest.Server
 	mu       sync.Mutex
 	valid    string   // the session that is accepted
-	refuse   bool     // refuse all sessions
-	requests []string // how each request authenticated itself
+	refuse   bool     // accept no session
+	requests []string // the credentials or session of each request
 	opened   int
 }
 
@@ -69,7 +69,7 @@ func (c *central) seen() []string {
 	return seen
 }
 
-func (c *central) end() {
+func (c *central) expireSession() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.valid = ""
@@ -100,7 +100,7 @@ func do(t *testing.T, transport *Transport, method, path, body string) (int, str
 	return resp.StatusCode, string(answer)
 }
 
-func TestASessionServesReadsAndIsRenewed(t *testing.T) {
+func TestReadsUseASessionThatIsRenewed(t *testing.T) {
 	central := newCentral(t)
 	transport := central.transport(t, "pw")
 	now := time.Now().Add(-time.Hour)
@@ -112,10 +112,10 @@ func TestASessionServesReadsAndIsRenewed(t *testing.T) {
 	assert.Equal(t, []string{"GET admin:pw", "session s1", "session s1", "session s1"}, central.seen())
 
 	now = time.Now()
-	central.end()
+	central.expireSession()
 	status, body := do(t, transport, http.MethodPost, "/api/nutanix/v3/vms/list", `{"kind":"vm"}`)
 	assert.Equal(t, http.StatusOK, status)
-	assert.Equal(t, `{"kind":"vm"}`, body, "the repetition carries the body")
+	assert.Equal(t, `{"kind":"vm"}`, body, "the retry has the body")
 	do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 	assert.Equal(t, []string{"session s1", "POST admin:pw", "session s2"}, central.seen())
 
@@ -125,7 +125,7 @@ func TestASessionServesReadsAndIsRenewed(t *testing.T) {
 	assert.Equal(t, []string{"POST admin:pw", "PUT admin:pw", "PATCH admin:pw", "DELETE admin:pw"}, central.seen(), "writes carry the credentials")
 }
 
-func TestWrongCredentialsAreAnsweredOnce(t *testing.T) {
+func TestWrongCredentialsAreSentOnce(t *testing.T) {
 	central := newCentral(t)
 	transport := central.transport(t, "wrong")
 	status, _ := do(t, transport, http.MethodGet, "/api/nutanix/v3/vms/1", "")
@@ -133,7 +133,7 @@ func TestWrongCredentialsAreAnsweredOnce(t *testing.T) {
 	assert.Equal(t, []string{"GET admin:wrong"}, central.seen())
 }
 
-func TestSessionsThatAreNeverAcceptedRest(t *testing.T) {
+func TestSessionsAreNotUsedWhileTheyAreNotAccepted(t *testing.T) {
 	central := newCentral(t)
 	central.refuse = true
 	transport := central.transport(t, "pw")
@@ -146,7 +146,7 @@ func TestSessionsThatAreNeverAcceptedRest(t *testing.T) {
 	assert.Equal(t, []string{"GET admin:pw", "session s1", "GET admin:pw", "GET admin:pw", "GET admin:pw"}, central.seen())
 }
 
-func TestTheRateLimitHolds(t *testing.T) {
+func TestRateLimit(t *testing.T) {
 	central := newCentral(t)
 	upstream := central.transport(t, "pw").upstream
 	limited, err := New(upstream, Options{QPS: 20, Burst: 1})
@@ -159,13 +159,14 @@ func TestTheRateLimitHolds(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(begin), 190*time.Millisecond)
 }
 
-func TestIsRead(t *testing.T) {
+func TestIsRetryable(t *testing.T) {
 	for line, want := range map[string]bool{
 		"GET /api/nutanix/v3/vms":                true,
 		"OPTIONS /x":                             true,
 		"HEAD /x":                                true,
 		"POST /api/nutanix/v3/vms/list":          true,
 		"POST /api/nutanix/v3/categories/k/list": true,
+		"POST /api/nutanix/v3/groups":            true,
 		"POST /api/nutanix/v3/vms":               false,
 		"POST /api/nutanix/v3/list%2flist":       false,
 		"POST /api/nutanix/v3/vms/../vms/list":   false,
@@ -175,11 +176,11 @@ func TestIsRead(t *testing.T) {
 		"TRACE /x":                               false,
 	} {
 		method, path, _ := strings.Cut(line, " ")
-		assert.Equal(t, want, IsRead(httptest.NewRequest(method, path, nil)), line)
+		assert.Equal(t, want, IsRetryable(httptest.NewRequest(method, path, nil)), line)
 	}
 }
 
-func TestAnUpstreamShowsNoSecrets(t *testing.T) {
+func TestUpstreamHidesItsSecrets(t *testing.T) {
 	upstream := Upstream{Address: "pc:9440", Username: "user-x", Password: "password-x", APIKey: "key-x"}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		text := fmt.Sprintf(format, upstream)
@@ -189,7 +190,7 @@ func TestAnUpstreamShowsNoSecrets(t *testing.T) {
 	assert.Equal(t, "pc:9440", upstream.MarshalLog())
 }
 
-func TestDigestTellsUpstreamsApart(t *testing.T) {
+func TestDigestCoversEveryField(t *testing.T) {
 	base := Upstream{Address: "a", Username: "u", Password: "p", CABundle: []byte("c")}
 	same := base
 	assert.Equal(t, base.Digest(), same.Digest())
@@ -214,9 +215,9 @@ func TestCheckBundle(t *testing.T) {
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: central.Certificate().Raw})
 	assert.NoError(t, CheckBundle(append(certificate, certificate...)))
 	for message, bundle := range map[string]string{
-		"holds no PEM certificate": "text",
-		`is a "PRIVATE KEY"`:       "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-		"parsing certificate 1":    "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+		"contains no PEM certificate": "text",
+		`its type is "PRIVATE KEY"`:   "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+		"parsing certificate 1":       "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 	} {
 		assert.ErrorContains(t, CheckBundle([]byte(bundle)), message)
 	}

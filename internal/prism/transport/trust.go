@@ -8,7 +8,7 @@ import (
 	"fmt"
 )
 
-// CertificateError says that the certificate of a Prism Central is not to be trusted. No request was sent.
+// CertificateError says that the certificate of a Prism Central is not trusted. No request was sent.
 type CertificateError struct {
 	// Address is the host:port that presented the certificate.
 	Address string
@@ -21,7 +21,7 @@ func (e *CertificateError) Error() string {
 
 func (e *CertificateError) Unwrap() error { return e.Err }
 
-// asCertificateError returns err as a CertificateError when it is about the other side's certificate, else nil.
+// asCertificateError returns err as a CertificateError if it is about the certificate of the server, or nil.
 func asCertificateError(address string, err error) *CertificateError {
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) {
@@ -36,7 +36,7 @@ func asCertificateError(address string, err error) *CertificateError {
 	return nil
 }
 
-// CheckBundle reports what is wrong with a bundle of PEM certificates, nil when it holds certificates and nothing else.
+// CheckBundle returns an error unless a bundle consists of PEM certificates.
 func CheckBundle(bundle []byte) error {
 	found := 0
 	for rest := bundle; ; {
@@ -46,7 +46,7 @@ func CheckBundle(bundle []byte) error {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return fmt.Errorf("block %d of the trust bundle is a %q, a CERTIFICATE is needed", found+1, block.Type)
+			return fmt.Errorf("parsing block %d of the trust bundle: its type is %q, want CERTIFICATE", found+1, block.Type)
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
 			return fmt.Errorf("parsing certificate %d of the trust bundle: %w", found+1, err)
@@ -54,12 +54,12 @@ func CheckBundle(bundle []byte) error {
 		found++
 	}
 	if found == 0 {
-		return errors.New("the trust bundle holds no PEM certificate")
+		return errors.New("the trust bundle contains no PEM certificate")
 	}
 	return nil
 }
 
-// trusted returns the system's roots plus bundle.
+// trusted returns the root certificates of the system and those of bundle.
 func trusted(bundle []byte) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {

@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/capnt/capnt/internal/prism/transport"
+)
+
+// Reasons of the gateway's own error responses, in message_list[].reason. Provider 1.9.5 shows them to the user, except for
+// status 401, which it always reports as "invalid auth Credentials".
+const (
+	// ReasonUnauthorized: the token belongs to no open session.
+	ReasonUnauthorized = "GATEWAY_SESSION_UNKNOWN"
+	// ReasonReadOnly: a planning run sent a request that could change something.
+	ReasonReadOnly = "GATEWAY_READ_ONLY"
+	// ReasonMethod: the HTTP method is not forwarded.
+	ReasonMethod = "GATEWAY_METHOD_NOT_ALLOWED"
+	// ReasonPowerState: RunOptions.KeepPower refused the request.
+	ReasonPowerState = "GATEWAY_POWER_STATE"
+	// ReasonNotRecorded: a create was not sent, because CreateRecorder.Sending failed.
+	ReasonNotRecorded = "GATEWAY_CREATE_NOT_RECORDED"
+	// ReasonTooLarge: the gateway has to read the request, and its body is too large for that.
+	ReasonTooLarge = "GATEWAY_REQUEST_TOO_LARGE"
+	// ReasonCertificate: the certificate of Prism Central is not trusted.
+	ReasonCertificate = "GATEWAY_CERTIFICATE_NOT_TRUSTED"
+	// ReasonTimeout: Prism Central did not respond in time.
+	ReasonTimeout = "GATEWAY_PRISM_CENTRAL_TIMEOUT"
+	// ReasonUnreachable: the connection to Prism Central failed.
+	ReasonUnreachable = "GATEWAY_PRISM_CENTRAL_UNREACHABLE"
+)
+
+// apiError is an error response of the gateway itself. As an error of a RoundTripper it says that the gateway decided not to
+// forward the request.
+type apiError struct {
+	status          int
+	reason, message string
+}
+
+func (e *apiError) Error() string { return e.message }
+
+func unauthorized() *apiError {
+	return &apiError{
+		status:  http.StatusUnauthorized,
+		reason:  ReasonUnauthorized,
+		message: "the token belongs to no open session of the gateway: it ends with the run that it was made for",
+	}
+}
+
+// apiErrorOf returns the response to a request that failed with err on its way to the Prism Central at address.
+func apiErrorOf(err error, address string) *apiError {
+	var own *apiError
+	var certificate *transport.CertificateError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &certificate):
+		return &apiError{status: http.StatusBadGateway, reason: ReasonCertificate, message: certificate.Error()}
+	case transport.IsTimeout(err), errors.Is(err, context.DeadlineExceeded):
+		return &apiError{status: http.StatusGatewayTimeout, reason: ReasonTimeout, message: fmt.Sprintf("Prism Central %s did not respond in time: %v", address, err)}
+	}
+	return &apiError{status: http.StatusBadGateway, reason: ReasonUnreachable, message: fmt.Sprintf("reaching Prism Central %s: %v", address, err)}
+}
+
+// write sends the error in the form of the v3 API. Provider 1.9.5 takes a JSON error body without `state` for success, and
+// the v4 SDKs crash on a response of type text/html.
+func (e *apiError) write(w http.ResponseWriter) {
+	type message struct {
+		Message string `json:"message"`
+		Reason  string `json:"reason"`
+	}
+	body, err := json.Marshal(struct {
+		APIVersion  string    `json:"api_version"`
+		Code        int       `json:"code"`
+		Kind        string    `json:"kind"`
+		State       string    `json:"state"`
+		MessageList []message `json:"message_list"`
+	}{"3.1", e.status, "error", "ERROR", []message{{e.message, e.reason}}})
+	if err != nil { // strings and integers always marshal
+		panic(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(e.status)
+	_, _ = w.Write(body)
+}

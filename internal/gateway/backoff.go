@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Retry limits how often and how long something is retried, and how long each wait is.
+type Retry struct {
+	// Attempts is the maximum number of attempts, the first one included. 0 means no maximum.
+	Attempts int
+	// Total limits the time from the first attempt to the start of the last one.
+	Total time.Duration
+	// Base is the wait after the first attempt. It doubles after each further attempt, up to Max. Half of each wait is random.
+	Base, Max time.Duration
+}
+
+var (
+	// readRetry bridges one minute of failing responses. After a longer outage a new run is better than a retry. Total exceeds
+	// one minute by more than Max, because no attempt starts after Total.
+	readRetry = Retry{Total: 75 * time.Second, Base: 250 * time.Millisecond, Max: 10 * time.Second}
+	// recordRetry is short, because a child waits for the response and the API server is near.
+	recordRetry = Retry{Attempts: 6, Total: 15 * time.Second, Base: 100 * time.Millisecond, Max: 5 * time.Second}
+)
+
+func (r Retry) withDefaults(defaults Retry) Retry {
+	if r.Attempts == 0 {
+		r.Attempts = defaults.Attempts
+	}
+	if r.Total == 0 {
+		r.Total = defaults.Total
+	}
+	if r.Base == 0 {
+		r.Base = defaults.Base
+	}
+	if r.Max == 0 {
+		r.Max = defaults.Max
+	}
+	return r
+}
+
+// next returns the wait after the given attempt, and whether another attempt is allowed. Attempts count from 1. elapsed is the
+// time since the first attempt; retryAfter is the wait that the response asks for.
+func (r Retry) next(attempt int, elapsed, retryAfter time.Duration) (time.Duration, bool) {
+	wait := max(r.delay(attempt), retryAfter)
+	return wait, !r.last(attempt) && elapsed+wait <= r.Total
+}
+
+// last reports whether the given attempt is the last one that Attempts allows.
+func (r Retry) last(attempt int) bool { return r.Attempts > 0 && attempt >= r.Attempts }
+
+// delay returns the wait after the given attempt.
+func (r Retry) delay(attempt int) time.Duration {
+	wait := r.Base
+	for range attempt - 1 {
+		if wait >= r.Max {
+			break
+		}
+		wait *= 2
+	}
+	wait = min(wait, r.Max)
+	return wait/2 + rand.N(wait/2+1) //nolint:gosec // jitter is not a secret
+}
+
+// sleep waits for the given time, or returns the error of ctx when ctx ends first.
+func sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,208 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+const (
+	// maxUpdateBytes limits the update of a VM, and the VM that the gateway reads to judge the update.
+	maxUpdateBytes = 8 << 20
+	powerOn        = "ON"
+)
+
+// powerTransport enforces RunOptions.KeepPower: whatever the child sends, a VM that is switched on stays on, a VM that is
+// switched off stays off, and no VM is deleted.
+//
+// Of the requests that change a VM it forwards
+//   - a create;
+//   - an update that says ON, if the VM is ON. The gateway asks Prism Central itself, because a provider repeats the state that
+//     it has read earlier, and provider 1.9.5 sends ON with every update;
+//   - the v4 actions that add and remove categories.
+//
+// It refuses every other one, so that an unknown request counts as the worst.
+type powerTransport struct {
+	next    http.RoundTripper
+	enabled bool
+}
+
+func (t *powerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !t.enabled || !changesVM(req) || createAPIOf(req) != nil || v4CategoryAction.MatchString(req.URL.EscapedPath()) {
+		return t.next.RoundTrip(req)
+	}
+	api := updateAPIOf(req)
+	if api == nil {
+		return nil, refusePower(req, "", "only updates that leave the virtual machine switched on are allowed")
+	}
+	body, err := readBody(req, maxUpdateBytes)
+	if err != nil {
+		return nil, fmt.Errorf("reading the update of a VM: %w", err)
+	}
+	if err := t.check(req, api, body); err != nil {
+		return nil, err
+	}
+	update := req.Clone(req.Context())
+	setBody(update, body)
+	return t.next.RoundTrip(update)
+}
+
+// check returns an *apiError unless the update says ON and the VM is ON.
+func (t *powerTransport) check(req *http.Request, api updateAPI, body []byte) error {
+	name, wanted, err := api.update(body)
+	switch {
+	case err != nil:
+		return refusePower(req, name, "its power state cannot be read from the update: "+err.Error())
+	case wanted == "":
+		return refusePower(req, name, "the update does not say that the virtual machine stays switched on")
+	case wanted != powerOn:
+		return refusePower(req, name, "the update would set its power state to "+wanted)
+	}
+	current, err := t.current(req, api)
+	switch {
+	case err != nil:
+		return err
+	case current != powerOn:
+		return refusePower(req, name, "the update would switch it on, and its power state is "+current)
+	}
+	return nil
+}
+
+// current asks Prism Central for the power state of the VM that req updates.
+func (t *powerTransport) current(req *http.Request, api updateAPI) (string, error) {
+	body, status, err := t.get(req.Context(), req.URL.String())
+	if err != nil {
+		return "", fmt.Errorf("reading the power state of the VM: %w", err)
+	}
+	if status == http.StatusOK {
+		state, err := api.current(body)
+		if err == nil && state != "" {
+			return state, nil
+		}
+		status = http.StatusBadGateway
+	}
+	return "", &apiError{status: status, reason: ReasonPowerState, message: fmt.Sprintf(
+		"%s %s was not sent: Prism Central did not report the power state of the virtual machine", req.Method, req.URL.Path)}
+}
+
+func (t *powerTransport) get(ctx context.Context, url string) ([]byte, int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := t.next.RoundTrip(req)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxUpdateBytes))
+	return body, resp.StatusCode, err
+}
+
+// refusePower says why a request was not forwarded.
+func refusePower(req *http.Request, name, why string) *apiError {
+	vm := "the virtual machine of the request"
+	if name != "" {
+		vm = fmt.Sprintf("virtual machine %q", name)
+	}
+	return &apiError{status: http.StatusConflict, reason: ReasonPowerState, message: fmt.Sprintf(
+		"%s %s was not sent: this run must neither switch a virtual machine on or off nor delete it; %s: %s", req.Method, req.URL.Path, vm, why)}
+}
+
+// changesVM reports whether a request could change a VM, whatever the API: "vms" is a segment of the path of every v2, v3 and
+// v4 request for a VM. A v3 batch can contain such requests.
+func changesVM(req *http.Request) bool {
+	switch req.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	}
+	if req.Method == http.MethodPost && req.URL.EscapedPath() == v3CreatePath+"/list" {
+		return false
+	}
+	for segment := range strings.SplitSeq(req.URL.Path, "/") {
+		if strings.EqualFold(segment, "vms") || strings.EqualFold(segment, "batch") {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	v3UpdatePath     = regexp.MustCompile(`^/api/nutanix/v3/vms/[0-9A-Za-z-]+$`)
+	v4UpdatePath     = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms/[0-9A-Za-z-]+$`)
+	v4CategoryAction = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms/[0-9A-Za-z-]+/\$actions/(dis)?associate-categories$`)
+)
+
+// updateAPI reads the updates of VMs of one API.
+type updateAPI interface {
+	// update returns the name and the power state in the body of an update. Both may be empty.
+	update(body []byte) (name, power string, err error)
+	// current returns the power state in the response to a GET of the VM.
+	current(body []byte) (string, error)
+}
+
+// updateAPIOf returns the API with which req updates a VM, or nil when req is something else.
+func updateAPIOf(req *http.Request) updateAPI {
+	switch path := req.URL.EscapedPath(); {
+	case req.Method != http.MethodPut:
+		return nil
+	case v3UpdatePath.MatchString(path):
+		return v3Update{}
+	case v4UpdatePath.MatchString(path):
+		return v4Update{}
+	}
+	return nil
+}
+
+type v3Update struct{}
+
+func (v3Update) update(body []byte) (string, string, error) {
+	var update struct {
+		Spec struct {
+			Name      string `json:"name"`
+			Resources struct {
+				PowerState string `json:"power_state"`
+			} `json:"resources"`
+		} `json:"spec"`
+	}
+	err := json.Unmarshal(body, &update)
+	return update.Spec.Name, update.Spec.Resources.PowerState, err
+}
+
+func (v3Update) current(body []byte) (string, error) {
+	var vm struct {
+		Status struct {
+			Resources struct {
+				PowerState string `json:"power_state"`
+			} `json:"resources"`
+		} `json:"status"`
+	}
+	err := json.Unmarshal(body, &vm)
+	return vm.Status.Resources.PowerState, err
+}
+
+type v4Update struct{}
+
+func (v4Update) update(body []byte) (string, string, error) {
+	var update struct {
+		Name       string `json:"name"`
+		PowerState string `json:"powerState"`
+	}
+	err := json.Unmarshal(body, &update)
+	return update.Name, update.PowerState, err
+}
+
+func (v4Update) current(body []byte) (string, error) {
+	var vm struct {
+		Data struct {
+			PowerState string `json:"powerState"`
+		} `json:"data"`
+	}
+	err := json.Unmarshal(body, &vm)
+	return vm.Data.PowerState, err
+}

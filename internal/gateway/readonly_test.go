@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/capnt/capnt/internal/prism/transport"
+)
+
+// TestRetriesDoNotDecideWhatAPlanningRunMaySend proves that the two rules are independent: the groups query is retried, because
+// it only reads, and a planning run has no use for it.
+func TestRetriesDoNotDecideWhatAPlanningRunMaySend(t *testing.T) {
+	const groups = "/api/nutanix/v3/groups"
+	req := httptest.NewRequest(http.MethodPost, groups, nil)
+	assert.True(t, transport.IsRetryable(req))
+	assert.False(t, allowedWhilePlanning(req))
+
+	central := newCentral(t, failingFirst(2, respond(http.StatusServiceUnavailable)))
+	gateway := start(t)
+	planning := open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadOnly})
+	status, body := childOf(t, planning).do(t, http.MethodPost, groups, "{}")
+	assert.Equal(t, http.StatusForbidden, status)
+	assert.Equal(t, ReasonReadOnly, reasonOf(t, body))
+	assert.Empty(t, central.seen())
+
+	applying := open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite})
+	status, _ = childOf(t, applying).do(t, http.MethodPost, groups, "{}")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Len(t, central.seen(), 3)
+}
