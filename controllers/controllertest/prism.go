@@ -48,8 +48,12 @@ type Prism struct {
 	password string
 	status   int
 	missing  map[string]bool
-	gpuTaken bool
-	requests []string
+	// lingering are virtual machines that lists contain although they do not exist, and refused are the paths that are answered
+	// with a status.
+	lingering []VM
+	refused   map[string]int
+	gpuTaken  bool
+	requests  []string
 }
 
 // NewPrism starts a Prism Central without virtual machines. Close it.
@@ -122,6 +126,23 @@ func (p *Prism) Fail(status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status = status
+}
+
+// Linger lists a virtual machine that does not exist any more, as a list does that lags behind.
+func (p *Prism) Linger(vm VM) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lingering = append(p.lingering, vm)
+}
+
+// Refuse answers a path such as "vms/list" with a status from now on; zero heals it.
+func (p *Prism) Refuse(path string, status int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refused == nil {
+		p.refused = map[string]int{}
+	}
+	p.refused[path] = status
 }
 
 // SetPassword changes the password that is accepted.
@@ -220,6 +241,9 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 	case username != Username || password != p.password:
 		refuse(w, http.StatusUnauthorized, "AUTHENTICATION_REQUIRED")
 		return
+	case p.refused[path] != 0:
+		refuse(w, p.refused[path], "REFUSED")
+		return
 	}
 	kind, rest, _ := strings.Cut(path, "/")
 	switch {
@@ -246,7 +270,13 @@ func (p *Prism) list(w io.Writer, kind string, body io.Reader) {
 	var asked struct{ Filter string }
 	_ = json.NewDecoder(body).Decode(&asked) // a list without a filter lists everything
 	_, name, filtered := strings.Cut(asked.Filter, "==")
-	matches := slices.DeleteFunc(p.inventory(kind), func(e thing) bool {
+	all := p.inventory(kind)
+	if kind == "vms" {
+		for _, vm := range p.lingering {
+			all = append(all, vm.entity())
+		}
+	}
+	matches := slices.DeleteFunc(all, func(e thing) bool {
 		return filtered && kind != "clusters" && e["metadata"].(thing)["name"] != name //nolint:forcetypeassert // made above
 	})
 	if matches == nil {

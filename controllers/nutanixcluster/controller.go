@@ -33,6 +33,7 @@ const kind = "NutanixCluster"
 // Reconciler reconciles NutanixCluster objects.
 type Reconciler struct {
 	provisioning.Dependencies
+	refusals refusals
 }
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixclusters,verbs=get;list;watch;update;patch
@@ -89,9 +90,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if provisioning.Moved(nutanixCluster) {
 		return ctrl.Result{}, r.ReleaseMoved(ctx, nutanixCluster, kind, infrav1.NutanixClusterFinalizer)
 	}
-	cluster, err := util.GetOwnerCluster(ctx, r.Client, nutanixCluster.ObjectMeta)
+	cluster, err := r.owner(ctx, nutanixCluster)
 	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("getting the Cluster that owns NutanixCluster %s: %w", request, err)
+		return ctrl.Result{}, err
 	}
 	if cluster == nil {
 		ctrl.LoggerFrom(ctx).V(4).Info("Waiting for Cluster API to set the owner")

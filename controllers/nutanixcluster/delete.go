@@ -13,11 +13,12 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/renderer"
 )
 
-// reconcileDelete destroys the workspace once the last machine is gone, removes the Terraform state and lets go of the
-// credentials. A cluster for which Terraform never ran needs no Prism Central to go away.
+// reconcileDelete waits until the cluster has no machines. Then it destroys the workspace, removes the Terraform state and
+// releases the credentials. Without a workspace key Terraform never ran, so the deletion needs no Prism Central.
 func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(s.nutanixCluster, infrav1.NutanixClusterFinalizer) {
 		return ctrl.Result{}, nil
@@ -48,8 +49,8 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 	return ctrl.Result{}, nil
 }
 
-// machines counts the machines of the cluster. That there is none is said past the cache, which may not have seen one that was
-// made a moment ago.
+// machines counts the machines of the cluster. It reads past the cache before it reports none, because the cache may not know
+// yet a machine that was just created.
 func (r *Reconciler) machines(ctx context.Context, s *scope) (int, error) {
 	for _, reader := range []client.Reader{r.Client, r.Reader} {
 		machines := &infrav1.NutanixMachineList{}
@@ -64,6 +65,7 @@ func (r *Reconciler) machines(ctx context.Context, s *scope) (int, error) {
 	return 0, nil
 }
 
+// destroy destroys the category value of the cluster, unless something else uses it: then it stays in Prism Central.
 func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error) {
 	access, err := r.Prism.Access(ctx, s.nutanixCluster)
 	if err != nil {
@@ -82,30 +84,14 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 		target.Shared = append(target.Shared, renderer.CategoryValueAddress)
 	}
 	result, done, err := r.Destroy(ctx, target, s.nutanixCluster, &s.nutanixCluster.Status.Terraform)
-	s.unfinished = !done
+	r.refusals.note(s.nutanixCluster, result)
+	if done {
+		r.refusals.forget(s.nutanixCluster)
+	}
 	if done && users != "" {
-		r.Recorder.Eventf(s.nutanixCluster, nil, corev1.EventTypeNormal, infrav1.CategoryKeptReason, "Apply",
-			"The value %s of category %s stays in Prism Central: %s", s.cluster.Name, infrav1.CategoryKey, users)
+		r.Event(s.nutanixCluster, lifecycle.Event{Type: corev1.EventTypeNormal, Reason: infrav1.CategoryKeptReason, Action: "Apply",
+			Message: fmt.Sprintf("The value %s of category %s stays in Prism Central: %s", s.cluster.Name, infrav1.CategoryKey, users)})
 	}
-	return result, err
-}
-
-// usersOfCategory says who uses the category value of a cluster whose machines are all gone, or empty. Prism Central refuses to
-// delete what VMs carry, be they of a cluster that this manager does not see.
-func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, error) {
-	namesake, err := r.namesake(ctx, s)
-	if err != nil {
-		return "", err
-	}
-	if namesake != "" {
-		return "NutanixCluster " + namesake + " uses it", nil
-	}
-	vms, err := s.access.Client.VMsOfCategory(ctx, infrav1.CategoryKey, s.cluster.Name)
-	if err != nil {
-		return "", fmt.Errorf("looking for virtual machines that carry the category of the cluster: %w", err)
-	}
-	if len(vms) == 0 {
-		return "", nil
-	}
-	return fmt.Sprintf("%d virtual machines carry it, among them %s (%s)", len(vms), vms[0].Name, vms[0].UUID), nil
+	s.unfinished = !done
+	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
 }

@@ -2,7 +2,6 @@ package nutanixcluster
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -115,52 +114,6 @@ func TestDeletionWaitsForMachines(t *testing.T) {
 	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
 	w.settle()
 	assert.True(t, w.Gone(w.NutanixCluster))
-}
-
-// The category value is the name of the Cluster: while another Cluster of the same name, or a VM that no machine of this
-// cluster is, carries it in the same Prism Central, it stays. Prism Central would refuse to delete it, again and again.
-func TestCategoryInUseIsKept(t *testing.T) {
-	tests := map[string]struct {
-		arrange func(w *world)
-		kept    string
-	}{
-		"a namesake": {func(w *world) {
-			elsewhere := controllertest.NewBed(w.T, api)
-			namesake := controllertest.NewFixture(elsewhere)
-			namesake.NutanixCluster.Spec.PrismCentral = controllertest.Endpoint(w.Prism, "c-creds")
-			namesake.CreateCluster(elsewhere)
-		}, "/c uses it"},
-		"a namesake in another Prism Central": {func(w *world) {
-			elsewhere := controllertest.NewBed(w.T, api)
-			controllertest.NewFixture(elsewhere).CreateCluster(elsewhere)
-		}, ""},
-		"VMs of a cluster that this manager does not see": {func(w *world) {
-			w.Prism.Put(controllertest.VM{UUID: controllertest.UUID(6, 1), Name: "theirs", Categories: map[string]string{infrav1.CategoryKey: "c"}})
-		}, "1 virtual machines carry it, among them theirs"},
-		"VMs of another cluster": {func(w *world) {
-			w.Prism.Put(controllertest.VM{UUID: controllertest.UUID(6, 1), Name: "theirs", Categories: map[string]string{infrav1.CategoryKey: "d"}})
-		}, ""},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.reconciler.Client = api
-			w.running()
-			test.arrange(w)
-			w.delete()
-			assert.True(t, w.Gone(w.NutanixCluster))
-			assert.Empty(t, w.states())
-			events := strings.Join(w.Recorder.All(), "\n")
-			if test.kept == "" {
-				assert.Contains(t, w.Terraform.Runs(), "apply", "the value is destroyed")
-				assert.NotContains(t, events, infrav1.CategoryKeptReason)
-				return
-			}
-			assert.NotContains(t, w.Terraform.Runs(), "apply", "nothing is destroyed")
-			assert.Equal(t, 1, strings.Count(events, infrav1.CategoryKeptReason))
-			assert.Contains(t, events, test.kept)
-		})
-	}
 }
 
 func TestEndpoint(t *testing.T) {

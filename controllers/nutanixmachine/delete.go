@@ -52,7 +52,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 	}
 	result, done, err := r.Destroy(ctx, target, s.nutanixMachine, &s.nutanixMachine.Status.Terraform)
 	s.unfinished = !done
-	return result, err
+	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
 }
 
 // destroyInputs returns inputs for a workspace that is only destroyed. Terraform needs a configuration to import into, but its

@@ -15,7 +15,6 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/conditions"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -137,7 +136,7 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	}
 	result.Record(*status, d.Pipeline.TerraformVersion, d.Pipeline.ProviderVersion)
 	for _, event := range result.Events {
-		d.Recorder.Eventf(object, nil, event.Type, event.Reason, event.Action, "%s", bounded(event.Message))
+		d.Event(object, event)
 	}
 	if result.State == lifecycle.Running && !result.Applying && (result.Err != nil || conditions.IsTrue(object, infrav1.AppliedCondition)) {
 		return // looking for drift does not make an object that is in sync unready, and trying again does not hide why
@@ -151,18 +150,19 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	}
 }
 
-// Destroy takes a step towards the end of an object's workspace. It is done when nothing is left, of its state neither.
-func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, object Object, status **infrav1.TerraformStatus) (_ ctrl.Result, done bool, err error) {
+// Destroy takes one step of the destruction of an object's workspace. It is done when nothing is left in Prism Central and the
+// Terraform state is removed.
+func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, object Object, status **infrav1.TerraformStatus) (_ lifecycle.Result, done bool, err error) {
 	result := d.Pipeline.Step(target)
 	d.Publish(object, status, result)
 	if result.State != lifecycle.InSync {
-		return ctrl.Result{RequeueAfter: result.RetryAfter}, false, nil
+		return result, false, nil
 	}
 	if err := d.Pipeline.State.Remove(ctx, target); err != nil {
-		return ctrl.Result{}, false, err
+		return result, false, err
 	}
 	d.Pipeline.Forget(target)
-	return ctrl.Result{}, true, nil
+	return result, true, nil
 }
 
 // inSync reports whether an object says of itself that its present spec is applied.
@@ -174,6 +174,11 @@ func inSync(object Object) bool {
 
 // noteLength is the longest note that the events API accepts.
 const noteLength = 1024
+
+// Event records an event for an object.
+func (d *Dependencies) Event(object Object, event lifecycle.Event) {
+	d.Recorder.Eventf(object, nil, event.Type, event.Reason, event.Action, "%s", bounded(event.Message))
+}
 
 func bounded(message string) string {
 	if len(message) <= noteLength {

@@ -30,6 +30,8 @@ type memory struct {
 	failures  int
 	failedFor string
 	retryAt   time.Time
+	// destroyFailures is how many applies of a destroy plan failed.
+	destroyFailures int
 	// unfinished says that the last run left work to do.
 	unfinished bool
 	// unwritten is a state that an apply could not write to its backend. It is secret. The next run writes it first.
@@ -76,7 +78,7 @@ func (m *memory) observe(o *Observed) {
 	o.Destroyed = m.destroyed
 	o.Lost = o.Lost || m.lost != nil
 	o.Unfinished = o.Unfinished || m.unfinished
-	o.Failure = Failure{Rendered: m.failedFor, RetryAt: m.retryAt, LockHeld: terraform.ClassOf(m.err) == terraform.LockHeld}
+	o.Failure = Failure{Rendered: m.failedFor, RetryAt: m.retryAt, LockHeld: lockHeld(m.err)}
 }
 
 // remember updates the memory with the outcome of a run of the workspace of that digest.
@@ -90,6 +92,9 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	}
 	switch o := o.(type) {
 	case failed:
+		if o.applying != nil && o.applying.Destroy && !lockHeld(o.err) {
+			m.destroyFailures++
+		}
 	case unread:
 		m.lastApplied, m.appliedAt = o.record, now
 	case planned:
@@ -109,6 +114,9 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 		m.failures, m.unfinished = 0, true
 	}
 }
+
+// lockHeld reports whether a run failed because another process holds the lock of the state.
+func lockHeld(err error) bool { return terraform.ClassOf(err) == terraform.LockHeld }
 
 func (m *memory) fail(err error, digest string, now time.Time) {
 	m.err, m.failedFor, m.unfinished = err, digest, true

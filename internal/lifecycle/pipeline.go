@@ -81,6 +81,8 @@ type Result struct {
 	// Err is why the last run failed. Lost is set if the run found the infrastructure gone.
 	Err  error
 	Lost *LostError
+	// DestroyFailures is how many times this process failed to apply a destroy plan. A lock on the state does not count.
+	DestroyFailures int
 	// RetryAfter is when the next step is due if no event calls for one earlier; zero means never.
 	RetryAfter time.Duration
 	// LastPlan is the last plan that this process recorded, and LastApplied when it last applied one; zero if never.
@@ -153,7 +155,8 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	var result Result
 	p.memories.with(key, func(m *memory) {
 		m.observe(&observed)
-		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost, LastPlan: m.lastPlan, LastApplied: m.appliedAt}
+		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost, LastPlan: m.lastPlan, LastApplied: m.appliedAt,
+			DestroyFailures: m.destroyFailures}
 	})
 	if stored, ok := p.plans.Get(key); ok {
 		result.Plan = &stored.Record

@@ -1,0 +1,131 @@
+package nutanixcluster
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/renderer"
+)
+
+// keptAfter is how many times in a row Prism Central may fail to delete a category value before the value is kept. The retries
+// take about two minutes, in which Prism Central notices that the VMs of the cluster are gone.
+const keptAfter = 6
+
+// shared lists the resources that a destroy leaves in Prism Central because others may use them: the category key, which all
+// clusters have in common, and the value while a Cluster of the same name marks its machines with it.
+func (r *Reconciler) shared(ctx context.Context, s *scope) ([]string, error) {
+	addresses := []string{renderer.CategoryKeyAddress}
+	namesake, err := r.namesake(ctx, s)
+	if err != nil || namesake == "" {
+		return addresses, err
+	}
+	return append(addresses, renderer.CategoryValueAddress), nil
+}
+
+// namesake returns a Cluster of the same name in another namespace that uses the same Prism Central, or an empty string.
+func (r *Reconciler) namesake(ctx context.Context, s *scope) (string, error) {
+	clusters := &infrav1.NutanixClusterList{}
+	if err := r.Client.List(ctx, clusters, client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}); err != nil {
+		return "", fmt.Errorf("listing clusters of the same name: %w", err)
+	}
+	for i := range clusters.Items {
+		other := &clusters.Items[i]
+		if other.UID != s.nutanixCluster.UID && other.DeletionTimestamp.IsZero() && prismCentralOf(other) == prismCentralOf(s.nutanixCluster) {
+			return client.ObjectKeyFromObject(other).String(), nil
+		}
+	}
+	return "", nil
+}
+
+// prismCentralOf is the address of a cluster's Prism Central. Two names of one Prism Central count as two; usersOfCategory
+// finds VMs of the other cluster all the same.
+func prismCentralOf(cluster *infrav1.NutanixCluster) string {
+	endpoint := cluster.Spec.PrismCentral
+	if endpoint == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", strings.ToLower(endpoint.Address), cmp.Or(endpoint.Port, infrav1.DefaultPrismPort))
+}
+
+// usersOfCategory says why the category value of a cluster without machines has to stay, or returns an empty string. Prism
+// Central refuses to delete a value that something carries, which may be of a cluster that this manager does not see.
+func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, error) {
+	namesake, err := r.namesake(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if namesake != "" {
+		return "NutanixCluster " + namesake + " uses it", nil
+	}
+	if refusal := r.refusals.kept(s.nutanixCluster); refusal != "" {
+		return "Prism Central does not delete it: " + refusal, nil
+	}
+	vms, err := s.access.Client.VMsOfCategory(ctx, infrav1.CategoryKey, s.cluster.Name)
+	if forbidden(err) {
+		return "", nil // whether something uses the value shows when it is deleted
+	} else if err != nil {
+		return "", fmt.Errorf("listing virtual machines that carry the category of the cluster: %w", err)
+	}
+	for _, listed := range vms {
+		used, err := carries(ctx, s, listed.UUID)
+		if err != nil {
+			return "", err
+		}
+		if used {
+			return fmt.Sprintf("virtual machine %s (%s) carries it", listed.Name, listed.UUID), nil
+		}
+	}
+	return "", nil
+}
+
+// carries reports whether a VM carries the category value of the cluster. A list lags behind and may contain a VM that was just
+// deleted.
+func carries(ctx context.Context, s *scope, vmUUID string) (bool, error) {
+	vm, err := s.access.Client.VM(ctx, vmUUID)
+	var notFound *prism.NotFoundError
+	switch {
+	case errors.As(err, &notFound), forbidden(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading virtual machine %s, which carries the category of the cluster: %w", vmUUID, err)
+	}
+	return slices.Contains(vm.CategoryValues[infrav1.CategoryKey], s.cluster.Name) && !strings.HasPrefix(vm.State, "DELETE"), nil
+}
+
+// forbidden reports whether the account may not read what was asked for.
+func forbidden(err error) bool {
+	var refused *prism.AuthenticationError
+	return errors.As(err, &refused) && refused.Status == http.StatusForbidden
+}
+
+// refusals remembers by UID of a NutanixCluster why Prism Central did not delete its category value, once that has failed often
+// enough to keep the value. A new process tries again.
+type refusals struct{ reasons sync.Map }
+
+// note remembers the failure of a destroy plan that has failed too often.
+func (r *refusals) note(cluster *infrav1.NutanixCluster, result lifecycle.Result) {
+	if result.DestroyFailures >= keptAfter && result.ApplyFailed() {
+		r.reasons.Store(cluster.UID, result.Err.Error())
+	}
+}
+
+// kept returns why the category value is kept, or an empty string.
+func (r *refusals) kept(cluster *infrav1.NutanixCluster) string {
+	reason, _ := r.reasons.Load(cluster.UID)
+	text, _ := reason.(string)
+	return text
+}
+
+func (r *refusals) forget(cluster *infrav1.NutanixCluster) { r.reasons.Delete(cluster.UID) }
