@@ -43,7 +43,7 @@ func TestFormat(t *testing.T) {
 	assert.Equal(t, "nutanix://"+uuid, providerid.Format(strings.ToUpper(uuid)))
 }
 
-// FuzzRoundTrip: whatever Parse accepts, Format writes in one canonical form that Parse reads as the same UUID.
+// FuzzRoundTrip proves that Format writes every UUID that Parse accepts in one canonical form that Parse accepts too.
 func FuzzRoundTrip(f *testing.F) {
 	for _, seed := range []string{"nutanix://" + uuid, "NUTANIX://" + strings.ToUpper(uuid), uuid, "nutanix://x", "nutanix://\u212a", ""} {
 		f.Add(seed)

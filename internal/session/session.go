@@ -1,5 +1,5 @@
-// Package session authenticates requests to Prism Central: with credentials, or with the cookies by which Prism Central knows
-// a client again, so that it need not check a password for every request.
+// Package session authenticates requests to Prism Central with credentials, or with the session cookies of an earlier response.
+// Prism Central does not check a password for a request with a valid session.
 package session
 
 import (
@@ -13,48 +13,50 @@ import (
 const APIKeyHeader = "X-Ntnx-Api-Key"
 
 const (
-	// suffix marks the cookies that authenticate: NTNX_IGW_SESSION, NTNX_MERCURY_IAM_SESSION. Others, for example those of a
-	// load balancer, do not and are not kept.
-	suffix = "_SESSION"
-	// trial is how long a session must have lived for its end to be ordinary (Prism Central's last 15 minutes). One that is
-	// refused sooner was never good for anything.
-	trial = 30 * time.Second
-	// rest is how long no session is used after one that was refused at once.
-	rest = 10 * time.Minute
+	// cookieSuffix ends the names of the cookies that authenticate: NTNX_IGW_SESSION, NTNX_MERCURY_IAM_SESSION. Other cookies,
+	// for example those of a load balancer, are not kept.
+	cookieSuffix = "_SESSION"
+	// minLifetime distinguishes an expired session from one that Prism Central never accepted. Prism Central's sessions last
+	// 15 minutes.
+	minLifetime = 30 * time.Second
+	// pause is how long no session is used after one that was refused within minLifetime.
+	pause = 10 * time.Minute
 )
 
-// Credentials say as whom Prism Central is addressed. An API key wins over a password, and there are no sessions for it.
+// Credentials are the credentials for a Prism Central. An API key takes precedence over a password. No session is used with it.
 type Credentials struct{ Username, Password, APIKey string }
 
 // Session is the session with one Prism Central for one set of credentials. It is safe for concurrent use.
 //
-// A request that carried it and is answered 401 did nothing: tell Refused, and send it once more without the session.
+// A request with a session that gets status 401 changed nothing. The caller passes the session to Refused and sends the request
+// again with the credentials.
 type Session struct {
-	// credentials are behind a pointer, as cookies are, so that a printed Session does not show them.
+	// credentials and cookies are pointers, so that printing a Session does not print secrets.
 	credentials *Credentials
 	now         func() time.Time
 
-	mu        sync.Mutex
-	kept      map[string]*cookie
-	openedAt  time.Time
-	restUntil time.Time
+	mu sync.Mutex
+	// cookies are the cookies of the session by name.
+	cookies     map[string]*cookie
+	openedAt    time.Time
+	pausedUntil time.Time
 }
 
 type cookie struct {
 	name, value string
-	// expires is zero when the answer did not say.
+	// expires is zero when the response has no expiry.
 	expires time.Time
 }
 
-// Sent is what a request carried of a session; it is empty for one that carried credentials.
+// Sent identifies the session that a request was sent with. It is empty for a request with credentials.
 type Sent []*cookie
 
-// New returns a session that is not open yet. The time is asked of now.
+// New returns a session without cookies. now returns the current time.
 func New(credentials Credentials, now func() time.Time) *Session {
-	return &Session{credentials: &credentials, now: now, kept: map[string]*cookie{}}
+	return &Session{credentials: &credentials, now: now, cookies: map[string]*cookie{}}
 }
 
-// Authenticate adds the session to a request if one may be used and there is one, and otherwise the credentials.
+// Authenticate adds the session to a request if mayUseSession is true and a session is open, and the credentials otherwise.
 func (s *Session) Authenticate(req *http.Request, mayUseSession bool) Sent {
 	if s.credentials.APIKey != "" {
 		req.Header.Set(APIKeyHeader, s.credentials.APIKey)
@@ -74,14 +76,14 @@ func (s *Session) attach(req *http.Request) Sent {
 	defer s.mu.Unlock()
 	s.expire(s.now())
 	var sent Sent
-	for _, one := range s.kept {
+	for _, one := range s.cookies {
 		req.AddCookie(&http.Cookie{Name: one.name, Value: one.value})
 		sent = append(sent, one)
 	}
 	return sent
 }
 
-// Learn keeps the session that an answer opens, renews or ends. An answer that is no success opens none.
+// Learn updates the session from the cookies of a successful response.
 func (s *Session) Learn(resp *http.Response) {
 	if resp.StatusCode >= http.StatusMultipleChoices || s.credentials.APIKey != "" {
 		return
@@ -89,52 +91,52 @@ func (s *Session) Learn(resp *http.Response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if now.Before(s.restUntil) {
+	if now.Before(s.pausedUntil) {
 		return
 	}
 	s.expire(now)
 	for _, got := range resp.Cookies() {
-		if !strings.HasSuffix(got.Name, suffix) {
+		if !strings.HasSuffix(got.Name, cookieSuffix) {
 			continue
 		}
 		if got.MaxAge < 0 || got.Value == "" {
-			delete(s.kept, got.Name)
+			delete(s.cookies, got.Name)
 			continue
 		}
-		if len(s.kept) == 0 {
+		if len(s.cookies) == 0 {
 			s.openedAt = now
 		}
-		s.kept[got.Name] = &cookie{name: got.Name, value: got.Value, expires: expiry(got, now)}
+		s.cookies[got.Name] = &cookie{name: got.Name, value: got.Value, expires: expiry(got, now)}
 	}
 }
 
-// Refused forgets the session that was sent, unless the answer to another request has already replaced it.
+// Refused removes a session that Prism Central refused, unless another response has replaced it meanwhile.
 func (s *Session) Refused(sent Sent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	forgotten := false
+	removed := false
 	for _, one := range sent {
-		if s.kept[one.name] == one {
-			delete(s.kept, one.name)
-			forgotten = true
+		if s.cookies[one.name] == one {
+			delete(s.cookies, one.name)
+			removed = true
 		}
 	}
-	if now := s.now(); forgotten && now.Sub(s.openedAt) < trial {
-		clear(s.kept)
-		s.restUntil = now.Add(rest)
+	if now := s.now(); removed && now.Sub(s.openedAt) < minLifetime {
+		clear(s.cookies)
+		s.pausedUntil = now.Add(pause)
 	}
 }
 
-// expire drops what has ended by itself.
+// expire removes expired cookies.
 func (s *Session) expire(now time.Time) {
-	for name, one := range s.kept {
+	for name, one := range s.cookies {
 		if !one.expires.IsZero() && !now.Before(one.expires) {
-			delete(s.kept, name)
+			delete(s.cookies, name)
 		}
 	}
 }
 
-// expiry is when a cookie ends; Max-Age wins over Expires (RFC 6265, 5.3).
+// expiry returns when a cookie expires. Max-Age takes precedence over Expires (RFC 6265, section 5.3).
 func expiry(got *http.Cookie, now time.Time) time.Time {
 	if got.MaxAge > 0 {
 		return now.Add(time.Duration(got.MaxAge) * time.Second)

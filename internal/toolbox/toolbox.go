@@ -1,5 +1,5 @@
-// Package toolbox finds the pinned tools that the Makefile builds, so that a test that needs one names what is missing
-// instead of skipping.
+// Package toolbox finds the pinned tools that the Makefile builds. A test that needs a missing tool fails with the name of the
+// tool instead of being skipped.
 package toolbox
 
 import (
@@ -16,7 +16,8 @@ func Dir() string {
 	return filepath.Join(filepath.Dir(file), "..", "..", ".tools")
 }
 
-// Find returns the absolute path of a file below Dir, for example "bin/etcd" or "mirror", or what to do when it is absent.
+// Find returns the absolute path of a file below Dir, for example "bin/etcd" or "mirror". The error for a missing file says how
+// to build it.
 func Find(name string) (string, error) {
 	path := filepath.Join(Dir(), filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
@@ -25,7 +26,7 @@ func Find(name string) (string, error) {
 	return path, nil
 }
 
-// Path is Find for a test, which fails when the file is absent.
+// Path is Find for a test, which fails when the file is missing.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	path, err := Find(name)

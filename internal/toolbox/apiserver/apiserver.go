@@ -15,17 +15,18 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// Options say what an API server has besides what every one has.
+// Options configure an API server.
 type Options struct {
-	// CRDs adds the kinds of this project and those of Cluster API.
+	// CRDs installs the CRDs of this project and of Cluster API.
 	CRDs bool
-	// Webhooks adds the webhooks of this project. Who serves them finds where in WebhookInstallOptions of the environment.
+	// Webhooks installs the webhook configurations of this project. WebhookInstallOptions of the environment has the address and
+	// the certificate for serving them.
 	Webhooks bool
-	// Flags are further flags of kube-apiserver, without dashes.
+	// Flags are additional flags of kube-apiserver, without dashes.
 	Flags map[string]string
 }
 
-// Start starts an API server, whose administrator's Config has no rate limit. Call Stop.
+// Start starts an API server. Config of the environment is an administrator's and has no rate limit. The caller must call Stop.
 func Start(options Options) (*envtest.Environment, error) {
 	environment, err := options.environment()
 	if err != nil {
@@ -37,7 +38,7 @@ func Start(options Options) (*envtest.Environment, error) {
 	return environment, nil
 }
 
-// For starts an API server for one test.
+// For starts an API server that stops at the end of the test.
 func For(t testing.TB, options Options) *envtest.Environment {
 	t.Helper()
 	environment, err := Start(options)
@@ -52,11 +53,11 @@ func For(t testing.TB, options Options) *envtest.Environment {
 	return environment
 }
 
-// Main is the TestMain of a package whose tests share an API server. It exits with the code that run gives, which is that of
-// testing.M, or with 1 after an error.
+// Main is the TestMain of a package whose tests share an API server. It exits with the code that run returns, or with 1 after an
+// error.
 func Main(options Options, run func(*envtest.Environment) (int, error)) { Exit(Run(options, run)) }
 
-// Run runs something with an API server.
+// Run calls run with an API server and stops the API server afterwards.
 func Run(options Options, run func(*envtest.Environment) (int, error)) (code int, err error) {
 	environment, err := Start(options)
 	if err != nil {
@@ -70,7 +71,7 @@ func Run(options Options, run func(*envtest.Environment) (int, error)) (code int
 	return run(environment)
 }
 
-// Exit ends a TestMain with a code, or with an error.
+// Exit ends the process with code, or with 1 after printing err.
 func Exit(code int, err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -93,7 +94,7 @@ func (o Options) environment() (environment *envtest.Environment, err error) {
 	if o.CRDs {
 		module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api").Output()
 		if err != nil {
-			return nil, fmt.Errorf("looking for the CRDs of Cluster API: %w", err)
+			return nil, fmt.Errorf("finding the CRDs of Cluster API: %w", err)
 		}
 		core := filepath.Join(strings.TrimSpace(string(module)), "core")
 		environment.CRDInstallOptions = envtest.CRDInstallOptions{

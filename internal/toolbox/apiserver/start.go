@@ -20,16 +20,15 @@ import (
 
 const (
 	host = "127.0.0.1"
-	// timeout of each step of the start and of the stop is generous, for a busy machine.
+	// timeout limits each step of the start and of the stop. It is long enough for a busy machine.
 	timeout = 3 * time.Minute
 	poll    = 50 * time.Millisecond
-	// attempts, because an API server ends itself when its own roles are not made within half a minute.
+	// attempts limits the starts. An API server exits when it cannot create its own roles within 30 seconds.
 	attempts = 3
 )
 
-// listen chooses all ports. Those that envtest would choose are of the range that the system uses for the near end of
-// connections: what was free when it was chosen may be in use when the server has started at last, and envtest takes
-// whatever answers there for the server.
+// listen chooses all ports. envtest would choose ephemeral ports, which may be in use by a connection when the server starts, and
+// envtest takes whatever responds on the port for the server.
 func listen(environment *envtest.Environment) error {
 	ports, err := freeport.Find(host, 4)
 	if err != nil {
@@ -44,7 +43,7 @@ func listen(environment *envtest.Environment) error {
 	return nil
 }
 
-// start does what the environment's own Start does, which waits for the first namespace for no more than five seconds.
+// start replaces the environment's own Start, which waits only five seconds for the first namespace.
 func start(environment *envtest.Environment) error {
 	plane := &environment.ControlPlane
 	plane.Etcd.StartTimeout, plane.Etcd.StopTimeout = timeout, timeout
@@ -76,14 +75,14 @@ func install(environment *envtest.Environment) error {
 	if err := hooks.PrepWithoutInstalling(); err != nil {
 		return err
 	}
-	crds.WebhookOptions = *hooks // takes the conversion of versions away, which nobody does here
+	crds.WebhookOptions = *hooks // removes conversion webhooks, which nothing serves here
 	if _, err := envtest.InstallCRDs(environment.Config, *crds); err != nil {
 		return err
 	}
 	return hooks.Install(environment.Config)
 }
 
-// awaitNamespace waits for the namespace default, which the API server makes some time after it says that it is ready.
+// awaitNamespace waits for the namespace default, which the API server creates some time after it is ready.
 func awaitNamespace(config *rest.Config) error {
 	api, err := client.New(config, client.Options{})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package freeport gives ports to servers that tests start, so that no two of them get the same one.
+// Package freeport finds ports for servers that tests start. No two servers get the same port.
 package freeport
 
 import (
@@ -10,10 +10,9 @@ import (
 	"syscall"
 )
 
-// Ports are taken from below the range that Linux uses for the near end of connections (net.ipv4.ip_local_port_range,
-// 32768 and up by default), where a port that was free may be in use a moment later. They come in blocks: between the
-// choice of a port and a server that listens on it lies the start of that server, and other processes of this machine
-// choose meanwhile, so each has blocks of its own.
+// Ports are below the range of ephemeral ports (net.ipv4.ip_local_port_range, 32768 and up by default), where a free port may be in
+// use a moment later. Each process claims blocks of ports, because time passes between the choice of a port and the start of the
+// server that listens on it, and other processes choose ports meanwhile.
 const (
 	firstPort = 20000
 	lastPort  = 32000
@@ -23,18 +22,18 @@ const (
 var (
 	claims struct {
 		sync.Mutex
-		// listeners are closed by the system, however the process ends.
+		// listeners hold the claims. The system closes them when the process ends.
 		listeners []net.Listener
 	}
-	// handedOut is what is left of the block that this process claimed last.
-	handedOut struct {
+	// block is the unused part of the block that this process claimed last.
+	block struct {
 		sync.Mutex
 		next, end int
 	}
 )
 
-// Claim keeps host:port for this process until it ends, and with it whatever processes agree that it stands for. That
-// another process has claimed it is an error.
+// Claim reserves host:port for this process until it ends. A claim can stand for any resource that processes agree on. It returns
+// an error if another process has claimed host:port.
 func Claim(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -46,14 +45,14 @@ func Claim(address string) error {
 	return nil
 }
 
-// Find returns n different TCP ports that are free on the IP address, and that no other call of any process on this
-// machine has returned, as long as the process runs.
+// Find returns n TCP ports that are free on the IP address. While this process runs, no other call of Find on this machine returns
+// them, in any process.
 func Find(address string, n int) ([]int, error) {
-	handedOut.Lock()
-	defer handedOut.Unlock()
-	const misses = 20
+	block.Lock()
+	defer block.Unlock()
+	const maxFailures = 20
 	ports := make([]int, 0, n)
-	var problems []error
+	var failures []error
 	for len(ports) < n {
 		port, err := nextPort()
 		if err == nil {
@@ -63,26 +62,26 @@ func Find(address string, n int) ([]int, error) {
 			ports = append(ports, port)
 			continue
 		}
-		if problems = append(problems, err); len(problems) == misses {
-			return nil, fmt.Errorf("looking for %d free ports on %s: %w", n, address, errors.Join(problems...))
+		if failures = append(failures, err); len(failures) == maxFailures {
+			return nil, fmt.Errorf("finding %d free ports on %s: %w", n, address, errors.Join(failures...))
 		}
 	}
 	return ports, nil
 }
 
-// nextPort takes one from the block, or from a further block, whose first port is the claim on it. The caller holds the
-// lock.
+// nextPort returns the next port of the block. When the block is used up it claims another one by claiming the first port of that
+// block. The caller holds the lock.
 func nextPort() (int, error) {
-	for first := firstPort; handedOut.next == handedOut.end; first += blockSize {
+	for first := firstPort; block.next == block.end; first += blockSize {
 		if first >= lastPort {
 			return 0, fmt.Errorf("all ports from %d to %d are claimed", firstPort, lastPort)
 		}
 		if Claim(join("127.0.0.1", first)) == nil {
-			handedOut.next, handedOut.end = first+1, first+blockSize
+			block.next, block.end = first+1, first+blockSize
 		}
 	}
-	handedOut.next++
-	return handedOut.next - 1, nil
+	block.next++
+	return block.next - 1, nil
 }
 
 func probe(address string, port int) error {
@@ -90,8 +89,8 @@ func probe(address string, port int) error {
 	if err != nil {
 		return err
 	}
-	// A process that is being started holds what this one has open until it runs its own program. While none is started and
-	// none can be, closing frees the port.
+	// A child process inherits the listener until it calls exec. The lock keeps children from being started, so that closing the
+	// listener frees the port.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	return listener.Close()

@@ -16,12 +16,12 @@ import (
 
 const (
 	host = "127.0.0.1"
-	// asTaker makes this test binary a process that takes as many ports as it says, and ends with its standard input.
-	asTaker = "TAKE_PORTS"
+	// findPorts is an environment variable that makes this test binary print that many ports and wait until stdin is closed.
+	findPorts = "FIND_PORTS"
 )
 
 func TestMain(m *testing.M) {
-	if n, err := strconv.Atoi(os.Getenv(asTaker)); err == nil {
+	if n, err := strconv.Atoi(os.Getenv(findPorts)); err == nil {
 		ports, err := Find(host, n)
 		for _, port := range ports {
 			fmt.Fprintln(os.Stdout, port)
@@ -33,36 +33,36 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Whoever starts several servers at once must not be given a port twice: between the call and the server nobody holds it.
-func TestFindGivesNoPortTwice(t *testing.T) {
-	const takers, each = 20, 5
-	given := &given{t: t, ports: map[int]bool{}}
+// TestFindReturnsNoPortTwice calls Find concurrently, because nothing listens on a port between the call and the start of a server.
+func TestFindReturnsNoPortTwice(t *testing.T) {
+	const callers, each = 20, 5
+	found := &portSet{t: t, ports: map[int]bool{}}
 	var wg sync.WaitGroup
-	for range takers {
+	for range callers {
 		wg.Go(func() {
 			ports, err := Find(host, each)
 			assert.NoError(t, err)
-			given.add(ports)
+			found.add(ports)
 		})
 	}
 	wg.Wait()
-	require.Len(t, given.ports, takers*each)
+	require.Len(t, found.ports, callers*each)
 }
 
-// Packages are tested by processes that run at the same time.
-func TestFindGivesNoPortToTwoProcesses(t *testing.T) {
-	const takers, each = 4, blockSize + 1 // more than one block
-	given := &given{t: t, ports: map[int]bool{}}
-	for range takers {
-		given.add(portsOfAnotherProcess(t, each))
+// TestFindReturnsNoPortToTwoProcesses starts processes, because the tests of several packages run at the same time.
+func TestFindReturnsNoPortToTwoProcesses(t *testing.T) {
+	const processes, each = 4, blockSize + 1 // more than one block
+	found := &portSet{t: t, ports: map[int]bool{}}
+	for range processes {
+		found.add(portsOfAnotherProcess(t, each))
 	}
-	require.Len(t, given.ports, takers*each)
+	require.Len(t, found.ports, processes*each)
 }
 
-func TestWhatIsFoundIsWhereNobodyListens(t *testing.T) {
+func TestFindReturnsNoPortInUse(t *testing.T) {
 	first, err := Find(host, 1)
 	require.NoError(t, err)
-	if first[0]%blockSize == blockSize-1 { // the next is of another block
+	if first[0]%blockSize == blockSize-1 { // the next port is in another block
 		first, err = Find(host, 1)
 		require.NoError(t, err)
 	}
@@ -72,46 +72,46 @@ func TestWhatIsFoundIsWhereNobodyListens(t *testing.T) {
 	assert.NotEqual(t, first[0]+1, second[0])
 }
 
-func TestFindSaysWhyThereIsNone(t *testing.T) {
+func TestFindReturnsTheErrors(t *testing.T) {
 	_, err := Find("192.0.2.1", 1)
-	assert.ErrorContains(t, err, "looking for 1 free ports on 192.0.2.1: listen tcp 192.0.2.1:")
+	assert.ErrorContains(t, err, "finding 1 free ports on 192.0.2.1: listen tcp 192.0.2.1:")
 }
 
-func TestAClaimIsHeldOnce(t *testing.T) {
+func TestClaimFailsForAClaimedAddress(t *testing.T) {
 	ports, err := Find(host, 1)
 	require.NoError(t, err)
 	require.NoError(t, Claim(join(host, ports[0])))
 	assert.ErrorContains(t, Claim(join(host, ports[0])), fmt.Sprintf("claiming 127.0.0.1:%d: ", ports[0]))
 }
 
-type given struct {
+type portSet struct {
 	t     *testing.T
 	mu    sync.Mutex
 	ports map[int]bool
 }
 
-func (g *given) add(ports []int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+func (s *portSet) add(ports []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, port := range ports {
-		assert.False(g.t, g.ports[port], "port %d was given twice", port)
-		g.ports[port] = true
+		assert.False(s.t, s.ports[port], "port %d was returned twice", port)
+		s.ports[port] = true
 	}
 }
 
-// portsOfAnotherProcess are ports of a process that ends with the test.
+// portsOfAnotherProcess returns ports of a process that runs until the end of the test.
 func portsOfAnotherProcess(t *testing.T, n int) []int {
 	t.Helper()
 	binary, err := os.Executable()
 	require.NoError(t, err)
-	taker := exec.Command(binary)
-	taker.Env = append(os.Environ(), asTaker+"="+strconv.Itoa(n))
-	_, err = taker.StdinPipe() // open for as long as this process is there
+	process := exec.Command(binary)
+	process.Env = append(os.Environ(), findPorts+"="+strconv.Itoa(n))
+	_, err = process.StdinPipe() // stays open while this process runs
 	require.NoError(t, err)
-	output, err := taker.StdoutPipe()
+	output, err := process.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, taker.Start())
-	t.Cleanup(func() { assert.NoError(t, taker.Process.Kill()); _ = taker.Wait() })
+	require.NoError(t, process.Start())
+	t.Cleanup(func() { assert.NoError(t, process.Process.Kill()); _ = process.Wait() })
 	lines := bufio.NewScanner(output)
 	var ports []int
 	for range n {
