@@ -5,8 +5,14 @@ import "k8s.io/utils/ptr"
 // Default fills in what a machine's spec leaves open. It never changes a value that is set: a server-side apply of the
 // same manifest, as Cluster API's topology controller does it, must find nothing to change.
 func (s *NutanixMachineSpec) Default() {
-	if s.ImageLookup != nil && s.ImageLookup.Format == nil {
+	if s.ImageLookup != nil && ptr.Deref(s.ImageLookup.Format, "") == "" {
 		s.ImageLookup.Format = ptr.To(DefaultImageLookupFormat)
+	}
+	s.Image.Default()
+	s.Cluster.Default()
+	s.Project.Default()
+	for i := range s.Subnets {
+		s.Subnets[i].Default()
 	}
 	for i := range s.DataDisks {
 		s.DataDisks[i].Default()
@@ -21,13 +27,17 @@ func (d *NutanixMachineVMDisk) Default() {
 	if d.DeviceProperties.DeviceType == "" {
 		d.DeviceProperties.DeviceType = NutanixMachineDiskDeviceTypeDisk
 	}
-	if d.StorageConfig != nil && d.StorageConfig.DiskMode == "" {
-		d.StorageConfig.DiskMode = NutanixMachineDiskModeStandard
+	if d.StorageConfig != nil {
+		if d.StorageConfig.DiskMode == "" {
+			d.StorageConfig.DiskMode = NutanixMachineDiskModeStandard
+		}
+		d.StorageConfig.StorageContainer.Default()
 	}
+	d.DataSource.Default()
 }
 
-// Default fills in what the template leaves open. An image whose type is set and whose value is not becomes a
-// placeholder, because a ClusterClass patch may set the value; the existing Nutanix provider does the same.
+// Default fills in what the template leaves open. An image whose type is set and whose value is missing or empty becomes
+// a placeholder, because a ClusterClass patch may set the value; the existing Nutanix provider does the same.
 func (t *NutanixMachineTemplate) Default() {
 	spec := &t.Spec.Template.Spec
 	spec.Default()

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
@@ -44,7 +43,7 @@ func cluster() *infrav1.NutanixCluster {
 	return &infrav1.NutanixCluster{
 		ObjectMeta: metav1.ObjectMeta{Name: "c", Namespace: "default"},
 		Spec: infrav1.NutanixClusterSpec{
-			ControlPlaneEndpoint: clusterv1.APIEndpoint{Host: "10.0.0.100", Port: 6443},
+			ControlPlaneEndpoint: infrav1.APIEndpoint{Host: "10.0.0.100", Port: 6443},
 			PrismCentral: &infrav1.NutanixPrismEndpoint{
 				Address:       "prism.example.com",
 				Port:          9440,

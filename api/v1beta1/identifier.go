@@ -24,7 +24,20 @@ func (i NutanixResourceIdentifier) IsUUID() bool { return i.Type == NutanixIdent
 
 // IsZero reports whether the identifier is not set at all.
 func (i NutanixResourceIdentifier) IsZero() bool {
-	return i.Type == "" && i.UUID == nil && i.Name == nil
+	return i.Type == "" && ptr.Deref(i.UUID, "") == "" && ptr.Deref(i.Name, "") == ""
+}
+
+// Default removes an empty name and an empty UUID, which mean the same as none.
+func (i *NutanixResourceIdentifier) Default() {
+	if i == nil {
+		return
+	}
+	if ptr.Deref(i.Name, "") == "" {
+		i.Name = nil
+	}
+	if ptr.Deref(i.UUID, "") == "" {
+		i.UUID = nil
+	}
 }
 
 // String writes the identifier for messages: name "vm-network", or uuid 0a1b....
@@ -67,7 +80,7 @@ func (i NutanixResourceIdentifier) validateName(path *field.Path) field.ErrorLis
 	if ptr.Deref(i.Name, "") == "" {
 		errs = append(errs, field.Required(path.Child("name"), "type is name: set the name"))
 	}
-	if i.UUID != nil {
+	if ptr.Deref(i.UUID, "") != "" {
 		errs = append(errs, field.Forbidden(path.Child("uuid"), "type is name: remove uuid, or set type to uuid"))
 	}
 	return errs
@@ -81,7 +94,7 @@ func (i NutanixResourceIdentifier) validateUUID(path *field.Path) field.ErrorLis
 	case !uuidPattern.MatchString(uuid):
 		errs = append(errs, field.Invalid(path.Child("uuid"), uuid, "write a UUID of 36 characters, with dashes"))
 	}
-	if i.Name != nil {
+	if ptr.Deref(i.Name, "") != "" {
 		errs = append(errs, field.Forbidden(path.Child("name"), "type is uuid: remove name, or set type to name"))
 	}
 	return errs

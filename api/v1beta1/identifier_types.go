@@ -23,7 +23,7 @@ const (
 )
 
 // NutanixIdentifierType says which field of a NutanixResourceIdentifier identifies the entity.
-// +kubebuilder:validation:Enum=uuid;name
+// +kubebuilder:validation:Enum=uuid;name;""
 type NutanixIdentifierType string
 
 const (
@@ -35,8 +35,11 @@ const (
 )
 
 // NutanixResourceIdentifier names one entity in Prism Central, either by UUID or by name.
-// +kubebuilder:validation:XValidation:rule="self.type == 'name' ? has(self.name) : !has(self.name)",message="set name if, and only if, type is name"
-// +kubebuilder:validation:XValidation:rule="self.type == 'uuid' ? has(self.uuid) && self.uuid.contains('-') : !has(self.uuid)",message="set uuid, written with dashes, if, and only if, type is uuid"
+//
+// An empty name or UUID means the same as none, and an optional identifier with an empty type means the same as none:
+// typed clients write them for what is not set.
+// +kubebuilder:validation:XValidation:rule="(has(self.name) && self.name != '') == (self.type == 'name')",message="set name if, and only if, type is name"
+// +kubebuilder:validation:XValidation:rule="(has(self.uuid) && self.uuid != '') == (self.type == 'uuid')",message="set uuid if, and only if, type is uuid"
 type NutanixResourceIdentifier struct {
 	// type says whether uuid or name identifies the entity.
 	// +required
@@ -44,14 +47,12 @@ type NutanixResourceIdentifier struct {
 
 	// uuid is the UUID of the entity, 36 characters with dashes; case is ignored.
 	// +optional
-	// +kubebuilder:validation:Format=uuid
-	// +kubebuilder:validation:MinLength=36
 	// +kubebuilder:validation:MaxLength=36
+	// +kubebuilder:validation:Pattern=`^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$`
 	UUID *string `json:"uuid,omitempty"`
 
 	// name is the name of the entity in Prism Central.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
 	Name *string `json:"name,omitempty"`
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // NutanixBootType is the firmware a VM boots with.
-// +kubebuilder:validation:Enum=legacy;uefi
+// +kubebuilder:validation:Enum=legacy;uefi;""
 type NutanixBootType string
 
 const (

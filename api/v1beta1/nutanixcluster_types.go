@@ -13,9 +13,9 @@ const NutanixClusterFinalizer = "infrastructure.cluster.x-k8s.io/nutanixcluster"
 // +kubebuilder:validation:XValidation:rule="!(has(self.failureDomains) && size(self.failureDomains) > 0 && has(self.controlPlaneFailureDomains) && size(self.controlPlaneFailureDomains) > 0)",message="set either failureDomains or controlPlaneFailureDomains, not both"
 type NutanixClusterSpec struct {
 	// controlPlaneEndpoint is where the API server of the workload cluster is reached, for example a virtual IP that
-	// kube-vip serves. It has to be set before the cluster can be provisioned, and cannot change once set.
+	// kube-vip serves. It is needed before the cluster can be provisioned, and immutable once host and port are set.
 	// +optional
-	ControlPlaneEndpoint clusterv1.APIEndpoint `json:"controlPlaneEndpoint,omitempty,omitzero"`
+	ControlPlaneEndpoint APIEndpoint `json:"controlPlaneEndpoint,omitempty,omitzero"`
 
 	// prismCentral says how to reach Prism Central.
 	// +optional

@@ -2,7 +2,6 @@ package v1beta1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
 // NutanixClusterTemplateSpec is the desired state of a NutanixClusterTemplate.
@@ -16,7 +15,7 @@ type NutanixClusterTemplateSpec struct {
 type NutanixClusterTemplateResource struct {
 	// metadata is copied to the NutanixCluster.
 	// +optional
-	ObjectMeta clusterv1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+	ObjectMeta TemplateMetadata `json:"metadata,omitempty,omitzero"`
 
 	// spec of the NutanixCluster.
 	// +required

@@ -3,7 +3,6 @@ package v1beta1
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
 // NutanixMachineTemplateSpec is the desired state of a NutanixMachineTemplate.
@@ -17,7 +16,7 @@ type NutanixMachineTemplateSpec struct {
 type NutanixMachineTemplateResource struct {
 	// metadata is copied to the NutanixMachines.
 	// +optional
-	ObjectMeta clusterv1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+	ObjectMeta TemplateMetadata `json:"metadata,omitempty,omitzero"`
 
 	// spec of the NutanixMachines.
 	// +required

@@ -32,8 +32,8 @@ const (
 	// WaitingForPlanReason: there is no recorded plan to apply yet.
 	WaitingForPlanReason = "WaitingForPlan"
 
-	// DestructivePlanReason: the plan would destroy or replace something that is not being deleted; it is not applied.
-	DestructivePlanReason = "DestructivePlan"
+	// DisruptivePlanReason: the plan would switch off, replace or destroy something of an object that is not being deleted; it is not applied.
+	DisruptivePlanReason = "DisruptivePlan"
 
 	// DeniedReason: somebody denied the plan; it is not applied.
 	DeniedReason = "Denied"

@@ -43,13 +43,13 @@ func (s *NutanixClusterSpec) validate(path *field.Path, namespace string, templa
 	return errs
 }
 
+// validateEndpoint checks the control plane endpoint, which may not be known yet.
 func (s *NutanixClusterSpec) validateEndpoint(path *field.Path) field.ErrorList {
 	endpoint := s.ControlPlaneEndpoint
 	switch {
-	case endpoint.IsZero():
-		return nil
 	case endpoint.Host == "":
-		return field.ErrorList{field.Required(path.Child("host"), "port is set: set host too, or neither")}
+		// Without a host there is no endpoint yet, whatever the port: a hosted control plane sets it later.
+		return nil
 	case endpoint.Port == 0:
 		return field.ErrorList{field.Required(path.Child("port"), "host is set: set port too, for example 6443, or neither")}
 	default:

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
@@ -33,9 +32,9 @@ func TestValidateCluster(t *testing.T) {
 		want   []string
 	}{
 		"valid":                    {func(*spec) {}, nil},
-		"endpoint comes later":     {func(s *spec) { s.ControlPlaneEndpoint = clusterv1.APIEndpoint{} }, nil},
+		"endpoint comes later":     {func(s *spec) { s.ControlPlaneEndpoint = infrav1.APIEndpoint{} }, nil},
 		"host without port":        {func(s *spec) { s.ControlPlaneEndpoint.Port = 0 }, []string{"spec.controlPlaneEndpoint.port:set port too"}},
-		"port without host":        {func(s *spec) { s.ControlPlaneEndpoint.Host = "" }, []string{"spec.controlPlaneEndpoint.host:set host too"}},
+		"port without host":        {func(s *spec) { s.ControlPlaneEndpoint.Host = "" }, nil},
 		"host with port in it":     {func(s *spec) { s.ControlPlaneEndpoint.Host = "10.0.0.1:6443" }, []string{"spec.controlPlaneEndpoint.host:port in the field port"}},
 		"IPv6 endpoint":            {func(s *spec) { s.ControlPlaneEndpoint.Host = "fd00::1" }, nil},
 		"no Prism Central":         {func(s *spec) { s.PrismCentral = nil }, []string{"spec.prismCentral:set the address"}},

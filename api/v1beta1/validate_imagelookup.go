@@ -1,6 +1,7 @@
 package v1beta1
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -20,7 +21,7 @@ type imageLookupFields struct {
 // Pattern renders the format for a Kubernetes version ("v1.36.3" or "1.36.3") and returns it as a regular expression
 // over image names. As in the existing Nutanix provider it is not anchored.
 func (l *NutanixImageLookup) Pattern(kubernetesVersion string) (*regexp.Regexp, error) {
-	format := ptr.Deref(l.Format, DefaultImageLookupFormat)
+	format := l.format()
 	tmpl, err := template.New("format").Parse(format)
 	if err != nil {
 		return nil, fmt.Errorf("parsing format %q as a Go template: %w", format, err)
@@ -38,6 +39,11 @@ func (l *NutanixImageLookup) Pattern(kubernetesVersion string) (*regexp.Regexp, 
 		return nil, fmt.Errorf("parsing %q, rendered from format %q, as a regular expression: %w", pattern.String(), format, err)
 	}
 	return expression, nil
+}
+
+// format returns the format, or the default if it is unset or empty.
+func (l *NutanixImageLookup) format() string {
+	return cmp.Or(ptr.Deref(l.Format, ""), DefaultImageLookupFormat)
 }
 
 // checkImageLookupTemplate lets plain text and the two fields through. Templates can loop and format at any length, so
@@ -69,12 +75,8 @@ func (l *NutanixImageLookup) Validate(path *field.Path) field.ErrorList {
 	if l.BaseOS == "" {
 		return field.ErrorList{field.Required(path.Child("baseOS"), "set the operating system as it stands in image names")}
 	}
-	format := ptr.Deref(l.Format, DefaultImageLookupFormat)
-	if format == "" {
-		return field.ErrorList{field.Invalid(path.Child("format"), format, "matches every image: name those that are meant")}
-	}
 	if _, err := l.Pattern("1.0.0"); err != nil {
-		return field.ErrorList{field.Invalid(path.Child("format"), format, err.Error())}
+		return field.ErrorList{field.Invalid(path.Child("format"), l.format(), err.Error())}
 	}
 	return nil
 }

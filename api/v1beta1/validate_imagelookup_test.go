@@ -30,7 +30,7 @@ func TestValidateImageLookup(t *testing.T) {
 	}{
 		"default format":         {infrav1.NutanixImageLookup{BaseOS: "u"}, nil},
 		"plain text":             {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("golden")}, nil},
-		"empty format":           {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("")}, []string{"spec.imageLookup.format:matches every image"}},
+		"empty format":           {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("")}, nil},
 		"no base OS":             {infrav1.NutanixImageLookup{}, []string{"spec.imageLookup.baseOS:set the operating system"}},
 		"open action":            {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("{{.BaseOS")}, []string{"spec.imageLookup.format:as a Go template"}},
 		"unknown field":          {infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("{{.Arch}}")}, []string{"spec.imageLookup.format:only {{.BaseOS}} and {{.K8sVersion}}"}},

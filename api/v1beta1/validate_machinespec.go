@@ -130,7 +130,7 @@ func (g NutanixGPU) Validate(path *field.Path) field.ErrorList {
 		if g.DeviceID == nil {
 			errs = append(errs, field.Required(path.Child("deviceID"), "type is deviceID: set the device ID of the GPU"))
 		}
-		if g.Name != nil {
+		if ptr.Deref(g.Name, "") != "" {
 			errs = append(errs, field.Forbidden(path.Child("name"), "type is deviceID: remove name, or set type to name"))
 		}
 	default:
@@ -141,7 +141,7 @@ func (g NutanixGPU) Validate(path *field.Path) field.ErrorList {
 }
 
 func validateBootstrapRef(path *field.Path, ref *corev1.ObjectReference) field.ErrorList {
-	if ref == nil {
+	if ref == nil || *ref == (corev1.ObjectReference{}) {
 		return nil
 	}
 	var errs field.ErrorList

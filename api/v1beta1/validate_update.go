@@ -7,12 +7,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// ValidateUpdate checks what may change in a cluster: all but a control plane endpoint that is set, because it is in the
-// certificates and kubeconfigs of the cluster. The address of Prism Central may change, because it may be renamed or
-// moved; PrismAddressChanged tells when to warn.
+// ValidateUpdate checks that a control plane endpoint that is set does not change, because certificates and kubeconfigs of
+// the cluster contain it. The address of Prism Central may change, because Prism Central may be renamed or moved;
+// PrismAddressChanged reports when to warn.
 func (c *NutanixCluster) ValidateUpdate(old *NutanixCluster) field.ErrorList {
 	endpoint := old.Spec.ControlPlaneEndpoint
-	if endpoint.IsZero() || c.Spec.ControlPlaneEndpoint == endpoint {
+	if !endpoint.IsSet() || c.Spec.ControlPlaneEndpoint == endpoint {
 		return nil
 	}
 	return field.ErrorList{field.Forbidden(field.NewPath("spec", "controlPlaneEndpoint"),
@@ -26,11 +26,14 @@ func (c *NutanixCluster) PrismAddressChanged(old *NutanixCluster) bool {
 		c.Spec.PrismCentral.Address != old.Spec.PrismCentral.Address
 }
 
-// ValidateUpdate checks that the spec of the template did not change.
+// ValidateUpdate checks that the spec of the template did not change, except for a control plane endpoint that was not set.
 func (t *NutanixClusterTemplate) ValidateUpdate(old *NutanixClusterTemplate) field.ErrorList {
 	before, after := old.DeepCopy(), t.DeepCopy()
-	before.Spec.Template.Spec.Default()
-	after.Spec.Template.Spec.Default()
+	before.Default()
+	after.Default()
+	if endpoint := &before.Spec.Template.Spec.ControlPlaneEndpoint; !endpoint.IsSet() {
+		*endpoint = after.Spec.Template.Spec.ControlPlaneEndpoint
+	}
 	return validateTemplateUpdate(before.Spec.Template.Spec, after.Spec.Template.Spec)
 }
 

@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
@@ -94,7 +93,7 @@ func TestClusterUpdate(t *testing.T) {
 	updated.Spec.ControlPlaneEndpoint.Port = 443
 	assertErrors(t, []string{"spec.controlPlaneEndpoint:restore 10.0.0.100:6443"}, updated.ValidateUpdate(old))
 
-	old.Spec.ControlPlaneEndpoint = clusterv1.APIEndpoint{}
+	old.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{}
 	assertErrors(t, nil, updated.ValidateUpdate(old))
 
 	updated.Spec.PrismCentral.Address = "10.1.1.1"

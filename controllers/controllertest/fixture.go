@@ -41,7 +41,7 @@ func NewFixture(b *Bed) *Fixture {
 		Cluster: &clusterv1.Cluster{ObjectMeta: meta("c"), Spec: clusterv1.ClusterSpec{
 			InfrastructureRef: clusterv1.ContractVersionedObjectReference{APIGroup: infrav1.GroupVersion.Group, Kind: "NutanixCluster", Name: "c"}}},
 		NutanixCluster: &infrav1.NutanixCluster{ObjectMeta: meta("c"), Spec: infrav1.NutanixClusterSpec{
-			ControlPlaneEndpoint: clusterv1.APIEndpoint{Host: "10.0.0.100", Port: 6443},
+			ControlPlaneEndpoint: infrav1.APIEndpoint{Host: "10.0.0.100", Port: 6443},
 			PrismCentral:         Endpoint(b.Prism, "c-creds"),
 		}},
 		Bootstrap: &corev1.Secret{ObjectMeta: meta("m-bootstrap"), Data: map[string][]byte{"value": []byte(BootstrapData)}},

@@ -10,14 +10,14 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// requireEndpoint waits until somebody has said where the workload cluster's API server will be: in the NutanixCluster, or
-// in the Cluster, from where it is taken over.
+// requireEndpoint waits until the NutanixCluster or the Cluster has a control plane endpoint. An endpoint that only the
+// Cluster has is copied to the NutanixCluster.
 func (r *Reconciler) requireEndpoint(_ context.Context, s *scope) (ctrl.Result, error) {
 	endpoint := &s.nutanixCluster.Spec.ControlPlaneEndpoint
-	if !endpoint.IsValid() {
-		*endpoint = s.cluster.Spec.ControlPlaneEndpoint
+	if fromCluster := s.cluster.Spec.ControlPlaneEndpoint; !endpoint.IsSet() && fromCluster.IsValid() {
+		*endpoint = infrav1.APIEndpoint(fromCluster)
 	}
-	if !endpoint.IsValid() {
+	if !endpoint.IsSet() {
 		return s.stop(infrav1.ControlPlaneEndpointSetCondition, &provisioning.Problem{
 			Reason:  infrav1.ControlPlaneEndpointMissingReason,
 			Message: "spec.controlPlaneEndpoint has no host and port: set it to the address that kube-vip or a load balancer serves, for example 10.0.0.100 and 6443",

@@ -118,10 +118,11 @@ func TestDeletionWaitsForMachines(t *testing.T) {
 
 func TestEndpoint(t *testing.T) {
 	w := newWorld(t)
-	w.NutanixCluster.Spec.ControlPlaneEndpoint = clusterv1.APIEndpoint{}
+	w.NutanixCluster.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{Port: 6443}
 	w.CreateCluster(w.Bed)
 	w.settle()
 	w.requireFalse(infrav1.ControlPlaneEndpointSetCondition, infrav1.ControlPlaneEndpointMissingReason)
+	assert.Equal(t, infrav1.APIEndpoint{Port: 6443}, w.NutanixCluster.Spec.ControlPlaneEndpoint, "the empty endpoint of the Cluster replaces nothing")
 	controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) {
 		cluster.Spec.ControlPlaneEndpoint = clusterv1.APIEndpoint{Host: "10.0.0.7", Port: 6443}
 	})

@@ -4,6 +4,7 @@ package nutanixmachine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -119,7 +120,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 			return result, err
 		}
 	}
-	return ctrl.Result{RequeueAfter: r.HealthInterval}, nil
+	return ctrl.Result{RequeueAfter: s.untilNext(r.HealthInterval)}, nil
 }
 
 // scope is what one reconcile works on.
@@ -139,6 +140,16 @@ type scope struct {
 	seen *seen
 	// unfinished says that a step waits for something that will call.
 	unfinished bool
+	// requeueAfter is when provision has to run again; zero if it does not say.
+	requeueAfter time.Duration
+}
+
+// untilNext returns when the next reconcile is due: after the interval, or earlier if provision asks for it.
+func (s *scope) untilNext(interval time.Duration) time.Duration {
+	if s.requeueAfter > 0 && (interval == 0 || s.requeueAfter < interval) {
+		return s.requeueAfter
+	}
+	return interval
 }
 
 // scope gathers the objects around a NutanixMachine. It returns nil while one of them is not there yet.

@@ -60,10 +60,14 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	switch result.State {
 	case lifecycle.InSync:
 		return ctrl.Result{}, s.readBack(result)
+	case lifecycle.AwaitingDecision, lifecycle.Drifted, lifecycle.Denied:
+		if s.uuid() != "" {
+			s.requeueAfter = result.RetryAfter
+			return ctrl.Result{}, nil // the VM runs, and is checked while its plan waits
+		}
 	case lifecycle.Lost:
 		s.lose()
-	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.AwaitingDecision, lifecycle.Denied, lifecycle.Approved,
-		lifecycle.Running, lifecycle.Locked, lifecycle.Drifted, lifecycle.Failed:
+	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.Approved, lifecycle.Running, lifecycle.Locked, lifecycle.Failed:
 	}
 	s.unfinished = true
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil

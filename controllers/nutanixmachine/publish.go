@@ -100,7 +100,7 @@ func machineAddresses(hostName string, addresses []string) []clusterv1.MachineAd
 // just done so.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if s.outputs != nil && s.seen == nil {
-		return ctrl.Result{RequeueAfter: r.HealthInterval}, nil
+		return ctrl.Result{RequeueAfter: s.untilNext(r.HealthInterval)}, nil
 	}
 	if _, err := s.look(ctx); err != nil {
 		problem := provisioning.Diagnose(err)
@@ -108,5 +108,5 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error)
 	} else {
 		provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionTrue, infrav1.InputsResolvedReason, "")
 	}
-	return ctrl.Result{RequeueAfter: r.HealthInterval}, nil
+	return ctrl.Result{RequeueAfter: s.untilNext(r.HealthInterval)}, nil
 }

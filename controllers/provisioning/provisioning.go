@@ -116,8 +116,9 @@ func (d *Dependencies) CheckInterval(cluster *infrav1.NutanixCluster) time.Durat
 // Remembered returns what the status of an object remembers of earlier runs.
 func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Remembered {
 	remembered := lifecycle.Remembered{
-		Current:    inSync(object),
-		Unfinished: conditions.IsFalse(object, infrav1.AppliedCondition),
+		Current: inSync(object),
+		Unfinished: conditions.IsFalse(object, infrav1.AppliedCondition) ||
+			conditions.GetReason(object, infrav1.PlanRecordedCondition) == infrav1.DisruptivePlanReason,
 	}
 	if status == nil {
 		return remembered
@@ -142,9 +143,10 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 		return // looking for drift does not make an object that is in sync unready, and trying again does not hide why
 	}
 	checkFailed := (result.State == lifecycle.Failed || result.State == lifecycle.Locked) && !result.ApplyFailed() && inSync(object)
+	waits := result.Waiting() && conditions.IsTrue(object, infrav1.AppliedCondition)
 	for _, condition := range result.Conditions(!object.GetDeletionTimestamp().IsZero()) {
-		if condition.Type == infrav1.AppliedCondition && checkFailed {
-			continue // what was applied is as it was: only looking for drift has failed
+		if condition.Type == infrav1.AppliedCondition && (checkFailed || waits) {
+			continue // what was applied stays applied, and the condition keeps the generation that it was applied for
 		}
 		conditions.Set(object, condition)
 	}

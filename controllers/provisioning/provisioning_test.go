@@ -203,6 +203,11 @@ func TestRemembered(t *testing.T) {
 	Set(object, infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.ApplyFailedReason, "x")
 	want.Unfinished = true
 	assert.Equal(t, want, Remembered(object, status))
+
+	Set(object, infrav1.AppliedCondition, metav1.ConditionTrue, infrav1.AppliedReason, "")
+	Set(object, infrav1.PlanRecordedCondition, metav1.ConditionTrue, infrav1.DisruptivePlanReason, "x")
+	want.Current = true
+	assert.Equal(t, want, Remembered(object, status), "a plan waited when the last process ended")
 }
 
 func TestPublish(t *testing.T) {

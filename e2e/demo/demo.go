@@ -1,5 +1,5 @@
-// Package demo runs the main job in front of a person: a Cluster API manifest becomes a running cluster whose every virtual
-// machine was planned, recorded and applied by Terraform, and then is deleted without a trace.
+// Package demo creates a running cluster from a Cluster API manifest and deletes it, and prints what happens. Every virtual
+// machine is planned, recorded and applied by Terraform.
 package demo
 
 import (
@@ -21,23 +21,23 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// Options are what the command line sets.
+// Options are set by command-line flags.
 type Options struct {
 	// Repository is the root of the source tree.
 	Repository string
 	// Manifest and Inventory are files; empty means the samples.
 	Manifest, Inventory string
-	// Keep leaves everything up until interrupted.
+	// Keep leaves the cluster running until the demo is interrupted.
 	Keep bool
 	// CreateLatency is how long Prism Central takes to create a virtual machine.
 	CreateLatency time.Duration
-	// Timeout bounds the way to an Available cluster, and once more the deletion.
+	// Timeout limits the creation of the cluster, and its deletion.
 	Timeout time.Duration
-	// Out is where the demo shows its work.
+	// Out receives the output.
 	Out *Screen
 }
 
-// Demo is one run of it.
+// Demo is one run of the demo.
 type Demo struct {
 	Options
 	dir     string
@@ -47,7 +47,7 @@ type Demo struct {
 	stack      *stack.Stack
 }
 
-// Run shows the whole demo. It returns an error when something in it did not come true.
+// Run runs the whole demo. It returns an error when a step fails or something is left behind.
 func Run(ctx context.Context, options Options) (reterr error) {
 	d := &Demo{Options: options}
 	var err error
@@ -98,7 +98,7 @@ func (d *Demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The stack outlives an interrupt: what was kept up has to be deleted in it.
+	// The stack outlives an interrupt, because a kept cluster is deleted after it.
 	d.stack, err = stack.Start(context.WithoutCancel(ctx), stack.Options{
 		Dir: d.dir, Repository: d.Repository, Network: network, Inventory: inventory, Credentials: credentials,
 		Latency: stack.Latencies(d.CreateLatency), Log: logr.Discard(),
@@ -124,7 +124,7 @@ func (d *Demo) inventory(network stack.Network) (*prismsim.Inventory, error) {
 	return prismsim.ParseInventory([]byte(network.Move(string(content))))
 }
 
-// apply applies the manifest and shows what becomes of it until every cluster in it is Available.
+// apply applies the manifest and prints the progress until every cluster in it is Available.
 func (d *Demo) apply(ctx context.Context) error {
 	if err := d.stack.Adapt(d.objects); err != nil {
 		return err
@@ -156,7 +156,7 @@ func (d *Demo) apply(ctx context.Context) error {
 	return nil
 }
 
-// clusters are the Clusters of the manifest.
+// clusters returns the Clusters of the manifest.
 func (d *Demo) clusters() []*clusterv1.Cluster {
 	var clusters []*clusterv1.Cluster
 	for _, object := range d.objects {
@@ -177,7 +177,7 @@ func namespace(object *unstructured.Unstructured) string {
 	return object.GetNamespace()
 }
 
-// keep waits until the person has seen enough.
+// keep waits for an interrupt.
 func (d *Demo) keep(ctx context.Context) error {
 	if !d.Keep {
 		return nil
@@ -207,7 +207,7 @@ func (d *Demo) keep(ctx context.Context) error {
 	return nil
 }
 
-// delete deletes the manifest's objects and proves that nothing is left.
+// delete deletes the manifest's objects and checks that nothing is left.
 func (d *Demo) delete(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Timeout)
 	defer cancel()
@@ -228,12 +228,12 @@ func (d *Demo) delete(ctx context.Context) error {
 	return d.proveGone(ctx)
 }
 
-// missing says what the clusters lack to be complete.
+// missing describes why the clusters are not complete.
 func (d *Demo) missing(ctx context.Context) ([]string, error) {
 	return d.ofClusters(ctx, d.stack.Missing)
 }
 
-// remaining says what is still there of clusters that are being deleted.
+// remaining describes what is left of clusters that are being deleted.
 func (d *Demo) remaining(ctx context.Context) ([]string, error) {
 	return d.ofClusters(ctx, func(ctx context.Context, key client.ObjectKey) ([]string, error) {
 		return d.stack.LeftoversOf(ctx, key.Namespace, key.Name)
@@ -254,7 +254,7 @@ func (d *Demo) ofClusters(ctx context.Context, look func(context.Context, client
 	return all, nil
 }
 
-// explain shows what may have caused a failure, and returns it. An interrupt explains itself.
+// explain prints diagnostics for a failure and returns it. It prints nothing for an interrupt.
 func (d *Demo) explain(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err

@@ -15,7 +15,7 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// nodes shows what the cloud controller manager made of the Nodes of a cluster.
+// nodes prints the Nodes of a cluster as the cloud controller manager initialized them.
 func (d *Demo) nodes(ctx context.Context, cluster *clusterv1.Cluster) error {
 	nodes, err := d.stack.WaitNodes(ctx, client.ObjectKeyFromObject(cluster))
 	if err != nil {
@@ -37,8 +37,8 @@ func (d *Demo) nodes(ctx context.Context, cluster *clusterv1.Cluster) error {
 	return nil
 }
 
-// prove takes one machine and runs Terraform in its workspace, as its owner could: the state in its real backend, and a
-// plan against Prism Central that finds nothing to change.
+// prove runs Terraform by hand in the workspace of one machine: it lists the state in its real backend and checks that a
+// plan against Prism Central finds no changes.
 func (d *Demo) prove(ctx context.Context) error {
 	machines := &infrav1.NutanixMachineList{}
 	if err := d.stack.Env.Client.List(ctx, machines); err != nil {
@@ -67,7 +67,7 @@ func (d *Demo) prove(ctx context.Context) error {
 	return nil
 }
 
-// show runs a command and shows it with what it prints.
+// show runs a command and prints it with its output.
 func (d *Demo) show(name string, run func() (string, error)) error {
 	d.Out.Line("$ %s", name)
 	output, err := run()
@@ -89,7 +89,7 @@ func (d *Demo) workloadKubeconfig(ctx context.Context, cluster *clusterv1.Cluste
 	return d.file(cluster.Name+".kubeconfig", secret.Data["value"])
 }
 
-// file writes a file for the person who keeps the demo up, and returns its path.
+// file writes a file for use with a kept demo and returns its path.
 func (d *Demo) file(name string, content []byte) (string, error) {
 	path := filepath.Join(d.dir, name)
 	if err := os.WriteFile(path, content, 0o600); err != nil {

@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// Screen is where a person watches. It may be written to from several goroutines.
+// Screen prints the demo's progress. It is safe for concurrent use.
 type Screen struct {
 	mu      sync.Mutex
 	out     io.Writer
 	started time.Time
 }
 
-// NewScreen returns a screen that counts time from now.
+// NewScreen returns a Screen that prints the time since now.
 func NewScreen(out io.Writer) *Screen { return &Screen{out: out, started: time.Now()} }
 
-// Phase begins something new.
+// Phase prints the heading of a new phase.
 func (s *Screen) Phase(format string, args ...any) { s.print("\n==> ", format, args...) }
 
-// Line is a detail.
+// Line prints a detail.
 func (s *Screen) Line(format string, args ...any) { s.print("    ", format, args...) }
 
-// Done is something that came true.
+// Done prints a completed step.
 func (s *Screen) Done(format string, args ...any) { s.print("OK  ", format, args...) }
 
-// remind says what is still waited for. An error is another thing that a person who waits wants to know.
+// remind prints what the demo waits for, or the error why that is unknown.
 func (s *Screen) remind(awaited []string, err error) {
 	if err != nil {
 		awaited = append(awaited, err.Error())
@@ -36,7 +36,7 @@ func (s *Screen) remind(awaited []string, err error) {
 	}
 }
 
-// Write makes the screen an io.Writer for blocks of text.
+// Write implements io.Writer for blocks of text.
 func (s *Screen) Write(text []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

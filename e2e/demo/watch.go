@@ -13,22 +13,22 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// treeInterval is how often the tree is looked at; it is shown only when it has changed.
+// treeInterval is how often the tree is read. It is printed only when it has changed.
 const treeInterval = 10 * time.Second
 
-// reminderInterval is how often it is said what is waited for.
+// reminderInterval is how often the demo prints what it waits for.
 const reminderInterval = time.Minute
 
-// ages are what changes in a tree although nothing has happened, with the blanks that make up for their width.
+// ages matches the AGE column of a tree with its padding, which changes even if nothing else does.
 var ages = regexp.MustCompile(` +(\d+[smhd])+ +| +`)
 
-// watcher shows events of our kinds as they come, the resource tree as it grows, and every minute what is still waited for.
+// watcher prints events of CAPNT's kinds, the resource tree when it changes, and every minute what the demo waits for.
 type watcher struct {
 	demo   *Demo
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	mu     sync.Mutex
-	shown  map[string]string // the tree that was shown last, by cluster
+	shown  map[string]string // the last printed tree, by cluster
 }
 
 func (d *Demo) watch(ctx context.Context, awaited func(context.Context) ([]string, error)) *watcher {
@@ -51,7 +51,7 @@ func (w *watcher) stop() {
 	w.done.Wait()
 }
 
-// events shows each plan and apply. What happened before the watch began is not repeated.
+// events prints each plan and apply. It skips events from before the watch began.
 func (w *watcher) events(ctx context.Context) {
 	stream, err := w.demo.stack.Env.Client.Watch(ctx, &eventsv1.EventList{})
 	if err != nil {
@@ -77,7 +77,7 @@ func (w *watcher) events(ctx context.Context) {
 	}
 }
 
-// every repeats something until the watch ends.
+// every calls a function at an interval until the watch ends.
 func (w *watcher) every(ctx context.Context, interval time.Duration, do func(context.Context)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -97,7 +97,7 @@ func (w *watcher) trees(ctx context.Context) {
 	}
 }
 
-// tree shows the tree of a cluster if it has changed. A cluster that is not there, or not any more, has none.
+// tree prints the tree of a cluster if it has changed. A cluster that does not exist has no tree.
 func (w *watcher) tree(ctx context.Context, key client.ObjectKey) {
 	var text bytes.Buffer
 	if err := w.demo.stack.Env.PrintTree(ctx, &text, key); err != nil {

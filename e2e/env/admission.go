@@ -9,8 +9,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// setupAdmission serves every webhook that the manifests of Cluster API name: one that is missing makes every write of
-// its kind fail. Conversion is registered with them.
+// setupAdmission serves all webhooks in Cluster API's manifests, including conversion. If one were missing, every write of
+// its kind would fail.
 func setupAdmission(mgr ctrl.Manager, workloads coreadmission.ClusterCacheReader) error {
 	c, live := mgr.GetClient(), mgr.GetAPIReader()
 	for _, kind := range []interface{ SetupWebhookWithManager(ctrl.Manager) error }{

@@ -32,11 +32,11 @@ const (
 	controllerName = "cluster-api"
 	syncPeriod     = 10 * time.Minute
 	clusterAPILog  = "cluster-api.log"
-	// cacheSync is how long a controller waits for its caches before it gives up.
+	// cacheSync is how long a controller waits for its caches before it fails.
 	cacheSync = 10 * time.Minute
 )
 
-// clusterAPI is the manager with all controllers and webhooks of Cluster API.
+// clusterAPI is a manager with all of Cluster API's controllers and webhooks.
 type clusterAPI struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -48,7 +48,7 @@ func startClusterAPI(ctx context.Context, restConfig *rest.Config, scheme *runti
 	if err := feature.MutableGates.Set("ClusterTopology=true"); err != nil {
 		return nil, fmt.Errorf("enabling ClusterTopology: %w", err)
 	}
-	// A MachineHealthCheck of a test need not wait as long as one in production.
+	// Tests shorten the delays of MachineHealthChecks.
 	coreadmission.SetMinNodeStartupTimeoutSeconds(0)
 
 	if err := output.open(filepath.Join(options.Dir, clusterAPILog)); err != nil {
@@ -82,8 +82,8 @@ func setupManager(ctx context.Context, mgr ctrl.Manager) error {
 	return setupAdmission(mgr, workloads)
 }
 
-// newManager makes the one manager for all three providers. It differs from core's own in one thing: core's cache drops
-// the data of Secrets it does not need itself, among them the certificate authorities that the control-plane provider reads.
+// newManager returns one manager for all three providers. Unlike the manager of core, it does not strip Secrets in the
+// cache, because the control-plane provider reads certificate authorities from them.
 func newManager(restConfig *rest.Config, scheme *runtime.Scheme, h *hooks, options Options) (ctrl.Manager, error) {
 	cacheOptions := setup.ManagerCacheOptions(scheme, controllerName, options.WatchNamespace, syncPeriod)
 	for object, by := range cacheOptions.ByObject {
@@ -95,12 +95,12 @@ func newManager(restConfig *rest.Config, scheme *runtime.Scheme, h *hooks, optio
 	return ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: scheme,
 		Logger: klog.Background(),
-		// Names are recorded for the whole process, and environments of one process follow each other.
+		// Controller names are recorded per process, and one process can start several environments in turn.
 		Controller:             config.Controller{SkipNameValidation: new(true), UsePriorityQueue: new(true), CacheSyncTimeout: cacheSync},
 		Cache:                  cacheOptions,
 		Client:                 setup.ManagerClientOptions(),
 		HealthProbeBindAddress: "0",
-		// Calls to workload clusters that are gone have to run into their timeouts first.
+		// Calls to workload clusters that no longer exist end by their timeouts only.
 		GracefulShutdownTimeout: ptr.To(stopGrace),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		WebhookServer:           webhook.NewServer(webhook.Options{Host: host, Port: h.port, CertDir: h.dir}),
@@ -135,9 +135,9 @@ func (c *clusterAPI) stop() error {
 	return nil
 }
 
-// setAPIVersions tells the conversion webhooks which version of a kind implements the contract. In the mains of Cluster
-// API this is internal; the rule is that of its contract documentation: the newest version named by the label of the
-// newest contract, on the CRD that bears the calculated name.
+// setAPIVersions tells the conversion webhooks which version of a kind implements the contract. Cluster API's own function
+// for this is internal. The rule is in its contract documentation: the newest version in the label of the newest
+// contract, on the CRD with the calculated name.
 func setAPIVersions(reader client.Reader) {
 	lookup := func(ctx context.Context, gk schema.GroupKind) (string, error) {
 		crd := &metav1.PartialObjectMetadata{}

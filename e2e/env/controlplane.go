@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// controlPlane is the one of the management cluster.
+// controlPlane is the control plane of the management cluster.
 type controlPlane struct {
 	options   Options
 	authority *pki.Authority
@@ -68,7 +68,7 @@ func (c *controlPlane) startAPIServer(ctx context.Context) (*process.Process, er
 	return p, plane.WaitAPIServer(ctx, c.server, p)
 }
 
-// startControllerManager runs the controllers without which objects that lost their owner, and namespaces, never go away.
+// startControllerManager starts the controllers that delete orphaned objects and namespaces.
 func (c *controlPlane) startControllerManager(kubeconfig string) (*process.Process, error) {
 	return process.Start(process.Spec{
 		Name: "kube-controller-manager",

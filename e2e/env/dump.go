@@ -17,8 +17,8 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// Dump writes every object of Cluster API and its providers with their conditions, then all Events, for the message of
-// a test that failed. Contents of objects are left out: they may hold secrets.
+// Dump writes the conditions of all objects of Cluster API and its providers, then all Events, for the message of a failed
+// test. It leaves out the contents of objects, which may hold secrets.
 func (e *Environment) Dump(ctx context.Context, w io.Writer) error {
 	kinds, err := e.clusterAPIKinds()
 	problems := []error{err}
@@ -37,7 +37,7 @@ func (e *Environment) Dump(ctx context.Context, w io.Writer) error {
 	return errors.Join(problems...)
 }
 
-// clusterAPIKinds are the kinds that belong to Cluster API, in their preferred versions, in the order of their names.
+// clusterAPIKinds returns the kinds of Cluster API and its providers in their preferred versions, sorted by name.
 func (e *Environment) clusterAPIKinds() ([]schema.GroupVersionKind, error) {
 	found, err := discovery.NewDiscoveryClientForConfig(e.config)
 	if err != nil {
@@ -86,9 +86,9 @@ func eventTime(event corev1.Event) time.Time {
 	return slices.MaxFunc([]time.Time{event.LastTimestamp.Time, event.EventTime.Time, event.CreationTimestamp.Time}, time.Time.Compare)
 }
 
-// MachineVersion is the Kubernetes version of the Machine whose infrastructure machine has that name ("v1.36.3"), or an
-// empty string. It is made for guest.Options.VersionFor: the VM of a machine bears the name of its infrastructure
-// machine, and in reality the VM's image holds the kubelet of that version.
+// MachineVersion returns the Kubernetes version ("v1.36.3") of the Machine whose infrastructure machine has that name, or
+// an empty string. It serves guest.Options.VersionFor: a VM has the name of its infrastructure machine, and the image of
+// a real VM contains the kubelet of that version.
 func (e *Environment) MachineVersion(ctx context.Context, name string) string {
 	var machines clusterv1.MachineList
 	for e.Client.List(ctx, &machines) != nil {

@@ -22,17 +22,18 @@ import (
 )
 
 const (
-	// host is the address on which everything of the management cluster listens.
+	// host is the address on which all servers of the management cluster listen.
 	host = "127.0.0.1"
-	// stopGrace is what the manager and Cluster API get to end by themselves: more than the manager gives its Terraform runs.
+	// stopGrace is how long the manager and Cluster API may take to stop. It is longer than the manager waits for its
+	// Terraform runs.
 	stopGrace = 4 * time.Minute
-	// installTimeout is what the API server gets to serve what was installed.
+	// installTimeout is how long the API server may take to serve the installed CRDs.
 	installTimeout = 5 * time.Minute
 )
 
 // Options configure an Environment.
 type Options struct {
-	// Dir receives data, credentials and logs; it is created, and removed by Close.
+	// Dir receives data, credentials and logs. Start creates it and Close removes it.
 	Dir string
 	// Tools is the directory that holds bin/etcd, bin/kube-apiserver and bin/kube-controller-manager.
 	Tools string
@@ -44,7 +45,7 @@ type Options struct {
 
 // Environment is a running management cluster.
 type Environment struct {
-	// Client reads and writes without a cache; unknown fields are an error, as with kubectl.
+	// Client reads and writes without a cache. Unknown fields are an error, as with kubectl.
 	Client client.WithWatch
 
 	options Options
@@ -59,10 +60,10 @@ type Environment struct {
 	provider *provider
 }
 
-// Start brings up the management cluster with Cluster API. When it fails, nothing is left running.
+// Start starts the management cluster with Cluster API. When it fails, it stops what it started.
 //
-// Cluster API keeps state in process globals (feature gates, conversion, log), so environments of one process must not
-// run at the same time.
+// Cluster API keeps state in package variables (feature gates, conversion, log), so a process must not run two
+// environments at the same time.
 func Start(ctx context.Context, options Options) (*Environment, error) {
 	e := &Environment{options: options, scheme: NewScheme()}
 	if err := e.start(ctx); err != nil {
@@ -99,7 +100,7 @@ func (e *Environment) start(ctx context.Context) error {
 	return nil
 }
 
-// startPlane starts etcd and kube-apiserver and makes the administrator's client.
+// startPlane starts etcd and kube-apiserver and creates the administrator's client.
 func (e *Environment) startPlane(ctx context.Context) error {
 	var err error
 	if e.plane, err = newControlPlane(e.options); err != nil {
@@ -137,13 +138,13 @@ func (e *Environment) startControllerManager() error {
 	return nil
 }
 
-// Kubeconfig is the path of an administrator's kubeconfig.
+// Kubeconfig returns the path of an administrator's kubeconfig.
 func (e *Environment) Kubeconfig() string { return filepath.Join(e.options.Dir, "kubeconfig") }
 
-// Dir is the directory of the environment; logs are in it.
+// Dir returns the directory of the environment, which contains its logs.
 func (e *Environment) Dir() string { return e.options.Dir }
 
-// Close stops everything and removes the directory. It may be called more than once.
+// Close stops all processes and controllers and removes the directory. It may be called more than once.
 func (e *Environment) Close() error {
 	var problems []error
 	if e.provider != nil {
@@ -154,7 +155,7 @@ func (e *Environment) Close() error {
 		e.capi = nil
 	}
 	for i := len(e.processes) - 1; i >= 0; i-- {
-		// Their data is thrown away, so there is nothing that they have to bring to an end.
+		// Their data is deleted, so they need no orderly shutdown.
 		e.processes[i].Kill()
 	}
 	e.processes = nil

@@ -34,7 +34,7 @@ type world struct {
 	provider   *stub
 }
 
-// start brings up a management cluster, a hypervisor, and the stub of the provider for VMs on the network.
+// start starts a management cluster, a hypervisor, and a stub of the provider for VMs on the network.
 func start(ctx context.Context, t *testing.T, network string) *world {
 	t.Helper()
 	started := time.Now()
@@ -62,7 +62,7 @@ func start(ctx context.Context, t *testing.T, network string) *world {
 	return w
 }
 
-// dumpIfFailed writes what is known about a test that failed.
+// dumpIfFailed logs the objects and logs of a failed test.
 func (w *world) dumpIfFailed(t *testing.T) {
 	if !t.Failed() {
 		return
@@ -122,14 +122,14 @@ func assertCluster(ctx context.Context, t *testing.T, e *env.Environment, key cl
 		require.NotNil(t, machine.Status.NodeInfo, machine.Name)
 		require.Equal(t, "v1.28.0", machine.Status.NodeInfo.KubeletVersion)
 	}
-	// Older clients read the same objects; conversion needs the contract labels of all CRDs.
+	// Older clients read the same objects through conversion, which needs the contract labels of all CRDs.
 	var old clusterv1beta1.Cluster
 	require.NoError(t, e.Client.Get(ctx, key, &old))
 	require.Equal(t, "infrastructure.cluster.x-k8s.io/v1beta1", old.Spec.InfrastructureRef.APIVersion)
 	require.Equal(t, string(clusterv1beta1.ClusterPhaseProvisioned), old.Status.Phase)
 }
 
-// assertNothingLeft checks that garbage collection worked: what the cluster owned is gone.
+// assertNothingLeft checks that garbage collection deleted all objects that the cluster owned.
 func assertNothingLeft(ctx context.Context, t *testing.T, e *env.Environment) {
 	t.Helper()
 	for _, list := range []client.ObjectList{

@@ -18,8 +18,8 @@ import (
 // monitorGrace of the tests.
 const monitorGrace = 2 * time.Second
 
-// assertPowerCuts switches both machines off and on again: their Nodes become unknown and ready again, and the control
-// plane continues with the etcd data on its disk.
+// assertPowerCuts powers both machines off and on: their Nodes become unknown, then ready again, and the control plane
+// continues with the etcd data on its disk.
 func assertPowerCuts(ctx context.Context, t *testing.T, w *world, workload client.Client) {
 	t.Helper()
 	var controlPlane, worker guest.State
@@ -59,8 +59,8 @@ func waitForNode(ctx context.Context, t *testing.T, w *world, workload client.Cl
 	}))
 }
 
-// assertDrain runs a Pod on the worker and scales the worker away: the drain ends because the kubelet confirms the end
-// of the evicted Pod.
+// assertDrain runs a Pod on the worker and scales the worker down. The drain ends because the kubelet removes the evicted
+// Pod.
 func assertDrain(ctx context.Context, t *testing.T, w *world, workload client.Client) {
 	t.Helper()
 	var deployment clusterv1.MachineDeployment

@@ -25,13 +25,13 @@ import (
 
 const clusterAPIModule = "sigs.k8s.io/cluster-api"
 
-// webhookTimeout is the longest that the API server accepts, in seconds. Whoever serves webhooks here shares few cores with all others.
+// webhookTimeout is the longest timeout that the API server accepts, in seconds, because all processes share few cores.
 const webhookTimeout = 30
 
-// providers are the directories of Cluster API's own providers within its module.
+// providers are the directories of Cluster API's providers in its module.
 var providers = []string{"core", "bootstrap/kubeadm", "controlplane/kubeadm"}
 
-// hooks are where webhooks are served.
+// hooks is the address and certificate of a webhook server.
 type hooks struct {
 	port int
 	// dir holds tls.crt and tls.key.
@@ -39,7 +39,7 @@ type hooks struct {
 	authority []byte
 }
 
-// newHooks finds a port and issues the serving certificate.
+// newHooks finds a free port and issues the serving certificate.
 func (e *Environment) newHooks(name string) (*hooks, error) {
 	ports, err := freeport.Find(host, 1)
 	if err != nil {
@@ -59,7 +59,7 @@ func (e *Environment) newHooks(name string) (*hooks, error) {
 	)
 }
 
-// options in the form of envtest, which points admission and conversion at them.
+// options returns the hooks in the form of envtest, which writes them into admission and conversion configurations.
 func (h *hooks) options() envtest.WebhookInstallOptions {
 	return envtest.WebhookInstallOptions{
 		LocalServingHost: host, LocalServingPort: h.port, LocalServingCertDir: h.dir, LocalServingCAData: h.authority,
@@ -67,7 +67,7 @@ func (h *hooks) options() envtest.WebhookInstallOptions {
 	}
 }
 
-// installClusterAPI installs CRDs and webhook configurations of all providers of Cluster API.
+// installClusterAPI installs the CRDs and webhook configurations of Cluster API's providers.
 func (e *Environment) installClusterAPI() (*hooks, error) {
 	module, err := moduleDir(clusterAPIModule)
 	if err != nil {
@@ -96,15 +96,15 @@ func (e *Environment) installClusterAPI() (*hooks, error) {
 	return h, installWebhooks(e.config, h, manifests)
 }
 
-// labelContract adds the labels by which Cluster API finds the versions of a contract. In a release kustomize adds them;
-// the generated files do not have them.
+// labelContract adds the labels by which Cluster API finds the versions of a contract. Kustomize adds them to a release,
+// the generated files lack them.
 func labelContract(crd *apiextensionsv1.CustomResourceDefinition) {
 	metav1.SetMetaDataLabel(&crd.ObjectMeta, clusterv1.GroupVersion.Group+"/v1beta1", "v1beta1")
 	metav1.SetMetaDataLabel(&crd.ObjectMeta, clusterv1.GroupVersion.Group+"/v1beta2", "v1beta2")
 }
 
-// installWebhooks creates the webhook configurations of the manifests. The manifests of Cluster API all use the same
-// two object names, so each gets a number.
+// installWebhooks creates the webhook configurations of the manifests. It adds a number to their names, because all of
+// Cluster API's manifests use the same two names.
 func installWebhooks(config *rest.Config, h *hooks, manifests []string) error {
 	options := h.options()
 	for i, manifest := range manifests {
@@ -163,7 +163,7 @@ func readWebhooks(path string) (
 	return mutating, validating, nil
 }
 
-// moduleDir is where the source of a module of this build is: CRDs and webhook configurations are files of it.
+// moduleDir returns the source directory of a Go module, which contains CRDs and webhook configurations.
 func moduleDir(module string) (string, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {

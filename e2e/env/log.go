@@ -10,11 +10,11 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// logVerbosity is the default of Cluster API's own mains.
+// logVerbosity is the default of Cluster API's managers.
 const logVerbosity = 2
 
-// output receives the log of all Kubernetes libraries of this process. The libraries keep their logger for ever, and
-// their goroutines may outlive an environment, so the logger stays and the file behind it changes.
+// output receives the logs of all Kubernetes libraries of this process. The libraries keep their first logger, and their
+// goroutines may outlive an environment, so the logger stays the same and its file is switched.
 var output = &switchedFile{}
 
 var setLoggers = sync.OnceFunc(func() {
@@ -23,7 +23,7 @@ var setLoggers = sync.OnceFunc(func() {
 	ctrl.SetLogger(logger)
 })
 
-// switchedFile writes to its current file, or nowhere.
+// switchedFile writes to its current file, or discards what is written when there is none.
 type switchedFile struct {
 	mu   sync.Mutex
 	file *os.File
@@ -39,7 +39,7 @@ func (s *switchedFile) Write(p []byte) (int, error) {
 	return s.file.Write(p)
 }
 
-// open makes the file at path the current one.
+// open makes the file at path the current file.
 func (s *switchedFile) open(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

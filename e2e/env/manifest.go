@@ -14,12 +14,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// fieldOwner of what is applied here, as for a person with kubectl.
+// fieldOwner is the field manager of applied objects, the same as kubectl's.
 const fieldOwner = client.FieldOwner("kubectl")
 
 var documentSeparator = regexp.MustCompile(`(?m)^---\s*(?:#.*)?$`)
 
-// splitYAML returns the documents of a file that hold more than comments.
+// splitYAML returns the documents of a file, without those that contain only comments.
 func splitYAML(content []byte) [][]byte {
 	var found [][]byte
 	for _, document := range documentSeparator.Split(string(content), -1) {
@@ -33,7 +33,7 @@ func splitYAML(content []byte) [][]byte {
 	return found
 }
 
-// LoadManifest reads a file of YAML documents; see ParseManifest.
+// LoadManifest reads a file of YAML documents with ParseManifest.
 func LoadManifest(path string, substitutions ...string) ([]*unstructured.Unstructured, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -46,8 +46,8 @@ func LoadManifest(path string, substitutions ...string) ([]*unstructured.Unstruc
 	return objects, nil
 }
 
-// ParseManifest reads YAML documents. The substitutions are pairs of old and new text; each old text must occur, so that
-// a changed manifest is noticed. Keys that occur twice are an error. Objects without a namespace go to "default".
+// ParseManifest reads YAML documents. Substitutions are pairs of old and new text. An old text that does not occur is an
+// error, so that a changed manifest is noticed. Duplicate keys are an error. Objects without a namespace go to "default".
 func ParseManifest(content []byte, substitutions ...string) ([]*unstructured.Unstructured, error) {
 	text := string(content)
 	for i := 0; i+1 < len(substitutions); i += 2 {
@@ -70,8 +70,7 @@ func ParseManifest(content []byte, substitutions ...string) ([]*unstructured.Uns
 	return objects, nil
 }
 
-// Apply creates the objects in order, or changes those that exist, as kubectl does: fields that the API does not know
-// are an error.
+// Apply creates or updates the objects in order, as kubectl apply does. Unknown fields are an error.
 func (e *Environment) Apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
 	for _, object := range objects {
 		if err := e.apply(ctx, object); err != nil {
@@ -97,7 +96,7 @@ func (e *Environment) apply(ctx context.Context, object *unstructured.Unstructur
 	return e.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner, client.ForceOwnership)
 }
 
-// strict makes unknown and duplicate fields an error in every write.
+// strict returns a client whose writes fail for unknown and duplicate fields.
 func strict(c client.WithWatch) client.WithWatch {
 	return strictClient{WithWatch: c, validating: client.WithFieldValidation(c, metav1.FieldValidationStrict)}
 }

@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	// managerUser is who the provider is for the API server.
+	// managerUser is the user name of the provider's manager.
 	managerUser = "capnt-manager"
-	// readyTimeout for the manager: caches, webhooks, and the search for terraform, on a machine that is slow and busy.
+	// readyTimeout is how long the manager may take to become ready on a slow, busy machine.
 	readyTimeout = 5 * time.Minute
 	readyProbe   = 100 * time.Millisecond
 )
@@ -35,22 +35,22 @@ type provider struct {
 	manager *process.Process
 }
 
-// ManagerOptions say how to start the manager.
+// ManagerOptions configure how the manager is started.
 type ManagerOptions struct {
 	// Binary is the path of the manager.
 	Binary string
-	// Args are added after those that StartManager sets: --kubeconfig, --webhook-port, --webhook-cert-dir,
-	// --health-addr, --diagnostics-address and --scratch-dir. A flag given again wins.
+	// Args are appended to the flags that StartManager sets: --kubeconfig, --webhook-port, --webhook-cert-dir,
+	// --health-addr, --diagnostics-address and --scratch-dir. A repeated flag overrides the earlier one.
 	Args []string
-	// Env is added to the environment, in which POD_NAMESPACE is "default".
+	// Env is added to the environment, which sets POD_NAMESPACE to "default".
 	Env []string
-	// RBAC is a directory with the roles of the manager (config/rbac). Without it, or where it does not exist, the
-	// manager is an administrator.
+	// RBAC is the directory with the manager's roles (config/rbac). If it is empty or does not exist, the manager is an
+	// administrator.
 	RBAC string
 }
 
-// InstallProvider installs the CRDs of a directory, and the webhook configurations of a file for a manager that
-// StartManager starts. An empty path of the file means that there are no webhooks.
+// InstallProvider installs the CRDs in a directory and the webhook configurations in a file, which point to the manager
+// that StartManager starts. If the file's path is empty, no webhooks are installed.
 func (e *Environment) InstallProvider(crdDir, webhookManifest string) error {
 	if _, err := envtest.InstallCRDs(e.config, envtest.CRDInstallOptions{Paths: []string{crdDir}, ErrorIfPathMissing: true, MaxTime: installTimeout}); err != nil {
 		return fmt.Errorf("installing the CRDs of the provider: %w", err)
@@ -70,8 +70,8 @@ func (e *Environment) InstallProvider(crdDir, webhookManifest string) error {
 	return nil
 }
 
-// StartManager starts the provider's manager as a child process and returns when it is ready. A manager that runs
-// already is an error.
+// StartManager starts the provider's manager as a child process and returns when it is ready. It returns an error when a
+// manager is already running.
 func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -113,7 +113,7 @@ func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) 
 	return nil
 }
 
-// StopManager asks the manager to end and waits for it.
+// StopManager stops the manager and waits until it has exited.
 func (e *Environment) StopManager() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -128,13 +128,13 @@ func (e *Environment) StopManager() error {
 	return m.Stop(stopGrace)
 }
 
-// ClusterAPILog is the file with the output of Cluster API's controllers.
+// ClusterAPILog returns the path of the log of Cluster API's controllers.
 func (e *Environment) ClusterAPILog() string { return filepath.Join(e.options.Dir, clusterAPILog) }
 
-// ManagerLog is the file with the output of the manager; it is appended to when the manager starts again.
+// ManagerLog returns the path of the manager's log, to which a restarted manager appends.
 func (e *Environment) ManagerLog() string { return filepath.Join(e.options.Dir, "capnt-manager.log") }
 
-// ScratchDir is the directory in which the manager runs Terraform.
+// ScratchDir returns the directory in which the manager runs Terraform.
 func (e *Environment) ScratchDir() string { return filepath.Join(e.options.Dir, "scratch") }
 
 // managerKubeconfig writes a kubeconfig for the manager, bound to its roles.
@@ -156,8 +156,8 @@ func (e *Environment) managerKubeconfig(ctx context.Context, rbac string) (strin
 	return path, plane.WriteKubeconfig(config, managerUser, path)
 }
 
-// bindRoles creates every role in the files of a directory and binds the manager to it. A Role, which says nothing of
-// the namespace that the manager will be deployed in, goes to "default".
+// bindRoles creates the roles in the files of a directory and binds the manager to them. Roles without a namespace go to
+// "default".
 func (e *Environment) bindRoles(ctx context.Context, dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
@@ -187,7 +187,7 @@ func (e *Environment) bindRoles(ctx context.Context, dir string) error {
 	return nil
 }
 
-// readRole returns nothing for documents that are no roles.
+// readRole returns nil for documents of other kinds.
 func readRole(document []byte, subjects []rbacv1.Subject) (role, binding client.Object, err error) {
 	var head metav1.TypeMeta
 	if err := yaml.Unmarshal(document, &head); err != nil {
@@ -210,7 +210,7 @@ func readRole(document []byte, subjects []rbacv1.Subject) (role, binding client.
 	return nil, nil, nil
 }
 
-// waitHealthy asks the URL until it answers 200, the process ends, or time is up.
+// waitHealthy polls the URL until it returns 200, the process exits or the timeout expires.
 func waitHealthy(ctx context.Context, p *process.Process, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()

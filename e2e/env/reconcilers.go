@@ -35,7 +35,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 )
 
-// Settings of Cluster API's own mains, where they have no default in code.
+// Flag defaults of Cluster API's managers.
 const (
 	etcdDialTimeout       = 10 * time.Second
 	etcdCallTimeout       = 15 * time.Second
@@ -46,8 +46,8 @@ const (
 	workloadQPS           = 20
 	workloadBurst         = 30
 	concurrency           = 10
-	// connectionRetry is 30 s in production. It decides how soon after the start of the first control plane the cluster
-	// is reached, and Cluster API offers the setter for tests.
+	// connectionRetry is shorter than the 30 s of production, so that the cluster is reached soon after its first control
+	// plane starts. Cluster API offers the setter for tests.
 	connectionRetry = 2 * time.Second
 )
 
@@ -74,8 +74,8 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager) (clustercache.Clust
 	return workloads, setupKubeadm(ctx, mgr, workloads, secrets)
 }
 
-// setupClusterCache makes the one connection to each workload cluster that all controllers share. What is read without
-// a cache is what core and the control-plane provider together read so.
+// setupClusterCache sets up the cluster cache that all controllers share. It reads the same kinds uncached as core and
+// the control-plane provider do.
 func setupClusterCache(ctx context.Context, mgr ctrl.Manager, secrets client.Client) (clustercache.ClusterCache, error) {
 	clientOptions := setup.ClusterCacheClientOptions(controllerName, workloadQPS, workloadBurst)
 	clientOptions.Cache.DisableFor = append(clientOptions.Cache.DisableFor, &appsv1.Deployment{})
@@ -91,7 +91,7 @@ func setupClusterCache(ctx context.Context, mgr ctrl.Manager, secrets client.Cli
 	return workloads, nil
 }
 
-// step is one reconciler to set up.
+// step sets up one reconciler.
 type step struct {
 	name string
 	err  error
@@ -185,7 +185,7 @@ func workers() controller.Options {
 	return controller.Options{MaxConcurrentReconciles: concurrency}
 }
 
-// newestVersion of a contract label's value, which joins versions with underscores.
+// newestVersion returns the newest version in a contract label's value, which joins versions with underscores.
 func newestVersion(label string) string {
 	if label == "" {
 		return ""

@@ -21,7 +21,7 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// stub plays the infrastructure provider without Prism and Terraform: it reports clusters as provisioned and switches
+// stub is an infrastructure provider without Prism Central and Terraform: it reports clusters as provisioned and powers
 // guests on and off directly.
 type stub struct {
 	client     client.Client
@@ -39,7 +39,7 @@ func (s *stub) vm(name string) prismsim.VM {
 	return s.vms[name]
 }
 
-// run reconciles everything again and again until ctx ends.
+// run reconciles all objects in a loop until ctx ends.
 func (s *stub) run(ctx context.Context, t *testing.T) {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()

@@ -20,7 +20,7 @@ import (
 // maxMessage is the width of the MESSAGE column in characters.
 const maxMessage = 100
 
-// PrintTree shows a Cluster and everything below it, as clusterctl describe cluster does: the tree is clusterctl's.
+// PrintTree prints a Cluster and its tree of objects, which clusterctl's library builds.
 func (e *Environment) PrintTree(ctx context.Context, w io.Writer, key client.ObjectKey) error {
 	objects, err := tree.Discovery(ctx, e.Client, key.Namespace, key.Name, tree.DiscoverOptions{Echo: true})
 	if err != nil {
@@ -61,7 +61,7 @@ func rowName(object client.Object) string {
 	return name
 }
 
-// summary is the condition that tells most: Available where there is one, otherwise Ready.
+// summary returns the condition to show: Available if the object has it, otherwise Ready.
 func summary(object client.Object) string {
 	var shown *metav1.Condition
 	for _, condition := range tree.GetConditions(object) {

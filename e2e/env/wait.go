@@ -16,14 +16,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// pollInterval of waits.
+// pollInterval is the pause between two checks.
 const pollInterval = 250 * time.Millisecond
 
-// Check looks at the world. It is done, or says what it still waits for. An error ends the wait, unless it says that a server could
-// not be reached or could not answer, which passes.
+// Check reports whether a state is reached, or what is still missing. An error ends the wait, unless a server could not be
+// reached or failed internally.
 type Check func(ctx context.Context) (done bool, progress string, err error)
 
-// Wait repeats the check until it is done or ctx ends, and logs what it waits for whenever that changes.
+// Wait repeats the check until it is done or ctx ends. It logs what is missing whenever that changes.
 func (e *Environment) Wait(ctx context.Context, what string, check Check) error {
 	started, ticker := time.Now(), time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -52,7 +52,8 @@ func (e *Environment) Wait(ctx context.Context, what string, check Check) error 
 	}
 }
 
-// passing says whether an error may be gone the next time: of a connection, or one for which the server blames itself.
+// passing reports whether a retry may succeed after the error: a connection failed, or the server reported an internal
+// error.
 func passing(err error) bool {
 	if err == nil {
 		return false
@@ -65,8 +66,8 @@ func passing(err error) bool {
 		utilnet.IsHTTP2ConnectionLost(err)
 }
 
-// WaitForCondition waits until the object has the condition (status.conditions, any API version) with that status, for
-// its current generation where the condition names one.
+// WaitForCondition waits until the object has the condition (status.conditions, any API version) with that status. If the
+// condition has an observedGeneration, it must be the current generation.
 func (e *Environment) WaitForCondition(ctx context.Context, object client.Object, kind string, status metav1.ConditionStatus) error {
 	gvk, err := apiutil.GVKForObject(object, e.scheme)
 	if err != nil {
@@ -91,7 +92,7 @@ func (e *Environment) WaitForCondition(ctx context.Context, object client.Object
 	})
 }
 
-// WaitForGone waits until none of the objects exists.
+// WaitForGone waits until all of the objects are deleted.
 func (e *Environment) WaitForGone(ctx context.Context, objects ...client.Object) error {
 	for _, object := range objects {
 		gvk, err := apiutil.GVKForObject(object, e.scheme)
@@ -114,7 +115,8 @@ func (e *Environment) WaitForGone(ctx context.Context, objects ...client.Object)
 	return nil
 }
 
-// conditionsOf reads status.conditions as metav1 conditions; those of v1beta1 have the same fields where it matters.
+// conditionsOf reads status.conditions as metav1 conditions. Conditions of v1beta1 have the same fields as far as they are
+// used here.
 func conditionsOf(object *unstructured.Unstructured) []metav1.Condition {
 	list, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	conditions := make([]metav1.Condition, 0, len(list))

@@ -19,7 +19,7 @@ import (
 const (
 	configMapName = "kubeadm-config"
 	configMapKey  = "ClusterConfiguration"
-	// Groups of kubeadm: administrators, and machines that join with a bootstrap token.
+	// Groups that kubeadm defines: administrators, and machines that join with a bootstrap token.
 	adminsGroup        = "kubeadm:cluster-admins"
 	bootstrappersGroup = "system:bootstrappers:kubeadm:default-node-token"
 	nodesGroup         = "system:nodes"
@@ -46,7 +46,7 @@ func (c *cluster) initialize(ctx context.Context, url string, config *clusterCon
 	return nil
 }
 
-// kubeadmRBAC are the permissions that kubeadm gives to administrators, machines that join, and the API server.
+// kubeadmRBAC returns the permissions that kubeadm grants to administrators, joining machines and the API server.
 func kubeadmRBAC() []client.Object {
 	binding := func(name, role string, subjects ...rbacv1.Subject) client.Object {
 		return &rbacv1.ClusterRoleBinding{
@@ -85,7 +85,7 @@ func kubeadmRBAC() []client.Object {
 }
 
 // download reads the cluster's configuration with the bootstrap token, as kubeadm join does. A token that the cluster
-// does not know (any more) fails here.
+// has deleted, or never had, fails here.
 func (c *cluster) download(ctx context.Context, token string) (*clusterConfiguration, error) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.keys.ca.Pool(), MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()

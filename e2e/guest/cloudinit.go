@@ -14,10 +14,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// errNoUserData says that a VM was started without user-data: nothing makes it a Node.
+// errNoUserData is the error of a VM that was started without user-data and therefore never becomes a Node.
 var errNoUserData = errors.New("the virtual machine has no user-data")
 
-// seed is what cloud-init leaves on the disk of a guest.
+// seed holds the files and commands that cloud-init writes to the disk of a guest.
 type seed struct {
 	// hostname in lower case, as kubeadm uses it for the Node.
 	hostname string
@@ -27,7 +27,7 @@ type seed struct {
 	commands string
 }
 
-// cloudConfig is the part of a cloud-config that matters to a guest. Source: cloud-init, modules write_files and runcmd.
+// cloudConfig is the part of a cloud-config that guests use. Source: cloud-init, modules write_files and runcmd.
 type cloudConfig struct {
 	WriteFiles []struct {
 		Path     string `json:"path"`
@@ -39,7 +39,7 @@ type cloudConfig struct {
 	RunCmd []any `json:"runcmd"`
 }
 
-// readSeed plays cloud-init. fallback is the host name if the meta-data has none.
+// readSeed parses user-data and meta-data as cloud-init does. fallback is the host name if the meta-data has none.
 func readSeed(userData, metaData []byte, fallback string) (*seed, error) {
 	if len(bytes.TrimSpace(userData)) == 0 {
 		return nil, errNoUserData
@@ -101,8 +101,8 @@ var (
 	anyExpression      = regexp.MustCompile(`\{\{[^}]*\}\}`)
 )
 
-// render plays the jinja renderer of cloud-init, for the one variable that Cluster API users take from it. Without the
-// header cloud-init renders nothing.
+// render evaluates jinja templates as cloud-init does, for the host name only, because Cluster API users use no other
+// variable. Without the jinja header cloud-init renders nothing.
 func render(userData []byte, hostname string) ([]byte, error) {
 	rest, isTemplate := bytes.CutPrefix(userData, []byte(jinjaHeader))
 	if !isTemplate {
@@ -115,7 +115,7 @@ func render(userData []byte, hostname string) ([]byte, error) {
 	return rest, nil
 }
 
-// decode reverses the encodings of write_files.
+// decode decodes the content of one file of write_files.
 func decode(content, encoding string) ([]byte, error) {
 	switch encoding {
 	case "", "text/plain":

@@ -16,15 +16,15 @@ import (
 	"github.com/capnt/capnt/e2e/guest/process"
 )
 
-// cluster is what the guests of one control-plane endpoint share: its address, and the duties that a controller manager
-// and the kubelets have in it.
+// cluster is the simulated Kubernetes cluster behind one control-plane endpoint. Its guests share the endpoint and the
+// tasks of a controller manager and of the kubelets.
 type cluster struct {
 	hypervisor *Hypervisor
 	endpoint   string
 	keys       *keys
-	// joining is held by the control plane that is joining.
+	// joining is a lock that a control plane holds while it joins.
 	joining chan struct{}
-	// admin talks to the cluster through its endpoint.
+	// admin is an administrator's client of the cluster's endpoint.
 	admin client.WithWatch
 
 	mu      sync.Mutex
@@ -37,7 +37,8 @@ type cluster struct {
 	processes []*process.Process
 }
 
-// startCluster makes the cluster that the first control plane initializes, or finds it again when that machine restarts.
+// startCluster returns the cluster that the first control plane initializes. It creates the cluster unless that machine
+// has only restarted.
 func (h *Hypervisor) startCluster(k *kubeadm) *cluster {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -52,8 +53,8 @@ func (h *Hypervisor) startCluster(k *kubeadm) *cluster {
 	return c
 }
 
-// findCluster waits for the cluster that a machine wants to join: the one behind the endpoint whose certificate
-// authority has the hash that the join configuration demands.
+// findCluster waits for the cluster that a machine joins: the one behind the endpoint whose certificate authority has
+// the hash in the join configuration.
 func (h *Hypervisor) findCluster(ctx context.Context, k *kubeadm) (*cluster, error) {
 	var found *cluster
 	err := retry(ctx, "discovering the cluster behind "+k.endpoint, func(context.Context) error {
@@ -72,8 +73,8 @@ func (h *Hypervisor) findCluster(ctx context.Context, k *kubeadm) (*cluster, err
 	return found, err
 }
 
-// join makes a control plane that is ready a backend of the endpoint. The first one starts the endpoint, except where
-// the endpoint is the address of the machine itself.
+// join adds a ready control plane to the backends of the endpoint. The first control plane starts the endpoint, unless
+// the endpoint is the machine's own address.
 func (c *cluster) join(ctx context.Context, g *guest, address string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,7 +90,7 @@ func (c *cluster) join(ctx context.Context, g *guest, address string) error {
 	return nil
 }
 
-// open starts the endpoint and the duties; the caller holds the mutex.
+// open starts the endpoint, the Pod controller and the Deployment controller. The caller holds the mutex.
 func (c *cluster) open(ctx context.Context, address string) error {
 	if address != c.endpoint {
 		err := retry(ctx, "starting the endpoint", func(ctx context.Context) (err error) {
@@ -109,20 +110,20 @@ func (c *cluster) open(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	duties, stop := context.WithCancel(c.hypervisor.ctx)
+	controllers, stop := context.WithCancel(c.hypervisor.ctx)
 	stopped := make(chan struct{})
 	c.stop, c.stopped = stop, stopped
 	c.hypervisor.wg.Go(func() {
 		defer close(stopped)
 		var both sync.WaitGroup
-		both.Go(func() { c.servePods(duties, admin) })
-		both.Go(func() { c.servePrograms(duties, admin, host) })
+		both.Go(func() { c.servePods(controllers, admin) })
+		both.Go(func() { c.servePrograms(controllers, admin, host) })
 		both.Wait()
 	})
 	return nil
 }
 
-// leave takes a control plane out of the endpoint, at once. With the last one the endpoint is gone.
+// leave removes a control plane from the endpoint at once, and closes the endpoint when it was the last one.
 func (c *cluster) leave(g *guest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,10 +145,10 @@ func (c *cluster) leave(g *guest) {
 	<-c.stopped
 }
 
-// up tells whether any control plane serves.
+// up reports whether at least one control plane serves.
 func (c *cluster) up() bool { return c.administrator() != nil }
 
-// administrator is an administrator's client through the endpoint; it is nil while no control plane serves.
+// administrator returns an administrator's client of the endpoint, or nil while no control plane serves.
 func (c *cluster) administrator() client.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,7 +158,7 @@ func (c *cluster) administrator() client.Client {
 	return c.admin
 }
 
-// etcdURLs of the members that serve.
+// etcdURLs returns the client URLs of the etcd members of all control planes that serve.
 func (c *cluster) etcdURLs() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,7 +171,7 @@ func (c *cluster) etcdURLs() []string {
 	return urls
 }
 
-// client is an administrator's client of the API server at the URL.
+// client returns an administrator's client of the API server at the URL.
 func (c *cluster) client(url string) (client.WithWatch, error) {
 	config, err := plane.ClientConfig(url, c.keys.ca, plane.Admin())
 	if err != nil {
@@ -195,5 +196,5 @@ func (c *cluster) lockJoin(ctx context.Context) error {
 
 func (c *cluster) unlockJoin() { <-c.joining }
 
-// callTimeout of one call to the API of a simulated cluster; a watch ends after it too and is started again.
+// callTimeout is the timeout of one call to a simulated cluster's API. It also ends watches, which are then restarted.
 const callTimeout = 30 * time.Second

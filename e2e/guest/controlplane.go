@@ -18,11 +18,11 @@ import (
 const (
 	etcdClientPort = 2379
 	etcdPeerPort   = 2380
-	// retryInterval of everything a booting guest tries again.
+	// retryInterval is the pause between the attempts of a booting guest.
 	retryInterval = 250 * time.Millisecond
-	// etcdCallTimeout for one call to another member.
+	// etcdCallTimeout is the timeout of one call to another etcd member.
 	etcdCallTimeout = 5 * time.Second
-	// etcdPatience with a new member before its first restart.
+	// etcdPatience is how long a new member may take to serve before it is restarted for the first time.
 	etcdPatience = 2 * time.Second
 	// apiServerAttempts is how often kube-apiserver may end before it is ready: one that always ends is misconfigured.
 	apiServerAttempts = 5
@@ -61,8 +61,8 @@ func (g *guest) bootControlPlane(ctx context.Context) error {
 	return nil
 }
 
-// startAPIServer starts kube-apiserver, and again when it ends before it is ready, as a kubelet would: it gives up when it cannot write
-// its roles for half a minute, and etcd may be without a leader while another member joins.
+// startAPIServer starts kube-apiserver and, like a kubelet, restarts it when it exits before it is ready. kube-apiserver
+// exits when it cannot write its roles for half a minute, because etcd can have no leader while another member joins.
 func (g *guest) startAPIServer(ctx context.Context, server plane.APIServerConfig) error {
 	for attempt := 1; ; attempt++ {
 		started, err := plane.StartAPIServer(server)
@@ -84,7 +84,8 @@ func (g *guest) startAPIServer(ctx context.Context, server plane.APIServerConfig
 	}
 }
 
-// startEtcd starts the member: alone, as a new member of the running cluster, or with the data on its disk.
+// startEtcd starts the etcd member: as the first member, as a new member of the running cluster, or with the data on its
+// disk.
 func (g *guest) startEtcd(ctx context.Context, ip string) error {
 	k, c := g.config, g.cluster
 	config := plane.EtcdConfig{
@@ -140,8 +141,8 @@ func (g *guest) joinEtcd(ctx context.Context, c *cluster, config plane.EtcdConfi
 	return nil
 }
 
-// addLearner adds a member, and gives its ID and the peer URLs of all members by name. One that was added by a call whose answer
-// was lost is found: etcd refuses to add it again.
+// addLearner adds a member and returns its ID and the peer URLs of all members by name. It reuses a member that an earlier
+// call added although its response was lost, because etcd refuses to add the same member twice.
 func addLearner(ctx context.Context, client *clientv3.Client, name, url string) (id uint64, peers map[string]string, err error) {
 	known, err := client.MemberList(ctx)
 	if err != nil {
@@ -169,9 +170,9 @@ func addLearner(ctx context.Context, client *clientv3.Client, name, url string) 
 	return id, peers, nil
 }
 
-// waitEtcd waits until a member that has just joined serves clients, and restarts it when that takes too long, as the
-// liveness probe of a kubelet would. A new member announces itself to the leader while its connections to the others are
-// still being exchanged; when the announcement is lost, etcd tries again only after its request timeout of many seconds.
+// waitEtcd waits until a new member serves clients, and restarts it when that takes too long, as a kubelet's liveness
+// probe would. A new member announces itself to the leader while its connections to the other members are still being
+// set up. When the announcement is lost, etcd retries only after its request timeout of many seconds.
 func (g *guest) waitEtcd(ctx context.Context, config plane.EtcdConfig, member *process.Process) error {
 	for patience := etcdPatience; ; patience *= 2 {
 		attempt, cancel := context.WithTimeout(ctx, patience)
@@ -190,8 +191,8 @@ func (g *guest) waitEtcd(ctx context.Context, config plane.EtcdConfig, member *p
 	}
 }
 
-// promote makes a learner a voting member as soon as it has caught up. One that is a voting member already was promoted by a call
-// whose answer was lost.
+// promote makes a learner a voting member as soon as it has caught up. A member that already votes is a success: an
+// earlier call promoted it and its response was lost.
 func promote(ctx context.Context, client *clientv3.Client, id uint64, member *process.Process) error {
 	return retry(ctx, "promoting the etcd member", func(ctx context.Context) error {
 		select {
@@ -214,7 +215,7 @@ func promote(ctx context.Context, client *clientv3.Client, id uint64, member *pr
 	})
 }
 
-// etcdClient talks to the members that are up.
+// etcdClient returns a client of all members that serve.
 func (c *cluster) etcdClient(config plane.EtcdConfig) (*clientv3.Client, error) {
 	tls, err := plane.EtcdClientTLS(config.Authority)
 	if err != nil {

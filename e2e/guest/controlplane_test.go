@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// A call to etcd is repeated when its answer was lost, though it may have done its work.
+// A call to etcd is retried when its response was lost, even though etcd may have carried it out.
 func TestAnEtcdMemberIsAddedAndPromotedOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// guest is one VM: its disk, and what runs in it while it is on.
+// guest is one VM: its disk, and the processes that run in it while it is on.
 type guest struct {
 	hypervisor *Hypervisor
 	dir        string
@@ -42,7 +42,7 @@ type guest struct {
 	log       logr.Logger
 }
 
-// powerOn starts the life of the guest; ended is called when it is over, or at once if the guest was on already.
+// powerOn boots the guest. ended is called when the guest is powered off, or at once if it was on already.
 func (g *guest) powerOn(vm prismsim.VM, ended func()) {
 	g.power.Lock()
 	defer g.power.Unlock()
@@ -63,8 +63,8 @@ func (g *guest) powerOn(vm prismsim.VM, ended func()) {
 	}()
 }
 
-// powerOff cuts the power and returns when nothing runs any more. It must not wait for the API of the cluster: with
-// this VM its etcd may have lost the majority.
+// powerOff kills the guest's processes and returns when none is left. It does not wait for the cluster's API, because
+// etcd may lose its majority with this VM.
 func (g *guest) powerOff() {
 	g.power.Lock()
 	defer g.power.Unlock()
@@ -87,7 +87,7 @@ func (g *guest) powerOff() {
 	}
 }
 
-// run is the life of the guest from power-on to power-off.
+// run boots the guest and serves until it is powered off.
 func (g *guest) run(ctx context.Context) {
 	closeLog, err := g.openLog()
 	if err != nil {
@@ -111,7 +111,7 @@ func (g *guest) run(ctx context.Context) {
 	}
 }
 
-// fail records why the guest is not a Node and never will be.
+// fail records why the guest never becomes a Node.
 func (g *guest) fail(err error) {
 	g.mu.Lock()
 	g.failure = err.Error()
@@ -121,7 +121,7 @@ func (g *guest) fail(err error) {
 	g.hypervisor.options.Log.Info("guest never becomes a Node", "vm", g.name(), "reason", err.Error(), "log", path)
 }
 
-// boot makes the guest a Node of its cluster.
+// boot registers the guest as a Node of its cluster.
 func (g *guest) boot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, g.hypervisor.options.BootTimeout)
 	defer cancel()
@@ -143,7 +143,7 @@ func (g *guest) boot(ctx context.Context) error {
 	} else if g.cluster, err = g.hypervisor.findCluster(ctx, k); err != nil {
 		return err
 	}
-	if err := g.settle(ctx); err != nil {
+	if err := g.configure(ctx); err != nil {
 		return err
 	}
 	if k.keys != nil {
@@ -152,8 +152,8 @@ func (g *guest) boot(ctx context.Context) error {
 	return g.bootWorker(ctx)
 }
 
-// serve waits for the power to be cut, or for the control plane of this guest to end. A control plane whose etcd member
-// was removed from the cluster stops itself; its API server must not go on without it, or clients hang on it.
+// serve waits until the guest is powered off or one of its control-plane processes exits. An etcd member that was removed
+// from its cluster exits. Its API server is then killed as well, because clients of an API server without etcd hang.
 func (g *guest) serve(ctx context.Context) {
 	g.mu.Lock()
 	processes := g.processes
@@ -174,14 +174,14 @@ func (g *guest) serve(ctx context.Context) {
 		g.cluster.leave(g)
 		g.killAll()
 		if p.Err() == nil {
-			// The member was removed: its data is of no use to anybody.
+			// The member was removed from the cluster, which makes its data useless.
 			_ = os.RemoveAll(filepath.Join(g.dir, "etcd", "data"))
 		}
 		<-ctx.Done()
 	}
 }
 
-// start keeps a process that ends with the power.
+// start registers a process that powerOff kills.
 func (g *guest) start(ctx context.Context, p *process.Process, err error) (*process.Process, error) {
 	if err != nil {
 		return nil, err
@@ -190,21 +190,21 @@ func (g *guest) start(ctx context.Context, p *process.Process, err error) (*proc
 	g.processes = append(g.processes, p)
 	g.mu.Unlock()
 	if ctx.Err() != nil {
-		// The power was cut between start and registration.
+		// The guest was powered off between start and registration.
 		p.Kill()
 		return nil, ctx.Err()
 	}
 	return p, nil
 }
 
-// forget lets a process end without the power.
+// forget unregisters a process, so that its exit does not end the control plane.
 func (g *guest) forget(p *process.Process) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.processes = slices.DeleteFunc(slices.Clone(g.processes), func(known *process.Process) bool { return known == p })
 }
 
-// killAll ends the processes and the kubelet of the guest at once.
+// killAll kills the processes of the guest and closes its kubelet server.
 func (g *guest) killAll() {
 	g.mu.Lock()
 	processes, kubelet := g.processes, g.kubelet
@@ -254,7 +254,7 @@ func (g *guest) state() State {
 	return s
 }
 
-// ip is the address on which the guest serves: the first of its first NIC.
+// ip returns the address on which the guest serves: the first address of its first NIC that has one.
 func (g *guest) ip() (string, error) {
 	for _, nic := range g.vm.NICs {
 		if len(nic.IPs) > 0 {

@@ -1,6 +1,6 @@
 // Package guest simulates what runs inside virtual machines. A VM that is powered on reads its cloud-init data and does
 // what kubeadm would: a control plane starts a real etcd member and a real kube-apiserver on the loopback address of the
-// VM, and every VM registers its Node and answers like a kubelet. Nothing of it needs a container runtime.
+// VM, and every VM registers its Node and serves the kubelet's API. No container runtime is needed.
 package guest
 
 import (
@@ -22,8 +22,8 @@ import (
 const (
 	// defaultMonitorGrace is shorter than that of kube-controller-manager (50 s), for tests that wait for it.
 	defaultMonitorGrace = 20 * time.Second
-	// defaultBootTimeout is longer than that of kubeadm (5 min for the discovery of a control plane), for machines that are slow and
-	// boot many guests at once: nobody starts again a guest that has given up.
+	// defaultBootTimeout is longer than kubeadm's timeout (5 min to discover a control plane), because slow machines boot
+	// many guests at once and a guest that gives up is not restarted.
 	defaultBootTimeout = 20 * time.Minute
 )
 
@@ -33,21 +33,21 @@ type Options struct {
 	Tools string
 	// Dir receives one directory per VM with its data and logs.
 	Dir string
-	// Log receives one line per event; details of a guest are in its own guest.log.
+	// Log receives one line per event. The guest.log of each guest has the details.
 	Log logr.Logger
 	// ProviderID makes a guest set its Node's spec.providerID (nutanix://<VM UUID>) itself and leave out the taint
 	// node.cloudprovider.kubernetes.io/uninitialized, for use without a cloud-controller-manager.
 	ProviderID bool
-	// Programs are binaries that stand for images: a Deployment in a simulated cluster whose one container has the image
-	// ".../<name>:<tag>" runs as one process of that binary, on a control plane, with its arguments, mounted files and
-	// ServiceAccount.
+	// Programs maps image names to binaries: a Deployment in a simulated cluster whose only container has the image
+	// ".../<name>:<tag>" runs as one process of that binary on a control plane, with the container's arguments, mounted
+	// files and ServiceAccount.
 	Programs map[string]string
-	// VersionFor tells the Kubernetes version of the VM's kubelet, which in reality its image decides ("v1.36.3").
-	// Without it, or when it returns an empty string, the version of the cluster is used: the one in the user-data of
-	// the first machine, and in the ConfigMap kubeadm-config for all others.
+	// VersionFor returns the version of the VM's kubelet ("v1.36.3"), which a real VM gets from its image. If it is nil
+	// or returns an empty string, guests use the cluster's version: the first machine reads it from its user-data, the
+	// others from the ConfigMap kubeadm-config.
 	VersionFor func(ctx context.Context, vm prismsim.VM) string
-	// MonitorGrace is how long after a power-off the Node of a guest turns Ready=Unknown, as the node lifecycle
-	// controller would do it; default 20 s.
+	// MonitorGrace is the time from a power-off until the guest's Node becomes Ready=Unknown, as the node lifecycle
+	// controller would set it. Default 20 s.
 	MonitorGrace time.Duration
 	// BootTimeout bounds how long a guest tries to become a Node; default 20 min.
 	BootTimeout time.Duration
@@ -68,7 +68,7 @@ type Hypervisor struct {
 
 var _ prismsim.Hypervisor = (*Hypervisor)(nil)
 
-// New makes a hypervisor; Close ends it.
+// New returns a Hypervisor. The caller ends it with Close.
 func New(options Options) *Hypervisor {
 	if options.MonitorGrace == 0 {
 		options.MonitorGrace = defaultMonitorGrace
@@ -95,13 +95,13 @@ func (h *Hypervisor) PowerOn(vm prismsim.VM) {
 		g = &guest{hypervisor: h, dir: filepath.Join(h.options.Dir, directory(vm))}
 		h.guests[vm.UUID] = g
 	}
-	// Counted before the mutex is free, so that Close waits for it.
+	// Add is called while the mutex is held, so that Close waits for the guest.
 	h.wg.Add(1)
 	h.mu.Unlock()
 	g.powerOn(vm, h.wg.Done)
 }
 
-// PowerOff ends everything that runs in a VM, at once. Its disk remains.
+// PowerOff kills all processes of a VM at once. Its disk remains.
 func (h *Hypervisor) PowerOff(vmUUID string) {
 	h.mu.Lock()
 	g, known := h.guests[vmUUID]
@@ -111,7 +111,7 @@ func (h *Hypervisor) PowerOff(vmUUID string) {
 	}
 }
 
-// Close powers off every VM, ends every process and removes the directories of the VMs.
+// Close powers off every VM, kills every process and removes the VMs' directories.
 func (h *Hypervisor) Close() error {
 	h.mu.Lock()
 	h.closed = true
@@ -133,7 +133,7 @@ func (h *Hypervisor) Close() error {
 	return nil
 }
 
-// Processes names the processes that run in guests, sorted; for assertions that nothing is left.
+// Processes returns the names of the processes that run in guests, sorted, so that tests can assert that none is left.
 func (h *Hypervisor) Processes() []string {
 	names := h.programNames()
 	for _, g := range h.list() {
@@ -159,7 +159,7 @@ func (h *Hypervisor) list() []*guest {
 	return slices.Collect(maps.Values(h.guests))
 }
 
-// State is what a VM has become.
+// State describes the guest of one VM.
 type State struct {
 	VM   string
 	UUID string
@@ -175,7 +175,7 @@ type State struct {
 	Log string
 }
 
-// States lists what became of every VM that was ever on, sorted by name.
+// States returns the state of every VM that was ever powered on, sorted by name.
 func (h *Hypervisor) States() []State {
 	var states []State
 	for _, g := range h.list() {
@@ -185,7 +185,7 @@ func (h *Hypervisor) States() []State {
 	return states
 }
 
-// directory is the name of a VM's directory: readable, unique, and no longer than a path element may be.
+// directory returns the name of a VM's directory: readable, unique, and within the length limit of a path element.
 func directory(vm prismsim.VM) string {
 	const maxName = 80
 	name := strings.Map(func(r rune) rune {

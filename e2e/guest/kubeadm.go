@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/e2e/guest/pki"
 )
 
-// Paths at which the kubeadm bootstrap provider of Cluster API puts what kubeadm needs.
+// Paths at which Cluster API's kubeadm bootstrap provider writes kubeadm's configuration.
 const (
 	initFile   = "/run/kubeadm/kubeadm.yaml"
 	joinFile   = "/run/kubeadm/kubeadm-join-config.yaml"
@@ -20,7 +20,7 @@ const (
 	defaultAPI = 6443
 )
 
-// controlPlaneTaint is what kubeadm puts on a control-plane Node unless told otherwise.
+// controlPlaneTaint is the taint that kubeadm puts on control-plane Nodes by default.
 var controlPlaneTaint = corev1.Taint{Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule}
 
 // kubeadm is the configuration of one guest.
@@ -30,7 +30,7 @@ type kubeadm struct {
 	// endpoint is host:port of the cluster's control plane.
 	endpoint string
 	nodeName string
-	// taints of the Node, that of a control plane included.
+	// taints of the Node, including controlPlaneTaint.
 	taints []corev1.Taint
 	// kubeletArguments by name, without dashes.
 	kubeletArguments map[string]string
@@ -51,7 +51,7 @@ type keys struct {
 	serviceAccountKey, serviceAccountPublic []byte
 }
 
-// clusterConfiguration is the part of kubeadm's ClusterConfiguration that matters here.
+// clusterConfiguration is the part of kubeadm's ClusterConfiguration that guests use.
 type clusterConfiguration struct {
 	ControlPlaneEndpoint string `json:"controlPlaneEndpoint"`
 	KubernetesVersion    string `json:"kubernetesVersion"`
@@ -62,7 +62,7 @@ type clusterConfiguration struct {
 	text []byte
 }
 
-// nodeRegistration is that of kubeadm v1beta3 (arguments are a map) and v1beta4 (a list).
+// nodeRegistration is kubeadm's nodeRegistration of v1beta3, where arguments are a map, and v1beta4, where they are a list.
 type nodeRegistration struct {
 	Name             string          `json:"name"`
 	Taints           *[]corev1.Taint `json:"taints"`
@@ -73,7 +73,7 @@ type localAPIEndpoint struct {
 	BindPort int `json:"bindPort"`
 }
 
-// readKubeadm finds out what the guest has to become.
+// readKubeadm reads whether the guest initializes or joins a cluster, and how, from its kubeadm configuration.
 func readKubeadm(s *seed) (*kubeadm, error) {
 	if !strings.Contains(s.commands, "kubeadm ") {
 		return nil, fmt.Errorf("reading user-data: no command of runcmd calls kubeadm")

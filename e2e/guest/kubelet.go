@@ -22,8 +22,8 @@ const (
 	headerTimeout     = 10 * time.Second
 )
 
-// serveKubelet answers like a kubelet, for port-forwarding only: Cluster API reaches etcd and kube-apiserver of a
-// control plane through it.
+// serveKubelet serves the kubelet's port-forward API, through which Cluster API reaches etcd and kube-apiserver of a
+// control plane.
 func (g *guest) serveKubelet(ip string) error {
 	pair, err := g.cluster.keys.ca.Issue(pki.Request{
 		CommonName: "system:node:" + g.config.nodeName, Organizations: []string{nodesGroup},
@@ -47,8 +47,8 @@ func (g *guest) serveKubelet(ip string) error {
 	})
 	server := &http.Server{
 		Handler: routes, ReadHeaderTimeout: headerTimeout,
-		// The caller is identified as the kubelet does it: by a client certificate of the cluster. SPDY is an upgrade of
-		// HTTP/1.1, so HTTP/2 is not offered.
+		// Callers authenticate with a client certificate of the cluster, as they do at a kubelet. HTTP/2 is not offered,
+		// because SPDY is an upgrade of HTTP/1.1.
 		TLSConfig: &tls.Config{
 			Certificates: []tls.Certificate{certificate}, ClientCAs: g.cluster.keys.ca.Pool(),
 			ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
@@ -60,10 +60,10 @@ func (g *guest) serveKubelet(ip string) error {
 	return nil
 }
 
-// forwarder connects a stream to a port of the VM; the static Pods use the host's network.
+// forwarder connects a stream to a port of the VM, because static Pods use the host's network.
 type forwarder struct{ ip string }
 
-// PortForward copies until one side ends.
+// PortForward copies in both directions until one side closes.
 func (f forwarder) PortForward(ctx context.Context, _, _ string, port int32, stream io.ReadWriteCloser) error {
 	upstream, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", joinHostPort(f.ip, int(port)))
 	if err != nil {

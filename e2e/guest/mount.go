@@ -18,11 +18,11 @@ import (
 	"github.com/capnt/capnt/e2e/guest/plane"
 )
 
-// mounts are the files of a Pod on this machine.
+// mounts holds where the files of a Pod are on this machine.
 type mounts struct {
 	// paths maps a mount path of the container to a directory.
 	paths map[string]string
-	// kubeconfig stands for the token that a Pod finds below /var/run/secrets.
+	// kubeconfig replaces the token that a Pod would find below /var/run/secrets.
 	kubeconfig string
 }
 
@@ -86,7 +86,7 @@ func writeVolume(dir string, content map[string][]byte) error {
 	return nil
 }
 
-// serviceAccount is the client configuration of a ServiceAccount, with a token as a kubelet asks for it.
+// serviceAccount returns the client configuration of a ServiceAccount, with a token requested as a kubelet does.
 func (c *cluster) serviceAccount(ctx context.Context, admin client.Client, namespace, name string) (*rest.Config, error) {
 	account, request := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, &authenticationv1.TokenRequest{}
 	if err := admin.SubResource("token").Create(ctx, account, request); err != nil {
@@ -98,7 +98,7 @@ func (c *cluster) serviceAccount(ctx context.Context, admin client.Client, names
 	}, nil
 }
 
-// arguments puts the directories of this machine where the arguments name mount paths.
+// arguments replaces the mount paths in the arguments by directories of this machine.
 func (m mounts) arguments(arguments []string) []string {
 	for i := range arguments {
 		for path, dir := range m.paths {
@@ -108,7 +108,7 @@ func (m mounts) arguments(arguments []string) []string {
 	return arguments
 }
 
-// environment is that of the container, as far as it names values or facts of the Pod.
+// environment returns the container's environment variables that have a value or refer to a field of the Pod.
 func environment(container corev1.Container, deployment *appsv1.Deployment) []string {
 	var variables []string
 	for _, variable := range container.Env {

@@ -19,12 +19,12 @@ import (
 
 const (
 	kubeletPort = 10250
-	// fallbackVersion where neither VersionFor nor the cluster names one.
+	// fallbackVersion is the kubelet version if neither VersionFor nor the cluster names one.
 	fallbackVersion = "v1.36.3"
 
 	controlPlaneLabel  = "node-role.kubernetes.io/control-plane"
 	excludeFromLBLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
-	// cloudTaint is set by a kubelet with --cloud-provider=external until a cloud-controller-manager knows the Node.
+	// cloudTaint is set by a kubelet with --cloud-provider=external, and removed by the cloud-controller-manager.
 	cloudTaint = "node.cloudprovider.kubernetes.io/uninitialized"
 )
 
@@ -43,8 +43,8 @@ func (g *guest) setJoined() {
 	g.joined = true
 }
 
-// register starts the kubelet's server and creates the Node, and for a control plane the mirrors of its static Pods.
-// The URL is that of an API server that is up.
+// register starts the kubelet's server and creates the Node. For a control plane it also creates the mirror Pods of its
+// static Pods. url is the URL of a running API server.
 func (g *guest) register(ctx context.Context, url string) error {
 	ip, err := g.ip()
 	if err != nil {
@@ -70,8 +70,8 @@ func (g *guest) register(ctx context.Context, url string) error {
 	return nil
 }
 
-// applyNode creates the Node if it is missing and writes its status. Cluster API changes a Node as soon as it is there,
-// so the status goes in a patch that conflicts with nothing.
+// applyNode creates the Node if it is missing and patches its status. It uses a patch without a resourceVersion, because
+// Cluster API changes a Node as soon as it exists.
 func (g *guest) applyNode(ctx context.Context, admin client.Client, node *corev1.Node) error {
 	err := admin.Create(ctx, node.DeepCopy())
 	if client.IgnoreAlreadyExists(err) != nil {
@@ -83,7 +83,7 @@ func (g *guest) applyNode(ctx context.Context, admin client.Client, node *corev1
 	return admin.Status().Patch(ctx, changed, client.MergeFrom(base))
 }
 
-// node is the Node as the kubelet of this guest registers it.
+// node returns the Node as the kubelet of this guest registers it.
 func (g *guest) node() *corev1.Node {
 	k := g.config
 	node := &corev1.Node{
@@ -110,7 +110,7 @@ func (g *guest) node() *corev1.Node {
 	return node
 }
 
-// external tells whether a cloud-controller-manager is expected to initialise the Node.
+// external reports whether a cloud-controller-manager is expected to initialize the Node.
 func (g *guest) external() bool {
 	return !g.hypervisor.options.ProviderID && g.config.kubeletArguments["cloud-provider"] == "external"
 }
@@ -155,8 +155,8 @@ func condition(kind corev1.NodeConditionType, value corev1.ConditionStatus, reas
 	}
 }
 
-// settle finds the Kubernetes version of this guest and the settings it takes from the cluster.
-func (g *guest) settle(ctx context.Context) error {
+// configure reads the guest's Kubernetes version and its settings from the cluster.
+func (g *guest) configure(ctx context.Context) error {
 	k := g.config
 	if g.version != "" {
 		return nil // a restart: its disk knows, and the bootstrap token may have expired
@@ -180,7 +180,8 @@ func (g *guest) settle(ctx context.Context) error {
 	return nil
 }
 
-// lost plays the node lifecycle controller for a guest whose power was cut: after the grace period its Node is unknown.
+// lost acts as the node lifecycle controller for a guest that was powered off: after the grace period it sets the Node's
+// Ready condition to Unknown.
 func (c *cluster) lost(g *guest, node string) {
 	h := c.hypervisor
 	if h.ctx.Err() != nil {
@@ -207,7 +208,7 @@ func (c *cluster) lost(g *guest, node string) {
 	})
 }
 
-// markUnknown fails when somebody else changes the Node meanwhile, who may be its guest that was switched on again.
+// markUnknown fails when the Node has changed in the meantime, because its guest may have been powered on again.
 func markUnknown(ctx context.Context, admin client.Client, name string) error {
 	var node corev1.Node
 	if err := admin.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
@@ -224,7 +225,7 @@ func markUnknown(ctx context.Context, admin client.Client, name string) error {
 	return admin.Status().Patch(ctx, &node, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
 }
 
-// runs tells whether the guest with this Node is on.
+// runs reports whether the guest with this Node is on.
 func (h *Hypervisor) runs(node string) bool {
 	for _, s := range h.States() {
 		if s.Node == node && s.On && s.Joined {

@@ -14,7 +14,7 @@ import (
 // ServiceAccount.
 const mirrorAnnotation = corev1.MirrorPodAnnotationKey
 
-// mirrorStaticPods creates the Pods that the kubelet of a control plane shows for the manifests kubeadm wrote.
+// mirrorStaticPods creates the mirror Pods that a kubelet creates for kubeadm's static Pod manifests.
 func (g *guest) mirrorStaticPods(ctx context.Context, admin client.Client) error {
 	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		pod := g.staticPod(component)
@@ -45,7 +45,7 @@ func (g *guest) staticPod(component string) *corev1.Pod {
 	}
 }
 
-// setRunning writes the status of a Pod whose containers run.
+// setRunning sets the status of a Pod to running and ready.
 func setRunning(ctx context.Context, admin client.Client, pod *corev1.Pod) error {
 	base := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
 	changed, now := base.DeepCopy(), metav1.Now()
@@ -67,8 +67,8 @@ func setRunning(ctx context.Context, admin client.Client, pod *corev1.Pod) error
 // podsRetry is the pause before Pods are watched again after an error.
 const podsRetry = time.Second
 
-// servePods does for all Nodes of the cluster what kubelets do with Pods that are assigned to them: start them, and
-// confirm their end when they are deleted or evicted, without which a drain waits for ever.
+// servePods acts as the kubelets of all Nodes of the cluster: it reports Pods that are assigned to a Node as running, and
+// removes Pods that are deleted or evicted, without which a drain would never end.
 func (c *cluster) servePods(ctx context.Context, admin client.WithWatch) {
 	for ctx.Err() == nil {
 		if err := c.watchPods(ctx, admin); err != nil && ctx.Err() == nil {

@@ -17,31 +17,32 @@ import (
 )
 
 const (
-	// programRestart is the pause before a program that has ended is started again, as a kubelet does it.
+	// programRestart is the pause before a program that has exited is restarted.
 	programRestart = time.Second
-	// programGrace is how long a program may take to end when it is asked to.
+	// programGrace is how long a program may take to exit after SIGTERM.
 	programGrace = 10 * time.Second
 	programLog   = "output.log"
 )
 
-// program is a Deployment whose image stands for a binary of this machine. The cluster plays scheduler, kubelet and container
-// for it: one process, with the arguments, the mounted files and the ServiceAccount of its Pods.
+// program is a Deployment whose image stands for a binary of this machine (Options.Programs). It runs as one process, with
+// the arguments, mounted files and ServiceAccount of its Pods.
 type program struct {
 	deployment *appsv1.Deployment
 	binary     string
-	// host is the address of the first control plane: programs use the network of their host.
+	// host is the address of the first control plane, because programs use the host's network.
 	host   string
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// programs are those of one cluster.
+// programs holds the programs of one cluster.
 type programs struct {
 	host string
 	of   map[client.ObjectKey]*program
 }
 
-// binaryOf gives the binary that stands for a Deployment's image: the last element of the image's path without its tag.
+// binaryOf returns the binary for a Deployment's image, which it finds by the last element of the image's path without
+// its tag.
 func (h *Hypervisor) binaryOf(deployment *appsv1.Deployment) string {
 	containers := deployment.Spec.Template.Spec.Containers
 	if len(containers) != 1 {
@@ -51,7 +52,7 @@ func (h *Hypervisor) binaryOf(deployment *appsv1.Deployment) string {
 	return h.options.Programs[name]
 }
 
-// servePrograms runs what the Deployments of the cluster ask for until ctx ends.
+// servePrograms runs the programs of the cluster's Deployments until ctx ends.
 func (c *cluster) servePrograms(ctx context.Context, admin client.WithWatch, host string) {
 	running := &programs{host: host, of: map[client.ObjectKey]*program{}}
 	defer func() {
@@ -147,7 +148,7 @@ func (c *cluster) runProgram(ctx context.Context, admin client.Client, p *progra
 	}
 }
 
-// runOnce lays out the files of the Pod, starts the process and waits for its end or that of ctx.
+// runOnce writes the files of the Pod, starts the process and waits until the process exits or ctx ends.
 func (c *cluster) runOnce(ctx context.Context, admin client.Client, p *program) error {
 	mounted, err := c.mount(ctx, admin, p.deployment, c.programDir(p))
 	if err != nil {
@@ -185,7 +186,7 @@ func (c *cluster) runOnce(ctx context.Context, admin client.Client, p *program) 
 	}
 }
 
-// setAvailable writes the status that the Deployment's controller would.
+// setAvailable sets the Deployment's status to available, as the Deployment controller would.
 func (c *cluster) setAvailable(ctx context.Context, admin client.Client, deployment *appsv1.Deployment) error {
 	base := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: deployment.Namespace, Name: deployment.Name}}
 	changed, replicas := base.DeepCopy(), int32(1)
@@ -220,9 +221,9 @@ func (c *cluster) processNames() []string {
 	return names
 }
 
-// ProgramLogs are the files with the output of the programs that are running or have ended.
+// ProgramLogs returns the paths of the output files of all programs, including those that have exited.
 func (h *Hypervisor) ProgramLogs() []string {
-	// The pattern is well-formed, which is all that can go wrong.
+	// Glob fails only for a malformed pattern, and this one is valid.
 	logs, _ := filepath.Glob(filepath.Join(h.programsDir(), "*", "*", programLog))
 	return logs
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// permanentError ends a retry.
+// permanentError is an error that retry does not retry.
 type permanentError struct{ error }
 
 func permanent(err error) error { return permanentError{err} }

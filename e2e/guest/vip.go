@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// dialTimeout for a control plane on the same host: it answers at once or is gone.
+// dialTimeout is short, because a control plane on the same host either accepts at once or is gone.
 const dialTimeout = 2 * time.Second
 
-// vip plays the virtual IP address of a control plane: it accepts connections on the cluster's endpoint and passes them
-// in turn to the backends that are up. When a backend goes away its connections are cut, as they would be when the
+// vip simulates the virtual IP address of a control plane: it accepts connections on the cluster's endpoint and forwards
+// them round-robin to the backends. When a backend is removed its connections are closed, as they would be when the
 // address moves to another machine.
 type vip struct {
 	listener net.Listener
@@ -42,14 +42,14 @@ func newVIP(ctx context.Context, endpoint string) (*vip, error) {
 	return v, nil
 }
 
-// add makes the API server of a VM a backend.
+// add adds the API server of a VM to the backends.
 func (v *vip) add(name, address string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.backends = append(v.backends, &backend{name: name, address: address, connections: map[net.Conn]struct{}{}})
 }
 
-// remove takes a VM out and cuts its connections.
+// remove removes a VM's API server from the backends and closes its connections.
 func (v *vip) remove(name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -65,7 +65,7 @@ func (v *vip) remove(name string) {
 	}
 }
 
-// close ends the address and every connection.
+// close stops accepting connections and closes all connections.
 func (v *vip) close() {
 	_ = v.listener.Close()
 	v.mu.Lock()
@@ -113,7 +113,7 @@ func (v *vip) serve(downstream net.Conn) {
 		closeWrite(upstream)
 	}()
 	_, _ = io.Copy(downstream, upstream)
-	// The answer is complete or the backend is gone: either way the other direction has no purpose.
+	// The response is complete or the backend is gone, so the other direction is no longer needed.
 	_ = downstream.Close()
 	_ = upstream.Close()
 	<-done
@@ -129,7 +129,7 @@ func (v *vip) pick() *backend {
 	return v.backends[v.next%len(v.backends)]
 }
 
-// track remembers the connections of a backend; it is false when the backend went away meanwhile.
+// track registers the connections of a backend. It returns false when the backend has been removed in the meantime.
 func (v *vip) track(b *backend, connections ...net.Conn) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -10,14 +10,15 @@ import (
 
 // State is the page that GET /sim/state shows.
 type State struct {
-	Username   string       `json:"username"`
-	VMs        []VM         `json:"vms"`
-	Tasks      []Task       `json:"tasks"`
-	Categories []Category   `json:"categories"`
-	Faults     []Fault      `json:"faults"`
-	Requests   int          `json:"requests"`
-	Rules      Rules        `json:"rules"`
-	Network    NetworkState `json:"network"`
+	Username     string        `json:"username"`
+	VMs          []VM          `json:"vms"`
+	Tasks        []Task        `json:"tasks"`
+	Categories   []Category    `json:"categories"`
+	Faults       []Fault       `json:"faults"`
+	Requests     int           `json:"requests"`
+	Rules        Rules         `json:"rules"`
+	VolumeGroups []VolumeGroup `json:"volumeGroups"`
+	Network      NetworkState  `json:"network"`
 }
 
 // control serves what a real Prism Central does not have: looking behind the scenes and making things go wrong.
@@ -41,6 +42,7 @@ func (s *Server) control() http.Handler {
 	s.rulesControl(handle)
 	handle("POST /sim/images", s.postImage)
 	s.vmControl(handle)
+	s.volumeGroupControl(handle)
 	s.v4Control(handle)
 	return mux
 }
@@ -48,7 +50,7 @@ func (s *Server) control() http.Handler {
 func (s *Server) getState(*http.Request) (int, any, error) {
 	return http.StatusOK, State{
 		Username: s.opts.Username, VMs: s.VMs(), Tasks: s.Tasks(), Categories: s.Categories(),
-		Faults: s.faults.List(), Requests: len(s.Requests()), Rules: s.Rules(), Network: s.networkState(),
+		Faults: s.faults.List(), Requests: len(s.Requests()), Rules: s.Rules(), VolumeGroups: s.VolumeGroups(), Network: s.networkState(),
 	}, nil
 }
 

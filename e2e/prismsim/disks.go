@@ -21,6 +21,9 @@ func (d disk) deviceType() string {
 	if t := orZero(d.Properties).DeviceType; t != "" {
 		return t
 	}
+	if !d.VolumeGroup.isEmpty() {
+		return deviceVolumeGroup
+	}
 	return "DISK"
 }
 
@@ -152,6 +155,11 @@ func (e *estate) realiseDisk(m *machine, d *disk) *taskError {
 	}
 	if d.DataSource.isEmpty() {
 		d.DataSource = nil
+	}
+	if g := e.volumeGroupByUUID(orZero(d.VolumeGroup).UUID); g != nil {
+		d.setBytes(g.sizeMiB * mebibyte)
+		d.StorageConfig = nil
+		return nil
 	}
 	if size == 0 { // an empty CD-ROM drive
 		return nil

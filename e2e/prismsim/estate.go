@@ -21,7 +21,9 @@ type estate struct {
 	categories collection[categoryKey]
 	vms        collection[machine]
 	tasks      collection[task]
-	nextMAC    uint32
+
+	volumeGroups collection[volumeGroup]
+	nextMAC      uint32
 
 	sessions    collection[session] // load balancer sessions
 	floatingIPs collection[floatingIP]

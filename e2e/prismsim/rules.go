@@ -12,11 +12,19 @@ type Rules struct {
 	// KeepCategoryValues lets a v3 update without use_categories_mapping keep the further values of a key when the one value
 	// that it names is assigned already. By default the update leaves the VM with that one value.
 	KeepCategoryValues bool `json:"keepCategoryValues,omitempty"`
+	// DeleteWithVolumeGroup says how the deletion of a VM with an attached volume group is refused. Default: by task. NotRefused
+	// deletes the VM and detaches.
+	DeleteWithVolumeGroup Refusal `json:"deleteWithVolumeGroup,omitempty"`
+	// DetachVolumeGroup says how an update that removes a volume group from a VM, or detach-vm of v4, is refused. Default: not.
+	DetachVolumeGroup Refusal `json:"detachVolumeGroup,omitempty"`
+	// AttachmentKeepsSpecVersion leaves the spec_version of a VM as it is when a volume group is attached or detached in another
+	// way than by a v3 update.
+	AttachmentKeepsSpecVersion bool `json:"attachmentKeepsSpecVersion,omitempty"`
 	// ListLag lets lists of both APIs show which entities there were so long ago: what was created since is missing, what was
 	// deleted since is still there. Reading by UUID or name shows the present.
 	ListLag Duration `json:"listLag,omitempty"`
-	// ListLagKinds limits ListLag to some kinds: vm, image, category, task, load_balancer_session, floating_ip, route. Empty
-	// means all of them.
+	// ListLagKinds limits ListLag to some kinds: vm, image, category, task, volume_group, load_balancer_session,
+	// floating_ip, route. Empty means all of them.
 	ListLagKinds []string `json:"listLagKinds,omitempty"`
 	// TotalOffset is added to the total of all lists: total_matches in v3, totalAvailableResults in v4.
 	TotalOffset int `json:"totalOffset,omitempty"`

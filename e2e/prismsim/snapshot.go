@@ -64,6 +64,8 @@ func (m *machine) save() (savedVM, error) {
 	switch {
 	case m.pending > 0 || !m.exists || m.state != stateComplete:
 		return savedVM{}, fmt.Errorf("it is in state %s with %d unfinished changes", m.state, m.pending)
+	case addressOfFirst(m.live.Resources.DiskList, func(disk) bool { return true }) != "":
+		return savedVM{}, errors.New("a snapshot does not hold its volume groups")
 	case len(m.gpus) > 0 || len(m.v4.attributes) > 0 || len(m.v4.secondary) > 0 || len(m.v4.announced) > 0 || m.v4.shown != nil:
 		return savedVM{}, errors.New("a snapshot does not hold its GPUs, custom attributes or announced addresses")
 	}

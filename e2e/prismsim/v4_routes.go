@@ -10,7 +10,7 @@ import (
 )
 
 // v4Namespaces are those that are served, each below /api/<namespace>/<version>/.
-var v4Namespaces = []string{"vmm", "clustermgmt", "prism", "networking"}
+var v4Namespaces = []string{"vmm", "clustermgmt", "prism", "networking", "volumes"}
 
 // highestMinor is the newest v4 minor version that can be served.
 const highestMinor = 2
@@ -32,7 +32,7 @@ type v4Router struct {
 	mux    *http.ServeMux
 }
 
-var v4PathPattern = regexp.MustCompile(`^/api/(vmm|clustermgmt|prism|networking)/(?:v4\.(\d+)/|unversioned/)`)
+var v4PathPattern = regexp.MustCompile(`^/api/(vmm|clustermgmt|prism|networking|volumes)/(?:v4\.(\d+)/|unversioned/)`)
 
 // v4Path gives namespace and minor version of a v4 path.
 func v4Path(path string) (namespace string, minor int, ok bool) {
@@ -57,6 +57,7 @@ func (s *Server) v4Routes(mux *http.ServeMux) {
 	s.v4PrismRoutes(r)
 	s.v4NetworkRoutes(r)
 	s.v4VMRoutes(r)
+	s.v4VolumeRoutes(r)
 	s.v4ClusterRoutes(r)
 }
 

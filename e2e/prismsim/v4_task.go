@@ -75,6 +75,7 @@ var internalErrors = map[string]v4Error{
 	"vmm":        {code: "VMM-10000", group: "INTERNAL_ERROR"},
 	"networking": {code: "NETWORKING-20007", group: "API_INTERNAL_ERROR"},
 	"prism":      {code: "CTGRS-50000", group: "INTERNAL_ERROR"},
+	"volumes":    {code: "VOL-40000", group: "INTERNAL_ERROR"},
 }
 
 // taskError is how a task fails by this fault.

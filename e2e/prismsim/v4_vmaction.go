@@ -55,10 +55,21 @@ func (s *Server) v4DeleteVM(r *v4Request) (*v4Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if text := s.estate.refuseDelete(m, RefusedByRequest); text != "" {
+		return nil, volumeGroupAttached(text)
+	}
 	return s.v4Order(r, m, "kVmDelete", "Delete VM", s.opts.Latency.Delete, func() *taskError {
+		if text := s.estate.refuseDelete(m, RefusedByTask); text != "" {
+			return volumeGroupAttached(text).fails()
+		}
 		s.remove(m)
 		return nil
 	}), nil
+}
+
+// volumeGroupAttached refuses the deletion of a VM. Status, code and group are this package's own.
+func volumeGroupAttached(text string) *v4Error {
+	return &v4Error{status: http.StatusUnprocessableEntity, code: "VMM-30900", group: "VM_INVALID_ARGUMENT", message: text}
 }
 
 // v4Switch switches a VM on or off.

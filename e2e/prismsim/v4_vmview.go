@@ -94,6 +94,9 @@ func (m *machine) v4Disks(out object) {
 			}))
 			continue
 		}
+		if g := d.VolumeGroup; !g.isEmpty() {
+			backing = typed(vmTypes+"ADSFVolumeGroupReference", object{"volumeGroupExtId": g.UUID})
+		}
 		disks = append(disks, typed(vmTypes+"Disk", object{
 			"extId": d.UUID, "diskAddress": typed(vmTypes+"DiskAddress", place), "backingInfo": backing, "$backingInfoItemDiscriminator": backing[keyType],
 		}))

@@ -22,6 +22,29 @@ func (s *Server) vmControl(handle func(pattern string, e endpoint)) {
 	})
 }
 
+// volumeGroupControl adds the control endpoints of volume groups.
+func (s *Server) volumeGroupControl(handle func(pattern string, e endpoint)) {
+	handle("POST /sim/volume-groups", func(r *http.Request) (int, any, error) {
+		var group VolumeGroup
+		if err := readControl(r, &group); err != nil {
+			return 0, nil, err
+		}
+		id, err := s.AddVolumeGroup(group)
+		if err != nil {
+			return 0, nil, badControl(err)
+		}
+		return http.StatusCreated, map[string]string{"uuid": id}, nil
+	})
+	const attachment = "/sim/volume-groups/{group}/vms/{uuid}"
+	change := func(change func(groupUUID, vmUUID string) error) endpoint {
+		return func(r *http.Request) (int, any, error) {
+			return controlVM(func(vmUUID string) error { return change(r.PathValue("group"), vmUUID) })(r)
+		}
+	}
+	handle("PUT "+attachment, change(s.AttachVolumeGroup))
+	handle("DELETE "+attachment, change(s.DetachVolumeGroup))
+}
+
 // controlVM answers a control request without a body.
 func controlVM(change func(vmUUID string) error) endpoint {
 	return func(r *http.Request) (int, any, error) {

@@ -146,6 +146,9 @@ func (s *Server) change(m *machine, spec *vmSpec) *taskError {
 			return failed
 		}
 	}
+	if text := s.estate.refuseDetach(m.detachedBy(spec.Resources), RefusedByTask); text != "" {
+		return &taskError{code: "INTERNAL_ERROR", detail: "INTERNAL_ERROR: " + text}
+	}
 	if failed := s.estate.realise(m, spec, &m.live); failed != nil {
 		return failed
 	}

@@ -128,6 +128,9 @@ func (e *estate) checkDisk(i int, d disk, element *PrismElement, existing *machi
 	if src := d.DataSource; !src.isEmpty() && src.Kind == "image" && d.UUID == "" && e.imageByUUID(src.UUID) == nil {
 		return unprocessable("vm", "Invalid data_source_reference: image %s does not exist.", referenceName(src))
 	}
+	if g := d.VolumeGroup; !g.isEmpty() && d.UUID == "" && e.volumeGroupByUUID(g.UUID) == nil {
+		return unprocessable("vm", "Invalid volume_group_reference: volume group %s does not exist.", referenceName(g))
+	}
 	if sc := orZero(d.StorageConfig).Container; !sc.isEmpty() && element.containerByUUID(sc.UUID) == nil {
 		return unprocessable("vm", "Invalid storage_container_reference: storage container %s does not exist on cluster %s.", referenceName(sc), element.UUID)
 	}

@@ -135,6 +135,9 @@ func (s *Server) updateVM(r *http.Request) (int, any, error) {
 	if err := m.checkUpdate(&body); err != nil {
 		return 0, nil, err
 	}
+	if text := s.estate.refuseDetach(m.detachedBy(body.Spec.Resources), RefusedByRequest); text != "" {
+		return 0, nil, unprocessable("vm", "%s", text)
+	}
 	m.want(s.estate, &body)
 	m.version++
 	m.state, m.messages = statePending, nil
@@ -175,10 +178,17 @@ func (s *Server) deleteVM(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	if text := s.estate.refuseDelete(m, RefusedByRequest); text != "" {
+		return 0, nil, unprocessable("vm", "%s", text)
+	}
 	m.state = stateDeletePending
 	m.pending++
 	t := s.startTask(r.Context(), m, "delete_vm_intentful", s.opts.Latency.Delete, func() *taskError {
 		m.pending--
+		if text := s.estate.refuseDelete(m, RefusedByTask); text != "" {
+			m.state = stateComplete
+			return &taskError{code: "INVALID_ARGUMENT", detail: "INVALID_ARGUMENT: Invalid Argument: 6\n :" + text}
+		}
 		s.remove(m)
 		return nil
 	})

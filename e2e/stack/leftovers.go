@@ -18,8 +18,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// LeftoversOf lists what a deleted cluster left behind: virtual machines and category value in Prism Central, Terraform
-// states and locks in the namespace, and what installed addons, of which a Secret has the password. It is empty when all is gone.
+// LeftoversOf lists what a deleted cluster left behind: virtual machines and the category value in Prism Central, Terraform
+// states and locks, and the objects that installed addons. It is empty when nothing is left.
 func (s *Stack) LeftoversOf(ctx context.Context, namespace, cluster string) ([]string, error) {
 	var left []string
 	for _, vm := range s.Prism.VMs() {
@@ -50,13 +50,13 @@ func (s *Stack) LeftoversOf(ctx context.Context, namespace, cluster string) ([]s
 	return append(left, addons...), err
 }
 
-// BelongsTo says whether a virtual machine is one of a cluster: by its category, or, should it have been made without, by its name,
-// which begins with that of the cluster.
+// BelongsTo reports whether a virtual machine belongs to a cluster. A virtual machine without the category is recognized
+// by its name, which begins with the cluster's name.
 func BelongsTo(vm prismsim.VM, cluster string) bool {
 	return vm.Categories[infrav1.CategoryKey] == cluster || strings.HasPrefix(vm.Name, cluster+"-")
 }
 
-// addonsOf lists the objects with which a cluster template installs addons in a cluster.
+// addonsOf lists the objects by which cluster templates install addons.
 func (s *Stack) addonsOf(ctx context.Context, namespace, cluster string) ([]string, error) {
 	var found []string
 	for _, addon := range []string{ccmAddon, csiAddon} {
@@ -73,11 +73,11 @@ func (s *Stack) addonsOf(ctx context.Context, namespace, cluster string) ([]stri
 	return found, nil
 }
 
-// LeftOnMachine lists what runs and guests have on this machine: directories of runs, processes of Terraform and its providers, and
-// processes of guests. It is empty when no cluster is left and nothing is being done.
+// LeftOnMachine lists run directories, processes of Terraform and its providers, and processes of guests on this machine.
+// It is empty when no cluster is left and no run is in progress.
 func (s *Stack) LeftOnMachine() ([]string, error) {
 	var left []string
-	// The manager has a private directory in the scratch directory, and in it one for each run.
+	// The manager creates a private directory in the scratch directory, with one subdirectory for each run.
 	runs, err := filepath.Glob(filepath.Join(s.Env.ScratchDir(), "*", "*"))
 	if err != nil {
 		return nil, fmt.Errorf("looking for directories of runs: %w", err)

@@ -8,10 +8,10 @@ import (
 	"os"
 )
 
-// shownLog is how much of the end of each log a failure shows.
+// shownLog is how much of the end of each log Explain prints.
 const shownLog = 12 << 10
 
-// Explain writes everything that is known when something went wrong: the objects, and the ends of all logs.
+// Explain writes the objects and the ends of all logs, to diagnose a failure.
 func (s *Stack) Explain(ctx context.Context, out io.Writer) error {
 	problems := []error{s.Env.Dump(ctx, out)}
 	for _, path := range append([]string{s.Env.ClusterAPILog(), s.Env.ManagerLog()}, s.Guests.ProgramLogs()...) {

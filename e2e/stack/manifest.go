@@ -17,8 +17,8 @@ const (
 	kindTemplate = "NutanixClusterTemplate"
 )
 
-// Adapt changes in a manifest what a simulation cannot have as it is: the address, port and trust bundle of Prism Central,
-// and control plane endpoints that are no loopback addresses. Everything else stays.
+// Adapt changes what differs in the simulation: the address, port and trust bundle of Prism Central, and control plane
+// endpoints that are not loopback addresses. Everything else stays.
 func (s *Stack) Adapt(objects []*unstructured.Unstructured) error {
 	for _, object := range objects {
 		if path := specOf(object); path != nil {
@@ -30,7 +30,7 @@ func (s *Stack) Adapt(objects []*unstructured.Unstructured) error {
 	return nil
 }
 
-// specOf is the path to the NutanixCluster's spec in an object that has one.
+// specOf returns the path to the NutanixCluster's spec in an object that contains one.
 func specOf(object *unstructured.Unstructured) []string {
 	switch object.GetKind() {
 	case kindCluster:
@@ -41,7 +41,7 @@ func specOf(object *unstructured.Unstructured) []string {
 	return nil
 }
 
-// prismAddress is where Prism Central is.
+// prismAddress is the address and port of Prism Central.
 func (s *Stack) prismAddress() (address struct {
 	host string
 	port int64
@@ -77,7 +77,7 @@ func (s *Stack) adapt(object *unstructured.Unstructured, path []string) error {
 	return unstructured.SetNestedField(object.Object, s.endpoint(object.GetKind()+"/"+object.GetNamespace()+"/"+object.GetName()), endpoint...)
 }
 
-// endpoint gives out one address per key and always the same one.
+// endpoint returns the address for a key, and always the same address for the same key.
 func (s *Stack) endpoint(key string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +87,7 @@ func (s *Stack) endpoint(key string) string {
 	return s.endpoints[key]
 }
 
-// CredentialsIn finds the credentials of Prism Central in the Secrets of a manifest: the first entry with a user.
+// CredentialsIn returns the first Prism Central credentials with a user name in the Secrets of a manifest.
 func CredentialsIn(objects []*unstructured.Unstructured) (Credentials, error) {
 	for _, object := range objects {
 		text, err := credentialsText(object)
@@ -113,8 +113,8 @@ func CredentialsIn(objects []*unstructured.Unstructured) (Credentials, error) {
 		"so nobody could log in to the simulated Prism Central")
 }
 
-// credentialsText is what a Secret has for credentials, in clear or in base64 as kubectl prints it. An object that is no such Secret
-// has none.
+// credentialsText returns the credentials in a Secret, from stringData or from base64-encoded data. It returns an empty
+// string for other objects.
 func credentialsText(object *unstructured.Unstructured) (string, error) {
 	const key = "credentials"
 	if object.GetKind() != "Secret" {

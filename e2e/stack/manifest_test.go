@@ -51,7 +51,7 @@ func TestCredentialsInSecretsOfAManifest(t *testing.T) {
 	}
 }
 
-// A password may have any characters: it arrives in the Secret that capnt-ccm reads as it is in the manifest.
+// A password with any characters arrives unchanged in the Secret that capnt-ccm reads.
 func TestPasswordsReachTheCloudControllerManager(t *testing.T) {
 	const password = `a"b\c <&> $HOME`
 	inventory, err := os.ReadFile("../prismsim/testdata/inventory.yaml")

@@ -8,13 +8,13 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// sampleNetwork is the first half of every address in the sample inventory.
+// sampleNetwork is the prefix of all addresses in the sample inventory.
 const sampleNetwork = "127.40."
 
-// Network is a 16-bit wide part of the loopback range: 127.<second>.0.0/16.
+// Network is a /16 network in the loopback range: 127.<second>.0.0/16.
 type Network struct{ second int }
 
-// FreeNetwork finds a network that no other process of this machine uses, and keeps it for this one until it ends.
+// FreeNetwork reserves a network that no other process of this machine uses, until this process exits.
 func FreeNetwork() (Network, error) {
 	for second := 41; second < 250; second++ {
 		network := Network{second}
@@ -25,21 +25,22 @@ func FreeNetwork() (Network, error) {
 	return Network{}, errors.New("looking for a free part of the loopback range: other runs use all of it; stop them")
 }
 
-// Prism is the address of Prism Central. Its port is the provider's default, so that terraform can be pointed at it.
+// Prism returns the address of Prism Central. Its port is the provider's default port, because provider 1.9.5 ignores
+// NUTANIX_PORT.
 func (n Network) Prism() string { return n.address("0.2:9440") }
 
-// Gateway is the address of the manager's gateway.
+// Gateway returns the address of the manager's gateway.
 func (n Network) Gateway() string { return n.address("0.3:9440") }
 
-// Endpoint is the control plane endpoint of the n-th cluster.
+// Endpoint returns the control plane endpoint of the n-th cluster.
 func (n Network) Endpoint(index int) string { return n.address(fmt.Sprintf("%d.250", 200+index)) }
 
-// Move puts the sample inventory's addresses into the network.
+// Move replaces the addresses of the sample inventory by addresses of the network.
 func (n Network) Move(inventory string) string {
 	return strings.ReplaceAll(inventory, sampleNetwork, fmt.Sprintf("127.%d.", n.second))
 }
 
-// claim is an address where nobody asks for anything: whoever listens there has the network.
+// claim returns an address on which the process that reserved the network listens.
 func (n Network) claim() string { return n.address("0.1:9440") }
 
 func (n Network) address(rest string) string { return fmt.Sprintf("127.%d.%s", n.second, rest) }

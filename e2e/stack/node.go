@@ -10,7 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// WaitNodes waits until the cloud controller manager has initialised all Nodes of a workload cluster, and gives them by name.
+// WaitNodes waits until the cloud controller manager has initialized all Nodes of a workload cluster, and returns them by
+// name.
 func (s *Stack) WaitNodes(ctx context.Context, cluster client.ObjectKey) ([]corev1.Node, error) {
 	workload, err := s.Env.Workload(ctx, cluster)
 	if err != nil {
@@ -27,7 +28,7 @@ func (s *Stack) WaitNodes(ctx context.Context, cluster client.ObjectKey) ([]core
 	return nodes, err
 }
 
-// uninitialised gives all Nodes of a workload cluster, and the names of those that the cloud controller manager has not initialised.
+// uninitialised returns all Nodes of a workload cluster, and the names of those that are not initialized.
 func uninitialised(ctx context.Context, workload client.Client) (nodes []corev1.Node, names []string, err error) {
 	list := &corev1.NodeList{}
 	if err := workload.List(ctx, list); err != nil {
@@ -41,8 +42,8 @@ func uninitialised(ctx context.Context, workload client.Client) (nodes []corev1.
 	return list.Items, names, nil
 }
 
-// initialised says whether the cloud controller manager has done with a Node: its taint is gone, and its addresses, which follow a
-// moment later, are there.
+// initialised reports whether the cloud controller manager has initialized a Node: it has removed the taint and written
+// the addresses, which follow a moment later.
 func initialised(node *corev1.Node) bool {
 	return !slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool { return taint.Key == cloudproviderapi.TaintExternalCloudProvider }) &&
 		slices.ContainsFunc(node.Status.Addresses, func(address corev1.NodeAddress) bool { return address.Type == corev1.NodeInternalIP })

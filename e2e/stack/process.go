@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// processesIn lists the processes that work in a directory, were started from a file in it, or have it in their environment, as
-// each run of Terraform has, whose providers are started from the mirror that all runs share. Only Linux can tell.
+// processesIn lists the processes whose working directory or executable is in a directory, or whose environment contains it.
+// Provider processes are found by their environment, because their executable is in the shared mirror. Linux only.
 func processesIn(dir string) ([]string, error) {
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -17,7 +17,7 @@ func processesIn(dir string) ([]string, error) {
 	}
 	var found []string
 	for _, process := range processes {
-		// One that has ended in between, or is somebody else's, cannot be read and is none of ours.
+		// A process that has exited, or belongs to another user, cannot be read.
 		cwd, _ := os.Readlink(filepath.Join(process, "cwd"))
 		program, _ := os.Readlink(filepath.Join(process, "exe"))
 		environment, _ := os.ReadFile(filepath.Join(process, "environ"))

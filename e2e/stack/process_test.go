@@ -10,12 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// run starts a process that goes on until the end of the test, and gives its name in lists.
+// run starts a process that runs until the end of the test, and returns its name in lists.
 func run(t *testing.T, dir string, environment ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "cat")
 	command.Dir, command.Env = dir, environment
-	_, err := command.StdinPipe() // cat reads until it is closed
+	_, err := command.StdinPipe() // cat runs until its standard input is closed
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {

@@ -1,5 +1,5 @@
-// Package stack is everything that the demo and the scenarios run on: an embedded management cluster with Cluster API, a
-// simulated Prism Central with its guests, and the real manager as a process of its own.
+// Package stack starts what the demo and the scenarios run on: an embedded management cluster with Cluster API, a
+// simulated Prism Central with its guests, and the real manager as a child process.
 package stack
 
 import (
@@ -19,25 +19,25 @@ import (
 
 // Options configure a stack.
 type Options struct {
-	// Dir receives everything that the stack writes; it is removed at the end.
+	// Dir receives all files that the stack writes. Close removes it.
 	Dir string
 	// Repository is the root of the source tree, with .tools, config and the built manager.
 	Repository string
-	// Network is the part of the loopback range that the stack uses.
+	// Network is the loopback network that the stack uses.
 	Network Network
-	// Inventory is what Prism Central has.
+	// Inventory is the content of the simulated Prism Central.
 	Inventory *prismsim.Inventory
-	// Credentials are what Prism Central accepts.
+	// Credentials are the credentials that Prism Central accepts.
 	Credentials Credentials
 	Latency     prismsim.Latencies
 	// ManagerArgs are further flags of the manager.
 	ManagerArgs []string
 	Log         logr.Logger
-	// Phase is told what is being started.
+	// Phase is called with a description of each part before it is started.
 	Phase func(name string)
 }
 
-// Credentials are those of the simulated Prism Central's only user.
+// Credentials of the simulated Prism Central's only user.
 type Credentials struct{ Username, Password string }
 
 // Stack is a running stack.
@@ -49,11 +49,11 @@ type Stack struct {
 	options Options
 
 	mu sync.Mutex
-	// endpoints are the control plane endpoints that Adapt has given out, by namespace and name of the cluster.
+	// endpoints are the control plane endpoints that Adapt has assigned, by namespace and name of the cluster.
 	endpoints map[string]string
 }
 
-// Start starts everything, or nothing.
+// Start starts all parts of the stack. When one fails, it stops the others.
 func Start(ctx context.Context, options Options) (*Stack, error) {
 	if options.Phase == nil {
 		options.Phase = func(string) {}
@@ -104,7 +104,7 @@ func (s *Stack) startPrism(ctx context.Context) error {
 	return prism.Start(ctx)
 }
 
-// StartManager starts the manager, which must not be running.
+// StartManager starts the manager. It must not be running.
 func (s *Stack) StartManager(ctx context.Context) error {
 	args := []string{
 		"--gateway-address=" + s.options.Network.Gateway(),
@@ -118,7 +118,7 @@ func (s *Stack) StartManager(ctx context.Context) error {
 	})
 }
 
-// Close stops everything and removes what it wrote.
+// Close stops all parts and removes their files.
 func (s *Stack) Close() error {
 	var problems []error
 	if s.Env != nil {
@@ -136,18 +136,18 @@ func (s *Stack) Close() error {
 	return errors.Join(problems...)
 }
 
-// Tool is the path of something that the Makefile built, for example "bin/terraform".
+// Tool returns the path of a tool that the Makefile built, for example "bin/terraform".
 func (s *Stack) Tool(name string) string { return filepath.Join(s.tools(), name) }
 
-// Options are those that the stack was started with.
+// Options returns the options with which the stack was started.
 func (s *Stack) Options() Options { return s.options }
 
 func (s *Stack) tools() string { return filepath.Join(s.options.Repository, ".tools") }
 
-// creationFactor relates the times of a virtual machine's operations to the time of its creation.
+// creationFactor is the ratio between the duration of a virtual machine's creation and of its other operations.
 const creationFactor = 5
 
-// Latencies are those of a Prism Central that takes that long to create a virtual machine.
+// Latencies returns the latencies of a Prism Central that takes the given time to create a virtual machine.
 func Latencies(create time.Duration) prismsim.Latencies {
 	return prismsim.Latencies{Create: create, Update: create / creationFactor, Delete: create / creationFactor, PowerOn: create / creationFactor}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/capnt/capnt/e2e/env"
 )
 
-// FromTemplate gives the manifest that clusterctl makes from one of the cluster templates, for example "ccm", with the variables
-// that have no default set to what the simulated Prism Central has. Others may be given.
+// FromTemplate returns the manifest that clusterctl generates from a cluster template, for example "ccm". Variables without
+// a default are set to what the simulated Prism Central has. Other variables can be given.
 func (s *Stack) FromTemplate(ctx context.Context, flavor, namespace, name string, variables map[string]string) ([]*unstructured.Unstructured, error) {
 	set, err := s.templateVariables(namespace, name)
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Stack) FromTemplate(ctx context.Context, flavor, namespace, name string
 	return env.ParseManifest(manifest)
 }
 
-// templateVariables are those of a template that have no default, as the inventory of the simulation has it.
+// templateVariables returns the values of template variables without a default, from the simulation's inventory.
 func (s *Stack) templateVariables(namespace, name string) (map[string]string, error) {
 	prism, err := s.prismAddress()
 	if err != nil {
@@ -58,17 +58,17 @@ func (s *Stack) templateVariables(namespace, name string) (map[string]string, er
 	}, nil
 }
 
-// escape writes a text as it has to stand between double quotes, in JSON and in YAML, where the templates have user and password.
+// escape escapes a string for use between double quotes in JSON and YAML, where templates have user and password.
 func escape(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
-		panic(err) // no string is refused
+		panic(err) // every string can be marshaled
 	}
 	return string(quoted[1 : len(quoted)-1])
 }
 
-// WithCCM adds to a manifest what installs the cloud controller manager in each of its clusters: the ClusterResourceSet of the
-// cluster template "ccm" with what it applies, and the label that selects the Cluster.
+// WithCCM adds the cloud controller manager to each cluster of a manifest: the ClusterResourceSet of the cluster template
+// "ccm" with the resources that it applies, and the label that selects the Cluster.
 func (s *Stack) WithCCM(ctx context.Context, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
 	all := slices.Clone(objects)
 	for _, object := range objects {
@@ -93,7 +93,7 @@ func (s *Stack) WithCCM(ctx context.Context, objects []*unstructured.Unstructure
 	return all, nil
 }
 
-// ccmAddon and csiAddon end the names of the objects with which the cluster templates install an addon.
+// ccmAddon and csiAddon are the name suffixes of the objects by which cluster templates install an addon.
 const (
 	ccmAddon = "-ccm"
 	csiAddon = "-csi"

@@ -19,8 +19,8 @@ import (
 // ProviderVersion is the version of the provider in the mirror.
 const ProviderVersion = "1.9.5"
 
-// Workspace is the Terraform workspace of one machine in a directory, as its owner would have it: the backend is the real
-// one, Prism Central is reached directly, and nothing of the manager is in between.
+// Workspace is the Terraform workspace of one machine in a directory, for use without the manager: it has the real backend
+// and reaches Prism Central directly.
 type Workspace struct {
 	dir         string
 	executable  string
@@ -78,7 +78,7 @@ func (w *Workspace) write(files map[string][]byte) error {
 	return nil
 }
 
-// Terraform runs the real binary in the workspace and returns all that it prints.
+// Terraform runs the real binary in the workspace and returns its output.
 func (w *Workspace) Terraform(ctx context.Context, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, w.executable, args...)
 	command.Dir, command.Env = w.dir, w.environment
@@ -89,14 +89,14 @@ func (w *Workspace) Terraform(ctx context.Context, args ...string) (string, erro
 	return string(output), nil
 }
 
-// InitArgs and PlanArgs are the commands with which a person looks whether anything is to be changed. PlanArgs fail when
-// something is.
+// InitArgs and PlanArgs are the commands with which a person checks for changes. The exit code of PlanArgs is not 0 when
+// there are any.
 var (
 	InitArgs = []string{"init", "-no-color", "-input=false"}
 	PlanArgs = []string{"plan", "-no-color", "-input=false", "-lock=false", "-detailed-exitcode"}
 )
 
-// PlanClean returns an error, with the plan, when Terraform would change something about a machine.
+// PlanClean returns an error with the plan when Terraform plans a change of a machine.
 func (s *Stack) PlanClean(ctx context.Context, machine *infrav1.NutanixMachine) error {
 	workspace, err := s.Workspace(ctx, machine)
 	if err != nil {
@@ -113,8 +113,8 @@ func (s *Stack) PlanClean(ctx context.Context, machine *infrav1.NutanixMachine) 
 	return nil
 }
 
-// Plan plans and returns what Terraform says; the error says that something is to be changed. Bootstrap data is of no
-// effect once the machine is made, so any will do.
+// Plan runs terraform plan and returns its output, and an error when it plans a change. It passes arbitrary bootstrap data,
+// because the module ignores bootstrap data once the machine exists.
 func (w *Workspace) Plan(ctx context.Context) (string, error) {
 	args := PlanArgs
 	if _, err := os.Stat(filepath.Join(w.dir, "variables.tf")); err == nil {

@@ -15,9 +15,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// WaitComplete waits until a cluster is Available with every machine that its spec asks for, no more, no fewer, all of them
-// available and up to date. What is asked for is read from the specs, so that a change that no controller has seen yet
-// counts as incomplete; and because counts in a status lag behind, each Machine is compared with the spec itself.
+// WaitComplete waits until a cluster is Available with exactly the machines that its specs ask for, all available and up to
+// date. It compares each Machine with the specs, because a status can lag behind a change of the spec.
 func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 	return s.Env.Wait(ctx, "cluster "+key.Name+" to be complete", func(ctx context.Context) (bool, string, error) {
 		cluster := &clusterv1.Cluster{}
@@ -29,7 +28,7 @@ func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 	})
 }
 
-// complete says whether a cluster is complete, and how far it is.
+// complete reports whether a cluster is complete, and otherwise what is missing.
 func (s *Stack) complete(ctx context.Context, cluster *clusterv1.Cluster) (done bool, progress []string, err error) {
 	key := client.ObjectKeyFromObject(cluster)
 	sets, err := s.machineSets(ctx, key)
@@ -52,8 +51,8 @@ func (s *Stack) complete(ctx context.Context, cluster *clusterv1.Cluster) (done 
 	return done && len(outdated) == 0 && len(sets) > 0, progress, nil
 }
 
-// Missing says what a cluster lacks to be complete: numbers of machines, what Cluster API says of it, and Nodes for which the cloud
-// controller manager has not done its work. It is empty when the cluster is complete, or not there.
+// Missing describes why a cluster is not complete: numbers of machines, conditions, and Nodes that are not initialized. It
+// is empty when the cluster is complete or does not exist.
 func (s *Stack) Missing(ctx context.Context, key client.ObjectKey) ([]string, error) {
 	cluster := &clusterv1.Cluster{}
 	if err := s.Env.Client.Get(ctx, key, cluster); err != nil {
@@ -66,7 +65,7 @@ func (s *Stack) Missing(ctx context.Context, key client.ObjectKey) ([]string, er
 	if available := conditions.Get(cluster, clusterv1.AvailableCondition); available != nil && available.Status != metav1.ConditionTrue {
 		missing = append(missing, strings.Split(available.Message, "\n")...)
 	}
-	// As long as the cluster cannot be asked, what is said so far is all that is known.
+	// While the workload cluster does not answer, only the management cluster's objects are described.
 	if workload, err := s.Env.Workload(ctx, key); err == nil {
 		if _, waiting, err := uninitialised(ctx, workload); err == nil && len(waiting) > 0 {
 			missing = append(missing, "not initialised by capnt-ccm: "+strings.Join(waiting, ", "))
@@ -75,8 +74,7 @@ func (s *Stack) Missing(ctx context.Context, key client.ObjectKey) ([]string, er
 	return missing, nil
 }
 
-// compareMachines says what is wrong with the Machines of a cluster: more or fewer than the sets want, or made from another
-// template or for another version.
+// compareMachines describes how the Machines of a cluster differ from its specs in number, template or version.
 func (s *Stack) compareMachines(ctx context.Context, key client.ObjectKey, sets []machineSet) ([]string, error) {
 	machines, infrastructure := &clusterv1.MachineList{}, &infrav1.NutanixMachineList{}
 	if err := s.Env.Client.List(ctx, machines, ofCluster(key)...); err != nil {
@@ -108,7 +106,7 @@ func (s *Stack) compareMachines(ctx context.Context, key client.ObjectKey, sets 
 	return wrong, nil
 }
 
-// current reports whether a condition is True for the present spec.
+// current reports whether a condition is True for the current generation.
 func current(cluster *clusterv1.Cluster, conditionType string) bool {
 	condition := conditions.Get(cluster, conditionType)
 	return condition != nil && condition.Status == metav1.ConditionTrue && condition.ObservedGeneration >= cluster.Generation
@@ -118,7 +116,7 @@ func ofCluster(key client.ObjectKey) []client.ListOption {
 	return []client.ListOption{client.InNamespace(key.Namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: key.Name}}
 }
 
-// machineSets are the control plane and the MachineDeployments of a cluster.
+// machineSets returns the control plane and the MachineDeployments of a cluster.
 func (s *Stack) machineSets(ctx context.Context, key client.ObjectKey) ([]machineSet, error) {
 	planes := &controlplanev1.KubeadmControlPlaneList{}
 	if err := s.Env.Client.List(ctx, planes, ofCluster(key)...); err != nil {
@@ -141,15 +139,15 @@ func (s *Stack) machineSets(ctx context.Context, key client.ObjectKey) ([]machin
 	return sets, nil
 }
 
-// machineSet is a number of machines that one object keeps.
+// machineSet is a control plane or a MachineDeployment.
 type machineSet struct {
 	name string
-	// template and version are what its machines are to be made from.
+	// template and version of its Machines as the spec has them.
 	template, version string
 
 	observed bool
 	desired  *int32
-	// counts are how many there are, are available and are up to date.
+	// counts of its Machines in the status: existing, available and up to date.
 	counts []*int32
 }
 

@@ -127,7 +127,7 @@ func TestColumns(t *testing.T) {
 	for resource, want := range map[string]map[string]any{
 		"nutanixclusters": {"Name": "c", "Cluster": "my-cluster", "Ready": "False", "Reason": "CertificateInvalid", "Endpoint": "10.0.0.100", "Prism": "prism.example.com"},
 		"nutanixmachines": {"Name": "m", "Cluster": "my-cluster", "Ready": "False", "Reason": "ImageNotFound",
-			"Address": "10.0.0.7",
+			"Address":    "10.0.0.7",
 			"ProviderID": m.Spec.ProviderID, "FailureDomain": "fd-1"},
 		"nutanixmachinetemplates": {"Name": "t", "Sockets": int64(2), "vCPUs/Socket": int64(1), "Memory": "4Gi", "Disk": "40Gi", "Image": "ubuntu"},
 		"nutanixclustertemplates": {"Name": "t", "Prism": "prism.example.com"},

@@ -5,7 +5,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
@@ -28,7 +27,7 @@ func machineSpec() infrav1.NutanixMachineSpec {
 
 func clusterSpec() infrav1.NutanixClusterSpec {
 	return infrav1.NutanixClusterSpec{
-		ControlPlaneEndpoint: clusterv1.APIEndpoint{Host: "10.0.0.100", Port: 6443},
+		ControlPlaneEndpoint: infrav1.APIEndpoint{Host: "10.0.0.100", Port: 6443},
 		PrismCentral: &infrav1.NutanixPrismEndpoint{
 			Address:       "prism.example.com",
 			Port:          9440,

@@ -68,12 +68,12 @@ func TestMachineImmutability(t *testing.T) {
 
 func TestClusterUpdates(t *testing.T) {
 	c := cluster(namespace(t))
-	c.Spec.ControlPlaneEndpoint = clusterv1.APIEndpoint{}
+	c.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{}
 	require.NoError(t, api.Create(t.Context(), c))
-	c.Spec.ControlPlaneEndpoint = clusterv1.APIEndpoint{Host: "10.0.0.1", Port: 6443}
+	c.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{Host: "10.0.0.1", Port: 6443}
 	require.NoError(t, api.Update(t.Context(), c), "an endpoint may be set later")
 
-	for name, endpoint := range map[string]clusterv1.APIEndpoint{"changed": {Host: "10.0.0.2", Port: 6443}, "removed": {}} {
+	for name, endpoint := range map[string]infrav1.APIEndpoint{"changed": {Host: "10.0.0.2", Port: 6443}, "removed": {}} {
 		changed := c.DeepCopy()
 		changed.Spec.ControlPlaneEndpoint = endpoint
 		assert.ErrorContains(t, api.Update(t.Context(), changed), "spec.controlPlaneEndpoint: Forbidden: cannot change once set: restore 10.0.0.1:6443", name)

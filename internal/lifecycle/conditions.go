@@ -73,15 +73,27 @@ func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
 	case Approved:
 		return yes(infrav1.PlannedReason, summary), no(infrav1.PlannedReason, summary)
 	case AwaitingDecision, Drifted:
-		message := r.Verdict.Reason + "; it is not applied: undo the cause, or delete the object. " + summary
-		return yes(infrav1.PlannedReason, summary), no(infrav1.DestructivePlanReason, message)
+		return r.waiting(infrav1.DisruptivePlanReason, r.Verdict.Reason+"; it is not applied: revert the cause, or delete the object. "+summary)
 	case Denied:
-		return yes(infrav1.PlannedReason, summary), no(infrav1.DeniedReason, r.Verdict.Reason)
+		return r.waiting(infrav1.DeniedReason, r.Verdict.Reason)
 	case Locked, Failed, Lost:
 		return r.failed()
 	case NoPlan, PlanStale:
 	}
 	return no(infrav1.WaitingForPlanReason, ""), no(infrav1.WaitingForPlanReason, "")
+}
+
+// waiting returns the conditions of a plan that is not applied. What was applied before stays applied.
+func (r Result) waiting(reason, message string) (recorded, applied metav1.Condition) {
+	if r.AppliedBefore {
+		return yes(reason, message), yes(infrav1.AppliedReason, "")
+	}
+	return yes(reason, message), no(reason, message)
+}
+
+// Waiting reports whether a recorded plan waits for a decision or was denied.
+func (r Result) Waiting() bool {
+	return r.State == AwaitingDecision || r.State == Drifted || r.State == Denied
 }
 
 func (r Result) failed() (recorded, applied metav1.Condition) {

@@ -56,9 +56,11 @@ func TestConditions(t *testing.T) {
 		"destroying":                  {Result{State: Running, Applying: true, Plan: record}, true, "True Planned", "False Destroying"},
 		"in sync":                     {Result{State: InSync}, false, "True NoChanges", "True Applied"},
 		"destroyed":                   {Result{State: InSync}, true, "True NoChanges", "True Destroyed"},
-		"waits":                       {Result{State: AwaitingDecision, Plan: record, Verdict: waits}, false, "True Planned", "False DestructivePlan"},
-		"drifted":                     {Result{State: Drifted, Plan: record, Verdict: waits}, false, "True Planned", "False DestructivePlan"},
-		"denied":                      {Result{State: Denied, Plan: record}, false, "True Planned", "False Denied"},
+		"waits":                       {Result{State: AwaitingDecision, Plan: record, Verdict: waits}, false, "True DisruptivePlan", "False DisruptivePlan"},
+		"waits, applied before":       {Result{State: AwaitingDecision, Plan: record, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
+		"drifted":                     {Result{State: Drifted, Plan: record, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
+		"denied":                      {Result{State: Denied, Plan: record}, false, "True Denied", "False Denied"},
+		"denied, applied before":      {Result{State: Denied, Plan: record, AppliedBefore: true}, false, "True Denied", "True Applied"},
 		"locked":                      {Result{State: Locked, Err: terraformError("plan", terraform.LockHeld)}, false, "False StateLocked", "False StateLocked"},
 		"planning failed":             {Result{State: Failed, Err: terraformError("plan", terraform.Invalid)}, false, "False PlanFailed", "False PlanFailed"},
 		"applying failed":             {Result{State: Failed, Err: terraformError("apply", terraform.Quota)}, false, "True Planned", "False QuotaExceeded"},
@@ -73,8 +75,8 @@ func TestConditions(t *testing.T) {
 			assert.Equal(t, test.recorded, fmt.Sprintf("%s %s", conditions[0].Status, conditions[0].Reason))
 			assert.Equal(t, test.applied, fmt.Sprintf("%s %s", conditions[1].Status, conditions[1].Reason))
 			if test.result.Verdict.Reason != "" {
-				assert.Contains(t, conditions[1].Message, "it replaces a")
-				assert.Contains(t, conditions[1].Message, record.Summary())
+				assert.Contains(t, conditions[0].Message, "it replaces a")
+				assert.Contains(t, conditions[0].Message, record.Summary())
 			}
 		})
 	}

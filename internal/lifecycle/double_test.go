@@ -118,7 +118,11 @@ type gatewayDouble struct {
 func (g gatewayDouble) Open(options gateway.RunOptions) (*gateway.Session, error) {
 	g.double.stepping.Lock()
 	defer g.double.stepping.Unlock()
-	if err := g.double.enter(context.Background(), "session", "session "+options.Mode.String()); err != nil {
+	line := "session " + options.Mode.String()
+	if options.Mode == gateway.ReadWrite && options.KeepPower {
+		line += ", keeping the power state"
+	}
+	if err := g.double.enter(context.Background(), "session", line); err != nil {
 		return nil, err
 	}
 	return g.Gateway.Open(options)
@@ -203,7 +207,14 @@ func (d *double) foresee(destroy bool) *tfjson.Plan {
 }
 
 func change(address string, actions ...tfjson.Action) *tfjson.ResourceChange {
-	return &tfjson.ResourceChange{Address: address, Change: &tfjson.Change{Actions: actions}}
+	return &tfjson.ResourceChange{Address: address, Type: strings.Split(address, ".")[2], Change: &tfjson.Change{Actions: actions}}
+}
+
+// updated is the update of one attribute of the machine.
+func updated(attribute string) *tfjson.Plan {
+	planned := change(machineAddress, tfjson.ActionUpdate)
+	planned.Change.Before, planned.Change.After = map[string]any{attribute: "old"}, map[string]any{attribute: "new"}
+	return &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{planned}}
 }
 
 func (d *double) Apply(ctx context.Context, plan []byte) error {

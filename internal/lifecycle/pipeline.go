@@ -29,7 +29,8 @@ type Pipeline struct {
 	// Holders recognises dead runs of this manager that hold a lock. Without it no lock is broken.
 	Holders *Holders
 	Clock   clock.PassiveClock
-	// TerraformVersion and ProviderVersion go into the records.
+	// TerraformVersion and ProviderVersion are recorded with every plan. ProviderVersion is the version of a target that names
+	// none.
 	TerraformVersion, ProviderVersion string
 
 	plans    *plan.Store
@@ -78,6 +79,8 @@ type Result struct {
 	// Applied is what the last run of this process read back, and Outputs are the workspace's outputs by name; nil before.
 	Applied *Applied
 	Outputs map[string]json.RawMessage
+	// AppliedBefore says that a plan was applied at some time, by this process or according to the object's status.
+	AppliedBefore bool
 	// Err is why the last run failed. Lost is set if the run found the infrastructure gone.
 	Err  error
 	Lost *LostError
@@ -158,6 +161,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost, LastPlan: m.lastPlan, LastApplied: m.appliedAt,
 			DestroyFailures: m.destroyFailures}
 	})
+	result.AppliedBefore = observed.Applied != ""
 	if stored, ok := p.plans.Get(key); ok {
 		result.Plan = &stored.Record
 		result.Verdict = plan.Decide(stored.Record, target.Deleting())

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -17,13 +19,14 @@ import (
 // infrastructure and does not describe what the infrastructure has to be.
 const importFile = "import.tf"
 
-// open opens the target's workspace and a gateway session of that mode. The returned function closes both.
-func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode) (Workspace, func(), error) {
+// open opens the target's workspace and a gateway session with that mode and KeepPower. The returned function closes both.
+func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, keepPower bool) (Workspace, func(), error) {
 	session, err := p.Gateway.Open(gateway.RunOptions{
-		Upstream: target.Upstream,
-		Mode:     mode,
-		Object:   target.Key(),
-		Creates:  target.Hooks.Creates,
+		Upstream:  target.Upstream,
+		Mode:      mode,
+		Object:    target.Key(),
+		Creates:   target.Hooks.Creates,
+		KeepPower: keepPower,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening gateway session: %w", err)
@@ -53,7 +56,11 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode) (
 
 // planRun prepares the state of the target and plans.
 func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
-	workspace, done, err := p.open(ctx, target, gateway.ReadOnly)
+	generation, err := provider.ForVersion(p.providerVersion(target))
+	if err != nil {
+		return failed{err: err}
+	}
+	workspace, done, err := p.open(ctx, target, gateway.ReadOnly, true)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, nil, err)
 	}
@@ -78,7 +85,7 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	case err != nil:
 		return p.breakDeadLock(ctx, target, workspace, err)
 	case made.HasChanges:
-		return planned{plan.Stored{Record: plan.Build(p.origin(target, state), made.Bytes, made.JSON), File: made.Bytes}}
+		return planned{plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
 	case target.Deleting():
 		return destroyed{}
 	}
@@ -227,7 +234,7 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	if !ok {
 		return superseded{"there is no plan any more"}
 	}
-	workspace, done, err := p.open(ctx, target, gateway.ReadWrite)
+	workspace, done, err := p.open(ctx, target, gateway.ReadWrite, stored.Record.Disruption == provider.None)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, nil, err)
 	}
@@ -296,17 +303,22 @@ func (p *Pipeline) readBack(ctx context.Context, target Target, workspace Worksp
 	return readBack{applied: applied, outputs: outputs}, nil
 }
 
-func (p *Pipeline) origin(target Target, state *terraform.State) plan.Origin {
+func (p *Pipeline) origin(target Target, generation *provider.Generation, state *terraform.State) plan.Origin {
 	return plan.Origin{
+		Generation:       generation,
 		Cause:            cause(target, state),
 		Destroy:          target.Deleting(),
 		WorkspaceDigest:  target.Workspace.Digest,
 		Lineage:          state.Lineage,
 		Serial:           state.Serial,
 		TerraformVersion: p.TerraformVersion,
-		ProviderVersion:  p.ProviderVersion,
+		ProviderVersion:  p.providerVersion(target),
 		Time:             p.Clock.Now(),
 	}
+}
+
+func (p *Pipeline) providerVersion(target Target) string {
+	return cmp.Or(target.ProviderVersion, p.ProviderVersion)
 }
 
 func cause(target Target, state *terraform.State) plan.Cause {

@@ -140,14 +140,14 @@ var scenarios = map[string]func(w *world){
 	"drift-in-place": func(w *world) {
 		w.settle()
 		w.remember()
-		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionUpdate)}}
+		w.plan = updated("description")
 		w.advance(10 * time.Minute)
 		w.settle()
 	},
 	"drift-repair-fails": func(w *world) {
 		w.settle()
 		w.remember()
-		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionUpdate)}}
+		w.plan = updated("description")
 		w.fail("apply", terraformError("apply", "Transient"))
 		w.advance(10 * time.Minute)
 		w.settle()
@@ -163,6 +163,46 @@ var scenarios = map[string]func(w *world){
 		w.restart() // the plan is lost, that it waited is not
 		w.target.Remembered.Unfinished = true
 		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
+		w.settle()
+	},
+	"drift-that-power-cycles": func(w *world) {
+		w.settle()
+		w.remember()
+		w.plan = updated("memory_size_mib")
+		w.advance(10 * time.Minute)
+		w.settle()
+		w.advance(10 * time.Minute)
+		w.settle() // somebody reverted it
+	},
+	"edit-that-power-cycles": func(w *world) {
+		w.settle()
+		w.remember()
+		w.plan = updated("memory_size_mib")
+		w.render("digest-2")
+		w.settle()
+		w.step()             // waits
+		w.render("digest-1") // costs no run
+		w.settle()
+	},
+	"edit-that-power-cycles-survives-a-restart": func(w *world) {
+		w.settle()
+		w.remember()
+		w.plan = updated("memory_size_mib")
+		w.render("digest-2")
+		w.settle()
+		w.restart()
+		w.target.Remembered.Unfinished = true
+		w.plan = updated("memory_size_mib")
+		w.settle()
+		w.render("digest-1")
+		w.settle()
+	},
+	"deletion-approves": func(w *world) {
+		w.settle()
+		w.plan = updated("memory_size_mib")
+		w.render("digest-2")
+		w.settle()
+		w.delete()
 		w.settle()
 	},
 	"reading-back-fails": func(w *world) {

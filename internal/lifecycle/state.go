@@ -134,10 +134,11 @@ func (o Observed) nothingToDo() bool {
 	return o.unchanged() && !o.Unfinished && !o.checkDue()
 }
 
-// unchanged reports whether the present workspace is the one that was applied.
+// unchanged reports whether the present workspace is the one that was applied. Whether a recorded plan is for the present
+// workspace cannot be said without rendering it.
 func (o Observed) unchanged() bool {
 	if o.Rendered == "" {
-		return o.Current
+		return o.Current && o.Plan == nil
 	}
 	return o.Applied == o.Rendered
 }

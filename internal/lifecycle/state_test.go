@@ -40,6 +40,7 @@ func TestDetermine(t *testing.T) {
 		"not rendered":                    {Observed{Applied: "old"}, NoPlan},
 		"not rendered, unchanged":         {Observed{Applied: "old", Current: true}, InSync},
 		"not rendered, never applied":     {Observed{}, NoPlan},
+		"not rendered, a plan waits":      {Observed{Applied: "old", Current: true, Plan: recorded(), Decision: plan.Waiting}, PlanStale},
 		"a check is due":                  {checked(10 * time.Minute), NoPlan},
 		"a check is not due":              {checked(10*time.Minute - time.Second), InSync},
 		"never checked":                   {Observed{Rendered: "new", Applied: "new", CheckInterval: time.Minute}, NoPlan},

@@ -26,6 +26,8 @@ type Target struct {
 type Desired struct {
 	// Workspace is the rendered workspace. A target that is being deleted needs its provider and backend, too.
 	Workspace renderer.Workspace
+	// ProviderVersion is the exact version of the provider that the workspace requires. If it is empty, it is the pipeline's.
+	ProviderVersion string
 	// Backend is where the Terraform state is stored.
 	Backend Backend
 	// Variables are the values of sensitive variables by name. They are written to the run's directory and nowhere else.

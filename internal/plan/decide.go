@@ -3,12 +3,14 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"github.com/capnt/capnt/internal/provider"
 )
 
-// Decision is what became of a recorded plan.
+// Decision is what was decided about a recorded plan.
 type Decision string
 
-// The decisions. Waiting is the absence of one.
+// The decisions. Waiting means that nothing was decided.
 const (
 	Approved Decision = "Approved"
 	Denied   Decision = "Denied"
@@ -21,27 +23,40 @@ type Verdict struct {
 	Reason   string
 }
 
-// Decide judges a record of an object that is being deleted or not. Whatever would destroy or replace something that
-// belongs to a living object waits for a person, in every mode; everything else is approved.
+// Decide returns the verdict on a record. For an object that is not being deleted, a plan whose disruption class is above None
+// waits, and every other plan is approved. A deletion approves its plan.
 //
-// This is the seam for modes, policies and people's decisions: they turn Waiting into Approved or Denied.
+// Modes, policies and the decisions of people will turn Waiting into Approved or Denied here.
 func Decide(record Record, deleting bool) Verdict {
-	if deleting {
+	switch {
+	case deleting:
 		return Verdict{Decision: Approved, Reason: "the object is being deleted"}
+	case record.Disruption > provider.None:
+		return Verdict{Decision: Waiting, Reason: fmt.Sprintf("the plan has disruption class %s: %s",
+			record.Disruption, strings.Join(record.disruptive(), "; "))}
+	default:
+		return Verdict{Decision: Approved, Reason: "the plan disrupts nothing"}
 	}
-	if destructive := record.Destructive(); len(destructive) > 0 {
-		return Verdict{Decision: Waiting, Reason: fmt.Sprintf("the plan would destroy or replace %s although the object is not being deleted", strings.Join(destructive, ", "))}
-	}
-	return Verdict{Decision: Approved, Reason: "nothing is destroyed or replaced"}
 }
 
-// Destructive lists the addresses that the plan destroys or replaces.
-func (r Record) Destructive() []string {
-	var addresses []string
+// disruptive describes the changes whose class is above None.
+func (r Record) disruptive() []string {
+	var changes []string
 	for _, change := range r.Changes {
-		if change.Has(ActionDelete) || change.Has(ActionReplace) {
-			addresses = append(addresses, change.Address)
+		attributes := strings.Join(change.attributesFrom(provider.PowerCycle), ", ")
+		switch {
+		case change.Disruption == provider.None:
+		case change.Has(ActionDelete):
+			changes = append(changes, "it destroys "+change.Address)
+		case change.Has(ActionReplace) && attributes == "":
+			changes = append(changes, "it replaces "+change.Address)
+		case change.Has(ActionReplace):
+			changes = append(changes, "it replaces "+change.Address+" and changes its "+attributes)
+		case attributes == "":
+			changes = append(changes, "it changes "+change.Address)
+		default:
+			changes = append(changes, "it changes "+attributes+" of "+change.Address)
 		}
 	}
-	return addresses
+	return changes
 }

@@ -4,39 +4,52 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/capnt/capnt/internal/provider"
 )
 
 func TestDecide(t *testing.T) {
-	record := func(actions ...Action) Record { return Record{Changes: []Change{{Address: vm, Actions: actions}}} }
+	changes := func(changes ...Change) Record {
+		record := Record{Changes: changes}
+		for _, change := range changes {
+			record.Disruption = max(record.Disruption, change.Disruption)
+		}
+		return record
+	}
+	update := func(class provider.Class, paths ...string) Change {
+		change := Change{Address: vm, Actions: []Action{ActionUpdate}, Disruption: class}
+		for _, path := range paths {
+			change.Attributes = append(change.Attributes, Attribute{path, class})
+		}
+		return change
+	}
+	create := Change{Address: key, Actions: []Action{ActionCreate}}
+	remove := Change{Address: vm, Actions: []Action{ActionDelete}, Disruption: provider.Destroy}
+	replace := Change{Address: vm, Actions: []Action{ActionReplace}, Disruption: provider.Replace}
+	mixed := update(provider.PowerCycle, "memory_size_mib")
+	mixed.Attributes = append(mixed.Attributes, Attribute{"name", provider.None})
+
 	tests := map[string]struct {
 		record   Record
 		deleting bool
-		want     Decision
+		decision Decision
+		reason   string
 	}{
-		"create":                     {record(ActionCreate), false, Approved},
-		"update":                     {record(ActionUpdate), false, Approved},
-		"import":                     {record(ActionImport), false, Approved},
-		"import and update":          {record(ActionImport, ActionUpdate), false, Approved},
-		"forget":                     {record(ActionForget), false, Approved},
-		"outputs only":               {Record{}, false, Approved},
-		"replace":                    {record(ActionReplace), false, Waiting},
-		"import and replace":         {record(ActionImport, ActionReplace), false, Waiting},
-		"delete":                     {record(ActionDelete), false, Waiting},
-		"delete of an object going":  {record(ActionDelete), true, Approved},
-		"replace of an object going": {record(ActionReplace), true, Approved},
-		"nothing of an object going": {Record{}, true, Approved},
-		"harmless and harmful together": {Record{Changes: []Change{{Address: key, Actions: []Action{ActionCreate}},
-			{Address: vm, Actions: []Action{ActionReplace}}}}, false, Waiting},
+		"create":             {changes(create), false, Approved, "the plan disrupts nothing"},
+		"outputs only":       {changes(), false, Approved, "the plan disrupts nothing"},
+		"class None":         {changes(update(provider.None, "name")), false, Approved, "the plan disrupts nothing"},
+		"class PowerCycle":   {changes(mixed), false, Waiting, "the plan has disruption class PowerCycle: it changes memory_size_mib of " + vm},
+		"nested attributes":  {changes(update(provider.PowerCycle, "gpu_list[0].mode", "gpu_list[1].mode", "num_sockets")), false, Waiting, "the plan has disruption class PowerCycle: it changes gpu_list, num_sockets of " + vm},
+		"unknown attributes": {changes(update(provider.Replace)), false, Waiting, "the plan has disruption class Replace: it changes " + vm},
+		"tainted":            {changes(replace), false, Waiting, "the plan has disruption class Replace: it replaces " + vm},
+		"delete":             {changes(remove), false, Waiting, "the plan has disruption class Destroy: it destroys " + vm},
+		"one of several":     {changes(create, remove), false, Waiting, "the plan has disruption class Destroy: it destroys " + vm},
+		"delete of an object that is being deleted":  {changes(remove), true, Approved, "the object is being deleted"},
+		"nothing of an object that is being deleted": {changes(), true, Approved, "the object is being deleted"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			verdict := Decide(test.record, test.deleting)
-			assert.Equal(t, test.want, verdict.Decision)
-			assert.NotEmpty(t, verdict.Reason)
-			if test.want == Waiting {
-				assert.Contains(t, verdict.Reason, vm)
-				assert.NotContains(t, verdict.Reason, key)
-			}
+			assert.Equal(t, Verdict{test.decision, test.reason}, Decide(test.record, test.deleting))
 		})
 	}
 }

@@ -2,26 +2,43 @@ package plan
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
 	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/provider"
 )
 
 const (
 	vm    = "module.machine.nutanix_virtual_machine.this"
 	key   = "module.cluster.nutanix_category_key.this"
 	value = "module.cluster.nutanix_category_value.this"
+
+	importID = "11111111-1111-4111-8111-111111111111"
 )
 
+// resource is the change of a resource whose type is in its address. An update changes the description.
 func resource(address string, actions ...tfjson.Action) *tfjson.ResourceChange {
-	return &tfjson.ResourceChange{Address: address, Change: &tfjson.Change{Actions: actions}}
+	change := &tfjson.ResourceChange{Address: address, Type: strings.Split(address, ".")[2], Change: &tfjson.Change{Actions: actions}}
+	if change.Change.Actions.Update() {
+		change.Change.Before, change.Change.After = map[string]any{"description": "old"}, map[string]any{"description": "new"}
+	}
+	return change
+}
+
+func generation(t *testing.T) *provider.Generation {
+	t.Helper()
+	found, err := provider.ForVersion("1.9.5")
+	require.NoError(t, err)
+	return found
 }
 
 func imported(change *tfjson.ResourceChange) *tfjson.ResourceChange {
-	change.Change.Importing = &tfjson.Importing{ID: "11111111-1111-4111-8111-111111111111"}
+	change.Change.Importing = &tfjson.Importing{ID: importID}
 	return change
 }
 
@@ -30,90 +47,91 @@ func planned(changes ...*tfjson.ResourceChange) *tfjson.Plan {
 }
 
 func TestBuildCountsAndSummarises(t *testing.T) {
+	description := []Attribute{{"description", provider.None}}
 	tainted := resource(vm, tfjson.ActionDelete, tfjson.ActionCreate)
 	tainted.ActionReason = "replace_because_tainted"
 	tests := map[string]struct {
-		plan        *tfjson.Plan
-		counts      Counts
-		changes     []Change
-		cause       Cause
-		destructive []string
-		summary     string
+		plan       *tfjson.Plan
+		counts     Counts
+		changes    []Change
+		cause      Cause
+		disruption provider.Class
+		summary    string
 	}{
 		"create": {
 			plan:    planned(resource(vm, tfjson.ActionCreate)),
 			counts:  Counts{Create: 1},
-			changes: []Change{{vm, []Action{ActionCreate}, ""}},
+			changes: []Change{{Address: vm, Actions: []Action{ActionCreate}}},
 			summary: "Plan: 1 to create (" + vm + " create)",
 		},
 		"two to create, one read and one as it is": {
 			plan: planned(resource(key, tfjson.ActionCreate), resource(value, tfjson.ActionCreate),
-				resource("data.nutanix_cluster.x", tfjson.ActionRead), resource(vm, tfjson.ActionNoop)),
+				resource("data.nutanix_cluster.x.y", tfjson.ActionRead), resource(vm, tfjson.ActionNoop)),
 			counts:  Counts{Create: 2},
-			changes: []Change{{key, []Action{ActionCreate}, ""}, {value, []Action{ActionCreate}, ""}},
+			changes: []Change{{Address: key, Actions: []Action{ActionCreate}}, {Address: value, Actions: []Action{ActionCreate}}},
 			summary: "Plan: 2 to create (" + key + " create, " + value + " create)",
 		},
 		"update": {
 			plan:    planned(resource(vm, tfjson.ActionUpdate)),
 			counts:  Counts{Update: 1},
-			changes: []Change{{vm, []Action{ActionUpdate}, ""}},
-			summary: "Plan: 1 to update (" + vm + " update)",
+			changes: []Change{{Address: vm, Actions: []Action{ActionUpdate}, Attributes: description}},
+			summary: "Plan: 1 to update (" + vm + " update: description)",
 		},
 		"replace": {
-			plan:        planned(tainted),
-			counts:      Counts{Replace: 1},
-			changes:     []Change{{vm, []Action{ActionReplace}, "replace_because_tainted"}},
-			destructive: []string{vm},
-			summary:     "Plan: 1 to replace (" + vm + " replace)",
+			plan:       planned(tainted),
+			counts:     Counts{Replace: 1},
+			changes:    []Change{{Address: vm, Actions: []Action{ActionReplace}, Reason: "replace_because_tainted", Disruption: provider.Replace}},
+			disruption: provider.Replace,
+			summary:    "Plan: 1 to replace (" + vm + " replace)",
 		},
 		"replace, the new one first": {
-			plan:        planned(resource(vm, tfjson.ActionCreate, tfjson.ActionDelete)),
-			counts:      Counts{Replace: 1},
-			changes:     []Change{{vm, []Action{ActionReplace}, ""}},
-			destructive: []string{vm},
-			summary:     "Plan: 1 to replace (" + vm + " replace)",
+			plan:       planned(resource(vm, tfjson.ActionCreate, tfjson.ActionDelete)),
+			counts:     Counts{Replace: 1},
+			changes:    []Change{{Address: vm, Actions: []Action{ActionReplace}, Disruption: provider.Replace}},
+			disruption: provider.Replace,
+			summary:    "Plan: 1 to replace (" + vm + " replace)",
 		},
 		"delete": {
-			plan:        planned(resource(value, tfjson.ActionDelete)),
-			counts:      Counts{Delete: 1},
-			changes:     []Change{{value, []Action{ActionDelete}, ""}},
-			destructive: []string{value},
-			summary:     "Plan: 1 to delete (" + value + " delete)",
+			plan:       planned(resource(value, tfjson.ActionDelete)),
+			counts:     Counts{Delete: 1},
+			changes:    []Change{{Address: value, Actions: []Action{ActionDelete}, Disruption: provider.Destroy}},
+			disruption: provider.Destroy,
+			summary:    "Plan: 1 to delete (" + value + " delete)",
 		},
 		"import": {
 			plan:    planned(imported(resource(vm, tfjson.ActionNoop))),
 			counts:  Counts{Import: 1},
-			changes: []Change{{vm, []Action{ActionImport}, ""}},
+			changes: []Change{{Address: vm, Actions: []Action{ActionImport}, ImportID: importID}},
 			cause:   CauseImport,
 			summary: "Plan: 1 to import (" + vm + " import)",
 		},
 		"import and update": {
 			plan:    planned(imported(resource(vm, tfjson.ActionUpdate))),
 			counts:  Counts{Import: 1, Update: 1},
-			changes: []Change{{vm, []Action{ActionImport, ActionUpdate}, ""}},
+			changes: []Change{{Address: vm, Actions: []Action{ActionImport, ActionUpdate}, Attributes: description, ImportID: importID}},
 			cause:   CauseImport,
-			summary: "Plan: 1 to import, 1 to update (" + vm + " import+update)",
+			summary: "Plan: 1 to import, 1 to update (" + vm + " import+update: description)",
 		},
 		"import and replace": {
-			plan:        planned(imported(resource(vm, tfjson.ActionDelete, tfjson.ActionCreate))),
-			counts:      Counts{Import: 1, Replace: 1},
-			changes:     []Change{{vm, []Action{ActionImport, ActionReplace}, ""}},
-			cause:       CauseImport,
-			destructive: []string{vm},
-			summary:     "Plan: 1 to import, 1 to replace (" + vm + " import+replace)",
+			plan:       planned(imported(resource(vm, tfjson.ActionDelete, tfjson.ActionCreate))),
+			counts:     Counts{Import: 1, Replace: 1},
+			changes:    []Change{{Address: vm, Actions: []Action{ActionImport, ActionReplace}, ImportID: importID, Disruption: provider.Replace}},
+			cause:      CauseImport,
+			disruption: provider.Replace,
+			summary:    "Plan: 1 to import, 1 to replace (" + vm + " import+replace)",
 		},
 		"forget": {
 			plan:    planned(resource(key, tfjson.ActionForget), resource(value, tfjson.ActionCreate)),
 			counts:  Counts{Create: 1},
-			changes: []Change{{key, []Action{ActionForget}, ""}, {value, []Action{ActionCreate}, ""}},
+			changes: []Change{{Address: key, Actions: []Action{ActionForget}}, {Address: value, Actions: []Action{ActionCreate}}},
 			summary: "Plan: 1 to create (" + key + " forget, " + value + " create)",
 		},
 		"what nobody knows is taken for the worst": {
-			plan:        planned(resource(vm, tfjson.ActionCreate, "surprise")),
-			counts:      Counts{Replace: 1},
-			changes:     []Change{{vm, []Action{ActionReplace}, ""}},
-			destructive: []string{vm},
-			summary:     "Plan: 1 to replace (" + vm + " replace)",
+			plan:       planned(resource(vm, tfjson.ActionCreate, "surprise")),
+			counts:     Counts{Replace: 1},
+			changes:    []Change{{Address: vm, Actions: []Action{ActionReplace}, Disruption: provider.Replace}},
+			disruption: provider.Replace,
+			summary:    "Plan: 1 to replace (" + vm + " replace)",
 		},
 		"outputs only": {
 			plan: &tfjson.Plan{
@@ -128,11 +146,11 @@ func TestBuildCountsAndSummarises(t *testing.T) {
 			if test.cause == "" {
 				test.cause = CauseUpdate
 			}
-			record := Build(Origin{Cause: CauseUpdate}, []byte("file"), test.plan)
+			record := Build(Origin{Cause: CauseUpdate, Generation: generation(t)}, []byte("file"), test.plan)
 			assert.Equal(t, test.counts, record.Counts)
 			assert.Equal(t, test.changes, record.Changes)
 			assert.Equal(t, test.cause, record.Cause)
-			assert.Equal(t, test.destructive, record.Destructive())
+			assert.Equal(t, test.disruption, record.Disruption)
 			assert.Equal(t, test.summary, record.Summary())
 		})
 	}
@@ -145,11 +163,11 @@ func TestBuildKeepsTheOrigin(t *testing.T) {
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5", Time: made,
 	}, []byte("file"), planned(resource(vm, tfjson.ActionDelete)))
 	assert.Equal(t, Record{
-		Cause: CauseDelete, Destroy: true, WorkspaceDigest: "digest",
+		Cause: CauseDelete, Destroy: true, Disruption: provider.Destroy, WorkspaceDigest: "digest",
 		SHA256:  "3b9c358f36f0a31b6ad3e14f309c7cf198ac9246e8316f9ce543d5b19ac02b80",
 		Lineage: "lineage", Serial: 7, TerraformVersion: "1.11.4", ProviderVersion: "1.9.5", Time: made,
 		Counts:  Counts{Delete: 1},
-		Changes: []Change{{vm, []Action{ActionDelete}, ""}},
+		Changes: []Change{{Address: vm, Actions: []Action{ActionDelete}, Disruption: provider.Destroy}},
 	}, record)
 }
 
@@ -157,9 +175,10 @@ func TestBuildKeepsTheOrigin(t *testing.T) {
 func TestNoValueEntersARecord(t *testing.T) {
 	const secret = "s3cr3t-Ünique"
 	everywhere := map[string]any{"user_data": secret, "list": []any{secret, map[string]any{secret: secret}}}
+	other := map[string]any{"user_data": secret + "2", "list": []any{secret + "2", map[string]any{secret + "2": secret + "2"}}}
 	change := &tfjson.Change{
-		Actions: tfjson.Actions{tfjson.ActionUpdate}, Before: everywhere, After: everywhere,
-		AfterUnknown: everywhere, GeneratedConfig: secret, Importing: &tfjson.Importing{ID: secret},
+		Actions: tfjson.Actions{tfjson.ActionUpdate}, Before: other, After: everywhere,
+		AfterUnknown: everywhere, GeneratedConfig: secret, Importing: &tfjson.Importing{ID: importID},
 	}
 	content := &tfjson.Plan{
 		ResourceChanges: []*tfjson.ResourceChange{{Address: vm, Change: change, PreviousAddress: secret, Index: secret}},
@@ -168,7 +187,8 @@ func TestNoValueEntersARecord(t *testing.T) {
 		Variables:       map[string]*tfjson.PlanVariable{"user_data": {Value: secret}},
 		PriorState:      &tfjson.State{Values: &tfjson.StateValues{Outputs: map[string]*tfjson.StateOutput{"x": {Value: secret}}}},
 	}
-	record := Build(Origin{Cause: CauseUpdate}, []byte(secret), content)
+	record := Build(Origin{Cause: CauseUpdate, Generation: generation(t)}, []byte(secret), content)
+	require.Equal(t, []string{"list", "user_data"}, record.Changes[0].attributesFrom(provider.None))
 	written, err := json.Marshal(record)
 	require.NoError(t, err)
 	assert.NotContains(t, string(written)+record.Summary(), "s3cr3t")

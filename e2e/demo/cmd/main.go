@@ -1,4 +1,4 @@
-// The demo command: see package demo.
+// Command demo runs the demo of package demo.
 package main
 
 import (
@@ -23,7 +23,7 @@ func main() {
 	flag.DurationVar(&options.Timeout, "timeout", 10*time.Minute, "Bound on the way to an Available cluster, and on its deletion.")
 	flag.Parse()
 
-	// SIGHUP comes when the terminal is closed; whatever runs has to be stopped then too.
+	// SIGHUP arrives when the terminal is closed, and the demo has to stop its processes then too.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := demo.Run(ctx, options); err != nil {

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// validity of what is issued here: longer than any run, and more than the 90 days before expiry at which a
-// KubeadmControlPlane may be told to roll out.
+// validity of all certificates. It is longer than any test run, and longer than the 90 days before expiry at which a
+// KubeadmControlPlane can be configured to roll out.
 const validity = 365 * 24 * time.Hour
 
 // Authority is a certificate authority with its key.
@@ -79,14 +79,14 @@ func (a *Authority) Pin() string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Pool holds the authority alone.
+// Pool returns a certificate pool with this authority only.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
 	return pool
 }
 
-// Request says what a certificate is for. It can be used as server and as client certificate.
+// Request describes a certificate, which is valid for servers and for clients.
 type Request struct {
 	CommonName    string
 	Organizations []string
@@ -100,7 +100,7 @@ type Pair struct {
 	Key         []byte
 }
 
-// TLS is the pair as crypto/tls wants it.
+// TLS returns the pair as a tls.Certificate.
 func (p Pair) TLS() (tls.Certificate, error) {
 	return tls.X509KeyPair(p.Certificate, p.Key)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/e2e/guest/process"
 )
 
-// adminGroup is the group that RBAC lets do everything.
+// adminGroup is the group with all permissions.
 const adminGroup = "system:masters"
 
 // APIServerConfig describes one kube-apiserver.
@@ -40,10 +40,10 @@ type APIServerConfig struct {
 	Arguments []string
 }
 
-// URL is where clients reach the server.
+// URL returns the server's URL.
 func (c APIServerConfig) URL() string { return endpoint(c.Host, c.Port) }
 
-// StartAPIServer starts the server; see WaitAPIServer for when it serves.
+// StartAPIServer starts the server. WaitAPIServer waits until it is ready.
 func StartAPIServer(c APIServerConfig) (*process.Process, error) {
 	contents, err := apiServerFiles(c)
 	if err != nil {
@@ -57,14 +57,14 @@ func StartAPIServer(c APIServerConfig) (*process.Process, error) {
 		Name: "kube-apiserver " + c.Name,
 		Path: c.Binary,
 		Args: append(apiServerArguments(c, files), c.Arguments...),
-		// Memory is plentiful where these run and cores are few: collect garbage less often.
+		// The machines that run this have more memory than cores, so collect garbage less often.
 		Env: []string{"GOGC=400", "GOMEMLIMIT=1GiB"},
 		Dir: c.Dir,
 		Log: filepath.Join(c.Dir, "kube-apiserver.log"),
 	})
 }
 
-// WaitAPIServer returns when the server is ready, or with an error when the process ends or ctx does.
+// WaitAPIServer waits until the server is ready. It returns an error when the process exits or ctx ends.
 func WaitAPIServer(ctx context.Context, c APIServerConfig, p *process.Process) error {
 	pair, err := c.Authority.Issue(pki.Request{CommonName: "probe", Organizations: []string{adminGroup}})
 	if err != nil {
@@ -73,8 +73,8 @@ func WaitAPIServer(ctx context.Context, c APIServerConfig, p *process.Process) e
 	return waitReady(ctx, p, c.URL()+"/readyz", c.Authority, pair)
 }
 
-// apiServerFiles issues the certificates a kubeadm control plane has. The common names are those of kubeadm: Cluster
-// API reads the expiry of the one called kube-apiserver.
+// apiServerFiles issues the certificates of a kubeadm control plane with kubeadm's common names, because Cluster API
+// reads the expiry of the certificate named kube-apiserver.
 func apiServerFiles(c APIServerConfig) (map[string][]byte, error) {
 	serving, err := c.Authority.Issue(pki.Request{
 		CommonName: "kube-apiserver",
@@ -130,11 +130,11 @@ func apiServerArguments(c APIServerConfig, files map[string]string) []string {
 		"--authorization-mode=Node,RBAC",
 		"--enable-bootstrap-token-auth=true",
 		"--allow-privileged=true",
-		// Endpoints must not be loopback addresses, so that of the Service "kubernetes" is not maintained.
+		// Endpoints must not be loopback addresses, so the endpoints of the Service "kubernetes" are not maintained.
 		"--endpoint-reconciler-type=none",
 		// Without a token controller a Pod would wait for the ServiceAccount of its namespace.
 		"--disable-admission-plugins=ServiceAccount",
-		// Economy: what no part of a simulated cluster uses is not started.
+		// Controllers that no part of a simulated cluster uses are turned off to save CPU time.
 		"--profiling=false",
 		"--enable-priority-and-fairness=false",
 		"--enable-logs-handler=false",

@@ -10,16 +10,16 @@ import (
 	"github.com/capnt/capnt/e2e/guest/pki"
 )
 
-// User is a Kubernetes user as a client certificate names it.
+// User is the Kubernetes user that a client certificate identifies.
 type User struct {
 	Name   string
 	Groups []string
 }
 
-// Admin is a user who may do everything.
+// Admin returns a user with all permissions.
 func Admin() User { return User{Name: "kubernetes-admin", Groups: []string{adminGroup}} }
 
-// ClientConfig is a client configuration for the user, with a fresh certificate of the authority.
+// ClientConfig returns a client configuration for the user, with a new certificate signed by the authority.
 func ClientConfig(url string, authority *pki.Authority, user User) (*rest.Config, error) {
 	pair, err := authority.Issue(pki.Request{CommonName: user.Name, Organizations: user.Groups})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/capnt/capnt/e2e/guest/process"
 )
 
-// EtcdConfig describes one etcd member. Its name must be that of its Node: Cluster API matches members and Nodes by it.
+// EtcdConfig describes one etcd member. Its name must equal its Node's name, by which Cluster API matches them.
 type EtcdConfig struct {
 	// Binary is the path of etcd.
 	Binary string
@@ -33,13 +33,13 @@ type EtcdConfig struct {
 	Join bool
 }
 
-// ClientURL is where clients reach the member.
+// ClientURL returns the member's URL for clients.
 func (c EtcdConfig) ClientURL() string { return endpoint(c.Host, c.ClientPort) }
 
-// PeerURL is where other members reach the member.
+// PeerURL returns the member's URL for other members.
 func (c EtcdConfig) PeerURL() string { return endpoint(c.Host, c.PeerPort) }
 
-// StartEtcd starts a member and returns when it listens; see WaitEtcd for when it serves.
+// StartEtcd starts a member and returns when it listens. WaitEtcd waits until it is ready.
 func StartEtcd(c EtcdConfig) (*process.Process, error) {
 	pair, err := c.Authority.Issue(pki.Request{
 		CommonName: c.Name, DNSNames: []string{"localhost"}, IPs: []net.IP{net.ParseIP(c.Host)},
@@ -88,7 +88,7 @@ func etcdArguments(c EtcdConfig, files map[string]string) []string {
 		"--peer-trusted-ca-file=" + files["ca.crt"],
 		"--peer-cert-file=" + files["etcd.crt"],
 		"--peer-key-file=" + files["etcd.key"],
-		// Nothing here has to survive a power failure of the host, and disks of CI machines are slow.
+		// The data need not survive a power failure of the host, and the disks of CI machines are slow.
 		"--unsafe-no-fsync=true",
 		// Members share few cores: with the defaults (100 ms, 1000 ms) a busy machine loses its leader.
 		"--heartbeat-interval=250",
@@ -97,7 +97,7 @@ func etcdArguments(c EtcdConfig, files map[string]string) []string {
 	}
 }
 
-// WaitEtcd returns when the member answers that it is ready, or with an error when the process ends or ctx does.
+// WaitEtcd waits until the member is ready. It returns an error when the process exits or ctx ends.
 func WaitEtcd(ctx context.Context, c EtcdConfig, p *process.Process) error {
 	pair, err := c.Authority.Issue(pki.Request{CommonName: "probe"})
 	if err != nil {
@@ -106,7 +106,7 @@ func WaitEtcd(ctx context.Context, c EtcdConfig, p *process.Process) error {
 	return waitReady(ctx, p, c.ClientURL()+"/readyz", c.Authority, pair)
 }
 
-// EtcdClientTLS is the configuration for a client of members under the authority.
+// EtcdClientTLS returns the TLS configuration for clients of members whose certificates the authority signed.
 func EtcdClientTLS(authority *pki.Authority) (*tls.Config, error) {
 	pair, err := authority.Issue(pki.Request{CommonName: "root"})
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 const (
 	probeInterval = 100 * time.Millisecond
 	probeTimeout  = 5 * time.Second
-	// maxAnswer bounds how much of a negative answer is quoted, in bytes.
+	// maxAnswer is the length to which an error response is cut in messages, in bytes.
 	maxAnswer = 4096
 )
 
-// waitReady asks the URL until it answers 200, the process ends, or ctx does.
+// waitReady polls the URL until it returns 200, the process exits or ctx ends.
 func waitReady(ctx context.Context, p *process.Process, url string, authority *pki.Authority, pair pki.Pair) error {
 	certificate, err := pair.TLS()
 	if err != nil {
@@ -48,7 +48,7 @@ func waitReady(ctx context.Context, p *process.Process, url string, authority *p
 	}
 }
 
-// probe returns an empty string when the URL answers 200, otherwise what is wrong.
+// probe returns an empty string when the URL returns 200, otherwise a description of the problem.
 func probe(ctx context.Context, client *http.Client, url string) string {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package process runs child processes that never outlive their parent: every child is known by its process id, its
-// output goes to a file, and the kernel kills it when the parent dies (see attributes_linux.go).
+// Package process runs child processes that never outlive their parent. The output of a child goes to a file, and the
+// kernel kills the child when the parent dies (see attributes_linux.go).
 package process
 
 import (
@@ -93,8 +93,8 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop asks the child to end (SIGTERM), waits up to grace, then kills it. The error is that of the child's exit, or
-// says that it had to be killed.
+// Stop sends SIGTERM, waits up to grace, then kills the child. It returns the error of the child's exit, or an error
+// that says that the child had to be killed.
 func (p *Process) Stop(grace time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping %s: %w", p.spec.Name, err)
@@ -104,7 +104,7 @@ func (p *Process) Stop(grace time.Duration) error {
 	select {
 	case <-p.done:
 		if ended := new(exec.ExitError); errors.As(p.err, &ended) {
-			// Some programs end by the very signal, after they have cleaned up: that is what was asked for.
+			// Some programs clean up and then exit by SIGTERM itself, which is a success.
 			if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGTERM {
 				return nil
 			}
@@ -116,7 +116,7 @@ func (p *Process) Stop(grace time.Duration) error {
 	}
 }
 
-// running holds every child of this process that has not ended.
+// running holds the children of this process that have not exited.
 var running = &table{processes: map[*Process]struct{}{}}
 
 type table struct {
@@ -136,8 +136,7 @@ func (t *table) remove(p *Process) {
 	delete(t.processes, p)
 }
 
-// Running names the children that have been started by this package and have not ended, for assertions that nothing
-// was left behind.
+// Running returns the names of the children that have not exited, so that tests can assert that none is left.
 func Running() []string {
 	running.mu.Lock()
 	defer running.mu.Unlock()
