@@ -12,14 +12,15 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// imageLookupFields are the fields that the format of an image look-up may use.
+// imageLookupFields are the values that the format of an image look-up may use, quoted so that they match literally.
 type imageLookupFields struct {
 	BaseOS     string
 	K8sVersion string
 }
 
 // Pattern renders the format for a Kubernetes version ("v1.36.3" or "1.36.3") and returns it as a regular expression
-// over image names. As in the existing Nutanix provider it is not anchored.
+// over image names. As in the existing Nutanix provider it is not anchored. Unlike there, the inserted values match
+// literally: a base OS "ubuntu(fips)" is no expression.
 func (l *NutanixImageLookup) Pattern(kubernetesVersion string) (*regexp.Regexp, error) {
 	format := l.format()
 	tmpl, err := template.New("format").Parse(format)
@@ -30,7 +31,10 @@ func (l *NutanixImageLookup) Pattern(kubernetesVersion string) (*regexp.Regexp, 
 		return nil, fmt.Errorf("checking format %q: %w", format, err)
 	}
 	var pattern strings.Builder
-	fields := imageLookupFields{BaseOS: l.BaseOS, K8sVersion: strings.TrimPrefix(kubernetesVersion, "v")}
+	fields := imageLookupFields{
+		BaseOS:     regexp.QuoteMeta(l.BaseOS),
+		K8sVersion: regexp.QuoteMeta(strings.TrimPrefix(kubernetesVersion, "v")),
+	}
 	if err := tmpl.Execute(&pattern, fields); err != nil {
 		return nil, fmt.Errorf("rendering format %q: %w", format, err)
 	}
@@ -46,8 +50,8 @@ func (l *NutanixImageLookup) format() string {
 	return cmp.Or(ptr.Deref(l.Format, ""), DefaultImageLookupFormat)
 }
 
-// checkImageLookupTemplate lets plain text and the two fields through. Templates can loop and format at any length, so
-// that anything more would let a user stop the controller.
+// checkImageLookupTemplate accepts plain text and the two fields. It refuses everything else, because a template can loop
+// and format without bound and would block the controller.
 func checkImageLookupTemplate(tmpl *template.Template) error {
 	if tmpl.Tree == nil || tmpl.Root == nil {
 		return nil

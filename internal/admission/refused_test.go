@@ -56,10 +56,12 @@ func TestRefused(t *testing.T) {
 		"image by both":      {withMachine(func(s *m) { s.Image.UUID = ptr.To(uuid) }), "spec.image: Invalid value"},
 		"image name unset":   {withMachine(func(s *m) { s.Image.Name = nil }), "set name if, and only if, type is name"},
 		"image UUID":         {withMachine(func(s *m) { s.Image = &infrav1.NutanixResourceIdentifier{Type: "uuid", UUID: ptr.To("abc")} }), "spec.image.uuid"},
-		"look-up":            {withMachine(func(s *m) { s.Image, s.ImageLookup = nil, &infrav1.NutanixImageLookup{BaseOS: "u("} }), "spec.imageLookup.format: Invalid value"},
-		"subnet twice":       {withMachine(func(s *m) { s.Subnets = two }), "spec.subnet: Invalid value"},
-		"subnet UUID twice":  {withMachine(func(s *m) { s.Subnets = sameSubnets() }), "spec.subnet[1]: Duplicate value"},
-		"category":           {withMachine(func(s *m) { s.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "k"}} }), "spec.categories[0].value: Required value"},
+		"look-up": {withMachine(func(s *m) {
+			s.Image, s.ImageLookup = nil, &infrav1.NutanixImageLookup{BaseOS: "u", Format: ptr.To("(")}
+		}), "spec.imageLookup.format: Invalid value"},
+		"subnet twice":      {withMachine(func(s *m) { s.Subnets = two }), "spec.subnet: Invalid value"},
+		"subnet UUID twice": {withMachine(func(s *m) { s.Subnets = sameSubnets() }), "spec.subnet[1]: Duplicate value"},
+		"category":          {withMachine(func(s *m) { s.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "k"}} }), "spec.categories[0].value: Required value"},
 		"reserved category": {withMachine(func(s *m) {
 			s.AdditionalCategories = []infrav1.NutanixCategoryIdentifier{{Key: infrav1.CategoryKey, Value: "v"}}
 		}), "spec.additionalCategories[0].key: Forbidden"},

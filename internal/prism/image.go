@@ -3,6 +3,7 @@ package prism
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -54,33 +55,32 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 }
 
 // ImageLookup finds the newest image whose name matches the look-up's format for a Kubernetes version ("v1.33.1"; the
-// leading v is dropped). The format is a Go template; what it renders to is a regular expression (RE2), as in CAPX. A
-// format that is neither is an *InvalidError.
+// leading v is dropped). The format is a Go template that renders to a regular expression (RE2), as in CAPX. A format that
+// does not is an *InvalidError.
 //
-// Where the expression contains the version, an image has to carry exactly that version: the "*" at the end of the
-// default format makes only the dash optional, and 1.33.1 would find an image of 1.33.10.
+// If the expression contains the version, the name of an image has to contain exactly that version: the "*" at the end of
+// the default format makes the dash optional and nothing more, so that 1.33.1 would match an image of 1.33.10.
 func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLookup, k8sVersion string) (Image, error) {
 	version := strings.TrimPrefix(k8sVersion, "v")
 	expression, err := lookup.Pattern(k8sVersion)
 	if err != nil {
 		return Image{}, &InvalidError{Field: "imageLookup.format", Reason: err.Error()}
 	}
-	pattern := expression.String()
 	images, err := list[intent[imageResources]](ctx, c, "image", "")
 	if err != nil {
 		return Image{}, err
 	}
-	versioned := version != "" && strings.Contains(pattern, version)
+	versioned := version != "" && strings.Contains(expression.String(), regexp.QuoteMeta(version))
 	matches := distinct(images, func(image intent[imageResources]) bool {
 		return !image.beingDeleted() && expression.MatchString(image.name()) && (!versioned || carriesVersion(image.name(), version))
 	})
 	if len(matches) == 0 {
-		return Image{}, &NotFoundError{Kind: KindImage, Identifier: fmt.Sprintf("a name that matches %q", pattern)}
+		return Image{}, &NotFoundError{Kind: KindImage, Identifier: fmt.Sprintf("a name that matches %#q", expression)}
 	}
 	return newest(matches), nil
 }
 
-// carriesVersion says whether name contains version and not just as a part of a longer number.
+// carriesVersion reports whether name contains version, and not only as a part of a longer number.
 func carriesVersion(name, version string) bool {
 	digit := func(b byte) bool { return b >= '0' && b <= '9' }
 	for start := 0; ; {
@@ -97,7 +97,7 @@ func carriesVersion(name, version string) bool {
 	}
 }
 
-// newest returns the image that was created last; of two that were created at once, the one with the larger UUID.
+// newest returns the image with the latest creation time. Of two with the same time it returns the one with the larger UUID.
 func newest(images []intent[imageResources]) Image {
 	best := images[0]
 	for _, image := range images[1:] {

@@ -101,20 +101,22 @@ func TestImage(t *testing.T) {
 func TestImageLookup(t *testing.T) {
 	client := newCentral(t).client(t)
 	for _, test := range []struct {
-		name, format, version, want, err string
+		name, baseOS, format, version, want, err string
 	}{
-		{"the newest that is not being deleted, and not 1.33.10", "", "v1.33.1", uuid(3, 5), ""},
-		{"without v", "", "1.33.10", uuid(3, 7), ""},
-		{"a regular expression", "^capx-{{.BaseOS}}-{{.K8sVersion}}-a$", "v1.33.1", uuid(3, 4), ""},
-		{"no version in the format", "ubuntu$", "v1.33.1", uuid(3, 1), ""},
-		{"none", "", "v1.99.0", "", `a name that matches "capx-ubuntu-22.04-1.99.0-*"`},
-		{"a bad expression", "capx-({{.BaseOS}}", "v1.33.1", "", "as a regular expression"},
-		{"a bad template", "capx-{{.BaseOS", "v1.33.1", "", "as a Go template"},
-		{"an unknown field", "capx-{{.Flavour}}", "v1.33.1", "", "may be used"},
-		{"a failing function", "{{index .BaseOS 99}}", "v1.33.1", "", "may be used"},
+		{"the newest that is not being deleted, and not 1.33.10", "ubuntu-22.04", "", "v1.33.1", uuid(3, 5), ""},
+		{"without v", "ubuntu-22.04", "", "1.33.10", uuid(3, 7), ""},
+		{"a regular expression", "ubuntu-22.04", "^capx-{{.BaseOS}}-{{.K8sVersion}}-a$", "v1.33.1", uuid(3, 4), ""},
+		{"a base OS with characters of expressions", "ubuntu-22.04(fips)", "", "v1.33.1", uuid(3, 10), ""},
+		{"a base OS that would match as an expression", "ubuntu-22.04.*", "", "v1.33.1", "", "a name that matches"},
+		{"no version in the format", "ubuntu-22.04", "ubuntu$", "v1.33.1", uuid(3, 1), ""},
+		{"none", "ubuntu-22.04", "", "v1.99.0", "", "a name that matches `capx-ubuntu-22\\.04-1\\.99\\.0-*`"},
+		{"a bad expression", "ubuntu-22.04", "capx-({{.BaseOS}}", "v1.33.1", "", "as a regular expression"},
+		{"a bad template", "ubuntu-22.04", "capx-{{.BaseOS", "v1.33.1", "", "as a Go template"},
+		{"an unknown field", "ubuntu-22.04", "capx-{{.Flavour}}", "v1.33.1", "", "may be used"},
+		{"a failing function", "ubuntu-22.04", "{{index .BaseOS 99}}", "v1.33.1", "", "may be used"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			lookup := infrav1.NutanixImageLookup{BaseOS: "ubuntu-22.04"}
+			lookup := infrav1.NutanixImageLookup{BaseOS: test.baseOS}
 			if test.format != "" {
 				lookup.Format = &test.format
 			}
