@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"reflect"
 	"strings"
 
 	tfjson "github.com/hashicorp/terraform-json"
@@ -8,6 +9,10 @@ import (
 
 // sensitiveMark stands for a value that must not be recorded.
 const sensitiveMark = "(sensitive value)"
+
+// changedMark stands for an attribute after a change if only sensitive parts of it changed. The two sides have to differ,
+// because whoever classifies the change compares them.
+const changedMark = "(sensitive value that changes)"
 
 // sensitiveAttributes are attributes of the nutanix provider that carry bootstrap data although their schema does not
 // say that they are sensitive (provider reference, section 3, Secrets).
@@ -37,6 +42,7 @@ func redactChange(change *tfjson.Change, scrub scrubber) {
 	if change == nil {
 		return
 	}
+	changed := changedNames(change)
 	for _, side := range []*any{&change.Before, &change.After} {
 		for _, marks := range []any{change.BeforeSensitive, change.AfterSensitive} {
 			*side = mask(*side, marks)
@@ -44,6 +50,26 @@ func redactChange(change *tfjson.Change, scrub scrubber) {
 		*side = scrub.value(*side)
 	}
 	change.GeneratedConfig = ""
+	before, _ := change.Before.(map[string]any)
+	after, _ := change.After.(map[string]any)
+	for _, name := range changed {
+		if reflect.DeepEqual(before[name], after[name]) {
+			after[name] = changedMark
+		}
+	}
+}
+
+// changedNames returns the names of the attributes that both sides of a change have and that differ.
+func changedNames(change *tfjson.Change) []string {
+	before, _ := change.Before.(map[string]any)
+	after, _ := change.After.(map[string]any)
+	var names []string
+	for name, value := range before {
+		if other, found := after[name]; found && !reflect.DeepEqual(value, other) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // mask replaces the parts of value that marks (the plan format's tree of booleans) names.

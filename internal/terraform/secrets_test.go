@@ -93,7 +93,7 @@ func TestRedactMasksBothSides(t *testing.T) {
 
 	change := plan.ResourceChanges[0].Change
 	assert.Equal(t, map[string]any{"secret": sensitiveMark, "list": []any{"a", sensitiveMark}, "guest_customization_cloud_init_user_data": sensitiveMark, "name": "vm"}, change.Before)
-	assert.Equal(t, map[string]any{"secret": sensitiveMark, "list": []any{"a", sensitiveMark}, "guest_customization_cloud_init_user_data": nil, "name": "with (redacted) inside"}, change.After)
+	assert.Equal(t, map[string]any{"secret": changedMark, "list": changedMark, "guest_customization_cloud_init_user_data": nil, "name": "with (redacted) inside"}, change.After)
 	assert.Nil(t, plan.Variables)
 	assert.Equal(t, sensitiveMark, plan.ResourceDrift[0].Change.Before)
 	assert.Nil(t, plan.OutputChanges["a"].Before)
