@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -73,9 +74,14 @@ func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
 	case Approved:
 		return yes(infrav1.PlannedReason, summary), no(infrav1.PlannedReason, summary)
 	case AwaitingDecision, Drifted:
+		if r.Plan.Disruption == provider.None && r.Plan.Hold != nil {
+			return r.waiting(r.Plan.Hold.Reason, r.Verdict.Reason+". "+summary)
+		}
 		return r.waiting(infrav1.DisruptivePlanReason, r.Verdict.Reason+"; it is not applied: revert the cause, or delete the object. "+summary)
 	case Denied:
 		return r.waiting(infrav1.DeniedReason, r.Verdict.Reason)
+	case Held:
+		return no(r.Hold.Reason, r.Hold.Message), no(r.Hold.Reason, r.Hold.Message)
 	case Locked, Failed, Lost:
 		return r.failed()
 	case NoPlan, PlanStale:
@@ -91,9 +97,10 @@ func (r Result) waiting(reason, message string) (recorded, applied metav1.Condit
 	return yes(reason, message), no(reason, message)
 }
 
-// Waiting reports whether a recorded plan waits for a decision or was denied.
+// Waiting reports whether the infrastructure stays as it is although something may have to change: a recorded plan waits for a
+// decision or was denied, or nothing is planned now.
 func (r Result) Waiting() bool {
-	return r.State == AwaitingDecision || r.State == Drifted || r.State == Denied
+	return r.State == AwaitingDecision || r.State == Drifted || r.State == Denied || r.State == Held
 }
 
 func (r Result) failed() (recorded, applied metav1.Condition) {

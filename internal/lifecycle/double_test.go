@@ -145,6 +145,9 @@ func (d *double) Open(ctx context.Context, options terraform.RunOptions) (Worksp
 }
 
 func (d *double) WriteFile(name string, content []byte) error {
+	if name != importFile {
+		return d.enter(context.Background(), "write", "write "+name+": "+string(content))
+	}
 	id, _, _ := strings.Cut(strings.SplitN(string(content), `id = "`, 2)[1], `"`)
 	d.mu.Lock()
 	d.imported = id

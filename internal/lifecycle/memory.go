@@ -34,6 +34,8 @@ type memory struct {
 	destroyFailures int
 	// unfinished says that the last run left work to do.
 	unfinished bool
+	// hold is why the last run changed nothing; nil if it was not held.
+	hold *plan.Hold
 	// unwritten is a state that an apply could not write to its backend. It is secret. The next run writes it first.
 	unwritten []byte
 
@@ -78,13 +80,14 @@ func (m *memory) observe(o *Observed) {
 	o.Destroyed = m.destroyed
 	o.Lost = o.Lost || m.lost != nil
 	o.Unfinished = o.Unfinished || m.unfinished
+	o.NoPlan = m.hold
 	o.Failure = Failure{Rendered: m.failedFor, RetryAt: m.retryAt, LockHeld: lockHeld(m.err)}
 }
 
 // remember updates the memory with the outcome of a run of the workspace of that digest.
 func (m *memory) remember(o outcome, digest string, now time.Time) {
 	m.events, m.reported = append(m.events, eventsOf(o)...), false
-	m.checked = now
+	m.checked, m.hold = now, nil
 	if err := errorOf(o); err != nil {
 		m.fail(err, digest, now)
 	} else {
@@ -112,6 +115,8 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 		}
 	case superseded, unlocked:
 		m.failures, m.unfinished = 0, true
+	case onHold:
+		m.failures, m.unfinished, m.hold = 0, true, &o.hold
 	}
 }
 

@@ -47,6 +47,9 @@ type superseded struct{ reason string }
 // unlocked is the outcome of a run that broke the lock of a run of ours that had died. The target is planned again at once.
 type unlocked struct{ lock string }
 
+// onHold is the outcome of a run that observed infrastructure that must not be changed now.
+type onHold struct{ hold plan.Hold }
+
 // readBack is what a run read from the state when infrastructure and workspace agreed.
 type readBack struct {
 	applied Applied
@@ -62,6 +65,7 @@ func (unread) isOutcome()     {}
 func (destroyed) isOutcome()  {}
 func (superseded) isOutcome() {}
 func (unlocked) isOutcome()   {}
+func (onHold) isOutcome()     {}
 
 // errorOf returns the error of an outcome, or nil.
 func errorOf(o outcome) error {

@@ -86,6 +86,8 @@ type Result struct {
 	Lost *LostError
 	// DestroyFailures is how many times this process failed to apply a destroy plan. A lock on the state does not count.
 	DestroyFailures int
+	// Hold is why nothing is planned or applied; nil if the state is not Held.
+	Hold *plan.Hold
 	// RetryAfter is when the next step is due if no event calls for one earlier; zero means never.
 	RetryAfter time.Duration
 	// LastPlan is the last plan that this process recorded, and LastApplied when it last applied one; zero if never.
@@ -117,6 +119,8 @@ func (p *Pipeline) Step(target Target) Result {
 		result.RetryAfter = observed.untilCheck()
 	case Locked, Failed:
 		result.RetryAfter = observed.Failure.RetryAt.Sub(observed.Now)
+	case Held:
+		result.Hold = observed.NoPlan
 	case Running, Lost:
 	}
 	if result.State == NoPlan || result.State == PlanStale || result.State == Approved {
@@ -161,6 +165,9 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost, LastPlan: m.lastPlan, LastApplied: m.appliedAt,
 			DestroyFailures: m.destroyFailures}
 	})
+	if seen := target.Observation; seen != nil {
+		observed.NoPlan, observed.NoUpdate, observed.UpdatesObserved = seen.NoPlan, seen.NoUpdate, true
+	}
 	result.AppliedBefore = observed.Applied != ""
 	if stored, ok := p.plans.Get(key); ok {
 		result.Plan = &stored.Record

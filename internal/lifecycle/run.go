@@ -69,31 +69,65 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	if err := p.writeState(ctx, target, workspace); err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
-	prepare := p.prepare
 	if target.Deleting() {
-		prepare = p.prepareDestroy
+		return p.planDestroy(ctx, target, workspace, generation)
 	}
-	state, err := prepare(ctx, target, workspace)
+	return p.planUpdate(ctx, target, workspace, generation)
+}
+
+// planUpdate plans what a living object wants, which may be a create.
+func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
+	state, id, err := p.prepare(ctx, target, workspace)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
-	if target.Deleting() && state.Empty() {
-		return destroyed{}
-	}
-	made, err := workspace.Plan(ctx, terraform.PlanOptions{Destroy: target.Deleting()})
-	switch {
-	case err != nil:
-		return p.breakDeadLock(ctx, target, workspace, err)
-	case made.HasChanges:
-		return planned{plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
-	case target.Deleting():
-		return destroyed{}
-	}
-	back, err := p.readBack(ctx, target, workspace)
+	seen, err := p.observeInfrastructure(ctx, target, id)
 	if err != nil {
 		return failed{err: err}
 	}
-	return unchanged{back}
+	if seen.NoPlan != nil {
+		return onHold{*seen.NoPlan}
+	}
+	if err := writeFiles(workspace, seen.Files); err != nil {
+		return failed{err: err}
+	}
+	made, err := workspace.Plan(ctx, terraform.PlanOptions{})
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if !made.HasChanges {
+		back, err := p.readBack(ctx, target, workspace)
+		if err != nil {
+			return failed{err: err}
+		}
+		return unchanged{back}
+	}
+	origin := p.origin(target, generation, state)
+	origin.Observed, origin.Hold = filesDigest(seen.Files), seen.NoUpdate
+	record := plan.Build(origin, made.Bytes, made.JSON)
+	if seen.Found && record.Creates(target.Resource) {
+		return failed{err: fmt.Errorf("planning: Terraform would create %s although %s exists: Prism Central did not show it for a moment, and it is planned again", target.Resource, id)}
+	}
+	return planned{plan.Stored{Record: record, File: made.Bytes}}
+}
+
+// planDestroy plans the destruction of what is left of an object that is being deleted.
+func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
+	state, err := p.prepareDestroy(ctx, target, workspace)
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if state.Empty() {
+		return destroyed{}
+	}
+	made, err := workspace.Plan(ctx, terraform.PlanOptions{Destroy: true})
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if !made.HasChanges {
+		return destroyed{}
+	}
+	return planned{plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
 }
 
 // writeState writes the state that an earlier apply of this process could not write because its backend did not respond. If
@@ -119,24 +153,25 @@ func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Work
 }
 
 // prepare prepares the workspace of a living object for a plan. It has existing infrastructure of the object imported, and
-// untaints infrastructure that is healthy.
-func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
-	state, err := p.untaintShared(ctx, target, workspace)
+// untaints infrastructure that is healthy. It returns the state, and the ID of the existing infrastructure or an empty string.
+func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspace) (state *terraform.State, id string, err error) {
+	state, err = p.untaintShared(ctx, target, workspace)
 	if err != nil || target.Hooks.Identify == nil {
-		return state, err
+		return state, "", err
 	}
 	known := find(state, target.Resource)
 	importID, err := target.Hooks.Identify(ctx, known.ID)
 	if err != nil {
-		return nil, fmt.Errorf("identifying infrastructure: %w", err)
+		return nil, "", fmt.Errorf("identifying infrastructure: %w", err)
 	}
-	if importID != "" {
-		return p.planImport(ctx, target, workspace, known, importID)
+	switch {
+	case importID != "":
+		state, err = p.planImport(ctx, target, workspace, known, importID)
+		return state, importID, err
+	case known.Tainted && target.Hooks.Healthy != nil:
+		state, err = p.untaint(ctx, target, workspace, known)
 	}
-	if known.Tainted && target.Hooks.Healthy != nil {
-		return p.untaint(ctx, target, workspace, known)
-	}
-	return state, nil
+	return state, known.ID, err
 }
 
 // untaintShared reads the state and untaints the shared resources in it. Terraform taints a resource whose last read failed,
@@ -244,9 +279,8 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
-	var stale *plan.StaleError
-	if err := stored.Record.Verify(stored.File, target.Workspace.Digest, state.Lineage, state.Serial); errors.As(err, &stale) {
-		return superseded{stale.Error()}
+	if o := p.verify(ctx, target, stored, state); o != nil {
+		return o
 	}
 	if err := workspace.Apply(ctx, stored.File); err != nil {
 		return p.applyFailed(ctx, target, workspace, &stored.Record, err)
@@ -259,6 +293,29 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 		return unread{&stored.Record, err}
 	}
 	return applied{&stored.Record, back}
+}
+
+// verify returns the outcome of a run that must not apply the recorded plan, or nil. It observes the infrastructure again,
+// because others may have changed it since the plan was made.
+func (p *Pipeline) verify(ctx context.Context, target Target, stored plan.Stored, state *terraform.State) outcome {
+	present := plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial}
+	if !target.Deleting() {
+		id := cmp.Or(stored.Record.ImportID(target.Resource), find(state, target.Resource).ID)
+		seen, err := p.observeInfrastructure(ctx, target, id)
+		switch {
+		case err != nil:
+			return failed{err: err}
+		case seen.NoPlan != nil:
+			return onHold{*seen.NoPlan}
+		case seen.NoUpdate != nil && stored.Record.Counts.Update > 0:
+			return superseded{seen.NoUpdate.Message}
+		}
+		present.Observed = filesDigest(seen.Files)
+	}
+	if err := stored.Record.Verify(stored.File, present); err != nil {
+		return superseded{err.Error()}
+	}
+	return nil
 }
 
 // applyFailed returns the outcome of a run whose apply failed. The apply may have written a state, which needs its owner.
@@ -308,9 +365,7 @@ func (p *Pipeline) origin(target Target, generation *provider.Generation, state 
 		Generation:       generation,
 		Cause:            cause(target, state),
 		Destroy:          target.Deleting(),
-		WorkspaceDigest:  target.Workspace.Digest,
-		Lineage:          state.Lineage,
-		Serial:           state.Serial,
+		Basis:            plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial},
 		TerraformVersion: p.TerraformVersion,
 		ProviderVersion:  p.providerVersion(target),
 		Time:             p.Clock.Now(),

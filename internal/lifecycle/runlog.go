@@ -44,6 +44,8 @@ func runLog(o outcome) (message string, values []any) {
 		return "A Terraform run is repeated", []any{"because", o.reason}
 	case unlocked:
 		return "A Terraform run is repeated", []any{"because", "a lock was in the way", "brokenLock", o.lock}
+	case onHold:
+		return "A Terraform run changed nothing", []any{"because", o.hold.Message}
 	case unchanged:
 	}
 	return "Terraform found nothing to do", nil

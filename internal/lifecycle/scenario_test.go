@@ -7,6 +7,7 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/require"
 
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
 )
@@ -205,6 +206,93 @@ var scenarios = map[string]func(w *world){
 		w.delete()
 		w.settle()
 	},
+	"switched-off": func(w *world) {
+		w.settle()
+		w.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
+		w.advance(10 * time.Minute)
+		w.settle()
+		w.step() // stays so, without a run
+		w.target.Observation = &Observation{Found: true}
+		w.observe = observing(*w.target.Observation)
+		w.settle() // the reconcile has seen that it is on
+	},
+	"switched-off-before-the-apply": func(w *world) {
+		w.settle()
+		w.plan = updated("description")
+		w.render("digest-2")
+		w.step()
+		w.wait()
+		w.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
+		w.settle()
+		w.delete()
+		w.settle() // a deletion does not wait for it
+	},
+	"imported-while-switched-off": func(w *world) {
+		w.identify = func(string) (string, error) { return "vm-7", nil }
+		w.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
+		w.settle()
+	},
+	"foreign-categories": func(w *world) {
+		w.settle()
+		w.observe = observing(withFile("a"))
+		w.plan = updated("description")
+		w.render("digest-2")
+		w.settle()
+	},
+	"foreign-categories-change-before-the-apply": func(w *world) {
+		w.settle()
+		w.observe = observing(withFile("a"))
+		w.plan = updated("description")
+		w.render("digest-2")
+		w.step()
+		w.wait()
+		w.observe = observing(withFile("b"))
+		w.step() // starts the apply
+		w.plan = updated("description")
+		w.wait()
+		w.settle()
+	},
+	"no-update": func(w *world) {
+		w.settle()
+		ambiguous := Observation{Found: true, NoUpdate: &plan.Hold{Reason: "CategoryValuesAmbiguous", Message: "two values"}}
+		w.observe = observing(ambiguous)
+		w.advance(10 * time.Minute)
+		w.settle() // nothing to update
+		w.plan = updated("description")
+		w.render("digest-2")
+		w.settle()
+		w.target.Observation = &ambiguous
+		w.step() // waits
+		w.target.Observation = &Observation{Found: true}
+		w.observe = observing(*w.target.Observation)
+		w.plan = updated("description")
+		w.settle()
+	},
+	"no-update-since-the-plan": func(w *world) {
+		w.settle()
+		w.plan = updated("description")
+		w.render("digest-2")
+		w.step()
+		w.wait()
+		w.observe = observing(Observation{Found: true, NoUpdate: &plan.Hold{Reason: "CategoryValuesAmbiguous", Message: "two values"}})
+		w.step() // starts the apply
+		w.plan = updated("description")
+		w.wait()
+		w.settle()
+	},
+	"observing-fails": func(w *world) {
+		w.settle()
+		w.observe = func(string) (Observation, error) { return Observation{}, errPrism }
+		w.advance(10 * time.Minute)
+		w.settle()
+	},
+	"disappears-while-it-is-planned": func(w *world) {
+		w.hold(machineAddress, "vm-1", false)
+		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionCreate)}}
+		w.settle() // Terraform did not find it for a moment
+		w.advance(5 * time.Second)
+		w.settle()
+	},
 	"reading-back-fails": func(w *world) {
 		w.fail("outputs", terraformError("output", "Transient"))
 		w.settle()
@@ -243,6 +331,15 @@ var scenarios = map[string]func(w *world){
 		w.advance(5 * time.Second)
 		w.settle() // only the owner was missing
 	},
+}
+
+// observing answers the hook Observe.
+func observing(seen Observation) func(id string) (Observation, error) {
+	return func(string) (Observation, error) { return seen, nil }
+}
+
+func withFile(content string) Observation {
+	return Observation{Found: true, Files: map[string][]byte{"foreign.tf": []byte(content)}}
 }
 
 // destructions are the ends of objects.

@@ -33,6 +33,8 @@ const (
 	Drifted State = "Drifted"
 	// Lost means that the infrastructure disappeared. It is not created again.
 	Lost State = "Lost"
+	// Held means that something may have to change and that the infrastructure must not be changed now.
+	Held State = "Held"
 	// Failed means that the last run failed and that its retry is not due.
 	Failed State = "Failed"
 )
@@ -54,6 +56,11 @@ type Observed struct {
 	Running bool
 	// Lost says that the infrastructure disappeared.
 	Lost bool
+	// NoPlan is why nothing is planned or applied now; nil if nothing prevents it.
+	NoPlan *plan.Hold
+	// NoUpdate is why updates wait; nil if nothing prevents them. UpdatesObserved says that this is known.
+	NoUpdate        *plan.Hold
+	UpdatesObserved bool
 	// Failure describes the last run if it failed.
 	Failure Failure
 	// Unfinished says that the last run left work to do, because it failed or was superseded.
@@ -79,6 +86,14 @@ type Failure struct {
 
 // Determine returns the state of a target. It has no side effect. Whether there is anything to do is decided here alone.
 func Determine(o Observed) State {
+	state := determine(o)
+	if startsRun := state == NoPlan || state == PlanStale || state == Approved; startsRun && o.NoPlan != nil && !o.Deleting {
+		return Held
+	}
+	return state
+}
+
+func determine(o Observed) State {
 	switch {
 	case o.Running:
 		return Running
@@ -108,13 +123,18 @@ func determinePlanned(o Observed) State {
 	case plan.Waiting:
 	}
 	switch {
-	case o.checkDue():
+	case o.checkDue(), o.holdEnded():
 		return PlanStale
 	case o.Plan.Cause == plan.CauseDrift:
 		return Drifted
 	default:
 		return AwaitingDecision
 	}
+}
+
+// holdEnded reports whether the recorded plan waits for a reason that is gone.
+func (o Observed) holdEnded() bool {
+	return o.Plan.Hold != nil && o.UpdatesObserved && o.NoUpdate == nil
 }
 
 // backingOff reports whether the last run of this workspace failed and its retry is not due.

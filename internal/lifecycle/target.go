@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -19,7 +20,9 @@ type Target struct {
 	Kind string
 	Desired
 	Remembered Remembered
-	Hooks      Hooks
+	// Observation is what this reconcile has observed of the infrastructure; nil if it has not.
+	Observation *Observation
+	Hooks       Hooks
 }
 
 // Desired is what the object wants. A target that Pipeline.Idle is asked about needs only CheckInterval.
@@ -63,10 +66,25 @@ type Hooks struct {
 	// plan needs no import. known is the ID in the state, or empty; a returned ID replaces it. Identify returns a *LostError
 	// if the infrastructure disappeared. Any other error fails the run.
 	Identify func(ctx context.Context, known string) (importID string, err error)
+	// Observe reports what the infrastructure of that ID is like now. It is called before every plan of a living object that
+	// has such infrastructure, and again before the apply.
+	Observe func(ctx context.Context, id string) (Observation, error)
 	// Healthy reports whether infrastructure that the state calls tainted is kept.
 	Healthy func(ctx context.Context, id string) (bool, error)
 	// Creates records the virtual machines that a run creates, before Terraform knows them.
 	Creates gateway.CreateRecorder
+}
+
+// Observation is what existing infrastructure is like apart from what its workspace says.
+type Observation struct {
+	// Found says that the infrastructure exists, so that a plan must not create it.
+	Found bool
+	// NoPlan is why nothing is planned now, for example because the virtual machine is switched off; nil if plans are made.
+	NoPlan *plan.Hold
+	// NoUpdate is why a plan that updates the infrastructure waits; nil if it may be applied.
+	NoUpdate *plan.Hold
+	// Files are workspace files that were rendered from what was observed. The workspace digest does not cover them.
+	Files map[string][]byte
 }
 
 // Applied describes the workspace and the state that the infrastructure agrees with.

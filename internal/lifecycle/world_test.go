@@ -44,9 +44,11 @@ type world struct {
 	// identify answers the hook: by default nothing exists.
 	identify func(known string) (string, error)
 	healthy  func(id string) (bool, error)
-	stop     context.CancelFunc
-	stopped  chan error
-	logs     *logbook
+	// observe answers the hook; nil observes nothing and writes nothing down.
+	observe func(id string) (Observation, error)
+	stop    context.CancelFunc
+	stopped chan error
+	logs    *logbook
 }
 
 func newWorld(t *testing.T) *world {
@@ -83,6 +85,13 @@ func newWorld(t *testing.T) *world {
 					w.log("      ! %v", err)
 				}
 				return id, err
+			},
+			Observe: func(_ context.Context, id string) (Observation, error) {
+				if w.observe == nil {
+					return Observation{Found: true}, nil
+				}
+				w.log("    observe %s", id)
+				return w.observe(id)
 			},
 			Healthy: func(_ context.Context, id string) (bool, error) {
 				w.log("    healthy? %s", id)

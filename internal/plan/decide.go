@@ -23,8 +23,8 @@ type Verdict struct {
 	Reason   string
 }
 
-// Decide returns the verdict on a record. For an object that is not being deleted, a plan whose disruption class is above None
-// waits, and every other plan is approved. A deletion approves its plan.
+// Decide returns the verdict on a record. For an object that is not being deleted, a plan waits if its disruption class is above
+// None or if it has a hold; every other plan is approved. A deletion approves its plan.
 //
 // Modes, policies and the decisions of people will turn Waiting into Approved or Denied here.
 func Decide(record Record, deleting bool) Verdict {
@@ -34,6 +34,8 @@ func Decide(record Record, deleting bool) Verdict {
 	case record.Disruption > provider.None:
 		return Verdict{Decision: Waiting, Reason: fmt.Sprintf("the plan has disruption class %s: %s",
 			record.Disruption, strings.Join(record.disruptive(), "; "))}
+	case record.Hold != nil:
+		return Verdict{Decision: Waiting, Reason: record.Hold.Message}
 	default:
 		return Verdict{Decision: Approved, Reason: "the plan disrupts nothing"}
 	}

@@ -32,6 +32,20 @@ type Counts struct {
 	Create, Update, Replace, Delete, Import int32
 }
 
+// Basis is what a plan was made from. A plan is applied only while its basis is the present one.
+type Basis struct {
+	// WorkspaceDigest is the digest of the rendered workspace.
+	WorkspaceDigest string
+	// Observed is the digest of the workspace files that were rendered from observed infrastructure; empty without such files.
+	Observed string
+	// Lineage and Serial identify the state.
+	Lineage string
+	Serial  int64
+}
+
+// Hold is why an update of infrastructure has to wait, whatever its disruption class. The reason is that of a condition.
+type Hold struct{ Reason, Message string }
+
 // Record describes one plan file. It identifies the file and says what an apply would do, and it contains no value of an
 // attribute.
 type Record struct {
@@ -40,13 +54,11 @@ type Record struct {
 	Destroy bool
 	// Disruption is the worst class of the changes.
 	Disruption provider.Class
-	// WorkspaceDigest is the digest of the rendered workspace the plan was made from.
-	WorkspaceDigest string
+	// Hold is why the plan waits although its class is None; nil if it does not wait for that.
+	Hold *Hold
+	Basis
 	// SHA256 is the hex digest of the plan file.
 	SHA256 string
-	// Lineage and Serial identify the state the plan was made against.
-	Lineage string
-	Serial  int64
 
 	TerraformVersion string
 	ProviderVersion  string
@@ -59,12 +71,12 @@ type Record struct {
 // Origin is what is known about a plan apart from the plan itself.
 type Origin struct {
 	// Generation classifies the changes of the plan.
-	Generation       *provider.Generation
-	Cause            Cause
-	Destroy          bool
-	WorkspaceDigest  string
-	Lineage          string
-	Serial           int64
+	Generation *provider.Generation
+	Cause      Cause
+	Destroy    bool
+	// Hold is why existing resources must not be changed.
+	Hold *Hold
+	Basis
 	TerraformVersion string
 	ProviderVersion  string
 	Time             time.Time
@@ -75,10 +87,8 @@ func Build(origin Origin, file []byte, planned *tfjson.Plan) Record {
 	record := Record{
 		Cause:            origin.Cause,
 		Destroy:          origin.Destroy,
-		WorkspaceDigest:  origin.WorkspaceDigest,
+		Basis:            origin.Basis,
 		SHA256:           digest(file),
-		Lineage:          origin.Lineage,
-		Serial:           origin.Serial,
 		TerraformVersion: origin.TerraformVersion,
 		ProviderVersion:  origin.ProviderVersion,
 		Time:             origin.Time,
@@ -91,6 +101,9 @@ func Build(origin Origin, file []byte, planned *tfjson.Plan) Record {
 		record.Changes = append(record.Changes, change)
 		record.Counts.add(change)
 		record.Disruption = max(record.Disruption, change.Disruption)
+		if change.Has(ActionUpdate) {
+			record.Hold = origin.Hold
+		}
 	}
 	if record.Counts.Import > 0 {
 		record.Cause = CauseImport
@@ -114,6 +127,22 @@ func (c *Counts) add(change Change) {
 		case ActionForget:
 		}
 	}
+}
+
+// Creates reports whether the plan creates the resource of that address.
+func (r Record) Creates(address string) bool { return r.change(address).Has(ActionCreate) }
+
+// ImportID returns the ID that the resource of that address is imported by, or an empty string.
+func (r Record) ImportID(address string) string { return r.change(address).ImportID }
+
+// change returns the change of the resource of that address. It has no actions if the plan does nothing to the resource.
+func (r Record) change(address string) Change {
+	for _, change := range r.Changes {
+		if change.Address == address {
+			return change
+		}
+	}
+	return Change{}
 }
 
 // Total returns the numbers of resources by action, for example "1 to create, 2 to update".

@@ -159,16 +159,35 @@ func TestBuildCountsAndSummarises(t *testing.T) {
 func TestBuildKeepsTheOrigin(t *testing.T) {
 	made := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	record := Build(Origin{
-		Cause: CauseDelete, Destroy: true, WorkspaceDigest: "digest", Lineage: "lineage", Serial: 7,
+		Cause: CauseDelete, Destroy: true, Basis: Basis{WorkspaceDigest: "digest", Observed: "observed", Lineage: "lineage", Serial: 7},
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5", Time: made,
 	}, []byte("file"), planned(resource(vm, tfjson.ActionDelete)))
 	assert.Equal(t, Record{
-		Cause: CauseDelete, Destroy: true, Disruption: provider.Destroy, WorkspaceDigest: "digest",
-		SHA256:  "3b9c358f36f0a31b6ad3e14f309c7cf198ac9246e8316f9ce543d5b19ac02b80",
-		Lineage: "lineage", Serial: 7, TerraformVersion: "1.11.4", ProviderVersion: "1.9.5", Time: made,
+		Cause: CauseDelete, Destroy: true, Disruption: provider.Destroy,
+		Basis:            Basis{WorkspaceDigest: "digest", Observed: "observed", Lineage: "lineage", Serial: 7},
+		SHA256:           "3b9c358f36f0a31b6ad3e14f309c7cf198ac9246e8316f9ce543d5b19ac02b80",
+		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5", Time: made,
 		Counts:  Counts{Delete: 1},
 		Changes: []Change{{Address: vm, Actions: []Action{ActionDelete}, Disruption: provider.Destroy}},
 	}, record)
+}
+
+func TestHoldConcernsUpdatesAlone(t *testing.T) {
+	hold := &Hold{Reason: "CategoryValuesAmbiguous", Message: "two values"}
+	for name, test := range map[string]struct {
+		change *tfjson.ResourceChange
+		want   *Hold
+	}{
+		"update":            {resource(vm, tfjson.ActionUpdate), hold},
+		"import and update": {imported(resource(vm, tfjson.ActionUpdate)), hold},
+		"import":            {imported(resource(vm, tfjson.ActionNoop)), nil},
+		"nothing":           {resource(vm, tfjson.ActionNoop), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			record := Build(Origin{Hold: hold, Generation: generation(t)}, nil, planned(test.change))
+			assert.Equal(t, test.want, record.Hold)
+		})
+	}
 }
 
 // A record goes into status and events, which many may read.

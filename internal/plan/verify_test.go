@@ -8,24 +8,26 @@ import (
 )
 
 func TestVerify(t *testing.T) {
-	record := Build(Origin{WorkspaceDigest: "w", Lineage: "l", Serial: 3}, []byte("file"), planned())
+	record := Build(Origin{Basis: Basis{WorkspaceDigest: "w", Observed: "o", Lineage: "l", Serial: 3}}, []byte("file"), planned())
 	tests := map[string]struct {
-		file, workspace, lineage string
-		serial                   int64
-		what                     string
+		file    string
+		present Basis
+		what    string
 	}{
-		"all equal":         {"file", "w", "l", 3, ""},
-		"another plan file": {"File", "w", "l", 3, "plan file"},
-		"no plan file":      {"", "w", "l", 3, "plan file"},
-		"another workspace": {"file", "v", "l", 3, "workspace"},
-		"another lineage":   {"file", "w", "m", 3, "state"},
-		"a later serial":    {"file", "w", "l", 4, "state"},
-		"an earlier serial": {"file", "w", "l", 2, "state"},
-		"no state":          {"file", "w", "", 0, "state"},
+		"all equal":         {"file", Basis{"w", "o", "l", 3}, ""},
+		"another plan file": {"File", Basis{"w", "o", "l", 3}, "plan file"},
+		"no plan file":      {"", Basis{"w", "o", "l", 3}, "plan file"},
+		"another workspace": {"file", Basis{"v", "o", "l", 3}, "workspace"},
+		"another category":  {"file", Basis{"w", "p", "l", 3}, "observed infrastructure"},
+		"nothing observed":  {"file", Basis{"w", "", "l", 3}, "observed infrastructure"},
+		"another lineage":   {"file", Basis{"w", "o", "m", 3}, "state"},
+		"a later serial":    {"file", Basis{"w", "o", "l", 4}, "state"},
+		"an earlier serial": {"file", Basis{"w", "o", "l", 2}, "state"},
+		"no state":          {"file", Basis{"w", "o", "", 0}, "state"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := record.Verify([]byte(test.file), test.workspace, test.lineage, test.serial)
+			err := record.Verify([]byte(test.file), test.present)
 			if test.what == "" {
 				require.NoError(t, err)
 				return

@@ -1,0 +1,44 @@
+package lifecycle
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// observeInfrastructure calls Hooks.Observe for the existing infrastructure of that ID. An empty ID means that there is none.
+func (p *Pipeline) observeInfrastructure(ctx context.Context, target Target, id string) (Observation, error) {
+	if id == "" || target.Hooks.Observe == nil {
+		return Observation{}, nil
+	}
+	seen, err := target.Hooks.Observe(ctx, id)
+	if err != nil {
+		return Observation{}, fmt.Errorf("observing infrastructure: %w", err)
+	}
+	return seen, nil
+}
+
+// writeFiles writes files into the workspace of a run.
+func writeFiles(workspace Workspace, files map[string][]byte) error {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := workspace.WriteFile(name, files[name]); err != nil {
+			return fmt.Errorf("writing %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// filesDigest returns the SHA-256 of files in hex, or an empty string if there are none.
+func filesDigest(files map[string][]byte) string {
+	if len(files) == 0 {
+		return ""
+	}
+	hash := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(hash, "%s %d\n%s", name, len(files[name]), files[name])
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
