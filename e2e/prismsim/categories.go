@@ -211,7 +211,7 @@ func (s *Server) listCategoryKeys(r *http.Request) (int, any, error) {
 	return s.list(r, "category", func() ([]listItem, error) {
 		items := []listItem{}
 		for _, c := range s.estate.categories.listed(s.estate.rules.lag("category")) {
-			items = append(items, listItem{body: c.answer(), attributes: table(map[string]string{"name": c.name})})
+			items = append(items, listItem{uuid: c.name, body: c.answer(), attributes: table(map[string]string{"name": c.name})})
 		}
 		return items, nil
 	})
@@ -225,7 +225,7 @@ func (s *Server) listCategoryValues(r *http.Request) (int, any, error) {
 		}
 		items := []listItem{}
 		for _, v := range key.values.listed(s.estate.rules.lag("category")) {
-			items = append(items, listItem{body: v.answer(key.name), attributes: table(map[string]string{"name": key.name, "value": v.value})})
+			items = append(items, listItem{uuid: v.uuid, body: v.answer(key.name), attributes: table(map[string]string{"name": key.name, "value": v.value})})
 		}
 		return items, nil
 	})

@@ -41,6 +41,8 @@ func (s *Server) control() http.Handler {
 	handle("PUT /sim/network-rules", s.putNetworkRules)
 	s.rulesControl(handle)
 	handle("POST /sim/images", s.postImage)
+	s.accountControl(handle)
+	s.connectionControl(handle)
 	s.vmControl(handle)
 	s.volumeGroupControl(handle)
 	s.v4Control(handle)

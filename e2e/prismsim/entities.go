@@ -69,7 +69,7 @@ func (s *Server) listEntities(kind string) endpoint {
 		return s.list(r, kind, func() ([]listItem, error) {
 			items := []listItem{}
 			for _, rec := range s.listedRecords(kind, s.estate.rules.lag(kind)) {
-				items = append(items, listItem{attributes: rec.attributes, body: rec.body})
+				items = append(items, listItem{uuid: rec.uuid, attributes: rec.attributes, body: rec.body})
 			}
 			return items, nil
 		})
@@ -127,7 +127,7 @@ func (s *Server) elementRecord(pe *PrismElement) record {
 	rec.body.Status = map[string]any{"name": pe.Name, "state": stateComplete, "resources": map[string]any{
 		"network": network, "nodes": map[string]any{"hypervisor_server_list": servers},
 		"analysis": map[string]any{"vm_efficiency_map": map[string]string{}},
-		"config":   clusterConfig("AOS", "7.0"),
+		"config":   clusterConfig("AOS", "7.0", s.estate.connected(pe)),
 	}}
 	return rec
 }
@@ -139,14 +139,14 @@ func (s *Server) centralRecord() record {
 	network := map[string]any{"external_ip": "127.0.0.1"}
 	rec.body.Spec = map[string]any{"name": pc.Name, "resources": map[string]any{"network": network}}
 	rec.body.Status = map[string]any{"name": pc.Name, "state": stateComplete, "resources": map[string]any{
-		"network": network, "config": clusterConfig("PRISM_CENTRAL", pc.Version),
+		"network": network, "config": clusterConfig("PRISM_CENTRAL", pc.Version, true),
 	}}
 	return rec
 }
 
-func clusterConfig(service, version string) map[string]any {
+func clusterConfig(service, version string, available bool) map[string]any {
 	return map[string]any{
-		"service_list": []string{service}, "is_available": true, "timezone": "UTC", "cluster_arch": "X86_64", "operation_mode": "NORMAL",
+		"service_list": []string{service}, "is_available": available, "timezone": "UTC", "cluster_arch": "X86_64", "operation_mode": "NORMAL",
 		"redundancy_factor": 2, "enabled_feature_list": []string{}, "encryption_status": "NOT_SUPPORTED",
 		"build":        map[string]any{"version": version, "full_version": version, "build_type": "release", "is_long_term_support": false},
 		"software_map": map[string]any{"NOS": map[string]any{"software_type": "NOS", "status": "INSTALLED", "version": version}},

@@ -28,6 +28,8 @@ type estate struct {
 	sessions    collection[session] // load balancer sessions
 	floatingIPs collection[floatingIP]
 
+	disconnected map[*PrismElement]Disconnection
+	rights       map[string]Rights // by name of the account
 	rules        Rules
 	networkRules NetworkRules
 }

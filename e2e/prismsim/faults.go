@@ -248,8 +248,13 @@ func (fault *Fault) answer(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(fault.Body))
 		return
 	}
-	refused := &apiError{status: fault.Status, reason: "INTERNAL_ERROR", message: "Internal Server Error."}
-	switch fault.Status {
+	writeRefusal(w, r, refusalWith(fault.Status))
+}
+
+// refusalWith returns what Prism Central would send with a status.
+func refusalWith(status int) *apiError {
+	refused := &apiError{status: status, reason: "INTERNAL_ERROR", message: "Internal Server Error."}
+	switch status {
 	case http.StatusTooManyRequests:
 		refused.reason, refused.message = "RATE_LIMIT_EXCEEDED", "Too many requests: the API rate limit is exceeded, retry later."
 	case http.StatusServiceUnavailable:
@@ -262,5 +267,5 @@ func (fault *Fault) answer(w http.ResponseWriter, r *http.Request) {
 		refused.reason, refused.message = "AUTHENTICATION_REQUIRED", "Authentication required."
 		refused.details = basicRealm
 	}
-	writeRefusal(w, r, refused)
+	return refused
 }

@@ -34,7 +34,8 @@ func (s *Server) groups(r *http.Request) (int, any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := s.records(request.EntityType)
+	rights := s.estate.rights[accountOf(r.Context())]
+	all := slices.DeleteFunc(s.records(request.EntityType), func(rec record) bool { return rights.hides(request.EntityType, rec.uuid) })
 	results := []map[string]any{}
 	for _, rec := range all {
 		ok, err := keep(rec.attributes)

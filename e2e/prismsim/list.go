@@ -25,6 +25,7 @@ type listRequest struct {
 
 // listItem is an entity that can be listed: its attributes for filter and sort, and its body.
 type listItem struct {
+	uuid       string
 	attributes attributes
 	body       any
 }
@@ -45,6 +46,8 @@ func (s *Server) list(r *http.Request, kind string, gather func() ([]listItem, e
 	if err != nil {
 		return 0, nil, err
 	}
+	rights := s.estate.rights[accountOf(r.Context())]
+	items = slices.DeleteFunc(items, func(item listItem) bool { return rights.hides(kind, item.uuid) })
 	return request.answer(r, kind, items, s.estate.rules)
 }
 
@@ -156,8 +159,8 @@ func (s *Server) listVMs(r *http.Request) (int, any, error) {
 	return s.list(r, "vm", func() ([]listItem, error) {
 		items := []listItem{}
 		for _, m := range s.estate.vms.listed(s.estate.rules.lag("vm")) {
-			if m.exists { // "Entities that have not been created successfully are not listed."
-				items = append(items, listItem{attributes: m.attributes(s.estate), body: m.answer(s)})
+			if s.estate.listable(m) { // "Entities that have not been created successfully are not listed."
+				items = append(items, listItem{uuid: m.uuid, attributes: m.attributes(s.estate), body: m.answer(s)})
 			}
 		}
 		return items, nil
@@ -209,7 +212,7 @@ func (s *Server) listTasks(r *http.Request) (int, any, error) {
 	return s.list(r, "task", func() ([]listItem, error) {
 		items := []listItem{}
 		for _, t := range s.estate.tasks.listed(s.estate.rules.lag("task")) {
-			items = append(items, listItem{body: t.answer(), attributes: table(map[string]string{
+			items = append(items, listItem{uuid: t.UUID, body: t.answer(), attributes: table(map[string]string{
 				"uuid": t.UUID, "status": t.Status, "operation_type": t.Operation, "creation_time": stamp(t.Created),
 				"entity_reference_list.uuid": t.VM, "entity_uuid": t.VM,
 			})})

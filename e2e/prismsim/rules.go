@@ -20,6 +20,11 @@ type Rules struct {
 	// AttachmentKeepsSpecVersion leaves the spec_version of a VM as it is when a volume group is attached or detached in another
 	// way than by a v3 update.
 	AttachmentKeepsSpecVersion bool `json:"attachmentKeepsSpecVersion,omitempty"`
+	// LockoutAfter is after how many failed logins in a row an account is locked for LockoutFor. 0: never. Sessions stay valid.
+	LockoutAfter int      `json:"lockoutAfter,omitempty"`
+	LockoutFor   Duration `json:"lockoutFor,omitempty"`
+	// LockoutStatus answers requests of a locked account: 401 (default), as for a wrong password, or for example 403.
+	LockoutStatus int `json:"lockoutStatus,omitempty"`
 	// ListLag lets lists of both APIs show which entities there were so long ago: what was created since is missing, what was
 	// deleted since is still there. Reading by UUID or name shows the present.
 	ListLag Duration `json:"listLag,omitempty"`

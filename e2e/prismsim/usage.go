@@ -22,7 +22,7 @@ func (s *Server) queryCategories(r *http.Request) (int, any, error) {
 	defer s.mu.Unlock()
 	found := []map[string]any{}
 	for _, m := range s.estate.vms.listed(s.estate.rules.lag("vm")) {
-		if m.exists && query.matches(m) {
+		if s.estate.listable(m) && query.matches(m) && !s.estate.rights[accountOf(r.Context())].hides("vm", m.uuid) {
 			found = append(found, map[string]any{"kind": "vm", "name": m.live.Name, "uuid": m.uuid, "categories": m.categories.first()})
 		}
 	}

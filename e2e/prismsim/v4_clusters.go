@@ -39,7 +39,7 @@ func (s *Server) v4Clusters(r *v4Request) []object {
 	pc := s.estate.central
 	return append(out, typed(clusterTypes+"Cluster", object{
 		"extId": pc.UUID, "name": pc.Name, "links": selfLinks(r, "config/clusters/"+pc.UUID),
-		"config": v4ClusterConfig("PRISM_CENTRAL", "PRISM_CENTRAL", pc.Version), "network": v4ClusterNetwork(),
+		"config": v4ClusterConfig("PRISM_CENTRAL", "PRISM_CENTRAL", pc.Version, true), "network": v4ClusterNetwork(),
 		"nodes": typed(clusterTypes+"NodeReference", object{"numberOfNodes": 1}),
 	}))
 }
@@ -56,7 +56,7 @@ func (s *Server) v4Element(r *v4Request, pe *PrismElement) object {
 	}
 	out := typed(clusterTypes+"Cluster", object{
 		"extId": pe.UUID, "name": pe.Name, "vmCount": vms, "links": selfLinks(r, "config/clusters/"+pe.UUID),
-		"config": v4ClusterConfig("AOS", "NOS", "7.0"), "network": v4ClusterNetwork(),
+		"config": v4ClusterConfig("AOS", "NOS", "7.0", s.estate.connected(pe)), "network": v4ClusterNetwork(),
 		"nodes": typed(clusterTypes+"NodeReference", object{"numberOfNodes": len(nodes), "nodeList": nodes}),
 	})
 	if ids := s.estate.categoryIDs(pe.Categories); len(ids) > 0 {
@@ -65,9 +65,9 @@ func (s *Server) v4Element(r *v4Request, pe *PrismElement) object {
 	return out
 }
 
-func v4ClusterConfig(function, software, version string) object {
+func v4ClusterConfig(function, software, version string, available bool) object {
 	config := object{
-		"clusterFunction": []string{function}, "isAvailable": true, "timezone": "UTC", "isLts": false, "redundancyFactor": 2,
+		"clusterFunction": []string{function}, "isAvailable": available, "timezone": "UTC", "isLts": false, "redundancyFactor": 2,
 		"clusterArch": "X86_64", "operationMode": "NORMAL", "incarnationId": 1,
 		"buildInfo": typed(clusterTypes+"BuildReference", object{"version": version, "fullVersion": version, "buildType": "release"}),
 		"clusterSoftwareMap": []object{

@@ -33,6 +33,10 @@ func (l v4Listing) answerWith(r *v4Request, items []object, view func(object) ob
 	if err != nil {
 		return nil, err
 	}
+	items = slices.DeleteFunc(items, func(item object) bool {
+		id, _ := item["extId"].(string)
+		return r.rights.hides(r.kind, id)
+	})
 	if items, err = l.filter(items, query.Get("$filter")); err != nil {
 		return nil, err
 	}

@@ -19,8 +19,10 @@ const highestMinor = 2
 type v4Request struct {
 	*http.Request
 	namespace string
-	minor     int // of the version in the path: 0 for v4.0
+	minor     int    // of the version in the path: 0 for v4.0
+	kind      string // of the entities that a list shows
 	rules     Rules
+	rights    Rights // of the account
 }
 
 // v4Endpoint answers one request, or refuses it with a *v4Error.
@@ -75,12 +77,13 @@ func (r *v4Router) handle(method, namespace, path, responseType string, e v4Endp
 // handleSince adds an operation that exists since a minor version.
 func (r *v4Router) handleSince(since int, method, namespace, path, responseType string, e v4Endpoint) {
 	for minor := since; minor <= r.server.minor; minor++ {
+		kind, of := kindOf(path), kindOf(beforeID(path))
 		pattern := method + " /api/" + namespace + "/v4." + strconv.Itoa(minor) + "/" + path
 		r.mux.HandleFunc(pattern, func(w http.ResponseWriter, plain *http.Request) {
 			plain.Body = http.MaxBytesReader(w, plain.Body, maxBody)
-			request := &v4Request{Request: plain, namespace: namespace, minor: minor, rules: r.server.Rules()}
+			request := &v4Request{Request: plain, namespace: namespace, minor: minor, kind: kind, rules: r.server.Rules(), rights: r.server.rightsOf(plain)}
 			r.server.once.do(w, request, func(w http.ResponseWriter) {
-				answer, err := e(request)
+				answer, err := request.restricted(of, e)
 				if err != nil {
 					asV4Error(err).write(w, request, responseType)
 					return
@@ -89,6 +92,20 @@ func (r *v4Router) handleSince(since int, method, namespace, path, responseType 
 			})
 		})
 	}
+}
+
+// restricted answers the request unless it is about what the account does not see.
+func (r *v4Request) restricted(kind string, next v4Endpoint) (*v4Answer, error) {
+	if id := r.PathValue("extId"); id != "" && r.rights.hides(kind, id) {
+		return nil, r.rights.v4Refusal(kind, id)
+	}
+	return next(r)
+}
+
+// beforeID returns the path of the collection that {extId} is in.
+func beforeID(path string) string {
+	before, _, _ := strings.Cut(path, "/{extId}")
+	return before
 }
 
 // decode reads a JSON body, for example into a model of the SDK.

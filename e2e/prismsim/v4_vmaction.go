@@ -41,6 +41,10 @@ func (s *Server) v4Order(r *v4Request, m *machine, operation, description string
 			if !slices.Contains(s.estate.vms.all, m) {
 				return noSuchVM(id).fails()
 			}
+			if failed := s.estate.lost(m); failed != nil {
+				failed.v4 = &v4Error{code: "VMM-10000", group: "INTERNAL_ERROR", message: failed.detail}
+				return failed
+			}
 			return work()
 		},
 	})

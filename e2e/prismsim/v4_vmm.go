@@ -46,10 +46,18 @@ func (s *Server) v4VM(r *v4Request) (*machine, error) {
 			message: `ECMA 262 regex "^[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}$" does not match input string "` + id + `"`,
 		}
 	}
-	if m := s.estate.vmByUUID(id); m != nil && m.exists {
-		return m, nil
+	m := s.estate.vmByUUID(id)
+	if m == nil || !m.exists {
+		return nil, noSuchVM(id)
 	}
-	return nil, noSuchVM(id)
+	switch status := s.estate.unreachable(m); status {
+	case 0:
+		return m, nil
+	case http.StatusNotFound:
+		return nil, noSuchVM(id)
+	default:
+		return nil, asV4Error(refusalWith(status))
+	}
 }
 
 func noSuchVM(id string) *v4Error {
@@ -115,7 +123,7 @@ func (s *Server) v4ListVMs(r *v4Request) (*v4Answer, error) {
 	defer s.mu.Unlock()
 	items, byID := []object{}, map[any]*machine{}
 	for _, m := range s.estate.vms.listed(s.estate.rules.lag("vm")) {
-		if m.exists {
+		if s.estate.listable(m) {
 			items = append(items, m.v4Core(s))
 			byID[m.uuid] = m
 		}

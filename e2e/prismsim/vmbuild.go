@@ -125,7 +125,10 @@ func (s *Server) finishUpdate(m *machine, spec vmSpec) *taskError {
 	if s.estate.vmByUUID(m.uuid) == nil {
 		return &taskError{code: reasonNotFound, detail: "ENTITY_NOT_FOUND: VM " + m.uuid + " was deleted"}
 	}
-	failed := s.change(m, &spec)
+	failed := s.estate.lost(m)
+	if failed == nil {
+		failed = s.change(m, &spec)
+	}
 	if failed != nil {
 		m.fail(failed)
 		return failed

@@ -79,6 +79,10 @@ func (s *Server) finishCreate(m *machine) *taskError {
 	if s.estate.vmByUUID(m.uuid) == nil {
 		return &taskError{code: reasonNotFound, detail: "ENTITY_NOT_FOUND: VM " + m.uuid + " was deleted"}
 	}
+	if failed := s.estate.lost(m); failed != nil {
+		s.estate.forget(m)
+		return failed
+	}
 	if failed := s.estate.realise(m, &m.spec, nil); failed != nil {
 		s.estate.forget(m)
 		return failed
@@ -112,10 +116,18 @@ func (s *Server) vm(r *http.Request) (*machine, error) {
 	if !uuidPattern.MatchString(id) {
 		return nil, unprocessable("vm", "%q is not a valid UUID.", id)
 	}
-	if m := s.estate.vmByUUID(id); m != nil {
-		return m, nil
+	m := s.estate.vmByUUID(id)
+	if m == nil {
+		return nil, notFound("vm", "The VM "+id)
 	}
-	return nil, notFound("vm", "The VM "+id)
+	switch status := s.estate.unreachable(m); status {
+	case 0:
+		return m, nil
+	case http.StatusNotFound:
+		return nil, notFound("vm", "The VM "+id)
+	default:
+		return nil, refusalWith(status)
+	}
 }
 
 func (s *Server) updateVM(r *http.Request) (int, any, error) {
@@ -185,6 +197,10 @@ func (s *Server) deleteVM(r *http.Request) (int, any, error) {
 	m.pending++
 	t := s.startTask(r.Context(), m, "delete_vm_intentful", s.opts.Latency.Delete, func() *taskError {
 		m.pending--
+		if failed := s.estate.lost(m); failed != nil {
+			m.state = stateComplete
+			return failed
+		}
 		if text := s.estate.refuseDelete(m, RefusedByTask); text != "" {
 			m.state = stateComplete
 			return &taskError{code: "INVALID_ARGUMENT", detail: "INVALID_ARGUMENT: Invalid Argument: 6\n :" + text}

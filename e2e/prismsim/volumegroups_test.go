@@ -27,7 +27,9 @@ func withVolumeGroup(t *testing.T, s *prismsim.Server, client v3.Service) (vm *v
 	return vm, group
 }
 
-func withoutVolumeGroups(b *v3.VMIntentInput) { b.Spec.Resources.DiskList = b.Spec.Resources.DiskList[:1] }
+func withoutVolumeGroups(b *v3.VMIntentInput) {
+	b.Spec.Resources.DiskList = b.Spec.Resources.DiskList[:1]
+}
 
 func TestAttachedVolumeGroupIsADisk(t *testing.T) {
 	s := start(t, nil)
