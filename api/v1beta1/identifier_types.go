@@ -38,8 +38,8 @@ const (
 //
 // An empty name or UUID means the same as none, and an optional identifier with an empty type means the same as none:
 // typed clients write them for what is not set.
-// +kubebuilder:validation:XValidation:rule="(has(self.name) && self.name != ”) == (self.type == 'name')",message="set name if, and only if, type is name"
-// +kubebuilder:validation:XValidation:rule="(has(self.uuid) && self.uuid != ”) == (self.type == 'uuid')",message="set uuid if, and only if, type is uuid"
+// +kubebuilder:validation:XValidation:rule="(has(self.name) && size(self.name) > 0) == (self.type == 'name')",message="set name if, and only if, type is name"
+// +kubebuilder:validation:XValidation:rule="(has(self.uuid) && size(self.uuid) > 0) == (self.type == 'uuid')",message="set uuid if, and only if, type is uuid"
 type NutanixResourceIdentifier struct {
 	// type says whether uuid or name identifies the entity.
 	// +required
