@@ -24,6 +24,8 @@ type central struct {
 	mu       sync.Mutex
 	kinds    map[string][]map[string]any
 	fail     http.HandlerFunc // answers instead, when it is set
+	miscount int              // added to total_matches
+	paged    func()           // called after each page of a list
 	requests []string         // path and body
 }
 
@@ -137,9 +139,12 @@ func (c *central) list(w http.ResponseWriter, kind string, body []byte) {
 	page := matches[min(request.Offset, len(matches)):min(request.Offset+request.Length, len(matches))]
 	reply(w, map[string]any{
 		"api_version": "3.1",
-		"metadata":    map[string]any{"kind": request.Kind, "total_matches": len(matches), "length": len(page), "offset": request.Offset},
+		"metadata":    map[string]any{"kind": request.Kind, "total_matches": len(matches) + c.miscount, "length": len(page), "offset": request.Offset},
 		"entities":    page,
 	})
+	if c.paged != nil {
+		c.paged()
+	}
 }
 
 func (c *central) groups(w http.ResponseWriter, body []byte) {

@@ -14,6 +14,8 @@ const KindPrismElement = "Prism Element"
 type clusterResources struct {
 	Config struct {
 		ServiceList []string `json:"service_list"`
+		// IsAvailable is false while Prism Central has no connection to the Prism Element.
+		IsAvailable *bool `json:"is_available"`
 	} `json:"config"`
 }
 
@@ -49,4 +51,21 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 	}
 	found, err := single(matches, uuidOf, KindPrismElement, wanted)
 	return found.entity(), err
+}
+
+// AvailablePrismElements returns the UUIDs of the Prism Elements that the account can see and that Prism Central is connected
+// to, sorted.
+func (c *Client) AvailablePrismElements(ctx context.Context) ([]string, error) {
+	clusters, err := list[intent[clusterResources]](ctx, c, "cluster", "")
+	if err != nil {
+		return nil, err
+	}
+	var uuids []string
+	for _, cluster := range distinct(clusters, isPrismElement) {
+		if available := cluster.Status.Resources.Config.IsAvailable; available == nil || *available {
+			uuids = append(uuids, uuidOf(cluster))
+		}
+	}
+	slices.Sort(uuids)
+	return uuids, nil
 }

@@ -1,0 +1,46 @@
+package prism
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// KindTask is the Kind of tasks in errors.
+const KindTask = "task"
+
+// Task is a task of Prism Central.
+type Task struct {
+	UUID string
+	// Status is QUEUED, RUNNING, SUCCEEDED, FAILED, or another status that ends the task.
+	Status string
+	// Error is why it failed.
+	Error string
+}
+
+// Running reports whether the task has not ended.
+func (t Task) Running() bool {
+	return t.Status == "QUEUED" || t.Status == "RUNNING" || t.Status == "PENDING"
+}
+
+// Failed reports whether the task ended without success.
+func (t Task) Failed() bool { return !t.Running() && t.Status != "SUCCEEDED" && t.Status != "" }
+
+// Task returns the task of a UUID, a *NotFoundError when there is none. The UUID may have the prefix that v4 puts before it
+// ("ZXJnb24=:<uuid>").
+func (c *Client) Task(ctx context.Context, uuid string) (*Task, error) {
+	if _, plain, found := strings.Cut(uuid, ":"); found {
+		uuid = plain
+	}
+	if uuid == "" {
+		return nil, &InvalidError{Field: "taskUUID", Reason: "it is empty"}
+	}
+	var found struct {
+		Status      string `json:"status"`
+		ErrorDetail string `json:"error_detail"`
+	}
+	if err := c.get(ctx, &found, "tasks", strings.ToLower(uuid)); err != nil {
+		return nil, notFound(err, KindTask, fmt.Sprintf("uuid %q", uuid))
+	}
+	return &Task{UUID: strings.ToLower(uuid), Status: strings.ToUpper(found.Status), Error: found.ErrorDetail}, nil
+}

@@ -1,0 +1,121 @@
+package prism
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// putVMs replaces the VMs of a Prism Central by that many.
+func (c *central) putVMs(count int) {
+	c.kinds["vms"] = nil
+	for i := range count {
+		c.kinds["vms"] = append(c.kinds["vms"], map[string]any{
+			"metadata": map[string]any{"uuid": uuid(6, i)}, "spec": map[string]any{"name": "same", "description": fmt.Sprint(i)}})
+	}
+}
+
+func TestAllVMs(t *testing.T) {
+	tests := map[string]struct {
+		count, miscount int
+		complete        bool
+	}{
+		"none":                           {0, 0, true},
+		"a page that is not full":        {7, 0, true},
+		"a full page":                    {100, 0, true},
+		"three pages":                    {250, 0, true},
+		"a count that is one too high":   {250, 1, false},
+		"a count that is one too low":    {250, -1, false},
+		"no count at all":                {250, -250, false},
+		"no VM, but one that is counted": {0, 1, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			central := newCentral(t)
+			central.putVMs(test.count)
+			central.miscount = test.miscount
+			list, err := central.client(t).AllVMs(t.Context())
+			require.NoError(t, err)
+			assert.Len(t, list.VMs, test.count, "the list is read to its end, whatever is counted")
+			assert.Equal(t, test.complete, list.Complete)
+			for i := range list.VMs {
+				assert.Equal(t, fmt.Sprint(i), list.Find(uuid(6, i)).Description)
+			}
+			assert.Nil(t, list.Find(uuid(6, test.count)))
+		})
+	}
+}
+
+// When a VM of an earlier page is deleted while the list is read, another one moves to that page and is not listed.
+func TestAllVMsOfChangingListIsNotComplete(t *testing.T) {
+	changes := map[string]func(c *central){
+		"one deleted":          func(c *central) { c.kinds["vms"] = c.kinds["vms"][1:] },
+		"one added in front":   func(c *central) { c.kinds["vms"] = append(c.kinds["vms"][249:250:250], c.kinds["vms"]...) },
+		"one added at end":     func(c *central) { c.kinds["vms"] = append(c.kinds["vms"], c.kinds["vms"][0]) },
+		"one moved to the end": func(c *central) { c.kinds["vms"] = append(c.kinds["vms"][1:250:250], c.kinds["vms"][0]) },
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			central := newCentral(t)
+			central.putVMs(250)
+			central.paged = func() {
+				change(central)
+				central.paged = nil
+			}
+			list, err := central.client(t).AllVMs(t.Context())
+			require.NoError(t, err)
+			assert.False(t, list.Complete)
+		})
+	}
+}
+
+func TestTask(t *testing.T) {
+	central := newCentral(t)
+	central.kinds["tasks"] = []map[string]any{{"metadata": map[string]any{"uuid": uuid(9, 1)}, "status": "FAILED", "error_detail": "no luck"}}
+	client := central.client(t)
+	for _, id := range []string{uuid(9, 1), "ZXJnb24=:" + uuid(9, 1)} {
+		task, err := client.Task(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, &Task{UUID: uuid(9, 1), Status: "FAILED", Error: "no luck"}, task)
+	}
+	_, err := client.Task(t.Context(), uuid(9, 2))
+	var missing *NotFoundError
+	require.ErrorAs(t, err, &missing)
+	assert.Equal(t, KindTask, missing.Kind)
+	_, err = client.Task(t.Context(), "")
+	require.ErrorContains(t, err, "taskUUID")
+	central.failWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	_, err = client.Task(t.Context(), uuid(9, 1))
+	require.Error(t, err)
+	assert.NotErrorAs(t, err, &missing, "a bare 404 says nothing about the task")
+}
+
+func TestTaskStates(t *testing.T) {
+	for status, want := range map[string][2]bool{
+		"QUEUED": {true, false}, "RUNNING": {true, false}, "PENDING": {true, false}, "SUCCEEDED": {false, false},
+		"FAILED": {false, true}, "INVALID_UUID": {false, true}, "ABORTED": {false, true}, "": {false, false},
+	} {
+		task := Task{Status: status}
+		assert.Equal(t, want, [2]bool{task.Running(), task.Failed()}, status)
+	}
+}
+
+func TestAvailablePrismElements(t *testing.T) {
+	central := newCentral(t)
+	client := central.client(t)
+	all, err := client.AvailablePrismElements(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{uuid(1, 1), uuid(1, 2), uuid(1, 3), uuid(1, 4)}, all, "Prism Central itself is none")
+	for _, cluster := range central.kinds["clusters"] {
+		if cluster["metadata"].(map[string]any)["uuid"] == uuid(1, 2) {
+			resources := cluster["status"].(map[string]any)["resources"].(map[string]any)
+			resources["config"].(map[string]any)["is_available"] = false
+		}
+	}
+	all, err = client.AvailablePrismElements(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{uuid(1, 1), uuid(1, 3), uuid(1, 4)}, all, "one that is disconnected is left out")
+}
