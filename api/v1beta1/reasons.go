@@ -236,7 +236,17 @@ const (
 	// VMNameConflictReason: a VM of that name exists and is not ours; the message names it. Nothing is created.
 	VMNameConflictReason = "VMNameConflict"
 
-	// VMLostReason: the VM disappeared behind our back. It is not created again: replace the Machine.
+	// VMDuplicateReason: several VMs carry the mark of the object; the message names them. Nothing is created.
+	VMDuplicateReason = "VMDuplicate"
+
+	// VMBelongsToOtherReason: the VM that the object or its state names carries the mark of another object. It is not touched.
+	VMBelongsToOtherReason = "VMBelongsToOther"
+
+	// VMNotFoundReason: Prism Central does not find the VM. It is searched until its absence is confirmed.
+	VMNotFoundReason = "VMNotFound"
+
+	// VMLostReason: the absence of the VM is confirmed. It is not created again: replace the Machine. The condition is
+	// withdrawn when the VM returns.
 	VMLostReason = "VMLost"
 
 	// AddressesAssignedReason: the VM has an address.

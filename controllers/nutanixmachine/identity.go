@@ -118,8 +118,10 @@ func (i identity) findByName(ctx context.Context) (string, error) {
 	switch {
 	case len(machines) == 0:
 		return "", nil
-	case len(ours) > 1:
-		return "", &lifecycle.ConflictError{Ours: true, Message: fmt.Sprintf(
+	case len(ours) == 0 && !i.machine.DeletionTimestamp.IsZero():
+		return "", nil
+	case len(ours) > 1 && i.machine.DeletionTimestamp.IsZero():
+		return "", &lifecycle.ConflictError{Reason: infrav1.VMDuplicateReason, Message: fmt.Sprintf(
 			"%d virtual machines named %s carry the mark of this NutanixMachine (%s): delete all but one of them in Prism Central", len(ours), i.name, uuids(ours))}
 	case len(ours) == 0:
 		return "", &lifecycle.ConflictError{Message: fmt.Sprintf(
@@ -133,7 +135,7 @@ func (i identity) requireUnclaimed(vm prism.VM) error {
 	if keyIn(vm.Description) == "" || marked(vm.Description, i.machine) {
 		return nil
 	}
-	return &lifecycle.ConflictError{Message: fmt.Sprintf(
+	return &lifecycle.ForeignError{ID: vm.UUID, Message: fmt.Sprintf(
 		"virtual machine %s (%s), which spec.providerID names, belongs to another object (its description is %q): delete this Machine to get one of its own", vm.Name, vm.UUID, vm.Description)}
 }
 

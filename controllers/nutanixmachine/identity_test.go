@@ -50,19 +50,19 @@ func TestIdentify(t *testing.T) {
 	other := &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "m2", Annotations: map[string]string{infrav1.WorkspaceKeyAnnotation: "key-2"}}}
 	another := controllertest.VM{UUID: vm1, Name: "m2", Description: mark(other)}
 	tests := map[string]struct {
-		vms                        []controllertest.VM
-		providerID, vmUUID, known  string
-		deleting                   bool
-		id                         string
-		lost, conflict, conflicted bool
-		err                        string
+		vms                       []controllertest.VM
+		providerID, vmUUID, known string
+		deleting                  bool
+		id                        string
+		lost, conflict, foreign   bool
+		err                       string
 	}{
 		"nothing exists":                                 {},
 		"one of another name":                            {vms: []controllertest.VM{{UUID: vm1, Name: "m2", Description: mark(marks)}}},
 		"ours by its mark":                               {vms: []controllertest.VM{ours(vm1, "")}, id: vm1},
 		"ours beside a stranger":                         {vms: []controllertest.VM{ours(vm1, ""), strange}, id: vm1},
 		"a stranger":                                     {vms: []controllertest.VM{strange}, conflict: true, err: "that is not ours exists in Prism Central (" + vm2 + ")"},
-		"two of ours":                                    {vms: []controllertest.VM{ours(vm1, ""), ours(vm2, "")}, conflict: true, conflicted: true, err: vm1 + ", " + vm2},
+		"two of ours":                                    {vms: []controllertest.VM{ours(vm1, ""), ours(vm2, "")}, conflict: true, err: vm1 + ", " + vm2},
 		"ours, half-made":                                {vms: []controllertest.VM{ours(vm1, "PENDING")}, id: vm1, err: "waiting for Prism Central"},
 		"ours, failed":                                   {vms: []controllertest.VM{ours(vm1, "ERROR")}, id: vm1, conflict: true, err: "in state ERROR"},
 		"ours, failed, and going":                        {vms: []controllertest.VM{ours(vm1, "ERROR")}, deleting: true, id: vm1},
@@ -75,8 +75,8 @@ func TestIdentify(t *testing.T) {
 		"journalled, gone, and another":                  {vms: []controllertest.VM{ours(vm2, "")}, vmUUID: vm1, id: vm2},
 		"taken over":                                     {vms: []controllertest.VM{{UUID: vm1, Name: "another-name"}}, providerID: "nutanix://" + vm1, id: vm1},
 		"taken over, marked as ours":                     {vms: []controllertest.VM{ours(vm1, "")}, providerID: "nutanix://" + vm1, id: vm1},
-		"taken over from another object":                 {vms: []controllertest.VM{another}, providerID: "nutanix://" + vm1, conflict: true, err: "NutanixMachine ns/m2"},
-		"taken over from another object, and going":      {vms: []controllertest.VM{another}, providerID: "nutanix://" + vm1, deleting: true, conflict: true, err: vm1},
+		"taken over from another object":                 {vms: []controllertest.VM{another}, providerID: "nutanix://" + vm1, foreign: true, err: "NutanixMachine ns/m2"},
+		"taken over from another object, and going":      {vms: []controllertest.VM{another}, providerID: "nutanix://" + vm1, deleting: true, foreign: true, err: vm1},
 		"taken over, and gone":                           {providerID: "nutanix://" + vm1, lost: true, err: vm1},
 		"taken over, gone, journalled as another":        {vms: []controllertest.VM{ours(vm2, "")}, providerID: "nutanix://" + vm1, vmUUID: vm2, lost: true, err: vm1},
 		"a placeholder is nobody":                        {providerID: "nutanix://my-machine"},
@@ -99,15 +99,14 @@ func TestIdentify(t *testing.T) {
 			var lost *lifecycle.LostError
 			var conflict *lifecycle.ConflictError
 			assert.Equal(t, test.lost, errors.As(err, &lost))
+			var foreign *lifecycle.ForeignError
 			assert.Equal(t, test.conflict, errors.As(err, &conflict))
+			assert.Equal(t, test.foreign, errors.As(err, &foreign))
 			if test.err != "" {
 				require.ErrorContains(t, err, test.err)
 			} else {
 				require.NoError(t, err)
 				assert.Equal(t, test.id, id)
-			}
-			if conflict != nil {
-				assert.Equal(t, test.conflicted, conflict.Ours, "what is ours must not be left behind")
 			}
 			// Whatever there is: a Prism Central that fails says nothing about a machine.
 			for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusNotFound, http.StatusForbidden} {

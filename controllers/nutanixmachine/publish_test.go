@@ -113,7 +113,7 @@ func TestMachineOfAnotherObjectIsNotTakenOver(t *testing.T) {
 	w.NutanixMachine.Spec.ProviderID = "nutanix://" + vm1
 	w.CreateMachine(w.Bed)
 	w.settle()
-	w.requireFalse(infrav1.AppliedCondition, infrav1.VMNameConflictReason)
+	w.requireFalse(infrav1.AppliedCondition, infrav1.VMBelongsToOtherReason)
 	assert.NotContains(t, w.Terraform.Runs(), "apply")
 	w.delete()
 	assert.True(t, w.Gone(w.NutanixMachine))

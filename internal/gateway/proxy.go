@@ -58,6 +58,7 @@ func (g *Gateway) newProxy(session *Session) http.Handler {
 		Transport: power,
 		ModifyResponse: func(resp *http.Response) error {
 			resp.Header.Del("Set-Cookie")
+			session.reportDeletion(resp)
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) { g.fail(w, req, session, err) },

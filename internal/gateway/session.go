@@ -28,6 +28,9 @@ type RunOptions struct {
 	Object string
 	// Creates records the VMs that the child creates; nil records nothing.
 	Creates CreateRecorder
+	// Deleted is called with the UUID of each VM whose deletion Prism Central has accepted, before the response is passed to
+	// the child; nil reports nothing.
+	Deleted func(uuid string)
 	// KeepPower forwards nothing that could switch a VM on or off or delete it. It is for applies that must not disrupt a
 	// running VM. Creates are forwarded.
 	KeepPower bool

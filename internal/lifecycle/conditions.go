@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"errors"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,13 +13,8 @@ import (
 
 // FailureReason returns the condition reason for the error of a run.
 func FailureReason(err error) string {
-	var lost *LostError
-	var conflict *ConflictError
-	switch {
-	case errors.As(err, &lost):
-		return infrav1.VMLostReason
-	case errors.As(err, &conflict):
-		return infrav1.VMNameConflictReason
+	if reason := identityReason(err); reason != "" {
+		return reason
 	}
 	var failed *terraform.Error
 	if !errors.As(err, &failed) {
@@ -41,6 +37,25 @@ func FailureReason(err error) string {
 		return infrav1.ApplyFailedReason
 	}
 	return infrav1.PlanFailedReason
+}
+
+// identityReason returns the reason for an error of Hooks.Identify, or an empty string for other errors.
+func identityReason(err error) string {
+	var lost *LostError
+	var conflict *ConflictError
+	var foreign *ForeignError
+	var wait *WaitError
+	switch {
+	case errors.As(err, &lost):
+		return infrav1.VMLostReason
+	case errors.As(err, &conflict):
+		return cmp.Or(conflict.Reason, infrav1.VMNameConflictReason)
+	case errors.As(err, &foreign):
+		return infrav1.VMBelongsToOtherReason
+	case errors.As(err, &wait):
+		return wait.Reason
+	}
+	return ""
 }
 
 // Conditions returns the two conditions that every kind with a workspace has: PlanRecorded and Applied.

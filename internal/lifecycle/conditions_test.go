@@ -36,6 +36,9 @@ func TestFailureReason(t *testing.T) {
 	}
 	assert.Equal(t, "VMLost", FailureReason(fmt.Errorf("wrapped: %w", &LostError{ID: "x"})))
 	assert.Equal(t, "VMNameConflict", FailureReason(fmt.Errorf("wrapped: %w", &ConflictError{Message: "x"})))
+	assert.Equal(t, "VMDuplicate", FailureReason(fmt.Errorf("wrapped: %w", &ConflictError{Reason: "VMDuplicate", Message: "x"})))
+	assert.Equal(t, "VMBelongsToOther", FailureReason(fmt.Errorf("wrapped: %w", &ForeignError{ID: "x"})))
+	assert.Equal(t, "VMNotFound", FailureReason(fmt.Errorf("wrapped: %w", &WaitError{Reason: "VMNotFound"})))
 	assert.Equal(t, "PlanFailed", FailureReason(errors.New("anything")))
 }
 

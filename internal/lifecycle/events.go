@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +24,10 @@ type Event struct {
 func eventsOf(o outcome) []Event {
 	switch o := o.(type) {
 	case failed:
+		var wait *WaitError
+		if errors.As(o.err, &wait) {
+			return nil
+		}
 		action := "Plan"
 		if o.applying != nil {
 			action = "Apply"
@@ -39,6 +44,8 @@ func eventsOf(o outcome) []Event {
 		if o.record != nil {
 			return []Event{appliedEvent(o.record)}
 		}
+	case destroyedSome:
+		return []Event{appliedEvent(o.record)}
 	case superseded:
 		return []Event{{Type: corev1.EventTypeNormal, Action: "Apply", Reason: infrav1.PlanSupersededReason, Message: "Planning again: " + o.reason}}
 	case unlocked:
@@ -64,6 +71,12 @@ func appliedEvent(record *plan.Record) Event {
 		event.Reason = infrav1.ImportedReason
 	}
 	return event
+}
+
+// foreignEvent is the event for a resource that is removed from the state because it belongs to another object.
+func foreignEvent(err *ForeignError) Event {
+	return Event{Type: corev1.EventTypeWarning, Action: "Plan", Reason: infrav1.VMBelongsToOtherReason,
+		Message: "Removed virtual machine " + err.ID + " from the state and left it as it is: " + err.Message}
 }
 
 // discardedEvent is the event for the state of an earlier apply that is given up.

@@ -113,6 +113,9 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 		if o.record != nil {
 			m.lastApplied, m.appliedAt = o.record, now
 		}
+	case destroyedSome:
+		m.failures, m.unfinished = 0, true
+		m.lastApplied, m.appliedAt = o.record, now
 	case superseded, unlocked:
 		m.failures, m.unfinished = 0, true
 	case onHold:

@@ -40,6 +40,10 @@ type destroyed struct {
 	record *plan.Record
 }
 
+// destroyedSome is the outcome of a run that applied a destroy plan after which more is left to destroy. The target is planned
+// again at once.
+type destroyedSome struct{ record *plan.Record }
+
 // superseded is the outcome of a run that stopped because its plan or its workspace does not fit any more. The target is
 // planned again at once.
 type superseded struct{ reason string }
@@ -57,15 +61,16 @@ type readBack struct {
 	outputs map[string]json.RawMessage
 }
 
-func (failed) isOutcome()     {}
-func (planned) isOutcome()    {}
-func (unchanged) isOutcome()  {}
-func (applied) isOutcome()    {}
-func (unread) isOutcome()     {}
-func (destroyed) isOutcome()  {}
-func (superseded) isOutcome() {}
-func (unlocked) isOutcome()   {}
-func (onHold) isOutcome()     {}
+func (failed) isOutcome()        {}
+func (planned) isOutcome()       {}
+func (unchanged) isOutcome()     {}
+func (applied) isOutcome()       {}
+func (unread) isOutcome()        {}
+func (destroyed) isOutcome()     {}
+func (superseded) isOutcome()    {}
+func (unlocked) isOutcome()      {}
+func (onHold) isOutcome()        {}
+func (destroyedSome) isOutcome() {}
 
 // errorOf returns the error of an outcome, or nil.
 func errorOf(o outcome) error {

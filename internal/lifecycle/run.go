@@ -9,6 +9,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/provider"
@@ -27,6 +28,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 		Object:    target.Key(),
 		Creates:   target.Hooks.Creates,
 		KeepPower: keepPower,
+		Deleted:   target.Hooks.Deleted,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening gateway session: %w", err)
@@ -125,7 +127,7 @@ func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Wor
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
 	if !made.HasChanges {
-		return destroyed{}
+		return nothingToDestroy(state, target.Resource)
 	}
 	return planned{plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
 }
@@ -232,20 +234,9 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 		return nil, err
 	}
 	changed := false
-	if known := find(state, target.Resource); target.Hooks.Identify != nil && known.ID == "" {
-		importID, err := target.Hooks.Identify(ctx, "")
-		var conflict *ConflictError
-		var lost *LostError
-		switch {
-		case errors.As(err, &conflict) && !conflict.Ours, errors.As(err, &lost):
-			// What exists belongs to others, or nothing exists. There is nothing to destroy.
-		case err != nil:
-			return nil, fmt.Errorf("identifying infrastructure: %w", err)
-		case importID != "":
-			if err := workspace.Import(ctx, target.Resource, importID); err != nil {
-				return nil, err
-			}
-			changed = true
+	if target.Hooks.Identify != nil {
+		if changed, err = p.identifyForDestroy(ctx, target, workspace, find(state, target.Resource)); err != nil {
+			return nil, err
 		}
 	}
 	for _, address := range target.Shared {
@@ -261,6 +252,44 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 		return state, nil
 	}
 	return workspace.State(ctx)
+}
+
+// identifyForDestroy imports what has to be destroyed next, and removes from the state what is not the object's or does not exist.
+func (p *Pipeline) identifyForDestroy(ctx context.Context, target Target, workspace Workspace, known terraform.Resource) (changed bool, err error) {
+	importID, err := target.Hooks.Identify(ctx, known.ID)
+	var foreign *ForeignError
+	var lost *LostError
+	isForeign := errors.As(err, &foreign)
+	switch {
+	case err != nil && !isForeign && !errors.As(err, &lost):
+		return false, fmt.Errorf("identifying infrastructure: %w", err)
+	case err == nil && importID == "":
+		return false, nil
+	}
+	if known.Address != "" {
+		if err := workspace.Forget(ctx, target.Resource); err != nil {
+			return false, err
+		}
+	}
+	if isForeign && known.Address != "" {
+		p.memories.with(target.Key(), func(m *memory) { m.events = append(m.events, foreignEvent(foreign)) })
+		_, err := p.identifyForDestroy(ctx, target, workspace, terraform.Resource{})
+		return true, err
+	}
+	if err == nil {
+		return true, workspace.Import(ctx, target.Resource, importID)
+	}
+	return known.Address != "", nil
+}
+
+// nothingToDestroy returns the outcome of a destroy plan without changes. The provider removes a resource that it does not find
+// from the state, on one response. If that happened to infrastructure that was there a moment ago, it proves nothing.
+func nothingToDestroy(state *terraform.State, resource string) outcome {
+	if known := find(state, resource).ID; known != "" {
+		return failed{err: &WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central did not find virtual machine " + known +
+			" while its destruction was planned: it is searched again"}}
+	}
+	return destroyed{}
 }
 
 // applyRun applies the recorded plan of the target, and nothing else.
@@ -285,7 +314,10 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	if err := workspace.Apply(ctx, stored.File); err != nil {
 		return p.applyFailed(ctx, target, workspace, &stored.Record, err)
 	}
-	if target.Deleting() {
+	switch {
+	case target.Deleting() && target.Hooks.Remaining != nil && target.Hooks.Remaining():
+		return destroyedSome{&stored.Record}
+	case target.Deleting():
 		return destroyed{&stored.Record}
 	}
 	back, err := p.readBack(ctx, target, workspace)

@@ -40,6 +40,8 @@ func runLog(o outcome) (message string, values []any) {
 		if o.record != nil {
 			return "Terraform applied the plan", planValues(o.record)
 		}
+	case destroyedSome:
+		return "Terraform applied the plan", planValues(o.record)
 	case superseded:
 		return "A Terraform run is repeated", []any{"because", o.reason}
 	case unlocked:

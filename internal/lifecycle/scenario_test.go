@@ -7,6 +7,7 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/require"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
@@ -374,13 +375,54 @@ var destructions = map[string]func(w *world){
 		w.delete()
 		w.settle()
 	},
-	"destroy-beside-a-stranger": func(w *world) {
-		w.identify = func(string) (string, error) { return "", &ConflictError{Message: "not ours"} }
+	"destroy-what-belongs-to-another-object": func(w *world) {
+		w.hold(machineAddress, "vm-1", false)
+		w.identify = func(known string) (string, error) {
+			if known == "" {
+				return "", nil
+			}
+			return "", &ForeignError{ID: known, Message: "it carries the mark of another object"}
+		}
 		w.delete()
 		w.settle()
 	},
 	"destroy-two-of-ours": func(w *world) {
-		w.identify = func(string) (string, error) { return "", &ConflictError{Message: "2 of ours", Ours: true} }
+		w.settle()
+		left := []string{"vm-2"}
+		w.target.Hooks.Remaining = func() bool { return len(left) > 0 }
+		w.identify = func(known string) (string, error) {
+			if known != "" || len(left) == 0 {
+				return "", nil
+			}
+			next := left[0]
+			left = left[1:]
+			return next, nil
+		}
+		w.delete()
+		w.settle()
+	},
+	"destroy-what-is-not-found": func(w *world) {
+		w.settle()
+		w.identify = func(known string) (string, error) {
+			return "", &WaitError{Reason: infrav1.VMNotFoundReason, Message: "virtual machine " + known + " is not found and searched again"}
+		}
+		w.delete()
+		w.settle()
+		w.advance(5 * time.Second)
+		w.identify = func(known string) (string, error) { return "", &LostError{ID: known} }
+		w.settle() // its absence is certain
+	},
+	"destroy-what-disappears-while-it-is-planned": func(w *world) {
+		w.settle()
+		w.plan = &tfjson.Plan{}
+		w.delete()
+		w.settle() // the provider removed it from the state on one response, which proves nothing
+		w.advance(5 * time.Second)
+		w.settle() // it is there
+	},
+	"destroy-a-failed-over-machine": func(w *world) {
+		w.settle()
+		w.identify = func(string) (string, error) { return "vm-7", nil }
 		w.delete()
 		w.settle()
 	},

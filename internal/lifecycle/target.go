@@ -64,11 +64,19 @@ type Remembered struct {
 type Hooks struct {
 	// Identify returns the ID of the existing infrastructure that Desired.Resource has to become, or an empty string if the
 	// plan needs no import. known is the ID in the state, or empty; a returned ID replaces it. Identify returns a *LostError
-	// if the infrastructure disappeared. Any other error fails the run.
+	// if the infrastructure disappeared, a *ForeignError if what the state knows belongs to another object, and a *WaitError
+	// if it is not certain yet. Any other error fails the run.
+	//
+	// For an object that is being deleted, Identify returns what has to be destroyed next. A *LostError says that it is
+	// certain that nothing is left, and a known resource is removed from the state after a *LostError or *ForeignError.
 	Identify func(ctx context.Context, known string) (importID string, err error)
 	// Observe reports what the infrastructure of that ID is like now. It is called before every plan of a living object that
 	// has such infrastructure, and again before the apply.
 	Observe func(ctx context.Context, id string) (Observation, error)
+	// Remaining reports, after a destroy plan was applied, whether more has to be destroyed.
+	Remaining func() bool
+	// Deleted is called with the UUID of each virtual machine whose deletion Prism Central has accepted.
+	Deleted func(uuid string)
 	// Healthy reports whether infrastructure that the state calls tainted is kept.
 	Healthy func(ctx context.Context, id string) (bool, error)
 	// Creates records the virtual machines that a run creates, before Terraform knows them.
@@ -103,22 +111,3 @@ func (t Target) Key() string {
 
 // Deleting reports whether the object is being deleted.
 func (t Target) Deleting() bool { return !t.Object.GetDeletionTimestamp().IsZero() }
-
-// LostError says that infrastructure disappeared without having been deleted by its object.
-type LostError struct {
-	// ID is the ID that the infrastructure had. For a virtual machine it is the UUID.
-	ID string
-}
-
-func (e *LostError) Error() string {
-	return fmt.Sprintf("finding virtual machine %s: it disappeared from Prism Central without being deleted by this object", e.ID)
-}
-
-// ConflictError says that other infrastructure exists where the object's own would be created.
-type ConflictError struct {
-	Message string
-	// Ours says that the other infrastructure carries the object's mark, so that a deletion must not leave it behind.
-	Ours bool
-}
-
-func (e *ConflictError) Error() string { return e.Message }
