@@ -5,6 +5,7 @@ package nutanixcluster
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -138,7 +139,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 			return result, err
 		}
 	}
-	return ctrl.Result{RequeueAfter: r.CheckInterval(s.nutanixCluster)}, nil
+	return ctrl.Result{RequeueAfter: s.untilCheck}, nil
 }
 
 // scope is what one reconcile works on.
@@ -146,6 +147,8 @@ type scope struct {
 	cluster        *clusterv1.Cluster
 	nutanixCluster *infrav1.NutanixCluster
 	access         *accessToPrism
+	// untilCheck is how long it is until the workspace is checked next.
+	untilCheck time.Duration
 	// unfinished says that a step waits for something that will call.
 	unfinished bool
 }

@@ -29,6 +29,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	result := r.Pipeline.Step(target)
 	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
 	s.unfinished = result.State != lifecycle.InSync
+	s.untilCheck = r.Pipeline.UntilCheck(target)
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
 }
 

@@ -202,6 +202,29 @@ func TestMachineWithoutPinsIsPinned(t *testing.T) {
 	}
 }
 
+// A machine of CAPNT 0.1 has a digest that cannot be compared. It counts as in sync until its check, at which it is pinned.
+func TestMachineOfAnEarlierReleaseIsCheckedLater(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	digest, pins := w.NutanixMachine.Status.Terraform.WorkspaceDigest, w.NutanixMachine.Annotations[infrav1.PinnedInputsAnnotation]
+	w.Advance(w.DriftInterval)
+	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) {
+		machine.Status.Terraform.WorkspaceDigest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+	})
+	mutate(w, func(machine *infrav1.NutanixMachine) { delete(machine.Annotations, infrav1.PinnedInputsAnnotation) })
+	w.reconciler.Pipeline.Init()
+	w.settle()
+	assert.True(t, w.NutanixMachine.Status.Ready)
+	assert.Empty(t, w.Terraform.Runs())
+
+	w.Advance(w.DriftInterval)
+	w.settle()
+	assert.True(t, w.NutanixMachine.Status.Ready)
+	assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs())
+	assert.Equal(t, digest, w.NutanixMachine.Status.Terraform.WorkspaceDigest)
+	assert.Equal(t, pins, w.NutanixMachine.Annotations[infrav1.PinnedInputsAnnotation])
+}
+
 // withoutNames removes the names of entities, which only describe them.
 func withoutNames(pins pinnedInputs) pinnedInputs {
 	pins.PrismElement.Name = ""

@@ -124,6 +124,7 @@ func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Rememb
 		return remembered
 	}
 	remembered.Applied = lifecycle.Applied{WorkspaceDigest: status.WorkspaceDigest, Lineage: status.Lineage, Serial: status.Serial}
+	remembered.Outdated = status.WorkspaceDigest != "" && !renderer.DigestIsCurrent(status.WorkspaceDigest)
 	if status.LastAppliedTime != nil {
 		remembered.Checked = status.LastAppliedTime.Time
 	}

@@ -187,9 +187,11 @@ func TestGone(t *testing.T) {
 func TestRemembered(t *testing.T) {
 	object := machine()
 	assert.Zero(t, Remembered(object, nil))
-	status := &infrav1.TerraformStatus{WorkspaceDigest: "d", Lineage: "l", Serial: 3}
-	want := lifecycle.Remembered{Applied: lifecycle.Applied{WorkspaceDigest: "d", Lineage: "l", Serial: 3}}
+	status := &infrav1.TerraformStatus{WorkspaceDigest: "v2:d", Lineage: "l", Serial: 3}
+	want := lifecycle.Remembered{Applied: lifecycle.Applied{WorkspaceDigest: "v2:d", Lineage: "l", Serial: 3}}
 	assert.Equal(t, want, Remembered(object, status))
+	assert.True(t, Remembered(object, &infrav1.TerraformStatus{WorkspaceDigest: "d"}).Outdated, "a digest of CAPNT 0.1")
+	assert.False(t, Remembered(object, &infrav1.TerraformStatus{}).Outdated, "nothing was applied")
 	want.Checked = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	status.LastAppliedTime = &metav1.Time{Time: want.Checked}
 	assert.Equal(t, want, Remembered(object, status))

@@ -17,6 +17,8 @@ type memory struct {
 	outputs   map[string]json.RawMessage
 	destroyed bool
 	checked   time.Time
+	// since is when this process observed the target first.
+	since time.Time
 	// lastPlan and lastApplied are the records of the last plans that were made and applied, and appliedAt is when. Every
 	// step reports them, so that a status that could not be written is written after the next step.
 	lastPlan, lastApplied *plan.Record
@@ -73,6 +75,9 @@ func (t *memories) forget(key string) {
 func (m *memory) observe(o *Observed) {
 	if m.applied != nil {
 		o.Applied, o.Unfinished = m.applied.WorkspaceDigest, false
+	}
+	if m.since.IsZero() {
+		m.since = o.Now
 	}
 	if m.checked.After(o.Checked) {
 		o.Checked = m.checked

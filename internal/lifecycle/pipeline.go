@@ -162,6 +162,9 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	var result Result
 	p.memories.with(key, func(m *memory) {
 		m.observe(&observed)
+		if target.Remembered.Outdated && m.checked.IsZero() {
+			observed.UpgradeCheck = upgradeCheck(key, m.since, target.CheckInterval)
+		}
 		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost, LastPlan: m.lastPlan, LastApplied: m.appliedAt,
 			DestroyFailures: m.destroyFailures}
 	})

@@ -414,7 +414,7 @@ func cause(target Target, state *terraform.State) plan.Cause {
 		return plan.CauseDelete
 	case state.Empty():
 		return plan.CauseCreate
-	case target.Remembered.Applied.WorkspaceDigest == target.Workspace.Digest:
+	case target.Remembered.Applied.WorkspaceDigest == target.Workspace.Digest, target.Remembered.Outdated && target.Remembered.Current:
 		return plan.CauseDrift
 	default:
 		return plan.CauseUpdate

@@ -69,6 +69,9 @@ type Observed struct {
 	// zero means never.
 	Checked       time.Time
 	CheckInterval time.Duration
+	// UpgradeCheck is when the workspace is checked if Applied has another version than Rendered; zero means that they can be
+	// compared. Until then Current says whether the workspace is unchanged.
+	UpgradeCheck time.Time
 	// Plan is the recorded plan, if there is one, and Decision what was decided about it.
 	Plan     *plan.Record
 	Decision plan.Decision
@@ -157,20 +160,12 @@ func (o Observed) nothingToDo() bool {
 // unchanged reports whether the present workspace is the one that was applied. Whether a recorded plan is for the present
 // workspace cannot be said without rendering it.
 func (o Observed) unchanged() bool {
-	if o.Rendered == "" {
+	switch {
+	case o.Rendered == "":
 		return o.Current && o.Plan == nil
+	case !o.UpgradeCheck.IsZero():
+		return o.Current
+	default:
+		return o.Applied == o.Rendered
 	}
-	return o.Applied == o.Rendered
-}
-
-func (o Observed) checkDue() bool {
-	return o.CheckInterval > 0 && o.Now.Sub(o.Checked) >= o.CheckInterval
-}
-
-// untilCheck returns how long the recorded plan may wait before it is made again; zero means for any time.
-func (o Observed) untilCheck() time.Duration {
-	if o.CheckInterval == 0 {
-		return 0
-	}
-	return max(o.Checked.Add(o.CheckInterval).Sub(o.Now), time.Second)
 }

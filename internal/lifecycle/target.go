@@ -52,6 +52,8 @@ type Remembered struct {
 	Applied Applied
 	// Current says that the spec has not changed since Applied, so that rendering would give the same workspace.
 	Current bool
+	// Outdated says that the digest in Applied has another version than this release computes.
+	Outdated bool
 	// Unfinished says that the last run left work to do.
 	Unfinished bool
 	// Lost says that the infrastructure disappeared.
