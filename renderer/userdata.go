@@ -14,6 +14,11 @@ var (
 	headerPattern = regexp.MustCompile(`(?i)\A##[ \t]*template:[ \t]*jinja[ \t]*\r?\n`)
 )
 
+// MaxUserDataBytes is the largest user data that AHV accepts: 32 KiB (CAPX#406, terraform-provider-nutanix#634). It counts
+// the bytes that cloud-init reads in the guest, before base64. The sources do not say whether Prism Central counts them
+// before or after base64; counted before, no user data is refused here that Prism Central accepts.
+const MaxUserDataBytes = 32 << 10
+
 // UserData puts the host name where bootstrap data says {{ ds.meta_data.hostname }}: AOS 7.3 refuses user data that is
 // no plain cloud-config, and this expression is usually the only reason for it to be a template. When no other jinja is
 // left, the "## template: jinja" line goes too. Everything else stays byte for byte.

@@ -172,6 +172,9 @@ const (
 
 	// BootstrapDataInvalidReason: of InputsResolved: the bootstrap Secret has no key "value".
 	BootstrapDataInvalidReason = "BootstrapDataInvalid"
+
+	// BootstrapDataTooLargeReason: of InputsResolved: the user data is larger than AHV accepts; the message has both sizes.
+	BootstrapDataTooLargeReason = "BootstrapDataTooLarge"
 )
 
 // Reasons of InputsResolvedCondition: what the spec names is not to be found, or not to be had, in Prism Central.

@@ -78,5 +78,15 @@ func (r *Reconciler) variables(ctx context.Context, s *scope, inputs renderer.Ma
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{renderer.UserDataVariable: encode(renderer.UserData(data, inputs.Name))}, nil
+	userData := renderer.UserData(data, inputs.Name)
+	if s.vmUUID() == "" && len(userData) > renderer.MaxUserDataBytes {
+		return nil, userDataTooLarge(s, len(userData))
+	}
+	return map[string]string{renderer.UserDataVariable: encode(userData)}, nil
+}
+
+func userDataTooLarge(s *scope, size int) *provisioning.Problem {
+	return &provisioning.Problem{Reason: infrav1.BootstrapDataTooLargeReason, Message: fmt.Sprintf(
+		"user data of Machine %s has %d bytes, and AHV accepts at most %d: move files into the image, encode them as gzip+base64 in the bootstrap configuration, or boot from an image with spec.bootstrapRef",
+		s.machine.Name, size, renderer.MaxUserDataBytes)}
 }

@@ -1,6 +1,7 @@
 package nutanixmachine
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
 	"github.com/capnt/capnt/internal/terraform"
+	"github.com/capnt/capnt/renderer"
 )
 
 func TestOwnerIsAwaited(t *testing.T) {
@@ -137,6 +139,17 @@ func TestMachineWaits(t *testing.T) {
 				controllertest.Change(w.Bed, w.Bootstrap, func(secret *corev1.Secret) { secret.Data["value"] = []byte(controllertest.BootstrapData) })
 			},
 		},
+		"for bootstrap data that AHV accepts": {
+			arrange: func(w *world) {
+				w.Bootstrap.Data["value"] = userDataOf(renderer.MaxUserDataBytes + 1)
+				w.CreateMachine(w.Bed)
+			},
+			condition: infrav1.InputsResolvedCondition, reason: infrav1.BootstrapDataTooLargeReason, retries: true,
+			heal: func(w *world) {
+				assert.Contains(w.T, conditions.GetMessage(w.NutanixMachine, infrav1.InputsResolvedCondition), "has 32769 bytes, and AHV accepts at most 32768: move files into the image")
+				controllertest.Change(w.Bed, w.Bootstrap, func(secret *corev1.Secret) { secret.Data["value"] = userDataOf(renderer.MaxUserDataBytes) })
+			},
+		},
 		"for a NutanixCluster": {
 			arrange: func(w *world) {
 				w.CreateMachine(w.Bed)
@@ -181,6 +194,13 @@ func provisioned(w *world, yes bool) {
 	controllertest.ChangeStatus(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) {
 		cluster.Status.Initialization.InfrastructureProvisioned = &yes
 	})
+}
+
+// userDataOf returns bootstrap data of that many bytes once the host name, which is one byte long, is filled in.
+func userDataOf(size int) []byte {
+	const data = "#cloud-config\nhostname: m\n"
+	filler := strings.Repeat("#", size-len(data))
+	return []byte(strings.Replace(data, "hostname: m", "hostname: {{ ds.meta_data.hostname }}", 1) + filler)
 }
 
 func hasData(w *world) {
