@@ -212,7 +212,7 @@ func (s *Server) listTasks(r *http.Request) (int, any, error) {
 	return s.list(r, "task", func() ([]listItem, error) {
 		items := []listItem{}
 		for _, t := range s.estate.tasks.listed(s.estate.rules.lag("task")) {
-			items = append(items, listItem{uuid: t.UUID, body: t.answer(), attributes: table(map[string]string{
+			items = append(items, listItem{uuid: t.UUID, body: t.answer(s.estate.rules), attributes: table(map[string]string{
 				"uuid": t.UUID, "status": t.Status, "operation_type": t.Operation, "creation_time": stamp(t.Created),
 				"entity_reference_list.uuid": t.VM, "entity_uuid": t.VM,
 			})})

@@ -2,6 +2,7 @@ package prismsim
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -24,6 +25,40 @@ func (s *Server) switchOn(m *machine) *taskError {
 	s.estate.learn(m)
 	s.tellOn(m)
 	return nil
+}
+
+// switchedOffAgain reports whether an update says OFF of a VM that is off, and changes nothing.
+func (m *machine) switchedOffAgain(e *estate, body *vmIntent) bool {
+	if m.power == powerOn || m.live.Resources == nil {
+		return false
+	}
+	after := *m
+	after.want(e, body)
+	res := after.spec.Resources
+	if res.PowerState != powerOff || !res.sameDevices(m.live.Resources) {
+		return false
+	}
+	// Clients drop fields of devices that they do not know.
+	res.DiskList, res.NICList = m.live.Resources.DiskList, m.live.Resources.NICList
+	return after.spec.sameAs(m.live) && after.project == m.project && reflect.DeepEqual(after.categories, m.categories)
+}
+
+// sameDevices reports whether wanted resources have the disks and NICs that there are, in size and place.
+func (res *vmResources) sameDevices(have *vmResources) bool {
+	return slices.EqualFunc(res.DiskList, have.DiskList, func(want, d disk) bool {
+		return want.UUID == d.UUID && (d.deviceType() == "CDROM" || want.bytes() == 0 || want.bytes() == d.bytes())
+	}) && slices.EqualFunc(res.NICList, have.NICList, func(want, n nic) bool {
+		return want.UUID == n.UUID && orZero(want.SubnetReference).UUID == n.SubnetReference.UUID &&
+			(len(want.IPEndpoints) == 0 || slices.Equal(want.IPEndpoints, n.IPEndpoints))
+	})
+}
+
+// refusePowerOff returns why switching off a VM that is off fails, or "". The text is this package's own.
+func (e *estate) refusePowerOff(m *machine, by Refusal) string {
+	if e.rules.PowerOffWhenOff.orElse(NotRefused) != by || m.power == powerOn {
+		return ""
+	}
+	return "VM " + m.uuid + " is not in a state to be powered off: Off."
 }
 
 // switchOff frees host and GPUs and tells the hypervisor. The caller holds the mutex.

@@ -20,6 +20,22 @@ type Rules struct {
 	// AttachmentKeepsSpecVersion leaves the spec_version of a VM as it is when a volume group is attached or detached in another
 	// way than by a v3 update.
 	AttachmentKeepsSpecVersion bool `json:"attachmentKeepsSpecVersion,omitempty"`
+	// AcceptLearned accepts IP endpoints of type LEARNED in a v3 update. By default they are answered with 422.
+	AcceptLearned bool `json:"acceptLearned,omitempty"`
+	// LearnedInSpec shows IP endpoints of type LEARNED in the spec of a VM, too. By default only its status has them.
+	LearnedInSpec bool `json:"learnedInSpec,omitempty"`
+	// PowerOffWhenOff says how switching off a VM that is off is refused: a v3 update that says OFF and changes nothing, and
+	// power-off of v4. Default: not.
+	PowerOffWhenOff Refusal `json:"powerOffWhenOff,omitempty"`
+	// DuplicateTaskEntities names each entity of a task twice. UnknownTaskEntities names one first that does not exist.
+	DuplicateTaskEntities bool `json:"duplicateTaskEntities,omitempty"`
+	UnknownTaskEntities   bool `json:"unknownTaskEntities,omitempty"`
+	// NoVersionInfo answers OPTIONS of unversioned/info with 404.
+	NoVersionInfo bool `json:"noVersionInfo,omitempty"`
+	// ForgetRequestIDs treats every change of v4 as a new one, whatever its NTNX-Request-Id is. RequestIDLife is how long an ID is
+	// remembered. 0: as long as the server runs.
+	ForgetRequestIDs bool     `json:"forgetRequestIDs,omitempty"`
+	RequestIDLife    Duration `json:"requestIDLife,omitempty"`
 	// LockoutAfter is after how many failed logins in a row an account is locked for LockoutFor. 0: never. Sessions stay valid.
 	LockoutAfter int      `json:"lockoutAfter,omitempty"`
 	LockoutFor   Duration `json:"lockoutFor,omitempty"`

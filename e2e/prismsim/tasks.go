@@ -3,6 +3,7 @@ package prismsim
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,14 +143,14 @@ func (t *task) view() Task {
 }
 
 // answer gives the body of GET /tasks/{uuid}.
-func (t *task) answer() map[string]any {
+func (t *task) answer(rules Rules) map[string]any {
 	view := t.view()
 	body := map[string]any{
 		"api_version": apiVersion, "uuid": view.UUID, "status": view.Status, "percentage_complete": view.Percent,
 		"operation_type": view.Operation, "progress_message": view.Operation,
 		"creation_time": stamp(view.Created), "creation_time_usecs": view.Created.UnixMicro(),
 		"last_update_time": stamp(view.Created), "logical_timestamp": 1, "subtask_reference_list": []any{},
-		"entity_reference_list": t.references(),
+		"entity_reference_list": t.references(rules),
 	}
 	if t.element != nil {
 		body["cluster_reference"] = t.element
@@ -168,13 +169,25 @@ func (t *task) answer() map[string]any {
 	return body
 }
 
-// references gives the entities of a task as v3 does, by kind: the last part of the type.
-func (t *task) references() []reference {
+// entities returns what a task says that it is about.
+func (t *task) entities(rules Rules) []TaskEntity {
+	entities := slices.Clone(t.Entities)
 	if t.VM != "" {
-		return []reference{{Kind: "vm", UUID: t.VM}}
+		entities = []TaskEntity{{UUID: t.VM, Rel: relVM}}
 	}
+	if rules.DuplicateTaskEntities {
+		entities = append(entities, entities...)
+	}
+	if rules.UnknownTaskEntities {
+		entities = append([]TaskEntity{{UUID: deriveUUID("unknown", t.UUID), Rel: relVM}}, entities...)
+	}
+	return entities
+}
+
+// references gives the entities of a task as v3 does, by kind: the last part of the type.
+func (t *task) references(rules Rules) []reference {
 	out := []reference{}
-	for _, e := range t.Entities {
+	for _, e := range t.entities(rules) {
 		out = append(out, reference{Kind: e.Rel[strings.LastIndexByte(e.Rel, ':')+1:], Name: e.Name, UUID: e.UUID})
 	}
 	return out
@@ -191,7 +204,7 @@ func (s *Server) getTask(r *http.Request) (int, any, error) {
 	if t == nil {
 		return 0, nil, notFound("task", "The task "+id)
 	}
-	return http.StatusOK, t.answer(), nil
+	return http.StatusOK, t.answer(s.estate.rules), nil
 }
 
 // Tasks gives all tasks, oldest first.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // requestIDHeader carries the idempotence token of a v4 request, a UUID.
@@ -21,7 +22,7 @@ type onceMemory struct {
 
 // do answers a request with what it was answered before, or by serving it.
 func (o *onceMemory) do(w http.ResponseWriter, r *v4Request, serve func(http.ResponseWriter)) {
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet || r.rules.ForgetRequestIDs {
 		serve(w)
 		return
 	}
@@ -33,11 +34,12 @@ func (o *onceMemory) do(w http.ResponseWriter, r *v4Request, serve func(http.Res
 		return
 	}
 	key := id + " " + r.Method + " " + r.URL.Path
-	if first, known := o.answers[key]; known {
+	life := time.Duration(r.rules.RequestIDLife)
+	if first, known := o.answers[key]; known && (life <= 0 || time.Since(first.made) < life) {
 		first.replay(w)
 		return
 	}
-	answer := &recordedAnswer{header: http.Header{}, status: http.StatusOK}
+	answer := &recordedAnswer{header: http.Header{}, status: http.StatusOK, made: time.Now()}
 	serve(answer)
 	if answer.status < http.StatusMultipleChoices {
 		if o.answers == nil {
@@ -53,6 +55,7 @@ type recordedAnswer struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	made   time.Time
 }
 
 func (a *recordedAnswer) Header() http.Header         { return a.header }

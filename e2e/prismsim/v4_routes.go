@@ -64,7 +64,11 @@ func (s *Server) v4Routes(mux *http.ServeMux) {
 }
 
 // v4Info tells the SDKs the newest version that is served, by which they choose theirs.
-func (s *Server) v4Info(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) v4Info(w http.ResponseWriter, r *http.Request) {
+	if s.Rules().NoVersionInfo {
+		missingURL(w, r)
+		return
+	}
 	writeJSON(w, http.StatusOK, map[string]string{"data": "v4." + strconv.Itoa(s.minor)})
 }
 

@@ -95,13 +95,9 @@ func (fault *Fault) taskError(t *task) *taskError {
 func (t *task) extID() string { return taskPrefix + ":" + t.UUID }
 
 // affected gives the entities of a task of any API.
-func (t *task) affected() []object {
-	entities := t.Entities
-	if t.VM != "" {
-		entities = []TaskEntity{{UUID: t.VM, Rel: relVM}}
-	}
+func (t *task) affected(rules Rules) []object {
 	out := []object{}
-	for _, e := range entities {
+	for _, e := range t.entities(rules) {
 		ref := typed("prism.v4.config.EntityReference", object{"extId": e.UUID, "rel": e.Rel})
 		if e.Name != "" {
 			ref["name"] = e.Name
@@ -112,9 +108,9 @@ func (t *task) affected() []object {
 }
 
 // object gives the body of GET /tasks/{extId}.
-func (t *task) object(owner string) object {
+func (t *task) object(owner string, rules Rules) object {
 	view := t.view()
-	entities := t.affected()
+	entities := t.affected(rules)
 	out := typed("prism.v4.config.Task", object{
 		"extId": t.extID(), "operation": view.Operation, "operationDescription": t.v4.description, "status": view.Status,
 		"progressPercentage": view.Percent, "createdTime": v4Time(view.Created), "isCancelable": false, "isBackgroundTask": false,
@@ -179,7 +175,7 @@ func (s *Server) v4GetTask(r *v4Request) (*v4Answer, error) {
 			message: "Task with extId " + r.PathValue("extId") + " does not exist.",
 		}
 	}
-	return &v4Answer{data: t.object(s.estate.ownerUUID)}, nil
+	return &v4Answer{data: t.object(s.estate.ownerUUID, r.rules)}, nil
 }
 
 var taskListing = v4Listing{
@@ -195,7 +191,7 @@ func (s *Server) v4ListTasks(r *v4Request) (*v4Answer, error) {
 	s.mu.Lock()
 	items := []object{}
 	for _, t := range s.estate.tasks.listed(s.estate.rules.lag("task")) {
-		items = append(items, t.object(s.estate.ownerUUID))
+		items = append(items, t.object(s.estate.ownerUUID, r.rules))
 	}
 	s.mu.Unlock()
 	return taskListing.answer(r, items)

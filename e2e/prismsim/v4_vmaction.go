@@ -76,6 +76,11 @@ func volumeGroupAttached(text string) *v4Error {
 	return &v4Error{status: http.StatusUnprocessableEntity, code: "VMM-30900", group: "VM_INVALID_ARGUMENT", message: text}
 }
 
+// invalidVMState refuses to switch a VM. Status, code and group are this package's own.
+func invalidVMState(text string) *v4Error {
+	return &v4Error{status: http.StatusUnprocessableEntity, code: "VMM-30901", group: "VM_INVALID_STATE", message: text}
+}
+
 // v4Switch switches a VM on or off.
 func (s *Server) v4Switch(state string) v4Endpoint {
 	return func(r *v4Request) (*v4Answer, error) {
@@ -85,12 +90,20 @@ func (s *Server) v4Switch(state string) v4Endpoint {
 		if err != nil {
 			return nil, err
 		}
+		if state == powerOff {
+			if text := s.estate.refusePowerOff(m, RefusedByRequest); text != "" {
+				return nil, invalidVMState(text)
+			}
+		}
 		d := s.opts.Latency.Update
 		if state == powerOn {
 			d = s.opts.Latency.PowerOn
 		}
 		return s.v4Order(r, m, "kVmSetPowerState", "Change power state of VM", d, func() *taskError {
 			if state == powerOff {
+				if text := s.estate.refusePowerOff(m, RefusedByTask); text != "" {
+					return invalidVMState(text).fails()
+				}
 				s.switchOff(m)
 			} else if failed := s.switchOn(m); failed != nil {
 				failed.v4 = &v4Error{code: "VMM-10000", group: "INTERNAL_ERROR", message: failed.detail}

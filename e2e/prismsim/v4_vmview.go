@@ -142,7 +142,7 @@ func (m *machine) v4NetworkInfo(n nic) (info object, v6 []object) {
 	for _, endpoint := range n.IPEndpoints {
 		address := mustAddress(endpoint.IP)
 		switch {
-		case endpoint.Type != "LEARNED":
+		case endpoint.Type != typeLearned:
 			config["ipAddress"] = v4Address(endpoint.IP)
 		case address.Is4():
 			learned = append(learned, v4Address(endpoint.IP))

@@ -120,12 +120,16 @@ func (e *estate) realise(m *machine, spec, old *vmSpec) *taskError {
 }
 
 // finishUpdate makes an accepted change real, with the switching that it asks for.
-func (s *Server) finishUpdate(m *machine, spec vmSpec) *taskError {
+// offAgain says that the change only switches off a VM that was off.
+func (s *Server) finishUpdate(m *machine, spec vmSpec, offAgain bool) *taskError {
 	m.pending--
 	if s.estate.vmByUUID(m.uuid) == nil {
 		return &taskError{code: reasonNotFound, detail: "ENTITY_NOT_FOUND: VM " + m.uuid + " was deleted"}
 	}
 	failed := s.estate.lost(m)
+	if text := s.estate.refusePowerOff(m, RefusedByTask); failed == nil && offAgain && text != "" {
+		failed = &taskError{code: "INTERNAL_ERROR", detail: "INTERNAL_ERROR: InvalidVmState: " + text}
+	}
 	if failed == nil {
 		failed = s.change(m, &spec)
 	}

@@ -2,6 +2,7 @@ package prismsim
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -147,7 +148,11 @@ func (s *Server) updateVM(r *http.Request) (int, any, error) {
 	if err := m.checkUpdate(&body); err != nil {
 		return 0, nil, err
 	}
-	if text := s.estate.refuseDetach(m.detachedBy(body.Spec.Resources), RefusedByRequest); text != "" {
+	if err := s.estate.refuseUpdate(m, &body); err != nil {
+		return 0, nil, err
+	}
+	offAgain := m.switchedOffAgain(s.estate, &body)
+	if text := s.estate.refusePowerOff(m, RefusedByRequest); offAgain && text != "" {
 		return 0, nil, unprocessable("vm", "%s", text)
 	}
 	m.want(s.estate, &body)
@@ -159,8 +164,29 @@ func (s *Server) updateVM(r *http.Request) (int, any, error) {
 		d += s.opts.Latency.PowerOn
 	}
 	spec := m.spec.clone()
-	t := s.startTask(r.Context(), m, "update_vm_intentful", d, func() *taskError { return s.finishUpdate(m, spec) })
+	t := s.startTask(r.Context(), m, "update_vm_intentful", d, func() *taskError { return s.finishUpdate(m, spec, offAgain) })
 	return http.StatusAccepted, snapshot(m.accepted(t)), nil
+}
+
+// refuseUpdate refuses what rules say that an update cannot do.
+func (e *estate) refuseUpdate(m *machine, body *vmIntent) error {
+	if body.Spec.hasLearned() && !e.rules.AcceptLearned {
+		// The response on record in terraform-provider-nutanix issue 97.
+		return &apiError{
+			status: http.StatusUnprocessableEntity, reason: reasonInvalidRequest, message: "IP address with type 'LEARNED' not allowed",
+		}
+	}
+	if text := e.refuseDetach(m.detachedBy(body.Spec.Resources), RefusedByRequest); text != "" {
+		return unprocessable("vm", "%s", text)
+	}
+	return nil
+}
+
+// hasLearned reports whether a NIC has an IP endpoint of type LEARNED.
+func (s vmSpec) hasLearned() bool {
+	return slices.ContainsFunc(s.nics(), func(n nic) bool {
+		return slices.ContainsFunc(n.IPEndpoints, func(endpoint ipEndpoint) bool { return endpoint.Type == typeLearned })
+	})
 }
 
 // checkUpdate refuses an edit of an old version, and of what can only be set at creation.

@@ -98,15 +98,18 @@ func (m *machine) export(e *estate) VM {
 }
 
 // liveNICs gives the NICs with the learned addresses that only a status shows.
-func (m *machine) liveNICs() []nic {
-	list := append([]nic{}, m.current().nics()...)
+func (m *machine) liveNICs() []nic { return m.withLearned(m.current().nics()) }
+
+// withLearned adds the learned addresses to NICs.
+func (m *machine) withLearned(nics []nic) []nic {
+	list := append([]nic{}, nics...)
 	if m.power != powerOn {
 		return list
 	}
 	for i := range list {
 		list[i].IPEndpoints = append([]ipEndpoint{}, list[i].IPEndpoints...)
 		for _, address := range append(slices.Clone(m.learned[list[i].UUID]), m.v4.announced[list[i].UUID]...) {
-			list[i].IPEndpoints = append(list[i].IPEndpoints, ipEndpoint{IP: address, Type: "LEARNED"})
+			list[i].IPEndpoints = append(list[i].IPEndpoints, ipEndpoint{IP: address, Type: typeLearned})
 		}
 	}
 	return list
@@ -138,12 +141,22 @@ func (m *machine) answer(s *Server) entity {
 			ProjectReference: &reference{Kind: "project", Name: project.Name, UUID: project.UUID},
 			Categories:       m.categories.first(), Mapping: m.categories.clone(),
 		},
-		Spec: m.spec,
+		Spec: m.shownSpec(e.rules),
 		Status: vmStatus{
 			State: m.state, Name: now.Name, Description: now.Description, ClusterReference: now.ClusterReference,
 			Resources: live, Messages: m.messages, Execution: &executionContext{TaskUUID: append([]string{}, m.tasks...)},
 		},
 	}
+}
+
+// shownSpec returns the spec of a VM as reading it shows it.
+func (m *machine) shownSpec(rules Rules) vmSpec {
+	if !rules.LearnedInSpec || m.spec.Resources == nil {
+		return m.spec
+	}
+	out, res := m.spec, *m.spec.Resources
+	res.NICList, out.Resources = m.withLearned(res.NICList), &res
+	return out
 }
 
 // VMs gives all VMs whose creation ended, oldest first.

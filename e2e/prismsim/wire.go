@@ -22,6 +22,9 @@ const (
 	powerOff = "OFF"
 )
 
+// typeLearned is the type of an IP endpoint that the hypervisor saw and Prism did not assign.
+const typeLearned = "LEARNED"
+
 // reference is the v3 way to name another entity. An empty object counts as absent: provider 1.9.5 sends
 // `"project_reference":{}`.
 type reference struct {
