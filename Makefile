@@ -36,7 +36,7 @@ racing := $(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-sup
 
 # What embeds all of Cluster API is compiled once, without the race detector, and tested with the scenarios.
 cluster_scenarios := ./e2e/scenario/...
-with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/stack/...
+with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/snapshot/... ./e2e/stack/...
 units = $$(go list ./... | grep -vxFf <(go list $(cluster_scenarios) $(with_scenarios)))
 
 RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
@@ -100,6 +100,11 @@ generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC, webhook m
 	$(BIN)/controller-gen webhook paths=./internal/admission/... output:webhook:dir=config/webhook
 	$(compiling) go run ./hack/templates
 
+# The manager of the release runs in the present stack, so the present tools must be able to run it.
+.PHONY: release-snapshot
+release-snapshot: tools build $(BIN)/kustomize ## Write what a release leaves as test data (RELEASE=v0.1.0 COMMIT=3bc9593)
+	$(compiling) hack/release-snapshot.sh $(RELEASE) $(COMMIT) $(TOOLS) $(BIN)/kustomize
+
 ##@ Building
 
 .PHONY: build
@@ -149,6 +154,9 @@ $(BIN)/kube-apiserver $(BIN)/kube-controller-manager &: hack/tools/kubernetes/go
 
 $(BIN)/clusterctl: hack/tools/clusterctl/go.mod
 	$(call build,clusterctl,sigs.k8s.io/cluster-api/cmd/clusterctl,$@)
+
+$(BIN)/kustomize: hack/tools/kustomize/go.mod
+	$(call build,kustomize,sigs.k8s.io/kustomize/kustomize/v5,$@)
 
 $(BIN)/helm: hack/tools/helm/go.mod
 	$(call build,helm,helm.sh/helm/v4/cmd/helm,$@,-X helm.sh/helm/v4/internal/version.version=v4.2.4)

@@ -37,6 +37,9 @@ func (e *Environment) Dump(ctx context.Context, w io.Writer) error {
 	return errors.Join(problems...)
 }
 
+// clusterAPIGroup ends the names of the API groups of Cluster API and its providers.
+var clusterAPIGroup = clusterv1.GroupVersion.Group
+
 // clusterAPIKinds returns the kinds of Cluster API and its providers in their preferred versions, sorted by name.
 func (e *Environment) clusterAPIKinds() ([]schema.GroupVersionKind, error) {
 	found, err := discovery.NewDiscoveryClientForConfig(e.config)
@@ -47,7 +50,7 @@ func (e *Environment) clusterAPIKinds() ([]schema.GroupVersionKind, error) {
 	var kinds []schema.GroupVersionKind
 	for _, list := range resources {
 		version, parseErr := schema.ParseGroupVersion(list.GroupVersion)
-		if parseErr != nil || !strings.HasSuffix(version.Group, clusterv1.GroupVersion.Group) {
+		if parseErr != nil || !strings.HasSuffix(version.Group, clusterAPIGroup) {
 			continue
 		}
 		for _, resource := range list.APIResources {

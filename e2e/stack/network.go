@@ -8,15 +8,21 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// sampleNetwork is the prefix of all addresses in the sample inventory.
-const sampleNetwork = "127.40."
+// sampleNetwork is the prefix of all addresses in the sample inventory, and sampleSecond its second byte.
+const (
+	sampleNetwork = "127.40."
+	sampleSecond  = 40
+)
 
 // Network is a /16 network in the loopback range: 127.<second>.0.0/16.
 type Network struct{ second int }
 
+// SampleNetwork is the network of the sample inventory. FreeNetwork does not return it.
+func SampleNetwork() Network { return Network{sampleSecond} }
+
 // FreeNetwork reserves a network that no other process of this machine uses, until this process exits.
 func FreeNetwork() (Network, error) {
-	for second := 41; second < 250; second++ {
+	for second := sampleSecond + 1; second < 250; second++ {
 		network := Network{second}
 		if freeport.Claim(network.claim()) == nil {
 			return network, nil

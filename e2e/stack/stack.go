@@ -30,11 +30,37 @@ type Options struct {
 	// Credentials are the credentials that Prism Central accepts.
 	Credentials Credentials
 	Latency     prismsim.Latencies
+	// Provider is the version of the provider that Start installs; by default the one in Repository.
+	Provider *Provider
+	// BeforeManager runs before the manager starts. It may create objects and virtual machines, and upgrade the provider
+	// with Install.
+	BeforeManager func(ctx context.Context, s *Stack) error
 	// ManagerArgs are further flags of the manager.
 	ManagerArgs []string
 	Log         logr.Logger
 	// Phase is called with a description of each part before it is started.
 	Phase func(name string)
+}
+
+// Provider names the files of one version of the provider.
+type Provider struct {
+	// CRDs is a file or a directory.
+	CRDs string
+	// Webhooks is a file with the webhook configurations. Without it the manager's webhooks are not called.
+	Webhooks string
+	// RBAC is a directory with the manager's roles. Without it the manager may do everything.
+	RBAC string
+	// Manager is the program.
+	Manager string
+}
+
+// Built returns the provider of a source tree in which the manager is built.
+func Built(repository string) Provider {
+	config := filepath.Join(repository, "config")
+	return Provider{
+		CRDs: filepath.Join(config, "crd/bases"), Webhooks: filepath.Join(config, "webhook/manifests.yaml"),
+		RBAC: filepath.Join(config, "rbac"), Manager: filepath.Join(repository, ".tools/bin/capnt-manager"),
+	}
 }
 
 // Credentials of the simulated Prism Central's only user.
@@ -46,11 +72,18 @@ type Stack struct {
 	Prism  *prismsim.Server
 	Guests *guest.Hypervisor
 
-	options Options
+	options  Options
+	provider Provider
 
 	mu sync.Mutex
 	// endpoints are the control plane endpoints that Adapt has assigned, by namespace and name of the cluster.
 	endpoints map[string]string
+}
+
+// step is one step of Start with its name for people.
+type step struct {
+	name  string
+	start func(context.Context) error
 }
 
 // Start starts all parts of the stack. When one fails, it stops the others.
@@ -59,14 +92,14 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 		options.Phase = func(string) {}
 	}
 	s := &Stack{options: options, endpoints: map[string]string{}}
-	for _, step := range []struct {
-		name  string
-		start func(context.Context) error
-	}{
+	steps := []step{
 		{"management cluster with Cluster API", s.startManagement},
 		{"Prism Central (simulated) and its hypervisor", s.startPrism},
-		{"capnt-manager", s.StartManager},
-	} {
+	}
+	if options.BeforeManager != nil {
+		steps = append(steps, step{"what is there before the manager", func(ctx context.Context) error { return options.BeforeManager(ctx, s) }})
+	}
+	for _, step := range append(steps, step{"capnt-manager", s.StartManager}) {
 		options.Phase(step.name)
 		if err := step.start(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("starting %s: %w", step.name, err), s.Close())
@@ -81,9 +114,16 @@ func (s *Stack) startManagement(ctx context.Context) error {
 		return err
 	}
 	s.Env = management
-	return management.InstallProvider(
-		filepath.Join(s.options.Repository, "config/crd/bases"),
-		filepath.Join(s.options.Repository, "config/webhook/manifests.yaml"))
+	if s.options.Provider != nil {
+		return s.Install(*s.options.Provider)
+	}
+	return s.Install(Built(s.options.Repository))
+}
+
+// Install installs CRDs and webhook configurations of a provider, or upgrades to them. StartManager starts its manager.
+func (s *Stack) Install(provider Provider) error {
+	s.provider = provider
+	return s.Env.InstallProvider(provider.CRDs, provider.Webhooks)
 }
 
 func (s *Stack) startPrism(ctx context.Context) error {
@@ -112,9 +152,9 @@ func (s *Stack) StartManager(ctx context.Context) error {
 		"--provider-mirror=" + s.Tool("mirror"),
 	}
 	return s.Env.StartManager(ctx, env.ManagerOptions{
-		Binary: s.Tool("bin/capnt-manager"),
+		Binary: s.provider.Manager,
 		Args:   append(args, s.options.ManagerArgs...),
-		RBAC:   filepath.Join(s.options.Repository, "config/rbac"),
+		RBAC:   s.provider.RBAC,
 	})
 }
 

@@ -1,0 +1,118 @@
+package env
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	addonsv1 "sigs.k8s.io/cluster-api/api/addons/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/capnt/capnt/e2e/guest/plane"
+)
+
+// etcdTimeout bounds a transaction in the management cluster's etcd.
+const etcdTimeout = time.Minute
+
+// Objects returns the objects of a namespace that Cluster API and its providers have there, Secrets and Leases included, in
+// the order of their kinds and names. Addons are left out, because they depend on what is installed in the workload cluster.
+func (e *Environment) Objects(ctx context.Context, namespace string) ([]*unstructured.Unstructured, error) {
+	kinds, err := e.clusterAPIKinds()
+	if err != nil {
+		return nil, err
+	}
+	kinds = append(kinds, corev1.SchemeGroupVersion.WithKind("Secret"), coordinationv1.SchemeGroupVersion.WithKind("Lease"))
+	var objects []*unstructured.Unstructured
+	for _, kind := range kinds {
+		if kind.Group == addonsv1.GroupVersion.Group {
+			continue
+		}
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind)
+		if err := e.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return nil, fmt.Errorf("listing %s: %w", kind.Kind, err)
+		}
+		for i := range list.Items {
+			objects = append(objects, &list.Items[i])
+		}
+	}
+	slices.SortStableFunc(objects, func(a, b *unstructured.Unstructured) int {
+		return cmp.Or(strings.Compare(a.GetKind(), b.GetKind()), strings.Compare(a.GetName(), b.GetName()))
+	})
+	return objects, nil
+}
+
+// Restore writes objects into etcd exactly as they are, with UIDs, generations, timestamps and status, which no request to
+// the API server can set. All appear at once, so that neither controllers nor the garbage collector see an object without
+// its owner. None of the objects may exist.
+func (e *Environment) Restore(ctx context.Context, objects []*unstructured.Unstructured) error {
+	authority, err := plane.EtcdClientTLS(e.plane.etcd.Authority)
+	if err != nil {
+		return err
+	}
+	etcd, err := clientv3.New(clientv3.Config{
+		Endpoints: []string{e.plane.etcd.ClientURL()}, TLS: authority, DialTimeout: etcdTimeout, Logger: zap.NewNop(),
+	})
+	if err != nil {
+		return fmt.Errorf("restoring objects: connecting to etcd: %w", err)
+	}
+	defer func() { _ = etcd.Close() }()
+	var absent []clientv3.Cmp
+	var puts []clientv3.Op
+	for _, object := range objects {
+		key, content, err := e.stored(object)
+		if err != nil {
+			return fmt.Errorf("restoring %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+		absent = append(absent, clientv3.Compare(clientv3.CreateRevision(key), "=", 0))
+		puts = append(puts, clientv3.OpPut(key, content))
+	}
+	ctx, cancel := context.WithTimeout(ctx, etcdTimeout)
+	defer cancel()
+	result, err := etcd.Txn(ctx).If(absent...).Then(puts...).Commit()
+	switch {
+	case err != nil:
+		return fmt.Errorf("restoring objects: writing to etcd: %w", err)
+	case !result.Succeeded:
+		return errors.New("restoring objects: at least one of them exists already")
+	}
+	return nil
+}
+
+// stored returns where the API server keeps an object, and the form in which it can read it. It reads JSON of each kind,
+// even of those that it writes as protobuf.
+func (e *Environment) stored(object *unstructured.Unstructured) (key, content string, err error) {
+	kind := object.GroupVersionKind()
+	mapping, err := e.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return "", "", fmt.Errorf("finding the resource: %w", err)
+	}
+	kept := object.DeepCopy()
+	kept.SetResourceVersion("") // it is that of the etcd key
+	raw, err := json.Marshal(kept.Object)
+	if err != nil {
+		return "", "", err
+	}
+	return path.Join("/registry", storedGroup(mapping.Resource), mapping.Resource.Resource, object.GetNamespace(), object.GetName()), string(raw), nil
+}
+
+// storedGroup is the part of an etcd key for the API group: custom resources have one, Secrets and Leases do not.
+func storedGroup(resource schema.GroupVersionResource) string {
+	if strings.HasSuffix(resource.Group, clusterAPIGroup) {
+		return resource.Group
+	}
+	return ""
+}

@@ -1,0 +1,153 @@
+// Package upgrade proves that a manager takes over what an earlier release left. Each test starts a stack of its own from the
+// snapshot of a release.
+package upgrade
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// An upgrade from v0.1.0 changes nothing of what runs: every object stays or becomes ready, each workspace is planned once
+// without a change, Prism Central is only read. Afterwards the cluster can be deleted without leaving anything behind.
+func TestUpgradeFromV010(t *testing.T) {
+	f := start(t, "v0.1.0")
+	key := f.snapshot.Clusters()[0]
+	before := f.stack.Prism.VMs()
+	require.Len(t, before, 2)
+
+	f.becomesReady(key.Namespace)
+	f.eachWorkspaceIsPlanned()
+	assert.Equal(t, before, f.stack.Prism.VMs())
+	f.onlyReads()
+	assert.Zero(t, f.commands("apply"), "no plan was applied")
+	for _, machine := range f.machines(key.Namespace) {
+		assert.NoError(t, f.stack.PlanClean(f.ctx, &machine))
+	}
+	f.becomesReady(key.Namespace)
+
+	require.NoError(t, f.stack.WaitComplete(f.ctx, key))
+	cluster := &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	require.NoError(t, f.stack.Env.Client.Delete(f.ctx, cluster))
+	require.NoError(t, f.stack.Env.WaitForGone(f.ctx, cluster))
+	assert.Empty(t, f.stack.Prism.VMs())
+	for _, installer := range f.snapshot.Installers {
+		require.NoError(t, client.IgnoreNotFound(f.stack.Env.Client.Delete(f.ctx, installer)))
+	}
+	require.NoError(t, f.stack.Env.Wait(f.ctx, "nothing to be left", func(ctx context.Context) (bool, string, error) {
+		left, err := f.stack.LeftoversOf(ctx, key.Namespace, key.Name)
+		return len(left) == 0, strings.Join(left, ", "), err
+	}))
+	f.deleteRest(key.Namespace)
+}
+
+// becomesReady waits until all objects of ours in a namespace that have a Ready condition are ready.
+func (f *fixture) becomesReady(namespace string) {
+	f.t.Helper()
+	require.NoError(f.t, f.stack.Env.Wait(f.ctx, "all objects to be ready", func(ctx context.Context) (bool, string, error) {
+		var waiting []string
+		count := 0
+		for _, object := range f.objects(ctx, namespace) {
+			ready := conditions.Get(object, clusterv1.ReadyCondition)
+			count++
+			if ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != object.GetGeneration() {
+				waiting = append(waiting, fmt.Sprintf("%T %s: %v", object, object.GetName(), ready))
+			}
+		}
+		return len(waiting) == 0 && count > 0, strings.Join(waiting, ", "), nil
+	}))
+}
+
+// conditionsOf is an object with conditions.
+type conditionsOf interface {
+	client.Object
+	conditions.Setter
+}
+
+// objects returns the objects of ours in a namespace that have a Ready condition.
+func (f *fixture) objects(ctx context.Context, namespace string) []conditionsOf {
+	f.t.Helper()
+	var found []conditionsOf
+	clusters := &infrav1.NutanixClusterList{}
+	require.NoError(f.t, f.stack.Env.Client.List(ctx, clusters, client.InNamespace(namespace)))
+	for i := range clusters.Items {
+		found = append(found, &clusters.Items[i])
+	}
+	for _, machine := range f.machines(namespace) {
+		found = append(found, &machine)
+	}
+	domains := &infrav1.NutanixFailureDomainList{}
+	require.NoError(f.t, f.stack.Env.Client.List(ctx, domains, client.InNamespace(namespace)))
+	for i := range domains.Items {
+		found = append(found, &domains.Items[i])
+	}
+	return found
+}
+
+func (f *fixture) machines(namespace string) []infrav1.NutanixMachine {
+	f.t.Helper()
+	machines := &infrav1.NutanixMachineList{}
+	require.NoError(f.t, f.stack.Env.Client.List(f.ctx, machines, client.InNamespace(namespace)))
+	require.NotEmpty(f.t, machines.Items)
+	return machines.Items
+}
+
+// eachWorkspaceIsPlanned waits until the manager has planned as often as there are workspaces.
+func (f *fixture) eachWorkspaceIsPlanned() {
+	f.t.Helper()
+	workspaces := 0
+	for _, object := range f.snapshot.Objects {
+		if object.GetKind() == "Secret" && object.GetLabels()["tfstate"] == "true" {
+			workspaces++
+		}
+	}
+	require.Equal(f.t, 3, workspaces)
+	require.NoError(f.t, f.stack.Env.Wait(f.ctx, "each workspace to be planned", func(context.Context) (bool, string, error) {
+		planned := f.commands("plan")
+		return planned >= workspaces, fmt.Sprintf("%d planned", planned), nil
+	}))
+}
+
+// onlyReads proves that nothing was asked of Prism Central that could change something.
+func (f *fixture) onlyReads() {
+	f.t.Helper()
+	requests := f.stack.Prism.Requests()
+	require.NotEmpty(f.t, requests)
+	for _, request := range requests {
+		read := request.Method == "GET" || request.Method == "OPTIONS" ||
+			request.Method == "POST" && (strings.HasSuffix(request.Path, "/list") || strings.HasSuffix(request.Path, "/groups"))
+		assert.True(f.t, read, "%s %s", request.Method, request.Path)
+	}
+}
+
+// deleteRest deletes what the Cluster does not own: failure domain, templates, credentials.
+func (f *fixture) deleteRest(namespace string) {
+	f.t.Helper()
+	rest, err := f.stack.Env.Objects(f.ctx, namespace)
+	require.NoError(f.t, err)
+	for _, object := range rest {
+		require.NoError(f.t, client.IgnoreNotFound(f.stack.Env.Client.Delete(f.ctx, object)))
+	}
+	require.NoError(f.t, f.stack.Env.Wait(f.ctx, "all objects to be gone", func(ctx context.Context) (bool, string, error) {
+		left, err := f.stack.Env.Objects(ctx, namespace)
+		var names []string
+		for _, object := range left {
+			names = append(names, object.GetKind()+" "+object.GetName())
+		}
+		return len(left) == 0, strings.Join(names, ", "), err
+	}))
+}
+
+// testdata is the snapshot of a release.
+func testdata(release string) string { return filepath.Join("../../testdata", release) }

@@ -1,0 +1,136 @@
+// Package snapshot takes and restores what a release of the provider left in a management cluster and in the simulated
+// Prism Central, so that a test can start as an upgrade from that release.
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	addonsv1 "sigs.k8s.io/cluster-api/api/addons/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/capnt/capnt/e2e/env"
+	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/stack"
+)
+
+// The files of a snapshot. CRDs and inventory are written by who takes it.
+const (
+	crdFile       = "crds.yaml"
+	objectDir     = "objects"
+	prismFile     = "prism.json"
+	inventoryFile = "inventory.yaml"
+)
+
+// Snapshot is what a release left.
+type Snapshot struct {
+	// Dir is the directory that the snapshot was read from.
+	Dir string
+	// Objects are all objects of one namespace, but for addons.
+	Objects []*unstructured.Unstructured
+	// Prism is what Prism Central had.
+	Prism *prismsim.Snapshot
+	// Installers are what Restore applied beside them to have the cloud controller manager installed in the clusters.
+	Installers []*unstructured.Unstructured
+}
+
+// Take takes the snapshot of a namespace while nothing changes in it.
+func Take(ctx context.Context, s *stack.Stack, namespace string) (*Snapshot, error) {
+	objects, err := s.Env.Objects(ctx, namespace)
+	if err != nil {
+		return nil, fmt.Errorf("taking a snapshot of namespace %s: %w", namespace, err)
+	}
+	objects = slices.DeleteFunc(objects, func(object *unstructured.Unstructured) bool {
+		secretType, _, _ := unstructured.NestedString(object.Object, "type")
+		return secretType == string(addonsv1.ClusterResourceSetSecretType)
+	})
+	prism, err := s.Prism.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return &Snapshot{Objects: objects, Prism: prism}, nil
+}
+
+// Write writes the snapshot into a directory: one file for each kind of object, and one for Prism Central.
+func (s *Snapshot) Write(dir string) error {
+	files := map[string][]byte{}
+	for _, object := range s.Objects {
+		raw, err := yaml.Marshal(object.Object)
+		if err != nil {
+			return fmt.Errorf("writing %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+		name := filepath.Join(objectDir, object.GetKind()+".yaml")
+		files[name] = append(append(files[name], "---\n"...), raw...)
+	}
+	var prism bytes.Buffer
+	encoder := json.NewEncoder(&prism)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(s.Prism); err != nil {
+		return fmt.Errorf("writing what Prism Central has: %w", err)
+	}
+	files[prismFile] = prism.Bytes()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("writing a snapshot: %w", err)
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return fmt.Errorf("writing a snapshot: %w", err)
+		}
+	}
+	return nil
+}
+
+// Read reads a snapshot from a directory.
+func Read(dir string) (*Snapshot, error) {
+	snapshot := &Snapshot{Dir: dir}
+	names, err := filepath.Glob(filepath.Join(dir, objectDir, "*.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("reading snapshot %s: %w", dir, err)
+	}
+	for _, name := range names {
+		objects, err := env.LoadManifest(name)
+		if err != nil {
+			return nil, err
+		}
+		snapshot.Objects = append(snapshot.Objects, objects...)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, prismFile))
+	if err != nil {
+		return nil, fmt.Errorf("reading snapshot %s: %w", dir, err)
+	}
+	snapshot.Prism, err = prismsim.ParseSnapshot(raw)
+	return snapshot, err
+}
+
+// Inventory returns the inventory of the snapshot's Prism Central, moved into a network.
+func (s *Snapshot) Inventory(network stack.Network) (*prismsim.Inventory, error) {
+	content, err := os.ReadFile(filepath.Join(s.Dir, inventoryFile))
+	if err != nil {
+		return nil, fmt.Errorf("reading the inventory of a snapshot: %w", err)
+	}
+	return prismsim.ParseInventory([]byte(network.Move(string(content))))
+}
+
+// Provider is what the release had installed, without webhooks, because no manager of the release runs.
+func (s *Snapshot) Provider() *stack.Provider {
+	return &stack.Provider{CRDs: filepath.Join(s.Dir, crdFile)}
+}
+
+// Clusters returns the keys of the snapshot's Clusters.
+func (s *Snapshot) Clusters() []client.ObjectKey {
+	var keys []client.ObjectKey
+	for _, object := range s.Objects {
+		if object.GetKind() == "Cluster" {
+			keys = append(keys, client.ObjectKeyFromObject(object))
+		}
+	}
+	return keys
+}
