@@ -2,6 +2,7 @@ package v1beta1
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -24,6 +25,22 @@ func (c *NutanixCluster) PrismAddressChanged(old *NutanixCluster) bool {
 	provisioned := old.Status.Initialization.Provisioned
 	return provisioned != nil && *provisioned && c.Spec.PrismCentral != nil && old.Spec.PrismCentral != nil &&
 		c.Spec.PrismCentral.Address != old.Spec.PrismCentral.Address
+}
+
+// EditedFailureDomains returns the names of the failure domains in spec.failureDomains that the update moves or removes.
+// Machines that exist stay where they are.
+func (c *NutanixCluster) EditedFailureDomains(old *NutanixCluster) []string {
+	var names []string
+	for _, before := range old.Spec.FailureDomains {
+		kept := slices.ContainsFunc(c.Spec.FailureDomains, func(after NutanixFailureDomainConfig) bool {
+			return after.Name == before.Name && equality.Semantic.DeepEqual(after.Cluster, before.Cluster) &&
+				equality.Semantic.DeepEqual(after.Subnets, before.Subnets)
+		})
+		if !kept {
+			names = append(names, before.Name)
+		}
+	}
+	return names
 }
 
 // ValidateUpdate checks that the spec of the template did not change, except for a control plane endpoint that was not set.
@@ -61,7 +78,7 @@ func validateTemplateUpdate[T any](before, after T) field.ErrorList {
 // and it is not part of the API.
 func (m *NutanixMachine) ValidateUpdate(old *NutanixMachine, vmOf func(providerID string) (uuid string, ok bool)) field.ErrorList {
 	before, identified := vmOf(old.Spec.ProviderID)
-	if !identified && old.Status.VMUUID == "" {
+	if !old.hasVM(vmOf) {
 		return nil
 	}
 	var errs field.ErrorList
@@ -70,6 +87,26 @@ func (m *NutanixMachine) ValidateUpdate(old *NutanixMachine, vmOf func(providerI
 			fmt.Sprintf("cannot change once it identifies a VM: restore %s", old.Spec.ProviderID)))
 	}
 	return append(errs, immutableFields(&old.Spec, &m.Spec)...)
+}
+
+// BootstrapImageChanged reports whether the update changes the bootstrap image of a machine whose VM exists. Such a change is
+// accepted without effect, because the VM was created with the image.
+func (m *NutanixMachine) BootstrapImageChanged(old *NutanixMachine, vmOf func(providerID string) (uuid string, ok bool)) bool {
+	return old.hasVM(vmOf) && m.Spec.bootstrapImage() != old.Spec.bootstrapImage()
+}
+
+// bootstrapImage is the name of the image with the bootstrap data, or empty.
+func (s *NutanixMachineSpec) bootstrapImage() string {
+	if s.BootstrapRef == nil || s.BootstrapRef.Kind != NutanixMachineBootstrapRefKindImage {
+		return ""
+	}
+	return s.BootstrapRef.Name
+}
+
+// hasVM reports whether the machine has a VM, or Prism Central is creating one.
+func (m *NutanixMachine) hasVM(vmOf func(providerID string) (uuid string, ok bool)) bool {
+	_, identified := vmOf(m.Spec.ProviderID)
+	return identified || m.Status.VMUUID != ""
 }
 
 // immutableFields names each field that changed and may not.

@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// domain is a failure domain, in whichever way it is written down.
+// domain is a failure domain of spec.failureDomains, or a NutanixFailureDomain of spec.controlPlaneFailureDomains.
 type domain struct {
 	name         string
 	controlPlane bool
@@ -25,8 +25,9 @@ type domain struct {
 	subnets      []infrav1.NutanixResourceIdentifier
 }
 
-// validateFailureDomains resolves every failure domain in Prism Central and publishes them only if all of them are good:
-// Cluster API spreads machines over what is published.
+// validateFailureDomains resolves every failure domain in Prism Central. It publishes them only if all of them can be resolved,
+// because Cluster API spreads new machines over the published ones. After an edit that cannot be resolved, those that were
+// published before stay. The condition of the NutanixCluster reports it; machines that exist are not affected.
 func (r *Reconciler) validateFailureDomains(ctx context.Context, s *scope) (ctrl.Result, error) {
 	domains, err := r.failureDomains(ctx, s.nutanixCluster)
 	if err != nil {
@@ -88,16 +89,23 @@ func (r *Reconciler) failureDomains(ctx context.Context, cluster *infrav1.Nutani
 	return domains, nil
 }
 
-// resolve looks a failure domain up in Prism Central and returns the attributes that are published with it.
+// resolve resolves a failure domain in Prism Central and returns the attributes that are published with it.
 func (r *Reconciler) resolve(ctx context.Context, s *scope, domain domain) (map[string]string, error) {
 	element, err := s.access.Client.PrismElement(ctx, domain.prismElement)
 	if err != nil {
 		return nil, err
 	}
-	for _, subnet := range domain.subnets {
-		if _, err := s.access.Client.Subnet(ctx, subnet, element.UUID); err != nil {
+	seen := map[string]int{}
+	for i, identifier := range domain.subnets {
+		subnet, err := s.access.Client.Subnet(ctx, identifier, element.UUID)
+		if err != nil {
 			return nil, err
 		}
+		if first, ok := seen[subnet.UUID]; ok {
+			return nil, &provisioning.Problem{Reason: infrav1.SubnetDuplicateReason, Message: fmt.Sprintf(
+				"subnets[%d] and subnets[%d] are the same subnet %s (%s): name it once", first, i, subnet.Name, subnet.UUID)}
+		}
+		seen[subnet.UUID] = i
 	}
 	return map[string]string{"prismElement": element.Name, "prismElementUUID": element.UUID}, nil
 }

@@ -155,6 +155,44 @@ func TestFailureDomains(t *testing.T) {
 	}, w.NutanixCluster.Status.FailureDomains)
 }
 
+// An edit of the failure domains that cannot be resolved is reported on the cluster. What was published before stays, and the
+// cluster stays provisioned.
+func TestFailureDomainEditThatDoesNotResolve(t *testing.T) {
+	subnet := controllertest.Named("net-1")
+	good := infrav1.NutanixFailureDomainConfig{Name: "fd-1", Cluster: controllertest.Named("pe-1"), Subnets: []infrav1.NutanixResourceIdentifier{subnet}}
+	for name, test := range map[string]struct {
+		edit    func(*infrav1.NutanixFailureDomainConfig)
+		message string
+	}{
+		"Prism Element": {func(d *infrav1.NutanixFailureDomainConfig) { d.Cluster = controllertest.Named("pe-9") }, "pe-9"},
+		"subnet": {func(d *infrav1.NutanixFailureDomainConfig) {
+			d.Subnets = []infrav1.NutanixResourceIdentifier{controllertest.Named("net-2")}
+		}, "net-2"},
+		"subnet twice": {func(d *infrav1.NutanixFailureDomainConfig) {
+			d.Subnets = append(d.Subnets, infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierUUID, UUID: ptr.To(controllertest.UUID(2, 1))})
+		}, "subnets[0] and subnets[1] are the same subnet net-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.NutanixCluster.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{good}
+			w.running()
+			published := w.NutanixCluster.Status.FailureDomains
+			require.Len(t, published, 1)
+			mutate(w, func(cluster *infrav1.NutanixCluster) { test.edit(&cluster.Spec.FailureDomains[0]) })
+			w.settle()
+			w.requireFalse(infrav1.FailureDomainsValidatedCondition, infrav1.FailureDomainsInvalidReason)
+			message := conditions.GetMessage(w.NutanixCluster, infrav1.FailureDomainsValidatedCondition)
+			assert.Contains(t, message, "failure domain fd-1: ")
+			assert.Contains(t, message, test.message)
+			assert.Equal(t, published, w.NutanixCluster.Status.FailureDomains)
+			assert.True(t, ptr.Deref(w.NutanixCluster.Status.Initialization.Provisioned, false))
+			mutate(w, func(cluster *infrav1.NutanixCluster) { cluster.Spec.FailureDomains[0] = good })
+			w.settle()
+			assert.True(t, w.NutanixCluster.Status.Ready, "%+v", w.NutanixCluster.Status.Conditions)
+		})
+	}
+}
+
 func TestTerraformFailureIsToldAndHeals(t *testing.T) {
 	w := newWorld(t)
 	w.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "connection reset"})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -64,6 +65,45 @@ func TestMachineImmutability(t *testing.T) {
 	require.NoError(t, api.Update(t.Context(), m))
 	m.Spec.ProviderID = ""
 	assert.ErrorContains(t, api.Update(t.Context(), m), "spec.providerID: Invalid value")
+}
+
+// TestChangesWithoutEffectAreWarnedOf: what a VM was created from is pinned, so that an edit has no effect on it.
+func TestChangesWithoutEffectAreWarnedOf(t *testing.T) {
+	m := machine(namespace(t))
+	require.NoError(t, api.Create(t.Context(), m))
+	image := &corev1.ObjectReference{Kind: infrav1.NutanixMachineBootstrapRefKindImage, Name: "iso"}
+	warnings.messages = nil
+	m.Spec.BootstrapRef = image
+	require.NoError(t, api.Update(t.Context(), m))
+	assert.Empty(t, warnings.messages, "there is no VM yet")
+	m.Status.VMUUID = uuid
+	require.NoError(t, api.Status().Update(t.Context(), m))
+	m.Spec.BootstrapRef = nil
+	require.NoError(t, api.Update(t.Context(), m))
+	require.Len(t, warnings.messages, 1)
+	assert.Contains(t, warnings.messages[0], "spec.bootstrapRef: the change has no effect")
+	warnings.messages = nil
+	m.Spec.BootstrapRef = &corev1.ObjectReference{Kind: infrav1.NutanixMachineBootstrapRefKindSecret, Name: "data"}
+	require.NoError(t, api.Update(t.Context(), m))
+	assert.Empty(t, warnings.messages, "a Secret is never read")
+
+	c := cluster(namespace(t))
+	c.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{
+		{Name: "fd-1", Cluster: byName("pe-1"), Subnets: []infrav1.NutanixResourceIdentifier{byName("n1")}, ControlPlane: true},
+		{Name: "fd-2", Cluster: byName("pe-2"), Subnets: []infrav1.NutanixResourceIdentifier{byName("n2")}},
+	}
+	require.NoError(t, api.Create(t.Context(), c))
+	warnings.messages = nil
+	c.Spec.FailureDomains[0].ControlPlane = false
+	require.NoError(t, api.Update(t.Context(), c))
+	assert.Empty(t, warnings.messages, "no failure domain was moved")
+	c.Spec.FailureDomains[1].Cluster = byName("pe-3")
+	require.NoError(t, api.Update(t.Context(), c))
+	c.Spec.FailureDomains = c.Spec.FailureDomains[1:]
+	require.NoError(t, api.Update(t.Context(), c))
+	require.Len(t, warnings.messages, 2)
+	assert.Contains(t, warnings.messages[0], "the change of fd-2 counts for new machines")
+	assert.Contains(t, warnings.messages[1], "the change of fd-1 counts for new machines")
 }
 
 func TestClusterUpdates(t *testing.T) {

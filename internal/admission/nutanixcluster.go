@@ -50,6 +50,9 @@ func (clusterWebhook) ValidateUpdate(_ context.Context, old, cluster *infrav1.Nu
 		warnings = append(warnings, fmt.Sprintf("spec.prismCentral.address: %s must be the Prism Central that was %s: machines whose VMs it does not know are lost",
 			cluster.Spec.PrismCentral.Address, old.Spec.PrismCentral.Address))
 	}
+	for _, name := range cluster.EditedFailureDomains(old) {
+		warnings = append(warnings, fmt.Sprintf("spec.failureDomains: the change of %s counts for new machines; machines that exist stay where they are", name))
+	}
 	return warnings, invalid("NutanixCluster", cluster, append(cluster.ValidateUpdate(old), newErrors(old.Validate(), cluster.Validate())...))
 }
 

@@ -36,7 +36,11 @@ func (machineWebhook) ValidateUpdate(_ context.Context, old, machine *infrav1.Nu
 	if deleting(machine) {
 		return nil, nil
 	}
-	return nil, invalid("NutanixMachine", machine, append(machine.ValidateUpdate(old, providerid.Parse), newErrors(old.Validate(), machine.Validate())...))
+	var warnings admission.Warnings
+	if machine.BootstrapImageChanged(old, providerid.Parse) {
+		warnings = append(warnings, "spec.bootstrapRef: the change has no effect, because the VM exists: replace the machine")
+	}
+	return warnings, invalid("NutanixMachine", machine, append(machine.ValidateUpdate(old, providerid.Parse), newErrors(old.Validate(), machine.Validate())...))
 }
 
 // ValidateDelete implements admission.Validator; deletes are not sent here.
