@@ -33,9 +33,9 @@ func rootFiles(settings Settings, role string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{
-		"versions.tf": versionsFile(settings.ProviderVersion),
-		"backend.tf":  backendFile(settings.Backend),
-		"provider.tf": providerFile(),
+		"versions.tf":   versionsFile(settings.ProviderVersion),
+		backendFileName: backendFile(settings.Backend),
+		"provider.tf":   providerFile(),
 	}
 	for name, content := range module {
 		files[path.Join("modules", role, name)] = content

@@ -18,6 +18,10 @@ const (
 	// `clusterctl move`, unlike the status.
 	PinnedInputsAnnotation = "infrastructure.cluster.x-k8s.io/pinned-inputs"
 
+	// RetainedWorkspaceLabel marks a Secret with an exported workspace. Its value is the kind of the object that the workspace
+	// belonged to.
+	RetainedWorkspaceLabel = "infrastructure.cluster.x-k8s.io/retained-workspace"
+
 	// CredentialFinalizer keeps a credential Secret (and a trust bundle ConfigMap) until the cluster that uses it is gone.
 	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"
 )

@@ -56,6 +56,12 @@ const (
 	// DestroyedReason: nothing of the object is left in Prism Central.
 	DestroyedReason = "Destroyed"
 
+	// RetainingReason: the deletion policy is Retain; the workspace is being exported, and what it describes stays.
+	RetainingReason = "Retaining"
+
+	// RetainedReason: the workspace of a deleted object was exported; what it describes stays in Prism Central.
+	RetainedReason = "Retained"
+
 	// CategoryKeptReason: others use the category value of a cluster that was deleted; it stays in Prism Central.
 	CategoryKeptReason = "CategoryKept"
 
@@ -251,15 +257,6 @@ const (
 	// VMLostReason: the absence of the VM is confirmed. It is not created again: replace the Machine. The condition is
 	// withdrawn when the VM returns.
 	VMLostReason = "VMLost"
-
-	// VMPoweredOnReason: the VM is switched on.
-	VMPoweredOnReason = "VMPoweredOn"
-
-	// VMPoweredOffReason: somebody switched the VM off; it stays off and gets no updates.
-	VMPoweredOffReason = "VMPoweredOff"
-
-	// CategoryValuesAmbiguousReason: the VM has several values of a category key, of which an update would keep one; it waits.
-	CategoryValuesAmbiguousReason = "CategoryValuesAmbiguous"
 
 	// AddressesAssignedReason: the VM has an address.
 	AddressesAssignedReason = "AddressesAssigned"

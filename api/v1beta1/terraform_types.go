@@ -22,7 +22,26 @@ type TerraformSpec struct {
 	// drift says how often an applied workspace is planned again to find changes made behind Terraform's back.
 	// +optional
 	Drift *TerraformDrift `json:"drift,omitempty"`
+
+	// deletionPolicy says what happens to the virtual machines when the Cluster is deleted. Delete, the default, destroys
+	// them. Retain leaves them and the category of the cluster in Prism Central and exports the workspace of each object,
+	// with its Terraform state, into a Secret without an owner. The policy is read when the Cluster is deleted. Deleting
+	// a single Machine of a Cluster that is not being deleted destroys its virtual machine under both policies.
+	// +optional
+	DeletionPolicy TerraformDeletionPolicy `json:"deletionPolicy,omitempty"`
 }
+
+// TerraformDeletionPolicy says what happens to the virtual machines of a Cluster that is deleted.
+// +kubebuilder:validation:Enum=Delete;Retain
+type TerraformDeletionPolicy string
+
+const (
+	// TerraformDeletionPolicyDelete destroys the virtual machines with the Cluster.
+	TerraformDeletionPolicyDelete TerraformDeletionPolicy = "Delete"
+
+	// TerraformDeletionPolicyRetain leaves the virtual machines and exports their workspaces.
+	TerraformDeletionPolicyRetain TerraformDeletionPolicy = "Retain"
+)
 
 // TerraformBackend is a Terraform backend block (https://developer.hashicorp.com/terraform/language/backend).
 type TerraformBackend struct {

@@ -23,8 +23,8 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 	if !controllerutil.ContainsFinalizer(s.nutanixCluster, infrav1.NutanixClusterFinalizer) {
 		return ctrl.Result{}, nil
 	}
-	gone, err := r.Gone(ctx, s.nutanixCluster, infrav1.NutanixClusterFinalizer)
-	if err != nil || gone {
+	released, err := r.Released(ctx, s.nutanixCluster, infrav1.NutanixClusterFinalizer)
+	if err != nil || released {
 		return ctrl.Result{}, err
 	}
 	machines, err := r.machines(ctx, s)
@@ -38,7 +38,7 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 		})
 	}
 	if r.HasWorkspaceKey(s.nutanixCluster) {
-		if result, err := r.destroy(ctx, s); err != nil || !result.IsZero() || s.unfinished {
+		if result, err := r.dispose(ctx, s); err != nil || !result.IsZero() || s.unfinished {
 			return result, err
 		}
 	}
@@ -65,17 +65,29 @@ func (r *Reconciler) machines(ctx context.Context, s *scope) (int, error) {
 	return 0, nil
 }
 
-// destroy destroys the category value of the cluster, unless something else uses it: then it stays in Prism Central.
-func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error) {
-	access, err := r.Prism.Access(ctx, s.nutanixCluster)
+// dispose destroys the category value of the cluster, or retains it.
+func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error) {
+	retain, err := r.Retains(ctx, s.cluster, s.nutanixCluster)
 	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if s.access, err = r.Prism.Access(ctx, s.nutanixCluster); err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
-	s.access = access
 	target, err := r.target(ctx, s)
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
+	if retain {
+		result, done, err := r.Retain(ctx, target, s.cluster.Name, s.nutanixCluster, &s.nutanixCluster.Status.Terraform)
+		s.unfinished = !done
+		return ctrl.Result{RequeueAfter: result.RetryAfter}, err
+	}
+	return r.destroy(ctx, s, target)
+}
+
+// destroy destroys the category value of the cluster, unless something else uses it: then the value stays in Prism Central.
+func (r *Reconciler) destroy(ctx context.Context, s *scope, target lifecycle.Target) (ctrl.Result, error) {
 	users, err := r.usersOfCategory(ctx, s)
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))

@@ -7,10 +7,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	clusterctlv1 "sigs.k8s.io/cluster-api/cmd/clusterctl/api/v1alpha3"
 	"sigs.k8s.io/cluster-api/util/conditions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
@@ -263,4 +265,31 @@ func TestMovedClusterLeavesItsCategory(t *testing.T) {
 	w.delete()
 	assert.True(t, w.Gone(w.NutanixCluster))
 	assert.Empty(t, w.Terraform.Runs())
+}
+
+func TestDeletionPolicyOfTheCluster(t *testing.T) {
+	for name, deleteCluster := range map[string]bool{"the Cluster is being deleted": true, "only the NutanixCluster is deleted": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.NutanixCluster.Spec.Terraform = &infrav1.TerraformSpec{DeletionPolicy: infrav1.TerraformDeletionPolicyRetain}
+			w.Cluster.Finalizers = []string{"cluster.cluster.x-k8s.io"}
+			w.running()
+			if deleteCluster {
+				require.NoError(t, api.Delete(t.Context(), w.Cluster))
+			}
+			w.delete()
+			require.True(t, w.Gone(w.NutanixCluster), "%+v", w.NutanixCluster.Status.Conditions)
+			assert.Empty(t, w.states())
+			secrets := &corev1.SecretList{}
+			require.NoError(t, api.List(t.Context(), secrets, client.InNamespace(w.Namespace), client.HasLabels{infrav1.RetainedWorkspaceLabel}))
+			if deleteCluster {
+				require.Len(t, secrets.Items, 1)
+				assert.Equal(t, kind, secrets.Items[0].Labels[infrav1.RetainedWorkspaceLabel])
+				assert.NotContains(t, w.Terraform.Runs(), "apply", "the category stays")
+				return
+			}
+			assert.Empty(t, secrets.Items)
+			assert.Contains(t, w.Terraform.Runs(), "apply")
+		})
+	}
 }

@@ -111,17 +111,16 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
 		r.checkPreconditions,
 		r.connect,
-		r.observe,
 		r.provision,
 		r.publish,
-		r.checkHealth,
+		r.observe,
 	} {
 		result, err := step(ctx, s)
 		if err != nil || !result.IsZero() || s.unfinished {
 			return result, err
 		}
 	}
-	return ctrl.Result{RequeueAfter: sooner(s.requeueAfter, r.HealthInterval)}, nil
+	return ctrl.Result{RequeueAfter: s.untilNext(r.HealthInterval)}, nil
 }
 
 // scope is what one reconcile works on.
@@ -145,12 +144,12 @@ type scope struct {
 	requeueAfter time.Duration
 }
 
-// sooner returns the shorter of two delays, of which zero means none.
-func sooner(one, other time.Duration) time.Duration {
-	if one == 0 || other != 0 && other < one {
-		return other
+// untilNext returns when the next reconcile is due: after the interval, or earlier if provision asks for it.
+func (s *scope) untilNext(interval time.Duration) time.Duration {
+	if s.requeueAfter > 0 && (interval == 0 || s.requeueAfter < interval) {
+		return s.requeueAfter
 	}
-	return one
+	return interval
 }
 
 // scope gathers the objects around a NutanixMachine. It returns nil while one of them is not there yet.

@@ -12,23 +12,43 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// reconcileDelete destroys the workspace and removes its Terraform state. A machine for which Terraform never ran needs no
-// Prism Central to go away.
+// reconcileDelete destroys the virtual machine, or retains it if the deletion policy of the Cluster says so, and removes the
+// Terraform state. If Terraform never ran for the machine, the deletion needs no Prism Central.
 func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer) {
 		return ctrl.Result{}, nil
 	}
-	gone, err := r.Gone(ctx, s.nutanixMachine, infrav1.NutanixMachineFinalizer)
-	if err != nil || gone {
+	released, err := r.Released(ctx, s.nutanixMachine, infrav1.NutanixMachineFinalizer)
+	if err != nil || released {
 		return ctrl.Result{}, err
 	}
 	if r.mayExist(s.nutanixMachine) {
-		if result, err := r.destroy(ctx, s); err != nil || !result.IsZero() || s.unfinished {
+		if result, err := r.dispose(ctx, s); err != nil || !result.IsZero() || s.unfinished {
 			return result, err
 		}
 	}
 	controllerutil.RemoveFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer)
 	return ctrl.Result{}, nil
+}
+
+// dispose destroys or retains the virtual machine.
+func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error) {
+	if s.nutanixCluster == nil {
+		return s.stop(infrav1.AppliedCondition, missingCluster(s))
+	}
+	retain, err := r.Retains(ctx, s.cluster, s.nutanixCluster)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	access, err := r.Prism.Access(ctx, s.nutanixCluster)
+	if err != nil {
+		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
+	}
+	s.access = access
+	if retain {
+		return r.retain(ctx, s)
+	}
+	return r.destroy(ctx, s)
 }
 
 // mayExist reports whether there may be a virtual machine: Terraform may have run, or the object took one over.
@@ -38,19 +58,26 @@ func (r *Reconciler) mayExist(machine *infrav1.NutanixMachine) bool {
 }
 
 func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error) {
-	if s.nutanixCluster == nil {
-		return s.stop(infrav1.AppliedCondition, missingCluster(s))
-	}
-	access, err := r.Prism.Access(ctx, s.nutanixCluster)
-	if err != nil {
-		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
-	}
-	s.access = access
 	target, err := r.complete(ctx, s, destroyInputs(s), map[string]string{renderer.UserDataVariable: ""})
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
 	result, done, err := r.Destroy(ctx, target, s.nutanixMachine, &s.nutanixMachine.Status.Terraform)
+	s.unfinished = !done
+	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
+}
+
+// retain exports the workspace of the virtual machine as it was applied, and leaves the virtual machine.
+func (r *Reconciler) retain(ctx context.Context, s *scope) (ctrl.Result, error) {
+	inputs, err := r.gather(ctx, s)
+	if err != nil {
+		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
+	}
+	target, err := r.complete(ctx, s, inputs, map[string]string{renderer.UserDataVariable: ""})
+	if err != nil {
+		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
+	}
+	result, done, err := r.Retain(ctx, target, s.cluster.Name, s.nutanixMachine, &s.nutanixMachine.Status.Terraform)
 	s.unfinished = !done
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
 }

@@ -26,12 +26,5 @@ func (r *Reconciler) Export(ctx context.Context, nutanixMachine *infrav1.Nutanix
 		return renderer.Workspace{}, err
 	}
 	target, err := r.complete(ctx, s, inputs, nil)
-	if err != nil || s.uuid() == "" {
-		return target.Workspace, err
-	}
-	vm, err := s.look(ctx)
-	if err != nil {
-		return renderer.Workspace{}, err
-	}
-	return target.Workspace.WithForeignCategories(foreignCategories(vm, s.nutanixMachine)), nil
+	return target.Workspace, err
 }

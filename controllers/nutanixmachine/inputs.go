@@ -46,9 +46,14 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) (renderer.Machine, er
 	}, nil
 }
 
-// gatherCategories merges both lists of categories with the mark of the cluster. Categories of the user have to exist.
+// gatherCategories merges both lists of categories with the mark of the cluster. Categories of the user have to exist, unless the
+// workspace is rendered only to be exported.
 func gatherCategories(ctx context.Context, s *scope) (map[string]string, error) {
 	categories := s.nutanixMachine.Spec.MergedCategories()
+	if !s.nutanixMachine.DeletionTimestamp.IsZero() {
+		categories[infrav1.CategoryKey] = s.cluster.Name
+		return categories, nil
+	}
 	for _, key := range slices.Sorted(maps.Keys(categories)) {
 		value := categories[key]
 		exists, err := s.access.Client.CategoryExists(ctx, key, value)

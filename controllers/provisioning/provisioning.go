@@ -54,16 +54,17 @@ func (d *Dependencies) Ignores(object client.Object) bool {
 		annotations.IsExternallyManaged(object)
 }
 
-// Gone asks past the cache whether an object that is being deleted has lost the finalizer, or is gone. A reconcile that
-// comes right after the last one still sees it in the cache, and would have Terraform make a state that nobody removes.
-func (d *Dependencies) Gone(ctx context.Context, object client.Object, finalizer string) (bool, error) {
-	now := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
-	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(object), now); apierrors.IsNotFound(err) {
+// Released reports whether an object that is being deleted has lost the finalizer or does not exist any more. It reads past the
+// cache, because a reconcile right after the last one still finds the object in the cache, and would have Terraform create a
+// state that nothing removes.
+func (d *Dependencies) Released(ctx context.Context, object client.Object, finalizer string) (bool, error) {
+	current := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
+	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(object), current); apierrors.IsNotFound(err) {
 		return true, nil
 	} else if err != nil {
 		return false, fmt.Errorf("reading %s past the cache: %w", client.ObjectKeyFromObject(object), err)
 	}
-	return now.GetUID() != object.GetUID() || !controllerutil.ContainsFinalizer(now, finalizer), nil
+	return current.GetUID() != object.GetUID() || !controllerutil.ContainsFinalizer(current, finalizer), nil
 }
 
 // Settings returns the backend and the provider version of an object of the cluster.
@@ -116,8 +117,9 @@ func (d *Dependencies) CheckInterval(cluster *infrav1.NutanixCluster) time.Durat
 // Remembered returns what the status of an object remembers of earlier runs.
 func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Remembered {
 	remembered := lifecycle.Remembered{
-		Current:    inSync(object),
-		Unfinished: conditions.IsFalse(object, infrav1.AppliedCondition) || planWaited(object),
+		Current: inSync(object),
+		Unfinished: conditions.IsFalse(object, infrav1.AppliedCondition) ||
+			conditions.GetReason(object, infrav1.PlanRecordedCondition) == infrav1.DisruptivePlanReason,
 	}
 	if status == nil {
 		return remembered
@@ -128,12 +130,6 @@ func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Rememb
 		remembered.Checked = status.LastAppliedTime.Time
 	}
 	return remembered
-}
-
-// planWaited reports whether an object says that a recorded plan waits. Plans do not survive a restart of the manager.
-func planWaited(object Object) bool {
-	reason := conditions.GetReason(object, infrav1.PlanRecordedCondition)
-	return reason == infrav1.DisruptivePlanReason || reason == infrav1.CategoryValuesAmbiguousReason
 }
 
 // Publish writes the result of a pipeline step into an object: conditions, Terraform status and events.
@@ -150,9 +146,6 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	}
 	checkFailed := (result.State == lifecycle.Failed || result.State == lifecycle.Locked) && !result.ApplyFailed() && inSync(object)
 	waits := result.Waiting() && conditions.IsTrue(object, infrav1.AppliedCondition)
-	if waits && result.State == lifecycle.Held {
-		return // a condition of the kind says why nothing is planned
-	}
 	for _, condition := range result.Conditions(!object.GetDeletionTimestamp().IsZero()) {
 		if condition.Type == infrav1.AppliedCondition && (checkFailed || waits) {
 			continue // what was applied stays applied, and the condition keeps the generation that it was applied for
@@ -169,11 +162,19 @@ func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, obj
 	if result.State != lifecycle.InSync {
 		return result, false, nil
 	}
-	if err := d.Pipeline.State.Remove(ctx, target); err != nil {
+	if err := d.remove(ctx, target); err != nil {
 		return result, false, err
 	}
-	d.Pipeline.Forget(target)
 	return result, true, nil
+}
+
+// remove removes the Terraform state of an object that is about to disappear, and what the pipeline remembers of it.
+func (d *Dependencies) remove(ctx context.Context, target lifecycle.Target) error {
+	if err := d.Pipeline.State.Remove(ctx, target); err != nil {
+		return err
+	}
+	d.Pipeline.Forget(target)
+	return nil
 }
 
 // inSync reports whether an object says of itself that its present spec is applied.

@@ -155,7 +155,7 @@ func TestIgnores(t *testing.T) {
 	assert.True(t, d.Ignores(labelled))
 }
 
-func TestGone(t *testing.T) {
+func TestReleased(t *testing.T) {
 	tests := map[string]struct {
 		now  *infrav1.NutanixMachine
 		gone bool
@@ -168,7 +168,7 @@ func TestGone(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			d, _ := dependencies(t, test.now)
-			gone, err := d.Gone(t.Context(), machine(), "f")
+			gone, err := d.Released(t.Context(), machine(), "f")
 			require.NoError(t, err)
 			assert.Equal(t, test.gone, gone)
 		})
@@ -179,7 +179,7 @@ func TestGone(t *testing.T) {
 			return errors.New("no connection")
 		},
 	})
-	gone, err := d.Gone(t.Context(), machine(), "f")
+	gone, err := d.Released(t.Context(), machine(), "f")
 	require.Error(t, err)
 	assert.False(t, gone, "who cannot ask does not know")
 }

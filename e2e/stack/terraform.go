@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -36,6 +37,11 @@ func (s *Stack) Workspace(ctx context.Context, machine *infrav1.NutanixMachine) 
 	if err != nil {
 		return nil, err
 	}
+	return s.WorkspaceOf(exported.Files)
+}
+
+// WorkspaceOf writes the files of a workspace to a directory of its own. Close removes it.
+func (s *Stack) WorkspaceOf(content map[string][]byte) (*Workspace, error) {
 	dir, err := os.MkdirTemp(s.options.Dir, "ws-")
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for the workspace: %w", err)
@@ -54,9 +60,7 @@ func (s *Stack) Workspace(ctx context.Context, machine *infrav1.NutanixMachine) 
 			"disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", s.Tool("mirror")),
 		"../" + filepath.Base(dir) + ".pem": s.Prism.CABundle(),
 	}
-	for name, content := range exported.Files {
-		files[name] = content
-	}
+	maps.Copy(files, content)
 	w := &Workspace{dir: dir, executable: s.Tool("bin/terraform"), environment: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TF_CLI_CONFIG_FILE=" + dir + ".rc", "TF_IN_AUTOMATION=1",
 		"KUBE_CONFIG_PATH=" + s.Env.Kubeconfig(), "SSL_CERT_FILE=" + dir + ".pem", "NUTANIX_ENDPOINT=" + host,
@@ -103,12 +107,20 @@ func (s *Stack) PlanClean(ctx context.Context, machine *infrav1.NutanixMachine) 
 		return err
 	}
 	defer workspace.Close()
-	output, err := workspace.Terraform(ctx, InitArgs...)
+	if err := workspace.PlanClean(ctx); err != nil {
+		return fmt.Errorf("planning %s: %w", machine.Name, err)
+	}
+	return nil
+}
+
+// PlanClean initializes the workspace and returns an error with the plan when Terraform plans a change.
+func (w *Workspace) PlanClean(ctx context.Context) error {
+	output, err := w.Terraform(ctx, InitArgs...)
 	if err == nil {
-		output, err = workspace.Plan(ctx)
+		output, err = w.Plan(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("planning %s: %w:\n%s", machine.Name, err, output)
+		return fmt.Errorf("%w:\n%s", err, output)
 	}
 	return nil
 }

@@ -70,6 +70,9 @@ func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
 	if r.Plan != nil {
 		summary = r.Plan.Summary()
 	}
+	if r.Retain && (r.State == InSync || r.State == Running || r.State == Retaining) {
+		return r.retaining()
+	}
 	switch r.State {
 	case InSync:
 		applied := yes(infrav1.AppliedReason, "")
@@ -99,7 +102,7 @@ func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
 		return no(r.Hold.Reason, r.Hold.Message), no(r.Hold.Reason, r.Hold.Message)
 	case Locked, Failed, Lost:
 		return r.failed()
-	case NoPlan, PlanStale:
+	case NoPlan, PlanStale, Retaining:
 	}
 	return no(infrav1.WaitingForPlanReason, ""), no(infrav1.WaitingForPlanReason, "")
 }
@@ -116,6 +119,14 @@ func (r Result) waiting(reason, message string) (recorded, applied metav1.Condit
 // decision or was denied, or nothing is planned now.
 func (r Result) Waiting() bool {
 	return r.State == AwaitingDecision || r.State == Drifted || r.State == Denied || r.State == Held
+}
+
+// retaining are the conditions of an object whose workspace is being exported or was exported.
+func (r Result) retaining() (recorded, applied metav1.Condition) {
+	if r.State == InSync {
+		return yes(infrav1.NoChangesReason, ""), yes(infrav1.RetainedReason, "")
+	}
+	return no(infrav1.RetainingReason, ""), no(infrav1.RetainingReason, "the workspace is being exported")
 }
 
 func (r Result) failed() (recorded, applied metav1.Condition) {

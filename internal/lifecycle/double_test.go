@@ -293,6 +293,15 @@ func (d *double) Push(ctx context.Context, state []byte) error {
 	return d.enter(ctx, "push", "state push "+string(state))
 }
 
+func (d *double) Pull(ctx context.Context) ([]byte, error) {
+	if err := d.enter(ctx, "pull", "state pull with all values"); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return fmt.Appendf(nil, "state %d with %d resources", d.state.Serial, len(d.state.Resources)), nil
+}
+
 func (d *double) Close() error { return d.enter(context.Background(), "close", "close") }
 
 // keeperDouble stands for the StateKeeper.

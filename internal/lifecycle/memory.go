@@ -16,6 +16,7 @@ type memory struct {
 	applied   *Applied
 	outputs   map[string]json.RawMessage
 	destroyed bool
+	retained  bool
 	checked   time.Time
 	// since is when this process observed the target first.
 	since time.Time
@@ -23,6 +24,9 @@ type memory struct {
 	// step reports them, so that a status that could not be written is written after the next step.
 	lastPlan, lastApplied *plan.Record
 	appliedAt             time.Time
+
+	// action is what the last submitted run does.
+	action string
 
 	// err is why the last run failed, and lost is set if it found the infrastructure gone.
 	err  error
@@ -82,7 +86,7 @@ func (m *memory) observe(o *Observed) {
 	if m.checked.After(o.Checked) {
 		o.Checked = m.checked
 	}
-	o.Destroyed = m.destroyed
+	o.Destroyed, o.Retained = m.destroyed, m.retained
 	o.Lost = o.Lost || m.lost != nil
 	o.Unfinished = o.Unfinished || m.unfinished
 	o.NoPlan = m.hold
@@ -121,6 +125,8 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	case destroyedSome:
 		m.failures, m.unfinished = 0, true
 		m.lastApplied, m.appliedAt = o.record, now
+	case retained:
+		m.failures, m.retained = 0, true
 	case superseded, unlocked:
 		m.failures, m.unfinished = 0, true
 	case onHold:

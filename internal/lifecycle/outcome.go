@@ -44,6 +44,9 @@ type destroyed struct {
 // again at once.
 type destroyedSome struct{ record *plan.Record }
 
+// retained is the outcome of a run after which the workspace of an object that is being deleted is exported.
+type retained struct{}
+
 // superseded is the outcome of a run that stopped because its plan or its workspace does not fit any more. The target is
 // planned again at once.
 type superseded struct{ reason string }
@@ -71,6 +74,7 @@ func (superseded) isOutcome()    {}
 func (unlocked) isOutcome()      {}
 func (onHold) isOutcome()        {}
 func (destroyedSome) isOutcome() {}
+func (retained) isOutcome()      {}
 
 // errorOf returns the error of an outcome, or nil.
 func errorOf(o outcome) error {

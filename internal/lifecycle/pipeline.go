@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -54,6 +55,7 @@ type Workspace interface {
 	Untaint(ctx context.Context, address string) error
 	Unlock(ctx context.Context, lockID string) error
 	Push(ctx context.Context, state []byte) error
+	Pull(ctx context.Context) ([]byte, error)
 	Close() error
 }
 
@@ -76,6 +78,8 @@ type Result struct {
 	Verdict plan.Verdict
 	// Applying says that the run under way applies a plan. Otherwise it makes one.
 	Applying bool
+	// Retain says that the infrastructure of an object that is being deleted stays.
+	Retain bool
 	// Applied is what the last run of this process read back, and Outputs are the workspace's outputs by name; nil before.
 	Applied *Applied
 	Outputs map[string]json.RawMessage
@@ -101,6 +105,9 @@ type Result struct {
 // the pool says when a run has ended and the next step is due.
 func (p *Pipeline) Step(target Target) Result {
 	key := target.Key()
+	if target.Retain {
+		p.withdrawDestroy(key)
+	}
 	observed, result := p.observe(target, key)
 	result.State = Determine(observed)
 	result.Events = p.report(key)
@@ -109,6 +116,12 @@ func (p *Pipeline) Step(target Target) Result {
 		p.plans.Drop(key)
 		result.Plan = nil
 		if result.State != InSync && p.submit(target, key, actionPlan, p.planRun) {
+			result.State = Running
+		}
+	case Retaining:
+		p.plans.Drop(key)
+		result.Plan = nil
+		if p.submit(target, key, actionRetain, p.retainRun) {
 			result.State = Running
 		}
 	case Approved:
@@ -123,7 +136,7 @@ func (p *Pipeline) Step(target Target) Result {
 		result.Hold = observed.NoPlan
 	case Running, Lost:
 	}
-	if result.State == NoPlan || result.State == PlanStale || result.State == Approved {
+	if slices.Contains([]State{NoPlan, PlanStale, Retaining, Approved}, result.State) {
 		result.RetryAfter = backoffBase // the pool is stopping, or a run of this target had not ended yet
 	}
 	return result
@@ -150,6 +163,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	observed := Observed{
 		Now:           p.Clock.Now(),
 		Deleting:      target.Deleting(),
+		Retain:        target.Retain,
 		Rendered:      target.Workspace.Digest,
 		Applied:       target.Remembered.Applied.WorkspaceDigest,
 		Current:       target.Remembered.Current,
@@ -166,7 +180,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 			observed.UpgradeCheck = upgradeCheck(key, m.since, target.CheckInterval)
 		}
 		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost, LastPlan: m.lastPlan, LastApplied: m.appliedAt,
-			DestroyFailures: m.destroyFailures}
+			DestroyFailures: m.destroyFailures, Retain: target.Retain}
 	})
 	if seen := target.Observation; seen != nil {
 		observed.NoPlan, observed.NoUpdate, observed.UpdatesObserved = seen.NoPlan, seen.NoUpdate, true
@@ -187,8 +201,17 @@ func (p *Pipeline) report(key string) []Event {
 	return events
 }
 
+// withdrawDestroy withdraws a run that waits for a slot and would destroy infrastructure that has to stay.
+func (p *Pipeline) withdrawDestroy(key string) {
+	action := ""
+	p.memories.with(key, func(m *memory) { action = m.action })
+	if action != actionRetain {
+		p.Pool.Withdraw(key)
+	}
+}
+
 func (p *Pipeline) submit(target Target, key, action string, run func(ctx context.Context, target Target) outcome) bool {
-	return p.Pool.Submit(target.Kind, key, target.Object, func(ctx context.Context) {
+	submitted := p.Pool.Submit(target.Kind, key, target.Object, func(ctx context.Context) {
 		begin := p.Clock.Now()
 		o := withoutPanic(ctx, target, run)
 		logRun(log.FromContext(ctx), target, action, o, p.Clock.Now().Sub(begin))
@@ -202,6 +225,10 @@ func (p *Pipeline) submit(target Target, key, action string, run func(ctx contex
 		}
 		p.memories.with(key, func(m *memory) { m.remember(o, target.Workspace.Digest, p.Clock.Now()) })
 	})
+	if submitted {
+		p.memories.with(key, func(m *memory) { m.action = action })
+	}
+	return submitted
 }
 
 // withoutPanic turns a panic of a run into a failure. Otherwise one object would take down the manager, and with it the work

@@ -14,8 +14,9 @@ import (
 
 // The actions of runs in log lines.
 const (
-	actionPlan  = "plan"
-	actionApply = "apply"
+	actionPlan   = "plan"
+	actionApply  = "apply"
+	actionRetain = "retain"
 )
 
 // logRun logs the outcome of a run in one line. Like an event, the line contains addresses, counts and messages, and no value
@@ -42,6 +43,8 @@ func runLog(o outcome) (message string, values []any) {
 		}
 	case destroyedSome:
 		return "Terraform applied the plan", planValues(o.record)
+	case retained:
+		return "The workspace is exported", nil
 	case superseded:
 		return "A Terraform run is repeated", []any{"because", o.reason}
 	case unlocked:

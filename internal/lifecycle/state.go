@@ -35,6 +35,8 @@ const (
 	Lost State = "Lost"
 	// Held means that something may have to change and that the infrastructure must not be changed now.
 	Held State = "Held"
+	// Retaining means that the object is being deleted, its infrastructure stays, and its workspace is not exported yet.
+	Retaining State = "Retaining"
 	// Failed means that the last run failed and that its retry is not due.
 	Failed State = "Failed"
 )
@@ -52,6 +54,8 @@ type Observed struct {
 	Current bool
 	// Destroyed says that a run has found nothing left to destroy.
 	Destroyed bool
+	// Retain says that the infrastructure of an object that is being deleted stays, and Retained that its workspace is exported.
+	Retain, Retained bool
 	// Running says that a run of the target is queued or under way.
 	Running bool
 	// Lost says that the infrastructure disappeared.
@@ -106,6 +110,8 @@ func determine(o Observed) State {
 		return Locked
 	case o.backingOff():
 		return Failed
+	case o.retaining():
+		return Retaining
 	case o.planFits():
 		return determinePlanned(o)
 	case o.nothingToDo():
@@ -145,14 +151,17 @@ func (o Observed) backingOff() bool {
 	return o.Failure.Rendered == o.Rendered && o.Now.Before(o.Failure.RetryAt)
 }
 
+// retaining reports whether the workspace has to be exported before the object may disappear.
+func (o Observed) retaining() bool { return o.Deleting && o.Retain && !o.Retained }
+
 // planFits reports whether the recorded plan is for the present workspace and purpose.
 func (o Observed) planFits() bool {
-	return o.Plan != nil && o.Plan.WorkspaceDigest == o.Rendered && o.Plan.Destroy == o.Deleting
+	return o.Plan != nil && !o.Retain && o.Plan.WorkspaceDigest == o.Rendered && o.Plan.Destroy == o.Deleting
 }
 
 func (o Observed) nothingToDo() bool {
 	if o.Deleting {
-		return o.Destroyed
+		return o.Destroyed || o.Retain
 	}
 	return o.unchanged() && !o.Unfinished && !o.checkDue()
 }

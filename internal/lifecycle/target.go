@@ -42,6 +42,8 @@ type Desired struct {
 	// Shared lists the addresses of resources that other objects may share. A plan neither replaces nor destroys them: a
 	// tainted one is untainted, and before a destroy they are removed from the state.
 	Shared []string
+	// Retain says that the infrastructure stays when the object is deleted. The workspace is exported instead of destroyed.
+	Retain bool
 	// CheckInterval is how often the infrastructure is compared with the workspace; zero means never.
 	CheckInterval time.Duration
 }
@@ -79,6 +81,9 @@ type Hooks struct {
 	Remaining func() bool
 	// Deleted is called with the UUID of each virtual machine whose deletion Prism Central has accepted.
 	Deleted func(uuid string)
+	// Export stores the workspace with its state, which is in Terraform's own format and contains secrets, and with the files
+	// that Observe rendered. It is called for an object with Desired.Retain, and not if no infrastructure exists.
+	Export func(ctx context.Context, state []byte, observed map[string][]byte) error
 	// Healthy reports whether infrastructure that the state calls tainted is kept.
 	Healthy func(ctx context.Context, id string) (bool, error)
 	// Creates records the virtual machines that a run creates, before Terraform knows them.

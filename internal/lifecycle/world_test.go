@@ -5,8 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,6 +94,9 @@ func newWorld(t *testing.T) *world {
 				}
 				w.log("    observe %s", id)
 				return w.observe(id)
+			},
+			Export: func(_ context.Context, state []byte, observed map[string][]byte) error {
+				return w.enter(context.Background(), "export", fmt.Sprintf("export %s, observed %s", state, slices.Collect(maps.Keys(observed))))
 			},
 			Healthy: func(_ context.Context, id string) (bool, error) {
 				w.log("    healthy? %s", id)
@@ -205,6 +210,13 @@ func (w *world) remember() {
 func (w *world) render(digest string) {
 	w.log("the workspace becomes %s", digest)
 	w.target.Workspace.Digest = digest
+}
+
+// occupy takes a slot of the pool until done is closed.
+func (w *world) occupy(key string, done <-chan struct{}) {
+	entered := make(chan struct{})
+	require.True(w.t, w.pipeline.Pool.Submit("none", key, nil, func(context.Context) { close(entered); <-done }))
+	<-entered
 }
 
 // delete deletes the object.

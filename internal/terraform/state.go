@@ -46,6 +46,15 @@ func (s *State) Has(address string) bool {
 
 // State reads the state from the backend. A backend without a state gives an empty one.
 func (r *Run) State(ctx context.Context) (*State, error) {
+	pulled, err := r.Pull(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return parseState(pulled)
+}
+
+// Pull reads the state from the backend in Terraform's own format. It contains secrets. Without a state it is empty.
+func (r *Run) Pull(ctx context.Context) ([]byte, error) {
 	pulled, complete := "", false
 	err := r.command(ctx, "state pull", func(ctx context.Context) (err error) {
 		pulled, err = r.cli.StatePull(ctx)
@@ -58,7 +67,7 @@ func (r *Run) State(ctx context.Context) (*State, error) {
 	if !complete {
 		return nil, interrupted(ctx, "state pull")
 	}
-	return parseState([]byte(pulled))
+	return []byte(pulled), nil
 }
 
 // stateFile is the part of the state format, version 4, that is read here.

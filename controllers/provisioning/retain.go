@@ -1,0 +1,105 @@
+package provisioning
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/lifecycle"
+)
+
+// exportKey is the key of an exported workspace in its Secret.
+const exportKey = "workspace.tar.gz"
+
+// Retains reports whether the infrastructure of an object that is being deleted stays in Prism Central, because its Cluster is
+// being deleted or is gone and the deletion policy is Retain. Both are read past the cache: an object's deletion may be seen
+// before that of its Cluster, and a virtual machine that is destroyed by mistake is lost.
+func (d *Dependencies) Retains(ctx context.Context, cluster *clusterv1.Cluster, nutanixCluster *infrav1.NutanixCluster) (bool, error) {
+	current := &infrav1.NutanixCluster{}
+	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(nutanixCluster), current); apierrors.IsNotFound(err) {
+		current = nutanixCluster
+	} else if err != nil {
+		return false, fmt.Errorf("reading the deletion policy of NutanixCluster %s past the cache: %w", client.ObjectKeyFromObject(nutanixCluster), err)
+	}
+	if current.Spec.Terraform == nil || current.Spec.Terraform.DeletionPolicy != infrav1.TerraformDeletionPolicyRetain {
+		return false, nil
+	}
+	owner := &clusterv1.Cluster{}
+	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(cluster), owner); apierrors.IsNotFound(err) {
+		return true, nil
+	} else if err != nil {
+		return false, fmt.Errorf("reading Cluster %s past the cache: %w", client.ObjectKeyFromObject(cluster), err)
+	}
+	return !owner.DeletionTimestamp.IsZero(), nil
+}
+
+// Retain takes one step of the deletion of an object whose infrastructure stays. It is done when the workspace is exported and
+// the Terraform state is removed. A process that ended in between finds the exported workspace.
+func (d *Dependencies) Retain(ctx context.Context, target lifecycle.Target, cluster string, object Object, status **infrav1.TerraformStatus) (lifecycle.Result, bool, error) {
+	target.Retain = true
+	target.Hooks.Export = func(ctx context.Context, state []byte, observed map[string][]byte) error {
+		return d.export(ctx, target, cluster, target.Workspace.Export(state, observed))
+	}
+	secret := exportSecret(object, target.Kind)
+	err := d.Reader.Get(ctx, client.ObjectKeyFromObject(secret), secret)
+	exported := err == nil
+	if client.IgnoreNotFound(err) != nil {
+		return lifecycle.Result{}, false, fmt.Errorf("reading Secret %s with the exported workspace: %w", client.ObjectKeyFromObject(secret), err)
+	}
+	if !exported || d.Pipeline.Pool.Running(target.Key()) {
+		result := d.Pipeline.Step(target)
+		d.Publish(object, status, result)
+		if result.State != lifecycle.InSync {
+			return result, false, nil
+		}
+	}
+	if err := d.remove(ctx, target); err != nil {
+		return lifecycle.Result{}, false, err
+	}
+	if exported {
+		d.Event(object, lifecycle.Event{Type: corev1.EventTypeNormal, Reason: infrav1.RetainedReason, Action: "Export",
+			Message: fmt.Sprintf("Left everything in Prism Central and exported the workspace with its Terraform state to Secret %s", secret.Name)})
+	}
+	return lifecycle.Result{}, true, nil
+}
+
+// export writes the files of a workspace with its state into a Secret without an owner. The Secret is immutable, because nothing has to
+// change a state but Terraform.
+func (d *Dependencies) export(ctx context.Context, target lifecycle.Target, cluster string, files map[string][]byte) error {
+	content, err := archive(files)
+	if err != nil {
+		return err
+	}
+	secret := exportSecret(target.Object, target.Kind)
+	secret.Labels = map[string]string{
+		clusterv1.ClusterNameLabel:     cluster,
+		infrav1.RetainedWorkspaceLabel: target.Kind,
+	}
+	secret.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: WorkspaceKey(target.Object)}
+	secret.Immutable = ptr.To(true)
+	secret.Data = map[string][]byte{exportKey: content}
+	if err := d.Client.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("creating Secret %s: %w", client.ObjectKeyFromObject(secret), err)
+	}
+	return nil
+}
+
+// ExportName is the name of the Secret with the exported workspace of an object. The workspace key in it keeps objects of one name
+// apart that lived one after the other.
+func ExportName(object client.Object, kind string) string {
+	sum := sha256.Sum256([]byte(kind + "/" + object.GetNamespace() + "/" + object.GetName() + "/" + WorkspaceKey(object)))
+	return fmt.Sprintf("%.200s-terraform-%s", object.GetName(), hex.EncodeToString(sum[:5]))
+}
+
+func exportSecret(object client.Object, kind string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: object.GetNamespace(), Name: ExportName(object, kind)}}
+}

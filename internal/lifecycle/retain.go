@@ -1,0 +1,56 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+// retainRun exports the workspace of an object that is being deleted and whose infrastructure stays. It changes nothing in
+// Prism Central.
+func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
+	workspace, done, err := p.open(ctx, target, gateway.ReadOnly, true)
+	if err != nil {
+		return p.breakDeadLock(ctx, target, nil, err)
+	}
+	defer done()
+
+	if err := p.writeState(ctx, target, workspace); err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	state, err := p.prepareRetain(ctx, target, workspace)
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if state.Empty() {
+		return retained{} // no infrastructure exists, so there is nothing to export
+	}
+	seen, err := p.observeInfrastructure(ctx, target, find(state, target.Resource).ID)
+	if err != nil {
+		return failed{err: err}
+	}
+	content, err := workspace.Pull(ctx)
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if err := target.Hooks.Export(ctx, content, seen.Files); err != nil {
+		return failed{err: fmt.Errorf("exporting the workspace: %w", err)}
+	}
+	return retained{}
+}
+
+// prepareRetain prepares the state of a workspace for its export. What exists and is not in the state is imported, as it is
+// before a destroy. Shared resources stay in the state.
+func (p *Pipeline) prepareRetain(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
+	state, err := workspace.State(ctx)
+	if err != nil || target.Hooks.Identify == nil {
+		return state, err
+	}
+	changed, err := p.identifyForDestroy(ctx, target, workspace, find(state, target.Resource))
+	if err != nil || !changed {
+		return state, err
+	}
+	return workspace.State(ctx)
+}

@@ -1,0 +1,45 @@
+package renderer
+
+import (
+	"fmt"
+	"maps"
+)
+
+// Files of an exported workspace.
+const (
+	backendFileName   = "backend.tf"
+	variablesFileName = "variables.tf"
+	// StateFileName is the file in which Terraform keeps the state of a workspace without a backend.
+	StateFileName = "terraform.tfstate"
+)
+
+// Export returns the files of the workspace with its state in the directory instead of in a backend, so that a person can run
+// Terraform in that directory. state is in Terraform's own format and contains secrets. observed replaces files that were
+// rendered from what the infrastructure is like.
+func (w Workspace) Export(state []byte, observed map[string][]byte) map[string][]byte {
+	files := maps.Clone(w.Files)
+	maps.Copy(files, observed)
+	delete(files, backendFileName)
+	files[StateFileName] = state
+	files["README.md"] = []byte(exportReadme)
+	if _, ok := files[variablesFileName]; ok {
+		// The VM has its user data. Terraform only wants the variable to be set.
+		files["terraform.tfvars"] = fmt.Appendf(nil, "%s = \"\"\n", UserDataVariable)
+	}
+	return files
+}
+
+// exportReadme tells a person what to do with an exported workspace.
+const exportReadme = `# An exported Terraform workspace
+
+These are the files of a Terraform workspace that CAPNT managed, with its state in ` + "`terraform.tfstate`" + `. What the state
+describes was left in Prism Central.
+
+    export NUTANIX_ENDPOINT=prism-central.example.com NUTANIX_USERNAME=... NUTANIX_PASSWORD=...
+    terraform init
+    terraform plan      # reports no changes
+
+The state contains secrets: the user data of the virtual machine with everything that its bootstrap provider wrote into it.
+` + "`user_data`" + ` in ` + "`terraform.tfvars`" + ` is empty because Terraform ignores it for a virtual machine that exists. A virtual machine that
+Terraform creates again from this workspace would not join a cluster.
+`
