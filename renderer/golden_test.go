@@ -36,6 +36,7 @@ func goldenCases(t *testing.T) map[string]renderer.Workspace {
 	workspace, err := renderer.RenderCluster(settings(), renderer.Cluster{CategoryKey: "KubernetesClusterName", CategoryValue: "my-cluster"})
 	add("cluster", workspace, err)
 	workspaces["import"] = workspaces["minimal"].WithImport(renderer.MachineAddress, "00000000-0000-4000-8000-0000000000aa")
+	workspaces["foreign-categories"] = workspaces["minimal"].WithForeignCategories(map[string]string{"CostCenter": "42", "Ünïcode ${x}": "a \"b\"\n%{if}"})
 	return workspaces
 }
 
@@ -67,6 +68,8 @@ func isGolden(name, path string) bool {
 		return path == "backend.tf"
 	case name == "import":
 		return path == "import.tf"
+	case name == "foreign-categories":
+		return path == renderer.ForeignCategoriesFile
 	default:
 		return true
 	}

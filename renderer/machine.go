@@ -18,6 +18,7 @@ func RenderMachine(settings Settings, machine Machine) (Workspace, error) {
 		return Workspace{}, err
 	}
 	files["main.tf"] = machineFile(machine)
+	files[ForeignCategoriesFile] = ForeignCategories(nil)
 	files["outputs.tf"] = outputsFile(tfmodules.RoleMachine, "vm_uuid", "name", "addresses", "power_state")
 	if machine.CloudInit {
 		files[variablesFileName] = userDataFile()
@@ -58,6 +59,7 @@ func writeIdentity(module body, machine Machine) {
 	if len(machine.Categories) > 0 {
 		module.expression("categories", mapTokens(machine.Categories), "")
 	}
+	module.reference("foreign_categories", "local.foreign_categories")
 }
 
 func writeSize(module body, machine Machine) {
@@ -67,6 +69,21 @@ func writeSize(module body, machine Machine) {
 	if machine.BootType != "" {
 		module.text("boot_type", machine.BootType)
 	}
+}
+
+// ForeignCategoriesFile is the workspace file with the categories that others put on the VM. The digest does not cover it,
+// because its content is observed and not wanted.
+const ForeignCategoriesFile = "foreign.tf"
+
+// ForeignCategories renders ForeignCategoriesFile: values by key, without the keys that the inputs of the workspace name.
+func ForeignCategories(categories map[string]string) []byte {
+	file := hclwrite.NewEmptyFile()
+	value := literal(cty.EmptyObjectVal)
+	if len(categories) > 0 {
+		value = mapTokens(categories)
+	}
+	newBody(file.Body()).block("locals").expression("foreign_categories", value, "")
+	return formatted(file)
 }
 
 func entitiesTokens(refs []Ref) hclwrite.Tokens {

@@ -34,7 +34,7 @@ type Workspace struct {
 	// Files holds the content by slash-separated path relative to the directory.
 	Files map[string][]byte
 	// Digest identifies the inputs that the workspace was rendered from: the version of the algorithm, a colon and a
-	// SHA-256 in hex. It covers neither module text nor import blocks.
+	// SHA-256 in hex. It covers neither module text nor import blocks nor the categories of others.
 	Digest string
 }
 
@@ -63,5 +63,13 @@ func (w Workspace) WithImport(address, id string) Workspace {
 
 	files := maps.Clone(w.Files)
 	files[importFile] = file.Bytes()
+	return Workspace{Files: files, Digest: w.Digest}
+}
+
+// WithForeignCategories returns a copy of the workspace of a machine that keeps these categories of others: see
+// ForeignCategories. The digest stays the same.
+func (w Workspace) WithForeignCategories(categories map[string]string) Workspace {
+	files := maps.Clone(w.Files)
+	files[ForeignCategoriesFile] = ForeignCategories(categories)
 	return Workspace{Files: files, Digest: w.Digest}
 }

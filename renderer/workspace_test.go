@@ -30,6 +30,17 @@ func TestWithImport(t *testing.T) {
 	assert.Len(t, imported.Files, len(workspace.Files)+1)
 }
 
+func TestWithForeignCategories(t *testing.T) {
+	workspace, err := renderer.RenderMachine(settings(), minimalMachine())
+	require.NoError(t, err)
+	kept := workspace.WithForeignCategories(map[string]string{"CostCenter": "42"})
+
+	assert.Equal(t, workspace.Digest, kept.Digest, "categories of others are no part of what is wanted")
+	assert.NotContains(t, string(workspace.Files["foreign.tf"]), "CostCenter", "the workspace itself must stay as it was")
+	assert.Equal(t, string(renderer.ForeignCategories(map[string]string{"CostCenter": "42"})), string(kept.Files["foreign.tf"]))
+	assert.Len(t, kept.Files, len(workspace.Files))
+}
+
 func TestWithImportOfWhatIsNoAddress(t *testing.T) {
 	workspace, err := renderer.RenderMachine(settings(), minimalMachine())
 	require.NoError(t, err)

@@ -44,6 +44,9 @@ const (
 	// InputsResolvedCondition is True when every name in the spec was resolved to a UUID in Prism Central.
 	InputsResolvedCondition = "InputsResolved"
 
+	// VMPoweredOnCondition is True when the VM is switched on.
+	VMPoweredOnCondition = "VMPoweredOn"
+
 	// AddressesAssignedCondition is True when the VM has an address.
 	AddressesAssignedCondition = "AddressesAssigned"
 )

@@ -258,6 +258,15 @@ const (
 	// withdrawn when the VM returns.
 	VMLostReason = "VMLost"
 
+	// VMPoweredOnReason: the VM is switched on.
+	VMPoweredOnReason = "VMPoweredOn"
+
+	// VMPoweredOffReason: somebody switched the VM off; it stays off and gets no updates.
+	VMPoweredOffReason = "VMPoweredOff"
+
+	// CategoryValuesAmbiguousReason: the VM has several values of a category key, of which an update would keep one; it waits.
+	CategoryValuesAmbiguousReason = "CategoryValuesAmbiguous"
+
 	// AddressesAssignedReason: the VM has an address.
 	AddressesAssignedReason = "AddressesAssigned"
 

@@ -1,6 +1,7 @@
 package controllertest
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -31,8 +32,13 @@ type VM struct {
 	// State is COMPLETE when it is empty.
 	State     string
 	Addresses []string
-	// Categories are the values by key.
-	Categories map[string]string
+	// Categories are the values by key, and CategoryValues all values of keys that have several.
+	Categories     map[string]string
+	CategoryValues map[string][]string
+	// PowerState is ON when it is empty.
+	PowerState string
+	// MemoryMiB is the memory; zero is what the workspace wants.
+	MemoryMiB int64
 	// PrismElement is the UUID of the Prism Element that runs it; empty when Prism Central does not say.
 	PrismElement string
 }
@@ -217,8 +223,9 @@ func (v VM) entity() thing {
 	for _, address := range v.Addresses {
 		nics = append(nics, thing{"ip_endpoint_list": []thing{{"ip": address}}})
 	}
-	made := entity(v.UUID, v.Name, thing{"description": v.Description, "resources": thing{"power_state": "ON", "nic_list": nics}})
-	made["metadata"].(thing)["categories"] = v.Categories //nolint:forcetypeassert // made above
+	made := entity(v.UUID, v.Name, thing{"description": v.Description, "resources": thing{"power_state": cmp.Or(v.PowerState, "ON"), "nic_list": nics}})
+	made["metadata"].(thing)["categories"] = v.Categories             //nolint:forcetypeassert // made above
+	made["metadata"].(thing)["categories_mapping"] = v.CategoryValues //nolint:forcetypeassert // made above
 	if v.PrismElement != "" {
 		made["status"].(thing)["cluster_reference"] = thing{"kind": "cluster", "uuid": v.PrismElement} //nolint:forcetypeassert // made above
 	}

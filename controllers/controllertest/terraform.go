@@ -215,14 +215,20 @@ func (w *workspace) Plan(ctx context.Context, options terraform.PlanOptions) (*t
 	switch imported := importedID.FindSubmatch(w.files["import.tf"]); {
 	case options.Destroy && !state.Empty():
 		change.Actions = tfjson.Actions{tfjson.ActionDelete}
-	case options.Destroy || !state.Empty():
+	case options.Destroy:
 		return &terraform.Plan{JSON: planned}, nil
+	case !state.Empty():
+		change.Before, change.After = w.differences(state.Resources[0].ID)
+		if len(object(change.Before)) == 0 {
+			return &terraform.Plan{JSON: planned}, nil
+		}
+		change.Actions = tfjson.Actions{tfjson.ActionUpdate}
 	case imported != nil:
 		change.Actions, change.Importing = tfjson.Actions{tfjson.ActionNoop}, &tfjson.Importing{ID: string(imported[1])}
 	default:
 		change.Actions = tfjson.Actions{tfjson.ActionCreate}
 	}
-	planned.ResourceChanges = []*tfjson.ResourceChange{{Address: w.address(), Change: change}}
+	planned.ResourceChanges = []*tfjson.ResourceChange{{Address: w.address(), Type: strings.Split(w.address(), ".")[2], Change: change}}
 	file, err := json.Marshal(change)
 	return &terraform.Plan{Bytes: file, JSON: planned, HasChanges: true}, err
 }
@@ -243,6 +249,9 @@ func (w *workspace) Apply(ctx context.Context, plan []byte) error {
 				w.terraform.Prism.Remove(resource.ID)
 			}
 			state.Resources = nil
+			return
+		case change.Actions.Update():
+			w.update(state.Resources[0].ID, object(change.After))
 			return
 		case change.Importing != nil:
 			made.ID = change.Importing.ID
@@ -268,6 +277,7 @@ func (w *workspace) create() string {
 	}
 	vm.Name, vm.Description = string(nameArgument.FindSubmatch(main)[1]), string(textArgument.FindSubmatch(main)[1])
 	vm.PrismElement = string(elementArgument.FindSubmatch(main)[1])
+	vm.MemoryMiB, vm.Categories = w.desired()
 	w.terraform.Prism.Put(vm)
 	return vm.UUID
 }

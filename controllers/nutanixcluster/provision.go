@@ -50,11 +50,12 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 		Object: s.nutanixCluster.DeepCopy(),
 		Kind:   kind,
 		Desired: lifecycle.Desired{
-			Workspace:     workspace,
-			Backend:       backend,
-			Upstream:      s.access.Upstream,
-			Shared:        shared,
-			CheckInterval: r.CheckInterval(s.nutanixCluster),
+			Workspace:       workspace,
+			ProviderVersion: settings.ProviderVersion,
+			Backend:         backend,
+			Upstream:        s.access.Upstream,
+			Shared:          shared,
+			CheckInterval:   r.CheckInterval(s.nutanixCluster),
 		},
 		Remembered: provisioning.Remembered(s.nutanixCluster, s.nutanixCluster.Status.Terraform),
 	}, nil

@@ -8,5 +8,6 @@ var milestones = []string{
 	infrav1.InputsResolvedCondition,
 	infrav1.PlanRecordedCondition,
 	infrav1.AppliedCondition,
+	infrav1.VMPoweredOnCondition,
 	infrav1.AddressesAssignedCondition,
 }

@@ -111,16 +111,17 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
 		r.checkPreconditions,
 		r.connect,
+		r.observe,
 		r.provision,
 		r.publish,
-		r.observe,
+		r.checkHealth,
 	} {
 		result, err := step(ctx, s)
 		if err != nil || !result.IsZero() || s.unfinished {
 			return result, err
 		}
 	}
-	return ctrl.Result{RequeueAfter: s.untilNext(r.HealthInterval)}, nil
+	return ctrl.Result{RequeueAfter: sooner(s.requeueAfter, r.HealthInterval)}, nil
 }
 
 // scope is what one reconcile works on.
@@ -144,12 +145,12 @@ type scope struct {
 	requeueAfter time.Duration
 }
 
-// untilNext returns when the next reconcile is due: after the interval, or earlier if provision asks for it.
-func (s *scope) untilNext(interval time.Duration) time.Duration {
-	if s.requeueAfter > 0 && (interval == 0 || s.requeueAfter < interval) {
-		return s.requeueAfter
+// sooner returns the shorter of two delays, of which zero means none.
+func sooner(one, other time.Duration) time.Duration {
+	if one == 0 || other != 0 && other < one {
+		return other
 	}
-	return interval
+	return one
 }
 
 // scope gathers the objects around a NutanixMachine. It returns nil while one of them is not there yet.

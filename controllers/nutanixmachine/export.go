@@ -26,5 +26,12 @@ func (r *Reconciler) Export(ctx context.Context, nutanixMachine *infrav1.Nutanix
 		return renderer.Workspace{}, err
 	}
 	target, err := r.complete(ctx, s, inputs, nil)
-	return target.Workspace, err
+	if err != nil || s.uuid() == "" {
+		return target.Workspace, err
+	}
+	vm, err := s.look(ctx)
+	if err != nil {
+		return renderer.Workspace{}, err
+	}
+	return target.Workspace.WithForeignCategories(foreignCategories(vm, s.nutanixMachine)), nil
 }

@@ -60,11 +60,12 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	switch result.State {
 	case lifecycle.InSync:
 		return ctrl.Result{}, s.readBack(result)
-	case lifecycle.AwaitingDecision, lifecycle.Drifted, lifecycle.Denied:
-		if s.uuid() != "" {
+	case lifecycle.AwaitingDecision, lifecycle.Drifted, lifecycle.Denied, lifecycle.Held:
+		if ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false) {
 			s.requeueAfter = result.RetryAfter
-			return ctrl.Result{}, nil // the VM runs, and is checked while its plan waits
+			return ctrl.Result{}, nil // the health of the VM is checked while its plan waits
 		}
+		result.RetryAfter = sooner(result.RetryAfter, r.HealthInterval)
 	case lifecycle.Lost:
 		s.lose()
 	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.Approved, lifecycle.Running, lifecycle.Locked, lifecycle.Failed:
@@ -73,15 +74,16 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
 }
 
-// unrendered is the target without what only a run needs.
+// unrendered returns the target without what only a run needs.
 func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
 	remembered := provisioning.Remembered(s.nutanixMachine, s.nutanixMachine.Status.Terraform)
 	remembered.Lost = ptr.Deref(s.nutanixMachine.Status.FailureReason, "") == infrav1.VMLostReason
 	return lifecycle.Target{
-		Object:     s.nutanixMachine.DeepCopy(),
-		Kind:       kind,
-		Desired:    lifecycle.Desired{CheckInterval: r.CheckInterval(s.nutanixCluster)},
-		Remembered: remembered,
+		Object:      s.nutanixMachine.DeepCopy(),
+		Kind:        kind,
+		Desired:     lifecycle.Desired{CheckInterval: r.CheckInterval(s.nutanixCluster)},
+		Remembered:  remembered,
+		Observation: s.observation(),
 	}
 }
 
@@ -117,7 +119,9 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	target.Variables = variables
 	target.Upstream = s.access.Upstream
 	target.Resource = renderer.MachineAddress
+	target.ProviderVersion = settings.ProviderVersion
 	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy,
+		Observe: observer{client: s.access.Client, machine: identity.machine}.observe,
 		Creates: vmRecorder{client: r.Client, machine: identity.machine, pins: pins}}
 	return target, nil
 }

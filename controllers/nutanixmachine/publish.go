@@ -38,7 +38,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 		s.unfinished = true
 		return ctrl.Result{}, nil
 	case err != nil && ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false):
-		return ctrl.Result{}, nil // it keeps the addresses that it had; observe is about to say what is wrong
+		return ctrl.Result{}, nil // the addresses stay as they were, and checkHealth reports the error
 	case err != nil:
 		return s.stop(infrav1.AddressesAssignedCondition, provisioning.Diagnose(err))
 	}
@@ -96,11 +96,10 @@ func machineAddresses(hostName string, addresses []string) []clusterv1.MachineAd
 	return list
 }
 
-// observe says whether Prism Central can be asked about the virtual machine, which publish has looked at unless a run has
-// just done so.
-func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error) {
-	if s.outputs != nil && s.seen == nil {
-		return ctrl.Result{RequeueAfter: s.untilNext(r.HealthInterval)}, nil
+// checkHealth reports whether Prism Central can be asked about the VM and whether the VM is switched on.
+func (r *Reconciler) checkHealth(ctx context.Context, s *scope) (ctrl.Result, error) {
+	if s.seen == nil {
+		r.reportPower(ctx, s) // the VM has just been created
 	}
 	if _, err := s.look(ctx); err != nil {
 		problem := provisioning.Diagnose(err)
@@ -108,5 +107,5 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error)
 	} else {
 		provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionTrue, infrav1.InputsResolvedReason, "")
 	}
-	return ctrl.Result{RequeueAfter: s.untilNext(r.HealthInterval)}, nil
+	return ctrl.Result{RequeueAfter: sooner(s.requeueAfter, r.HealthInterval)}, nil
 }

@@ -117,9 +117,8 @@ func (d *Dependencies) CheckInterval(cluster *infrav1.NutanixCluster) time.Durat
 // Remembered returns what the status of an object remembers of earlier runs.
 func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Remembered {
 	remembered := lifecycle.Remembered{
-		Current: inSync(object),
-		Unfinished: conditions.IsFalse(object, infrav1.AppliedCondition) ||
-			conditions.GetReason(object, infrav1.PlanRecordedCondition) == infrav1.DisruptivePlanReason,
+		Current:    inSync(object),
+		Unfinished: conditions.IsFalse(object, infrav1.AppliedCondition) || planWaited(object),
 	}
 	if status == nil {
 		return remembered
@@ -130,6 +129,12 @@ func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Rememb
 		remembered.Checked = status.LastAppliedTime.Time
 	}
 	return remembered
+}
+
+// planWaited reports whether an object says that a recorded plan waits. Plans do not survive a restart of the manager.
+func planWaited(object Object) bool {
+	reason := conditions.GetReason(object, infrav1.PlanRecordedCondition)
+	return reason == infrav1.DisruptivePlanReason || reason == infrav1.CategoryValuesAmbiguousReason
 }
 
 // Publish writes the result of a pipeline step into an object: conditions, Terraform status and events.
@@ -146,6 +151,9 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	}
 	checkFailed := (result.State == lifecycle.Failed || result.State == lifecycle.Locked) && !result.ApplyFailed() && inSync(object)
 	waits := result.Waiting() && conditions.IsTrue(object, infrav1.AppliedCondition)
+	if waits && result.State == lifecycle.Held {
+		return // a condition of the kind says why nothing is planned
+	}
 	for _, condition := range result.Conditions(!object.GetDeletionTimestamp().IsZero()) {
 		if condition.Type == infrav1.AppliedCondition && (checkFailed || waits) {
 			continue // what was applied stays applied, and the condition keeps the generation that it was applied for

@@ -1,8 +1,11 @@
 package prismsim
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -61,6 +64,17 @@ func (r Rules) lag(kind string) time.Duration {
 
 // total returns the total that a list states.
 func (r Rules) total(count int) int { return max(0, count+r.TotalOffset) }
+
+// ParseRules reads rules in JSON, for example {"listLag":"30s"}. It refuses unknown fields.
+func ParseRules(text string) (Rules, error) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var rules Rules
+	if err := decoder.Decode(&rules); err != nil {
+		return Rules{}, fmt.Errorf("reading rules %q: %w", text, err)
+	}
+	return rules, nil
+}
 
 // SetRules replaces the rules. What exists stays as it is.
 func (s *Server) SetRules(rules Rules) {

@@ -29,6 +29,7 @@ func main() {
 
 type flags struct {
 	inventory, caOut string
+	rules            string
 	faults           []string
 	verbose          bool
 	options          prismsim.Options
@@ -57,6 +58,7 @@ func command() *cobra.Command {
 	set.DurationVar(&f.options.Latency.PowerOn, "latency-power-on", time.Second, "added when a task switches a VM on")
 	set.DurationVar(&f.options.Latency.Network, "latency-network", time.Second, "how long changing something of the v4 networking API takes")
 	set.StringArrayVar(&f.faults, "fault", nil, `fault in force from the start: "METHOD PATH-REGEXP key[=value] ...", for example "POST /vms$ status=503 times=3"; repeatable`)
+	set.StringVar(&f.rules, "rules", "{}", `rules in force from the start, as JSON, for example {"listLag":"30s"}`)
 	set.BoolVar(&f.verbose, "verbose", false, "log connection problems")
 	return c
 }
@@ -71,6 +73,9 @@ func (f *flags) run(c *cobra.Command) error {
 		level = slog.LevelDebug
 	}
 	f.options.Inventory = inventory
+	if f.options.Rules, err = prismsim.ParseRules(f.rules); err != nil {
+		return err
+	}
 	f.options.Log = logr.FromSlogHandler(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 	server, err := prismsim.New(f.options)
 	if err != nil {

@@ -46,7 +46,7 @@ func TestServesUntilInterrupted(t *testing.T) {
 	c.SetOut(out)
 	c.SetArgs([]string{
 		"--inventory", "../testdata/inventory.yaml", "--listen", "127.0.0.1:0", "--username", "tester", "--password", "pw",
-		"--ca-out", caFile, "--fault", "GET /users/me$ status=503 times=1",
+		"--ca-out", caFile, "--fault", "GET /users/me$ status=503 times=1", "--rules", `{"noVersionInfo":true}`,
 	})
 	done := make(chan error, 1)
 	go func() { done <- c.ExecuteContext(ctx) }()
@@ -69,6 +69,13 @@ func TestServesUntilInterrupted(t *testing.T) {
 		require.NoError(t, answer.Body.Close())
 		assert.Equal(t, want, answer.StatusCode)
 	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodOptions, address.String()+"/api/vmm/unversioned/info", nil)
+	require.NoError(t, err)
+	r.SetBasicAuth("tester", "pw")
+	answer, err := client.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	assert.Equal(t, http.StatusNotFound, answer.StatusCode)
 	interrupt()
 	require.NoError(t, <-done)
 	assert.Contains(t, out.String(), "Stopped.")
@@ -79,6 +86,7 @@ func TestBadFlags(t *testing.T) {
 		{"--inventory", "none.yaml"},
 		{"--inventory", "../testdata/inventory.yaml", "--listen", "0.0.0.0:0"},
 		{"--inventory", "../testdata/inventory.yaml", "--listen", "127.0.0.1:0", "--fault", "bad"},
+		{"--inventory", "../testdata/inventory.yaml", "--listen", "127.0.0.1:0", "--rules", `{"colour":"red"}`},
 		{"--inventory", "../testdata/inventory.yaml", "--listen", "127.0.0.1:0", "--ca-out", "none/ca.pem"},
 	} {
 		c := command()

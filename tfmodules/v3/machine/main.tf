@@ -38,7 +38,7 @@ resource "nutanix_virtual_machine" "this" {
   cloud_init_cdrom_uuid                    = local.cloud_init && local.has_own_cdrom ? local.no_cdrom : null
 
   dynamic "categories" {
-    for_each = var.categories
+    for_each = merge(var.foreign_categories, var.categories)
 
     content {
       name  = categories.key

@@ -165,6 +165,13 @@ variable "categories" {
   default     = {}
 }
 
+variable "foreign_categories" {
+  description = "Categories that others put on the virtual machine, which stay as they are. Of a key that is also in categories, the value there counts."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+}
+
 variable "user_data" {
   description = "Bootstrap data for cloud-init, base64. It is used once, when the virtual machine is created; null means no cloud-init."
   type        = string

@@ -133,3 +133,17 @@ run "cloud_init_beside_a_cdrom" {
     error_message = "The provider must not look for the CD-ROM of cloud-init among ours."
   }
 }
+
+run "foreign_categories" {
+  command = plan
+
+  variables {
+    categories         = { KubernetesClusterName = "c1", Environment = "Production" }
+    foreign_categories = { CostCenter = "42", Environment = "Development" }
+  }
+
+  assert {
+    condition     = { for category in nutanix_virtual_machine.this.categories : category.name => category.value } == { CostCenter = "42", Environment = "Production", KubernetesClusterName = "c1" }
+    error_message = "Categories of others must be kept, and those of the machine must win."
+  }
+}

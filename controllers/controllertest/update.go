@@ -1,0 +1,73 @@
+package controllertest
+
+import (
+	"maps"
+	"regexp"
+	"strconv"
+
+	"github.com/capnt/capnt/renderer"
+)
+
+var (
+	memoryArgument = regexp.MustCompile(`\n  memory_size_mib += (\d+)`)
+	categoryBlock  = regexp.MustCompile(`(?s)categories += \{(.*?)\n  \}`)
+	categoryEntry  = regexp.MustCompile(`"(.*)" += "(.*)"`)
+)
+
+// desired returns what main.tf and the file with the categories of others want of a machine.
+func (w *workspace) desired() (memoryMiB int64, categories map[string]string) {
+	if found := memoryArgument.FindSubmatch(w.files["main.tf"]); found != nil {
+		memoryMiB, _ = strconv.ParseInt(string(found[1]), 10, 64) // digits
+	}
+	categories = map[string]string{}
+	for _, file := range []string{renderer.ForeignCategoriesFile, "main.tf"} {
+		if block := categoryBlock.FindSubmatch(w.files[file]); block != nil {
+			for _, entry := range categoryEntry.FindAllSubmatch(block[1], -1) {
+				categories[string(entry[1])] = string(entry[2])
+			}
+		}
+	}
+	return memoryMiB, categories
+}
+
+// differences returns the attributes in which a virtual machine differs from its workspace, before and after an update.
+func (w *workspace) differences(uuid string) (before, after map[string]any) {
+	before, after = map[string]any{}, map[string]any{}
+	memoryMiB, categories := w.desired()
+	for _, vm := range w.terraform.Prism.VMs() {
+		if vm.UUID != uuid {
+			continue
+		}
+		if vm.MemoryMiB != 0 && vm.MemoryMiB != memoryMiB {
+			before["memory_size_mib"], after["memory_size_mib"] = vm.MemoryMiB, memoryMiB
+		}
+		if vm.Categories != nil && !maps.Equal(vm.Categories, categories) {
+			before["categories"], after["categories"] = vm.Categories, categories
+		}
+	}
+	return before, after
+}
+
+// update changes a virtual machine as the plan says.
+func (w *workspace) update(uuid string, after map[string]any) {
+	for _, vm := range w.terraform.Prism.VMs() {
+		if vm.UUID != uuid {
+			continue
+		}
+		if memory, ok := after["memory_size_mib"].(float64); ok {
+			vm.MemoryMiB = int64(memory)
+		}
+		if categories, ok := after["categories"].(map[string]any); ok {
+			vm.Categories = map[string]string{}
+			for key, value := range categories {
+				vm.Categories[key], _ = value.(string)
+			}
+		}
+		w.terraform.Prism.Put(vm)
+	}
+}
+
+func object(value any) map[string]any {
+	object, _ := value.(map[string]any)
+	return object
+}

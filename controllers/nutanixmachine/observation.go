@@ -1,0 +1,138 @@
+package nutanixmachine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/cluster-api/util/conditions"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/providerid"
+	"github.com/capnt/capnt/renderer"
+)
+
+// observe reads the VM of a machine that has one. It reports whether the VM is switched on, and the pipeline decides by what
+// was observed. A VM that cannot be read is reported by later steps.
+func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error) {
+	if s.uuid() != "" {
+		r.reportPower(ctx, s)
+	}
+	return ctrl.Result{}, nil
+}
+
+// reportPower sets VMPoweredOn. While Prism Central cannot be asked the condition stays as it is.
+func (r *Reconciler) reportPower(ctx context.Context, s *scope) {
+	written := conditions.Has(s.nutanixMachine, infrav1.VMPoweredOnCondition)
+	wasOff := conditions.IsFalse(s.nutanixMachine, infrav1.VMPoweredOnCondition)
+	vm, err := s.look(ctx)
+	switch {
+	case err != nil && !written && ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false):
+		provisioning.Set(s.nutanixMachine, infrav1.VMPoweredOnCondition, metav1.ConditionUnknown, infrav1.PrismUnreachableReason, err.Error())
+	case err != nil:
+	case switchedOff(vm):
+		provisioning.Set(s.nutanixMachine, infrav1.VMPoweredOnCondition, metav1.ConditionFalse, infrav1.VMPoweredOffReason, powerMessage(vm))
+		if !wasOff {
+			r.Recorder.Eventf(s.nutanixMachine, nil, corev1.EventTypeWarning, infrav1.VMPoweredOffReason, "Observe", "%s", powerMessage(vm))
+		}
+	default:
+		provisioning.Set(s.nutanixMachine, infrav1.VMPoweredOnCondition, metav1.ConditionTrue, infrav1.VMPoweredOnReason, "")
+		if wasOff {
+			r.Recorder.Eventf(s.nutanixMachine, nil, corev1.EventTypeNormal, infrav1.VMPoweredOnReason, "Observe", "Virtual machine %s is switched on again", vm.UUID)
+		}
+	}
+}
+
+// switchedOff reports whether a VM does not run, because it is off, paused or suspended.
+func switchedOff(vm *prism.VM) bool { return vm.PowerState != "" && vm.PowerState != "ON" }
+
+func powerMessage(vm *prism.VM) string {
+	return fmt.Sprintf("virtual machine %s is in power state %s: it is not switched on and gets no updates until somebody switches it on; a MachineHealthCheck can replace the Machine", vm.UUID, vm.PowerState)
+}
+
+// observation returns what the reconcile has seen of the VM, or nil if it has not seen it.
+func (s *scope) observation() *lifecycle.Observation {
+	if s.seen == nil || s.seen.err != nil {
+		return nil
+	}
+	observed := observed(s.seen.vm, s.nutanixMachine)
+	return &observed
+}
+
+// observer reads the VM of a machine during a run.
+type observer struct {
+	client  *prism.Client
+	machine *infrav1.NutanixMachine
+}
+
+// observe implements lifecycle.Hooks.Observe. The absence of a VM is an error only if the object has published it: the creation
+// of any other VM may have failed.
+func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation, error) {
+	vm, err := o.client.VM(ctx, id)
+	var notFound *prism.NotFoundError
+	_, published := providerid.Parse(o.machine.Spec.ProviderID)
+	switch {
+	case errors.As(err, &notFound) && !published:
+		return lifecycle.Observation{}, nil
+	case err != nil:
+		return lifecycle.Observation{}, err
+	}
+	return observed(vm, o.machine), nil
+}
+
+// observed returns what a VM is like apart from what its workspace says. Others own its power state and the category keys that
+// the machine does not name.
+func observed(vm *prism.VM, machine *infrav1.NutanixMachine) lifecycle.Observation {
+	observation := lifecycle.Observation{Found: true}
+	if switchedOff(vm) {
+		observation.NoPlan = &plan.Hold{Reason: infrav1.VMPoweredOffReason, Message: powerMessage(vm)}
+	}
+	if message := ambiguousCategories(vm); message != "" {
+		observation.NoUpdate = &plan.Hold{Reason: infrav1.CategoryValuesAmbiguousReason, Message: message}
+	}
+	if foreign := foreignCategories(vm, machine); len(foreign) > 0 {
+		observation.Files = map[string][]byte{renderer.ForeignCategoriesFile: renderer.ForeignCategories(foreign)}
+	}
+	return observation
+}
+
+// foreignCategories returns the categories of a VM whose keys the machine does not name.
+func foreignCategories(vm *prism.VM, machine *infrav1.NutanixMachine) map[string]string {
+	own := machine.Spec.MergedCategories()
+	own[infrav1.CategoryKey] = ""
+	foreign := map[string]string{}
+	for key, values := range vm.CategoryValues {
+		if _, named := own[key]; !named && len(values) > 0 {
+			foreign[key] = cmp.Or(vm.Categories[key], values[0])
+		}
+	}
+	return foreign
+}
+
+// ambiguousCategories names the category keys of which a VM has several values, or returns an empty string. The v3 resource of the
+// provider sends one value for each key, so that an update would remove the others.
+func ambiguousCategories(vm *prism.VM) string {
+	var keys []string
+	for _, key := range slices.Sorted(maps.Keys(vm.CategoryValues)) {
+		if values := vm.CategoryValues[key]; len(values) > 1 {
+			keys = append(keys, fmt.Sprintf("%s (%s)", key, strings.Join(values, ", ")))
+		}
+	}
+	if len(keys) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("virtual machine %s has several values of category %s, of which an update would keep one: it is not updated until each key has one value",
+		vm.UUID, strings.Join(keys, " and of "))
+}
