@@ -83,7 +83,13 @@ const (
 	// ProviderFailedReason: the Terraform provider crashed; the run is repeated.
 	ProviderFailedReason = "ProviderFailed"
 
-	// QuotaExceededReason: Prism Central refused for want of resources or by quota; free some, or choose another place.
+	// StateBackendFailedReason: the backend that stores the Terraform state failed or refused; the run is retried.
+	StateBackendFailedReason = "StateBackendFailed"
+
+	// LocalDiskFullReason: the disk of the manager has no space for the files of a run; the run is retried.
+	LocalDiskFullReason = "LocalDiskFull"
+
+	// QuotaExceededReason: Prism Central has not enough resources, or a quota is exhausted; free some, or choose another place.
 	QuotaExceededReason = "QuotaExceeded"
 )
 

@@ -72,15 +72,18 @@ func TestCategoryInUseIsKept(t *testing.T) {
 func TestCategoryThatPrismCentralDoesNotDeleteIsKept(t *testing.T) {
 	refusal := &terraform.Error{Verb: "apply", Class: terraform.Unknown, Message: "status: 418, reason: CATEGORY_ON_FIRE"}
 	locked := &terraform.Error{Verb: "apply", Class: terraform.LockHeld, Message: "the state is locked"}
+	backend := &terraform.Error{Verb: "apply", Class: terraform.Transient, Source: terraform.SourceBackend, Message: "saving state failed"}
 	tests := map[string]struct {
 		failure  *terraform.Error
 		failures int
 		kept     bool
+		reason   string
 	}{
-		"refused for ever":               {refusal, keptAfter, true},
-		"refused while the list lags":    {refusal, keptAfter - 1, false},
-		"locked for longer than that":    {locked, keptAfter, false},
-		"deleted with the first attempt": {nil, 0, false},
+		"refused every time":             {refusal, keptAfter, true, infrav1.ApplyFailedReason},
+		"refused while the list lags":    {refusal, keptAfter - 1, false, infrav1.ApplyFailedReason},
+		"locked for longer than that":    {locked, keptAfter, false, infrav1.StateLockedReason},
+		"no backend for longer":          {backend, keptAfter, false, infrav1.StateBackendFailedReason},
+		"deleted with the first attempt": {nil, 0, false, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +94,7 @@ func TestCategoryThatPrismCentralDoesNotDeleteIsKept(t *testing.T) {
 			}
 			w.delete()
 			for i := 0; i < keptAfter && !w.Gone(w.NutanixCluster); i++ {
-				w.requireFalse(infrav1.AppliedCondition, map[bool]string{true: infrav1.ApplyFailedReason, false: infrav1.StateLockedReason}[test.failure == refusal])
+				w.requireFalse(infrav1.AppliedCondition, test.reason)
 				w.Advance(time.Minute)
 				w.settle()
 			}

@@ -36,10 +36,13 @@ func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool
 // fault is reported in its own condition, but an object that is in sync stays Ready: Cluster API treats a machine that is
 // not Ready as unavailable, and an hour without Prism Central must not make all machines unavailable.
 var passingReasons = map[string]bool{
-	infrav1.PrismUnreachableReason: true,
-	infrav1.PlanFailedReason:       true,
-	infrav1.ProviderFailedReason:   true,
-	infrav1.StateLockedReason:      true,
+	infrav1.PrismUnreachableReason:     true,
+	infrav1.PrismRequestRejectedReason: true,
+	infrav1.PlanFailedReason:           true,
+	infrav1.ProviderFailedReason:       true,
+	infrav1.StateLockedReason:          true,
+	infrav1.StateBackendFailedReason:   true,
+	infrav1.LocalDiskFullReason:        true,
 }
 
 // summarize writes Ready. The reason and message come from the first milestone in order that is False, even if an earlier

@@ -13,6 +13,7 @@ import (
 
 var classes = []terraform.Class{
 	terraform.LockHeld, terraform.StalePlan, terraform.Authentication, terraform.NotFound, terraform.Quota, terraform.Timeout,
+	terraform.Permission, terraform.Certificate, terraform.Rejected, terraform.LocalDisk, terraform.Unreachable,
 	terraform.Transient, terraform.ProviderPanic, terraform.Canceled, terraform.Invalid, terraform.Unknown,
 }
 

@@ -16,27 +16,42 @@ func FailureReason(err error) string {
 	if reason := identityReason(err); reason != "" {
 		return reason
 	}
+	if reason := classReason(terraform.ClassOf(err), terraform.SourceOf(err)); reason != "" {
+		return reason
+	}
 	var failed *terraform.Error
-	if !errors.As(err, &failed) {
-		return infrav1.PlanFailedReason
-	}
-	switch failed.Class {
-	case terraform.LockHeld:
-		return infrav1.StateLockedReason
-	case terraform.Authentication:
-		return infrav1.AuthenticationFailedReason
-	case terraform.Quota:
-		return infrav1.QuotaExceededReason
-	case terraform.ProviderPanic:
-		return infrav1.ProviderFailedReason
-	case terraform.StalePlan:
-		return infrav1.PlanSupersededReason
-	case terraform.NotFound, terraform.Timeout, terraform.Transient, terraform.Canceled, terraform.Invalid, terraform.Unknown:
-	}
-	if failed.Verb == "apply" {
+	if errors.As(err, &failed) && failed.Verb == "apply" {
 		return infrav1.ApplyFailedReason
 	}
 	return infrav1.PlanFailedReason
+}
+
+// classReason returns the reason for a class of failures from a source, or an empty string if the verb decides.
+func classReason(class terraform.Class, source terraform.Source) string {
+	switch class {
+	case terraform.LockHeld:
+		return infrav1.StateLockedReason
+	case terraform.StalePlan:
+		return infrav1.PlanSupersededReason
+	case terraform.LocalDisk:
+		return infrav1.LocalDiskFullReason
+	default:
+		if source == terraform.SourceBackend {
+			return infrav1.StateBackendFailedReason
+		}
+		return prismReasons[class]
+	}
+}
+
+// prismReasons are the reasons for failures that Prism Central or the provider reports.
+var prismReasons = map[terraform.Class]string{
+	terraform.Authentication: infrav1.AuthenticationFailedReason,
+	terraform.Permission:     infrav1.PermissionDeniedReason,
+	terraform.Certificate:    infrav1.CertificateInvalidReason,
+	terraform.Unreachable:    infrav1.PrismUnreachableReason,
+	terraform.Rejected:       infrav1.PrismRequestRejectedReason,
+	terraform.Quota:          infrav1.QuotaExceededReason,
+	terraform.ProviderPanic:  infrav1.ProviderFailedReason,
 }
 
 // identityReason returns the reason for an error of Hooks.Identify, or an empty string for other errors.

@@ -3,6 +3,8 @@ package lifecycle
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +22,11 @@ func TestFailureReason(t *testing.T) {
 		terraform.LockHeld:       {"StateLocked", "StateLocked"},
 		terraform.StalePlan:      {"PlanSuperseded", "PlanSuperseded"},
 		terraform.Authentication: {"AuthenticationFailed", "AuthenticationFailed"},
+		terraform.Permission:     {"PermissionDenied", "PermissionDenied"},
+		terraform.Certificate:    {"CertificateInvalid", "CertificateInvalid"},
+		terraform.Unreachable:    {"PrismUnreachable", "PrismUnreachable"},
+		terraform.Rejected:       {"PrismRequestRejected", "PrismRequestRejected"},
+		terraform.LocalDisk:      {"LocalDiskFull", "LocalDiskFull"},
 		terraform.Quota:          {"QuotaExceeded", "QuotaExceeded"},
 		terraform.ProviderPanic:  {"ProviderFailed", "ProviderFailed"},
 		terraform.NotFound:       {"PlanFailed", "ApplyFailed"},
@@ -34,6 +41,15 @@ func TestFailureReason(t *testing.T) {
 		assert.Equal(t, want[0], FailureReason(terraformError("plan", class)), class)
 		assert.Equal(t, want[1], FailureReason(fmt.Errorf("wrapped: %w", terraformError("apply", class))), class)
 	}
+	for class, want := range map[terraform.Class]string{
+		terraform.Authentication: "StateBackendFailed", terraform.Permission: "StateBackendFailed", terraform.Transient: "StateBackendFailed",
+		terraform.Unknown: "StateBackendFailed", terraform.LockHeld: "StateLocked", terraform.LocalDisk: "LocalDiskFull",
+	} {
+		failed := &terraform.Error{Verb: "apply", Class: class, Source: terraform.SourceBackend}
+		assert.Equal(t, want, FailureReason(fmt.Errorf("wrapped: %w", failed)), class)
+	}
+	noSpace := &fs.PathError{Op: "mkdir", Path: "/scratch", Err: syscall.ENOSPC}
+	assert.Equal(t, "LocalDiskFull", FailureReason(fmt.Errorf("making a run directory: %w", noSpace)))
 	assert.Equal(t, "VMLost", FailureReason(fmt.Errorf("wrapped: %w", &LostError{ID: "x"})))
 	assert.Equal(t, "VMNameConflict", FailureReason(fmt.Errorf("wrapped: %w", &ConflictError{Message: "x"})))
 	assert.Equal(t, "VMDuplicate", FailureReason(fmt.Errorf("wrapped: %w", &ConflictError{Reason: "VMDuplicate", Message: "x"})))

@@ -104,7 +104,7 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	}
 	switch o := o.(type) {
 	case failed:
-		if o.applying != nil && o.applying.Destroy && !lockHeld(o.err) {
+		if o.applying != nil && o.applying.Destroy && !stateFailure(o.err) {
 			m.destroyFailures++
 		}
 	case unread:
@@ -132,6 +132,12 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	case onHold:
 		m.failures, m.unfinished, m.hold = 0, true, &o.hold
 	}
+}
+
+// stateFailure reports whether a run failed because of its state or of the disk of this host: Prism Central had no part in it.
+func stateFailure(err error) bool {
+	class := terraform.ClassOf(err)
+	return class == terraform.LockHeld || class == terraform.LocalDisk || terraform.SourceOf(err) == terraform.SourceBackend
 }
 
 // lockHeld reports whether a run failed because another process holds the lock of the state.

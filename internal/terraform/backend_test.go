@@ -19,6 +19,7 @@ type stateServer struct {
 	lock       map[string]any
 	failWrites int
 	onRead     func()
+	refusal    int
 }
 
 func newStateServer(t *testing.T) *stateServer {
@@ -60,6 +61,10 @@ func (s *stateServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	if s.refusal != 0 {
+		w.WriteHeader(s.refusal)
+		return
+	}
 	switch r.Method {
 	case http.MethodGet:
 		s.read(w)
@@ -72,6 +77,13 @@ func (s *stateServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(w, "method", http.StatusMethodNotAllowed)
 	}
+}
+
+// refuse answers every request with a status.
+func (s *stateServer) refuse(status int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.refusal = status
 }
 
 func (s *stateServer) read(w http.ResponseWriter) {

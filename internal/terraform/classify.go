@@ -2,43 +2,124 @@ package terraform
 
 import "regexp"
 
-// rule recognises a class by the text of the errors, on one line.
+// rule recognizes a class by the text of an error, on one line.
 type rule struct {
 	class   Class
 	pattern *regexp.Regexp
 }
 
-// rules are tried in this order; the first match decides. The order matters where texts quote each other: a crash prints
-// a stack trace that may hold anything, an answer of Prism quotes identifiers and numbers.
-var rules = []rule{
-	{LockHeld, regexp.MustCompile(`(?i)(?:locked|locking|lock\b).*lock info: id:|state is already locked|already locked by another|acquiring the state lock.*(?:already exists|has been modified)`)},
-	{StalePlan, regexp.MustCompile(`(?i)saved plan is stale|saved plan does not match the given state|different state lineage|plan files cannot be transferred between different`)},
-	{ProviderPanic, regexp.MustCompile(`(?i)plugin did not respond|plugin crashed|\bpanic: |request cancelled: the plugin\b`)},
-	{Authentication, regexp.MustCompile(`(?i)invalid auth credentials|authentication required|invalid authentication configuration|missing credentials|client is missing|endpoint requires auth|` +
-		`\b401\b.{0,3}unauthorized|unauthorized|status(?: code)?:? ?40[13]\b|"code": ?"?40[13]\b|access_denied|access denied|permission denied|is forbidden|403 forbidden|http remote state endpoint invalid auth`)},
-	{Transient, regexp.MustCompile(`(?i)too many requests|rate limit|throttl|(?:status|code|http|response)[^0-9a-z]{0,12}(?:code)?[^0-9a-z]{0,4}(?:429|5\d\d)\b|"code": ?"?(?:429|5\d\d)\b|\b(?:429|50[0-4]) [A-Z][a-z]+`)},
-	{NotFound, regexp.MustCompile(`(?i)entity_not_found|entity not found|does not exist in prism|could not find .*(?:image|subnet|cluster|project)|did not find any`)},
-	{Quota, regexp.MustCompile(`(?i)\bquota\b.{0,60}(?:exceed|reach|limit|insufficient|violat)|(?:exceed|insufficient|not enough|violat).{0,60}\bquota\b|quota_exceeded|limit exceeded|limit_exceeded|exceeds? the (?:maximum|limit|available|capacity)|insufficient (?:resource|memory|cpu|capacity|storage|space)|` +
-		`not enough (?:resource|memory|cpu|capacity|storage|space|free)|nohostresources|insufficient_resources|resource_exhausted|resource_shortage|resources? exhausted|no space left|` +
-		`no (?:available|free) ip|ip (?:address )?pool.{0,40}exhausted|out of (?:memory|capacity|ip)|license (?:limit|violation)`)},
-	{Transient, regexp.MustCompile(`(?i)giving up after \d+ attempt|connection (?:refused|reset|timed out|closed)|broken pipe|tls handshake timeout|i/o timeout|no such host|network is unreachable|no route to host|` +
-		`server misbehaving|unexpected eof|json: eof|: eof\b|server closed idle|http2: |unexpected end of json|invalid character '<'|temporarily unavailable|service unavailable|bad gateway|` +
-		`gateway time-?out|internal server error|concurrent_requests_not_allowed|edit conflict|etcdserver: |timeout while waiting for plugin to start|text file busy|kubernetes cluster unreachable|` +
-		`the object has been modified|failed to instantiate provider`)},
-	{Timeout, regexp.MustCompile(`(?i)timeout while waiting|context deadline exceeded|client\.timeout|timed out|request timeout|deadlineexceeded`)},
-	{Invalid, regexp.MustCompile(`(?i)bad request|invalid_argument|invalid argument|spec validation|unprocessable entity|inconsistent dependency lock file|failed to query available provider packages|` +
-		`does not match any of the checksums|failed to install provider|failed to resolve provider|locked provider .* does not match|required plugins are not installed|module not installed|backend initialization required|` +
-		`resource already managed|no value for required variable|cannot import state with|no such resource instance|manual setting of env var`)},
-	{Invalid, regexp.MustCompile(`(?m)^(?:Unsupported|Invalid|Missing|Reference to|Incorrect|Duplicate|Argument|Unreadable|Unclosed|Unexpected|Cycle|Self-referential|Resource precondition|Configuration for import)`)},
-}
-
-// classify recognises the kind of failure in the text of a command's errors: one error per line. It is pure.
-func classify(errors string) Class {
-	flat := collapse(errors)
+// match returns the class of the first rule that matches, or Unknown.
+func match(rules []rule, text string) Class {
 	for _, rule := range rules {
-		if rule.pattern.MatchString(flat) || rule.pattern.MatchString(errors) {
+		if rule.pattern.MatchString(text) {
 			return rule.class
 		}
 	}
 	return Unknown
+}
+
+var (
+	// crash matches what Terraform prints about a provider that crashed.
+	crash = regexp.MustCompile(`(?i)plugin did not respond|plugin crashed|\bpanic: |request cancelled: the plugin\b`)
+	// stalePlan matches the errors about a plan of another state or binary.
+	stalePlan = regexp.MustCompile(`(?i)saved plan is stale|saved plan does not match the given state|different state lineage|plan files cannot be transferred between different`)
+)
+
+// decisiveRules recognize what Terraform reports in fixed words, and what decides how to go on, whatever else the text
+// quotes.
+var decisiveRules = []rule{
+	{LockHeld, regexp.MustCompile(`(?i)(?:locked|locking|lock\b).*lock info: id:|state is already locked|already locked by another|acquiring the state lock.*(?:already exists|has been modified)`)},
+	{StalePlan, stalePlan},
+	{ProviderPanic, crash},
+}
+
+// terraformRules recognize the errors of Terraform itself. Go programs report a full disk of their own host as
+// "<operation> <path>: no space left on device".
+var terraformRules = []rule{
+	{LocalDisk, localDiskFull},
+	{Invalid, regexp.MustCompile(`(?i)inconsistent dependency lock file|failed to query available provider packages|does not match any of the checksums|failed to install provider|failed to resolve provider|` +
+		`locked provider .* does not match|required plugins are not installed|module not installed|backend initialization required|resource already managed|no value for required variable|` +
+		`no such resource instance|manual setting of env var|invalid argument`)},
+	{Invalid, configuration},
+	{Transient, regexp.MustCompile(`(?i)timeout while waiting for plugin to start|text file busy|failed to instantiate provider`)},
+	{Timeout, regexp.MustCompile(`(?i)context deadline exceeded|timed out`)},
+}
+
+var (
+	localDiskFull = regexp.MustCompile(`(?:write|open|mkdir|create|rename|copy|link|sync|fork/exec) \S+: (?:no space left on device|disk quota exceeded)`)
+	// configuration matches the summaries of Terraform's checks of a configuration.
+	configuration = regexp.MustCompile(`^(?:Unsupported|Invalid|Missing|Reference to|Incorrect|Duplicate|Argument|Unreadable|Unclosed|Unexpected|Cycle|Self-referential|Resource precondition|Configuration for import)`)
+)
+
+// backendRules recognize the errors of a state backend. Each backend has its own words; these are those of the http,
+// kubernetes, s3, gcs, azurerm and pg backends.
+var backendRules = []rule{
+	{LocalDisk, localDiskFull},
+	{Invalid, regexp.MustCompile(`(?i)cannot (?:import|overwrite existing) state with|backend initialization required`)},
+	{Authentication, regexp.MustCompile(`(?i)requires auth|invalid auth|unauthorized|\b401\b|invalidaccesskeyid|signaturedoesnotmatch|expiredtoken|invalidclienttokenid|no valid credential|authentication failed`)},
+	{Permission, regexp.MustCompile(`(?i)forbidden|access_?denied|access denied|permission denied|\b403\b`)},
+	{Transient, regexp.MustCompile(`(?i)giving up after \d+ attempt|connection (?:refused|reset|timed out|closed)|broken pipe|tls handshake timeout|i/o timeout|no such host|network is unreachable|no route to host|` +
+		`server misbehaving|\beof\b|server closed idle|http2: |temporarily unavailable|service unavailable|bad gateway|gateway time-?out|internal server error|too many requests|slowdown|throttl|` +
+		`(?:code|status)[ :]*(?:429|5\d\d)\b|etcdserver: |kubernetes cluster unreachable|the object has been modified`)},
+	{Timeout, regexp.MustCompile(`(?i)context deadline exceeded|client\.timeout|timed out`)},
+	{NotFound, regexp.MustCompile(`(?i)nosuchbucket|does not exist|not found|(?:code|status)[ :]*404\b`)},
+}
+
+var (
+	// backendSummary matches the summaries of errors around the state.
+	backendSummary = regexp.MustCompile(`(?i)\b(?:state|backend|workspaces?)\b`)
+	// request matches a failed request of Terraform itself, which sends requests to its backend alone: providers come from
+	// a directory, and the errors of providers have an address.
+	request = regexp.MustCompile(`(?:Get|Head|Post|Put|Patch|Delete|LOCK|UNLOCK) "?https?://|dial tcp|is forbidden: User|unable to connect|Kubernetes cluster unreachable`)
+)
+
+// source returns the component that reported the error. Terraform prints the address of a resource with the errors of a
+// provider, except while it imports, and with the errors of its own checks of that resource's configuration.
+func (d diagnostic) source() Source {
+	switch {
+	case crash.MatchString(d.text), isPrismError(d.text):
+		return SourceProvider
+	case stalePlan.MatchString(d.text):
+		return SourceTerraform
+	case d.address == "" && (backendSummary.MatchString(d.summary) || request.MatchString(d.text)):
+		return SourceBackend
+	case d.address != "" && !configuration.MatchString(d.summary):
+		return SourceProvider
+	case match(terraformRules, d.text) != Unknown || match(providerRules, d.text) == Unknown:
+		return SourceTerraform
+	default:
+		return SourceProvider
+	}
+}
+
+// classify returns source and class of one error.
+func (d diagnostic) classify() (Source, Class) {
+	source := d.source()
+	if class := match(decisiveRules, d.text); class != Unknown {
+		return source, class
+	}
+	switch source {
+	case SourceProvider:
+		return source, classifyPrismError(d.text)
+	case SourceBackend:
+		return source, match(backendRules, d.text)
+	case SourceTerraform:
+	}
+	return source, match(terraformRules, d.text)
+}
+
+// classify returns source and class of a failed command: those of an error that decides how to go on (a lock, a stale
+// plan, a crash), else those of the first error that is recognized.
+func classify(diagnostics []diagnostic) (Source, Class) {
+	source, class := SourceTerraform, Unknown
+	for i, d := range diagnostics {
+		s, c := d.classify()
+		if match(decisiveRules, d.text) != Unknown {
+			return s, c
+		}
+		if i == 0 || class == Unknown && c != Unknown {
+			source, class = s, c
+		}
+	}
+	return source, class
 }

@@ -24,8 +24,9 @@ type Error struct {
 	// Verb is the command: init, plan, show, apply, output, state pull, state push, state rm, import, untaint,
 	// force-unlock, validate, test.
 	Verb string
-	// Class is the kind of failure.
-	Class Class
+	// Class is the kind of failure, Source the component that reported it.
+	Class  Class
+	Source Source
 	// Message is the first error that the command reported, on one line.
 	Message string
 	// Lock is the holder of the lock when Class is LockHeld and the backend told.
@@ -44,14 +45,27 @@ func (e *Error) Error() string { return fmt.Sprintf("running terraform %s: %s", 
 // of the process quotes its output, which must not spread.
 func (e *Error) Unwrap() error { return e.cause }
 
-// ClassOf returns the class of err: the empty class for nil, Unknown for an error of another kind.
+// ClassOf returns the class of err: the empty class for nil, LocalDisk for a file that did not fit on the disk, and Unknown
+// for other errors that are no *Error.
 func ClassOf(err error) Class {
 	if err == nil {
 		return ""
 	}
 	var failure *Error
-	if errors.As(err, &failure) {
+	switch {
+	case errors.As(err, &failure):
 		return failure.Class
+	case diskFull(err):
+		return LocalDisk
 	}
 	return Unknown
+}
+
+// SourceOf returns the component that reported err, or an empty string if err is no *Error.
+func SourceOf(err error) Source {
+	var failure *Error
+	if errors.As(err, &failure) {
+		return failure.Source
+	}
+	return ""
 }

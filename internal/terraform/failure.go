@@ -6,80 +6,89 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
-	"strings"
 	"time"
 )
 
-// panicLine is the reason of a crash in a provider's stack trace.
+// panicLine matches the reason of a crash in a provider's stack trace.
 var panicLine = regexp.MustCompile(`(?m)panic: .*$`)
 
 // failure turns the error of terraform-exec and the error output of the process into an *Error.
 func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err error) *Error {
-	// Before anything is cut off: half a secret is not recognised.
+	// Scrubbed before anything is cut off, because half a secret is not recognized.
 	plain := shortened(r.scrub.text(plainText(r.stderr.String())))
-	blocks := errorBlocks(plain)
-	for i := range blocks {
-		// Again: a secret that was wrapped shows itself on one line only.
-		blocks[i] = r.scrub.text(blocks[i])
+	diagnostics := parseDiagnostics(plain)
+	for i := range diagnostics {
+		// Scrubbed again, because a wrapped secret is recognized on one line only.
+		diagnostics[i].text = r.scrub.text(diagnostics[i].text)
 	}
 	failure := &Error{Verb: verb}
 	switch {
 	case ctx.Err() != nil:
 		failure.cause = ctx.Err()
-		failure.Class = Canceled
+		failure.Source, failure.Class = SourceTerraform, Canceled
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			failure.Class = Timeout
 		}
-	case len(blocks) > 0:
-		failure.Class = classify(strings.Join(append(blocks, panicLine.FindAllString(plain, 1)...), "\n"))
+	case panicLine.MatchString(plain):
+		failure.Source, failure.Class = SourceProvider, ProviderPanic
+	case len(diagnostics) > 0:
+		failure.Source, failure.Class = classify(diagnostics)
 	default:
-		failure.Class = classifyProcess(err, plain)
+		failure.Source, failure.Class = classifyProcess(err, plain)
+	}
+	if failure.Source == SourceTerraform && failure.Class == Unknown && r.terraform.diskFull(string(r.dir)) {
+		// Terraform writes an empty plan file to a full disk and reports success; the next command cannot read it.
+		failure.Class = LocalDisk
 	}
 	if failure.Class == LockHeld {
 		failure.Lock = parseLock(plain, begin)
 	}
-	failure.Message = bounded(r.scrub.text(collapse(message(failure, blocks, plain, err))))
+	failure.Message = bounded(r.scrub.text(collapse(message(failure, diagnostics, plain, err))))
 	return failure
 }
 
-// classifyProcess judges a command that reported no error of its own: it could not be started, was killed or printed
-// something else.
-func classifyProcess(err error, plain string) Class {
+// classifyProcess returns source and class of a command that reported no error of its own: it could not be started, was
+// killed or printed something else.
+func classifyProcess(err error, plain string) (Source, Class) {
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && !exit.Exited() {
-		// Killed by a signal that we did not send: the machine ran out of memory, or a person did it.
-		return Transient
+	switch {
+	case diskFull(err):
+		return SourceTerraform, LocalDisk
+	case errors.As(err, &exit) && !exit.Exited():
+		// Killed by a signal from elsewhere: the machine ran out of memory, or a person did it.
+		return SourceTerraform, Transient
 	}
-	return classify(plain + "\n" + err.Error())
+	text := collapse(plain + "\n" + err.Error())
+	return diagnostic{summary: text, text: text}.classify()
 }
 
-// message makes the text for people, still with secrets.
-func message(failure *Error, blocks []string, plain string, err error) string {
+// message returns the text for people. It may still contain secrets.
+func message(failure *Error, diagnostics []diagnostic, plain string, err error) string {
 	switch {
 	case failure.cause != nil:
 		text := "interrupted: " + failure.cause.Error()
-		if len(blocks) > 0 {
-			text += ": " + blocks[0]
+		if len(diagnostics) > 0 {
+			text += ": " + diagnostics[0].text
 		}
 		return text
 	case failure.Lock != nil:
 		return failure.Lock.message()
 	case failure.Class == LockHeld:
-		return "the state is locked, and its backend does not tell by whom"
-	case len(blocks) == 0:
+		return "the state is locked, and its backend does not report the holder"
+	case len(diagnostics) == 0:
 		return processMessage(err, plain)
 	}
-	text := blocks[0]
+	text := diagnostics[0].text
 	if crash := panicLine.FindString(plain); failure.Class == ProviderPanic && crash != "" {
 		text = crash + ": " + text
 	}
-	if more := len(blocks) - 1; more > 0 {
+	if more := len(diagnostics) - 1; more > 0 {
 		text = bounded(text) + fmt.Sprintf(" (and %d more)", more)
 	}
 	return text
 }
 
-// processMessage describes a command without a diagnostic: its output if there is any, else how it ended.
+// processMessage describes a command without a diagnostic: its output if there is any, else its exit status.
 func processMessage(err error, plain string) string {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -91,10 +100,10 @@ func processMessage(err error, plain string) string {
 	return exit.Error()
 }
 
-// interrupted is the failure of a command that ended well but whose answer was lost because the context ended at that
+// interrupted returns the failure of a command that ended well but whose output was lost because the context ended at that
 // moment.
 func interrupted(ctx context.Context, verb string) *Error {
-	failure := &Error{Verb: verb, Class: Canceled, cause: ctx.Err(), Message: "interrupted before its answer was read"}
+	failure := &Error{Verb: verb, Source: SourceTerraform, Class: Canceled, cause: ctx.Err(), Message: "interrupted before its output was read"}
 	if errors.Is(failure.cause, context.DeadlineExceeded) {
 		failure.Class = Timeout
 	}

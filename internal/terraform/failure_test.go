@@ -2,6 +2,7 @@ package terraform
 
 import (
 	"context"
+	"net/http"
 	"path/filepath"
 	"testing"
 	"time"
@@ -33,6 +34,22 @@ func TestStalePlan(t *testing.T) {
 		other.mutex.Unlock()
 		err = elsewhere.Apply(t.Context(), plan.Bytes)
 		assert.Equal(t, StalePlan, ClassOf(err), "%v", err)
+	})
+}
+
+// TestBackendThatRefusesIsTheSource asks a real http backend that answers with an error.
+func TestBackendThatRefusesIsTheSource(t *testing.T) {
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		server := newStateServer(t)
+		run := open(t, terraform, RunOptions{Files: workspace(server.backend(), oneResource("one"))})
+		for status, want := range map[int]Class{
+			http.StatusUnauthorized: Authentication, http.StatusForbidden: Authentication, http.StatusInternalServerError: Transient,
+		} {
+			server.refuse(status)
+			_, err := run.Plan(t.Context(), PlanOptions{})
+			assert.Equal(t, SourceBackend, SourceOf(err), "%v", err)
+			assert.Equal(t, want, ClassOf(err), "%v", err)
+		}
 	})
 }
 

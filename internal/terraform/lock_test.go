@@ -85,7 +85,8 @@ func TestParseLock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			plain := plainText(test.text)
-			assert.Equal(t, LockHeld, classify(joined(errorBlocks(plain))))
+			_, class := classify(parseDiagnostics(plain))
+			assert.Equal(t, LockHeld, class)
 			assert.Equal(t, test.want, parseLock(plain, test.begin))
 		})
 	}

@@ -66,11 +66,17 @@ import {
 			{"page of a proxy", 502, `<html>Bad Gateway</html>`, Transient},
 			{"empty answer", 503, ``, Transient},
 			{"quota", 422, `{"state":"ERROR","code":422,"message_list":[{"message":"Quota exceeded","reason":"QUOTA"}]}`, Quota},
+			{"refused request", 422, `{"state":"ERROR","code":422,"message_list":[{"message":"name exceeds the maximum limit of the quota","reason":"INVALID_ARGUMENT"}]}`, Rejected},
+			{"bad request", 400, `{}`, Rejected},
+			{"no permission", 403, `{"state":"ERROR","code":403,"message_list":[{"message":"no access","reason":"ACCESS_DENIED"}]}`, Permission},
+			{"certificate", 502, `{"state":"ERROR","code":502,"message_list":[{"message":"unknown authority","reason":"GATEWAY_CERTIFICATE_NOT_TRUSTED"}]}`, Certificate},
+			{"unreachable", 502, `{"state":"ERROR","code":502,"message_list":[{"message":"no route","reason":"GATEWAY_PRISM_CENTRAL_UNREACHABLE"}]}`, Unreachable},
 			{"crash", 429, `{"code":429,"reason":"without a state"}`, ProviderPanic},
 		} {
 			answer.Store(&test)
 			_, err := run.Plan(t.Context(), PlanOptions{})
 			assert.Equal(t, test.want, ClassOf(err), "%s: %v", test.name, err)
+			assert.Equal(t, SourceProvider, SourceOf(err), "%s: %v", test.name, err)
 			assert.NotContains(t, err.Error(), password, test.name)
 		}
 	})

@@ -42,6 +42,8 @@ type Terraform struct {
 	lockFile []byte
 	roots    []byte
 	metrics  *metrics
+	// free returns the free space of a directory's file system; a test replaces it.
+	free func(dir string) (uint64, error)
 }
 
 // New checks the configuration, reads the dependency lock file of the mirror and removes the run directories that a
@@ -74,7 +76,7 @@ func New(config Config) (*Terraform, error) {
 	if err := sweep(config.ScratchDir, time.Now()); err != nil {
 		return nil, err
 	}
-	return &Terraform{config: config, lockFile: lockFile, roots: systemRoots(), metrics: newMetrics()}, nil
+	return &Terraform{config: config, lockFile: lockFile, roots: systemRoots(), metrics: newMetrics(), free: freeBytes}, nil
 }
 
 // Binary returns the Terraform or OpenTofu that is run.

@@ -1,0 +1,114 @@
+package terraform
+
+import (
+	"cmp"
+	"net/http"
+	"regexp"
+	"strconv"
+)
+
+// Provider 1.9.5 prints the body of a response with an error as JSON: {"code": 422, "message_list": [{"message": "...",
+// "reason": "INVALID_ARGUMENT"}]}. A body of the v4 API has an errorGroup in place of the reason. For 400 and 401 the
+// provider prints fixed words instead of the body (client.CheckResponse).
+var (
+	responseCode   = regexp.MustCompile(`"code": ?"?(\d{3})\b|status(?: code)?:? ?"?(\d{3})\b`)
+	responseReason = regexp.MustCompile(`"(?:reason|errorGroup)": ?"([A-Z][A-Z0-9_]+)"|reason: ?([A-Z][A-Z0-9_]+)`)
+	// taskReason matches the code at the beginning of the error of a failed task.
+	taskReason = regexp.MustCompile(`error_detail: ([A-Za-z_]{6,}):`)
+	apiPath    = regexp.MustCompile(`/api/nutanix/|/api/(?:vmm|prism|clustermgmt|networking)/v4`)
+)
+
+// isPrismError reports whether an error contains a response of Prism Central or of the gateway, or the URL of a request.
+func isPrismError(text string) bool {
+	return apiPath.MatchString(text) || responseReason.MatchString(text) && responseCode.MatchString(text)
+}
+
+// reasonClasses are the classes of the reasons that need another class than their status has. The GATEWAY_ reasons are those
+// of package gateway.
+var reasonClasses = map[string]Class{
+	"GATEWAY_SESSION_UNKNOWN":           Transient, // the run outlived its session; the next run has its own
+	"GATEWAY_READ_ONLY":                 Invalid,
+	"GATEWAY_METHOD_NOT_ALLOWED":        Invalid,
+	"GATEWAY_POWER_STATE":               Transient, // the power state changed since the plan; the next run observes it
+	"GATEWAY_CREATE_NOT_RECORDED":       Transient,
+	"GATEWAY_REQUEST_TOO_LARGE":         Rejected,
+	"GATEWAY_CERTIFICATE_NOT_TRUSTED":   Certificate,
+	"GATEWAY_PRISM_CENTRAL_TIMEOUT":     Unreachable,
+	"GATEWAY_PRISM_CENTRAL_UNREACHABLE": Unreachable,
+
+	"AUTHENTICATION_REQUIRED":         Authentication,
+	"ACCESS_DENIED":                   Permission,
+	"ENTITY_NOT_FOUND":                NotFound,
+	"CONCURRENT_REQUESTS_NOT_ALLOWED": Transient,
+	"RATE_LIMIT_EXCEEDED":             Transient,
+	"INTERNAL_ERROR":                  Transient,
+	"NoHostResources":                 Quota,
+}
+
+// exhausted matches the reasons that mean that there is not enough of something.
+var exhausted = regexp.MustCompile(`QUOTA|SHORTAGE|INSUFFICIENT|EXHAUSTED|LICENSE`)
+
+// classifyPrismError classifies an error of the provider: by the reason in the response, else by its status, else by words.
+func classifyPrismError(text string) Class {
+	reason := firstGroup(taskReason, text)
+	if reason == "" {
+		reason = firstGroup(responseReason, text)
+	}
+	if class, known := reasonClasses[reason]; known {
+		return class
+	}
+	if exhausted.MatchString(reason) {
+		return Quota
+	}
+	if code, err := strconv.Atoi(firstGroup(responseCode, text)); err == nil {
+		if class := classifyStatus(code); class != Unknown {
+			return class
+		}
+	}
+	return match(providerRules, text)
+}
+
+// classifyStatus returns the class of an HTTP status that is no success.
+func classifyStatus(code int) Class {
+	switch {
+	case code == http.StatusUnauthorized:
+		return Authentication
+	case code == http.StatusForbidden:
+		return Permission
+	case code == http.StatusNotFound:
+		return NotFound
+	case code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusTooManyRequests, code >= http.StatusInternalServerError:
+		return Transient
+	case code >= http.StatusBadRequest:
+		return Rejected
+	default:
+		return Unknown
+	}
+}
+
+// firstGroup returns the first group of the first match that is not empty.
+func firstGroup(pattern *regexp.Regexp, text string) string {
+	groups := pattern.FindStringSubmatch(text)
+	if groups == nil {
+		return ""
+	}
+	return cmp.Or(groups[1:]...)
+}
+
+// providerRules recognize errors of the provider that contain neither a reason nor a status: failed connections, failed
+// tasks of Prism Central, and the provider's own words for 400 and 401.
+var providerRules = []rule{
+	{Authentication, regexp.MustCompile(`(?i)invalid auth credentials|authentication required|invalid authentication configuration|missing credentials|client is missing|\b401\b.{0,3}unauthorized`)},
+	{Permission, regexp.MustCompile(`(?i)\b403\b.{0,3}forbidden|access denied|permission denied`)},
+	{Rejected, regexp.MustCompile(`(?i)\bbad request\b|spec validation|unprocessable entity`)},
+	{Transient, regexp.MustCompile(`(?i)too many requests|rate limit|throttl|\b(?:429|50[0-4]) [A-Z][a-z]+`)},
+	{NotFound, regexp.MustCompile(`(?i)entity not found|does not exist in prism|could not find .*(?:image|subnet|cluster|project)|did not find any`)},
+	{Quota, regexp.MustCompile(`(?i)\bquota\b.{0,60}(?:exceed|reach|limit|insufficient|violat)|(?:exceed|insufficient|not enough|violat).{0,60}\bquota\b|exceeds? (?:the )?(?:available|capacity|remaining)|` +
+		`insufficient (?:resource|memory|cpu|capacity|storage|space)|not enough (?:resource|memory|cpu|capacity|storage|space|free)|no host has enough|resources? exhausted|no space left|` +
+		`no (?:available|free) ip|ip (?:address )?pool.{0,40}exhausted|out of (?:memory|capacity|ip)|license (?:limit|violation)`)},
+	{Transient, regexp.MustCompile(`(?i)giving up after \d+ attempt|connection (?:refused|reset|timed out|closed)|broken pipe|tls handshake timeout|i/o timeout|no such host|network is unreachable|no route to host|` +
+		`server misbehaving|unexpected eof|json: eof|: eof\b|server closed idle|http2: |unexpected end of json|invalid character '<'|temporarily unavailable|service unavailable|bad gateway|` +
+		`gateway time-?out|internal server error|edit conflict`)},
+	{Timeout, regexp.MustCompile(`(?i)timeout while waiting|context deadline exceeded|client\.timeout|timed out|request timeout|deadlineexceeded`)},
+	{Rejected, regexp.MustCompile(`(?i)invalid_argument|invalid argument`)},
+}
