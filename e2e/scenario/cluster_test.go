@@ -10,6 +10,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -277,6 +278,7 @@ func (c *cluster) remove() {
 
 func (c *cluster) removeKeepingNamespace() {
 	c.t.Helper()
+	assert.NoError(c.t, nothingSwitchedOff())
 	object := &clusterv1.Cluster{}
 	object.Namespace, object.Name = c.Namespace, c.Name
 	require.NoError(c.t, client.IgnoreNotFound(world.Env.Client.Delete(c.ctx, object)))

@@ -32,8 +32,7 @@ func TestMachineHealthCheckReplacesDeadMachines(t *testing.T) {
 	c.until("the loss to be noticed", c.anyMachine, infrav1.AppliedCondition, infrav1.VMLostReason, "delete the Machine")
 
 	dead := workers[0].Status.VMUUID
-	require.NoError(t, world.Prism.PowerOff(dead))
-	say(t, "virtual machine %s was switched off", dead)
+	powerOff(t, dead)
 	require.NoError(t, world.Env.Client.Create(c.ctx, c.healthCheck()))
 
 	c.must(world.Env.Wait(c.ctx, "both machines to be replaced", func(context.Context) (bool, string, error) {

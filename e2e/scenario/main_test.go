@@ -54,6 +54,9 @@ func run(m *testing.M) (code int) {
 	}
 	world.Prism.RecordBodies(true)
 	code = m.Run()
+	if err := nothingSwitchedOff(); err != nil {
+		code = fail(err)
+	}
 	if err := nothingOnMachine(); err != nil {
 		code = fail(err)
 	}
