@@ -40,12 +40,22 @@ type cluster struct {
 	ControlPlanes, Workers int
 	Version, Image, Subnet string
 	FailureDomains         []domain
-	WorkerSpec             string
+	// InlineDomains says that the failure domains are written into the NutanixCluster.
+	InlineDomains bool
+	WorkerSpec    string
 
 	// proxy stands between the manager and Prism Central, where there is one.
 	proxy *proxy
 	// applied is all that was applied for the cluster.
 	applied []*unstructured.Unstructured
+}
+
+// FailureDomainObjects are the failure domains that are NutanixFailureDomains.
+func (c *cluster) FailureDomainObjects() []domain {
+	if c.InlineDomains {
+		return nil
+	}
+	return c.FailureDomains
 }
 
 const workerSpec = `vcpuSockets: 2

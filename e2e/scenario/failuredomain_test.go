@@ -1,14 +1,90 @@
 package scenario
 
 import (
+	"context"
+	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/resource"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/e2e/prismsim"
 )
+
+// A machine keeps what its VM was created from. Its failure domain is moved to another Prism Element, and then to one that does not
+// exist; its image is removed. The next check finds nothing to change, and nothing is written to Prism Central.
+func TestEditedFailureDomainAndRemovedImageLeaveMachinesAlone(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "pinned")
+	c.Image = "ubuntu-of-the-pinned-cluster"
+	c.FailureDomains = []domain{{"rack-1", "nutanix-cluster-1", "vm-network"}}
+	c.InlineDomains = true
+	image, err := world.Prism.AddImage(prismsim.Image{Name: c.Image, Size: resource.MustParse("10Gi")})
+	require.NoError(t, err)
+	c.apply()
+	c.complete()
+	before := c.vms()
+	require.Len(t, before, 1)
+	machine := c.machines()[0]
+	assert.Contains(t, machine.Annotations[infrav1.PinnedInputsAnnotation], image)
+	assert.Equal(t, "rack-1", machine.Status.FailureDomain)
+
+	require.NoError(t, world.Prism.RemoveImage(image))
+	say(t, "image %s was removed", c.Image)
+	c.moveDomain("nutanix-cluster-2", "vm-network-2")
+	c.nextCheck(machine.Name)
+	c.stillReady()
+	c.moveDomain("nutanix-cluster-9", "vm-network")
+	c.until("the failure domain to be refused", c.itself, infrav1.FailureDomainsValidatedCondition, infrav1.FailureDomainsInvalidReason, "nutanix-cluster-9")
+	c.nextCheck(machine.Name)
+	c.stillReady()
+
+	assert.Equal(t, before, c.vms())
+	assert.Equal(t, machine.Annotations, c.machines()[0].Annotations)
+	c.plansClean()
+}
+
+// moveDomain edits the failure domain rack-1 of the NutanixCluster. Its machines are checked every minute.
+func (c *cluster) moveDomain(prismElement, subnet string) {
+	c.t.Helper()
+	c.patch(&infrav1.NutanixCluster{}, c.Name, fmt.Sprintf(`{"spec":{"terraform":{"drift":{"intervalSeconds":60}},"failureDomains":[
+		{"name":"rack-1","controlPlane":true,"cluster":{"type":"name","name":%q},"subnets":[{"type":"name","name":%q}]}]}}`, prismElement, subnet))
+	say(c.t, "rack-1 was moved to %s", prismElement)
+}
+
+// nextCheck waits for a run that compares a machine with Prism Central and finds nothing to do.
+func (c *cluster) nextCheck(machine string) {
+	c.t.Helper()
+	checks := func() int {
+		content, err := os.ReadFile(world.Env.ManagerLog())
+		require.NoError(c.t, err)
+		found := 0
+		for line := range strings.Lines(string(content)) {
+			if strings.Contains(line, "Terraform found nothing to do") && strings.Contains(line, machine) {
+				found++
+			}
+		}
+		return found
+	}
+	before := checks()
+	c.must(world.Env.Wait(c.ctx, "a check of "+machine, func(context.Context) (bool, string, error) { return checks() > before, "none yet", nil }))
+	say(c.t, "a check of %s found nothing to do", machine)
+}
+
+// stillReady proves that all machines are ready.
+func (c *cluster) stillReady() {
+	c.t.Helper()
+	for _, machine := range c.machines() {
+		assert.True(c.t, conditions.IsTrue(&machine, clusterv1.ReadyCondition), "%+v", machine.Status.Conditions)
+	}
+}
 
 // Control plane machines are spread over the failure domains, each on the Prism Element and the subnet of its own; a domain
 // in use cannot be deleted.

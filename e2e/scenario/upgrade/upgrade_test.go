@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/renderer"
 )
 
 // An upgrade from v0.1.0 changes nothing of what runs: every object stays or becomes ready, each workspace is planned once
@@ -32,6 +33,7 @@ func TestUpgradeFromV010(t *testing.T) {
 	assert.Equal(t, before, f.stack.Prism.VMs())
 	f.onlyReads()
 	assert.Zero(t, f.commands("apply"), "no plan was applied")
+	f.machinesArePinned(key.Namespace)
 	for _, machine := range f.machines(key.Namespace) {
 		assert.NoError(t, f.stack.PlanClean(f.ctx, &machine))
 	}
@@ -117,6 +119,29 @@ func (f *fixture) eachWorkspaceIsPlanned() {
 		planned := f.commands("plan")
 		return planned >= workspaces, fmt.Sprintf("%d planned", planned), nil
 	}))
+}
+
+// machinesArePinned waits until the inputs of all machines are pinned, to the Prism Elements of their VMs, and their digests
+// have the present version.
+func (f *fixture) machinesArePinned(namespace string) {
+	f.t.Helper()
+	require.NoError(f.t, f.stack.Env.Wait(f.ctx, "the machines to be pinned", func(context.Context) (bool, string, error) {
+		for _, machine := range f.machines(namespace) {
+			if machine.Annotations[infrav1.PinnedInputsAnnotation] == "" || !renderer.DigestIsCurrent(machine.Status.Terraform.WorkspaceDigest) {
+				return false, machine.Name + " is not", nil
+			}
+		}
+		return true, "", nil
+	}))
+	elements := map[string]string{}
+	for _, vm := range f.stack.Prism.VMs() {
+		uuid, err := f.stack.Prism.UUID("cluster", vm.PrismElement)
+		require.NoError(f.t, err)
+		elements[vm.UUID] = uuid
+	}
+	for _, machine := range f.machines(namespace) {
+		assert.Contains(f.t, machine.Annotations[infrav1.PinnedInputsAnnotation], `"prismElement":{"uuid":"`+elements[machine.Status.VMUUID]+`"`)
+	}
 }
 
 // onlyReads proves that nothing was asked of Prism Central that could change something.
