@@ -40,7 +40,7 @@ type memory struct {
 	destroyFailures int
 	// unfinished says that the last run left work to do.
 	unfinished bool
-	// hold is why the last run changed nothing; nil if it was not held.
+	// hold is why the last run changed nothing; nil if it was not held. After retryAt another run observes the infrastructure.
 	hold *plan.Hold
 	// unwritten is a state that an apply could not write to its backend. It is secret. The next run writes it first.
 	unwritten []byte
@@ -89,7 +89,9 @@ func (m *memory) observe(o *Observed) {
 	o.Destroyed, o.Retained = m.destroyed, m.retained
 	o.Lost = o.Lost || m.lost != nil
 	o.Unfinished = o.Unfinished || m.unfinished
-	o.NoPlan = m.hold
+	if o.Now.Before(m.retryAt) {
+		o.NoPlan = m.hold
+	}
 	o.Failure = Failure{Rendered: m.failedFor, RetryAt: m.retryAt, LockHeld: lockHeld(m.err)}
 }
 
@@ -130,7 +132,7 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	case superseded, unlocked:
 		m.failures, m.unfinished = 0, true
 	case onHold:
-		m.failures, m.unfinished, m.hold = 0, true, &o.hold
+		m.failures, m.unfinished, m.hold, m.retryAt = 0, true, &o.hold, now.Add(backoffSlow)
 	}
 }
 

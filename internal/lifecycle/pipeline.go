@@ -134,6 +134,9 @@ func (p *Pipeline) Step(target Target) Result {
 		result.RetryAfter = observed.Failure.RetryAt.Sub(observed.Now)
 	case Held:
 		result.Hold = observed.NoPlan
+		if target.Observation == nil {
+			result.RetryAfter = observed.Failure.RetryAt.Sub(observed.Now)
+		}
 	case Running, Lost:
 	}
 	if slices.Contains([]State{NoPlan, PlanStale, Retaining, Approved}, result.State) {

@@ -232,6 +232,10 @@ var scenarios = map[string]func(w *world){
 		w.identify = func(string) (string, error) { return "vm-7", nil }
 		w.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
 		w.settle()
+		w.step() // waits: no reconcile observes a machine that was not published
+		w.advance(20 * time.Second)
+		w.observe = observing(Observation{Found: true})
+		w.settle()
 	},
 	"foreign-categories": func(w *world) {
 		w.settle()
