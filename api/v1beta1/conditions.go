@@ -4,17 +4,17 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// Conditions that several kinds have. The type of a condition is the name of its constant without "Condition"; it is
-// True when all is well. Ready summarises the others and is what Cluster API mirrors as InfrastructureReady.
+// Conditions of several kinds. The type of a condition is the name of its constant without "Condition". A condition is True
+// when nothing is wrong. Ready summarizes the others; Cluster API mirrors it as InfrastructureReady.
 const (
-	// ReadyCondition is True when the object is as its spec says. Otherwise its reason and message are those of the first
-	// condition that is not True.
+	// ReadyCondition is True when the object is as its spec says. Otherwise it has the reason and message of the first
+	// condition that is False, or of the first one that is not True if none is False.
 	ReadyCondition = clusterv1.ReadyCondition
 
 	// PausedCondition is True while reconciliation is paused (annotation cluster.x-k8s.io/paused, or Cluster.spec.paused).
 	PausedCondition = clusterv1.PausedCondition
 
-	// PlanRecordedCondition is True when a Terraform plan for the present inputs is recorded, or none is needed.
+	// PlanRecordedCondition is True when a Terraform plan for the current inputs is recorded, or none is needed.
 	PlanRecordedCondition = "PlanRecorded"
 
 	// AppliedCondition is True when the recorded plan was applied and the state is in sync with the spec.
@@ -38,7 +38,7 @@ const (
 
 // Conditions of a NutanixMachine.
 const (
-	// PreconditionsMetCondition is True when cluster infrastructure and bootstrap data are there.
+	// PreconditionsMetCondition is True when the infrastructure of the cluster and the bootstrap data exist.
 	PreconditionsMetCondition = "PreconditionsMet"
 
 	// InputsResolvedCondition is True when every name in the spec was resolved to a UUID in Prism Central.

@@ -2,7 +2,7 @@ package v1beta1
 
 import "k8s.io/utils/ptr"
 
-// Default fills in what a machine's spec leaves open. It never changes a value that is set: a server-side apply of the
+// Default sets unset fields of a machine's spec. It never changes a value that is set, because a server-side apply of the
 // same manifest, as Cluster API's topology controller does it, must find nothing to change.
 func (s *NutanixMachineSpec) Default() {
 	if s.ImageLookup != nil && ptr.Deref(s.ImageLookup.Format, "") == "" {
@@ -19,7 +19,7 @@ func (s *NutanixMachineSpec) Default() {
 	}
 }
 
-// Default makes the disk a Disk on the SCSI bus, stored as Standard, where nothing else is set.
+// Default sets the device type Disk, the SCSI bus and the disk mode Standard if they are unset.
 func (d *NutanixMachineVMDisk) Default() {
 	if d.DeviceProperties == nil {
 		d.DeviceProperties = &NutanixMachineVMDiskDeviceProperties{AdapterType: NutanixMachineDiskAdapterTypeSCSI}
@@ -36,7 +36,7 @@ func (d *NutanixMachineVMDisk) Default() {
 	d.DataSource.Default()
 }
 
-// Default fills in what the template leaves open. An image whose type is set and whose value is missing or empty becomes
+// Default sets unset fields of the template. An image whose type is set and whose value is missing or empty becomes
 // a placeholder, because a ClusterClass patch may set the value; the existing Nutanix provider does the same.
 func (t *NutanixMachineTemplate) Default() {
 	spec := &t.Spec.Template.Spec
@@ -52,19 +52,19 @@ func (t *NutanixMachineTemplate) Default() {
 	}
 }
 
-// HasPlaceholderImage reports whether the image is a placeholder, so that machines of this template cannot be made.
+// HasPlaceholderImage reports whether the image is a placeholder. Machines of such a template cannot be created.
 func (t *NutanixMachineTemplate) HasPlaceholderImage() bool {
 	image := t.Spec.Template.Spec.Image
 	return image != nil && (ptr.Deref(image.Name, "") == PlaceholderImageName || ptr.Deref(image.UUID, "") == PlaceholderUUID)
 }
 
-// Default fills in what the spec leaves open: the port of Prism Central. Namespaces stay empty and mean the cluster's
-// own, so that a manifest can be applied to another namespace.
+// Default sets the port of Prism Central if it is unset. Empty namespaces stay empty and mean the namespace of the cluster,
+// so that a manifest can be applied to another namespace.
 func (s *NutanixClusterSpec) Default() {
 	if s.PrismCentral != nil && s.PrismCentral.Port == 0 {
 		s.PrismCentral.Port = DefaultPrismPort
 	}
 }
 
-// Default fills in what the template leaves open, as for a NutanixCluster.
+// Default sets unset fields of the template, as for a NutanixCluster.
 func (t *NutanixClusterTemplate) Default() { t.Spec.Template.Spec.Default() }

@@ -15,19 +15,19 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// sharedHeadings are those of docs/fields.md below which fields of several kinds are explained.
+// sharedHeadings are the headings of docs/fields.md with fields of several kinds.
 var sharedHeadings = []string{"Naming something in Prism Central", "status.terraform"}
 
 var (
 	fence = regexp.MustCompile("(?s)```.*?```")
 	code  = regexp.MustCompile("`([^`]+)`")
-	// fieldPath is a field, or a field in a field.
+	// fieldPath matches a field and a nested field.
 	fieldPath = regexp.MustCompile(`^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*$`)
 )
 
-// Every field of the CRDs is named in docs/fields.md below a heading of its kind, or below a heading that kinds share; and the tables
-// name nothing that is no field.
-func TestEveryFieldIsInTheDocument(t *testing.T) {
+// TestEveryFieldIsDocumented checks that docs/fields.md names every field of the CRDs below a heading of its kind or below a
+// shared heading, and that its tables name no field that does not exist.
+func TestEveryFieldIsDocumented(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(repository, "docs/fields.md"))
 	require.NoError(t, err)
 	text := fence.ReplaceAllString(string(page), "")
@@ -52,13 +52,13 @@ func TestEveryFieldIsInTheDocument(t *testing.T) {
 		}
 		for _, match := range code.FindAllStringSubmatch(cells[1], -1) {
 			for name := range strings.SplitSeq(match[1], ".") {
-				assert.True(t, everything[name] || !fieldPath.MatchString(match[1]), "docs/fields.md explains %s, which is no field", match[1])
+				assert.True(t, everything[name] || !fieldPath.MatchString(match[1]), "docs/fields.md explains %s, which is not a field", match[1])
 			}
 		}
 	}
 }
 
-// chaptersOf gives the text of a page by kind and by heading. A heading may name several kinds, or several fields.
+// chaptersOf returns the text of a page by kind and by heading. A heading may name several kinds or several fields.
 func chaptersOf(page string) map[string]string {
 	chapters := map[string]string{}
 	var kinds, fields []string
@@ -77,7 +77,7 @@ func chaptersOf(page string) map[string]string {
 	return chapters
 }
 
-// namesIn are the names in the code of a text: `a.b` has two.
+// namesIn returns the names in the code of a text: `a.b` has two.
 func namesIn(text string) map[string]bool {
 	names := map[string]bool{}
 	for _, match := range code.FindAllStringSubmatch(text, -1) {
@@ -88,7 +88,7 @@ func namesIn(text string) map[string]bool {
 	return names
 }
 
-// fieldsOfKinds reads the paths of all fields from the CRDs, without those that Kubernetes itself explains.
+// fieldsOfKinds returns the paths of all fields in the CRDs by kind, without the fields of Kubernetes itself.
 func fieldsOfKinds(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(repository, "config/crd/bases/*.yaml"))
@@ -113,8 +113,8 @@ func fieldsOfKinds(t *testing.T) map[string]map[string]bool {
 	return kinds
 }
 
-// collect adds a field with what is below it, but for nodeRef, which is never set, conditions, which all objects have, and the spec in
-// a template, which is that of its kind.
+// collect adds a field and its nested fields. It skips conditions, which all objects have, and what is inside nodeRef, which is
+// never set, and inside the spec of a template, which has the fields of its kind.
 func collect(path string, schema apiextensionsv1.JSONSchemaProps, fields map[string]bool) {
 	if path == "conditions" {
 		return

@@ -1,4 +1,4 @@
-// Package v1beta1 holds the API of the infrastructure provider: the kinds, their defaults, their validation (pure
+// Package v1beta1 contains the API of the infrastructure provider: the kinds, their defaults, their validation (pure
 // functions without a client) and the constants for conditions and reasons.
 //
 // The API version v1beta1 implements the v1beta2 contract of Cluster API

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// PlaceholderImageName stands in a NutanixMachineTemplate for the name of an image that a ClusterClass patch sets.
+	// PlaceholderImageName replaces a missing image name in a NutanixMachineTemplate. A ClusterClass patch sets the real name.
 	PlaceholderImageName = "PLACEHOLDER"
 
-	// PlaceholderUUID stands in a NutanixMachineTemplate for the UUID of an image that a ClusterClass patch sets.
+	// PlaceholderUUID replaces a missing image UUID in a NutanixMachineTemplate. A ClusterClass patch sets the real UUID.
 	PlaceholderUUID = "00000000-0000-0000-0000-000000000000"
 )
 
@@ -40,7 +40,7 @@ func (i *NutanixResourceIdentifier) Default() {
 	}
 }
 
-// String writes the identifier for messages: name "vm-network", or uuid 0a1b....
+// String returns the identifier for messages: name "vm-network", or uuid 0a1b....
 func (i NutanixResourceIdentifier) String() string {
 	switch {
 	case i.IsName():
@@ -52,7 +52,7 @@ func (i NutanixResourceIdentifier) String() string {
 	}
 }
 
-// key is equal for identifiers that are written differently but identify the same entity.
+// key returns the name or the lower-case UUID. It is equal for UUIDs that differ in case.
 func (i NutanixResourceIdentifier) key() string {
 	if i.IsUUID() {
 		return strings.ToLower(ptr.Deref(i.UUID, ""))
@@ -60,7 +60,7 @@ func (i NutanixResourceIdentifier) key() string {
 	return ptr.Deref(i.Name, "")
 }
 
-// Validate checks that exactly the value belonging to the type is set.
+// Validate checks that the value of the type, and no other value, is set.
 func (i NutanixResourceIdentifier) Validate(path *field.Path) field.ErrorList {
 	switch i.Type {
 	case NutanixIdentifierName:

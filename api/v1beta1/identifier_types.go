@@ -1,8 +1,8 @@
 package v1beta1
 
 const (
-	// CategoryKey is the Prism category key whose value, the name of the Cluster, marks the VMs of a cluster.
-	// It is reserved: users cannot set it on machines.
+	// CategoryKey is the key of the category that marks the VMs of a cluster. Its value is the name of the Cluster. Users
+	// cannot set it on machines.
 	CategoryKey = "KubernetesClusterName"
 
 	// WorkspaceKeyAnnotation carries the stable key of an object for which Terraform has run. It is part of a VM's
@@ -22,11 +22,11 @@ const (
 	// belonged to.
 	RetainedWorkspaceLabel = "infrastructure.cluster.x-k8s.io/retained-workspace"
 
-	// CredentialFinalizer keeps a credential Secret (and a trust bundle ConfigMap) until the cluster that uses it is gone.
+	// CredentialFinalizer keeps a credential Secret or a trust bundle ConfigMap until no cluster uses it any more.
 	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"
 )
 
-// NutanixIdentifierType says which field of a NutanixResourceIdentifier identifies the entity.
+// NutanixIdentifierType is the field of a NutanixResourceIdentifier that identifies the entity.
 // +kubebuilder:validation:Enum=uuid;name;""
 type NutanixIdentifierType string
 
@@ -34,18 +34,18 @@ const (
 	// NutanixIdentifierUUID identifies an entity by its UUID.
 	NutanixIdentifierUUID NutanixIdentifierType = "uuid"
 
-	// NutanixIdentifierName identifies an entity by its name, which has to be unique in Prism Central.
+	// NutanixIdentifierName identifies an entity by its name, which must be unique in Prism Central.
 	NutanixIdentifierName NutanixIdentifierType = "name"
 )
 
 // NutanixResourceIdentifier names one entity in Prism Central, either by UUID or by name.
 //
-// An empty name or UUID means the same as none, and an optional identifier with an empty type means the same as none:
-// typed clients write them for what is not set.
+// An empty name or UUID means the same as none, and so does an optional identifier with an empty type, because typed
+// clients write them for unset fields.
 // +kubebuilder:validation:XValidation:rule="(has(self.name) && size(self.name) > 0) == (self.type == 'name')",message="set name if, and only if, type is name"
 // +kubebuilder:validation:XValidation:rule="(has(self.uuid) && size(self.uuid) > 0) == (self.type == 'uuid')",message="set uuid if, and only if, type is uuid"
 type NutanixResourceIdentifier struct {
-	// type says whether uuid or name identifies the entity.
+	// type is uuid or name: the field that identifies the entity.
 	// +required
 	Type NutanixIdentifierType `json:"type"`
 
@@ -71,7 +71,7 @@ type NutanixCategoryIdentifier struct {
 	Value string `json:"value,omitempty"`
 }
 
-// NutanixGPUIdentifierType says which field of a NutanixGPU identifies the GPU.
+// NutanixGPUIdentifierType is the field of a NutanixGPU that identifies the GPU.
 // +kubebuilder:validation:Enum=deviceID;name
 type NutanixGPUIdentifierType string
 
@@ -85,7 +85,7 @@ const (
 
 // NutanixGPU requests one GPU.
 type NutanixGPU struct {
-	// type says whether deviceID or name identifies the GPU.
+	// type is deviceID or name: the field that identifies the GPU.
 	// +required
 	Type NutanixGPUIdentifierType `json:"type"`
 

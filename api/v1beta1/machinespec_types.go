@@ -5,7 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// NutanixBootType is the firmware a VM boots with.
+// NutanixBootType is the firmware of a VM.
 // +kubebuilder:validation:Enum=legacy;uefi;""
 type NutanixBootType string
 
@@ -24,17 +24,17 @@ const (
 	// NutanixMachineBootstrapRefKindImage is a bootstrapRef to an image in Prism Central that is attached as CD-ROM.
 	NutanixMachineBootstrapRefKindImage = "Image"
 
-	// DefaultImageLookupFormat is the format of an image look-up where none is set.
+	// DefaultImageLookupFormat is the format of an image look-up without a format.
 	DefaultImageLookupFormat = "capx-{{.BaseOS}}-{{.K8sVersion}}-*"
 )
 
 // NutanixMachineSpec is the desired state of a NutanixMachine.
 //
-// There is no failureDomain: placement comes from the Machine, and Cluster API would overwrite the Machine with ours.
+// There is no failureDomain, because Cluster API would overwrite that of the Machine with it. Placement comes from the Machine.
 // +kubebuilder:validation:XValidation:rule="has(self.image) != has(self.imageLookup)",message="set exactly one of image and imageLookup"
 type NutanixMachineSpec struct {
-	// providerID identifies the VM, as nutanix://<VM UUID>. It is set by the controller; values of another form, as
-	// some templates carry them, never identify a VM.
+	// providerID identifies the VM, as nutanix://<VM UUID>. The controller sets it. Values of another form, as
+	// in some templates, identify no VM and are replaced.
 	// +optional
 	ProviderID string `json:"providerID,omitempty"`
 
@@ -56,11 +56,11 @@ type NutanixMachineSpec struct {
 	// +optional
 	Image *NutanixResourceIdentifier `json:"image,omitempty"`
 
-	// imageLookup finds the image of the system disk by a pattern; the newest match is taken once and kept.
+	// imageLookup finds the image of the system disk by a pattern. The newest match is used, and kept once the VM exists.
 	// +optional
 	ImageLookup *NutanixImageLookup `json:"imageLookup,omitempty"`
 
-	// cluster is the Prism Element to run on. Required unless the machine is placed in a failure domain.
+	// cluster is the Prism Element of the VM. Required unless the machine is placed in a failure domain.
 	// +optional
 	Cluster NutanixResourceIdentifier `json:"cluster,omitempty,omitzero"`
 
@@ -72,12 +72,12 @@ type NutanixMachineSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="each subnet must be unique"
 	Subnets []NutanixResourceIdentifier `json:"subnet,omitempty"`
 
-	// additionalCategories are categories of the VM, merged with categories. They have to exist in Prism Central.
+	// additionalCategories are categories of the VM, merged with categories. They must exist in Prism Central.
 	// +optional
 	// +listType=atomic
 	AdditionalCategories []NutanixCategoryIdentifier `json:"additionalCategories,omitempty"`
 
-	// categories are categories of the VM, merged with additionalCategories. They have to exist in Prism Central.
+	// categories are categories of the VM, merged with additionalCategories. They must exist in Prism Central.
 	// +optional
 	// +listType=atomic
 	Categories []NutanixCategoryIdentifier `json:"categories,omitempty"`
@@ -86,7 +86,7 @@ type NutanixMachineSpec struct {
 	// +optional
 	Project *NutanixResourceIdentifier `json:"project,omitempty"`
 
-	// bootType is the firmware of the VM, legacy or uefi. Default: as Prism decides (legacy).
+	// bootType is the firmware of the VM, legacy or uefi. Default: the default of Prism Central (legacy).
 	// +optional
 	BootType NutanixBootType `json:"bootType,omitempty"`
 
@@ -94,13 +94,13 @@ type NutanixMachineSpec struct {
 	// +required
 	SystemDiskSize resource.Quantity `json:"systemDiskSize"`
 
-	// dataDisks are further disks of the VM.
+	// dataDisks are additional disks of the VM.
 	// +optional
 	// +listType=atomic
 	DataDisks []NutanixMachineVMDisk `json:"dataDisks,omitempty"`
 
-	// bootstrapRef of kind Image names an image that is attached as CD-ROM in place of cloud-init user data. Kind Secret is
-	// accepted and not read: user data comes from the bootstrap data of the Machine.
+	// bootstrapRef of kind Image names an image that is attached as CD-ROM instead of cloud-init user data. Kind Secret is
+	// accepted and not read, because user data comes from the bootstrap data of the Machine.
 	// +optional
 	BootstrapRef *corev1.ObjectReference `json:"bootstrapRef,omitempty"`
 
@@ -112,13 +112,13 @@ type NutanixMachineSpec struct {
 
 // NutanixImageLookup finds an image by a pattern over image names.
 type NutanixImageLookup struct {
-	// format is a Go template with the fields .BaseOS and .K8sVersion (without "v"); what it renders to is a regular
-	// expression (RE2) over image names. Default: "capx-{{.BaseOS}}-{{.K8sVersion}}-*".
+	// format is a Go template with the fields .BaseOS and .K8sVersion (without "v"). It renders to a regular expression (RE2)
+	// over image names, in which both values match literally. Default: "capx-{{.BaseOS}}-{{.K8sVersion}}-*".
 	// +optional
 	// +kubebuilder:default="capx-{{.BaseOS}}-{{.K8sVersion}}-*"
 	Format *string `json:"format,omitempty"`
 
-	// baseOS is the name of the operating system as it stands in image names, for example "ubuntu-22.04".
+	// baseOS is the name of the operating system as in the names of the images, for example "ubuntu-22.04".
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	BaseOS string `json:"baseOS"`
@@ -130,20 +130,20 @@ type NutanixMachineVMDisk struct {
 	// +required
 	DiskSize resource.Quantity `json:"diskSize"`
 
-	// deviceProperties say how the disk is attached. Default: a Disk on the SCSI bus.
+	// deviceProperties are the bus and the device of the disk. Default: a Disk on the SCSI bus.
 	// +optional
 	DeviceProperties *NutanixMachineVMDiskDeviceProperties `json:"deviceProperties,omitempty"`
 
-	// storageConfig says how the disk is stored.
+	// storageConfig is the storage of the disk.
 	// +optional
 	StorageConfig *NutanixMachineVMStorageConfig `json:"storageConfig,omitempty"`
 
-	// dataSource is the image that the disk is filled from. Default: none, the disk is empty.
+	// dataSource is the image that the disk is copied from. Default: none, the disk is empty.
 	// +optional
 	DataSource *NutanixResourceIdentifier `json:"dataSource,omitempty"`
 }
 
-// NutanixMachineDiskDeviceType is the kind of a disk device.
+// NutanixMachineDiskDeviceType is the type of a disk device.
 // +kubebuilder:validation:Enum=Disk;CDRom
 type NutanixMachineDiskDeviceType string
 
@@ -155,7 +155,7 @@ const (
 	NutanixMachineDiskDeviceTypeCDRom NutanixMachineDiskDeviceType = "CDRom"
 )
 
-// NutanixMachineDiskAdapterType is the bus a disk is attached to.
+// NutanixMachineDiskAdapterType is the bus of a disk.
 // +kubebuilder:validation:Enum=SCSI;IDE;PCI;SATA;SPAPR
 type NutanixMachineDiskAdapterType string
 
@@ -176,7 +176,7 @@ const (
 	NutanixMachineDiskAdapterTypeSPAPR NutanixMachineDiskAdapterType = "SPAPR"
 )
 
-// NutanixMachineVMDiskDeviceProperties say how a disk is attached.
+// NutanixMachineVMDiskDeviceProperties are the bus and the device of a disk.
 type NutanixMachineVMDiskDeviceProperties struct {
 	// deviceType is Disk or CDRom. Default: Disk.
 	// +optional
@@ -187,7 +187,7 @@ type NutanixMachineVMDiskDeviceProperties struct {
 	// +required
 	AdapterType NutanixMachineDiskAdapterType `json:"adapterType"`
 
-	// deviceIndex is the slot on the bus; 0 takes the first free one.
+	// deviceIndex is the slot on the bus; 0 selects the first free one.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
@@ -199,21 +199,21 @@ type NutanixMachineVMDiskDeviceProperties struct {
 type NutanixMachineDiskMode string
 
 const (
-	// NutanixMachineDiskModeStandard lets Prism place the data of the disk.
+	// NutanixMachineDiskModeStandard leaves the placement of the data to Prism.
 	NutanixMachineDiskModeStandard NutanixMachineDiskMode = "Standard"
 
 	// NutanixMachineDiskModeFlash keeps the data of the disk on flash.
 	NutanixMachineDiskModeFlash NutanixMachineDiskMode = "Flash"
 )
 
-// NutanixMachineVMStorageConfig says how a disk is stored.
+// NutanixMachineVMStorageConfig is the storage of a disk.
 type NutanixMachineVMStorageConfig struct {
 	// diskMode is Standard or Flash. Default: Standard.
 	// +optional
 	// +kubebuilder:default=Standard
 	DiskMode NutanixMachineDiskMode `json:"diskMode,omitempty"`
 
-	// storageContainer holds the disk. Default: as Prism decides.
+	// storageContainer is the storage container of the disk. Default: Prism selects one.
 	// +optional
 	StorageContainer *NutanixResourceIdentifier `json:"storageContainer,omitempty"`
 }

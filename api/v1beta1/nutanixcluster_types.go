@@ -6,22 +6,22 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// NutanixClusterFinalizer lets the controller destroy what belongs to a NutanixCluster before the object goes.
+// NutanixClusterFinalizer keeps a NutanixCluster until the controller has destroyed its resources in Prism Central.
 const NutanixClusterFinalizer = "infrastructure.cluster.x-k8s.io/nutanixcluster"
 
 // NutanixClusterSpec is the desired state of a NutanixCluster.
 // +kubebuilder:validation:XValidation:rule="!(has(self.failureDomains) && size(self.failureDomains) > 0 && has(self.controlPlaneFailureDomains) && size(self.controlPlaneFailureDomains) > 0)",message="set either failureDomains or controlPlaneFailureDomains, not both"
 type NutanixClusterSpec struct {
-	// controlPlaneEndpoint is where the API server of the workload cluster is reached, for example a virtual IP that
+	// controlPlaneEndpoint is the address of the API server of the workload cluster, for example a virtual IP that
 	// kube-vip serves. It is needed before the cluster can be provisioned, and immutable once host and port are set.
 	// +optional
 	ControlPlaneEndpoint APIEndpoint `json:"controlPlaneEndpoint,omitempty,omitzero"`
 
-	// prismCentral says how to reach Prism Central.
+	// prismCentral is the address of Prism Central and the credentials for it.
 	// +optional
 	PrismCentral *NutanixPrismEndpoint `json:"prismCentral,omitempty"`
 
-	// failureDomains are failure domains written into the cluster itself. It is the older form: for a new cluster prefer
+	// failureDomains are failure domains inside the cluster object. This is the older form: for a new cluster prefer
 	// NutanixFailureDomain objects and controlPlaneFailureDomains.
 	// +optional
 	// +listType=map
@@ -35,12 +35,12 @@ type NutanixClusterSpec struct {
 	// +listMapKey=name
 	ControlPlaneFailureDomains []corev1.LocalObjectReference `json:"controlPlaneFailureDomains,omitempty"`
 
-	// terraform says how Terraform is used for this cluster and its machines.
+	// terraform configures Terraform for this cluster and its machines.
 	// +optional
 	Terraform *TerraformSpec `json:"terraform,omitempty"`
 }
 
-// NutanixFailureDomainConfig is a failure domain written into a NutanixCluster.
+// NutanixFailureDomainConfig is a failure domain inside a NutanixCluster.
 type NutanixFailureDomainConfig struct {
 	// name of the failure domain, unique in the cluster.
 	// +required
@@ -60,13 +60,13 @@ type NutanixFailureDomainConfig struct {
 	// +kubebuilder:validation:MaxItems=32
 	Subnets []NutanixResourceIdentifier `json:"subnets"`
 
-	// controlPlane says whether control plane machines may run in the failure domain. Default: true.
+	// controlPlane is true if control plane machines may run in the failure domain. Default: true.
 	// +optional
 	// +kubebuilder:default=true
 	ControlPlane bool `json:"controlPlane"`
 }
 
-// NutanixClusterInitializationStatus is observed while a cluster comes up and frozen afterwards.
+// NutanixClusterInitializationStatus is the status of the first provisioning. It does not change afterwards.
 // +kubebuilder:validation:MinProperties=1
 type NutanixClusterInitializationStatus struct {
 	// provisioned is true once the infrastructure of the cluster is complete.
@@ -76,12 +76,12 @@ type NutanixClusterInitializationStatus struct {
 
 // NutanixClusterStatus is the observed state of a NutanixCluster.
 type NutanixClusterStatus struct {
-	// ready is true while the infrastructure of the cluster is complete; for scripts. Controllers read
+	// ready is true while the infrastructure of the cluster is complete. It is meant for scripts; controllers read
 	// initialization.provisioned and the Ready condition.
 	// +optional
 	Ready bool `json:"ready,omitempty"`
 
-	// initialization is what Cluster API reads to go on with the cluster.
+	// initialization is read by Cluster API before it continues with the cluster.
 	// +optional
 	Initialization NutanixClusterInitializationStatus `json:"initialization,omitempty,omitzero"`
 
@@ -99,20 +99,20 @@ type NutanixClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// failureReason is a short word for a failure that needs a person.
+	// failureReason is the reason of a terminal failure.
 	// +optional
 	FailureReason *string `json:"failureReason,omitempty"`
 
-	// failureMessage says what failed and what to do about it.
+	// failureMessage describes a terminal failure and its remedy.
 	// +optional
 	FailureMessage *string `json:"failureMessage,omitempty"`
 
-	// terraform says what Terraform last did for the cluster.
+	// terraform is the result of the last Terraform runs for the cluster.
 	// +optional
 	Terraform *TerraformStatus `json:"terraform,omitempty"`
 }
 
-// NutanixCluster is the infrastructure that the machines of a cluster share.
+// NutanixCluster is the shared infrastructure of the machines of a cluster.
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
@@ -121,7 +121,7 @@ type NutanixClusterStatus struct {
 // +kubebuilder:printcolumn:name="Cluster",type=string,JSONPath=`.metadata.labels['cluster\.x-k8s\.io/cluster-name']`,description="Cluster to which this belongs"
 // +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.spec.controlPlaneEndpoint.host`,description="Host of the control plane endpoint"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the infrastructure is complete"
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why it is or is not"
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Reason of the Ready condition"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Prism",type=string,priority=1,JSONPath=`.spec.prismCentral.address`,description="Address of Prism Central"
 type NutanixCluster struct {

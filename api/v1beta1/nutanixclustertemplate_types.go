@@ -6,12 +6,12 @@ import (
 
 // NutanixClusterTemplateSpec is the desired state of a NutanixClusterTemplate.
 type NutanixClusterTemplateSpec struct {
-	// template is what a NutanixCluster is made of.
+	// template is the template of the NutanixCluster.
 	// +required
 	Template NutanixClusterTemplateResource `json:"template"`
 }
 
-// NutanixClusterTemplateResource is the data that a NutanixCluster is made of.
+// NutanixClusterTemplateResource is metadata and spec of the NutanixCluster that is created from a template.
 type NutanixClusterTemplateResource struct {
 	// metadata is copied to the NutanixCluster.
 	// +optional

@@ -34,8 +34,8 @@ type NutanixFailureDomainStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// NutanixFailureDomain is a Prism Element with its subnets, over which machines can be spread. It carries no Prism
-// Central address: each cluster that names it resolves it with its own.
+// NutanixFailureDomain is a Prism Element with its subnets, over which machines can be spread. It has no address of Prism
+// Central: each cluster that names it resolves it with the Prism Central of the cluster.
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
@@ -43,7 +43,7 @@ type NutanixFailureDomainStatus struct {
 // +kubebuilder:metadata:labels={"cluster.x-k8s.io/provider=infrastructure-nutanix","cluster.x-k8s.io/v1beta2=v1beta1","clusterctl.cluster.x-k8s.io/move="}
 // +kubebuilder:printcolumn:name="PrismElement",type=string,JSONPath=`.spec.prismElementCluster['name','uuid']`,description="Prism Element, by name or UUID"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the failure domain can be used"
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why it can or cannot"
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Reason of the Ready condition"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Subnet",type=string,priority=1,JSONPath=`.spec.subnets[0]['name','uuid']`,description="First subnet, by name or UUID"
 type NutanixFailureDomain struct {

@@ -6,10 +6,10 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// NutanixMachineFinalizer lets the controller destroy the VM before the object goes.
+// NutanixMachineFinalizer keeps a NutanixMachine until the controller has destroyed its VM.
 const NutanixMachineFinalizer = "infrastructure.cluster.x-k8s.io/nutanixmachine"
 
-// NutanixMachineInitializationStatus is observed while a machine comes up and frozen afterwards.
+// NutanixMachineInitializationStatus is the status of the first provisioning. It does not change afterwards.
 // +kubebuilder:validation:MinProperties=1
 type NutanixMachineInitializationStatus struct {
 	// provisioned is true once the VM runs and its addresses and provider ID are known.
@@ -19,12 +19,12 @@ type NutanixMachineInitializationStatus struct {
 
 // NutanixMachineStatus is the observed state of a NutanixMachine.
 type NutanixMachineStatus struct {
-	// ready is true while the VM is as it should be; for scripts. Controllers read initialization.provisioned and the
-	// Ready condition.
+	// ready is true while the VM is as the spec says. It is meant for scripts; controllers read initialization.provisioned
+	// and the Ready condition.
 	// +optional
 	Ready bool `json:"ready,omitempty"`
 
-	// initialization is what Cluster API reads to go on with the machine.
+	// initialization is read by Cluster API before it continues with the machine.
 	// +optional
 	Initialization NutanixMachineInitializationStatus `json:"initialization,omitempty,omitzero"`
 
@@ -34,8 +34,8 @@ type NutanixMachineStatus struct {
 	// +kubebuilder:validation:MaxItems=128
 	Addresses []clusterv1.MachineAddress `json:"addresses,omitempty"`
 
-	// vmUUID is the UUID of the VM. It is written as soon as Prism Central answers the create call, before Terraform
-	// writes its state, and taken back when the creation fails.
+	// vmUUID is the UUID of the VM. It is set as soon as Prism Central responds to the create request, before Terraform
+	// writes its state, and removed if the creation fails.
 	// +optional
 	VMUUID string `json:"vmUUID,omitempty"`
 
@@ -56,15 +56,15 @@ type NutanixMachineStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// failureReason is a short word for a failure that needs a person, or a new machine.
+	// failureReason is the reason of a terminal failure.
 	// +optional
 	FailureReason *string `json:"failureReason,omitempty"`
 
-	// failureMessage says what failed and what to do about it.
+	// failureMessage describes a terminal failure and its remedy.
 	// +optional
 	FailureMessage *string `json:"failureMessage,omitempty"`
 
-	// terraform says what Terraform last did for the machine.
+	// terraform is the result of the last Terraform runs for the machine.
 	// +optional
 	Terraform *TerraformStatus `json:"terraform,omitempty"`
 }
@@ -76,8 +76,8 @@ type NutanixMachineStatus struct {
 // +kubebuilder:resource:path=nutanixmachines,shortName=nma,scope=Namespaced,categories=cluster-api
 // +kubebuilder:metadata:labels={"cluster.x-k8s.io/provider=infrastructure-nutanix","cluster.x-k8s.io/v1beta2=v1beta1"}
 // +kubebuilder:printcolumn:name="Cluster",type=string,JSONPath=`.metadata.labels['cluster\.x-k8s\.io/cluster-name']`,description="Cluster to which this belongs"
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the VM is as it should be"
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why it is or is not"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the VM is as the spec says"
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Reason of the Ready condition"
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.addresses[?(@.type=="InternalIP")].address`,description="First IP address of the VM"
 // +kubebuilder:printcolumn:name="ProviderID",type=string,JSONPath=`.spec.providerID`,description="Provider ID of the VM"
 // +kubebuilder:printcolumn:name="FailureDomain",type=string,JSONPath=`.status.failureDomain`,description="Failure domain of the VM"

@@ -7,12 +7,12 @@ import (
 
 // NutanixMachineTemplateSpec is the desired state of a NutanixMachineTemplate.
 type NutanixMachineTemplateSpec struct {
-	// template is what NutanixMachines are made of.
+	// template is the template of the NutanixMachines.
 	// +required
 	Template NutanixMachineTemplateResource `json:"template"`
 }
 
-// NutanixMachineTemplateResource is the data that NutanixMachines are made of.
+// NutanixMachineTemplateResource is metadata and spec of the NutanixMachines that are created from a template.
 type NutanixMachineTemplateResource struct {
 	// metadata is copied to the NutanixMachines.
 	// +optional
@@ -32,7 +32,7 @@ const (
 	NutanixMachineArchitectureAMD64 NutanixMachineArchitecture = "amd64"
 )
 
-// NutanixMachineNodeInfo describes the nodes that a template makes, for the autoscaler.
+// NutanixMachineNodeInfo describes the nodes of a template for the autoscaler.
 // +kubebuilder:validation:MinProperties=1
 type NutanixMachineNodeInfo struct {
 	// architecture of the node's CPU.
@@ -47,11 +47,11 @@ type NutanixMachineNodeInfo struct {
 
 // NutanixMachineTemplateStatus is the observed state of a NutanixMachineTemplate.
 type NutanixMachineTemplateStatus struct {
-	// capacity is what a node of this template offers; the autoscaler reads it to scale from zero.
+	// capacity is the resources of a node of this template. The autoscaler reads it to scale from zero.
 	// +optional
 	Capacity corev1.ResourceList `json:"capacity,omitempty"`
 
-	// nodeInfo describes a node of this template; the autoscaler reads it to scale from zero.
+	// nodeInfo describes a node of this template. The autoscaler reads it to scale from zero.
 	// +optional
 	NodeInfo NutanixMachineNodeInfo `json:"nodeInfo,omitempty,omitzero"`
 

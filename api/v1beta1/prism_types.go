@@ -1,9 +1,9 @@
 package v1beta1
 
-// DefaultPrismPort is the port of Prism Central where none is set.
+// DefaultPrismPort is the default port of Prism Central.
 const DefaultPrismPort int32 = 9440
 
-// NutanixPrismEndpoint says how to reach Prism Central and with which credentials.
+// NutanixPrismEndpoint is the address of Prism Central, how its certificate is verified, and the credentials for it.
 type NutanixPrismEndpoint struct {
 	// address is the host name or IP address of Prism Central, without scheme and port.
 	// +required
@@ -18,7 +18,7 @@ type NutanixPrismEndpoint struct {
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port,omitempty"`
 
-	// insecure switches off the verification of Prism Central's certificate.
+	// insecure disables the verification of Prism Central's certificate.
 	// +optional
 	// +kubebuilder:default=false
 	Insecure bool `json:"insecure,omitempty"`
@@ -27,30 +27,30 @@ type NutanixPrismEndpoint struct {
 	// +optional
 	AdditionalTrustBundle *NutanixTrustBundleReference `json:"additionalTrustBundle,omitempty"`
 
-	// credentialRef names the Secret with the credentials for Prism Central: one key, "credentials", whose value is a
-	// JSON array of which the first entry is used (type basic_auth or api_key).
+	// credentialRef names the Secret with the credentials for Prism Central. Its key "credentials" has a JSON array, of which
+	// the first entry is used (type basic_auth or api_key).
 	// +optional
 	CredentialRef *NutanixCredentialReference `json:"credentialRef,omitempty"`
 }
 
-// NutanixTrustBundleKind says where a trust bundle is.
+// NutanixTrustBundleKind is the location of a trust bundle.
 // +kubebuilder:validation:Enum=String;ConfigMap
 type NutanixTrustBundleKind string
 
 const (
-	// NutanixTrustBundleKindString is a trust bundle written into the object itself.
+	// NutanixTrustBundleKindString is a trust bundle inside the NutanixCluster.
 	NutanixTrustBundleKindString NutanixTrustBundleKind = "String"
 
 	// NutanixTrustBundleKindConfigMap is a trust bundle in the key "ca.crt" of a ConfigMap.
 	NutanixTrustBundleKindConfigMap NutanixTrustBundleKind = "ConfigMap"
 
-	// NutanixTrustBundleKey is the key of the ConfigMap (data or binaryData) that holds the trust bundle.
+	// NutanixTrustBundleKey is the key of the ConfigMap (data or binaryData) that contains the trust bundle.
 	NutanixTrustBundleKey = "ca.crt"
 )
 
 // NutanixTrustBundleReference names a PEM trust bundle.
 type NutanixTrustBundleReference struct {
-	// kind says where the bundle is: in this object (String) or in a ConfigMap.
+	// kind is the location of the bundle: in this object (String) or in a ConfigMap.
 	// +required
 	Kind NutanixTrustBundleKind `json:"kind"`
 
@@ -67,19 +67,19 @@ type NutanixTrustBundleReference struct {
 	Namespace string `json:"namespace,omitempty"`
 }
 
-// NutanixCredentialKind says what kind of object holds credentials.
+// NutanixCredentialKind is the kind of object that contains credentials.
 // +kubebuilder:validation:Enum=Secret
 type NutanixCredentialKind string
 
 const (
-	// NutanixCredentialKindSecret is the only kind of object that holds credentials.
+	// NutanixCredentialKindSecret is a Secret, the only kind of object that can contain credentials.
 	NutanixCredentialKindSecret NutanixCredentialKind = "Secret"
 
-	// NutanixCredentialKey is the key of the Secret that holds the credentials.
+	// NutanixCredentialKey is the key of the Secret that contains the credentials.
 	NutanixCredentialKey = "credentials"
 )
 
-// NutanixCredentialReference names the Secret that holds credentials.
+// NutanixCredentialReference names the Secret that contains credentials.
 type NutanixCredentialReference struct {
 	// kind of the object with the credentials: Secret.
 	// +required

@@ -5,13 +5,13 @@ const (
 	// DeletingReason: the object is being deleted.
 	DeletingReason = "Deleting"
 
-	// InvalidSpecReason: the spec is not valid; the message names field and remedy.
+	// InvalidSpecReason: the spec is invalid; the message names field and remedy.
 	InvalidSpecReason = "InvalidSpec"
 )
 
-// Reasons of PlanRecordedCondition and AppliedCondition, that is of all work done by Terraform.
+// Reasons of PlanRecordedCondition and AppliedCondition, which report the work of Terraform.
 const (
-	// WaitingForInputsReason: of Ready alone: a condition that it summarises has not been written yet.
+	// WaitingForInputsReason: a condition that Ready summarizes has not been written yet. Only Ready has this reason.
 	WaitingForInputsReason = "WaitingForInputs"
 
 	// PlanningReason: Terraform is planning.
@@ -20,22 +20,23 @@ const (
 	// PlannedReason: a plan that changes something is recorded.
 	PlannedReason = "Planned"
 
-	// NoChangesReason: Terraform planned, and nothing has to change.
+	// NoChangesReason: the plan changes nothing.
 	NoChangesReason = "NoChanges"
 
-	// PlanFailedReason: Terraform could not plan; the message says why and whether it tries again.
+	// PlanFailedReason: Terraform could not plan; the message has the cause.
 	PlanFailedReason = "PlanFailed"
 
-	// PlanSupersededReason: the plan no longer fits workspace or state and is made again.
+	// PlanSupersededReason: the plan does not fit the workspace or the state any more; Terraform plans again.
 	PlanSupersededReason = "PlanSuperseded"
 
 	// WaitingForPlanReason: there is no recorded plan to apply yet.
 	WaitingForPlanReason = "WaitingForPlan"
 
-	// DisruptivePlanReason: the plan would switch off, replace or destroy something of an object that is not being deleted; it is not applied.
+	// DisruptivePlanReason: the plan would switch off, replace or destroy a resource of an object that is not being deleted. It is
+	// not applied.
 	DisruptivePlanReason = "DisruptivePlan"
 
-	// DeniedReason: somebody denied the plan; it is not applied.
+	// DeniedReason: the plan was denied and is not applied.
 	DeniedReason = "Denied"
 
 	// ApplyingReason: Terraform is applying the recorded plan.
@@ -44,34 +45,34 @@ const (
 	// AppliedReason: the recorded plan was applied.
 	AppliedReason = "Applied"
 
-	// ApplyFailedReason: Terraform could not apply; the message says why and whether it tries again.
+	// ApplyFailedReason: Terraform could not apply; the message has the cause.
 	ApplyFailedReason = "ApplyFailed"
 
-	// ImportedReason: an existing VM was taken into the Terraform state.
+	// ImportedReason: an existing VM was imported into the Terraform state.
 	ImportedReason = "Imported"
 
-	// DestroyingReason: Terraform is destroying what belongs to the object.
+	// DestroyingReason: Terraform is destroying the resources of the object.
 	DestroyingReason = "Destroying"
 
-	// DestroyedReason: nothing of the object is left in Prism Central.
+	// DestroyedReason: no resource of the object is left in Prism Central.
 	DestroyedReason = "Destroyed"
 
-	// RetainingReason: the deletion policy is Retain; the workspace is being exported, and what it describes stays.
+	// RetainingReason: the deletion policy is Retain; the workspace is being exported, and its resources stay in Prism Central.
 	RetainingReason = "Retaining"
 
-	// RetainedReason: the workspace of a deleted object was exported; what it describes stays in Prism Central.
+	// RetainedReason: the workspace of a deleted object was exported; its resources stay in Prism Central.
 	RetainedReason = "Retained"
 
-	// CategoryKeptReason: others use the category value of a cluster that was deleted; it stays in Prism Central.
+	// CategoryKeptReason: the category value of a deleted cluster is still in use and stays in Prism Central.
 	CategoryKeptReason = "CategoryKept"
 
-	// StateLockedReason: somebody else holds the lock of the Terraform state; the message says who, and since when.
+	// StateLockedReason: another process holds the lock of the Terraform state; the message names it and the time.
 	StateLockedReason = "StateLocked"
 
-	// StateLockBrokenReason: a lock that a dead run of this provider had left was removed.
+	// StateLockBrokenReason: a stale lock of an earlier run of this provider was removed.
 	StateLockBrokenReason = "StateLockBroken"
 
-	// StateDiscardedReason: a state that an earlier run could not write was overtaken by another one, and is given up.
+	// StateDiscardedReason: a state that an earlier run could not write is older than the stored one and was discarded.
 	StateDiscardedReason = "StateDiscarded"
 
 	// BackendConfigNotFoundReason: the Secret in spec.terraform.backend.configSecretRef does not exist.
@@ -80,7 +81,7 @@ const (
 	// ProviderVersionUnavailableReason: spec.terraform.providerVersion is not the version that the manager uses.
 	ProviderVersionUnavailableReason = "ProviderVersionUnavailable"
 
-	// ProviderFailedReason: the Terraform provider crashed; the run is repeated.
+	// ProviderFailedReason: the Terraform provider crashed; the run is retried.
 	ProviderFailedReason = "ProviderFailed"
 
 	// StateBackendFailedReason: the backend that stores the Terraform state failed or refused; the run is retried.
@@ -89,11 +90,11 @@ const (
 	// LocalDiskFullReason: the disk of the manager has no space for the files of a run; the run is retried.
 	LocalDiskFullReason = "LocalDiskFull"
 
-	// QuotaExceededReason: Prism Central has not enough resources, or a quota is exhausted; free some, or choose another place.
+	// QuotaExceededReason: a quota or the resources of a Prism Element are exhausted; free some, or use another Prism Element.
 	QuotaExceededReason = "QuotaExceeded"
 )
 
-// Reasons of failures on the way to Prism Central.
+// Reasons of failed connections and requests to Prism Central.
 const (
 	// CredentialsResolvedReason: Prism Central accepts the credentials.
 	CredentialsResolvedReason = "CredentialsResolved"
@@ -104,19 +105,19 @@ const (
 	// CredentialsNotFoundReason: the Secret of credentialRef does not exist.
 	CredentialsNotFoundReason = "CredentialsNotFound"
 
-	// CredentialsInvalidReason: the Secret of credentialRef does not hold credentials in the expected form.
+	// CredentialsInvalidReason: the Secret of credentialRef contains no credentials in the expected form.
 	CredentialsInvalidReason = "CredentialsInvalid"
 
 	// AuthenticationFailedReason: Prism Central does not accept the credentials.
 	AuthenticationFailedReason = "AuthenticationFailed"
 
-	// PermissionDeniedReason: the user of the credentials may not do what is needed.
+	// PermissionDeniedReason: the user of the credentials lacks a permission.
 	PermissionDeniedReason = "PermissionDenied"
 
-	// PrismUnreachableReason: Prism Central does not answer, or answers with a passing fault; it is tried again.
+	// PrismUnreachableReason: Prism Central does not respond, or responds with a transient error; the request is retried.
 	PrismUnreachableReason = "PrismUnreachable"
 
-	// PrismRequestRejectedReason: Prism Central understood a request and rejects it, for another cause than the credentials.
+	// PrismRequestRejectedReason: Prism Central rejects a request, but not because of the credentials.
 	PrismRequestRejectedReason = "PrismRequestRejected"
 
 	// CertificateInvalidReason: the certificate of Prism Central is not trusted; set additionalTrustBundle.
@@ -164,32 +165,33 @@ const (
 	// FailureDomainNotInUseReason: nothing uses the failure domain.
 	FailureDomainNotInUseReason = "FailureDomainNotInUse"
 
-	// WaitingForMachinesDeletedReason: the cluster waits for its machines to be deleted.
+	// WaitingForMachinesDeletedReason: the cluster waits until its machines are deleted.
 	WaitingForMachinesDeletedReason = "WaitingForMachinesDeleted"
 )
 
 // Reasons of PreconditionsMetCondition.
 const (
-	// PreconditionsMetReason: all that a machine waits for is there.
+	// PreconditionsMetReason: the infrastructure of the cluster and the bootstrap data exist.
 	PreconditionsMetReason = "PreconditionsMet"
 
 	// WaitingForClusterInfrastructureReason: the infrastructure of the cluster is not provisioned yet.
 	WaitingForClusterInfrastructureReason = "WaitingForClusterInfrastructure"
 
-	// WaitingForBootstrapDataReason: the bootstrap data of the machine is not there yet.
+	// WaitingForBootstrapDataReason: the bootstrap data of the machine does not exist yet.
 	WaitingForBootstrapDataReason = "WaitingForBootstrapData"
 
-	// WaitingForControlPlaneInitializedReason: the first control plane machine is not up yet; workers wait for it.
+	// WaitingForControlPlaneInitializedReason: the control plane is not initialized yet; workers wait for it.
 	WaitingForControlPlaneInitializedReason = "WaitingForControlPlaneInitialized"
 
-	// BootstrapDataInvalidReason: of InputsResolved: the bootstrap Secret has no key "value".
+	// BootstrapDataInvalidReason: the bootstrap Secret has no key "value". InputsResolved has this reason.
 	BootstrapDataInvalidReason = "BootstrapDataInvalid"
 
-	// BootstrapDataTooLargeReason: of InputsResolved: the user data is larger than AHV accepts; the message has both sizes.
+	// BootstrapDataTooLargeReason: the user data is larger than AHV accepts; the message has both sizes. InputsResolved has
+	// this reason.
 	BootstrapDataTooLargeReason = "BootstrapDataTooLarge"
 )
 
-// Reasons of InputsResolvedCondition: what the spec names is not to be found, or not to be had, in Prism Central.
+// Reasons of InputsResolvedCondition: Prism Central does not have what the spec names, or has it more than once.
 const (
 	// InputsResolvedReason: every name was resolved.
 	InputsResolvedReason = "InputsResolved"
@@ -200,7 +202,7 @@ const (
 	// ImageAmbiguousReason: several images have that name; the message lists their UUIDs.
 	ImageAmbiguousReason = "ImageAmbiguous"
 
-	// PrismElementNotSetReason: neither spec.cluster nor a failure domain says where to run.
+	// PrismElementNotSetReason: neither spec.cluster nor a failure domain names a Prism Element.
 	PrismElementNotSetReason = "PrismElementNotSet"
 
 	// PrismElementNotFoundReason: no Prism Element of that name or UUID.
@@ -246,15 +248,17 @@ const (
 	GPUUnavailableReason = "GPUUnavailable"
 )
 
-// Reasons that concern the identity of a VM, its life and its addresses.
+// Reasons about the identity, the power state and the addresses of a VM.
 const (
-	// VMNameConflictReason: a VM of that name exists and is not ours; the message names it. Nothing is created.
+	// VMNameConflictReason: a VM of that name exists and does not belong to the machine; the message names it. Nothing is
+	// created.
 	VMNameConflictReason = "VMNameConflict"
 
 	// VMDuplicateReason: several VMs carry the mark of the object; the message names them. Nothing is created.
 	VMDuplicateReason = "VMDuplicate"
 
-	// VMBelongsToOtherReason: the VM that the object or its state names carries the mark of another object. It is not touched.
+	// VMBelongsToOtherReason: the VM that the object or its state names carries the mark of another object. It is not
+	// changed.
 	VMBelongsToOtherReason = "VMBelongsToOther"
 
 	// VMNotFoundReason: Prism Central does not find the VM. It is searched until its absence is confirmed.
@@ -267,10 +271,11 @@ const (
 	// VMPoweredOnReason: the VM is switched on.
 	VMPoweredOnReason = "VMPoweredOn"
 
-	// VMPoweredOffReason: somebody switched the VM off; it stays off and gets no updates.
+	// VMPoweredOffReason: the VM was switched off outside of Terraform. It stays off and gets no updates.
 	VMPoweredOffReason = "VMPoweredOff"
 
-	// CategoryValuesAmbiguousReason: the VM has several values of a category key, of which an update would keep one; it waits.
+	// CategoryValuesAmbiguousReason: the VM has several values of one category key, and an update would keep only one of them.
+	// The update waits.
 	CategoryValuesAmbiguousReason = "CategoryValuesAmbiguous"
 
 	// AddressesAssignedReason: the VM has an address.
@@ -279,9 +284,9 @@ const (
 	// WaitingForAddressesReason: the VM has no address yet.
 	WaitingForAddressesReason = "WaitingForAddresses"
 
-	// WaitingForVMReason: the VM is not there yet.
+	// WaitingForVMReason: the VM does not exist yet.
 	WaitingForVMReason = "WaitingForVM"
 
-	// ProvisionedReason: the object is complete.
+	// ProvisionedReason: all conditions are True.
 	ProvisionedReason = "Provisioned"
 )

@@ -22,13 +22,13 @@ const (
 	troubleshooting = repository + "/docs/troubleshooting.md"
 )
 
-// coreReasons are those of Paused, which Cluster API's own helper writes.
+// coreReasons are the reasons of Paused, which a helper of Cluster API writes.
 var coreReasons = []string{clusterv1.PausedReason, clusterv1.NotPausedReason}
 
-// documentedReason is the first column of a table in the troubleshooting page; its other tables have no code there.
+// documentedReason matches a row of a table of reasons in the troubleshooting page. Other tables have no code in the first column.
 var documentedReason = regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\|")
 
-func TestEveryReasonThatTheCodeSetsIsExplained(t *testing.T) {
+func TestEveryReasonIsDocumented(t *testing.T) {
 	page, err := os.ReadFile(troubleshooting)
 	require.NoError(t, err)
 	explained := map[string]bool{}
@@ -47,11 +47,11 @@ func TestEveryReasonThatTheCodeSetsIsExplained(t *testing.T) {
 		assert.True(t, explained[reason], "docs/troubleshooting.md does not explain reason %s", reason)
 	}
 	for reason := range explained {
-		assert.True(t, known[reason], "docs/troubleshooting.md explains %s, which is no reason", reason)
+		assert.True(t, known[reason], "docs/troubleshooting.md explains %s, which is not a reason", reason)
 	}
 }
 
-func TestEveryConditionIsExplained(t *testing.T) {
+func TestEveryConditionIsDocumented(t *testing.T) {
 	page, err := os.ReadFile(troubleshooting)
 	require.NoError(t, err)
 	for name, condition := range constants(t, "conditions.go", "Condition") {
@@ -62,7 +62,7 @@ func TestEveryConditionIsExplained(t *testing.T) {
 	}
 }
 
-// constants returns the values of the file's constants by name, empty for those that are no string literals.
+// constants returns the constants of a file by name. The value is empty for a constant that is not a string literal.
 func constants(t *testing.T, file, suffix string) map[string]string {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
@@ -85,12 +85,12 @@ func constants(t *testing.T, file, suffix string) map[string]string {
 	return found
 }
 
-// identifiers returns every name that the product's code in these rooms uses.
-func identifiers(t *testing.T, rooms ...string) map[string]bool {
+// identifiers returns the identifiers in the Go files of these directories, without tests.
+func identifiers(t *testing.T, directories ...string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
-	for _, room := range rooms {
-		err := filepath.WalkDir(filepath.Join(repository, room), func(path string, _ fs.DirEntry, err error) error {
+	for _, directory := range directories {
+		err := filepath.WalkDir(filepath.Join(repository, directory), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}

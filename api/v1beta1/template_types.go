@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// TemplateMetadata is the metadata of the objects that are made from a template.
+// TemplateMetadata is the metadata of the objects that are created from a template.
 //
 // It has the fields of Cluster API's ObjectMeta without the minimum, because typed clients write {} for no metadata.
 type TemplateMetadata struct {

@@ -5,7 +5,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TerraformSpec says how Terraform is used for a cluster and all of its machines.
+// TerraformSpec configures Terraform for a cluster and its machines.
 type TerraformSpec struct {
 	// providerVersion is the exact version of the nutanix Terraform provider, for example "1.9.5"; version
 	// constraints are not accepted. It has to be the version that the manager uses (its flag --provider-version), which
@@ -14,12 +14,12 @@ type TerraformSpec struct {
 	// +kubebuilder:validation:MaxLength=64
 	ProviderVersion string `json:"providerVersion,omitempty"`
 
-	// backend says where Terraform state is kept. Default: Terraform's kubernetes backend, that is a Secret and a
-	// Lease per object in the object's namespace.
+	// backend is the backend that stores the Terraform states. Default: Terraform's kubernetes backend, which stores a Secret
+	// and a Lease per object in the namespace of the object.
 	// +optional
 	Backend *TerraformBackend `json:"backend,omitempty"`
 
-	// drift says how often an applied workspace is planned again to find changes made behind Terraform's back.
+	// drift configures how often an applied workspace is planned again to find changes that were made outside of Terraform.
 	// +optional
 	Drift *TerraformDrift `json:"drift,omitempty"`
 
@@ -51,20 +51,20 @@ type TerraformBackend struct {
 	// +kubebuilder:validation:MaxLength=32
 	Type string `json:"type"`
 
-	// config holds the arguments of the backend block, without secrets. Each object has a state of its own, so values
-	// may contain {namespace}, {name} and {suffix} (unique to the object). The kubernetes backend takes no arguments.
+	// config contains the arguments of the backend block, without secrets. Each object has its own state, so values may contain
+	// {namespace}, {name} and {suffix} (unique to the object). The kubernetes backend has no arguments.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Config map[string]string `json:"config,omitempty"`
 
 	// configSecretRef names a Secret in the namespace of the cluster whose keys are environment variables that the
-	// backend reads, for example AWS_SECRET_ACCESS_KEY or PG_CONN_STR: the place for what is secret. The kubernetes
-	// backend reads none.
+	// backend reads, for example AWS_SECRET_ACCESS_KEY or PG_CONN_STR. Secret arguments of the backend belong here. The
+	// kubernetes backend reads none.
 	// +optional
 	ConfigSecretRef *corev1.LocalObjectReference `json:"configSecretRef,omitempty"`
 }
 
-// TerraformDrift schedules the search for drift.
+// TerraformDrift configures the checks for drift.
 type TerraformDrift struct {
 	// intervalSeconds is the time between two checks of an object, in seconds; at least 60.
 	// +optional
@@ -72,7 +72,7 @@ type TerraformDrift struct {
 	IntervalSeconds *int32 `json:"intervalSeconds,omitempty"`
 }
 
-// TerraformStatus says what Terraform last did for an object.
+// TerraformStatus is the result of the last Terraform runs for an object.
 type TerraformStatus struct {
 	// workspaceDigest identifies the inputs of the workspace that was last applied: the version of the algorithm, a colon
 	// and a SHA-256 in hex. A digest without a version was written by CAPNT 0.1.
@@ -95,16 +95,16 @@ type TerraformStatus struct {
 	// +optional
 	ProviderVersion string `json:"providerVersion,omitempty"`
 
-	// lastAppliedTime is when a plan was applied last.
+	// lastAppliedTime is the time of the last apply.
 	// +optional
 	LastAppliedTime *metav1.Time `json:"lastAppliedTime,omitempty"`
 
-	// lastPlan summarises the last plan that changes something.
+	// lastPlan summarizes the last plan that changes something.
 	// +optional
 	LastPlan *PlanSummary `json:"lastPlan,omitempty"`
 }
 
-// PlanCause says why a plan was made.
+// PlanCause is the reason why a plan was made.
 // +kubebuilder:validation:Enum=Create;Update;Drift;Import;Delete
 type PlanCause string
 
@@ -115,19 +115,19 @@ const (
 	// PlanCauseUpdate is a plan for a changed spec.
 	PlanCauseUpdate PlanCause = "Update"
 
-	// PlanCauseDrift is a plan for an unchanged spec whose real objects changed.
+	// PlanCauseDrift is a plan for an unchanged spec after the infrastructure changed.
 	PlanCauseDrift PlanCause = "Drift"
 
-	// PlanCauseImport is a plan that takes an existing VM into the state.
+	// PlanCauseImport is a plan that imports an existing VM into the state.
 	PlanCauseImport PlanCause = "Import"
 
 	// PlanCauseDelete is the plan of an object that is being deleted.
 	PlanCauseDelete PlanCause = "Delete"
 )
 
-// PlanSummary is the short form of a plan: counts, addresses and actions, never values.
+// PlanSummary summarizes a plan: counts, addresses and actions, never values.
 type PlanSummary struct {
-	// cause says why the plan was made.
+	// cause is the reason why the plan was made.
 	// +required
 	Cause PlanCause `json:"cause"`
 
@@ -139,7 +139,7 @@ type PlanSummary struct {
 	// +optional
 	Update int32 `json:"update,omitempty"`
 
-	// replace is the number of resources to destroy and create again.
+	// replace is the number of resources to replace.
 	// +optional
 	Replace int32 `json:"replace,omitempty"`
 
@@ -157,19 +157,19 @@ type PlanSummary struct {
 	// +kubebuilder:validation:MaxItems=32
 	Changes []PlanChange `json:"changes,omitempty"`
 
-	// time is when the plan was made.
+	// time is the time of the plan.
 	// +required
 	Time metav1.Time `json:"time"`
 }
 
-// PlanChange is what a plan does to one resource.
+// PlanChange is the change of one resource in a plan.
 type PlanChange struct {
 	// address of the resource in the workspace, for example "module.machine.nutanix_virtual_machine.this".
 	// +required
 	Address string `json:"address"`
 
-	// actions on the resource: create, update, replace, delete, import or forget; more than one only where an imported
-	// resource is changed as well.
+	// actions on the resource: create, update, replace, delete, import or forget; more than one only if an imported
+	// resource is changed, too.
 	// +optional
 	// +listType=atomic
 	Actions []string `json:"actions,omitempty"`

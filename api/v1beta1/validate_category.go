@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// validateCategories checks both lists of categories together, because they are merged. The same category in both is
-// fine; one key with two values is not, because Prism's v3 API takes one value per key of a VM.
+// validateCategories checks both lists of categories together, because they are merged. Both lists may have the same
+// category. A key must not have two values, because Prism's v3 API accepts one value per key of a VM.
 func validateCategories(path *field.Path, categories, additional []NutanixCategoryIdentifier) field.ErrorList {
 	values := map[string]string{}
 	errs := validateCategoryList(path.Child("categories"), categories, values)
@@ -32,14 +32,14 @@ func validateCategoryList(path *field.Path, categories []NutanixCategoryIdentifi
 		}
 		if value, found := values[category.Key]; found && value != category.Value {
 			errs = append(errs, field.Invalid(item.Child("value"), category.Value,
-				fmt.Sprintf("category %s already has the value %q: a VM takes one value per key, remove one of them", category.Key, value)))
+				fmt.Sprintf("category %s already has the value %q: a VM accepts one value per key, remove one of them", category.Key, value)))
 		}
 		values[category.Key] = category.Value
 	}
 	return errs
 }
 
-// MergedCategories returns categories and additionalCategories as one map from key to value.
+// MergedCategories returns categories and additionalCategories as a map from key to value.
 func (s *NutanixMachineSpec) MergedCategories() map[string]string {
 	merged := make(map[string]string, len(s.Categories)+len(s.AdditionalCategories))
 	for _, list := range [][]NutanixCategoryIdentifier{s.Categories, s.AdditionalCategories} {

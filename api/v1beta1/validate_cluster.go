@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Validate checks the cluster as far as it can be checked without asking Prism Central.
+// Validate checks the cluster without a request to Prism Central.
 func (c *NutanixCluster) Validate() field.ErrorList {
 	path := field.NewPath("spec")
 	errs := c.Spec.validateEndpoint(path.Child("controlPlaneEndpoint"))
@@ -18,8 +18,8 @@ func (c *NutanixCluster) Validate() field.ErrorList {
 	return append(errs, c.Spec.validate(path, c.Namespace, false)...)
 }
 
-// Validate checks the template. What a ClusterClass patch may still supply, control plane endpoint, Prism Central and
-// credentials, may be missing.
+// Validate checks the template. Control plane endpoint, Prism Central and credentials may be missing, because a ClusterClass
+// patch may set them.
 func (t *NutanixClusterTemplate) Validate() field.ErrorList {
 	path := field.NewPath("spec", "template")
 	errs := t.Spec.Template.ObjectMeta.Validate(path.Child("metadata"))
@@ -94,7 +94,7 @@ func (s *NutanixClusterSpec) validateFailureDomainReferences(path *field.Path) f
 			errs = append(errs, field.Invalid(item, reference.Name,
 				fmt.Sprintf("%s is not supported: name NutanixFailureDomain objects", strings.Split(reference.Name, "/")[0])))
 		case len(validation.IsDNS1123Subdomain(reference.Name)) > 0:
-			errs = append(errs, field.Invalid(item, reference.Name, "is no name that a NutanixFailureDomain can have"))
+			errs = append(errs, field.Invalid(item, reference.Name, "is not a valid name of a NutanixFailureDomain"))
 		case seen[reference.Name]:
 			errs = append(errs, field.Duplicate(item, reference.Name))
 		}

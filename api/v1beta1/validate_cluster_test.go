@@ -31,47 +31,47 @@ func TestValidateCluster(t *testing.T) {
 		change func(*spec)
 		want   []string
 	}{
-		"valid":                    {func(*spec) {}, nil},
-		"endpoint comes later":     {func(s *spec) { s.ControlPlaneEndpoint = infrav1.APIEndpoint{} }, nil},
-		"host without port":        {func(s *spec) { s.ControlPlaneEndpoint.Port = 0 }, []string{"spec.controlPlaneEndpoint.port:set port too"}},
-		"port without host":        {func(s *spec) { s.ControlPlaneEndpoint.Host = "" }, nil},
-		"host with port in it":     {func(s *spec) { s.ControlPlaneEndpoint.Host = "10.0.0.1:6443" }, []string{"spec.controlPlaneEndpoint.host:port in the field port"}},
-		"IPv6 endpoint":            {func(s *spec) { s.ControlPlaneEndpoint.Host = "fd00::1" }, nil},
-		"no Prism Central":         {func(s *spec) { s.PrismCentral = nil }, []string{"spec.prismCentral:set the address"}},
-		"no credentials":           {func(s *spec) { s.PrismCentral.CredentialRef = nil }, []string{"spec.prismCentral.credentialRef:name the Secret"}},
-		"credentials without name": {func(s *spec) { s.PrismCentral.CredentialRef.Name = "" }, []string{"spec.prismCentral.credentialRef.name:set the name"}},
-		"credentials of kind":      {func(s *spec) { s.PrismCentral.CredentialRef.Kind = "Vault" }, []string{"spec.prismCentral.credentialRef.kind:supported values"}},
-		"credentials next door":    {func(s *spec) { s.PrismCentral.CredentialRef.Namespace = "other" }, []string{"spec.prismCentral.credentialRef.namespace:in the namespace of the NutanixCluster"}},
-		"credentials at home":      {func(s *spec) { s.PrismCentral.CredentialRef.Namespace = "default" }, nil},
-		"address missing":          {func(s *spec) { s.PrismCentral.Address = "" }, []string{"spec.prismCentral.address:set a host name"}},
-		"address with scheme":      {func(s *spec) { s.PrismCentral.Address = "https://prism.example.com" }, []string{"spec.prismCentral.address:without scheme"}},
-		"address with port":        {func(s *spec) { s.PrismCentral.Address = "prism.example.com:9440" }, []string{"spec.prismCentral.address:port in the field port"}},
-		"address with a blank":     {func(s *spec) { s.PrismCentral.Address = "prism example" }, []string{"spec.prismCentral.address:host name or IP address"}},
-		"address in upper case":    {func(s *spec) { s.PrismCentral.Address = "PRISM.example.com" }, nil},
-		"address in IPv6":          {func(s *spec) { s.PrismCentral.Address = "fd00::9" }, nil},
-		"port out of range":        {func(s *spec) { s.PrismCentral.Port = 70000 }, []string{"spec.prismCentral.port:1 to 65535"}},
+		"valid":                             {func(*spec) {}, nil},
+		"endpoint not set yet":              {func(s *spec) { s.ControlPlaneEndpoint = infrav1.APIEndpoint{} }, nil},
+		"host without port":                 {func(s *spec) { s.ControlPlaneEndpoint.Port = 0 }, []string{"spec.controlPlaneEndpoint.port:set port too"}},
+		"port without host":                 {func(s *spec) { s.ControlPlaneEndpoint.Host = "" }, nil},
+		"host with port in it":              {func(s *spec) { s.ControlPlaneEndpoint.Host = "10.0.0.1:6443" }, []string{"spec.controlPlaneEndpoint.host:port in the field port"}},
+		"IPv6 endpoint":                     {func(s *spec) { s.ControlPlaneEndpoint.Host = "fd00::1" }, nil},
+		"no Prism Central":                  {func(s *spec) { s.PrismCentral = nil }, []string{"spec.prismCentral:set the address"}},
+		"no credentials":                    {func(s *spec) { s.PrismCentral.CredentialRef = nil }, []string{"spec.prismCentral.credentialRef:set the Secret"}},
+		"credentials without name":          {func(s *spec) { s.PrismCentral.CredentialRef.Name = "" }, []string{"spec.prismCentral.credentialRef.name:set the name"}},
+		"credentials of another kind":       {func(s *spec) { s.PrismCentral.CredentialRef.Kind = "Vault" }, []string{"spec.prismCentral.credentialRef.kind:supported values"}},
+		"credentials in another namespace":  {func(s *spec) { s.PrismCentral.CredentialRef.Namespace = "other" }, []string{"spec.prismCentral.credentialRef.namespace:in the namespace of the NutanixCluster"}},
+		"credentials in the same namespace": {func(s *spec) { s.PrismCentral.CredentialRef.Namespace = "default" }, nil},
+		"address missing":                   {func(s *spec) { s.PrismCentral.Address = "" }, []string{"spec.prismCentral.address:set a host name"}},
+		"address with scheme":               {func(s *spec) { s.PrismCentral.Address = "https://prism.example.com" }, []string{"spec.prismCentral.address:without scheme"}},
+		"address with port":                 {func(s *spec) { s.PrismCentral.Address = "prism.example.com:9440" }, []string{"spec.prismCentral.address:port in the field port"}},
+		"address with a blank":              {func(s *spec) { s.PrismCentral.Address = "prism example" }, []string{"spec.prismCentral.address:host name or IP address"}},
+		"address in upper case":             {func(s *spec) { s.PrismCentral.Address = "PRISM.example.com" }, nil},
+		"address in IPv6":                   {func(s *spec) { s.PrismCentral.Address = "fd00::9" }, nil},
+		"port out of range":                 {func(s *spec) { s.PrismCentral.Port = 70000 }, []string{"spec.prismCentral.port:1 to 65535"}},
 		"bundle in ConfigMap of another namespace": {func(s *spec) {
 			s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "ConfigMap", Name: "ca", Namespace: "shared"}
 		}, nil},
-		"bundle without name":      {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "ConfigMap"} }, []string{"spec.prismCentral.additionalTrustBundle.name:set the name"}},
-		"bundle without data":      {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "String"} }, []string{"spec.prismCentral.additionalTrustBundle.data:in PEM"}},
-		"bundle without PEM":       {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "String", Data: "x"} }, []string{"spec.prismCentral.additionalTrustBundle.data:no certificate"}},
-		"bundle of unknown kind":   {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "Secret"} }, []string{"spec.prismCentral.additionalTrustBundle.kind:supported values"}},
-		"failure domains":          {func(s *spec) { s.FailureDomains = domains{domain("a", byName("n")), domain("b", byName("n"))} }, nil},
-		"failure domain twice":     {func(s *spec) { s.FailureDomains = domains{domain("a", byName("n")), domain("a", byName("n"))} }, []string{"spec.failureDomains[1].name:Duplicate"}},
-		"failure domain no subnet": {func(s *spec) { s.FailureDomains = domains{domain("a")} }, []string{"spec.failureDomains[0].subnets:at least one"}},
-		"failure domain bad name":  {func(s *spec) { s.FailureDomains = domains{domain("A", byName("n"))} }, []string{"spec.failureDomains[0].name:lower case"}},
-		"subnet twice":             {func(s *spec) { s.FailureDomains = domains{domain("a", byName("n"), byName("n"))} }, []string{"spec.failureDomains[0].subnets[1]:Duplicate"}},
-		"references":               {func(s *spec) { s.ControlPlaneFailureDomains = references("a", "b.c") }, nil},
-		"references to metro":      {func(s *spec) { s.ControlPlaneFailureDomains = references("NutanixMetro/m") }, []string{"spec.controlPlaneFailureDomains[0].name:NutanixMetro is not supported"}},
-		"reference without name":   {func(s *spec) { s.ControlPlaneFailureDomains = references("") }, []string{"spec.controlPlaneFailureDomains[0].name:set the name"}},
-		"reference with odd name":  {func(s *spec) { s.ControlPlaneFailureDomains = references("A") }, []string{"spec.controlPlaneFailureDomains[0].name:no name"}},
-		"reference twice":          {func(s *spec) { s.ControlPlaneFailureDomains = references("a", "a") }, []string{"spec.controlPlaneFailureDomains[1].name:Duplicate"}},
+		"bundle without name":         {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "ConfigMap"} }, []string{"spec.prismCentral.additionalTrustBundle.name:set the name"}},
+		"bundle without data":         {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "String"} }, []string{"spec.prismCentral.additionalTrustBundle.data:in PEM"}},
+		"bundle without PEM":          {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "String", Data: "x"} }, []string{"spec.prismCentral.additionalTrustBundle.data:no certificate"}},
+		"bundle of unknown kind":      {func(s *spec) { s.PrismCentral.AdditionalTrustBundle = &bundle{Kind: "Secret"} }, []string{"spec.prismCentral.additionalTrustBundle.kind:supported values"}},
+		"failure domains":             {func(s *spec) { s.FailureDomains = domains{domain("a", byName("n")), domain("b", byName("n"))} }, nil},
+		"failure domain twice":        {func(s *spec) { s.FailureDomains = domains{domain("a", byName("n")), domain("a", byName("n"))} }, []string{"spec.failureDomains[1].name:Duplicate"}},
+		"failure domain no subnet":    {func(s *spec) { s.FailureDomains = domains{domain("a")} }, []string{"spec.failureDomains[0].subnets:at least one"}},
+		"failure domain bad name":     {func(s *spec) { s.FailureDomains = domains{domain("A", byName("n"))} }, []string{"spec.failureDomains[0].name:lower case"}},
+		"subnet twice":                {func(s *spec) { s.FailureDomains = domains{domain("a", byName("n"), byName("n"))} }, []string{"spec.failureDomains[0].subnets[1]:Duplicate"}},
+		"references":                  {func(s *spec) { s.ControlPlaneFailureDomains = references("a", "b.c") }, nil},
+		"references to metro":         {func(s *spec) { s.ControlPlaneFailureDomains = references("NutanixMetro/m") }, []string{"spec.controlPlaneFailureDomains[0].name:NutanixMetro is not supported"}},
+		"reference without name":      {func(s *spec) { s.ControlPlaneFailureDomains = references("") }, []string{"spec.controlPlaneFailureDomains[0].name:set the name"}},
+		"reference with invalid name": {func(s *spec) { s.ControlPlaneFailureDomains = references("A") }, []string{"spec.controlPlaneFailureDomains[0].name:not a valid name"}},
+		"reference twice":             {func(s *spec) { s.ControlPlaneFailureDomains = references("a", "a") }, []string{"spec.controlPlaneFailureDomains[1].name:Duplicate"}},
 		"both kinds of domains": {func(s *spec) {
 			s.FailureDomains, s.ControlPlaneFailureDomains = domains{domain("a", byName("n"))}, references("b")
 		}, []string{"spec.controlPlaneFailureDomains:not both"}},
-		"terraform":                {func(s *spec) { s.Terraform = &infrav1.TerraformSpec{ProviderVersion: "1.9.5"} }, nil},
-		"provider version a range": {func(s *spec) { s.Terraform = &infrav1.TerraformSpec{ProviderVersion: "~> 1.9"} }, []string{"spec.terraform.providerVersion:exact version"}},
+		"terraform":                   {func(s *spec) { s.Terraform = &infrav1.TerraformSpec{ProviderVersion: "1.9.5"} }, nil},
+		"provider version is a range": {func(s *spec) { s.Terraform = &infrav1.TerraformSpec{ProviderVersion: "~> 1.9"} }, []string{"spec.terraform.providerVersion:exact version"}},
 		"drift checks too frequent": {func(s *spec) {
 			s.Terraform = &infrav1.TerraformSpec{Drift: &infrav1.TerraformDrift{IntervalSeconds: ptr.To[int32](59)}}
 		}, []string{"spec.terraform.drift.intervalSeconds:at least 60"}},
@@ -84,7 +84,7 @@ func TestValidateCluster(t *testing.T) {
 	}
 }
 
-func TestValidateClusterTemplateLeavesRoomForPatches(t *testing.T) {
+func TestValidateClusterTemplateAcceptsMissingFields(t *testing.T) {
 	template := &infrav1.NutanixClusterTemplate{}
 	assertErrors(t, nil, template.Validate())
 	template.Spec.Template.Spec.ControlPlaneEndpoint.Port = 6443
@@ -101,21 +101,21 @@ func TestValidateBackend(t *testing.T) {
 		want    []string
 	}{
 		"kubernetes":             {backend{Type: "kubernetes"}, nil},
-		"kubernetes with config": {backend{Type: "kubernetes", Config: config{"namespace": "x"}}, []string{"spec.terraform.backend.config:takes no arguments"}},
+		"kubernetes with config": {backend{Type: "kubernetes", Config: config{"namespace": "x"}}, []string{"spec.terraform.backend.config:has no arguments"}},
 		"s3": {backend{Type: "s3", Config: config{"bucket": "b", "key": "{suffix}", "region": "r", "skip_credentials_validation": "true", "shared_credentials_files": "f",
 			"kms_key_id": "k", "endpoints": "https://s3.example.com"}, ConfigSecretRef: &corev1.LocalObjectReference{Name: "s"}}, nil},
 		"s3 with keys": {backend{Type: "s3", Config: config{"access_key": "hush", "secret_key": "hush", "token": "hush", "sse_customer_key": "hush"}}, []string{
 			"spec.terraform.backend.config[access_key]:configSecretRef", "spec.terraform.backend.config[secret_key]:configSecretRef",
 			"spec.terraform.backend.config[sse_customer_key]:configSecretRef", "spec.terraform.backend.config[token]:configSecretRef"}},
-		"azurerm":             {backend{Type: "azurerm", Config: config{"client_id": "c", "client_secret": "hush", "oidc_token_file_path": "p", "sas_token": "hush"}}, []string{"spec.terraform.backend.config[client_secret]:secret", "spec.terraform.backend.config[sas_token]:secret"}},
-		"gcs":                 {backend{Type: "gcs", Config: config{"credentials": "hush", "kms_encryption_key": "projects/p"}}, []string{"spec.terraform.backend.config[credentials]:secret"}},
-		"cos":                 {backend{Type: "cos", Config: config{"secret_id": "hush"}}, []string{"spec.terraform.backend.config[secret_id]:secret"}},
-		"pg":                  {backend{Type: "pg", Config: config{"conn_str": "postgres://h/hush"}}, []string{"spec.terraform.backend.config[conn_str]:secret"}},
-		"password in a URL":   {backend{Type: "http", Config: config{"address": "https://u:hush@h/{suffix}"}}, []string{"spec.terraform.backend.config[address]:secret"}},
-		"URL with user alone": {backend{Type: "http", Config: config{"address": "https://u@h/{suffix}"}}, nil},
-		"local":               {backend{Type: "local"}, []string{"spec.terraform.backend.type:lost"}},
-		"unknown":             {backend{Type: "etcd"}, []string{"spec.terraform.backend.type:supported values"}},
-		"Secret without name": {backend{Type: "s3", ConfigSecretRef: &corev1.LocalObjectReference{}}, []string{"spec.terraform.backend.configSecretRef.name:set the name"}},
+		"azurerm":                       {backend{Type: "azurerm", Config: config{"client_id": "c", "client_secret": "hush", "oidc_token_file_path": "p", "sas_token": "hush"}}, []string{"spec.terraform.backend.config[client_secret]:secret", "spec.terraform.backend.config[sas_token]:secret"}},
+		"gcs":                           {backend{Type: "gcs", Config: config{"credentials": "hush", "kms_encryption_key": "projects/p"}}, []string{"spec.terraform.backend.config[credentials]:secret"}},
+		"cos":                           {backend{Type: "cos", Config: config{"secret_id": "hush"}}, []string{"spec.terraform.backend.config[secret_id]:secret"}},
+		"pg":                            {backend{Type: "pg", Config: config{"conn_str": "postgres://h/hush"}}, []string{"spec.terraform.backend.config[conn_str]:secret"}},
+		"password in a URL":             {backend{Type: "http", Config: config{"address": "https://u:hush@h/{suffix}"}}, []string{"spec.terraform.backend.config[address]:secret"}},
+		"URL with user and no password": {backend{Type: "http", Config: config{"address": "https://u@h/{suffix}"}}, nil},
+		"local":                         {backend{Type: "local"}, []string{"spec.terraform.backend.type:lost"}},
+		"unknown":                       {backend{Type: "etcd"}, []string{"spec.terraform.backend.type:supported values"}},
+		"Secret without name":           {backend{Type: "s3", ConfigSecretRef: &corev1.LocalObjectReference{}}, []string{"spec.terraform.backend.configSecretRef.name:set the name"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := cluster()

@@ -14,13 +14,13 @@ var busSlots = map[NutanixMachineDiskAdapterType]int32{
 	NutanixMachineDiskAdapterTypeSATA: 6,
 }
 
-// slot is a place on a bus.
+// slot is a position on a bus.
 type slot struct {
 	bus   NutanixMachineDiskAdapterType
 	index int32
 }
 
-// reservedSlots returns the slots that no data disk gets, with what holds them.
+// reservedSlots returns the slots that data disks cannot use, with the device in each of them.
 func (s *NutanixMachineSpec) reservedSlots() map[slot]string {
 	reserved := map[slot]string{
 		{NutanixMachineDiskAdapterTypeSCSI, 0}: "the system disk",
@@ -48,12 +48,12 @@ func (d *NutanixMachineVMDisk) validate(path *field.Path) field.ErrorList {
 	if d.DataSource != nil {
 		errs = append(errs, d.DataSource.Validate(path.Child("dataSource"))...)
 	} else if d.deviceType() == NutanixMachineDiskDeviceTypeCDRom {
-		errs = append(errs, field.Required(path.Child("dataSource"), "a CDRom needs an image: name it here"))
+		errs = append(errs, field.Required(path.Child("dataSource"), "a CDRom needs an image: set it here"))
 	}
 	return errs
 }
 
-// deviceType returns Disk where nothing is set.
+// deviceType returns the device type, or Disk if it is unset.
 func (d *NutanixMachineVMDisk) deviceType() NutanixMachineDiskDeviceType {
 	if d.DeviceProperties == nil || d.DeviceProperties.DeviceType == "" {
 		return NutanixMachineDiskDeviceTypeDisk
@@ -61,7 +61,7 @@ func (d *NutanixMachineVMDisk) deviceType() NutanixMachineDiskDeviceType {
 	return d.DeviceProperties.DeviceType
 }
 
-// slot returns the bus, SCSI where nothing is set, and the index, 0 for the first free one.
+// slot returns the bus, or SCSI if it is unset, and the index. Index 0 means the first free one.
 func (d *NutanixMachineVMDisk) slot() slot {
 	if d.DeviceProperties == nil {
 		return slot{bus: NutanixMachineDiskAdapterTypeSCSI}
@@ -80,7 +80,7 @@ func (d *NutanixMachineVMDisk) validateDevice(path *field.Path) field.ErrorList 
 	case NutanixMachineDiskDeviceTypeDisk:
 	case NutanixMachineDiskDeviceTypeCDRom:
 		if place.bus != NutanixMachineDiskAdapterTypeIDE && place.bus != NutanixMachineDiskAdapterTypeSATA {
-			errs = append(errs, field.Invalid(path.Child("adapterType"), place.bus, "a CDRom is attached to IDE or SATA: set one of them"))
+			errs = append(errs, field.Invalid(path.Child("adapterType"), place.bus, "a CDRom can be attached to IDE and SATA only: set one of them"))
 		}
 	default:
 		errs = append(errs, field.NotSupported(path.Child("deviceType"), d.deviceType(),
@@ -88,7 +88,7 @@ func (d *NutanixMachineVMDisk) validateDevice(path *field.Path) field.ErrorList 
 	}
 	if place.index < 0 || place.index >= slots {
 		errs = append(errs, field.Invalid(path.Child("deviceIndex"), place.index,
-			fmt.Sprintf("%s takes the indexes 0 to %d; 0 chooses a free one", place.bus, slots-1)))
+			fmt.Sprintf("%s has the indexes 0 to %d; 0 selects a free one", place.bus, slots-1)))
 	}
 	return errs
 }
@@ -98,7 +98,7 @@ func validateUnknownBus(path *field.Path, bus NutanixMachineDiskAdapterType) fie
 	case "":
 		return field.ErrorList{field.Required(path, "set it to SCSI, IDE, PCI or SATA")}
 	case NutanixMachineDiskAdapterTypeSPAPR:
-		return field.ErrorList{field.Invalid(path, bus, "SPAPR exists on IBM POWER hosts alone: set SCSI, IDE, PCI or SATA")}
+		return field.ErrorList{field.Invalid(path, bus, "SPAPR exists on IBM POWER hosts only: set SCSI, IDE, PCI or SATA")}
 	default:
 		return field.ErrorList{field.NotSupported(path, bus, []NutanixMachineDiskAdapterType{
 			NutanixMachineDiskAdapterTypeSCSI, NutanixMachineDiskAdapterTypeIDE,
@@ -120,7 +120,7 @@ func (d *NutanixMachineVMDisk) validateStorage(path *field.Path) field.ErrorList
 		}
 		// The provider crashes on a flash mode without a storage container.
 		if d.StorageConfig.StorageContainer == nil {
-			errs = append(errs, field.Required(path.Child("storageContainer"), "diskMode Flash needs a storage container: name it"))
+			errs = append(errs, field.Required(path.Child("storageContainer"), "diskMode Flash needs a storage container: set it"))
 		}
 	default:
 		errs = append(errs, field.NotSupported(path.Child("diskMode"), d.StorageConfig.DiskMode,
@@ -132,7 +132,7 @@ func (d *NutanixMachineVMDisk) validateStorage(path *field.Path) field.ErrorList
 	return errs
 }
 
-// validateSlots checks that no two disks want one slot, and that each bus has a slot for each of its disks.
+// validateSlots checks that no two disks have the same slot, and that each bus has enough slots for its disks.
 func (s *NutanixMachineSpec) validateSlots(path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	taken := s.reservedSlots()

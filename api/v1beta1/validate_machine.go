@@ -6,12 +6,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Validate checks the machine as far as it can be checked without asking Prism Central.
+// Validate checks the machine without a request to Prism Central.
 func (m *NutanixMachine) Validate() field.ErrorList {
 	return m.Spec.Validate(field.NewPath("spec"))
 }
 
-// Validate checks the template as the machines that are made of it.
+// Validate checks the template like a machine that is created from it.
 func (t *NutanixMachineTemplate) Validate() field.ErrorList {
 	path := field.NewPath("spec", "template")
 	errs := t.Spec.Template.ObjectMeta.Validate(path.Child("metadata"))
@@ -19,12 +19,12 @@ func (t *NutanixMachineTemplate) Validate() field.ErrorList {
 	return append(errs, t.Spec.Template.Spec.Validate(path.Child("spec"))...)
 }
 
-// validateNoVM checks that a provider ID is a placeholder at most: every machine of a template that names a VM would take
-// that one over, and destroy it in the end.
+// validateNoVM checks that a provider ID in a template names no VM. Every machine of the template would import that VM and
+// destroy it at the end.
 func validateNoVM(path *field.Path, providerID string) field.ErrorList {
 	uuid := providerID[strings.LastIndex(providerID, "/")+1:]
 	if uuid == PlaceholderUUID || !uuidPattern.MatchString(uuid) {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(path, providerID, "names a VM, which every machine of this template would take over: leave it out")}
+	return field.ErrorList{field.Invalid(path, providerID, "names a VM, which every machine of this template would import: leave it out")}
 }

@@ -52,7 +52,8 @@ func TestValidateMachine(t *testing.T) {
 	}
 }
 
-// A template must not name a VM: each of its machines would take that VM over, and destroy it.
+// TestValidateMachineTemplateProviderID checks that a template names no VM, because each of its machines would import that VM
+// and destroy it.
 func TestValidateMachineTemplateProviderID(t *testing.T) {
 	for providerID, want := range map[string][]string{
 		"":                                     nil,
@@ -105,12 +106,12 @@ func TestValidateCategories(t *testing.T) {
 		categories, additional list
 		want                   []string
 	}{
-		"both lists":       {list{{Key: "Environment", Value: "Production"}}, list{{Key: "Team", Value: "A"}}, nil},
-		"same in both":     {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "A"}}, nil},
-		"two values":       {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "B"}}, []string{`spec.additionalCategories[0].value:already has the value "A"`}},
-		"without key":      {list{{Value: "A"}}, nil, []string{"spec.categories[0].key:set the key"}},
-		"without value":    {nil, list{{Key: "A"}}, []string{"spec.additionalCategories[0].value:set the value"}},
-		"the cluster mark": {list{{Key: infrav1.CategoryKey, Value: "c"}}, nil, []string{"spec.categories[0].key:reserved"}},
+		"both lists":             {list{{Key: "Environment", Value: "Production"}}, list{{Key: "Team", Value: "A"}}, nil},
+		"same in both":           {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "A"}}, nil},
+		"two values":             {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "B"}}, []string{`spec.additionalCategories[0].value:already has the value "A"`}},
+		"without key":            {list{{Value: "A"}}, nil, []string{"spec.categories[0].key:set the key"}},
+		"without value":          {nil, list{{Key: "A"}}, []string{"spec.additionalCategories[0].value:set the value"}},
+		"the key of the cluster": {list{{Key: infrav1.CategoryKey, Value: "c"}}, nil, []string{"spec.categories[0].key:reserved"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := machine()

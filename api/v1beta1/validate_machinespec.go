@@ -12,18 +12,18 @@ import (
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// The least that a node needs; the existing Nutanix provider has the same minimums.
+// Minimum sizes of a node; the existing Nutanix provider has the same.
 var (
 	minMemorySize     = resource.MustParse("2Gi")
 	minSystemDiskSize = resource.MustParse("20Gi")
 	minDataDiskSize   = resource.MustParse("1Gi")
 )
 
-// maxNICs is how many network cards a VM takes; the schema has the same limit.
+// maxNICs is the maximum number of network cards of a VM; the schema has the same limit.
 const maxNICs = 32
 
-// Validate checks the spec of a machine as far as it can be checked without asking Prism Central. Subnets and Prism
-// Element may be missing, because a failure domain may supply them.
+// Validate checks the spec of a machine without a request to Prism Central. Subnets and Prism Element may be missing, because
+// a failure domain may set them.
 func (s *NutanixMachineSpec) Validate(path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	errs = append(errs, s.validateCompute(path)...)
@@ -115,7 +115,7 @@ func validateGPUs(path *field.Path, gpus []NutanixGPU) field.ErrorList {
 	return errs
 }
 
-// Validate checks that exactly the value belonging to the type is set.
+// Validate checks that the value of the type, and no other value, is set.
 func (g NutanixGPU) Validate(path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	switch g.Type {

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// validate checks the endpoint. namespace is that of the NutanixCluster; empty for a template, where it is not known and
-// where a ClusterClass patch may still supply the credentials.
+// validate checks the endpoint. namespace is the namespace of the NutanixCluster. It is empty for a template, where it is not
+// known and where a ClusterClass patch may set the credentials.
 func (e *NutanixPrismEndpoint) validate(path *field.Path, namespace string, template bool) field.ErrorList {
 	errs := validateHost(path.Child("address"), e.Address)
 	if e.Port < 0 || e.Port > 65535 {
@@ -25,12 +25,12 @@ func (e *NutanixPrismEndpoint) validate(path *field.Path, namespace string, temp
 		errs = append(errs, e.CredentialRef.validate(path.Child("credentialRef"), namespace)...)
 	case !template:
 		errs = append(errs, field.Required(path.Child("credentialRef"),
-			"name the Secret that holds the credentials for Prism Central: kind Secret and its name"))
+			"set the Secret that contains the credentials for Prism Central: kind Secret and its name"))
 	}
 	return errs
 }
 
-// validateHost checks that a text is an IP address or a host name and nothing more.
+// validateHost checks that a string is an IP address or a host name, without scheme, port and path.
 func validateHost(path *field.Path, host string) field.ErrorList {
 	switch {
 	case host == "":
@@ -54,19 +54,19 @@ func (r *NutanixCredentialReference) validate(path *field.Path, namespace string
 		errs = append(errs, field.NotSupported(path.Child("kind"), r.Kind, []NutanixCredentialKind{NutanixCredentialKindSecret}))
 	}
 	if r.Name == "" {
-		errs = append(errs, field.Required(path.Child("name"), "set the name of the Secret that holds the credentials"))
+		errs = append(errs, field.Required(path.Child("name"), "set the name of the Secret that contains the credentials"))
 	}
-	// Whoever may write clusters in one namespace must not get at the Secrets of another.
+	// A user who may write clusters in one namespace must not be able to use the Secrets of another one.
 	if namespace != "" && r.Namespace != "" && r.Namespace != namespace {
 		errs = append(errs, field.Invalid(path.Child("namespace"), r.Namespace,
-			"the Secret has to be in the namespace of the NutanixCluster: copy it there and leave this empty"))
+			"the Secret must be in the namespace of the NutanixCluster: copy it there and leave this empty"))
 	}
 	return errs
 }
 
-// TrustBundleElsewhere returns the ConfigMap of a trust bundle in another namespace than the cluster's, which existing
-// manifests may have, or empty. Such a one is read and not held: whoever may write clusters in one namespace must not be able
-// to keep another from being deleted.
+// TrustBundleElsewhere returns namespace/name of a trust bundle ConfigMap in another namespace than that of the cluster, or an
+// empty string. Existing manifests may name one. It is read and gets no finalizer, because a user who may write clusters in
+// one namespace must not be able to block the deletion of another one.
 func (c *NutanixCluster) TrustBundleElsewhere() string {
 	if c.Spec.PrismCentral == nil {
 		return ""
@@ -82,14 +82,14 @@ func (r *NutanixTrustBundleReference) validate(path *field.Path) field.ErrorList
 	switch r.Kind {
 	case NutanixTrustBundleKindConfigMap:
 		if r.Name == "" {
-			return field.ErrorList{field.Required(path.Child("name"), "set the name of the ConfigMap that holds the bundle in its key ca.crt")}
+			return field.ErrorList{field.Required(path.Child("name"), "set the name of the ConfigMap that contains the bundle in its key ca.crt")}
 		}
 	case NutanixTrustBundleKindString:
 		if r.Data == "" {
 			return field.ErrorList{field.Required(path.Child("data"), "set the bundle, in PEM")}
 		}
 		if !HasCertificate([]byte(r.Data)) {
-			return field.ErrorList{field.Invalid(path.Child("data"), field.OmitValueType{}, "holds no certificate in PEM")}
+			return field.ErrorList{field.Invalid(path.Child("data"), field.OmitValueType{}, "contains no certificate in PEM")}
 		}
 	default:
 		return field.ErrorList{field.NotSupported(path.Child("kind"), r.Kind,
@@ -98,7 +98,7 @@ func (r *NutanixTrustBundleReference) validate(path *field.Path) field.ErrorList
 	return nil
 }
 
-// HasCertificate reports whether a trust bundle in PEM holds a certificate that can be parsed.
+// HasCertificate reports whether a trust bundle in PEM contains a certificate that can be parsed.
 func HasCertificate(bundle []byte) bool {
 	for {
 		block, rest := pem.Decode(bundle)

@@ -10,11 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// backendTypes are the backends of Terraform and OpenTofu that keep state outside the run's directory
-// (https://developer.hashicorp.com/terraform/language/backend). "local" is missing: it would lose the state.
+// backendTypes are the backends of Terraform and OpenTofu that store the state outside the directory of the run
+// (https://developer.hashicorp.com/terraform/language/backend). "local" is missing, because it would lose the state.
 var backendTypes = []string{"azurerm", "consul", "cos", "gcs", "http", "kubernetes", "oci", "oss", "pg", "remote", "s3"}
 
-// minDriftIntervalSeconds keeps drift checks from loading Prism Central; the schema has the same minimum.
+// minDriftIntervalSeconds limits the load of drift checks on Prism Central; the schema has the same minimum.
 const minDriftIntervalSeconds = 60
 
 var (
@@ -23,14 +23,14 @@ var (
 	// secretArgument matches the names of backend arguments whose values are secret, in all backends.
 	secretArgument = regexp.MustCompile(`(?i)(password|passwd|passphrase|token|credential|conn_str|http_auth|private_key|access_key|client_key|customer_key|encryption_key|secret)`)
 
-	// openArgument matches arguments that sound secret and only say where something is, or what it is called.
+	// openArgument matches arguments that match secretArgument but have a path, a name or a flag as their value.
 	openArgument = regexp.MustCompile(`(?i)(^(skip|use)_|^kms_encryption_key$|_files?$|_path$|_id$)`)
 
 	// secretID is Tencent Cloud's name for an access key.
 	secretID = regexp.MustCompile(`(?i)^secret_id$`)
 )
 
-// Validate checks how Terraform is to be used.
+// Validate checks the provider version, the backend and the drift interval.
 func (t *TerraformSpec) Validate(path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	if t.ProviderVersion != "" && !exactVersion.MatchString(t.ProviderVersion) {
@@ -56,10 +56,10 @@ func (b *TerraformBackend) validate(path *field.Path) field.ErrorList {
 		errs = append(errs, field.NotSupported(path.Child("type"), b.Type, backendTypes))
 	case b.Type == "kubernetes" && len(b.Config) > 0:
 		errs = append(errs, field.Forbidden(path.Child("config"),
-			"the kubernetes backend takes no arguments: state is kept in the namespace of each object"))
+			"the kubernetes backend has no arguments: the state is stored in the namespace of each object"))
 	case b.Type == "kubernetes" && b.ConfigSecretRef != nil:
 		errs = append(errs, field.Forbidden(path.Child("configSecretRef"),
-			"the kubernetes backend needs no secrets, it uses the manager's rights: take it out"))
+			"the kubernetes backend uses the permissions of the manager and needs no secrets: remove configSecretRef"))
 	}
 	for _, argument := range slices.Sorted(maps.Keys(b.Config)) {
 		if argumentIsSecret(argument) || hasPassword(b.Config[argument]) {
@@ -77,7 +77,7 @@ func argumentIsSecret(argument string) bool {
 	return secretID.MatchString(argument) || secretArgument.MatchString(argument) && !openArgument.MatchString(argument)
 }
 
-// hasPassword reports whether a value is a URL with a password in it.
+// hasPassword reports whether a value is a URL that contains a password.
 func hasPassword(value string) bool {
 	if !strings.Contains(value, "://") {
 		return false

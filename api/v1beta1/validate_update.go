@@ -20,7 +20,7 @@ func (c *NutanixCluster) ValidateUpdate(old *NutanixCluster) field.ErrorList {
 		fmt.Sprintf("cannot change once set: restore %s", endpoint.String()))}
 }
 
-// PrismAddressChanged reports whether the update sends a provisioned cluster to another address of Prism Central.
+// PrismAddressChanged reports whether the update changes the address of Prism Central of a provisioned cluster.
 func (c *NutanixCluster) PrismAddressChanged(old *NutanixCluster) bool {
 	provisioned := old.Status.Initialization.Provisioned
 	return provisioned != nil && *provisioned && c.Spec.PrismCentral != nil && old.Spec.PrismCentral != nil &&
@@ -67,15 +67,15 @@ func validateTemplateUpdate[T any](before, after T) field.ErrorList {
 		return nil
 	}
 	return field.ErrorList{field.Forbidden(field.NewPath("spec", "template", "spec"),
-		"is immutable: create another template and refer to that one")}
+		"is immutable: create another template and refer to it")}
 }
 
-// ValidateUpdate checks what may change in a machine. Before there is a VM, or after its creation failed, everything may,
-// so that a mistake can be corrected. Afterwards only these may: what controllers write (providerID, bootstrapRef), and
-// categories, which are changed in place. For everything else a machine is replaced, as everywhere in Cluster API.
+// ValidateUpdate checks which fields of a machine changed. Before the VM exists, or after its creation failed, all fields may
+// change, so that a mistake can be corrected. Afterwards only the fields that controllers write (providerID, bootstrapRef)
+// and the categories may change. For other changes a machine is replaced, as everywhere in Cluster API.
 //
-// vmOf reads the UUID of a VM from a provider ID; it is not ok for placeholders. There is one codec for provider IDs,
-// and it is not part of the API.
+// vmOf returns the UUID of the VM in a provider ID, and false for placeholders. It is a parameter because the codec of provider
+// IDs is not part of the API.
 func (m *NutanixMachine) ValidateUpdate(old *NutanixMachine, vmOf func(providerID string) (uuid string, ok bool)) field.ErrorList {
 	before, identified := vmOf(old.Spec.ProviderID)
 	if !old.hasVM(vmOf) {
@@ -109,7 +109,7 @@ func (m *NutanixMachine) hasVM(vmOf func(providerID string) (uuid string, ok boo
 	return identified || m.Status.VMUUID != ""
 }
 
-// immutableFields names each field that changed and may not.
+// immutableFields returns an error for each immutable field that changed.
 func immutableFields(old, updated *NutanixMachineSpec) field.ErrorList {
 	before, after := old.DeepCopy(), updated.DeepCopy()
 	before.Default()

@@ -18,18 +18,18 @@ func TestMachineUpdate(t *testing.T) {
 		old, change func(*infrav1.NutanixMachine)
 		want        []string
 	}{
-		"wrong image, no VM yet": {nil, func(m *infrav1.NutanixMachine) { m.Spec.Image = ptr.To(byName("right")) }, nil},
+		"image, no VM yet": {nil, func(m *infrav1.NutanixMachine) { m.Spec.Image = ptr.To(byName("right")) }, nil},
 		"image of a VM": {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
 			func(m *infrav1.NutanixMachine) { m.Spec.Image = ptr.To(byName("other")) },
 			[]string{"spec.image:immutable once the VM exists"},
 		},
-		"size of a VM that is being made": {
+		"size of a VM that is being created": {
 			func(m *infrav1.NutanixMachine) { m.Status.VMUUID = vmUUID },
 			func(m *infrav1.NutanixMachine) { m.Spec.MemorySize, m.Spec.VCPUSockets = resource.MustParse("8Gi"), 4 },
 			[]string{"spec.vcpuSockets:immutable", "spec.memorySize:immutable"},
 		},
-		"same size in other words": {
+		"same size in other units": {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
 			func(m *infrav1.NutanixMachine) { m.Spec.MemorySize = resource.MustParse("4096Mi") }, nil,
 		},
@@ -39,14 +39,14 @@ func TestMachineUpdate(t *testing.T) {
 			},
 			func(m *infrav1.NutanixMachine) { m.Spec.Default() }, nil,
 		},
-		"what the controller and users may change": {
+		"mutable fields": {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
 			func(m *infrav1.NutanixMachine) {
 				m.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "k", Value: "v"}}
 				m.Spec.BootstrapRef = &corev1.ObjectReference{Kind: "Secret", Name: "s"}
 			}, nil,
 		},
-		"place of a VM": {
+		"placement of a VM": {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
 			func(m *infrav1.NutanixMachine) {
 				m.Spec.Cluster, m.Spec.Subnets = byName("pe-2"), []infrav1.NutanixResourceIdentifier{byName("n2")}
@@ -58,12 +58,12 @@ func TestMachineUpdate(t *testing.T) {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = "nutanix://my-cluster-m1" },
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided }, nil,
 		},
-		"another VM": {
+		"provider ID of another VM": {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = strings.Replace(provided, "0a", "0b", 1) },
 			[]string{"spec.providerID:restore " + provided},
 		},
-		"no VM any more": {
+		"provider ID removed": {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = "" },
 			[]string{"spec.providerID:restore"},
@@ -81,7 +81,7 @@ func TestMachineUpdate(t *testing.T) {
 	}
 }
 
-// vmOf takes what is as long as a UUID for one.
+// vmOf accepts every string of the length of a UUID.
 func vmOf(providerID string) (uuid string, ok bool) {
 	uuid, found := strings.CutPrefix(providerID, "nutanix://")
 	return uuid, found && len(uuid) == len(vmUUID)

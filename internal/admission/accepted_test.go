@@ -17,7 +17,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// TestManifestsApply: manifests that users have apply unchanged under strict field validation, twice.
+// TestManifestsApply applies existing manifests twice, unchanged and under strict field validation.
 func TestManifestsApply(t *testing.T) {
 	files, err := filepath.Glob("testdata/accepted/*.yaml")
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestManifestsApply(t *testing.T) {
 	}
 }
 
-// field returns a map inside an object; empty where there is none.
+// field returns the map at a path inside an object, or nil.
 func field(object map[string]any, names ...string) map[string]any {
 	for _, name := range names {
 		object, _ = object[name].(map[string]any)
@@ -76,10 +76,10 @@ func TestDefaulting(t *testing.T) {
 	require.NoError(t, api.Create(t.Context(), object))
 	stored := &infrav1.NutanixCluster{}
 	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), stored))
-	assert.True(t, stored.Spec.FailureDomains[0].ControlPlane, "a failure domain serves the control plane where nothing is said")
+	assert.True(t, stored.Spec.FailureDomains[0].ControlPlane, "a failure domain is for the control plane by default")
 }
 
-// TestPlaceholderImage: a template may leave the image to a ClusterClass patch, and its author is told.
+// TestPlaceholderImage checks that a template without an image name is accepted with a warning.
 func TestPlaceholderImage(t *testing.T) {
 	template := machineTemplate(namespace(t))
 	template.Spec.Template.Spec.Image.Name = nil
@@ -90,7 +90,7 @@ func TestPlaceholderImage(t *testing.T) {
 	assert.Contains(t, warnings.messages[0], "spec.template.spec.image: names no image")
 }
 
-// TestTrustBundleOfAnotherNamespace: manifests may have one, and their author is told what that means.
+// TestTrustBundleOfAnotherNamespace checks that it is accepted with a warning.
 func TestTrustBundleOfAnotherNamespace(t *testing.T) {
 	c := cluster(namespace(t))
 	c.Spec.PrismCentral.AdditionalTrustBundle = &infrav1.NutanixTrustBundleReference{Kind: infrav1.NutanixTrustBundleKindConfigMap, Name: "ca", Namespace: c.Namespace}
@@ -143,7 +143,7 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// printedRow asks for the one object of a kind as kubectl does and returns its cells by column.
+// printedRow gets the only object of a kind as a table, as kubectl does, and returns its cells by column.
 func printedRow(t *testing.T, ns, resource string) map[string]any {
 	t.Helper()
 	tables := rest.CopyConfig(server)

@@ -1,9 +1,9 @@
-// Package admission wires the defaults and the validation of package v1beta1 into webhooks of the API server. The rules
-// themselves are pure functions there, so that controllers apply the same ones.
+// Package admission registers the defaults and the validation of package v1beta1 as webhooks of the API server. The rules
+// are pure functions of that package, so that controllers apply the same rules.
 //
-// Common to all kinds: an object that is being deleted is not validated, because its finalizers must be removable; and
-// an update is refused for new mistakes alone, so that an object stored before a rule existed, or by another provider,
-// stays usable.
+// Objects that are being deleted are not validated, because their finalizers must be removable. An update is refused only
+// for mistakes that the old object does not have, so that objects stored before a rule existed, or by another provider, can be
+// updated.
 //
 // +kubebuilder:webhookconfiguration:mutating=true,name=capnt-mutating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=false,name=capnt-validating-webhook-configuration
@@ -40,7 +40,7 @@ func SetupWithManager(mgr ctrl.Manager) error {
 	return nil
 }
 
-// invalid makes one error of all findings; nil when there is none.
+// invalid returns one error with all findings, or nil if there are none.
 func invalid(kind string, object metav1.Object, errs field.ErrorList) error {
 	if len(errs) == 0 {
 		return nil
@@ -48,7 +48,7 @@ func invalid(kind string, object metav1.Object, errs field.ErrorList) error {
 	return apierrors.NewInvalid(infrav1.GroupVersion.WithKind(kind).GroupKind(), object.GetName(), errs)
 }
 
-// newErrors returns what is wrong with an updated object and was not with the old one.
+// newErrors returns the errors of an updated object that the old object does not have.
 func newErrors(old, updated field.ErrorList) field.ErrorList {
 	known := map[string]bool{}
 	for _, err := range old {
@@ -62,8 +62,8 @@ func deleting(object metav1.Object) bool {
 	return !object.GetDeletionTimestamp().IsZero()
 }
 
-// topologyDryRun reports whether the request is the dry run by which Cluster API's topology controller finds out whether
-// a template has to be replaced; it has to see the change instead of an error
+// topologyDryRun reports whether the request is a dry run of Cluster API's topology controller. The controller uses it to find
+// out whether a template must be replaced, so it must not get an error for a change of an immutable field
 // (https://cluster-api.sigs.k8s.io/developer/providers/contracts/infra-machine#inframachinetemplate-support-for-ssa-dry-run).
 func topologyDryRun(ctx context.Context, object metav1.Object) (bool, error) {
 	request, err := admission.RequestFromContext(ctx)

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// TestContract: what Cluster API and clusterctl read off the CRDs themselves.
+// TestContract checks the labels and names that Cluster API and clusterctl read from the CRDs.
 func TestContract(t *testing.T) {
 	files, err := filepath.Glob("../../config/crd/bases/*.yaml")
 	require.NoError(t, err)
@@ -19,20 +19,20 @@ func TestContract(t *testing.T) {
 	for _, file := range files {
 		crd := readCRD(t, file)
 		t.Run(crd.Spec.Names.Kind, func(t *testing.T) {
-			assert.Equal(t, "v1beta1", crd.Labels["cluster.x-k8s.io/v1beta2"], "the API version that has the v1beta2 contract")
+			assert.Equal(t, "v1beta1", crd.Labels["cluster.x-k8s.io/v1beta2"], "the API version with the v1beta2 contract")
 			assert.NotContains(t, crd.Labels, "cluster.x-k8s.io/v1beta1", "our status cannot satisfy both contracts")
 			assert.Equal(t, "infrastructure-nutanix", crd.Labels["cluster.x-k8s.io/provider"])
 			assert.Contains(t, crd.Spec.Names.Categories, "cluster-api")
 			assert.Len(t, crd.Spec.Names.ShortNames, 1)
 
-			// Failure domains are owned by no cluster, so that clusterctl has to be told to move them.
+			// No cluster owns failure domains, so clusterctl moves them only with this label.
 			_, moved := crd.Labels["clusterctl.cluster.x-k8s.io/move"]
 			assert.Equal(t, crd.Spec.Names.Kind == "NutanixFailureDomain", moved)
 		})
 	}
 	spec := readCRD(t, "../../config/crd/bases/infrastructure.cluster.x-k8s.io_nutanixmachines.yaml").
 		Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
-	assert.NotContains(t, spec.Properties, "failureDomain", "core would overwrite that of the Machine with it")
+	assert.NotContains(t, spec.Properties, "failureDomain", "Cluster API would overwrite that of the Machine with it")
 }
 
 func readCRD(t *testing.T, file string) *apiextensionsv1.CustomResourceDefinition {

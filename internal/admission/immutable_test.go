@@ -26,13 +26,13 @@ func TestMachineTemplateIsImmutable(t *testing.T) {
 
 	changed.Annotations = map[string]string{clusterv1.TopologyDryRunAnnotation: ""}
 	assert.NoError(t, api.Update(t.Context(), changed.DeepCopy(), client.DryRunAll), "the dry run of the topology controller")
-	assert.ErrorContains(t, api.Update(t.Context(), changed.DeepCopy()), "spec.template.spec: Forbidden", "the annotation alone")
+	assert.ErrorContains(t, api.Update(t.Context(), changed.DeepCopy()), "spec.template.spec: Forbidden", "the annotation without a dry run")
 	changed.Spec.Template.Spec.MemorySize = resource.MustParse("1Gi")
-	assert.ErrorContains(t, api.Update(t.Context(), changed, client.DryRunAll), "spec.template.spec.memorySize", "a dry run is validated all the same")
+	assert.ErrorContains(t, api.Update(t.Context(), changed, client.DryRunAll), "spec.template.spec.memorySize", "a dry run is validated, too")
 
 	template.Labels = map[string]string{"team": "a"}
 	template.Spec.Template.Spec.MemorySize = resource.MustParse("4096Mi")
-	assert.NoError(t, api.Update(t.Context(), template), "labels, and the same size in other words")
+	assert.NoError(t, api.Update(t.Context(), template), "labels, and the same size in other units")
 }
 
 func TestClusterTemplateIsImmutable(t *testing.T) {
@@ -46,7 +46,7 @@ func TestClusterTemplateIsImmutable(t *testing.T) {
 	assert.NoError(t, api.Update(t.Context(), changed, client.DryRunAll), "the dry run of the topology controller")
 }
 
-// TestMachineImmutability: a mistake can be corrected until there is a VM, and no longer.
+// TestMachineImmutability checks that mistakes can be corrected until the VM exists, and not afterwards.
 func TestMachineImmutability(t *testing.T) {
 	m := machine(namespace(t))
 	m.Spec.ProviderID = "nutanix://c-m1"
@@ -123,9 +123,9 @@ func TestClusterUpdates(t *testing.T) {
 	require.NoError(t, api.Status().Update(t.Context(), c))
 	warnings.messages = nil
 	c.Spec.PrismCentral.Address = "10.9.9.9"
-	require.NoError(t, api.Update(t.Context(), c), "Prism Central may be renamed")
+	require.NoError(t, api.Update(t.Context(), c), "the address of Prism Central may change")
 	require.Len(t, warnings.messages, 1)
-	assert.Contains(t, warnings.messages[0], "spec.prismCentral.address: 10.9.9.9 must be the Prism Central that was prism.example.com")
+	assert.Contains(t, warnings.messages[0], "spec.prismCentral.address: 10.9.9.9 must be the same Prism Central as prism.example.com")
 }
 
 func TestFailureDomainIsImmutable(t *testing.T) {
@@ -138,7 +138,7 @@ func TestFailureDomainIsImmutable(t *testing.T) {
 	assert.ErrorContains(t, api.Update(t.Context(), subnets), "subnets is immutable")
 }
 
-// TestDeletionIsNeverRefused: a finalizer can be removed whatever the spec says.
+// TestDeletionIsNeverRefused checks that a finalizer can be removed from an object with an invalid spec.
 func TestDeletionIsNeverRefused(t *testing.T) {
 	m := machine(namespace(t))
 	controllerutil.AddFinalizer(m, infrav1.NutanixMachineFinalizer)

@@ -37,7 +37,7 @@ func warnOfTrustBundle(cluster *infrav1.NutanixCluster) admission.Warnings {
 		return nil
 	}
 	return admission.Warnings{fmt.Sprintf(
-		"spec.prismCentral.additionalTrustBundle.namespace: ConfigMap %s is only read: nothing keeps it from being deleted, and clusterctl move leaves it behind", elsewhere)}
+		"spec.prismCentral.additionalTrustBundle.namespace: ConfigMap %s is only read: it gets no finalizer, and clusterctl move does not move it", elsewhere)}
 }
 
 // ValidateUpdate implements admission.Validator.
@@ -47,7 +47,7 @@ func (clusterWebhook) ValidateUpdate(_ context.Context, old, cluster *infrav1.Nu
 	}
 	warnings := warnOfTrustBundle(cluster)
 	if cluster.PrismAddressChanged(old) {
-		warnings = append(warnings, fmt.Sprintf("spec.prismCentral.address: %s must be the Prism Central that was %s: machines whose VMs it does not know are lost",
+		warnings = append(warnings, fmt.Sprintf("spec.prismCentral.address: %s must be the same Prism Central as %s: machines whose VMs it does not have are reported as lost",
 			cluster.Spec.PrismCentral.Address, old.Spec.PrismCentral.Address))
 	}
 	for _, name := range cluster.EditedFailureDomains(old) {
@@ -56,7 +56,7 @@ func (clusterWebhook) ValidateUpdate(_ context.Context, old, cluster *infrav1.Nu
 	return warnings, invalid("NutanixCluster", cluster, append(cluster.ValidateUpdate(old), newErrors(old.Validate(), cluster.Validate())...))
 }
 
-// ValidateDelete implements admission.Validator; deletes are not sent here.
+// ValidateDelete implements admission.Validator. The webhook is not registered for deletes.
 func (clusterWebhook) ValidateDelete(context.Context, *infrav1.NutanixCluster) (admission.Warnings, error) {
 	return nil, nil
 }

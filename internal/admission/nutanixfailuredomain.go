@@ -23,7 +23,7 @@ func (failureDomainWebhook) ValidateCreate(_ context.Context, domain *infrav1.Nu
 	return nil, invalid("NutanixFailureDomain", domain, domain.Validate())
 }
 
-// ValidateUpdate implements admission.Validator. That the spec is immutable is a rule of the schema.
+// ValidateUpdate implements admission.Validator. The schema makes the spec immutable.
 func (failureDomainWebhook) ValidateUpdate(_ context.Context, old, domain *infrav1.NutanixFailureDomain) (admission.Warnings, error) {
 	if deleting(domain) {
 		return nil, nil
@@ -31,7 +31,7 @@ func (failureDomainWebhook) ValidateUpdate(_ context.Context, old, domain *infra
 	return nil, invalid("NutanixFailureDomain", domain, newErrors(old.Validate(), domain.Validate()))
 }
 
-// ValidateDelete implements admission.Validator; deletes are not sent here.
+// ValidateDelete implements admission.Validator. The webhook is not registered for deletes.
 func (failureDomainWebhook) ValidateDelete(context.Context, *infrav1.NutanixFailureDomain) (admission.Warnings, error) {
 	return nil, nil
 }

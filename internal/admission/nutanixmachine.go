@@ -43,7 +43,7 @@ func (machineWebhook) ValidateUpdate(_ context.Context, old, machine *infrav1.Nu
 	return warnings, invalid("NutanixMachine", machine, append(machine.ValidateUpdate(old, providerid.Parse), newErrors(old.Validate(), machine.Validate())...))
 }
 
-// ValidateDelete implements admission.Validator; deletes are not sent here.
+// ValidateDelete implements admission.Validator. The webhook is not registered for deletes.
 func (machineWebhook) ValidateDelete(context.Context, *infrav1.NutanixMachine) (admission.Warnings, error) {
 	return nil, nil
 }

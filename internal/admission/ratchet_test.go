@@ -13,22 +13,21 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// TestOldMistakesStay: an object that was stored before its webhook existed can be updated, and makes no new mistake.
-func TestOldMistakesStay(t *testing.T) {
+// TestUpdateIsRefusedForNewErrorsOnly updates an object that was stored before its webhook existed.
+func TestUpdateIsRefusedForNewErrorsOnly(t *testing.T) {
 	m := machine(namespace(t))
 	m.Spec.MemorySize = resource.MustParse("1Gi")
 	withoutValidation(t, m)
 
 	m.Spec.ProviderID = "nutanix://" + uuid
-	require.NoError(t, api.Update(t.Context(), m), "the old mistake stays")
+	require.NoError(t, api.Update(t.Context(), m), "the old error is ignored")
 	m.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "Team"}}
 	err := api.Update(t.Context(), m)
 	assert.ErrorContains(t, err, "spec.categories[0].value")
 	assert.NotContains(t, err.Error(), "memorySize")
 }
 
-// withoutValidation creates a machine that the validating webhooks do not see, by a selector that leaves it out until it
-// is stored.
+// withoutValidation creates a machine without the validating webhooks. A selector excludes it until it is stored.
 func withoutValidation(t *testing.T, m *infrav1.NutanixMachine) {
 	t.Helper()
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
@@ -40,7 +39,7 @@ func withoutValidation(t *testing.T, m *infrav1.NutanixMachine) {
 	require.NoError(t, api.Update(t.Context(), configuration))
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.NoError(c, api.Create(t.Context(), m.DeepCopy(), client.DryRunAll))
-	}, deadline, tick, "the API server takes up the changed webhooks")
+	}, deadline, tick, "the API server uses the changed webhooks")
 	require.NoError(t, api.Create(t.Context(), m))
 
 	original.ResourceVersion = configuration.ResourceVersion
@@ -49,5 +48,5 @@ func withoutValidation(t *testing.T, m *infrav1.NutanixMachine) {
 		probe := m.DeepCopy()
 		probe.Name, probe.ResourceVersion = "probe", ""
 		assert.ErrorContains(c, api.Create(t.Context(), probe, client.DryRunAll), "memorySize")
-	}, deadline, tick, "the API server takes up the restored webhooks")
+	}, deadline, tick, "the API server uses the restored webhooks")
 }

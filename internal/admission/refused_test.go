@@ -14,7 +14,7 @@ import (
 
 const uuid = "0a1b2c3d-4e5f-6789-abcd-ef0123456789"
 
-// TestRefused: bad objects are refused, whether by schema, CEL or webhook, with a message that names the field.
+// TestRefused checks that invalid objects are refused by schema, CEL or webhook with a message that names the field.
 func TestRefused(t *testing.T) {
 	ns := namespace(t)
 	withMachine := func(change func(*infrav1.NutanixMachineSpec)) client.Object {
@@ -47,7 +47,7 @@ func TestRefused(t *testing.T) {
 	}{
 		"memory":             {withMachine(func(s *m) { s.MemorySize = resource.MustParse("1Gi") }), `spec.memorySize: Invalid value: "1Gi": must be at least 2Gi`},
 		"memory in template": {withTemplate(func(s *m) { s.MemorySize = resource.MustParse("1Gi") }), `spec.template.spec.memorySize: Invalid value: "1Gi": must be at least 2Gi`},
-		"a VM in template":   {withTemplate(func(s *m) { s.ProviderID = "nutanix://" + uuid }), "spec.template.spec.providerID: Invalid value"},
+		"VM in template":     {withTemplate(func(s *m) { s.ProviderID = "nutanix://" + uuid }), "spec.template.spec.providerID: Invalid value"},
 		"system disk":        {withMachine(func(s *m) { s.SystemDiskSize = resource.MustParse("10Gi") }), "spec.systemDiskSize: Invalid value"},
 		"sockets":            {withMachine(func(s *m) { s.VCPUSockets = 0 }), "spec.vcpuSockets"},
 		"boot type":          {withMachine(func(s *m) { s.BootType = "bios" }), "spec.bootType: Unsupported value"},

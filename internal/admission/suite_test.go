@@ -29,24 +29,24 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
-// How long and how often the tests wait for the API server to take up a change.
+// deadline and tick are how long and how often the tests wait until the API server uses a change.
 const (
 	deadline = 2 * time.Minute
 	tick     = 50 * time.Millisecond
 )
 
 var (
-	// server talks to the API server of the suite.
+	// server is the configuration for clients of the API server.
 	server *rest.Config
 
-	// api is a client for it that refuses unknown fields, as kubectl apply does.
+	// api is a client that refuses unknown fields, as kubectl apply does.
 	api client.Client
 
-	// warnings collects what the API server warns of.
+	// warnings collects the warnings of the API server.
 	warnings warningLog
 )
 
-// warningLog remembers warnings of the API server.
+// warningLog stores the warnings of the API server.
 type warningLog struct{ messages []string }
 
 // HandleWarningHeader implements rest.WarningHandler.
@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// runTests runs all tests beside a manager that serves the webhooks.
+// runTests runs all tests while a manager serves the webhooks.
 func runTests(m *testing.M, options envtest.WebhookInstallOptions) (int, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -75,7 +75,7 @@ func runTests(m *testing.M, options envtest.WebhookInstallOptions) (int, error) 
 	return code, <-stopped
 }
 
-// startWebhooks runs a manager with the webhooks and returns when they answer. The channel yields how it ended.
+// startWebhooks runs a manager with the webhooks and returns when they respond. The channel returns the result of the manager.
 func startWebhooks(ctx context.Context, options envtest.WebhookInstallOptions) (<-chan error, error) {
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
@@ -113,7 +113,7 @@ func startWebhooks(ctx context.Context, options envtest.WebhookInstallOptions) (
 		func(context.Context) (bool, error) { return started(nil) == nil, nil })
 }
 
-// namespace makes a namespace for one test.
+// namespace creates a namespace for one test.
 func namespace(t *testing.T) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
@@ -121,7 +121,7 @@ func namespace(t *testing.T) string {
 	return ns.Name
 }
 
-// manifests reads the objects of a file.
+// manifests returns the objects in a file.
 func manifests(t *testing.T, path string) []*unstructured.Unstructured {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -135,6 +135,6 @@ func manifests(t *testing.T, path string) []*unstructured.Unstructured {
 		}
 		objects = append(objects, object)
 	}
-	require.NotEmpty(t, objects, "%s holds no object", path)
+	require.NotEmpty(t, objects, "%s contains no object", path)
 	return objects
 }

@@ -34,10 +34,10 @@ func warnOfPlaceholder(template *infrav1.NutanixMachineTemplate) admission.Warni
 	if !template.HasPlaceholderImage() {
 		return nil
 	}
-	return admission.Warnings{"spec.template.spec.image: names no image, which is right only where a ClusterClass patch sets it"}
+	return admission.Warnings{"spec.template.spec.image: names no image: a ClusterClass patch must set it"}
 }
 
-// template is a kind whose objects are immutable, but for the dry runs of Cluster API's topology controller.
+// template is a kind whose objects are immutable, except in dry runs of Cluster API's topology controller.
 type template[T runtime.Object] interface {
 	client.Object
 	Default()
@@ -81,7 +81,7 @@ func (w templateWebhook[T]) ValidateUpdate(ctx context.Context, old, template T)
 	return nil, invalid(w.kind, template, errs)
 }
 
-// ValidateDelete implements admission.Validator; deletes are not sent here.
+// ValidateDelete implements admission.Validator. The webhook is not registered for deletes.
 func (templateWebhook[T]) ValidateDelete(context.Context, T) (admission.Warnings, error) {
 	return nil, nil
 }

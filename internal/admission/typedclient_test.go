@@ -25,7 +25,7 @@ func typed(kind, ns string) (metav1.TypeMeta, metav1.ObjectMeta) {
 	return metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: kind}, metav1.ObjectMeta{Namespace: ns, Name: "typed-" + strings.ToLower(kind)}
 }
 
-// leastMachineSpec has the required fields alone.
+// leastMachineSpec has only the required fields.
 func leastMachineSpec() capxMachineSpec {
 	return capxMachineSpec{
 		VCPUsPerSocket: 1, VCPUSockets: 2, MemorySize: resource.MustParse("4Gi"), SystemDiskSize: resource.MustParse("40Gi"),
@@ -48,7 +48,7 @@ func nestedMachineSpec() capxMachineSpec {
 	return spec
 }
 
-// leastClusterSpec has the required fields alone.
+// leastClusterSpec has only the required fields.
 func leastClusterSpec() capxClusterSpec {
 	return capxClusterSpec{PrismCentral: &capxPrismCentral{
 		Address: "prism.example.com", CredentialRef: &capxCredentialReference{Kind: "Secret", Name: "credentials"},
@@ -104,7 +104,7 @@ func asJSON(t *testing.T, object any) *unstructured.Unstructured {
 	return decoded
 }
 
-// omitUnset removes what omitempty and omitzero leave out, so that no object is left of a struct without a value.
+// omitUnset removes zero values as omitempty and omitzero do, and structs without a value.
 func omitUnset(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -176,7 +176,7 @@ var endpointForms = map[string]any{
 	"empty object":       map[string]any{},
 	"empty host, port 0": map[string]any{"host": "", "port": int64(0)},
 	"empty host":         map[string]any{"host": ""},
-	"port alone":         map[string]any{"port": int64(6443)},
+	"port without host":  map[string]any{"port": int64(6443)},
 }
 
 // TestEndpointIsSetOnce creates a NutanixCluster and a NutanixClusterTemplate without an endpoint in every form and sets it later.
@@ -188,7 +188,7 @@ func TestEndpointIsSetOnce(t *testing.T) {
 			t.Run(kind+"/"+form, func(t *testing.T) {
 				object := endpointFixture(t, kind)
 				require.NoError(t, api.Create(t.Context(), withEndpoint(object, path, endpoint)))
-				// An update, because a server-side apply of {} after {host, port} is an apply of null: API servers do so for every field.
+				// An update, because the API server merges a server-side apply of {} after {host, port} into null, for every field.
 				set := func(endpoint any) error {
 					stored := object.DeepCopy()
 					require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), stored))
