@@ -9,6 +9,10 @@ const (
 	// description, survives `clusterctl move` (unlike metadata.uid), and lets the provider recognise its own VMs.
 	WorkspaceKeyAnnotation = "capnt.infrastructure.cluster.x-k8s.io/workspace-key"
 
+	// CreateIntentAnnotation says that a request to create the VM of a NutanixMachine was or is being sent, as JSON: time, run, and
+	// once they are known the UUID of the VM and the task. It is removed when it is certain what came of the request.
+	CreateIntentAnnotation = "infrastructure.cluster.x-k8s.io/create-intent"
+
 	// StateSuffixAnnotation carries the suffix under which the Terraform state of an object is stored. It is written together
 	// with the workspace key. Objects of v0.1.0 do not have it and keep the suffix that is derived from their names alone.
 	StateSuffixAnnotation = "infrastructure.cluster.x-k8s.io/state-suffix"

@@ -34,8 +34,7 @@ type NutanixMachineStatus struct {
 	// +kubebuilder:validation:MaxItems=128
 	Addresses []clusterv1.MachineAddress `json:"addresses,omitempty"`
 
-	// vmUUID is the UUID of the VM. It is set as soon as Prism Central responds to the create request, before Terraform
-	// writes its state, and removed if the creation fails.
+	// vmUUID is the UUID of the VM. After a failover it is the new UUID, while spec.providerID stays.
 	// +optional
 	VMUUID string `json:"vmUUID,omitempty"`
 

@@ -278,6 +278,15 @@ const (
 	// The update waits.
 	CategoryValuesAmbiguousReason = "CategoryValuesAmbiguous"
 
+	// VMFailedOverReason: the VM came back under another UUID and was recognised by its mark.
+	VMFailedOverReason = "VMFailedOver"
+
+	// VMAbsenceUnprovenReason: a VM was not found for so long that it counts as absent, although it was never proven.
+	VMAbsenceUnprovenReason = "VMAbsenceUnproven"
+
+	// CreateUnconfirmedReason: it is not known yet whether an earlier create request made a VM. Nothing is created meanwhile.
+	CreateUnconfirmedReason = "CreateUnconfirmed"
+
 	// AddressesAssignedReason: the VM has an address.
 	AddressesAssignedReason = "AddressesAssigned"
 

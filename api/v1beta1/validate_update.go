@@ -70,7 +70,7 @@ func validateTemplateUpdate[T any](before, after T) field.ErrorList {
 		"is immutable: create another template and refer to it")}
 }
 
-// ValidateUpdate checks which fields of a machine changed. Before the VM exists, or after its creation failed, all fields may
+// ValidateUpdate checks which fields of a machine changed. Before a create is sent, or after it failed, all fields may
 // change, so that a mistake can be corrected. Afterwards only the fields that controllers write (providerID, bootstrapRef)
 // and the categories may change. For other changes a machine is replaced, as everywhere in Cluster API.
 //
@@ -106,7 +106,8 @@ func (s *NutanixMachineSpec) bootstrapImage() string {
 // hasVM reports whether the machine has a VM, or Prism Central is creating one.
 func (m *NutanixMachine) hasVM(vmOf func(providerID string) (uuid string, ok bool)) bool {
 	_, identified := vmOf(m.Spec.ProviderID)
-	return identified || m.Status.VMUUID != ""
+	_, creating := m.Annotations[CreateIntentAnnotation]
+	return identified || creating || m.Status.VMUUID != ""
 }
 
 // immutableFields returns an error for each immutable field that changed.

@@ -29,6 +29,13 @@ func TestMachineUpdate(t *testing.T) {
 			func(m *infrav1.NutanixMachine) { m.Spec.MemorySize, m.Spec.VCPUSockets = resource.MustParse("8Gi"), 4 },
 			[]string{"spec.vcpuSockets:immutable", "spec.memorySize:immutable"},
 		},
+		"size of a VM whose create is being sent": {
+			func(m *infrav1.NutanixMachine) {
+				m.Annotations = map[string]string{infrav1.CreateIntentAnnotation: "{}"}
+			},
+			func(m *infrav1.NutanixMachine) { m.Spec.MemorySize = resource.MustParse("8Gi") },
+			[]string{"spec.memorySize:immutable"},
+		},
 		"same size in other units": {
 			func(m *infrav1.NutanixMachine) { m.Spec.ProviderID = provided },
 			func(m *infrav1.NutanixMachine) { m.Spec.MemorySize = resource.MustParse("4096Mi") }, nil,

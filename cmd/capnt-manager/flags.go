@@ -9,6 +9,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	capiflags "sigs.k8s.io/cluster-api/util/flags"
 
+	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/gateway"
 )
 
@@ -32,18 +33,18 @@ type options struct {
 	concurrency                              concurrency
 
 	// Ours.
-	gatewayAddress                string
-	terraformPath                 string
-	terraformDownload             bool
-	terraformReleasesURL          string
-	providerMirror                string
-	providerVersion               string
-	scratchDir                    string
-	maxRuns                       int
-	driftInterval, healthInterval time.Duration
-	shutdownTimeout               time.Duration
-	prismQPS                      float32
-	prismBurst                    int
+	gatewayAddress                               string
+	terraformPath                                string
+	terraformDownload                            bool
+	terraformReleasesURL                         string
+	providerMirror                               string
+	providerVersion                              string
+	scratchDir                                   string
+	maxRuns                                      int
+	driftInterval, healthInterval, absencePeriod time.Duration
+	shutdownTimeout                              time.Duration
+	prismQPS                                     float32
+	prismBurst                                   int
 }
 
 // concurrency is how many objects of a kind are reconciled at a time.
@@ -119,6 +120,9 @@ func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
 		"How often an applied workspace is compared with Prism Central, where the NutanixCluster does not say. 0: never.")
 	flags.DurationVar(&o.healthInterval, "health-check-interval", time.Minute,
 		"How often the VM of a machine is looked at in Prism Central.")
+	flags.DurationVar(&o.absencePeriod, "absence-period", provisioning.DefaultAbsencePeriod,
+		"How long Prism Central must not find a VM before it counts as absent: lost, deleted, or never created. It has to be longer than "+
+			"lists of Prism Central lag behind and than a create request can be on its way.")
 	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 3*time.Minute,
 		"How long Terraform runs may take to end in order when the manager stops. The pod's grace period has to be longer.")
 	flags.Float32Var(&o.prismQPS, "prism-qps", 20,

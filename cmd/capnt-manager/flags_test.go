@@ -42,6 +42,7 @@ func TestInvalidFlagsAreNamed(t *testing.T) {
 		"no workers":           {[]string{"--nutanixmachine-concurrency=0"}, []string{"--nutanixmachine-concurrency=0"}},
 		"no requests":          {[]string{"--kube-api-qps=0"}, []string{"--kube-api-qps=0"}},
 		"no health interval":   {[]string{"--health-check-interval=0"}, []string{"--health-check-interval=0s"}},
+		"no absence period":    {[]string{"--absence-period=0"}, []string{"--absence-period=0s"}},
 		"negative drift":       {[]string{"--drift-interval=-1m"}, []string{"--drift-interval=-1m0s"}},
 		"webhook port":         {[]string{"--webhook-port=0"}, []string{"--webhook-port=0", "1 to 65535"}},
 		"gateway for all":      {[]string{"--gateway-address=0.0.0.0:9440"}, []string{"--gateway-address", "loopback"}},

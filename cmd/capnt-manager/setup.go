@@ -53,6 +53,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 		WatchFilterValue: options.watchFilter,
 		DriftInterval:    options.driftInterval,
 		HealthInterval:   options.healthInterval,
+		AbsencePeriod:    options.absencePeriod,
 	}
 	failureDomains := &nutanixfailuredomain.Reconciler{
 		Client:           shared.Client,

@@ -35,6 +35,7 @@ func (o *options) validateDurations() error {
 	}{
 		{"sync-period", o.syncPeriod, true},
 		{"health-check-interval", o.healthInterval, true},
+		{"absence-period", o.absencePeriod, true},
 		{"shutdown-timeout", o.shutdownTimeout, true},
 		{"drift-interval", o.driftInterval, false},
 	} {

@@ -60,11 +60,14 @@ type Prism struct {
 	refused   map[string]int
 	gpuTaken  bool
 	requests  []string
+	changes   vmChanges
+	// hidden are the kinds that the account may not see.
+	hidden map[string]bool
 }
 
 // NewPrism starts a Prism Central without virtual machines. Close it.
 func NewPrism() *Prism {
-	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}}
+	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}, hidden: map[string]bool{}, changes: newVMChanges()}
 	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
 	_ = p.server.Listener.Close() // nobody has used it
 	p.server.Listener = listen()
@@ -113,6 +116,13 @@ func (p *Prism) Remove(uuid string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.vms, uuid)
+}
+
+// Hide leaves out entities of a kind ("vms", "clusters") as from an account that may not see them; hidden false shows them again.
+func (p *Prism) Hide(kind string, hidden bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hidden[kind] = hidden
 }
 
 // VMs are the virtual machines, sorted by name.
@@ -215,6 +225,9 @@ func (p *Prism) inventory(kind string) []thing {
 	for _, vm := range p.vms {
 		all["vms"] = append(all["vms"], vm.entity())
 	}
+	if p.hidden[kind] {
+		return []thing{}
+	}
 	return slices.DeleteFunc(all[kind], func(e thing) bool { return p.missing[e["metadata"].(thing)["name"].(string)] }) //nolint:forcetypeassert // made above
 }
 
@@ -254,6 +267,12 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 	}
 	kind, rest, _ := strings.Cut(path, "/")
 	switch {
+	case request.Method == http.MethodPost && path == "vms":
+		p.create(w, request.Body)
+	case request.Method == http.MethodDelete && kind == "vms":
+		p.delete(w, rest)
+	case kind == "tasks" && p.changes.tasks[rest] != "":
+		reply(w, thing{"uuid": rest, "status": p.changes.tasks[rest]})
 	case rest == "list":
 		p.list(w, kind, request.Body)
 	case kind == "groups":
@@ -284,7 +303,9 @@ func (p *Prism) list(w io.Writer, kind string, body io.Reader) {
 		}
 	}
 	matches := slices.DeleteFunc(all, func(e thing) bool {
-		return filtered && kind != "clusters" && e["metadata"].(thing)["name"] != name //nolint:forcetypeassert // made above
+		metadata := e["metadata"].(thing)                                          //nolint:forcetypeassert // made above
+		unlisted := kind == "vms" && p.changes.unlisted[metadata["uuid"].(string)] //nolint:forcetypeassert // made above
+		return unlisted || filtered && kind != "clusters" && metadata["name"] != name
 	})
 	if matches == nil {
 		matches = []thing{}

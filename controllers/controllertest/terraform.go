@@ -3,8 +3,10 @@ package controllertest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,7 +37,6 @@ type Terraform struct {
 	runs      []string
 	variables map[string]string
 	files     map[string][]byte
-	made      int
 }
 
 // Fail scripts the errors of the next calls of a verb: open, plan or apply.
@@ -116,7 +117,7 @@ func (t *Terraform) Open(ctx context.Context, options terraform.RunOptions) (lif
 	t.mu.Lock()
 	t.variables, t.files = maps.Clone(options.Variables), maps.Clone(options.Files)
 	t.mu.Unlock()
-	w := &workspace{terraform: t, files: maps.Clone(options.Files)}
+	w := &workspace{terraform: t, files: maps.Clone(options.Files), session: newSession(options)}
 	for _, argument := range backendArgument.FindAllStringSubmatch(string(options.Files["backend.tf"]), -1) {
 		if argument[1] == "namespace" {
 			w.namespace = argument[2]
@@ -135,6 +136,7 @@ type workspace struct {
 	terraform         *Terraform
 	files             map[string][]byte
 	namespace, suffix string
+	session           *session
 }
 
 func (w *workspace) secret() *corev1.Secret {
@@ -241,45 +243,73 @@ func (w *workspace) Apply(ctx context.Context, plan []byte) error {
 	if err := json.Unmarshal(plan, change); err != nil {
 		return err
 	}
-	return w.change(ctx, func(state *terraform.State) {
-		made := terraform.Resource{Address: w.address()}
-		switch {
-		case change.Actions.Delete():
-			for _, resource := range state.Resources {
-				w.terraform.Prism.Remove(resource.ID)
-			}
-			state.Resources = nil
-			return
-		case change.Actions.Update():
-			w.update(state.Resources[0].ID, object(change.After))
-			return
-		case change.Importing != nil:
-			made.ID = change.Importing.ID
-		case made.Address == renderer.MachineAddress:
-			made.ID = w.create()
-		default:
-			made.ID = "category"
+	made := terraform.Resource{Address: w.address()}
+	switch {
+	case change.Actions.Delete():
+		return w.destroy(ctx)
+	case change.Actions.Update():
+		return w.change(ctx, func(state *terraform.State) { w.update(state.Resources[0].ID, object(change.After)) })
+	case change.Importing != nil:
+		made.ID = change.Importing.ID
+	case made.Address == renderer.MachineAddress:
+		id, err := w.create(ctx)
+		if err != nil {
+			return &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: err.Error()}
 		}
-		state.Resources = append(state.Resources, made)
-	})
+		made.ID = id
+	default:
+		made.ID = "category"
+	}
+	return w.change(ctx, func(state *terraform.State) { state.Resources = append(state.Resources, made) })
+}
+
+// destroy deletes what the state holds. Like the provider, it takes a virtual machine that is not found for deleted.
+func (w *workspace) destroy(ctx context.Context) error {
+	state, err := w.State(ctx)
+	if err != nil {
+		return err
+	}
+	for _, resource := range state.Resources {
+		if resource.Address != renderer.MachineAddress {
+			continue
+		}
+		if _, err := w.session.send(ctx, http.MethodDelete, "vms/"+resource.ID, nil); err != nil && !strings.Contains(err.Error(), "ENTITY_NOT_FOUND") {
+			return &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: err.Error()}
+		}
+	}
+	return w.change(ctx, func(state *terraform.State) { state.Resources = nil })
 }
 
 // create makes the virtual machine that main.tf describes.
-func (w *workspace) create() string {
-	w.terraform.mu.Lock()
-	w.terraform.made++
-	made := w.terraform.made
-	w.terraform.mu.Unlock()
+func (w *workspace) create(ctx context.Context) (string, error) {
 	main := w.files["main.tf"]
-	vm := VM{UUID: UUID(6, made), Addresses: []string{fmt.Sprintf("10.0.0.%d", made)}}
-	if w.terraform.Addresses != nil {
-		vm.Addresses = w.terraform.Addresses
-	}
-	vm.Name, vm.Description = string(nameArgument.FindSubmatch(main)[1]), string(textArgument.FindSubmatch(main)[1])
-	vm.PrismElement = string(elementArgument.FindSubmatch(main)[1])
+	vm := VM{Name: string(nameArgument.FindSubmatch(main)[1]), Description: string(textArgument.FindSubmatch(main)[1]),
+		PrismElement: string(elementArgument.FindSubmatch(main)[1]), Addresses: w.terraform.Addresses}
 	vm.MemoryMiB, vm.Categories = w.desired()
-	w.terraform.Prism.Put(vm)
-	return vm.UUID
+	body, err := json.Marshal(vm)
+	if err != nil {
+		return "", err
+	}
+	reply, err := w.session.send(ctx, http.MethodPost, "vms", body)
+	if err != nil {
+		return "", err
+	}
+	var made struct {
+		Metadata struct{ UUID string }
+		Status   struct {
+			ExecutionContext struct {
+				TaskUUID string `json:"task_uuid"`
+			} `json:"execution_context"`
+		}
+	}
+	if err := json.Unmarshal(reply, &made); err != nil {
+		return "", err
+	}
+	task, err := w.session.send(ctx, http.MethodGet, "tasks/"+made.Status.ExecutionContext.TaskUUID, nil)
+	if err == nil && strings.Contains(string(task), "FAILED") {
+		err = errors.New("the task of the create failed")
+	}
+	return made.Metadata.UUID, err
 }
 
 func (w *workspace) Outputs(ctx context.Context) (map[string]json.RawMessage, error) {

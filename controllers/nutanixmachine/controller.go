@@ -32,7 +32,7 @@ const kind = "NutanixMachine"
 // Reconciler reconciles NutanixMachine objects.
 type Reconciler struct {
 	provisioning.Dependencies
-	missing misses
+	absences absences
 }
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,verbs=get;list;watch;update;patch
@@ -100,7 +100,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 		}
 	}()
 	if !nutanixMachine.DeletionTimestamp.IsZero() {
-		r.missing.forget(scope.uuid())
+		scope.clearLostFailure()
 		return r.reconcileDelete(ctx, scope)
 	}
 	return r.reconcile(ctx, scope)
@@ -111,6 +111,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
 		r.checkPreconditions,
 		r.connect,
+		r.locate,
 		r.observe,
 		r.provision,
 		r.publish,

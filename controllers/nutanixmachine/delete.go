@@ -27,6 +27,7 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 			return result, err
 		}
 	}
+	r.absences.forget(r.key(s))
 	controllerutil.RemoveFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer)
 	return ctrl.Result{}, nil
 }
@@ -45,6 +46,9 @@ func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error)
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
 	s.access = access
+	if wait, result, err := r.awaitAbsence(s); err != nil || wait {
+		return result, err
+	}
 	if retain {
 		return r.retain(ctx, s)
 	}

@@ -4,147 +4,135 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-
-	"sigs.k8s.io/cluster-api/util/annotations"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
-	"github.com/capnt/capnt/controllers/provisioning"
-	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// markPrefix starts the description of every virtual machine of ours. What follows is the key, which alone decides, and
-// then namespace and name for people.
-const markPrefix = "Managed by CAPNT, key "
-
-// mark is the description by which a virtual machine is recognised as the one of this object.
-func mark(machine *infrav1.NutanixMachine) string {
-	return fmt.Sprintf("%s%s, NutanixMachine %s/%s", markPrefix, provisioning.WorkspaceKey(machine), machine.Namespace, machine.Name)
-}
-
-// marked reports whether a description carries the key of this object.
-func marked(description string, machine *infrav1.NutanixMachine) bool {
-	key := keyIn(description)
-	return key != "" && key == provisioning.WorkspaceKey(machine)
-}
-
-// keyIn is the key of the object whose mark a description is, or empty.
-func keyIn(description string) string {
-	rest, ok := strings.CutPrefix(description, markPrefix)
-	if !ok {
-		return ""
-	}
-	key, _, _ := strings.Cut(rest, ",")
-	return key
-}
-
-// identity answers, during a run, which virtual machine an object is.
+// identity answers, during a run, which VM a machine has. It reads the machine past the cache, and Prism Central without any cache.
 type identity struct {
-	client  *prism.Client
-	machine *infrav1.NutanixMachine
-	// name is the name of the virtual machine.
-	name string
-	// lasting notes that a virtual machine is missing, and reports whether it was so a while ago.
-	lasting func(uuid string) bool
+	reconciler *Reconciler
+	central    *prism.Client
+	machine    recordedMachine
+	// key is the key of the target, name the name of the VM, and deleting says that the machine is being deleted.
+	key      string
+	name     string
+	deleting bool
 }
 
-// identify implements lifecycle.Hooks.Identify. What the state knows has to exist. What the object names, because its
-// creation was journalled or because it was taken over, is imported. Otherwise a virtual machine of that name is either
-// ours by its mark, or in the way.
+// identify implements lifecycle.Hooks.Identify.
 func (i identity) identify(ctx context.Context, known string) (string, error) {
-	published, _ := providerid.Parse(i.machine.Spec.ProviderID)
-	if known != "" {
-		return i.requireKnown(ctx, known, published)
+	machine, err := i.machine.read(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case i.deleting:
+		return i.identifyForDestroy(ctx, machine, known)
+	case vmUUIDOf(machine) != "":
+		return i.identifyNamed(ctx, machine, known)
+	case intentOf(machine) != nil:
+		return "", &lifecycle.WaitError{Reason: infrav1.CreateUnconfirmedReason, Message: "it is not known yet what came of an earlier create"}
+	case known != "":
+		return i.identifyKnown(ctx, machine, known)
+	default:
+		return i.identifyByMark(ctx, machine)
 	}
-	for _, named := range []string{published, i.machine.Status.VMUUID} {
-		if named == "" {
-			continue
-		}
-		vm, err := i.client.VM(ctx, named)
-		var notFound *prism.NotFoundError
-		switch {
-		case err == nil && named == published:
-			return named, i.requireUnclaimed(*vm)
-		case err == nil:
-			return named, i.requireUsable(*vm)
-		case !errors.As(err, &notFound):
-			return "", err
-		case named == published:
-			return "", i.lost(named)
-		}
-	}
-	return i.findByName(ctx)
 }
 
-// requireKnown looks whether what the state knows is still there. A machine that was never published may be made again,
-// unless there is another one of its name.
-func (i identity) requireKnown(ctx context.Context, known, published string) (string, error) {
-	_, err := i.client.VM(ctx, known)
+// identifyNamed returns the VM that the machine names, unless the state knows it already.
+func (i identity) identifyNamed(ctx context.Context, machine *infrav1.NutanixMachine, known string) (string, error) {
+	named := vmUUIDOf(machine)
+	vm, err := i.central.VM(ctx, named)
 	var notFound *prism.NotFoundError
 	switch {
-	case errors.As(err, &notFound) && published == "":
-		return i.findByName(ctx)
 	case errors.As(err, &notFound):
-		return "", i.lost(known)
-	}
-	return "", err
-}
-
-// lost is the error for a published machine that is missing. Only a second look, some time later, makes that final; to a
-// deletion the first says enough.
-func (i identity) lost(uuid string) error {
-	if !i.machine.DeletionTimestamp.IsZero() || i.lasting(uuid) {
-		return &lifecycle.LostError{ID: uuid}
-	}
-	return fmt.Errorf("finding virtual machine %s: Prism Central has none, and is asked again before the machine counts as lost", uuid)
-}
-
-func (i identity) findByName(ctx context.Context) (string, error) {
-	machines, err := i.client.VMsByName(ctx, i.name)
-	if err != nil {
+		return "", &lifecycle.WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central does not find virtual machine " + named + ": it is searched"}
+	case err != nil:
 		return "", err
-	}
-	var ours []prism.VM
-	for _, machine := range machines {
-		if marked(machine.Description, i.machine) {
-			ours = append(ours, machine)
+	case markedForOther(vm.Description, machine):
+		return "", &lifecycle.ForeignError{ID: named, Message: belongsToOther(vm)}
+	case known == named:
+		return "", nil
+	case known != "":
+		if err := i.requireNotOurs(ctx, machine, *vm, known); err != nil {
+			return "", err
 		}
 	}
+	if _, published := providerid.Parse(machine.Spec.ProviderID); published {
+		return named, nil
+	}
+	return named, requireUsable(vm)
+}
+
+// requireNotOurs returns an error if the VM that the state knows is one of the machine, beside the VM that the machine names. To replace it
+// in the state would leave it behind.
+func (i identity) requireNotOurs(ctx context.Context, machine *infrav1.NutanixMachine, named prism.VM, known string) error {
+	vm, err := i.central.VM(ctx, known)
+	var notFound *prism.NotFoundError
 	switch {
-	case len(machines) == 0:
+	case errors.As(err, &notFound):
+		return nil
+	case err != nil:
+		return err
+	case marked(vm.Description, machine):
+		problem := duplicates([]prism.VM{named, *vm})
+		return &lifecycle.ConflictError{Reason: problem.Reason, Message: problem.Message}
+	}
+	return nil
+}
+
+// identifyKnown checks the VM that only the state knows. If Prism Central does not find it, it is searched until its absence is confirmed.
+// Then another one may be created, because this one was never published.
+func (i identity) identifyKnown(ctx context.Context, machine *infrav1.NutanixMachine, known string) (string, error) {
+	vm, err := i.central.VM(ctx, known)
+	var notFound *prism.NotFoundError
+	switch {
+	case err == nil && markedForOther(vm.Description, machine):
+		return "", &lifecycle.ForeignError{ID: known, Message: belongsToOther(vm)}
+	case err == nil:
 		return "", nil
-	case len(ours) == 0 && !i.machine.DeletionTimestamp.IsZero():
-		return "", nil
-	case len(ours) > 1 && i.machine.DeletionTimestamp.IsZero():
-		return "", &lifecycle.ConflictError{Reason: infrav1.VMDuplicateReason, Message: fmt.Sprintf(
-			"%d virtual machines named %s carry the mark of this NutanixMachine (%s): delete all but one of them in Prism Central", len(ours), i.name, uuids(ours))}
-	case len(ours) == 0:
+	case !errors.As(err, &notFound):
+		return "", err
+	}
+	absent := false
+	i.reconciler.absences.with(i.key, func(s *searched) {
+		absent = s.suspect == known && s.absence.verdict(i.reconciler.absencePeriod()) != searching
+		s.suspect = known
+	})
+	if importID, err := i.identifyByMark(ctx, machine); err != nil || importID != "" || absent {
+		return importID, err
+	}
+	return "", &lifecycle.WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central does not find virtual machine " + known + ", which the state knows: it is searched"}
+}
+
+// identifyByMark searches the VM of a machine for which no create is known. There is one if the machine's annotations were lost, for example
+// because an old backup of the machine was restored.
+func (i identity) identifyByMark(ctx context.Context, machine *infrav1.NutanixMachine) (string, error) {
+	result, err := search(ctx, i.central, i.reconciler.query(i.key, machine, i.name))
+	switch {
+	case err != nil:
+		return "", err
+	case len(result.ours) > 1:
+		problem := duplicates(result.ours)
+		return "", &lifecycle.ConflictError{Reason: problem.Reason, Message: problem.Message}
+	case len(result.ours) == 1:
+		return result.ours[0].UUID, requireUsable(&result.ours[0])
+	case len(result.namesakes) > 0:
 		return "", &lifecycle.ConflictError{Message: fmt.Sprintf(
-			"a virtual machine named %s that is not ours exists in Prism Central (%s): rename or delete it, or delete the Machine to get one of another name", i.name, uuids(machines))}
+			"a virtual machine named %s that is not ours exists in Prism Central (%s): rename or delete it, or delete the Machine to get one of another name",
+			i.name, listUUIDs(result.namesakes))}
 	}
-	return ours[0].UUID, i.requireUsable(ours[0])
+	return "", nil
 }
 
-// requireUnclaimed refuses to take over what carries the mark of another object, which would lose it.
-func (i identity) requireUnclaimed(vm prism.VM) error {
-	if keyIn(vm.Description) == "" || marked(vm.Description, i.machine) {
+// requireUsable keeps a VM whose creation has not succeeded out of the state of a living machine, which could only replace it.
+func requireUsable(vm *prism.VM) error {
+	switch vm.State {
+	case "COMPLETE":
 		return nil
-	}
-	return &lifecycle.ForeignError{ID: vm.UUID, Message: fmt.Sprintf(
-		"virtual machine %s (%s), which spec.providerID names, belongs to another object (its description is %q): delete this Machine to get one of its own", vm.Name, vm.UUID, vm.Description)}
-}
-
-// requireUsable keeps a half-made machine of ours out of the state of a living object, which could only replace it.
-func (i identity) requireUsable(vm prism.VM) error {
-	switch {
-	case !i.machine.DeletionTimestamp.IsZero() || vm.State == "COMPLETE":
-		return nil
-	case vm.State == "ERROR":
+	case "ERROR":
 		return &lifecycle.ConflictError{Message: fmt.Sprintf(
 			"virtual machine %s (%s) of this NutanixMachine is in state ERROR, its creation failed in Prism Central: see its task there, then delete it there, or delete the Machine to have it replaced", vm.Name, vm.UUID)}
 	default:
@@ -152,10 +140,14 @@ func (i identity) requireUsable(vm prism.VM) error {
 	}
 }
 
-// healthy implements lifecycle.Hooks.Healthy. A machine that is gone is not healthy; of one that Prism Central has not
-// finished it cannot be said yet.
+// healthy implements lifecycle.Hooks.Healthy. A VM that does not exist is not healthy. Of a VM that Prism Central has not finished it cannot be
+// said yet.
 func (i identity) healthy(ctx context.Context, id string) (bool, error) {
-	vm, err := i.client.VM(ctx, id)
+	machine, err := i.machine.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	vm, err := i.central.VM(ctx, id)
 	var notFound *prism.NotFoundError
 	switch {
 	case errors.As(err, &notFound):
@@ -163,67 +155,7 @@ func (i identity) healthy(ctx context.Context, id string) (bool, error) {
 	case err != nil:
 		return false, err
 	case vm.State != "COMPLETE" && vm.State != "ERROR":
-		return false, i.requireUsable(*vm)
+		return false, requireUsable(vm)
 	}
-	return vm.State == "COMPLETE" && marked(vm.Description, i.machine), nil
-}
-
-// vmRecorder implements gateway.CreateRecorder. It writes the UUID of an accepted create to status.vmUUID, so that the virtual
-// machine is still known when everything dies before Terraform writes its state.
-type vmRecorder struct {
-	client  client.Client
-	machine *infrav1.NutanixMachine
-	// pins is the value of the annotation with the inputs that the virtual machine is created from.
-	pins string
-}
-
-// Sending pins the inputs that the virtual machine is created from.
-func (r vmRecorder) Sending(ctx context.Context, _ gateway.Create) error {
-	patched := r.machine.DeepCopy()
-	annotations.AddAnnotations(patched, map[string]string{infrav1.PinnedInputsAnnotation: r.pins})
-	if err := r.client.Patch(ctx, patched, client.MergeFrom(r.machine)); err != nil {
-		return fmt.Errorf("pinning the inputs of NutanixMachine %s: %w", client.ObjectKeyFromObject(r.machine), err)
-	}
-	return nil
-}
-
-// Accepted writes the UUID.
-func (r vmRecorder) Accepted(ctx context.Context, created gateway.Created) error {
-	patched := r.machine.DeepCopy()
-	patched.Status.VMUUID = created.UUID
-	if err := r.client.Status().Patch(ctx, patched, client.MergeFrom(r.machine)); err != nil {
-		return fmt.Errorf("recording virtual machine %s in NutanixMachine %s: %w", created.UUID, client.ObjectKeyFromObject(r.machine), err)
-	}
-	return nil
-}
-
-// Refused has nothing to remove.
-func (r vmRecorder) Refused(context.Context, gateway.Create) error { return nil }
-
-// checkJournal forgets a journalled virtual machine that Prism Central does not have any more: its creation failed, or it was
-// deleted before anybody heard of it. The object is as good as new then, and its spec may be corrected. The reconcile ends
-// there: no run that journals another machine may start before that is written.
-func (r *Reconciler) checkJournal(ctx context.Context, s *scope) (ctrl.Result, error) {
-	journalled := s.nutanixMachine.Status.VMUUID
-	if journalled == "" || s.uuid() != "" || r.Pipeline.Pool.Running(r.unrendered(s).Key()) {
-		return ctrl.Result{}, nil
-	}
-	_, err := s.access.Client.VM(ctx, journalled)
-	var notFound *prism.NotFoundError
-	switch {
-	case errors.As(err, &notFound):
-		s.nutanixMachine.Status.VMUUID = ""
-		s.unfinished = true // the change of the object calls again
-	case err != nil:
-		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
-	}
-	return ctrl.Result{}, nil
-}
-
-func uuids(machines []prism.VM) string {
-	list := make([]string, 0, len(machines))
-	for _, machine := range machines {
-		list = append(list, machine.UUID)
-	}
-	return strings.Join(list, ", ")
+	return vm.State == "COMPLETE" && marked(vm.Description, machine), nil
 }

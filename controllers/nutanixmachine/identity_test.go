@@ -5,29 +5,36 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
-	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
-	"github.com/capnt/capnt/internal/providerid"
 )
 
 var (
 	vm1, vm2 = controllertest.UUID(6, 1), controllertest.UUID(6, 2)
-	marks    = &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "m",
-		Annotations: map[string]string{infrav1.WorkspaceKeyAnnotation: "key-1"}}}
+	marks    = &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "m", UID: "uid",
+		Finalizers: []string{infrav1.NutanixMachineFinalizer}, Annotations: map[string]string{infrav1.WorkspaceKeyAnnotation: "key-1"}}}
+	stranger  = controllertest.VM{UUID: vm2, Name: "m", Description: "somebody's"}
+	ofAnother = controllertest.VM{UUID: vm1, Name: "m", Description: "Managed by CAPNT, key key-2, NutanixMachine ns/m2"}
+	bystander = controllertest.VM{UUID: controllertest.UUID(6, 99), Name: "bystander"}
 )
 
-func newIdentity(t *testing.T, vms ...controllertest.VM) (identity, *controllertest.Prism) {
+func ours(uuid, state string) controllertest.VM {
+	return controllertest.VM{UUID: uuid, Name: "m", Description: mark(marks), State: state}
+}
+
+func newCentral(t *testing.T, vms ...controllertest.VM) (*prism.Client, *controllertest.Prism) {
 	t.Helper()
 	central := controllertest.NewPrism()
 	t.Cleanup(central.Close)
@@ -39,100 +46,169 @@ func newIdentity(t *testing.T, vms ...controllertest.VM) (identity, *controllert
 		Username: controllertest.Username, Password: controllertest.Password}, prism.Options{})
 	require.NoError(t, err)
 	t.Cleanup(asks.Close)
-	return identity{client: asks, machine: marks.DeepCopy(), name: "m", lasting: func(string) bool { return true }}, central
+	return asks, central
 }
 
-func TestIdentify(t *testing.T) {
-	ours := func(uuid, state string) controllertest.VM {
-		return controllertest.VM{UUID: uuid, Name: "m", Description: mark(marks), State: state}
+// newIdentity returns the identity of a stored machine, which is changed first.
+func newIdentity(t *testing.T, change func(machine *infrav1.NutanixMachine), vms ...controllertest.VM) (identity, *controllertest.Prism) {
+	t.Helper()
+	asks, central := newCentral(t, vms...)
+	machine := marks.DeepCopy()
+	change(machine)
+	stored := fake.NewClientBuilder().WithScheme(api.Scheme()).WithObjects(machine).WithStatusSubresource(machine).Build()
+	reconciler := &Reconciler{Dependencies: provisioning.Dependencies{Client: stored, Reader: stored, AbsencePeriod: time.Minute,
+		Recorder: events.NewFakeRecorder(10), Pipeline: &lifecycle.Pipeline{Clock: clocktesting.NewFakePassiveClock(time.Now())}}}
+	return identity{reconciler: reconciler, central: asks, machine: reconciler.recorded(machine), key: "key", name: "m",
+		deleting: !machine.DeletionTimestamp.IsZero()}, central
+}
+
+// advance lets time pass.
+func (i identity) advance(by time.Duration) {
+	clock := i.reconciler.Pipeline.Clock.(*clocktesting.FakePassiveClock)
+	clock.SetTime(clock.Now().Add(by))
+}
+
+func withIntent(vm string) func(machine *infrav1.NutanixMachine) {
+	return func(machine *infrav1.NutanixMachine) {
+		_ = setIntent(machine, &createIntent{Run: "run", VM: vm})
 	}
-	strange := controllertest.VM{UUID: vm2, Name: "m", Description: "somebody's"}
-	other := &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "m2", Annotations: map[string]string{infrav1.WorkspaceKeyAnnotation: "key-2"}}}
-	another := controllertest.VM{UUID: vm1, Name: "m2", Description: mark(other)}
+}
+
+func withProviderID(id string) func(machine *infrav1.NutanixMachine) {
+	return func(machine *infrav1.NutanixMachine) { machine.Spec.ProviderID = id }
+}
+
+func unchanged(*infrav1.NutanixMachine) {}
+
+func TestIdentify(t *testing.T) {
+	publishedAndFailedOver := func(machine *infrav1.NutanixMachine) {
+		machine.Spec.ProviderID, machine.Status.VMUUID = "nutanix://"+vm1, vm2
+	}
+	renamed := controllertest.VM{UUID: vm1, Name: "renamed", Description: "edited"}
 	tests := map[string]struct {
-		vms                       []controllertest.VM
-		providerID, vmUUID, known string
-		deleting                  bool
-		id                        string
-		lost, conflict, foreign   bool
-		err                       string
+		machine func(machine *infrav1.NutanixMachine)
+		vms     []controllertest.VM
+		known   string
+		want    string
+		err     string
+		text    string
 	}{
-		"nothing exists":                                 {},
-		"one of another name":                            {vms: []controllertest.VM{{UUID: vm1, Name: "m2", Description: mark(marks)}}},
-		"ours by its mark":                               {vms: []controllertest.VM{ours(vm1, "")}, id: vm1},
-		"ours beside a stranger":                         {vms: []controllertest.VM{ours(vm1, ""), strange}, id: vm1},
-		"a stranger":                                     {vms: []controllertest.VM{strange}, conflict: true, err: "that is not ours exists in Prism Central (" + vm2 + ")"},
-		"two of ours":                                    {vms: []controllertest.VM{ours(vm1, ""), ours(vm2, "")}, conflict: true, err: vm1 + ", " + vm2},
-		"ours, half-made":                                {vms: []controllertest.VM{ours(vm1, "PENDING")}, id: vm1, err: "waiting for Prism Central"},
-		"ours, failed":                                   {vms: []controllertest.VM{ours(vm1, "ERROR")}, id: vm1, conflict: true, err: "in state ERROR"},
-		"ours, failed, and going":                        {vms: []controllertest.VM{ours(vm1, "ERROR")}, deleting: true, id: vm1},
-		"ours, half-made, and going":                     {vms: []controllertest.VM{ours(vm1, "PENDING")}, deleting: true, id: vm1},
-		"journalled":                                     {vms: []controllertest.VM{{UUID: vm1, Name: "m"}}, vmUUID: vm1, id: vm1},
-		"journalled, half-made":                          {vms: []controllertest.VM{ours(vm1, "PENDING")}, vmUUID: vm1, id: vm1, err: "waiting for Prism Central"},
-		"journalled, failed":                             {vms: []controllertest.VM{ours(vm1, "ERROR")}, vmUUID: vm1, id: vm1, conflict: true, err: "in state ERROR"},
-		"journalled, failed, and going":                  {vms: []controllertest.VM{ours(vm1, "ERROR")}, vmUUID: vm1, deleting: true, id: vm1},
-		"journalled, and gone":                           {vmUUID: vm1},
-		"journalled, gone, and another":                  {vms: []controllertest.VM{ours(vm2, "")}, vmUUID: vm1, id: vm2},
-		"taken over":                                     {vms: []controllertest.VM{{UUID: vm1, Name: "another-name"}}, providerID: "nutanix://" + vm1, id: vm1},
-		"taken over, marked as ours":                     {vms: []controllertest.VM{ours(vm1, "")}, providerID: "nutanix://" + vm1, id: vm1},
-		"taken over from another object":                 {vms: []controllertest.VM{another}, providerID: "nutanix://" + vm1, foreign: true, err: "NutanixMachine ns/m2"},
-		"taken over from another object, and going":      {vms: []controllertest.VM{another}, providerID: "nutanix://" + vm1, deleting: true, foreign: true, err: vm1},
-		"taken over, and gone":                           {providerID: "nutanix://" + vm1, lost: true, err: vm1},
-		"taken over, gone, journalled as another":        {vms: []controllertest.VM{ours(vm2, "")}, providerID: "nutanix://" + vm1, vmUUID: vm2, lost: true, err: vm1},
-		"a placeholder is nobody":                        {providerID: "nutanix://my-machine"},
-		"known to the state":                             {vms: []controllertest.VM{{UUID: vm1, Name: "renamed"}}, known: vm1},
-		"known, and published":                           {vms: []controllertest.VM{ours(vm1, "")}, known: vm1, providerID: "nutanix://" + vm1},
-		"known, gone, and published":                     {known: vm1, providerID: "nutanix://" + vm1, lost: true, err: vm1},
-		"known, gone, and never published":               {known: vm1},
-		"known, gone, never published, and another":      {vms: []controllertest.VM{ours(vm2, "")}, known: vm1, id: vm2},
-		"known, gone, never published, and a stranger's": {vms: []controllertest.VM{strange}, known: vm1, conflict: true, err: "not ours"},
+		"no VM":                                     {machine: unchanged},
+		"ours under another name":                   {machine: unchanged, vms: []controllertest.VM{{UUID: vm1, Name: "m2", Description: mark(marks)}}, want: vm1},
+		"ours by its mark":                          {machine: unchanged, vms: []controllertest.VM{ours(vm1, "")}, want: vm1},
+		"ours and another VM of the name":           {machine: unchanged, vms: []controllertest.VM{ours(vm1, ""), stranger}, want: vm1},
+		"another VM of the name":                    {machine: unchanged, vms: []controllertest.VM{stranger}, err: "Conflict", text: "that is not ours exists in Prism Central (" + vm2 + ")"},
+		"a VM of the name of another object":        {machine: unchanged, vms: []controllertest.VM{ofAnother}, err: "Conflict", text: vm1},
+		"two of ours":                               {machine: unchanged, vms: []controllertest.VM{ours(vm1, ""), ours(vm2, "")}, err: "Conflict", text: vm1 + ", " + vm2},
+		"ours, being created":                       {machine: unchanged, vms: []controllertest.VM{ours(vm1, "PENDING")}, text: "waiting for Prism Central"},
+		"ours, creation failed":                     {machine: unchanged, vms: []controllertest.VM{ours(vm1, "ERROR")}, err: "Conflict", text: "in state ERROR"},
+		"open intent":                               {machine: withIntent(""), err: "Wait", text: "earlier create"},
+		"open intent, and ours":                     {machine: withIntent(""), vms: []controllertest.VM{ours(vm1, "")}, err: "Wait"},
+		"intent of a VM":                            {machine: withIntent(vm1), vms: []controllertest.VM{{UUID: vm1, Name: "m"}}, want: vm1},
+		"intent of a VM that is being created":      {machine: withIntent(vm1), vms: []controllertest.VM{ours(vm1, "PENDING")}, text: "waiting for Prism Central"},
+		"intent of a VM whose creation failed":      {machine: withIntent(vm1), vms: []controllertest.VM{ours(vm1, "ERROR")}, err: "Conflict", text: "in state ERROR"},
+		"intent of a VM that is not found":          {machine: withIntent(vm1), err: "Wait", text: vm1},
+		"v0.1.0: VM in the status":                  {machine: func(m *infrav1.NutanixMachine) { m.Status.VMUUID = vm1 }, vms: []controllertest.VM{ours(vm1, "")}, want: vm1},
+		"v0.1.0: VM in the status, not found":       {machine: func(m *infrav1.NutanixMachine) { m.Status.VMUUID = vm1 }, err: "Wait"},
+		"taken over":                                {machine: withProviderID("nutanix://" + vm1), vms: []controllertest.VM{renamed}, want: vm1},
+		"taken over, of another object":             {machine: withProviderID("nutanix://" + vm1), vms: []controllertest.VM{ofAnother}, err: "Foreign", text: "NutanixMachine ns/m2"},
+		"taken over, not found":                     {machine: withProviderID("nutanix://" + vm1), err: "Wait", text: vm1},
+		"a placeholder identifies no VM":            {machine: withProviderID("nutanix://my-machine")},
+		"known and published":                       {machine: withProviderID("nutanix://" + vm1), vms: []controllertest.VM{ours(vm1, "")}, known: vm1},
+		"known and published, not found":            {machine: withProviderID("nutanix://" + vm1), known: vm1, err: "Wait"},
+		"known and published, of another object":    {machine: withProviderID("nutanix://" + vm1), vms: []controllertest.VM{ofAnother}, known: vm1, err: "Foreign"},
+		"known only to the state":                   {machine: unchanged, vms: []controllertest.VM{renamed}, known: vm1},
+		"known only to the state, of another":       {machine: unchanged, vms: []controllertest.VM{ofAnother}, known: vm1, err: "Foreign"},
+		"known only to the state, not found":        {machine: unchanged, known: vm1, err: "Wait", text: vm1},
+		"known, not found, and another of ours":     {machine: unchanged, vms: []controllertest.VM{ours(vm2, "")}, known: vm1, want: vm2},
+		"failed over, the state has the old one":    {machine: publishedAndFailedOver, vms: []controllertest.VM{ours(vm2, "")}, known: vm1, want: vm2},
+		"failed over, the state has the new one":    {machine: publishedAndFailedOver, vms: []controllertest.VM{ours(vm2, "")}, known: vm2},
+		"failed over, and the old one is there too": {machine: publishedAndFailedOver, vms: []controllertest.VM{ours(vm1, ""), ours(vm2, "")}, known: vm1, err: "Conflict", text: vm1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			i, central := newIdentity(t, test.vms...)
-			i.machine.Spec.ProviderID, i.machine.Status.VMUUID = test.providerID, test.vmUUID
-			if test.deleting {
-				i.machine.DeletionTimestamp = &metav1.Time{}
-				*i.machine.DeletionTimestamp = metav1.Now()
-			}
-			id, err := i.identify(t.Context(), test.known)
-			var lost *lifecycle.LostError
-			var conflict *lifecycle.ConflictError
-			assert.Equal(t, test.lost, errors.As(err, &lost))
-			var foreign *lifecycle.ForeignError
-			assert.Equal(t, test.conflict, errors.As(err, &conflict))
-			assert.Equal(t, test.foreign, errors.As(err, &foreign))
-			if test.err != "" {
-				require.ErrorContains(t, err, test.err)
+			i, central := newIdentity(t, test.machine, test.vms...)
+			got, err := i.identify(t.Context(), test.known)
+			assert.Equal(t, test.err, kindOf(err))
+			if test.err != "" || test.text != "" {
+				require.ErrorContains(t, err, test.text)
 			} else {
 				require.NoError(t, err)
-				assert.Equal(t, test.id, id)
+				assert.Equal(t, test.want, got)
 			}
-			// Whatever there is: a Prism Central that fails says nothing about a machine.
-			for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusNotFound, http.StatusForbidden} {
-				central.Fail(status)
-				_, err := i.identify(t.Context(), test.known)
-				require.Error(t, err)
-				assert.False(t, errors.As(err, &lost) || errors.As(err, &conflict), "%d: %v", status, err)
-			}
+			requireFaultsDecideNothing(t, i, central, test.known)
 		})
 	}
 }
 
-// One answer that a machine does not exist is not enough to give it up, but for a deletion.
-func TestIdentifyLooksTwice(t *testing.T) {
-	for _, known := range []string{"", vm1} {
-		i, _ := newIdentity(t)
-		i.machine.Spec.ProviderID = "nutanix://" + vm1
-		i.lasting = func(uuid string) bool { assert.Equal(t, vm1, uuid); return false }
-		_, err := i.identify(t.Context(), known)
-		var lost *lifecycle.LostError
-		require.ErrorContains(t, err, "is asked again")
-		assert.NotErrorAs(t, err, &lost)
-		i.machine.DeletionTimestamp = ptr.To(metav1.Now())
-		_, err = i.identify(t.Context(), known)
-		require.ErrorAs(t, err, &lost)
+// requireFaultsDecideNothing makes Prism Central fail, which says nothing about any VM.
+func requireFaultsDecideNothing(t *testing.T, i identity, central *controllertest.Prism, known string) {
+	t.Helper()
+	if machine, err := i.machine.read(t.Context()); err != nil || !i.deleting && vmUUIDOf(machine) == "" && intentOf(machine) != nil {
+		return // Prism Central is not asked
 	}
+	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusNotFound, http.StatusForbidden} {
+		central.Fail(status)
+		_, err := i.identify(t.Context(), known)
+		require.Error(t, err)
+		assert.Empty(t, kindOf(err), "%d: %v", status, err)
+	}
+}
+
+// kindOf names what an error says about the VM.
+func kindOf(err error) string {
+	var lost *lifecycle.LostError
+	var conflict *lifecycle.ConflictError
+	var foreign *lifecycle.ForeignError
+	var wait *lifecycle.WaitError
+	switch {
+	case errors.As(err, &lost):
+		return "Lost"
+	case errors.As(err, &conflict):
+		return "Conflict"
+	case errors.As(err, &foreign):
+		return "Foreign"
+	case errors.As(err, &wait):
+		return "Wait"
+	}
+	return ""
+}
+
+// What only the state names and Prism Central does not find is created again, but not before its absence is confirmed.
+func TestIdentifyKnownVMThatIsAbsent(t *testing.T) {
+	i, _ := newIdentity(t, unchanged, bystander)
+	var wait *lifecycle.WaitError
+	for range minSearches {
+		_, err := i.identify(t.Context(), vm1)
+		require.ErrorAs(t, err, &wait)
+		i.reconciler.absences.record(i.key, found{}, nil, i.reconciler.Pipeline.Clock.Now(), time.Minute)
+		i.advance(30 * time.Second)
+	}
+	id, err := i.identify(t.Context(), vm1)
+	require.NoError(t, err)
+	assert.Empty(t, id)
+}
+
+// The cache is not asked which VM a machine has.
+func TestIdentifyReadsPastTheCache(t *testing.T) {
+	i, _ := newIdentity(t, withIntent(""), ours(vm1, ""))
+	i.machine.client = nil
+	_, err := i.identify(t.Context(), "")
+	var wait *lifecycle.WaitError
+	require.ErrorAs(t, err, &wait)
+
+	stored := &infrav1.NutanixMachine{}
+	require.NoError(t, i.reconciler.Client.Get(t.Context(), i.machine.key, stored))
+	stored.Finalizers = nil
+	require.NoError(t, i.reconciler.Client.Update(t.Context(), stored))
+	require.NoError(t, i.reconciler.Client.Delete(t.Context(), stored))
+	_, err = i.identify(t.Context(), "")
+	require.ErrorContains(t, err, "past the cache")
+	stored = marks.DeepCopy()
+	stored.UID = "another"
+	require.NoError(t, i.reconciler.Client.Create(t.Context(), stored))
+	_, err = i.identify(t.Context(), "")
+	require.ErrorContains(t, err, "another one has its name")
 }
 
 func TestHealthy(t *testing.T) {
@@ -141,15 +217,15 @@ func TestHealthy(t *testing.T) {
 		healthy bool
 		err     string
 	}{
-		"complete and ours": {[]controllertest.VM{{UUID: vm1, Name: "m", Description: mark(marks)}}, true, ""},
-		"a stranger":        {[]controllertest.VM{{UUID: vm1, Name: "m"}}, false, ""},
-		"failed":            {[]controllertest.VM{{UUID: vm1, Name: "m", Description: mark(marks), State: "ERROR"}}, false, ""},
-		"half-made":         {[]controllertest.VM{{UUID: vm1, Name: "m", Description: mark(marks), State: "PENDING"}}, false, "waiting for Prism Central"},
-		"gone":              {nil, false, ""},
+		"complete and ours": {[]controllertest.VM{ours(vm1, "")}, true, ""},
+		"not ours":          {[]controllertest.VM{{UUID: vm1, Name: "m"}}, false, ""},
+		"creation failed":   {[]controllertest.VM{ours(vm1, "ERROR")}, false, ""},
+		"being created":     {[]controllertest.VM{ours(vm1, "PENDING")}, false, "waiting for Prism Central"},
+		"not found":         {nil, false, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			i, central := newIdentity(t, test.vms...)
+			i, central := newIdentity(t, unchanged, test.vms...)
 			healthy, err := i.healthy(t.Context(), vm1)
 			assert.Equal(t, test.healthy, healthy)
 			if test.err != "" {
@@ -164,95 +240,128 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// What follows the key in a mark is text of users, which must not make a machine of one object that of another.
-func FuzzMark(f *testing.F) {
-	f.Add("key-1", "ns", "m", "key-2", "ns", "m")
-	f.Add("key", "ns", "m", "key-1", "ns", "m")
-	f.Add("", "ns", "m", "key-1", "ns", "m")
-	f.Add("key-2", "Managed by CAPNT, key key-1, ", "m", "key-1", "", "")
-	f.Add("key-2", "ns", "Managed by CAPNT, key key-1, NutanixMachine ns/m", "key-1", "ns", "m")
-	f.Fuzz(func(t *testing.T, key, namespace, name, otherKey, otherNamespace, otherName string) {
-		machine := func(key, namespace, name string) *infrav1.NutanixMachine {
-			return &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name,
-				Annotations: map[string]string{infrav1.WorkspaceKeyAnnotation: key}}}
-		}
-		one, other := machine(key, namespace, name), machine(otherKey, otherNamespace, otherName)
-		for _, uid := range []string{key, otherKey} {
-			for _, r := range uid {
-				if r == ',' { // a key is a UID
-					return
-				}
-			}
-		}
-		assert.Equal(t, key != "", marked(mark(one), one))
-		assert.Equal(t, key != "" && key == otherKey, marked(mark(one), other))
-	})
-}
-
-func TestMarkedRefusesEverythingElse(t *testing.T) {
-	keyless := marks.DeepCopy()
-	keyless.Annotations = nil
-	for _, description := range []string{"", "Managed by CAPNT", markPrefix, markPrefix + ",", "key-1", "x" + mark(marks),
-		"managed by capnt, key key-1, NutanixMachine ns/m", markPrefix + "key-12, NutanixMachine ns/m", markPrefix + "Key-1, x"} {
-		assert.False(t, marked(description, marks), description)
-		assert.False(t, marked(description, keyless), description)
+func deleting(change func(machine *infrav1.NutanixMachine)) func(machine *infrav1.NutanixMachine) {
+	return func(machine *infrav1.NutanixMachine) {
+		change(machine)
+		now := metav1.Now()
+		machine.DeletionTimestamp = &now
 	}
-	assert.True(t, marked(mark(marks), marks))
-	assert.False(t, marked(mark(keyless), keyless), "an object without a key owns nothing")
-	renamed := marks.DeepCopy()
-	renamed.Namespace, renamed.Name = "elsewhere", "other"
-	assert.True(t, marked(mark(marks), renamed), "the key alone decides, so that a move keeps the machine")
 }
 
-// The recorder writes one field, whatever else has changed meanwhile.
-func TestJournal(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	old := w.NutanixMachine.DeepCopy()
-	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.FailureDomain = "fd-1" })
-	require.NoError(t, vmRecorder{client: w.reconciler.Client, machine: old}.Accepted(t.Context(), gateway.Created{UUID: vm1, Name: "m"}))
-	require.False(t, w.Gone(w.NutanixMachine))
-	assert.Equal(t, vm1, w.NutanixMachine.Status.VMUUID)
-	assert.Equal(t, "fd-1", w.NutanixMachine.Status.FailureDomain)
-	assert.Empty(t, old.Status.VMUUID)
-
-	require.NoError(t, client.IgnoreNotFound(api.Delete(t.Context(), w.NutanixMachine)))
-	require.ErrorContains(t, vmRecorder{client: w.reconciler.Client, machine: old}.Accepted(t.Context(), gateway.Created{UUID: vm2}), vm2)
+func TestIdentifyForDestroy(t *testing.T) {
+	published := withProviderID("nutanix://" + vm1)
+	tests := map[string]struct {
+		machine func(machine *infrav1.NutanixMachine)
+		vms     []controllertest.VM
+		deleted string
+		known   string
+		want    string
+		err     string
+		text    string
+	}{
+		"nothing was ever created":           {machine: unchanged},
+		"another VM of the name":             {machine: unchanged, vms: []controllertest.VM{stranger}},
+		"a VM of the name of another object": {machine: unchanged, vms: []controllertest.VM{ofAnother}},
+		"ours by its mark":                   {machine: unchanged, vms: []controllertest.VM{ours(vm1, "PENDING")}, want: vm1},
+		"ours in state ERROR":                {machine: unchanged, vms: []controllertest.VM{ours(vm1, "ERROR")}, want: vm1},
+		"two of ours":                        {machine: unchanged, vms: []controllertest.VM{ours(vm1, ""), ours(vm2, "")}, want: vm1},
+		"two of ours, one deleted":           {machine: published, vms: []controllertest.VM{ours(vm2, "")}, deleted: vm1, want: vm2},
+		"known":                              {machine: published, vms: []controllertest.VM{ours(vm1, "")}, known: vm1},
+		"known, without a mark":              {machine: published, vms: []controllertest.VM{{UUID: vm1, Name: "x"}}, known: vm1},
+		"known, and another of ours":         {machine: published, vms: []controllertest.VM{ours(vm1, ""), ours(vm2, "")}, known: vm1},
+		"known, of another object":           {machine: published, vms: []controllertest.VM{ofAnother}, known: vm1, err: "Foreign", text: "ns/m2"},
+		"taken over, of another object":      {machine: published, vms: []controllertest.VM{ofAnother}},
+		"taken over":                         {machine: published, vms: []controllertest.VM{{UUID: vm1, Name: "x"}}, want: vm1},
+		"failed over":                        {machine: published, vms: []controllertest.VM{ours(vm2, "")}, known: vm1, want: vm2},
+		"known, not found":                   {machine: published, known: vm1, err: "Wait", text: vm1},
+		"known only to the state, not found": {machine: unchanged, known: vm1, err: "Wait", text: vm1},
+		"published, not found":               {machine: published, err: "Wait", text: vm1},
+		"published, deleted":                 {machine: published, deleted: vm1},
+		"known, deleted":                     {machine: published, deleted: vm1, known: vm1, err: "Lost"},
+		"open intent":                        {machine: withIntent(""), err: "Wait", text: "what an earlier create made"},
+		"open intent, and ours":              {machine: withIntent(""), vms: []controllertest.VM{ours(vm1, "")}, want: vm1},
+		"intent of a VM":                     {machine: withIntent(vm1), vms: []controllertest.VM{ours(vm1, "")}, want: vm1},
+		"intent of a VM that is not found":   {machine: withIntent(vm1), err: "Wait", text: vm1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			i, central := newIdentity(t, deleting(test.machine), append(test.vms, bystander)...)
+			if test.deleted != "" {
+				i.deleted(test.deleted)
+			}
+			got, err := i.identify(t.Context(), test.known)
+			assert.Equal(t, test.err, kindOf(err))
+			if test.err != "" {
+				require.ErrorContains(t, err, test.text)
+			} else {
+				require.NoError(t, err)
+				assert.Equal(t, test.want, got)
+			}
+			requireFaultsDecideNothing(t, i, central, test.known)
+		})
+	}
 }
 
-// A machine whose creation failed in Prism Central has no virtual machine, whatever was journalled: it can be corrected, and
-// it waits for what it needs.
-func TestJournalOfAFailedCreationIsForgotten(t *testing.T) {
-	w := newWorld(t)
-	w.NutanixMachine.Spec.GPUs = []infrav1.NutanixGPU{{Type: infrav1.NutanixGPUIdentifierName, Name: ptr.To("T4")}}
-	w.CreateMachine(w.Bed)
-	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.VMUUID = vm2 })
-	w.Prism.Fail(http.StatusNotFound)
-	w.settle()
-	assert.Equal(t, vm2, w.NutanixMachine.Status.VMUUID, "a bare 404 says nothing about it")
-	w.Prism.Fail(0)
-	w.Prism.TakeGPU(true)
-	w.settle()
-	assert.Empty(t, w.NutanixMachine.Status.VMUUID)
-	w.requireFalse(infrav1.InputsResolvedCondition, infrav1.GPUUnavailableReason)
-	assert.Empty(t, w.Terraform.Runs())
-
-	old := w.NutanixMachine.DeepCopy()
-	mutate(w, func(machine *infrav1.NutanixMachine) {
-		machine.Spec.MemorySize, machine.Spec.GPUs = resource.MustParse("2Gi"), nil
-	})
-	assert.Empty(t, w.NutanixMachine.ValidateUpdate(old, providerid.Parse))
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+// A deletion goes on without a VM that Prism Central does not find only when its absence is confirmed, or after very long.
+func TestIdentifyForDestroyWaitsForAbsence(t *testing.T) {
+	tests := map[string]struct {
+		vms  []controllertest.VM
+		hide string
+		want time.Duration
+	}{
+		"another VM is shown":          {[]controllertest.VM{bystander}, "", time.Minute},
+		"no VM is shown":               {nil, "", 10 * time.Minute},
+		"no Prism Element is shown":    {[]controllertest.VM{bystander}, "clusters", 10 * time.Minute},
+		"all VMs are hidden from view": {[]controllertest.VM{bystander, ours(vm1, "")}, "vms", 10 * time.Minute},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			i, central := newIdentity(t, deleting(withProviderID("nutanix://"+vm1)), test.vms...)
+			if test.hide != "" {
+				central.Hide(test.hide, true)
+			}
+			var waited time.Duration
+			var lost *lifecycle.LostError
+			for {
+				_, err := i.identify(t.Context(), vm1)
+				if errors.As(err, &lost) {
+					break
+				}
+				var wait *lifecycle.WaitError
+				require.ErrorAs(t, err, &wait)
+				require.Less(t, waited, time.Hour, "every deletion ends")
+				i.advance(20 * time.Second)
+				waited += 20 * time.Second
+			}
+			assert.Equal(t, test.want, waited)
+		})
+	}
 }
 
-// While Prism Central has the journalled machine, it is the one of this object.
-func TestJournalOfAMachineThatIsThereIsKept(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.VMUUID = vm2 })
-	w.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", State: "PENDING"})
-	w.settle()
-	assert.Equal(t, vm2, w.NutanixMachine.Status.VMUUID)
-	assert.NotContains(t, w.Terraform.Runs(), "apply")
+// What a create made that nobody heard of is destroyed, and is not missed afterwards.
+func TestIdentifyForDestroyNotesWhatACreateMade(t *testing.T) {
+	i, central := newIdentity(t, deleting(withIntent("")), ours(vm1, ""), bystander)
+	id, err := i.identify(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, vm1, id)
+	assert.True(t, i.remaining(), "a plan that was applied without an accepted deletion destroyed nothing")
+	i.deleted(vm1)
+	assert.False(t, i.remaining())
+	central.Remove(vm1)
+	id, err = i.identify(t.Context(), "")
+	require.NoError(t, err)
+	assert.Empty(t, id)
+}
+
+// All VMs of a machine are destroyed.
+func TestRemainingUntilAllAreDeleted(t *testing.T) {
+	i, central := newIdentity(t, deleting(withProviderID("nutanix://"+vm1)), ours(vm1, ""), ours(vm2, ""))
+	for _, uuid := range []string{vm1, vm2} {
+		id, err := i.identify(t.Context(), "")
+		require.NoError(t, err)
+		require.Equal(t, uuid, id)
+		i.deleted(uuid)
+		central.Remove(uuid)
+		assert.Equal(t, uuid == vm1, i.remaining())
+	}
 }

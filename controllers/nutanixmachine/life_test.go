@@ -139,55 +139,6 @@ func TestReasonStaysWhileRetrying(t *testing.T) {
 	assert.True(t, w.NutanixMachine.Status.Ready)
 }
 
-// A machine that is gone is lost, whoever notices first, and everybody is told once.
-func TestLostMachine(t *testing.T) {
-	for name, wait := range map[string]time.Duration{"by a look at its health": 0, "by the search for drift": 10 * time.Minute} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.running()
-			w.Prism.Remove(w.NutanixMachine.Status.VMUUID)
-			w.Advance(wait)
-			result := w.settle()
-			assert.Nil(t, w.NutanixMachine.Status.FailureReason, "one look is not enough")
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-			assert.Positive(t, result.RequeueAfter)
-			assert.LessOrEqual(t, result.RequeueAfter, secondLook)
-			w.Advance(secondLook)
-			w.settle()
-			w.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
-			assert.Equal(t, infrav1.VMLostReason, ptr.Deref(w.NutanixMachine.Status.FailureReason, ""))
-			assert.NotEmpty(t, w.NutanixMachine.Status.FailureMessage)
-			assert.NotEmpty(t, w.NutanixMachine.Status.Addresses)
-			w.Terraform.Runs()
-			w.Advance(time.Hour)
-			w.reconciler.Pipeline.Init()
-			w.settle()
-			assert.Empty(t, w.Terraform.Runs(), "nothing makes it again")
-			assert.Equal(t, 1, strings.Count(strings.Join(reasons(w.Recorder.All()), "; "), "Warning VMLost"))
-			w.delete()
-			assert.True(t, w.Gone(w.NutanixMachine))
-		})
-	}
-}
-
-// A machine that is found again was never missing.
-func TestMissingMachineComesBack(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	vm := w.Prism.VMs()[0]
-	for range 2 {
-		w.Prism.Remove(vm.UUID)
-		w.settle()
-		require.True(t, conditions.IsFalse(w.NutanixMachine, infrav1.InputsResolvedCondition))
-		w.Prism.Put(vm)
-		w.Advance(secondLook)
-		w.settle()
-		require.True(t, conditions.IsTrue(w.NutanixMachine, infrav1.InputsResolvedCondition))
-	}
-	assert.Nil(t, w.NutanixMachine.Status.FailureReason)
-	assert.True(t, w.NutanixMachine.Status.Ready)
-}
-
 // Whatever Prism Central answers but "there is none", the machine is not lost, keeps what is known of it, and heals.
 func TestFaultsOfPrismAreNotTerminal(t *testing.T) {
 	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusNotFound, http.StatusForbidden, http.StatusUnauthorized, http.StatusBadGateway} {

@@ -116,5 +116,6 @@ func (r *Reconciler) pin(ctx context.Context, s *scope) error {
 // cacheIsBehind reports whether the cached machine lacks what its pinned inputs depend on.
 func cacheIsBehind(cached, current *infrav1.NutanixMachine) bool {
 	return cached.UID != current.UID || cached.Spec.ProviderID != current.Spec.ProviderID || cached.Status.VMUUID != current.Status.VMUUID ||
+		cached.Annotations[infrav1.CreateIntentAnnotation] != current.Annotations[infrav1.CreateIntentAnnotation] ||
 		cached.Annotations[infrav1.PinnedInputsAnnotation] != current.Annotations[infrav1.PinnedInputsAnnotation]
 }

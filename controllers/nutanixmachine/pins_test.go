@@ -55,7 +55,7 @@ func TestInputsArePinned(t *testing.T) {
 	richMachine(w)
 	w.running()
 	assert.Equal(t, pinnedInputs{
-		PrismElement: renderer.Ref{UUID: pe1},
+		PrismElement: renderer.Ref{UUID: pe1, Name: "pe-1"},
 		Subnets:      []renderer.Ref{{UUID: controllertest.UUID(2, 1), Name: "net-1"}},
 		Project:      &renderer.Ref{UUID: controllertest.UUID(4, 1), Name: "team"},
 		Disks: []renderer.Disk{
@@ -206,7 +206,7 @@ func TestMachineWithoutPinsIsPinned(t *testing.T) {
 func TestMachineOfAnEarlierReleaseIsCheckedLater(t *testing.T) {
 	w := newWorld(t)
 	w.running()
-	digest, pins := w.NutanixMachine.Status.Terraform.WorkspaceDigest, w.NutanixMachine.Annotations[infrav1.PinnedInputsAnnotation]
+	digest, pins := w.NutanixMachine.Status.Terraform.WorkspaceDigest, pinsOf(t, w.NutanixMachine)
 	w.Advance(w.DriftInterval)
 	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) {
 		machine.Status.Terraform.WorkspaceDigest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
@@ -222,7 +222,7 @@ func TestMachineOfAnEarlierReleaseIsCheckedLater(t *testing.T) {
 	assert.True(t, w.NutanixMachine.Status.Ready)
 	assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs())
 	assert.Equal(t, digest, w.NutanixMachine.Status.Terraform.WorkspaceDigest)
-	assert.Equal(t, pins, w.NutanixMachine.Annotations[infrav1.PinnedInputsAnnotation])
+	assert.Equal(t, withoutNames(pins), withoutNames(pinsOf(t, w.NutanixMachine)))
 }
 
 // withoutNames removes the names of entities, which only describe them.
@@ -275,12 +275,13 @@ func TestPinsFollowTheSpecUntilThereIsAVM(t *testing.T) {
 	w.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Invalid, Message: "refused"})
 	w.settle()
 	require.Empty(t, w.Prism.VMs())
-	require.NoError(t, w.recorder().Sending(t.Context(), gateway.Create{}))
+	recorder := w.recorder()
+	require.NoError(t, recorder.Sending(t.Context(), gateway.Create{}))
 	require.False(t, w.Gone(w.NutanixMachine))
+	require.NoError(t, recorder.Refused(t.Context(), gateway.Create{}))
 	assert.Equal(t, controllertest.UUID(3, 1), pinsOf(t, w.NutanixMachine).Disks[0].Image.UUID)
 
 	mutate(w, func(machine *infrav1.NutanixMachine) { machine.Spec.Image = ptr.To(named("seed")) })
-	require.NoError(t, w.recorder().Sending(t.Context(), gateway.Create{}), "the create of the next run")
 	w.Advance(time.Minute)
 	w.settle()
 	require.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)

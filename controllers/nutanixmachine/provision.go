@@ -6,8 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strings"
 
+	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -44,9 +44,6 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixMachine); err != nil {
 		return ctrl.Result{}, err
 	}
-	if result, err := r.checkJournal(ctx, s); err != nil || !result.IsZero() || s.unfinished {
-		return result, err
-	}
 	target, err := r.target(ctx, s)
 	if err != nil {
 		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
@@ -66,9 +63,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 			return ctrl.Result{}, nil // the health of the VM is checked while its plan waits
 		}
 		result.RetryAfter = sooner(result.RetryAfter, r.HealthInterval)
-	case lifecycle.Lost:
-		s.lose()
-	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.Approved, lifecycle.Running, lifecycle.Locked, lifecycle.Failed:
+	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.Approved, lifecycle.Running, lifecycle.Locked, lifecycle.Failed, lifecycle.Lost:
 	}
 	s.unfinished = true
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
@@ -76,13 +71,11 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 
 // unrendered returns the target without what only a run needs.
 func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
-	remembered := provisioning.Remembered(s.nutanixMachine, s.nutanixMachine.Status.Terraform)
-	remembered.Lost = ptr.Deref(s.nutanixMachine.Status.FailureReason, "") == infrav1.VMLostReason
 	return lifecycle.Target{
 		Object:      s.nutanixMachine.DeepCopy(),
 		Kind:        kind,
 		Desired:     lifecycle.Desired{CheckInterval: r.CheckInterval(s.nutanixCluster)},
-		Remembered:  remembered,
+		Remembered:  provisioning.Remembered(s.nutanixMachine, s.nutanixMachine.Status.Terraform),
 		Observation: s.observation(),
 	}
 }
@@ -113,16 +106,17 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	if err != nil {
 		return lifecycle.Target{}, err
 	}
-	identity := identity{client: s.access.Client, machine: s.nutanixMachine.DeepCopy(), name: inputs.Name,
-		lasting: func(uuid string) bool { return r.missing.lasting(uuid, r.Pipeline.Clock.Now()) }}
+	identity := identity{reconciler: r, central: s.access.Client, machine: r.recorded(s.nutanixMachine), key: target.Key(), name: inputs.Name,
+		deleting: target.Deleting()}
 	target.Backend = backend
 	target.Variables = variables
 	target.Upstream = s.access.Upstream
 	target.Resource = renderer.MachineAddress
 	target.ProviderVersion = settings.ProviderVersion
-	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy,
-		Observe: observer{client: s.access.Client, machine: identity.machine}.observe,
-		Creates: vmRecorder{client: r.Client, machine: identity.machine, pins: pins}}
+	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Deleted: identity.deleted, Remaining: identity.remaining,
+		Observe: observer{client: s.access.Client, machine: s.nutanixMachine.DeepCopy()}.observe,
+		Creates: &createRecorder{machine: identity.machine, run: uuid.NewString(), now: r.Pipeline.Clock.Now,
+			annotations: map[string]string{infrav1.PinnedInputsAnnotation: pins}}}
 	return target, nil
 }
 
@@ -141,27 +135,18 @@ func (s *scope) readBack(result lifecycle.Result) error {
 	return nil
 }
 
-// lose records that the machine is gone, which only a new one cures.
-func (s *scope) lose() {
-	reason := infrav1.VMLostReason
-	message := "the virtual machine disappeared from Prism Central; it is not made again with stale bootstrap data: delete the Machine, or let a MachineHealthCheck replace it"
-	if s.uuid() != "" {
-		message = "virtual machine " + s.uuid() + strings.TrimPrefix(message, "the virtual machine")
-	}
-	s.nutanixMachine.Status.FailureReason, s.nutanixMachine.Status.FailureMessage = &reason, &message
-	provisioning.Set(s.nutanixMachine, infrav1.AppliedCondition, metav1.ConditionFalse, reason, message)
-}
-
-// uuid is the UUID of the machine that the object is known to be, or empty.
+// uuid returns the UUID of the VM that the object has published, or that its workspace created just now. It is empty if there is none.
 func (s *scope) uuid() string {
 	if s.outputs != nil && s.outputs.VMUUID != "" {
 		return s.outputs.VMUUID
 	}
-	uuid, _ := providerid.Parse(s.nutanixMachine.Spec.ProviderID)
-	return uuid
+	if _, published := providerid.Parse(s.nutanixMachine.Spec.ProviderID); published {
+		return vmUUIDOf(s.nutanixMachine)
+	}
+	return ""
 }
 
 // vmUUID is the UUID of the VM from the moment at which Prism Central accepted its creation, or empty.
-func (s *scope) vmUUID() string { return cmp.Or(s.uuid(), s.nutanixMachine.Status.VMUUID) }
+func (s *scope) vmUUID() string { return cmp.Or(s.uuid(), vmUUIDOf(s.nutanixMachine)) }
 
 func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -25,24 +25,23 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 		return s.stop(infrav1.AddressesAssignedCondition, &provisioning.Problem{
 			Reason: infrav1.WaitingForVMReason, Message: "the workspace put out no UUID of a virtual machine", Retry: true})
 	}
-	s.nutanixMachine.Spec.ProviderID = providerid.Format(uuid)
+	if _, published := providerid.Parse(s.nutanixMachine.Spec.ProviderID); !published {
+		s.nutanixMachine.Spec.ProviderID = providerid.Format(uuid) // it stays when a failover changes the UUID
+	}
 	s.nutanixMachine.Status.VMUUID = uuid
+	if err := setIntent(s.nutanixMachine, nil); err != nil { // providerID and state name the VM from now on
+		return ctrl.Result{}, err
+	}
 	addresses, err := s.addresses(ctx)
 	var notFound *prism.NotFoundError
 	switch {
-	case errors.As(err, &notFound) && !r.missing.lasting(uuid, r.Pipeline.Clock.Now()):
-		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
 	case errors.As(err, &notFound):
-		s.lose()
-		r.Recorder.Eventf(s.nutanixMachine, nil, corev1.EventTypeWarning, infrav1.VMLostReason, "Look", "%s", *s.nutanixMachine.Status.FailureMessage)
-		s.unfinished = true
-		return ctrl.Result{}, nil
+		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err)) // the next reconcile searches it
 	case err != nil && ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false):
 		return ctrl.Result{}, nil // the addresses stay as they were, and checkHealth reports the error
 	case err != nil:
 		return s.stop(infrav1.AddressesAssignedCondition, provisioning.Diagnose(err))
 	}
-	r.missing.forget(uuid)
 	list := machineAddresses(s.machine.Name, addresses)
 	if len(list) == 1 {
 		return s.stop(infrav1.AddressesAssignedCondition, &provisioning.Problem{
@@ -69,17 +68,23 @@ func (s *scope) addresses(ctx context.Context) ([]string, error) {
 	return vm.Addresses, nil
 }
 
-// seen is what looking at the virtual machine gave.
+// seen is what reading the VM of a UUID returned.
 type seen struct {
-	vm  *prism.VM
-	err error
+	uuid string
+	vm   *prism.VM
+	err  error
 }
 
-// look reads the virtual machine in Prism Central, once in a reconcile.
+// lookTimeout limits how long a reconcile waits for Prism Central.
+const lookTimeout = 10 * time.Second
+
+// look reads the VM of the machine in Prism Central, once in a reconcile.
 func (s *scope) look(ctx context.Context) (*prism.VM, error) {
-	if s.seen == nil {
-		vm, err := s.access.Client.VM(ctx, s.vmUUID())
-		s.seen = &seen{vm, err}
+	if uuid := s.vmUUID(); s.seen == nil || s.seen.uuid != uuid {
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		vm, err := s.access.Client.VM(ctx, uuid)
+		s.seen = &seen{uuid, vm, err}
 	}
 	return s.seen.vm, s.seen.err
 }

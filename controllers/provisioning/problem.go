@@ -46,6 +46,7 @@ var kindReasons = map[string]lookUpReasons{
 	prism.KindProject:          {infrav1.ProjectNotFoundReason, infrav1.ProjectAmbiguousReason},
 	prism.KindStorageContainer: {infrav1.StorageContainerNotFoundReason, infrav1.StorageContainerAmbiguousReason},
 	prism.KindGPU:              {infrav1.GPUNotFoundReason, infrav1.GPUNotFoundReason},
+	prism.KindVM:               {infrav1.VMNotFoundReason, infrav1.VMNotFoundReason},
 }
 
 type lookUpReasons struct{ notFound, ambiguous string }

@@ -38,7 +38,7 @@ func TestDiagnose(t *testing.T) {
 		"two storage containers":          {&prism.AmbiguousError{Kind: prism.KindStorageContainer + on}, "StorageContainerAmbiguous", false},
 		"no GPU":                          {&prism.NotFoundError{Kind: prism.KindGPU + on}, "GPUNotFound", false},
 		"no free GPU":                     {&prism.UnavailableError{}, "GPUUnavailable", false},
-		"no VM":                           {&prism.NotFoundError{Kind: prism.KindVM}, "PrismUnreachable", true},
+		"no VM":                           {&prism.NotFoundError{Kind: prism.KindVM}, "VMNotFound", false},
 		"a field that nothing resolves":   {&prism.InvalidError{Field: "imageLookup.format"}, "InvalidSpec", false},
 		"inputs that nothing renders":     {fmt.Errorf("rendering: %w", &renderer.InputError{Field: "name"}), "InvalidSpec", false},
 		"no reference to credentials":     {&prism.CredentialError{}, "CredentialsNotConfigured", false},

@@ -39,7 +39,13 @@ type Dependencies struct {
 	// DriftInterval is how often an applied workspace is compared with Prism Central where the cluster does not say; zero
 	// never. HealthInterval is how often a virtual machine is looked at.
 	DriftInterval, HealthInterval time.Duration
+	// AbsencePeriod is how long Prism Central must not find a virtual machine before its absence is confirmed. Zero is
+	// DefaultAbsencePeriod.
+	AbsencePeriod time.Duration
 }
+
+// DefaultAbsencePeriod is longer than lists of Prism Central lag behind, and than a create request can be on its way.
+const DefaultAbsencePeriod = 3 * time.Minute
 
 // Object is an object with conditions.
 type Object interface {

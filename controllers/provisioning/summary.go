@@ -43,6 +43,7 @@ var passingReasons = map[string]bool{
 	infrav1.StateLockedReason:          true,
 	infrav1.StateBackendFailedReason:   true,
 	infrav1.LocalDiskFullReason:        true,
+	infrav1.VMNotFoundReason:           true,
 }
 
 // summarize writes Ready. The reason and message come from the first milestone in order that is False, even if an earlier

@@ -1,0 +1,195 @@
+package nutanixmachine
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/cluster-api/util/annotations"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/providerid"
+)
+
+// createIntent says that a request to create the VM of a machine was or is being sent. It is kept in an annotation from before the
+// request is sent until it is certain what came of it. While a machine has a create intent, no other VM is created for it.
+type createIntent struct {
+	// Time is when the request was recorded.
+	Time time.Time `json:"time"`
+	// Run identifies the Terraform run that sent the request.
+	Run string `json:"run"`
+	// VM is the UUID of the VM, once it is known, and Task the task of Prism Central that creates it.
+	VM   string `json:"vm,omitempty"`
+	Task string `json:"task,omitempty"`
+}
+
+// intentOf returns the create intent of a machine, nil if it has none. An annotation that cannot be read counts as the intent of an
+// unknown VM. CAPNT 0.1 kept the UUID of an accepted create in status.vmUUID, and had no annotation.
+func intentOf(machine *infrav1.NutanixMachine) *createIntent {
+	value, found := machine.Annotations[infrav1.CreateIntentAnnotation]
+	if !found {
+		if _, published := providerid.Parse(machine.Spec.ProviderID); published || machine.Status.VMUUID == "" {
+			return nil
+		}
+		return &createIntent{VM: machine.Status.VMUUID}
+	}
+	intent := &createIntent{}
+	if err := json.Unmarshal([]byte(value), intent); err != nil {
+		return &createIntent{}
+	}
+	return intent
+}
+
+// setIntent writes the create intent of a machine to its annotation, or removes it if it is nil.
+func setIntent(machine *infrav1.NutanixMachine, intent *createIntent) error {
+	if intent == nil {
+		delete(machine.Annotations, infrav1.CreateIntentAnnotation)
+		return nil
+	}
+	value, err := json.Marshal(intent)
+	if err != nil {
+		return fmt.Errorf("encoding annotation %s: %w", infrav1.CreateIntentAnnotation, err)
+	}
+	if machine.Annotations == nil {
+		machine.Annotations = map[string]string{}
+	}
+	machine.Annotations[infrav1.CreateIntentAnnotation] = string(value)
+	return nil
+}
+
+// vmUUIDOf returns the UUID of the VM of a machine: of the VM that spec.providerID names, or after a failover the one that the status
+// names, or of the VM whose creation Prism Central accepted. It is empty if none is known.
+func vmUUIDOf(machine *infrav1.NutanixMachine) string {
+	if uuid, published := providerid.Parse(machine.Spec.ProviderID); published {
+		return cmp.Or(machine.Status.VMUUID, uuid)
+	}
+	if intent := intentOf(machine); intent != nil {
+		return intent.VM
+	}
+	return ""
+}
+
+// recordedMachine is a NutanixMachine whose identity is read and written past the cache. The cache need not show yet what was recorded a
+// moment ago, and creating a VM because of that would make a second one.
+type recordedMachine struct {
+	client client.Client
+	reader client.Reader
+	key    client.ObjectKey
+	uid    types.UID
+}
+
+func (r *Reconciler) recorded(machine *infrav1.NutanixMachine) recordedMachine {
+	return recordedMachine{client: r.Client, reader: r.Reader, key: client.ObjectKeyFromObject(machine), uid: machine.UID}
+}
+
+// read reads the machine past the cache.
+func (m recordedMachine) read(ctx context.Context) (*infrav1.NutanixMachine, error) {
+	machine := &infrav1.NutanixMachine{}
+	if err := m.reader.Get(ctx, m.key, machine); err != nil {
+		return nil, fmt.Errorf("reading NutanixMachine %s past the cache: %w", m.key, err)
+	}
+	if machine.UID != m.uid {
+		return nil, fmt.Errorf("reading NutanixMachine %s past the cache: it was deleted, and another one has its name", m.key)
+	}
+	return machine, nil
+}
+
+// change changes the metadata of the machine, or nothing if change returns an error. It is repeated if somebody else changes the machine
+// at the same time.
+func (m recordedMachine) change(ctx context.Context, change func(machine *infrav1.NutanixMachine) error) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		machine, err := m.read(ctx)
+		if err != nil {
+			return err
+		}
+		before := machine.DeepCopy()
+		if err := change(machine); err != nil {
+			return err
+		}
+		return m.client.Patch(ctx, machine, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	})
+}
+
+// createRecorder implements gateway.CreateRecorder for one run. It keeps the create intent of the machine.
+type createRecorder struct {
+	machine recordedMachine
+	// run identifies the run, and now returns the time.
+	run string
+	now func() time.Time
+	// annotations are written together with the intent. They describe what the VM is created from.
+	annotations map[string]string
+
+	mu sync.Mutex
+	// sent says that this run has sent a create that was not refused.
+	sent bool
+}
+
+// Sending records the intent before the create is sent. It returns an error, so that nothing is sent, if the machine has a VM, may have
+// one, or is being deleted.
+func (c *createRecorder) Sending(ctx context.Context, create gateway.Create) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sent {
+		return fmt.Errorf("creating virtual machine %s: this run has sent a create before", create.Name)
+	}
+	err := c.machine.change(ctx, func(machine *infrav1.NutanixMachine) error {
+		intent := intentOf(machine)
+		_, published := providerid.Parse(machine.Spec.ProviderID)
+		switch {
+		case !machine.DeletionTimestamp.IsZero():
+			return errors.New("the NutanixMachine is being deleted")
+		case published:
+			return fmt.Errorf("the NutanixMachine has virtual machine %s", vmUUIDOf(machine))
+		case intent != nil && intent.Run != c.run:
+			return errors.New("it is not known yet what came of an earlier create")
+		}
+		annotations.AddAnnotations(machine, c.annotations)
+		return setIntent(machine, &createIntent{Time: c.now().UTC(), Run: c.run})
+	})
+	if err != nil {
+		return fmt.Errorf("recording that virtual machine %s is being created for NutanixMachine %s: %w", create.Name, c.machine.key, err)
+	}
+	c.sent = true
+	return nil
+}
+
+// Accepted adds UUID and task to the intent.
+func (c *createRecorder) Accepted(ctx context.Context, created gateway.Created) error {
+	err := c.machine.change(ctx, func(machine *infrav1.NutanixMachine) error {
+		intent := intentOf(machine)
+		if intent == nil {
+			intent = &createIntent{Time: c.now().UTC()}
+		}
+		intent.Run, intent.VM, intent.Task = c.run, created.UUID, created.TaskUUID
+		return setIntent(machine, intent)
+	})
+	if err != nil {
+		return fmt.Errorf("recording virtual machine %s in NutanixMachine %s: %w", created.UUID, c.machine.key, err)
+	}
+	return nil
+}
+
+// Refused removes the intent, because nothing was created.
+func (c *createRecorder) Refused(ctx context.Context, create gateway.Create) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.machine.change(ctx, func(machine *infrav1.NutanixMachine) error {
+		if intent := intentOf(machine); intent != nil && intent.Run != c.run {
+			return nil
+		}
+		return setIntent(machine, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("recording that the create of virtual machine %s for NutanixMachine %s was refused: %w", create.Name, c.machine.key, err)
+	}
+	c.sent = false
+	return nil
+}
