@@ -28,7 +28,7 @@ func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, obje
 	return nil
 }
 
-// HasWorkspaceKey reports whether Terraform may ever have run for an object. Of one without a key nothing can exist.
+// HasWorkspaceKey reports whether Terraform may ever have run for an object. Nothing of an object without a key exists.
 func (d *Dependencies) HasWorkspaceKey(object client.Object) bool { return WorkspaceKey(object) != "" }
 
 // WorkspaceKey returns the stable key of an object, or an empty string.

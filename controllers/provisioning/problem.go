@@ -13,24 +13,24 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Problem is why a step cannot go on, in the words of a condition.
+// Problem is an error that prevents a step of a reconcile, with the reason and the message of a condition.
 type Problem struct {
-	// Reason is the reason of the condition, Message what is wrong and what to do about it.
+	// Reason is the reason of the condition. Message says what is wrong and what to do about it.
 	Reason, Message string
-	// Retry says that the cause may pass by itself.
+	// Retry says that the cause may disappear by itself.
 	Retry bool
 }
 
 func (p *Problem) Error() string { return p.Message }
 
-// Intervals after which a step is tried again. Nothing that a person puts right in Prism Central calls a controller, so
-// even an object with a wrong name in it is looked at again.
+// Intervals after which a step is retried. A change in Prism Central triggers no reconcile, so even an error that a person has to
+// correct is retried.
 const (
 	retrySoon  = 10 * time.Second
 	retryLater = 20 * time.Second
 )
 
-// After is when the step should be tried again.
+// After returns the delay before the step is retried.
 func (p *Problem) After() time.Duration {
 	if p.Retry {
 		return retrySoon
@@ -38,7 +38,7 @@ func (p *Problem) After() time.Duration {
 	return retryLater
 }
 
-// kindReasons are the reasons for what Prism Central has none of, or more than one of, by the kind that prism reports.
+// kindReasons are the reasons for entities that do not exist or whose name is ambiguous, by the kind in the errors of prism.
 var kindReasons = map[string]lookUpReasons{
 	prism.KindPrismElement:     {infrav1.PrismElementNotFoundReason, infrav1.PrismElementAmbiguousReason},
 	prism.KindSubnet:           {infrav1.SubnetNotFoundReason, infrav1.SubnetAmbiguousReason},
@@ -51,13 +51,13 @@ var kindReasons = map[string]lookUpReasons{
 
 type lookUpReasons struct{ notFound, ambiguous string }
 
-// reasonsOf finds the reasons of a kind; prism says of some kinds where it looked ("GPU of Prism Element ...").
+// reasonsOf returns the reasons of a kind. Some kinds in the errors of prism contain where it searched ("GPU of Prism Element ...").
 func reasonsOf(kind string) lookUpReasons {
 	kind, _, _ = strings.Cut(kind, " of ")
 	return kindReasons[kind]
 }
 
-// Diagnose puts an error into the words of a condition. An error that it does not know is taken for a passing fault.
+// Diagnose returns the Problem for an error. An error that it does not know becomes PrismUnreachable and is retried.
 func Diagnose(err error) *Problem {
 	var problem *Problem
 	if errors.As(err, &problem) {
@@ -66,10 +66,10 @@ func Diagnose(err error) *Problem {
 	if reason := reasonOf(err); reason != "" {
 		return &Problem{Reason: reason, Message: err.Error()}
 	}
-	return &Problem{Reason: infrav1.PrismUnreachableReason, Message: err.Error() + "; it is tried again", Retry: true}
+	return &Problem{Reason: infrav1.PrismUnreachableReason, Message: err.Error() + "; it is retried", Retry: true}
 }
 
-// reasonOf returns the reason for an error that somebody has to cure, and empty for others.
+// reasonOf returns the reason for an error that a person has to correct, or an empty string for other errors.
 func reasonOf(err error) string {
 	var (
 		notFound    *prism.NotFoundError
@@ -93,7 +93,7 @@ func reasonOf(err error) string {
 	return reasonOfAccess(err)
 }
 
-// reasonOfAccess returns the reason for an error on the way to Prism Central.
+// reasonOfAccess returns the reason for an error of the connection to Prism Central, or an empty string for other errors.
 func reasonOfAccess(err error) string {
 	var (
 		credential     *prism.CredentialError
@@ -120,7 +120,7 @@ func reasonOfAccess(err error) string {
 	case errors.As(err, &authentication):
 		return infrav1.AuthenticationFailedReason
 	case errors.As(err, &status) && status.Status != http.StatusNotFound && !prism.Retryable(err):
-		return infrav1.PrismRequestRejectedReason // a bare 404 is one of a proxy, or of a Prism Central that is restarting
+		return infrav1.PrismRequestRejectedReason // a 404 that names no entity comes from a proxy, or from a Prism Central that restarts
 	}
 	return ""
 }

@@ -1,5 +1,5 @@
-// Package provisioning is what the kinds with a Terraform workspace share: how they come by Prism Central and a backend,
-// and how the result of a pipeline step becomes conditions, status and events.
+// Package provisioning contains what the controllers of kinds with a Terraform workspace share. It returns the settings and the
+// backend of a workspace, and writes the result of a pipeline step into conditions, status and events.
 package provisioning
 
 import (
@@ -24,10 +24,10 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Dependencies are what the reconcilers of kinds with a workspace are made of.
+// Dependencies are what the reconcilers of kinds with a workspace need.
 type Dependencies struct {
 	Client client.Client
-	// Reader reads past the cache.
+	// Reader reads from the API server and not from the cache.
 	Reader   client.Reader
 	Prism    *prism.Resolver
 	Pipeline *lifecycle.Pipeline
@@ -36,8 +36,8 @@ type Dependencies struct {
 	ProviderVersion string
 	// WatchFilterValue limits the reconciler to objects with this value of the label cluster.x-k8s.io/watch-filter.
 	WatchFilterValue string
-	// DriftInterval is how often an applied workspace is compared with Prism Central where the cluster does not say; zero
-	// never. HealthInterval is how often a virtual machine is looked at.
+	// DriftInterval is how often an applied workspace is compared with Prism Central if the cluster does not set it; zero means
+	// never. HealthInterval is how often a VM is read.
 	DriftInterval, HealthInterval time.Duration
 	// AbsencePeriod is how long Prism Central must not find a virtual machine before its absence is confirmed. Zero is
 	// DefaultAbsencePeriod.
@@ -53,8 +53,8 @@ type Object interface {
 	conditions.Setter
 }
 
-// Ignores reports whether an object is none of this manager's business: it is for another watch filter, or managed by
-// something else. The watches of other kinds call for such objects too.
+// Ignores reports whether this manager does not reconcile an object, because it has another watch filter or is managed
+// externally. Watches of other kinds enqueue such objects, too.
 func (d *Dependencies) Ignores(object client.Object) bool {
 	return d.WatchFilterValue != "" && object.GetLabels()[clusterv1.WatchLabel] != d.WatchFilterValue ||
 		annotations.IsExternallyManaged(object)
@@ -137,7 +137,7 @@ func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Rememb
 	return remembered
 }
 
-// planWaited reports whether an object says that a recorded plan waits. Plans do not survive a restart of the manager.
+// planWaited reports whether the conditions of an object say that a recorded plan waits.
 func planWaited(object Object) bool {
 	reason := conditions.GetReason(object, infrav1.PlanRecordedCondition)
 	return reason == infrav1.DisruptivePlanReason || reason == infrav1.CategoryValuesAmbiguousReason
@@ -152,16 +152,18 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	for _, event := range result.Events {
 		d.Event(object, event)
 	}
-	if result.State == lifecycle.Running && !result.Applying && (result.Err != nil || conditions.IsTrue(object, infrav1.AppliedCondition)) {
-		return // looking for drift does not make an object that is in sync unready, and trying again does not hide why
-	}
-	checkFailed := (result.State == lifecycle.Failed || result.State == lifecycle.Locked) && !result.ApplyFailed() && inSync(object)
-	waits := result.Waiting() && conditions.IsTrue(object, infrav1.AppliedCondition)
-	if waits && result.State == lifecycle.Held {
+	applied := conditions.IsTrue(object, infrav1.AppliedCondition)
+	checkFailed := (result.State == lifecycle.Failed || result.State == lifecycle.Locked) && !result.ApplyFailed()
+	switch {
+	case result.State == lifecycle.Running && !result.Applying && (result.Err != nil || applied):
+		return // a check for drift does not make an object that is in sync unready, and a retry does not hide the last failure
+	case result.State == lifecycle.Held && applied:
 		return // a condition of the kind says why nothing is planned
+	case checkFailed && applied && planWaited(object):
+		return // the plan that waits is still the last one
 	}
 	for _, condition := range result.Conditions(!object.GetDeletionTimestamp().IsZero()) {
-		if condition.Type == infrav1.AppliedCondition && (checkFailed || waits) {
+		if condition.Type == infrav1.AppliedCondition && (checkFailed && inSync(object) || result.Waiting() && applied) {
 			continue // what was applied stays applied, and the condition keeps the generation that it was applied for
 		}
 		conditions.Set(object, condition)
@@ -191,7 +193,13 @@ func (d *Dependencies) remove(ctx context.Context, target lifecycle.Target) erro
 	return nil
 }
 
-// inSync reports whether an object says of itself that its present spec is applied.
+// settled reports whether nothing changes an object's infrastructure: its present spec is applied, or a recorded plan waits.
+func settled(object Object) bool {
+	return inSync(object) ||
+		planWaited(object) && conditions.IsTrue(object, infrav1.AppliedCondition) && object.GetDeletionTimestamp().IsZero()
+}
+
+// inSync reports whether the conditions of an object say that its present spec is applied.
 func inSync(object Object) bool {
 	applied := conditions.Get(object, infrav1.AppliedCondition)
 	return applied != nil && applied.Status == metav1.ConditionTrue && applied.ObservedGeneration == object.GetGeneration() &&

@@ -219,6 +219,9 @@ func TestPublish(t *testing.T) {
 	failed := func(m *infrav1.NutanixMachine) {
 		Set(m, infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.QuotaExceededReason, "full")
 	}
+	waits := func(m *infrav1.NutanixMachine) {
+		Set(m, infrav1.PlanRecordedCondition, metav1.ConditionTrue, infrav1.DisruptivePlanReason, "x")
+	}
 	record := &plan.Record{Counts: plan.Counts{Create: 1}}
 	tests := map[string]struct {
 		before []func(*infrav1.NutanixMachine)
@@ -235,6 +238,15 @@ func TestPublish(t *testing.T) {
 		"a check that meets a lock": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Locked, Err: errors.New("x")}, "True Applied"},
 		"a repair that fails": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Failed,
 			Err: &terraform.Error{Verb: "apply", Class: terraform.Quota}}, "False QuotaExceeded"},
+		"a plan that waits": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.AwaitingDecision, Plan: record, AppliedBefore: true}, "True Applied"},
+		"a plan of a changed spec that waits": {[]func(*infrav1.NutanixMachine){inSync, func(m *infrav1.NutanixMachine) { m.Generation++ }},
+			lifecycle.Result{State: lifecycle.AwaitingDecision, Plan: record, AppliedBefore: true}, "True Applied"},
+		"a plan that waits, and a check that fails": {[]func(*infrav1.NutanixMachine){inSync, waits, func(m *infrav1.NutanixMachine) { m.Generation++ }},
+			lifecycle.Result{State: lifecycle.Failed, Err: errors.New("x")}, "True Applied"},
+		"a plan that waits after a failure":             {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.AwaitingDecision, Plan: record, AppliedBefore: true}, "True Applied"},
+		"a plan that waits before anything was applied": {nil, lifecycle.Result{State: lifecycle.AwaitingDecision, Plan: record}, "False DisruptivePlan"},
+		"a VM that is off":                              {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Held, Hold: &plan.Hold{Reason: "VMPoweredOff"}, AppliedBefore: true}, "True Applied"},
+		"a VM that was off from the start":              {nil, lifecycle.Result{State: lifecycle.Held, Hold: &plan.Hold{Reason: "VMPoweredOff"}}, "False VMPoweredOff"},
 		"a check of a changed spec that fails": {[]func(*infrav1.NutanixMachine){inSync, func(m *infrav1.NutanixMachine) { m.Generation++ }},
 			lifecycle.Result{State: lifecycle.Failed, Err: errors.New("x")}, "False PlanFailed"},
 	}

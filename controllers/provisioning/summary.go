@@ -33,8 +33,8 @@ func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool
 }
 
 // passingReasons are the reasons of faults that pass by themselves, or that concern the next Terraform run only. Such a
-// fault is reported in its own condition, but an object that is in sync stays Ready: Cluster API treats a machine that is
-// not Ready as unavailable, and an hour without Prism Central must not make all machines unavailable.
+// fault is reported in its own condition, but an object that is in sync or whose plan waits stays Ready: Cluster API treats a
+// machine that is not Ready as unavailable, and an hour without Prism Central must not make all machines unavailable.
 var passingReasons = map[string]bool{
 	infrav1.PrismUnreachableReason:     true,
 	infrav1.PrismRequestRejectedReason: true,
@@ -60,7 +60,7 @@ func summarize(object Object, milestones []string) {
 		if condition == nil {
 			condition = &metav1.Condition{Type: milestone, Status: metav1.ConditionUnknown, Reason: infrav1.WaitingForInputsReason, Message: "not known yet"}
 		}
-		if condition.Status == metav1.ConditionTrue || passingReasons[condition.Reason] && inSync(object) {
+		if condition.Status == metav1.ConditionTrue || passingReasons[condition.Reason] && settled(object) {
 			continue
 		}
 		if condition.Status == metav1.ConditionFalse {
