@@ -62,13 +62,13 @@ func readPins(machine *infrav1.NutanixMachine) *pinnedInputs {
 // A VM without the annotation was created by CAPNT 0.1, or spec.providerID takes it over. Its inputs are resolved from the
 // spec as far as that is still possible.
 func (r *Reconciler) gatherPins(ctx context.Context, s *scope) (pins *pinnedInputs, pinned bool, err error) {
-	if s.vmUUID() == "" {
+	pins = readPins(s.nutanixMachine)
+	switch {
+	case s.vmUUID() == "" && (pins == nil || intentOf(s.nutanixMachine) == nil):
 		pins, err = r.resolve(ctx, s, nil)
 		return pins, true, err // they are pinned when the create is sent
-	}
-	pins = readPins(s.nutanixMachine)
-	if pins != nil && s.uuid() == "" {
-		return pins, true, nil // Prism Central accepted the create, but need not show the VM yet
+	case s.uuid() == "" && pins != nil:
+		return pins, true, nil // the create was sent, but Prism Central need not show the VM yet
 	}
 	vm, err := s.look(ctx)
 	var notFound *prism.NotFoundError

@@ -300,14 +300,19 @@ func TestInputsArePinnedBeforeTheCreateIsSent(t *testing.T) {
 	pins := pinsOf(t, w.NutanixMachine)
 	assert.Equal(t, renderer.Ref{UUID: pe1, Name: "pe-1"}, pins.PrismElement)
 	assert.Equal(t, "fd", pins.FailureDomain)
-	require.NoError(t, recorder.Accepted(t.Context(), gateway.Created{UUID: vm1}))
 
 	w.Prism.Miss("ubuntu-1.36.3", false)
-	require.False(t, w.Gone(w.NutanixMachine))
-	s := w.scope()
-	_, err := w.reconciler.gather(t.Context(), s)
-	require.NoError(t, err, "the VM may not be there yet, but its inputs are pinned")
-	assert.Equal(t, pins, s.pins)
+	gathersPins := func() {
+		t.Helper()
+		require.False(t, w.Gone(w.NutanixMachine))
+		s := w.scope()
+		_, err := w.reconciler.gather(t.Context(), s)
+		require.NoError(t, err)
+		assert.Equal(t, pins, s.pins)
+	}
+	gathersPins() // the create was sent, and nothing is known of it
+	require.NoError(t, recorder.Accepted(t.Context(), gateway.Created{UUID: vm1}))
+	gathersPins() // the VM may not be there yet
 
 	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
 	assert.Error(t, recorder.Sending(t.Context(), gateway.Create{}))
