@@ -10,6 +10,10 @@ BIN := $(TOOLS)/bin
 KUBERNETES_VERSION := v1.36.3
 PROVIDER_VERSION := 1.9.5
 
+# A binary of provider 2.x for tests, which is not available as a Go module. Without it, tests of that version use its schema alone.
+PROVIDER_2 ?=
+PROVIDER_2_VERSION ?= 2.4.2
+
 # The version of what is built: of the last tag, else of the release series in metadata.yaml with the commit, where there is git.
 VERSION ?= $(if $(filter v%,$(described)),$(described),$(series)-dev$(addprefix .g,$(described)))
 described = $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/null)
@@ -36,11 +40,20 @@ racing := $(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-sup
 
 # What embeds all of Cluster API is compiled once, without the race detector, and tested with the scenarios.
 cluster_scenarios := ./e2e/scenario/...
-with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/snapshot/... ./e2e/stack/...
+with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/module/... ./e2e/snapshot/... ./e2e/stack/...
 units = $$(go list ./... | grep -vxFf <(go list $(cluster_scenarios) $(with_scenarios)))
 
 RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
 	$(TOOLS)/mirror/.terraform.lock.hcl
+provider_dir := $(TOOLS)/mirror/registry.terraform.io/nutanix/nutanix
+# $(call provider_lock,version)
+provider_lock = $(provider_dir)/$(1)/.terraform.lock.hcl
+RUNTIME_TOOLS += $(if $(PROVIDER_2),$(call provider_lock,$(PROVIDER_2_VERSION)))
+
+# Says which versions of the provider the tests run with.
+tell_providers = echo "$@: nutanix provider" $$(ls $(provider_dir)); test -d $(provider_dir)/$(PROVIDER_2_VERSION) || \
+	echo "$@: provider $(PROVIDER_2_VERSION) is tested by its schema alone (make tools PROVIDER_2=path adds it)"
+
 DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
 
 ##@ The two commands
@@ -59,6 +72,7 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 # Vetting is for verify: here it would read all dependencies once more.
 .PHONY: unit
 unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
+	@$(tell_providers)
 	@$(if $(race),:,echo "unit: no C compiler (cc) found, or RACE=off: running without the race detector")
 	@$(racing) $(compiling) go list -export -deps -test $(race) $(units) >/dev/null # compiles
 	$(racing) go test -vet=off -timeout 30m $(race) $(units)
@@ -70,6 +84,7 @@ scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)
 
 .PHONY: cluster-scenarios
 cluster-scenarios:
+	@$(tell_providers)
 	$(scenario_test) -v -count=1 -parallel 3 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
 
 .PHONY: ccm-scenarios
@@ -189,6 +204,11 @@ named-terraform:
 $(TOOLS)/mirror/.terraform.lock.hcl: $(BIN)/terraform-provider-nutanix $(BIN)/terraform hack/tools/mirror.sh
 	@echo "laying out the provider mirror"
 	@hack/tools/mirror.sh $(TOOLS)/mirror $(BIN)/terraform-provider-nutanix $(PROVIDER_VERSION) $(BIN)/terraform
+	@cp $(call provider_lock,$(PROVIDER_VERSION)) $@
+
+$(call provider_lock,$(PROVIDER_2_VERSION)): $(PROVIDER_2) $(BIN)/terraform hack/tools/mirror.sh
+	@echo "adding provider $(PROVIDER_2_VERSION) to the mirror"
+	@hack/tools/mirror.sh $(TOOLS)/mirror $(PROVIDER_2) $(PROVIDER_2_VERSION) $(BIN)/terraform
 
 .PHONY: clean
 clean: ## Remove everything that was built

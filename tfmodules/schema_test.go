@@ -2,7 +2,9 @@ package tfmodules
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,16 +13,15 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
 // The modules fit provider 2.4.2 too, by its schema (`terraform providers schema -json`, cut down to the resources that the
 // modules use). With provider 1.9.5 Terraform itself validates them.
 func TestModulesFitTheSchemaOfProvider242(t *testing.T) {
-	content, err := os.ReadFile("testdata/provider-schema-2.4.2.json")
-	require.NoError(t, err)
-	var schema tfjson.ProviderSchema
-	require.NoError(t, json.Unmarshal(content, &schema))
-
+	schema := recordedSchema(t)
 	checked := map[string]bool{}
 	for _, role := range []string{RoleCluster, RoleMachine} {
 		files, err := Files(APIV3, role)
@@ -38,6 +39,55 @@ func TestModulesFitTheSchemaOfProvider242(t *testing.T) {
 		}
 	}
 	assert.Equal(t, map[string]bool{"nutanix_virtual_machine": true, "nutanix_category_key": true, "nutanix_category_value": true}, checked)
+}
+
+// recorded is the version of the provider whose schema is test data.
+const (
+	recorded     = "2.4.2"
+	recordedFile = "testdata/provider-schema-" + recorded + ".json"
+)
+
+func recordedSchema(t *testing.T) *tfjson.ProviderSchema {
+	t.Helper()
+	content, err := os.ReadFile(recordedFile)
+	require.NoError(t, err)
+	schema := &tfjson.ProviderSchema{}
+	require.NoError(t, json.Unmarshal(content, schema))
+	return schema
+}
+
+var update = flag.Bool("update", false, "write the recorded schema from the provider in the mirror")
+
+// Where the real provider is in the mirror, it confirms the recorded schema.
+func TestRecordedSchemaIsThatOfTheProvider(t *testing.T) {
+	if !slices.Contains(toolbox.ProviderVersions(t), recorded) {
+		t.Logf("provider %s is not in the mirror, so its recorded schema is not compared: make tools PROVIDER_2=path adds it", recorded)
+		return
+	}
+	all := terraformtest.ProviderSchema(t, recorded)
+	actual := &tfjson.ProviderSchema{ResourceSchemas: map[string]*tfjson.Schema{}}
+	for name := range recordedSchema(t).ResourceSchemas {
+		require.Contains(t, all.ResourceSchemas, name)
+		actual.ResourceSchemas[name] = all.ResourceSchemas[name]
+		withoutDescriptions(actual.ResourceSchemas[name].Block)
+	}
+	if *update {
+		content, err := json.MarshalIndent(actual, "", " ")
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(recordedFile, append(content, '\n'), 0o600))
+	}
+	assert.Equal(t, actual, recordedSchema(t))
+}
+
+// withoutDescriptions leaves what says how the block is used.
+func withoutDescriptions(block *tfjson.SchemaBlock) {
+	block.Description, block.DescriptionKind = "", ""
+	for _, attribute := range block.Attributes {
+		attribute.Description, attribute.DescriptionKind = "", ""
+	}
+	for _, nested := range block.NestedBlocks {
+		withoutDescriptions(nested.Block)
+	}
 }
 
 func parse(t *testing.T, name string, content []byte) *hclsyntax.Body {

@@ -10,22 +10,25 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/capnt/capnt/internal/toolbox"
 	"github.com/capnt/capnt/tfmodules"
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// TestModules runs what a Terraform user would run on each module.
+// TestModules runs what a Terraform user would run on each module, with each version of the provider in the mirror.
 func TestModules(t *testing.T) {
-	for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
-		t.Run(role, func(t *testing.T) {
-			t.Parallel()
-			directory := terraformtest.New(t, sourceFiles(t, filepath.Join(tfmodules.APIV3, role)))
+	for _, version := range toolbox.ProviderVersions(t) {
+		for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
+			t.Run(version+"/"+role, func(t *testing.T) {
+				t.Parallel()
+				directory := terraformtest.NewWithProvider(t, version, sourceFiles(t, filepath.Join(tfmodules.APIV3, role)))
 
-			directory.Run("fmt", "-check", "-diff", "-recursive")
-			directory.Run("init", "-input=false", "-no-color")
-			directory.Run("validate", "-no-color")
-			t.Logf("%s", directory.Run("test", "-no-color"))
-		})
+				directory.Run("fmt", "-check", "-diff", "-recursive")
+				directory.Run("init", "-input=false", "-no-color")
+				directory.Run("validate", "-no-color")
+				t.Logf("%s", directory.Run("test", "-no-color"))
+			})
+		}
 	}
 }
 

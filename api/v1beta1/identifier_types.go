@@ -17,6 +17,10 @@ const (
 	// with the workspace key. Objects of v0.1.0 do not have it and keep the suffix that is derived from their names alone.
 	StateSuffixAnnotation = "infrastructure.cluster.x-k8s.io/state-suffix"
 
+	// ProviderVersionAnnotation carries the version of the nutanix Terraform provider that the last run for an object used.
+	// The object keeps it until spec.terraform.providerVersion of its NutanixCluster names another one.
+	ProviderVersionAnnotation = "infrastructure.cluster.x-k8s.io/provider-version"
+
 	// PinnedInputsAnnotation carries the inputs of a NutanixMachine that cannot change once its VM exists, as JSON: UUIDs of
 	// Prism Element, subnets, images, storage containers and project, GPUs, boot type and failure domain. It survives
 	// `clusterctl move`, unlike the status.

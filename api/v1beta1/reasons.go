@@ -78,7 +78,8 @@ const (
 	// BackendConfigNotFoundReason: the Secret in spec.terraform.backend.configSecretRef does not exist.
 	BackendConfigNotFoundReason = "BackendConfigNotFound"
 
-	// ProviderVersionUnavailableReason: spec.terraform.providerVersion is not the version that the manager uses.
+	// ProviderVersionUnavailableReason: the manager's provider mirror lacks the version of spec.terraform.providerVersion, or
+	// that of the last run.
 	ProviderVersionUnavailableReason = "ProviderVersionUnavailable"
 
 	// ProviderFailedReason: the Terraform provider crashed; the run is retried.

@@ -8,8 +8,8 @@ import (
 // TerraformSpec configures Terraform for a cluster and its machines.
 type TerraformSpec struct {
 	// providerVersion is the exact version of the nutanix Terraform provider, for example "1.9.5"; version
-	// constraints are not accepted. It has to be the version that the manager uses (its flag --provider-version), which
-	// is also the default: setting it pins a cluster against a manager with another one.
+	// constraints are not accepted. The provider mirror of the manager must have it. Default: the version of the last run
+	// for objects with a Terraform state, and the manager's flag --provider-version for others.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	ProviderVersion string `json:"providerVersion,omitempty"`

@@ -110,9 +110,11 @@ func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
 		"Mirror of the vendor's release server for --terraform-download, with the same paths and the vendor's signatures. Empty: "+
 			"that server itself.")
 	flags.StringVar(&o.providerMirror, "provider-mirror", "/opt/capnt/mirror",
-		"Unpacked Terraform filesystem mirror with the nutanix provider and its dependency lock file .terraform.lock.hcl.")
+		"Unpacked Terraform filesystem mirror with one or more versions of the nutanix provider, each with its dependency lock "+
+			"file .terraform.lock.hcl in the directory of the version.")
 	flags.StringVar(&o.providerVersion, "provider-version", "1.9.5",
-		"Version of the nutanix provider in --provider-mirror that workspaces use.")
+		"Version of the nutanix provider for objects whose NutanixCluster names none in spec.terraform.providerVersion. Objects "+
+			"that have a Terraform state keep the version of their last run.")
 	flags.StringVar(&o.scratchDir, "scratch-dir", "",
 		"Directory for the run directories of Terraform. Empty: the system's directory for temporary files.")
 	flags.IntVar(&o.maxRuns, "max-runs", 10, "Terraform runs at a time; each takes a few hundred MB of memory.")

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -27,6 +28,8 @@ type parts struct {
 	gateway   *gateway.Gateway
 	pipeline  *lifecycle.Pipeline
 	prism     *prism.Resolver
+	// providerVersions are the versions of the nutanix provider that runs may use.
+	providerVersions []string
 }
 
 // gatewayHeadStart is how much earlier than the manager the gateway gives up on runs that do not end.
@@ -57,7 +60,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 		return nil, fmt.Errorf("adding gateway and pool to the manager: %w", err)
 	}
 	resolver := prism.NewResolver(mgr.GetClient(), prism.Options{QPS: options.prismQPS, Burst: options.prismBurst})
-	return &parts{terraform: engine, gateway: door, pipeline: pipeline, prism: resolver}, nil
+	return &parts{terraform: engine, gateway: door, pipeline: pipeline, prism: resolver, providerVersions: usableProviders(engine)}, nil
 }
 
 // passedOn are the variables of the manager's environment that runs get too: a state backend may need the proxy.
@@ -85,9 +88,6 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMirror(options.providerMirror, options.providerVersion); err != nil {
-		return nil, err
-	}
 	kubeconfig, err := writeKubeconfig(scratch, mgr.GetConfig())
 	if err != nil {
 		return nil, err
@@ -110,6 +110,9 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 	if err != nil {
 		return nil, fmt.Errorf("preparing Terraform with --provider-mirror=%s: %w", options.providerMirror, err)
 	}
+	if !slices.Contains(usableProviders(engine), options.providerVersion) {
+		return nil, noProvider(engine, options)
+	}
 	for _, collector := range engine.Collectors() {
 		if err := metrics.Registry.Register(collector); err != nil {
 			return nil, fmt.Errorf("registering the metrics of Terraform runs: %w", err)
@@ -118,23 +121,23 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 	return engine, nil
 }
 
-// checkMirror finds out at the start, and not in the first run, that the mirror lacks the provider.
-func checkMirror(mirror, version string) error {
-	versions, err := filepath.Glob(filepath.Join(mirror, filepath.FromSlash(terraform.ProviderSource), "*"))
-	if err != nil {
-		return fmt.Errorf("reading --provider-mirror=%s: %w", mirror, err)
+// usableProviders returns the versions of the nutanix provider in the mirror that this manager knows how to use.
+func usableProviders(engine *terraform.Terraform) []string {
+	return slices.DeleteFunc(engine.ProviderVersions(), func(version string) bool {
+		_, err := provider.ForVersion(version)
+		return err != nil
+	})
+}
+
+// noProvider says why --provider-version cannot be used. Without it no object could be provisioned, so the manager does not
+// start. A missing version that a cluster asks for stops that cluster alone.
+func noProvider(engine *terraform.Terraform, options *options) error {
+	problems := []error{fmt.Errorf("reading --provider-mirror=%s: it has %s in the versions %s, but --provider-version=%s",
+		options.providerMirror, terraform.ProviderSource, strings.Join(engine.ProviderVersions(), ", "), options.providerVersion)}
+	if _, err := provider.ForVersion(options.providerVersion); err != nil {
+		problems = append(problems, err)
 	}
-	var found []string
-	for _, path := range versions {
-		if filepath.Base(path) == version {
-			return nil
-		}
-		found = append(found, filepath.Base(path))
-	}
-	if len(found) == 0 {
-		return fmt.Errorf("reading --provider-mirror=%s: %s is not in it; name the directory of an unpacked Terraform filesystem mirror", mirror, terraform.ProviderSource)
-	}
-	return fmt.Errorf("reading --provider-mirror=%s: it has %s in version %s, but --provider-version=%s", mirror, terraform.ProviderSource, strings.Join(found, ", "), version)
+	return errors.Join(append(problems, engine.UnusableProviders()[options.providerVersion])...)
 }
 
 // newPipeline puts the parts of the lifecycle together.
@@ -172,5 +175,9 @@ func (o opener) Open(ctx context.Context, options terraform.RunOptions) (lifecyc
 func (p *parts) announce(log logr.Logger) {
 	binary := p.terraform.Binary()
 	log.Info("Starting the manager", "version", buildVersion(), "terraform", binary.Product, "terraformVersion", binary.Version,
-		"terraformPath", binary.Path, "providerVersion", p.pipeline.ProviderVersion, "gateway", p.gateway.Addr())
+		"terraformPath", binary.Path, "providerVersion", p.pipeline.ProviderVersion, "providerVersions", p.providerVersions,
+		"gateway", p.gateway.Addr())
+	for version, err := range p.terraform.UnusableProviders() {
+		log.Error(err, "A version of the nutanix provider in the mirror cannot be used", "version", version)
+	}
 }

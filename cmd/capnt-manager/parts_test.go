@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -15,15 +17,38 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-func TestCheckMirror(t *testing.T) {
-	mirror := t.TempDir()
-	require.NoError(t, os.MkdirAll(filepath.Join(mirror, terraform.ProviderSource, "1.9.5", "linux_amd64"), 0o700))
+// mirror makes a mirror with versions of the provider for this platform. An empty locked version leaves the lock file out.
+func mirror(t *testing.T, locked map[string]string) *terraform.Terraform {
+	t.Helper()
+	dir := t.TempDir()
+	for version, lock := range locked {
+		base := filepath.Join(dir, filepath.FromSlash(terraform.ProviderSource), version)
+		require.NoError(t, os.MkdirAll(filepath.Join(base, runtime.GOOS+"_"+runtime.GOARCH), 0o700))
+		if lock != "" {
+			content := fmt.Appendf(nil, "provider %q {\n  version     = %q\n}\n", terraform.ProviderSource, lock)
+			require.NoError(t, os.WriteFile(filepath.Join(base, ".terraform.lock.hcl"), content, 0o600))
+		}
+	}
+	engine, err := terraform.New(terraform.Config{Binary: terraform.Binary{Path: "/bin/true"}, MirrorDir: dir})
+	require.NoError(t, err)
+	return engine
+}
 
-	require.NoError(t, checkMirror(mirror, "1.9.5"))
-	err := checkMirror(mirror, "2.4.2")
-	require.ErrorContains(t, err, "--provider-mirror="+mirror)
-	require.ErrorContains(t, err, "in version 1.9.5, but --provider-version=2.4.2")
-	assert.ErrorContains(t, checkMirror(t.TempDir(), "1.9.5"), terraform.ProviderSource+" is not in it")
+// The manager works with every version that it knows; what is wrong with another one stops nothing but itself.
+func TestUsableProviders(t *testing.T) {
+	engine := mirror(t, map[string]string{"1.9.5": "1.9.5", "2.4.2": "2.4.2", "1.8.0": "1.8.0", "3.0.0": "3.0.0", "2.4.3": ""})
+	assert.Equal(t, []string{"1.9.5", "2.4.2"}, usableProviders(engine))
+	for version, wants := range map[string][]string{
+		"1.8.0": {"--provider-version=1.8.0", "not supported"},
+		"2.4.3": {"--provider-version=2.4.3", ".terraform.lock.hcl"},
+		"2.5.0": {"in the versions 1.8.0, 1.9.5, 2.4.2, 3.0.0, but --provider-version=2.5.0"},
+	} {
+		options, err := parse("--provider-mirror=/mirror", "--provider-version="+version)
+		require.NoError(t, err)
+		for _, want := range append(wants, "--provider-mirror=/mirror") {
+			assert.ErrorContains(t, noProvider(engine, options), want)
+		}
+	}
 }
 
 func TestFindTerraformDownloadsFromTheMirrorAndSaysSo(t *testing.T) {

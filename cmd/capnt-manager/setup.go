@@ -50,6 +50,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 		Pipeline:         parts.pipeline,
 		Recorder:         mgr.GetEventRecorder(recorderName),
 		ProviderVersion:  options.providerVersion,
+		ProviderVersions: parts.providerVersions,
 		WatchFilterValue: options.watchFilter,
 		DriftInterval:    options.driftInterval,
 		HealthInterval:   options.healthInterval,

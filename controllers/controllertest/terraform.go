@@ -37,6 +37,7 @@ type Terraform struct {
 	runs      []string
 	variables map[string]string
 	files     map[string][]byte
+	version   string
 }
 
 // Fail scripts the errors of the next calls of a verb: open, plan or apply.
@@ -63,6 +64,13 @@ func (t *Terraform) Variables() (variables map[string]string, files map[string][
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return maps.Clone(t.variables), maps.Clone(t.files)
+}
+
+// ProviderVersion is the version of the provider that the last run asked for.
+func (t *Terraform) ProviderVersion() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.version
 }
 
 // hold keeps a call waiting.
@@ -115,7 +123,7 @@ func (t *Terraform) Open(ctx context.Context, options terraform.RunOptions) (lif
 		return nil, err
 	}
 	t.mu.Lock()
-	t.variables, t.files = maps.Clone(options.Variables), maps.Clone(options.Files)
+	t.variables, t.files, t.version = maps.Clone(options.Variables), maps.Clone(options.Files), options.ProviderVersion
 	t.mu.Unlock()
 	w := &workspace{terraform: t, files: maps.Clone(options.Files), session: newSession(options)}
 	for _, argument := range backendArgument.FindAllStringSubmatch(string(options.Files["backend.tf"]), -1) {

@@ -208,13 +208,42 @@ func TestTerraformFailureIsToldAndHeals(t *testing.T) {
 	assert.True(t, w.NutanixCluster.Status.Ready)
 }
 
-func TestProviderVersionOfAnotherManager(t *testing.T) {
+// A version that the mirror does not have is a condition of the cluster until the cluster names another one. A deletion needs
+// no new version.
+func TestUnavailableProviderVersionIsACondition(t *testing.T) {
 	w := newWorld(t)
+	pin := func(version string) {
+		controllertest.Change(w.Bed, w.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
+			cluster.Spec.Terraform = &infrav1.TerraformSpec{ProviderVersion: version}
+		})
+		w.settle()
+	}
 	w.NutanixCluster.Spec.Terraform = &infrav1.TerraformSpec{ProviderVersion: "2.4.2"}
 	w.CreateCluster(w.Bed)
 	w.settle()
 	w.requireFalse(infrav1.PlanRecordedCondition, infrav1.ProviderVersionUnavailableReason)
 	assert.Empty(t, w.states())
+	assert.Empty(t, w.NutanixCluster.Annotations[infrav1.ProviderVersionAnnotation], "nothing ran")
+
+	w.reconciler.ProviderVersions = []string{"1.9.5", "2.4.2"}
+	w.settle()
+	assert.True(t, w.NutanixCluster.Status.Ready)
+	assert.Equal(t, "2.4.2", w.Terraform.ProviderVersion())
+	assert.Equal(t, "2.4.2", w.NutanixCluster.Annotations[infrav1.ProviderVersionAnnotation])
+	assert.Equal(t, "2.4.2", w.NutanixCluster.Status.Terraform.ProviderVersion)
+
+	pin("")
+	assert.Equal(t, "2.4.2", w.NutanixCluster.Status.Terraform.ProviderVersion, "the version of the state stays")
+	pin("1.9.5")
+	assert.Equal(t, "1.9.5", w.NutanixCluster.Status.Terraform.ProviderVersion)
+	assert.Equal(t, "1.9.5", w.Terraform.ProviderVersion())
+
+	pin("2.5.0")
+	w.requireFalse(infrav1.PlanRecordedCondition, infrav1.ProviderVersionUnavailableReason)
+	w.delete()
+	assert.True(t, w.Gone(w.NutanixCluster))
+	assert.Empty(t, w.states())
+	assert.Equal(t, "1.9.5", w.Terraform.ProviderVersion())
 }
 
 // clusterctl moves a cluster when no object blocks the move any more: no run may be under way then.

@@ -23,7 +23,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err != nil {
 		return s.stop(infrav1.PlanRecordedCondition, provisioning.Diagnose(err))
 	}
-	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixCluster); err != nil {
+	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixCluster, target.ProviderVersion); err != nil {
 		return ctrl.Result{}, err
 	}
 	result := r.Pipeline.Step(target)

@@ -38,10 +38,14 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) (ctrl.Result, error)
 // provision takes the next step of the machine's workspace. A machine with nothing to do costs neither a process nor a
 // look-up.
 func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
-	if s.uuid() != "" && r.Pipeline.Idle(r.unrendered(s)) {
+	version, err := r.VersionFor(s.nutanixCluster, s.nutanixMachine)
+	if err != nil {
+		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
+	}
+	if s.uuid() != "" && s.plannedWith(version) && r.Pipeline.Idle(r.unrendered(s)) {
 		return ctrl.Result{}, nil
 	}
-	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixMachine); err != nil {
+	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixMachine, version); err != nil {
 		return ctrl.Result{}, err
 	}
 	target, err := r.target(ctx, s)
@@ -67,6 +71,13 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	}
 	s.unfinished = true
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
+}
+
+// plannedWith reports whether the last run used that version of the provider. Another one has to prove first that it plans
+// no change.
+func (s *scope) plannedWith(version string) bool {
+	terraform := s.nutanixMachine.Status.Terraform
+	return terraform == nil || terraform.ProviderVersion == "" || terraform.ProviderVersion == version
 }
 
 // unrendered returns the target without what only a run needs.
@@ -109,6 +120,7 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	identity := identity{reconciler: r, central: s.access.Client, machine: r.recorded(s.nutanixMachine), key: target.Key(), name: inputs.Name,
 		deleting: target.Deleting()}
 	target.Backend = backend
+	target.ProviderVersion = settings.ProviderVersion
 	target.Variables = variables
 	target.Upstream = s.access.Upstream
 	target.Resource = renderer.MachineAddress

@@ -11,20 +11,20 @@ import (
 )
 
 // EnsureWorkspaceKey gives an object of that kind its workspace key and its state suffix before Terraform runs for it the
-// first time. The key is the UID that the object has then. The key is as unique as the UID and, unlike the UID, survives
+// first time, and records the version of the nutanix provider for the next run. The key is the UID that the object has then. The key is as unique as the UID and, unlike the UID, survives
 // clusterctl move.
-func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, object client.Object) error {
-	if d.HasWorkspaceKey(object) {
+func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, object client.Object, providerVersion string) error {
+	if d.HasWorkspaceKey(object) && object.GetAnnotations()[infrav1.ProviderVersionAnnotation] == providerVersion {
 		return nil
 	}
 	// The patch goes through a copy, so that the object's pending changes are neither sent nor overwritten.
 	annotated := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 	before := annotated.DeepCopyObject().(client.Object) //nolint:forcetypeassert // as above
-	annotate(kind, annotated)
+	annotate(kind, annotated, providerVersion)
 	if err := d.Client.Patch(ctx, annotated, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("annotating %s with its workspace key: %w", client.ObjectKeyFromObject(object), err)
+		return fmt.Errorf("annotating %s with its workspace key and provider version: %w", client.ObjectKeyFromObject(object), err)
 	}
-	annotate(kind, object)
+	annotate(kind, object, providerVersion)
 	return nil
 }
 
@@ -48,12 +48,15 @@ func StateSuffix(kind string, object client.Object) string {
 	return lifecycle.StateSuffix(kind, object.GetNamespace(), object.GetName(), string(object.GetUID()))
 }
 
-func annotate(kind string, object client.Object) {
+func annotate(kind string, object client.Object, providerVersion string) {
 	annotations := object.GetAnnotations()
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	annotations[infrav1.StateSuffixAnnotation] = StateSuffix(kind, object)
-	annotations[infrav1.WorkspaceKeyAnnotation] = string(object.GetUID())
+	if annotations[infrav1.WorkspaceKeyAnnotation] == "" {
+		annotations[infrav1.StateSuffixAnnotation] = StateSuffix(kind, object)
+		annotations[infrav1.WorkspaceKeyAnnotation] = string(object.GetUID())
+	}
+	annotations[infrav1.ProviderVersionAnnotation] = providerVersion
 	object.SetAnnotations(annotations)
 }

@@ -3,6 +3,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -32,8 +33,10 @@ type Dependencies struct {
 	Prism    *prism.Resolver
 	Pipeline *lifecycle.Pipeline
 	Recorder events.EventRecorder
-	// ProviderVersion is the version of the nutanix provider that the manager ships.
-	ProviderVersion string
+	// ProviderVersion is the version of the nutanix provider for objects that ask for no other one. ProviderVersions are all
+	// versions that runs may use; empty means that there is no other one.
+	ProviderVersion  string
+	ProviderVersions []string
 	// WatchFilterValue limits the reconciler to objects with this value of the label cluster.x-k8s.io/watch-filter.
 	WatchFilterValue string
 	// DriftInterval is how often an applied workspace is compared with Prism Central if the cluster does not set it; zero means
@@ -75,15 +78,14 @@ func (d *Dependencies) Released(ctx context.Context, object client.Object, final
 
 // Settings returns the backend and the provider version of an object of the cluster.
 func (d *Dependencies) Settings(ctx context.Context, cluster *infrav1.NutanixCluster, kind string, object client.Object) (renderer.Settings, lifecycle.Backend, error) {
-	settings := renderer.Settings{ProviderVersion: d.ProviderVersion}
+	version, err := d.VersionFor(cluster, object)
+	if err != nil {
+		return renderer.Settings{}, lifecycle.Backend{}, err
+	}
+	settings := renderer.Settings{ProviderVersion: version}
 	var spec *infrav1.TerraformBackend
 	if terraform := cluster.Spec.Terraform; terraform != nil {
 		spec = terraform.Backend
-		if terraform.ProviderVersion != "" && terraform.ProviderVersion != d.ProviderVersion {
-			return settings, lifecycle.Backend{}, &Problem{Reason: infrav1.ProviderVersionUnavailableReason, Message: fmt.Sprintf(
-				"spec.terraform.providerVersion of NutanixCluster %s is %s, but this manager ships %s: set that, or leave the field out",
-				cluster.Name, terraform.ProviderVersion, d.ProviderVersion)}
-		}
 	}
 	secret, err := d.backendSecret(ctx, cluster.Namespace, spec)
 	if err != nil {
@@ -148,7 +150,7 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	if *status == nil {
 		*status = &infrav1.TerraformStatus{}
 	}
-	result.Record(*status, d.Pipeline.TerraformVersion, d.Pipeline.ProviderVersion)
+	result.Record(*status, d.Pipeline.TerraformVersion, cmp.Or(RecordedVersion(object), d.ProviderVersion))
 	for _, event := range result.Events {
 		d.Event(object, event)
 	}

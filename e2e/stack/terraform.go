@@ -2,12 +2,15 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -17,8 +20,39 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// ProviderVersion is the version of the provider in the mirror.
+// ProviderVersion is the version of the provider that the manager uses unless a cluster names another one.
 const ProviderVersion = "1.9.5"
+
+// providers is where the provider mirror has the versions of the provider.
+const providers = "mirror/registry.terraform.io/nutanix/nutanix"
+
+// ProviderVersions returns the versions of the provider in the mirror.
+func (s *Stack) ProviderVersions() ([]string, error) {
+	entries, err := os.ReadDir(s.Tool(providers))
+	if err != nil {
+		return nil, fmt.Errorf("reading the provider mirror: %w", err)
+	}
+	var versions []string
+	for _, entry := range entries {
+		versions = append(versions, entry.Name())
+	}
+	return versions, nil
+}
+
+var requiredVersion = regexp.MustCompile(`version += "= ([^"]+)"`)
+
+// lockFile returns the dependency lock file of the provider version that a workspace requires.
+func (s *Stack) lockFile(content map[string][]byte) ([]byte, error) {
+	found := requiredVersion.FindSubmatch(content["versions.tf"])
+	if found == nil {
+		return nil, errors.New("reading versions.tf of a workspace: it requires no exact version of the provider")
+	}
+	lock, err := os.ReadFile(s.Tool(path.Join(providers, string(found[1]), ".terraform.lock.hcl")))
+	if err != nil {
+		return nil, fmt.Errorf("reading the dependency lock file: %w", err)
+	}
+	return lock, nil
+}
 
 // Workspace is the Terraform workspace of one machine in a directory, for use without the manager: it has the real backend
 // and reaches Prism Central directly.
@@ -30,8 +64,13 @@ type Workspace struct {
 
 // Workspace exports the workspace of a machine. Close removes it.
 func (s *Stack) Workspace(ctx context.Context, machine *infrav1.NutanixMachine) (*Workspace, error) {
+	versions, err := s.ProviderVersions()
+	if err != nil {
+		return nil, err
+	}
 	exporter := &nutanixmachine.Reconciler{Dependencies: provisioning.Dependencies{
-		Client: s.Env.Client, Prism: prism.NewResolver(s.Env.Client, prism.Options{}), ProviderVersion: ProviderVersion,
+		Client: s.Env.Client, Prism: prism.NewResolver(s.Env.Client, prism.Options{}),
+		ProviderVersion: ProviderVersion, ProviderVersions: versions,
 	}}
 	exported, err := exporter.Export(ctx, machine)
 	if err != nil {
@@ -50,9 +89,9 @@ func (s *Stack) WorkspaceOf(content map[string][]byte) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := os.ReadFile(s.Tool("mirror/.terraform.lock.hcl"))
+	lock, err := s.lockFile(content)
 	if err != nil {
-		return nil, fmt.Errorf("reading the dependency lock file: %w", err)
+		return nil, err
 	}
 	files := map[string][]byte{
 		".terraform.lock.hcl": lock,
@@ -71,11 +110,11 @@ func (s *Stack) WorkspaceOf(content map[string][]byte) (*Workspace, error) {
 
 func (w *Workspace) write(files map[string][]byte) error {
 	for name, content := range files {
-		path := filepath.Join(w.dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		target := filepath.Join(w.dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 			return fmt.Errorf("writing the workspace: %w", err)
 		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
+		if err := os.WriteFile(target, content, 0o600); err != nil {
 			return fmt.Errorf("writing the workspace: %w", err)
 		}
 	}

@@ -1,14 +1,15 @@
 #!/bin/sh
-# Lays out the nutanix provider as an unpacked Terraform filesystem mirror and writes the dependency lock file for it.
+# Adds a version of the nutanix provider to an unpacked Terraform filesystem mirror, with the dependency lock file for it in the
+# directory of the version.
 # Usage: mirror.sh MIRROR PROVIDER_BINARY VERSION TERRAFORM
 set -eu
 mirror=$1 provider=$2 version=$3 terraform=$4
 
 platform=$(go env GOOS)_$(go env GOARCH)
-package=$mirror/registry.terraform.io/nutanix/nutanix/$version/$platform
-rm -rf "$mirror/registry.terraform.io/nutanix/nutanix/$version" "$mirror/.terraform.lock.hcl"
-mkdir -p "$package"
-cp "$provider" "$package/terraform-provider-nutanix_v$version"
+package=$mirror/registry.terraform.io/nutanix/nutanix/$version
+rm -rf "$package"
+mkdir -p "$package/$platform"
+cp "$provider" "$package/$platform/terraform-provider-nutanix_v$version"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -34,4 +35,4 @@ TF_CLI_CONFIG_FILE=$work/cli.tfrc CHECKPOINT_DISABLE=1 "$terraform" -chdir="$wor
 	cat "$work/log" >&2
 	exit 1
 }
-cp "$work/.terraform.lock.hcl" "$mirror/.terraform.lock.hcl"
+cp "$work/.terraform.lock.hcl" "$package/.terraform.lock.hcl"

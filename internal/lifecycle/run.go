@@ -39,10 +39,11 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 	}
 	maps.Copy(environment, session.Env())
 	workspace, err := p.Engine.Open(ctx, terraform.RunOptions{
-		Files:     target.Workspace.Files,
-		Variables: target.Variables,
-		Env:       environment,
-		CABundle:  session.CABundle(),
+		Files:           target.Workspace.Files,
+		ProviderVersion: p.providerVersion(target),
+		Variables:       target.Variables,
+		Env:             environment,
+		CABundle:        session.CABundle(),
 	})
 	if err != nil {
 		session.Close()

@@ -14,6 +14,9 @@ import (
 type RunOptions struct {
 	// Files are the workspace's files by slash-separated path.
 	Files map[string][]byte
+	// ProviderVersion is the version of the nutanix provider that the workspace requires. Empty means the oldest one in the
+	// mirror.
+	ProviderVersion string
 	// Variables are sensitive input variables. They are on disk only while a plan or an import reads them, and in the
 	// plan file.
 	Variables map[string]string
@@ -73,7 +76,11 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 			return run, fmt.Errorf("preparing a run directory: %w", err)
 		}
 	}
-	if err := run.dir.writeFile(lockFileName, t.lockFile); err != nil {
+	lockFile, err := t.mirror.lock(options.ProviderVersion)
+	if err != nil {
+		return run, err
+	}
+	if err := run.dir.writeFile(lockFileName, lockFile); err != nil {
 		return run, err
 	}
 	for name, content := range options.Files {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -22,8 +21,8 @@ const lockFileName = ".terraform.lock.hcl"
 type Config struct {
 	// Binary is the Terraform or OpenTofu to run, see Find.
 	Binary Binary
-	// MirrorDir is an unpacked filesystem mirror with the nutanix provider and its dependency lock file
-	// (.terraform.lock.hcl).
+	// MirrorDir is an unpacked filesystem mirror with one or more versions of the nutanix provider, each with its dependency
+	// lock file (.terraform.lock.hcl).
 	MirrorDir string
 	// ScratchDir is where run directories are made; empty means the system's temporary directory. Its path must be short,
 	// see maxScratch: 71 bytes.
@@ -38,15 +37,15 @@ type Config struct {
 
 // Terraform opens runs. It is safe for concurrent use.
 type Terraform struct {
-	config   Config
-	lockFile []byte
-	roots    []byte
-	metrics  *metrics
+	config  Config
+	mirror  *providerMirror
+	roots   []byte
+	metrics *metrics
 	// free returns the free space of a directory's file system; a test replaces it.
 	free func(dir string) (uint64, error)
 }
 
-// New checks the configuration, reads the dependency lock file of the mirror and removes the run directories that a
+// New checks the configuration, reads the dependency lock files of the mirror and removes the run directories that a
 // killed process left in ScratchDir.
 func New(config Config) (*Terraform, error) {
 	if config.Binary.Path == "" {
@@ -69,29 +68,21 @@ func New(config Config) (*Terraform, error) {
 		return nil, fmt.Errorf("configuring terraform: ScratchDir %s is %d bytes long and leaves no room for the sockets of providers; "+
 			"choose one of at most %d bytes", config.ScratchDir, len(config.ScratchDir), maxScratch)
 	}
-	lockFile, err := readLockFile(config.MirrorDir)
+	mirror, err := readMirror(config.MirrorDir)
 	if err != nil {
 		return nil, err
 	}
 	if err := sweep(config.ScratchDir, time.Now()); err != nil {
 		return nil, err
 	}
-	return &Terraform{config: config, lockFile: lockFile, roots: systemRoots(), metrics: newMetrics(), free: freeBytes}, nil
+	return &Terraform{config: config, mirror: mirror, roots: systemRoots(), metrics: newMetrics(), free: freeBytes}, nil
 }
 
 // Binary returns the Terraform or OpenTofu that is run.
 func (t *Terraform) Binary() Binary { return t.config.Binary }
 
-// readLockFile reads the dependency lock file of a mirror. A lock file without the provider would let init record
-// whatever it finds, so it is refused.
-func readLockFile(mirror string) ([]byte, error) {
-	path := filepath.Join(mirror, lockFileName)
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the dependency lock file of the provider mirror: %w", err)
-	}
-	if !strings.Contains(string(content), `provider "`+ProviderSource+`"`) {
-		return nil, fmt.Errorf("reading the dependency lock file %s: it does not lock %s; build the mirror again", path, ProviderSource)
-	}
-	return content, nil
-}
+// ProviderVersions returns the versions of the nutanix provider that runs may use, the oldest first.
+func (t *Terraform) ProviderVersions() []string { return t.mirror.versions() }
+
+// UnusableProviders returns the other versions that are in the mirror, with the reasons why runs cannot use them.
+func (t *Terraform) UnusableProviders() map[string]error { return t.mirror.unusable }

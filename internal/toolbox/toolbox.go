@@ -5,6 +5,7 @@ package toolbox
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -34,4 +35,31 @@ func Path(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// providers is where the provider mirror has the versions of the nutanix provider.
+const providers = "mirror/registry.terraform.io/nutanix/nutanix"
+
+// ProviderVersions returns the versions of the nutanix provider in the mirror. `make tools PROVIDER_2=path` adds one.
+func ProviderVersions(t testing.TB) []string {
+	t.Helper()
+	entries, err := os.ReadDir(Path(t, providers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var versions []string
+	for _, entry := range entries {
+		versions = append(versions, entry.Name())
+	}
+	return versions
+}
+
+// ProviderLock returns the path of the dependency lock file of a version of the nutanix provider.
+func ProviderLock(t testing.TB, version string) string {
+	t.Helper()
+	const lockFile = ".terraform.lock.hcl"
+	if found, err := Find(path.Join(providers, version, lockFile)); err == nil {
+		return found
+	}
+	return Path(t, path.Join("mirror", lockFile))
 }

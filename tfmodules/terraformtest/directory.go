@@ -3,6 +3,7 @@
 package terraformtest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/require"
 
 	"github.com/capnt/capnt/internal/toolbox"
@@ -22,9 +24,18 @@ type Directory struct {
 	env  []string
 }
 
-// New writes files (slash-separated paths) into a temporary directory, beside the lock file of the mirror. Nothing of
-// the caller's environment reaches the runs.
+// ProviderVersion is the version of the provider that New uses. Every mirror has it.
+const ProviderVersion = "1.9.5"
+
+// New writes files (slash-separated paths) into a temporary directory, together with the lock file of the provider. The runs
+// do not inherit the environment of the caller.
 func New(t testing.TB, files map[string][]byte) Directory {
+	t.Helper()
+	return NewWithProvider(t, ProviderVersion, files)
+}
+
+// NewWithProvider is New with another version of the provider, which has to be in the mirror.
+func NewWithProvider(t testing.TB, version string, files map[string][]byte) Directory {
 	t.Helper()
 	home, path := t.TempDir(), t.TempDir()
 	d := Directory{t: t, path: path, env: []string{
@@ -42,7 +53,7 @@ func New(t testing.TB, files map[string][]byte) Directory {
 	cliConfig := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror)
 	require.NoError(t, os.WriteFile(filepath.Join(home, "terraform.rc"), []byte(cliConfig), 0o600))
 
-	lock, err := os.ReadFile(filepath.Join(mirror, ".terraform.lock.hcl"))
+	lock, err := os.ReadFile(toolbox.ProviderLock(t, version))
 	require.NoError(t, err, "reading the lock file of the provider mirror: run `make tools`")
 	d.Write(".terraform.lock.hcl", lock)
 	for name, content := range files {
@@ -50,6 +61,27 @@ func New(t testing.TB, files map[string][]byte) Directory {
 	}
 	return d
 }
+
+// ProviderSchema returns the schema of a version of the provider, which has to be in the mirror.
+func ProviderSchema(t testing.TB, version string) *tfjson.ProviderSchema {
+	t.Helper()
+	directory := NewWithProvider(t, version, map[string][]byte{"main.tf": fmt.Appendf(nil, `terraform {
+  required_providers {
+    nutanix = {
+      source  = %q
+      version = "= %s"
+    }
+  }
+}
+`, providerSource, version)})
+	directory.Run("init", "-input=false", "-no-color")
+	var schemas tfjson.ProviderSchemas
+	require.NoError(t, json.Unmarshal(directory.Run("providers", "schema", "-json"), &schemas))
+	require.Contains(t, schemas.Schemas, providerSource)
+	return schemas.Schemas[providerSource]
+}
+
+const providerSource = "registry.terraform.io/nutanix/nutanix"
 
 // Write adds or replaces a file.
 func (d Directory) Write(name string, content []byte) {

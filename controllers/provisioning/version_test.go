@@ -1,0 +1,78 @@
+package provisioning
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// The manager has 1.9.5, which is the standard, and 2.4.2.
+func TestProviderVersionOfAnObject(t *testing.T) {
+	deleted := &metav1.Time{Time: time.Now()}
+	annotated := func(version string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Annotations: map[string]string{infrav1.ProviderVersionAnnotation: version}}
+	}
+	recorded := func(version string) *infrav1.NutanixMachine {
+		return &infrav1.NutanixMachine{ObjectMeta: annotated(version)}
+	}
+	ofV010 := &infrav1.NutanixMachine{}
+	ofV010.Status.Terraform = &infrav1.TerraformStatus{ProviderVersion: "2.4.2"}
+	cluster := &infrav1.NutanixCluster{ObjectMeta: annotated("1.9.5")}
+	deletedCluster := cluster.DeepCopy()
+	deletedCluster.DeletionTimestamp = deleted
+
+	for name, test := range map[string]struct {
+		pinned string
+		object client.Object
+		want   string // empty: not available
+		says   string
+	}{
+		"nothing says otherwise":             {"", &infrav1.NutanixMachine{}, "1.9.5", ""},
+		"pinned":                             {"2.4.2", &infrav1.NutanixMachine{}, "2.4.2", ""},
+		"the version of the last run":        {"", recorded("2.4.2"), "2.4.2", ""},
+		"the last run of v0.1.0":             {"", ofV010, "2.4.2", ""},
+		"the owner changes it":               {"1.9.5", recorded("2.4.2"), "1.9.5", ""},
+		"pinned, not there":                  {"2.5.0", &infrav1.NutanixMachine{}, "", "spec.terraform.providerVersion of NutanixCluster c is 2.5.0"},
+		"pinned, not there, with a state":    {"2.5.0", recorded("2.4.2"), "2.4.2", ""},
+		"pinned, not there, on a cluster":    {"2.5.0", cluster, "", "has 1.9.5, 2.4.2"},
+		"the same cluster, deleted":          {"2.5.0", deletedCluster, "1.9.5", ""},
+		"of the last run, not there":         {"", recorded("2.3.0"), "", "set spec.terraform.providerVersion of NutanixCluster c"},
+		"neither of them there":              {"2.5.0", recorded("2.3.0"), "", "2.5.0"},
+		"of the last run, not there, pinned": {"2.4.2", recorded("2.3.0"), "2.4.2", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &Dependencies{ProviderVersion: "1.9.5", ProviderVersions: []string{"1.9.5", "2.4.2"}}
+			owner := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Name: "c"}}
+			owner.Spec.Terraform = &infrav1.TerraformSpec{ProviderVersion: test.pinned}
+			got, err := d.VersionFor(owner, test.object)
+			assert.Equal(t, test.want, got)
+			if test.want != "" {
+				require.NoError(t, err)
+				return
+			}
+			problem := Diagnose(err)
+			assert.Equal(t, infrav1.ProviderVersionUnavailableReason, problem.Reason)
+			assert.Contains(t, problem.Message, test.says)
+			assert.False(t, problem.Retry)
+		})
+	}
+}
+
+func TestProviderVersionIsRecordedWithTheKey(t *testing.T) {
+	d, api := dependencies(t, machine())
+	object := machine()
+	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), object))
+	for _, version := range []string{"1.9.5", "2.4.2"} {
+		require.NoError(t, d.EnsureWorkspaceKey(t.Context(), "NutanixMachine", object, version))
+		stored := machine()
+		require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), stored))
+		assert.Equal(t, version, RecordedVersion(stored))
+		assert.Equal(t, "uid-1", WorkspaceKey(stored), "the key stays")
+	}
+}
