@@ -43,6 +43,8 @@ type cluster struct {
 	// InlineDomains says that the failure domains are written into the NutanixCluster.
 	InlineDomains bool
 	WorkerSpec    string
+	// ProviderVersion is spec.terraform.providerVersion, if any.
+	ProviderVersion string
 
 	// proxy stands between the manager and Prism Central, where there is one.
 	proxy *proxy

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"text/template"
 
@@ -15,6 +16,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/internal/toolbox"
 )
 
 // richSpec uses every field of a machine but bootstrapRef; what can be said in two ways is said in the other one in otherSpec.
@@ -118,10 +120,19 @@ gpus:
   deviceID: 7864
 `
 
-// A machine with everything that a NutanixMachine can say is made as it says, and a plan finds nothing to change.
+// A machine with everything that a NutanixMachine can say is made as it says, and a plan finds nothing to change, with each
+// version of the provider in the mirror.
 func TestMachineWithEverythingPlansClean(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, "shapes")
+	for _, version := range toolbox.ProviderVersions(t) {
+		// One after the other: there are not enough GPUs for two.
+		t.Run(version, func(t *testing.T) { machinesOfAllShapes(t, version) })
+	}
+}
+
+func machinesOfAllShapes(t *testing.T, providerVersion string) {
+	c := newCluster(t, "shapes-"+strings.ReplaceAll(providerVersion, ".", "-"))
+	c.ProviderVersion = providerVersion
 	c.Workers = 1
 	c.Version = "v1.28.0"
 	c.WorkerSpec = richSpec
@@ -135,7 +146,7 @@ func TestMachineWithEverythingPlansClean(t *testing.T) {
 	assert.EqualValues(t, 6144, vm.MemoryMiB)
 	assert.Equal(t, "UEFI", vm.BootType)
 	assert.Equal(t, "platform", vm.Project)
-	assert.Equal(t, map[string]string{"KubernetesClusterName": "shapes", "Environment": "Testing", "AppTier": "Database"}, vm.Categories)
+	assert.Equal(t, map[string]string{"KubernetesClusterName": c.Name, "Environment": "Testing", "AppTier": "Database"}, vm.Categories)
 	assert.Equal(t, []string{"Tesla T4"}, vm.GPUs)
 	var subnets []string
 	for _, nic := range vm.NICs {

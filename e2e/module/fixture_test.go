@@ -1,0 +1,154 @@
+// Package module runs the modules with the real Terraform, every version of the provider in the mirror, and the simulated Prism
+// Central.
+package module
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	tfjson "github.com/hashicorp/terraform-json"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/stack"
+	"github.com/capnt/capnt/internal/toolbox"
+	"github.com/capnt/capnt/renderer"
+)
+
+const password = "your-password"
+
+// fixture is a simulated Prism Central and a version of the provider.
+type fixture struct {
+	t       *testing.T
+	prism   *prismsim.Server
+	version string
+}
+
+// eachProvider runs a test with each version of the provider in the mirror, against a Prism Central of its own.
+func eachProvider(t *testing.T, test func(f *fixture)) {
+	t.Helper()
+	for _, version := range toolbox.ProviderVersions(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			test(newFixture(t, version))
+		})
+	}
+}
+
+func newFixture(t *testing.T, version string) *fixture {
+	t.Helper()
+	network, err := stack.FreeNetwork() // provider 1.9.5 knows no other port than 9440
+	require.NoError(t, err)
+	content, err := os.ReadFile("../prismsim/testdata/inventory.yaml")
+	require.NoError(t, err)
+	inventory, err := prismsim.ParseInventory([]byte(network.Move(string(content))))
+	require.NoError(t, err)
+	prism, err := prismsim.New(prismsim.Options{Inventory: inventory, Address: network.Prism(), Password: password})
+	require.NoError(t, err)
+	t.Cleanup(prism.Close)
+	prism.RecordBodies(true)
+	require.NoError(t, prism.Start(context.Background()))
+	return &fixture{t: t, prism: prism, version: version}
+}
+
+// ref names an entity of the inventory.
+func (f *fixture) ref(kind, name string) renderer.Ref {
+	f.t.Helper()
+	uuid, err := f.prism.UUID(kind, name)
+	require.NoError(f.t, err)
+	return renderer.Ref{UUID: uuid, Name: name}
+}
+
+// machine is a machine with the least inputs and cloud-init.
+func (f *fixture) machine() renderer.Machine {
+	image := f.ref("image", "ubuntu-22.04-kube-v1.36.3")
+	return renderer.Machine{
+		Name: "machine", Description: "the mark", PrismElement: f.ref("cluster", "nutanix-cluster-1"),
+		Subnets: []renderer.Ref{f.ref("subnet", "vm-network")}, Sockets: 2, VCPUsPerSocket: 1, MemoryMiB: 4096,
+		Disks:      []renderer.Disk{{DeviceType: renderer.DeviceDisk, AdapterType: renderer.AdapterSCSI, SizeMiB: 40960, Image: &image}},
+		Categories: map[string]string{"Environment": "Testing"}, CloudInit: true,
+	}
+}
+
+// render renders a machine for the version of the fixture, with a local state.
+func (f *fixture) render(machine renderer.Machine) renderer.Workspace {
+	f.t.Helper()
+	workspace, err := renderer.RenderMachine(renderer.Settings{ProviderVersion: f.version, Backend: renderer.Backend{Type: "local"}}, machine)
+	require.NoError(f.t, err)
+	return workspace
+}
+
+// directory is a Terraform workspace on disk.
+type directory struct {
+	f           *fixture
+	path        string
+	environment []string
+}
+
+// open writes a workspace into a directory of its own and initialises it.
+func (f *fixture) open(workspace renderer.Workspace) *directory {
+	f.t.Helper()
+	d := &directory{f: f, path: f.t.TempDir()}
+	host, _, err := net.SplitHostPort(f.prism.Address())
+	require.NoError(f.t, err)
+	home := f.t.TempDir()
+	lock, err := os.ReadFile(toolbox.ProviderLock(f.t, f.version))
+	require.NoError(f.t, err)
+	cliConfig := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", toolbox.Path(f.t, "mirror"))
+	require.NoError(f.t, os.WriteFile(filepath.Join(home, "terraform.rc"), []byte(cliConfig), 0o600))
+	require.NoError(f.t, os.WriteFile(filepath.Join(home, "ca.pem"), f.prism.CABundle(), 0o600))
+	d.environment = []string{
+		"HOME=" + home, "PATH=/usr/bin:/bin", "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "SSL_CERT_FILE=" + filepath.Join(home, "ca.pem"),
+		"TF_CLI_CONFIG_FILE=" + filepath.Join(home, "terraform.rc"),
+		"NUTANIX_ENDPOINT=" + host, "NUTANIX_USERNAME=" + f.prism.Username(), "NUTANIX_PASSWORD=" + password,
+		"TF_VAR_" + renderer.UserDataVariable + "=I2Nsb3VkLWNvbmZpZwo=",
+	}
+	d.write(".terraform.lock.hcl", lock)
+	for name, content := range workspace.Files {
+		d.write(name, content)
+	}
+	d.run("init", "-input=false", "-no-color")
+	return d
+}
+
+func (d *directory) write(name string, content []byte) {
+	d.f.t.Helper()
+	target := filepath.Join(d.path, filepath.FromSlash(name))
+	require.NoError(d.f.t, os.MkdirAll(filepath.Dir(target), 0o700))
+	require.NoError(d.f.t, os.WriteFile(target, content, 0o600))
+}
+
+// run runs terraform and returns its standard output.
+func (d *directory) run(arguments ...string) []byte {
+	d.f.t.Helper()
+	command := exec.CommandContext(d.f.t.Context(), toolbox.Path(d.f.t, "bin/terraform"), arguments...)
+	command.Dir, command.Env = d.path, d.environment
+	output, err := command.Output()
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // Output does not wrap it
+		require.NoError(d.f.t, err, "running terraform %v:\n%s%s", arguments, output, exit.Stderr)
+	}
+	require.NoError(d.f.t, err)
+	return output
+}
+
+// plan plans and returns the plan file and its JSON form.
+func (d *directory) plan() ([]byte, *tfjson.Plan) {
+	d.f.t.Helper()
+	d.run("plan", "-input=false", "-no-color", "-out=plan.tfplan")
+	file, err := os.ReadFile(filepath.Join(d.path, "plan.tfplan"))
+	require.NoError(d.f.t, err)
+	planned := &tfjson.Plan{}
+	require.NoError(d.f.t, json.Unmarshal(d.run("show", "-json", "plan.tfplan"), planned))
+	return file, planned
+}
+
+func (d *directory) apply() {
+	d.f.t.Helper()
+	d.run("apply", "-input=false", "-no-color", "plan.tfplan")
+}

@@ -1,0 +1,75 @@
+package module
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/provider"
+	"github.com/capnt/capnt/renderer"
+)
+
+// A VM that exists is imported by a plan that changes nothing, whatever it was made of, and the next plan is clean.
+func TestImportOfAVMChangesNothing(t *testing.T) {
+	for name, change := range map[string]func(f *fixture, m *renderer.Machine){
+		"cloud-init": func(*fixture, *renderer.Machine) {},
+		"no cloud-init": func(_ *fixture, m *renderer.Machine) {
+			m.CloudInit = false
+		},
+		"everything": func(f *fixture, m *renderer.Machine) {
+			project, seed, container := f.ref("project", "platform"), f.ref("image", "data-seed"), f.ref("storage_container", "fast")
+			m.Project, m.BootType = &project, renderer.BootUEFI
+			m.Subnets = append(m.Subnets, f.ref("subnet", "dual-stack-network"), f.ref("subnet", "overlay-network"))
+			m.Disks = append(m.Disks,
+				renderer.Disk{DeviceType: renderer.DeviceDisk, AdapterType: renderer.AdapterSCSI, Index: 1, SizeMiB: 2048, Image: &seed},
+				renderer.Disk{DeviceType: renderer.DeviceDisk, AdapterType: renderer.AdapterPCI, SizeMiB: 1024, StorageContainer: &container, FlashMode: true})
+			m.GPUs = []renderer.GPU{{Vendor: "NVIDIA", Mode: "PASSTHROUGH_COMPUTE", DeviceID: 7864}}
+		},
+		"own CD-ROM": func(f *fixture, m *renderer.Machine) {
+			iso := f.ref("image", "bootstrap-iso")
+			m.Disks = append(m.Disks, renderer.Disk{DeviceType: renderer.DeviceCDROM, AdapterType: renderer.AdapterIDE, Index: 1, Image: &iso})
+		},
+		"CD-ROM instead of cloud-init": func(f *fixture, m *renderer.Machine) {
+			iso := f.ref("image", "bootstrap-iso")
+			m.Disks = append(m.Disks, renderer.Disk{DeviceType: renderer.DeviceCDROM, AdapterType: renderer.AdapterIDE, Image: &iso})
+			m.CloudInit, m.BootType = false, renderer.BootLegacy
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachProvider(t, func(f *fixture) {
+				machine := f.machine()
+				change(f, &machine)
+				f.importChangesNothing(machine)
+			})
+		})
+	}
+}
+
+func (f *fixture) importChangesNothing(machine renderer.Machine) {
+	f.t.Helper()
+	generation, err := provider.ForVersion(f.version)
+	require.NoError(f.t, err)
+	made := f.open(f.render(machine))
+	made.plan()
+	made.apply()
+	vms := f.prism.VMs()
+	require.Len(f.t, vms, 1)
+
+	imported := f.open(f.render(machine).WithImport(renderer.MachineAddress, vms[0].UUID))
+	file, planned := imported.plan()
+	record := plan.Build(plan.Origin{Generation: generation}, file, planned)
+	assert.Equal(f.t, plan.Counts{Import: 1}, record.Counts, record.Summary())
+
+	imported.apply()
+	assert.Equal(f.t, "ON", f.prism.VMs()[0].PowerState)
+	for _, request := range f.prism.Requests() {
+		assert.NotEqual(f.t, http.MethodPut, request.Method, request.Path)
+	}
+	file, planned = imported.plan()
+	record = plan.Build(plan.Origin{Generation: generation}, file, planned)
+	assert.Empty(f.t, record.Changes, record.Summary())
+}

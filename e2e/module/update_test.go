@@ -1,0 +1,62 @@
+package module
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/provider"
+)
+
+// A change of class None switches no VM off. Whether it switches on a VM that somebody switched off is what the generation says.
+func TestUpdateOfClassNoneSwitchesNothingOff(t *testing.T) {
+	eachProvider(t, func(f *fixture) {
+		generation, err := provider.ForVersion(f.version)
+		require.NoError(t, err)
+		machine := f.machine()
+		d := f.open(f.render(machine))
+		d.plan()
+		d.apply()
+		update := func() {
+			for name, content := range f.render(machine).Files {
+				d.write(name, content)
+			}
+			file, planned := d.plan()
+			record := plan.Build(plan.Origin{Generation: generation}, file, planned)
+			require.EqualValues(f.t, 1, record.Counts.Update, record.Summary())
+			require.Equal(f.t, provider.None, record.Disruption, record.Summary())
+			d.apply()
+		}
+
+		machine.Name, machine.Description = "machine-2", "another mark"
+		machine.Categories = map[string]string{"Environment": "Production", "AppTier": "Default"}
+		update()
+		vm := f.prism.VMs()[0]
+		assert.Equal(f.t, "ON", vm.PowerState)
+		assert.Equal(f.t, machine.Name, vm.Name)
+		assert.Equal(f.t, machine.Categories, vm.Categories)
+		f.neverOff()
+
+		require.NoError(f.t, f.prism.PowerOff(vm.UUID))
+		machine.Description = "a third mark"
+		update()
+		assert.Equal(f.t, generation.SwitchesOnWithEveryUpdate, f.prism.VMs()[0].PowerState == "ON")
+	})
+}
+
+// neverOff proves that no request switched a VM off, and that there was one which changed a VM.
+func (f *fixture) neverOff() {
+	f.t.Helper()
+	changes := 0
+	for _, request := range f.prism.Requests() {
+		if request.Method == http.MethodPut && strings.Contains(request.Path, "/vms/") {
+			changes++
+		}
+		assert.NotContains(f.t, string(request.Body), `"power_state":"OFF"`)
+	}
+	assert.Positive(f.t, changes)
+}

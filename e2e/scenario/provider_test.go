@@ -1,0 +1,81 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/e2e/stack"
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+// A cluster that names a version of the provider which is not in the mirror says so and waits. Other clusters and the manager
+// go on.
+func TestUnavailableProviderVersionStopsItsClusterAlone(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "noversion")
+	c.ProviderVersion = "2.99.0"
+	c.apply()
+	c.until("the missing version to be named", c.itself, infrav1.PlanRecordedCondition, infrav1.ProviderVersionUnavailableReason, "2.99.0")
+	assert.Empty(t, c.vms())
+
+	c.patch(&infrav1.NutanixCluster{}, c.Name, `{"spec":{"terraform":null}}`)
+	say(t, "the version is taken back")
+	c.complete()
+}
+
+// The owner of a cluster can change the version of the provider: each workspace is planned once with the new one, and nothing
+// of the living machines changes. New machines are made with it, and it destroys what the old one made.
+func TestProviderVersionCanBeChanged(t *testing.T) {
+	t.Parallel()
+	versions := toolbox.ProviderVersions(t)
+	other := slices.IndexFunc(versions, func(version string) bool { return version != stack.ProviderVersion })
+	if other < 0 {
+		say(t, "the mirror has provider %s alone, so none is changed: make tools PROVIDER_2=path adds another one", stack.ProviderVersion)
+		return
+	}
+	c := newCluster(t, "newversion")
+	c.Workers = 1
+	c.apply()
+	c.complete()
+	before := c.vms()
+
+	c.patch(&infrav1.NutanixCluster{}, c.Name, fmt.Sprintf(`{"spec":{"terraform":{"providerVersion":%q}}}`, versions[other]))
+	say(t, "provider %s instead of %s", versions[other], stack.ProviderVersion)
+	c.untilVersion(versions[other])
+	assert.Equal(t, before, c.vms())
+	for _, request := range world.Prism.Requests() {
+		for _, vm := range before {
+			assert.False(t, request.Method != http.MethodGet && strings.HasSuffix(request.Path, vm.UUID), "%s %s", request.Method, request.Path)
+		}
+	}
+	c.scaleWorkers("2")
+	c.complete()
+	c.untilVersion(versions[other])
+	c.plansClean()
+}
+
+// untilVersion waits until the last run of every machine used that version of the provider.
+func (c *cluster) untilVersion(version string) {
+	c.t.Helper()
+	c.must(world.Env.Wait(c.ctx, "machines of "+c.Name+" to be planned with provider "+version, func(context.Context) (bool, string, error) {
+		var others []string
+		for _, machine := range c.machines() {
+			terraform := machine.Status.Terraform
+			if terraform == nil || terraform.ProviderVersion != version {
+				others = append(others, machine.Name)
+			}
+		}
+		return len(others) == 0, strings.Join(others, ", "), nil
+	}))
+	for _, machine := range c.machines() {
+		require.Equal(c.t, version, machine.Annotations[infrav1.ProviderVersionAnnotation])
+	}
+}
