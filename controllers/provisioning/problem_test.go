@@ -53,7 +53,7 @@ func TestDiagnose(t *testing.T) {
 		"429":                             {&prism.StatusError{Status: http.StatusTooManyRequests}, "PrismUnreachable", true},
 		"422":                             {&prism.StatusError{Status: http.StatusUnprocessableEntity}, "PrismRequestRejected", false},
 		"a bare 404":                      {&prism.StatusError{Status: http.StatusNotFound}, "PrismUnreachable", true},
-		"an answer that breaks off":       {&prism.ReplyError{Err: errors.New("x")}, "PrismUnreachable", true},
+		"an answer that breaks off":       {&prism.ResponseError{Err: errors.New("x")}, "PrismUnreachable", true},
 		"a timeout":                       {context.DeadlineExceeded, "PrismUnreachable", true},
 		"anything":                        {errors.New("x"), "PrismUnreachable", true},
 	}

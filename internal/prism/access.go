@@ -16,10 +16,10 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// CredentialError says that the credentials of a NutanixCluster cannot be had: the reference, the Secret or its content
-// is wrong. It never holds content.
+// CredentialError means that the credentials of a NutanixCluster cannot be read, because the reference, the Secret or its
+// content is wrong. It never contains the content.
 type CredentialError struct {
-	// Secret is namespace/name, empty when there is no reference.
+	// Secret is namespace/name. It is empty if there is no reference.
 	Secret string
 	Reason string
 	Err    error
@@ -38,9 +38,9 @@ func (e *CredentialError) Error() string {
 
 func (e *CredentialError) Unwrap() error { return e.Err }
 
-// TrustBundleError says that the additional trust bundle of a NutanixCluster cannot be had.
+// TrustBundleError means that the additional trust bundle of a NutanixCluster cannot be read.
 type TrustBundleError struct {
-	// Source is what holds the bundle: spec.prismCentral.additionalTrustBundle.data, or ConfigMap namespace/name.
+	// Source is where the bundle is: spec.prismCentral.additionalTrustBundle.data, or ConfigMap namespace/name.
 	Source string
 	Reason string
 	Err    error
@@ -58,8 +58,8 @@ func (e *TrustBundleError) Unwrap() error { return e.Err }
 
 const credentialRemedy = `write a JSON array like [{"type":"basic_auth","data":{"prismCentral":{"username":"...","password":"..."}}}]`
 
-// upstream gathers how cluster reaches Prism Central. A *CredentialError or *TrustBundleError has to be cured by
-// somebody; any other error is one of the API server.
+// upstream returns address, credentials and trust bundle of the Prism Central of a cluster. A user must correct the cause of
+// a *CredentialError or *TrustBundleError. All other errors come from the API server.
 func upstream(ctx context.Context, reader client.Reader, cluster *infrav1.NutanixCluster) (Upstream, error) {
 	endpoint := cluster.Spec.PrismCentral
 	if endpoint == nil {
@@ -93,7 +93,7 @@ func address(endpoint *infrav1.NutanixPrismEndpoint) string {
 
 func credentialsOf(ctx context.Context, reader client.Reader, ref *infrav1.NutanixCredentialReference, namespace string) (Credentials, error) {
 	if ref == nil || ref.Name == "" {
-		return Credentials{}, &CredentialError{Reason: "spec.prismCentral.credentialRef is not set; name a Secret in it"}
+		return Credentials{}, &CredentialError{Reason: "spec.prismCentral.credentialRef is not set; set the name of a Secret"}
 	}
 	key := objectKey(ref.Namespace, namespace, ref.Name)
 	var secret corev1.Secret
@@ -135,7 +135,7 @@ func trustBundleOf(ctx context.Context, reader client.Reader, ref *infrav1.Nutan
 			return nil, &TrustBundleError{Source: source, Reason: "the ConfigMap has no such key; put PEM certificates there"}
 		}
 		if len(bytes.TrimSpace(bundle)) == 0 {
-			return nil, nil // manifests made from a template have the key also where no certificate is needed
+			return nil, nil // cluster templates create the key even if no certificate is needed
 		}
 	}
 	if err := transport.CheckBundle(bundle); err != nil {

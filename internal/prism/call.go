@@ -13,17 +13,17 @@ import (
 
 const (
 	basePath = "/api/nutanix/v3/"
-	// pageLength is what the provider and prism-go-client ask for; larger pages are refused by some kinds.
+	// pageLength is the page length of the provider and of prism-go-client. Some kinds refuse larger pages.
 	pageLength = 100
-	// maxPages ends a list that does not end by itself.
+	// maxPages limits a list that does not end.
 	maxPages = 1000
-	// maxReply is the largest answer that is read.
-	maxReply = 64 << 20
-	// maxError is how much of an error body is read.
+	// maxResponse is the largest response that is read, in bytes.
+	maxResponse = 64 << 20
+	// maxError is how much of an error body is read, in bytes.
 	maxError = 64 << 10
 )
 
-// get asks for one entity; the segments are path-escaped.
+// get reads one entity into out. It escapes the segments of the path.
 func (c *Client) get(ctx context.Context, out any, segments ...string) error {
 	escaped := make([]string, len(segments))
 	for i, segment := range segments {
@@ -32,7 +32,7 @@ func (c *Client) get(ctx context.Context, out any, segments ...string) error {
 	return c.call(ctx, http.MethodGet, strings.Join(escaped, "/"), nil, out)
 }
 
-// post sends in and reads out. All POST requests here are reads.
+// post sends in and reads the response into out. All POST requests of this package only read.
 func (c *Client) post(ctx context.Context, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *Client) post(ctx context.Context, path string, in, out any) error {
 func (c *Client) call(ctx context.Context, method, path string, body []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.address+basePath+path, bytes.NewReader(body))
 	if err != nil {
-		return &InvalidError{Field: "prismCentral.address", Reason: fmt.Sprintf("%q makes no URL", c.address)}
+		return &InvalidError{Field: "prismCentral.address", Reason: fmt.Sprintf("%q is not a host", c.address)}
 	}
 	if body == nil {
 		req.Body = http.NoBody
@@ -53,20 +53,20 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, out
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("asking Prism Central %s for %s: %w", c.address, path, err)
+		return fmt.Errorf("requesting %s from Prism Central %s: %w", path, c.address, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode < http.StatusOK || resp.StatusCode >= http.StatusMultipleChoices {
-		return c.refusal(path, resp)
+		return c.statusError(path, resp)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(out); err != nil {
-		return &ReplyError{Address: c.address, Path: path, Err: err}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxResponse)).Decode(out); err != nil {
+		return &ResponseError{Address: c.address, Path: path, Err: err}
 	}
 	return nil
 }
 
-// refusal turns an answer that is no success into an error.
-func (c *Client) refusal(path string, resp *http.Response) error {
+// statusError returns the error of a response with an error status.
+func (c *Client) statusError(path string, resp *http.Response) error {
 	reason, message := errorBody(resp.Body)
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		return &AuthenticationError{Address: c.address, Status: resp.StatusCode, Message: message}
@@ -74,7 +74,7 @@ func (c *Client) refusal(path string, resp *http.Response) error {
 	return &StatusError{Address: c.address, Path: path, Status: resp.StatusCode, Reason: reason, Message: message}
 }
 
-// errorBody reads the first entry of message_list, which stands at the top level or under status.
+// errorBody returns the first entry of message_list, which is at the top level or in status.
 func errorBody(body io.Reader) (reason, message string) {
 	type list []struct {
 		Message string `json:"message"`
@@ -89,7 +89,7 @@ func errorBody(body io.Reader) (reason, message string) {
 		return "", ""
 	}
 	if len(top.MessageList) == 0 && len(top.Status) > 0 {
-		// status is an object, or a string: then there is nothing to read.
+		// A status that is a string contains no list.
 		_ = json.Unmarshal(top.Status, &top)
 	}
 	if len(top.MessageList) == 0 {
@@ -106,18 +106,19 @@ type listRequest struct {
 	Offset int    `json:"offset"`
 }
 
-type listReply[T any] struct {
+type listResponse[T any] struct {
 	Metadata struct {
 		TotalMatches int `json:"total_matches"`
 	} `json:"metadata"`
 	Entities []T `json:"entities"`
 }
 
-// list reads all pages of a kind ("subnet"). filter may be empty; what it lets pass has to be compared again.
+// list returns all entities of a kind ("subnet"), page by page. Callers must compare the entities again, because some kinds ignore
+// the filter, which may be empty.
 func list[T any](ctx context.Context, c *Client, kind, filter string) ([]T, error) {
 	var all []T
 	for range maxPages {
-		var page listReply[T]
+		var page listResponse[T]
 		request := listRequest{Kind: kind, Filter: filter, Length: pageLength, Offset: len(all)}
 		if err := c.post(ctx, kind+"s/list", request, &page); err != nil {
 			return nil, err
@@ -128,11 +129,11 @@ func list[T any](ctx context.Context, c *Client, kind, filter string) ([]T, erro
 			return all, nil
 		}
 	}
-	return nil, &ReplyError{Address: c.address, Path: kind + "s/list", Err: fmt.Errorf("the list does not end after %d pages", maxPages)}
+	return nil, &ResponseError{Address: c.address, Path: kind + "s/list", Err: fmt.Errorf("the list does not end after %d pages", maxPages)}
 }
 
-// equals is a FIQL filter that selects name, or nothing when name holds a character that means something in FIQL: how
-// v3 escapes those is not documented and differs by kind, so such names are found by comparing all.
+// equals returns a FIQL filter for a name. It returns an empty filter if the name contains a character that FIQL may interpret,
+// because how v3 escapes those is not documented and differs by kind. Callers compare the names of all entities then.
 func equals(attribute, name string) string {
 	for _, r := range name {
 		safe := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'

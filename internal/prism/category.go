@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// CategoryExists says whether a category has the value.
+// CategoryExists reports whether a category has a value.
 func (c *Client) CategoryExists(ctx context.Context, key, value string) (bool, error) {
 	if key == "" || value == "" {
-		return false, &InvalidError{Field: "categories", Reason: "key and value have to be set"}
+		return false, &InvalidError{Field: "categories", Reason: "key and value must be set"}
 	}
 	var category struct {
 		Value string `json:"value"`

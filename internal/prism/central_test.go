@@ -18,12 +18,12 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// central answers the v3 API from testdata: one file per kind, holding the entities as Prism Central describes them.
+// central serves the v3 API from testdata, which has one file per kind with the entities as Prism Central returns them.
 type central struct {
 	*httptest.Server
 	mu       sync.Mutex
 	kinds    map[string][]map[string]any
-	fail     http.HandlerFunc // answers instead, when it is set
+	fail     http.HandlerFunc // responds instead, if it is set
 	miscount int              // added to total_matches
 	paged    func()           // called after each page of a list
 	requests []string         // path and body
@@ -47,7 +47,7 @@ func newCentral(t *testing.T) *central {
 	return c
 }
 
-// uuid is the n-th UUID of a kind of testdata: 1 cluster, 2 subnet, 3 image, 4 project, 5 host, 6 vm, 8 storage container.
+// uuid returns the n-th UUID of a kind in testdata: 1 cluster, 2 subnet, 3 image, 4 project, 5 host, 6 vm, 8 storage container.
 func uuid(kind, n int) string {
 	return fmt.Sprintf("%08d-0000-4000-8000-%012d", kind, n)
 }
@@ -76,7 +76,7 @@ func (c *central) client(t *testing.T) *Client {
 	return client
 }
 
-// failWith lets all requests from now on be answered by handler.
+// failWith makes handler respond to all further requests.
 func (c *central) failWith(handler http.HandlerFunc) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,7 +127,7 @@ func (c *central) list(w http.ResponseWriter, kind string, body []byte) {
 	var matches []map[string]any
 	for _, entity := range c.kinds[kind] {
 		attribute, value, filtered := strings.Cut(request.Filter, "==")
-		// Clusters do not honour filters; VMs know their name by another attribute.
+		// Clusters ignore filters; the name of VMs is another attribute.
 		known := map[string]string{"subnets": "name", "projects": "name", "vms": "vm_name"}[kind] == attribute
 		if !filtered || !known || entity["spec"].(map[string]any)["name"] == value {
 			matches = append(matches, entity)

@@ -1,10 +1,10 @@
-// Package prism asks Prism Central what has to be known outside Terraform: the UUID behind a name, whether a VM exists,
-// which GPUs are free. It also resolves how a NutanixCluster reaches Prism Central (Resolver).
+// Package prism reads from Prism Central what the controllers need outside of Terraform: the UUID of a name, whether a VM
+// exists, which GPUs are free. Its Resolver returns the connection of a NutanixCluster to Prism Central.
 //
-// It speaks the v3 API over a transport of its own instead of through prism-go-client, whose v3 client takes answers with
-// an error status and an unknown body for success, tells a 401 or a 429 only by text, shares its session without a lock
-// and, when it is made, replaces the TLS settings of http.DefaultTransport for the whole process. The tests hold both
-// to the same answers.
+// It uses the v3 API with its own transport instead of the v3 client of prism-go-client. That client treats responses with an
+// error status and an unknown body as success, reports a 401 or a 429 only as text, shares its session without a lock, and
+// replaces the TLS settings of http.DefaultTransport for the whole process. Tests check that both clients read the same
+// responses in the same way.
 package prism
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// requestTimeout is the longest time for one request and its answer.
+// requestTimeout limits one request and its response.
 const requestTimeout = 60 * time.Second
 
-// Upstream says where Prism Central is and as whom it is addressed. It is the type that gateway.RunOptions takes.
+// Upstream is the address of a Prism Central and the credentials for it. gateway.RunOptions has the same type.
 type Upstream = transport.Upstream
 
 // Options of a Client.
@@ -28,15 +28,15 @@ type Options struct {
 	Burst int
 }
 
-// Client asks one Prism Central. It is safe for concurrent use, keeps its connections and its session, and repeats
-// nothing: callers reconcile again (Retryable).
+// Client reads from one Prism Central. It is safe for concurrent use and keeps its connections and its session. It does not
+// retry: callers reconcile again (Retryable).
 type Client struct {
 	address   string
 	transport *transport.Transport
 	http      *http.Client
 }
 
-// New returns the client of an upstream. It sends nothing.
+// New returns the client of an upstream. It sends no request.
 func New(upstream Upstream, options Options) (*Client, error) {
 	roundTripper, err := transport.New(upstream, transport.Options{QPS: options.QPS, Burst: options.Burst})
 	if err != nil {
@@ -48,15 +48,15 @@ func New(upstream Upstream, options Options) (*Client, error) {
 		http: &http.Client{
 			Transport: roundTripper,
 			Timeout:   requestTimeout,
-			// A redirect would carry the request to a place that nobody verified.
+			// A redirect would send the request to an unverified server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
 }
 
-// Ping says whether Prism Central answers and accepts the credentials.
+// Ping returns an error unless Prism Central responds and accepts the credentials.
 func (c *Client) Ping(ctx context.Context) error {
-	var page listReply[struct{}]
+	var page listResponse[struct{}]
 	return c.post(ctx, "clusters/list", listRequest{Kind: "cluster", Length: 1}, &page)
 }
 

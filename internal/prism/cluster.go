@@ -19,14 +19,14 @@ type clusterResources struct {
 	} `json:"config"`
 }
 
-// isPrismElement tells Prism Elements from Prism Central, which is in its own list.
+// isPrismElement reports whether a cluster is a Prism Element. The list of clusters contains Prism Central itself, too.
 func isPrismElement(cluster intent[clusterResources]) bool {
 	return slices.ContainsFunc(cluster.Status.Resources.Config.ServiceList, func(service string) bool {
 		return strings.EqualFold(service, "AOS")
 	})
 }
 
-// PrismElement resolves a Prism Element. Names are compared without case. Prism Central itself is none.
+// PrismElement resolves a Prism Element. Names are compared without case. Prism Central itself is not a Prism Element.
 func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIdentifier) (Entity, error) {
 	wanted, err := identify(id, "cluster")
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 		}
 		matches = distinct([]intent[clusterResources]{cluster}, isPrismElement)
 	} else {
-		// The list of clusters does not honour filters on every version.
+		// Some versions ignore filters of the list of clusters.
 		clusters, err := list[intent[clusterResources]](ctx, c, "cluster", "")
 		if err != nil {
 			return Entity{}, err

@@ -11,10 +11,10 @@ type Credentials struct {
 	Username, Password, APIKey string
 }
 
-// String gives nothing away.
+// String returns no secret.
 func (c Credentials) String() string { return "credentials (redacted)" }
 
-// GoString gives nothing away.
+// GoString returns no secret.
 func (c Credentials) GoString() string { return c.String() }
 
 const (
@@ -22,24 +22,24 @@ const (
 	typeAPIKey    = "api_key"
 )
 
-// ParseCredentials reads the value of the key "credentials" of a credential Secret: a JSON array whose first entry is
+// ParseCredentials parses the value of the key "credentials" of a credential Secret: a JSON array whose first entry is
 // {"type":"basic_auth","data":{"prismCentral":{"username":"...","password":"..."}}} or
 // {"type":"api_key","data":{"prismCentral":{"apiKey":"..."}}}. Further entries and "prismElements" are ignored.
-// Its errors say what is wrong without quoting any of the content.
+// Its errors do not quote the content.
 func ParseCredentials(data []byte) (Credentials, error) {
 	var entries []struct {
 		Type string          `json:"type"`
 		Data json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(data, &entries); err != nil {
-		return Credentials{}, fmt.Errorf("it is no JSON array of credentials (%s)", redact(err))
+		return Credentials{}, fmt.Errorf("it is not a JSON array of credentials (%s)", redact(err))
 	}
 	if len(entries) == 0 {
 		return Credentials{}, errors.New("the JSON array is empty")
 	}
 	entry := entries[0]
 	if entry.Type != typeBasicAuth && entry.Type != typeAPIKey {
-		return Credentials{}, fmt.Errorf("the type of its first entry has to be %q or %q", typeBasicAuth, typeAPIKey)
+		return Credentials{}, fmt.Errorf("the type of its first entry must be %q or %q", typeBasicAuth, typeAPIKey)
 	}
 	var content struct {
 		PrismCentral struct {
@@ -67,7 +67,7 @@ func ParseCredentials(data []byte) (Credentials, error) {
 	return Credentials{Username: central.Username, Password: central.Password}, nil
 }
 
-// redact says where JSON is wrong, without the piece of content that the errors of encoding/json quote.
+// redact returns the position of an error in JSON, without the content that the errors of encoding/json quote.
 func redact(err error) string {
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError

@@ -9,19 +9,18 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Entity is anything in Prism Central.
+// Entity is an entity in Prism Central.
 type Entity struct {
 	UUID, Name string
 }
 
-// reference to another entity, as the v3 API writes it.
+// reference is a reference of the v3 API to another entity.
 type reference struct {
 	UUID string `json:"uuid"`
 	Name string `json:"name"`
 }
 
-// intent is the frame that the v3 API has around most entities; R are the resources of its status. What is not there
-// stays empty.
+// intent is an entity of the v3 API, whose documentation calls this form an intent. R is the type of status.resources.
 type intent[R any] struct {
 	Metadata struct {
 		UUID         string            `json:"uuid"`
@@ -45,7 +44,7 @@ type intent[R any] struct {
 	} `json:"status"`
 }
 
-// name is the name in status: what the entity has, not what was last asked for.
+// name returns the current name in status, or else the requested one.
 func (i intent[R]) name() string {
 	for _, name := range []string{i.Status.Name, i.Spec.Name, i.Metadata.Name} {
 		if name != "" {
@@ -59,7 +58,7 @@ func (i intent[R]) entity() Entity {
 	return Entity{UUID: strings.ToLower(i.Metadata.UUID), Name: i.name()}
 }
 
-// beingDeleted says whether the entity is on its way out (DELETE_PENDING and the like).
+// beingDeleted reports whether the entity is being deleted: its state begins with DELETE.
 func (i intent[R]) beingDeleted() bool {
 	return strings.HasPrefix(i.Status.State, "DELETE")
 }
@@ -69,7 +68,7 @@ type identifier struct {
 	uuid, name string
 }
 
-// String is the identifier as it stands in errors.
+// String returns the identifier for errors.
 func (i identifier) String() string {
 	if i.uuid != "" {
 		return fmt.Sprintf("uuid %q", i.uuid)
@@ -77,7 +76,7 @@ func (i identifier) String() string {
 	return fmt.Sprintf("name %q", i.name)
 }
 
-// identify checks an identifier; field is what errors call it.
+// identify checks an identifier. field is its name in errors.
 func identify(id infrav1.NutanixResourceIdentifier, field string) (identifier, error) {
 	switch {
 	case id.Type == infrav1.NutanixIdentifierUUID && id.UUID != nil && *id.UUID != "":
@@ -85,10 +84,10 @@ func identify(id infrav1.NutanixResourceIdentifier, field string) (identifier, e
 	case id.Type == infrav1.NutanixIdentifierName && id.Name != nil && *id.Name != "":
 		return identifier{name: *id.Name}, nil
 	}
-	return identifier{}, &InvalidError{Field: field, Reason: `type has to be "uuid" or "name", and the field of that name has to be set`}
+	return identifier{}, &InvalidError{Field: field, Reason: `type must be "uuid" or "name", and the field of that name must be set`}
 }
 
-// single returns the only match, or says why there is none.
+// single returns the only match, or a *NotFoundError or *AmbiguousError.
 func single[T any](matches []T, uuid func(T) string, kind string, id identifier) (T, error) {
 	var none T
 	switch len(matches) {
@@ -105,7 +104,8 @@ func single[T any](matches []T, uuid func(T) string, kind string, id identifier)
 	return none, &AmbiguousError{Kind: kind, Identifier: id.String(), UUIDs: slices.Compact(uuids)}
 }
 
-// distinct drops entities that came twice, on two pages of a list that changed meanwhile.
+// distinct returns the entities that keep accepts, each once. A list that changes while it is read can contain an entity on two
+// pages.
 func distinct[R any](entities []intent[R], keep func(intent[R]) bool) []intent[R] {
 	seen := map[string]bool{}
 	var kept []intent[R]

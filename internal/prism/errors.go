@@ -12,23 +12,23 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// CertificateError says that Prism Central's certificate is not to be trusted.
+// CertificateError means that the certificate of Prism Central is not trusted.
 type CertificateError = transport.CertificateError
 
-// NotFoundError says that an entity does not exist, or that the account may not see it.
+// NotFoundError means that an entity does not exist or is not visible to the account.
 type NotFoundError struct {
-	// Kind of entity ("subnet"); Identifier as it was asked for (`name "net1"`).
+	// Kind is the kind of the entity ("subnet"), Identifier the requested one (`name "net1"`).
 	Kind, Identifier string
 }
 
 func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("looking up %s with %s: there is none in Prism Central that this account can see", e.Kind, e.Identifier)
+	return fmt.Sprintf("looking up %s with %s: Prism Central has none that this account can see", e.Kind, e.Identifier)
 }
 
-// AmbiguousError says that a name belongs to more than one entity.
+// AmbiguousError means that several entities have the name.
 type AmbiguousError struct {
 	Kind, Identifier string
-	// UUIDs of all of them, sorted.
+	// UUIDs are the UUIDs of all of them, sorted.
 	UUIDs []string
 }
 
@@ -37,9 +37,10 @@ func (e *AmbiguousError) Error() string {
 		e.Kind, e.Identifier, len(e.UUIDs), strings.Join(e.UUIDs, ", "))
 }
 
-// WrongPrismElementError says that a VLAN subnet exists, but not on the Prism Element that is to use it.
+// WrongPrismElementError means that a VLAN subnet exists on another Prism Element than the requested one.
 type WrongPrismElementError struct {
-	// Subnet as it was asked for; Want is the UUID of the Prism Element; Have names those the subnet belongs to.
+	// Subnet is the requested identifier, Want the UUID of the requested Prism Element, and Have the names of the Prism
+	// Elements of the subnet.
 	Subnet, Want string
 	Have         []string
 }
@@ -49,21 +50,21 @@ func (e *WrongPrismElementError) Error() string {
 		e.Subnet, strings.Join(e.Have, ", "), e.Want)
 }
 
-// UnavailableError says that no host of a Prism Element has the requested GPUs free at this time.
+// UnavailableError means that no host of a Prism Element has enough free GPUs of the requested kind.
 type UnavailableError struct {
-	// GPU as it was asked for; Want of them are needed on one host, Free is the most that one host has.
+	// GPU is the requested identifier. Want of them are needed on one host; Free is the largest number on one host.
 	GPU, PrismElement string
 	Want, Free        int
 }
 
 func (e *UnavailableError) Error() string {
-	return fmt.Sprintf("looking for %d free GPUs with %s: no host of Prism Element %s has more than %d that would serve this VM; free some, or choose another Prism Element",
+	return fmt.Sprintf("looking for %d free GPUs with %s: no host of Prism Element %s has more than %d of them; free some, or choose another Prism Element",
 		e.Want, e.GPU, e.PrismElement, e.Free)
 }
 
-// InvalidError says that a field of a request can never be resolved.
+// InvalidError means that a field has a value that cannot be resolved.
 type InvalidError struct {
-	// Field is relative to the spec ("imageLookup.format"); Reason says what is wrong with it.
+	// Field is relative to the spec ("imageLookup.format"). Reason describes the error.
 	Field, Reason string
 }
 
@@ -71,7 +72,7 @@ func (e *InvalidError) Error() string {
 	return fmt.Sprintf("resolving %s: %s", e.Field, e.Reason)
 }
 
-// AuthenticationError says that Prism Central refuses the credentials (401) or what they are used for (403).
+// AuthenticationError means that Prism Central refuses the credentials (401) or that the account lacks a permission (403).
 type AuthenticationError struct {
 	Address string
 	Status  int
@@ -81,7 +82,7 @@ type AuthenticationError struct {
 func (e *AuthenticationError) Error() string {
 	text := fmt.Sprintf("authenticating to Prism Central %s: the credentials are refused", e.Address)
 	if e.Status == http.StatusForbidden {
-		text = fmt.Sprintf("asking Prism Central %s: the account lacks the permission", e.Address)
+		text = fmt.Sprintf("requesting from Prism Central %s: the account lacks the permission", e.Address)
 	}
 	if e.Message != "" {
 		text += " (" + e.Message + ")"
@@ -89,7 +90,7 @@ func (e *AuthenticationError) Error() string {
 	return text + "; correct the Secret that spec.prismCentral.credentialRef names, or the account's roles"
 }
 
-// StatusError is any other answer that is no success.
+// StatusError is a response with another error status.
 type StatusError struct {
 	Address, Path   string
 	Status          int
@@ -97,27 +98,27 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	text := fmt.Sprintf("asking Prism Central %s for %s: it answered %d %s", e.Address, e.Path, e.Status, http.StatusText(e.Status))
+	text := fmt.Sprintf("requesting %s from Prism Central %s: it responded with %d %s", e.Path, e.Address, e.Status, http.StatusText(e.Status))
 	if e.Reason != "" || e.Message != "" {
 		text += fmt.Sprintf(" (%s: %s)", e.Reason, e.Message)
 	}
 	return text
 }
 
-// ReplyError is an answer that cannot be read: cut off, or no JSON.
-type ReplyError struct {
+// ResponseError is a response that cannot be read, because it is incomplete or not JSON.
+type ResponseError struct {
 	Address, Path string
 	Err           error
 }
 
-func (e *ReplyError) Error() string {
-	return fmt.Sprintf("reading the answer of Prism Central %s for %s: %v", e.Address, e.Path, e.Err)
+func (e *ResponseError) Error() string {
+	return fmt.Sprintf("reading the response of Prism Central %s for %s: %v", e.Address, e.Path, e.Err)
 }
 
-func (e *ReplyError) Unwrap() error { return e.Err }
+func (e *ResponseError) Unwrap() error { return e.Err }
 
-// Retryable says whether an error may pass by itself: no connection, no answer in time, an answer that breaks off,
-// 408, 429 or 5xx. An error that has to be cured by somebody (a name, a password, a certificate) is not retryable.
+// Retryable reports whether an error may pass by itself: no connection, no response in time, an incomplete response, 408, 429
+// or 5xx. An error that a user must correct (a name, a password, a certificate) is not retryable.
 func Retryable(err error) bool {
 	var certificate *CertificateError
 	if err == nil || errors.As(err, &certificate) {
@@ -128,14 +129,14 @@ func Retryable(err error) bool {
 		return status.Status == http.StatusRequestTimeout || status.Status == http.StatusTooManyRequests ||
 			status.Status >= http.StatusInternalServerError
 	}
-	var reply *ReplyError
+	var reply *ResponseError
 	var request *url.Error
 	return errors.As(err, &reply) || errors.As(err, &request) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// notFound turns the answer "there is no such entity" into a NotFoundError and leaves other errors alone: a bare 404 is
-// one of a proxy or of a Prism Central that is restarting, and says nothing about the entity.
+// notFound returns a NotFoundError if err means that the entity does not exist, else err itself. A 404 without a reason comes
+// from a proxy or from a Prism Central that is restarting, and does not mean that the entity does not exist.
 func notFound(err error, kind, identifier string) error {
 	var status *StatusError
 	if errors.As(err, &status) && (status.Status == http.StatusNotFound && status.Reason != "" || status.Reason == "ENTITY_NOT_FOUND") {

@@ -13,37 +13,37 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestErrorsSayWhatHappenedAndWhetherItMayPass(t *testing.T) {
+func TestErrorsOfResponses(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		handler   http.HandlerFunc
 		message   string
 		retryable bool
 	}{
-		{"429", status(429), "it answered 429 Too Many Requests (R: M)", true},
-		{"500", status(500), "it answered 500 Internal Server Error (R: M)", true},
-		{"503", status(503), "it answered 503", true},
-		{"408", status(408), "it answered 408", true},
-		{"422", status(422), "it answered 422 Unprocessable Entity (R: M)", false},
+		{"429", status(429), "it responded with 429 Too Many Requests (R: M)", true},
+		{"500", status(500), "it responded with 500 Internal Server Error (R: M)", true},
+		{"503", status(503), "it responded with 503", true},
+		{"408", status(408), "it responded with 408", true},
+		{"422", status(422), "it responded with 422 Unprocessable Entity (R: M)", false},
 		{"302", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "https://elsewhere.invalid/")
 			w.WriteHeader(http.StatusFound)
-		}, "it answered 302", false},
+		}, "it responded with 302", false},
 		{"an error without state", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTooManyRequests)
 			_, _ = io.WriteString(w, `{"code":429,"reason":"x"}`)
-		}, "it answered 429", true},
+		}, "it responded with 429", true},
 		{"an error under status", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusConflict)
 			_, _ = io.WriteString(w, `{"status":{"state":"ERROR","message_list":[{"message":"M2","reason":"R2"}]}}`)
 		}, "(R2: M2)", false},
-		{"a page instead of an answer", func(w http.ResponseWriter, _ *http.Request) {
+		{"HTML instead of JSON", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "<html>maintenance</html>")
-		}, "reading the answer of Prism Central", true},
-		{"an answer that breaks off", func(w http.ResponseWriter, _ *http.Request) {
+		}, "reading the response of Prism Central", true},
+		{"an incomplete response", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, `{"metadata":`)
-		}, "reading the answer of Prism Central", true},
+		}, "reading the response of Prism Central", true},
 		{"401", status(401), "the credentials are refused (M); correct the Secret", false},
 		{"403", status(403), "the account lacks the permission (M)", false},
 	} {
@@ -76,7 +76,7 @@ func TestPing(t *testing.T) {
 	assert.Equal(t, upstream.Address, refused.Address)
 }
 
-func TestAWrongCertificateIsTyped(t *testing.T) {
+func TestUntrustedCertificateIsACertificateError(t *testing.T) {
 	central := newCentral(t)
 	upstream := central.upstream()
 	upstream.CABundle = nil
@@ -89,8 +89,8 @@ func TestAWrongCertificateIsTyped(t *testing.T) {
 	assert.Empty(t, central.seen())
 }
 
-func TestNoConnectionMayPass(t *testing.T) {
-	client, err := New(Upstream{Address: "127.0.0.1:1", Username: "u", Password: "p"}, Options{}) // nobody listens there
+func TestFailedConnectionIsRetryable(t *testing.T) {
+	client, err := New(Upstream{Address: "127.0.0.1:1", Username: "u", Password: "p"}, Options{}) // no server listens there
 	require.NoError(t, err)
 	assert.True(t, Retryable(client.Ping(t.Context())))
 
@@ -105,7 +105,7 @@ func TestNoConnectionMayPass(t *testing.T) {
 	assert.True(t, Retryable(err))
 }
 
-func TestOtherErrorsDoNotPass(t *testing.T) {
+func TestErrorsThatUsersMustCorrectAreNotRetryable(t *testing.T) {
 	assert.False(t, Retryable(nil))
 	assert.False(t, Retryable(errors.New("other")))
 	for _, err := range []error{

@@ -18,10 +18,10 @@ const (
 // KindGPU is the Kind of GPUs in errors.
 const KindGPU = "GPU"
 
-// GPU is what a VM has to ask for to get one.
+// GPU is a GPU as a VM requests it.
 type GPU struct {
 	Name, Vendor string
-	// Mode is one of the GPU modes above.
+	// Mode is GPUPassthroughGraphics, GPUPassthroughCompute or GPUVirtual.
 	Mode     string
 	DeviceID int64
 }
@@ -40,8 +40,8 @@ type hostGPU struct {
 	ConsumerReference *reference `json:"consumer_reference"`
 }
 
-// free says whether the GPU can be given to a VM. A virtual GPU says so itself (assignable); of the card that it is a
-// part of, others may be in use.
+// free reports whether the GPU can be assigned to a VM. A virtual GPU is free if it is assignable, even if other parts of the
+// same card are in use.
 func (g hostGPU) free() bool {
 	if g.ConsumerReference != nil && g.ConsumerReference.UUID != "" {
 		return false
@@ -52,7 +52,7 @@ func (g hostGPU) free() bool {
 	return g.Status == "UNUSED"
 }
 
-// gpuRequest is one requested GPU. name is empty when the device ID identifies it.
+// gpuRequest is one requested GPU. name is empty if the device ID identifies it.
 type gpuRequest struct {
 	name     string
 	deviceID int64
@@ -72,14 +72,14 @@ func (r gpuRequest) String() string {
 	return fmt.Sprintf("deviceID %d", r.deviceID)
 }
 
-// GPUs resolves the GPUs of one VM on a Prism Element, in the order of the requests. All of them have to be free on one
-// host; a GPU that is requested twice is needed twice. One that no host has is a *NotFoundError, one that is in use an
-// *UnavailableError.
+// GPUs resolves the GPUs of one VM on a Prism Element, in the order of the requests. All of them must be free on one host; two
+// equal requests need two GPUs. The error is a *NotFoundError if no host has such a GPU, and an *UnavailableError if no host has
+// enough free ones.
 func (c *Client) GPUs(ctx context.Context, requests []infrav1.NutanixGPU, prismElementUUID string) ([]GPU, error) {
 	return c.findGPUs(ctx, requests, prismElementUUID, hostGPU.free)
 }
 
-// GPUModels is GPUs for a VM that exists: it holds its own, so that whether others are free does not matter.
+// GPUModels resolves the GPUs of a VM that exists. Unlike GPUs it ignores whether they are free, because the VM uses them itself.
 func (c *Client) GPUModels(ctx context.Context, requests []infrav1.NutanixGPU, prismElementUUID string) ([]GPU, error) {
 	return c.findGPUs(ctx, requests, prismElementUUID, func(hostGPU) bool { return true })
 }
@@ -116,10 +116,10 @@ func checkGPU(request infrav1.NutanixGPU, index int) (gpuRequest, error) {
 	case request.Type == infrav1.NutanixGPUIdentifierDeviceID && request.DeviceID != nil:
 		return gpuRequest{deviceID: *request.DeviceID}, nil
 	}
-	return gpuRequest{}, &InvalidError{Field: fmt.Sprintf("gpus[%d]", index), Reason: `type has to be "name" or "deviceID", and the field of that name has to be set`}
+	return gpuRequest{}, &InvalidError{Field: fmt.Sprintf("gpus[%d]", index), Reason: `type must be "name" or "deviceID", and the field of that name must be set`}
 }
 
-// placeGPUs finds a host whose usable GPUs serve all requests; hosts are the GPU lists of the hosts.
+// placeGPUs returns GPUs of one host for all requests. hosts are the GPUs of each host.
 func placeGPUs(wanted []gpuRequest, hosts [][]hostGPU, prismElementUUID string, usable func(hostGPU) bool) ([]GPU, error) {
 	var lacking gpuRequest
 	most := -1
@@ -145,7 +145,7 @@ func placeGPUs(wanted []gpuRequest, hosts [][]hostGPU, prismElementUUID string, 
 	}
 }
 
-// takeGPUs takes a usable GPU of the host for each request, and returns the first request for which there is none.
+// takeGPUs returns a usable GPU of the host for each request, and the first request for which the host has none.
 func takeGPUs(wanted []gpuRequest, host []hostGPU, usable func(hostGPU) bool) (found []GPU, missing gpuRequest) {
 	taken := make([]bool, len(host))
 	for _, request := range wanted {

@@ -48,7 +48,7 @@ func TestGPUs(t *testing.T) {
 		{"of another Prism Element", []infrav1.NutanixGPU{gpuByName("L40S")}, nil, &NotFoundError{kind, `name "L40S"`}},
 		{
 			"neither", []infrav1.NutanixGPU{gpuByID(1), {Type: infrav1.NutanixGPUIdentifierName}}, nil,
-			&InvalidError{"gpus[1]", `type has to be "name" or "deviceID", and the field of that name has to be set`},
+			&InvalidError{"gpus[1]", `type must be "name" or "deviceID", and the field of that name must be set`},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

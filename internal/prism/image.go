@@ -13,11 +13,11 @@ import (
 // KindImage is the Kind of images in errors.
 const KindImage = "image"
 
-// Image is an image of the image service.
+// Image is a disk image or an ISO image.
 type Image struct {
 	Entity
 	SizeBytes int64
-	// CreationTime decides between images that a look-up finds.
+	// CreationTime is compared to find the newest image.
 	CreationTime time.Time
 }
 
@@ -29,8 +29,7 @@ func imageOf(image intent[imageResources]) Image {
 	return Image{Entity: image.entity(), SizeBytes: image.Status.Resources.SizeBytes, CreationTime: image.Metadata.CreationTime}
 }
 
-// Image resolves an image. Names are compared without case and have to be unique. An image that is being deleted does
-// not exist.
+// Image resolves an image. Names are compared without case and must be unique. An image that is being deleted is not found.
 func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier) (Image, error) {
 	wanted, err := identify(id, "image")
 	if err != nil {
@@ -44,7 +43,7 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 		}
 		candidates = append(candidates, image)
 	} else if candidates, err = list[intent[imageResources]](ctx, c, "image", ""); err != nil {
-		// Listed without a filter, because filters compare with case.
+		// Listed without a filter, because filters are case-sensitive.
 		return Image{}, err
 	}
 	matches := distinct(candidates, func(image intent[imageResources]) bool {

@@ -13,7 +13,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// lookup is one row of a table: what is looked up, and the UUID or the error that comes of it.
+// lookup is one row of a table: an identifier, and the expected UUID or error.
 type lookup struct {
 	name string
 	id   infrav1.NutanixResourceIdentifier
@@ -45,7 +45,7 @@ func TestPrismElement(t *testing.T) {
 		{"none of that name", byName("pe"), "", &NotFoundError{"Prism Element", `name "pe"`}},
 		{"none of that UUID", byUUID(uuid(1, 8)), "", &NotFoundError{"Prism Element", `uuid "` + uuid(1, 8) + `"`}},
 		{"two that differ by case", byName("twin"), "", &AmbiguousError{"Prism Element", `name "twin"`, []string{uuid(1, 3), uuid(1, 4)}}},
-		{"neither", infrav1.NutanixResourceIdentifier{Type: "name"}, "", &InvalidError{"cluster", `type has to be "uuid" or "name", and the field of that name has to be set`}},
+		{"neither", infrav1.NutanixResourceIdentifier{Type: "name"}, "", &InvalidError{"cluster", `type must be "uuid" or "name", and the field of that name must be set`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := client.PrismElement(t.Context(), test.id)
@@ -62,7 +62,7 @@ func TestSubnet(t *testing.T) {
 		{"overlay", byName("overlay"), uuid(2, 4), nil},
 		{"overlay by UUID", byUUID(uuid(2, 4)), uuid(2, 4), nil},
 		{"on several Prism Elements", byName("stretched"), uuid(2, 5), nil},
-		{"a name that means something in FIQL", byName("vlan173|ncn (dev), a;b"), uuid(2, 8), nil},
+		{"name with FIQL operators", byName("vlan173|ncn (dev), a;b"), uuid(2, 8), nil},
 		{"on another Prism Element", byName("only-two"), "", &WrongPrismElementError{`name "only-two"`, uuid(1, 1), []string{"pe-two"}}},
 		{"on another Prism Element, by UUID", byUUID(uuid(2, 2)), "", &WrongPrismElementError{`uuid "` + uuid(2, 2) + `"`, uuid(1, 1), []string{"pe-two"}}},
 		{"in another case", byName("NET"), "", &NotFoundError{"subnet", `name "NET"`}},
@@ -106,7 +106,7 @@ func TestImageLookup(t *testing.T) {
 		{"the newest that is not being deleted, and not 1.33.10", "ubuntu-22.04", "", "v1.33.1", uuid(3, 5), ""},
 		{"without v", "ubuntu-22.04", "", "1.33.10", uuid(3, 7), ""},
 		{"a regular expression", "ubuntu-22.04", "^capx-{{.BaseOS}}-{{.K8sVersion}}-a$", "v1.33.1", uuid(3, 4), ""},
-		{"a base OS with characters of expressions", "ubuntu-22.04(fips)", "", "v1.33.1", uuid(3, 10), ""},
+		{"a base OS with special characters", "ubuntu-22.04(fips)", "", "v1.33.1", uuid(3, 10), ""},
 		{"a base OS that would match as an expression", "ubuntu-22.04.*", "", "v1.33.1", "", "a name that matches"},
 		{"no version in the format", "ubuntu-22.04", "ubuntu$", "v1.33.1", uuid(3, 1), ""},
 		{"none", "ubuntu-22.04", "", "v1.99.0", "", "a name that matches `capx-ubuntu-22\\.04-1\\.99\\.0-*`"},
@@ -182,11 +182,12 @@ func TestCategoryExists(t *testing.T) {
 		assert.Equal(t, want, exists, value)
 	}
 	_, err := client.CategoryExists(t.Context(), "", "x")
-	assert.ErrorContains(t, err, "key and value have to be set")
+	assert.ErrorContains(t, err, "key and value must be set")
 }
 
-// A 404 without a reason is one of a proxy, or of a Prism Central that is restarting: nothing is lost or missing because of it.
-func TestABare404SaysNothing(t *testing.T) {
+// TestNotFoundNeedsAReason checks that a 404 without a reason, which a proxy or a restarting Prism Central sends, does not mean
+// that an entity does not exist.
+func TestNotFoundNeedsAReason(t *testing.T) {
 	central := newCentral(t)
 	client := central.client(t)
 	central.failWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
@@ -258,14 +259,14 @@ func TestVMsOfCategory(t *testing.T) {
 	assert.Error(t, err)
 }
 
-func TestOnlyPlainNamesAreFiltered(t *testing.T) {
+func TestEqualsIsEmptyForSpecialCharacters(t *testing.T) {
 	assert.Equal(t, "vm_name==m-1.example_2", equals("vm_name", "m-1.example_2"))
 	for _, name := range []string{"a b", "a,b", "a;b", "a|b", "(a)", "a*", "a=b", "a~", "ü", `a\`, "a'b", "a!b"} {
 		assert.Empty(t, equals("name", name), name)
 	}
 }
 
-func TestListsAreReadToTheirEnd(t *testing.T) {
+func TestListReadsAllPages(t *testing.T) {
 	for _, count := range []int{0, 1, 99, 100, 101, 200, 1234} {
 		t.Run(fmt.Sprint(count), func(t *testing.T) {
 			central := newCentral(t)
@@ -282,7 +283,7 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 	}
 }
 
-func TestGroupsAreReadToTheirEnd(t *testing.T) {
+func TestGroupsReadsAllPages(t *testing.T) {
 	central := newCentral(t)
 	last := central.kinds["storage_containers"][2]
 	for range 250 {

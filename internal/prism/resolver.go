@@ -10,19 +10,19 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// clientIdle is how long a client outlives its last use.
+// clientIdle is how long an unused client is kept.
 const clientIdle = 30 * time.Minute
 
-// Access is how a NutanixCluster reaches Prism Central.
+// Access is the connection of a NutanixCluster to Prism Central.
 type Access struct {
 	Client *Client
-	// Upstream is the same for a Terraform run, through the gateway. It holds the credentials.
+	// Upstream is the upstream of the gateway for Terraform runs. It contains the credentials.
 	Upstream Upstream
 }
 
-// Resolver finds the access of clusters. Secret and ConfigMap are read each time, from a cache, so that a rotation takes
-// effect with the next reconcile; a client, its connections and its session are shared by all clusters that reach the
-// same endpoint with the same credentials and trust, and end when nobody has asked for them for half an hour.
+// Resolver returns the Access of clusters. It reads Secret and ConfigMap from a cache each time, so that a rotation takes effect
+// with the next reconcile. Clusters with the same endpoint, credentials and trust bundle share a client with its connections
+// and its session. An unused client is closed after half an hour.
 type Resolver struct {
 	reader  client.Reader
 	options Options
@@ -42,8 +42,8 @@ func NewResolver(reader client.Reader, options Options) *Resolver {
 	return &Resolver{reader: reader, options: options, now: time.Now, clients: map[string]*shared{}}
 }
 
-// Access returns the access of a cluster. It sends nothing to Prism Central. A *CredentialError or *TrustBundleError has
-// to be cured by somebody; any other error comes from the API server and may pass.
+// Access returns the Access of a cluster. It sends no request to Prism Central. A user must correct the cause of a
+// *CredentialError or *TrustBundleError. All other errors come from the API server and may pass.
 func (r *Resolver) Access(ctx context.Context, cluster *infrav1.NutanixCluster) (*Access, error) {
 	found, err := upstream(ctx, r.reader, cluster)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// reader holds Secrets and ConfigMaps by namespace/name, and fails on script.
+// reader returns Secrets and ConfigMaps by namespace/name. It returns err, if that is set.
 type reader struct {
 	client.Reader
 	secrets    map[string]map[string][]byte
@@ -52,7 +52,7 @@ func basicAuth(username, password string) map[string][]byte {
 		`[{"type":"basic_auth","data":{"prismCentral":{"username":%q,"password":%q},"prismElements":null}}]`, username, password)}
 }
 
-// clusterOf reaches central with the Secret and the bundle that newReader holds.
+// clusterOf returns a cluster that uses central with the Secret and the bundle of newReader.
 func clusterOf(central *central) *infrav1.NutanixCluster {
 	cluster := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "c1"}}
 	address := central.Listener.Addr().String()
@@ -106,7 +106,7 @@ func TestAccessFollowsRotations(t *testing.T) {
 	require.NoError(t, trusted.Client.Ping(t.Context()))
 }
 
-func TestUnusedClientsEnd(t *testing.T) {
+func TestUnusedClientsAreClosed(t *testing.T) {
 	central := newCentral(t)
 	reader := newReader(central)
 	resolver, cluster := NewResolver(reader, Options{}), clusterOf(central)
@@ -124,7 +124,7 @@ func TestUnusedClientsEnd(t *testing.T) {
 	assert.Len(t, resolver.clients, 1)
 }
 
-func TestAccessSaysWhatIsWrong(t *testing.T) {
+func TestAccessErrors(t *testing.T) {
 	central := newCentral(t)
 	for _, test := range []struct {
 		name    string
@@ -174,7 +174,7 @@ func TestAccessSaysWhatIsWrong(t *testing.T) {
 	})
 }
 
-// Templates of clusters make the ConfigMap also where Prism Central's certificate needs none.
+// TestEmptyTrustBundleIsNone checks a bundle without certificates, which cluster templates create if none is needed.
 func TestEmptyTrustBundleIsNone(t *testing.T) {
 	central := newCentral(t)
 	for name, configMap := range map[string]corev1.ConfigMap{
@@ -222,11 +222,11 @@ func TestParseCredentials(t *testing.T) {
 	}{
 		{"basic auth", `[{"type":"basic_auth","data":{"prismCentral":{"username":"u","password":"p"},"prismElements":[{"name":"pe","username":"x","password":"y"}]}}]`, Credentials{Username: "u", Password: "p"}, ""},
 		{"API key", `[{"type":"api_key","data":{"prismCentral":{"apiKey":"k"}}}]`, Credentials{APIKey: "k"}, ""},
-		{"the first entry counts", `[{"type":"api_key","data":{"prismCentral":{"apiKey":"k"}}},{"type":"other"}]`, Credentials{APIKey: "k"}, ""},
-		{"no JSON", `hunter2`, Credentials{}, "invalid at byte 1"},
-		{"no array", `{"type":"basic_auth"}`, Credentials{}, "no JSON array"},
+		{"only the first entry is used", `[{"type":"api_key","data":{"prismCentral":{"apiKey":"k"}}},{"type":"other"}]`, Credentials{APIKey: "k"}, ""},
+		{"not JSON", `hunter2`, Credentials{}, "invalid at byte 1"},
+		{"not an array", `{"type":"basic_auth"}`, Credentials{}, "not a JSON array"},
 		{"empty", `[]`, Credentials{}, "is empty"},
-		{"unknown type", `[{"type":"hunter2"}]`, Credentials{}, `has to be "basic_auth" or "api_key"`},
+		{"unknown type", `[{"type":"hunter2"}]`, Credentials{}, `must be "basic_auth" or "api_key"`},
 		{"no data", `[{"type":"basic_auth"}]`, Credentials{}, "data of its first entry is missing"},
 		{"no password", `[{"type":"basic_auth","data":{"prismCentral":{"username":"hunter2"}}}]`, Credentials{}, "prismCentral.password of its first entry is empty"},
 		{"a number", `[{"type":"basic_auth","data":{"prismCentral":{"username":"u","password":22222}}}]`, Credentials{}, "prismCentral.password is not of type string"},

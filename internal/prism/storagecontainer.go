@@ -10,8 +10,8 @@ import (
 // KindStorageContainer is the Kind of storage containers in errors.
 const KindStorageContainer = "storage container"
 
-// The v3 API has no storage containers of its own: they are entities of the groups query, with the attributes
-// container_name and cluster (the UUID of the Prism Element).
+// The v3 API has no list of storage containers. The groups query returns them with the attributes container_name and cluster
+// (the UUID of the Prism Element).
 const (
 	attributeContainerName = "container_name"
 	attributeCluster       = "cluster"
@@ -28,7 +28,7 @@ type groupsRequest struct {
 	GroupMemberOffset     int               `json:"group_member_offset"`
 }
 
-type groupsReply struct {
+type groupsResponse struct {
 	GroupResults []struct {
 		TotalEntityCount int            `json:"total_entity_count"`
 		EntityResults    []groupsEntity `json:"entity_results"`
@@ -45,7 +45,7 @@ type groupsEntity struct {
 	} `json:"data"`
 }
 
-// value is the first value of an attribute, "" when there is none.
+// value returns the first value of an attribute, or an empty string.
 func (e groupsEntity) value(attribute string) string {
 	for _, field := range e.Data {
 		if field.Name == attribute && len(field.Values) > 0 && len(field.Values[0].Values) > 0 {
@@ -55,8 +55,8 @@ func (e groupsEntity) value(attribute string) string {
 	return ""
 }
 
-// StorageContainer resolves a storage container of a Prism Element. Names are compared exactly; most names exist on
-// every Prism Element.
+// StorageContainer resolves a storage container of a Prism Element. Names are compared exactly. The same name usually exists on
+// several Prism Elements.
 func (c *Client) StorageContainer(ctx context.Context, id infrav1.NutanixResourceIdentifier, prismElementUUID string) (Entity, error) {
 	wanted, err := identify(id, "storageContainer")
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Client) StorageContainer(ctx context.Context, id infrav1.NutanixResourc
 	return single(matches, func(entity Entity) string { return entity.UUID }, kind, wanted)
 }
 
-// groups reads all entities of a type with some of their attributes.
+// groups returns all entities of a type with the given attributes.
 func (c *Client) groups(ctx context.Context, entityType string, attributes ...string) ([]groupsEntity, error) {
 	request := groupsRequest{EntityType: entityType, GroupMemberCount: pageLength}
 	for _, attribute := range attributes {
@@ -91,16 +91,16 @@ func (c *Client) groups(ctx context.Context, entityType string, attributes ...st
 	var all []groupsEntity
 	for {
 		request.GroupMemberOffset = len(all)
-		var reply groupsReply
-		if err := c.post(ctx, "groups", request, &reply); err != nil {
+		var response groupsResponse
+		if err := c.post(ctx, "groups", request, &response); err != nil {
 			return nil, err
 		}
-		// Without a grouping attribute there is one group, or none when nothing matches.
-		if len(reply.GroupResults) == 0 || len(reply.GroupResults[0].EntityResults) == 0 {
+		// Without a grouping attribute there is one group, or none if nothing matches.
+		if len(response.GroupResults) == 0 || len(response.GroupResults[0].EntityResults) == 0 {
 			return all, nil
 		}
-		all = append(all, reply.GroupResults[0].EntityResults...)
-		if len(all) >= reply.GroupResults[0].TotalEntityCount {
+		all = append(all, response.GroupResults[0].EntityResults...)
+		if len(all) >= response.GroupResults[0].TotalEntityCount {
 			return all, nil
 		}
 	}

@@ -16,8 +16,8 @@ type subnetResources struct {
 	ClusterReferenceList []reference `json:"cluster_reference_list"`
 }
 
-// Subnet resolves a subnet for a VM on a Prism Element. Names are compared exactly. An overlay subnet may be used
-// anywhere; a VLAN subnet has to belong to the Prism Element, otherwise the error is a *WrongPrismElementError.
+// Subnet resolves a subnet for a VM on a Prism Element. Names are compared exactly. An overlay subnet can be used on every Prism
+// Element. The error is a *WrongPrismElementError for a VLAN subnet of another Prism Element.
 func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifier, prismElementUUID string) (Entity, error) {
 	wanted, err := identify(id, "subnet")
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifie
 	return found.entity(), err
 }
 
-// subnets returns those with the name or UUID, wherever they are.
+// subnets returns the subnets with the name or UUID on all Prism Elements.
 func (c *Client) subnets(ctx context.Context, wanted identifier) ([]intent[subnetResources], error) {
 	if wanted.uuid != "" {
 		var subnet intent[subnetResources]
@@ -55,8 +55,8 @@ func (c *Client) subnets(ctx context.Context, wanted identifier) ([]intent[subne
 	}), nil
 }
 
-// homes are the Prism Elements of a subnet: one, or a list for subnets that span several.
-func homes(subnet intent[subnetResources]) []reference {
+// prismElements returns the references to the Prism Elements of a subnet. A subnet that spans several has a list.
+func prismElements(subnet intent[subnetResources]) []reference {
 	return slices.Concat([]reference{subnet.Status.ClusterReference}, subnet.Status.ClusterReferenceList, subnet.Status.Resources.ClusterReferenceList)
 }
 
@@ -64,21 +64,21 @@ func usableOn(subnet intent[subnetResources], prismElementUUID string) bool {
 	if strings.EqualFold(subnet.Status.Resources.SubnetType, "OVERLAY") {
 		return true
 	}
-	return slices.ContainsFunc(homes(subnet), func(home reference) bool {
-		return home.UUID != "" && strings.EqualFold(home.UUID, prismElementUUID)
+	return slices.ContainsFunc(prismElements(subnet), func(element reference) bool {
+		return element.UUID != "" && strings.EqualFold(element.UUID, prismElementUUID)
 	})
 }
 
-// prismElementsOf names the Prism Elements of subnets, sorted.
+// prismElementsOf returns the names of the Prism Elements of several subnets, sorted.
 func prismElementsOf(subnets []intent[subnetResources]) []string {
 	var names []string
 	for _, subnet := range subnets {
-		for _, home := range homes(subnet) {
+		for _, element := range prismElements(subnet) {
 			switch {
-			case home.Name != "":
-				names = append(names, home.Name)
-			case home.UUID != "":
-				names = append(names, home.UUID)
+			case element.Name != "":
+				names = append(names, element.Name)
+			case element.UUID != "":
+				names = append(names, element.UUID)
 			}
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// vendorClient is prism-go-client's own v3 client of central.
+// vendorClient returns the v3 client of prism-go-client for central.
 func vendorClient(t *testing.T, central *central) v3.Service {
 	t.Helper()
 	address := central.Listener.Addr().String()
@@ -23,9 +23,9 @@ func vendorClient(t *testing.T, central *central) v3.Service {
 	return client.V3
 }
 
-// TestTheVendorsClientReadsTheSameAnswers holds the answers in testdata, and what this package reads out of them, to
-// prism-go-client: neither the fields nor their places are inventions of the tests.
-func TestTheVendorsClientReadsTheSameAnswers(t *testing.T) {
+// TestVendorClientReadsTheSameResponses checks that prism-go-client reads the same values from testdata as this package, so that
+// testdata has the fields of the API.
+func TestVendorClientReadsTheSameResponses(t *testing.T) {
 	central := newCentral(t)
 	ours, vendor := central.client(t), vendorClient(t, central)
 	ctx := t.Context()

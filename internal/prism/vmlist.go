@@ -22,7 +22,7 @@ func (c *Client) AllVMs(ctx context.Context) (VMList, error) {
 	var listed []intent[vmResources]
 	var totals []int
 	for range maxPages {
-		var page listReply[intent[vmResources]]
+		var page listResponse[intent[vmResources]]
 		request := listRequest{Kind: "vm", Length: pageLength, Offset: len(listed)}
 		if err := c.post(ctx, "vms/list", request, &page); err != nil {
 			return VMList{}, err
@@ -34,7 +34,7 @@ func (c *Client) AllVMs(ctx context.Context) (VMList, error) {
 			return vmList(listed, totals), nil
 		}
 	}
-	return VMList{}, &ReplyError{Address: c.address, Path: "vms/list", Err: fmt.Errorf("the list does not end after %d pages", maxPages)}
+	return VMList{}, &ResponseError{Address: c.address, Path: "vms/list", Err: fmt.Errorf("the list does not end after %d pages", maxPages)}
 }
 
 // vmList makes the list of what the pages had; totals are the counts that they named.
