@@ -1,4 +1,4 @@
-// Package nutanixmachine reconciles NutanixMachine: one virtual machine, made and kept through its Terraform workspace.
+// Package nutanixmachine reconciles NutanixMachine: one virtual machine, which Terraform creates, updates and destroys.
 package nutanixmachine
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// kind names the kind in targets, states and metrics.
+// kind is the name of the kind in targets, states and metrics.
 const kind = "NutanixMachine"
 
 // Reconciler reconciles NutanixMachine objects.
@@ -64,7 +64,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	return nil
 }
 
-// Reconcile brings one NutanixMachine a step closer to its spec.
+// Reconcile reconciles one NutanixMachine.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
 	nutanixMachine := &infrav1.NutanixMachine{}
 	if err := r.Client.Get(ctx, request.NamespacedName, nutanixMachine); err != nil {
@@ -106,7 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	return r.reconcile(ctx, scope)
 }
 
-// reconcile takes the steps towards a running machine, up to the first that cannot be finished now.
+// reconcile takes the steps towards a running machine, up to the first that cannot finish now.
 func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, error) {
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
 		r.checkPreconditions,
@@ -136,13 +136,13 @@ type scope struct {
 	// annotation lacks them.
 	pins     pinnedInputs
 	unpinned bool
-	// outputs are what the workspace put out, when a run of this process read them.
+	// outputs are the outputs of the workspace, if a run of this process has read them.
 	outputs *outputs
-	// seen is the virtual machine as Prism Central knows it, once somebody has looked.
+	// seen is the VM as this reconcile has read it in Prism Central; nil if it has not.
 	seen *seen
-	// unfinished says that a step waits for something that will call.
+	// unfinished ends the reconcile. An event triggers the next one.
 	unfinished bool
-	// requeueAfter is when provision has to run again; zero if it does not say.
+	// requeueAfter is when provision has to run again; zero if it does not have to.
 	requeueAfter time.Duration
 }
 
@@ -154,7 +154,7 @@ func sooner(one, other time.Duration) time.Duration {
 	return one
 }
 
-// scope gathers the objects around a NutanixMachine. It returns nil while one of them is not there yet.
+// scope reads the objects that a NutanixMachine belongs to. It returns nil while one of them does not exist yet.
 func (r *Reconciler) scope(ctx context.Context, nutanixMachine *infrav1.NutanixMachine) (*scope, error) {
 	machine, cluster, err := r.owners(ctx, nutanixMachine)
 	if err != nil || machine == nil {
@@ -170,13 +170,13 @@ func (r *Reconciler) scope(ctx context.Context, nutanixMachine *infrav1.NutanixM
 	return &scope{cluster: cluster, machine: machine, nutanixCluster: nutanixCluster, nutanixMachine: nutanixMachine}, nil
 }
 
-// stop ends the reconcile at a condition: the step is tried again when something calls, or after the problem's interval.
+// stop sets a condition to False and ends the reconcile. An event or the problem's interval triggers the next one.
 func (s *scope) stop(conditionType string, problem *provisioning.Problem) (ctrl.Result, error) {
 	provisioning.Set(s.nutanixMachine, conditionType, metav1.ConditionFalse, problem.Reason, problem.Message)
 	return ctrl.Result{RequeueAfter: problem.After()}, nil
 }
 
-// wait ends the reconcile at a condition until something calls.
+// wait sets a condition to False and ends the reconcile. An event triggers the next one.
 func (s *scope) wait(conditionType, reason, message string) (ctrl.Result, error) {
 	provisioning.Set(s.nutanixMachine, conditionType, metav1.ConditionFalse, reason, message)
 	s.unfinished = true

@@ -29,7 +29,7 @@ func (r *Reconciler) Export(ctx context.Context, nutanixMachine *infrav1.Nutanix
 	if err != nil || s.uuid() == "" {
 		return target.Workspace, err
 	}
-	vm, err := s.look(ctx)
+	vm, err := s.readVM(ctx)
 	if err != nil {
 		return renderer.Workspace{}, err
 	}

@@ -35,7 +35,7 @@ func (r *Reconciler) locate(ctx context.Context, s *scope) (ctrl.Result, error) 
 		return ctrl.Result{}, nil // no create was ever sent
 	}
 	if s.vmUUID() != "" {
-		vm, err := s.look(ctx)
+		vm, err := s.readVM(ctx)
 		var notFound *prism.NotFoundError
 		switch {
 		case err == nil:

@@ -37,7 +37,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error)
 func (r *Reconciler) reportPower(ctx context.Context, s *scope) {
 	written := conditions.Has(s.nutanixMachine, infrav1.VMPoweredOnCondition)
 	wasOff := conditions.IsFalse(s.nutanixMachine, infrav1.VMPoweredOnCondition)
-	vm, err := s.look(ctx)
+	vm, err := s.readVM(ctx)
 	switch {
 	case err != nil && !written && ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false):
 		provisioning.Set(s.nutanixMachine, infrav1.VMPoweredOnCondition, metav1.ConditionUnknown, infrav1.PrismUnreachableReason, err.Error())

@@ -70,7 +70,7 @@ func (r *Reconciler) gatherPins(ctx context.Context, s *scope) (pins *pinnedInpu
 	case s.uuid() == "" && pins != nil:
 		return pins, true, nil // the create was sent, but Prism Central need not show the VM yet
 	}
-	vm, err := s.look(ctx)
+	vm, err := s.readVM(ctx)
 	var notFound *prism.NotFoundError
 	switch {
 	case err != nil && !errors.As(err, &notFound):

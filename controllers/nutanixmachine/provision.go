@@ -19,13 +19,13 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// outputs are the outputs of a machine's workspace.
+// outputs are the outputs of a machine's workspace that the controller reads.
 type outputs struct {
 	VMUUID    string   `json:"vm_uuid"`
 	Addresses []string `json:"addresses"`
 }
 
-// connect finds the way to Prism Central.
+// connect resolves the credentials and the client for Prism Central.
 func (r *Reconciler) connect(ctx context.Context, s *scope) (ctrl.Result, error) {
 	access, err := r.Prism.Access(ctx, s.nutanixCluster)
 	if err != nil {
@@ -35,8 +35,7 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// provision takes the next step of the machine's workspace. A machine with nothing to do costs neither a process nor a
-// look-up.
+// provision takes the next step of the machine's workspace. A machine with nothing to do starts no process and resolves no name.
 func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
 	version, err := r.VersionFor(s.nutanixCluster, s.nutanixMachine)
 	if err != nil {
@@ -103,7 +102,7 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 	return r.complete(ctx, s, inputs, variables)
 }
 
-// complete renders the workspace and puts the target together.
+// complete renders the workspace and returns the complete target.
 func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Machine, variables map[string]string) (lifecycle.Target, error) {
 	settings, backend, err := r.Settings(ctx, s.nutanixCluster, kind, s.nutanixMachine)
 	if err != nil {
@@ -132,7 +131,8 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	return target, nil
 }
 
-// readBack takes the outputs over; a process that has restarted since the last run has none and reads Prism Central instead.
+// readBack parses the outputs of the workspace. A manager that has restarted since the last run has no outputs and reads the VM
+// in Prism Central instead.
 func (s *scope) readBack(result lifecycle.Result) error {
 	if result.Outputs == nil {
 		return nil
@@ -158,7 +158,7 @@ func (s *scope) uuid() string {
 	return ""
 }
 
-// vmUUID is the UUID of the VM from the moment at which Prism Central accepted its creation, or empty.
+// vmUUID returns the UUID of the VM as soon as Prism Central has accepted its creation. It is empty before.
 func (s *scope) vmUUID() string { return cmp.Or(s.uuid(), vmUUIDOf(s.nutanixMachine)) }
 
 func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

@@ -17,16 +17,15 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// publish tells Cluster API which virtual machine it is and where it is reached. A machine without an address is not
-// provisioned yet.
+// publish writes providerID and addresses, which Cluster API reads. A machine is provisioned when its VM has an address.
 func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error) {
 	uuid := s.uuid()
 	if uuid == "" {
 		return s.stop(infrav1.AddressesAssignedCondition, &provisioning.Problem{
-			Reason: infrav1.WaitingForVMReason, Message: "the workspace put out no UUID of a virtual machine", Retry: true})
+			Reason: infrav1.WaitingForVMReason, Message: "the workspace has no output with the UUID of a virtual machine", Retry: true})
 	}
 	if _, published := providerid.Parse(s.nutanixMachine.Spec.ProviderID); !published {
-		s.nutanixMachine.Spec.ProviderID = providerid.Format(uuid) // it stays when a failover changes the UUID
+		s.nutanixMachine.Spec.ProviderID = providerid.Format(uuid) // a failover changes the UUID and not the providerID
 	}
 	s.nutanixMachine.Status.VMUUID = uuid
 	if err := setIntent(s.nutanixMachine, nil); err != nil { // providerID and state name the VM from now on
@@ -36,7 +35,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	var notFound *prism.NotFoundError
 	switch {
 	case errors.As(err, &notFound):
-		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err)) // the next reconcile searches it
+		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err)) // the next reconcile searches for the VM
 	case err != nil && ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false):
 		return ctrl.Result{}, nil // the addresses stay as they were, and checkHealth reports the error
 	case err != nil:
@@ -56,32 +55,32 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// addresses are those that the workspace put out, or those that Prism Central knows meanwhile.
+// addresses returns the addresses in the outputs of the workspace, or those that Prism Central reports now if there are none.
 func (s *scope) addresses(ctx context.Context) ([]string, error) {
 	if s.outputs != nil && len(machineAddresses("", s.outputs.Addresses)) > 1 {
 		return s.outputs.Addresses, nil
 	}
-	vm, err := s.look(ctx)
+	vm, err := s.readVM(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return vm.Addresses, nil
 }
 
-// seen is what reading the VM of a UUID returned.
+// seen is what readVM returned for a UUID.
 type seen struct {
 	uuid string
 	vm   *prism.VM
 	err  error
 }
 
-// lookTimeout limits how long a reconcile waits for Prism Central.
-const lookTimeout = 10 * time.Second
+// readTimeout limits how long a reconcile waits for Prism Central.
+const readTimeout = 10 * time.Second
 
-// look reads the VM of the machine in Prism Central, once in a reconcile.
-func (s *scope) look(ctx context.Context) (*prism.VM, error) {
+// readVM reads the VM of the machine in Prism Central, once in a reconcile.
+func (s *scope) readVM(ctx context.Context) (*prism.VM, error) {
 	if uuid := s.vmUUID(); s.seen == nil || s.seen.uuid != uuid {
-		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
 		vm, err := s.access.Client.VM(ctx, uuid)
 		s.seen = &seen{uuid, vm, err}
@@ -89,8 +88,8 @@ func (s *scope) look(ctx context.Context) (*prism.VM, error) {
 	return s.seen.vm, s.seen.err
 }
 
-// machineAddresses lists the host name, then the addresses in the order of the network cards. Link-local addresses are of
-// no use to others.
+// machineAddresses returns the host name, then the addresses in the order of the network cards. It leaves out link-local
+// addresses, which other machines cannot reach.
 func machineAddresses(hostName string, addresses []string) []clusterv1.MachineAddress {
 	list := []clusterv1.MachineAddress{{Type: clusterv1.MachineHostName, Address: hostName}}
 	for _, address := range addresses {
@@ -106,7 +105,7 @@ func (r *Reconciler) checkHealth(ctx context.Context, s *scope) (ctrl.Result, er
 	if s.seen == nil {
 		r.reportPower(ctx, s) // the VM has just been created
 	}
-	if _, err := s.look(ctx); err != nil {
+	if _, err := s.readVM(ctx); err != nil {
 		problem := provisioning.Diagnose(err)
 		provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionFalse, problem.Reason, problem.Message)
 	} else {
