@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -124,9 +125,10 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	target.Upstream = s.access.Upstream
 	target.Resource = renderer.MachineAddress
 	target.ProviderVersion = settings.ProviderVersion
+	now := func() time.Time { return r.Pipeline.Clock.Now() } // an export has no pipeline
 	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Deleted: identity.deleted, Remaining: identity.remaining,
 		Observe: observer{client: s.access.Client, machine: s.nutanixMachine.DeepCopy()}.observe,
-		Creates: &createRecorder{machine: identity.machine, run: uuid.NewString(), now: r.Pipeline.Clock.Now,
+		Creates: &createRecorder{machine: identity.machine, run: uuid.NewString(), now: now,
 			annotations: map[string]string{infrav1.PinnedInputsAnnotation: pins}}}
 	return target, nil
 }

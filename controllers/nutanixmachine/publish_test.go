@@ -143,8 +143,11 @@ func TestDestroyInputsRender(t *testing.T) {
 func TestExportRendersWhatWasApplied(t *testing.T) {
 	w := newWorld(t)
 	w.running()
+	w.changeVM(func(vm *controllertest.VM) { vm.Categories["CostCenter"] = "42" })
+	w.reconciler.Pipeline = nil // a command that exports runs nothing
 	workspace, err := w.reconciler.Export(t.Context(), w.NutanixMachine)
 	require.NoError(t, err)
 	assert.Equal(t, w.NutanixMachine.Status.Terraform.WorkspaceDigest, workspace.Digest)
+	assert.Contains(t, string(workspace.Files[renderer.ForeignCategoriesFile]), "CostCenter", "a plan by hand keeps the categories of others")
 	assert.Empty(t, w.Terraform.Runs())
 }
