@@ -83,7 +83,7 @@ func (a *authenticator) login(name, password string, rules Rules) *apiError {
 	case !exists:
 		return unauthenticated()
 	case rules.LockoutAfter > 0 && time.Now().Before(known.lockedUntil):
-		return rules.locked()
+		return lockedRefusal(rules)
 	case equal(password, known.password):
 		known.failures = 0
 		return nil
@@ -103,9 +103,9 @@ func unauthenticated() *apiError {
 	}
 }
 
-// locked is how a request of a locked account is refused. By default it looks like one with a wrong password. No public record
+// lockedRefusal is how a request of a locked account is refused. By default it looks like one with a wrong password. No public record
 // of the real response was found.
-func (r Rules) locked() *apiError {
+func lockedRefusal(r Rules) *apiError {
 	if r.LockoutStatus == 0 || r.LockoutStatus == http.StatusUnauthorized {
 		return unauthenticated()
 	}
@@ -161,17 +161,17 @@ func (a *authenticator) require(rules func() Rules, next http.Handler) http.Hand
 }
 
 // SetPassword changes the password of the account in Options.Username and ends its sessions.
-func (s *Server) SetPassword(password string) { s.auth.setAccount(s.opts.Username, password) }
+func (c *control) SetPassword(password string) { c.auth.setAccount(c.username, password) }
 
 // SetAccount adds a further account, or changes the password of one and ends its sessions.
-func (s *Server) SetAccount(name, password string) { s.auth.setAccount(name, password) }
+func (c *control) SetAccount(name, password string) { c.auth.setAccount(name, password) }
 
 // getMe answers GET /users/me, by which clients open sessions.
-func (s *Server) getMe(r *http.Request) (int, any, error) {
+func (api *v3API) getMe(r *http.Request) (int, any, error) {
 	name := accountOf(r.Context())
 	body := entity{
 		APIVersion: apiVersion,
-		Metadata:   &metadata{Kind: "user", UUID: s.estate.ownerUUID, SpecVersion: ptr(int64(0)), Categories: map[string]string{}},
+		Metadata:   &metadata{Kind: "user", UUID: api.ownerUUID, SpecVersion: new(int64(0)), Categories: map[string]string{}},
 		Spec:       map[string]any{"resources": map[string]any{}},
 		Status: map[string]any{
 			"state": stateComplete, "name": name,

@@ -40,7 +40,7 @@ func (e *estate) addCategory(c Category) {
 		e.categories.add(key)
 	}
 	if c.Description != "" {
-		key.description = ptr(c.Description)
+		key.description = new(c.Description)
 	}
 	for _, v := range c.Values {
 		if key.value(v) == nil {
@@ -49,12 +49,25 @@ func (e *estate) addCategory(c Category) {
 	}
 }
 
+// exportCategories returns all keys with their values, in order of creation.
+func (e *estate) exportCategories() []Category {
+	out := []Category{}
+	for _, key := range e.categories.all {
+		c := Category{Key: key.name, Description: orZero(key.description), Values: []string{}}
+		for _, v := range key.values.all {
+			c.Values = append(c.Values, v.value)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
 // The answers to category requests are flat: no metadata, no spec.
-func (c *categoryKey) answer() map[string]any {
+func keyBody(c *categoryKey) map[string]any {
 	return map[string]any{"api_version": apiVersion, "name": c.name, "description": c.description, "system_defined": false}
 }
 
-func (v *categoryValue) answer(key string) map[string]any {
+func valueBody(v *categoryValue, key string) map[string]any {
 	return map[string]any{"api_version": apiVersion, "name": key, "value": v.value, "description": v.description, "system_defined": false}
 }
 
@@ -80,17 +93,17 @@ func readCategory(r *http.Request, name string, sent func(categoryBody) *string)
 }
 
 // key finds the category key of a request; the caller holds the mutex.
-func (s *Server) key(r *http.Request) (*categoryKey, error) {
+func (api *v3API) key(r *http.Request) (*categoryKey, error) {
 	name := r.PathValue("key")
-	if c := s.estate.category(name); c != nil {
+	if c := api.category(name); c != nil {
 		return c, nil
 	}
 	return nil, notFound("category", "The category "+name)
 }
 
 // value finds the category value of a request. Prism names a value that is not there by a reason of its own.
-func (s *Server) value(r *http.Request) (*categoryKey, *categoryValue, error) {
-	key, err := s.key(r)
+func (api *v3API) value(r *http.Request) (*categoryKey, *categoryValue, error) {
+	key, err := api.key(r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,46 +116,46 @@ func (s *Server) value(r *http.Request) (*categoryKey, *categoryValue, error) {
 	}
 }
 
-func (s *Server) getCategoryKey(r *http.Request) (int, any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key, err := s.key(r)
+func (api *v3API) getCategoryKey(r *http.Request) (int, any, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	key, err := api.key(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, key.answer(), nil
+	return http.StatusOK, keyBody(key), nil
 }
 
-func (s *Server) putCategoryKey(r *http.Request) (int, any, error) {
+func (api *v3API) putCategoryKey(r *http.Request) (int, any, error) {
 	name := r.PathValue("key")
 	body, err := readCategory(r, name, func(b categoryBody) *string { return b.Name })
 	if err != nil {
 		return 0, nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	api.mu.Lock()
+	defer api.mu.Unlock()
 	status := http.StatusOK
-	if s.estate.category(name) == nil {
+	if api.category(name) == nil {
 		status = http.StatusCreated
-		s.estate.addCategory(Category{Key: name})
+		api.addCategory(Category{Key: name})
 	}
-	key := s.estate.category(name)
+	key := api.category(name)
 	key.description = body.Description
-	return status, key.answer(), nil
+	return status, keyBody(key), nil
 }
 
 // deleteCategoryKey refuses a key that has values.
-func (s *Server) deleteCategoryKey(r *http.Request) (int, any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key, err := s.key(r)
+func (api *v3API) deleteCategoryKey(r *http.Request) (int, any, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	key, err := api.key(r)
 	if err != nil {
 		return 0, nil, err
 	}
 	if len(key.values.all) > 0 {
 		return 0, nil, inUse("Category " + key.name + " cannot be deleted: it has values.")
 	}
-	s.estate.categories.remove(key)
+	api.categories.remove(key)
 	return http.StatusOK, nil, nil
 }
 
@@ -151,45 +164,45 @@ func inUse(text string) *apiError {
 	return &apiError{status: http.StatusUnprocessableEntity, kind: "category", reason: reasonInvalidRequest, message: text}
 }
 
-func (s *Server) getCategoryValue(r *http.Request) (int, any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key, value, err := s.value(r)
+func (api *v3API) getCategoryValue(r *http.Request) (int, any, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	key, value, err := api.value(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, value.answer(key.name), nil
+	return http.StatusOK, valueBody(value, key.name), nil
 }
 
-func (s *Server) putCategoryValue(r *http.Request) (int, any, error) {
+func (api *v3API) putCategoryValue(r *http.Request) (int, any, error) {
 	text := r.PathValue("value")
 	body, err := readCategory(r, text, func(b categoryBody) *string { return b.Value })
 	if err != nil {
 		return 0, nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key, err := s.key(r)
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	key, err := api.key(r)
 	if err != nil {
 		return 0, nil, err
 	}
 	status, value := http.StatusOK, key.value(text)
 	if value == nil {
-		status, value = http.StatusCreated, s.estate.newCategoryValue(key, text)
+		status, value = http.StatusCreated, api.newCategoryValue(key, text)
 	}
 	value.description = body.Description
-	return status, value.answer(key.name), nil
+	return status, valueBody(value, key.name), nil
 }
 
 // deleteCategoryValue refuses a value that is assigned to a VM.
-func (s *Server) deleteCategoryValue(r *http.Request) (int, any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key, value, err := s.value(r)
+func (api *v3API) deleteCategoryValue(r *http.Request) (int, any, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	key, value, err := api.value(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	if vms := s.estate.assigned(key.name, value.value); len(vms) > 0 {
+	if vms := api.assigned(key.name, value.value); len(vms) > 0 {
 		return 0, nil, inUse("Category " + key.name + ":" + value.value + " cannot be deleted: it is assigned to VM " + vms[0].uuid + ".")
 	}
 	key.values.remove(value)
@@ -207,25 +220,25 @@ func (e *estate) assigned(key, value string) []*machine {
 	return out
 }
 
-func (s *Server) listCategoryKeys(r *http.Request) (int, any, error) {
-	return s.list(r, "category", func() ([]listItem, error) {
+func (api *v3API) listCategoryKeys(r *http.Request) (int, any, error) {
+	return api.list(r, "category", func() ([]listItem, error) {
 		items := []listItem{}
-		for _, c := range s.estate.categories.listed(s.estate.rules.lag("category")) {
-			items = append(items, listItem{uuid: c.name, body: c.answer(), attributes: table(map[string]string{"name": c.name})})
+		for _, c := range api.categories.listed(api.rules.lag("category")) {
+			items = append(items, listItem{uuid: c.name, body: keyBody(c), attributes: table(map[string]string{"name": c.name})})
 		}
 		return items, nil
 	})
 }
 
-func (s *Server) listCategoryValues(r *http.Request) (int, any, error) {
-	return s.list(r, "category", func() ([]listItem, error) {
-		key, err := s.key(r)
+func (api *v3API) listCategoryValues(r *http.Request) (int, any, error) {
+	return api.list(r, "category", func() ([]listItem, error) {
+		key, err := api.key(r)
 		if err != nil {
 			return nil, err
 		}
 		items := []listItem{}
-		for _, v := range key.values.listed(s.estate.rules.lag("category")) {
-			items = append(items, listItem{uuid: v.uuid, body: v.answer(key.name), attributes: table(map[string]string{"name": key.name, "value": v.value})})
+		for _, v := range key.values.listed(api.rules.lag("category")) {
+			items = append(items, listItem{uuid: v.uuid, body: valueBody(v, key.name), attributes: table(map[string]string{"name": key.name, "value": v.value})})
 		}
 		return items, nil
 	})

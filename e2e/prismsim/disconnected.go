@@ -15,29 +15,29 @@ type Disconnection struct {
 }
 
 // DisconnectPrismElement makes Prism Central lose a Prism Element, named by name. Its VMs run on.
-func (s *Server) DisconnectPrismElement(name string, how Disconnection) error {
+func (c *control) DisconnectPrismElement(name string, how Disconnection) error {
 	if how.Status != 0 && how.Status != http.StatusOK && (how.Status < 400 || how.Status > 599) {
 		return fmt.Errorf("disconnecting Prism Element %q: status %d is neither 200 nor between 400 and 599", name, how.Status)
 	}
-	return s.changeConnection(name, &how)
+	return c.changeConnection(name, &how)
 }
 
 // ReconnectPrismElement ends a disconnection.
-func (s *Server) ReconnectPrismElement(name string) error { return s.changeConnection(name, nil) }
+func (c *control) ReconnectPrismElement(name string) error { return c.changeConnection(name, nil) }
 
-func (s *Server) changeConnection(name string, how *Disconnection) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pe := s.estate.elementByName(name)
+func (c *control) changeConnection(name string, how *Disconnection) error {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	pe := c.estate.elementByName(name)
 	if pe == nil {
 		return notFound("cluster", "The cluster "+name)
 	}
-	if s.estate.disconnected == nil {
-		s.estate.disconnected = map[*PrismElement]Disconnection{}
+	if c.estate.disconnected == nil {
+		c.estate.disconnected = map[*PrismElement]Disconnection{}
 	}
-	delete(s.estate.disconnected, pe)
+	delete(c.estate.disconnected, pe)
 	if how != nil {
-		s.estate.disconnected[pe] = *how
+		c.estate.disconnected[pe] = *how
 	}
 	return nil
 }
@@ -74,19 +74,19 @@ func (e *estate) lost(m *machine) *taskError {
 }
 
 // connectionControl adds the control endpoints of connections.
-func (s *Server) connectionControl(handle func(pattern string, e endpoint)) {
+func (c *control) connectionControl(handle func(pattern string, e endpoint)) {
 	handle("POST /sim/clusters/{name}/disconnect", func(r *http.Request) (int, any, error) {
 		var how Disconnection
 		if err := readControl(r, &how); err != nil {
 			return 0, nil, err
 		}
-		if err := s.DisconnectPrismElement(r.PathValue("name"), how); err != nil {
+		if err := c.DisconnectPrismElement(r.PathValue("name"), how); err != nil {
 			return 0, nil, controlError(err)
 		}
 		return http.StatusNoContent, nil, nil
 	})
 	handle("POST /sim/clusters/{name}/reconnect", func(r *http.Request) (int, any, error) {
-		if err := s.ReconnectPrismElement(r.PathValue("name")); err != nil {
+		if err := c.ReconnectPrismElement(r.PathValue("name")); err != nil {
 			return 0, nil, err
 		}
 		return http.StatusNoContent, nil, nil

@@ -64,13 +64,13 @@ func (e *estate) realiseDisks(m *machine, res, old *vmResources) *taskError {
 	if old == nil && res.GuestCustomization != nil {
 		res.DiskList = append(res.DiskList, disk{
 			Properties: &deviceProperties{DeviceType: "CDROM", Address: &diskAddress{AdapterType: "IDE", DeviceIndex: freeIDE(res.DiskList)}},
-			SizeBytes:  ptr(int64(cloudInitISO)), SizeMiB: ptr(mebibytes(cloudInitISO)),
+			SizeBytes:  new(int64(cloudInitISO)), SizeMiB: new(mebibytes(cloudInitISO)),
 		})
 	}
 	for i := range res.DiskList {
 		d := &res.DiskList[i]
 		if before := old.diskOf(d.UUID); before != nil {
-			if failed := d.inherit(before, m.uuid); failed != nil {
+			if failed := inherit(d, before, m.uuid); failed != nil {
 				return failed
 			}
 			continue
@@ -107,7 +107,7 @@ func freeIDE(disks []disk) *int64 {
 }
 
 // inherit completes an existing disk from what it was. A disk can grow, never shrink; its source stays.
-func (d *disk) inherit(before *disk, vmUUID string) *taskError {
+func inherit(d *disk, before *disk, vmUUID string) *taskError {
 	size := d.bytes()
 	if d.deviceType() == "CDROM" || size == 0 {
 		size = before.bytes()
@@ -139,7 +139,7 @@ func (d *disk) bytes() int64 {
 }
 
 func (d *disk) setBytes(size int64) {
-	d.SizeBytes, d.SizeMiB = ptr(size), ptr(mebibytes(size))
+	d.SizeBytes, d.SizeMiB = new(size), new(mebibytes(size))
 }
 
 func (e *estate) realiseDisk(m *machine, d *disk) *taskError {
@@ -165,7 +165,7 @@ func (e *estate) realiseDisk(m *machine, d *disk) *taskError {
 		return nil
 	}
 	d.setBytes(size)
-	container := m.element.containerByUUID(orZero(orZero(d.StorageConfig).Container).UUID)
+	container := containerByUUID(m.element, orZero(orZero(d.StorageConfig).Container).UUID)
 	if container == nil {
 		container = &m.element.StorageContainers[0]
 	}

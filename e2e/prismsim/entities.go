@@ -20,55 +20,55 @@ func (e *estate) elementReference(pe *PrismElement) *reference {
 }
 
 // records returns all entities of a kind in the order of the inventory. The caller holds the mutex.
-func (s *Server) records(kind string) []record { return s.listedRecords(kind, 0) }
+func (api *v3API) records(kind string) []record { return api.listedRecords(kind, 0) }
 
 // listedRecords returns the entities of a kind that a list shows which lags behind. The caller holds the mutex.
-func (s *Server) listedRecords(kind string, lag time.Duration) []record {
+func (api *v3API) listedRecords(kind string, lag time.Duration) []record {
 	var out []record
-	e := s.estate
+	e := api.estate
 	switch kind {
 	case "cluster":
 		for _, pe := range e.elements {
-			out = append(out, s.elementRecord(pe))
+			out = append(out, api.elementRecord(pe))
 		}
-		out = append(out, s.centralRecord())
+		out = append(out, api.centralRecord())
 	case "subnet":
 		for _, n := range e.subnets {
-			out = append(out, s.subnetRecord(n))
+			out = append(out, api.subnetRecord(n))
 		}
 	case "vpc": // only for Server.UUID: the v3 API of VPCs is not served
 		for _, v := range e.vpcs {
-			out = append(out, s.newRecord("vpc", v.UUID, v.Name, e.started, nil))
+			out = append(out, api.newRecord("vpc", v.UUID, v.Name, e.started, nil))
 		}
 	case "image":
 		for _, img := range e.images.listed(lag) {
-			out = append(out, s.imageRecord(img))
+			out = append(out, api.imageRecord(img))
 		}
 	case "project":
 		for _, p := range e.projects {
-			out = append(out, s.projectRecord(p))
+			out = append(out, api.projectRecord(p))
 		}
 	case "host":
 		for _, pe := range e.elements {
 			for i := range pe.Hosts {
-				out = append(out, s.hostRecord(pe, &pe.Hosts[i]))
+				out = append(out, api.hostRecord(pe, &pe.Hosts[i]))
 			}
 		}
 	case "storage_container":
 		for _, pe := range e.elements {
 			for i := range pe.StorageContainers {
-				out = append(out, s.containerRecord(pe, &pe.StorageContainers[i]))
+				out = append(out, api.containerRecord(pe, &pe.StorageContainers[i]))
 			}
 		}
 	}
 	return out
 }
 
-func (s *Server) listEntities(kind string) endpoint {
+func (api *v3API) listEntities(kind string) endpoint {
 	return func(r *http.Request) (int, any, error) {
-		return s.list(r, kind, func() ([]listItem, error) {
+		return api.list(r, kind, func() ([]listItem, error) {
 			items := []listItem{}
-			for _, rec := range s.listedRecords(kind, s.estate.rules.lag(kind)) {
+			for _, rec := range api.listedRecords(kind, api.rules.lag(kind)) {
 				items = append(items, listItem{uuid: rec.uuid, attributes: rec.attributes, body: rec.body})
 			}
 			return items, nil
@@ -76,11 +76,11 @@ func (s *Server) listEntities(kind string) endpoint {
 	}
 }
 
-func (s *Server) getEntity(kind string) endpoint {
+func (api *v3API) getEntity(kind string) endpoint {
 	return func(r *http.Request) (int, any, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		rec, err := s.recordOf(kind, r.PathValue("uuid"))
+		api.mu.Lock()
+		defer api.mu.Unlock()
+		rec, err := api.recordOf(kind, r.PathValue("uuid"))
 		if err != nil {
 			return 0, nil, err
 		}
@@ -88,11 +88,11 @@ func (s *Server) getEntity(kind string) endpoint {
 	}
 }
 
-func (s *Server) recordOf(kind, id string) (record, error) {
-	if !uuidPattern.MatchString(id) {
+func (api *v3API) recordOf(kind, id string) (record, error) {
+	if !isUUID(id) {
 		return record{}, unprocessable(kind, "%q is not a valid UUID.", id)
 	}
-	for _, rec := range s.records(kind) {
+	for _, rec := range api.records(kind) {
 		if rec.uuid == id {
 			return rec, nil
 		}
@@ -101,7 +101,7 @@ func (s *Server) recordOf(kind, id string) (record, error) {
 }
 
 // newRecord makes a record with the metadata that all kinds share.
-func (s *Server) newRecord(kind, id, name string, created time.Time, more map[string]string) record {
+func (api *v3API) newRecord(kind, id, name string, created time.Time, more map[string]string) record {
 	values := map[string]string{"name": name, kind + "_name": name, "uuid": id, "creation_time": stamp(created)}
 	for k, v := range more {
 		values[k] = v
@@ -109,33 +109,33 @@ func (s *Server) newRecord(kind, id, name string, created time.Time, more map[st
 	return record{uuid: id, attributes: table(values), body: entity{
 		APIVersion: apiVersion,
 		Metadata: &metadata{
-			Kind: kind, UUID: id, SpecVersion: ptr(int64(0)), SpecHash: "00000000000000000000000000000000000000000000000000",
-			CreationTime: ptr(created), LastUpdateTime: ptr(created), OwnerReference: s.estate.owner(s.opts.Username),
+			Kind: kind, UUID: id, SpecVersion: new(int64(0)), SpecHash: "00000000000000000000000000000000000000000000000000",
+			CreationTime: new(created), LastUpdateTime: new(created), OwnerReference: api.owner(),
 			Categories: map[string]string{}, Mapping: map[string][]string{},
 		},
 	}}
 }
 
-func (s *Server) elementRecord(pe *PrismElement) record {
+func (api *v3API) elementRecord(pe *PrismElement) record {
 	servers := []map[string]any{}
 	for range pe.Hosts {
 		servers = append(servers, map[string]any{"ip": "127.0.0.1", "type": "AHV", "version": "10.0"})
 	}
-	rec := s.newRecord("cluster", pe.UUID, pe.Name, s.estate.started, map[string]string{"service_list": "AOS"})
+	rec := api.newRecord("cluster", pe.UUID, pe.Name, api.started, map[string]string{"service_list": "AOS"})
 	network := map[string]any{"external_ip": "127.0.0.1", "name_server_ip_list": []string{}, "ntp_server_ip_list": []string{}}
 	rec.body.Spec = map[string]any{"name": pe.Name, "resources": map[string]any{"network": network, "config": map[string]any{"timezone": "UTC"}}}
 	rec.body.Status = map[string]any{"name": pe.Name, "state": stateComplete, "resources": map[string]any{
 		"network": network, "nodes": map[string]any{"hypervisor_server_list": servers},
 		"analysis": map[string]any{"vm_efficiency_map": map[string]string{}},
-		"config":   clusterConfig("AOS", "7.0", s.estate.connected(pe)),
+		"config":   clusterConfig("AOS", "7.0", api.connected(pe)),
 	}}
 	return rec
 }
 
 // centralRecord is Prism Central's own entry, which every list of clusters contains.
-func (s *Server) centralRecord() record {
-	pc := s.estate.central
-	rec := s.newRecord("cluster", pc.UUID, pc.Name, s.estate.started, map[string]string{"service_list": "PRISM_CENTRAL"})
+func (api *v3API) centralRecord() record {
+	pc := api.central
+	rec := api.newRecord("cluster", pc.UUID, pc.Name, api.started, map[string]string{"service_list": "PRISM_CENTRAL"})
 	network := map[string]any{"external_ip": "127.0.0.1"}
 	rec.body.Spec = map[string]any{"name": pc.Name, "resources": map[string]any{"network": network}}
 	rec.body.Status = map[string]any{"name": pc.Name, "state": stateComplete, "resources": map[string]any{
@@ -153,8 +153,8 @@ func clusterConfig(service, version string, available bool) map[string]any {
 	}
 }
 
-func (s *Server) imageRecord(img *Image) record {
-	rec := s.newRecord("image", img.UUID, img.Name, *img.Created, map[string]string{"image_type": img.Type})
+func (api *v3API) imageRecord(img *Image) record {
+	rec := api.newRecord("image", img.UUID, img.Name, *img.Created, map[string]string{"image_type": img.Type})
 	rec.body.Spec = map[string]any{"name": img.Name, "resources": map[string]any{"image_type": img.Type, "architecture": "X86_64"}}
 	rec.body.Status = map[string]any{"name": img.Name, "state": stateComplete, "resources": map[string]any{
 		"image_type": img.Type, "architecture": "X86_64", "size_bytes": img.Size.Value(), "retrieval_uri_list": []string{},
@@ -162,19 +162,19 @@ func (s *Server) imageRecord(img *Image) record {
 	return rec
 }
 
-func (s *Server) projectRecord(p *Project) record {
-	rec := s.newRecord("project", p.UUID, p.Name, s.estate.started, nil)
-	resources := map[string]any{"is_default": p == s.estate.projects[0], "subnet_reference_list": []any{}, "user_reference_list": []any{}}
+func (api *v3API) projectRecord(p *Project) record {
+	rec := api.newRecord("project", p.UUID, p.Name, api.started, nil)
+	resources := map[string]any{"is_default": p == api.projects[0], "subnet_reference_list": []any{}, "user_reference_list": []any{}}
 	rec.body.Spec = map[string]any{"name": p.Name, "resources": resources}
 	rec.body.Status = map[string]any{"name": p.Name, "state": stateComplete, "resources": resources}
 	return rec
 }
 
 // getProjectInternal answers the richer view of a project that the Terraform provider reads.
-func (s *Server) getProjectInternal(r *http.Request) (int, any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rec, err := s.recordOf("project", r.PathValue("uuid"))
+func (api *v3API) getProjectInternal(r *http.Request) (int, any, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	rec, err := api.recordOf("project", r.PathValue("uuid"))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -184,10 +184,10 @@ func (s *Server) getProjectInternal(r *http.Request) (int, any, error) {
 	return http.StatusOK, snapshot(rec.body), nil
 }
 
-func (s *Server) getPrismCentral(*http.Request) (int, any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pc := s.estate.central
+func (api *v3API) getPrismCentral(*http.Request) (int, any, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	pc := api.central
 	return http.StatusOK, map[string]any{
 		"api_version": apiVersion, "metadata": map[string]any{"kind": "prism_central", "uuid": pc.UUID},
 		"resources": map[string]any{"cluster_uuid": pc.UUID, "type": "SINGLE_NODE", "version": pc.Version},

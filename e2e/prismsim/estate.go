@@ -3,11 +3,22 @@ package prismsim
 import (
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 )
 
-// estate is everything that the simulated Prism Central manages. The server's mutex guards it.
+// estate is everything that the simulated Prism Central manages, and its tasks, which change it.
 type estate struct {
+	username   string // of the owner of everything
+	latency    Latencies
+	hypervisor Hypervisor // nil: nobody is told
+
+	stop    chan struct{}  // closed by close: ends waiting tasks and delays
+	running sync.WaitGroup // tasks and calls of the hypervisor
+
+	mu     sync.Mutex // guards everything below
+	closed bool
+
 	central   PrismCentral
 	ownerUUID string
 	started   time.Time
@@ -25,13 +36,9 @@ type estate struct {
 	volumeGroups collection[volumeGroup]
 	nextMAC      uint32
 
-	sessions    collection[session] // load balancer sessions
-	floatingIPs collection[floatingIP]
-
 	disconnected map[*PrismElement]Disconnection
 	rights       map[string]Rights // by name of the account
 	rules        Rules
-	networkRules NetworkRules
 }
 
 // network is a subnet with its address pools.
@@ -48,11 +55,12 @@ const defaultProject = "_internal"
 
 func newEstate(inv *Inventory) (*estate, error) {
 	e := &estate{
+		stop:    make(chan struct{}),
 		central: inv.PrismCentral, ownerUUID: deriveUUID("user", "admin"), started: time.Now().UTC().Truncate(time.Second),
 		projects: []*Project{{Name: defaultProject, UUID: deriveUUID("project", defaultProject)}},
 	}
 	for _, pe := range inv.PrismElements {
-		e.elements = append(e.elements, ptr(pe))
+		e.elements = append(e.elements, new(pe))
 	}
 	for _, n := range inv.Subnets {
 		added, err := e.newNetwork(n)
@@ -69,7 +77,7 @@ func newEstate(inv *Inventory) (*estate, error) {
 	}
 	for _, p := range inv.Projects {
 		if p.Name != defaultProject {
-			e.projects = append(e.projects, ptr(p))
+			e.projects = append(e.projects, new(p))
 		}
 	}
 	for _, c := range inv.Categories {
@@ -125,7 +133,7 @@ func lastAddress(prefix netip.Prefix) netip.Addr {
 
 func (e *estate) addImage(img Image) *Image {
 	if img.Created == nil {
-		img.Created = ptr(e.started)
+		img.Created = new(e.started)
 	}
 	e.images.add(&img)
 	return &img
@@ -156,7 +164,7 @@ func (e *estate) vmByUUID(uuid string) *machine {
 }
 
 // containerByUUID gives a storage container of a Prism Element.
-func (pe *PrismElement) containerByUUID(uuid string) *StorageContainer {
+func containerByUUID(pe *PrismElement, uuid string) *StorageContainer {
 	for i := range pe.StorageContainers {
 		if pe.StorageContainers[i].UUID == uuid {
 			return &pe.StorageContainers[i]
@@ -167,7 +175,7 @@ func (pe *PrismElement) containerByUUID(uuid string) *StorageContainer {
 
 // freeUUID returns an error unless a text is a UUID that no VM has.
 func (e *estate) freeUUID(uuid string) error {
-	if !uuidPattern.MatchString(uuid) {
+	if !isUUID(uuid) {
 		return fmt.Errorf("%q is not a UUID", uuid)
 	}
 	if e.vmByUUID(uuid) != nil {
@@ -196,6 +204,18 @@ func (e *estate) newMAC() string {
 	return fmt.Sprintf("%s%02x:%02x:%02x", macPrefix, byte(n>>16), byte(n>>8), byte(n))
 }
 
-func (e *estate) owner(username string) *reference {
-	return &reference{Kind: "user", Name: username, UUID: e.ownerUUID}
+func (e *estate) owner() *reference {
+	return &reference{Kind: "user", Name: e.username, UUID: e.ownerUUID}
+}
+
+// close ends waiting tasks and delays. It reports whether this is the first call.
+func (e *estate) close() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	first := !e.closed
+	e.closed = true
+	if first {
+		close(e.stop)
+	}
+	return first
 }

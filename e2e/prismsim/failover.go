@@ -1,7 +1,9 @@
 package prismsim
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,29 +30,35 @@ type Failover struct {
 
 // FailOverVM lets a VM come back on another Prism Element under a new UUID, which it returns. Name, description, BIOS UUID,
 // categories, project, subnets and addresses stay. The old UUID is not found any more.
-func (s *Server) FailOverVM(vmUUID string, failover Failover) (string, error) {
-	setDefault(&failover.UUID, uuid.NewString())
+func (c *control) FailOverVM(vmUUID string, failover Failover) (string, error) {
+	failover.UUID = cmp.Or(failover.UUID, uuid.NewString())
 	failover.UUID = strings.ToLower(failover.UUID)
-	return failover.UUID, s.changeFromOutside(vmUUID, func(old *machine) error {
-		pe := s.estate.elementByName(failover.PrismElement)
-		if pe == nil {
-			return fmt.Errorf("failing over VM %s: there is no Prism Element %q", vmUUID, failover.PrismElement)
-		}
-		if err := s.estate.freeUUID(failover.UUID); err != nil {
+	return failover.UUID, c.changeFromOutside(vmUUID, func(old *machine) error {
+		if err := c.estate.failOver(old, failover); err != nil {
 			return fmt.Errorf("failing over VM %s: %w", vmUUID, err)
 		}
-		if !old.exists {
-			return fmt.Errorf("failing over VM %s: it is being created", vmUUID)
-		}
-		wasOn := old.power == powerOn
-		s.switchOff(old)
-		s.estate.vms.remove(old)
-		recovered := s.estate.recovered(old, pe, failover)
-		s.later(time.Duration(failover.After), func() {
-			s.bringBack(recovered, wasOn && !failover.Off)
-		})
 		return nil
 	})
+}
+
+// failOver removes a VM and brings it back. The caller holds the mutex.
+func (e *estate) failOver(old *machine, failover Failover) error {
+	pe := e.elementByName(failover.PrismElement)
+	if pe == nil {
+		return fmt.Errorf("there is no Prism Element %q", failover.PrismElement)
+	}
+	if err := e.freeUUID(failover.UUID); err != nil {
+		return err
+	}
+	if !old.exists {
+		return errors.New("it is being created")
+	}
+	on := old.power == powerOn && !failover.Off
+	e.switchOff(old)
+	e.vms.remove(old)
+	recovered := e.recovered(old, pe, failover)
+	e.later(time.Duration(failover.After), func() { e.bringBack(recovered, on) })
+	return nil
 }
 
 // recovered returns a copy of a VM for another Prism Element. Prism Central does not know it yet.
@@ -67,7 +75,7 @@ func (e *estate) recovered(old *machine, pe *PrismElement, failover Failover) *m
 		m.renewDevices(e)
 	}
 	for i := range m.live.Resources.DiskList {
-		pe.adopt(&m.live.Resources.DiskList[i])
+		adoptDisk(pe, &m.live.Resources.DiskList[i])
 	}
 	m.setPowerState(powerOff)
 	m.spec = m.live.clone()
@@ -96,8 +104,8 @@ func (m *machine) renewDevices(e *estate) {
 	}
 }
 
-// adopt puts a disk into the storage container of the same name, or else into the first one.
-func (pe *PrismElement) adopt(d *disk) {
+// adoptDisk puts a disk into the storage container of the same name, or else into the first one.
+func adoptDisk(pe *PrismElement, d *disk) {
 	if d.StorageConfig == nil || d.StorageConfig.Container.isEmpty() {
 		return
 	}
@@ -109,12 +117,12 @@ func (pe *PrismElement) adopt(d *disk) {
 }
 
 // bringBack makes a recovered VM known. A VM that cannot be switched on, for example because the memory is used up, stays off.
-func (s *Server) bringBack(m *machine, on bool) {
-	s.estate.vms.add(m)
+func (e *estate) bringBack(m *machine, on bool) {
+	e.vms.add(m)
 	if !on {
 		return
 	}
-	if failed := s.switchOn(m); failed != nil {
+	if failed := e.switchOn(m); failed != nil {
 		m.fail(failed)
 		return
 	}
@@ -123,22 +131,22 @@ func (s *Server) bringBack(m *machine, on bool) {
 
 // later runs work under the server's mutex after a duration, or at once when there is none to wait for. It does not run when
 // the server closes first. The caller holds the mutex.
-func (s *Server) later(after time.Duration, work func()) {
+func (e *estate) later(after time.Duration, work func()) {
 	if after <= 0 {
 		work()
 		return
 	}
-	if s.closed {
+	if e.closed {
 		return
 	}
-	s.running.Add(1)
+	e.running.Add(1)
 	go func() {
-		defer s.running.Done()
-		if !pause(context.Background(), s.stop, after) {
+		defer e.running.Done()
+		if !pause(context.Background(), e.stop, after) {
 			return
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
+		e.mu.Lock()
+		defer e.mu.Unlock()
 		work()
 	}()
 }

@@ -2,6 +2,7 @@ package prismsim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -242,7 +243,7 @@ func (fault *Fault) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	if fault.Body != "" {
 		contentType := fault.ContentType
-		setDefault(&contentType, "application/json")
+		contentType = cmp.Or(contentType, "application/json")
 		w.Header().Set("Content-Type", contentType)
 		w.WriteHeader(fault.Status)
 		_, _ = w.Write([]byte(fault.Body))

@@ -68,8 +68,8 @@ func (d device) serves(want gpu) bool {
 // attached gives the entry of a VM's status.
 func (d device) attached() gpu {
 	return gpu{
-		Vendor: d.Vendor, Mode: d.Mode, DeviceID: ptr(d.DeviceID), Name: d.Name, UUID: d.uuid,
-		Fraction: ptr(d.Fraction), FrameBufferSizeMiB: ptr(d.FrameBufferMiB), PCIAddress: d.pciAddress,
+		Vendor: d.Vendor, Mode: d.Mode, DeviceID: new(d.DeviceID), Name: d.Name, UUID: d.uuid,
+		Fraction: new(d.Fraction), FrameBufferSizeMiB: new(d.FrameBufferMiB), PCIAddress: d.pciAddress,
 	}
 }
 

@@ -20,7 +20,7 @@ type groupsAttribute struct {
 }
 
 // groups answers POST /groups for the entity type storage_container.
-func (s *Server) groups(r *http.Request) (int, any, error) {
+func (api *v3API) groups(r *http.Request) (int, any, error) {
 	var request groupsRequest
 	if err := decode(r, "groups", &request); err != nil {
 		return 0, nil, err
@@ -32,10 +32,10 @@ func (s *Server) groups(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, unprocessable("groups", "Invalid filter_criteria %q: %s.", request.FilterCriteria, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rights := s.estate.rights[accountOf(r.Context())]
-	all := slices.DeleteFunc(s.records(request.EntityType), func(rec record) bool { return rights.hides(request.EntityType, rec.uuid) })
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	rights := api.rights[accountOf(r.Context())]
+	all := slices.DeleteFunc(api.records(request.EntityType), func(rec record) bool { return rights.hides(request.EntityType, rec.uuid) })
 	results := []map[string]any{}
 	for _, rec := range all {
 		ok, err := keep(rec.attributes)

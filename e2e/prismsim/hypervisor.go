@@ -49,19 +49,19 @@ func (q *callQueue) drain() {
 
 // tellOn and tellOff report a switched VM to the hypervisor, until the server is closed, which waits for the calls; the caller holds the
 // mutex.
-func (s *Server) tellOn(m *machine) {
-	if s.opts.Hypervisor == nil || s.closed {
+func (e *estate) tellOn(m *machine) {
+	if e.hypervisor == nil || e.closed {
 		return
 	}
-	vm := m.export(s.estate)
+	vm := m.export(e)
 	m.guest = vm.UUID
-	m.calls.add(&s.running, func() { s.opts.Hypervisor.PowerOn(vm) })
+	m.calls.add(&e.running, func() { e.hypervisor.PowerOn(vm) })
 }
 
-func (s *Server) tellOff(m *machine) {
-	if s.opts.Hypervisor == nil || s.closed {
+func (e *estate) tellOff(m *machine) {
+	if e.hypervisor == nil || e.closed {
 		return
 	}
 	id := m.guest // the VM may have got another ID meanwhile
-	m.calls.add(&s.running, func() { s.opts.Hypervisor.PowerOff(id) })
+	m.calls.add(&e.running, func() { e.hypervisor.PowerOff(id) })
 }

@@ -1,6 +1,7 @@
 package prismsim
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"time"
@@ -152,37 +153,31 @@ func deriveUUID(kind, name string) string {
 	return uuid.NewSHA1(uuidSpace, []byte(kind+"/"+name)).String()
 }
 
-func setDefault(s *string, value string) {
-	if *s == "" {
-		*s = value
-	}
-}
-
 // defaults fills in what the file left out; it works on a copy of the lists it changes.
 func (inv *Inventory) defaults() {
-	setDefault(&inv.PrismCentral.Name, "prism-central")
-	setDefault(&inv.PrismCentral.Version, "pc.2024.3.0.1")
-	setDefault(&inv.PrismCentral.APIVersion, "v4.2")
-	setDefault(&inv.PrismCentral.UUID, deriveUUID("prism_central", inv.PrismCentral.Name))
+	inv.PrismCentral.Name = cmp.Or(inv.PrismCentral.Name, "prism-central")
+	inv.PrismCentral.Version = cmp.Or(inv.PrismCentral.Version, "pc.2024.3.0.1")
+	inv.PrismCentral.APIVersion = cmp.Or(inv.PrismCentral.APIVersion, "v4.2")
+	inv.PrismCentral.UUID = cmp.Or(inv.PrismCentral.UUID, deriveUUID("prism_central", inv.PrismCentral.Name))
 	for i := range inv.PrismElements {
 		inv.PrismElements[i].defaults()
 	}
 	for i := range inv.Subnets {
 		n := &inv.Subnets[i]
-		setDefault(&n.Type, typeVLAN)
-		setDefault(&n.UUID, deriveUUID("subnet", n.PrismElement+"/"+n.Name))
+		n.Type = cmp.Or(n.Type, typeVLAN)
+		n.UUID = cmp.Or(n.UUID, deriveUUID("subnet", n.PrismElement+"/"+n.Name))
 	}
 	inv.defaultVPCs()
 	for i := range inv.Images {
 		inv.Images[i].defaults(i)
 	}
 	for i := range inv.Projects {
-		setDefault(&inv.Projects[i].UUID, deriveUUID("project", inv.Projects[i].Name))
+		inv.Projects[i].UUID = cmp.Or(inv.Projects[i].UUID, deriveUUID("project", inv.Projects[i].Name))
 	}
 }
 
 func (pe *PrismElement) defaults() {
-	setDefault(&pe.UUID, deriveUUID("cluster", pe.Name))
+	pe.UUID = cmp.Or(pe.UUID, deriveUUID("cluster", pe.Name))
 	if len(pe.Hosts) == 0 {
 		pe.Hosts = []Host{{Name: pe.Name + "-host-1"}}
 	}
@@ -190,7 +185,7 @@ func (pe *PrismElement) defaults() {
 		pe.StorageContainers = []StorageContainer{{Name: "default"}}
 	}
 	for i := range pe.Hosts {
-		setDefault(&pe.Hosts[i].UUID, deriveUUID("host", pe.Name+"/"+pe.Hosts[i].Name))
+		pe.Hosts[i].UUID = cmp.Or(pe.Hosts[i].UUID, deriveUUID("host", pe.Name+"/"+pe.Hosts[i].Name))
 		for j := range pe.Hosts[i].GPUs {
 			g := &pe.Hosts[i].GPUs[j]
 			g.Count = max(g.Count, 1)
@@ -198,14 +193,14 @@ func (pe *PrismElement) defaults() {
 		}
 	}
 	for i := range pe.StorageContainers {
-		setDefault(&pe.StorageContainers[i].UUID, deriveUUID("storage_container", pe.Name+"/"+pe.StorageContainers[i].Name))
+		pe.StorageContainers[i].UUID = cmp.Or(pe.StorageContainers[i].UUID, deriveUUID("storage_container", pe.Name+"/"+pe.StorageContainers[i].Name))
 	}
 }
 
 // defaults takes the position in the list, because two images may share a name.
 func (img *Image) defaults(position int) {
-	setDefault(&img.Type, "DISK_IMAGE")
-	setDefault(&img.UUID, deriveUUID("image", fmt.Sprintf("%d/%s", position, img.Name)))
+	img.Type = cmp.Or(img.Type, "DISK_IMAGE")
+	img.UUID = cmp.Or(img.UUID, deriveUUID("image", fmt.Sprintf("%d/%s", position, img.Name)))
 	if img.Size.IsZero() {
 		img.Size = resource.MustParse("2Gi")
 	}

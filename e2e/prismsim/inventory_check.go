@@ -11,6 +11,9 @@ import (
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
+// isUUID reports whether a text is a UUID with dashes.
+func isUUID(text string) bool { return uuidPattern.MatchString(text) }
+
 // complete fills in defaults and gives all errors of the inventory at once.
 func (inv *Inventory) complete() (*Inventory, error) {
 	if len(inv.PrismElements) == 0 {
@@ -60,7 +63,7 @@ func (c *inventoryCheck) named(at, name, uuid string) {
 	if name == "" {
 		c.fail(at+".name", "must not be empty")
 	}
-	if !uuidPattern.MatchString(uuid) {
+	if !isUUID(uuid) {
 		c.fail(at+".uuid", "%q is not a UUID", uuid)
 	}
 	if other, taken := c.uuids[uuid]; taken {

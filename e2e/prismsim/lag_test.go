@@ -84,14 +84,15 @@ func TestListsOfCategoriesAndImagesLag(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(body), &list))
 		return len(list.Entities)
 	}
-	before := []int{count("categories"), count("categories/Environment"), count("images")}
+	counts := func() []int { return []int{count("categories"), count("categories/Environment"), count("images")} }
+	before := counts()
 	s.SetRules(prismsim.Rules{ListLag: prismsim.Duration(hour)})
 	s.AddCategory("Team", "a")
 	s.AddCategory("Environment", "Laboratory")
 	_, err := s.AddImage(prismsim.Image{Name: "new"})
 	require.NoError(t, err)
 	require.NoError(t, s.RemoveImage(named(t, s, "image", "data-seed")))
-	assert.Equal(t, before, []int{count("categories"), count("categories/Environment"), count("images")}, "the inventory counts as old")
+	assert.Equal(t, before, counts(), "the inventory counts as old")
 	_, err = client.GetCategoryKey(t.Context(), "Team")
 	require.NoError(t, err)
 	_, err = client.GetImage(t.Context(), named(t, s, "image", "new"))
@@ -127,7 +128,7 @@ func TestListOfManyVMsPages(t *testing.T) {
 		page, err := client.ListVM(t.Context(), &v3.DSMetadata{Length: ptr(int64(500)), Offset: &offset})
 		require.NoError(t, err)
 		require.EqualValues(t, count, *page.Metadata.TotalMatches)
-		require.EqualValues(t, offset, *page.Metadata.Offset)
+		require.Equal(t, offset, *page.Metadata.Offset)
 		require.EqualValues(t, len(page.Entities), *page.Metadata.Length)
 		for _, vm := range page.Entities {
 			seen[*vm.Metadata.UUID] = true

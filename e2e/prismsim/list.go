@@ -32,7 +32,7 @@ type listItem struct {
 
 // list answers a list request over items in their natural order. The items are gathered and marshalled under the mutex,
 // which is not held while the request is read.
-func (s *Server) list(r *http.Request, kind string, gather func() ([]listItem, error)) (int, any, error) {
+func (api *v3API) list(r *http.Request, kind string, gather func() ([]listItem, error)) (int, any, error) {
 	var request listRequest
 	if err := decode(r, kind, &request); err != nil {
 		return 0, nil, err
@@ -40,15 +40,15 @@ func (s *Server) list(r *http.Request, kind string, gather func() ([]listItem, e
 	if err := request.check(kind); err != nil {
 		return 0, nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	api.mu.Lock()
+	defer api.mu.Unlock()
 	items, err := gather()
 	if err != nil {
 		return 0, nil, err
 	}
-	rights := s.estate.rights[accountOf(r.Context())]
+	rights := api.rights[accountOf(r.Context())]
 	items = slices.DeleteFunc(items, func(item listItem) bool { return rights.hides(kind, item.uuid) })
-	return request.answer(r, kind, items, s.estate.rules)
+	return request.answer(r, kind, items, api.rules)
 }
 
 func (l *listRequest) answer(r *http.Request, kind string, items []listItem, rules Rules) (int, any, error) {
@@ -155,20 +155,20 @@ func table(values map[string]string) attributes {
 	}
 }
 
-func (s *Server) listVMs(r *http.Request) (int, any, error) {
-	return s.list(r, "vm", func() ([]listItem, error) {
+func (api *v3API) listVMs(r *http.Request) (int, any, error) {
+	return api.list(r, "vm", func() ([]listItem, error) {
 		items := []listItem{}
-		for _, m := range s.estate.vms.listed(s.estate.rules.lag("vm")) {
-			if s.estate.listable(m) { // "Entities that have not been created successfully are not listed."
-				items = append(items, listItem{uuid: m.uuid, attributes: m.attributes(s.estate), body: m.answer(s)})
+		for _, m := range api.vms.listed(api.rules.lag("vm")) {
+			if api.listable(m) { // "Entities that have not been created successfully are not listed."
+				items = append(items, listItem{uuid: m.uuid, attributes: vmAttributes(m, api.estate), body: vmBody(m, api.estate)})
 			}
 		}
 		return items, nil
 	})
 }
 
-// attributes gives the FIQL attributes of a VM.
-func (m *machine) attributes(e *estate) attributes {
+// vmAttributes gives the FIQL attributes of a VM.
+func vmAttributes(m *machine, e *estate) attributes {
 	res := m.live.Resources
 	fixed := map[string]string{
 		"name": m.live.Name, "vm_name": m.live.Name, "uuid": m.uuid, "vm_uuid": m.uuid, "power_state": m.power,
@@ -208,11 +208,11 @@ func (m *machine) attributes(e *estate) attributes {
 	}
 }
 
-func (s *Server) listTasks(r *http.Request) (int, any, error) {
-	return s.list(r, "task", func() ([]listItem, error) {
+func (api *v3API) listTasks(r *http.Request) (int, any, error) {
+	return api.list(r, "task", func() ([]listItem, error) {
 		items := []listItem{}
-		for _, t := range s.estate.tasks.listed(s.estate.rules.lag("task")) {
-			items = append(items, listItem{uuid: t.UUID, body: t.answer(s.estate.rules), attributes: table(map[string]string{
+		for _, t := range api.tasks.listed(api.rules.lag("task")) {
+			items = append(items, listItem{uuid: t.UUID, body: taskBody(t, api.rules), attributes: table(map[string]string{
 				"uuid": t.UUID, "status": t.Status, "operation_type": t.Operation, "creation_time": stamp(t.Created),
 				"entity_reference_list.uuid": t.VM, "entity_uuid": t.VM,
 			})})

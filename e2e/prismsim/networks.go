@@ -6,30 +6,30 @@ import (
 )
 
 // subnetRecord describes a subnet; overlay subnets have no cluster_reference.
-func (s *Server) subnetRecord(n *network) record {
+func (api *v3API) subnetRecord(n *network) record {
 	more := map[string]string{"subnet_type": n.Type, "cluster_uuid": "", "cluster_name": ""}
 	spec := map[string]any{"name": n.Name}
 	status := map[string]any{"name": n.Name, "state": stateComplete}
 	if n.element != nil {
 		more["cluster_uuid"], more["cluster_name"] = n.element.UUID, n.element.Name
-		spec["cluster_reference"], status["cluster_reference"] = s.estate.elementReference(n.element), s.estate.elementReference(n.element)
+		spec["cluster_reference"], status["cluster_reference"] = api.elementReference(n.element), api.elementReference(n.element)
 	}
-	rec := s.newRecord("subnet", n.UUID, n.Name, s.estate.started, more)
-	resources := n.resources()
+	rec := api.newRecord("subnet", n.UUID, n.Name, api.started, more)
+	resources := subnetResources(n)
 	spec["resources"] = resources
 	live := map[string]any{}
 	for k, v := range resources {
 		live[k] = v
 	}
 	if n.IPAM {
-		live["ip_usage_stats"] = n.usage()
+		live["ip_usage_stats"] = subnetUsage(n)
 	}
 	status["resources"] = live
 	rec.body.Spec, rec.body.Status = spec, status
 	return rec
 }
 
-func (n *network) resources() map[string]any {
+func subnetResources(n *network) map[string]any {
 	out := map[string]any{"subnet_type": n.Type}
 	if n.Type == typeOverlay {
 		vpc := map[string]any{"kind": "vpc", "uuid": n.vpc.UUID}
@@ -55,7 +55,7 @@ func (n *network) resources() map[string]any {
 	return out
 }
 
-func (n *network) usage() map[string]any {
+func subnetUsage(n *network) map[string]any {
 	used, free := n.v4.stats()
 	return map[string]any{"num_macs": used, "num_assigned_ips": used, "num_free_ips": free}
 }

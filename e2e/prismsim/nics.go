@@ -1,6 +1,7 @@
 package prismsim
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 
@@ -52,19 +53,19 @@ func (res *vmResources) nicOf(id string) *nic {
 func (e *estate) realiseNIC(n, before *nic) *taskError {
 	subnet := e.subnetByUUID(n.SubnetReference.UUID)
 	n.SubnetReference = &reference{Kind: "subnet", Name: subnet.Name, UUID: subnet.UUID}
-	setDefault(&n.NICType, "NORMAL_NIC")
-	setDefault(&n.VLANMode, "ACCESS")
+	n.NICType = cmp.Or(n.NICType, "NORMAL_NIC")
+	n.VLANMode = cmp.Or(n.VLANMode, "ACCESS")
 	if n.TrunkedVLANs == nil {
 		n.TrunkedVLANs = []int64{}
 	}
 	if n.NumQueues == nil {
-		n.NumQueues = ptr(int64(1))
+		n.NumQueues = new(int64(1))
 	}
 	if n.IsConnected == nil {
-		n.IsConnected = ptr(true)
+		n.IsConnected = new(true)
 	}
 	if before != nil {
-		setDefault(&n.MACAddress, before.MACAddress)
+		n.MACAddress = cmp.Or(n.MACAddress, before.MACAddress)
 		if before.SubnetReference.UUID != subnet.UUID {
 			e.releaseNIC(n.UUID)
 			before = nil

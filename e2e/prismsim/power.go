@@ -7,23 +7,23 @@ import (
 )
 
 // switchOn places a VM on a host and tells the hypervisor. The caller holds the mutex.
-func (s *Server) switchOn(m *machine) *taskError {
+func (e *estate) switchOn(m *machine) *taskError {
 	if m.power == powerOn {
 		return nil
 	}
 	res := m.live.Resources
-	if failed := s.estate.checkMemory(m, *res.MemorySizeMiB); failed != nil {
+	if failed := e.checkMemory(m, *res.MemorySizeMiB); failed != nil {
 		return failed
 	}
-	host, attached, ok := s.estate.place(m)
+	host, attached, ok := e.place(m)
 	if !ok {
 		return &taskError{code: "INTERNAL_ERROR", detail: fmt.Sprintf(
 			"INTERNAL_ERROR: NoHostResources: No host has enough available GPU resources for VM %s.", m.uuid)}
 	}
 	m.host, m.gpus, m.power = host, attached, powerOn
 	m.v4.switched()
-	s.estate.learn(m)
-	s.tellOn(m)
+	e.learn(m)
+	e.tellOn(m)
 	return nil
 }
 
@@ -62,13 +62,13 @@ func (e *estate) refusePowerOff(m *machine, by Refusal) string {
 }
 
 // switchOff frees host and GPUs and tells the hypervisor. The caller holds the mutex.
-func (s *Server) switchOff(m *machine) {
+func (e *estate) switchOff(m *machine) {
 	if m.power != powerOn {
 		return
 	}
 	m.host, m.gpus, m.power = nil, nil, powerOff
 	m.v4.switched()
-	s.tellOff(m)
+	e.tellOff(m)
 }
 
 // checkMemory fails when the VMs that are on, with this one at the given size, exceed the memory of the Prism Element.
@@ -94,7 +94,7 @@ func (e *estate) checkMemory(m *machine, wantMiB int64) *taskError {
 }
 
 // checkHotChange fails for what AHV cannot do to a VM that is on.
-func (s *Server) checkHotChange(m *machine, want *vmResources) *taskError {
+func (e *estate) checkHotChange(m *machine, want *vmResources) *taskError {
 	have := m.live.Resources
 	refuse := ""
 	switch {
@@ -114,7 +114,7 @@ func (s *Server) checkHotChange(m *machine, want *vmResources) *taskError {
 	if refuse != "" {
 		return &taskError{code: "INTERNAL_ERROR", detail: fmt.Sprintf("INTERNAL_ERROR: NotSupported: VM %s is powered on: %s.", m.uuid, refuse)}
 	}
-	return s.estate.checkMemory(m, *want.MemorySizeMiB)
+	return e.checkMemory(m, *want.MemorySizeMiB)
 }
 
 func (g gpu) sameModel(other gpu) bool {

@@ -138,7 +138,7 @@ func redact(raw []byte) json.RawMessage {
 }
 
 // Requests gives the journal of API requests, oldest first. Requests to /sim/ are not in it.
-func (s *Server) Requests() []Request { return s.journal.list() }
+func (c *control) Requests() []Request { return c.journal.list() }
 
 // RecordBodies switches the recording of (redacted) request bodies.
-func (s *Server) RecordBodies(on bool) { s.journal.bodies.Store(on) }
+func (c *control) RecordBodies(on bool) { c.journal.bodies.Store(on) }

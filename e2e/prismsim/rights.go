@@ -23,8 +23,8 @@ func (r Rights) hides(kind, id string) bool {
 	return slices.Contains(r.HiddenKinds, kind) || slices.Contains(r.Hidden, strings.ToLower(id))
 }
 
-// refusal is how v3 answers a request for what is hidden. Reason and text of 403 are this package's own.
-func (r Rights) refusal(kind, id string) *apiError {
+// rightsRefusal is how v3 answers a request for what is hidden. Reason and text of 403 are this package's own.
+func rightsRefusal(r Rights, kind, id string) *apiError {
 	if r.Status == http.StatusForbidden {
 		return &apiError{
 			status: http.StatusForbidden, kind: kind, reason: "ACCESS_DENIED", message: "No permission to access the " + kind + " " + id + ".",
@@ -33,11 +33,11 @@ func (r Rights) refusal(kind, id string) *apiError {
 	return notFound(kind, "The "+kind+" "+id)
 }
 
-// v4Refusal is how v4 answers a request for what is hidden.
-func (r Rights) v4Refusal(kind, id string) *v4Error {
+// v4RightsRefusal is how v4 answers a request for what is hidden.
+func v4RightsRefusal(r Rights, kind, id string) *v4Error {
 	switch {
 	case r.Status == http.StatusForbidden:
-		return asV4Error(r.refusal(kind, id))
+		return asV4Error(rightsRefusal(r, kind, id))
 	case kind == "vm":
 		return noSuchVM(id)
 	}
@@ -46,7 +46,7 @@ func (r Rights) v4Refusal(kind, id string) *v4Error {
 
 // SetRights replaces the rights of an account, whether or not it exists yet. The name of the account of Options.APIKey is
 // "api-key".
-func (s *Server) SetRights(account string, rights Rights) error {
+func (c *control) SetRights(account string, rights Rights) error {
 	if !slices.Contains([]int{0, http.StatusNotFound, http.StatusForbidden}, rights.Status) {
 		return fmt.Errorf("setting rights of account %q: status %d is neither 404 nor 403", account, rights.Status)
 	}
@@ -54,20 +54,20 @@ func (s *Server) SetRights(account string, rights Rights) error {
 	for i, id := range rights.Hidden {
 		rights.Hidden[i] = strings.ToLower(id)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.estate.rights == nil {
-		s.estate.rights = map[string]Rights{}
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	if c.estate.rights == nil {
+		c.estate.rights = map[string]Rights{}
 	}
-	s.estate.rights[account] = rights
+	c.estate.rights[account] = rights
 	return nil
 }
 
-// rightsOf returns the rights of the account that sent a request.
-func (s *Server) rightsOf(r *http.Request) Rights {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.estate.rights[accountOf(r.Context())]
+// settingsFor returns the rules, and the rights of an account.
+func (e *estate) settingsFor(account string) (Rules, Rights) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rules, e.rights[account]
 }
 
 // kindOf returns the kind of the entities that a path is about: the last collection in it, in the singular.
@@ -89,28 +89,28 @@ func kindOf(path string) string {
 }
 
 // restricted refuses requests for what the account does not see.
-func (s *Server) restricted(pattern string, next endpoint) endpoint {
+func (api *v3API) restricted(pattern string, next endpoint) endpoint {
 	kind := kindOf(pattern)
 	return func(r *http.Request) (int, any, error) {
 		id := r.PathValue("uuid")
 		if id == "" {
 			id = r.PathValue("key")
 		}
-		if rights := s.rightsOf(r); id != "" && rights.hides(kind, id) {
-			return 0, nil, rights.refusal(kind, id)
+		if _, rights := api.settingsFor(accountOf(r.Context())); id != "" && rights.hides(kind, id) {
+			return 0, nil, rightsRefusal(rights, kind, id)
 		}
 		return next(r)
 	}
 }
 
 // accountControl adds the control endpoints of accounts.
-func (s *Server) accountControl(handle func(pattern string, e endpoint)) {
+func (c *control) accountControl(handle func(pattern string, e endpoint)) {
 	handle("PUT /sim/accounts/{name}", func(r *http.Request) (int, any, error) {
 		var body struct{ Password string }
 		if err := readControl(r, &body); err != nil {
 			return 0, nil, err
 		}
-		s.SetAccount(r.PathValue("name"), body.Password)
+		c.SetAccount(r.PathValue("name"), body.Password)
 		return http.StatusNoContent, nil, nil
 	})
 	handle("PUT /sim/accounts/{name}/rights", func(r *http.Request) (int, any, error) {
@@ -118,7 +118,7 @@ func (s *Server) accountControl(handle func(pattern string, e endpoint)) {
 		if err := readControl(r, &rights); err != nil {
 			return 0, nil, err
 		}
-		if err := s.SetRights(r.PathValue("name"), rights); err != nil {
+		if err := c.SetRights(r.PathValue("name"), rights); err != nil {
 			return 0, nil, badControl(err)
 		}
 		return http.StatusNoContent, nil, nil

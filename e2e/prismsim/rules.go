@@ -77,37 +77,37 @@ func ParseRules(text string) (Rules, error) {
 }
 
 // SetRules replaces the rules. What exists stays as it is.
-func (s *Server) SetRules(rules Rules) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.estate.rules = rules
+func (c *control) SetRules(rules Rules) {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	c.estate.rules = rules
 }
 
 // ChangeRules changes some of the rules.
-func (s *Server) ChangeRules(change func(*Rules)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.estate.rules)
+func (c *control) ChangeRules(change func(*Rules)) {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	change(&c.estate.rules)
 }
 
 // Rules returns the rules in force.
-func (s *Server) Rules() Rules {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.estate.rules
+func (c *control) Rules() Rules {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	return c.estate.rules
 }
 
-func (s *Server) rulesControl(handle func(pattern string, e endpoint)) {
-	handle("GET /sim/rules", func(*http.Request) (int, any, error) { return http.StatusOK, s.Rules(), nil })
-	handle("PUT /sim/rules", func(r *http.Request) (int, any, error) { return s.writeRules(r, Rules{}) })
-	handle("PATCH /sim/rules", func(r *http.Request) (int, any, error) { return s.writeRules(r, s.Rules()) })
+func (c *control) rulesControl(handle func(pattern string, e endpoint)) {
+	handle("GET /sim/rules", func(*http.Request) (int, any, error) { return http.StatusOK, c.Rules(), nil })
+	handle("PUT /sim/rules", func(r *http.Request) (int, any, error) { return c.writeRules(r, Rules{}) })
+	handle("PATCH /sim/rules", func(r *http.Request) (int, any, error) { return c.writeRules(r, c.Rules()) })
 }
 
 // writeRules sets the rules to base with the fields of the request's body changed.
-func (s *Server) writeRules(r *http.Request, base Rules) (int, any, error) {
+func (c *control) writeRules(r *http.Request, base Rules) (int, any, error) {
 	if err := readControl(r, &base); err != nil {
 		return 0, nil, err
 	}
-	s.SetRules(base)
+	c.SetRules(base)
 	return http.StatusOK, base, nil
 }

@@ -1,6 +1,7 @@
 package prismsim
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -45,18 +45,7 @@ type Server struct {
 	listener net.Listener
 	caPEM    []byte
 	http     *http.Server
-	auth     *authenticator
-	faults   *Faults
-	journal  *journal
-	once     onceMemory
-	minor    int // newest v4 minor version that is served
-
-	stop    chan struct{}  // closed by Close: ends waiting tasks and delays
-	running sync.WaitGroup // tasks and calls of the hypervisor
-
-	mu     sync.Mutex // guards estate and closed
-	estate *estate
-	closed bool
+	*control
 }
 
 // New checks the options, listens on the address and makes a certificate. The caller must Close the server.
@@ -64,13 +53,14 @@ func New(opts Options) (*Server, error) {
 	if opts.Inventory == nil || opts.Password == "" {
 		return nil, errors.New("making simulated Prism Central: Options.Inventory and Options.Password are required")
 	}
-	setDefault(&opts.Address, "127.0.0.1:0")
-	setDefault(&opts.Username, "admin")
+	opts.Address = cmp.Or(opts.Address, "127.0.0.1:0")
+	opts.Username = cmp.Or(opts.Username, "admin")
 	estate, err := newEstate(opts.Inventory)
 	if err != nil {
 		return nil, fmt.Errorf("making simulated Prism Central: %w", err)
 	}
-	estate.rules, estate.networkRules = opts.Rules, opts.Network
+	estate.username, estate.latency, estate.hypervisor = opts.Username, opts.Latency, opts.Hypervisor
+	estate.rules = opts.Rules
 	listener, err := listen(opts.Address)
 	if err != nil {
 		return nil, err
@@ -82,12 +72,14 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opts: opts, listener: listener, caPEM: caPEM, estate: estate,
-		auth: newAuthenticator(opts.Username, opts.Password, opts.APIKey), faults: &Faults{}, journal: &journal{}, stop: make(chan struct{}),
+		opts: opts, listener: listener, caPEM: caPEM, control: &control{
+			estate: estate, networkControl: &networkControl{newNetworkAPI(estate, opts.Network)}, auth: newAuthenticator(opts.Username, opts.Password, opts.APIKey),
+			faults: &Faults{}, journal: &journal{}, username: opts.Username,
+		},
 	}
-	s.minor, _ = parseMinor(opts.Inventory.PrismCentral.APIVersion) // checked with the inventory
+	minor, _ := parseMinor(opts.Inventory.PrismCentral.APIVersion) // checked with the inventory
 	s.http = &http.Server{
-		Handler:           s.routes(),
+		Handler:           s.routes(minor),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1: a dropped connection is one request's
 		ReadHeaderTimeout: 30 * time.Second,
@@ -115,7 +107,7 @@ func listen(address string) (net.Listener, error) {
 // Start serves requests until ctx ends or Close is called. It returns at once.
 func (s *Server) Start(ctx context.Context) error {
 	select {
-	case <-s.stop:
+	case <-s.estate.stop:
 		return errors.New("starting simulated Prism Central: it is closed already")
 	default:
 	}
@@ -130,16 +122,11 @@ func (s *Server) Start(ctx context.Context) error {
 
 // Close ends all connections, tasks and calls of the hypervisor, and returns when they are gone. It may be called again.
 func (s *Server) Close() {
-	s.mu.Lock()
-	first := !s.closed
-	s.closed = true
-	s.mu.Unlock()
-	if first {
-		close(s.stop)
+	if s.estate.close() {
 		_ = s.http.Close()
 		_ = s.listener.Close() // when it was never started
 	}
-	s.running.Wait()
+	s.estate.running.Wait()
 }
 
 // Address gives host:port.
@@ -150,9 +137,3 @@ func (s *Server) URL() string { return (&url.URL{Scheme: "https", Host: s.Addres
 
 // CABundle gives the PEM certificate of the CA that signed the server's certificate.
 func (s *Server) CABundle() []byte { return append([]byte(nil), s.caPEM...) }
-
-// Faults gives the faults in force, to set and clear.
-func (s *Server) Faults() *Faults { return s.faults }
-
-// Username gives the name of the one user.
-func (s *Server) Username() string { return s.opts.Username }

@@ -39,18 +39,23 @@ type savedVM struct {
 
 // Snapshot returns what clients made so far. It fails while a VM is being changed, and for VMs with what a snapshot does
 // not hold: GPUs, and addresses and attributes that only the v4 API shows.
-func (s *Server) Snapshot() (*Snapshot, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	saved := &Snapshot{VMs: []savedVM{}}
-	for _, c := range s.estate.categories.all {
-		category := Category{Key: c.name, Description: orZero(c.description)}
-		for _, v := range c.values.all {
-			category.Values = append(category.Values, v.value)
-		}
-		saved.Categories = append(saved.Categories, category)
-	}
-	for _, m := range s.estate.vms.all {
+func (c *control) Snapshot() (*Snapshot, error) {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	return c.estate.snapshot()
+}
+
+// Restore adds the categories and VMs of a snapshot. VMs that were on are on, and the hypervisor is told so.
+func (c *control) Restore(saved *Snapshot) error {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	return c.estate.restore(saved)
+}
+
+// snapshot returns a snapshot of the present.
+func (e *estate) snapshot() (*Snapshot, error) {
+	saved := &Snapshot{VMs: []savedVM{}, Categories: e.exportCategories()}
+	for _, m := range e.vms.all {
 		vm, err := m.save()
 		if err != nil {
 			return nil, fmt.Errorf("taking a snapshot of VM %s: %w", m.spec.Name, err)
@@ -89,15 +94,13 @@ func ParseSnapshot(raw []byte) (*Snapshot, error) {
 	return saved, nil
 }
 
-// Restore adds the categories and VMs of a snapshot. VMs that were on are on, and the hypervisor is told so.
-func (s *Server) Restore(saved *Snapshot) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// restore adds what a snapshot holds.
+func (e *estate) restore(saved *Snapshot) error {
 	for _, category := range saved.Categories {
-		s.estate.addCategory(category)
+		e.addCategory(category)
 	}
 	for i := range saved.VMs {
-		if err := s.restoreVM(&saved.VMs[i]); err != nil {
+		if err := e.restoreVM(&saved.VMs[i]); err != nil {
 			return fmt.Errorf("restoring VM %s: %w", saved.VMs[i].Spec.Name, err)
 		}
 	}
@@ -105,12 +108,12 @@ func (s *Server) Restore(saved *Snapshot) error {
 }
 
 // restoreVM adds one VM. The caller holds the mutex.
-func (s *Server) restoreVM(saved *savedVM) error {
-	element := s.estate.elementByName(saved.PrismElement)
-	if s.estate.vmByUUID(saved.UUID) != nil {
+func (e *estate) restoreVM(saved *savedVM) error {
+	element := e.elementByName(saved.PrismElement)
+	if e.vmByUUID(saved.UUID) != nil {
 		return fmt.Errorf("VM %s exists already", saved.UUID)
 	}
-	if element == nil || s.estate.projectByUUID(saved.Project) == nil {
+	if element == nil || e.projectByUUID(saved.Project) == nil {
 		return fmt.Errorf("the inventory lacks Prism Element %q or project %s", saved.PrismElement, saved.Project)
 	}
 	m := &machine{
@@ -122,32 +125,32 @@ func (s *Server) restoreVM(saved *savedVM) error {
 	m.v4.revision = saved.Revision
 	maps.Copy(m.learned, saved.Learned)
 	for _, n := range m.live.nics() {
-		if err := s.estate.claimNIC(n, m.learned[n.UUID]); err != nil {
+		if err := e.claimNIC(n, m.learned[n.UUID]); err != nil {
 			return err
 		}
 	}
-	s.estate.vms.add(m)
+	e.vms.add(m)
 	if saved.Host == "" {
 		return nil
 	}
-	m.host = find(element.hosts(), func(h *Host) bool { return h.Name == saved.Host })
+	m.host = find(hostsOf(element), func(h *Host) bool { return h.Name == saved.Host })
 	if m.host == nil {
 		return fmt.Errorf("the inventory lacks host %q", saved.Host)
 	}
 	m.power = powerOn
-	s.tellOn(m)
+	e.tellOn(m)
 	return nil
 }
 
 func (saved *savedVM) categories() assignedCategories {
-	out := (&metadata{Categories: saved.Categories}).wantedCategories()
+	out := wantedCategories((&metadata{Categories: saved.Categories}))
 	for key, values := range saved.CategoryValues {
 		out.set(key, values)
 	}
 	return out
 }
 
-func (pe *PrismElement) hosts() []*Host {
+func hostsOf(pe *PrismElement) []*Host {
 	var hosts []*Host
 	for i := range pe.Hosts {
 		hosts = append(hosts, &pe.Hosts[i])

@@ -52,7 +52,13 @@ type task struct {
 type taskError struct {
 	code   string
 	detail string
-	v4     *v4Error
+	v4     *taskMessage
+}
+
+// taskMessage is why a task failed, as the v4 API says it.
+type taskMessage struct {
+	code, group, message string
+	arguments            map[string]string
 }
 
 // taskQueue lets tasks run one after the other. The zero value is empty.
@@ -68,52 +74,52 @@ type taskWork struct {
 
 // startTask queues work on a VM behind the work that is already queued for it. The work runs under the server's mutex
 // after the duration; the caller holds the mutex. A task fault of the request makes it fail, before or after the work.
-func (s *Server) startTask(ctx context.Context, m *machine, operation string, d time.Duration, work func() *taskError) *task {
+func (e *estate) startTask(ctx context.Context, m *machine, operation string, d time.Duration, work func() *taskError) *task {
 	t := &task{
 		Task:    Task{UUID: uuid.NewString(), Operation: operation, VM: m.uuid, Status: taskQueued, Created: time.Now()},
-		element: s.estate.elementReference(m.element), duration: d,
+		element: e.elementReference(m.element), duration: d,
 	}
 	m.tasks = append(m.tasks, t.UUID)
-	s.queueTask(t, &m.queue, taskFault(ctx), taskWork{do: work, refused: func() { m.failedBeforeWork(s) }, failed: m.fail})
+	e.queueTask(t, &m.queue, taskFault(ctx), taskWork{do: work, refused: func() { m.failedBeforeWork(e) }, failed: m.fail})
 	return t
 }
 
 // queueTask runs a task behind those that are in its queue.
-func (s *Server) queueTask(t *task, queue *taskQueue, fault *Fault, work taskWork) {
-	s.estate.tasks.add(t)
+func (e *estate) queueTask(t *task, queue *taskQueue, fault *Fault, work taskWork) {
+	e.tasks.add(t)
 	before, done := queue.tail, make(chan struct{})
 	queue.tail = done
-	if s.closed {
+	if e.closed {
 		close(done)
 		return
 	}
-	s.running.Add(1)
+	e.running.Add(1)
 	go func() {
-		defer s.running.Done()
+		defer e.running.Done()
 		defer close(done)
 		if before != nil {
 			select {
 			case <-before:
-			case <-s.stop:
+			case <-e.stop:
 				return
 			}
 		}
-		s.runTask(t, fault, work)
+		e.runTask(t, fault, work)
 	}()
 }
 
-func (s *Server) runTask(t *task, fault *Fault, work taskWork) {
-	s.mu.Lock()
+func (e *estate) runTask(t *task, fault *Fault, work taskWork) {
+	e.mu.Lock()
 	t.Status, t.started = taskRunning, time.Now()
-	s.mu.Unlock()
-	if !pause(context.Background(), s.stop, t.duration) {
+	e.mu.Unlock()
+	if !pause(context.Background(), e.stop, t.duration) {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var failed *taskError
 	if fault != nil && !fault.AfterWork {
-		failed = fault.taskError(t)
+		failed = taskErrorOf(fault, t)
 		if work.refused != nil {
 			work.refused()
 		}
@@ -121,7 +127,7 @@ func (s *Server) runTask(t *task, fault *Fault, work taskWork) {
 		failed = work.do()
 	}
 	if fault != nil && fault.AfterWork && failed == nil {
-		failed = fault.taskError(t)
+		failed = taskErrorOf(fault, t)
 		if work.failed != nil {
 			work.failed(failed)
 		}
@@ -142,15 +148,15 @@ func (t *task) view() Task {
 	return out
 }
 
-// answer gives the body of GET /tasks/{uuid}.
-func (t *task) answer(rules Rules) map[string]any {
+// taskBody gives the body of GET /tasks/{uuid}.
+func taskBody(t *task, rules Rules) map[string]any {
 	view := t.view()
 	body := map[string]any{
 		"api_version": apiVersion, "uuid": view.UUID, "status": view.Status, "percentage_complete": view.Percent,
 		"operation_type": view.Operation, "progress_message": view.Operation,
 		"creation_time": stamp(view.Created), "creation_time_usecs": view.Created.UnixMicro(),
 		"last_update_time": stamp(view.Created), "logical_timestamp": 1, "subtask_reference_list": []any{},
-		"entity_reference_list": t.references(rules),
+		"entity_reference_list": taskReferences(t, rules),
 	}
 	if t.element != nil {
 		body["cluster_reference"] = t.element
@@ -184,8 +190,8 @@ func (t *task) entities(rules Rules) []TaskEntity {
 	return entities
 }
 
-// references gives the entities of a task as v3 does, by kind: the last part of the type.
-func (t *task) references(rules Rules) []reference {
+// taskReferences gives the entities of a task as v3 does, by kind: the last part of the type.
+func taskReferences(t *task, rules Rules) []reference {
 	out := []reference{}
 	for _, e := range t.entities(rules) {
 		out = append(out, reference{Kind: e.Rel[strings.LastIndexByte(e.Rel, ':')+1:], Name: e.Name, UUID: e.UUID})
@@ -196,23 +202,23 @@ func (t *task) references(rules Rules) []reference {
 // stamp writes a time as v3 does.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-func (s *Server) getTask(r *http.Request) (int, any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (api *v3API) getTask(r *http.Request) (int, any, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
 	id := r.PathValue("uuid")
-	t := find(s.estate.tasks.all, func(t *task) bool { return t.UUID == id })
+	t := find(api.tasks.all, func(t *task) bool { return t.UUID == id })
 	if t == nil {
 		return 0, nil, notFound("task", "The task "+id)
 	}
-	return http.StatusOK, t.answer(s.estate.rules), nil
+	return http.StatusOK, taskBody(t, api.rules), nil
 }
 
 // Tasks gives all tasks, oldest first.
-func (s *Server) Tasks() []Task {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]Task, 0, len(s.estate.tasks.all))
-	for _, t := range s.estate.tasks.all {
+func (c *control) Tasks() []Task {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	out := make([]Task, 0, len(c.estate.tasks.all))
+	for _, t := range c.estate.tasks.all {
 		out = append(out, t.view())
 	}
 	return out

@@ -13,16 +13,16 @@ type categoryQuery struct {
 }
 
 // queryCategories answers which VMs categories are applied to.
-func (s *Server) queryCategories(r *http.Request) (int, any, error) {
+func (api *v3API) queryCategories(r *http.Request) (int, any, error) {
 	var query categoryQuery
 	if err := decode(r, "category", &query); err != nil {
 		return 0, nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	api.mu.Lock()
+	defer api.mu.Unlock()
 	found := []map[string]any{}
-	for _, m := range s.estate.vms.listed(s.estate.rules.lag("vm")) {
-		if s.estate.listable(m) && query.matches(m) && !s.estate.rights[accountOf(r.Context())].hides("vm", m.uuid) {
+	for _, m := range api.vms.listed(api.rules.lag("vm")) {
+		if api.listable(m) && query.matches(m) && !api.rights[accountOf(r.Context())].hides("vm", m.uuid) {
 			found = append(found, map[string]any{"kind": "vm", "name": m.live.Name, "uuid": m.uuid, "categories": m.categories.first()})
 		}
 	}

@@ -37,7 +37,7 @@ func flags(set map[string]bool) []object {
 
 // taskAnswer is the answer to a change: 202 and the task that does it.
 func taskAnswer(t *task) *v4Answer {
-	return &v4Answer{status: http.StatusAccepted, data: typed("prism.v4.config.TaskReference", object{"extId": t.extID()})}
+	return &v4Answer{status: http.StatusAccepted, data: typed("prism.v4.config.TaskReference", object{"extId": taskID(t)})}
 }
 
 // write sends the answer in its envelope. The data of an empty list are left out.
@@ -63,7 +63,7 @@ func (a *v4Answer) write(w http.ResponseWriter, r *v4Request, responseType strin
 			envelope["$dataItemDiscriminator"], envelope["data"] = "List<"+name+">", data
 		}
 	}
-	reserve(envelope, r.minor)
+	addReserved(envelope, r.minor)
 	writeJSON(w, status, envelope)
 }
 

@@ -47,16 +47,16 @@ func (e *estate) categoryIDs(assigned assignedCategories) []string {
 }
 
 // v4Category gives a value of a key as a category. The caller holds the mutex.
-func (s *Server) v4Category(r *v4Request, key *categoryKey, v *categoryValue) object {
+func (api *v4API) v4Category(r *v4Request, key *categoryKey, v *categoryValue) object {
 	out := typed("prism.v4.config.Category", object{
-		"extId": v.uuid, "key": key.name, "value": v.value, "type": "USER", "ownerUuid": s.estate.ownerUUID,
+		"extId": v.uuid, "key": key.name, "value": v.value, "type": "USER", "ownerUuid": api.ownerUUID,
 		"links": selfLinks(r, "config/categories/"+v.uuid),
 	})
 	if v.description != nil {
 		out["description"] = *v.description
 	}
 	if r.URL.Query().Get("$expand") == expandAssociations {
-		out["associations"] = s.associations(key, v)
+		out["associations"] = api.associations(key, v)
 	}
 	return out
 }
@@ -64,12 +64,12 @@ func (s *Server) v4Category(r *v4Request, key *categoryKey, v *categoryValue) ob
 const expandAssociations = "associations"
 
 // associations counts what a category is assigned to.
-func (s *Server) associations(key *categoryKey, v *categoryValue) []object {
+func (api *v4API) associations(key *categoryKey, v *categoryValue) []object {
 	out := []object{}
 	for _, kind := range []struct {
 		name  string
 		count int
-	}{{"VM", len(s.estate.assigned(key.name, v.value))}, {"CLUSTER", len(s.estate.assignedElements(key.name, v.value))}} {
+	}{{"VM", len(api.assigned(key.name, v.value))}, {"CLUSTER", len(api.assignedElements(key.name, v.value))}} {
 		if kind.count > 0 {
 			out = append(out, typed("prism.v4.config.AssociationSummary", object{
 				"categoryId": v.uuid, "count": kind.count, "resourceType": kind.name, "resourceGroup": "ENTITY",
@@ -95,29 +95,29 @@ var categoryListing = v4Listing{
 	expands: []string{expandAssociations},
 }
 
-func (s *Server) v4ListCategories(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	items, lag := []object{}, s.estate.rules.lag("category")
-	for _, key := range s.estate.categories.listed(lag) {
+func (api *v4API) v4ListCategories(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	items, lag := []object{}, api.rules.lag("category")
+	for _, key := range api.categories.listed(lag) {
 		for _, v := range key.values.listed(lag) {
-			items = append(items, s.v4Category(r, key, v))
+			items = append(items, api.v4Category(r, key, v))
 		}
 	}
-	s.mu.Unlock()
+	api.mu.Unlock()
 	return categoryListing.answer(r, items)
 }
 
-func (s *Server) v4GetCategory(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key, v := s.estate.categoryByID(strings.ToLower(r.PathValue("extId")))
+func (api *v4API) v4GetCategory(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	key, v := api.categoryByID(strings.ToLower(r.PathValue("extId")))
 	if v == nil {
 		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
 	}
-	return &v4Answer{data: s.v4Category(r, key, v), etag: revision(0).etag()}, nil
+	return &v4Answer{data: api.v4Category(r, key, v), etag: revision(0).etag()}, nil
 }
 
-func (s *Server) v4CreateCategory(r *v4Request) (*v4Answer, error) {
+func (api *v4API) v4CreateCategory(r *v4Request) (*v4Answer, error) {
 	body := config.NewCategory()
 	if err := r.decode(body); err != nil {
 		return nil, err
@@ -127,30 +127,30 @@ func (s *Server) v4CreateCategory(r *v4Request) (*v4Answer, error) {
 			return nil, invalidBody(name, "%q is not a category %s of at most %d allowed characters", text, name, maxCategoryName)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.estate.hasCategory(*body.Key, *body.Value) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	if api.hasCategory(*body.Key, *body.Value) {
 		return nil, &v4Error{
 			status: http.StatusConflict, code: "CTGRS-50010", group: "ENTITY_ALREADY_EXISTS",
 			message: "Category " + *body.Key + ":" + *body.Value + " already exists.",
 		}
 	}
-	s.estate.addCategory(Category{Key: *body.Key, Values: []string{*body.Value}})
-	key := s.estate.category(*body.Key)
+	api.addCategory(Category{Key: *body.Key, Values: []string{*body.Value}})
+	key := api.category(*body.Key)
 	v := key.value(*body.Value)
 	v.description = body.Description
-	return &v4Answer{status: http.StatusCreated, data: s.v4Category(r, key, v), etag: revision(0).etag()}, nil
+	return &v4Answer{status: http.StatusCreated, data: api.v4Category(r, key, v), etag: revision(0).etag()}, nil
 }
 
 // v4DeleteCategory refuses a category that is assigned. A key goes with its last value.
-func (s *Server) v4DeleteCategory(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key, v := s.estate.categoryByID(strings.ToLower(r.PathValue("extId")))
+func (api *v4API) v4DeleteCategory(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	key, v := api.categoryByID(strings.ToLower(r.PathValue("extId")))
 	if v == nil {
 		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
 	}
-	if len(s.associations(key, v)) > 0 {
+	if len(api.associations(key, v)) > 0 {
 		return nil, &v4Error{
 			status: http.StatusConflict, code: "CTGRS-50012", group: "CATEGORY_IN_USE",
 			message: "Category " + key.name + ":" + v.value + " cannot be deleted because it is assigned.",
@@ -158,7 +158,7 @@ func (s *Server) v4DeleteCategory(r *v4Request) (*v4Answer, error) {
 	}
 	key.values.remove(v)
 	if len(key.values.all) == 0 {
-		s.estate.categories.remove(key)
+		api.categories.remove(key)
 	}
 	return &v4Answer{status: http.StatusNoContent}, nil
 }

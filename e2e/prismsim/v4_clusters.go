@@ -14,13 +14,13 @@ const (
 	hostHertz = 2_500_000_000
 )
 
-func (s *Server) v4ClusterRoutes(r *v4Router) {
+func (api *v4API) v4ClusterRoutes(r *v4Router) {
 	const ns = "clustermgmt"
-	r.handle("GET", ns, "config/clusters", clusterTypes+"ListClustersApiResponse", s.v4ListClusters)
-	r.handle("GET", ns, "config/clusters/{extId}", clusterTypes+"GetClusterApiResponse", s.v4GetCluster)
-	r.handle("GET", ns, "config/hosts", clusterTypes+"ListHostsApiResponse", s.v4ListHosts)
-	r.handle("GET", ns, "config/clusters/{clusterExtId}/hosts", clusterTypes+"ListHostsByClusterIdApiResponse", s.v4ListHosts)
-	r.handle("GET", ns, "config/clusters/{clusterExtId}/hosts/{extId}", clusterTypes+"GetHostApiResponse", s.v4GetHost)
+	r.handle("GET", ns, "config/clusters", clusterTypes+"ListClustersApiResponse", api.v4ListClusters)
+	r.handle("GET", ns, "config/clusters/{extId}", clusterTypes+"GetClusterApiResponse", api.v4GetCluster)
+	r.handle("GET", ns, "config/hosts", clusterTypes+"ListHostsApiResponse", api.v4ListHosts)
+	r.handle("GET", ns, "config/clusters/{clusterExtId}/hosts", clusterTypes+"ListHostsByClusterIdApiResponse", api.v4ListHosts)
+	r.handle("GET", ns, "config/clusters/{clusterExtId}/hosts/{extId}", clusterTypes+"GetHostApiResponse", api.v4GetHost)
 }
 
 // noSuchEntity is how clustermgmt and prism say that there is none.
@@ -31,12 +31,12 @@ func noSuchEntity(code, what, id string) *v4Error {
 }
 
 // v4Clusters gives the Prism Elements and, last, the cluster of Prism Central itself. The caller holds the mutex.
-func (s *Server) v4Clusters(r *v4Request) []object {
+func (api *v4API) v4Clusters(r *v4Request) []object {
 	out := []object{}
-	for _, pe := range s.estate.elements {
-		out = append(out, s.v4Element(r, pe))
+	for _, pe := range api.elements {
+		out = append(out, api.v4Element(r, pe))
 	}
-	pc := s.estate.central
+	pc := api.central
 	return append(out, typed(clusterTypes+"Cluster", object{
 		"extId": pc.UUID, "name": pc.Name, "links": selfLinks(r, "config/clusters/"+pc.UUID),
 		"config": v4ClusterConfig("PRISM_CENTRAL", "PRISM_CENTRAL", pc.Version, true), "network": v4ClusterNetwork(),
@@ -44,22 +44,22 @@ func (s *Server) v4Clusters(r *v4Request) []object {
 	}))
 }
 
-func (s *Server) v4Element(r *v4Request, pe *PrismElement) object {
+func (api *v4API) v4Element(r *v4Request, pe *PrismElement) object {
 	nodes, vms := []object{}, 0
 	for _, host := range pe.Hosts {
 		nodes = append(nodes, typed(clusterTypes+"NodeListItemReference", object{"nodeUuid": host.UUID, "hostIp": v4IP("127.0.0.1")}))
 	}
-	for _, m := range s.estate.vms.all {
+	for _, m := range api.vms.all {
 		if m.exists && m.element == pe {
 			vms++
 		}
 	}
 	out := typed(clusterTypes+"Cluster", object{
 		"extId": pe.UUID, "name": pe.Name, "vmCount": vms, "links": selfLinks(r, "config/clusters/"+pe.UUID),
-		"config": v4ClusterConfig("AOS", "NOS", "7.0", s.estate.connected(pe)), "network": v4ClusterNetwork(),
+		"config": v4ClusterConfig("AOS", "NOS", "7.0", api.connected(pe)), "network": v4ClusterNetwork(),
 		"nodes": typed(clusterTypes+"NodeReference", object{"numberOfNodes": len(nodes), "nodeList": nodes}),
 	})
-	if ids := s.estate.categoryIDs(pe.Categories); len(ids) > 0 {
+	if ids := api.categoryIDs(pe.Categories); len(ids) > 0 {
 		out["categories"] = ids
 	}
 	return out
@@ -97,18 +97,18 @@ var clusterListing = v4Listing{
 	orders: []string{"name", "config/buildInfo/version", "nodes/numberOfNodes", "vmCount"},
 }
 
-func (s *Server) v4ListClusters(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	items := s.v4Clusters(r)
-	s.mu.Unlock()
+func (api *v4API) v4ListClusters(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	items := api.v4Clusters(r)
+	api.mu.Unlock()
 	return clusterListing.answer(r, items)
 }
 
-func (s *Server) v4GetCluster(r *v4Request) (*v4Answer, error) {
+func (api *v4API) v4GetCluster(r *v4Request) (*v4Answer, error) {
 	id := strings.ToLower(r.PathValue("extId"))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, item := range s.v4Clusters(r) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	for _, item := range api.v4Clusters(r) {
 		if item["extId"] == id {
 			return &v4Answer{data: item, etag: revision(0).etag()}, nil
 		}
@@ -116,7 +116,7 @@ func (s *Server) v4GetCluster(r *v4Request) (*v4Answer, error) {
 	return nil, noSuchEntity("CLU-10202", "Cluster", id)
 }
 
-func (s *Server) v4Host(r *v4Request, pe *PrismElement, host *Host) object {
+func (api *v4API) v4Host(r *v4Request, pe *PrismElement, host *Host) object {
 	return typed(clusterTypes+"Host", object{
 		"extId": host.UUID, "hostName": host.Name, "links": selfLinks(r, "config/clusters/"+pe.UUID+"/hosts/"+host.UUID),
 		"cluster":  typed(clusterTypes+"ClusterReference", object{"uuid": pe.UUID, "name": pe.Name}),
@@ -124,7 +124,7 @@ func (s *Server) v4Host(r *v4Request, pe *PrismElement, host *Host) object {
 		"numberOfCpuSockets": 2, "numberOfCpuCores": hostCores, "numberOfCpuThreads": 2 * hostCores, "cpuModel": "simulated",
 		"cpuCapacityHz": hostCores * hostHertz, "cpuFrequencyHz": hostHertz, "memorySizeBytes": hostMemoryMiB * mebibyte,
 		"hypervisor": typed(clusterTypes+"HypervisorReference", object{
-			"fullName": "Nutanix 10.0", "type": "AHV", "numberOfVms": s.estate.load(host), "state": "ACROPOLIS_NORMAL",
+			"fullName": "Nutanix 10.0", "type": "AHV", "numberOfVms": api.load(host), "state": "ACROPOLIS_NORMAL",
 			"acropolisConnectionState": "CONNECTED", "externalAddress": v4IP("127.0.0.1"),
 		}),
 	})
@@ -139,20 +139,20 @@ var hostListing = v4Listing{
 }
 
 // v4ListHosts lists all hosts, or those of the cluster in the path.
-func (s *Server) v4ListHosts(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	items, err := s.v4Hosts(r)
-	s.mu.Unlock()
+func (api *v4API) v4ListHosts(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	items, err := api.v4Hosts(r)
+	api.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	return hostListing.answer(r, items)
 }
 
-func (s *Server) v4Hosts(r *v4Request) ([]object, error) {
-	among := s.estate.elements
-	if id := strings.ToLower(r.PathValue("clusterExtId")); id != "" && id != s.estate.central.UUID {
-		pe := s.estate.elementByUUID(id)
+func (api *v4API) v4Hosts(r *v4Request) ([]object, error) {
+	among := api.elements
+	if id := strings.ToLower(r.PathValue("clusterExtId")); id != "" && id != api.central.UUID {
+		pe := api.elementByUUID(id)
 		if pe == nil {
 			return nil, noSuchEntity("CLU-10202", "Cluster", id)
 		}
@@ -163,16 +163,16 @@ func (s *Server) v4Hosts(r *v4Request) ([]object, error) {
 	items := []object{}
 	for _, pe := range among {
 		for i := range pe.Hosts {
-			items = append(items, s.v4Host(r, pe, &pe.Hosts[i]))
+			items = append(items, api.v4Host(r, pe, &pe.Hosts[i]))
 		}
 	}
 	return items, nil
 }
 
-func (s *Server) v4GetHost(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	items, err := s.v4Hosts(r)
+func (api *v4API) v4GetHost(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	items, err := api.v4Hosts(r)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package prismsim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -12,9 +13,9 @@ import (
 
 // MigrateVM moves a VM that is on to another host, named by name or UUID, also to one of another Prism Element. Its NICs keep
 // their subnets and addresses.
-func (s *Server) MigrateVM(vmUUID, host string) error {
-	return s.changeFromOutside(vmUUID, func(m *machine) error {
-		pe, to := s.estate.hostNamed(host)
+func (c *control) MigrateVM(vmUUID, host string) error {
+	return c.changeFromOutside(vmUUID, func(m *machine) error {
+		pe, to := c.estate.hostNamed(host)
 		switch {
 		case to == nil:
 			return fmt.Errorf("migrating VM %s: there is no host %q", vmUUID, host)
@@ -22,7 +23,7 @@ func (s *Server) MigrateVM(vmUUID, host string) error {
 			return fmt.Errorf("migrating VM %s: it is off", vmUUID)
 		}
 		m.host = to
-		m.moveTo(s.estate, pe)
+		m.moveTo(c.estate, pe)
 		return nil
 	})
 }
@@ -48,8 +49,8 @@ func (e *estate) hostNamed(name string) (*PrismElement, *Host) {
 }
 
 // SetCustomAttributes replaces the custom attributes ("key:value") of a VM.
-func (s *Server) SetCustomAttributes(vmUUID string, attributes ...string) error {
-	return s.changeFromOutside(vmUUID, func(m *machine) error {
+func (c *control) SetCustomAttributes(vmUUID string, attributes ...string) error {
+	return c.changeFromOutside(vmUUID, func(m *machine) error {
 		m.v4.attributes = slices.Clone(attributes)
 		return nil
 	})
@@ -57,11 +58,11 @@ func (s *Server) SetCustomAttributes(vmUUID string, attributes ...string) error 
 
 // ShowPowerState makes the v4 API show a power state until the VM is switched: ON, OFF, PAUSED, UNDETERMINED, or none at all
 // for "". The VM itself does not change.
-func (s *Server) ShowPowerState(vmUUID, state string) error {
+func (c *control) ShowPowerState(vmUUID, state string) error {
 	if !slices.Contains([]string{powerOn, powerOff, "PAUSED", "UNDETERMINED", ""}, state) {
 		return fmt.Errorf("showing power state of VM %s: %q is not one of ON, OFF, PAUSED, UNDETERMINED", vmUUID, state)
 	}
-	return s.changeFromOutside(vmUUID, func(m *machine) error {
+	return c.changeFromOutside(vmUUID, func(m *machine) error {
 		m.v4.shown = &state
 		return nil
 	})
@@ -69,8 +70,8 @@ func (s *Server) ShowPowerState(vmUUID, state string) error {
 
 // LearnAddress lets the hypervisor see an address on a NIC that something in the guest announces, such as the virtual IP of
 // kube-vip. An empty NIC means the first one. The address belongs to no pool, and shows while the VM is on.
-func (s *Server) LearnAddress(vmUUID, nicUUID, address string) error {
-	return s.changeAddresses(vmUUID, nicUUID, address, func(v *v4Machine, nic string) {
+func (c *control) LearnAddress(vmUUID, nicUUID, address string) error {
+	return c.changeAddresses(vmUUID, nicUUID, address, func(v *v4Machine, nic string) {
 		if v.announced == nil {
 			v.announced = map[string][]string{}
 		}
@@ -79,15 +80,15 @@ func (s *Server) LearnAddress(vmUUID, nicUUID, address string) error {
 }
 
 // ForgetAddress takes back what LearnAddress did.
-func (s *Server) ForgetAddress(vmUUID, nicUUID, address string) error {
-	return s.changeAddresses(vmUUID, nicUUID, address, func(v *v4Machine, nic string) {
+func (c *control) ForgetAddress(vmUUID, nicUUID, address string) error {
+	return c.changeAddresses(vmUUID, nicUUID, address, func(v *v4Machine, nic string) {
 		v.announced[nic] = removeAttributes(v.announced[nic], []string{address})
 	})
 }
 
 // AddSecondaryAddress configures a further IPv4 address of a NIC; an empty NIC means the first one.
-func (s *Server) AddSecondaryAddress(vmUUID, nicUUID, address string) error {
-	return s.changeAddresses(vmUUID, nicUUID, address, func(v *v4Machine, nic string) {
+func (c *control) AddSecondaryAddress(vmUUID, nicUUID, address string) error {
+	return c.changeAddresses(vmUUID, nicUUID, address, func(v *v4Machine, nic string) {
 		if v.secondary == nil {
 			v.secondary = map[string][]string{}
 		}
@@ -95,11 +96,11 @@ func (s *Server) AddSecondaryAddress(vmUUID, nicUUID, address string) error {
 	})
 }
 
-func (s *Server) changeAddresses(vmUUID, nicUUID, address string, change func(v *v4Machine, nic string)) error {
+func (c *control) changeAddresses(vmUUID, nicUUID, address string, change func(v *v4Machine, nic string)) error {
 	if _, err := netip.ParseAddr(address); err != nil {
 		return fmt.Errorf("changing addresses of VM %s: %w", vmUUID, err)
 	}
-	return s.changeFromOutside(vmUUID, func(m *machine) error {
+	return c.changeFromOutside(vmUUID, func(m *machine) error {
 		for _, n := range m.current().nics() {
 			if nicUUID == "" || n.UUID == nicUUID {
 				change(&m.v4, n.UUID)
@@ -112,11 +113,11 @@ func (s *Server) changeAddresses(vmUUID, nicUUID, address string, change func(v 
 
 // ChangeExtID gives a VM another ID, as an unplanned failover of a metro cluster does; its BIOS UUID, name, NICs and custom
 // attributes stay, and its guest runs on. An empty ID means a new one. It gives the ID that the VM has now.
-func (s *Server) ChangeExtID(vmUUID, newUUID string) (string, error) {
-	setDefault(&newUUID, uuid.NewString())
+func (c *control) ChangeExtID(vmUUID, newUUID string) (string, error) {
+	newUUID = cmp.Or(newUUID, uuid.NewString())
 	newUUID = strings.ToLower(newUUID)
-	return newUUID, s.changeFromOutside(vmUUID, func(m *machine) error {
-		if err := s.estate.freeUUID(newUUID); err != nil {
+	return newUUID, c.changeFromOutside(vmUUID, func(m *machine) error {
+		if err := c.estate.freeUUID(newUUID); err != nil {
 			return fmt.Errorf("changing ID of VM %s: %w", vmUUID, err)
 		}
 		m.uuid = newUUID
@@ -126,14 +127,14 @@ func (s *Server) ChangeExtID(vmUUID, newUUID string) (string, error) {
 
 // SetPrismElementCategories replaces the categories of a Prism Element, named by name: key to values. Those that do not exist
 // are made.
-func (s *Server) SetPrismElementCategories(name string, categories map[string][]string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pe := s.estate.elementByName(name)
+func (c *control) SetPrismElementCategories(name string, categories map[string][]string) error {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	pe := c.estate.elementByName(name)
 	if pe == nil {
 		return notFound("cluster", "The cluster "+name)
 	}
-	s.estate.categorise(pe, categories)
+	c.estate.categorise(pe, categories)
 	return nil
 }
 
@@ -146,10 +147,10 @@ func (e *estate) categorise(pe *PrismElement, categories map[string][]string) {
 }
 
 // CategoryID gives the ID of a category in the v4 API.
-func (s *Server) CategoryID(key, value string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if v := s.estate.category(key).value(value); v != nil {
+func (c *control) CategoryID(key, value string) (string, error) {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	if v := c.estate.category(key).value(value); v != nil {
 		return v.uuid, nil
 	}
 	return "", fmt.Errorf("finding category %s:%s: there is none", key, value)

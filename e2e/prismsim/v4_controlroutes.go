@@ -8,8 +8,8 @@ import (
 )
 
 // v4Control adds the control endpoints for what only the v4 API shows.
-func (s *Server) v4Control(handle func(pattern string, e endpoint)) {
-	handle("POST /sim/vms", s.postVMs)
+func (c *control) v4Control(handle func(pattern string, e endpoint)) {
+	handle("POST /sim/vms", c.postVMs)
 	type target struct{ Host, NIC, Address, State, UUID string }
 	vm := func(name string, change func(id string, t target) error) {
 		handle("POST /sim/vms/{uuid}/"+name, func(r *http.Request) (int, any, error) {
@@ -23,13 +23,13 @@ func (s *Server) v4Control(handle func(pattern string, e endpoint)) {
 			return http.StatusNoContent, nil, nil
 		})
 	}
-	vm("migrate", func(id string, t target) error { return s.MigrateVM(id, t.Host) })
-	vm("power_state", func(id string, t target) error { return s.ShowPowerState(id, t.State) })
-	vm("learn", func(id string, t target) error { return s.LearnAddress(id, t.NIC, t.Address) })
-	vm("forget", func(id string, t target) error { return s.ForgetAddress(id, t.NIC, t.Address) })
-	vm("secondary", func(id string, t target) error { return s.AddSecondaryAddress(id, t.NIC, t.Address) })
+	vm("migrate", func(id string, t target) error { return c.MigrateVM(id, t.Host) })
+	vm("power_state", func(id string, t target) error { return c.ShowPowerState(id, t.State) })
+	vm("learn", func(id string, t target) error { return c.LearnAddress(id, t.NIC, t.Address) })
+	vm("forget", func(id string, t target) error { return c.ForgetAddress(id, t.NIC, t.Address) })
+	vm("secondary", func(id string, t target) error { return c.AddSecondaryAddress(id, t.NIC, t.Address) })
 	vm("ext_id", func(id string, t target) error {
-		_, err := s.ChangeExtID(id, t.UUID)
+		_, err := c.ChangeExtID(id, t.UUID)
 		return err
 	})
 	handle("PUT /sim/vms/{uuid}/custom_attributes", func(r *http.Request) (int, any, error) {
@@ -37,14 +37,14 @@ func (s *Server) v4Control(handle func(pattern string, e endpoint)) {
 		if err := readControl(r, &attributes); err != nil {
 			return 0, nil, err
 		}
-		return http.StatusNoContent, nil, s.SetCustomAttributes(r.PathValue("uuid"), attributes...)
+		return http.StatusNoContent, nil, c.SetCustomAttributes(r.PathValue("uuid"), attributes...)
 	})
 	handle("PUT /sim/clusters/{name}/categories", func(r *http.Request) (int, any, error) {
 		var categories map[string][]string
 		if err := readControl(r, &categories); err != nil {
 			return 0, nil, err
 		}
-		return http.StatusNoContent, nil, s.SetPrismElementCategories(r.PathValue("name"), categories)
+		return http.StatusNoContent, nil, c.SetPrismElementCategories(r.PathValue("name"), categories)
 	})
 }
 
@@ -67,12 +67,12 @@ func controlError(err error) error {
 	return badControl(err)
 }
 
-func (s *Server) postVMs(r *http.Request) (int, any, error) {
+func (c *control) postVMs(r *http.Request) (int, any, error) {
 	var fleet Fleet
 	if err := readControl(r, &fleet); err != nil {
 		return 0, nil, err
 	}
-	vms, err := s.AddVMs(fleet)
+	vms, err := c.AddVMs(fleet)
 	if err != nil {
 		return 0, nil, controlError(err)
 	}

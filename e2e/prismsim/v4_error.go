@@ -81,7 +81,7 @@ func (e *v4Error) write(w http.ResponseWriter, r *v4Request, responseType string
 			"metadata": typed("common.v1.response.ApiResponseMetadata", object{"flags": flags(map[string]bool{flagError: true})}),
 		})
 	}
-	reserve(body, r.minor)
+	addReserved(body, r.minor)
 	writeJSON(w, e.status, body)
 }
 

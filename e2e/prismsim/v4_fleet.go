@@ -20,22 +20,26 @@ type Fleet struct {
 
 // AddVMs makes the VMs of a fleet. When one cannot be made (its subnet has no address left, the memory is used up) those
 // before it stay and the error says why.
-func (s *Server) AddVMs(fleet Fleet) ([]VM, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *control) AddVMs(fleet Fleet) ([]VM, error) {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	return c.estate.addVMs(fleet)
+}
+
+func (e *estate) addVMs(fleet Fleet) ([]VM, error) {
 	var out []VM
 	for i := range fleet.Count {
-		body, err := s.estate.intentOf(fleet, fmt.Sprintf("%s-%d", fleet.NamePrefix, i))
+		body, err := e.intentOf(fleet, fmt.Sprintf("%s-%d", fleet.NamePrefix, i))
 		if err != nil {
 			return out, err
 		}
-		m := s.newMachine(body, time.Now().UTC().Truncate(time.Second))
+		m := e.newMachine(body, time.Now().UTC().Truncate(time.Second))
 		m.pending++
-		if failed := s.finishCreate(m); failed != nil {
+		if failed := e.finishCreate(m); failed != nil {
 			return out, fmt.Errorf("adding VM %s: %s", m.spec.Name, failed.detail)
 		}
 		m.v4.attributes = fleet.Attributes
-		out = append(out, m.export(s.estate))
+		out = append(out, m.export(e))
 	}
 	return out, nil
 }
@@ -47,7 +51,7 @@ func (e *estate) intentOf(fleet Fleet, name string) (*vmIntent, error) {
 		return nil, fmt.Errorf("adding VM %s: there is no Prism Element %q", name, fleet.PrismElement)
 	}
 	res := &vmResources{
-		NumSockets: ptr(max(fleet.Sockets, 1)), MemorySizeMiB: ptr(max(fleet.MemoryMiB, defaultMemoryMiB)), PowerState: powerOn,
+		NumSockets: new(max(fleet.Sockets, 1)), MemorySizeMiB: new(max(fleet.MemoryMiB, defaultMemoryMiB)), PowerState: powerOn,
 	}
 	if fleet.Off {
 		res.PowerState = powerOff

@@ -7,7 +7,7 @@ import (
 )
 
 // object is a v4 entity, or a part of one, as it goes over the wire. "$objectType" names its type; "$reserved" is added when
-// it is answered (see reserve), because it depends on the version that was asked for.
+// it is answered (see addReserved), because it depends on the version that was asked for.
 type object map[string]any
 
 // Keys that every v4 object may have.
@@ -49,8 +49,8 @@ func clean(value any) {
 	})
 }
 
-// reserve gives every typed object its "$reserved" with the version of its format: v4.r<minor>, and v1.r0 for the common types.
-func reserve(value any, minor int) {
+// addReserved gives every typed object its "$reserved" with the version of its format: v4.r<minor>, and v1.r0 for the common types.
+func addReserved(value any, minor int) {
 	format := fmt.Sprintf("v4.r%d", minor)
 	walk(value, func(node map[string]any) {
 		name, isTyped := node[keyType].(string)

@@ -28,10 +28,17 @@ type v4Request struct {
 // v4Endpoint answers one request, or refuses it with a *v4Error.
 type v4Endpoint func(r *v4Request) (*v4Answer, error)
 
+// v4API serves the v4 API.
+type v4API struct {
+	*estate
+	minor int // newest minor version that is served
+	once  onceMemory
+}
+
 // v4Router adds v4 operations to the routes.
 type v4Router struct {
-	server *Server
-	mux    *http.ServeMux
+	api *v4API
+	mux *http.ServeMux
 }
 
 var v4PathPattern = regexp.MustCompile(`^/api/(vmm|clustermgmt|prism|networking|volumes)/(?:v4\.(\d+)/|unversioned/)`)
@@ -50,26 +57,28 @@ func v4Path(path string) (namespace string, minor int, ok bool) {
 }
 
 // v4Routes adds the v4 API. What is in no pattern is answered as the web server does.
-func (s *Server) v4Routes(mux *http.ServeMux) {
-	r := &v4Router{server: s, mux: mux}
+func (api *v4API) routes(mux *http.ServeMux, further ...func(*v4Router)) {
+	r := &v4Router{api: api, mux: mux}
 	for _, namespace := range v4Namespaces {
 		mux.HandleFunc("/api/"+namespace+"/", missingURL)
-		mux.HandleFunc("OPTIONS /api/"+namespace+"/unversioned/info", s.v4Info)
+		mux.HandleFunc("OPTIONS /api/"+namespace+"/unversioned/info", api.v4Info)
 	}
-	s.v4PrismRoutes(r)
-	s.v4NetworkRoutes(r)
-	s.v4VMRoutes(r)
-	s.v4VolumeRoutes(r)
-	s.v4ClusterRoutes(r)
+	api.v4PrismRoutes(r)
+	api.v4VMRoutes(r)
+	api.v4VolumeRoutes(r)
+	api.v4ClusterRoutes(r)
+	for _, add := range further {
+		add(r)
+	}
 }
 
 // v4Info tells the SDKs the newest version that is served, by which they choose theirs.
-func (s *Server) v4Info(w http.ResponseWriter, r *http.Request) {
-	if s.Rules().NoVersionInfo {
+func (api *v4API) v4Info(w http.ResponseWriter, r *http.Request) {
+	if rules, _ := api.settingsFor(""); rules.NoVersionInfo {
 		missingURL(w, r)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"data": "v4." + strconv.Itoa(s.minor)})
+	writeJSON(w, http.StatusOK, map[string]string{"data": "v4." + strconv.Itoa(api.minor)})
 }
 
 // handle adds an operation for all versions that are served. The path is relative to the version, for example
@@ -80,13 +89,14 @@ func (r *v4Router) handle(method, namespace, path, responseType string, e v4Endp
 
 // handleSince adds an operation that exists since a minor version.
 func (r *v4Router) handleSince(since int, method, namespace, path, responseType string, e v4Endpoint) {
-	for minor := since; minor <= r.server.minor; minor++ {
+	for minor := since; minor <= r.api.minor; minor++ {
 		kind, of := kindOf(path), kindOf(beforeID(path))
 		pattern := method + " /api/" + namespace + "/v4." + strconv.Itoa(minor) + "/" + path
 		r.mux.HandleFunc(pattern, func(w http.ResponseWriter, plain *http.Request) {
 			plain.Body = http.MaxBytesReader(w, plain.Body, maxBody)
-			request := &v4Request{Request: plain, namespace: namespace, minor: minor, kind: kind, rules: r.server.Rules(), rights: r.server.rightsOf(plain)}
-			r.server.once.do(w, request, func(w http.ResponseWriter) {
+			request := &v4Request{Request: plain, namespace: namespace, minor: minor, kind: kind}
+			request.rules, request.rights = r.api.settingsFor(accountOf(plain.Context()))
+			r.api.once.do(w, request, func(w http.ResponseWriter) {
 				answer, err := request.restricted(of, e)
 				if err != nil {
 					asV4Error(err).write(w, request, responseType)
@@ -101,7 +111,7 @@ func (r *v4Router) handleSince(since int, method, namespace, path, responseType 
 // restricted answers the request unless it is about what the account does not see.
 func (r *v4Request) restricted(kind string, next v4Endpoint) (*v4Answer, error) {
 	if id := r.PathValue("extId"); id != "" && r.rights.hides(kind, id) {
-		return nil, r.rights.v4Refusal(kind, id)
+		return nil, v4RightsRefusal(r.rights, kind, id)
 	}
 	return next(r)
 }

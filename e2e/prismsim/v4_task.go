@@ -1,6 +1,7 @@
 package prismsim
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ type v4Task struct {
 	description string
 	elements    []string          // UUIDs of Prism Elements
 	details     map[string]string // completionDetails, set by the work
-	failure     *v4Error
+	failure     *taskMessage
 }
 
 // taskOrder describes a task of the v4 API.
@@ -42,17 +43,17 @@ type taskOrder struct {
 
 // order starts a task for a request; the caller holds the server's mutex. Task faults of the request apply to it: before the
 // work nothing is done, after it its effect stays.
-func (s *Server) order(r *v4Request, o taskOrder) *task {
+func (e *estate) order(ctx context.Context, namespace string, o taskOrder) *task {
 	t := &task{
 		Task:     Task{UUID: uuid.NewString(), Operation: o.operation, Status: taskQueued, Created: time.Now(), Entities: o.entities},
 		duration: o.duration,
-		v4:       v4Task{isV4: true, namespace: r.namespace, description: o.description, elements: o.elements},
+		v4:       v4Task{isV4: true, namespace: namespace, description: o.description, elements: o.elements},
 	}
 	queue := o.queue
 	if queue == nil {
 		queue = &taskQueue{}
 	}
-	s.queueTask(t, queue, taskFault(r.Context()), taskWork{do: func() *taskError { return o.work(t) }})
+	e.queueTask(t, queue, taskFault(ctx), taskWork{do: func() *taskError { return o.work(t) }})
 	return t
 }
 
@@ -68,18 +69,27 @@ func (t *task) complete(name, value string) {
 }
 
 // fails makes the failure of a task out of an error of the v4 API.
-func (e *v4Error) fails() *taskError { return &taskError{code: e.group, detail: e.message, v4: e} }
+func (e *v4Error) fails() *taskError {
+	return &taskError{
+		code: e.group, detail: e.message, v4: &taskMessage{code: e.code, group: e.group, message: e.message, arguments: e.arguments},
+	}
+}
+
+// messageError returns the message of a task in the form of an error of the v4 API.
+func messageError(m *taskMessage) *v4Error {
+	return &v4Error{code: m.code, group: m.group, message: m.message, arguments: m.arguments}
+}
 
 // internalErrors are what the namespaces say of a failure that they do not know better.
-var internalErrors = map[string]v4Error{
+var internalErrors = map[string]taskMessage{
 	"vmm":        {code: "VMM-10000", group: "INTERNAL_ERROR"},
 	"networking": {code: "NETWORKING-20007", group: "API_INTERNAL_ERROR"},
 	"prism":      {code: "CTGRS-50000", group: "INTERNAL_ERROR"},
 	"volumes":    {code: "VOL-40000", group: "INTERNAL_ERROR"},
 }
 
-// taskError is how a task fails by this fault.
-func (fault *Fault) taskError(t *task) *taskError {
+// taskErrorOf is how a task fails by this fault.
+func taskErrorOf(fault *Fault, t *task) *taskError {
 	out := &taskError{code: "INTERNAL_ERROR", detail: fault.TaskError}
 	if t.v4.isV4 {
 		failure := internalErrors[t.v4.namespace]
@@ -92,10 +102,10 @@ func (fault *Fault) taskError(t *task) *taskError {
 	return out
 }
 
-func (t *task) extID() string { return taskPrefix + ":" + t.UUID }
+func taskID(t *task) string { return taskPrefix + ":" + t.UUID }
 
-// affected gives the entities of a task of any API.
-func (t *task) affected(rules Rules) []object {
+// affectedEntities gives the entities of a task of any API.
+func affectedEntities(t *task, rules Rules) []object {
 	out := []object{}
 	for _, e := range t.entities(rules) {
 		ref := typed("prism.v4.config.EntityReference", object{"extId": e.UUID, "rel": e.Rel})
@@ -107,17 +117,17 @@ func (t *task) affected(rules Rules) []object {
 	return out
 }
 
-// object gives the body of GET /tasks/{extId}.
-func (t *task) object(owner string, rules Rules) object {
+// taskObject gives the body of GET /tasks/{extId}.
+func taskObject(t *task, owner string, rules Rules) object {
 	view := t.view()
-	entities := t.affected(rules)
+	entities := affectedEntities(t, rules)
 	out := typed("prism.v4.config.Task", object{
-		"extId": t.extID(), "operation": view.Operation, "operationDescription": t.v4.description, "status": view.Status,
+		"extId": taskID(t), "operation": view.Operation, "operationDescription": t.v4.description, "status": view.Status,
 		"progressPercentage": view.Percent, "createdTime": v4Time(view.Created), "isCancelable": false, "isBackgroundTask": false,
 		"entitiesAffected": entities, "numberOfEntitiesAffected": len(entities), "numberOfSubtasks": 0,
 		"ownedBy": typed("prism.v4.config.OwnerReference", object{"extId": owner, "name": "admin"}),
 	})
-	if clusters := t.clusters(); len(clusters) > 0 {
+	if clusters := taskClusters(t); len(clusters) > 0 {
 		out["clusterExtIds"] = clusters
 	}
 	last := view.Created
@@ -133,14 +143,14 @@ func (t *task) object(owner string, rules Rules) object {
 	}
 	switch {
 	case view.Status == taskFailed && t.v4.failure != nil:
-		out["errorMessages"] = []object{t.v4.failure.appMessage("prism")}
+		out["errorMessages"] = []object{messageError(t.v4.failure).appMessage("prism")}
 	case view.Status == taskFailed:
 		out["legacyErrorMessage"] = view.Error
 	}
 	return out
 }
 
-func (t *task) clusters() []string {
+func taskClusters(t *task) []string {
 	if t.element != nil {
 		return []string{t.element.UUID}
 	}
@@ -164,18 +174,18 @@ func keyValues(values map[string]string) []object {
 // v4Time writes a time as v4 does: RFC 3339 with microseconds.
 func v4Time(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-func (s *Server) v4GetTask(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (api *v4API) v4GetTask(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
 	prefix, id, _ := strings.Cut(r.PathValue("extId"), ":")
-	t := find(s.estate.tasks.all, func(t *task) bool { return t.UUID == id })
+	t := find(api.tasks.all, func(t *task) bool { return t.UUID == id })
 	if t == nil || (prefix != taskPrefix && prefix != legacyPrefix) {
 		return nil, &v4Error{
 			status: http.StatusNotFound, code: "TSKS-20001", group: "ENTITY_NOT_FOUND",
 			message: "Task with extId " + r.PathValue("extId") + " does not exist.",
 		}
 	}
-	return &v4Answer{data: t.object(s.estate.ownerUUID, r.rules)}, nil
+	return &v4Answer{data: taskObject(t, api.ownerUUID, r.rules)}, nil
 }
 
 var taskListing = v4Listing{
@@ -187,12 +197,12 @@ var taskListing = v4Listing{
 	orders: []string{"createdTime", "startedTime", "completedTime", "lastUpdatedTime"},
 }
 
-func (s *Server) v4ListTasks(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
+func (api *v4API) v4ListTasks(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
 	items := []object{}
-	for _, t := range s.estate.tasks.listed(s.estate.rules.lag("task")) {
-		items = append(items, t.object(s.estate.ownerUUID, r.rules))
+	for _, t := range api.tasks.listed(api.rules.lag("task")) {
+		items = append(items, taskObject(t, api.ownerUUID, r.rules))
 	}
-	s.mu.Unlock()
+	api.mu.Unlock()
 	return taskListing.answer(r, items)
 }

@@ -12,14 +12,14 @@ import (
 const maxAttribute = 200 // characters of one custom attribute
 
 // v4Change finds the VM that a request changes, with its preconditions: a request ID and the current ETag.
-func (s *Server) v4Change(r *v4Request) (*machine, error) {
-	if !uuidPattern.MatchString(r.Header.Get(requestIDHeader)) {
+func (api *v4API) v4Change(r *v4Request) (*machine, error) {
+	if !isUUID(r.Header.Get(requestIDHeader)) {
 		return nil, &v4Error{
 			status: http.StatusBadRequest, code: "VMM-30302", group: "VM_MISSING_REQUEST_ID_HEADER",
 			message: "NTNX-Request-Id header with a UUID is required but was not passed.",
 		}
 	}
-	m, err := s.v4VM(r)
+	m, err := api.v4VM(r)
 	if err != nil {
 		return nil, err
 	}
@@ -32,17 +32,17 @@ func (s *Server) v4Change(r *v4Request) (*machine, error) {
 }
 
 // v4Order starts a task on a VM, behind those that wait for it. A VM that is gone by then fails it.
-func (s *Server) v4Order(r *v4Request, m *machine, operation, description string, d time.Duration, work func() *taskError) *v4Answer {
+func (api *v4API) v4Order(r *v4Request, m *machine, operation, description string, d time.Duration, work func() *taskError) *v4Answer {
 	id := m.uuid
-	t := s.order(r, taskOrder{
+	t := api.order(r.Context(), r.namespace, taskOrder{
 		operation: operation, description: description, duration: d, queue: &m.queue, elements: []string{m.element.UUID},
 		entities: []TaskEntity{{UUID: id, Rel: relVM, Name: m.live.Name}},
 		work: func(*task) *taskError {
-			if !slices.Contains(s.estate.vms.all, m) {
+			if !slices.Contains(api.vms.all, m) {
 				return noSuchVM(id).fails()
 			}
-			if failed := s.estate.lost(m); failed != nil {
-				failed.v4 = &v4Error{code: "VMM-10000", group: "INTERNAL_ERROR", message: failed.detail}
+			if failed := api.lost(m); failed != nil {
+				failed.v4 = &taskMessage{code: "VMM-10000", group: "INTERNAL_ERROR", message: failed.detail}
 				return failed
 			}
 			return work()
@@ -52,21 +52,21 @@ func (s *Server) v4Order(r *v4Request, m *machine, operation, description string
 	return taskAnswer(t)
 }
 
-func (s *Server) v4DeleteVM(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, err := s.v4Change(r)
+func (api *v4API) v4DeleteVM(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	m, err := api.v4Change(r)
 	if err != nil {
 		return nil, err
 	}
-	if text := s.estate.refuseDelete(m, RefusedByRequest); text != "" {
+	if text := api.refuseDelete(m, RefusedByRequest); text != "" {
 		return nil, volumeGroupAttached(text)
 	}
-	return s.v4Order(r, m, "kVmDelete", "Delete VM", s.opts.Latency.Delete, func() *taskError {
-		if text := s.estate.refuseDelete(m, RefusedByTask); text != "" {
+	return api.v4Order(r, m, "kVmDelete", "Delete VM", api.latency.Delete, func() *taskError {
+		if text := api.refuseDelete(m, RefusedByTask); text != "" {
 			return volumeGroupAttached(text).fails()
 		}
-		s.remove(m)
+		api.remove(m)
 		return nil
 	}), nil
 }
@@ -82,31 +82,31 @@ func invalidVMState(text string) *v4Error {
 }
 
 // v4Switch switches a VM on or off.
-func (s *Server) v4Switch(state string) v4Endpoint {
+func (api *v4API) v4Switch(state string) v4Endpoint {
 	return func(r *v4Request) (*v4Answer, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		m, err := s.v4Change(r)
+		api.mu.Lock()
+		defer api.mu.Unlock()
+		m, err := api.v4Change(r)
 		if err != nil {
 			return nil, err
 		}
 		if state == powerOff {
-			if text := s.estate.refusePowerOff(m, RefusedByRequest); text != "" {
+			if text := api.refusePowerOff(m, RefusedByRequest); text != "" {
 				return nil, invalidVMState(text)
 			}
 		}
-		d := s.opts.Latency.Update
+		d := api.latency.Update
 		if state == powerOn {
-			d = s.opts.Latency.PowerOn
+			d = api.latency.PowerOn
 		}
-		return s.v4Order(r, m, "kVmSetPowerState", "Change power state of VM", d, func() *taskError {
+		return api.v4Order(r, m, "kVmSetPowerState", "Change power state of VM", d, func() *taskError {
 			if state == powerOff {
-				if text := s.estate.refusePowerOff(m, RefusedByTask); text != "" {
+				if text := api.refusePowerOff(m, RefusedByTask); text != "" {
 					return invalidVMState(text).fails()
 				}
-				s.switchOff(m)
-			} else if failed := s.switchOn(m); failed != nil {
-				failed.v4 = &v4Error{code: "VMM-10000", group: "INTERNAL_ERROR", message: failed.detail}
+				api.switchOff(m)
+			} else if failed := api.switchOn(m); failed != nil {
+				failed.v4 = &taskMessage{code: "VMM-10000", group: "INTERNAL_ERROR", message: failed.detail}
 				return failed
 			}
 			m.spec.Resources.PowerState, m.live.Resources.PowerState = state, state
@@ -129,7 +129,7 @@ func removeAttributes(have, less []string) []string {
 }
 
 // v4Attributes adds or removes custom attributes.
-func (s *Server) v4Attributes(change func(have, named []string) []string) v4Endpoint {
+func (api *v4API) v4Attributes(change func(have, named []string) []string) v4Endpoint {
 	return func(r *v4Request) (*v4Answer, error) {
 		body := config.NewUpdateCustomAttributesParams()
 		if err := r.decode(body); err != nil {
@@ -143,13 +143,13 @@ func (s *Server) v4Attributes(change func(have, named []string) []string) v4Endp
 		if len(body.CustomAttributes) == 0 {
 			return nil, invalidBody("customAttributes", "Array is too short: must have at least 1 elements but instance has 0 elements")
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		m, err := s.v4Change(r)
+		api.mu.Lock()
+		defer api.mu.Unlock()
+		m, err := api.v4Change(r)
 		if err != nil {
 			return nil, err
 		}
-		return s.v4Order(r, m, "kVmUpdate", "Update custom attributes of VM", s.opts.Latency.Update, func() *taskError {
+		return api.v4Order(r, m, "kVmUpdate", "Update custom attributes of VM", api.latency.Update, func() *taskError {
 			m.v4.attributes = change(slices.Clone(m.v4.attributes), body.CustomAttributes)
 			m.v4.revision++
 			return nil

@@ -25,32 +25,32 @@ func (v *v4Machine) switched() {
 	v.revision++
 }
 
-func (s *Server) v4VMRoutes(r *v4Router) {
+func (api *v4API) v4VMRoutes(r *v4Router) {
 	const ns, types, vms = "vmm", "vmm.v4.ahv.config.", "ahv/config/vms"
-	r.handle("GET", ns, vms, types+"ListVmsApiResponse", s.v4ListVMs)
-	r.handle("GET", ns, vms+"/{extId}", types+"GetVmApiResponse", s.v4GetVM)
-	r.handle("DELETE", ns, vms+"/{extId}", types+"DeleteVmApiResponse", s.v4DeleteVM)
+	r.handle("GET", ns, vms, types+"ListVmsApiResponse", api.v4ListVMs)
+	r.handle("GET", ns, vms+"/{extId}", types+"GetVmApiResponse", api.v4GetVM)
+	r.handle("DELETE", ns, vms+"/{extId}", types+"DeleteVmApiResponse", api.v4DeleteVM)
 	actions := vms + "/{extId}/$actions/"
-	r.handle("POST", ns, actions+"power-on", types+"PowerOnVmApiResponse", s.v4Switch(powerOn))
-	r.handle("POST", ns, actions+"power-off", types+"PowerOffVmApiResponse", s.v4Switch(powerOff))
-	r.handleSince(2, "POST", ns, actions+"add-custom-attributes", types+"AddVmCustomAttributesApiResponse", s.v4Attributes(addAttributes))
-	r.handleSince(2, "POST", ns, actions+"remove-custom-attributes", types+"RemoveVmCustomAttributesApiResponse", s.v4Attributes(removeAttributes))
+	r.handle("POST", ns, actions+"power-on", types+"PowerOnVmApiResponse", api.v4Switch(powerOn))
+	r.handle("POST", ns, actions+"power-off", types+"PowerOffVmApiResponse", api.v4Switch(powerOff))
+	r.handleSince(2, "POST", ns, actions+"add-custom-attributes", types+"AddVmCustomAttributesApiResponse", api.v4Attributes(addAttributes))
+	r.handleSince(2, "POST", ns, actions+"remove-custom-attributes", types+"RemoveVmCustomAttributesApiResponse", api.v4Attributes(removeAttributes))
 }
 
 // v4VM finds the VM of a request; the caller holds the mutex. A VM whose creation did not end does not exist yet.
-func (s *Server) v4VM(r *v4Request) (*machine, error) {
+func (api *v4API) v4VM(r *v4Request) (*machine, error) {
 	id := strings.ToLower(r.PathValue("extId"))
-	if !uuidPattern.MatchString(id) {
+	if !isUUID(id) {
 		return nil, &v4Error{
 			status: http.StatusBadRequest, location: "@path.extId",
 			message: `ECMA 262 regex "^[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}$" does not match input string "` + id + `"`,
 		}
 	}
-	m := s.estate.vmByUUID(id)
+	m := api.vmByUUID(id)
 	if m == nil || !m.exists {
 		return nil, noSuchVM(id)
 	}
-	switch status := s.estate.unreachable(m); status {
+	switch status := api.unreachable(m); status {
 	case 0:
 		return m, nil
 	case http.StatusNotFound:
@@ -67,14 +67,14 @@ func noSuchVM(id string) *v4Error {
 	}
 }
 
-func (s *Server) v4GetVM(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, err := s.v4VM(r)
+func (api *v4API) v4GetVM(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	m, err := api.v4VM(r)
 	if err != nil {
 		return nil, err
 	}
-	return &v4Answer{data: m.v4Object(s, r), etag: m.v4.revision.etag()}, nil
+	return &v4Answer{data: api.vmObject(m, r), etag: m.v4.revision.etag()}, nil
 }
 
 // vmListing has the fields that are documented for lists of VMs.
@@ -92,9 +92,9 @@ var vmListing = v4Listing{
 var filterRelease = []int{7, 6}
 
 // vmListing gives what VMs can be filtered by in this release of Prism Central.
-func (s *Server) vmListing() v4Listing {
+func (api *v4API) vmListing() v4Listing {
 	listing := vmListing
-	if atLeast(s.estate.central.Version, filterRelease) {
+	if atLeast(api.central.Version, filterRelease) {
 		listing.filters = append(append([]string{}, listing.filters...), "biosUuid", "categories/extId")
 	}
 	return listing
@@ -118,15 +118,15 @@ func atLeast(version string, release []int) bool {
 	return true
 }
 
-func (s *Server) v4ListVMs(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (api *v4API) v4ListVMs(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
 	items, byID := []object{}, map[any]*machine{}
-	for _, m := range s.estate.vms.listed(s.estate.rules.lag("vm")) {
-		if s.estate.listable(m) {
-			items = append(items, m.v4Core(s))
+	for _, m := range api.vms.listed(api.rules.lag("vm")) {
+		if api.listable(m) {
+			items = append(items, api.vmCore(m))
 			byID[m.uuid] = m
 		}
 	}
-	return s.vmListing().answerWith(r, items, func(core object) object { return byID[core["extId"]].v4Object(s, r) })
+	return api.vmListing().answerWith(r, items, func(core object) object { return api.vmObject(byID[core["extId"]], r) })
 }

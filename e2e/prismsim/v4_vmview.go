@@ -9,8 +9,8 @@ const vmTypes = "vmm.v4.ahv.config."
 
 func vmRef(kind, id string) object { return typed(vmTypes+kind+"Reference", object{"extId": id}) }
 
-// v4Core gives what VMs can be filtered and sorted by. The caller holds the mutex.
-func (m *machine) v4Core(s *Server) object {
+// vmCore gives what VMs can be filtered and sorted by. The caller holds the mutex.
+func (api *v4API) vmCore(m *machine) object {
 	now := m.current()
 	res := now.Resources
 	out := typed(vmTypes+"Vm", object{
@@ -22,8 +22,8 @@ func (m *machine) v4Core(s *Server) object {
 		"isVgaConsoleEnabled": *res.VGAConsoleEnabled, "isMemoryOvercommitEnabled": false, "isGpuConsoleEnabled": false,
 		"isAgentVm": false, "isCpuHotplugEnabled": true, "isScsiControllerEnabled": true, "isLiveMigrateCapable": len(m.gpus) == 0,
 	})
-	m.v4Power(out)
-	if ids := s.estate.categoryIDs(m.categories); len(ids) > 0 {
+	showPower(m, out)
+	if ids := api.categoryIDs(m.categories); len(ids) > 0 {
 		out["categories"] = references(vmTypes+"CategoryReference", ids...)
 	}
 	if m.host != nil {
@@ -32,17 +32,17 @@ func (m *machine) v4Core(s *Server) object {
 	return out
 }
 
-// v4Object gives a VM as the version that was asked for shows it: projects and nicNetworkInfo since v4.1, custom attributes
+// vmObject gives a VM as the version that was asked for shows it: projects and nicNetworkInfo since v4.1, custom attributes
 // since v4.2. The caller holds the mutex.
-func (m *machine) v4Object(s *Server, r *v4Request) object {
+func (api *v4API) vmObject(m *machine, r *v4Request) object {
 	now := m.current()
-	out := m.v4Core(s)
+	out := api.vmCore(m)
 	maps.Copy(out, object{
 		"generationUuid": deriveUUID("generation", m.uuid), "createTime": v4Time(m.created), "updateTime": v4Time(m.updated),
 		"protectionType": "UNPROTECTED", "isBrandingEnabled": true, "isCrossClusterMigrationInProgress": false,
 		"vtpmConfig":    typed(vmTypes+"VtpmConfig", object{"isVtpmEnabled": now.Resources.VTPMConfig.Enabled}),
-		"ownershipInfo": typed(vmTypes+"OwnershipInfo", object{"owner": vmRef("Owner", s.estate.ownerUUID)}),
-		"nics":          m.v4NICs(r.minor), "links": selfLinks(r, "ahv/config/vms/"+m.uuid),
+		"ownershipInfo": typed(vmTypes+"OwnershipInfo", object{"owner": vmRef("Owner", api.ownerUUID)}),
+		"nics":          nicObjects(m, r.minor), "links": selfLinks(r, "ahv/config/vms/"+m.uuid),
 	})
 	if now.Description != "" {
 		out["description"] = now.Description
@@ -53,13 +53,13 @@ func (m *machine) v4Object(s *Server, r *v4Request) object {
 	if r.minor >= 2 && len(m.v4.attributes) > 0 {
 		out["customAttributes"] = slices.Clone(m.v4.attributes)
 	}
-	m.v4Disks(out)
-	m.v4Boot(out)
+	showDisks(m, out)
+	showBoot(m, out)
 	return out
 }
 
-// v4Power gives the power state, unless a test asked for another one or for none.
-func (m *machine) v4Power(out object) {
+// showPower gives the power state, unless a test asked for another one or for none.
+func showPower(m *machine, out object) {
 	state := m.power
 	if m.v4.shown != nil {
 		state = *m.v4.shown
@@ -69,7 +69,7 @@ func (m *machine) v4Power(out object) {
 	}
 }
 
-func (m *machine) v4Boot(out object) {
+func showBoot(m *machine, out object) {
 	order := []string{}
 	order = append(order, m.current().Resources.BootConfig.OrderList...)
 	boot := typed(vmTypes+"LegacyBoot", object{"bootOrder": order})
@@ -79,7 +79,7 @@ func (m *machine) v4Boot(out object) {
 	out["bootConfig"], out["$bootConfigItemDiscriminator"] = boot, boot[keyType]
 }
 
-func (m *machine) v4Disks(out object) {
+func showDisks(m *machine, out object) {
 	disks, roms := []object{}, []object{}
 	for _, d := range m.current().Resources.DiskList {
 		address := orZero(orZero(d.Properties).Address)
@@ -109,13 +109,13 @@ func (m *machine) v4Disks(out object) {
 	}
 }
 
-// v4NICs gives the NICs in their order. v4.0 has networkInfo and backingInfo only; later versions keep them, as deprecated,
+// nicObjects gives the NICs in their order. v4.0 has networkInfo and backingInfo only; later versions keep them, as deprecated,
 // beside nicNetworkInfo and nicBackingInfo. Only nicNetworkInfo has IPv6 addresses.
-func (m *machine) v4NICs(minor int) []object {
+func nicObjects(m *machine, minor int) []object {
 	out := []object{}
 	for _, n := range m.liveNICs() {
 		device := object{"macAddress": n.MACAddress, "isConnected": *n.IsConnected, "numQueues": *n.NumQueues, "model": "VIRTIO"}
-		info, v6 := m.v4NetworkInfo(n)
+		info, v6 := networkInfo(m, n)
 		nic := typed(vmTypes+"Nic", object{
 			"extId": n.UUID, "backingInfo": typed(vmTypes+"EmulatedNic", maps.Clone(device)), "networkInfo": typed(vmTypes+"NicNetworkInfo", maps.Clone(info)),
 		})
@@ -132,8 +132,8 @@ func (m *machine) v4NICs(minor int) []object {
 	return out
 }
 
-// v4NetworkInfo gives what the network side of a NIC shows, and its learned IPv6 addresses.
-func (m *machine) v4NetworkInfo(n nic) (info object, v6 []object) {
+// networkInfo gives what the network side of a NIC shows, and its learned IPv6 addresses.
+func networkInfo(m *machine, n nic) (info object, v6 []object) {
 	info = object{
 		"nicType": n.NICType, "subnet": vmRef("Subnet", n.SubnetReference.UUID), "vlanMode": n.VLANMode, "trunkedVlans": n.TrunkedVLANs,
 		"shouldAllowUnknownMacs": false,

@@ -11,13 +11,25 @@ import (
 
 // The methods of this file change the network behind everybody's back, without a task, for tests of drift and of strangers.
 
+// networkControl looks at what the networking API made, and changes it from outside.
+type networkControl struct{ api *networkAPI }
+
+// HoldLoadBalancerSession lets changes of a session that are accepted from now on wait until resume is called.
+func (c *networkControl) HoldLoadBalancerSession(sessionUUID string) (resume func()) {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	held := make(chan struct{})
+	c.api.sessionByUUID(sessionUUID).queue.tail = held
+	return func() { close(held) }
+}
+
 // AddLoadBalancerSession makes a session and gives its UUID. Used are Name, Description, VPC and Subnet (names or UUIDs),
 // Protocol, Ports, Targets and, if Static, VirtualIP.
-func (s *Server) AddLoadBalancerSession(view LoadBalancerSession) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	vpc := find(s.estate.vpcs, func(v *privateCloud) bool { return v.Name == view.VPC || v.UUID == view.VPC })
-	subnet := s.estate.subnetNamed(view.Subnet)
+func (c *networkControl) AddLoadBalancerSession(view LoadBalancerSession) (string, error) {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	vpc := find(c.api.vpcs, func(v *privateCloud) bool { return v.Name == view.VPC || v.UUID == view.VPC })
+	subnet := c.api.subnetNamed(view.Subnet)
 	if vpc == nil || subnet == nil {
 		return "", fmt.Errorf("adding load balancer session %q: VPC %q or subnet %q does not exist", view.Name, view.VPC, view.Subnet)
 	}
@@ -37,32 +49,32 @@ func (s *Server) AddLoadBalancerSession(view LoadBalancerSession) (string, error
 		spec.ports = append(spec.ports, ports)
 	}
 	id := uuid.NewString()
-	return id, s.estate.createSession(id, spec).asError("Add Load Balancer Session")
+	return id, c.api.createSession(id, spec).asError("Add Load Balancer Session")
 }
 
 // DeleteLoadBalancerSession deletes a session, also one that a floating IP is associated with.
-func (s *Server) DeleteLoadBalancerSession(sessionUUID string) error {
-	return s.changeSessionOutOfBand(sessionUUID, func(found *session) {
-		for _, f := range s.estate.floatingIPs.all {
+func (c *networkControl) DeleteLoadBalancerSession(sessionUUID string) error {
+	return c.changeSessionOutOfBand(sessionUUID, func(found *session) {
+		for _, f := range c.api.floatingIPs.all {
 			if f.target.session == found {
 				f.target, f.version = association{}, f.version+1
 			}
 		}
-		s.estate.dropSession(found)
+		c.api.dropSession(found)
 	})
 }
 
 // SetLoadBalancerTargets replaces the targets of a session by NIC and Port of those given. They are not checked.
-func (s *Server) SetLoadBalancerTargets(sessionUUID string, targets ...Target) error {
-	return s.changeSessionOutOfBand(sessionUUID, func(found *session) {
+func (c *networkControl) SetLoadBalancerTargets(sessionUUID string, targets ...Target) error {
+	return c.changeSessionOutOfBand(sessionUUID, func(found *session) {
 		found.targets, found.version = targetsOf(targets), found.version+1
 	})
 }
 
-func (s *Server) changeSessionOutOfBand(sessionUUID string, change func(*session)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found := s.estate.sessionByUUID(sessionUUID)
+func (c *networkControl) changeSessionOutOfBand(sessionUUID string, change func(*session)) error {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	found := c.api.sessionByUUID(sessionUUID)
 	if found == nil {
 		return fmt.Errorf("changing load balancer session %s: it does not exist", sessionUUID)
 	}
@@ -71,26 +83,26 @@ func (s *Server) changeSessionOutOfBand(sessionUUID string, change func(*session
 }
 
 // ReserveIP reserves an address of a subnet (name or UUID).
-func (s *Server) ReserveIP(subnet, address, clientContext string) error {
-	return s.changeReservation(subnet, address, func(n *network, want addressSelection) *netFailure {
+func (c *networkControl) ReserveIP(subnet, address, clientContext string) error {
+	return c.changeReservation(subnet, address, func(n *network, want addressSelection) *netFailure {
 		want.context = clientContext
-		_, failed := n.reserve(want, 0)
+		_, failed := reserve(n, want, 0)
 		return failed
 	})
 }
 
 // UnreserveIP frees a reserved address of a subnet (name or UUID).
-func (s *Server) UnreserveIP(subnet, address string) error {
-	return s.changeReservation(subnet, address, func(n *network, want addressSelection) *netFailure {
-		_, failed := n.unreserve(want)
+func (c *networkControl) UnreserveIP(subnet, address string) error {
+	return c.changeReservation(subnet, address, func(n *network, want addressSelection) *netFailure {
+		_, failed := unreserve(n, want)
 		return failed
 	})
 }
 
-func (s *Server) changeReservation(subnet, address string, change func(*network, addressSelection) *netFailure) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.estate.subnetNamed(subnet)
+func (c *networkControl) changeReservation(subnet, address string, change func(*network, addressSelection) *netFailure) error {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	n := c.api.subnetNamed(subnet)
 	if n == nil {
 		return fmt.Errorf("changing reservations of subnet %q: it does not exist", subnet)
 	}
@@ -102,22 +114,22 @@ func (s *Server) changeReservation(subnet, address string, change func(*network,
 }
 
 // DeleteFloatingIP deletes a floating IP.
-func (s *Server) DeleteFloatingIP(floatingIPUUID string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found := s.estate.floatingIPByUUID(floatingIPUUID)
+func (c *networkControl) DeleteFloatingIP(floatingIPUUID string) error {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	found := c.api.floatingIPByUUID(floatingIPUUID)
 	if found == nil {
 		return fmt.Errorf("deleting floating IP %s: it does not exist", floatingIPUUID)
 	}
-	s.estate.deleteFloatingIP(found)
+	c.api.deleteFloatingIP(found)
 	return nil
 }
 
 // DeleteRoute deletes a static route.
-func (s *Server) DeleteRoute(routeUUID string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, v := range s.estate.vpcs {
+func (c *networkControl) DeleteRoute(routeUUID string) error {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	for _, v := range c.api.tables {
 		if found := v.routeByUUID(routeUUID); found != nil {
 			v.routes.remove(found)
 			return nil

@@ -54,9 +54,9 @@ func (w wantedAssociation) isEmpty() bool {
 }
 
 // createFloatingIP makes a floating IP and takes its address.
-func (e *estate) createFloatingIP(uuid string, spec floatingIPSpec) *netFailure {
-	f := &floatingIP{floatingIPSpec: spec, uuid: uuid, subnet: e.subnetByUUID(spec.subnetUUID)}
-	if failed := netLimit("floating IPs", len(e.floatingIPs.all), 1, e.networkRules.MaxFloatingIPs); failed != nil {
+func (api *networkAPI) createFloatingIP(uuid string, spec floatingIPSpec) *netFailure {
+	f := &floatingIP{floatingIPSpec: spec, uuid: uuid, subnet: api.subnetByUUID(spec.subnetUUID)}
+	if failed := netLimit("floating IPs", len(api.floatingIPs.all), 1, api.networkRules.MaxFloatingIPs); failed != nil {
 		return failed
 	}
 	switch {
@@ -65,7 +65,7 @@ func (e *estate) createFloatingIP(uuid string, spec floatingIPSpec) *netFailure 
 	case !f.subnet.translates():
 		return netInvalid("Subnet %s is not an external subnet with NAT", spec.subnetUUID)
 	}
-	target, failed := e.associate(f, spec.wanted)
+	target, failed := api.associate(f, spec.wanted)
 	if failed != nil {
 		return failed
 	}
@@ -73,7 +73,7 @@ func (e *estate) createFloatingIP(uuid string, spec floatingIPSpec) *netFailure 
 		return failed
 	}
 	f.target = target
-	e.floatingIPs.add(f)
+	api.floatingIPs.add(f)
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (f *floatingIP) takeAddress() *netFailure {
 		f.address = taken
 		return nil
 	}
-	if failed := f.subnet.reservable(f.wantAddress); failed != nil {
+	if failed := reservable(f.subnet, f.wantAddress); failed != nil {
 		return failed
 	}
 	pool.claim(f.wantAddress, owner)
@@ -96,11 +96,11 @@ func (f *floatingIP) takeAddress() *netFailure {
 }
 
 // updateFloatingIP replaces name, description, metadata and association.
-func (e *estate) updateFloatingIP(f *floatingIP, spec floatingIPSpec) *netFailure {
+func (api *networkAPI) updateFloatingIP(f *floatingIP, spec floatingIPSpec) *netFailure {
 	if spec.subnetUUID != f.subnet.UUID || (spec.wantAddress.IsValid() && spec.wantAddress != f.address) {
 		return netInvalid("External subnet and address of floating IP %s cannot be changed", f.uuid)
 	}
-	target, failed := e.associate(f, spec.wanted)
+	target, failed := api.associate(f, spec.wanted)
 	if failed != nil {
 		return failed
 	}
@@ -109,22 +109,22 @@ func (e *estate) updateFloatingIP(f *floatingIP, spec floatingIPSpec) *netFailur
 	return nil
 }
 
-func (e *estate) deleteFloatingIP(f *floatingIP) {
-	e.floatingIPs.remove(f)
+func (api *networkAPI) deleteFloatingIP(f *floatingIP) {
+	api.floatingIPs.remove(f)
 	f.subnet.v4.release("floating IP " + f.uuid)
 }
 
-func (e *estate) floatingIPByUUID(uuid string) *floatingIP {
-	return find(e.floatingIPs.all, func(f *floatingIP) bool { return f.uuid == uuid })
+func (api *networkAPI) floatingIPByUUID(uuid string) *floatingIP {
+	return find(api.floatingIPs.all, func(f *floatingIP) bool { return f.uuid == uuid })
 }
 
 // associate finds what a floating IP is to stand for, and refuses what another one stands for or what the external subnet
 // does not reach.
-func (e *estate) associate(f *floatingIP, want wantedAssociation) (association, *netFailure) {
+func (api *networkAPI) associate(f *floatingIP, want wantedAssociation) (association, *netFailure) {
 	if want.isEmpty() {
 		return association{}, nil
 	}
-	target, failed := e.resolve(want)
+	target, failed := api.resolve(want)
 	if failed != nil {
 		return target, failed
 	}
@@ -136,7 +136,7 @@ func (e *estate) associate(f *floatingIP, want wantedAssociation) (association, 
 	case !target.vpc.reaches(f.subnet):
 		return target, netInvalid("VPC %s is not attached to external subnet %s", target.vpc.UUID, f.subnet.UUID)
 	}
-	other := find(e.floatingIPs.all, func(o *floatingIP) bool {
+	other := find(api.floatingIPs.all, func(o *floatingIP) bool {
 		return o != f && o.target.vpc == target.vpc && o.target.privateIP() == target.privateIP()
 	})
 	if other != nil {
@@ -146,18 +146,18 @@ func (e *estate) associate(f *floatingIP, want wantedAssociation) (association, 
 }
 
 // resolve finds VPC and private address of what is wanted.
-func (e *estate) resolve(want wantedAssociation) (association, *netFailure) {
+func (api *networkAPI) resolve(want wantedAssociation) (association, *netFailure) {
 	switch {
 	case want.sessionUUID != "":
-		s := e.sessionByUUID(want.sessionUUID)
+		s := api.sessionByUUID(want.sessionUUID)
 		if s == nil {
 			return association{}, netNotFound("Load balancer session %s not found", want.sessionUUID)
 		}
 		return association{vpc: s.vpc, session: s}, nil
 	case want.nicUUID != "":
-		return e.resolveNIC(want.nicUUID)
+		return api.resolveNIC(want.nicUUID)
 	}
-	vpc := e.vpcByUUID(want.vpcUUID)
+	vpc := api.vpcByUUID(want.vpcUUID)
 	if vpc == nil {
 		return association{}, netNotFound("VPC %s not found", want.vpcUUID)
 	}
@@ -167,8 +167,8 @@ func (e *estate) resolve(want wantedAssociation) (association, *netFailure) {
 	return association{vpc: vpc, private: want.privateIP}, nil
 }
 
-func (e *estate) resolveNIC(nicUUID string) (association, *netFailure) {
-	at, ok := e.attachments()[nicUUID]
+func (api *networkAPI) resolveNIC(nicUUID string) (association, *netFailure) {
+	at, ok := api.attachments()[nicUUID]
 	if !ok {
 		return association{}, netNotFound("VM NIC %s not found", nicUUID)
 	}
@@ -179,9 +179,9 @@ func (e *estate) resolveNIC(nicUUID string) (association, *netFailure) {
 }
 
 // settle gives what a floating IP stands for; a NIC that is gone ends its association.
-func (e *estate) settle(f *floatingIP) association {
+func (api *networkAPI) settle(f *floatingIP) association {
 	if f.target.nicUUID != "" {
-		if _, ok := e.attachments()[f.target.nicUUID]; !ok {
+		if _, ok := api.attachments()[f.target.nicUUID]; !ok {
 			f.target = association{}
 			f.version++
 		}

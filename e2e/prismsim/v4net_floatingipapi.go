@@ -15,73 +15,73 @@ var floatingIPListing = v4Listing{
 	expands: []string{"externalSubnet", "vpc"},
 }
 
-func (s *Server) v4ListFloatingIPs(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
+func (api *networkAPI) v4ListFloatingIPs(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
 	items := []object{}
-	for _, f := range s.estate.floatingIPs.listed(s.estate.rules.lag("floating_ip")) {
-		items = append(items, s.floatingIPObject(r, f))
+	for _, f := range api.floatingIPs.listed(api.rules.lag("floating_ip")) {
+		items = append(items, api.floatingIPObject(r, f))
 	}
-	s.mu.Unlock()
+	api.mu.Unlock()
 	return floatingIPListing.answer(r, items)
 }
 
 // floatingIP finds the floating IP of a request; the caller holds the mutex.
-func (s *Server) floatingIP(r *v4Request, verb string) (*floatingIP, error) {
+func (api *networkAPI) floatingIP(r *v4Request, verb string) (*floatingIP, error) {
 	id := r.PathValue("extId")
-	if found := s.estate.floatingIPByUUID(id); found != nil {
+	if found := api.floatingIPByUUID(id); found != nil {
 		return found, nil
 	}
 	return nil, notThere(verb, kindFloatingIP, id)
 }
 
-func (s *Server) v4GetFloatingIP(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, err := s.floatingIP(r, "Get")
+func (api *networkAPI) v4GetFloatingIP(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	found, err := api.floatingIP(r, "Get")
 	if err != nil {
 		return nil, err
 	}
-	data := s.floatingIPObject(r, found)
+	data := api.floatingIPObject(r, found)
 	return &v4Answer{data: data, etag: found.version.etag()}, nil
 }
 
-func (s *Server) v4CreateFloatingIP(r *v4Request) (*v4Answer, error) {
+func (api *networkAPI) v4CreateFloatingIP(r *v4Request) (*v4Answer, error) {
 	spec, err := readFloatingIP(r)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.orderNet(r, creating(kindFloatingIP, spec.name, func(id string) *netFailure { return s.estate.createFloatingIP(id, spec) }))
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	return api.orderNet(r, creating(kindFloatingIP, spec.name, func(id string) *netFailure { return api.createFloatingIP(id, spec) }))
 }
 
-func (s *Server) v4UpdateFloatingIP(r *v4Request) (*v4Answer, error) {
+func (api *networkAPI) v4UpdateFloatingIP(r *v4Request) (*v4Answer, error) {
 	spec, err := readFloatingIP(r)
 	if err != nil {
 		return nil, err
 	}
-	return s.changeFloatingIP(r, updating, "Update", func(found *floatingIP) *netFailure { return s.estate.updateFloatingIP(found, spec) })
+	return api.changeFloatingIP(r, updating, "Update", func(found *floatingIP) *netFailure { return api.updateFloatingIP(found, spec) })
 }
 
-func (s *Server) v4DeleteFloatingIP(r *v4Request) (*v4Answer, error) {
-	return s.changeFloatingIP(r, deleting, "Delete", func(found *floatingIP) *netFailure {
-		s.estate.deleteFloatingIP(found)
+func (api *networkAPI) v4DeleteFloatingIP(r *v4Request) (*v4Answer, error) {
+	return api.changeFloatingIP(r, deleting, "Delete", func(found *floatingIP) *netFailure {
+		api.deleteFloatingIP(found)
 		return nil
 	})
 }
 
-func (s *Server) changeFloatingIP(r *v4Request, kind changeMaker, verb string, work func(*floatingIP) *netFailure) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, err := s.floatingIP(r, verb)
+func (api *networkAPI) changeFloatingIP(r *v4Request, kind changeMaker, verb string, work func(*floatingIP) *netFailure) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	found, err := api.floatingIP(r, verb)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.netIfMatch(r, found.version); err != nil {
+	if err := api.netIfMatch(r, found.version); err != nil {
 		return nil, err
 	}
-	return s.orderNet(r, kind(kindFloatingIP, found.uuid, &found.queue, func() *netFailure {
-		if s.estate.floatingIPByUUID(found.uuid) == nil {
+	return api.orderNet(r, kind(kindFloatingIP, found.uuid, &found.queue, func() *netFailure {
+		if api.floatingIPByUUID(found.uuid) == nil {
 			return netNotFound("Floating IP %s not found", found.uuid)
 		}
 		return work(found)
@@ -135,15 +135,15 @@ func (spec *floatingIPSpec) readAssociation(in any) error {
 }
 
 // floatingIPObject writes a floating IP. Versions before 4.2 have no associationStatus.
-func (s *Server) floatingIPObject(r *v4Request, f *floatingIP) object {
+func (api *networkAPI) floatingIPObject(r *v4Request, f *floatingIP) object {
 	out := typed(netType("FloatingIp"), object{
 		"extId": f.uuid, "name": f.name, "description": f.description, "externalSubnetReference": f.subnet.UUID,
 		"floatingIp": typed(netType("FloatingIPAddress"), object{
 			"ipv4": typed(netType("FloatingIPv4Address"), object{"value": f.address.String(), "prefixLength": f.address.BitLen()}),
 		}),
-		"floatingIpValue": f.address.String(), "metadata": s.netMetadata(f.metadata), "links": selfLinks(r, "config/floating-ips/"+f.uuid),
+		"floatingIpValue": f.address.String(), "metadata": api.netMetadata(f.metadata), "links": selfLinks(r, "config/floating-ips/"+f.uuid),
 	})
-	target := s.estate.settle(f)
+	target := api.settle(f)
 	status := "NOT_ASSOCIATED"
 	if target.vpc != nil {
 		private := target.privateIP()
@@ -165,9 +165,9 @@ func (s *Server) floatingIPObject(r *v4Request, f *floatingIP) object {
 	}
 	switch expand := r.URL.Query().Get("$expand"); {
 	case expand == "externalSubnet":
-		out[expand] = s.subnetObject(r, f.subnet)
+		out[expand] = api.subnetObject(r, f.subnet)
 	case expand == "vpc" && target.vpc != nil:
-		out[expand] = s.vpcObject(r, target.vpc)
+		out[expand] = api.vpcObject(r, target.vpc)
 	}
 	return out
 }

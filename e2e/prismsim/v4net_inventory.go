@@ -1,6 +1,7 @@
 package prismsim
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -20,7 +21,7 @@ type VPC struct {
 // defaultVPCs gives every VPC a UUID, and a VPC of its own to each overlay subnet that names none.
 func (inv *Inventory) defaultVPCs() {
 	for i := range inv.VPCs {
-		setDefault(&inv.VPCs[i].UUID, deriveUUID("vpc", inv.VPCs[i].Name))
+		inv.VPCs[i].UUID = cmp.Or(inv.VPCs[i].UUID, deriveUUID("vpc", inv.VPCs[i].Name))
 	}
 	vpcs := slices.Clip(inv.VPCs)
 	for i := range inv.Subnets {

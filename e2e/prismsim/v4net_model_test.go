@@ -12,27 +12,27 @@ import (
 )
 
 // crowded is an estate whose address pools run out.
-func crowded(t *testing.T) *estate {
+func crowded(t *testing.T) *networkAPI {
 	t.Helper()
 	inventory, err := LoadInventory("testdata/vpc.yaml")
 	require.NoError(t, err)
 	e, err := newEstate(inventory)
 	require.NoError(t, err)
-	return e
+	return newNetworkAPI(e, NetworkRules{})
 }
 
 // step does one random change that may fail.
-func step(e *estate, random *rand.Rand, number int) {
+func step(e *networkAPI, random *rand.Rand, number int) {
 	vips := e.subnetNamed("blue-vips")
 	address := netip.MustParseAddr("127.60.2." + strconv.Itoa(9+random.IntN(6)))
 	context := strconv.Itoa(random.IntN(3))
 	switch random.IntN(9) {
 	case 0:
-		_, _ = vips.reserve(addressSelection{by: selectCount, count: 1 + random.IntN(2), context: context}, 0)
+		_, _ = reserve(vips, addressSelection{by: selectCount, count: 1 + random.IntN(2), context: context}, 0)
 	case 1:
-		_, _ = vips.reserve(addressSelection{by: selectList, addresses: []netip.Addr{address}, context: context}, 0)
+		_, _ = reserve(vips, addressSelection{by: selectList, addresses: []netip.Addr{address}, context: context}, 0)
 	case 2:
-		_, _ = vips.unreserve(addressSelection{by: selectContext, context: context})
+		_, _ = unreserve(vips, addressSelection{by: selectContext, context: context})
 	case 3:
 		_, _ = vips.v4.take("nic " + context)
 	case 4:
@@ -50,7 +50,7 @@ func step(e *estate, random *rand.Rand, number int) {
 	}
 }
 
-func anySession(e *estate, random *rand.Rand, address netip.Addr) sessionSpec {
+func anySession(e *networkAPI, random *rand.Rand, address netip.Addr) sessionSpec {
 	port := 80 + random.IntN(2)
 	return sessionSpec{
 		name: "s", vpcUUID: e.vpcs[0].UUID, protocol: []string{"TCP", "UDP"}[random.IntN(2)], ports: []portRange{{port, port}},
@@ -59,7 +59,7 @@ func anySession(e *estate, random *rand.Rand, address netip.Addr) sessionSpec {
 }
 
 // consistent checks that every address has one holder, who knows of it.
-func consistent(t *testing.T, e *estate) {
+func consistent(t *testing.T, e *networkAPI) {
 	t.Helper()
 	vips := e.subnetNamed("blue-vips")
 	listeners := map[string]string{}
@@ -95,7 +95,7 @@ func TestNoAddressIsLostOrGivenTwice(t *testing.T) {
 		}
 		for context := range 3 {
 			vips.v4.release("nic " + strconv.Itoa(context))
-			_, _ = vips.unreserve(addressSelection{by: selectContext, context: strconv.Itoa(context)})
+			_, _ = unreserve(vips, addressSelection{by: selectContext, context: strconv.Itoa(context)})
 		}
 		assert.Empty(t, vips.v4.inUse)
 		assert.Empty(t, vips.v4.reservations)

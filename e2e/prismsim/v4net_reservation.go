@@ -37,7 +37,7 @@ func (s addressSelection) listed() []netip.Addr {
 
 // reserve keeps addresses away from automatic assignment: all that are selected, or none. Any are the lowest free ones of
 // the pools; a list may also name addresses of the subnet outside of the pools.
-func (n *network) reserve(want addressSelection, limit int) ([]netip.Addr, *netFailure) {
+func reserve(n *network, want addressSelection, limit int) ([]netip.Addr, *netFailure) {
 	if !n.IPAM {
 		return nil, netInvalid("Subnet %s is not a managed subnet", n.UUID)
 	}
@@ -48,7 +48,7 @@ func (n *network) reserve(want addressSelection, limit int) ([]netip.Addr, *netF
 		}
 	}
 	for _, a := range chosen {
-		if failed := n.reservable(a); failed != nil {
+		if failed := reservable(n, a); failed != nil {
 			return nil, failed
 		}
 	}
@@ -61,7 +61,7 @@ func (n *network) reserve(want addressSelection, limit int) ([]netip.Addr, *netF
 	return chosen, nil
 }
 
-func (n *network) reservable(a netip.Addr) *netFailure {
+func reservable(n *network, a netip.Addr) *netFailure {
 	_, reserved := n.v4.reservations[a]
 	_, used := n.v4.inUse[a]
 	switch {
@@ -77,11 +77,11 @@ func (n *network) reservable(a netip.Addr) *netFailure {
 
 // unreserve frees reserved addresses and gives those that were reserved. A list of which none is reserved fails (recorded
 // in nutanix.ansible, pull request 1209); a range of which none is succeeds and frees nothing.
-func (n *network) unreserve(want addressSelection) ([]netip.Addr, *netFailure) {
+func unreserve(n *network, want addressSelection) ([]netip.Addr, *netFailure) {
 	if !n.IPAM {
 		return nil, netInvalid("Subnet %s is not a managed subnet", n.UUID)
 	}
-	freed := n.selectedReservations(want)
+	freed := selectedReservations(n, want)
 	switch {
 	case len(freed) == 0 && want.by == selectContext:
 		return nil, netInvalid("No IP addresses exist with context: %s", want.context)
@@ -95,10 +95,10 @@ func (n *network) unreserve(want addressSelection) ([]netip.Addr, *netFailure) {
 }
 
 // selectedReservations gives the addresses of a selection that are reserved.
-func (n *network) selectedReservations(want addressSelection) []netip.Addr {
+func selectedReservations(n *network, want addressSelection) []netip.Addr {
 	out := []netip.Addr{}
 	if want.by == selectContext {
-		for _, a := range n.reservedAddresses() {
+		for _, a := range reservedAddresses(n) {
 			if n.v4.reservations[a] == want.context {
 				out = append(out, a)
 			}
@@ -114,7 +114,7 @@ func (n *network) selectedReservations(want addressSelection) []netip.Addr {
 }
 
 // reservedAddresses gives all reserved addresses, in order.
-func (n *network) reservedAddresses() []netip.Addr {
+func reservedAddresses(n *network) []netip.Addr {
 	out := []netip.Addr{}
 	if n.v4 == nil {
 		return out

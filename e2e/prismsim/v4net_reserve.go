@@ -12,7 +12,7 @@ import (
 // addresses under reserved_ips or unreserved_ips (recorded in nutanix.ansible, pull request 1177).
 const reservedIPsDetail = "reserved_or_unreserved_ips"
 
-func (s *Server) v4Reserve(r *v4Request) (*v4Answer, error) {
+func (api *networkAPI) v4Reserve(r *v4Request) (*v4Answer, error) {
 	var spec netconfig.IpReserveSpec
 	if err := r.decode(&spec); err != nil {
 		return nil, err
@@ -24,12 +24,12 @@ func (s *Server) v4Reserve(r *v4Request) (*v4Answer, error) {
 	if err := want.read("reserveType", spec.IpAddresses, spec.StartIpAddress, selectCount, selectList, selectRange); err != nil {
 		return nil, err
 	}
-	return s.orderReservation(r, "reserved_ips", func(n *network) ([]netip.Addr, *netFailure) {
-		return n.reserve(want, s.estate.networkRules.MaxReservedIPs)
+	return api.orderReservation(r, "reserved_ips", func(n *network) ([]netip.Addr, *netFailure) {
+		return reserve(n, want, api.networkRules.MaxReservedIPs)
 	})
 }
 
-func (s *Server) v4Unreserve(r *v4Request) (*v4Answer, error) {
+func (api *networkAPI) v4Unreserve(r *v4Request) (*v4Answer, error) {
 	var spec netconfig.IpUnreserveSpec
 	if err := r.decode(&spec); err != nil {
 		return nil, err
@@ -41,19 +41,19 @@ func (s *Server) v4Unreserve(r *v4Request) (*v4Answer, error) {
 	if err := want.read("unreserveType", spec.IpAddresses, spec.StartIpAddress, selectList, selectRange, selectContext); err != nil {
 		return nil, err
 	}
-	return s.orderReservation(r, "unreserved_ips", func(n *network) ([]netip.Addr, *netFailure) { return n.unreserve(want) })
+	return api.orderReservation(r, "unreserved_ips", func(n *network) ([]netip.Addr, *netFailure) { return unreserve(n, want) })
 }
 
 // orderReservation starts the task. That the subnet does not exist is found out by the task, as on record.
-func (s *Server) orderReservation(r *v4Request, key string, work func(*network) ([]netip.Addr, *netFailure)) (*v4Answer, error) {
+func (api *networkAPI) orderReservation(r *v4Request, key string, work func(*network) ([]netip.Addr, *netFailure)) (*v4Answer, error) {
 	const failing = "Reserve or Unreserve IP on Managed Subnet"
 	id := r.PathValue("extId")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.orderNet(r, netChange{
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	return api.orderNet(r, netChange{
 		operation: "kSubnetReserveIp", description: failing, failing: failing, kind: kindSubnet, uuid: id,
 		work: func(t *task) *netFailure {
-			n := s.estate.subnetByUUID(id)
+			n := api.subnetByUUID(id)
 			if n == nil {
 				return netNotFound("Existing subnet %s is not found", id)
 			}
@@ -106,21 +106,21 @@ var reservedIPListing = v4Listing{
 	orders:  []string{"clientContext", "ipv4Address"},
 }
 
-func (s *Server) v4ListReservedIPs(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	n := s.estate.subnetByUUID(r.PathValue("extId"))
+func (api *networkAPI) v4ListReservedIPs(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	n := api.subnetByUUID(r.PathValue("extId"))
 	if n == nil {
-		s.mu.Unlock()
+		api.mu.Unlock()
 		return nil, notThere("List Reserved IPs of", kindSubnet, r.PathValue("extId"))
 	}
 	items := []object{}
-	for _, a := range n.reservedAddresses() {
+	for _, a := range reservedAddresses(n) {
 		item := typed(netType("ReservedIp"), object{"ipv4Address": a.String()})
 		if context := n.v4.reservations[a]; context != "" {
 			item["clientContext"] = context
 		}
 		items = append(items, item)
 	}
-	s.mu.Unlock()
+	api.mu.Unlock()
 	return reservedIPListing.answer(r, items)
 }

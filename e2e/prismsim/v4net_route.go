@@ -50,11 +50,18 @@ const (
 	localPriority  = 65534
 )
 
-func (e *estate) vpcByTable(uuid string) *privateCloud {
-	return find(e.vpcs, func(v *privateCloud) bool { return v.tableUUID == uuid })
+// routeTable is the one route table of a VPC, which is made with it.
+type routeTable struct {
+	*privateCloud
+	uuid   string
+	routes collection[staticRoute]
 }
 
-func (v *privateCloud) routeByUUID(uuid string) *staticRoute {
+func (api *networkAPI) tableByUUID(uuid string) *routeTable {
+	return find(api.tables, func(v *routeTable) bool { return v.uuid == uuid })
+}
+
+func (v *routeTable) routeByUUID(uuid string) *staticRoute {
 	return find(v.routes.all, func(r *staticRoute) bool { return r.uuid == uuid })
 }
 
@@ -64,7 +71,7 @@ type localRoute struct {
 	subnet *network
 }
 
-func (v *privateCloud) localRoutes() []localRoute {
+func (v *routeTable) localRoutes() []localRoute {
 	var out []localRoute
 	for _, n := range v.subnets {
 		if n.v4 != nil {
@@ -74,7 +81,7 @@ func (v *privateCloud) localRoutes() []localRoute {
 	return out
 }
 
-func (v *privateCloud) localRoute(uuid string) (localRoute, bool) {
+func (v *routeTable) localRoute(uuid string) (localRoute, bool) {
 	for _, local := range v.localRoutes() {
 		if local.uuid == uuid {
 			return local, true
@@ -84,16 +91,16 @@ func (v *privateCloud) localRoute(uuid string) (localRoute, bool) {
 }
 
 // staticRoutes gives the static routes of all VPCs.
-func (e *estate) staticRoutes() []*staticRoute {
+func (api *networkAPI) staticRoutes() []*staticRoute {
 	var out []*staticRoute
-	for _, v := range e.vpcs {
+	for _, v := range api.tables {
 		out = append(out, v.routes.all...)
 	}
 	return out
 }
 
 // createRoute makes a route; have is how many there are in all VPCs.
-func (v *privateCloud) createRoute(uuid string, spec routeSpec, rules NetworkRules, have int) *netFailure {
+func (v *routeTable) createRoute(uuid string, spec routeSpec, rules NetworkRules, have int) *netFailure {
 	if failed := netLimit("routes", have, 1, rules.MaxRoutes); failed != nil {
 		return failed
 	}
@@ -104,7 +111,7 @@ func (v *privateCloud) createRoute(uuid string, spec routeSpec, rules NetworkRul
 	return nil
 }
 
-func (v *privateCloud) updateRoute(r *staticRoute, spec routeSpec, rules NetworkRules) *netFailure {
+func (v *routeTable) updateRoute(r *staticRoute, spec routeSpec, rules NetworkRules) *netFailure {
 	if failed := v.checkRoute(r, spec, rules); failed != nil {
 		return failed
 	}
@@ -114,9 +121,9 @@ func (v *privateCloud) updateRoute(r *staticRoute, spec routeSpec, rules Network
 }
 
 // checkRoute checks a new route (r is nil) or a changed one.
-func (v *privateCloud) checkRoute(r *staticRoute, spec routeSpec, rules NetworkRules) *netFailure {
+func (v *routeTable) checkRoute(r *staticRoute, spec routeSpec, rules NetworkRules) *netFailure {
 	if spec.vpcUUID != "" && spec.vpcUUID != v.UUID {
-		return netInvalid("Route table %s does not belong to VPC %s", v.tableUUID, spec.vpcUUID)
+		return netInvalid("Route table %s does not belong to VPC %s", v.uuid, spec.vpcUUID)
 	}
 	if spec.destination != spec.destination.Masked() {
 		return netInvalid("Destination %s has bits beyond its prefix length", spec.destination)
@@ -128,12 +135,12 @@ func (v *privateCloud) checkRoute(r *staticRoute, spec routeSpec, rules NetworkR
 	}
 	same := find(v.routes.all, func(o *staticRoute) bool { return o != r && o.destination == spec.destination })
 	if same != nil {
-		return netConflict("Route %s with destination %s already exists in route table %s", same.uuid, spec.destination, v.tableUUID)
+		return netConflict("Route %s with destination %s already exists in route table %s", same.uuid, spec.destination, v.uuid)
 	}
 	return v.checkNextHop(spec.hop, rules)
 }
 
-func (v *privateCloud) checkNextHop(hop nextHop, rules NetworkRules) *netFailure {
+func (v *routeTable) checkNextHop(hop nextHop, rules NetworkRules) *netFailure {
 	switch hop.kind {
 	case hopAddress:
 		if rules.NoAddressNextHop {
@@ -153,7 +160,7 @@ func (v *privateCloud) checkNextHop(hop nextHop, rules NetworkRules) *netFailure
 }
 
 // externals gives the external subnets through which a VPC reaches the outside.
-func (v *privateCloud) externals() []*network {
+func (v *routeTable) externals() []*network {
 	var out []*network
 	for _, up := range v.uplinks {
 		out = append(out, up.subnet)

@@ -14,128 +14,128 @@ var (
 	}
 )
 
-func (s *Server) v4ListRouteTables(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
+func (api *networkAPI) v4ListRouteTables(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
 	items := []object{}
-	for _, v := range s.estate.vpcs {
-		items = append(items, s.routeTableObject(r, v))
+	for _, v := range api.tables {
+		items = append(items, api.routeTableObject(r, v))
 	}
-	s.mu.Unlock()
+	api.mu.Unlock()
 	return routeTableListing.answer(r, items)
 }
 
 // routeTable finds the VPC of the route table of a request; the caller holds the mutex.
-func (s *Server) routeTable(verb, id string) (*privateCloud, error) {
-	if found := s.estate.vpcByTable(id); found != nil {
+func (api *networkAPI) routeTable(verb, id string) (*routeTable, error) {
+	if found := api.tableByUUID(id); found != nil {
 		return found, nil
 	}
 	return nil, notThere(verb, netKind{word: "Route Table"}, id)
 }
 
-func (s *Server) v4GetRouteTable(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, err := s.routeTable("Get", r.PathValue("extId"))
+func (api *networkAPI) v4GetRouteTable(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	found, err := api.routeTable("Get", r.PathValue("extId"))
 	if err != nil {
 		return nil, err
 	}
-	return &v4Answer{data: s.routeTableObject(r, found), etag: revision(0).etag()}, nil
+	return &v4Answer{data: api.routeTableObject(r, found), etag: revision(0).etag()}, nil
 }
 
-func (s *Server) routeTableObject(r *v4Request, v *privateCloud) object {
+func (api *networkAPI) routeTableObject(r *v4Request, v *routeTable) object {
 	return typed(netType("RouteTable"), object{
-		"extId": v.tableUUID, "vpcReference": v.UUID, "metadata": s.netMetadata(nil), "links": selfLinks(r, "config/route-tables/"+v.tableUUID),
+		"extId": v.uuid, "vpcReference": v.UUID, "metadata": api.netMetadata(nil), "links": selfLinks(r, "config/route-tables/"+v.uuid),
 	})
 }
 
-func (s *Server) v4ListRoutes(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	vpc, err := s.routeTable("List Routes of", r.PathValue("routeTableExtId"))
+func (api *networkAPI) v4ListRoutes(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	vpc, err := api.routeTable("List Routes of", r.PathValue("routeTableExtId"))
 	if err != nil {
-		s.mu.Unlock()
+		api.mu.Unlock()
 		return nil, err
 	}
 	items := []object{}
 	for _, local := range vpc.localRoutes() {
-		items = append(items, s.localRouteObject(r, vpc, local))
+		items = append(items, api.localRouteObject(r, vpc, local))
 	}
-	for _, route := range vpc.routes.listed(s.estate.rules.lag("route")) {
-		items = append(items, s.routeObject(r, vpc, route))
+	for _, route := range vpc.routes.listed(api.rules.lag("route")) {
+		items = append(items, api.routeObject(r, vpc, route))
 	}
-	s.mu.Unlock()
+	api.mu.Unlock()
 	return routeListing.answer(r, items)
 }
 
-func (s *Server) v4GetRoute(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	vpc, err := s.routeTable("Get", r.PathValue("routeTableExtId"))
+func (api *networkAPI) v4GetRoute(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	vpc, err := api.routeTable("Get", r.PathValue("routeTableExtId"))
 	if err != nil {
 		return nil, err
 	}
 	id := r.PathValue("extId")
 	if route := vpc.routeByUUID(id); route != nil {
-		return &v4Answer{data: s.routeObject(r, vpc, route), etag: route.version.etag()}, nil
+		return &v4Answer{data: api.routeObject(r, vpc, route), etag: route.version.etag()}, nil
 	}
 	if local, ok := vpc.localRoute(id); ok {
-		return &v4Answer{data: s.localRouteObject(r, vpc, local), etag: revision(0).etag()}, nil
+		return &v4Answer{data: api.localRouteObject(r, vpc, local), etag: revision(0).etag()}, nil
 	}
 	return nil, notThere("Get", kindRoute, id)
 }
 
-func (s *Server) v4CreateRoute(r *v4Request) (*v4Answer, error) {
+func (api *networkAPI) v4CreateRoute(r *v4Request) (*v4Answer, error) {
 	spec, err := readRoute(r)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	vpc, err := s.routeTable("Create Route in", r.PathValue("routeTableExtId"))
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	vpc, err := api.routeTable("Create Route in", r.PathValue("routeTableExtId"))
 	if err != nil {
 		return nil, err
 	}
-	return s.orderNet(r, creating(kindRoute, spec.name, func(id string) *netFailure {
-		return vpc.createRoute(id, spec, s.estate.networkRules, len(s.estate.staticRoutes()))
+	return api.orderNet(r, creating(kindRoute, spec.name, func(id string) *netFailure {
+		return vpc.createRoute(id, spec, api.networkRules, len(api.staticRoutes()))
 	}))
 }
 
-func (s *Server) v4UpdateRoute(r *v4Request) (*v4Answer, error) {
+func (api *networkAPI) v4UpdateRoute(r *v4Request) (*v4Answer, error) {
 	spec, err := readRoute(r)
 	if err != nil {
 		return nil, err
 	}
-	return s.changeRoute(r, updating, "Update", func(vpc *privateCloud, found *staticRoute) *netFailure {
-		return vpc.updateRoute(found, spec, s.estate.networkRules)
+	return api.changeRoute(r, updating, "Update", func(vpc *routeTable, found *staticRoute) *netFailure {
+		return vpc.updateRoute(found, spec, api.networkRules)
 	})
 }
 
-func (s *Server) v4DeleteRoute(r *v4Request) (*v4Answer, error) {
-	return s.changeRoute(r, deleting, "Delete", func(vpc *privateCloud, found *staticRoute) *netFailure {
+func (api *networkAPI) v4DeleteRoute(r *v4Request) (*v4Answer, error) {
+	return api.changeRoute(r, deleting, "Delete", func(vpc *routeTable, found *staticRoute) *netFailure {
 		vpc.routes.remove(found)
 		return nil
 	})
 }
 
 // changeRoute starts an update or a deletion of a static route. The task of a change to a local route fails.
-func (s *Server) changeRoute(r *v4Request, kind changeMaker, verb string, work func(*privateCloud, *staticRoute) *netFailure) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	vpc, err := s.routeTable(verb, r.PathValue("routeTableExtId"))
+func (api *networkAPI) changeRoute(r *v4Request, kind changeMaker, verb string, work func(*routeTable, *staticRoute) *netFailure) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	vpc, err := api.routeTable(verb, r.PathValue("routeTableExtId"))
 	if err != nil {
 		return nil, err
 	}
 	id := r.PathValue("extId")
 	if _, ok := vpc.localRoute(id); ok {
-		return s.orderNet(r, kind(kindRoute, id, nil, func() *netFailure { return netInvalid("Local route %s cannot be changed", id) }))
+		return api.orderNet(r, kind(kindRoute, id, nil, func() *netFailure { return netInvalid("Local route %s cannot be changed", id) }))
 	}
 	found := vpc.routeByUUID(id)
 	if found == nil {
 		return nil, notThere(verb, kindRoute, id)
 	}
-	if err := s.netIfMatch(r, found.version); err != nil {
+	if err := api.netIfMatch(r, found.version); err != nil {
 		return nil, err
 	}
-	return s.orderNet(r, kind(kindRoute, id, &found.queue, func() *netFailure {
+	return api.orderNet(r, kind(kindRoute, id, &found.queue, func() *netFailure {
 		if vpc.routeByUUID(id) == nil {
 			return netNotFound("Route %s not found", id)
 		}
@@ -176,21 +176,21 @@ func readRoute(r *v4Request) (routeSpec, error) {
 	return out, err
 }
 
-func (s *Server) routeObject(r *v4Request, v *privateCloud, route *staticRoute) object {
+func (api *networkAPI) routeObject(r *v4Request, v *routeTable, route *staticRoute) object {
 	hop := object{"nexthopType": route.hop.kind}
 	if route.hop.kind == hopAddress {
 		hop["nexthopIpAddress"], hop["nexthopName"] = addressObject(route.hop.address), route.hop.address.String()
-	} else if n := s.estate.subnetByUUID(route.hop.reference); n != nil {
+	} else if n := api.subnetByUUID(route.hop.reference); n != nil {
 		hop["nexthopReference"], hop["nexthopName"], hop["nexthopIpAddress"] = n.UUID, n.Name, addressObject(n.gateway)
 	}
-	return s.anyRouteObject(r, v, route.uuid, object{
+	return api.anyRouteObject(r, v, route.uuid, object{
 		"name": route.name, "description": route.description, "destination": ipSubnetObject(route.destination),
-		"nexthop": typed(netType("Nexthop"), hop), "routeType": routeStatic, "priority": staticPriority, "metadata": s.netMetadata(route.metadata),
+		"nexthop": typed(netType("Nexthop"), hop), "routeType": routeStatic, "priority": staticPriority, "metadata": api.netMetadata(route.metadata),
 	})
 }
 
-func (s *Server) localRouteObject(r *v4Request, v *privateCloud, local localRoute) object {
-	return s.anyRouteObject(r, v, local.uuid, object{
+func (api *networkAPI) localRouteObject(r *v4Request, v *routeTable, local localRoute) object {
+	return api.anyRouteObject(r, v, local.uuid, object{
 		"name": local.subnet.Name, "destination": ipSubnetObject(local.subnet.v4.prefix), "routeType": routeLocal, "priority": localPriority,
 		"nexthop": typed(netType("Nexthop"), object{
 			"nexthopType": hopLocal, "nexthopReference": local.subnet.UUID, "nexthopName": local.subnet.Name,
@@ -198,8 +198,8 @@ func (s *Server) localRouteObject(r *v4Request, v *privateCloud, local localRout
 	})
 }
 
-func (s *Server) anyRouteObject(r *v4Request, v *privateCloud, id string, fields object) object {
-	fields["extId"], fields["isActive"], fields["vpcReference"], fields["routeTableReference"] = id, true, v.UUID, v.tableUUID
-	fields["links"] = selfLinks(r, "config/route-tables/"+v.tableUUID+"/routes/"+id)
+func (api *networkAPI) anyRouteObject(r *v4Request, v *routeTable, id string, fields object) object {
+	fields["extId"], fields["isActive"], fields["vpcReference"], fields["routeTableReference"] = id, true, v.UUID, v.uuid
+	fields["links"] = selfLinks(r, "config/route-tables/"+v.uuid+"/routes/"+id)
 	return typed(netType("Route"), fields)
 }

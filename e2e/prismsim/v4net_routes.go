@@ -6,40 +6,58 @@ import (
 	"github.com/google/uuid"
 )
 
-// v4NetworkRoutes adds the networking namespace.
-func (s *Server) v4NetworkRoutes(r *v4Router) {
+// networkAPI serves the networking namespace of the v4 API. It owns what that API alone has: load balancer sessions, floating
+// IPs and static routes.
+type networkAPI struct {
+	*estate
+	networkRules NetworkRules
+	sessions     collection[session]
+	floatingIPs  collection[floatingIP]
+	tables       []*routeTable
+}
+
+func newNetworkAPI(e *estate, rules NetworkRules) *networkAPI {
+	api := &networkAPI{estate: e, networkRules: rules}
+	for _, v := range e.vpcs {
+		api.tables = append(api.tables, &routeTable{privateCloud: v, uuid: deriveUUID("route_table", v.UUID)})
+	}
+	return api
+}
+
+// routes adds the operations of the networking namespace.
+func (api *networkAPI) routes(r *v4Router) {
 	handle := func(method, path, responseType string, e v4Endpoint) {
 		r.handle(method, "networking", "config/"+path, "networking.v4.config."+responseType, e)
 	}
 	const taskReference = "TaskReferenceApiResponse"
-	handle("GET", "subnets", "ListSubnetsApiResponse", s.v4ListSubnets)
-	handle("GET", "subnets/{extId}", "GetSubnetApiResponse", s.v4GetSubnet)
-	handle("GET", "subnets/{extId}/reserved-ips", "ListSubnetReservedIpsApiResponse", s.v4ListReservedIPs)
-	handle("POST", "subnets/{extId}/addresses/$actions/reserve", taskReference, s.v4Reserve)
-	handle("POST", "subnets/{extId}/addresses/$actions/unreserve", taskReference, s.v4Unreserve)
-	handle("GET", "vpcs", "ListVpcsApiResponse", s.v4ListVPCs)
-	handle("GET", "vpcs/{extId}", "GetVpcApiResponse", s.v4GetVPC)
+	handle("GET", "subnets", "ListSubnetsApiResponse", api.v4ListSubnets)
+	handle("GET", "subnets/{extId}", "GetSubnetApiResponse", api.v4GetSubnet)
+	handle("GET", "subnets/{extId}/reserved-ips", "ListSubnetReservedIpsApiResponse", api.v4ListReservedIPs)
+	handle("POST", "subnets/{extId}/addresses/$actions/reserve", taskReference, api.v4Reserve)
+	handle("POST", "subnets/{extId}/addresses/$actions/unreserve", taskReference, api.v4Unreserve)
+	handle("GET", "vpcs", "ListVpcsApiResponse", api.v4ListVPCs)
+	handle("GET", "vpcs/{extId}", "GetVpcApiResponse", api.v4GetVPC)
 
-	handle("GET", "load-balancer-sessions", "ListLoadBalancerSessionsApiResponse", s.v4ListSessions)
-	handle("POST", "load-balancer-sessions", taskReference, s.v4CreateSession)
-	handle("GET", "load-balancer-sessions/{extId}", "GetLoadBalancerSessionApiResponse", s.v4GetSession)
-	handle("PUT", "load-balancer-sessions/{extId}", taskReference, s.v4UpdateSession)
-	handle("DELETE", "load-balancer-sessions/{extId}", taskReference, s.v4DeleteSession)
+	handle("GET", "load-balancer-sessions", "ListLoadBalancerSessionsApiResponse", api.v4ListSessions)
+	handle("POST", "load-balancer-sessions", taskReference, api.v4CreateSession)
+	handle("GET", "load-balancer-sessions/{extId}", "GetLoadBalancerSessionApiResponse", api.v4GetSession)
+	handle("PUT", "load-balancer-sessions/{extId}", taskReference, api.v4UpdateSession)
+	handle("DELETE", "load-balancer-sessions/{extId}", taskReference, api.v4DeleteSession)
 
-	handle("GET", "floating-ips", "ListFloatingIpsApiResponse", s.v4ListFloatingIPs)
-	handle("POST", "floating-ips", taskReference, s.v4CreateFloatingIP)
-	handle("GET", "floating-ips/{extId}", "GetFloatingIpApiResponse", s.v4GetFloatingIP)
-	handle("PUT", "floating-ips/{extId}", taskReference, s.v4UpdateFloatingIP)
-	handle("DELETE", "floating-ips/{extId}", taskReference, s.v4DeleteFloatingIP)
+	handle("GET", "floating-ips", "ListFloatingIpsApiResponse", api.v4ListFloatingIPs)
+	handle("POST", "floating-ips", taskReference, api.v4CreateFloatingIP)
+	handle("GET", "floating-ips/{extId}", "GetFloatingIpApiResponse", api.v4GetFloatingIP)
+	handle("PUT", "floating-ips/{extId}", taskReference, api.v4UpdateFloatingIP)
+	handle("DELETE", "floating-ips/{extId}", taskReference, api.v4DeleteFloatingIP)
 
-	handle("GET", "route-tables", "ListRouteTablesApiResponse", s.v4ListRouteTables)
-	handle("GET", "route-tables/{extId}", "GetRouteTableApiResponse", s.v4GetRouteTable)
+	handle("GET", "route-tables", "ListRouteTablesApiResponse", api.v4ListRouteTables)
+	handle("GET", "route-tables/{extId}", "GetRouteTableApiResponse", api.v4GetRouteTable)
 	const routes = "route-tables/{routeTableExtId}/routes"
-	handle("GET", routes, "ListRoutesApiResponse", s.v4ListRoutes)
-	handle("POST", routes, taskReference, s.v4CreateRoute)
-	handle("GET", routes+"/{extId}", "GetRouteApiResponse", s.v4GetRoute)
-	handle("PUT", routes+"/{extId}", taskReference, s.v4UpdateRoute)
-	handle("DELETE", routes+"/{extId}", taskReference, s.v4DeleteRoute)
+	handle("GET", routes, "ListRoutesApiResponse", api.v4ListRoutes)
+	handle("POST", routes, taskReference, api.v4CreateRoute)
+	handle("GET", routes+"/{extId}", "GetRouteApiResponse", api.v4GetRoute)
+	handle("PUT", routes+"/{extId}", taskReference, api.v4UpdateRoute)
+	handle("DELETE", routes+"/{extId}", taskReference, api.v4DeleteRoute)
 }
 
 // netKind names what a task is about. Those of subnets, floating IPs and routes are on record; that of sessions follows them.
@@ -65,10 +83,10 @@ type netChange struct {
 }
 
 // orderNet starts the task of a change and answers with it; the caller holds the mutex.
-func (s *Server) orderNet(r *v4Request, c netChange) (*v4Answer, error) {
+func (api *networkAPI) orderNet(r *v4Request, c netChange) (*v4Answer, error) {
 	entity := TaskEntity{UUID: c.uuid, Rel: c.kind.rel, Name: c.name}
 	order := taskOrder{
-		operation: c.operation, description: c.description, duration: s.opts.Latency.Network, queue: c.queue,
+		operation: c.operation, description: c.description, duration: api.latency.Network, queue: c.queue,
 		work: func(t *task) *taskError {
 			if failed := c.work(t); failed != nil {
 				return failed.inTask(c.failing).fails()
@@ -82,7 +100,7 @@ func (s *Server) orderNet(r *v4Request, c netChange) (*v4Answer, error) {
 	if !c.created {
 		order.entities = []TaskEntity{entity}
 	}
-	return taskAnswer(s.order(r, order)), nil
+	return taskAnswer(api.order(r.Context(), r.namespace, order)), nil
 }
 
 // creating, updating and deleting describe the three usual changes. Only the names of "Subnet Delete" are on record.
@@ -118,8 +136,8 @@ func notThere(verb string, kind netKind, id string) *v4Error {
 }
 
 // netIfMatch checks the ETag of a PUT, which has to have one unless the rules say otherwise, or of a DELETE.
-func (s *Server) netIfMatch(r *v4Request, current revision) error {
-	required := r.Method == http.MethodPut && !s.estate.networkRules.OptionalIfMatch
+func (api *networkAPI) netIfMatch(r *v4Request, current revision) error {
+	required := r.Method == http.MethodPut && !api.networkRules.OptionalIfMatch
 	return r.ifMatch(current, required, func(sent, current string) *v4Error {
 		return &v4Error{status: http.StatusPreconditionFailed, code: codeNetStale, message: mismatchText(sent, current)}
 	})

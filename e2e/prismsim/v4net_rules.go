@@ -28,15 +28,15 @@ type NetworkRules struct {
 }
 
 // SetNetworkRules replaces the rules; what exists stays as it is.
-func (s *Server) SetNetworkRules(rules NetworkRules) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.estate.networkRules = rules
+func (c *networkControl) SetNetworkRules(rules NetworkRules) {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	c.api.networkRules = rules
 }
 
 // NetworkRules gives the rules in force.
-func (s *Server) NetworkRules() NetworkRules {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.estate.networkRules
+func (c *networkControl) NetworkRules() NetworkRules {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	return c.api.networkRules
 }

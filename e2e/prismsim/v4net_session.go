@@ -53,28 +53,28 @@ type sessionTarget struct {
 }
 
 // createSession makes a session and takes its virtual IP.
-func (e *estate) createSession(uuid string, spec sessionSpec) *netFailure {
+func (api *networkAPI) createSession(uuid string, spec sessionSpec) *netFailure {
 	s := &session{sessionSpec: spec, uuid: uuid}
-	if failed := netLimit("load balancer sessions", len(e.sessions.all), 1, e.networkRules.MaxLoadBalancerSessions); failed != nil {
+	if failed := netLimit("load balancer sessions", len(api.sessions.all), 1, api.networkRules.MaxLoadBalancerSessions); failed != nil {
 		return failed
 	}
-	if failed := e.checkSession(s, &spec); failed != nil {
+	if failed := api.checkSession(s, &spec); failed != nil {
 		return failed
 	}
-	s.vpc, s.subnet = e.vpcByUUID(spec.vpcUUID), e.subnetByUUID(spec.wantVIP.subnetUUID)
-	if failed := e.placeVIP(s, spec); failed != nil {
+	s.vpc, s.subnet = api.vpcByUUID(spec.vpcUUID), api.subnetByUUID(spec.wantVIP.subnetUUID)
+	if failed := api.placeVIP(s, spec); failed != nil {
 		return failed
 	}
-	e.sessions.add(s)
+	api.sessions.add(s)
 	return nil
 }
 
 // updateSession replaces what can be changed. A virtual IP that becomes dynamic stays the same.
-func (e *estate) updateSession(s *session, spec sessionSpec) *netFailure {
-	if failed := e.checkSession(s, &spec); failed != nil {
+func (api *networkAPI) updateSession(s *session, spec sessionSpec) *netFailure {
+	if failed := api.checkSession(s, &spec); failed != nil {
 		return failed
 	}
-	if failed := e.placeVIP(s, spec); failed != nil {
+	if failed := api.placeVIP(s, spec); failed != nil {
 		return failed
 	}
 	s.sessionSpec = spec
@@ -83,32 +83,32 @@ func (e *estate) updateSession(s *session, spec sessionSpec) *netFailure {
 }
 
 // deleteSession deletes a session unless a floating IP is associated with it.
-func (e *estate) deleteSession(s *session) *netFailure {
-	if fip := find(e.floatingIPs.all, func(f *floatingIP) bool { return f.target.session == s }); fip != nil {
-		if !e.networkRules.ReleaseFloatingIP {
+func (api *networkAPI) deleteSession(s *session) *netFailure {
+	if fip := find(api.floatingIPs.all, func(f *floatingIP) bool { return f.target.session == s }); fip != nil {
+		if !api.networkRules.ReleaseFloatingIP {
 			return netInUse("Floating IP %s is associated with load balancer session %s", fip.uuid, s.uuid)
 		}
 		fip.target = association{}
 		fip.version++
 	}
-	e.dropSession(s)
+	api.dropSession(s)
 	return nil
 }
 
 // dropSession forgets a session and frees its virtual IP unless another one shares it.
-func (e *estate) dropSession(s *session) {
-	e.sessions.remove(s)
-	e.freeVIP(s.subnet, s.vip)
+func (api *networkAPI) dropSession(s *session) {
+	api.sessions.remove(s)
+	api.freeVIP(s.subnet, s.vip)
 }
 
-func (e *estate) sessionByUUID(uuid string) *session {
-	return find(e.sessions.all, func(s *session) bool { return s.uuid == uuid })
+func (api *networkAPI) sessionByUUID(uuid string) *session {
+	return find(api.sessions.all, func(s *session) bool { return s.uuid == uuid })
 }
 
 // checkSession checks all but the virtual IP; a session that is new has no VPC yet.
-func (e *estate) checkSession(s *session, spec *sessionSpec) *netFailure {
-	vpc := e.vpcByUUID(spec.vpcUUID)
-	subnet := e.subnetByUUID(spec.wantVIP.subnetUUID)
+func (api *networkAPI) checkSession(s *session, spec *sessionSpec) *netFailure {
+	vpc := api.vpcByUUID(spec.vpcUUID)
+	subnet := api.subnetByUUID(spec.wantVIP.subnetUUID)
 	switch {
 	case vpc == nil:
 		return netNotFound("VPC %s not found", spec.vpcUUID)
@@ -119,21 +119,21 @@ func (e *estate) checkSession(s *session, spec *sessionSpec) *netFailure {
 	case s.vpc != nil && (s.vpc != vpc || s.subnet != subnet):
 		return netInvalid("VPC and virtual IP subnet of load balancer session %s cannot be changed", s.uuid)
 	}
-	same := find(e.sessions.all, func(o *session) bool { return o != s && o.name == spec.name && o.vpc == vpc })
-	if same != nil && e.networkRules.UniqueNames {
+	same := find(api.sessions.all, func(o *session) bool { return o != s && o.name == spec.name && o.vpc == vpc })
+	if same != nil && api.networkRules.UniqueNames {
 		return netConflict("Load balancer session with name %s already exists in VPC %s", spec.name, vpc.UUID)
 	}
-	return e.checkTargets(spec.targets, vpc)
+	return api.checkTargets(spec.targets, vpc)
 }
 
-func (e *estate) checkTargets(targets []sessionTarget, vpc *privateCloud) *netFailure {
-	seen, nics := map[string]bool{}, e.attachments()
+func (api *networkAPI) checkTargets(targets []sessionTarget, vpc *privateCloud) *netFailure {
+	seen, nics := map[string]bool{}, api.attachments()
 	for _, t := range targets {
 		if seen[t.nicUUID] {
 			return netInvalid("Virtual NIC %s appears more than once in the targets", t.nicUUID)
 		}
 		seen[t.nicUUID] = true
-		if e.networkRules.AnyTarget {
+		if api.networkRules.AnyTarget {
 			continue
 		}
 		at, ok := nics[t.nicUUID]
@@ -159,12 +159,3 @@ func (r portRange) String() string {
 }
 
 // without gives a list without an element.
-func without[T any](list []*T, gone *T) []*T {
-	out := make([]*T, 0, len(list))
-	for _, item := range list {
-		if item != gone {
-			out = append(out, item)
-		}
-	}
-	return out
-}

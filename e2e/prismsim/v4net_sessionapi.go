@@ -5,77 +5,77 @@ var sessionListing = v4Listing{
 	orders:  []string{"extId", "name", "vpcReference"},
 }
 
-func (s *Server) v4ListSessions(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	items, nics := []object{}, s.estate.attachments()
-	for _, session := range s.estate.sessions.listed(s.estate.rules.lag("load_balancer_session")) {
-		items = append(items, s.sessionObject(r, session, nics))
+func (api *networkAPI) v4ListSessions(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	items, nics := []object{}, api.attachments()
+	for _, session := range api.sessions.listed(api.rules.lag("load_balancer_session")) {
+		items = append(items, api.sessionObject(r, session, nics))
 	}
-	s.mu.Unlock()
+	api.mu.Unlock()
 	return sessionListing.answer(r, items)
 }
 
 // session finds the session of a request; the caller holds the mutex.
-func (s *Server) session(r *v4Request, verb string) (*session, error) {
+func (api *networkAPI) session(r *v4Request, verb string) (*session, error) {
 	id := r.PathValue("extId")
-	if found := s.estate.sessionByUUID(id); found != nil {
+	if found := api.sessionByUUID(id); found != nil {
 		return found, nil
 	}
 	return nil, notThere(verb, kindSession, id)
 }
 
-func (s *Server) v4GetSession(r *v4Request) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, err := s.session(r, "Get")
+func (api *networkAPI) v4GetSession(r *v4Request) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	found, err := api.session(r, "Get")
 	if err != nil {
 		return nil, err
 	}
-	return &v4Answer{data: s.sessionObject(r, found, s.estate.attachments()), etag: found.version.etag()}, nil
+	return &v4Answer{data: api.sessionObject(r, found, api.attachments()), etag: found.version.etag()}, nil
 }
 
-func (s *Server) v4CreateSession(r *v4Request) (*v4Answer, error) {
+func (api *networkAPI) v4CreateSession(r *v4Request) (*v4Answer, error) {
 	spec, err := readSession(r)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.orderNet(r, creating(kindSession, spec.name, func(id string) *netFailure { return s.estate.createSession(id, spec) }))
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	return api.orderNet(r, creating(kindSession, spec.name, func(id string) *netFailure { return api.createSession(id, spec) }))
 }
 
-func (s *Server) v4UpdateSession(r *v4Request) (*v4Answer, error) {
+func (api *networkAPI) v4UpdateSession(r *v4Request) (*v4Answer, error) {
 	spec, err := readSession(r)
 	if err != nil {
 		return nil, err
 	}
-	return s.changeSession(r, updating, "Update", func(found *session) *netFailure { return s.estate.updateSession(found, spec) })
+	return api.changeSession(r, updating, "Update", func(found *session) *netFailure { return api.updateSession(found, spec) })
 }
 
-func (s *Server) v4DeleteSession(r *v4Request) (*v4Answer, error) {
-	return s.changeSession(r, deleting, "Delete", s.estate.deleteSession)
+func (api *networkAPI) v4DeleteSession(r *v4Request) (*v4Answer, error) {
+	return api.changeSession(r, deleting, "Delete", api.deleteSession)
 }
 
 // changeSession starts an update or a deletion of a session that exists, with the ETag that it has now.
-func (s *Server) changeSession(r *v4Request, kind changeMaker, verb string, work func(*session) *netFailure) (*v4Answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, err := s.session(r, verb)
+func (api *networkAPI) changeSession(r *v4Request, kind changeMaker, verb string, work func(*session) *netFailure) (*v4Answer, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	found, err := api.session(r, verb)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.netIfMatch(r, found.version); err != nil {
+	if err := api.netIfMatch(r, found.version); err != nil {
 		return nil, err
 	}
-	return s.orderNet(r, kind(kindSession, found.uuid, &found.queue, func() *netFailure {
-		if s.estate.sessionByUUID(found.uuid) == nil {
+	return api.orderNet(r, kind(kindSession, found.uuid, &found.queue, func() *netFailure {
+		if api.sessionByUUID(found.uuid) == nil {
 			return netNotFound("Load balancer session %s not found", found.uuid)
 		}
 		return work(found)
 	}))
 }
 
-func (s *Server) sessionObject(r *v4Request, of *session, nics map[string]attachment) object {
+func (api *networkAPI) sessionObject(r *v4Request, of *session, nics map[string]attachment) object {
 	ports := []object{}
 	for _, p := range of.ports {
 		ports = append(ports, typed(netType("PortRange"), object{"startPort": p.first, "endPort": p.last}))
@@ -84,7 +84,7 @@ func (s *Server) sessionObject(r *v4Request, of *session, nics map[string]attach
 	switch {
 	case of.wantVIP.static:
 		virtualIP["assignmentType"] = "STATIC"
-	case s.estate.networkRules.HiddenVIP:
+	case api.networkRules.HiddenVIP:
 		delete(virtualIP, "ipAddress")
 	}
 	return typed(netType("LoadBalancerSession"), object{
@@ -98,7 +98,7 @@ func (s *Server) sessionObject(r *v4Request, of *session, nics map[string]attach
 			"successThreshold": of.health.success, "failureThreshold": of.health.failure,
 		}),
 		"targetsConfig": typed(netType("Target"), object{"nicTargets": targetObjects(of, nics)}),
-		"metadata":      s.netMetadata(of.metadata), "links": selfLinks(r, "config/load-balancer-sessions/"+of.uuid),
+		"metadata":      api.netMetadata(of.metadata), "links": selfLinks(r, "config/load-balancer-sessions/"+of.uuid),
 	})
 }
 

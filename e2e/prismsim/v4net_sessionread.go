@@ -102,8 +102,8 @@ func (spec *sessionSpec) readTargets(in *netconfig.Target) error {
 
 func (spec *sessionSpec) readHealthCheck(in *netconfig.HealthCheck) error {
 	spec.health = healthCheck{
-		interval: orDefault(in.IntervalSecs, defaultHealthCheck.interval), timeout: orDefault(in.TimeoutSecs, defaultHealthCheck.timeout),
-		success: orDefault(in.SuccessThreshold, defaultHealthCheck.success), failure: orDefault(in.FailureThreshold, defaultHealthCheck.failure),
+		interval: valueOr(in.IntervalSecs, defaultHealthCheck.interval), timeout: valueOr(in.TimeoutSecs, defaultHealthCheck.timeout),
+		success: valueOr(in.SuccessThreshold, defaultHealthCheck.success), failure: valueOr(in.FailureThreshold, defaultHealthCheck.failure),
 	}
 	if min(spec.health.interval, spec.health.timeout, spec.health.success, spec.health.failure) < 1 {
 		return invalidBody("healthCheckConfig", "times and thresholds must be 1 or more")

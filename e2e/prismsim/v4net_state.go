@@ -65,23 +65,23 @@ type NetworkState struct {
 }
 
 // networkState gives it all.
-func (s *Server) networkState() NetworkState {
+func (c *networkControl) networkState() NetworkState {
 	return NetworkState{
-		ReservedIPs: s.ReservedIPs(""), LoadBalancerSessions: s.LoadBalancerSessions(), FloatingIPs: s.FloatingIPs(), Routes: s.Routes(),
-		Rules: s.NetworkRules(),
+		ReservedIPs: c.ReservedIPs(""), LoadBalancerSessions: c.LoadBalancerSessions(), FloatingIPs: c.FloatingIPs(), Routes: c.Routes(),
+		Rules: c.NetworkRules(),
 	}
 }
 
 // ReservedIPs gives the reserved addresses of the subnets with a name or UUID, or of all when it is empty, in order.
-func (s *Server) ReservedIPs(subnet string) []ReservedIP {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *networkControl) ReservedIPs(subnet string) []ReservedIP {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
 	out := []ReservedIP{}
-	for _, n := range s.estate.subnets {
+	for _, n := range c.api.subnets {
 		if subnet != "" && n.Name != subnet && n.UUID != subnet {
 			continue
 		}
-		for _, a := range n.reservedAddresses() {
+		for _, a := range reservedAddresses(n) {
 			out = append(out, ReservedIP{Subnet: n.Name, Address: a.String(), ClientContext: n.v4.reservations[a]})
 		}
 	}
@@ -89,11 +89,11 @@ func (s *Server) ReservedIPs(subnet string) []ReservedIP {
 }
 
 // LoadBalancerSessions gives all sessions, oldest first.
-func (s *Server) LoadBalancerSessions() []LoadBalancerSession {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out, nics := []LoadBalancerSession{}, s.estate.attachments()
-	for _, of := range s.estate.sessions.all {
+func (c *networkControl) LoadBalancerSessions() []LoadBalancerSession {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	out, nics := []LoadBalancerSession{}, c.api.attachments()
+	for _, of := range c.api.sessions.all {
 		view := LoadBalancerSession{
 			UUID: of.uuid, Name: of.name, Description: of.description, VPC: of.vpc.Name, Subnet: of.subnet.Name, VirtualIP: of.vip.String(),
 			Static: of.wantVIP.static, Protocol: of.protocol, Ports: []string{}, Targets: []Target{},
@@ -111,13 +111,13 @@ func (s *Server) LoadBalancerSessions() []LoadBalancerSession {
 }
 
 // FloatingIPs gives all floating IPs, oldest first.
-func (s *Server) FloatingIPs() []FloatingIP {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *networkControl) FloatingIPs() []FloatingIP {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
 	out := []FloatingIP{}
-	for _, f := range s.estate.floatingIPs.all {
+	for _, f := range c.api.floatingIPs.all {
 		view := FloatingIP{UUID: f.uuid, Name: f.name, Subnet: f.subnet.Name, Address: f.address.String()}
-		if target := s.estate.settle(f); target.vpc != nil {
+		if target := c.api.settle(f); target.vpc != nil {
 			view.PrivateIP, view.NIC = target.privateIP().String(), target.nicUUID
 			if target.session != nil {
 				view.Session = target.session.uuid
@@ -129,15 +129,15 @@ func (s *Server) FloatingIPs() []FloatingIP {
 }
 
 // Routes gives the static routes of all VPCs, those of one VPC oldest first.
-func (s *Server) Routes() []Route {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *networkControl) Routes() []Route {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
 	out := []Route{}
-	for _, v := range s.estate.vpcs {
+	for _, v := range c.api.tables {
 		for _, r := range v.routes.all {
 			view := Route{UUID: r.uuid, Name: r.name, VPC: v.Name, Destination: r.destination.String(), NextHop: r.hop.address.String()}
 			if r.hop.kind != hopAddress {
-				view.NextHop = s.estate.subnetByUUID(r.hop.reference).Name
+				view.NextHop = c.api.subnetByUUID(r.hop.reference).Name
 			}
 			out = append(out, view)
 		}
@@ -145,13 +145,13 @@ func (s *Server) Routes() []Route {
 	return out
 }
 
-func (s *Server) putNetworkRules(r *http.Request) (int, any, error) {
+func (c *control) putNetworkRules(r *http.Request) (int, any, error) {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	var rules NetworkRules
 	if err := decoder.Decode(&rules); err != nil {
 		return 0, nil, badControl(fmt.Errorf("reading network rules: %w", err))
 	}
-	s.SetNetworkRules(rules)
+	c.SetNetworkRules(rules)
 	return http.StatusOK, rules, nil
 }

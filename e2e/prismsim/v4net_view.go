@@ -40,13 +40,13 @@ func addressObjects(addresses []netip.Addr) []object {
 }
 
 // netMetadata gives what a client set, and the owner.
-func (s *Server) netMetadata(set *commonconfig.Metadata) object {
+func (api *networkAPI) netMetadata(set *commonconfig.Metadata) object {
 	out := object{}
 	if set != nil {
 		out = objectOf(set)
 	}
 	if out["ownerReferenceId"] == nil {
-		out["ownerReferenceId"], out["ownerUserName"] = s.estate.ownerUUID, s.opts.Username
+		out["ownerReferenceId"], out["ownerUserName"] = api.ownerUUID, api.username
 	}
 	return typed("common.v1.config.Metadata", out)
 }
@@ -58,9 +58,9 @@ func readAddress(at string, in *commonconfig.IPAddress) (netip.Addr, int, error)
 	case in == nil:
 		return netip.Addr{}, 0, nil
 	case in.Ipv4 != nil && in.Ipv4.Value != nil:
-		text, length = *in.Ipv4.Value, orDefault(in.Ipv4.PrefixLength, 32)
+		text, length = *in.Ipv4.Value, valueOr(in.Ipv4.PrefixLength, 32)
 	case in.Ipv6 != nil && in.Ipv6.Value != nil:
-		text, length = *in.Ipv6.Value, orDefault(in.Ipv6.PrefixLength, 128)
+		text, length = *in.Ipv6.Value, valueOr(in.Ipv6.PrefixLength, 128)
 	default:
 		return netip.Addr{}, 0, netRequired(at, map[string]bool{"value": false})
 	}
@@ -85,13 +85,6 @@ func netRequired(at string, there map[string]bool) error {
 	}
 	slices.Sort(missing)
 	return invalidBody(at, `ERROR - Object has missing required properties (["%s"]): []`, strings.Join(missing, `","`))
-}
-
-func orDefault[T any](value *T, fallback T) T {
-	if value == nil {
-		return fallback
-	}
-	return *value
 }
 
 // netEnum refuses a value that is not one of those that are allowed.

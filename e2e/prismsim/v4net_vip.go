@@ -6,11 +6,11 @@ import "net/netip"
 const vipHolder = "load balancer"
 
 // placeVIP gives a session the virtual IP that its new specification asks for and frees the one that it had.
-func (e *estate) placeVIP(s *session, spec sessionSpec) *netFailure {
+func (api *networkAPI) placeVIP(s *session, spec sessionSpec) *netFailure {
 	pool, had := s.subnet.v4, s.vip
 	vip := had
 	if spec.wantVIP.static {
-		if failed := s.subnet.checkStaticVIP(spec.wantVIP); failed != nil {
+		if failed := checkStaticVIP(s.subnet, spec.wantVIP); failed != nil {
 			return failed
 		}
 		vip = spec.wantVIP.address
@@ -22,20 +22,20 @@ func (e *estate) placeVIP(s *session, spec sessionSpec) *netFailure {
 		}
 		vip = taken
 	}
-	if failed := e.checkSharing(s, spec, vip); failed != nil {
+	if failed := api.checkSharing(s, spec, vip); failed != nil {
 		return failed
 	}
 	pool.inUse[vip] = vipHolder
 	s.vip = vip
 	if had.IsValid() && had != vip {
-		e.freeVIP(s.subnet, had)
+		api.freeVIP(s.subnet, had)
 	}
 	return nil
 }
 
 // checkStaticVIP refuses what is no address of the subnet, and addresses that something else than a virtual IP has. A
 // reservation is no obstacle.
-func (n *network) checkStaticVIP(want wantedVIP) *netFailure {
+func checkStaticVIP(n *network, want wantedVIP) *netFailure {
 	if want.prefixLength != want.address.BitLen() {
 		return netInvalid("Virtual IP %s/%d is malformed", want.address, want.prefixLength)
 	}
@@ -49,12 +49,12 @@ func (n *network) checkStaticVIP(want wantedVIP) *netFailure {
 }
 
 // checkSharing refuses a virtual IP whose other sessions are in the way.
-func (e *estate) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *netFailure {
-	for _, other := range e.sessions.all {
+func (api *networkAPI) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *netFailure {
+	for _, other := range api.sessions.all {
 		if other == s || other.subnet != s.subnet || other.vip != vip {
 			continue
 		}
-		if e.networkRules.ExclusiveVIP {
+		if api.networkRules.ExclusiveVIP {
 			return netConflict("Virtual IP %s is already in use by load balancer session %s", vip, other.uuid)
 		}
 		if clash, found := other.clash(spec); found {
@@ -81,8 +81,8 @@ func (s *session) clash(spec sessionSpec) (portRange, bool) {
 }
 
 // freeVIP frees an address unless a session still has it. A reservation stays.
-func (e *estate) freeVIP(subnet *network, vip netip.Addr) {
-	shared := find(e.sessions.all, func(o *session) bool { return o.subnet == subnet && o.vip == vip })
+func (api *networkAPI) freeVIP(subnet *network, vip netip.Addr) {
+	shared := find(api.sessions.all, func(o *session) bool { return o.subnet == subnet && o.vip == vip })
 	if shared == nil {
 		delete(subnet.v4.inUse, vip)
 	}

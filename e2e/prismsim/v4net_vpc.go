@@ -5,13 +5,11 @@ import (
 	"net/netip"
 )
 
-// privateCloud is a VPC with its ways out and its one route table, which is made with it.
+// privateCloud is a VPC with its ways out.
 type privateCloud struct {
 	VPC
-	tableUUID string
-	uplinks   []uplink
-	subnets   []*network // overlay subnets
-	routes    collection[staticRoute]
+	uplinks []uplink
+	subnets []*network // overlay subnets
 }
 
 // uplink is an external subnet and the address that a VPC has in it.
@@ -23,7 +21,7 @@ type uplink struct {
 // addVPCs makes the VPCs of an inventory; the subnets are there already.
 func (e *estate) addVPCs(vpcs []VPC) error {
 	for _, v := range vpcs {
-		cloud := &privateCloud{VPC: v, tableUUID: deriveUUID("route_table", v.UUID)}
+		cloud := &privateCloud{VPC: v}
 		for _, n := range e.subnets {
 			if n.VPC == v.Name && n.Type == typeOverlay {
 				n.vpc = cloud

@@ -47,7 +47,7 @@ func (c assignedCategories) set(key string, values []string) {
 }
 
 // wantedCategories returns the categories that a request asks for, in whichever of the two forms it has them.
-func (m *metadata) wantedCategories() assignedCategories {
+func wantedCategories(m *metadata) assignedCategories {
 	out := assignedCategories{}
 	if m.UseMapping {
 		for key, values := range m.Mapping {
@@ -63,7 +63,7 @@ func (m *metadata) wantedCategories() assignedCategories {
 
 // merge returns the categories that a VM has after a request.
 func (r Rules) merge(before assignedCategories, request *metadata) assignedCategories {
-	out := request.wantedCategories()
+	out := wantedCategories(request)
 	if request.UseMapping || !r.KeepCategoryValues {
 		return out
 	}

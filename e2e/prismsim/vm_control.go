@@ -3,18 +3,18 @@ package prismsim
 import "net/http"
 
 // vmControl adds the control endpoints for changes of VMs from outside.
-func (s *Server) vmControl(handle func(pattern string, e endpoint)) {
+func (c *control) vmControl(handle func(pattern string, e endpoint)) {
 	const vm = "/sim/vms/{uuid}"
-	handle("POST "+vm+"/power_off", controlVM(s.PowerOff))
-	handle("POST "+vm+"/power_on", controlVM(s.PowerOn))
-	handle("DELETE "+vm, controlVM(s.DeleteVM))
-	handle("PATCH "+vm, controlVMBy(s.ChangeVM))
+	handle("POST "+vm+"/power_off", controlVM(c.PowerOff))
+	handle("POST "+vm+"/power_on", controlVM(c.PowerOn))
+	handle("DELETE "+vm, controlVM(c.DeleteVM))
+	handle("PATCH "+vm, controlVMBy(c.ChangeVM))
 	handle("POST "+vm+"/failover", func(r *http.Request) (int, any, error) {
 		var failover Failover
 		if err := readControl(r, &failover); err != nil {
 			return 0, nil, err
 		}
-		id, err := s.FailOverVM(r.PathValue("uuid"), failover)
+		id, err := c.FailOverVM(r.PathValue("uuid"), failover)
 		if err != nil {
 			return 0, nil, controlError(err)
 		}
@@ -23,13 +23,13 @@ func (s *Server) vmControl(handle func(pattern string, e endpoint)) {
 }
 
 // volumeGroupControl adds the control endpoints of volume groups.
-func (s *Server) volumeGroupControl(handle func(pattern string, e endpoint)) {
+func (c *control) volumeGroupControl(handle func(pattern string, e endpoint)) {
 	handle("POST /sim/volume-groups", func(r *http.Request) (int, any, error) {
 		var group VolumeGroup
 		if err := readControl(r, &group); err != nil {
 			return 0, nil, err
 		}
-		id, err := s.AddVolumeGroup(group)
+		id, err := c.AddVolumeGroup(group)
 		if err != nil {
 			return 0, nil, badControl(err)
 		}
@@ -41,8 +41,8 @@ func (s *Server) volumeGroupControl(handle func(pattern string, e endpoint)) {
 			return controlVM(func(vmUUID string) error { return change(r.PathValue("group"), vmUUID) })(r)
 		}
 	}
-	handle("PUT "+attachment, change(s.AttachVolumeGroup))
-	handle("DELETE "+attachment, change(s.DetachVolumeGroup))
+	handle("PUT "+attachment, change(c.AttachVolumeGroup))
+	handle("DELETE "+attachment, change(c.DetachVolumeGroup))
 }
 
 // controlVM answers a control request without a body.

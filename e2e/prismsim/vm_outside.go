@@ -9,18 +9,18 @@ import (
 )
 
 // PowerOff switches a VM off from outside, without a task.
-func (s *Server) PowerOff(vmUUID string) error {
-	return s.changeFromOutside(vmUUID, func(m *machine) error {
-		s.switchOff(m)
+func (c *control) PowerOff(vmUUID string) error {
+	return c.changeFromOutside(vmUUID, func(m *machine) error {
+		c.estate.switchOff(m)
 		m.setPowerState(powerOff)
 		return nil
 	})
 }
 
 // PowerOn switches a VM on from outside, without a task.
-func (s *Server) PowerOn(vmUUID string) error {
-	return s.changeFromOutside(vmUUID, func(m *machine) error {
-		if failed := s.switchOn(m); failed != nil {
+func (c *control) PowerOn(vmUUID string) error {
+	return c.changeFromOutside(vmUUID, func(m *machine) error {
+		if failed := c.estate.switchOn(m); failed != nil {
 			return fmt.Errorf("switching on VM %s: %s", vmUUID, failed.detail)
 		}
 		m.setPowerState(powerOn)
@@ -37,18 +37,18 @@ func (m *machine) setPowerState(state string) {
 }
 
 // DeleteVM deletes a VM from outside, without a task.
-func (s *Server) DeleteVM(vmUUID string) error {
-	return s.changeFromOutside(vmUUID, func(m *machine) error {
-		s.remove(m)
+func (c *control) DeleteVM(vmUUID string) error {
+	return c.changeFromOutside(vmUUID, func(m *machine) error {
+		c.estate.remove(m)
 		return nil
 	})
 }
 
 // changeFromOutside changes a VM without a request and without a task.
-func (s *Server) changeFromOutside(vmUUID string, change func(*machine) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := s.estate.vmByUUID(vmUUID)
+func (c *control) changeFromOutside(vmUUID string, change func(*machine) error) error {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	m := c.estate.vmByUUID(vmUUID)
 	if m == nil {
 		return notFound("vm", "The VM "+vmUUID)
 	}
@@ -76,38 +76,43 @@ type VMChange struct {
 }
 
 // ChangeVM changes a VM from outside, without a task and whether it is on or off.
-func (s *Server) ChangeVM(vmUUID string, change VMChange) error {
-	return s.changeFromOutside(vmUUID, func(m *machine) error {
+func (c *control) ChangeVM(vmUUID string, change VMChange) error {
+	return c.changeFromOutside(vmUUID, func(m *machine) error {
 		if err := change.check(); err != nil {
 			return fmt.Errorf("changing VM %s: %w", vmUUID, err)
 		}
-		change.apply(&m.spec)
-		if m.live.Resources != nil {
-			change.apply(&m.live)
-		}
-		if change.BIOSUUID != nil {
-			m.bios = strings.ToLower(*change.BIOSUUID)
-		}
-		for _, key := range slices.Sorted(maps.Keys(change.Categories)) {
-			values := change.Categories[key]
-			if len(values) > 0 {
-				s.estate.addCategory(Category{Key: key, Values: values})
-			}
-			m.categories.set(key, values)
-		}
-		if !change.KeepSpecVersion {
-			m.version++
-		}
-		m.updated = time.Now().UTC().Truncate(time.Second)
+		c.estate.applyChange(m, change)
 		return nil
 	})
+}
+
+// applyChange changes a VM. The caller holds the mutex.
+func (e *estate) applyChange(m *machine, change VMChange) {
+	change.apply(&m.spec)
+	if m.live.Resources != nil {
+		change.apply(&m.live)
+	}
+	if change.BIOSUUID != nil {
+		m.bios = strings.ToLower(*change.BIOSUUID)
+	}
+	for _, key := range slices.Sorted(maps.Keys(change.Categories)) {
+		values := change.Categories[key]
+		if len(values) > 0 {
+			e.addCategory(Category{Key: key, Values: values})
+		}
+		m.categories.set(key, values)
+	}
+	if !change.KeepSpecVersion {
+		m.version++
+	}
+	m.updated = time.Now().UTC().Truncate(time.Second)
 }
 
 func (c VMChange) check() error {
 	if c.Name != nil && *c.Name == "" {
 		return fmt.Errorf("the name is empty")
 	}
-	if c.BIOSUUID != nil && !uuidPattern.MatchString(strings.ToLower(*c.BIOSUUID)) {
+	if c.BIOSUUID != nil && !isUUID(strings.ToLower(*c.BIOSUUID)) {
 		return fmt.Errorf("BIOS UUID %q is not a UUID", *c.BIOSUUID)
 	}
 	for name, size := range map[string]*int64{"memoryMiB": c.MemoryMiB, "sockets": c.Sockets, "vcpusPerSocket": c.VCPUsPerSocket} {
@@ -119,7 +124,7 @@ func (c VMChange) check() error {
 }
 
 func (c VMChange) apply(spec *vmSpec) {
-	spec.Name, spec.Description = orElse(c.Name, spec.Name), orElse(c.Description, spec.Description)
+	spec.Name, spec.Description = valueOr(c.Name, spec.Name), valueOr(c.Description, spec.Description)
 	for _, size := range []struct {
 		want *int64
 		have **int64
@@ -129,15 +134,7 @@ func (c VMChange) apply(spec *vmSpec) {
 		{c.VCPUsPerSocket, &spec.Resources.NumVCPUsPerSocket},
 	} {
 		if size.want != nil {
-			*size.have = ptr(*size.want)
+			*size.have = new(*size.want)
 		}
 	}
-}
-
-// orElse returns what p points to, or other when p is nil.
-func orElse[T any](p *T, other T) T {
-	if p == nil {
-		return other
-	}
-	return *p
 }

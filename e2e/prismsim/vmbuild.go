@@ -1,6 +1,7 @@
 package prismsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"time"
@@ -27,25 +28,25 @@ func (m *machine) want(e *estate, body *vmIntent) {
 	if old == nil {
 		old = standardResources()
 	}
-	spec.Resources.complete(old)
+	complete(spec.Resources, old)
 	m.spec = spec
 }
 
 // standardResources gives the values of a VM that says nothing.
 func standardResources() *vmResources {
 	return &vmResources{
-		NumSockets: ptr(int64(1)), NumVCPUsPerSocket: ptr(int64(1)), NumThreadsPerCore: ptr(int64(1)),
-		MemorySizeMiB: ptr(int64(defaultMemoryMiB)), PowerState: powerOff,
+		NumSockets: new(int64(1)), NumVCPUsPerSocket: new(int64(1)), NumThreadsPerCore: new(int64(1)),
+		MemorySizeMiB: new(int64(defaultMemoryMiB)), PowerState: powerOff,
 		PowerStateMechanism:   &powerMechanism{Mechanism: defaultMechanism, Transition: &guestTransition{}},
 		HardwareClockTimezone: "UTC", MachineType: "PC",
-		EnableCPUPassthrough: ptr(false), IsVCPUHardPinned: ptr(false), HardwareVirtualized: ptr(false), VGAConsoleEnabled: ptr(true),
+		EnableCPUPassthrough: new(false), IsVCPUHardPinned: new(false), HardwareVirtualized: new(false), VGAConsoleEnabled: new(true),
 		VnumaConfig: &vnumaConfig{}, VTPMConfig: &vtpmConfig{},
 		BootConfig: &bootConfig{BootType: "LEGACY", OrderList: defaultBootOrder},
 	}
 }
 
 // complete fills in what is missing from old.
-func (res *vmResources) complete(old *vmResources) {
+func complete(res *vmResources, old *vmResources) {
 	fields, before := reflect.ValueOf(res).Elem(), reflect.ValueOf(old).Elem()
 	for i := range fields.NumField() {
 		switch f := fields.Field(i); f.Kind() {
@@ -58,8 +59,8 @@ func (res *vmResources) complete(old *vmResources) {
 	if res.PowerStateMechanism.Transition == nil {
 		res.PowerStateMechanism = &powerMechanism{Mechanism: res.PowerStateMechanism.Mechanism, Transition: &guestTransition{}}
 	}
-	setDefault(&res.PowerStateMechanism.Mechanism, defaultMechanism)
-	setDefault(&res.BootConfig.BootType, old.BootConfig.BootType)
+	res.PowerStateMechanism.Mechanism = cmp.Or(res.PowerStateMechanism.Mechanism, defaultMechanism)
+	res.BootConfig.BootType = cmp.Or(res.BootConfig.BootType, old.BootConfig.BootType)
 	if len(res.BootConfig.OrderList) == 0 {
 		res.BootConfig.OrderList = defaultBootOrder
 	}
@@ -121,17 +122,17 @@ func (e *estate) realise(m *machine, spec, old *vmSpec) *taskError {
 
 // finishUpdate makes an accepted change real, with the switching that it asks for.
 // offAgain says that the change only switches off a VM that was off.
-func (s *Server) finishUpdate(m *machine, spec vmSpec, offAgain bool) *taskError {
+func (e *estate) finishUpdate(m *machine, spec vmSpec, offAgain bool) *taskError {
 	m.pending--
-	if s.estate.vmByUUID(m.uuid) == nil {
+	if e.vmByUUID(m.uuid) == nil {
 		return &taskError{code: reasonNotFound, detail: "ENTITY_NOT_FOUND: VM " + m.uuid + " was deleted"}
 	}
-	failed := s.estate.lost(m)
-	if text := s.estate.refusePowerOff(m, RefusedByTask); failed == nil && offAgain && text != "" {
+	failed := e.lost(m)
+	if text := e.refusePowerOff(m, RefusedByTask); failed == nil && offAgain && text != "" {
 		failed = &taskError{code: "INTERNAL_ERROR", detail: "INTERNAL_ERROR: InvalidVmState: " + text}
 	}
 	if failed == nil {
-		failed = s.change(m, &spec)
+		failed = e.change(m, &spec)
 	}
 	if failed != nil {
 		m.fail(failed)
@@ -143,20 +144,20 @@ func (s *Server) finishUpdate(m *machine, spec vmSpec, offAgain bool) *taskError
 	return nil
 }
 
-func (s *Server) change(m *machine, spec *vmSpec) *taskError {
+func (e *estate) change(m *machine, spec *vmSpec) *taskError {
 	wantOn := spec.Resources.PowerState == powerOn
 	if !wantOn {
-		s.switchOff(m)
+		e.switchOff(m)
 	}
 	if m.power == powerOn {
-		if failed := s.checkHotChange(m, spec.Resources); failed != nil {
+		if failed := e.checkHotChange(m, spec.Resources); failed != nil {
 			return failed
 		}
 	}
-	if text := s.estate.refuseDetach(m.detachedBy(spec.Resources), RefusedByTask); text != "" {
+	if text := e.refuseDetach(m.detachedBy(spec.Resources), RefusedByTask); text != "" {
 		return &taskError{code: "INTERNAL_ERROR", detail: "INTERNAL_ERROR: " + text}
 	}
-	if failed := s.estate.realise(m, spec, &m.live); failed != nil {
+	if failed := e.realise(m, spec, &m.live); failed != nil {
 		return failed
 	}
 	m.live = *spec
@@ -167,9 +168,9 @@ func (s *Server) change(m *machine, spec *vmSpec) *taskError {
 	}
 	switch {
 	case wantOn && m.power != powerOn:
-		return s.switchOn(m)
+		return e.switchOn(m)
 	case m.power == powerOn:
-		s.estate.learn(m) // of NICs that were added
+		e.learn(m) // of NICs that were added
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (e *estate) checkIntent(body *vmIntent, existing *machine) error {
 	if p := body.Metadata.ProjectReference; !p.isEmpty() && e.projectByUUID(p.UUID) == nil {
 		return unprocessable("vm", "Invalid project_reference: project %s does not exist.", referenceName(p))
 	}
-	for key, values := range body.Metadata.wantedCategories() {
+	for key, values := range wantedCategories(body.Metadata) {
 		for _, value := range values {
 			if !e.hasCategory(key, value) {
 				return unprocessable("vm", "Category %s:%s does not exist.", key, value)
@@ -131,7 +131,7 @@ func (e *estate) checkDisk(i int, d disk, element *PrismElement, existing *machi
 	if g := d.VolumeGroup; !g.isEmpty() && d.UUID == "" && e.volumeGroupByUUID(g.UUID) == nil {
 		return unprocessable("vm", "Invalid volume_group_reference: volume group %s does not exist.", referenceName(g))
 	}
-	if sc := orZero(d.StorageConfig).Container; !sc.isEmpty() && element.containerByUUID(sc.UUID) == nil {
+	if sc := orZero(d.StorageConfig).Container; !sc.isEmpty() && containerByUUID(element, sc.UUID) == nil {
 		return unprocessable("vm", "Invalid storage_container_reference: storage container %s does not exist on cluster %s.", referenceName(sc), element.UUID)
 	}
 	empty := d.UUID == "" && d.DataSource.isEmpty() && d.VolumeGroup.isEmpty() && d.SizeMiB == nil && d.SizeBytes == nil

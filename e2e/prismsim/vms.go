@@ -39,89 +39,89 @@ type machine struct {
 	guest string // the UUID by which the hypervisor knows it
 }
 
-func (s *Server) createVM(r *http.Request) (int, any, error) {
+func (api *v3API) createVM(r *http.Request) (int, any, error) {
 	var body vmIntent
 	if err := decode(r, "vm", &body); err != nil {
 		return 0, nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.estate.checkIntent(&body, nil); err != nil {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	if err := api.checkIntent(&body, nil); err != nil {
 		return 0, nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	m := s.newMachine(&body, now)
+	m := api.newMachine(&body, now)
 	wantOn := m.spec.Resources.PowerState == powerOn
-	d := s.opts.Latency.Create
+	d := api.latency.Create
 	if wantOn {
-		d += s.opts.Latency.PowerOn
+		d += api.latency.PowerOn
 	}
 	m.pending++
-	t := s.startTask(r.Context(), m, "create_vm_intentful", d, func() *taskError { return s.finishCreate(m) })
-	return http.StatusAccepted, snapshot(m.accepted(t)), nil
+	t := api.startTask(r.Context(), m, "create_vm_intentful", d, func() *taskError { return api.finishCreate(m) })
+	return http.StatusAccepted, snapshot(acceptedBody(m, t)), nil
 }
 
 // newMachine adds a VM that does not exist yet: its creation is wanted. The caller holds the mutex.
-func (s *Server) newMachine(body *vmIntent, now time.Time) *machine {
+func (e *estate) newMachine(body *vmIntent, now time.Time) *machine {
 	id := uuid.NewString()
 	m := &machine{
-		uuid: id, bios: id, element: s.estate.elementByUUID(body.Spec.ClusterReference.UUID),
-		project: s.estate.projects[0].UUID, created: now, updated: now, state: statePending, power: powerOff,
+		uuid: id, bios: id, element: e.elementByUUID(body.Spec.ClusterReference.UUID),
+		project: e.projects[0].UUID, created: now, updated: now, state: statePending, power: powerOff,
 		learned: map[string][]string{}, calls: &callQueue{},
 	}
-	m.want(s.estate, body)
-	s.estate.vms.add(m)
+	m.want(e, body)
+	e.vms.add(m)
 	return m
 }
 
 // finishCreate makes the VM. When only switching it on fails, the VM stays behind, powered off, as on AHV.
-func (s *Server) finishCreate(m *machine) *taskError {
+func (e *estate) finishCreate(m *machine) *taskError {
 	m.pending--
-	if s.estate.vmByUUID(m.uuid) == nil {
+	if e.vmByUUID(m.uuid) == nil {
 		return &taskError{code: reasonNotFound, detail: "ENTITY_NOT_FOUND: VM " + m.uuid + " was deleted"}
 	}
-	if failed := s.estate.lost(m); failed != nil {
-		s.estate.forget(m)
+	if failed := e.lost(m); failed != nil {
+		e.forget(m)
 		return failed
 	}
-	if failed := s.estate.realise(m, &m.spec, nil); failed != nil {
-		s.estate.forget(m)
+	if failed := e.realise(m, &m.spec, nil); failed != nil {
+		e.forget(m)
 		return failed
 	}
 	m.exists, m.state, m.live = true, stateComplete, m.spec.clone()
-	s.estate.vms.restart(m)
+	e.vms.restart(m)
 	m.updated = time.Now().UTC().Truncate(time.Second)
 	if m.spec.Resources.PowerState != powerOn {
 		return nil
 	}
-	if failed := s.switchOn(m); failed != nil {
+	if failed := e.switchOn(m); failed != nil {
 		m.fail(failed)
 		return failed
 	}
 	return nil
 }
 
-func (s *Server) getVM(r *http.Request) (int, any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, err := s.vm(r)
+func (api *v3API) getVM(r *http.Request) (int, any, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	m, err := api.vm(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, snapshot(m.answer(s)), nil
+	return http.StatusOK, snapshot(vmBody(m, api.estate)), nil
 }
 
 // vm finds the VM of a request; the caller holds the mutex.
-func (s *Server) vm(r *http.Request) (*machine, error) {
+func (api *v3API) vm(r *http.Request) (*machine, error) {
 	id := r.PathValue("uuid")
-	if !uuidPattern.MatchString(id) {
+	if !isUUID(id) {
 		return nil, unprocessable("vm", "%q is not a valid UUID.", id)
 	}
-	m := s.estate.vmByUUID(id)
+	m := api.vmByUUID(id)
 	if m == nil {
 		return nil, notFound("vm", "The VM "+id)
 	}
-	switch status := s.estate.unreachable(m); status {
+	switch status := api.unreachable(m); status {
 	case 0:
 		return m, nil
 	case http.StatusNotFound:
@@ -131,41 +131,41 @@ func (s *Server) vm(r *http.Request) (*machine, error) {
 	}
 }
 
-func (s *Server) updateVM(r *http.Request) (int, any, error) {
+func (api *v3API) updateVM(r *http.Request) (int, any, error) {
 	var body vmIntent
 	if err := decode(r, "vm", &body); err != nil {
 		return 0, nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, err := s.vm(r)
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	m, err := api.vm(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := s.estate.checkIntent(&body, m); err != nil {
+	if err := api.checkIntent(&body, m); err != nil {
 		return 0, nil, err
 	}
 	if err := m.checkUpdate(&body); err != nil {
 		return 0, nil, err
 	}
-	if err := s.estate.refuseUpdate(m, &body); err != nil {
+	if err := api.refuseUpdate(m, &body); err != nil {
 		return 0, nil, err
 	}
-	offAgain := m.switchedOffAgain(s.estate, &body)
-	if text := s.estate.refusePowerOff(m, RefusedByRequest); offAgain && text != "" {
+	offAgain := m.switchedOffAgain(api.estate, &body)
+	if text := api.refusePowerOff(m, RefusedByRequest); offAgain && text != "" {
 		return 0, nil, unprocessable("vm", "%s", text)
 	}
-	m.want(s.estate, &body)
+	m.want(api.estate, &body)
 	m.version++
 	m.state, m.messages = statePending, nil
 	m.pending++
-	d := s.opts.Latency.Update
+	d := api.latency.Update
 	if m.spec.Resources.PowerState == powerOn && m.power != powerOn {
-		d += s.opts.Latency.PowerOn
+		d += api.latency.PowerOn
 	}
 	spec := m.spec.clone()
-	t := s.startTask(r.Context(), m, "update_vm_intentful", d, func() *taskError { return s.finishUpdate(m, spec, offAgain) })
-	return http.StatusAccepted, snapshot(m.accepted(t)), nil
+	t := api.startTask(r.Context(), m, "update_vm_intentful", d, func() *taskError { return api.finishUpdate(m, spec, offAgain) })
+	return http.StatusAccepted, snapshot(acceptedBody(m, t)), nil
 }
 
 // refuseUpdate refuses what rules say that an update cannot do.
@@ -209,43 +209,43 @@ func (m *machine) checkUpdate(body *vmIntent) error {
 	return nil
 }
 
-func (s *Server) deleteVM(r *http.Request) (int, any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, err := s.vm(r)
+func (api *v3API) deleteVM(r *http.Request) (int, any, error) {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	m, err := api.vm(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	if text := s.estate.refuseDelete(m, RefusedByRequest); text != "" {
+	if text := api.refuseDelete(m, RefusedByRequest); text != "" {
 		return 0, nil, unprocessable("vm", "%s", text)
 	}
 	m.state = stateDeletePending
 	m.pending++
-	t := s.startTask(r.Context(), m, "delete_vm_intentful", s.opts.Latency.Delete, func() *taskError {
+	t := api.startTask(r.Context(), m, "delete_vm_intentful", api.latency.Delete, func() *taskError {
 		m.pending--
-		if failed := s.estate.lost(m); failed != nil {
+		if failed := api.lost(m); failed != nil {
 			m.state = stateComplete
 			return failed
 		}
-		if text := s.estate.refuseDelete(m, RefusedByTask); text != "" {
+		if text := api.refuseDelete(m, RefusedByTask); text != "" {
 			m.state = stateComplete
 			return &taskError{code: "INVALID_ARGUMENT", detail: "INVALID_ARGUMENT: Invalid Argument: 6\n :" + text}
 		}
-		s.remove(m)
+		api.remove(m)
 		return nil
 	})
-	answer := m.accepted(t)
+	answer := acceptedBody(m, t)
 	answer.Spec, answer.Status.State = "", stateDeletePending
 	return http.StatusAccepted, snapshot(answer), nil
 }
 
 // remove switches a VM off, frees its addresses and forgets it; the caller holds the mutex.
-func (s *Server) remove(m *machine) {
-	if s.estate.vmByUUID(m.uuid) == nil {
+func (e *estate) remove(m *machine) {
+	if e.vmByUUID(m.uuid) == nil {
 		return
 	}
-	s.switchOff(m)
-	s.estate.forget(m)
+	e.switchOff(m)
+	e.forget(m)
 }
 
 // forget frees what a VM holds and drops it.
@@ -266,10 +266,10 @@ func (m *machine) fail(failed *taskError) {
 
 // failedBeforeWork is what remains of a change whose task was made to fail before the work: nothing of a creation, the
 // wish of an update (in state ERROR), an unchanged VM of a deletion.
-func (m *machine) failedBeforeWork(s *Server) {
+func (m *machine) failedBeforeWork(e *estate) {
 	m.pending--
 	if !m.exists {
-		s.estate.forget(m)
+		e.forget(m)
 		return
 	}
 	m.state = stateComplete
@@ -278,8 +278,8 @@ func (m *machine) failedBeforeWork(s *Server) {
 	}
 }
 
-// accepted gives the 202 answer to a change.
-func (m *machine) accepted(t *task) accepted {
+// acceptedBody gives the 202 answer to a change.
+func acceptedBody(m *machine, t *task) accepted {
 	return accepted{
 		APIVersion: apiVersion,
 		Metadata:   map[string]any{"kind": "vm", "uuid": m.uuid, "spec_version": m.version, "use_categories_mapping": false},

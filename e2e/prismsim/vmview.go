@@ -115,9 +115,8 @@ func (m *machine) withLearned(nics []nic) []nic {
 	return list
 }
 
-// answer gives the body of GET /vms/{uuid}; the caller holds the mutex.
-func (m *machine) answer(s *Server) entity {
-	e := s.estate
+// vmBody gives the body of GET /vms/{uuid}; the caller holds the mutex.
+func vmBody(m *machine, e *estate) entity {
 	now := m.current()
 	res := *now.Resources
 	res.PowerState = m.power
@@ -136,12 +135,12 @@ func (m *machine) answer(s *Server) entity {
 	return entity{
 		APIVersion: apiVersion,
 		Metadata: &metadata{
-			Kind: "vm", UUID: m.uuid, SpecVersion: ptr(m.version), EntityVersion: strconv.FormatInt(m.version+1, 10),
-			CreationTime: ptr(m.created), LastUpdateTime: ptr(m.updated), OwnerReference: e.owner(s.opts.Username),
+			Kind: "vm", UUID: m.uuid, SpecVersion: new(m.version), EntityVersion: strconv.FormatInt(m.version+1, 10),
+			CreationTime: new(m.created), LastUpdateTime: new(m.updated), OwnerReference: e.owner(),
 			ProjectReference: &reference{Kind: "project", Name: project.Name, UUID: project.UUID},
 			Categories:       m.categories.first(), Mapping: m.categories.clone(),
 		},
-		Spec: m.shownSpec(e.rules),
+		Spec: shownSpec(m, e.rules),
 		Status: vmStatus{
 			State: m.state, Name: now.Name, Description: now.Description, ClusterReference: now.ClusterReference,
 			Resources: live, Messages: m.messages, Execution: &executionContext{TaskUUID: append([]string{}, m.tasks...)},
@@ -150,7 +149,7 @@ func (m *machine) answer(s *Server) entity {
 }
 
 // shownSpec returns the spec of a VM as reading it shows it.
-func (m *machine) shownSpec(rules Rules) vmSpec {
+func shownSpec(m *machine, rules Rules) vmSpec {
 	if !rules.LearnedInSpec || m.spec.Resources == nil {
 		return m.spec
 	}
@@ -160,13 +159,13 @@ func (m *machine) shownSpec(rules Rules) vmSpec {
 }
 
 // VMs gives all VMs whose creation ended, oldest first.
-func (s *Server) VMs() []VM {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *control) VMs() []VM {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
 	out := []VM{}
-	for _, m := range s.estate.vms.all {
+	for _, m := range c.estate.vms.all {
 		if m.exists {
-			out = append(out, m.export(s.estate))
+			out = append(out, m.export(c.estate))
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package prismsim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,12 +108,16 @@ func (e *estate) refuseDetach(address string, by Refusal) string {
 }
 
 // AddVolumeGroup adds a volume group and returns its UUID.
-func (s *Server) AddVolumeGroup(group VolumeGroup) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	setDefault(&group.UUID, uuid.NewString())
+func (c *control) AddVolumeGroup(group VolumeGroup) (string, error) {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	return c.estate.addVolumeGroup(group)
+}
+
+func (e *estate) addVolumeGroup(group VolumeGroup) (string, error) {
+	group.UUID = cmp.Or(group.UUID, uuid.NewString())
 	added := &volumeGroup{
-		uuid: strings.ToLower(group.UUID), name: group.Name, element: s.estate.elementByName(group.PrismElement), sizeMiB: group.SizeMiB,
+		uuid: strings.ToLower(group.UUID), name: group.Name, element: e.elementByName(group.PrismElement), sizeMiB: group.SizeMiB,
 	}
 	if added.sizeMiB == 0 {
 		added.sizeMiB = 1024
@@ -122,21 +127,25 @@ func (s *Server) AddVolumeGroup(group VolumeGroup) (string, error) {
 		return "", fmt.Errorf("adding volume group %q: it needs a name and no negative size, and is attached later", group.Name)
 	case added.element == nil:
 		return "", fmt.Errorf("adding volume group %q: there is no Prism Element %q", group.Name, group.PrismElement)
-	case !uuidPattern.MatchString(added.uuid) || s.estate.volumeGroupByUUID(added.uuid) != nil:
+	case !isUUID(added.uuid) || e.volumeGroupByUUID(added.uuid) != nil:
 		return "", fmt.Errorf("adding volume group %q: %q is not a UUID, or taken", group.Name, group.UUID)
 	}
-	s.estate.volumeGroups.add(added)
+	e.volumeGroups.add(added)
 	return added.uuid, nil
 }
 
 // VolumeGroups returns all volume groups, oldest first.
-func (s *Server) VolumeGroups() []VolumeGroup {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *control) VolumeGroups() []VolumeGroup {
+	c.estate.mu.Lock()
+	defer c.estate.mu.Unlock()
+	return c.estate.exportVolumeGroups()
+}
+
+func (e *estate) exportVolumeGroups() []VolumeGroup {
 	out := []VolumeGroup{}
-	for _, g := range s.estate.volumeGroups.all {
+	for _, g := range e.volumeGroups.all {
 		view := VolumeGroup{UUID: g.uuid, Name: g.name, PrismElement: g.element.Name, SizeMiB: g.sizeMiB, AttachedTo: []string{}}
-		for _, m := range s.estate.attachedTo(g) {
+		for _, m := range e.attachedTo(g) {
 			view.AttachedTo = append(view.AttachedTo, m.uuid)
 		}
 		out = append(out, view)
@@ -145,9 +154,9 @@ func (s *Server) VolumeGroups() []VolumeGroup {
 }
 
 // AttachVolumeGroup attaches a volume group to a VM from outside, as a CSI driver does.
-func (s *Server) AttachVolumeGroup(groupUUID, vmUUID string) error {
-	return s.changeAttachment("attaching", groupUUID, vmUUID, func(m *machine, g *volumeGroup) error {
-		if slices.Contains(s.estate.attachedTo(g), m) {
+func (c *control) AttachVolumeGroup(groupUUID, vmUUID string) error {
+	return c.changeAttachment("attaching", groupUUID, vmUUID, func(m *machine, g *volumeGroup) error {
+		if slices.Contains(c.estate.attachedTo(g), m) {
 			return fmt.Errorf("attaching volume group %s: it is attached to VM %s", groupUUID, vmUUID)
 		}
 		m.attach(g)
@@ -156,8 +165,8 @@ func (s *Server) AttachVolumeGroup(groupUUID, vmUUID string) error {
 }
 
 // DetachVolumeGroup detaches a volume group from a VM from outside. No rule refuses it.
-func (s *Server) DetachVolumeGroup(groupUUID, vmUUID string) error {
-	return s.changeAttachment("detaching", groupUUID, vmUUID, func(m *machine, g *volumeGroup) error {
+func (c *control) DetachVolumeGroup(groupUUID, vmUUID string) error {
+	return c.changeAttachment("detaching", groupUUID, vmUUID, func(m *machine, g *volumeGroup) error {
 		if !m.detach(g) {
 			return fmt.Errorf("detaching volume group %s: it is not attached to VM %s", groupUUID, vmUUID)
 		}
@@ -165,9 +174,9 @@ func (s *Server) DetachVolumeGroup(groupUUID, vmUUID string) error {
 	})
 }
 
-func (s *Server) changeAttachment(verb, groupUUID, vmUUID string, change func(*machine, *volumeGroup) error) error {
-	return s.changeFromOutside(vmUUID, func(m *machine) error {
-		g := s.estate.volumeGroupByUUID(groupUUID)
+func (c *control) changeAttachment(verb, groupUUID, vmUUID string, change func(*machine, *volumeGroup) error) error {
+	return c.changeFromOutside(vmUUID, func(m *machine) error {
+		g := c.estate.volumeGroupByUUID(groupUUID)
 		switch {
 		case g == nil:
 			return fmt.Errorf("%s volume group %s: it does not exist", verb, groupUUID)
@@ -177,7 +186,7 @@ func (s *Server) changeAttachment(verb, groupUUID, vmUUID string, change func(*m
 		if err := change(m, g); err != nil {
 			return err
 		}
-		m.attachmentChanged(s.estate.rules)
+		m.attachmentChanged(c.estate.rules)
 		return nil
 	})
 }

@@ -233,13 +233,19 @@ type accepted struct {
 	Status vmStatus `json:"status"`
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // orZero gives what p points to, or the zero value.
 func orZero[T any](p *T) T {
 	if p == nil {
 		var zero T
 		return zero
+	}
+	return *p
+}
+
+// valueOr returns what p points to, or other when p is nil.
+func valueOr[T any](p *T, other T) T {
+	if p == nil {
+		return other
 	}
 	return *p
 }
