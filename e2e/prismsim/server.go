@@ -6,37 +6,50 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"github.com/capnt/capnt/e2e/prismsim/auth"
+	"github.com/capnt/capnt/e2e/prismsim/control"
+	"github.com/capnt/capnt/e2e/prismsim/fault"
+	"github.com/capnt/capnt/e2e/prismsim/inventory"
+	"github.com/capnt/capnt/e2e/prismsim/journal"
+	"github.com/capnt/capnt/e2e/prismsim/model"
+	"github.com/capnt/capnt/e2e/prismsim/networking"
+	v3 "github.com/capnt/capnt/e2e/prismsim/v3"
+	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
 )
+
+// serverLog turns lines of net/http (handshake errors of clients that do not trust us, mostly) into debug entries.
+type serverLog struct{ log logr.Logger }
+
+func newServerLog(l logr.Logger) *log.Logger { return log.New(serverLog{l}, "", 0) }
+
+func (l serverLog) Write(line []byte) (int, error) {
+	l.log.V(1).Info("HTTP server", "line", strings.TrimSpace(string(line)))
+	return len(line), nil
+}
 
 // Options configure a Server.
 type Options struct {
-	Inventory *Inventory // required; as LoadInventory or ParseInventory give it
-	Address   string     // host:port on a loopback address; default "127.0.0.1:0" (a free port)
-	Username  string     // default "admin"
-	Password  string     // required
-	APIKey    string     // optional: a service account's key, accepted in X-Ntnx-Api-Key
-	Latency   Latencies
+	Inventory *inventory.Inventory // required; as LoadInventory or ParseInventory give it
+	Address   string               // host:port on a loopback address; default "127.0.0.1:0" (a free port)
+	Username  string               // default "admin"
+	Password  string               // required
+	APIKey    string               // optional: a service account's key, accepted in X-Ntnx-Api-Key
+	Latency   model.Latencies
 	// Hypervisor is told about VMs that are switched on and off; nil: nobody is.
-	Hypervisor Hypervisor
+	Hypervisor model.Hypervisor
 	// Rules and Network choose between behaviours of which it is unknown what a real Prism Central has; the zero value is the default.
-	Rules   Rules
-	Network NetworkRules
+	Rules   model.Rules
+	Network networking.Rules
 	Log     logr.Logger
-}
-
-// Latencies are how long the tasks of each operation run.
-type Latencies struct {
-	Create  time.Duration // creating a VM, without switching it on
-	Update  time.Duration // changing a VM, without switching it
-	Delete  time.Duration // deleting a VM
-	PowerOn time.Duration // added to every task that switches a VM on
-	Network time.Duration // creating, changing or deleting anything of the networking API
 }
 
 // Server is a simulated Prism Central. New makes it and takes its address, Start serves it, Close ends it.
@@ -45,7 +58,8 @@ type Server struct {
 	listener net.Listener
 	caPEM    []byte
 	http     *http.Server
-	*control
+	central  *model.Central
+	*control.Control
 }
 
 // New checks the options, listens on the address and makes a certificate. The caller must Close the server.
@@ -55,12 +69,12 @@ func New(opts Options) (*Server, error) {
 	}
 	opts.Address = cmp.Or(opts.Address, "127.0.0.1:0")
 	opts.Username = cmp.Or(opts.Username, "admin")
-	estate, err := newEstate(opts.Inventory)
+	central, err := model.New(opts.Inventory, model.Settings{
+		Username: opts.Username, Latency: opts.Latency, Hypervisor: opts.Hypervisor, Rules: opts.Rules,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("making simulated Prism Central: %w", err)
 	}
-	estate.username, estate.latency, estate.hypervisor = opts.Username, opts.Latency, opts.Hypervisor
-	estate.rules = opts.Rules
 	listener, err := listen(opts.Address)
 	if err != nil {
 		return nil, err
@@ -71,21 +85,31 @@ func New(opts Options) (*Server, error) {
 		_ = listener.Close()
 		return nil, err
 	}
-	s := &Server{
-		opts: opts, listener: listener, caPEM: caPEM, control: &control{
-			estate: estate, networkControl: &networkControl{newNetworkAPI(estate, opts.Network)}, auth: newAuthenticator(opts.Username, opts.Password, opts.APIKey),
-			faults: &Faults{}, journal: &journal{}, username: opts.Username,
-		},
-	}
-	minor, _ := parseMinor(opts.Inventory.PrismCentral.APIVersion) // checked with the inventory
+	s := &Server{opts: opts, listener: listener, caPEM: caPEM, central: central}
 	s.http = &http.Server{
-		Handler:           s.routes(minor),
+		Handler:           s.handler(),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1: a dropped connection is one request's
 		ReadHeaderTimeout: 30 * time.Second,
 		ErrorLog:          newServerLog(opts.Log),
 	}
 	return s, nil
+}
+
+// handler makes the APIs and puts journal, faults and authentication around them, in this order: a rate limiter stands in
+// front of authentication. The control endpoints under /sim/ are authenticated, never journalled and never faulty.
+func (s *Server) handler() http.Handler {
+	network := networking.New(s.central, s.opts.Network)
+	faults, requests, accounts := &fault.Faults{}, &journal.Journal{}, auth.New(s.opts.Username, s.opts.Password, s.opts.APIKey)
+	s.Control = control.New(s.central, network, faults, requests, accounts)
+	apis := http.NewServeMux()
+	v3.New(s.central).Register(apis)
+	v4.New(s.central).Register(apis, network.Register)
+	root := http.NewServeMux()
+	root.Handle("/", requests.Record(faults.Inject(s.central.Stopped(), v4.WriteRefusal, accounts.Require(s.Lockout, v4.WriteRefusal, apis))))
+	none := func() auth.Lockout { return auth.Lockout{} } // an account that is locked still reaches the control endpoints
+	root.Handle("/sim/", accounts.Require(none, v4.WriteRefusal, s.Endpoints()))
+	return root
 }
 
 // listen refuses addresses that are not loopback: the simulation is no product to be reached from elsewhere.
@@ -107,7 +131,7 @@ func listen(address string) (net.Listener, error) {
 // Start serves requests until ctx ends or Close is called. It returns at once.
 func (s *Server) Start(ctx context.Context) error {
 	select {
-	case <-s.estate.stop:
+	case <-s.central.Stopped():
 		return errors.New("starting simulated Prism Central: it is closed already")
 	default:
 	}
@@ -122,11 +146,11 @@ func (s *Server) Start(ctx context.Context) error {
 
 // Close ends all connections, tasks and calls of the hypervisor, and returns when they are gone. It may be called again.
 func (s *Server) Close() {
-	if s.estate.close() {
+	if s.central.Close() {
 		_ = s.http.Close()
 		_ = s.listener.Close() // when it was never started
 	}
-	s.estate.running.Wait()
+	s.central.Wait()
 }
 
 // Address gives host:port.

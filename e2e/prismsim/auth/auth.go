@@ -1,0 +1,164 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/capnt/capnt/e2e/prismsim/journal"
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+const (
+	sessionCookie = "NTNX_IGW_SESSION"
+	// sessionLife is how long Prism Central honours a session.
+	sessionLife = 15 * time.Minute
+	apiKeyName  = "X-Ntnx-Api-Key"
+	// apiKeyAccount is the name of the account that the API key belongs to.
+	apiKeyAccount = "api-key"
+)
+
+// Lockout says after how many failed logins in a row an account is locked, and for how long. Sessions stay valid.
+type Lockout struct {
+	After  int // 0: never
+	For    time.Duration
+	Status int // answers requests of a locked account; default 401, as for a wrong password
+}
+
+// Authenticator knows the accounts of the server and their sessions.
+type Authenticator struct {
+	mu       sync.Mutex
+	accounts map[string]*credentials
+	apiKey   string
+	sessions map[string]login // by token
+}
+
+type credentials struct {
+	password    string
+	failures    int // failed logins in a row
+	lockedUntil time.Time
+}
+
+// login is a session of an account.
+type login struct {
+	account string
+	expiry  time.Time
+}
+
+func New(username, password, apiKey string) *Authenticator {
+	return &Authenticator{accounts: map[string]*credentials{username: {password: password}}, apiKey: apiKey, sessions: map[string]login{}}
+}
+
+// SetAccount adds an account or changes its password. That ends the sessions of the account, as in Prism, and a lockout.
+func (a *Authenticator) SetAccount(name, password string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.accounts[name] = &credentials{password: password}
+	maps.DeleteFunc(a.sessions, func(_ string, session login) bool { return session.account == name })
+}
+
+// user returns the account of a request with valid credentials, and whether it came with a session. A name without valid
+// credentials comes with an error.
+func (a *Authenticator) user(r *http.Request, lockout Lockout) (name string, session bool, refused *wire.Error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c, err := r.Cookie(sessionCookie); err == nil {
+		if session, known := a.sessions[c.Value]; known && time.Now().Before(session.expiry) {
+			return session.account, true, nil
+		}
+	}
+	if key := r.Header.Get(apiKeyName); key != "" {
+		if a.apiKey == "" || !equal(key, a.apiKey) {
+			return apiKeyAccount, false, wire.Unauthenticated()
+		}
+		return apiKeyAccount, false, nil
+	}
+	name, password, basic := r.BasicAuth()
+	if !basic {
+		return "", false, wire.Unauthenticated()
+	}
+	return name, false, a.login(name, password, lockout)
+}
+
+// login checks a password. After too many failures in a row the account is locked for a while, even for the right password.
+func (a *Authenticator) login(name, password string, lockout Lockout) *wire.Error {
+	known, exists := a.accounts[name]
+	switch {
+	case !exists:
+		return wire.Unauthenticated()
+	case lockout.After > 0 && time.Now().Before(known.lockedUntil):
+		return lockout.refusal()
+	case equal(password, known.password):
+		known.failures = 0
+		return nil
+	}
+	known.failures++
+	if lockout.After > 0 && known.failures >= lockout.After {
+		known.failures, known.lockedUntil = 0, time.Now().Add(lockout.For)
+	}
+	return wire.Unauthenticated()
+}
+
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// refusal is how a request of a locked account is refused. By default it looks like one with a wrong password. No public record
+// of the real response was found.
+func (l Lockout) refusal() *wire.Error {
+	if l.Status == 0 || l.Status == http.StatusUnauthorized {
+		return wire.Unauthenticated()
+	}
+	return &wire.Error{Status: l.Status, Reason: "ACCESS_DENIED", Message: "The account is locked after too many failed logins."}
+}
+
+// open makes a session for an account.
+func (a *Authenticator) open(account string) *http.Cookie {
+	token := randomToken()
+	now := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.sessions, func(_ string, session login) bool { return now.After(session.expiry) })
+	a.sessions[token] = login{account: account, expiry: now.Add(sessionLife)}
+	return &http.Cookie{
+		Name: sessionCookie, Value: token, Path: "/", Expires: now.Add(sessionLife),
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+func randomToken() string {
+	var raw [24]byte
+	// crypto/rand.Read never fails.
+	_, _ = rand.Read(raw[:])
+	return hex.EncodeToString(raw[:])
+}
+
+type accountKey struct{}
+
+// Account returns the name of the account that sent a request.
+func Account(ctx context.Context) string {
+	name, _ := ctx.Value(accountKey{}).(string)
+	return name
+}
+
+// Require lets only authenticated requests through. The response to basic auth or an API key carries a new session cookie, as
+// every response of Prism Central does. lockout returns the lockout that holds now; refuse writes a refusal.
+func (a *Authenticator) Require(lockout func() Lockout, refuse wire.Refuser, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, session, refused := a.user(r, lockout())
+		if entry := journal.EntryOf(r.Context()); entry != nil {
+			entry.User = name
+		}
+		if refused != nil {
+			refuse(w, r, refused)
+			return
+		}
+		if !session {
+			http.SetCookie(w, a.open(name))
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), accountKey{}, name)))
+	})
+}

@@ -1,0 +1,177 @@
+package control
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/capnt/capnt/e2e/prismsim/auth"
+	"github.com/capnt/capnt/e2e/prismsim/fault"
+	"github.com/capnt/capnt/e2e/prismsim/inventory"
+	"github.com/capnt/capnt/e2e/prismsim/journal"
+	"github.com/capnt/capnt/e2e/prismsim/model"
+	"github.com/capnt/capnt/e2e/prismsim/networking"
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// Control looks at a simulated Prism Central, and changes it from outside, as operators, other programs and failures do.
+type Control struct {
+	*networking.Control
+	central *model.Central
+	faults  *fault.Faults
+	journal *journal.Journal
+	auth    *auth.Authenticator
+}
+
+// New returns the control of a Prism Central with what stands in front of its APIs.
+func New(e *model.Central, network *networking.API, faults *fault.Faults, requests *journal.Journal, accounts *auth.Authenticator) *Control {
+	return &Control{Control: networking.NewControl(network), central: e, faults: faults, journal: requests, auth: accounts}
+}
+
+// DisconnectPrismElement makes Prism Central lose a Prism Element, named by name. Its VMs run on.
+func (c *Control) DisconnectPrismElement(name string, how model.Disconnection) error {
+	if how.Status != 0 && how.Status != http.StatusOK && (how.Status < 400 || how.Status > 599) {
+		return fmt.Errorf("disconnecting Prism Element %q: status %d is neither 200 nor between 400 and 599", name, how.Status)
+	}
+	return c.changeConnection(name, &how)
+}
+
+// ReconnectPrismElement ends a disconnection.
+func (c *Control) ReconnectPrismElement(name string) error { return c.changeConnection(name, nil) }
+
+func (c *Control) changeConnection(name string, how *model.Disconnection) error {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	pe := c.central.PrismElementByName(name)
+	if pe == nil {
+		return wire.NotFound("cluster", "The cluster "+name)
+	}
+	if c.central.Disconnected == nil {
+		c.central.Disconnected = map[*inventory.PrismElement]model.Disconnection{}
+	}
+	delete(c.central.Disconnected, pe)
+	if how != nil {
+		c.central.Disconnected[pe] = *how
+	}
+	return nil
+}
+
+// SetPassword changes the password of the account in Options.Username and ends its sessions.
+func (c *Control) SetPassword(password string) { c.auth.SetAccount(c.central.Username, password) }
+
+// SetAccount adds a further account, or changes the password of one and ends its sessions.
+func (c *Control) SetAccount(name, password string) { c.auth.SetAccount(name, password) }
+
+// Faults returns the faults in force, to set and clear.
+func (c *Control) Faults() *fault.Faults { return c.faults }
+
+// AgeVMs makes the VMs count as older than any lag of lists.
+func (c *Control) AgeVMs() {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	c.central.VMs.Predate()
+}
+
+// Username returns the name of the account in Options.Username.
+func (c *Control) Username() string { return c.central.Username }
+
+// Requests gives the journal of API requests, oldest first. Requests to /sim/ are not in it.
+func (c *Control) Requests() []journal.Request { return c.journal.List() }
+
+// RecordBodies switches the recording of (redacted) request bodies.
+func (c *Control) RecordBodies(on bool) { c.journal.Bodies.Store(on) }
+
+// SetRights replaces the rights of an account, whether or not it exists yet. The name of the account of Options.APIKey is
+// "api-key".
+func (c *Control) SetRights(account string, rights model.Rights) error {
+	if !slices.Contains([]int{0, http.StatusNotFound, http.StatusForbidden}, rights.Status) {
+		return fmt.Errorf("setting rights of account %q: status %d is neither 404 nor 403", account, rights.Status)
+	}
+	rights.Hidden = slices.Clone(rights.Hidden)
+	for i, id := range rights.Hidden {
+		rights.Hidden[i] = strings.ToLower(id)
+	}
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	if c.central.Rights == nil {
+		c.central.Rights = map[string]model.Rights{}
+	}
+	c.central.Rights[account] = rights
+	return nil
+}
+
+// Tasks gives all tasks, oldest first.
+func (c *Control) Tasks() []model.TaskView {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	out := make([]model.TaskView, 0, len(c.central.Tasks.All))
+	for _, t := range c.central.Tasks.All {
+		out = append(out, t.View())
+	}
+	return out
+}
+
+// VMs gives all VMs whose creation ended, oldest first.
+func (c *Control) VMs() []model.VMView {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	out := []model.VMView{}
+	for _, m := range c.central.VMs.All {
+		if m.Exists {
+			out = append(out, m.View(c.central))
+		}
+	}
+	return out
+}
+
+// SetRules replaces the rules. What exists stays as it is.
+func (c *Control) SetRules(rules model.Rules) {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	c.central.Rules = rules
+}
+
+// ChangeRules changes some of the rules.
+func (c *Control) ChangeRules(change func(*model.Rules)) {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	change(&c.central.Rules)
+}
+
+// Rules returns the rules in force.
+func (c *Control) Rules() model.Rules {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	return c.central.Rules
+}
+
+// Lockout returns the lockout that the rules in force say.
+func (c *Control) Lockout() auth.Lockout {
+	rules := c.Rules()
+	return auth.Lockout{After: rules.LockoutAfter, For: time.Duration(rules.LockoutFor), Status: rules.LockoutStatus}
+}
+
+// AddVMs makes the VMs of a fleet. When one cannot be made (its subnet has no address left, the memory is used up) those
+// before it stay and the error says why.
+func (c *Control) AddVMs(fleet model.Fleet) ([]model.VMView, error) {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	return c.central.AddVMs(fleet)
+}
+
+// Snapshot returns what clients made so far. It fails while a VM is being changed, and for VMs with what a snapshot does
+// not hold: GPUs, and addresses and attributes that only the v4 API shows.
+func (c *Control) Snapshot() (*model.Snapshot, error) {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	return c.central.Snapshot()
+}
+
+// Restore adds the categories and VMs of a snapshot. VMs that were on are on, and the hypervisor is told so.
+func (c *Control) Restore(saved *model.Snapshot) error {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	return c.central.Restore(saved)
+}

@@ -1,0 +1,98 @@
+package control
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/capnt/capnt/e2e/prismsim/inventory"
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// AddImage adds an image, also one whose name exists already, and gives its UUID.
+func (c *Control) AddImage(image inventory.Image) (string, error) {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	image.SetDefaults(len(c.central.Images.All))
+	if image.Name == "" || !inventory.IsUUID(image.UUID) || c.central.ImageByUUID(image.UUID) != nil {
+		return "", fmt.Errorf("adding image %q: it needs a name and a UUID of its own, or none", image.Name)
+	}
+	if image.Created == nil {
+		image.Created = new(time.Now().UTC().Truncate(time.Second))
+	}
+	return c.central.AddImage(image).UUID, nil
+}
+
+// RemoveImage removes an image from the list; disks made of it stay.
+func (c *Control) RemoveImage(uuid string) error {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	image := c.central.ImageByUUID(uuid)
+	if image == nil {
+		return wire.NotFound("image", "The image "+uuid)
+	}
+	c.central.Images.Remove(image)
+	return nil
+}
+
+// AddCategory adds a key with values, or values to a key.
+func (c *Control) AddCategory(key string, values ...string) {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	c.central.AddCategory(inventory.Category{Key: key, Values: values})
+}
+
+// Categories gives all keys with their values, in order of creation.
+func (c *Control) Categories() []inventory.Category {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	return c.central.CategoryViews()
+}
+
+// CategoryValues gives the values of one key; it is empty when the key does not exist.
+func (c *Control) CategoryValues(key string) []string {
+	for _, c := range c.Categories() {
+		if c.Key == key {
+			return c.Values
+		}
+	}
+	return nil
+}
+
+// UUID gives the UUID of an entity of the inventory by kind (cluster, subnet, vpc, image, project, host, storage_container)
+// and name, the first one when several share the name.
+func (c *Control) UUID(kind, name string) (string, error) {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	var known []string
+	for _, entity := range c.central.Names(kind) {
+		if entity.Name == name {
+			return entity.UUID, nil
+		}
+		known = append(known, entity.Name)
+	}
+	return "", fmt.Errorf("finding %s %q: the inventory has %s", kind, name, strings.Join(known, ", "))
+}
+
+// SetPrismElementCategories replaces the categories of a Prism Element, named by name: key to values. Those that do not exist
+// are made.
+func (c *Control) SetPrismElementCategories(name string, categories map[string][]string) error {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	pe := c.central.PrismElementByName(name)
+	if pe == nil {
+		return wire.NotFound("cluster", "The cluster "+name)
+	}
+	c.central.AssignToPrismElement(pe, categories)
+	return nil
+}
+
+// CategoryID gives the ID of a category in the v4 API.
+func (c *Control) CategoryID(key, value string) (string, error) {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	if v := c.central.Category(key).Value(value); v != nil {
+		return v.UUID, nil
+	}
+	return "", fmt.Errorf("finding category %s:%s: there is none", key, value)
+}

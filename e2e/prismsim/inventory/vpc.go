@@ -1,0 +1,75 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// VPC is a virtual private cloud. It has one route table, which knows its overlay subnets.
+type VPC struct {
+	Name        string `json:"name"`
+	UUID        string `json:"uuid,omitempty"`
+	Description string `json:"description,omitempty"`
+	// ExternalSubnets are the names of those through which it reaches the outside. It takes one address of each.
+	ExternalSubnets []string `json:"externalSubnets,omitempty"`
+	// RoutablePrefixes are CIDRs that are reached from outside without address translation.
+	RoutablePrefixes []string `json:"routablePrefixes,omitempty"`
+}
+
+// defaultVPCs gives every VPC a UUID, and a VPC of its own to each overlay subnet that names none.
+func (inv *Inventory) defaultVPCs() {
+	for i := range inv.VPCs {
+		inv.VPCs[i].UUID = cmp.Or(inv.VPCs[i].UUID, DeriveUUID("vpc", inv.VPCs[i].Name))
+	}
+	vpcs := slices.Clip(inv.VPCs)
+	for i := range inv.Subnets {
+		n := &inv.Subnets[i]
+		if n.Type != TypeOverlay || n.VPC != "" {
+			continue
+		}
+		n.VPC = n.Name + "-vpc"
+		vpcs = append(vpcs, VPC{Name: n.VPC, UUID: DeriveUUID("vpc", n.UUID)})
+	}
+	inv.VPCs = vpcs
+}
+
+// vpcs checks the VPCs and what subnets say of them.
+func (c *checker) vpcs(inv *Inventory) {
+	names := map[string]bool{}
+	for i, v := range inv.VPCs {
+		at := fmt.Sprintf("vpcs[%d] (%q)", i, v.Name)
+		c.named(at, v.Name, v.UUID)
+		if names[v.Name] {
+			c.fail(at+".name", "appears twice; subnets refer to VPCs by name")
+		}
+		names[v.Name] = true
+		for j, name := range v.ExternalSubnets {
+			if !slices.ContainsFunc(inv.Subnets, func(n Subnet) bool { return n.Name == name && n.External }) {
+				c.fail(fmt.Sprintf("%s.externalSubnets[%d]", at, j), "%q is not an external subnet of this inventory", name)
+			}
+		}
+		for j, text := range v.RoutablePrefixes {
+			if prefix, err := netip.ParsePrefix(text); err != nil || prefix != prefix.Masked() || !prefix.Addr().Is4() {
+				c.fail(fmt.Sprintf("%s.routablePrefixes[%d]", at, j), "%q is not an IPv4 CIDR such as 127.40.60.0/24", text)
+			}
+		}
+	}
+	for i, n := range inv.Subnets {
+		at := fmt.Sprintf("subnets[%d] (%q)", i, n.Name)
+		switch {
+		case n.VPC != "" && n.Type != TypeOverlay:
+			c.fail(at+".vpc", "only an overlay subnet belongs to a VPC; leave it out")
+		case n.VPC != "" && !names[n.VPC]:
+			c.fail(at+".vpc", "%q is not in vpcs", n.VPC)
+		case n.External && (n.Type != typeVLAN || !n.IPAM):
+			c.fail(at+".external", "an external subnet is a VLAN with ipam")
+		case n.NAT != nil && !n.External:
+			c.fail(at+".nat", "only an external subnet translates addresses; leave it out")
+		}
+	}
+}
+
+// Translates tells whether VPCs translate addresses on the way out through a subnet.
+func (n Subnet) Translates() bool { return n.External && (n.NAT == nil || *n.NAT) }

@@ -1,0 +1,127 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// maxRequests bounds the journal; the older half goes when it is full.
+const maxRequests = 100_000
+
+// Request is one entry of the request journal.
+type Request struct {
+	Time     time.Time     `json:"time"`
+	Method   string        `json:"method"`
+	Path     string        `json:"path"`
+	Status   int           `json:"status"` // 0: the connection was dropped without an answer
+	User     string        `json:"user,omitempty"`
+	Duration time.Duration `json:"duration"` // nanoseconds
+	Fault    string        `json:"fault,omitempty"`
+	// Body is the request body with bootstrap data and secrets redacted; recorded only after RecordBodies(true).
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+type Journal struct {
+	mu      sync.Mutex
+	entries []Request
+	Bodies  atomic.Bool
+}
+
+type entryKey struct{}
+
+// EntryOf gives the journal entry of the request in flight; it is nil outside the API.
+func EntryOf(ctx context.Context) *Request {
+	entry, _ := ctx.Value(entryKey{}).(*Request)
+	return entry
+}
+
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Record journals every request, also those whose connection is dropped.
+func (j *Journal) Record(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entry := &Request{Time: time.Now(), Method: r.Method, Path: r.URL.Path}
+		if j.Bodies.Load() {
+			if raw, err := wire.PeekBody(r); err == nil && len(raw) > 0 {
+				entry.Body = redact(raw)
+			}
+		}
+		answer := &statusWriter{ResponseWriter: w}
+		defer func() {
+			entry.Status = answer.status
+			entry.Duration = time.Since(entry.Time)
+			j.add(*entry)
+		}()
+		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), entryKey{}, entry)))
+	})
+}
+
+func (j *Journal) add(entry Request) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.entries) >= maxRequests {
+		j.entries = append([]Request(nil), j.entries[maxRequests/2:]...)
+	}
+	j.entries = append(j.entries, entry)
+}
+
+func (j *Journal) List() []Request {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]Request(nil), j.entries...)
+}
+
+// secretKeys are the JSON keys whose values never enter the journal.
+var secretKeys = map[string]bool{
+	"user_data": true, "meta_data": true, "unattend_xml": true, "custom_key_values": true, "password": true, "credentials": true,
+}
+
+// redact replaces the values of secret keys; what is not JSON is replaced as a whole.
+func redact(raw []byte) json.RawMessage {
+	const redacted = "REDACTED"
+	var body any
+	if json.Unmarshal(raw, &body) != nil {
+		body = redacted
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch node := v.(type) {
+		case map[string]any:
+			for k, child := range node {
+				if secretKeys[k] {
+					node[k] = redacted
+					continue
+				}
+				walk(child)
+			}
+		case []any:
+			for _, child := range node {
+				walk(child)
+			}
+		}
+	}
+	walk(body)
+	out, err := json.Marshal(body)
+	if err != nil {
+		return nil
+	}
+	return out
+}

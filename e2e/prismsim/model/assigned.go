@@ -1,0 +1,78 @@
+package model
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// Categories are the categories of a VM: values by key, in the order of their assignment. A VM may have several values
+// of a key. In v3 metadata.categories shows the first one and metadata.categories_mapping all.
+type Categories map[string][]string
+
+func (c Categories) Has(key, value string) bool { return slices.Contains(c[key], value) }
+
+// First returns the first value of each key.
+func (c Categories) First() map[string]string {
+	out := map[string]string{}
+	for key, values := range c {
+		if len(values) > 0 {
+			out[key] = values[0]
+		}
+	}
+	return out
+}
+
+// several returns the values of the keys of which there are more than one.
+func (c Categories) several() map[string][]string {
+	out := c.Clone()
+	maps.DeleteFunc(out, func(_ string, values []string) bool { return len(values) < 2 })
+	return out
+}
+
+func (c Categories) Clone() map[string][]string {
+	out := make(map[string][]string, len(c))
+	for key, values := range c {
+		out[key] = slices.Clone(values)
+	}
+	return out
+}
+
+// set replaces the values of a key. No values remove the key.
+func (c Categories) set(key string, values []string) {
+	if len(values) == 0 {
+		delete(c, key)
+		return
+	}
+	c[key] = slices.Clone(values)
+}
+
+// wantedCategories returns the categories that a request asks for, in whichever of the two forms it has them.
+func wantedCategories(m *wire.Metadata) Categories {
+	out := Categories{}
+	if m.UseMapping {
+		for key, values := range m.Mapping {
+			out.set(key, values)
+		}
+		return out
+	}
+	for key, value := range m.Categories {
+		out[key] = []string{value}
+	}
+	return out
+}
+
+// merge returns the categories that a VM has after a request.
+func (r Rules) merge(before Categories, request *wire.Metadata) Categories {
+	out := wantedCategories(request)
+	if request.UseMapping || !r.KeepCategoryValues {
+		return out
+	}
+	for key := range maps.Keys(out) {
+		if before.Has(key, out[key][0]) {
+			out[key] = slices.Clone(before[key])
+		}
+	}
+	return out
+}

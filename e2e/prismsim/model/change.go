@@ -1,0 +1,81 @@
+package model
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/capnt/capnt/e2e/prismsim/inventory"
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// VMChange is what an operator or another program changes of a VM. Fields that are nil leave the VM as it is.
+type VMChange struct {
+	Name           *string `json:"name,omitempty"`
+	Description    *string `json:"description,omitempty"`
+	BIOSUUID       *string `json:"biosUUID,omitempty"`
+	MemoryMiB      *int64  `json:"memoryMiB,omitempty"`
+	Sockets        *int64  `json:"sockets,omitempty"`
+	VCPUsPerSocket *int64  `json:"vcpusPerSocket,omitempty"`
+	// Categories replaces the values of the keys that it names. No values remove the key from the VM; other keys stay.
+	// Categories that do not exist are created.
+	Categories map[string][]string `json:"categories,omitempty"`
+	// KeepSpecVersion leaves spec_version as it is, as changes through a Prism Element may do. By default the change raises it,
+	// as an update by another v3 client does.
+	KeepSpecVersion bool `json:"keepSpecVersion,omitempty"`
+}
+
+// ApplyChange changes a VM. The caller holds the mutex.
+func (e *Central) ApplyChange(m *VM, change VMChange) {
+	change.apply(&m.Spec)
+	if m.Live.Resources != nil {
+		change.apply(&m.Live)
+	}
+	if change.BIOSUUID != nil {
+		m.BIOS = strings.ToLower(*change.BIOSUUID)
+	}
+	for _, key := range slices.Sorted(maps.Keys(change.Categories)) {
+		values := change.Categories[key]
+		if len(values) > 0 {
+			e.AddCategory(inventory.Category{Key: key, Values: values})
+		}
+		m.Categories.set(key, values)
+	}
+	if !change.KeepSpecVersion {
+		m.Version++
+	}
+	m.Updated = time.Now().UTC().Truncate(time.Second)
+}
+
+func (c VMChange) Check() error {
+	if c.Name != nil && *c.Name == "" {
+		return fmt.Errorf("the name is empty")
+	}
+	if c.BIOSUUID != nil && !inventory.IsUUID(strings.ToLower(*c.BIOSUUID)) {
+		return fmt.Errorf("BIOS UUID %q is not a UUID", *c.BIOSUUID)
+	}
+	for name, size := range map[string]*int64{"memoryMiB": c.MemoryMiB, "sockets": c.Sockets, "vcpusPerSocket": c.VCPUsPerSocket} {
+		if size != nil && *size < 1 {
+			return fmt.Errorf("%s %d is less than 1", name, *size)
+		}
+	}
+	return nil
+}
+
+func (c VMChange) apply(spec *wire.VMSpec) {
+	spec.Name, spec.Description = wire.ValueOr(c.Name, spec.Name), wire.ValueOr(c.Description, spec.Description)
+	for _, size := range []struct {
+		want *int64
+		have **int64
+	}{
+		{c.MemoryMiB, &spec.Resources.MemorySizeMiB},
+		{c.Sockets, &spec.Resources.NumSockets},
+		{c.VCPUsPerSocket, &spec.Resources.NumVCPUsPerSocket},
+	} {
+		if size.want != nil {
+			*size.have = new(*size.want)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package model
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// Fleet describes equal VMs that are made at once, without requests and tasks.
+type Fleet struct {
+	Count        int               `json:"count"`
+	NamePrefix   string            `json:"namePrefix"`   // names are prefix, dash and a number from 0
+	PrismElement string            `json:"prismElement"` // name
+	Subnets      []string          `json:"subnets"`      // names; one NIC each
+	Categories   map[string]string `json:"categories,omitempty"`
+	Sockets      int64             `json:"sockets,omitempty"`   // default 1
+	MemoryMiB    int64             `json:"memoryMiB,omitempty"` // default 1024
+	Off          bool              `json:"off,omitempty"`       // do not switch them on
+	Attributes   []string          `json:"customAttributes,omitempty"`
+}
+
+func (e *Central) AddVMs(fleet Fleet) ([]VMView, error) {
+	var out []VMView
+	for i := range fleet.Count {
+		body, err := e.intentOf(fleet, fmt.Sprintf("%s-%d", fleet.NamePrefix, i))
+		if err != nil {
+			return out, err
+		}
+		m := e.NewMachine(body, time.Now().UTC().Truncate(time.Second))
+		m.Pending++
+		if failed := e.FinishCreate(m); failed != nil {
+			return out, fmt.Errorf("adding VM %s: %s", m.Spec.Name, failed.Detail)
+		}
+		m.V4.Attributes = fleet.Attributes
+		out = append(out, m.View(e))
+	}
+	return out, nil
+}
+
+// intentOf makes and checks what a v3 client would send for one VM of a fleet.
+func (e *Central) intentOf(fleet Fleet, name string) (*wire.VMIntent, error) {
+	pe := e.PrismElementByName(fleet.PrismElement)
+	if pe == nil {
+		return nil, fmt.Errorf("adding VM %s: there is no Prism Element %q", name, fleet.PrismElement)
+	}
+	res := &wire.VMResources{
+		NumSockets: new(max(fleet.Sockets, 1)), MemorySizeMiB: new(max(fleet.MemoryMiB, defaultMemoryMiB)), PowerState: wire.PowerOn,
+	}
+	if fleet.Off {
+		res.PowerState = wire.PowerOff
+	}
+	for _, subnet := range fleet.Subnets {
+		n := Find(e.Subnets, func(n *Subnet) bool { return n.Name == subnet && (n.Element == nil || n.Element == pe) })
+		if n == nil {
+			return nil, fmt.Errorf("adding VM %s: Prism Element %s has no subnet %q", name, pe.Name, subnet)
+		}
+		res.NICList = append(res.NICList, wire.NIC{SubnetReference: &wire.Reference{Kind: "subnet", UUID: n.UUID}})
+	}
+	body := &wire.VMIntent{
+		Metadata: &wire.Metadata{Kind: "vm", Categories: fleet.Categories},
+		Spec:     &wire.VMSpec{Name: name, ClusterReference: e.PrismElementReference(pe), Resources: res},
+	}
+	if err := e.CheckIntent(body, nil); err != nil {
+		return nil, fmt.Errorf("adding VM %s: %w", name, err)
+	}
+	return body, nil
+}

@@ -1,0 +1,83 @@
+package model
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/capnt/capnt/e2e/prismsim/fault"
+)
+
+// TaskDetails is what only the v4 view of a task shows.
+type TaskDetails struct {
+	// isV4 says that the task was started through the v4 API. The failures of others are a legacyErrorMessage.
+	isV4          bool
+	namespace     string
+	Description   string
+	PrismElements []string          // UUIDs of Prism Elements
+	Details       map[string]string // completionDetails, set by the work
+	Failure       *TaskMessage
+}
+
+// Order describes a task of the v4 API.
+type Order struct {
+	Operation     string // for example "kVmSetPowerState"
+	Description   string
+	Duration      time.Duration
+	Entities      []TaskEntity
+	PrismElements []string // UUIDs of Prism Elements
+	// Queue holds the tasks that this one waits for; nil: it waits for none.
+	Queue *TaskQueue
+	// Work is done under the server's mutex when the duration is over. It may add entities and details to the task.
+	Work func(t *Task) *TaskError
+}
+
+// Order starts a task for a request; the caller holds the server's mutex. Task faults of the request apply to it: before the
+// work nothing is done, after it its effect stays.
+func (e *Central) Order(ctx context.Context, namespace string, o Order) *Task {
+	t := &Task{
+		TaskView: TaskView{UUID: uuid.NewString(), Operation: o.Operation, Status: taskQueued, Created: time.Now(), Entities: o.Entities},
+		duration: o.Duration,
+		V4:       TaskDetails{isV4: true, namespace: namespace, Description: o.Description, PrismElements: o.PrismElements},
+	}
+	queue := o.Queue
+	if queue == nil {
+		queue = &TaskQueue{}
+	}
+	e.queueTask(t, queue, fault.OfTask(ctx), taskWork{do: func() *TaskError { return o.Work(t) }})
+	return t
+}
+
+// Affect adds an entity, for work that makes one.
+func (t *Task) Affect(e TaskEntity) { t.Entities = append(t.Entities, e) }
+
+// Complete adds an entry to completionDetails.
+func (t *Task) Complete(name, value string) {
+	if t.V4.Details == nil {
+		t.V4.Details = map[string]string{}
+	}
+	t.V4.Details[name] = value
+}
+
+// internalErrors are what the namespaces say of a failure that they do not know better.
+var internalErrors = map[string]TaskMessage{
+	"vmm":        {Code: "VMM-10000", Group: "INTERNAL_ERROR"},
+	"networking": {Code: "NETWORKING-20007", Group: "API_INTERNAL_ERROR"},
+	"prism":      {Code: "CTGRS-50000", Group: "INTERNAL_ERROR"},
+	"volumes":    {Code: "VOL-40000", Group: "INTERNAL_ERROR"},
+}
+
+// taskErrorOf is how a task fails by this fault.
+func taskErrorOf(fault *fault.Fault, t *Task) *TaskError {
+	out := &TaskError{Code: "INTERNAL_ERROR", Detail: fault.TaskError}
+	if t.V4.isV4 {
+		failure := internalErrors[t.V4.namespace]
+		failure.Message = fault.TaskError
+		if fault.TaskCode != "" {
+			failure.Code, failure.Group = fault.TaskCode, fault.TaskGroup
+		}
+		out.V4 = &failure
+	}
+	return out
+}

@@ -1,0 +1,117 @@
+package model
+
+import (
+	"encoding/base64"
+	"slices"
+	"time"
+
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// VMView is a VM as a guest or a test sees it.
+type VMView struct {
+	UUID         string    `json:"uuid"`
+	BIOSUUID     string    `json:"biosUUID"`
+	Name         string    `json:"name"`
+	Description  string    `json:"description,omitempty"`
+	State        string    `json:"state"`        // COMPLETE, PENDING, ERROR, DELETE_PENDING
+	PowerState   string    `json:"powerState"`   // ON, OFF
+	PrismElement string    `json:"prismElement"` // name
+	Host         string    `json:"host,omitempty"`
+	NICs         []NICView `json:"nics"`
+	UserData     []byte    `json:"-"` // decoded cloud-init data
+	MetaData     []byte    `json:"-"`
+	// Categories has the first value of each key, CategoryValues has all values.
+	Categories     map[string]string   `json:"categories"`
+	CategoryValues map[string][]string `json:"categoryValues"`
+	Project        string              `json:"project"` // name
+	Sockets        int                 `json:"sockets"`
+	VCPUsPerSocket int                 `json:"vcpusPerSocket"`
+	MemoryMiB      int64               `json:"memoryMiB"`
+	BootType       string              `json:"bootType"`
+	Disks          []DiskView          `json:"disks"`
+	GPUs           []string            `json:"gpus,omitempty"` // names of the attached GPUs
+	Created        time.Time           `json:"created"`
+	SpecVersion    int64               `json:"specVersion"`
+}
+
+// NICView is a network interface of a VM; IPs holds the addresses ASSIGNED by Prism, then those LEARNED.
+type NICView struct {
+	UUID   string   `json:"uuid"`
+	Subnet string   `json:"subnet"` // name
+	MAC    string   `json:"mac"`
+	IPs    []string `json:"ips"`
+}
+
+// DiskView is a disk or CD-ROM of a VM.
+type DiskView struct {
+	UUID             string `json:"uuid"`
+	DeviceType       string `json:"deviceType"` // DISK, CDROM, VOLUME_GROUP
+	AdapterType      string `json:"adapterType"`
+	Index            int64  `json:"index"`
+	SizeMiB          int64  `json:"sizeMiB"`
+	Image            string `json:"image,omitempty"` // UUID
+	StorageContainer string `json:"storageContainer,omitempty"`
+}
+
+// Current gives what the hypervisor has, or what is wanted while it has nothing yet.
+func (m *VM) Current() wire.VMSpec {
+	if m.Live.Resources != nil {
+		return m.Live
+	}
+	return m.Spec
+}
+
+func (m *VM) View(e *Central) VMView {
+	now := m.Current()
+	res := now.Resources
+	vm := VMView{
+		UUID: m.UUID, BIOSUUID: m.BIOS, Name: now.Name, Description: now.Description, State: m.State, PowerState: m.Power,
+		PrismElement: m.PrismElement.Name, Categories: m.Categories.First(), CategoryValues: m.Categories.Clone(), Project: e.ProjectByUUID(m.Project).Name,
+		Sockets: int(*res.NumSockets), VCPUsPerSocket: int(*res.NumVCPUsPerSocket), MemoryMiB: *res.MemorySizeMiB,
+		BootType: res.BootConfig.BootType, Created: m.Created, SpecVersion: m.Version,
+	}
+	if m.Host != nil {
+		vm.Host = m.Host.Name
+	}
+	if g := res.GuestCustomization; g != nil && g.CloudInit != nil {
+		vm.UserData, _ = base64.StdEncoding.DecodeString(g.CloudInit.UserData) // checked when it came
+		vm.MetaData, _ = base64.StdEncoding.DecodeString(g.CloudInit.MetaData)
+	}
+	for _, n := range m.LiveNICs() {
+		out := NICView{UUID: n.UUID, Subnet: n.SubnetReference.Name, MAC: n.MACAddress, IPs: []string{}}
+		for _, endpoint := range n.IPEndpoints {
+			out.IPs = append(out.IPs, endpoint.IP)
+		}
+		vm.NICs = append(vm.NICs, out)
+	}
+	for _, d := range res.DiskList {
+		address := wire.OrZero(wire.OrZero(d.Properties).Address)
+		vm.Disks = append(vm.Disks, DiskView{
+			UUID: d.UUID, DeviceType: d.DeviceType(), AdapterType: d.Adapter(), Index: wire.OrZero(address.DeviceIndex),
+			SizeMiB: wire.OrZero(d.SizeMiB), Image: wire.OrZero(d.DataSource).UUID, StorageContainer: wire.OrZero(wire.OrZero(d.StorageConfig).Container).Name,
+		})
+	}
+	for _, g := range m.GPUs {
+		vm.GPUs = append(vm.GPUs, g.Name)
+	}
+	return vm
+}
+
+// LiveNICs gives the NICs with the learned addresses that only a status shows.
+func (m *VM) LiveNICs() []wire.NIC { return m.WithLearned(m.Current().NICs()) }
+
+// WithLearned adds the learned addresses to NICs.
+func (m *VM) WithLearned(nics []wire.NIC) []wire.NIC {
+	list := append([]wire.NIC{}, nics...)
+	if m.Power != wire.PowerOn {
+		return list
+	}
+	for i := range list {
+		list[i].IPEndpoints = append([]wire.IPEndpoint{}, list[i].IPEndpoints...)
+		for _, address := range append(slices.Clone(m.learned[list[i].UUID]), m.V4.Announced[list[i].UUID]...) {
+			list[i].IPEndpoints = append(list[i].IPEndpoints, wire.IPEndpoint{IP: address, Type: wire.TypeLearned})
+		}
+	}
+	return list
+}

@@ -1,0 +1,145 @@
+package model
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/capnt/capnt/e2e/prismsim/inventory"
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// VolumeGroupView is a volume group, which appears as a disk of the VMs that it is attached to.
+type VolumeGroupView struct {
+	UUID         string   `json:"uuid,omitempty"` // default: a new one
+	Name         string   `json:"name"`
+	PrismElement string   `json:"prismElement"`      // name
+	SizeMiB      int64    `json:"sizeMiB,omitempty"` // default 1024
+	AttachedTo   []string `json:"attachedTo"`        // UUIDs of VMs
+}
+
+// VolumeGroup is a volume group without its attachments, which are disks of VMs.
+type VolumeGroup struct {
+	UUID, Name   string
+	PrismElement *inventory.PrismElement
+	sizeMiB      int64
+}
+
+func (e *Central) VolumeGroupByUUID(uuid string) *VolumeGroup {
+	return Find(e.VolumeGroups.All, func(g *VolumeGroup) bool { return g.UUID == uuid })
+}
+
+// AttachedTo returns the VMs that a volume group is attached to.
+func (e *Central) AttachedTo(g *VolumeGroup) []*VM {
+	var out []*VM
+	for _, m := range e.VMs.All {
+		if m.Exists && m.VolumeGroupAddress(g) != "" {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// VolumeGroupAddress returns the address of a volume group, such as scsi.1, or "" when it is not attached to the VM.
+func (m *VM) VolumeGroupAddress(g *VolumeGroup) string {
+	return addressOfFirst(m.Live.Resources.DiskList, func(d wire.Disk) bool { return d.IsOf(g.UUID) })
+}
+
+// addressOfFirst returns the address of the first attached volume group that fits, or "".
+func addressOfFirst(disks []wire.Disk, fits func(wire.Disk) bool) string {
+	i := slices.IndexFunc(disks, func(d wire.Disk) bool { return d.DeviceType() == wire.TypeVolumeGroup && fits(d) })
+	if i < 0 {
+		return ""
+	}
+	return disks[i].Slot(wire.OrZero(wire.OrZero(wire.OrZero(disks[i].Properties).Address).DeviceIndex))
+}
+
+// Attach adds a volume group to the disks of a VM.
+func (m *VM) Attach(g *VolumeGroup) {
+	added := wire.Disk{
+		UUID: uuid.NewString(), VolumeGroup: &wire.Reference{Kind: "volume_group", UUID: g.UUID},
+		Properties: &wire.DeviceProperties{DeviceType: wire.TypeVolumeGroup, Address: &wire.DiskAddress{AdapterType: "SCSI"}},
+	}
+	added.SetBytes(g.sizeMiB * wire.Mebibyte)
+	disks := append(slices.Clone(m.Live.Resources.DiskList), added)
+	placeDisks(disks)
+	m.Live.Resources.DiskList = disks
+	m.Spec.Resources.DiskList = append(m.Spec.Resources.DiskList, disks[len(disks)-1])
+}
+
+// Detach removes a volume group from the disks of a VM. It reports whether it was attached.
+func (m *VM) Detach(g *VolumeGroup) bool {
+	attached := m.VolumeGroupAddress(g) != ""
+	for _, res := range []*wire.VMResources{m.Live.Resources, m.Spec.Resources} {
+		res.DiskList = slices.DeleteFunc(slices.Clone(res.DiskList), func(d wire.Disk) bool { return d.IsOf(g.UUID) })
+	}
+	return attached
+}
+
+// DetachedVolumeGroup returns the address of the first volume group that wanted resources do not have any more, or "".
+func (m *VM) DetachedVolumeGroup(want *wire.VMResources) string {
+	return addressOfFirst(m.Live.Resources.DiskList, func(d wire.Disk) bool { return want.DiskByUUID(d.UUID) == nil })
+}
+
+// RefuseDelete returns why the deletion of a VM fails, or "". The text is that of a real task, terraform-provider-nutanix
+// issue 568.
+func (e *Central) RefuseDelete(m *VM, by Refusal) string {
+	if e.Rules.DeleteWithVolumeGroup.orElse(RefusedByTask) != by || !m.Exists {
+		return ""
+	}
+	address := addressOfFirst(m.Live.Resources.DiskList, func(wire.Disk) bool { return true })
+	if address == "" {
+		return ""
+	}
+	return "Volume group at " + address + " must be detached before deleting VM."
+}
+
+// RefuseDetach returns why detaching the volume group at an address fails, or "". The text is this package's own.
+func (e *Central) RefuseDetach(address string, by Refusal) string {
+	if address == "" || e.Rules.DetachVolumeGroup.orElse(NotRefused) != by {
+		return ""
+	}
+	return "Volume group at " + address + " is in use and cannot be detached."
+}
+
+func (e *Central) AddVolumeGroup(group VolumeGroupView) (string, error) {
+	group.UUID = cmp.Or(group.UUID, uuid.NewString())
+	added := &VolumeGroup{
+		UUID: strings.ToLower(group.UUID), Name: group.Name, PrismElement: e.PrismElementByName(group.PrismElement), sizeMiB: group.SizeMiB,
+	}
+	if added.sizeMiB == 0 {
+		added.sizeMiB = 1024
+	}
+	switch {
+	case group.Name == "" || added.sizeMiB < 0 || len(group.AttachedTo) > 0:
+		return "", fmt.Errorf("adding volume group %q: it needs a name and no negative size, and is attached later", group.Name)
+	case added.PrismElement == nil:
+		return "", fmt.Errorf("adding volume group %q: there is no Prism Element %q", group.Name, group.PrismElement)
+	case !inventory.IsUUID(added.UUID) || e.VolumeGroupByUUID(added.UUID) != nil:
+		return "", fmt.Errorf("adding volume group %q: %q is not a UUID, or taken", group.Name, group.UUID)
+	}
+	e.VolumeGroups.Add(added)
+	return added.UUID, nil
+}
+
+func (e *Central) VolumeGroupViews() []VolumeGroupView {
+	out := []VolumeGroupView{}
+	for _, g := range e.VolumeGroups.All {
+		view := VolumeGroupView{UUID: g.UUID, Name: g.Name, PrismElement: g.PrismElement.Name, SizeMiB: g.sizeMiB, AttachedTo: []string{}}
+		for _, m := range e.AttachedTo(g) {
+			view.AttachedTo = append(view.AttachedTo, m.UUID)
+		}
+		out = append(out, view)
+	}
+	return out
+}
+
+// AttachmentChanged raises spec_version unless a rule says that only updates by v3 do.
+func (m *VM) AttachmentChanged(rules Rules) {
+	if !rules.AttachmentKeepsSpecVersion {
+		m.Version++
+	}
+}

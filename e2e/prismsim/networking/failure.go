@@ -1,0 +1,69 @@
+package networking
+
+import (
+	"fmt"
+	"strings"
+
+	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
+)
+
+// failure is why an operation of the networking API failed. Its message reads "Failed to <operation> <clause> - <detail>".
+type failure struct{ code, clause, detail string }
+
+// errorGroup is the error group of every failed networking task on record.
+const errorGroup = "BACKEND_SERVICE_ERROR"
+
+// Codes and clauses of failures. The first two are those of recorded answers (runs of nutanix.ansible, pull requests 1153,
+// 1206 and 1209). For the others no record was found: their codes are far from the known ones, so that nobody takes
+// them for real, and a client does well to look at the words.
+const (
+	codeNotFound  = "NETWORKING-10060"
+	codeInUse     = "NETWORKING-10068"
+	codeInvalid   = "NETWORKING-19001"
+	codeConflict  = "NETWORKING-19002"
+	codeExhausted = "NETWORKING-19003"
+	codeStale     = "NETWORKING-19004" // of an If-Match that does not match; likewise
+)
+
+func notFound(format string, args ...any) *failure {
+	return &failure{codeNotFound, "as a referenced resource was not found", fmt.Sprintf(format, args...)}
+}
+
+func inUse(format string, args ...any) *failure {
+	return &failure{codeInUse, "as the referenced resource is still in use", fmt.Sprintf(format, args...)}
+}
+
+func invalid(format string, args ...any) *failure {
+	return &failure{codeInvalid, "due to an invalid argument", fmt.Sprintf(format, args...)}
+}
+
+func conflict(format string, args ...any) *failure {
+	return &failure{codeConflict, "as it conflicts with an existing resource", fmt.Sprintf(format, args...)}
+}
+
+func exhausted(format string, args ...any) *failure {
+	return &failure{codeExhausted, "as a limit is reached", fmt.Sprintf(format, args...)}
+}
+
+// limitFailure fails when one more of something exceeds its limit.
+func limitFailure(what string, have, more, limit int) *failure {
+	if limit == 0 || have+more <= limit {
+		return nil
+	}
+	return exhausted("The maximum number of %s (%d) is reached: the quota is exceeded", what, limit)
+}
+
+func (f *failure) message(operation string) string {
+	return fmt.Sprintf("Failed to %s %s - %s", operation, f.clause, f.detail)
+}
+
+// inTask is the failure as the task of an operation reports it.
+func (f *failure) inTask(operation string) *v4.Error {
+	return &v4.Error{
+		Code: f.code, Group: errorGroup, Message: f.message(operation),
+		Arguments: map[string]string{"operation": operation, "errorMessage": f.detail},
+	}
+}
+
+// compact gives the words of a kind without blanks, as operations have them.
+func (k entityKind) compact() string { return strings.ReplaceAll(k.word, " ", "") }

@@ -1,0 +1,93 @@
+package networking
+
+import (
+	"net/netip"
+
+	"github.com/capnt/capnt/e2e/prismsim/model"
+)
+
+// vipHolder is who holds every virtual IP in the address pool; which sessions have it is said by the sessions.
+const vipHolder = "load balancer"
+
+// placeVIP gives a session the virtual IP that its new specification asks for and frees the one that it had.
+func (api *API) placeVIP(s *session, spec sessionSpec) *failure {
+	pool, had := s.subnet.V4, s.vip
+	vip := had
+	if spec.wantVIP.static {
+		if failed := checkStaticVIP(s.subnet, spec.wantVIP); failed != nil {
+			return failed
+		}
+		vip = spec.wantVIP.address
+	}
+	if !vip.IsValid() {
+		taken, ok := pool.Take(s.uuid)
+		if !ok {
+			return exhausted("No free IP addresses are left in the pools of subnet %s for a virtual IP", s.subnet.UUID)
+		}
+		vip = taken
+	}
+	if failed := api.checkSharing(s, spec, vip); failed != nil {
+		return failed
+	}
+	pool.InUse[vip] = vipHolder
+	s.vip = vip
+	if had.IsValid() && had != vip {
+		api.freeVIP(s.subnet, had)
+	}
+	return nil
+}
+
+// checkStaticVIP refuses what is no address of the subnet, and addresses that something else than a virtual IP has. A
+// reservation is no obstacle.
+func checkStaticVIP(n *model.Subnet, want wantedVIP) *failure {
+	if want.prefixLength != want.address.BitLen() {
+		return invalid("Virtual IP %s/%d is malformed", want.address, want.prefixLength)
+	}
+	if !n.V4.Usable(want.address) {
+		return invalid("Virtual IP %s is not a usable address of subnet %s", want.address, n.UUID)
+	}
+	if holder, used := n.V4.InUse[want.address]; used && holder != vipHolder {
+		return conflict("Virtual IP %s is already in use on subnet %s", want.address, n.UUID)
+	}
+	return nil
+}
+
+// checkSharing refuses a virtual IP whose other sessions are in the way.
+func (api *API) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *failure {
+	for _, other := range api.sessions.All {
+		if other == s || other.subnet != s.subnet || other.vip != vip {
+			continue
+		}
+		if api.rules.ExclusiveVIP {
+			return conflict("Virtual IP %s is already in use by load balancer session %s", vip, other.uuid)
+		}
+		if clash, found := other.clash(spec); found {
+			return conflict("Virtual IP %s with protocol %s and port %s is already in use by load balancer session %s",
+				vip, spec.protocol, clash, other.uuid)
+		}
+	}
+	return nil
+}
+
+// clash gives the first range of ports that a session has already.
+func (s *session) clash(spec sessionSpec) (portRange, bool) {
+	if s.protocol != spec.protocol {
+		return portRange{}, false
+	}
+	for _, have := range s.ports {
+		for _, want := range spec.ports {
+			if have.overlaps(want) {
+				return want, true
+			}
+		}
+	}
+	return portRange{}, false
+}
+
+// freeVIP frees an address unless a session still has it. A reservation stays.
+func (api *API) freeVIP(subnet *model.Subnet, vip netip.Addr) {
+	shared := model.Find(api.sessions.All, func(o *session) bool { return o.subnet == subnet && o.vip == vip })
+	if shared == nil {
+		delete(subnet.V4.InUse, vip)
+	}
+}

@@ -1,0 +1,122 @@
+package v4
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/nutanix/ntnx-api-golang-clients/prism-go-client/v4/models/prism/v4/config"
+
+	"github.com/capnt/capnt/e2e/prismsim/inventory"
+	"github.com/capnt/capnt/e2e/prismsim/model"
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// categoryForbidden are the characters that keys and values must not contain; $ is only forbidden as the first one.
+const categoryForbidden = "/,!\"#%'()*+:;=?\\|[]^&"
+
+// categoryObject gives a value of a key as a category. The caller holds the mutex.
+func (api *API) categoryObject(r *Request, key *model.CategoryKey, v *model.CategoryValue) Object {
+	out := Typed("prism.v4.config.Category", Object{
+		"extId": v.UUID, "key": key.Name, "value": v.Value, "type": "USER", "ownerUuid": api.OwnerUUID,
+		"links": SelfLinks(r, "config/categories/"+v.UUID),
+	})
+	if v.Description != nil {
+		out["description"] = *v.Description
+	}
+	if r.URL.Query().Get("$expand") == expandAssociations {
+		out["associations"] = api.associations(key, v)
+	}
+	return out
+}
+
+const expandAssociations = "associations"
+
+// associations counts what a category is assigned to.
+func (api *API) associations(key *model.CategoryKey, v *model.CategoryValue) []Object {
+	out := []Object{}
+	for _, kind := range []struct {
+		name  string
+		count int
+	}{{"VM", len(api.Assigned(key.Name, v.Value))}, {"CLUSTER", len(api.AssignedPrismElements(key.Name, v.Value))}} {
+		if kind.count > 0 {
+			out = append(out, Typed("prism.v4.config.AssociationSummary", Object{
+				"categoryId": v.UUID, "count": kind.count, "resourceType": kind.name, "resourceGroup": "ENTITY",
+			}))
+		}
+	}
+	return out
+}
+
+var categoryListing = Listing{
+	Filters: []string{"extId", "key", "value", "type", "ownerUuid", "description"},
+	Orders:  []string{"key", "value"},
+	Expands: []string{expandAssociations},
+}
+
+func (api *API) listCategories(r *Request) (*Response, error) {
+	api.Mu.Lock()
+	items, lag := []Object{}, api.Rules.Lag("category")
+	for _, key := range api.Categories.Listed(lag) {
+		for _, v := range key.Values.Listed(lag) {
+			items = append(items, api.categoryObject(r, key, v))
+		}
+	}
+	api.Mu.Unlock()
+	return categoryListing.Answer(r, items)
+}
+
+func (api *API) getCategory(r *Request) (*Response, error) {
+	api.Mu.Lock()
+	defer api.Mu.Unlock()
+	key, v := api.CategoryByID(strings.ToLower(r.PathValue("extId")))
+	if v == nil {
+		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
+	}
+	return &Response{Data: api.categoryObject(r, key, v), ETag: model.Revision(0).ETag()}, nil
+}
+
+func (api *API) createCategory(r *Request) (*Response, error) {
+	body := config.NewCategory()
+	if err := r.Decode(body); err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]string{"key": wire.OrZero(body.Key), "value": wire.OrZero(body.Value)} {
+		if text == "" || len(text) > model.MaxCategoryName || strings.HasPrefix(text, "$") || strings.ContainsAny(text, categoryForbidden) {
+			return nil, InvalidBody(name, "%q is not a category %s of at most %d allowed characters", text, name, model.MaxCategoryName)
+		}
+	}
+	api.Mu.Lock()
+	defer api.Mu.Unlock()
+	if api.HasCategory(*body.Key, *body.Value) {
+		return nil, &Error{
+			Status: http.StatusConflict, Code: "CTGRS-50010", Group: "ENTITY_ALREADY_EXISTS",
+			Message: "Category " + *body.Key + ":" + *body.Value + " already exists.",
+		}
+	}
+	api.AddCategory(inventory.Category{Key: *body.Key, Values: []string{*body.Value}})
+	key := api.Category(*body.Key)
+	v := key.Value(*body.Value)
+	v.Description = body.Description
+	return &Response{status: http.StatusCreated, Data: api.categoryObject(r, key, v), ETag: model.Revision(0).ETag()}, nil
+}
+
+// deleteCategory refuses a category that is assigned. A key goes with its last value.
+func (api *API) deleteCategory(r *Request) (*Response, error) {
+	api.Mu.Lock()
+	defer api.Mu.Unlock()
+	key, v := api.CategoryByID(strings.ToLower(r.PathValue("extId")))
+	if v == nil {
+		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
+	}
+	if len(api.associations(key, v)) > 0 {
+		return nil, &Error{
+			Status: http.StatusConflict, Code: "CTGRS-50012", Group: "CATEGORY_IN_USE",
+			Message: "Category " + key.Name + ":" + v.Value + " cannot be deleted because it is assigned.",
+		}
+	}
+	key.Values.Remove(v)
+	if len(key.Values.All) == 0 {
+		api.Categories.Remove(key)
+	}
+	return &Response{status: http.StatusNoContent}, nil
+}

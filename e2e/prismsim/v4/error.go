@@ -1,0 +1,121 @@
+package v4
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+// Error is an answer that refuses a request in the v4 form: an ErrorResponse with one AppMessage, or with a
+// SchemaValidationError when location is set.
+type Error struct {
+	Status    int
+	Code      string // for example "VMM-30100"
+	Group     string // for example "VM_NOT_FOUND"
+	Message   string
+	Arguments map[string]string
+	location  string // what the schema refuses, for example "@query.$limit"
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("refusing request: %d %s %s: %s", e.Status, e.Code, e.Group, e.Message)
+}
+
+// invalidQuery refuses a query parameter as the schema check in front of every v4 API does.
+func invalidQuery(name, format string, args ...any) *Error {
+	return &Error{Status: http.StatusBadRequest, location: "@query." + name, Message: fmt.Sprintf(format, args...)}
+}
+
+// InvalidBody refuses a body; the field is empty for the body as a whole.
+func InvalidBody(field, format string, args ...any) *Error {
+	location := "@body"
+	if field != "" {
+		location += "." + field
+	}
+	return &Error{Status: http.StatusBadRequest, location: location, Message: fmt.Sprintf(format, args...)}
+}
+
+// appMessage is the error in the form of a namespace ("prism" for the messages of tasks).
+func (e *Error) appMessage(namespace string) Object {
+	fields := Object{"code": e.Code, "message": e.Message, "severity": "ERROR", "locale": "en-US"}
+	if e.Group != "" {
+		fields["errorGroup"] = e.Group
+	}
+	if len(e.Arguments) > 0 {
+		fields["argumentsMap"] = maps.Clone(e.Arguments)
+	}
+	return Typed(namespace+".v4.error.AppMessage", fields)
+}
+
+// response is the ErrorResponse of a namespace.
+func (e *Error) response(namespace, path string) Object {
+	prefix := namespace + ".v4.error."
+	if e.location == "" {
+		return Typed(prefix+"ErrorResponse", Object{
+			"$errorItemDiscriminator": "List<" + prefix + "AppMessage>", "error": []Object{e.appMessage(namespace)},
+		})
+	}
+	return Typed(prefix+"ErrorResponse", Object{
+		"$errorItemDiscriminator": prefix + "SchemaValidationError",
+		"error": Typed(prefix+"SchemaValidationError", Object{
+			"error": http.StatusText(e.Status), "statusCode": e.Status, "path": path, "timestamp": time.Now().UTC().Format(time.RFC3339Nano),
+			"validationErrorMessages": []Object{
+				Typed(prefix+"SchemaValidationErrorMessage", Object{"location": e.location, "message": e.Message}),
+			},
+		}),
+	})
+}
+
+// write answers with the error. Most namespaces put the ErrorResponse into an envelope of the operation's type, prism and
+// everything in front of the operations answer it bare.
+func (e *Error) write(w http.ResponseWriter, r *Request, responseType string) {
+	if e.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", wire.BasicRealm)
+	}
+	body := e.response(r.Namespace, r.URL.Path)
+	if responseType != "" && r.Namespace != "prism" {
+		body = Typed(responseType, Object{
+			"$dataItemDiscriminator": r.Namespace + ".v4.error.ErrorResponse", "data": body,
+			"metadata": Typed("common.v1.response.ApiResponseMetadata", Object{"flags": flags(map[string]bool{flagError: true})}),
+		})
+	}
+	addReserved(body, r.Minor)
+	wire.WriteJSON(w, e.Status, body)
+}
+
+// asV4Error turns any error into one of the v4 form.
+func asV4Error(err error) *Error {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused
+	}
+	var v3 *wire.Error
+	if !errors.As(err, &v3) {
+		return &Error{Status: http.StatusInternalServerError, Code: "PLAT-10000", Group: "INTERNAL_ERROR", Message: err.Error()}
+	}
+	out := &Error{Status: v3.Status, Code: "PLAT-10000", Group: v3.Reason, Message: v3.Message}
+	if v3.Status == http.StatusTooManyRequests {
+		out.Code = "PLAT-10003"
+	}
+	return out
+}
+
+// missingURL answers what is not served, as the web server of Prism Central does: a 404 without any code.
+func missingURL(w http.ResponseWriter, _ *http.Request) {
+	wire.WriteJSON(w, http.StatusNotFound, map[string]string{
+		"message": "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.",
+	})
+}
+
+// WriteRefusal answers an error that arises in front of the operations, in the form of the API that was called.
+func WriteRefusal(w http.ResponseWriter, r *http.Request, refused *wire.Error) {
+	if namespace, minor, isV4 := splitPath(r.URL.Path); isV4 {
+		asV4Error(refused).write(w, &Request{Request: r, Namespace: namespace, Minor: minor}, "")
+		return
+	}
+	wire.WriteError(w, refused)
+}

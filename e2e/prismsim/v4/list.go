@@ -1,0 +1,149 @@
+package v4
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/capnt/capnt/e2e/prismsim/fault"
+	"github.com/capnt/capnt/e2e/prismsim/wire"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 100
+)
+
+// Listing says how a list can be queried. Fields are paths such as "cluster/extId"; those inside lists are written without
+// any() ("categories/extId").
+type Listing struct {
+	Filters []string
+	Orders  []string
+	// Expands are the values of $expand that are understood; the items already hold what they ask for.
+	Expands []string
+}
+
+// Answer filters, sorts and pages items and gives the selected properties of those on the page.
+func (l Listing) Answer(r *Request, items []Object) (*Response, error) {
+	return l.answerWith(r, items, func(item Object) Object { return item })
+}
+
+// answerWith does so for items that only have what can be filtered and sorted by; view gives the whole of those on the page.
+func (l Listing) answerWith(r *Request, items []Object, view func(Object) Object) (*Response, error) {
+	query := r.URL.Query()
+	want, err := readPage(query.Get("$page"), query.Get("$limit"))
+	if err != nil {
+		return nil, err
+	}
+	items = slices.DeleteFunc(items, func(item Object) bool {
+		id, _ := item["extId"].(string)
+		return r.rights.Hides(r.kind, id)
+	})
+	if items, err = l.filter(items, query.Get("$filter")); err != nil {
+		return nil, err
+	}
+	if err := l.sort(items, query.Get("$orderby")); err != nil {
+		return nil, err
+	}
+	if expand := query.Get("$expand"); expand != "" && !slices.Contains(l.Expands, expand) {
+		return nil, badQuery(r.Namespace, "$expand with "+expand+" is not supported")
+	}
+	if apply := query.Get("$apply"); apply != "" {
+		return nil, invalidQuery("$apply", "%s is not supported by this simulation", apply)
+	}
+	total := r.rules.Total(len(items))
+	start := min(want.number*want.limit, len(items))
+	items = items[start:min(start+want.limit, len(items))]
+	if fault := fault.Of(r.Context()); fault != nil && fault.Half {
+		items = items[:(len(items)+1)/2]
+	}
+	out := make([]Object, 0, len(items))
+	for _, item := range items {
+		item = view(item)
+		if names := query.Get("$select"); names != "" && names != "*" {
+			item = item.selected(strings.Split(strings.ReplaceAll(names, " ", ""), ","))
+		}
+		out = append(out, item)
+	}
+	return &Response{Data: out, total: &total, page: want}, nil
+}
+
+// readPage checks $page and $limit in the words of the schema check.
+func readPage(number, limit string) (page, error) {
+	out := page{limit: defaultLimit}
+	for _, p := range []struct {
+		name, text  string
+		into        *int
+		least, most int
+	}{{"$page", number, &out.number, 0, 1 << 31}, {"$limit", limit, &out.limit, 1, maxLimit}} {
+		if p.text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(p.text)
+		switch {
+		case err != nil:
+			return page{}, invalidQuery(p.name, `Instance type (string) does not match any allowed primitive type (allowed: ["integer"])`)
+		case n < p.least:
+			return page{}, invalidQuery(p.name, "Numeric instance is lower than the required minimum (minimum: %d, found: %d)", p.least, n)
+		case n > p.most:
+			return page{}, invalidQuery(p.name, "Numeric instance is greater than the required maximum (maximum: %d, found: %d)", p.most, n)
+		}
+		*p.into = n
+	}
+	return out, nil
+}
+
+func (l Listing) filter(items []Object, text string) ([]Object, error) {
+	if strings.TrimSpace(text) == "" {
+		return items, nil
+	}
+	keep, err := parseOData(text, l.Filters)
+	if err != nil {
+		return nil, invalidQuery("$filter", "Invalid filter expression %s: %s", text, err)
+	}
+	out := []Object{}
+	for _, item := range items {
+		if keep(scope{root: item}) {
+			out = append(out, item)
+		}
+	}
+	return out, nil
+}
+
+// sort reads "name", "name desc" and lists of these.
+func (l Listing) sort(items []Object, text string) error {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	criteria := strings.Split(text, ",")
+	slices.Reverse(criteria) // sorting is stable: the first criterion is applied last
+	for _, criterion := range criteria {
+		words := strings.Fields(criterion)
+		if len(words) == 0 || len(words) > 2 || !slices.Contains(l.Orders, words[0]) ||
+			(len(words) == 2 && words[1] != "asc" && words[1] != "desc") {
+			return invalidQuery("$orderby", "Invalid orderby expression %s", text)
+		}
+		path := strings.Split(words[0], "/")
+		slices.SortStableFunc(items, func(a, b Object) int {
+			x, _ := valueText(field(a, path))
+			y, _ := valueText(field(b, path))
+			if len(words) == 2 && words[1] == "desc" {
+				return wire.CompareValues(y, x)
+			}
+			return wire.CompareValues(x, y)
+		})
+	}
+	return nil
+}
+
+// badQuery refuses a query parameter in the words of a namespace's own service.
+func badQuery(namespace, reason string) *Error {
+	if namespace == "prism" {
+		return &Error{
+			Status: http.StatusBadRequest, Code: "CTGRS-50033",
+			Message: "Query parameters validation failed because " + reason + " for this API.",
+		}
+	}
+	return invalidQuery("$expand", "%s", reason)
+}

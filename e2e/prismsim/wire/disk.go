@@ -1,0 +1,144 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+const (
+	Mebibyte = 1 << 20
+	// CloudInitISO is the size in bytes of the CD-ROM that carries cloud-init data, and cloudInitIndex its place on IDE.
+	CloudInitISO   = 389120
+	CloudInitIndex = 3
+)
+
+// Mebibytes rounds up.
+func Mebibytes(bytes int64) int64 { return (bytes + Mebibyte - 1) / Mebibyte }
+
+func (d Disk) DeviceType() string {
+	if t := OrZero(d.Properties).DeviceType; t != "" {
+		return t
+	}
+	if !d.VolumeGroup.IsEmpty() {
+		return TypeVolumeGroup
+	}
+	return "DISK"
+}
+
+func (d Disk) Adapter() string {
+	if a := OrZero(OrZero(d.Properties).Address).AdapterType; a != "" {
+		return a
+	}
+	if d.DeviceType() == "CDROM" {
+		return "IDE"
+	}
+	return "SCSI"
+}
+
+// Slot writes a device address as Prism does: scsi.0.
+func (d Disk) Slot(index int64) string {
+	return fmt.Sprintf("%s.%d", strings.ToLower(d.Adapter()), index)
+}
+
+func (res *VMResources) DiskByUUID(id string) *Disk {
+	for i := range res.DiskList {
+		if res.DiskList[i].UUID == id {
+			return &res.DiskList[i]
+		}
+	}
+	return nil
+}
+
+// DiskOf is diskByUUID for resources that may be nil.
+func (res *VMResources) DiskOf(id string) *Disk {
+	if res == nil || id == "" {
+		return nil
+	}
+	return res.DiskByUUID(id)
+}
+
+// Bytes gives the size, 0 when none is set.
+func (d *Disk) Bytes() int64 {
+	if d.SizeBytes != nil {
+		return *d.SizeBytes
+	}
+	return OrZero(d.SizeMiB) * Mebibyte
+}
+
+func (d *Disk) SetBytes(size int64) {
+	d.SizeBytes, d.SizeMiB = new(size), new(Mebibytes(size))
+}
+
+func (res *VMResources) NICOf(id string) *NIC {
+	if res == nil || id == "" {
+		return nil
+	}
+	for i := range res.NICList {
+		if res.NICList[i].UUID == id {
+			return &res.NICList[i]
+		}
+	}
+	return nil
+}
+
+// SameDevices reports whether wanted resources have the disks and NICs that there are, in size and place.
+func (res *VMResources) SameDevices(have *VMResources) bool {
+	return slices.EqualFunc(res.DiskList, have.DiskList, func(want, d Disk) bool {
+		return want.UUID == d.UUID && (d.DeviceType() == "CDROM" || want.Bytes() == 0 || want.Bytes() == d.Bytes())
+	}) && slices.EqualFunc(res.NICList, have.NICList, func(want, n NIC) bool {
+		return want.UUID == n.UUID && OrZero(want.SubnetReference).UUID == n.SubnetReference.UUID &&
+			(len(want.IPEndpoints) == 0 || slices.Equal(want.IPEndpoints, n.IPEndpoints))
+	})
+}
+
+func (g GPU) SameModel(other GPU) bool {
+	return g.Vendor == other.Vendor && g.Mode == other.Mode && OrZero(g.DeviceID) == OrZero(other.DeviceID)
+}
+
+// Clone copies a spec deeply.
+func (s VMSpec) Clone() VMSpec {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a struct of plain values always marshals
+	}
+	var out VMSpec
+	if err := json.Unmarshal(raw, &out); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+func (s VMSpec) SameAs(other VMSpec) bool { return reflect.DeepEqual(s.Clone(), other.Clone()) }
+
+func (s VMSpec) NICs() []NIC {
+	if s.Resources == nil {
+		return nil
+	}
+	return s.Resources.NICList
+}
+
+// Equal compares customizations as clients send them back.
+func (g *GuestCustomization) Equal(other *GuestCustomization) bool {
+	if g == nil || other == nil {
+		return g == other
+	}
+	if (g.CloudInit == nil) != (other.CloudInit == nil) || string(g.Sysprep) != string(other.Sysprep) {
+		return false
+	}
+	return g.CloudInit == nil || (g.CloudInit.UserData == other.CloudInit.UserData && g.CloudInit.MetaData == other.CloudInit.MetaData)
+}
+
+// HasLearned reports whether a NIC has an IP endpoint of type LEARNED.
+func (s VMSpec) HasLearned() bool {
+	return slices.ContainsFunc(s.NICs(), func(n NIC) bool {
+		return slices.ContainsFunc(n.IPEndpoints, func(endpoint IPEndpoint) bool { return endpoint.Type == TypeLearned })
+	})
+}
+
+const TypeVolumeGroup = "VOLUME_GROUP"
+
+// IsOf reports whether a disk is an attached volume group.
+func (d Disk) IsOf(volumeGroup string) bool { return OrZero(d.VolumeGroup).UUID == volumeGroup }
