@@ -17,13 +17,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/toolbox"
 	"github.com/capnt/capnt/renderer"
 )
 
 // An upgrade from v0.1.0 changes nothing of what runs: every object stays or becomes ready, each workspace is planned once
-// without a change, Prism Central is only read. Afterwards the cluster can be deleted without leaving anything behind.
+// without a change and with the version of the provider that it had, Prism Central is only read. Afterwards the cluster can be
+// deleted without leaving anything behind.
 func TestUpgradeFromV010(t *testing.T) {
-	f := start(t, "v0.1.0")
+	versions := toolbox.ProviderVersions(t)
+	f := start(t, "v0.1.0", "--provider-version="+versions[len(versions)-1])
 	key := f.snapshot.Clusters()[0]
 	before := f.stack.Prism.VMs()
 	require.Len(t, before, 2)
@@ -36,6 +39,7 @@ func TestUpgradeFromV010(t *testing.T) {
 	f.machinesArePinned(key.Namespace)
 	for _, machine := range f.machines(key.Namespace) {
 		assert.NoError(t, f.stack.PlanClean(f.ctx, &machine))
+		assert.Equal(t, "1.9.5", machine.Annotations[infrav1.ProviderVersionAnnotation])
 	}
 	f.becomesReady(key.Namespace)
 
