@@ -124,7 +124,6 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	target.Variables = variables
 	target.Upstream = s.access.Upstream
 	target.Resource = renderer.MachineAddress
-	target.ProviderVersion = settings.ProviderVersion
 	now := func() time.Time { return r.Pipeline.Clock.Now() } // an export has no pipeline
 	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Deleted: identity.deleted, Remaining: identity.remaining,
 		Observe: observer{client: s.access.Client, machine: s.nutanixMachine.DeepCopy()}.observe,
