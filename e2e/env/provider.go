@@ -98,9 +98,13 @@ func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) 
 		"--diagnostics-address=" + address(ports[1]),
 		"--scratch-dir=" + e.ScratchDir(),
 	}
+	pod, err := os.Hostname() // as in a pod, whose name is its host's name
+	if err != nil {
+		return fmt.Errorf("starting the manager: %w", err)
+	}
 	manager, err := process.Start(process.Spec{
 		Name: "capnt-manager", Path: options.Binary, Args: append(args, options.Args...), Log: e.ManagerLog(),
-		Env: append([]string{"POD_NAMESPACE=" + metav1.NamespaceDefault}, options.Env...),
+		Env: append([]string{"POD_NAMESPACE=" + metav1.NamespaceDefault, "POD_NAME=" + pod}, options.Env...),
 	})
 	if err != nil {
 		return err
@@ -126,6 +130,18 @@ func (e *Environment) StopManager() error {
 		return fmt.Errorf("the manager had ended before it was stopped: %v; its output is in %s", m.Err(), m.Log())
 	}
 	return m.Stop(stopGrace)
+}
+
+// KillManager ends the manager with SIGKILL, as an exhausted memory or a failing host does, and waits until it has ended.
+func (e *Environment) KillManager() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.provider == nil || e.provider.manager == nil || !running(e.provider.manager) {
+		return errors.New("killing the manager: it does not run")
+	}
+	e.provider.manager.Kill()
+	e.provider.manager = nil
+	return nil
 }
 
 // ClusterAPILog returns the path of the log of Cluster API's controllers.

@@ -24,6 +24,10 @@ const password = "your-password"
 // creation is how long the simulated Prism Central takes for a virtual machine.
 const creation = time.Second
 
+// absencePeriod is how long Prism Central must not find a VM before its absence is confirmed. The windows of the scenarios in which creates
+// are under way are shorter.
+const absencePeriod = 30 * time.Second
+
 // diagnostics is where the manager serves its metrics, to everybody.
 var diagnostics string
 
@@ -100,7 +104,7 @@ func options(dir string) (stack.Options, error) {
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory,
 		Credentials: stack.Credentials{Username: "admin", Password: password},
 		Latency:     stack.Latencies(creation),
-		ManagerArgs: []string{"--health-check-interval=10s", "--insecure-diagnostics", "--diagnostics-address=" + diagnostics},
+		ManagerArgs: []string{"--health-check-interval=10s", "--absence-period=" + absencePeriod.String(), "--insecure-diagnostics", "--diagnostics-address=" + diagnostics},
 		Log:         transcript(),
 	}, nil
 }
