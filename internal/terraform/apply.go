@@ -10,24 +10,24 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// A state that could not be written is pushed this often, with growing waits in between; the context of the apply may
-// be over by then, so that pushing has its own time.
+// Limits for pushing a state that an apply could not write. The waits between the attempts double. The context of the apply
+// may have ended already, so pushing has its own timeout.
 const (
-	rescueAttempts = 3
-	rescueWait     = time.Second
-	rescueTimeout  = time.Minute
+	pushAttempts = 3
+	pushWait     = time.Second
+	pushTimeout  = time.Minute
 )
 
-// applyOptions names the saved plan alone: what was planned decides, and Terraform refuses variables with a plan.
+// applyOptions contains only the saved plan, because Terraform refuses variables together with a plan.
 func applyOptions(path string) []tfexec.ApplyOption {
 	return []tfexec.ApplyOption{tfexec.DirOrPlan(path)}
 }
 
-// Apply applies exactly the saved plan. After a failure the state may hold a part of it. A state that the backend did
-// not take is pushed again; if that fails too it is in Error.ErroredState.
+// Apply applies the saved plan. After a failure the state may contain a part of it. If the backend did not accept the state,
+// Apply pushes it again. If that fails, too, the state is in Error.ErroredState.
 func (r *Run) Apply(ctx context.Context, plan []byte) error {
 	path := r.dir.plan()
-	// The run's directory goes with Close at the latest.
+	// A file that cannot be removed here is removed by Close.
 	defer func() { _ = os.Remove(path) }()
 	begin := time.Now()
 	err := r.command(ctx, "apply", func(ctx context.Context) error {
@@ -38,13 +38,13 @@ func (r *Run) Apply(ctx context.Context, plan []byte) error {
 	})
 	var failure *Error
 	if errors.As(err, &failure) {
-		r.rescue(ctx, failure, begin)
+		r.pushErroredState(ctx, failure, begin)
 	}
 	return err
 }
 
-// rescue pushes the state that a failed apply left in the directory.
-func (r *Run) rescue(ctx context.Context, failure *Error, begin time.Time) {
+// pushErroredState pushes the errored.tfstate that a failed apply left in the directory.
+func (r *Run) pushErroredState(ctx context.Context, failure *Error, begin time.Time) {
 	state, err := os.ReadFile(r.dir.errored())
 	if errors.Is(err, os.ErrNotExist) {
 		return
@@ -53,15 +53,15 @@ func (r *Run) rescue(ctx context.Context, failure *Error, begin time.Time) {
 		failure.Message += "; the state was not saved and errored.tfstate could not be read: " + err.Error()
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rescueTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushTimeout)
 	defer cancel()
-	wait := rescueWait
+	wait := pushWait
 	for attempt := 1; ; attempt++ {
-		if err = r.pushBack(ctx, state, begin); err == nil {
+		if err = r.pushAndUnlock(ctx, state, begin); err == nil {
 			failure.Message += "; the state was not saved at first and has been pushed back"
 			return
 		}
-		if attempt == rescueAttempts {
+		if attempt == pushAttempts {
 			break
 		}
 		select {
@@ -74,9 +74,9 @@ func (r *Run) rescue(ctx context.Context, failure *Error, begin time.Time) {
 	failure.Message += "; the state was not saved and pushing it back failed: " + err.Error()
 }
 
-// pushBack pushes a state. When writing failed, releasing the lock often failed too: a lock that was taken from this
-// host for an apply after ours began is ours, and is broken once the state is safe.
-func (r *Run) pushBack(ctx context.Context, state []byte, begin time.Time) error {
+// pushAndUnlock pushes a state. If the apply could not write the state, it often could not release the lock either. A lock that was
+// acquired on this host for an apply after begin belongs to this apply. pushAndUnlock removes it after the state is stored.
+func (r *Run) pushAndUnlock(ctx context.Context, state []byte, begin time.Time) error {
 	err := r.push(ctx, state, true)
 	var failure *Error
 	if !errors.As(err, &failure) || failure.Lock == nil || !failure.Lock.ownApply(begin) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// stateServer is a state backend of the http kind, with locks and faults on demand.
+// stateServer is an http state backend with locks and faults on demand.
 type stateServer struct {
 	url string
 
@@ -31,7 +31,7 @@ func newStateServer(t *testing.T) *stateServer {
 	return server
 }
 
-// backend is the terraform block that uses this server. Retries are off: each takes a second.
+// backend returns the terraform block for this server. Retries are off, because each takes a second.
 func (s *stateServer) backend() string {
 	return fmt.Sprintf(`
 terraform {
@@ -79,7 +79,7 @@ func (s *stateServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers every request with a status.
+// refuse makes the server respond to every request with a status.
 func (s *stateServer) refuse(status int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -114,7 +114,7 @@ func (s *stateServer) take(w http.ResponseWriter, body []byte) {
 	}
 }
 
-// holdLock locks the state for somebody else.
+// holdLock locks the state for another process.
 func (s *stateServer) holdLock(info map[string]any) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -133,14 +133,14 @@ func (s *stateServer) stored() []byte {
 	return s.state
 }
 
-// failNextWrites answers 503 to so many writes.
+// failNextWrites makes the server respond to that many writes with 503.
 func (s *stateServer) failNextWrites(count int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.failWrites = count
 }
 
-// whenRead calls hook in every read, before it is answered.
+// whenRead makes the server call hook before it responds to a read.
 func (s *stateServer) whenRead(hook func()) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

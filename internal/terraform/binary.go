@@ -19,8 +19,8 @@ const (
 	ProductOpenTofu  = "tofu"
 )
 
-// minimum is the oldest version of each product that is supported: import blocks with expressions, test with mocked
-// providers, and their OpenTofu counterparts.
+// minimum is the oldest supported version of each product. Older ones lack import blocks with expressions and mocked providers
+// in tests.
 var minimum = map[string]*version.Version{
 	ProductTerraform: version.Must(version.NewVersion("1.7.0")),
 	ProductOpenTofu:  version.Must(version.NewVersion("1.8.0")),
@@ -28,35 +28,35 @@ var minimum = map[string]*version.Version{
 
 // Binary is an installed Terraform or OpenTofu.
 type Binary struct {
-	// Path is where it lies.
+	// Path is the absolute path of the binary.
 	Path string
-	// Product is "terraform" or "tofu", whatever the file is called.
+	// Product is ProductTerraform or ProductOpenTofu, whatever the name of the file.
 	Product string
-	// Version is without a leading v, for example 1.11.4.
+	// Version has no leading v, for example 1.11.4.
 	Version string
 }
 
-// FindOptions say where to look for a binary.
+// FindOptions configure the search for a binary.
 type FindOptions struct {
-	// Path is the binary that the user named; nothing else is looked at then.
+	// Path is the binary that the user named. If it is set, Find looks for no other.
 	Path string
-	// AllowDownload permits to download Terraform when there is none.
+	// AllowDownload allows Find to download Terraform if it finds no binary.
 	AllowDownload bool
-	// InstallDir is where a download is kept and found again; empty means a directory of its own below the user's cache
+	// InstallDir is the directory of the download, which later calls use again. Empty means a directory below the user's cache
 	// directory.
 	InstallDir string
 	// ReleasesURL is a mirror of the vendor's release server, with the same paths; empty means that server itself.
 	ReleasesURL string
-	// OnDownload is called before a download, which takes its time; it may be nil.
+	// OnDownload is called before a download, because a download takes long. It may be nil.
 	OnDownload func(version, dir string)
 
-	// publicKey and answerTimeout replace the vendor's key, in armor, and our patience in tests.
-	publicKey     string
-	answerTimeout time.Duration
+	// publicKey replaces the armored key of the vendor in tests, responseTimeout the constant of that name.
+	publicKey       string
+	responseTimeout time.Duration
 }
 
-// Find returns the Terraform or OpenTofu to use: the named one, else terraform or tofu on PATH with a supported version,
-// else a download of Terraform when allowed.
+// Find returns the Terraform or OpenTofu to use: the named one, else terraform or tofu on PATH in a supported version, else a
+// download of Terraform if that is allowed.
 func Find(ctx context.Context, options FindOptions) (Binary, error) {
 	if options.Path != "" {
 		binary, err := inspect(ctx, options.Path)
@@ -80,7 +80,7 @@ func Find(ctx context.Context, options FindOptions) (Binary, error) {
 			return binary, nil
 		}
 		failures = append(failures, err)
-		remedy = "see to it that the download works, from a mirror if need be"
+		remedy = "make the download work, for example from a mirror"
 	} else {
 		failures = append(failures, errors.New("downloading terraform: not allowed"))
 	}
@@ -100,7 +100,7 @@ func onPath(ctx context.Context, name string) (Binary, error) {
 // versionLine is the first line of `terraform version` and `tofu version`; the JSON form does not name the product.
 var versionLine = regexp.MustCompile(`(?m)^(Terraform|OpenTofu) v(\S+)`)
 
-// inspect asks a binary what it is and checks that it is recent enough.
+// inspect runs a binary to read its product and version, and checks that the version is supported.
 func inspect(ctx context.Context, path string) (Binary, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -111,7 +111,7 @@ func inspect(ctx context.Context, path string) (Binary, error) {
 	command.Env = []string{"PATH=" + searchPath, "CHECKPOINT_DISABLE=1"}
 	output, err := command.Output()
 	if err != nil {
-		return Binary{}, fmt.Errorf("asking %s for its version: %w", path, err)
+		return Binary{}, fmt.Errorf("running %s version: %w", path, err)
 	}
 	return parseVersion(path, string(output))
 }

@@ -40,7 +40,7 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// fakeBinary writes a program that says its version.
+// fakeBinary writes a program that prints its version.
 func fakeBinary(t *testing.T, dir, name, version string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -49,7 +49,7 @@ func fakeBinary(t *testing.T, dir, name, version string) string {
 	return path
 }
 
-// TestFindOrder needs PATH, so that it cannot run in parallel.
+// TestFindOrder changes PATH, so it cannot run in parallel.
 func TestFindOrder(t *testing.T) {
 	dir := t.TempDir()
 	named := toolbox.Path(t, "bin/terraform")

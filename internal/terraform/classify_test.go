@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// vmError is the text around an error of the nutanix provider, as the command line prints it.
+// vmError returns an error of the nutanix provider as the command line prints it.
 func vmError(text string) string {
 	return "\nError: " + text + "\n\n  with module.machine.nutanix_virtual_machine.this,\n  on modules/machine/main.tf line 1, in resource \"nutanix_virtual_machine\" \"this\":\n" +
 		"   1: resource \"nutanix_virtual_machine\" \"this\" {\n\n"
@@ -203,8 +203,8 @@ func TestClassOfResponse(t *testing.T) {
 	}
 }
 
-// TestFullDiskIsNoQuota checks a full disk of this host, which several components report in different ways.
-func TestFullDiskIsNoQuota(t *testing.T) {
+// TestFullDiskIsNotAQuota checks a full disk of this host, which several components report in different ways.
+func TestFullDiskIsNotAQuota(t *testing.T) {
 	t.Parallel()
 	planRead := "\nError: Failed to load plan\n\nPlan read error: couldn't load the provided path as either a local plan file (zip: not a valid zip file)\n"
 	for name, test := range map[string]struct {
@@ -217,12 +217,12 @@ func TestFullDiskIsNoQuota(t *testing.T) {
 		"a file of Terraform": {"\nError: Failed to install provider\n\nmkdir .terraform/providers: no space left on device\n", 0, nil, SourceTerraform, LocalDisk},
 		"a lock file": {"\nError: Error acquiring the state lock\n\nError message: could not write lock info for \"terraform.tfstate\": write\n.terraform.tfstate.lock.info: no space left on device\n\nTerraform acquires a state lock\n",
 			0, nil, SourceBackend, LocalDisk},
-		"a disk quota":            {"\nError: Failed to write plan\n\nwrite plan.tfplan: disk quota exceeded\n", 1 << 30, nil, SourceTerraform, LocalDisk},
-		"a plan that is cut off":  {planRead, 0, nil, SourceTerraform, LocalDisk},
-		"a plan that is damaged":  {planRead, 1 << 30, nil, SourceTerraform, Unknown},
-		"a file of ours":          {"", 0, &fs.PathError{Op: "write", Path: "secrets.tfvars.json", Err: syscall.ENOSPC}, SourceTerraform, LocalDisk},
-		"a quota of ours":         {"", 0, &fs.PathError{Op: "write", Path: "secrets.tfvars.json", Err: syscall.EDQUOT}, SourceTerraform, LocalDisk},
-		"a server of the backend": {"\nError: Error saving state: pq: could not extend file \"base/1\": No space left on device\n", 1 << 30, nil, SourceBackend, Unknown},
+		"a disk quota":                 {"\nError: Failed to write plan\n\nwrite plan.tfplan: disk quota exceeded\n", 1 << 30, nil, SourceTerraform, LocalDisk},
+		"a plan that is cut off":       {planRead, 0, nil, SourceTerraform, LocalDisk},
+		"a plan that is damaged":       {planRead, 1 << 30, nil, SourceTerraform, Unknown},
+		"a file of this process":       {"", 0, &fs.PathError{Op: "write", Path: "secrets.tfvars.json", Err: syscall.ENOSPC}, SourceTerraform, LocalDisk},
+		"a disk quota of this process": {"", 0, &fs.PathError{Op: "write", Path: "secrets.tfvars.json", Err: syscall.EDQUOT}, SourceTerraform, LocalDisk},
+		"a server of the backend":      {"\nError: Error saving state: pq: could not extend file \"base/1\": No space left on device\n", 1 << 30, nil, SourceBackend, Unknown},
 		"a storage container": {vmError("error waiting for vm (a) to create: error_detail: Insufficient storage: no space left on container, progress_message: create"),
 			1 << 30, nil, SourceProvider, Quota},
 	} {
@@ -241,21 +241,21 @@ func TestFullDiskIsNoQuota(t *testing.T) {
 	}
 }
 
-// TestBackendFailuresAreNotThoseOfPrism checks that the backend's words about permissions and credentials keep their source.
-func TestBackendFailuresAreNotThoseOfPrism(t *testing.T) {
+// TestFailuresOfBackends checks that errors of backends about permissions and credentials have the backend as their source.
+func TestFailuresOfBackends(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		text string
 		want Class
 	}{
-		"kubernetes, Secret": {"\nError: error loading state: secrets is forbidden: User \"system:serviceaccount:a:b\" cannot list resource \"secrets\"\n", Permission},
-		"kubernetes, Lease":  {"\nError: Error acquiring the state lock\n\nError message: leases.coordination.k8s.io is forbidden: User \"u\" cannot create\nresource \"leases\"\n", Permission},
-		"http 403":           {"\nError: Error refreshing state: HTTP remote state endpoint invalid auth\n\n", Authentication},
-		"s3":                 {"\nError: Error loading state:\n    AccessDenied: Access Denied\n\tstatus code: 403, request id: x\n", Permission},
-		"s3 key":             {"\nError: error configuring S3 Backend: InvalidClientTokenId: The security token included in the request is invalid.\n", Authentication},
-		"s3 bucket":          {"\nError: Failed to get existing workspaces: S3 bucket \"b\" does not exist.\n", NotFound},
-		"pg":                 {"\nError: Failed to load state: pq: permission denied for schema x\n", Permission},
-		"kubernetes, away":   {"\nError: Kubernetes cluster unreachable: Get \"https://10.0.0.1:443/version\": dial tcp 10.0.0.1:443: connect: connection refused\n", Transient},
+		"kubernetes, Secret":      {"\nError: error loading state: secrets is forbidden: User \"system:serviceaccount:a:b\" cannot list resource \"secrets\"\n", Permission},
+		"kubernetes, Lease":       {"\nError: Error acquiring the state lock\n\nError message: leases.coordination.k8s.io is forbidden: User \"u\" cannot create\nresource \"leases\"\n", Permission},
+		"http 403":                {"\nError: Error refreshing state: HTTP remote state endpoint invalid auth\n\n", Authentication},
+		"s3":                      {"\nError: Error loading state:\n    AccessDenied: Access Denied\n\tstatus code: 403, request id: x\n", Permission},
+		"s3 key":                  {"\nError: error configuring S3 Backend: InvalidClientTokenId: The security token included in the request is invalid.\n", Authentication},
+		"s3 bucket":               {"\nError: Failed to get existing workspaces: S3 bucket \"b\" does not exist.\n", NotFound},
+		"pg":                      {"\nError: Failed to load state: pq: permission denied for schema x\n", Permission},
+		"kubernetes, unreachable": {"\nError: Kubernetes cluster unreachable: Get \"https://10.0.0.1:443/version\": dial tcp 10.0.0.1:443: connect: connection refused\n", Transient},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -266,7 +266,7 @@ func TestBackendFailuresAreNotThoseOfPrism(t *testing.T) {
 	}
 }
 
-// exitOne is the error of a process that failed.
+// exitOne returns the error of a process with exit code 1.
 func exitOne(t *testing.T) error {
 	t.Helper()
 	err := exec.CommandContext(t.Context(), "/bin/sh", "-c", "exit 1").Run()

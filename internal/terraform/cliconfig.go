@@ -2,8 +2,8 @@ package terraform
 
 import "fmt"
 
-// cliConfig is the CLI configuration of every run: the nutanix provider comes from the mirror, any other provider from
-// nowhere, and nobody asks the vendor for updates.
+// cliConfig returns the CLI configuration of every run. It allows the nutanix provider from the mirror and no other provider, and
+// disables the check for updates.
 func cliConfig(mirror string) []byte {
 	return fmt.Appendf(nil, `disable_checkpoint = true
 

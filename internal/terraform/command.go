@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// command runs one command of the command line, measures it and turns its failure into an *Error.
+// command runs one Terraform command, measures it and returns its failure as an *Error.
 //
-// terraform-exec asks Linux to kill Terraform when the thread that started it ends. Go ends a thread when a goroutine
-// that is locked to it returns, and any goroutine may be scheduled on the thread that once started a process: so this
-// goroutine keeps its thread for itself until the command is over.
+// terraform-exec makes Linux kill Terraform when the thread that started it ends. Go ends a thread when a goroutine that is
+// locked to it returns, and any goroutine can be scheduled on the thread that started a process. Therefore the goroutine of
+// command is locked to its thread until the command ends.
 func (r *Run) command(ctx context.Context, verb string, do func(context.Context) error) error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -23,11 +23,11 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	r.listen()
+	r.resetStreams()
 	begin := time.Now()
 	finished := r.terraform.metrics.started()
 	err := do(ctx)
-	if r.stdout.heard() && completed(ctx, err) {
+	if r.stdout.hasOutput() && completed(ctx, err) {
 		err = nil
 	}
 	var failure *Error
@@ -41,21 +41,22 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	return nil
 }
 
-// completed recognises a command that ended well while its context ended at the same moment: terraform-exec reports it
-// as interrupted, with no error inside (and panics when asked for the text). It reports the same of a command whose context
-// ended while it was started, for which it does not wait; of that one nothing was heard.
+// completed reports whether a command succeeded although its context ended at the same moment. terraform-exec reports such a
+// command as interrupted, with an error that wraps nil and whose Error method panics. It reports a command in the same way if
+// the context ended while the command was started. terraform-exec does not wait for that one, so callers check that the
+// command wrote something.
 func completed(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && !errors.Is(ctx.Err(), err) && errors.Is(err, ctx.Err()) && errors.Unwrap(err) == nil
 }
 
-// listen gives the next command streams of its own: one that nobody waits for may still write to those it had.
-func (r *Run) listen() {
+// resetStreams gives the next command new streams, because an earlier command that was not waited for may still write to its own.
+func (r *Run) resetStreams() {
 	r.stdout, r.stderr = &stream{}, &stream{keep: true}
 	r.cli.SetStdout(r.stdout)
 	r.cli.SetStderr(r.stderr)
 }
 
-// stream is what a command writes, of which the text is kept on demand.
+// stream is an output of a command. It stores the text if keep is set.
 type stream struct {
 	keep bool
 
@@ -74,8 +75,8 @@ func (s *stream) Write(output []byte) (int, error) {
 	return len(output), nil
 }
 
-// heard reports whether anything was written.
-func (s *stream) heard() bool {
+// hasOutput reports whether anything was written.
+func (s *stream) hasOutput() bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.written

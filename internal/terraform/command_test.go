@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// endingContext is over when it is asked for the first time whether it is, which is when a command has been started.
+// endingContext ends when Err is called for the first time, which is after a command was started.
 type endingContext struct {
 	context.Context //nolint:containedctx // it is a context
 	cancel          context.CancelFunc
@@ -20,8 +20,8 @@ func (c endingContext) Err() error {
 	return c.Context.Err()
 }
 
-// Of a command whose context ends while it is started nobody knows how it ended, least of all that it ended well.
-func TestCanceledWhileItStartsIsNoSuccess(t *testing.T) {
+// TestCommandCanceledWhileStartingFails checks that a command whose context ends while it is started does not count as a success.
+func TestCommandCanceledWhileStartingFails(t *testing.T) {
 	t.Parallel()
 	terraform := newTerraform(t, Config{})
 	run := open(t, terraform, RunOptions{Files: workspace(newStateServer(t).backend(), oneResource("one"))})

@@ -19,18 +19,18 @@ import (
 	"github.com/hashicorp/hc-install/releases"
 )
 
-// downloadVersion is the Terraform that is downloaded: the one that the project is tested with.
+// downloadVersion is the version of Terraform that is downloaded. The project is tested with it.
 const downloadVersion = "1.11.4"
 
 const (
-	// downloadTimeout ends a download that makes too little progress.
+	// downloadTimeout limits a whole download.
 	downloadTimeout = 5 * time.Minute
-	// answerTimeout is how long a server may take to accept a connection, and to begin an answer.
-	answerTimeout = 20 * time.Second
+	// responseTimeout limits the time until a server accepts a connection, and the time until it begins its response.
+	responseTimeout = 20 * time.Second
 )
 
-// download returns the Terraform in the directory of the options, downloading it (with its signature checked) if it is not
-// there yet.
+// download returns the Terraform in the directory of the options. If there is none, download downloads it and verifies its
+// signature.
 func download(ctx context.Context, options FindOptions) (Binary, error) {
 	dir, err := installDir(options.InstallDir)
 	if err != nil {
@@ -60,8 +60,8 @@ func installDir(named string) (string, error) {
 	return filepath.Join(cache, "capnt", "terraform-"+downloadVersion), nil
 }
 
-// install downloads to a directory of its own within dir and moves to dir what has been checked. So nothing half-made is
-// ever found there, also when two start at once or one is killed.
+// install downloads to a temporary directory within dir and moves the files to dir after they are verified. So dir never
+// contains an incomplete download, even if two processes install at the same time or one is killed.
 func install(ctx context.Context, dir string, options FindOptions) (binary Binary, reterr error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Binary{}, err
@@ -89,7 +89,7 @@ func install(ctx context.Context, dir string, options FindOptions) (binary Binar
 	return publish(binary, stage, dir)
 }
 
-// publish moves Terraform, and its licence before it, from stage to dir.
+// publish moves the license and then the binary from stage to dir.
 func publish(binary Binary, stage, dir string) (Binary, error) {
 	for _, name := range []string{"LICENSE.txt", filepath.Base(binary.Path)} {
 		err := os.Rename(filepath.Join(stage, name), filepath.Join(dir, name))
@@ -101,12 +101,12 @@ func publish(binary Binary, stage, dir string) (Binary, error) {
 	return binary, nil
 }
 
-// fetch downloads a release to dir and checks it: the archive against the list of checksums, and that list against the
-// vendor's signature.
+// fetch downloads a release to dir. It verifies the archive with the list of checksums, and the list with the vendor's
+// signature.
 func fetch(ctx context.Context, dir string, options FindOptions) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, downloadTimeout, fmt.Errorf("giving up after %s: %w", downloadTimeout, context.DeadlineExceeded))
 	defer cancel()
-	transport := newTransport(cmp.Or(options.answerTimeout, answerTimeout))
+	transport := newTransport(cmp.Or(options.responseTimeout, responseTimeout))
 	defer transport.CloseIdleConnections()
 	source := &releases.ExactVersion{
 		Product:          product.Terraform,
@@ -117,36 +117,36 @@ func fetch(ctx context.Context, dir string, options FindOptions) (string, error)
 		ArmoredPublicKey: options.publicKey,
 		HTTPClient:       &http.Client{Transport: transport},
 	}
-	lost := &lostError{}
-	source.SetLogger(log.New(lost, "", 0))
+	problem := &archiveError{}
+	source.SetLogger(log.New(problem, "", 0))
 	path, err := source.Install(ctx)
 	switch {
 	case err == nil:
 		return path, nil
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
-	case lost.text != "":
-		return "", errors.New(lost.text)
+	case problem.text != "":
+		return "", errors.New(problem.text)
 	}
 	return "", err
 }
 
-// newTransport gives up on a server that is silent.
-func newTransport(patience time.Duration) *http.Transport {
+// newTransport returns a transport with a timeout for servers that do not respond.
+func newTransport(timeout time.Duration) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: patience}).DialContext,
-		TLSHandshakeTimeout:   patience,
-		ResponseHeaderTimeout: patience,
+		DialContext:           (&net.Dialer{Timeout: timeout}).DialContext,
+		TLSHandshakeTimeout:   timeout,
+		ResponseHeaderTimeout: timeout,
 		ForceAttemptHTTP2:     true,
 	}
 }
 
-// lostError picks from hc-install's log what is wrong with an archive: hc-install 0.10.0 forgets that error when it removes
-// the archive, and then complains of the program that it has not unpacked.
-type lostError struct{ text string }
+// archiveError finds the error about an archive in the log of hc-install. hc-install 0.10.0 drops that error when it removes the
+// archive, and reports only that the unpacked program is missing.
+type archiveError struct{ text string }
 
-func (l *lostError) Write(line []byte) (int, error) {
+func (l *archiveError) Write(line []byte) (int, error) {
 	for _, beginning := range []string{"checksum does not match", "failed to calculate hash"} {
 		if bytes.HasPrefix(line, []byte(beginning)) {
 			l.text = strings.TrimSpace(string(line))

@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Variables that make this test binary a process that looks for Terraform.
+// Environment variables that make this test binary run Find.
 const (
 	findURL = "CAPNT_TEST_FIND_URL"
 	findKey = "CAPNT_TEST_FIND_KEY"
 	findDir = "CAPNT_TEST_FIND_DIR"
 )
 
-// TestMain runs the tests, or plays a process that starts and needs Terraform.
+// TestMain runs the tests, or only Find if the environment variables are set.
 func TestMain(m *testing.M) {
 	if os.Getenv(findDir) == "" {
 		os.Exit(m.Run())
@@ -38,23 +38,23 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// place is a machine without Terraform: nothing on PATH, nowhere to keep it but in dir, archives in temp.
-type place struct{ dir, temp string }
+// host is a host without Terraform: PATH is empty, dir is the install directory, temp the temporary directory.
+type host struct{ dir, temp string }
 
-// newPlace changes the environment, so that tests that use it cannot run in parallel.
-func newPlace(t *testing.T) place {
+// newHost changes the environment, so tests that use it cannot run in parallel.
+func newHost(t *testing.T) host {
 	t.Helper()
-	p := place{dir: t.TempDir(), temp: t.TempDir()}
+	p := host{dir: t.TempDir(), temp: t.TempDir()}
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("TMPDIR", p.temp)
 	return p
 }
 
-func (p place) options(mirror *mirror) FindOptions {
+func (p host) options(mirror *mirror) FindOptions {
 	return FindOptions{AllowDownload: true, InstallDir: p.dir, ReleasesURL: mirror.URL, publicKey: mirror.PublicKey}
 }
 
-// names lists a directory.
+// names returns the names in a directory.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -66,20 +66,20 @@ func names(t *testing.T, dir string) []string {
 	return list
 }
 
-func TestDownloadIsKept(t *testing.T) {
-	place, mirror := newPlace(t), newMirror(t)
-	var told []string
-	options := place.options(mirror)
-	options.OnDownload = func(version, dir string) { told = append(told, version+" "+dir) }
-	want := Binary{Path: filepath.Join(place.dir, "terraform"), Product: ProductTerraform, Version: downloadVersion}
+func TestDownloadIsUsedAgain(t *testing.T) {
+	machine, mirror := newHost(t), newMirror(t)
+	var downloads []string
+	options := machine.options(mirror)
+	options.OnDownload = func(version, dir string) { downloads = append(downloads, version+" "+dir) }
+	want := Binary{Path: filepath.Join(machine.dir, "terraform"), Product: ProductTerraform, Version: downloadVersion}
 
 	binary, err := Find(t.Context(), options)
 	require.NoError(t, err)
 	assert.Equal(t, want, binary)
 	assert.Equal(t, []string{releaseIndex, releaseSignature, releaseSums, releaseArchive}, mirror.requests())
-	assert.Equal(t, []string{downloadVersion + " " + place.dir}, told)
-	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, place.dir))
-	assert.Empty(t, names(t, place.temp), "the archive is not kept")
+	assert.Equal(t, []string{downloadVersion + " " + machine.dir}, downloads)
+	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, machine.dir))
+	assert.Empty(t, names(t, machine.temp), "the archive is not kept")
 	info, err := os.Stat(binary.Path)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o700), info.Mode())
@@ -88,25 +88,25 @@ func TestDownloadIsKept(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want, binary)
 	assert.Empty(t, mirror.requests(), "what is there is not downloaded again")
-	assert.Len(t, told, 1)
+	assert.Len(t, downloads, 1)
 
-	fakeBinary(t, place.dir, "terraform", "Terraform v1.11.0")
+	fakeBinary(t, machine.dir, "terraform", "Terraform v1.11.0")
 	binary, err = Find(t.Context(), options)
 	require.NoError(t, err)
 	assert.Equal(t, want, binary, "another version, of an earlier release of this program, is replaced")
 }
 
-func TestDownloadGoesToTheCacheOfTheUser(t *testing.T) {
-	place, mirror := newPlace(t), newMirror(t)
-	t.Setenv("XDG_CACHE_HOME", place.dir)
-	options := place.options(mirror)
+func TestDownloadIsInUserCache(t *testing.T) {
+	machine, mirror := newHost(t), newMirror(t)
+	t.Setenv("XDG_CACHE_HOME", machine.dir)
+	options := machine.options(mirror)
 	options.InstallDir = ""
 	binary, err := Find(t.Context(), options)
 	require.NoError(t, err)
-	assert.Equal(t, filepath.Join(place.dir, "capnt", "terraform-"+downloadVersion, "terraform"), binary.Path)
+	assert.Equal(t, filepath.Join(machine.dir, "capnt", "terraform-"+downloadVersion, "terraform"), binary.Path)
 }
 
-func TestDownloadThatCannotBeTrustedIsRefused(t *testing.T) {
+func TestDownloadWithWrongSignatureIsRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil   func(t *testing.T, mirror *mirror)
 		failure string
@@ -138,30 +138,30 @@ func TestDownloadThatCannotBeTrustedIsRefused(t *testing.T) {
 			func(t *testing.T, mirror *mirror) { mirror.release(t, "#!/bin/sh\necho another\n") }, "neither Terraform nor OpenTofu",
 		},
 		"program that does not run": {
-			func(t *testing.T, mirror *mirror) { mirror.release(t, "\x7fELF") }, "asking",
+			func(t *testing.T, mirror *mirror) { mirror.release(t, "\x7fELF") }, "version",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			place, mirror := newPlace(t), newMirror(t)
+			machine, mirror := newHost(t), newMirror(t)
 			test.spoil(t, mirror)
-			_, err := Find(t.Context(), place.options(mirror))
-			for _, part := range []string{test.failure, "--terraform-path", "PATH", "mirror", "downloading terraform " + downloadVersion + " to " + place.dir} {
+			_, err := Find(t.Context(), machine.options(mirror))
+			for _, part := range []string{test.failure, "--terraform-path", "PATH", "mirror", "downloading terraform " + downloadVersion + " to " + machine.dir} {
 				require.ErrorContains(t, err, part)
 			}
-			assert.Empty(t, names(t, place.dir))
-			assert.Empty(t, names(t, place.temp))
+			assert.Empty(t, names(t, machine.dir))
+			assert.Empty(t, names(t, machine.temp))
 		})
 	}
 }
 
-func TestDownloadFromAServerThatFails(t *testing.T) {
+func TestDownloadFromFailingServer(t *testing.T) {
 	silent := func(_ http.ResponseWriter, request *http.Request) { <-request.Context().Done() }
 	broken := func(writer http.ResponseWriter, _ *http.Request) {
 		writer.Header().Set("Content-Type", "application/zip")
 		writer.Header().Set("Content-Length", "100")
 		_, _ = writer.Write([]byte("half"))
 	}
-	// Long enough for what does answer, also on a busy machine.
+	// Long enough for the other servers on a busy machine.
 	const patience = 2 * time.Second
 	for name, test := range map[string]struct {
 		file     string
@@ -175,33 +175,33 @@ func TestDownloadFromAServerThatFails(t *testing.T) {
 		"no such release":       {releaseIndex, http.NotFound, 0, "404"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			place, mirror := newPlace(t), newMirror(t)
+			machine, mirror := newHost(t), newMirror(t)
 			mirror.misbehave(test.file, test.answer)
-			options := place.options(mirror)
-			options.answerTimeout = test.patience
+			options := machine.options(mirror)
+			options.responseTimeout = test.patience
 			_, err := Find(t.Context(), options)
 			require.ErrorContains(t, err, test.failure)
 			require.ErrorContains(t, err, "--terraform-path")
-			assert.Empty(t, names(t, place.dir))
-			assert.Empty(t, names(t, place.temp))
+			assert.Empty(t, names(t, machine.dir))
+			assert.Empty(t, names(t, machine.temp))
 
 			mirror.misbehave(test.file, nil)
-			_, err = Find(t.Context(), place.options(mirror))
+			_, err = Find(t.Context(), machine.options(mirror))
 			require.NoError(t, err, "the next start downloads it")
 		})
 	}
 }
 
-func TestDownloadFromNobody(t *testing.T) {
-	place, mirror := newPlace(t), newMirror(t)
-	options := place.options(mirror)
+func TestDownloadWithoutServer(t *testing.T) {
+	machine, mirror := newHost(t), newMirror(t)
+	options := machine.options(mirror)
 	options.ReleasesURL = "http://127.0.0.1:1/"
 	_, err := Find(t.Context(), options)
 	require.ErrorContains(t, err, "connection refused")
-	assert.Empty(t, names(t, place.dir))
+	assert.Empty(t, names(t, machine.dir))
 }
 
-// halfArchive lets a mirror serve the beginning of an archive and no more, and says when it has.
+// halfArchive makes a mirror serve only the beginning of an archive. The channel is closed afterwards.
 func halfArchive(mirror *mirror) <-chan struct{} {
 	served := make(chan struct{})
 	mirror.misbehave(releaseArchive, func(writer http.ResponseWriter, request *http.Request) {
@@ -216,22 +216,22 @@ func halfArchive(mirror *mirror) <-chan struct{} {
 	return served
 }
 
-func TestDownloadThatIsInterruptedLeavesNothing(t *testing.T) {
-	place, mirror := newPlace(t), newMirror(t)
+func TestInterruptedDownloadLeavesNothing(t *testing.T) {
+	machine, mirror := newHost(t), newMirror(t)
 	served := halfArchive(mirror)
 	ctx, cancel := cancelable(t)
 	go func() {
 		<-served
 		cancel()
 	}()
-	_, err := Find(ctx, place.options(mirror))
+	_, err := Find(ctx, machine.options(mirror))
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Empty(t, names(t, place.dir))
-	assert.Empty(t, names(t, place.temp))
+	assert.Empty(t, names(t, machine.dir))
+	assert.Empty(t, names(t, machine.temp))
 }
 
-// process is another process that looks for Terraform in the same place.
-func (p place) process(t *testing.T, mirror *mirror) *exec.Cmd {
+// process returns another process that runs Find with the same directories.
+func (p host) process(t *testing.T, mirror *mirror) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -240,35 +240,35 @@ func (p place) process(t *testing.T, mirror *mirror) *exec.Cmd {
 	return command
 }
 
-func TestDownloadOfAKilledProcessIsRemoved(t *testing.T) {
-	place, mirror := newPlace(t), newMirror(t)
+func TestDownloadOfKilledProcessIsRemoved(t *testing.T) {
+	machine, mirror := newHost(t), newMirror(t)
 	served := halfArchive(mirror)
-	killed := place.process(t, mirror)
+	killed := machine.process(t, mirror)
 	require.NoError(t, killed.Start())
 	<-served
 	require.NoError(t, killed.Process.Kill())
 	require.Error(t, killed.Wait())
-	left := names(t, place.dir)
+	left := names(t, machine.dir)
 	require.Len(t, left, 1)
 	long := time.Now().Add(-2 * sweepAge)
-	require.NoError(t, os.Chtimes(filepath.Join(place.dir, left[0]), long, long))
+	require.NoError(t, os.Chtimes(filepath.Join(machine.dir, left[0]), long, long))
 
 	mirror.misbehave(releaseArchive, nil)
-	_, err := Find(t.Context(), place.options(mirror))
+	_, err := Find(t.Context(), machine.options(mirror))
 	require.NoError(t, err)
-	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, place.dir))
+	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, machine.dir))
 }
 
-// Processes that start together wait for each other in the middle of their downloads, so that all of them download.
-func TestDownloadsOfSeveralProcessesDoNotDisturbEachOther(t *testing.T) {
-	place, mirror := newPlace(t), newMirror(t)
+// TestConcurrentDownloads starts several processes. Each waits for the others in the middle of its download, so that all download.
+func TestConcurrentDownloads(t *testing.T) {
+	machine, mirror := newHost(t), newMirror(t)
 	const processes = 3
 	archive := mirror.files[releaseArchive]
 	arrived, all := make(chan struct{}), make(chan struct{})
 	mirror.misbehave(releaseArchive, func(writer http.ResponseWriter, _ *http.Request) {
 		writer.Header().Set("Content-Type", "application/zip")
 		writer.Header().Set("Content-Length", strconv.Itoa(len(archive)))
-		// Nobody gives up on an answer that has begun.
+		// There is no timeout for a response that has begun.
 		_ = http.NewResponseController(writer).Flush()
 		arrived <- struct{}{}
 		<-all
@@ -276,7 +276,7 @@ func TestDownloadsOfSeveralProcessesDoNotDisturbEachOther(t *testing.T) {
 	})
 	results := make(chan string, processes)
 	for range processes {
-		command := place.process(t, mirror)
+		command := machine.process(t, mirror)
 		go func() {
 			output, err := command.CombinedOutput()
 			if err != nil {
@@ -290,8 +290,8 @@ func TestDownloadsOfSeveralProcessesDoNotDisturbEachOther(t *testing.T) {
 	}
 	close(all)
 	for range processes {
-		assert.Equal(t, filepath.Join(place.dir, "terraform"), <-results)
+		assert.Equal(t, filepath.Join(machine.dir, "terraform"), <-results)
 	}
-	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, place.dir))
-	assert.Empty(t, names(t, place.temp))
+	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, machine.dir))
+	assert.Empty(t, names(t, machine.temp))
 }

@@ -6,11 +6,11 @@ import (
 	"os"
 )
 
-// searchPath is the PATH of every run unless the configuration names another: backends and kubeconfigs may need the
-// system's programs, a run needs nobody's private ones.
+// searchPath is the PATH of every run unless the configuration sets another one. Backends and kubeconfigs may need programs of
+// the system.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// rootFiles are the places of the system's trusted certificates, in the order of Go's crypto/x509 on Linux.
+// rootFiles are the files with the trusted certificates of the system, in the order of Go's crypto/x509 on Linux.
 var rootFiles = []string{
 	"/etc/ssl/certs/ca-certificates.crt",
 	"/etc/pki/tls/certs/ca-bundle.crt",
@@ -20,7 +20,7 @@ var rootFiles = []string{
 	"/etc/ssl/cert.pem",
 }
 
-// systemRoots returns the PEM bundle that this process trusts, or nil when there is none.
+// systemRoots returns the PEM bundle that this process trusts, or nil if there is none.
 func systemRoots() []byte {
 	for _, path := range append([]string{os.Getenv("SSL_CERT_FILE")}, rootFiles...) {
 		if content, err := os.ReadFile(path); err == nil && len(content) > 0 {
@@ -30,13 +30,13 @@ func systemRoots() []byte {
 	return nil
 }
 
-// trustBundle joins the system's roots and the run's own certificates.
+// trustBundle returns the certificates of the system together with those of the run.
 func trustBundle(roots, own []byte) []byte {
 	return bytes.Join([][]byte{bytes.TrimRight(roots, "\n"), bytes.TrimRight(own, "\n"), nil}, []byte("\n"))
 }
 
-// environment is the whole environment of a run. The last group is ours alone: a caller that could move HOME or the CLI
-// configuration would open the door that the explicit environment closes.
+// environment returns the complete environment of a run. Callers cannot override the variables of the last group, because another
+// HOME or CLI configuration could bring in configuration from outside.
 func environment(base, own map[string]string, dir runDir) map[string]string {
 	env := map[string]string{"PATH": searchPath, "LANG": "C.UTF-8"}
 	maps.Copy(env, base)

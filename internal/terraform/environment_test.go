@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// childEnvironments reads the environments of the processes that work below dir.
+// childEnvironments returns the environments of the processes whose working directory is below dir.
 func childEnvironments(t *testing.T, dir string) []map[string]string {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")
@@ -37,7 +37,7 @@ func childEnvironments(t *testing.T, dir string) []map[string]string {
 	return found
 }
 
-// TestNothingIsInherited needs the process environment, so that it cannot run in parallel.
+// TestNothingIsInherited changes the process environment, so it cannot run in parallel.
 func TestNothingIsInherited(t *testing.T) {
 	t.Setenv("CAPNT_CANARY", "canary")
 	t.Setenv("TF_VAR_canary", "canary")
@@ -121,7 +121,7 @@ func TestCABundleIsTrusted(t *testing.T) {
 	})
 }
 
-func TestTrustBundleKeepsTheRoots(t *testing.T) {
+func TestTrustBundleContainsSystemCertificates(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "roots\nown\n", string(trustBundle([]byte("roots\n"), []byte("own"))))
 	assert.Equal(t, "roots\n\n", string(trustBundle([]byte("roots"), nil)))

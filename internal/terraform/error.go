@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// LockInfo describes the holder of a state lock, as the backend tells it.
+// LockInfo describes the holder of a state lock as reported by the backend.
 type LockInfo struct {
-	// ID is what Unlock takes.
+	// ID identifies the lock, for Unlock.
 	ID string
-	// Who is user@host of the process that locked.
+	// Who is user@host of the process that acquired the lock.
 	Who string
-	// Operation is Terraform's word for the work in progress, for example OperationTypeApply.
+	// Operation is Terraform's name of the operation, for example OperationTypeApply.
 	Operation string
-	// Created is when the lock was taken; zero when the backend did not tell.
+	// Created is when the lock was acquired. It is zero if the backend did not report it.
 	Created time.Time
 }
 
-// Error is the failure of one command. Its text is made for people, is bounded in length and never contains a
-// variable, a credential or a session token of the run.
+// Error is the failure of one command. Its text is for people, has a limited length and never contains a variable, a credential
+// or a session token of the run.
 type Error struct {
 	// Verb is the command: init, plan, show, apply, output, state pull, state push, state rm, import, untaint,
 	// force-unlock, validate, test.
@@ -29,10 +29,10 @@ type Error struct {
 	Source Source
 	// Message is the first error that the command reported, on one line.
 	Message string
-	// Lock is the holder of the lock when Class is LockHeld and the backend told.
+	// Lock is the holder of the lock if Class is LockHeld and the backend reported the holder.
 	Lock *LockInfo
-	// ErroredState is the state that a failed apply could not write to its backend and that could not be pushed back
-	// either. It holds secrets: store it like a Secret and give it to Run.Push later. Otherwise nil.
+	// ErroredState is a state that a failed apply could neither write to the backend nor push afterwards, else nil. It contains
+	// secrets: store it like a Secret and pass it to Run.Push later.
 	ErroredState []byte
 
 	cause error
@@ -41,8 +41,8 @@ type Error struct {
 // Error returns "running terraform <verb>: <message>".
 func (e *Error) Error() string { return fmt.Sprintf("running terraform %s: %s", e.Verb, e.Message) }
 
-// Unwrap returns context.Canceled or context.DeadlineExceeded when the run was ended from our side, else nil: the error
-// of the process quotes its output, which must not spread.
+// Unwrap returns context.Canceled or context.DeadlineExceeded if this process interrupted the run, else nil. It does not return the
+// error of the process, because that quotes the output, which may contain secrets.
 func (e *Error) Unwrap() error { return e.cause }
 
 // ClassOf returns the class of err: the empty class for nil, LocalDisk for a file that did not fit on the disk, and Unknown

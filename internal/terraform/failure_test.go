@@ -37,8 +37,8 @@ func TestStalePlan(t *testing.T) {
 	})
 }
 
-// TestBackendThatRefusesIsTheSource asks a real http backend that answers with an error.
-func TestBackendThatRefusesIsTheSource(t *testing.T) {
+// TestBackendIsSourceOfItsErrors uses a real http backend that responds with errors.
+func TestBackendIsSourceOfItsErrors(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		server := newStateServer(t)
 		run := open(t, terraform, RunOptions{Files: workspace(server.backend(), oneResource("one"))})
@@ -67,7 +67,7 @@ func TestLockHeldByAnother(t *testing.T) {
 		assert.Equal(t, LockHeld, failure.Class)
 		require.NotNil(t, failure.Lock)
 		assert.Equal(t, "3b8c0f3e-cc52-3390-b7a5-ae1faa9d01e1", failure.Lock.ID)
-		// Terraform's http backend tells the id alone.
+		// Terraform's http backend reports only the ID.
 		assert.Contains(t, []string{"", "ann@laptop"}, failure.Lock.Who)
 		assert.ErrorContains(t, err, "running terraform plan: the state is locked")
 
@@ -174,7 +174,7 @@ func TestErroredStateIsPushedBack(t *testing.T) {
 	})
 }
 
-func TestErroredStateIsHandedOverWhenTheBackendStaysDown(t *testing.T) {
+func TestErroredStateIsReturnedWhenBackendStaysDown(t *testing.T) {
 	t.Parallel()
 	server := newStateServer(t)
 	run := open(t, newTerraform(t, Config{}), RunOptions{Files: workspace(server.backend(), oneResource("one"))})

@@ -2,8 +2,7 @@ package terraform
 
 import "context"
 
-// Forget removes addresses from the state and leaves the real objects alone. An address that the state does not hold is
-// already forgotten.
+// Forget removes addresses from the state without changing the infrastructure. It ignores addresses that are not in the state.
 func (r *Run) Forget(ctx context.Context, addresses ...string) error {
 	state, err := r.State(ctx)
 	if err != nil {

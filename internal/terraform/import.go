@@ -13,8 +13,8 @@ func importOptions(variables string) []tfexec.ImportOption {
 	return []tfexec.ImportOption{tfexec.VarFile(variables)}
 }
 
-// Import writes the existing object id into the state at address. It changes the state at once, without a plan: prefer
-// an import block where a plan is wanted.
+// Import imports the object id into the state at address. It changes the state at once, without a plan. Use an import block to
+// import with a plan.
 func (r *Run) Import(ctx context.Context, address, id string) error {
 	return r.command(ctx, "import", func(ctx context.Context) error {
 		return r.withVariables(func(variables string) error {

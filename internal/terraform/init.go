@@ -6,7 +6,7 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// initOptions never upgrades: the dependency lock file decides.
+// initOptions never upgrades, because the dependency lock file decides about versions.
 func initOptions() []tfexec.InitOption {
 	return []tfexec.InitOption{tfexec.Upgrade(false)}
 }

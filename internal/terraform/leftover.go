@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// killLeftovers kills the processes that work inside dir: when Terraform itself had to be killed, its provider processes
-// go on and would keep files and connections. Only Linux can tell; elsewhere nothing happens.
+// killLeftovers kills the processes whose working directory is inside dir. If Terraform is killed, its provider processes
+// continue and keep files and connections open. On systems other than Linux killLeftovers does nothing.
 func killLeftovers(dir string) {
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")
 	if err != nil {
@@ -24,7 +24,7 @@ func killLeftovers(dir string) {
 		if err != nil {
 			continue
 		}
-		// A process that ended by itself in between is what is wanted.
+		// The error is ignored, because the process may have ended by itself.
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leftover starts a process that works in dir until it is killed, as a provider does whose Terraform was killed. The channel
-// says how it ended.
+// leftover starts a process in dir that runs until it is killed, like a provider whose Terraform was killed. The channel receives
+// its result.
 func leftover(t *testing.T, dir string) (*exec.Cmd, <-chan error) {
 	t.Helper()
 	process := exec.CommandContext(t.Context(), "/bin/sh", "-c", "read -r forever")
 	process.Dir = dir
-	// What it waits for is never written.
+	// The file that the process waits for is never written.
 	_, err := process.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, process.Start())
@@ -25,7 +25,7 @@ func leftover(t *testing.T, dir string) (*exec.Cmd, <-chan error) {
 	return process, ended
 }
 
-// requireKilled waits for the end of a leftover, and asserts that it was killed.
+// requireKilled waits for the end of a process and requires that it was killed.
 func requireKilled(t *testing.T, ended <-chan error) {
 	t.Helper()
 	select {
@@ -40,7 +40,7 @@ func requireKilled(t *testing.T, ended <-chan error) {
 	}
 }
 
-func TestCloseKillsWhatIsLeftRunning(t *testing.T) {
+func TestCloseKillsLeftovers(t *testing.T) {
 	t.Parallel()
 	dir, held, err := newRunDir(t.TempDir())
 	require.NoError(t, err)
@@ -52,8 +52,8 @@ func TestCloseKillsWhatIsLeftRunning(t *testing.T) {
 	assert.NoDirExists(t, string(dir))
 }
 
-// TestSweepKillsWhatDeadProcessesLeftRunning lets a claim go, so that it cannot run in parallel.
-func TestSweepKillsWhatDeadProcessesLeftRunning(t *testing.T) {
+// TestSweepKillsLeftovers releases a claim, so it cannot run in parallel.
+func TestSweepKillsLeftovers(t *testing.T) {
 	scratch := t.TempDir()
 	dead, abandoned, err := newRunDir(scratch)
 	require.NoError(t, err)

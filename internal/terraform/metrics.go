@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics measures the commands. The class of a success is the empty string.
+// metrics measures the commands. The label class is empty for a success.
 type metrics struct {
 	duration *prometheus.HistogramVec
 	running  prometheus.Gauge
@@ -26,7 +26,7 @@ func newMetrics() *metrics {
 	}
 }
 
-// started counts a command that begins; the function it returns counts its end.
+// started counts the start of a command. Callers call the returned function at its end.
 func (m *metrics) started() func(verb string, failure *Error, elapsed time.Duration) {
 	m.running.Inc()
 	return func(verb string, failure *Error, elapsed time.Duration) {
@@ -39,7 +39,7 @@ func (m *metrics) started() func(verb string, failure *Error, elapsed time.Durat
 	}
 }
 
-// Collectors returns the metrics of all runs, to be registered once.
+// Collectors returns the metrics of all runs. Callers register them once.
 func (t *Terraform) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{t.metrics.duration, t.metrics.running}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Files of a release, as the vendor names them.
+// Names of the files of a release.
 const (
 	releaseIndex     = "index.json"
 	releaseSums      = "terraform_" + downloadVersion + "_SHA256SUMS"
@@ -27,10 +27,10 @@ const (
 	releaseArchive   = "terraform_" + downloadVersion + "_" + runtime.GOOS + "_" + runtime.GOARCH + ".zip"
 )
 
-// mirror serves one release of Terraform below a path, as a company's mirror does, and signs it with a key of its own.
+// mirror serves one release of Terraform below a path, like the mirror of a company. It signs the release with its own key.
 type mirror struct {
 	URL string
-	// PublicKey is in armor.
+	// PublicKey is the armored key.
 	PublicKey string
 	key       *openpgp.Entity
 
@@ -40,7 +40,7 @@ type mirror struct {
 	instead map[string]http.HandlerFunc // answers requests for a file
 }
 
-// newMirror serves a program that calls itself Terraform and does nothing else.
+// newMirror returns a mirror with a program that only prints the version of Terraform.
 func newMirror(t *testing.T) *mirror {
 	t.Helper()
 	key, err := openpgp.NewEntity("Vendor", "", "vendor@example.com", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})
@@ -59,7 +59,7 @@ func newMirror(t *testing.T) *mirror {
 	return m
 }
 
-// release makes the files of a release of which the program is given.
+// release creates the files of a release with the given program.
 func (m *mirror) release(t *testing.T, program string) {
 	t.Helper()
 	var archive bytes.Buffer
@@ -75,7 +75,7 @@ func (m *mirror) release(t *testing.T, program string) {
 		"name": ProductTerraform, "version": downloadVersion, "shasums": releaseSums, "shasums_signatures": []string{releaseSignature},
 		"builds": []map[string]string{{
 			"name": ProductTerraform, "version": downloadVersion, "os": runtime.GOOS, "arch": runtime.GOARCH, "filename": releaseArchive,
-			// The vendor's index names the vendor's host, on a mirror too.
+			// The index names the host of the vendor on a mirror, too.
 			"url": "https://vendor.example.com/terraform/" + downloadVersion + "/" + releaseArchive,
 		}},
 	})
@@ -85,7 +85,7 @@ func (m *mirror) release(t *testing.T, program string) {
 	m.sign(t, fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(archive.Bytes()), releaseArchive))
 }
 
-// sign publishes a list of checksums.
+// sign writes and signs a list of checksums.
 func (m *mirror) sign(t *testing.T, sums []byte) {
 	t.Helper()
 	var signature bytes.Buffer
@@ -101,7 +101,7 @@ func (m *mirror) serve(name string, content []byte) {
 	m.files[name] = content
 }
 
-// misbehave lets answer answer requests for a file; nil ends it.
+// misbehave makes a handler respond to requests for a file. Nil ends that.
 func (m *mirror) misbehave(name string, answer http.HandlerFunc) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -129,7 +129,7 @@ func (m *mirror) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	_, _ = writer.Write(content)
 }
 
-// requests returns the files that were asked for since it was called last.
+// requests returns the files that were requested since the last call.
 func (m *mirror) requests() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

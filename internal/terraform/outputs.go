@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// Outputs returns the values of the root module's outputs in the state, as JSON, by name.
+// Outputs returns the outputs of the root module in the state by name, as JSON.
 func (r *Run) Outputs(ctx context.Context) (map[string]json.RawMessage, error) {
 	var outputs map[string]tfexec.OutputMeta
 	err := r.command(ctx, "output", func(ctx context.Context) (err error) {

@@ -54,9 +54,9 @@ func TestParallelRuns(t *testing.T) {
 	assert.Equal(t, map[string]uint64{"init": 10, "plan": 10, "show": 10, "apply": 10}, counts)
 }
 
-// TestDyingThreadsDoNotKillTerraform ends many threads while a command runs: had the command been started on one of them,
-// Linux would kill it.
-func TestDyingThreadsDoNotKillTerraform(t *testing.T) {
+// TestEndingThreadsDoNotKillTerraform ends many threads while a command runs. Linux would kill the command if it had been started
+// on one of them.
+func TestEndingThreadsDoNotKillTerraform(t *testing.T) {
 	t.Parallel()
 	server := newStateServer(t)
 	dir := t.TempDir()

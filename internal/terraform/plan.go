@@ -9,20 +9,19 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 )
 
-// PlanOptions choose what is planned.
+// PlanOptions configure a plan.
 type PlanOptions struct {
-	// Destroy plans the removal of everything in the state.
+	// Destroy plans to destroy all resources in the state.
 	Destroy bool
 }
 
 // Plan is a saved plan.
 type Plan struct {
-	// Bytes is the plan file, the only thing Apply takes. It holds the sensitive variables in the clear: keep it in a
-	// Secret, never log it.
+	// Bytes is the plan file for Apply. It contains the sensitive variables in plain text: store it in a Secret and never log it.
 	Bytes []byte
-	// JSON is what the plan would change, without sensitive values: see redact.
+	// JSON describes the changes of the plan without sensitive values, see redact.
 	JSON *tfjson.Plan
-	// HasChanges is the detailed exit code: resources, outputs, moves or imports to record.
+	// HasChanges is the detailed exit code: the plan changes resources or outputs, or moves or imports resources.
 	HasChanges bool
 }
 
@@ -37,12 +36,11 @@ func planOptions(options PlanOptions, variables, out string) []tfexec.PlanOption
 	return list
 }
 
-// Plan makes a saved plan of the workspace as it stands now. The real objects are always read first: after a failed update
-// the state holds what was planned.
+// Plan returns a saved plan of the workspace. It always refreshes, because after a failed update the state contains planned values.
 func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 	plan := &Plan{}
 	path := r.dir.plan()
-	// The run's directory goes with Close at the latest; a plan file that is already gone is what is wanted.
+	// A file that cannot be removed here is removed by Close.
 	defer func() { _ = os.Remove(path) }()
 	err := r.command(ctx, "plan", func(ctx context.Context) error {
 		return r.withVariables(func(variables string) (err error) {

@@ -13,19 +13,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// prismAnswer is what a Prism Central answers, and what becomes of it.
-type prismAnswer struct {
+// prismResponse is a response of Prism Central and the expected class.
+type prismResponse struct {
 	name   string
 	status int
 	body   string
 	want   Class
 }
 
-// TestProviderFailuresAreClassified lets the real provider meet a Prism Central that answers every request the same way.
+// TestProviderFailuresAreClassified runs the real provider against a Prism Central that sends the same response to every request.
 func TestProviderFailuresAreClassified(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		const password = "token-of-this-run"
-		var answer atomic.Pointer[prismAnswer]
+		var answer atomic.Pointer[prismResponse]
 		prism := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			now := answer.Load()
 			w.WriteHeader(now.status)
@@ -59,12 +59,12 @@ import {
 			Env:      map[string]string{"NUTANIX_ENDPOINT": address.Hostname(), "NUTANIX_USERNAME": "user-of-this-run", "NUTANIX_PASSWORD": password},
 			CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: prism.Certificate().Raw}),
 		})
-		for _, test := range []prismAnswer{
+		for _, test := range []prismResponse{
 			{"wrong password", 401, `{}`, Authentication},
 			{"server error", 500, `{"state":"ERROR","code":500,"message_list":[{"message":"broken","reason":"INTERNAL_ERROR"}]}`, Transient},
 			{"too many requests", 429, `{"state":"ERROR","code":429,"message_list":[{"message":"slow down ` + password + `","reason":"TOO_MANY_REQUESTS"}]}`, Transient},
 			{"page of a proxy", 502, `<html>Bad Gateway</html>`, Transient},
-			{"empty answer", 503, ``, Transient},
+			{"empty response", 503, ``, Transient},
 			{"quota", 422, `{"state":"ERROR","code":422,"message_list":[{"message":"Quota exceeded","reason":"QUOTA"}]}`, Quota},
 			{"refused request", 422, `{"state":"ERROR","code":422,"message_list":[{"message":"name exceeds the maximum limit of the quota","reason":"INVALID_ARGUMENT"}]}`, Rejected},
 			{"bad request", 400, `{}`, Rejected},

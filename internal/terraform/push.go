@@ -10,21 +10,21 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// pushOptions never forces: the backend's state wins when it is newer or of another lineage.
+// pushOptions never forces, because a newer state of the backend and a state of another lineage must not be overwritten.
 func pushOptions(lock bool) []tfexec.StatePushCmdOption {
 	return []tfexec.StatePushCmdOption{tfexec.Lock(lock)}
 }
 
-// Push writes state to the backend, under its lock. A state of another lineage or with an older serial is refused.
+// Push writes a state to the backend while it holds the lock. Terraform refuses a state of another lineage or with an older serial.
 func (r *Run) Push(ctx context.Context, state []byte) error {
 	return r.push(ctx, state, true)
 }
 
-// refusal is what Terraform says of a state that it does not put in place of the backend's.
+// refusal matches the error for a state that Terraform does not write over the stored one.
 var refusal = regexp.MustCompile(`cannot (?:import|overwrite existing) state with`)
 
-// Refused reports whether err is that of a Push whose state the backend's own has overtaken: somebody has written one since,
-// or made another. It is refused for ever.
+// Refused reports whether err is the error of a Push that the backend refuses because it has a newer state or a state of another
+// lineage. Retrying does not help.
 func Refused(err error) bool {
 	var failure *Error
 	return errors.As(err, &failure) && failure.Verb == "state push" && refusal.MatchString(failure.Message)
@@ -33,7 +33,7 @@ func Refused(err error) bool {
 func (r *Run) push(ctx context.Context, state []byte, lock bool) error {
 	return r.command(ctx, "state push", func(ctx context.Context) error {
 		path := r.dir.state()
-		// The run's directory goes with Close at the latest.
+		// A file that cannot be removed here is removed by Close.
 		defer func() { _ = os.Remove(path) }()
 		if err := os.WriteFile(path, state, 0o600); err != nil {
 			return fmt.Errorf("writing the state to push: %w", err)

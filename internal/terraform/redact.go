@@ -7,20 +7,20 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 )
 
-// sensitiveMark stands for a value that must not be recorded.
+// sensitiveMark replaces a value that must not be recorded.
 const sensitiveMark = "(sensitive value)"
 
-// changedMark stands for an attribute after a change if only sensitive parts of it changed. The two sides have to differ,
-// because whoever classifies the change compares them.
+// changedMark replaces an attribute after a change if only sensitive parts of it changed. Both sides must differ, because the
+// classification of a change compares them.
 const changedMark = "(sensitive value that changes)"
 
-// sensitiveAttributes are attributes of the nutanix provider that carry bootstrap data although their schema does not
-// say that they are sensitive (provider reference, section 3, Secrets).
+// sensitiveAttributes are prefixes of attributes of the nutanix provider that contain bootstrap data, although the schema does not
+// mark them as sensitive.
 var sensitiveAttributes = []string{"guest_customization"}
 
-// redact makes the JSON form of a plan safe to record: it drops the parts that repeat every value (variables, planned
-// values, prior state, configuration) and replaces sensitive values in the changes. An object that is imported has no
-// sensitivity marks before the change, hence both sides are masked by the marks of both.
+// redact removes sensitive values from the JSON form of a plan. It drops the parts that repeat all values (variables, planned
+// values, prior state, configuration) and replaces sensitive values in the changes. An imported object has no sensitivity marks
+// before the change, so both sides are masked by the marks of both.
 func redact(plan *tfjson.Plan, scrub scrubber) {
 	plan.Variables, plan.PlannedValues, plan.PriorState, plan.Config = nil, nil, nil, nil
 	for _, list := range [][]*tfjson.ResourceChange{plan.ResourceChanges, plan.ResourceDrift} {
@@ -72,7 +72,7 @@ func changedNames(change *tfjson.Change) []string {
 	return names
 }
 
-// mask replaces the parts of value that marks (the plan format's tree of booleans) names.
+// mask replaces the parts of value that are true in marks, which is a tree of booleans in the plan format.
 func mask(value, marks any) any {
 	if value == nil {
 		return nil
@@ -100,7 +100,7 @@ func mask(value, marks any) any {
 	return value
 }
 
-// isSensitiveAttribute says whether an attribute is treated as sensitive whatever the plan says.
+// isSensitiveAttribute reports whether an attribute is sensitive even if the plan does not mark it.
 func isSensitiveAttribute(name string) bool {
 	for _, prefix := range sensitiveAttributes {
 		if strings.HasPrefix(name, prefix) {

@@ -10,24 +10,24 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// RunOptions is what one run is given.
+// RunOptions are the inputs of one run.
 type RunOptions struct {
-	// Files are the workspace's files by slash-separated path.
+	// Files are the files of the workspace by slash-separated path.
 	Files map[string][]byte
 	// ProviderVersion is the version of the nutanix provider that the workspace requires. Empty means the oldest one in the
 	// mirror.
 	ProviderVersion string
-	// Variables are sensitive input variables. They are on disk only while a plan or an import reads them, and in the
-	// plan file.
+	// Variables are sensitive input variables. They are on disk only while a plan or an import reads them, and in the plan
+	// file.
 	Variables map[string]string
 	// Env is added to the environment, for example the endpoint and token of a gateway session.
 	Env map[string]string
-	// CABundle is trusted besides the system's roots: PEM.
+	// CABundle contains PEM certificates that are trusted in addition to those of the system.
 	CABundle []byte
 }
 
-// Run is one workspace in a private directory. Its methods may be called from several goroutines and then run one
-// after the other. Close it in every case.
+// Run is one workspace in a private directory. Its methods can be called from several goroutines and run one after the other.
+// Callers must close it.
 type Run struct {
 	terraform *Terraform
 	options   RunOptions
@@ -38,14 +38,13 @@ type Run struct {
 
 	mutex  sync.Mutex
 	closed bool
-	// stdout and stderr are those of the last command.
+	// stdout and stderr are the streams of the last command.
 	stdout, stderr *stream
 }
 
 var errClosed = errors.New("using a terraform run: it is closed; open another")
 
-// Open makes the directory of a run, writes its files and initialises the workspace. When it fails nothing is left
-// behind.
+// Open creates the directory of a run, writes its files and initializes the workspace. If it fails, it removes the directory.
 func (t *Terraform) Open(ctx context.Context, options RunOptions) (*Run, error) {
 	run, err := t.prepare(options)
 	if err == nil {
@@ -57,7 +56,8 @@ func (t *Terraform) Open(ctx context.Context, options RunOptions) (*Run, error) 
 	return run, nil
 }
 
-// prepare does everything of Open that needs no process. The run it returns must be closed even with an error.
+// prepare creates the directory and the files without starting a process. Callers must close the run that it returns, even with
+// an error.
 func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 	run := &Run{
 		terraform: t,
@@ -91,7 +91,7 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 	return run, run.connect()
 }
 
-// connect makes the terraform-exec value of this run.
+// connect creates the terraform-exec client of this run.
 func (r *Run) connect() error {
 	config := r.terraform.config
 	cli, err := tfexec.NewTerraform(r.dir.workspace(), config.Binary.Path)
@@ -108,7 +108,7 @@ func (r *Run) connect() error {
 	return nil
 }
 
-// WriteFile adds or replaces a file of the workspace; name is a slash-separated path inside it.
+// WriteFile adds or replaces a file of the workspace. name is a slash-separated path inside it.
 func (r *Run) WriteFile(name string, content []byte) error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -118,8 +118,8 @@ func (r *Run) WriteFile(name string, content []byte) error {
 	return r.dir.writeFile(name, content)
 }
 
-// Close waits for a command that still runs, ends what it left running in the directory and removes the directory. It
-// may be called more than once.
+// Close waits for a running command, kills the processes that it left running in the directory, and removes the directory. It
+// can be called more than once.
 func (r *Run) Close() error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

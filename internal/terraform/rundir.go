@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// runDir is the directory of one run. Commands work in its workspace; what they need besides lies next to it, so that
-// neither is mistaken for the other.
+// runDir is the directory of one run. Commands run in its workspace directory. Other files are next to that directory, so that
+// they are not part of the workspace.
 type runDir string
 
 func (d runDir) workspace() string   { return filepath.Join(string(d), "workspace") }
@@ -21,14 +21,14 @@ func (d runDir) state() string       { return filepath.Join(string(d), "push.tfs
 func (d runDir) claim() string       { return filepath.Join(string(d), "claim") }
 func (d runDir) errored() string     { return filepath.Join(d.workspace(), "errored.tfstate") }
 
-// runDirPattern names run directories, so that those of a dead process are recognised.
+// runDirPattern matches run directories, so that those of a killed process are found.
 const runDirPattern = "capnt-*"
 
-// maxScratch is the longest scratch directory, in bytes: providers listen on unix sockets called plugin<number> in the
-// temporary directory of a run, and Linux allows 107 bytes for a socket's path.
+// maxScratch is the maximum length of the path of the scratch directory, in bytes. Providers listen on unix sockets named
+// plugin<number> in the temporary directory of a run, and Linux allows 107 bytes for the path of a socket.
 const maxScratch = 107 - len("/capnt-4294967295/t/plugin4294967295")
 
-// newRunDir makes the directory tree, readable for this user alone, and claims it until the file is closed.
+// newRunDir creates the directory tree, which only this user can read. The directory is claimed until the returned file is closed.
 func newRunDir(scratch string) (runDir, *os.File, error) {
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return "", nil, err
@@ -50,7 +50,7 @@ func newRunDir(scratch string) (runDir, *os.File, error) {
 	return dir, held, nil
 }
 
-// writeFile writes a workspace file, making its directories. The name is a slash-separated path inside the workspace.
+// writeFile writes a workspace file and creates its directories. The name is a slash-separated path inside the workspace.
 func (d runDir) writeFile(name string, content []byte) error {
 	local, err := filepath.Localize(name)
 	if err != nil {

@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// redactedMark stands for a secret in a text.
+// redactedMark replaces a secret in a text.
 const redactedMark = "(redacted)"
 
-// A secret shorter than this would blot out ordinary words; a single line of a longer secret must be longer still.
+// Minimum lengths of a secret and of one line of a secret that are replaced. Shorter ones would match ordinary words.
 const (
 	minSecret     = 4
 	minSecretLine = 8
 )
 
-// secretName matches the names of environment variables whose values are secrets.
+// secretName matches the names of environment variables with secret values.
 var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|credential|conn_str|auth|header`)
 
-// scrubber removes the secrets of a run from texts and values.
+// scrubber replaces the secrets of a run in texts and values.
 type scrubber struct {
 	replacer *strings.Replacer
 }
 
-// newScrubber knows all variables, and of the environments the values whose names say that they are secret.
+// newScrubber returns a scrubber for the values of all variables, and of the environment variables with secret names.
 func newScrubber(variables map[string]string, environments ...map[string]string) scrubber {
 	var secrets []string
 	for _, value := range variables {
@@ -37,7 +37,7 @@ func newScrubber(variables map[string]string, environments ...map[string]string)
 			}
 		}
 	}
-	// The replacer takes the first match in this order: the longest form must win.
+	// The replacer uses the first match in this order, so the longest form must be first.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
 	for _, secret := range slices.Compact(secrets) {
@@ -46,13 +46,13 @@ func newScrubber(variables map[string]string, environments ...map[string]string)
 	return scrubber{replacer: strings.NewReplacer(pairs...)}
 }
 
-// secretForms lists how a secret may appear: as it is, on one line, escaped, and line by line.
+// secretForms returns the forms in which a secret may appear: unchanged, on one line, escaped, and line by line.
 func secretForms(secret string) []string {
 	if len(strings.TrimSpace(secret)) < minSecret {
 		return nil
 	}
 	forms := []string{secret, collapse(secret)}
-	// A string always encodes.
+	// Marshal does not fail for a string.
 	escaped, _ := json.Marshal(secret)
 	forms = append(forms, strings.Trim(string(escaped), `"`))
 	for line := range strings.Lines(secret) {
@@ -63,10 +63,10 @@ func secretForms(secret string) []string {
 	return forms
 }
 
-// text returns s without secrets.
+// text returns the text without secrets.
 func (s scrubber) text(text string) string { return s.replacer.Replace(text) }
 
-// value returns a JSON value without secrets. Attributes that are sensitive by name are masked whole.
+// value returns a JSON value without secrets. Attributes with sensitive names are masked as a whole.
 func (s scrubber) value(value any) any {
 	switch value := value.(type) {
 	case string:

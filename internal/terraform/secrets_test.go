@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nastySecret is text that Terraform must take as it is.
+// nastySecret is a value with characters that Terraform must not interpret.
 const nastySecret = "hush-${var.other}-%{ if true }-\"quoted\"\nsecond-line-of-it\n"
 
 func TestSecretsLeaveNoTrace(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// binaries returns every command line that is there: the one that tests run in any case, and OpenTofu where it is built.
+// binaries returns Terraform, and OpenTofu if it is built.
 func binaries(t *testing.T) []Binary {
 	t.Helper()
 	paths := []string{toolbox.Path(t, "bin/terraform")}
@@ -36,7 +36,7 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// eachBinary runs a test once per command line, in parallel.
+// eachBinary runs a test once per binary, in parallel.
 func eachBinary(t *testing.T, test func(t *testing.T, terraform *Terraform)) {
 	t.Helper()
 	t.Parallel()
@@ -48,14 +48,14 @@ func eachBinary(t *testing.T, test func(t *testing.T, terraform *Terraform)) {
 	}
 }
 
-// newTerraform fills what a test leaves open and checks at the end that no run directory is left.
+// newTerraform sets the missing fields of a configuration and checks at the end of the test that no run directory is left.
 func newTerraform(t *testing.T, config Config) *Terraform {
 	t.Helper()
 	if config.Binary.Path == "" {
 		config.Binary = binaries(t)[0]
 	}
 	config.MirrorDir = toolbox.Path(t, "mirror")
-	// A test's own temporary directory has too long a name.
+	// The path of t.TempDir is too long.
 	scratch, err := os.MkdirTemp("", "scratch-")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.Remove(scratch), "run directories must be removed") })
@@ -65,7 +65,7 @@ func newTerraform(t *testing.T, config Config) *Terraform {
 	return terraform
 }
 
-// open opens a run that the test's end closes.
+// open opens a run that is closed at the end of the test.
 func open(t *testing.T, terraform *Terraform, options RunOptions) *Run {
 	t.Helper()
 	run, err := terraform.Open(t.Context(), options)
@@ -82,7 +82,7 @@ func apply(t *testing.T, run *Run) {
 	require.NoError(t, run.Apply(t.Context(), plan.Bytes))
 }
 
-// workspace makes the files of a workspace with a backend and a body.
+// workspace returns the files of a workspace with a backend and a body.
 func workspace(backend, body string) map[string][]byte {
 	return map[string][]byte{"main.tf": []byte(backend + body)}
 }
@@ -99,7 +99,7 @@ output "input" {
 `
 }
 
-// slowResource waits until the test creates a file. It needs nothing but a shell.
+// slowResource is a workspace body whose apply waits until the test creates a file.
 func slowResource(started, release string) string {
 	return `
 resource "terraform_data" "first" {
@@ -120,13 +120,13 @@ func waitForFile(t *testing.T, path string) {
 	require.Eventually(t, func() bool { return fileExists(path) }, time.Minute, 10*time.Millisecond, "waiting for %s", path)
 }
 
-// writeFile makes an empty file.
+// writeFile creates an empty file.
 func writeFile(t *testing.T, path string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 }
 
-// filesContaining lists the files below dir that contain text.
+// filesContaining returns the files below dir that contain text.
 func filesContaining(t *testing.T, dir, text string) []string {
 	t.Helper()
 	var found []string
@@ -143,7 +143,7 @@ func filesContaining(t *testing.T, dir, text string) []string {
 	return found
 }
 
-// cancelable returns a context of its own.
+// cancelable returns a context that the test can cancel.
 func cancelable(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

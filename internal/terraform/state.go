@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// State is what a run needs to know of a Terraform state; it holds no attribute but the id.
+// State is the part of a Terraform state that runs need. It contains no attributes except the ID.
 type State struct {
-	// Lineage identifies the state's history; empty when there is no state yet.
+	// Lineage identifies the history of the state. It is empty if there is no state yet.
 	Lineage string
-	// Serial counts the writes.
+	// Serial increases with every write.
 	Serial int64
-	// Resources are the managed resource instances; data sources are left out.
+	// Resources are the managed resource instances, without data sources.
 	Resources []Resource
 }
 
@@ -23,17 +23,17 @@ type Resource struct {
 	Address string
 	// Type is the resource type, for example nutanix_virtual_machine.
 	Type string
-	// ID is the attribute "id"; empty when the provider has none.
+	// ID is the attribute "id". It is empty if the resource has none.
 	ID string
-	// Tainted says that the next plan replaces the instance.
+	// Tainted is true if the next plan replaces the instance.
 	Tainted bool
 }
 
-// Empty says that the state holds no managed resource.
+// Empty reports whether the state contains no managed resource.
 func (s *State) Empty() bool { return len(s.Resources) == 0 }
 
-// Has says whether the state holds something at address, or below it when it names a module or all instances of a
-// resource.
+// Has reports whether the state contains a resource at address, or below it if address is a module or a resource with several
+// instances.
 func (s *State) Has(address string) bool {
 	for _, resource := range s.Resources {
 		rest, found := strings.CutPrefix(resource.Address, address)
@@ -44,7 +44,7 @@ func (s *State) Has(address string) bool {
 	return false
 }
 
-// State reads the state from the backend. A backend without a state gives an empty one.
+// State reads the state from the backend. It returns an empty State if the backend has none.
 func (r *Run) State(ctx context.Context) (*State, error) {
 	pulled, err := r.Pull(ctx)
 	if err != nil {
@@ -70,7 +70,7 @@ func (r *Run) Pull(ctx context.Context) ([]byte, error) {
 	return []byte(pulled), nil
 }
 
-// stateFile is the part of the state format, version 4, that is read here.
+// stateFile is the part of version 4 of the state format that parseState reads.
 type stateFile struct {
 	Lineage   string `json:"lineage"`
 	Serial    int64  `json:"serial"`
@@ -95,7 +95,7 @@ func parseState(content []byte) (*State, error) {
 	}
 	var file stateFile
 	if err := json.Unmarshal(content, &file); err != nil {
-		// The decoder's text may quote the state, which holds secrets.
+		// The error of the decoder may quote the state, which contains secrets.
 		return nil, fmt.Errorf("reading the state of %d bytes: it is not a Terraform state of version 4", len(content))
 	}
 	state := &State{Lineage: file.Lineage, Serial: file.Serial}

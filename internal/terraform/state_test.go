@@ -35,7 +35,7 @@ func TestParseState(t *testing.T) {
 	}
 }
 
-func TestParseStateOfNothing(t *testing.T) {
+func TestParseEmptyState(t *testing.T) {
 	t.Parallel()
 	state, err := parseState([]byte("\n"))
 	require.NoError(t, err)

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// sweepAge protects a directory that another process has made and not locked yet.
+// sweepAge protects a directory that another process has created and not locked yet.
 const sweepAge = time.Minute
 
-// claim locks a run's directory for the life of this process: a directory that nobody holds belongs to a dead one. flags
-// say whether the file that is locked may be made.
+// claim locks the directory of a run until the process ends or the returned file is closed. A directory without a lock belongs to
+// a process that was killed. flags can contain os.O_CREATE to create the lock file.
 func claim(dir runDir, flags int) (*os.File, error) {
 	file, err := os.OpenFile(dir.claim(), flags|os.O_RDWR, 0o600)
 	if err != nil {
@@ -25,12 +25,12 @@ func claim(dir runDir, flags int) (*os.File, error) {
 	return file, nil
 }
 
-// sweep removes the directories of runs whose process was killed, with what still runs in them. A plan file or a file of
-// variables in there is a secret that nobody else removes.
+// sweep removes run directories of killed processes and kills the processes that still run in them. A plan file or a file of
+// variables in such a directory is a secret, and nothing else removes it.
 func sweep(scratch string, now time.Time) error {
 	dirs, err := filepath.Glob(filepath.Join(scratch, runDirPattern))
 	if err != nil {
-		return fmt.Errorf("looking for abandoned run directories in %s: %w", scratch, err)
+		return fmt.Errorf("looking for stale run directories in %s: %w", scratch, err)
 	}
 	var failures []error
 	for _, dir := range dirs {
@@ -40,14 +40,14 @@ func sweep(scratch string, now time.Time) error {
 		}
 		held, err := claim(runDir(dir), 0)
 		if err != nil {
-			// Held by a living process, or not the directory of a run.
+			// A running process holds the lock, or it is not the directory of a run.
 			continue
 		}
 		killLeftovers(dir)
 		failures = append(failures, os.RemoveAll(dir), held.Close())
 	}
 	if err := errors.Join(failures...); err != nil {
-		return fmt.Errorf("removing abandoned run directories: %w", err)
+		return fmt.Errorf("removing stale run directories: %w", err)
 	}
 	return nil
 }

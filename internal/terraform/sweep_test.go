@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Tests that let a claim go cannot run in parallel with those that start processes: until a new process runs its program, it
-// holds what its parent has open, claims too.
-func TestSweepRemovesWhatDeadProcessesLeft(t *testing.T) {
+// TestSweepRemovesStaleDirectories releases claims, so it cannot run in parallel with tests that start processes: a new process
+// holds the open files of its parent, including claims, until it executes its program.
+func TestSweepRemovesStaleDirectories(t *testing.T) {
 	scratch := t.TempDir()
 	alive, held, err := newRunDir(scratch)
 	require.NoError(t, err)

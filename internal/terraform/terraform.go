@@ -8,34 +8,34 @@ import (
 	"time"
 )
 
-// ProviderSource is the address of the nutanix provider as workspaces must write it: the explicit host makes Terraform
-// and OpenTofu find it in the same mirror.
+// ProviderSource is the address of the nutanix provider in workspaces. The explicit host makes Terraform and OpenTofu find it in
+// the same mirror.
 const ProviderSource = "registry.terraform.io/nutanix/nutanix"
 
-// defaultInterruptGrace leaves an interrupted provider call the time to end and the state to be written.
+// defaultInterruptGrace is enough time for an interrupted provider call to end and for Terraform to write the state.
 const defaultInterruptGrace = 2 * time.Minute
 
 const lockFileName = ".terraform.lock.hcl"
 
-// Config is what all runs share.
+// Config is the configuration of all runs.
 type Config struct {
 	// Binary is the Terraform or OpenTofu to run, see Find.
 	Binary Binary
 	// MirrorDir is an unpacked filesystem mirror with one or more versions of the nutanix provider, each with its dependency
 	// lock file (.terraform.lock.hcl).
 	MirrorDir string
-	// ScratchDir is where run directories are made; empty means the system's temporary directory. Its path must be short,
-	// see maxScratch: 71 bytes.
+	// ScratchDir is the parent of the run directories. Empty means the temporary directory of the system. Its path can have at
+	// most 71 bytes, see maxScratch.
 	ScratchDir string
 	// Env is the environment of every run, for example KUBE_CONFIG_PATH, KUBERNETES_SERVICE_HOST or HTTPS_PROXY for a
-	// state backend. RunOptions.Env wins over it.
+	// state backend. RunOptions.Env overrides it.
 	Env map[string]string
-	// InterruptGrace is how long an interrupted command may take to write its state and release its lock before it is
-	// killed; zero means two minutes.
+	// InterruptGrace is how long an interrupted command may take to write its state and release its lock before it is killed.
+	// Zero means two minutes.
 	InterruptGrace time.Duration
 }
 
-// Terraform opens runs. It is safe for concurrent use.
+// Terraform creates runs. It is safe for concurrent use.
 type Terraform struct {
 	config  Config
 	mirror  *providerMirror
@@ -78,7 +78,7 @@ func New(config Config) (*Terraform, error) {
 	return &Terraform{config: config, mirror: mirror, roots: systemRoots(), metrics: newMetrics(), free: freeBytes}, nil
 }
 
-// Binary returns the Terraform or OpenTofu that is run.
+// Binary returns the Terraform or OpenTofu that runs use.
 func (t *Terraform) Binary() Binary { return t.config.Binary }
 
 // ProviderVersions returns the versions of the nutanix provider that runs may use, the oldest first.

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// withVariables writes the sensitive variables to their file while do runs and removes the file afterwards. Without
-// variables the path is empty.
+// withVariables writes the sensitive variables to a file, calls do with its path and removes the file afterwards. The path is
+// empty if there are no variables.
 func (r *Run) withVariables(do func(path string) error) (err error) {
 	if len(r.options.Variables) == 0 {
 		return do("")

@@ -53,7 +53,7 @@ func TestPlanApplyReadBack(t *testing.T) {
 	})
 }
 
-func TestStateSurgery(t *testing.T) {
+func TestStateCommands(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		server := newStateServer(t)
 		files := workspace(server.backend(), `
@@ -88,7 +88,7 @@ resource "terraform_data" "failing" {
 	})
 }
 
-// What is refused once is refused for ever; what fails otherwise is worth another try.
+// TestRefused checks that a refused push is told apart from a push that is worth a retry.
 func TestRefused(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		server := newStateServer(t)
@@ -157,7 +157,7 @@ terraform {
 }
 provider "nutanix" {}
 `, `resource "nutanix_category_key" "this" { name = "a" }`), Env: map[string]string{
-			// Planning to make something asks Prism Central nothing; the provider only wants to see where it is.
+			// Planning a creation sends no request to Prism Central; the provider only needs the address.
 			"NUTANIX_ENDPOINT": "127.0.0.1", "NUTANIX_USERNAME": "nobody", "NUTANIX_PASSWORD": "nothing",
 		}})
 		planned, err := run.Plan(t.Context(), PlanOptions{})
@@ -187,7 +187,7 @@ terraform {
 	})
 }
 
-func TestClosedRunRefuses(t *testing.T) {
+func TestClosedRunReturnsErrors(t *testing.T) {
 	t.Parallel()
 	run := open(t, newTerraform(t, Config{}), RunOptions{Files: workspace("", oneResource("one"))})
 	require.NoError(t, run.Close())
@@ -204,7 +204,7 @@ func resources(t *testing.T, run *Run) []Resource {
 	return state.Resources
 }
 
-// withoutIDOf blanks an id that is made at random.
+// withoutIDOf removes a random ID.
 func withoutIDOf(resources []Resource, address string) []Resource {
 	for i := range resources {
 		if resources[i].Address == address {
