@@ -44,12 +44,12 @@ func (i identity) identifyForDestroy(ctx context.Context, machine *infrav1.Nutan
 	case len(missing) == 0 && known == "":
 		return "", nil // no create was ever sent, or what it made was destroyed
 	case len(missing) == 0 || says == confirmed:
-		return "", &lifecycle.LostError{ID: known}
+		return "", &lifecycle.AbsentError{ID: known}
 	case says == unproven:
 		r.Recorder.Eventf(machine, nil, corev1.EventTypeWarning, infrav1.VMAbsenceUnprovenReason, "Search",
 			"Prism Central did not find %s for %s, although its absence is not proven, because %s: the deletion ends",
 			strings.Join(missing, ", "), unprovenPeriods*r.absencePeriod(), result.doubt)
-		return "", &lifecycle.LostError{ID: known}
+		return "", &lifecycle.AbsentError{ID: known}
 	}
 	r.absences.with(i.key, func(s *searched) { s.awaited = missing })
 	problem := r.stillMissing(missing, result.doubt)

@@ -157,13 +157,13 @@ func requireFaultsDecideNothing(t *testing.T, i identity, central *controllertes
 
 // kindOf names what an error says about the VM.
 func kindOf(err error) string {
-	var lost *lifecycle.LostError
+	var absent *lifecycle.AbsentError
 	var conflict *lifecycle.ConflictError
 	var foreign *lifecycle.ForeignError
 	var wait *lifecycle.WaitError
 	switch {
-	case errors.As(err, &lost):
-		return "Lost"
+	case errors.As(err, &absent):
+		return "Absent"
 	case errors.As(err, &conflict):
 		return "Conflict"
 	case errors.As(err, &foreign):
@@ -277,7 +277,7 @@ func TestIdentifyForDestroy(t *testing.T) {
 		"known only to the state, not found": {machine: unchanged, known: vm1, err: "Wait", text: vm1},
 		"published, not found":               {machine: published, err: "Wait", text: vm1},
 		"published, deleted":                 {machine: published, deleted: vm1},
-		"known, deleted":                     {machine: published, deleted: vm1, known: vm1, err: "Lost"},
+		"known, deleted":                     {machine: published, deleted: vm1, known: vm1, err: "Absent"},
 		"open intent":                        {machine: withIntent(""), err: "Wait", text: "what an earlier create made"},
 		"open intent, and ours":              {machine: withIntent(""), vms: []controllertest.VM{ours(vm1, "")}, want: vm1},
 		"intent of a VM":                     {machine: withIntent(vm1), vms: []controllertest.VM{ours(vm1, "")}, want: vm1},
@@ -321,10 +321,10 @@ func TestIdentifyForDestroyWaitsForAbsence(t *testing.T) {
 				central.Hide(test.hide, true)
 			}
 			var waited time.Duration
-			var lost *lifecycle.LostError
+			var absent *lifecycle.AbsentError
 			for {
 				_, err := i.identify(t.Context(), vm1)
-				if errors.As(err, &lost) {
+				if errors.As(err, &absent) {
 					break
 				}
 				var wait *lifecycle.WaitError

@@ -67,7 +67,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 			return ctrl.Result{}, nil // the health of the VM is checked while its plan waits
 		}
 		result.RetryAfter = sooner(result.RetryAfter, r.HealthInterval)
-	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.Approved, lifecycle.Running, lifecycle.Locked, lifecycle.Failed, lifecycle.Lost:
+	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.Approved, lifecycle.Running, lifecycle.Locked, lifecycle.Failed:
 	}
 	s.unfinished = true
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil

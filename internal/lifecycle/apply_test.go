@@ -32,7 +32,6 @@ func TestApplyFailsWithEachClass(t *testing.T) {
 				require.Contains(t, []State{Failed, Locked}, result.State)
 				assert.Equal(t, class == terraform.LockHeld, result.State == Locked)
 				assert.Equal(t, pause, result.RetryAfter)
-				assert.Nil(t, result.Lost)
 				assert.Nil(t, result.Applied)
 				w.advance(pause)
 			}

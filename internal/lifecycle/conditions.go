@@ -56,13 +56,13 @@ var prismReasons = map[terraform.Class]string{
 
 // identityReason returns the reason for an error of Hooks.Identify, or an empty string for other errors.
 func identityReason(err error) string {
-	var lost *LostError
+	var absent *AbsentError
 	var conflict *ConflictError
 	var foreign *ForeignError
 	var wait *WaitError
 	switch {
-	case errors.As(err, &lost):
-		return infrav1.VMLostReason
+	case errors.As(err, &absent):
+		return infrav1.VMNotFoundReason
 	case errors.As(err, &conflict):
 		return cmp.Or(conflict.Reason, infrav1.VMNameConflictReason)
 	case errors.As(err, &foreign):
@@ -115,7 +115,7 @@ func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
 		return r.waiting(infrav1.DeniedReason, r.Verdict.Reason)
 	case Held:
 		return no(r.Hold.Reason, r.Hold.Message), no(r.Hold.Reason, r.Hold.Message)
-	case Locked, Failed, Lost:
+	case Locked, Failed:
 		return r.failed()
 	case NoPlan, PlanStale, Retaining:
 	}
@@ -146,11 +146,8 @@ func (r Result) retaining() (recorded, applied metav1.Condition) {
 
 func (r Result) failed() (recorded, applied metav1.Condition) {
 	reason, message := infrav1.PlanFailedReason, ""
-	switch {
-	case r.Err != nil:
+	if r.Err != nil {
 		reason, message = FailureReason(r.Err), r.Err.Error()
-	case r.State == Lost:
-		reason, message = infrav1.VMLostReason, "the virtual machine disappeared from Prism Central"
 	}
 	if r.ApplyFailed() {
 		return yes(infrav1.PlannedReason, ""), no(reason, message)

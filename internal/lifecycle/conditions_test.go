@@ -50,7 +50,7 @@ func TestFailureReason(t *testing.T) {
 	}
 	noSpace := &fs.PathError{Op: "mkdir", Path: "/scratch", Err: syscall.ENOSPC}
 	assert.Equal(t, "LocalDiskFull", FailureReason(fmt.Errorf("making a run directory: %w", noSpace)))
-	assert.Equal(t, "VMLost", FailureReason(fmt.Errorf("wrapped: %w", &LostError{ID: "x"})))
+	assert.Equal(t, "VMNotFound", FailureReason(fmt.Errorf("wrapped: %w", &AbsentError{ID: "x"})))
 	assert.Equal(t, "VMNameConflict", FailureReason(fmt.Errorf("wrapped: %w", &ConflictError{Message: "x"})))
 	assert.Equal(t, "VMDuplicate", FailureReason(fmt.Errorf("wrapped: %w", &ConflictError{Reason: "VMDuplicate", Message: "x"})))
 	assert.Equal(t, "VMBelongsToOther", FailureReason(fmt.Errorf("wrapped: %w", &ForeignError{ID: "x"})))
@@ -66,25 +66,23 @@ func TestConditions(t *testing.T) {
 		deleting          bool
 		recorded, applied string
 	}{
-		"nothing yet":                 {Result{State: NoPlan}, false, "False WaitingForPlan", "False WaitingForPlan"},
-		"superseded":                  {Result{State: PlanStale}, false, "False WaitingForPlan", "False WaitingForPlan"},
-		"planning":                    {Result{State: Running}, false, "False Planning", "False WaitingForPlan"},
-		"waits for a slot":            {Result{State: Approved, Plan: record}, false, "True Planned", "False Planned"},
-		"applying":                    {Result{State: Running, Applying: true, Plan: record}, false, "True Planned", "False Applying"},
-		"still applying":              {Result{State: Running, Plan: record}, false, "True Planned", "False Applying"},
-		"destroying":                  {Result{State: Running, Applying: true, Plan: record}, true, "True Planned", "False Destroying"},
-		"in sync":                     {Result{State: InSync}, false, "True NoChanges", "True Applied"},
-		"destroyed":                   {Result{State: InSync}, true, "True NoChanges", "True Destroyed"},
-		"waits":                       {Result{State: AwaitingDecision, Plan: record, Verdict: waits}, false, "True DisruptivePlan", "False DisruptivePlan"},
-		"waits, applied before":       {Result{State: AwaitingDecision, Plan: record, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
-		"drifted":                     {Result{State: Drifted, Plan: record, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
-		"denied":                      {Result{State: Denied, Plan: record}, false, "True Denied", "False Denied"},
-		"denied, applied before":      {Result{State: Denied, Plan: record, AppliedBefore: true}, false, "True Denied", "True Applied"},
-		"locked":                      {Result{State: Locked, Err: terraformError("plan", terraform.LockHeld)}, false, "False StateLocked", "False StateLocked"},
-		"planning failed":             {Result{State: Failed, Err: terraformError("plan", terraform.Invalid)}, false, "False PlanFailed", "False PlanFailed"},
-		"applying failed":             {Result{State: Failed, Err: terraformError("apply", terraform.Quota)}, false, "True Planned", "False QuotaExceeded"},
-		"lost":                        {Result{State: Lost, Err: &LostError{ID: "x"}}, false, "False VMLost", "False VMLost"},
-		"lost, by what is remembered": {Result{State: Lost}, false, "False VMLost", "False VMLost"},
+		"nothing yet":            {Result{State: NoPlan}, false, "False WaitingForPlan", "False WaitingForPlan"},
+		"superseded":             {Result{State: PlanStale}, false, "False WaitingForPlan", "False WaitingForPlan"},
+		"planning":               {Result{State: Running}, false, "False Planning", "False WaitingForPlan"},
+		"waits for a slot":       {Result{State: Approved, Plan: record}, false, "True Planned", "False Planned"},
+		"applying":               {Result{State: Running, Applying: true, Plan: record}, false, "True Planned", "False Applying"},
+		"still applying":         {Result{State: Running, Plan: record}, false, "True Planned", "False Applying"},
+		"destroying":             {Result{State: Running, Applying: true, Plan: record}, true, "True Planned", "False Destroying"},
+		"in sync":                {Result{State: InSync}, false, "True NoChanges", "True Applied"},
+		"destroyed":              {Result{State: InSync}, true, "True NoChanges", "True Destroyed"},
+		"waits":                  {Result{State: AwaitingDecision, Plan: record, Verdict: waits}, false, "True DisruptivePlan", "False DisruptivePlan"},
+		"waits, applied before":  {Result{State: AwaitingDecision, Plan: record, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
+		"drifted":                {Result{State: Drifted, Plan: record, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
+		"denied":                 {Result{State: Denied, Plan: record}, false, "True Denied", "False Denied"},
+		"denied, applied before": {Result{State: Denied, Plan: record, AppliedBefore: true}, false, "True Denied", "True Applied"},
+		"locked":                 {Result{State: Locked, Err: terraformError("plan", terraform.LockHeld)}, false, "False StateLocked", "False StateLocked"},
+		"planning failed":        {Result{State: Failed, Err: terraformError("plan", terraform.Invalid)}, false, "False PlanFailed", "False PlanFailed"},
+		"applying failed":        {Result{State: Failed, Err: terraformError("apply", terraform.Quota)}, false, "True Planned", "False QuotaExceeded"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -2,14 +2,14 @@ package lifecycle
 
 import "fmt"
 
-// LostError says that infrastructure disappeared without having been deleted by its object.
-type LostError struct {
-	// ID is the ID that the infrastructure had. For a virtual machine it is the UUID.
+// AbsentError says that it is certain that infrastructure does not exist.
+type AbsentError struct {
+	// ID is the ID under which the infrastructure was known, or empty. For a virtual machine it is the UUID.
 	ID string
 }
 
-func (e *LostError) Error() string {
-	return fmt.Sprintf("finding virtual machine %s: it disappeared from Prism Central without being deleted by this object", e.ID)
+func (e *AbsentError) Error() string {
+	return fmt.Sprintf("finding virtual machine %s: its absence is confirmed", e.ID)
 }
 
 // ConflictError says that other infrastructure exists where the object's own would be created.

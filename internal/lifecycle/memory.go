@@ -28,9 +28,8 @@ type memory struct {
 	// action is what the last submitted run does.
 	action string
 
-	// err is why the last run failed, and lost is set if it found the infrastructure gone.
-	err  error
-	lost *LostError
+	// err is why the last run failed.
+	err error
 	// failures is how many runs failed in a row, failedFor the digest of the last one's workspace, and retryAt when that is
 	// retried.
 	failures  int
@@ -87,7 +86,6 @@ func (m *memory) observe(o *Observed) {
 		o.Checked = m.checked
 	}
 	o.Destroyed, o.Retained = m.destroyed, m.retained
-	o.Lost = o.Lost || m.lost != nil
 	o.Unfinished = o.Unfinished || m.unfinished
 	if o.Now.Before(m.retryAt) {
 		o.NoPlan = m.hold
@@ -102,7 +100,7 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	if err := errorOf(o); err != nil {
 		m.fail(err, digest, now)
 	} else {
-		m.err, m.lost, m.failedFor, m.retryAt, m.unfinished, m.destroyed = nil, nil, "", time.Time{}, false, false
+		m.err, m.failedFor, m.retryAt, m.unfinished, m.destroyed = nil, "", time.Time{}, false, false
 	}
 	switch o := o.(type) {
 	case failed:
@@ -149,8 +147,6 @@ func (m *memory) fail(err error, digest string, now time.Time) {
 	m.err, m.failedFor, m.unfinished = err, digest, true
 	m.retryAt = now.Add(backoff(err, m.failures))
 	m.failures++
-	m.lost = nil
-	errors.As(err, &m.lost)
 	var failed *terraform.Error
 	if errors.As(err, &failed) && failed.ErroredState != nil {
 		m.unwritten = failed.ErroredState

@@ -85,9 +85,8 @@ type Result struct {
 	Outputs map[string]json.RawMessage
 	// AppliedBefore says that a plan was applied at some time, by this process or according to the object's status.
 	AppliedBefore bool
-	// Err is why the last run failed. Lost is set if the run found the infrastructure gone.
-	Err  error
-	Lost *LostError
+	// Err is why the last run failed.
+	Err error
 	// DestroyFailures is how many times this process failed to apply a destroy plan. A lock on the state does not count.
 	DestroyFailures int
 	// Hold is why nothing is planned or applied; nil if the state is not Held.
@@ -137,7 +136,7 @@ func (p *Pipeline) Step(target Target) Result {
 		if target.Observation == nil {
 			result.RetryAfter = observed.Failure.RetryAt.Sub(observed.Now)
 		}
-	case Running, Lost:
+	case Running:
 	}
 	if slices.Contains([]State{NoPlan, PlanStale, Retaining, Approved}, result.State) {
 		result.RetryAfter = backoffBase // the pool is stopping, or a run of this target had not ended yet
@@ -171,7 +170,6 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		Applied:       target.Remembered.Applied.WorkspaceDigest,
 		Current:       target.Remembered.Current,
 		Running:       p.Pool.Running(key),
-		Lost:          target.Remembered.Lost,
 		Unfinished:    target.Remembered.Unfinished,
 		Checked:       target.Remembered.Checked,
 		CheckInterval: target.CheckInterval,
@@ -182,7 +180,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		if target.Remembered.Outdated && m.checked.IsZero() {
 			observed.UpgradeCheck = upgradeCheck(key, m.since, target.CheckInterval)
 		}
-		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, Lost: m.lost, LastPlan: m.lastPlan, LastApplied: m.appliedAt,
+		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, LastPlan: m.lastPlan, LastApplied: m.appliedAt,
 			DestroyFailures: m.destroyFailures, Retain: target.Retain}
 	})
 	if seen := target.Observation; seen != nil {

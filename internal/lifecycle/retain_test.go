@@ -25,7 +25,7 @@ var retentions = map[string]func(w *world){
 		w.settle()
 	},
 	"retain-nothing": func(w *world) {
-		w.identify = func(string) (string, error) { return "", &LostError{ID: "vm-7"} }
+		w.identify = func(string) (string, error) { return "", &AbsentError{ID: "vm-7"} }
 		w.retain()
 		w.settle()
 	},

@@ -259,10 +259,10 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 func (p *Pipeline) identifyForDestroy(ctx context.Context, target Target, workspace Workspace, known terraform.Resource) (changed bool, err error) {
 	importID, err := target.Hooks.Identify(ctx, known.ID)
 	var foreign *ForeignError
-	var lost *LostError
+	var absent *AbsentError
 	isForeign := errors.As(err, &foreign)
 	switch {
-	case err != nil && !isForeign && !errors.As(err, &lost):
+	case err != nil && !isForeign && !errors.As(err, &absent):
 		return false, fmt.Errorf("identifying infrastructure: %w", err)
 	case err == nil && importID == "":
 		return false, nil

@@ -39,19 +39,7 @@ var scenarios = map[string]func(w *world){
 		w.identify = func(string) (string, error) { return "vm-7", nil }
 		w.settle()
 	},
-	"lost": func(w *world) {
-		w.hold(machineAddress, "vm-1", false)
-		w.identify = func(known string) (string, error) { return "", &LostError{ID: known} }
-		w.settle()
-		w.advance(time.Hour)
-		w.settle() // for good
-		w.restart()
-		w.target.Remembered.Lost = true
-		w.settle()
-		w.delete()
-		w.settle()
-	},
-	"prism-fails-is-not-lost": func(w *world) {
+	"identifying-fails": func(w *world) {
 		w.settle()
 		w.identify = func(string) (string, error) { return "", errPrism }
 		w.advance(10 * time.Minute)
@@ -413,7 +401,7 @@ var destructions = map[string]func(w *world){
 		w.delete()
 		w.settle()
 		w.advance(5 * time.Second)
-		w.identify = func(known string) (string, error) { return "", &LostError{ID: known} }
+		w.identify = func(known string) (string, error) { return "", &AbsentError{ID: known} }
 		w.settle() // its absence is certain
 	},
 	"destroy-what-disappears-while-it-is-planned": func(w *world) {

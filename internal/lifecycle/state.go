@@ -31,8 +31,6 @@ const (
 	InSync State = "InSync"
 	// Drifted means that the recorded plan reverts a change that was made outside of Terraform, and waits for a decision.
 	Drifted State = "Drifted"
-	// Lost means that the infrastructure disappeared. It is not created again.
-	Lost State = "Lost"
 	// Held means that something may have to change and that the infrastructure must not be changed now.
 	Held State = "Held"
 	// Retaining means that the object is being deleted, its infrastructure stays, and its workspace is not exported yet.
@@ -58,8 +56,6 @@ type Observed struct {
 	Retain, Retained bool
 	// Running says that a run of the target is queued or under way.
 	Running bool
-	// Lost says that the infrastructure disappeared.
-	Lost bool
 	// NoPlan is why nothing is planned or applied now; nil if nothing prevents it.
 	NoPlan *plan.Hold
 	// NoUpdate is why updates wait; nil if nothing prevents them. UpdatesObserved says that this is known.
@@ -104,8 +100,6 @@ func determine(o Observed) State {
 	switch {
 	case o.Running:
 		return Running
-	case o.Lost && !o.Deleting:
-		return Lost
 	case o.backingOff() && o.Failure.LockHeld:
 		return Locked
 	case o.backingOff():

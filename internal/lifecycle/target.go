@@ -58,8 +58,6 @@ type Remembered struct {
 	Outdated bool
 	// Unfinished says that the last run left work to do.
 	Unfinished bool
-	// Lost says that the infrastructure disappeared.
-	Lost bool
 	// Checked is when the infrastructure was last compared with the workspace; zero means never.
 	Checked time.Time
 }
@@ -67,12 +65,12 @@ type Remembered struct {
 // Hooks are what the kind answers during a run, outside of any reconcile. A nil hook is not called.
 type Hooks struct {
 	// Identify returns the ID of the existing infrastructure that Desired.Resource has to become, or an empty string if the
-	// plan needs no import. known is the ID in the state, or empty; a returned ID replaces it. Identify returns a *LostError
-	// if the infrastructure disappeared, a *ForeignError if what the state knows belongs to another object, and a *WaitError
-	// if it is not certain yet. Any other error fails the run.
+	// plan needs no import. known is the ID in the state, or empty; a returned ID replaces it. Identify returns a *ForeignError
+	// if what the state or the object knows belongs to another object, and a *WaitError if the identity is not certain yet. Any
+	// other error fails the run.
 	//
-	// For an object that is being deleted, Identify returns what has to be destroyed next. A *LostError says that it is
-	// certain that nothing is left, and a known resource is removed from the state after a *LostError or *ForeignError.
+	// For an object that is being deleted, Identify returns what has to be destroyed next, and an *AbsentError if it is certain
+	// that nothing is left. After an *AbsentError or a *ForeignError the known resource is removed from the state.
 	Identify func(ctx context.Context, known string) (importID string, err error)
 	// Observe reports what the infrastructure of that ID is like now. It is called before every plan of a living object that
 	// has such infrastructure, and again before the apply.

@@ -224,28 +224,6 @@ func TestVM(t *testing.T) {
 	assert.ErrorContains(t, err, "resolving vmUUID")
 }
 
-func TestVMsByName(t *testing.T) {
-	central := newCentral(t)
-	client := central.client(t)
-	for name, want := range map[string][]string{
-		"m-1":              {uuid(6, 1)},
-		"m-2":              {uuid(6, 2), uuid(6, 3), uuid(6, 4)},
-		"a (b)":            {uuid(6, 5)},
-		"m":                nil,
-		"m-2,vm_name==m-1": nil,
-	} {
-		vms, err := client.VMsByName(t.Context(), name)
-		require.NoError(t, err)
-		var got []string
-		for _, vm := range vms {
-			got = append(got, vm.UUID)
-		}
-		assert.Equal(t, want, got, name)
-	}
-	_, err := client.VMsByName(t.Context(), "")
-	assert.Error(t, err)
-}
-
 func TestVMsOfCategory(t *testing.T) {
 	client := newCentral(t).client(t)
 	vms, err := client.VMsOfCategory(t.Context(), "KubernetesClusterName", "c1")
@@ -272,10 +250,10 @@ func TestListReadsAllPages(t *testing.T) {
 			central := newCentral(t)
 			vms := make([]map[string]any, count)
 			for i := range vms {
-				vms[i] = map[string]any{"metadata": map[string]any{"uuid": uuid(6, i)}, "spec": map[string]any{"name": "same"}}
+				vms[i] = map[string]any{"metadata": map[string]any{"uuid": uuid(6, i), "categories": map[string]any{"key": "same"}}, "spec": map[string]any{"name": "vm"}}
 			}
 			central.kinds["vms"] = vms
-			found, err := central.client(t).VMsByName(t.Context(), "same")
+			found, err := central.client(t).VMsOfCategory(t.Context(), "key", "same")
 			require.NoError(t, err)
 			assert.Len(t, found, count)
 			assert.Len(t, central.seen(), max(1, (count+99)/100))

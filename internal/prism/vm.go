@@ -10,10 +10,10 @@ import (
 // KindVM is the Kind of virtual machines in errors.
 const KindVM = "VM"
 
-// VM is a virtual machine as far as it has to be recognised and watched.
+// VM is a virtual machine with what identifies it and what the controllers watch.
 type VM struct {
 	UUID, Name, Description string
-	// PowerState is ON or OFF. State is COMPLETE, or PENDING, ERROR, DELETE_PENDING and the like.
+	// PowerState is ON, OFF, PAUSED or SUSPENDED. State is COMPLETE, PENDING, ERROR, DELETE_PENDING or another intermediate state.
 	PowerState, State string
 	// Categories are the values by key, one for each key.
 	Categories map[string]string
@@ -91,18 +91,6 @@ func (c *Client) VM(ctx context.Context, uuid string) (*VM, error) {
 	}
 	vm := vmOf(found)
 	return &vm, nil
-}
-
-// VMsByName returns all VMs of that very name, wherever they are, in the order of their UUIDs. None is no error.
-func (c *Client) VMsByName(ctx context.Context, name string) ([]VM, error) {
-	if name == "" {
-		return nil, &InvalidError{Field: "name", Reason: "it is empty"}
-	}
-	listed, err := list[intent[vmResources]](ctx, c, "vm", equals("vm_name", name))
-	if err != nil {
-		return nil, err
-	}
-	return vmsOf(listed, func(vm intent[vmResources]) bool { return vm.name() == name }), nil
 }
 
 // VMsOfCategory returns all VMs that carry the value of the category, in the order of their UUIDs. None is no error. It reads
