@@ -57,6 +57,12 @@ const (
 	// DestroyedReason: no resource of the object is left in Prism Central.
 	DestroyedReason = "Destroyed"
 
+	// VolumeGroupsAttachedReason: the VM cannot be destroyed while volume groups are attached to it; the message names them.
+	VolumeGroupsAttachedReason = "VolumeGroupsAttached"
+
+	// VolumeGroupsDetachedReason: the volume groups of a VM that is about to be destroyed were detached from it.
+	VolumeGroupsDetachedReason = "VolumeGroupsDetached"
+
 	// RetainingReason: the deletion policy is Retain; the workspace is being exported, and its resources stay in Prism Central.
 	RetainingReason = "Retaining"
 

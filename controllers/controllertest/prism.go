@@ -41,6 +41,8 @@ type VM struct {
 	MemoryMiB int64
 	// PrismElement is the UUID of the Prism Element that runs it; empty when Prism Central does not say.
 	PrismElement string
+	// VolumeGroups are the UUIDs of attached volume groups.
+	VolumeGroups []string
 }
 
 // Prism speaks the few calls of the v3 API that the controllers make. Its inventory: the Prism Elements pe-1 and pe-2 with
@@ -58,6 +60,7 @@ type Prism struct {
 	// with a status.
 	lingering []VM
 	refused   map[string]int
+	detaching Detaching
 	gpuTaken  bool
 	requests  []string
 	changes   vmChanges
@@ -237,6 +240,9 @@ func (v VM) entity() thing {
 		nics = append(nics, thing{"ip_endpoint_list": []thing{{"ip": address}}})
 	}
 	made := entity(v.UUID, v.Name, thing{"description": v.Description, "resources": thing{"power_state": cmp.Or(v.PowerState, "ON"), "nic_list": nics}})
+	resources := made["status"].(thing)["resources"].(thing) //nolint:forcetypeassert // made above
+	resources["disk_list"] = v.disks()
+	made["spec"].(thing)["resources"] = resources                     //nolint:forcetypeassert // made above
 	made["metadata"].(thing)["categories"] = v.Categories             //nolint:forcetypeassert // made above
 	made["metadata"].(thing)["categories_mapping"] = v.CategoryValues //nolint:forcetypeassert // made above
 	if v.PrismElement != "" {
@@ -279,6 +285,10 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 		reply(w, thing{"group_results": []thing{{"total_entity_count": 1, "entity_results": []thing{{"entity_id": UUID(8, 1), "data": []thing{
 			{"name": "container_name", "values": []thing{{"values": []string{"fast"}}}}, {"name": "cluster", "values": []thing{{"values": []string{UUID(1, 1)}}}},
 		}}}}}})
+	case kind == "vms" && request.Method == http.MethodPut:
+		p.put(w, rest, request.Body)
+	case kind == "tasks" && rest == detachTask:
+		p.task(w)
 	case kind == "categories" && rest == "env/prod":
 		reply(w, thing{"name": "env", "value": "prod"})
 	default:

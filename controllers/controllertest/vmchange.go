@@ -88,10 +88,14 @@ func (p *Prism) create(w http.ResponseWriter, body io.Reader) {
 	reply(w, thing{"metadata": thing{"uuid": vm.UUID}, "status": thing{"state": "PENDING", "execution_context": thing{"task_uuid": task}}})
 }
 
-// delete deletes a virtual machine.
+// delete deletes a virtual machine, unless it has volume groups.
 func (p *Prism) delete(w http.ResponseWriter, uuid string) {
 	if _, found := p.vms[uuid]; !found || p.hidden["vms"] {
 		refuse(w, http.StatusNotFound, "ENTITY_NOT_FOUND")
+		return
+	}
+	if len(p.vms[uuid].VolumeGroups) > 0 {
+		refuse(w, http.StatusUnprocessableEntity, "INVALID_REQUEST")
 		return
 	}
 	delete(p.vms, uuid)

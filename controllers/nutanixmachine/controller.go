@@ -32,7 +32,8 @@ const kind = "NutanixMachine"
 // Reconciler reconciles NutanixMachine objects.
 type Reconciler struct {
 	provisioning.Dependencies
-	absences absences
+	absences    absences
+	detachments detachments
 }
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,verbs=get;list;watch;update;patch

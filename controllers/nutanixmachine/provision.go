@@ -126,7 +126,8 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	target.Resource = renderer.MachineAddress
 	now := func() time.Time { return r.Pipeline.Clock.Now() } // an export has no pipeline
 	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Deleted: identity.deleted, Remaining: identity.remaining,
-		Observe: observer{client: s.access.Client, machine: s.nutanixMachine.DeepCopy()}.observe,
+		Observe:       observer{client: s.access.Client, machine: s.nutanixMachine.DeepCopy()}.observe,
+		BeforeDestroy: r.detacher(s).detach,
 		Creates: &createRecorder{machine: identity.machine, run: uuid.NewString(), now: now,
 			annotations: map[string]string{infrav1.PinnedInputsAnnotation: pins}}}
 	return target, nil

@@ -149,7 +149,10 @@ func (r Result) failed() (recorded, applied metav1.Condition) {
 	if r.Err != nil {
 		reason, message = FailureReason(r.Err), r.Err.Error()
 	}
-	if r.ApplyFailed() {
+	switch {
+	case r.Plan != nil: // the plan is kept and applied later
+		return yes(infrav1.PlannedReason, r.Plan.Summary()), no(reason, message)
+	case r.ApplyFailed():
 		return yes(infrav1.PlannedReason, ""), no(reason, message)
 	}
 	return no(reason, message), no(reason, message)

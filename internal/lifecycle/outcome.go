@@ -47,6 +47,13 @@ type destroyedSome struct{ record *plan.Record }
 // retained is the outcome of a run after which the workspace of an object that is being deleted is exported.
 type retained struct{}
 
+// postponed is the outcome of a run that did not apply the recorded plan, because the infrastructure is not ready for it. The
+// plan is kept and applied later.
+type postponed struct {
+	record *plan.Record
+	err    error
+}
+
 // superseded is the outcome of a run that stopped because its plan or its workspace does not fit any more. The target is
 // planned again at once.
 type superseded struct{ reason string }
@@ -75,6 +82,7 @@ func (unlocked) isOutcome()      {}
 func (onHold) isOutcome()        {}
 func (destroyedSome) isOutcome() {}
 func (retained) isOutcome()      {}
+func (postponed) isOutcome()     {}
 
 // errorOf returns the error of an outcome, or nil.
 func errorOf(o outcome) error {
@@ -82,6 +90,8 @@ func errorOf(o outcome) error {
 	case failed:
 		return o.err
 	case unread:
+		return o.err
+	case postponed:
 		return o.err
 	default:
 		return nil

@@ -219,9 +219,11 @@ func (p *Pipeline) submit(target Target, key, action string, run func(ctx contex
 		if errors.Is(errorOf(o), context.Canceled) && ctx.Err() != nil {
 			return // the manager is stopping; the next one plans again
 		}
-		if recorded, ok := o.(planned); ok {
-			p.plans.Put(key, recorded.plan)
-		} else {
+		switch o := o.(type) {
+		case planned:
+			p.plans.Put(key, o.plan)
+		case postponed:
+		default:
 			p.plans.Drop(key)
 		}
 		p.memories.with(key, func(m *memory) { m.remember(o, target.Workspace.Digest, p.Clock.Now()) })

@@ -312,6 +312,9 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	if o := p.verify(ctx, target, stored, state); o != nil {
 		return o
 	}
+	if err := prepareDestruction(ctx, target, find(state, target.Resource).ID); err != nil {
+		return notReady(&stored.Record, err)
+	}
 	if err := workspace.Apply(ctx, stored.File); err != nil {
 		return p.applyFailed(ctx, target, workspace, &stored.Record, err)
 	}
@@ -349,6 +352,23 @@ func (p *Pipeline) verify(ctx context.Context, target Target, stored plan.Stored
 		return superseded{err.Error()}
 	}
 	return nil
+}
+
+// prepareDestruction calls Hooks.BeforeDestroy for the infrastructure of an object that is being deleted.
+func prepareDestruction(ctx context.Context, target Target, id string) error {
+	if !target.Deleting() || id == "" || target.Hooks.BeforeDestroy == nil {
+		return nil
+	}
+	return target.Hooks.BeforeDestroy(ctx, id)
+}
+
+// notReady returns the outcome of a run whose plan could not be applied because of an error of Hooks.BeforeDestroy.
+func notReady(record *plan.Record, err error) outcome {
+	var wait *WaitError
+	if errors.As(err, &wait) {
+		return postponed{record, err}
+	}
+	return failed{err: fmt.Errorf("preparing the destruction: %w", err)}
 }
 
 // applyFailed returns the outcome of a run whose apply failed. The apply may have written a state, which needs its owner.

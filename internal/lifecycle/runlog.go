@@ -45,6 +45,8 @@ func runLog(o outcome) (message string, values []any) {
 		return "Terraform applied the plan", planValues(o.record)
 	case retained:
 		return "The workspace is exported", nil
+	case postponed:
+		return "The plan is not applied yet", append(planValues(o.record), failureValues(o.err)...)
 	case superseded:
 		return "A Terraform run is repeated", []any{"because", o.reason}
 	case unlocked:

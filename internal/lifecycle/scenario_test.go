@@ -344,6 +344,23 @@ var destructions = map[string]func(w *world){
 		w.step() // stays gone
 		w.pipeline.Forget(w.target)
 	},
+	"destroy-what-is-not-ready": func(w *world) {
+		w.settle()
+		w.beforeDestroy = func(string) error {
+			return &WaitError{Reason: "VolumeGroupsAttached", Message: "volume group pvc-1 is attached"}
+		}
+		w.delete()
+		w.settle()
+		w.step() // waits
+		w.advance(5 * time.Second)
+		w.settle() // the plan is kept
+		w.beforeDestroy = func(string) error { return errPrism }
+		w.advance(10 * time.Second)
+		w.settle()
+		w.beforeDestroy = func(string) error { return nil }
+		w.advance(20 * time.Second)
+		w.settle()
+	},
 	"destroy-with-forget": func(w *world) {
 		w.target.Kind, w.target.Resource, w.target.Hooks = "NutanixCluster", "", Hooks{}
 		w.target.Shared = []string{renderer.CategoryKeyAddress}

@@ -75,6 +75,9 @@ type Hooks struct {
 	// Observe reports what the infrastructure of that ID is like now. It is called before every plan of a living object that
 	// has such infrastructure, and again before the apply.
 	Observe func(ctx context.Context, id string) (Observation, error)
+	// BeforeDestroy prepares the infrastructure of that ID for its destruction. It is called before a destroy plan is applied. A
+	// *WaitError keeps the plan, which is applied later. Any other error fails the run.
+	BeforeDestroy func(ctx context.Context, id string) error
 	// Remaining reports, after a destroy plan was applied, whether more has to be destroyed.
 	Remaining func() bool
 	// Deleted is called with the UUID of each virtual machine whose deletion Prism Central has accepted.

@@ -46,6 +46,8 @@ type world struct {
 	// identify answers the hook: by default nothing exists.
 	identify func(known string) (string, error)
 	healthy  func(id string) (bool, error)
+	// beforeDestroy answers the hook: by default everything is ready.
+	beforeDestroy func(id string) error
 	// observe answers the hook; nil observes nothing and writes nothing down.
 	observe func(id string) (Observation, error)
 	stop    context.CancelFunc
@@ -94,6 +96,13 @@ func newWorld(t *testing.T) *world {
 				}
 				w.log("    observe %s", id)
 				return w.observe(id)
+			},
+			BeforeDestroy: func(_ context.Context, id string) error {
+				if w.beforeDestroy == nil {
+					return nil
+				}
+				w.log("    before destroying %s", id)
+				return w.beforeDestroy(id)
 			},
 			Export: func(_ context.Context, state []byte, observed map[string][]byte) error {
 				return w.enter(context.Background(), "export", fmt.Sprintf("export %s, observed %s", state, slices.Collect(maps.Keys(observed))))

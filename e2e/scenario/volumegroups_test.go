@@ -1,0 +1,56 @@
+package scenario
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/e2e/prismsim"
+)
+
+// Cluster API does not drain nodes when the whole Cluster is deleted, so volume groups are attached when the machines go. While
+// Prism Central refuses to detach them, the deletion waits and names them.
+func TestClusterWithVolumeGroupsIsDeleted(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "volumes")
+	c.Workers = 1
+	c.apply()
+	c.complete()
+	var groups []string
+	for _, vm := range c.vms() {
+		group, err := world.Prism.AddVolumeGroup(prismsim.VolumeGroup{Name: "pvc-of-" + vm.Name, PrismElement: vm.PrismElement})
+		require.NoError(t, err)
+		require.NoError(t, world.Prism.AttachVolumeGroup(group, vm.UUID))
+		groups = append(groups, group)
+	}
+	refuse := func(refusal prismsim.Refusal) {
+		world.Prism.ChangeRules(func(r *prismsim.Rules) { r.DetachVolumeGroup = refusal })
+		say(t, "detaching is refused from now on: %q", refusal)
+	}
+	t.Cleanup(func() { refuse("") })
+	refuse(prismsim.RefusedByTask)
+	object := &clusterv1.Cluster{}
+	object.Namespace, object.Name = c.Namespace, c.Name
+	require.NoError(t, world.Env.Client.Delete(c.ctx, object))
+	c.until("the detach to fail", c.anyMachine, infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason, "is in use and cannot be detached")
+	refuse(prismsim.RefusedByRequest)
+	c.until("the detach to be refused", c.anyMachine, infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason, "it answered 4")
+	for _, vm := range c.vms() {
+		assert.Equal(t, "ON", vm.PowerState, "%s is not switched off while it waits", vm.Name)
+	}
+	refuse("")
+	c.must(world.Env.WaitForGone(c.ctx, object))
+	require.Empty(t, c.vms())
+	kept := 0
+	for _, group := range world.Prism.VolumeGroups() {
+		if slices.Contains(groups, group.UUID) {
+			kept++
+			assert.Empty(t, group.AttachedTo, group.Name)
+		}
+	}
+	assert.Len(t, groups, kept, "the volume groups still exist")
+}

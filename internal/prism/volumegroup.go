@@ -1,0 +1,165 @@
+package prism
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// VolumeGroup is a volume group that is attached to a VM.
+type VolumeGroup struct {
+	// UUID is the UUID of the volume group. Name is empty where Prism Central does not return it with the VM.
+	UUID, Name string
+	// Address is where the VM has the volume group, for example scsi.1; it may be empty.
+	Address string
+}
+
+// String is the volume group as messages name it.
+func (g VolumeGroup) String() string {
+	text := g.UUID
+	if g.Name != "" {
+		text = fmt.Sprintf("%s (%s)", g.Name, g.UUID)
+	}
+	if g.Address != "" {
+		text += " at " + g.Address
+	}
+	return text
+}
+
+// Attachments are the volume groups of a VM, together with what it takes to detach them.
+type Attachments struct {
+	Groups []VolumeGroup
+	// Description is that of the VM.
+	Description string
+	vm          string
+	// body is the VM as Prism Central returned it.
+	body map[string]any
+}
+
+// Attachments returns the volume groups that are attached to a VM, a *NotFoundError when there is no such VM.
+func (c *Client) Attachments(ctx context.Context, vmUUID string) (*Attachments, error) {
+	if vmUUID == "" {
+		return nil, &InvalidError{Field: "vmUUID", Reason: "it is empty"}
+	}
+	var raw json.RawMessage
+	if err := c.get(ctx, &raw, "vms", strings.ToLower(vmUUID)); err != nil {
+		return nil, notFound(err, KindVM, fmt.Sprintf("uuid %q", vmUUID))
+	}
+	attachments := &Attachments{vm: strings.ToLower(vmUUID), body: map[string]any{}}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber() // numbers are sent back as they were read
+	if err := decoder.Decode(&attachments.body); err != nil {
+		return nil, &ResponseError{Address: c.address, Path: "vms/" + attachments.vm, Err: err}
+	}
+	attachments.Description = cmp.Or(text(object(attachments.body, "status"), "description"), text(object(attachments.body, "spec"), "description"))
+	// The status says what the VM has. The spec says what was asked for last through the v3 API.
+	for _, disk := range objects(attachments.body, "status", "resources", "disk_list") {
+		if group := volumeGroupOf(disk); group.UUID != "" {
+			attachments.Groups = append(attachments.Groups, group)
+		}
+	}
+	return attachments, nil
+}
+
+// DetachVolumeGroups sends the VM back without its volume groups and returns the UUID of the task that detaches them. It changes
+// nothing else: neither the power state nor the disks of the VM. Prism Central refuses the request with a 409 when the VM
+// was changed since Attachments read it; the request is never repeated here.
+//
+// It is the only call of this package that writes (docs/adr/0013).
+func (c *Client) DetachVolumeGroups(ctx context.Context, attachments *Attachments) (task string, err error) {
+	body, err := json.Marshal(attachments.withoutGroups())
+	if err != nil {
+		return "", fmt.Errorf("writing the request that detaches the volume groups of VM %s: %w", attachments.vm, err)
+	}
+	var reply struct {
+		Status struct {
+			ExecutionContext struct {
+				TaskUUID string `json:"task_uuid"`
+			} `json:"execution_context"`
+		} `json:"status"`
+	}
+	if err := c.call(ctx, http.MethodPut, "vms/"+attachments.vm, body, &reply); err != nil {
+		return "", err
+	}
+	return reply.Status.ExecutionContext.TaskUUID, nil
+}
+
+// withoutGroups is the body of the update that detaches the volume groups.
+func (a *Attachments) withoutGroups() map[string]any {
+	body := map[string]any{}
+	for _, part := range []string{"api_version", "metadata", "spec"} {
+		if content, ok := a.body[part]; ok {
+			body[part] = content
+		}
+	}
+	resources := object(body, "spec", "resources")
+	resources["disk_list"] = slices.DeleteFunc(objects(resources, "disk_list"), func(disk map[string]any) bool {
+		return volumeGroupOf(disk).UUID != ""
+	})
+	// The spec says what was asked for last. A VM that was switched off or on since then stays so.
+	if state, ok := object(a.body, "status", "resources")["power_state"]; ok {
+		resources["power_state"] = state
+	}
+	// An address that the guest got by itself is not part of the configuration, and an update with it is refused.
+	for _, nic := range objects(body, "spec", "resources", "nic_list") {
+		if endpoints := objects(nic, "ip_endpoint_list"); endpoints != nil {
+			nic["ip_endpoint_list"] = slices.DeleteFunc(endpoints, func(endpoint map[string]any) bool { return endpoint["type"] == "LEARNED" })
+		}
+	}
+	// With several values of one key, only this form of the categories contains all of them.
+	metadata := object(body, "metadata")
+	for _, values := range object(metadata, "categories_mapping") {
+		if list, ok := values.([]any); ok && len(list) > 1 {
+			metadata["use_categories_mapping"] = true
+		}
+	}
+	return body
+}
+
+func volumeGroupOf(disk map[string]any) VolumeGroup {
+	reference := object(disk, "volume_group_reference")
+	group := VolumeGroup{UUID: strings.ToLower(text(reference, "uuid")), Name: text(reference, "name")}
+	address := object(disk, "device_properties", "disk_address")
+	if adapter := text(address, "adapter_type"); adapter != "" {
+		group.Address = fmt.Sprintf("%s.%v", strings.ToLower(adapter), address["device_index"])
+	}
+	return group
+}
+
+// object returns the JSON object at a path, and an empty one that belongs to nothing where there is none.
+func object(of map[string]any, path ...string) map[string]any {
+	for _, name := range path {
+		next, ok := of[name].(map[string]any)
+		if !ok {
+			return map[string]any{}
+		}
+		of = next
+	}
+	return of
+}
+
+// objects returns the JSON objects of the list at a path.
+func objects(of map[string]any, path ...string) []map[string]any {
+	last := len(path) - 1
+	list, ok := object(of, path[:last]...)[path[last]].([]any)
+	if !ok {
+		return nil
+	}
+	found := make([]map[string]any, 0, len(list))
+	for _, item := range list {
+		if entry, ok := item.(map[string]any); ok {
+			found = append(found, entry)
+		}
+	}
+	return found
+}
+
+func text(of map[string]any, name string) string {
+	value, _ := of[name].(string)
+	return value
+}

@@ -1,0 +1,125 @@
+package prism
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// vmWithVolumeGroups is a VM as Prism Central returns it: two disks of its own, two volume groups, of which the spec does not
+// know one, an address that the guest got by itself, two values of one category key, a number that is no float64, and a spec
+// that says ON although the VM is OFF.
+const vmWithVolumeGroups = `{
+ "api_version": "3.1",
+ "metadata": {"kind": "vm", "uuid": "00000006-0000-4000-8000-000000000001", "spec_version": 7,
+  "categories": {"env": "a"}, "categories_mapping": {"env": ["a", "b"]}},
+ "spec": {"name": "vm-1", "cluster_reference": {"kind": "cluster", "uuid": "pe"}, "unknown": {"kept": 9007199254740993},
+  "resources": {"power_state": "ON", "memory_size_mib": 4096,
+   "nic_list": [{"uuid": "nic", "ip_endpoint_list": [{"ip": "10.0.0.1", "type": "ASSIGNED"}, {"ip": "10.0.0.2", "type": "LEARNED"}]}, {"uuid": "bare"}],
+   "disk_list": [
+    {"uuid": "d0", "disk_size_mib": 20480, "device_properties": {"device_type": "DISK", "disk_address": {"adapter_type": "SCSI", "device_index": 0}}},
+    {"uuid": "g1", "volume_group_reference": {"kind": "volume_group", "uuid": "AAAA"}},
+    {"uuid": "d1", "device_properties": {"device_type": "CDROM"}}]}},
+ "status": {"state": "COMPLETE", "description": "ours", "resources": {"power_state": "OFF",
+  "disk_list": [
+   {"uuid": "d0"},
+   {"uuid": "g1", "volume_group_reference": {"kind": "volume_group", "uuid": "AAAA", "name": "pvc-1"},
+    "device_properties": {"device_type": "VOLUME_GROUP", "disk_address": {"adapter_type": "SCSI", "device_index": 1}}},
+   {"uuid": "g2", "volume_group_reference": {"kind": "volume_group", "uuid": "bbbb"}}]}}}`
+
+// withoutVolumeGroups is the update that detaches them.
+const withoutVolumeGroups = `{
+ "api_version": "3.1",
+ "metadata": {"kind": "vm", "uuid": "00000006-0000-4000-8000-000000000001", "spec_version": 7,
+  "categories": {"env": "a"}, "categories_mapping": {"env": ["a", "b"]}, "use_categories_mapping": true},
+ "spec": {"name": "vm-1", "cluster_reference": {"kind": "cluster", "uuid": "pe"}, "unknown": {"kept": 9007199254740993},
+  "resources": {"power_state": "OFF", "memory_size_mib": 4096,
+   "nic_list": [{"uuid": "nic", "ip_endpoint_list": [{"ip": "10.0.0.1", "type": "ASSIGNED"}]}, {"uuid": "bare"}],
+   "disk_list": [
+    {"uuid": "d0", "disk_size_mib": 20480, "device_properties": {"device_type": "DISK", "disk_address": {"adapter_type": "SCSI", "device_index": 0}}},
+    {"uuid": "d1", "device_properties": {"device_type": "CDROM"}}]}}}`
+
+func TestDetachingChangesNothingElse(t *testing.T) {
+	central := newCentral(t)
+	var path, sent string
+	central.failWith(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodGet {
+			_, _ = io.WriteString(w, vmWithVolumeGroups)
+			return
+		}
+		path = req.Method + " " + req.URL.Path
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, `{"status": {"state": "PENDING", "execution_context": {"task_uuid": "t-1"}}}`)
+	})
+	client := central.client(t)
+	attachments, err := client.Attachments(t.Context(), uuid(6, 1))
+	require.NoError(t, err)
+	assert.Equal(t, []VolumeGroup{{UUID: "aaaa", Name: "pvc-1", Address: "scsi.1"}, {UUID: "bbbb"}}, attachments.Groups)
+	assert.Equal(t, "ours", attachments.Description)
+	assert.Equal(t, "pvc-1 (aaaa) at scsi.1", attachments.Groups[0].String())
+	assert.Equal(t, "bbbb", attachments.Groups[1].String())
+
+	central.seen()
+	task, err := client.DetachVolumeGroups(t.Context(), attachments)
+	require.NoError(t, err)
+	assert.Equal(t, "t-1", task)
+	assert.Equal(t, "PUT /api/nutanix/v3/vms/"+uuid(6, 1), path)
+	requests := central.seen()
+	require.Len(t, requests, 1)
+	sent = requests[0][len("vms/"+uuid(6, 1)+" "):]
+	assert.JSONEq(t, withoutVolumeGroups, sent)
+	assert.Contains(t, sent, "9007199254740993", "numbers are sent as they were read")
+}
+
+func TestVMWithoutVolumeGroups(t *testing.T) {
+	client := newCentral(t).client(t)
+	attachments, err := client.Attachments(t.Context(), uuid(6, 1))
+	require.NoError(t, err)
+	assert.Empty(t, attachments.Groups)
+	_, err = client.Attachments(t.Context(), uuid(6, 99))
+	var missing *NotFoundError
+	require.ErrorAs(t, err, &missing)
+	var invalid *InvalidError
+	_, err = client.Attachments(t.Context(), "")
+	require.ErrorAs(t, err, &invalid)
+}
+
+func TestDetachIsSentOnce(t *testing.T) {
+	for _, status := range []int{http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable, http.StatusUnauthorized} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			central := newCentral(t)
+			writes := 0
+			central.failWith(func(w http.ResponseWriter, req *http.Request) {
+				if req.Method == http.MethodGet {
+					_, _ = io.WriteString(w, vmWithVolumeGroups)
+					return
+				}
+				writes++
+				refuse(w, status, "REFUSED", "it is refused")
+			})
+			client := central.client(t)
+			attachments, err := client.Attachments(t.Context(), uuid(6, 1))
+			require.NoError(t, err)
+			_, err = client.DetachVolumeGroups(t.Context(), attachments)
+			require.Error(t, err)
+			assert.Equal(t, 1, writes)
+		})
+	}
+}
+
+// A VM whose body lacks parts makes no call panic.
+func TestAttachmentsOfAnIncompleteVM(t *testing.T) {
+	for _, body := range []string{`{}`, `{"status": "x"}`, `{"status": {"resources": {"disk_list": [1, {"volume_group_reference": "x"}]}}}`} {
+		central := newCentral(t)
+		central.failWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		attachments, err := central.client(t).Attachments(t.Context(), uuid(6, 1))
+		require.NoError(t, err)
+		assert.Empty(t, attachments.Groups)
+		_, err = json.Marshal(attachments.withoutGroups())
+		assert.NoError(t, err)
+	}
+}
