@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/capnt/capnt/internal/terraform"
 )
 
 const (
@@ -65,8 +67,8 @@ func (s *scratch) remove() error {
 	return nil
 }
 
-// sweep removes the directories whose manager does not live any more. One without a lock file belongs to a manager that
-// is just starting.
+// sweep removes the directories whose manager does not live any more, and kills the provider processes that it left. A directory
+// without a lock file belongs to a manager that is just starting.
 func sweep(root string) error {
 	locks, err := filepath.Glob(filepath.Join(root, scratchPrefix+"*", lockName))
 	if err != nil {
@@ -77,6 +79,7 @@ func sweep(root string) error {
 		if err != nil {
 			continue // its manager lives, or it is another user's
 		}
+		terraform.KillLeftovers(filepath.Dir(path))
 		if err := errors.Join(os.RemoveAll(filepath.Dir(path)), lock.Close()); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,6 +54,27 @@ func TestScratchOfADeadManagerGoesAndThatOfALivingOneStays(t *testing.T) {
 	assert.ElementsMatch(t, []string{living.path, third.path}, entries(t, root))
 	require.NoError(t, third.remove())
 	require.NoError(t, living.remove())
+}
+
+// TestScratchOfADeadManagerGoesWithItsProcesses proves that a provider process of a killed manager is killed. Terraform ends with
+// the manager, and its provider does not.
+func TestScratchOfADeadManagerGoesWithItsProcesses(t *testing.T) {
+	root := shortDir(t)
+	dead, err := newScratch(root)
+	require.NoError(t, err)
+	workspace := filepath.Join(dead.path, "capnt-1", "workspace")
+	require.NoError(t, os.MkdirAll(workspace, 0o700))
+	provider := exec.Command("sleep", "600")
+	provider.Dir = workspace
+	require.NoError(t, provider.Start())
+	t.Cleanup(func() { _ = provider.Process.Kill() })
+	require.NoError(t, dead.lock.Close())
+	next, err := newScratch(root)
+	require.NoError(t, err)
+	var killed *exec.ExitError
+	require.ErrorAs(t, provider.Wait(), &killed)
+	assert.Equal(t, "signal: killed", killed.Error())
+	require.NoError(t, next.remove())
 }
 
 func TestScratchLeavesOthersAlone(t *testing.T) {

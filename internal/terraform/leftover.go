@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// killLeftovers kills the processes whose working directory is inside dir. If Terraform is killed, its provider processes
-// continue and keep files and connections open. On systems other than Linux killLeftovers does nothing.
-func killLeftovers(dir string) {
+// KillLeftovers kills the processes whose working directory is below dir. A provider process outlives a Terraform that was killed,
+// and keeps files and connections open. It does nothing on systems other than Linux.
+func KillLeftovers(dir string) {
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")
 	if err != nil {
 		return

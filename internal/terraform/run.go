@@ -127,7 +127,7 @@ func (r *Run) Close() error {
 	if r.dir == "" {
 		return nil
 	}
-	killLeftovers(string(r.dir))
+	KillLeftovers(string(r.dir))
 	err := os.RemoveAll(string(r.dir))
 	if r.held != nil {
 		err = errors.Join(err, r.held.Close())

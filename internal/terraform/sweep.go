@@ -43,7 +43,7 @@ func sweep(scratch string, now time.Time) error {
 			// A running process holds the lock, or it is not the directory of a run.
 			continue
 		}
-		killLeftovers(dir)
+		KillLeftovers(dir)
 		failures = append(failures, os.RemoveAll(dir), held.Close())
 	}
 	if err := errors.Join(failures...); err != nil {
