@@ -40,7 +40,7 @@ racing := $(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-sup
 
 # What embeds all of Cluster API is compiled once, without the race detector, and tested with the scenarios.
 cluster_scenarios := ./e2e/scenario/...
-with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/module/... ./e2e/snapshot/... ./e2e/stack/...
+with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/module/... ./e2e/snapshot/... ./e2e/soak/... ./e2e/stack/...
 units = $$(go list ./... | grep -vxFf <(go list $(cluster_scenarios) $(with_scenarios)))
 
 RUNTIME_TOOLS := $(BIN)/etcd $(BIN)/kube-apiserver $(BIN)/kube-controller-manager $(BIN)/clusterctl $(BIN)/terraform \
@@ -90,6 +90,11 @@ cluster-scenarios:
 .PHONY: ccm-scenarios
 ccm-scenarios:
 	$(scenario_test) -count=1 -timeout 30m $(with_scenarios) $(if $(RUN),-run '$(RUN)')
+
+# A seed repeats the kills; every run prints its own.
+.PHONY: soak
+soak: tools build ## Run the long tests: 100 SIGKILLs of manager and Terraform with 20 machines (SEED= repeats a run)
+	$(scenario_test) -v -count=1 -timeout 5h ./e2e/soak -machines=20 -kills=100 $(if $(SEED),-seed=$(SEED))
 
 ##@ Checks
 

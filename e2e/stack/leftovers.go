@@ -92,8 +92,10 @@ func (s *Stack) LeftOnMachine() ([]string, error) {
 		return nil, err
 	}
 	left = append(left, running...)
-	for _, process := range s.Guests.Processes() {
-		left = append(left, "process "+process)
+	if s.Guests != nil {
+		for _, process := range s.Guests.Processes() {
+			left = append(left, "process "+process)
+		}
 	}
 	return left, nil
 }

@@ -14,7 +14,11 @@ const shownLog = 12 << 10
 // Explain writes the objects and the ends of all logs, to diagnose a failure.
 func (s *Stack) Explain(ctx context.Context, out io.Writer) error {
 	problems := []error{s.Env.Dump(ctx, out)}
-	for _, path := range append([]string{s.Env.ClusterAPILog(), s.Env.ManagerLog()}, s.Guests.ProgramLogs()...) {
+	logs := []string{s.Env.ClusterAPILog(), s.Env.ManagerLog()}
+	if s.Guests != nil {
+		logs = append(logs, s.Guests.ProgramLogs()...)
+	}
+	for _, path := range logs {
 		content, err := os.ReadFile(path)
 		if err == nil {
 			_, err = fmt.Fprintf(out, "\n%s:\n%s", path, content[max(0, len(content)-shownLog):])

@@ -35,6 +35,8 @@ type Options struct {
 	// BeforeManager runs before the manager starts. It may create objects and virtual machines, and upgrade the provider
 	// with Install.
 	BeforeManager func(ctx context.Context, s *Stack) error
+	// WithoutGuests leaves VMs without a guest, for tests that need VMs and no Kubernetes nodes. Stack.Guests is nil then.
+	WithoutGuests bool
 	// ManagerArgs are further flags of the manager.
 	ManagerArgs []string
 	Log         logr.Logger
@@ -127,16 +129,20 @@ func (s *Stack) Install(provider Provider) error {
 }
 
 func (s *Stack) startPrism(ctx context.Context) error {
-	s.Guests = guest.New(guest.Options{
-		Tools: s.tools(), Dir: filepath.Join(s.options.Dir, "guests"), Log: s.options.Log,
-		Programs:   map[string]string{"capnt-ccm": s.Tool("bin/capnt-ccm")},
-		VersionFor: func(ctx context.Context, vm prismsim.VM) string { return s.Env.MachineVersion(ctx, vm.Name) },
-	})
-	prism, err := prismsim.New(prismsim.Options{
+	options := prismsim.Options{
 		Inventory: s.options.Inventory, Address: s.options.Network.Prism(),
 		Username: s.options.Credentials.Username, Password: s.options.Credentials.Password,
-		Latency: s.options.Latency, Hypervisor: s.Guests, Log: s.options.Log,
-	})
+		Latency: s.options.Latency, Log: s.options.Log,
+	}
+	if !s.options.WithoutGuests {
+		s.Guests = guest.New(guest.Options{
+			Tools: s.tools(), Dir: filepath.Join(s.options.Dir, "guests"), Log: s.options.Log,
+			Programs:   map[string]string{"capnt-ccm": s.Tool("bin/capnt-ccm")},
+			VersionFor: func(ctx context.Context, vm prismsim.VM) string { return s.Env.MachineVersion(ctx, vm.Name) },
+		})
+		options.Hypervisor = s.Guests
+	}
+	prism, err := prismsim.New(options)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,208 @@
+package soak
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/stack"
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+const (
+	namespace   = "soak"
+	clusterName = "soak"
+	password    = "your-password"
+	// creation is how long Prism Central takes to create a VM.
+	creation = time.Second
+	tick     = 250 * time.Millisecond
+	// startTimeout limits the start of everything and the start of a manager, on a slow machine.
+	startTimeout = 10 * time.Minute
+	// progressInterval is how often a phase logs what is missing.
+	progressInterval = time.Minute
+	// phaseBase and phasePerKill limit a phase.
+	phaseBase    = 20 * time.Minute
+	phasePerKill = time.Minute
+)
+
+// harness runs machines on a stack and kills processes meanwhile.
+type harness struct {
+	*stack.Stack
+	t           *testing.T
+	interceptor *interceptor
+	machines    []string
+
+	started time.Time // when the manager was started
+	killed  int
+	counts  map[string]int
+	locks   map[string]heldLock
+}
+
+// newHarness starts a stack with a cluster that has no machines yet.
+func newHarness(t *testing.T, machines int) *harness {
+	t.Helper()
+	h := &harness{t: t, counts: map[string]int{}, locks: map[string]heldLock{}}
+	for i := range machines {
+		h.machines = append(h.machines, fmt.Sprintf("machine-%02d", i+1))
+	}
+	network, err := stack.FreeNetwork()
+	require.NoError(t, err)
+	repository := filepath.Dir(toolbox.Dir())
+	content, err := os.ReadFile(filepath.Join(repository, "e2e/prismsim/testdata/inventory.yaml"))
+	require.NoError(t, err)
+	inventory, err := prismsim.ParseInventory([]byte(network.Move(string(content))))
+	require.NoError(t, err)
+	dir, err := os.MkdirTemp("", "capnt-") // shorter than t.TempDir: sockets of providers are in it
+	require.NoError(t, err)
+	h.started = time.Now()
+	// The parts of the stack keep the context, so that it must not end with the start.
+	h.Stack, err = stack.Start(context.Background(), stack.Options{
+		Dir: dir, Repository: repository, Network: network, Inventory: inventory, WithoutGuests: true,
+		Credentials: stack.Credentials{Username: "admin", Password: password},
+		Latency:     stack.Latencies(creation), ManagerArgs: managerArgs, Log: logr.Discard(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, h.Close())
+		require.NoError(t, os.RemoveAll(dir))
+	})
+	h.Prism.SetRules(prismsim.Rules{ListLag: prismsim.Duration(listLag)})
+	h.interceptor = newInterceptor(t, h.Prism)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	h.createCluster(ctx)
+	return h
+}
+
+// managerArgs are further flags of the manager.
+var managerArgs = []string{"--health-check-interval=5s", "--absence-period=" + absencePeriod.String()}
+
+// during runs a phase: it kills processes until there are no kills left, and returns when the phase is done. done returns an
+// empty string, or what is missing.
+func (h *harness) during(name string, kills []kill, done func(context.Context) string) {
+	h.t.Helper()
+	timeout := phaseBase + time.Duration(len(kills))*phasePerKill
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	began, armed, last, missing, said := time.Now(), false, time.Now(), "", time.Now()
+	for {
+		select {
+		case hit := <-h.interceptor.triggered:
+			armed = false
+			if h.execute(ctx, hit) {
+				kills = kills[1:]
+			}
+			last = time.Now()
+		case <-ticker.C:
+			if ctx.Err() != nil {
+				continue
+			}
+			h.breakStaleLocks(ctx)
+			if missing = done(ctx); missing == "" {
+				if armed && !h.interceptor.disarm() {
+					armed = false
+					continue // a request has just triggered the kill
+				}
+				h.t.Logf("%s: done after %s, %d kills not triggered", name, time.Since(began).Round(time.Second), len(kills))
+				return
+			}
+			if time.Since(said) > progressInterval {
+				h.t.Logf("%s: after %s: %s", name, time.Since(began).Round(time.Second), missing)
+				said = time.Now()
+			}
+			if !armed && len(kills) > 0 && time.Since(last) >= kills[0].pause {
+				h.interceptor.arm(kills[0])
+				armed = true
+			}
+		case <-ctx.Done():
+			h.fail("%s is not done after %s: %s", name, timeout, missing)
+		}
+	}
+}
+
+// execute kills the victim. It returns false when there is no such process.
+func (h *harness) execute(ctx context.Context, hit trigger) bool {
+	h.t.Helper()
+	// The request arrives while the manager starts, or later.
+	release := func() { close(hit.done) }
+	switch hit.kill.victim {
+	case manager:
+		require.NoError(h.t, h.Env.KillManager())
+		defer h.startManager(ctx)
+	case terraform:
+		if !h.killTerraform(hit.vm) {
+			release()
+			return false
+		}
+	}
+	if hit.kill.after || hit.kill.lost {
+		release()
+	} else {
+		time.AfterFunc(hit.kill.hold, release)
+	}
+	h.killed++
+	h.counts[fmt.Sprintf("%s at %s", hit.kill.victim, hit.kill.request)]++
+	h.t.Logf("%s (VM %q)", hit.kill, hit.vm)
+	return true
+}
+
+func (h *harness) startManager(ctx context.Context) {
+	h.t.Helper()
+	h.started = time.Now()
+	require.NoError(h.t, h.StartManager(ctx))
+}
+
+// killTerraform kills the Terraform process that works for a VM, or any when there is none, and waits until it is gone.
+func (h *harness) killTerraform(vm string) bool {
+	h.t.Helper()
+	living := runs(h.Env.ScratchDir(), h.Tool("bin/terraform"))
+	if len(living) == 0 {
+		return false
+	}
+	chosen := living[0]
+	for _, run := range living {
+		if vm != "" && run.of(vm) {
+			chosen = run
+		}
+	}
+	if syscall.Kill(chosen.pid, syscall.SIGKILL) != nil {
+		return false
+	}
+	require.NoError(h.t, h.Env.Wait(context.Background(), "a killed Terraform to be gone", func(context.Context) (bool, string, error) {
+		return !alive(chosen.pid), "", nil
+	}))
+	return true
+}
+
+// fail ends the test with everything that is known.
+func (h *harness) fail(format string, args ...any) {
+	h.t.Helper()
+	var explanation bytes.Buffer
+	if err := h.Explain(context.Background(), &explanation); err != nil {
+		h.t.Logf("explaining: %v", err)
+	}
+	h.t.Log(explanation.String())
+	h.t.Fatalf(format, args...)
+}
+
+func (h *harness) summary() string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(h.counts)) {
+		lines = append(lines, fmt.Sprintf("%s: %d", name, h.counts[name]))
+	}
+	return fmt.Sprintf("%d kills: %s", h.killed, strings.Join(lines, ", "))
+}

@@ -1,0 +1,157 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// An update adds this category to each VM. It is an update that no guest notices.
+const categoryKey, categoryValue = "Environment", "Staging"
+
+func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
+
+func reference(kind, name string) clusterv1.ContractVersionedObjectReference {
+	return clusterv1.ContractVersionedObjectReference{APIGroup: infrav1.GroupVersion.Group, Kind: kind, Name: name}
+}
+
+func byName(name string) infrav1.NutanixResourceIdentifier {
+	return infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierName, Name: ptr.To(name)}
+}
+
+// write retries a write to the API server, because its webhooks are not served while no manager runs.
+func (h *harness) write(ctx context.Context, what string, write func(context.Context) error) {
+	h.t.Helper()
+	require.NoError(h.t, h.Env.Wait(ctx, what, func(ctx context.Context) (bool, string, error) {
+		err := write(ctx)
+		return err == nil, "", err
+	}))
+}
+
+func (h *harness) createObjects(ctx context.Context, objects ...client.Object) {
+	h.t.Helper()
+	for _, object := range objects {
+		h.write(ctx, fmt.Sprintf("%T %s to be created", object, object.GetName()), func(ctx context.Context) error {
+			return client.IgnoreAlreadyExists(h.Env.Client.Create(ctx, object))
+		})
+	}
+}
+
+func (h *harness) createCluster(ctx context.Context) {
+	h.t.Helper()
+	host, port := h.interceptor.address()
+	credentials := fmt.Sprintf(`[{"type": "basic_auth", "data": {"prismCentral": {"username": "admin", "password": %q}}}]`, password)
+	h.createObjects(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		&corev1.Secret{ObjectMeta: named("nutanix-credentials"), StringData: map[string]string{infrav1.NutanixCredentialKey: credentials}},
+		&clusterv1.Cluster{ObjectMeta: named(clusterName), Spec: clusterv1.ClusterSpec{InfrastructureRef: reference("NutanixCluster", clusterName)}},
+		&infrav1.NutanixCluster{ObjectMeta: named(clusterName), Spec: infrav1.NutanixClusterSpec{
+			ControlPlaneEndpoint: infrav1.APIEndpoint{Host: "127.0.0.1", Port: 6443},
+			PrismCentral: &infrav1.NutanixPrismEndpoint{
+				Address: host, Port: port,
+				AdditionalTrustBundle: &infrav1.NutanixTrustBundleReference{
+					Kind: infrav1.NutanixTrustBundleKindString, Data: h.interceptor.trustBundle()},
+				CredentialRef: &infrav1.NutanixCredentialReference{Kind: infrav1.NutanixCredentialKindSecret, Name: "nutanix-credentials"},
+			},
+		}},
+	)
+}
+
+// createMachine creates a Machine with bootstrap data, as a control plane or a MachineSet does.
+func (h *harness) createMachine(ctx context.Context, name string) {
+	h.t.Helper()
+	labels := map[string]string{clusterv1.ClusterNameLabel: clusterName}
+	machine := &clusterv1.Machine{ObjectMeta: named(name), Spec: clusterv1.MachineSpec{
+		ClusterName: clusterName, InfrastructureRef: reference("NutanixMachine", name),
+		Bootstrap: clusterv1.Bootstrap{DataSecretName: ptr.To("bootstrap")},
+	}}
+	machine.Labels = labels
+	infrastructure := &infrav1.NutanixMachine{ObjectMeta: named(name), Spec: infrav1.NutanixMachineSpec{
+		VCPUSockets: 2, VCPUsPerSocket: 1, MemorySize: resource.MustParse("4Gi"), SystemDiskSize: resource.MustParse("40Gi"),
+		Image: ptr.To(byName("ubuntu-22.04-kube-v1.36.3")), Cluster: byName("nutanix-cluster-1"),
+		Subnets: []infrav1.NutanixResourceIdentifier{byName("vm-network")},
+	}}
+	infrastructure.Labels = labels
+	bootstrap := &corev1.Secret{ObjectMeta: named("bootstrap"), Data: map[string][]byte{"value": []byte("#cloud-config\n")}}
+	bootstrap.Labels = labels
+	h.createObjects(ctx, bootstrap, infrastructure, machine)
+}
+
+// eachMachine calls a function that writes one machine, for all machines, while kills may happen.
+func (h *harness) eachMachine(ctx context.Context, do func(context.Context, string)) {
+	h.t.Helper()
+	for _, name := range h.machines {
+		do(ctx, name)
+	}
+}
+
+// create creates all machines, and requires one VM with one state for each.
+func (h *harness) create(kills []kill) {
+	h.t.Helper()
+	h.interceptor.startPhase(false)
+	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
+	defer cancel()
+	h.eachMachine(ctx, h.createMachine)
+	h.during("create", kills, func(ctx context.Context) string { return h.notReady(ctx, nil) })
+	h.requireVMs(nil)
+	creates, _ := h.interceptor.results()
+	for _, name := range h.machines {
+		require.Equal(h.t, 1, creates[name], "VM %s was created more than once", name)
+	}
+}
+
+// update adds a category to all machines, and requires that the VMs are the same and have it.
+func (h *harness) update(kills []kill) {
+	h.t.Helper()
+	h.interceptor.startPhase(false)
+	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
+	defer cancel()
+	before := h.vmUUIDs()
+	h.eachMachine(ctx, func(ctx context.Context, name string) {
+		machine := &infrav1.NutanixMachine{ObjectMeta: named(name)}
+		patch := fmt.Appendf(nil, `{"spec":{"additionalCategories":[{"key":%q,"value":%q}]}}`, categoryKey, categoryValue)
+		h.write(ctx, "NutanixMachine "+name+" to be changed", func(ctx context.Context) error {
+			return h.Env.Client.Patch(ctx, machine, client.RawPatch("application/merge-patch+json", patch))
+		})
+	})
+	wanted := map[string]string{categoryKey: categoryValue}
+	h.during("update", kills, func(ctx context.Context) string { return h.notReady(ctx, wanted) })
+	h.requireVMs(wanted)
+	require.Equal(h.t, before, h.vmUUIDs(), "a VM was replaced")
+}
+
+// delete deletes all machines, and requires that nothing of them is left.
+func (h *harness) delete(kills []kill) {
+	h.t.Helper()
+	h.interceptor.startPhase(true)
+	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
+	defer cancel()
+	h.eachMachine(ctx, func(ctx context.Context, name string) {
+		h.write(ctx, "Machine "+name+" to be deleted", func(ctx context.Context) error {
+			return client.IgnoreNotFound(h.Env.Client.Delete(ctx, &clusterv1.Machine{ObjectMeta: named(name)}))
+		})
+	})
+	h.during("delete", kills, h.notDeleted)
+	h.requireNothingLeft("machines", func(ctx context.Context) ([]string, error) { return h.leftOfMachines(ctx) })
+}
+
+// deleteCluster deletes the cluster, and requires that nothing is left in Prism Central, in the cluster and on this host.
+func (h *harness) deleteCluster() {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
+	defer cancel()
+	cluster := &clusterv1.Cluster{ObjectMeta: named(clusterName)}
+	require.NoError(h.t, h.Env.Client.Delete(ctx, cluster))
+	h.during("delete cluster", nil, func(ctx context.Context) string { return h.exists(ctx, cluster) })
+	h.requireNothingLeft("the cluster", func(ctx context.Context) ([]string, error) { return h.LeftoversOf(ctx, namespace, clusterName) })
+	h.requireNothingLeft("runs", func(context.Context) ([]string, error) { return h.LeftOnMachine() })
+}

@@ -1,0 +1,63 @@
+package soak
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// run is a living Terraform process.
+type run struct {
+	pid int
+	// workspace is the text of its workspace, suffix the suffix of its state.
+	workspace, suffix string
+}
+
+var suffixPattern = regexp.MustCompile(`secret_suffix\s*=\s*"([^"]+)"`)
+
+// runs returns the Terraform processes that work below a directory, by PID. Providers are not among them. Linux only.
+func runs(scratch, executable string) []run {
+	executable, err := filepath.EvalSymlinks(executable)
+	if err != nil {
+		return nil
+	}
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	var found []run
+	for _, process := range processes {
+		// A process that has exited, or belongs to another user, cannot be read.
+		program, _ := os.Readlink(filepath.Join(process, "exe"))
+		dir, _ := os.Readlink(filepath.Join(process, "cwd"))
+		if program != executable || !strings.HasPrefix(dir, scratch+string(filepath.Separator)) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(process))
+		if err != nil {
+			continue
+		}
+		one := run{pid: pid, workspace: read(filepath.Join(dir, "main.tf"))}
+		if match := suffixPattern.FindStringSubmatch(read(filepath.Join(dir, "backend.tf"))); match != nil {
+			one.suffix = match[1]
+		}
+		found = append(found, one)
+	}
+	slices.SortFunc(found, func(a, b run) int { return a.pid - b.pid })
+	return found
+}
+
+func read(path string) string {
+	content, _ := os.ReadFile(path)
+	return string(content)
+}
+
+// of reports whether the run is for the VM of that name.
+func (r run) of(vm string) bool { return strings.Contains(r.workspace, strconv.Quote(vm)) }
+
+// alive reports whether a process exists and is not a zombie.
+func alive(pid int) bool {
+	stat := read(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	_, rest, ok := strings.Cut(stat, ") ")
+	return ok && !strings.HasPrefix(rest, "Z")
+}
