@@ -20,6 +20,7 @@ described = $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/de
 series = v$(shell awk '/major:/ {major = $$NF} /minor:/ {minor = $$NF} END {print major "." minor ".0"}' metadata.yaml)
 
 KEEP ?=
+PROVIDER ?=
 MANIFEST ?=
 INVENTORY ?=
 CREATE_LATENCY ?= 5s
@@ -79,10 +80,11 @@ unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where ther
 
 # Scenarios of clusters and those of the cloud controller manager, one of which waits for five minutes, run side by side.
 .PHONY: scenarios
-scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one)
+scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one, PROVIDER=2.4.2 runs them with that provider)
 	@$(MAKE) --no-print-directory -j2 cluster-scenarios ccm-scenarios
 
 .PHONY: cluster-scenarios
+cluster-scenarios: export CAPNT_PROVIDER_VERSION := $(PROVIDER)
 cluster-scenarios:
 	@$(tell_providers)
 	$(scenario_test) -v -count=1 -parallel 3 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')

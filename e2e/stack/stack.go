@@ -156,6 +156,7 @@ func (s *Stack) StartManager(ctx context.Context) error {
 		"--gateway-address=" + s.options.Network.Gateway(),
 		"--terraform-path=" + s.Tool("bin/terraform"),
 		"--provider-mirror=" + s.Tool("mirror"),
+		"--provider-version=" + ProviderVersion,
 	}
 	return s.Env.StartManager(ctx, env.ManagerOptions{
 		Binary: s.provider.Manager,

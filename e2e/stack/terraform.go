@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,8 +21,9 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// ProviderVersion is the version of the provider that the manager uses unless a cluster names another one.
-const ProviderVersion = "1.9.5"
+// ProviderVersion is the version of the provider that the manager uses unless a cluster names another one. The environment
+// variable CAPNT_PROVIDER_VERSION selects another one in the mirror, so that all scenarios run with it.
+var ProviderVersion = cmp.Or(os.Getenv("CAPNT_PROVIDER_VERSION"), "1.9.5")
 
 // providers is where the provider mirror has the versions of the provider.
 const providers = "mirror/registry.terraform.io/nutanix/nutanix"
