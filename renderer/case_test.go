@@ -14,7 +14,7 @@ const (
 	containerUUID = "00000000-0000-4000-8000-000000000041"
 )
 
-// nasty holds everything that means something in HCL or ends a line somewhere.
+// nasty contains every character sequence with a meaning in HCL, and all line endings.
 const nasty = "${jsonencode(var.user_data)} %{ if true }x%{ endif } $${a} %%{b} \"quoted\" back\\slash \\\"\nnew\r\nline\ttab # // /* */ <<-EOT\nEOT\n" +
 	"} resource \"null\" \"x\" { 日本語 é 🚀 \u2028\u202e\ufeff\x00\x1b[31m"
 
@@ -40,7 +40,7 @@ func systemDisk() renderer.Disk {
 	}
 }
 
-// minimalMachine is the least that renders.
+// minimalMachine returns the smallest inputs that render.
 func minimalMachine() renderer.Machine {
 	return renderer.Machine{
 		Name:         "worker-1",
@@ -85,7 +85,7 @@ func gpus() []renderer.GPU {
 	}
 }
 
-// nastyMachine has what a user can write everywhere it can be written.
+// nastyMachine has nasty strings in every field that a user can set.
 func nastyMachine() renderer.Machine {
 	return machine(func(m *renderer.Machine) {
 		m.Name, m.Description = nasty, nasty

@@ -10,8 +10,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// TestDigestIsStable holds digests that are in the status of living objects. A digest that changes here makes every object
-// of every installation be compared again: restore the JSON form of the inputs, or increase digestVersion.
+// TestDigestIsStable compares digests with those that existing objects have in their status. If one changes here, every object
+// of every installation is checked again: restore the JSON form of the inputs, or increase digestVersion.
 func TestDigestIsStable(t *testing.T) {
 	workspaces := goldenCases(t)
 	for name, digest := range map[string]string{
@@ -58,7 +58,7 @@ func TestDigestDiffersForDifferentInputs(t *testing.T) {
 	}
 }
 
-// TestDigestIgnoresNames: an entity in Prism may be renamed; its UUID decides.
+// TestDigestIgnoresNames proves that renaming an entity in Prism does not change the digest.
 func TestDigestIgnoresNames(t *testing.T) {
 	base, err := renderer.RenderMachine(settings(), fullMachine())
 	require.NoError(t, err)

@@ -5,16 +5,17 @@ import (
 	"slices"
 )
 
-// Places that are never given to a data disk: the system disk, and the CD-ROM that Prism adds for cloud-init.
+// Addresses that AssignDisks never assigns to a data disk: those of the system disk and of the CD-ROM that Prism adds for
+// cloud-init.
 const (
 	systemAdapter, systemIndex       = AdapterSCSI, 0
 	cloudInitAdapter, cloudInitIndex = AdapterIDE, 3
 )
 
-// adapterSlots says how many devices AHV takes on each adapter of a VM.
+// adapterSlots is the number of devices that AHV supports on each adapter of a VM.
 var adapterSlots = map[string]int{AdapterSCSI: 256, AdapterIDE: 4, AdapterPCI: 7, AdapterSATA: 6}
 
-// diskAddress is a place on an adapter.
+// diskAddress is the address of a device: adapter and index.
 type diskAddress struct {
 	adapter string
 	index   int
@@ -22,12 +23,12 @@ type diskAddress struct {
 
 func (a diskAddress) String() string { return fmt.Sprintf("%s.%d", a.adapter, a.index) }
 
-// AssignDisks gives every disk a place of its own and returns the system disk followed by the data disks in their order.
+// AssignDisks assigns an address to every disk and returns the system disk followed by the data disks in their order.
 //
-// The system disk is SCSI.0. A data disk with an Index above 0 keeps it; the others get the lowest free places of their
-// adapters, in their order, so that a bootstrap CD-ROM which comes first is IDE.0. IDE.3 stays free for cloud-init. An
-// empty DeviceType is DISK; an empty AdapterType is SCSI, for a CD-ROM IDE. Two disks that want one place, an index or a
-// number of disks beyond what the adapter takes, and a CD-ROM on SCSI or PCI are errors that are ErrInvalidInput.
+// The system disk is SCSI.0. A data disk with an Index above 0 keeps it. The others get the lowest free indexes of their
+// adapters, in their order, so that a bootstrap CD-ROM that comes first is IDE.0. IDE.3 stays free for cloud-init. The default
+// DeviceType is DISK; the default AdapterType is SCSI, and IDE for a CD-ROM. The error is ErrInvalidInput if two disks have
+// the same address, if an adapter does not support the index or the number of disks, or if a CD-ROM is on SCSI or PCI.
 func AssignDisks(system Disk, data []Disk) ([]Disk, error) {
 	var found problems
 	system.DeviceType, system.AdapterType, system.Index = DeviceDisk, systemAdapter, systemIndex
@@ -46,7 +47,7 @@ func AssignDisks(system Disk, data []Disk) ([]Disk, error) {
 		}
 		address := diskAddress{disk.AdapterType, disk.Index}
 		holder, used := taken[address]
-		found.check(!used, field+".index", "wants %s, the place of %s", address, holder)
+		found.check(!used, field+".index", "means %s, which is already used by %s", address, holder)
 		taken[address] = field
 	}
 	if err := found.err("assigning disks"); err != nil {
@@ -59,7 +60,7 @@ func AssignDisks(system Disk, data []Disk) ([]Disk, error) {
 			continue
 		}
 		index := freeIndex(disk.AdapterType, taken)
-		found.check(index >= 0, field+".adapterType", "has no free place left: %s takes %d devices", disk.AdapterType, adapterSlots[disk.AdapterType])
+		found.check(index >= 0, field+".adapterType", "has no free index: %s supports %d devices", disk.AdapterType, adapterSlots[disk.AdapterType])
 		disk.Index = index
 		taken[diskAddress{disk.AdapterType, index}] = field
 	}
@@ -93,7 +94,7 @@ func freeIndex(adapter string, taken map[diskAddress]string) int {
 	return -1
 }
 
-// validateDevice checks what a disk says about its place, without the others.
+// validateDevice checks type, adapter and index of one disk.
 func validateDevice(found *problems, field string, disk Disk) {
 	found.oneOf(field+".deviceType", disk.DeviceType, DeviceDisk, DeviceCDROM)
 	found.oneOf(field+".adapterType", disk.AdapterType, AdapterSCSI, AdapterIDE, AdapterPCI, AdapterSATA)
@@ -106,9 +107,9 @@ func validateDevice(found *problems, field string, disk Disk) {
 	}
 }
 
-// validateDisks checks disks that have their places.
+// validateDisks checks disks that have addresses.
 func validateDisks(found *problems, machine Machine) {
-	found.check(len(machine.Disks) > 0, "disks", "must hold at least the system disk")
+	found.check(len(machine.Disks) > 0, "disks", "must contain at least the system disk")
 	taken := map[diskAddress]string{}
 	if machine.CloudInit {
 		taken[diskAddress{cloudInitAdapter, cloudInitIndex}] = "the CD-ROM of cloud-init"
@@ -118,13 +119,13 @@ func validateDisks(found *problems, machine Machine) {
 		validateDevice(found, field, disk)
 		address := diskAddress{disk.AdapterType, disk.Index}
 		holder, used := taken[address]
-		found.check(!used, field+".index", "wants %s, the place of %s", address, holder)
+		found.check(!used, field+".index", "means %s, which is already used by %s", address, holder)
 		taken[address] = field
 		validateContent(found, field, disk)
 	}
 }
 
-// validateContent checks what is on a disk and where it is stored.
+// validateContent checks size, image and storage of one disk.
 func validateContent(found *problems, field string, disk Disk) {
 	found.check(disk.SizeMiB >= 0, field+".sizeMiB", "must not be negative")
 	found.check(disk.DeviceType == DeviceCDROM || disk.SizeMiB > 0 || disk.Image != nil, field+".sizeMiB", "must be above 0 for a disk without an image")

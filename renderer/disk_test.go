@@ -61,16 +61,16 @@ func TestAssignDisksRefuses(t *testing.T) {
 		data []renderer.Disk
 		want string
 	}{
-		"two at one place":              {[]renderer.Disk{disk("SCSI", 2), disk("SCSI", 2)}, "dataDisks[1].index wants SCSI.2, the place of dataDisks[0]"},
-		"the place of cloud-init":       {[]renderer.Disk{disk("IDE", 3)}, "dataDisks[0].index wants IDE.3, the place of the CD-ROM of cloud-init"},
+		"two at one address":            {[]renderer.Disk{disk("SCSI", 2), disk("SCSI", 2)}, "dataDisks[1].index means SCSI.2, which is already used by dataDisks[0]"},
+		"the address of cloud-init":     {[]renderer.Disk{disk("IDE", 3)}, "dataDisks[0].index means IDE.3, which is already used by the CD-ROM of cloud-init"},
 		"index beyond SCSI":             {[]renderer.Disk{disk("SCSI", 256)}, "dataDisks[0].index must be from 0 to 255 on SCSI, not 256"},
 		"index beyond IDE":              {[]renderer.Disk{disk("IDE", 4)}, "from 0 to 3 on IDE"},
 		"index beyond PCI":              {[]renderer.Disk{disk("PCI", 7)}, "from 0 to 6 on PCI"},
 		"index beyond SATA":             {[]renderer.Disk{disk("SATA", 6)}, "from 0 to 5 on SATA"},
 		"negative index":                {[]renderer.Disk{disk("SCSI", -1)}, "dataDisks[0].index must be from 0"},
-		"too many on IDE":               {repeated(4, disk("IDE", 0)), "dataDisks[3].adapterType has no free place left: IDE takes 4 devices"},
-		"too many on PCI":               {repeated(8, disk("PCI", 0)), "dataDisks[7].adapterType has no free place left: PCI takes 7 devices"},
-		"too many on SCSI":              {repeated(256, disk("SCSI", 0)), "dataDisks[255].adapterType has no free place left"},
+		"too many on IDE":               {repeated(4, disk("IDE", 0)), "dataDisks[3].adapterType has no free index: IDE supports 4 devices"},
+		"too many on PCI":               {repeated(8, disk("PCI", 0)), "dataDisks[7].adapterType has no free index: PCI supports 7 devices"},
+		"too many on SCSI":              {repeated(256, disk("SCSI", 0)), "dataDisks[255].adapterType has no free index"},
 		"unknown adapter":               {[]renderer.Disk{disk("SPAPR", 0)}, `dataDisks[0].adapterType must be one of SCSI, IDE, PCI, SATA, not "SPAPR"`},
 		"unknown device":                {[]renderer.Disk{{DeviceType: "TAPE"}}, `dataDisks[0].deviceType must be one of DISK, CDROM, not "TAPE"`},
 		"CD-ROM on SCSI":                {[]renderer.Disk{cdrom("SCSI", 0)}, `dataDisks[0].adapterType must be IDE or SATA for a CD-ROM, not "SCSI"`},
@@ -86,7 +86,7 @@ func TestAssignDisksRefuses(t *testing.T) {
 	}
 }
 
-func TestAssignDisksKeepsTheRest(t *testing.T) {
+func TestAssignDisksKeepsOtherFields(t *testing.T) {
 	data := []renderer.Disk{{
 		AdapterType: renderer.AdapterPCI, SizeMiB: 2048, FlashMode: true,
 		Image: &renderer.Ref{UUID: imageUUID}, StorageContainer: &renderer.Ref{UUID: containerUUID},

@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// plain turns strings, lists and objects into their Go counterparts.
+// plain converts strings, lists and objects to Go values.
 func plain(value cty.Value) any {
 	switch {
 	case value.Type() == cty.String:
@@ -34,7 +34,7 @@ func plain(value cty.Value) any {
 	}
 }
 
-// writable says whether Terraform can hold the string unchanged.
+// writable reports whether Terraform keeps the string as it is.
 func writable(values ...string) bool {
 	for _, value := range values {
 		if !utf8.ValidString(value) || !norm.NFC.IsNormalString(value) {
@@ -44,15 +44,15 @@ func writable(values ...string) bool {
 	return true
 }
 
-// seeds are strings that mean something somewhere in HCL.
+// seeds are strings that have a meaning in HCL.
 var seeds = []string{
 	nasty, "x", "", "${x}", "$${x}", "$$${x}", "%{ for a in b }", "%%{x}", "$", "%", "$$", "\"", "\\", "\\\"", "\n}", "\r", "\r\n", "\x00",
 	"/*", "*/", "#", "//", "<<EOT\nEOT", "for", "null", "true", "1", "日本語", "é", "e\u0301", "\u2028", "\u2029", "\ufeff", "\xff", "\U0001f680",
 	"a = b", "\"\nresource \"null_resource\" \"x\" {}\n", "`", "'", "~}", "${~ x ~}", "\\u0041", "\\${x}",
 }
 
-// FuzzRenderMachine proves that no string becomes HCL: the configuration has the structure that harmless strings give,
-// and its literals evaluate to the strings that went in.
+// FuzzRenderMachine proves that no string is interpreted as HCL: the configuration has the same structure as with harmless
+// strings, and its literals evaluate to the input strings.
 func FuzzRenderMachine(f *testing.F) {
 	for _, seed := range seeds {
 		f.Add(seed, seed, seed, seed, seed)

@@ -59,7 +59,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// isGolden leaves out what a case has in common with the case "minimal" by construction.
+// isGolden excludes files that are the same as in the case "minimal" by construction.
 func isGolden(name, path string) bool {
 	switch {
 	case strings.HasPrefix(path, "modules/"):
@@ -75,7 +75,7 @@ func isGolden(name, path string) bool {
 	}
 }
 
-func TestWorkspaceHoldsTheModule(t *testing.T) {
+func TestWorkspaceContainsTheModule(t *testing.T) {
 	module, err := tfmodules.Files(tfmodules.APIV3, tfmodules.RoleMachine)
 	require.NoError(t, err)
 	files := goldenCases(t)["minimal"].Files

@@ -11,8 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// body writes attributes and blocks in the order of its calls. Names of attributes and blocks are ours; whatever a user
-// wrote comes in as a value or as a comment.
+// body writes attributes and blocks in the order of the calls. Their names come from this package. Strings from users are
+// values or comments only.
 type body struct {
 	*hclwrite.Body
 }
@@ -38,8 +38,8 @@ func (b body) flag(name string, value bool) {
 	b.SetAttributeValue(name, cty.BoolVal(value))
 }
 
-// reference writes an expression such as module.machine.vm_uuid. What is no such expression becomes a string, which
-// Terraform then refuses at that place.
+// reference writes an expression such as module.machine.vm_uuid. An address that is not a valid expression becomes a string,
+// which Terraform then rejects with its position.
 func (b body) reference(name, address string) {
 	traversal, diagnostics := hclsyntax.ParseTraversalAbs([]byte(address), "", hcl.InitialPos)
 	if diagnostics.HasErrors() {
@@ -49,17 +49,17 @@ func (b body) reference(name, address string) {
 	b.SetAttributeTraversal(name, traversal)
 }
 
-// expression writes an attribute from ready-made tokens, with an optional comment behind it.
+// expression writes an attribute from tokens, with an optional comment after it.
 func (b body) expression(name string, value hclwrite.Tokens, note string) {
 	b.AppendUnstructuredTokens(assignment(name, value, note))
 }
 
-// entity writes the UUID of something in Prism, with its name as a comment.
+// entity writes the UUID of an entity in Prism, with its name as a comment.
 func (b body) entity(name string, ref Ref) {
 	b.expression(name, literal(cty.StringVal(ref.UUID)), ref.Name)
 }
 
-// literal is the only way of a value into an expression: hclwrite escapes quotes, newlines, ${ and %{.
+// literal converts every value to tokens. hclwrite escapes quotes, newlines, ${ and %{.
 func literal(value cty.Value) hclwrite.Tokens {
 	return hclwrite.TokensForValue(value)
 }
@@ -81,7 +81,7 @@ func endLine(tokens hclwrite.Tokens, note string) hclwrite.Tokens {
 	return append(tokens, &hclwrite.Token{Type: hclsyntax.TokenComment, Bytes: []byte("# " + printable(note) + "\n")})
 }
 
-// printable escapes what could end a comment or hide its text: newlines, control characters, bidirectional marks.
+// printable escapes characters that could end a comment or hide its text: newlines, control characters, bidirectional marks.
 func printable(note string) string {
 	quoted := strconv.Quote(note)
 	return quoted[1 : len(quoted)-1]
@@ -107,8 +107,8 @@ func objectTokens(assignments ...hclwrite.Tokens) hclwrite.Tokens {
 	return append(tokens, &hclwrite.Token{Type: hclsyntax.TokenCBrace, Bytes: []byte{'}'}})
 }
 
-// mapTokens writes one entry per line in the order of the keys. Keys are always quoted: a bare word "for" would start an
-// expression.
+// mapTokens writes one entry per line in the order of the keys. Keys are always quoted, because an unquoted key "for" would
+// start an expression.
 func mapTokens(values map[string]string) hclwrite.Tokens {
 	var lines []hclwrite.Tokens
 	for _, key := range slices.Sorted(maps.Keys(values)) {

@@ -27,13 +27,13 @@ type Disk struct {
 	DeviceType string `json:"deviceType"`
 	// AdapterType is SCSI, IDE, PCI or SATA.
 	AdapterType string `json:"adapterType"`
-	// Index is the place on the adapter. AssignDisks reads 0 in a data disk as "the next free one".
+	// Index is the index on the adapter. For a data disk, AssignDisks replaces 0 by the next free index.
 	Index int `json:"index,omitempty"`
-	// SizeMiB is the size; 0 takes the size of the image.
+	// SizeMiB is the size in MiB; 0 means the size of the image.
 	SizeMiB int64 `json:"sizeMiB,omitempty"`
-	// Image is what the disk is a copy of, if anything.
+	// Image is the image that the disk is a copy of; nil means an empty disk.
 	Image *Ref `json:"image,omitempty"`
-	// StorageContainer holds the disk; nil leaves the choice to Prism.
+	// StorageContainer stores the disk; nil means that Prism chooses one.
 	StorageContainer *Ref `json:"storageContainer,omitempty"`
 	// FlashMode keeps the disk on the fast tier. It needs a StorageContainer.
 	FlashMode bool `json:"flashMode,omitempty"`
@@ -51,23 +51,23 @@ type GPU struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Boot types of a machine; empty leaves the choice to Prism.
+// Boot types of a machine; empty means the default of Prism.
 const (
 	BootLegacy = "LEGACY"
 	BootUEFI   = "UEFI"
 )
 
-// Machine is everything that decides how the VM of one NutanixMachine looks.
+// Machine contains all inputs of the workspace of one NutanixMachine.
 type Machine struct {
 	// Name is the name of the VM and its host name.
 	Name string `json:"name"`
-	// Description carries the mark of the owner.
+	// Description contains the mark by which the owner recognises the VM.
 	Description string `json:"description,omitempty"`
 	// PrismElement runs the VM.
 	PrismElement Ref `json:"prismElement"`
-	// Project owns the VM; nil leaves it in the default project.
+	// Project owns the VM; nil means the default project.
 	Project *Ref `json:"project,omitempty"`
-	// Subnets get one network interface each, in this order.
+	// Subnets are the subnets of the network interfaces, in this order.
 	Subnets []Ref `json:"subnets"`
 	// Sockets is the number of virtual CPU sockets.
 	Sockets int32 `json:"sockets"`
@@ -77,17 +77,17 @@ type Machine struct {
 	MemoryMiB int64 `json:"memoryMiB"`
 	// BootType is LEGACY, UEFI or empty.
 	BootType string `json:"bootType,omitempty"`
-	// Disks come from AssignDisks, the system disk first.
+	// Disks are the disks that AssignDisks returned, the system disk first.
 	Disks []Disk `json:"disks"`
 	// GPUs are the graphics devices.
 	GPUs []GPU `json:"gpus,omitempty"`
 	// Categories are the categories of the VM, one value per key.
 	Categories map[string]string `json:"categories,omitempty"`
-	// CloudInit hands the bootstrap data in UserDataVariable to the VM.
+	// CloudInit passes the bootstrap data in UserDataVariable to the VM.
 	CloudInit bool `json:"cloudInit,omitempty"`
 }
 
-// Cluster is everything that decides the workspace of one NutanixCluster.
+// Cluster contains all inputs of the workspace of one NutanixCluster.
 type Cluster struct {
 	// CategoryKey is the key of the category that marks the VMs of the cluster.
 	CategoryKey string `json:"categoryKey"`
@@ -95,20 +95,20 @@ type Cluster struct {
 	CategoryValue string `json:"categoryValue"`
 }
 
-// Settings are the parts of a workspace that do not depend on what it holds.
+// Settings are the inputs that all kinds of workspaces share.
 type Settings struct {
 	// ProviderVersion is the exact version of the nutanix provider, for example 1.9.5.
 	ProviderVersion string `json:"providerVersion"`
-	// Backend is where the state is kept.
+	// Backend is where the state is stored.
 	Backend Backend `json:"backend"`
 }
 
-// Backend says where Terraform keeps the state.
+// Backend describes where Terraform stores the state.
 type Backend struct {
 	// Type is the name of the backend, for example kubernetes.
 	Type string `json:"type"`
-	// Config holds the arguments of the backend as strings; Terraform converts them to what the backend wants. An
-	// argument of a nested object is written with a dot: workspaces.name, assume_role.role_arn. Secrets do not belong
-	// here: backends read them from their environment.
+	// Config contains the arguments of the backend as strings, which Terraform converts to their types. An argument of a
+	// nested object is written with a dot: workspaces.name, assume_role.role_arn. Secrets must not be in it, because backends
+	// read them from their environment.
 	Config map[string]string `json:"config,omitempty"`
 }

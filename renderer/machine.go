@@ -8,7 +8,7 @@ import (
 )
 
 // RenderMachine renders the workspace of one machine. Its outputs are vm_uuid, name, addresses and power_state.
-// Inputs that no module could accept give an error that is ErrInvalidInput and names each field.
+// For inputs that the module cannot accept, the error is ErrInvalidInput and names each field.
 func RenderMachine(settings Settings, machine Machine) (Workspace, error) {
 	if err := validateMachine(settings, machine); err != nil {
 		return Workspace{}, err
@@ -47,7 +47,7 @@ func machineFile(machine Machine) []byte {
 	return formatted(file)
 }
 
-// writeIdentity writes what the VM is called and where it belongs.
+// writeIdentity writes name, description, Prism Element, project and categories.
 func writeIdentity(module body, machine Machine) {
 	module.text("name", machine.Name)
 	module.text("description", machine.Description)
@@ -137,8 +137,8 @@ func gpusTokens(gpus []GPU) hclwrite.Tokens {
 	return listTokens(elements, make([]string, len(gpus)))
 }
 
-// userDataFile declares the bootstrap data. It has no default on purpose: a machine that is created without its
-// bootstrap data, because somebody forgot to pass it, never joins.
+// userDataFile declares the variable with the bootstrap data. It has no default, because a machine that is created without
+// its bootstrap data never becomes a Node.
 func userDataFile() []byte {
 	file := hclwrite.NewEmptyFile()
 	variable := newBody(file.Body()).block("variable", UserDataVariable)

@@ -16,17 +16,17 @@ const (
 	// ProviderSource is the address of the provider, with its host, so that Terraform and OpenTofu find it in one mirror.
 	ProviderSource = "registry.terraform.io/nutanix/nutanix"
 
-	// requiredVersion is the oldest Terraform that runs the modules' tests; OpenTofu counts from 1.6 and passes too.
+	// requiredVersion is the oldest Terraform that can run the tests of the modules. OpenTofu's versions satisfy it, too.
 	requiredVersion = ">= 1.7.0"
 )
 
-// blockArguments lists, by backend, the nested arguments that are written as blocks. All others are objects.
+// blockArguments lists the nested arguments of each backend that are blocks. All others are objects.
 var blockArguments = map[string][]string{
 	"remote":     {"workspaces"},
 	"kubernetes": {"exec"},
 }
 
-// rootFiles renders what all root modules share: versions.tf, backend.tf, provider.tf and the copy of the module.
+// rootFiles renders the files that all root modules have: versions.tf, backend.tf, provider.tf and the copy of the module.
 func rootFiles(settings Settings, role string) (map[string][]byte, error) {
 	module, err := tfmodules.Files(tfmodules.APIV3, role)
 	if err != nil {
@@ -55,7 +55,7 @@ func versionsFile(providerVersion string) []byte {
 	return formatted(file)
 }
 
-// providerFile leaves the provider without arguments: endpoint and credentials come from the environment of a run.
+// providerFile renders a provider without arguments, because endpoint and credentials come from the environment of a run.
 func providerFile() []byte {
 	file := hclwrite.NewEmptyFile()
 	newBody(file.Body()).block("provider", "nutanix")
@@ -91,7 +91,7 @@ func backendFile(backend Backend) []byte {
 	return formatted(file)
 }
 
-// outputsFile passes outputs of the module on.
+// outputsFile renders outputs with the values of the module's outputs.
 func outputsFile(role string, names ...string) []byte {
 	file := hclwrite.NewEmptyFile()
 	root := newBody(file.Body())

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// parse reads a rendered file back.
+// parse parses a rendered file.
 func parse(t testing.TB, content []byte) *hclsyntax.Body {
 	t.Helper()
 	file, diagnostics := hclsyntax.ParseConfig(content, "main.tf", hcl.InitialPos)
@@ -19,7 +19,8 @@ func parse(t testing.TB, content []byte) *hclsyntax.Body {
 	return file.Body.(*hclsyntax.Body)
 }
 
-// skeleton describes a file with every string literal blanked: two inputs that differ in strings alone have the same.
+// skeleton describes the structure of a file without its string literals. Inputs that differ only in strings have the same
+// skeleton.
 func skeleton(t testing.TB, content []byte) string {
 	t.Helper()
 	var out strings.Builder

@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// TestTerraformAcceptsEveryGolden lets the real terraform and the real provider judge what was rendered.
+// TestTerraformAcceptsEveryGolden validates the rendered files with the real terraform and the real provider.
 func TestTerraformAcceptsEveryGolden(t *testing.T) {
 	for name, workspace := range goldenCases(t) {
 		t.Run(name, func(t *testing.T) {
@@ -24,7 +24,7 @@ func TestTerraformAcceptsEveryGolden(t *testing.T) {
 	}
 }
 
-// planned is what is of interest in the JSON of a plan.
+// planned is the part of a plan's JSON that the tests read.
 type planned struct {
 	Changes []struct {
 		Address string
@@ -40,7 +40,7 @@ type planned struct {
 	} `json:"resource_changes"`
 }
 
-// TestStringsReachThePlanUnchanged plans for real: what a user wrote arrives at the provider as it was written.
+// TestStringsReachThePlanUnchanged proves with a real plan that strings from users reach the provider unchanged.
 func TestStringsReachThePlanUnchanged(t *testing.T) {
 	vm := nastyMachine()
 	workspace, err := renderer.RenderMachine(backend("local", nil), vm)
@@ -63,7 +63,7 @@ func TestStringsReachThePlanUnchanged(t *testing.T) {
 	assert.Equal(t, "I2Nsb3VkLWNvbmZpZwo=", after.UserData)
 }
 
-// TestClusterAddresses binds the exported addresses to what Terraform makes of the workspace.
+// TestClusterAddresses compares the exported addresses with those in a real plan.
 func TestClusterAddresses(t *testing.T) {
 	workspace, err := renderer.RenderCluster(backend("local", nil), renderer.Cluster{CategoryKey: "KubernetesClusterName", CategoryValue: "c1"})
 	require.NoError(t, err)

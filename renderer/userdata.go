@@ -6,11 +6,11 @@ import (
 )
 
 var (
-	// hostNamePattern is the one jinja expression that kubeadm's bootstrap data contains by convention. Expressions with
-	// filters or whitespace control are left to cloud-init.
+	// hostNamePattern matches the jinja expression that bootstrap data for kubeadm usually contains. cloud-init renders
+	// expressions with filters or whitespace control.
 	hostNamePattern = regexp.MustCompile(`\{\{\s*ds\.meta_data\.hostname\s*\}\}`)
 
-	// headerPattern is the first line that makes cloud-init render the rest as a jinja template.
+	// headerPattern matches the first line that makes cloud-init render the rest as a jinja template.
 	headerPattern = regexp.MustCompile(`(?i)\A##[ \t]*template:[ \t]*jinja[ \t]*\r?\n`)
 )
 
@@ -19,9 +19,9 @@ var (
 // before or after base64; counted before, no user data is refused here that Prism Central accepts.
 const MaxUserDataBytes = 32 << 10
 
-// UserData puts the host name where bootstrap data says {{ ds.meta_data.hostname }}: AOS 7.3 refuses user data that is
-// no plain cloud-config, and this expression is usually the only reason for it to be a template. When no other jinja is
-// left, the "## template: jinja" line goes too. Everything else stays byte for byte.
+// UserData replaces {{ ds.meta_data.hostname }} in bootstrap data by the host name. AOS 7.3 rejects user data that is not plain
+// cloud-config, and usually the data is a template because of this expression alone. UserData also removes the line
+// "## template: jinja" if no other jinja is left. All other bytes stay the same.
 func UserData(bootstrap []byte, hostname string) []byte {
 	rendered := hostNamePattern.ReplaceAllLiteral(bootstrap, []byte(hostname))
 	header := headerPattern.Find(rendered)

@@ -58,6 +58,6 @@ func TestUserData(t *testing.T) {
 	}
 }
 
-func TestUserDataTakesTheHostNameLiterally(t *testing.T) {
+func TestUserDataInsertsTheHostNameLiterally(t *testing.T) {
 	assert.Equal(t, "a: $1${x}\n", string(renderer.UserData([]byte("a: {{ ds.meta_data.hostname }}\n"), "$1${x}")))
 }

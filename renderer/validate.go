@@ -12,14 +12,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// ErrInvalidInput marks every error that only other inputs can cure.
+// ErrInvalidInput is the target of all errors about inputs, which only other inputs can fix.
 var ErrInvalidInput = errors.New("invalid input")
 
-// InputError says which field is wrong, and why. It is ErrInvalidInput.
+// InputError describes what is wrong with one field. errors.Is reports it as ErrInvalidInput.
 type InputError struct {
 	// Field is the path of the field in Machine, Cluster or Settings, for example disks[1].index.
 	Field string
-	// Reason completes the sentence "<field> ...".
+	// Reason is the predicate of the sentence "<field> <reason>".
 	Reason string
 }
 
@@ -27,7 +27,7 @@ func (e *InputError) Error() string {
 	return fmt.Sprintf("%s: %s %s", ErrInvalidInput, e.Field, e.Reason)
 }
 
-// Is makes the error ErrInvalidInput.
+// Is reports whether the target is ErrInvalidInput.
 func (e *InputError) Is(target error) bool { return target == ErrInvalidInput }
 
 var (
@@ -37,21 +37,21 @@ var (
 	keyPattern     = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$`)
 )
 
-// problems collects what is wrong, so that a user sees all of it at once.
+// problems collects errors, so that a user sees all of them at once.
 type problems []error
 
 func (p *problems) add(field, format string, args ...any) {
 	*p = append(*p, &InputError{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
-// check adds a problem unless ok.
+// check adds an error for the field if ok is false.
 func (p *problems) check(ok bool, field, format string, args ...any) {
 	if !ok {
 		p.add(field, format, args...)
 	}
 }
 
-// text checks that Terraform can hold the string unchanged: it reads UTF-8 and normalises to NFC.
+// text checks that Terraform keeps the string as it is. Terraform requires UTF-8 and normalises strings to NFC.
 func (p *problems) text(field, value string) {
 	switch {
 	case !utf8.ValidString(value):
@@ -123,7 +123,7 @@ func validateCluster(settings Settings, cluster Cluster) error {
 	validateSettings(&found, settings)
 	for _, part := range []struct{ field, value string }{{"categoryKey", cluster.CategoryKey}, {"categoryValue", cluster.CategoryValue}} {
 		found.required(part.field, part.value)
-		// Prism keeps categories of up to 64 characters.
+		// Prism limits keys and values of categories to 64 characters.
 		length := utf8.RuneCountInString(part.value)
 		found.check(length <= 64, part.field, "must have at most 64 characters, not %d", length)
 	}
@@ -140,22 +140,22 @@ func validateSettings(found *problems, settings Settings) {
 		field := fmt.Sprintf("backend.config[%q]", key)
 		outer, _, dotted := strings.Cut(key, ".")
 		_, taken := config[outer]
-		found.check(keyPattern.MatchString(key), field, "is no argument of a backend: lower-case letters, digits, _ and at most one dot")
-		found.check(!dotted || !taken, field, "contradicts the plain argument %q", outer)
+		found.check(keyPattern.MatchString(key), field, "is not an argument of a backend: use lower-case letters, digits, _ and at most one dot")
+		found.check(!dotted || !taken, field, "conflicts with the argument %q", outer)
 		found.check(!holdsSecret(key, config[key]), field,
 			"holds a secret, which must not be written into a workspace; put it into the Secret that configSecretRef names")
 		found.text(field, config[key])
 	}
 }
 
-// secretArguments are the arguments of Terraform's backends that are secrets by themselves.
+// secretArguments are the arguments of Terraform's backends whose values are secrets.
 var secretArguments = []string{
 	"access_key", "access_token", "client_certificate_password", "client_key", "client_private_key_pem", "client_secret",
 	"credentials", "customer_encryption_key", "encryption_key", "oidc_request_token", "oidc_token", "password",
 	"sas_token", "secret_id", "secret_key", "security_token", "sse_customer_key", "token",
 }
 
-// urlPassword finds a password inside a URL or a connection string.
+// urlPassword matches a URL or a connection string that contains a password.
 var urlPassword = regexp.MustCompile(`://[^/@\s:]*:[^/@\s]+@|(?i:\bpassword\s*=)`)
 
 func holdsSecret(key, value string) bool {

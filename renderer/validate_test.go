@@ -15,32 +15,32 @@ func TestRenderMachineRefuses(t *testing.T) {
 		change func(*renderer.Machine)
 		want   string
 	}{
-		"no name":              {func(m *renderer.Machine) { m.Name = "" }, "name must not be empty"},
-		"name not UTF-8":       {func(m *renderer.Machine) { m.Name = "a\xff" }, "name is not UTF-8"},
-		"name not normalised":  {func(m *renderer.Machine) { m.Name = "e\u0301" }, "name is not in Unicode normal form C"},
-		"description":          {func(m *renderer.Machine) { m.Description = "\xff" }, "description is not UTF-8"},
-		"Prism Element":        {func(m *renderer.Machine) { m.PrismElement.UUID = "pe1" }, `prismElement.uuid must be a UUID, not "pe1"`},
-		"UUID with a newline":  {func(m *renderer.Machine) { m.PrismElement.UUID = elementUUID + "\n" }, "prismElement.uuid must be a UUID"},
-		"project":              {func(m *renderer.Machine) { m.Project = &renderer.Ref{Name: "p"} }, "project.uuid must be a UUID"},
-		"no subnet":            {func(m *renderer.Machine) { m.Subnets = nil }, "subnets must name at least one subnet"},
-		"subnet":               {func(m *renderer.Machine) { m.Subnets[0].UUID = "x" }, "subnets[0].uuid must be a UUID"},
-		"sockets":              {func(m *renderer.Machine) { m.Sockets = 0 }, "sockets must be at least 1"},
-		"vCPUs":                {func(m *renderer.Machine) { m.VCPUsPerSocket = -1 }, "vcpusPerSocket must be at least 1"},
-		"memory":               {func(m *renderer.Machine) { m.MemoryMiB = 0 }, "memoryMiB must be at least 1"},
-		"boot type":            {func(m *renderer.Machine) { m.BootType = "uefi" }, `bootType must be one of LEGACY, UEFI, not "uefi"`},
-		"no disk":              {func(m *renderer.Machine) { m.Disks = nil }, "disks must hold at least the system disk"},
-		"disk without content": {func(m *renderer.Machine) { m.Disks[0].SizeMiB, m.Disks[0].Image = 0, nil }, "disks[0].sizeMiB must be above 0"},
-		"negative size":        {func(m *renderer.Machine) { m.Disks[0].SizeMiB = -1 }, "disks[0].sizeMiB must not be negative"},
-		"image":                {func(m *renderer.Machine) { m.Disks[0].Image.UUID = "ubuntu" }, "disks[0].image.uuid must be a UUID"},
-		"storage container":    {func(m *renderer.Machine) { m.Disks[0].StorageContainer = &renderer.Ref{} }, "disks[0].storageContainer.uuid must be a UUID"},
-		"flash mode":           {func(m *renderer.Machine) { m.Disks[0].FlashMode = true }, "disks[0].flashMode needs a storageContainer"},
-		"two disks at a place": {func(m *renderer.Machine) { m.Disks = append(m.Disks, m.Disks[0]) }, "disks[1].index wants SCSI.0, the place of disks[0]"},
-		"cloud-init's place":   {func(m *renderer.Machine) { m.Disks = append(m.Disks, cdrom("IDE", 3)) }, "disks[1].index wants IDE.3"},
-		"GPU vendor":           {func(m *renderer.Machine) { m.GPUs = []renderer.GPU{{Mode: "VIRTUAL", DeviceID: 1}} }, "gpus[0].vendor must not be empty"},
-		"GPU mode":             {func(m *renderer.Machine) { m.GPUs = []renderer.GPU{{Vendor: "AMD", Mode: "x", DeviceID: 1}} }, "gpus[0].mode must be one of"},
-		"GPU device":           {func(m *renderer.Machine) { m.GPUs = []renderer.GPU{{Vendor: "AMD", Mode: "VIRTUAL"}} }, "gpus[0].deviceID must be above 0"},
-		"category key":         {func(m *renderer.Machine) { m.Categories = map[string]string{"": "v"} }, `categories key "" must not be empty`},
-		"category value":       {func(m *renderer.Machine) { m.Categories = map[string]string{"k": ""} }, `categories["k"] must not be empty`},
+		"no name":                   {func(m *renderer.Machine) { m.Name = "" }, "name must not be empty"},
+		"name not UTF-8":            {func(m *renderer.Machine) { m.Name = "a\xff" }, "name is not UTF-8"},
+		"name not normalised":       {func(m *renderer.Machine) { m.Name = "e\u0301" }, "name is not in Unicode normal form C"},
+		"description":               {func(m *renderer.Machine) { m.Description = "\xff" }, "description is not UTF-8"},
+		"Prism Element":             {func(m *renderer.Machine) { m.PrismElement.UUID = "pe1" }, `prismElement.uuid must be a UUID, not "pe1"`},
+		"UUID with a newline":       {func(m *renderer.Machine) { m.PrismElement.UUID = elementUUID + "\n" }, "prismElement.uuid must be a UUID"},
+		"project":                   {func(m *renderer.Machine) { m.Project = &renderer.Ref{Name: "p"} }, "project.uuid must be a UUID"},
+		"no subnet":                 {func(m *renderer.Machine) { m.Subnets = nil }, "subnets must name at least one subnet"},
+		"subnet":                    {func(m *renderer.Machine) { m.Subnets[0].UUID = "x" }, "subnets[0].uuid must be a UUID"},
+		"sockets":                   {func(m *renderer.Machine) { m.Sockets = 0 }, "sockets must be at least 1"},
+		"vCPUs":                     {func(m *renderer.Machine) { m.VCPUsPerSocket = -1 }, "vcpusPerSocket must be at least 1"},
+		"memory":                    {func(m *renderer.Machine) { m.MemoryMiB = 0 }, "memoryMiB must be at least 1"},
+		"boot type":                 {func(m *renderer.Machine) { m.BootType = "uefi" }, `bootType must be one of LEGACY, UEFI, not "uefi"`},
+		"no disk":                   {func(m *renderer.Machine) { m.Disks = nil }, "disks must contain at least the system disk"},
+		"disk without content":      {func(m *renderer.Machine) { m.Disks[0].SizeMiB, m.Disks[0].Image = 0, nil }, "disks[0].sizeMiB must be above 0"},
+		"negative size":             {func(m *renderer.Machine) { m.Disks[0].SizeMiB = -1 }, "disks[0].sizeMiB must not be negative"},
+		"image":                     {func(m *renderer.Machine) { m.Disks[0].Image.UUID = "ubuntu" }, "disks[0].image.uuid must be a UUID"},
+		"storage container":         {func(m *renderer.Machine) { m.Disks[0].StorageContainer = &renderer.Ref{} }, "disks[0].storageContainer.uuid must be a UUID"},
+		"flash mode":                {func(m *renderer.Machine) { m.Disks[0].FlashMode = true }, "disks[0].flashMode needs a storageContainer"},
+		"two disks at an address":   {func(m *renderer.Machine) { m.Disks = append(m.Disks, m.Disks[0]) }, "disks[1].index means SCSI.0, which is already used by disks[0]"},
+		"the address of cloud-init": {func(m *renderer.Machine) { m.Disks = append(m.Disks, cdrom("IDE", 3)) }, "disks[1].index means IDE.3"},
+		"GPU vendor":                {func(m *renderer.Machine) { m.GPUs = []renderer.GPU{{Mode: "VIRTUAL", DeviceID: 1}} }, "gpus[0].vendor must not be empty"},
+		"GPU mode":                  {func(m *renderer.Machine) { m.GPUs = []renderer.GPU{{Vendor: "AMD", Mode: "x", DeviceID: 1}} }, "gpus[0].mode must be one of"},
+		"GPU device":                {func(m *renderer.Machine) { m.GPUs = []renderer.GPU{{Vendor: "AMD", Mode: "VIRTUAL"}} }, "gpus[0].deviceID must be above 0"},
+		"category key":              {func(m *renderer.Machine) { m.Categories = map[string]string{"": "v"} }, `categories key "" must not be empty`},
+		"category value":            {func(m *renderer.Machine) { m.Categories = map[string]string{"k": ""} }, `categories["k"] must not be empty`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestRenderMachineRefuses(t *testing.T) {
 	}
 }
 
-func TestRenderMachineTellsAllProblemsAndTheObject(t *testing.T) {
+func TestRenderMachineReportsAllProblemsAndTheObject(t *testing.T) {
 	_, err := renderer.RenderMachine(settings(), machine(func(m *renderer.Machine) { m.Sockets, m.MemoryMiB = 0, 0 }))
 	assert.ErrorContains(t, err, `machine "worker-1"`)
 	assert.ErrorContains(t, err, "sockets must")
@@ -72,9 +72,9 @@ func TestRenderRefusesSettings(t *testing.T) {
 		"version constraint": {renderer.Settings{ProviderVersion: ">= 1.9", Backend: settings().Backend}, "providerVersion must be an exact version"},
 		"no backend":         {renderer.Settings{ProviderVersion: "1.9.5"}, "backend.type must be the name"},
 		"backend":            {backend("x\" {", nil), "backend.type must be the name"},
-		"argument":           {backend("http", map[string]string{"a b": "c"}), `backend.config["a b"] is no argument`},
-		"two dots":           {backend("s3", map[string]string{"a.b.c": "d"}), "is no argument of a backend"},
-		"twice":              {backend("s3", map[string]string{"a.b": "c", "a": "d"}), `backend.config["a.b"] contradicts the plain argument "a"`},
+		"argument":           {backend("http", map[string]string{"a b": "c"}), `backend.config["a b"] is not an argument`},
+		"two dots":           {backend("s3", map[string]string{"a.b.c": "d"}), "is not an argument of a backend"},
+		"twice":              {backend("s3", map[string]string{"a.b": "c", "a": "d"}), `backend.config["a.b"] conflicts with the argument "a"`},
 		"value":              {backend("http", map[string]string{"address": "\xff"}), `backend.config["address"] is not UTF-8`},
 		"password":           {backend("http", map[string]string{"password": "hunter2"}), `backend.config["password"] holds a secret`},
 		"nested secret":      {backend("s3", map[string]string{"assume.token": "hunter2"}), `backend.config["assume.token"] holds a secret`},
@@ -120,8 +120,8 @@ func TestRenderClusterRefuses(t *testing.T) {
 	}
 }
 
-// A condition shows the error: it must not change while nothing changes.
-func TestRenderClusterTellsProblemsInOneOrder(t *testing.T) {
+// A condition shows the error, so its text must not change while the inputs stay the same.
+func TestRenderClusterReportsProblemsInStableOrder(t *testing.T) {
 	for range 20 {
 		_, err := renderer.RenderCluster(settings(), renderer.Cluster{})
 		require.EqualError(t, err, "rendering workspace of cluster category: "+

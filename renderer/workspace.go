@@ -1,8 +1,8 @@
 // Package renderer turns resolved inputs into a Terraform workspace: the files of one root module and a digest of the inputs.
 //
-// It is pure: no client, clock, environment or process. The same inputs give the same bytes. Strings that came from a
-// user reach the configuration only as literals (see hcl.go), names only as comments, bootstrap data and credentials
-// not at all.
+// The package is pure: it uses no client, clock, environment or process, and the same inputs give the same bytes. Strings from
+// users are literals in the configuration (see hcl.go), and names of entities are comments. The configuration contains neither
+// bootstrap data nor credentials.
 package renderer
 
 import (
@@ -22,9 +22,9 @@ const (
 	CategoryValueAddress = "module.cluster.nutanix_category_value.this"
 )
 
-// UserDataVariable is the sensitive variable of a machine workspace with cloud-init: the bootstrap data, base64. It has
-// no default, so every run must be given it. It matters only while the VM is created; afterwards any base64 string will
-// do, the empty one too.
+// UserDataVariable is the sensitive variable of a machine workspace with cloud-init: the bootstrap data in base64. It has no
+// default, so every run must set it. Its value matters only when the VM is created; later it may be any base64 string, also
+// an empty one.
 const UserDataVariable = "user_data"
 
 const importFile = "import.tf"
@@ -38,7 +38,7 @@ type Workspace struct {
 	Digest string
 }
 
-// newWorkspace parses every file again, because a file that is not HCL would fail only in a Terraform run.
+// newWorkspace parses every file, because a file that is not HCL would otherwise fail in the Terraform run.
 func newWorkspace(files map[string][]byte, inputs digestInputs) (Workspace, error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if _, diagnostics := hclsyntax.ParseConfig(files[name], name, hcl.InitialPos); diagnostics.HasErrors() {
@@ -52,9 +52,9 @@ func newWorkspace(files map[string][]byte, inputs digestInputs) (Workspace, erro
 	return Workspace{Files: files, Digest: hash}, nil
 }
 
-// WithImport returns a copy of the workspace with an import block that takes the existing object id into the state under
-// address (MachineAddress with the UUID of a VM; CategoryKeyAddress with the key). The digest stays the same. The
-// provider cannot import a category value.
+// WithImport returns a copy of the workspace with an import block that imports the existing object id to address
+// (MachineAddress with the UUID of a VM; CategoryKeyAddress with the key). The digest stays the same. The provider cannot import
+// a category value.
 func (w Workspace) WithImport(address, id string) Workspace {
 	file := hclwrite.NewEmptyFile()
 	block := newBody(file.Body()).block("import")

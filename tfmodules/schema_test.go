@@ -18,8 +18,8 @@ import (
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// The modules fit provider 2.4.2 too, by its schema (`terraform providers schema -json`, cut down to the resources that the
-// modules use). With provider 1.9.5 Terraform itself validates them.
+// The modules match the schema of provider 2.4.2 (`terraform providers schema -json`, limited to the resources that the modules
+// use). With a provider in the mirror, Terraform validates them.
 func TestModulesFitTheSchemaOfProvider242(t *testing.T) {
 	schema := recordedSchema(t)
 	checked := map[string]bool{}
@@ -79,7 +79,7 @@ func TestRecordedSchemaIsThatOfTheProvider(t *testing.T) {
 	assert.Equal(t, actual, recordedSchema(t))
 }
 
-// withoutDescriptions leaves what says how the block is used.
+// withoutDescriptions removes the descriptions of a block.
 func withoutDescriptions(block *tfjson.SchemaBlock) {
 	block.Description, block.DescriptionKind = "", ""
 	for _, attribute := range block.Attributes {
@@ -100,7 +100,8 @@ func parse(t *testing.T, name string, content []byte) *hclsyntax.Body {
 // metaArguments belong to Terraform, not to the provider.
 var metaArguments = map[string]bool{"count": true, "for_each": true, "depends_on": true, "provider": true, "lifecycle": true, "timeouts": true}
 
-// checkBody proves that every argument exists and may be set, that every block exists, and that nothing required is missing.
+// checkBody checks that every argument exists and can be set, that every block exists, and that no required argument is
+// missing.
 func checkBody(t *testing.T, path string, body *hclsyntax.Body, schema *tfjson.SchemaBlock) {
 	t.Helper()
 	for name := range body.Attributes {

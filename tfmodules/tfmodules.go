@@ -1,8 +1,7 @@
-// Package tfmodules carries the Terraform modules that CAPNT workspaces call.
+// Package tfmodules embeds the Terraform modules that CAPNT workspaces call.
 //
-// A module lives at <Prism API>/<role>: v3/machine and v3/cluster speak the Prism v3 API and work with version 1.9.5
-// of the nutanix provider and with the v3 resources inside version 2.x. Both APIs of a role share the names of their
-// inputs and outputs, so that a renderer chooses a module and nothing else differs.
+// The directory of a module is <Prism API>/<role>. The modules v3/machine and v3/cluster use the Prism v3 API. They work with
+// version 1.9.5 of the nutanix provider and with the v3 resources of version 2.x.
 package tfmodules
 
 import (
@@ -22,8 +21,8 @@ const (
 //go:embed v3/cluster/*.tf v3/machine/*.tf
 var modules embed.FS
 
-// Files returns the configuration files of one module, keyed by file name ("main.tf"). The README and the tests of a
-// module are not part of it. Each call returns fresh copies.
+// Files returns the configuration files of one module by file name ("main.tf"), without its README and tests. Each call
+// returns new copies.
 func Files(api, role string) (map[string][]byte, error) {
 	dir := path.Join(api, role)
 	entries, err := modules.ReadDir(dir)

@@ -47,7 +47,7 @@ func TestFilesAreTheConfigurationOnly(t *testing.T) {
 	}
 }
 
-func TestFilesOfCallersAreTheirOwn(t *testing.T) {
+func TestFilesReturnsCopies(t *testing.T) {
 	files, err := tfmodules.Files(tfmodules.APIV3, tfmodules.RoleCluster)
 	require.NoError(t, err)
 	clear(files["main.tf"])
@@ -62,7 +62,7 @@ func TestFilesOfUnknownModule(t *testing.T) {
 	assert.ErrorContains(t, err, `Prism API "v9"`)
 }
 
-// sourceFiles reads a module with its tests, as it lies in the repository.
+// sourceFiles reads a module with its tests from the repository.
 func sourceFiles(t *testing.T, root string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}

@@ -17,7 +17,7 @@ import (
 type options struct {
 	showVersion bool
 
-	// As Cluster API's own managers have them.
+	// Flags that the managers of Cluster API have, too.
 	logging                                  *logs.Options
 	diagnostics                              capiflags.ManagerOptions
 	namespace, watchFilter                   string
@@ -32,7 +32,7 @@ type options struct {
 	kubeBurst                                int
 	concurrency                              concurrency
 
-	// Ours.
+	// Flags of this provider.
 	gatewayAddress                               string
 	terraformPath                                string
 	terraformDownload                            bool
@@ -47,7 +47,7 @@ type options struct {
 	prismBurst                                   int
 }
 
-// concurrency is how many objects of a kind are reconciled at a time.
+// concurrency holds the number of objects of each kind that are reconciled at the same time.
 type concurrency struct {
 	nutanixCluster, nutanixMachine, nutanixMachineTemplate, nutanixFailureDomain int
 }
@@ -56,7 +56,7 @@ func newOptions() *options { return &options{logging: logs.NewOptions()} }
 
 // addFlags registers all flags with their defaults.
 func (o *options) addFlags(flags *pflag.FlagSet) {
-	flags.BoolVar(&o.showVersion, "version", false, "Print the version and end.")
+	flags.BoolVar(&o.showVersion, "version", false, "Print the version and exit.")
 	logsv1.AddFlags(o.logging, flags)
 	capiflags.AddManagerOptions(flags, &o.diagnostics)
 	o.addManagerFlags(flags)
@@ -68,47 +68,47 @@ func (o *options) addManagerFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.namespace, "namespace", "", "Namespace in which objects are reconciled. Empty: all namespaces.")
 	flags.StringVar(&o.watchFilter, "watch-filter", "",
 		"Value of the label "+clusterv1.WatchLabel+" that an object must have to be reconciled. Empty: all objects.")
-	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Let one manager at a time work, by a Lease in its namespace.")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Elect a leader with a Lease in the namespace of the manager. Only the leader reconciles.")
 	flags.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 15*time.Second,
-		"How long other managers wait after the leader's last sign of life before one of them takes over.")
+		"How long other managers wait after the leader's last renewal before one of them takes over.")
 	flags.DurationVar(&o.renewDeadline, "leader-elect-renew-deadline", 10*time.Second,
-		"How long the leader tries to renew its lease before it stops.")
-	flags.DurationVar(&o.leaseRetry, "leader-elect-retry-period", 2*time.Second, "Time between two attempts at the lease.")
+		"How long the leader tries to renew its lease before it exits.")
+	flags.DurationVar(&o.leaseRetry, "leader-elect-retry-period", 2*time.Second, "Time between two attempts to acquire or renew the lease.")
 	flags.StringVar(&o.healthAddress, "health-addr", ":8081", "Address of the health endpoints /healthz and /readyz.")
 	flags.StringVar(&o.profilerAddress, "profiler-address", "",
 		"Address of the pprof profiler, for example localhost:6060. Empty: none.")
 	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "Port of the webhook server.")
 	flags.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs",
-		"Directory of the webhook server's certificate and key. Changes are picked up.")
+		"Directory of the webhook server's certificate and key. Changed files are read again.")
 	flags.StringVar(&o.webhookCertName, "webhook-cert-name", "tls.crt", "Certificate file in --webhook-cert-dir.")
 	flags.StringVar(&o.webhookKeyName, "webhook-key-name", "tls.key", "Key file in --webhook-cert-dir.")
 	flags.DurationVar(&o.syncPeriod, "sync-period", 10*time.Minute,
-		"How often every object is reconciled although nothing changed.")
+		"How often every object is reconciled even if nothing changed.")
 	flags.Float32Var(&o.kubeQPS, "kube-api-qps", 100, "Requests per second to the Kubernetes API server.")
-	flags.IntVar(&o.kubeBurst, "kube-api-burst", 200, "Requests to the Kubernetes API server in one burst.")
+	flags.IntVar(&o.kubeBurst, "kube-api-burst", 200, "Burst of requests to the Kubernetes API server.")
 }
 
 func (o *options) addConcurrencyFlags(flags *pflag.FlagSet) {
-	flags.IntVar(&o.concurrency.nutanixCluster, "nutanixcluster-concurrency", 10, "NutanixClusters reconciled at a time.")
-	flags.IntVar(&o.concurrency.nutanixMachine, "nutanixmachine-concurrency", 50, "NutanixMachines reconciled at a time.")
+	flags.IntVar(&o.concurrency.nutanixCluster, "nutanixcluster-concurrency", 10, "NutanixClusters reconciled at the same time.")
+	flags.IntVar(&o.concurrency.nutanixMachine, "nutanixmachine-concurrency", 50, "NutanixMachines reconciled at the same time.")
 	flags.IntVar(&o.concurrency.nutanixMachineTemplate, "nutanixmachinetemplate-concurrency", 10,
-		"NutanixMachineTemplates reconciled at a time.")
+		"NutanixMachineTemplates reconciled at the same time.")
 	flags.IntVar(&o.concurrency.nutanixFailureDomain, "nutanixfailuredomain-concurrency", 10,
-		"NutanixFailureDomains reconciled at a time.")
+		"NutanixFailureDomains reconciled at the same time.")
 }
 
 func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.gatewayAddress, "gateway-address", gateway.DefaultAddress,
-		"Loopback address on which Terraform runs reach Prism Central. The port has to be 9440, the provider's default; "+
-			"a second manager on one machine takes another address, for example 127.0.0.2:9440.")
+		"Loopback address of the gateway through which Terraform runs reach Prism Central. The port must be 9440, the "+
+			"provider's default. A second manager on the same host needs another address, for example 127.0.0.2:9440.")
 	flags.StringVar(&o.terraformPath, "terraform-path", "",
 		"Terraform or OpenTofu binary. Empty: terraform or tofu on PATH.")
 	flags.BoolVar(&o.terraformDownload, "terraform-download", false,
-		"Download Terraform when there is no binary. Off, because the manager's image ships one and a cluster may have no "+
-			"way to the internet. It is kept in the user's cache directory.")
+		"Download Terraform into the user's cache directory if no binary is found. Off by default, because the manager's "+
+			"image contains one and a cluster may have no access to the internet.")
 	flags.StringVar(&o.terraformReleasesURL, "terraform-releases-url", "",
-		"Mirror of the vendor's release server for --terraform-download, with the same paths and the vendor's signatures. Empty: "+
-			"that server itself.")
+		"Mirror of HashiCorp's release server for --terraform-download, with the same paths and HashiCorp's signatures. Empty: "+
+			"HashiCorp's server.")
 	flags.StringVar(&o.providerMirror, "provider-mirror", "/opt/capnt/mirror",
 		"Unpacked Terraform filesystem mirror with one or more versions of the nutanix provider, each with its dependency lock "+
 			"file .terraform.lock.hcl in the directory of the version.")
@@ -116,18 +116,18 @@ func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
 		"Version of the nutanix provider for objects whose NutanixCluster names none in spec.terraform.providerVersion. Objects "+
 			"that have a Terraform state keep the version of their last run.")
 	flags.StringVar(&o.scratchDir, "scratch-dir", "",
-		"Directory for the run directories of Terraform. Empty: the system's directory for temporary files.")
-	flags.IntVar(&o.maxRuns, "max-runs", 10, "Terraform runs at a time; each takes a few hundred MB of memory.")
+		"Directory for the working directories of Terraform runs. Empty: the system's directory for temporary files.")
+	flags.IntVar(&o.maxRuns, "max-runs", 10, "Terraform runs at the same time. Each needs a few hundred MB of memory.")
 	flags.DurationVar(&o.driftInterval, "drift-interval", 10*time.Minute,
-		"How often an applied workspace is compared with Prism Central, where the NutanixCluster does not say. 0: never.")
+		"How often an applied workspace is compared with Prism Central, unless the NutanixCluster sets an interval. 0: never.")
 	flags.DurationVar(&o.healthInterval, "health-check-interval", time.Minute,
-		"How often the VM of a machine is looked at in Prism Central.")
+		"How often the manager reads the VM of a machine from Prism Central.")
 	flags.DurationVar(&o.absencePeriod, "absence-period", provisioning.DefaultAbsencePeriod,
 		"How long Prism Central must not find a VM before it counts as absent: lost, deleted, or never created. It has to be longer than "+
 			"lists of Prism Central lag behind and than a create request can be on its way.")
 	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 3*time.Minute,
-		"How long Terraform runs may take to end in order when the manager stops. The pod's grace period has to be longer.")
+		"How long Terraform runs may take to finish when the manager stops. The pod's grace period must be longer.")
 	flags.Float32Var(&o.prismQPS, "prism-qps", 20,
-		"Requests per second to each Prism Central, of Terraform runs and of the controllers each. 0: no limit.")
-	flags.IntVar(&o.prismBurst, "prism-burst", 40, "Requests to each Prism Central in one burst.")
+		"Requests per second to each Prism Central, counted separately for Terraform runs and controllers. 0: no limit.")
+	flags.IntVar(&o.prismBurst, "prism-burst", 40, "Burst of requests to each Prism Central.")
 }

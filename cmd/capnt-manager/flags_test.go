@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// parse reads arguments as main does.
+// parse parses arguments as main does.
 func parse(arguments ...string) (*options, error) {
 	options := newOptions()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
@@ -37,7 +37,7 @@ func TestInvalidFlagsAreNamed(t *testing.T) {
 		want      []string
 	}{
 		"unknown":              {[]string{"--no-such-flag"}, []string{"no-such-flag"}},
-		"argument":             {[]string{"start"}, []string{`"start" is no flag`}},
+		"argument":             {[]string{"start"}, []string{`"start" is not a flag`}},
 		"no runs":              {[]string{"--max-runs=0"}, []string{"--max-runs=0", "at least 1"}},
 		"no workers":           {[]string{"--nutanixmachine-concurrency=0"}, []string{"--nutanixmachine-concurrency=0"}},
 		"no requests":          {[]string{"--kube-api-qps=0"}, []string{"--kube-api-qps=0"}},
@@ -52,7 +52,7 @@ func TestInvalidFlagsAreNamed(t *testing.T) {
 		"version constraint":   {[]string{"--provider-version=~> 1.9"}, []string{"--provider-version"}},
 		"releases alone":       {[]string{"--terraform-releases-url=https://mirror"}, []string{"--terraform-releases-url", "--terraform-download"}},
 		"releases in a file":   {[]string{"--terraform-download", "--terraform-releases-url=/mirror"}, []string{"--terraform-releases-url", "https"}},
-		"releases by password": {[]string{"--terraform-download", "--terraform-releases-url=https://a:b@mirror"}, []string{"--terraform-releases-url has a user"}},
+		"releases by password": {[]string{"--terraform-download", "--terraform-releases-url=https://a:b@mirror"}, []string{"--terraform-releases-url contains a user"}},
 		"no mirror":            {[]string{"--provider-mirror="}, []string{"--provider-mirror"}},
 		"lease shorter":        {[]string{"--leader-elect", "--leader-elect-lease-duration=5s"}, []string{"--leader-elect-lease-duration=5s"}},
 		"all problems at once": {[]string{"--max-runs=0", "--webhook-port=0", "--sync-period=0"}, []string{"--max-runs", "--webhook-port", "--sync-period"}},
@@ -67,7 +67,7 @@ func TestInvalidFlagsAreNamed(t *testing.T) {
 	}
 }
 
-func TestOffValuesAreValid(t *testing.T) {
+func TestZeroDisablesDriftChecksAndLimits(t *testing.T) {
 	options, err := parse("--drift-interval=0", "--prism-qps=0")
 	require.NoError(t, err)
 	assert.Zero(t, options.driftInterval)

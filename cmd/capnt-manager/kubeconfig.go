@@ -12,11 +12,11 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// contextName names the one cluster, user and context of the kubeconfig.
+// contextName is the name of cluster, user and context in the kubeconfig.
 const contextName = "management"
 
-// writeKubeconfig writes the manager's own access to the management cluster as a kubeconfig, for Terraform's kubernetes
-// backend, and returns its path. Only this user can read it.
+// writeKubeconfig writes a kubeconfig with the manager's access to the management cluster and returns its path. Terraform's
+// kubernetes backend uses it. Other users cannot read it.
 func writeKubeconfig(dir string, config *rest.Config) (string, error) {
 	kubeconfig, err := newKubeconfig(config)
 	if err != nil {
@@ -33,8 +33,8 @@ func writeKubeconfig(dir string, config *rest.Config) (string, error) {
 	return path, nil
 }
 
-// newKubeconfig expresses a client configuration as a kubeconfig. Files stay files, so that a rotated token or certificate
-// is read again by the next run.
+// newKubeconfig converts a client configuration to a kubeconfig. It refers to files by path, so that the next run reads a
+// rotated token or certificate.
 func newKubeconfig(config *rest.Config) (*clientcmdapi.Config, error) {
 	server, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
@@ -77,13 +77,13 @@ func authentication(config *rest.Config) *clientcmdapi.AuthInfo {
 		ImpersonateUserExtra:  config.Impersonate.Extra,
 	}
 	if user.TokenFile != "" {
-		user.Token = "" // what was in the file when the manager started would win over what is in it now
+		user.Token = "" // the token from the start of the manager would override the current one in the file
 	}
 	return user
 }
 
-// proxyURL is the proxy of the kubeconfig that the configuration came from. The environment's proxies reach Terraform by
-// its environment.
+// proxyURL returns the proxy that the manager's kubeconfig sets, or an empty string. Terraform gets proxies of the
+// environment through its own environment.
 func proxyURL(config *rest.Config, server *url.URL) (string, error) {
 	if config.Proxy == nil {
 		return "", nil

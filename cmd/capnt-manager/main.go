@@ -52,7 +52,7 @@ func fail(err error) {
 	os.Exit(2)
 }
 
-// run builds the manager and runs it until the context ends.
+// run builds the manager and runs it until ctx is done.
 func run(ctx context.Context, options *options) (reterr error) {
 	config, err := options.restConfig()
 	if err != nil {
@@ -74,7 +74,7 @@ func run(ctx context.Context, options *options) (reterr error) {
 	if err := setUp(ctx, mgr, options, parts); err != nil {
 		return err
 	}
-	parts.announce(mgr.GetLogger())
+	parts.logStart(mgr.GetLogger())
 	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("running the manager: %w", err)
 	}

@@ -26,10 +26,10 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// leaderElectionID is the name of the Lease by which managers take turns.
+// leaderElectionID is the name of the leader election Lease.
 const leaderElectionID = "controller-leader-election-capnt"
 
-// labelState marks the Secrets in which Terraform's kubernetes backend keeps states.
+// labelState is the label of the Secrets in which Terraform's kubernetes backend stores states.
 const labelState = "tfstate"
 
 // restConfig finds the management cluster as kubectl does: --kubeconfig, KUBECONFIG, the pod's service account,
@@ -44,7 +44,7 @@ func (o *options) restConfig() (*rest.Config, error) {
 	return found, nil
 }
 
-// newScheme knows the kinds that the controllers read and write.
+// newScheme returns a scheme with the kinds that the controllers read and write.
 func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
@@ -53,7 +53,7 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-// newManager builds a manager with nothing in it.
+// newManager builds a manager without controllers and webhooks.
 func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 	tlsOptions, metrics, err := capiflags.GetManagerOptions(options.diagnostics)
 	if err != nil {
@@ -63,7 +63,7 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 		Scheme:                        newScheme(),
 		LeaderElection:                options.leaderElect,
 		LeaderElectionID:              leaderElectionID,
-		LeaderElectionNamespace:       os.Getenv("POD_NAMESPACE"), // empty: that of the pod's service account
+		LeaderElectionNamespace:       os.Getenv("POD_NAMESPACE"), // empty: the namespace of the pod's service account
 		LeaderElectionResourceLock:    resourcelock.LeasesResourceLock,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &options.leaseDuration,
@@ -89,8 +89,8 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// cacheOptions keep out of memory what is large and not read through the cache: Terraform states, Helm releases, and the
-// ConfigMap with the cluster's root certificates that every namespace has.
+// cacheOptions excludes large objects that are not read through the cache: Terraform states, Helm releases, and the ConfigMap
+// with the cluster's root certificates in each namespace.
 func cacheOptions(namespace string, syncPeriod time.Duration) cache.Options {
 	options := cache.Options{
 		SyncPeriod:       &syncPeriod,

@@ -22,7 +22,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// parts are what the reconcilers work with.
+// parts are the components that the reconcilers share.
 type parts struct {
 	terraform *terraform.Terraform
 	gateway   *gateway.Gateway
@@ -32,16 +32,16 @@ type parts struct {
 	providerVersions []string
 }
 
-// gatewayHeadStart is how much earlier than the manager the gateway gives up on runs that do not end.
+// gatewayHeadStart is how much earlier than the manager the gateway stops waiting for runs.
 const gatewayHeadStart = 5 * time.Second
 
-// newParts makes the parts and adds to the manager what has to run.
+// newParts creates the parts and adds the gateway and the pool to the manager.
 func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*parts, error) {
 	engine, err := newTerraform(ctx, mgr, options, scratch)
 	if err != nil {
 		return nil, err
 	}
-	door, err := gateway.New(gateway.Options{
+	server, err := gateway.New(gateway.Options{
 		Address:         options.gatewayAddress,
 		Log:             mgr.GetLogger(),
 		Registerer:      metrics.Registry,
@@ -52,21 +52,21 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	if err != nil {
 		return nil, fmt.Errorf("opening the gateway of --gateway-address: %w", err)
 	}
-	pipeline, err := newPipeline(mgr, options, engine, door)
+	pipeline, err := newPipeline(mgr, options, engine, server)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(mgr.Add(door), mgr.Add(pipeline.Pool)); err != nil {
+	if err := errors.Join(mgr.Add(server), mgr.Add(pipeline.Pool)); err != nil {
 		return nil, fmt.Errorf("adding gateway and pool to the manager: %w", err)
 	}
 	resolver := prism.NewResolver(mgr.GetClient(), prism.Options{QPS: options.prismQPS, Burst: options.prismBurst})
-	return &parts{terraform: engine, gateway: door, pipeline: pipeline, prism: resolver, providerVersions: usableProviders(engine)}, nil
+	return &parts{terraform: engine, gateway: server, pipeline: pipeline, prism: resolver, providerVersions: usableProviders(engine)}, nil
 }
 
-// passedOn are the variables of the manager's environment that runs get too: a state backend may need the proxy.
-var passedOn = []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"}
+// inherited lists the environment variables that runs inherit from the manager. A state backend may need the proxy.
+var inherited = []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"}
 
-// findTerraform finds the binary, or downloads one.
+// findTerraform finds the Terraform binary or, with --terraform-download, downloads one.
 func findTerraform(ctx context.Context, log logr.Logger, options *options) (terraform.Binary, error) {
 	binary, err := terraform.Find(ctx, terraform.FindOptions{
 		Path:          options.terraformPath,
@@ -77,12 +77,12 @@ func findTerraform(ctx context.Context, log logr.Logger, options *options) (terr
 		},
 	})
 	if err != nil {
-		return binary, fmt.Errorf("looking for the binary of --terraform-path, or one to take by --terraform-download: %w", err)
+		return binary, fmt.Errorf("finding the binary of --terraform-path or --terraform-download: %w", err)
 	}
 	return binary, nil
 }
 
-// newTerraform finds the binary and gives its runs the manager's access to the management cluster.
+// newTerraform finds the binary and writes the kubeconfig that gives its runs access to the management cluster.
 func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*terraform.Terraform, error) {
 	binary, err := findTerraform(ctx, mgr.GetLogger(), options)
 	if err != nil {
@@ -93,7 +93,7 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 		return nil, err
 	}
 	environment := map[string]string{}
-	for _, name := range passedOn {
+	for _, name := range inherited {
 		if value, ok := os.LookupEnv(name); ok {
 			environment[name] = value
 		}
@@ -104,7 +104,7 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 		MirrorDir:  options.providerMirror,
 		ScratchDir: scratch,
 		Env:        environment,
-		// Killed only when the manager would stop waiting for it anyway.
+		// A run is killed only when the manager would stop waiting for it.
 		InterruptGrace: max(options.shutdownTimeout-2*gatewayHeadStart, time.Second),
 	})
 	if err != nil {
@@ -121,7 +121,7 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 	return engine, nil
 }
 
-// usableProviders returns the versions of the nutanix provider in the mirror that this manager knows how to use.
+// usableProviders returns the versions of the nutanix provider in the mirror that this manager supports.
 func usableProviders(engine *terraform.Terraform) []string {
 	return slices.DeleteFunc(engine.ProviderVersions(), func(version string) bool {
 		_, err := provider.ForVersion(version)
@@ -129,8 +129,8 @@ func usableProviders(engine *terraform.Terraform) []string {
 	})
 }
 
-// noProvider says why --provider-version cannot be used. Without it no object could be provisioned, so the manager does not
-// start. A missing version that a cluster asks for stops that cluster alone.
+// noProvider returns why --provider-version cannot be used. The manager does not start without it, because new objects could
+// not be provisioned.
 func noProvider(engine *terraform.Terraform, options *options) error {
 	problems := []error{fmt.Errorf("reading --provider-mirror=%s: it has %s in the versions %s, but --provider-version=%s",
 		options.providerMirror, terraform.ProviderSource, strings.Join(engine.ProviderVersions(), ", "), options.providerVersion)}
@@ -140,15 +140,15 @@ func noProvider(engine *terraform.Terraform, options *options) error {
 	return errors.Join(append(problems, engine.UnusableProviders()[options.providerVersion])...)
 }
 
-// newPipeline puts the parts of the lifecycle together.
-func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, door *gateway.Gateway) (*lifecycle.Pipeline, error) {
-	host, err := os.Hostname() // what Terraform writes into its locks
+// newPipeline creates the pipeline of plan and apply that all kinds share.
+func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, server *gateway.Gateway) (*lifecycle.Pipeline, error) {
+	host, err := os.Hostname() // Terraform writes it into its locks
 	if err != nil {
-		return nil, fmt.Errorf("asking for this host's name: %w", err)
+		return nil, fmt.Errorf("reading the host name: %w", err)
 	}
 	pipeline := &lifecycle.Pipeline{
 		Engine:  opener{engine},
-		Gateway: door,
+		Gateway: server,
 		Pool:    lifecycle.NewPool(options.maxRuns),
 		State:   &lifecycle.SecretKeeper{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
 		Holders: &lifecycle.Holders{Host: host, Started: time.Now(), Reader: mgr.GetAPIReader(),
@@ -160,19 +160,19 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 	return pipeline.Init(), nil
 }
 
-// opener is a terraform.Terraform as the pipeline wants it: its runs are workspaces.
+// opener adapts terraform.Terraform to lifecycle.Engine.
 type opener struct{ *terraform.Terraform }
 
 func (o opener) Open(ctx context.Context, options terraform.RunOptions) (lifecycle.Workspace, error) {
 	run, err := o.Terraform.Open(ctx, options)
 	if err != nil {
-		return nil, err // not a workspace that is not nil and holds nil
+		return nil, err // a nil *Run in a Workspace would not be nil
 	}
 	return run, nil
 }
 
-// announce logs what this manager works with.
-func (p *parts) announce(log logr.Logger) {
+// logStart logs the versions and addresses that this manager uses.
+func (p *parts) logStart(log logr.Logger) {
 	binary := p.terraform.Binary()
 	log.Info("Starting the manager", "version", buildVersion(), "terraform", binary.Product, "terraformVersion", binary.Version,
 		"terraformPath", binary.Path, "providerVersion", p.pipeline.ProviderVersion, "providerVersions", p.providerVersions,

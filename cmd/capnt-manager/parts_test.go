@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// mirror makes a mirror with versions of the provider for this platform. An empty locked version leaves the lock file out.
+// mirror creates a mirror with versions of the provider for this platform. An empty locked version omits the lock file.
 func mirror(t *testing.T, locked map[string]string) *terraform.Terraform {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,7 +34,7 @@ func mirror(t *testing.T, locked map[string]string) *terraform.Terraform {
 	return engine
 }
 
-// The manager works with every version that it knows; what is wrong with another one stops nothing but itself.
+// The manager can use every supported version in the mirror. An unusable version does not affect the others.
 func TestUsableProviders(t *testing.T) {
 	engine := mirror(t, map[string]string{"1.9.5": "1.9.5", "2.4.2": "2.4.2", "1.8.0": "1.8.0", "3.0.0": "3.0.0", "2.4.3": ""})
 	assert.Equal(t, []string{"1.9.5", "2.4.2"}, usableProviders(engine))
@@ -51,7 +51,7 @@ func TestUsableProviders(t *testing.T) {
 	}
 }
 
-func TestFindTerraformDownloadsFromTheMirrorAndSaysSo(t *testing.T) {
+func TestFindTerraformDownloadsFromTheMirrorAndLogsIt(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	var asked string

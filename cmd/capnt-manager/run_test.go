@@ -22,7 +22,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// How long and how often the test waits for the manager.
+// Timeout and interval of the wait for the manager.
 const (
 	deadline = 3 * time.Minute
 	tick     = 50 * time.Millisecond
@@ -40,7 +40,7 @@ func startAPIServer(t *testing.T) *envtest.Environment {
 	return environment
 }
 
-// freePort is a port that is nobody else's.
+// freePort returns a port that no other process uses.
 func freePort(t *testing.T) int {
 	t.Helper()
 	ports, err := freeport.Find("127.0.0.1", 1)
@@ -48,7 +48,7 @@ func freePort(t *testing.T) int {
 	return ports[0]
 }
 
-// freeGateway is an address of the gateway, whose port is fixed, that is nobody else's.
+// freeGateway returns an address for the gateway that no other process uses. Its port is fixed.
 func freeGateway(t *testing.T) string {
 	t.Helper()
 	for last := 1; last < 255; last++ {
@@ -60,7 +60,7 @@ func freeGateway(t *testing.T) string {
 	return ""
 }
 
-// ready reports whether the manager at that address is.
+// ready reports whether the manager at that address is ready.
 func ready(ctx context.Context, health string) bool {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+"/readyz", http.NoBody)
 	if err != nil {
@@ -70,7 +70,7 @@ func ready(ctx context.Context, health string) bool {
 	return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK
 }
 
-func TestManagerStartsBecomesReadyAndStopsWithoutATrace(t *testing.T) {
+func TestManagerBecomesReadyAndLeavesNothingBehind(t *testing.T) {
 	environment := startAPIServer(t)
 	t.Setenv("POD_NAMESPACE", "default")
 	health, scratchDir := fmt.Sprintf("127.0.0.1:%d", freePort(t)), shortDir(t)
@@ -121,7 +121,7 @@ func TestManagerStartsBecomesReadyAndStopsWithoutATrace(t *testing.T) {
 	assert.Empty(t, *lease.Spec.HolderIdentity, "the next manager does not have to wait for the lease to expire")
 }
 
-func TestManagerThatCannotStartSaysWhy(t *testing.T) {
+func TestManagerReportsWhyItCannotStart(t *testing.T) {
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(kubeconfig, []byte("no kubeconfig"), 0o600))
 	t.Setenv("KUBECONFIG", kubeconfig)

@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	// scratchPrefix begins the names of managers' directories in the scratch directory.
+	// scratchPrefix is the prefix of the names of managers' directories in the scratch directory.
 	scratchPrefix = "capnt-"
-	// lockName is a file in a manager's directory that is locked as long as the manager lives.
+	// lockName is a file in a manager's directory that is locked while the manager runs.
 	lockName = ".capnt-manager.lock"
-	// maxScratchPath leaves a provider process, which listens on a socket below its run's directory, within the 104 bytes
-	// that some systems allow for the path of a socket.
+	// maxScratchPath is the maximum length of the directory's path. A provider process listens on a socket below the
+	// directory of its run, and some systems limit the path of a socket to 104 bytes.
 	maxScratchPath = 64
 )
 
-// scratch is the private directory of this manager: kubeconfig and run directories. Both hold secrets, so it goes with
-// the manager; what a manager that was killed left behind goes when the next one starts.
+// scratch is the private directory of this manager with the kubeconfig and the run directories. Both contain secrets, so the
+// manager removes the directory when it exits. The next manager removes the directory of one that was killed.
 type scratch struct {
 	path string
 	lock *os.File
 }
 
-// newScratch makes the directory of this manager in root, and removes those of dead ones.
+// newScratch creates the directory of this manager in root and removes the directories of managers that no longer run.
 func newScratch(root string) (*scratch, error) {
 	if root == "" {
 		root = os.TempDir()
@@ -59,7 +59,7 @@ func newScratch(root string) (*scratch, error) {
 	return &scratch{path: path, lock: lock}, nil
 }
 
-// remove deletes the directory.
+// remove removes the directory.
 func (s *scratch) remove() error {
 	if err := errors.Join(os.RemoveAll(s.path), s.lock.Close()); err != nil {
 		return fmt.Errorf("removing the private directory %s: %w", s.path, err)
@@ -77,7 +77,7 @@ func sweep(root string) error {
 	for _, path := range locks {
 		lock, err := lockFile(path)
 		if err != nil {
-			continue // its manager lives, or it is another user's
+			continue // the manager runs, or the directory belongs to another user
 		}
 		terraform.KillLeftovers(filepath.Dir(path))
 		if err := errors.Join(os.RemoveAll(filepath.Dir(path)), lock.Close()); err != nil {
@@ -87,7 +87,7 @@ func sweep(root string) error {
 	return nil
 }
 
-// lockFile opens a file and locks it, without waiting.
+// lockFile opens a file and locks it. It does not wait for the lock.
 func lockFile(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

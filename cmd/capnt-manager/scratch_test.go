@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shortDir is a directory whose path is short enough for the sockets of providers, which t.TempDir is not always.
+// shortDir returns a directory whose path is short enough for the sockets of providers. The path of t.TempDir may be too long.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "s-")
@@ -27,7 +27,7 @@ func entries(t *testing.T, dir string) []string {
 	return paths
 }
 
-func TestScratchIsPrivateAndGoes(t *testing.T) {
+func TestScratchIsPrivateAndRemoved(t *testing.T) {
 	root := filepath.Join(shortDir(t), "made")
 	scratch, err := newScratch(root)
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestScratchIsPrivateAndGoes(t *testing.T) {
 	assert.Empty(t, entries(t, root))
 }
 
-func TestScratchOfADeadManagerGoesAndThatOfALivingOneStays(t *testing.T) {
+func TestScratchOfAKilledManagerIsRemoved(t *testing.T) {
 	root := shortDir(t)
 	dead, err := newScratch(root)
 	require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestScratchLeavesOthersAlone(t *testing.T) {
 	assert.Equal(t, []string{other}, entries(t, root))
 }
 
-func TestScratchThatCannotBeIsNamed(t *testing.T) {
+func TestScratchReportsADirectoryThatCannotBeCreated(t *testing.T) {
 	file := filepath.Join(shortDir(t), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	for name, root := range map[string]string{

@@ -16,7 +16,7 @@ import (
 	"github.com/capnt/capnt/internal/admission"
 )
 
-// recorderName is the reporting controller of all events.
+// recorderName is the name of the reporting controller in events.
 const recorderName = "capnt"
 
 // setUp adds probes, webhooks and reconcilers to the manager.
@@ -30,7 +30,7 @@ func setUp(ctx context.Context, mgr ctrl.Manager, options *options, parts *parts
 	return setUpReconcilers(ctx, mgr, options, parts)
 }
 
-// setUpProbes makes the manager alive and ready when its webhooks answer.
+// setUpProbes adds probes that succeed when the webhook server responds.
 func setUpProbes(mgr ctrl.Manager) error {
 	checker := mgr.GetWebhookServer().StartedChecker()
 	if err := mgr.AddHealthzCheck("webhook", checker); err != nil {
@@ -80,7 +80,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 	return nil
 }
 
-// inventory opens the Prism Central of a cluster.
+// inventory returns the inventory of the cluster's Prism Central.
 func (p *parts) inventory(ctx context.Context, cluster *infrav1.NutanixCluster) (nutanixfailuredomain.Inventory, error) {
 	access, err := p.prism.Access(ctx, cluster)
 	if err != nil {

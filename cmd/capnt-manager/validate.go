@@ -11,17 +11,17 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
-// gatewayPort is the port that provider 1.9.5 uses whatever it is told.
+// gatewayPort is the port of Prism Central that provider 1.9.5 always uses, because it ignores NUTANIX_PORT.
 const gatewayPort = "9440"
 
-// validate checks what can be checked without looking at anything, and reports all that is wrong at once.
+// validate checks the values of the flags and returns all problems at once.
 func (o *options) validate(arguments []string) error {
 	problems := []error{o.validateDurations(), o.validateCounts(), o.validateTerraform()}
 	if len(arguments) > 0 {
-		problems = append(problems, fmt.Errorf("%q is no flag: flags start with --", strings.Join(arguments, " ")))
+		problems = append(problems, fmt.Errorf("%q is not a flag: flags start with --", strings.Join(arguments, " ")))
 	}
 	if o.webhookPort < 1 || o.webhookPort > 65535 {
-		problems = append(problems, fmt.Errorf("--webhook-port=%d: it has to be a port, 1 to 65535", o.webhookPort))
+		problems = append(problems, fmt.Errorf("--webhook-port=%d: it must be a port, 1 to 65535", o.webhookPort))
 	}
 	return errors.Join(problems...)
 }
@@ -40,12 +40,12 @@ func (o *options) validateDurations() error {
 		{"drift-interval", o.driftInterval, false},
 	} {
 		if flag.value < 0 || flag.positive && flag.value == 0 {
-			problems = append(problems, fmt.Errorf("--%s=%s: it has to be longer than nothing", flag.name, flag.value))
+			problems = append(problems, fmt.Errorf("--%s=%s: it must be longer than zero", flag.name, flag.value))
 		}
 	}
 	if o.leaderElect && (o.leaseRetry <= 0 || o.renewDeadline <= o.leaseRetry || o.leaseDuration <= o.renewDeadline) {
 		problems = append(problems, fmt.Errorf(
-			"--leader-elect-lease-duration=%s has to be longer than --leader-elect-renew-deadline=%s, and that longer than --leader-elect-retry-period=%s",
+			"--leader-elect-lease-duration=%s must be longer than --leader-elect-renew-deadline=%s, which must be longer than --leader-elect-retry-period=%s",
 			o.leaseDuration, o.renewDeadline, o.leaseRetry))
 	}
 	return errors.Join(problems...)
@@ -66,14 +66,14 @@ func (o *options) validateCounts() error {
 		{"nutanixfailuredomain-concurrency", o.concurrency.nutanixFailureDomain},
 	} {
 		if flag.value < 1 {
-			problems = append(problems, fmt.Errorf("--%s=%d: it has to be at least 1", flag.name, flag.value))
+			problems = append(problems, fmt.Errorf("--%s=%d: it must be at least 1", flag.name, flag.value))
 		}
 	}
 	if o.kubeQPS <= 0 {
-		problems = append(problems, fmt.Errorf("--kube-api-qps=%g: it has to be more than 0", o.kubeQPS))
+		problems = append(problems, fmt.Errorf("--kube-api-qps=%g: it must be more than 0", o.kubeQPS))
 	}
 	if o.prismQPS < 0 {
-		problems = append(problems, fmt.Errorf("--prism-qps=%g: it has to be 0 (no limit) or more", o.prismQPS))
+		problems = append(problems, fmt.Errorf("--prism-qps=%g: it must be 0 (no limit) or more", o.prismQPS))
 	}
 	return errors.Join(problems...)
 }
@@ -81,7 +81,7 @@ func (o *options) validateCounts() error {
 func (o *options) validateTerraform() error {
 	var problems []error
 	if _, err := version.NewSemver(o.providerVersion); err != nil || strings.HasPrefix(o.providerVersion, "v") {
-		problems = append(problems, fmt.Errorf("--provider-version=%s: it has to be an exact version without v, for example 1.9.5", o.providerVersion))
+		problems = append(problems, fmt.Errorf("--provider-version=%s: it must be an exact version without v, for example 1.9.5", o.providerVersion))
 	}
 	if o.providerMirror == "" {
 		problems = append(problems, errors.New("--provider-mirror is empty: name the directory of the provider mirror"))
@@ -89,27 +89,27 @@ func (o *options) validateTerraform() error {
 	problems = append(problems, o.validateReleasesURL())
 	host, port, err := net.SplitHostPort(o.gatewayAddress)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() || port != gatewayPort {
-		problems = append(problems, fmt.Errorf("--gateway-address=%s: it has to be a loopback IP address with port %s, for example 127.0.0.1:%s", o.gatewayAddress, gatewayPort, gatewayPort))
+		problems = append(problems, fmt.Errorf("--gateway-address=%s: it must be a loopback IP address with port %s, for example 127.0.0.1:%s", o.gatewayAddress, gatewayPort, gatewayPort))
 	}
 	return errors.Join(problems...)
 }
 
-// validateReleasesURL does not repeat the URL, which may hold a password.
+// validateReleasesURL does not include the URL in errors, because it may contain a password.
 func (o *options) validateReleasesURL() error {
 	if o.terraformReleasesURL == "" {
 		return nil
 	}
 	if !o.terraformDownload {
-		return errors.New("--terraform-releases-url is set without --terraform-download: set both or none")
+		return errors.New("--terraform-releases-url is set without --terraform-download: set both or neither")
 	}
 	found, err := url.Parse(o.terraformReleasesURL)
 	if err != nil || (found.Scheme != "https" && found.Scheme != "http") || found.Host == "" || found.RawQuery != "" || found.Fragment != "" {
-		return errors.New("--terraform-releases-url: it has to be a URL with https or http, a host and, if need be, a path, " +
+		return errors.New("--terraform-releases-url: it must be a URL with https or http, a host and an optional path, " +
 			"for example https://mirror.example.com/releases")
 	}
 	if found.User != nil {
-		return errors.New("--terraform-releases-url has a user in it: a command line is no place for a password, and logs repeat it; " +
-			"name a mirror that asks for none")
+		return errors.New("--terraform-releases-url contains a user: passwords on a command line are visible to others and in logs; " +
+			"name a mirror that needs no password")
 	}
 	return nil
 }

@@ -2,10 +2,10 @@ package main
 
 import "runtime/debug"
 
-// release is set by the linker: see the Makefile.
+// release is set by the linker, see the Makefile.
 var release string
 
-// buildVersion is the version of this program: what the Makefile says, else that of the module it was built from.
+// buildVersion returns the version that the Makefile has set, or the version of the module that the program was built from.
 func buildVersion() string {
 	if release != "" {
 		return release
