@@ -17,9 +17,9 @@ const mePath = "/api/nutanix/v3/users/me"
 
 func TestWrongPasswordIsRefusedAsPrismDoes(t *testing.T) {
 	s := start(t, nil)
-	answer, body := request(t, s, http.MethodGet, mePath, "", func(r *http.Request) { r.SetBasicAuth(testUser, "wrong") })
-	assert.Equal(t, http.StatusUnauthorized, answer.StatusCode)
-	assert.Equal(t, `Basic realm="Intent Gateway Login Required"`, answer.Header.Get("WWW-Authenticate"))
+	response, body := request(t, s, http.MethodGet, mePath, "", func(r *http.Request) { r.SetBasicAuth(testUser, "wrong") })
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	assert.Equal(t, `Basic realm="Intent Gateway Login Required"`, response.Header.Get("WWW-Authenticate"))
 	assert.JSONEq(t, `{"state":"ERROR","code":401,"api_version":"3.1","message_list":[{"reason":"AUTHENTICATION_REQUIRED",
 		"message":"Authentication required.","details":"Basic realm=\"Intent Gateway Login Required\""}]}`, body)
 
@@ -31,43 +31,43 @@ func TestCertificateIsVerifiable(t *testing.T) {
 	s := start(t, nil)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+mePath, nil)
 	require.NoError(t, err)
-	answer, err := (&http.Client{Transport: &http.Transport{}}).Do(r)
+	response, err := (&http.Client{Transport: &http.Transport{}}).Do(r)
 	if err == nil {
-		require.NoError(t, answer.Body.Close())
+		require.NoError(t, response.Body.Close())
 	}
 	var unknown *tls.CertificateVerificationError
 	assert.ErrorAs(t, err, &unknown)
 }
 
-// sessionOf gives the session cookie of an answer.
-func sessionOf(t *testing.T, answer *http.Response) *http.Cookie {
+// sessionOf returns the session cookie of an response.
+func sessionOf(t *testing.T, response *http.Response) *http.Cookie {
 	t.Helper()
-	for _, c := range answer.Cookies() {
+	for _, c := range response.Cookies() {
 		if c.Name == "NTNX_IGW_SESSION" {
 			return c
 		}
 	}
-	t.Fatal("the answer has no cookie NTNX_IGW_SESSION")
+	t.Fatal("the response has no cookie NTNX_IGW_SESSION")
 	return nil
 }
 
 func TestSessionsLastUntilThePasswordChanges(t *testing.T) {
 	s := start(t, nil)
-	answer, _ := request(t, s, http.MethodGet, mePath, "", nil)
-	session := sessionOf(t, answer)
+	response, _ := request(t, s, http.MethodGet, mePath, "", nil)
+	session := sessionOf(t, response)
 	bySession := func(r *http.Request) {
 		r.Header.Del("Authorization")
 		r.AddCookie(session)
 	}
-	answer, _ = request(t, s, http.MethodGet, mePath, "", bySession)
-	assert.Equal(t, http.StatusOK, answer.StatusCode)
-	assert.Empty(t, answer.Cookies(), "a session is not renewed by itself")
+	response, _ = request(t, s, http.MethodGet, mePath, "", bySession)
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	assert.Empty(t, response.Cookies(), "a session is not renewed by itself")
 
 	s.SetPassword("another")
-	answer, _ = request(t, s, http.MethodGet, mePath, "", bySession)
-	assert.Equal(t, http.StatusUnauthorized, answer.StatusCode)
-	answer, _ = request(t, s, http.MethodGet, mePath, "", func(r *http.Request) { r.SetBasicAuth(testUser, "another") })
-	assert.Equal(t, http.StatusOK, answer.StatusCode)
+	response, _ = request(t, s, http.MethodGet, mePath, "", bySession)
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	response, _ = request(t, s, http.MethodGet, mePath, "", func(r *http.Request) { r.SetBasicAuth(testUser, "another") })
+	assert.Equal(t, http.StatusOK, response.StatusCode)
 
 	requests := s.Requests()
 	assert.Equal(t, testUser, requests[1].User, "the user of a session is known")
@@ -86,11 +86,11 @@ func TestSessionClientOfPrismGoClient(t *testing.T) {
 func TestAPIKey(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) { o.APIKey = "key-1" })
 	for key, status := range map[string]int{"key-1": http.StatusOK, "key-2": http.StatusUnauthorized} {
-		answer, _ := request(t, s, http.MethodGet, mePath, "", func(r *http.Request) {
+		response, _ := request(t, s, http.MethodGet, mePath, "", func(r *http.Request) {
 			r.Header.Del("Authorization")
 			r.Header.Set("X-Ntnx-Api-Key", key)
 		})
-		assert.Equal(t, status, answer.StatusCode, key)
+		assert.Equal(t, status, response.StatusCode, key)
 	}
 }
 

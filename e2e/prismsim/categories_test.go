@@ -58,12 +58,12 @@ func TestCategories(t *testing.T) {
 func TestCategoryNamesWithSpecialCharacters(t *testing.T) {
 	s := start(t, nil)
 	path := "/api/nutanix/v3/categories/My%20Key%2F1"
-	answer, _ := request(t, s, http.MethodPut, path, `{"name":"My Key/1"}`, nil)
-	assert.Equal(t, http.StatusCreated, answer.StatusCode)
-	answer, _ = request(t, s, http.MethodPut, path+"/a%2Fb", `{"value":"a/b"}`, nil)
-	assert.Equal(t, http.StatusCreated, answer.StatusCode)
+	response, _ := request(t, s, http.MethodPut, path, `{"name":"My Key/1"}`, nil)
+	assert.Equal(t, http.StatusCreated, response.StatusCode)
+	response, _ = request(t, s, http.MethodPut, path+"/a%2Fb", `{"value":"a/b"}`, nil)
+	assert.Equal(t, http.StatusCreated, response.StatusCode)
 	assert.Equal(t, []string{"a/b"}, s.CategoryValues("My Key/1"))
-	answer, body := request(t, s, http.MethodPut, path, `{"name":"Other"}`, nil)
-	assert.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode)
+	response, body := request(t, s, http.MethodPut, path, `{"name":"Other"}`, nil)
+	assert.Equal(t, http.StatusUnprocessableEntity, response.StatusCode)
 	assert.Contains(t, body, "does not match")
 }

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// certificateLife is long enough for any run; a certificate never outlives its server.
+// certificateLife is longer than any server runs.
 const certificateLife = 30 * 24 * time.Hour
 
-// newCertificate makes a CA of its own and a server certificate for host and localhost. The CA comes as PEM.
+// newCertificate creates a CA, and a server certificate for host and localhost. It returns the CA in PEM.
 func newCertificate(host string) (tls.Certificate, []byte, error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

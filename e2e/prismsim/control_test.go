@@ -20,8 +20,8 @@ func TestControlEndpoints(t *testing.T) {
 	id := *vm.Metadata.UUID
 	send := func(method, path, body string, want int) string {
 		t.Helper()
-		answer, out := request(t, s, method, path, body, nil)
-		require.Equal(t, want, answer.StatusCode, "%s %s: %s", method, path, out)
+		response, out := request(t, s, method, path, body, nil)
+		require.Equal(t, want, response.StatusCode, "%s %s: %s", method, path, out)
 		return out
 	}
 
@@ -55,8 +55,8 @@ func TestControlEndpoints(t *testing.T) {
 	send(http.MethodDelete, "/sim/vms/"+id, "", http.StatusNoContent)
 	send(http.MethodDelete, "/sim/vms/"+id, "", http.StatusNotFound)
 	assert.Contains(t, send(http.MethodGet, "/sim/requests", "", http.StatusOK), `"path":"/api/nutanix/v3/vms"`)
-	answer, _ := request(t, s, http.MethodGet, "/sim/state", "", func(r *http.Request) { r.Header.Del("Authorization") })
-	assert.Equal(t, http.StatusUnauthorized, answer.StatusCode)
+	response, _ := request(t, s, http.MethodGet, "/sim/state", "", func(r *http.Request) { r.Header.Del("Authorization") })
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
 }
 
 func TestJournalRedactsBodies(t *testing.T) {

@@ -1,11 +1,12 @@
-// Package prismsim is a simulated Prism Central: it answers the v3 API as the real one does, closely enough that the
-// unmodified Terraform provider 1.9.5 and prism-go-client work against it and leave clean plans behind.
+// Package prismsim is a simulated Prism Central. It serves the v3 API closely enough for the unmodified Terraform provider and for
+// prism-go-client, and parts of the v4 API closely enough for the vendor's SDKs.
 //
-// What it knows comes from an Inventory (Prism Elements, subnets with address pools, images, storage containers,
-// projects, GPUs, categories). Changes are asynchronous tasks with configurable latency; a powered-on VM is handed to a
-// Hypervisor, which may boot a simulated guest. Faults can be set at any time, and every request is journalled.
+// An inventory says what it manages: Prism Elements, subnets with address pools, images, storage containers, projects, GPUs and
+// categories. Changes are asynchronous tasks with configurable latency. A Hypervisor may run a simulated guest for every VM that is
+// on. Faults and rules can be set at any time, and every request is recorded.
 //
-// The shapes follow the recorded answers of a real Prism Central (pc.2024.x) and the API description 3.1 that
-// prism-go-client carries. Texts of error messages that could not be found in public records are this package's own and
-// are marked so where they are written.
+// The responses follow recorded responses of a real Prism Central (pc.2024.x) and the API description 3.1 in prism-go-client. Messages
+// that could not be found in public records are this simulation's own, and comments say so.
+//
+// The packages below it are its parts; this package has the server and the names that tests use.
 package prismsim

@@ -32,12 +32,12 @@ func TestFaultWithAStatus(t *testing.T) {
 	s := start(t, nil)
 	for status, text := range tests {
 		set(t, s, prismsim.Fault{Path: "/users/me$", Status: status, RetryAfter: 1500 * time.Millisecond, Times: 1})
-		answer, body := request(t, s, http.MethodGet, mePath, "", nil)
-		assert.Equal(t, status, answer.StatusCode)
-		assert.Equal(t, "2", answer.Header.Get("Retry-After"), "whole seconds, rounded up")
+		response, body := request(t, s, http.MethodGet, mePath, "", nil)
+		assert.Equal(t, status, response.StatusCode)
+		assert.Equal(t, "2", response.Header.Get("Retry-After"), "whole seconds, rounded up")
 		assert.Contains(t, body, text)
-		answer, _ = request(t, s, http.MethodGet, mePath, "", nil)
-		assert.Equal(t, http.StatusOK, answer.StatusCode, "once only")
+		response, _ = request(t, s, http.MethodGet, mePath, "", nil)
+		assert.Equal(t, http.StatusOK, response.StatusCode, "once only")
 	}
 	set(t, s, prismsim.Fault{Status: http.StatusBadGateway, Body: "{}"})
 	_, body := request(t, s, http.MethodGet, mePath, "", nil)
@@ -47,8 +47,8 @@ func TestFaultWithAStatus(t *testing.T) {
 func TestFaultsMatchMethodPathCountAndTime(t *testing.T) {
 	s := start(t, nil)
 	status := func(method, path string) int {
-		answer, _ := request(t, s, method, "/api/nutanix/v3"+path, "", nil)
-		return answer.StatusCode
+		response, _ := request(t, s, method, "/api/nutanix/v3"+path, "", nil)
+		return response.StatusCode
 	}
 	id := set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/(vms|images)/list$", Status: http.StatusServiceUnavailable, Times: 2, Skip: 1})
 	assert.Equal(t, http.StatusOK, status(http.MethodPost, "/vms/list"), "skipped")
@@ -90,9 +90,9 @@ func TestFaultMatchesWhatTheBodyContains(t *testing.T) {
 	client := connect(t, s, nil)
 	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Contains: `"name":"vm-2"`, TaskError: "INTERNAL_ERROR: no luck"})
 	create(t, client, intent(t, s, "vm-1"))
-	answer, err := client.CreateVM(t.Context(), intent(t, s, "vm-2"))
+	response, err := client.CreateVM(t.Context(), intent(t, s, "vm-2"))
 	require.NoError(t, err)
-	assert.Equal(t, "INTERNAL_ERROR: no luck", *wait(t, client, answer.Status.ExecutionContext).ErrorDetail)
+	assert.Equal(t, "INTERNAL_ERROR: no luck", *wait(t, client, response.Status.ExecutionContext).ErrorDetail)
 	create(t, client, intent(t, s, "vm-3"))
 	assert.Equal(t, 1, s.Faults().List()[0].Hits)
 }
@@ -101,8 +101,8 @@ func TestFaultDelay(t *testing.T) {
 	s := start(t, nil)
 	set(t, s, prismsim.Fault{Path: "/users/me$", Delay: 200 * time.Millisecond, Times: 1})
 	began := time.Now()
-	answer, _ := request(t, s, http.MethodGet, mePath, "", nil)
-	assert.Equal(t, http.StatusOK, answer.StatusCode)
+	response, _ := request(t, s, http.MethodGet, mePath, "", nil)
+	assert.Equal(t, http.StatusOK, response.StatusCode)
 	assert.GreaterOrEqual(t, time.Since(began), 200*time.Millisecond)
 
 	set(t, s, prismsim.Fault{Delay: hour})
@@ -153,18 +153,18 @@ func TestFaultOfATask(t *testing.T) {
 	vms := prismsim.Fault{Method: http.MethodPost, Path: "/vms$", TaskError: "INTERNAL_ERROR: no luck", Times: 1}
 
 	set(t, s, vms)
-	answer, err := client.CreateVM(t.Context(), intent(t, s, "before"))
+	response, err := client.CreateVM(t.Context(), intent(t, s, "before"))
 	require.NoError(t, err)
-	task := wait(t, client, answer.Status.ExecutionContext)
+	task := wait(t, client, response.Status.ExecutionContext)
 	assert.Equal(t, "FAILED", *task.Status)
 	assert.Equal(t, "INTERNAL_ERROR: no luck", *task.ErrorDetail)
 	assert.Empty(t, s.VMs())
 
 	vms.AfterWork = true
 	set(t, s, vms)
-	answer, err = client.CreateVM(t.Context(), intent(t, s, "after"))
+	response, err = client.CreateVM(t.Context(), intent(t, s, "after"))
 	require.NoError(t, err)
-	assert.Equal(t, "FAILED", *wait(t, client, answer.Status.ExecutionContext).Status)
+	assert.Equal(t, "FAILED", *wait(t, client, response.Status.ExecutionContext).Status)
 	require.Len(t, s.VMs(), 1, "a VM that nobody was told about")
 	assert.Equal(t, "ERROR", s.VMs()[0].State)
 

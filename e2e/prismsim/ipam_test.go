@@ -30,7 +30,7 @@ func startTiny(t *testing.T) (*prismsim.Server, v3.Service) {
 	return s, connect(t, s, nil)
 }
 
-// onSubnet gives a small VM with one NIC.
+// onSubnet returns a small VM with one NIC.
 func onSubnet(t *testing.T, s *prismsim.Server, subnet, ip string) *v3.VMIntentInput {
 	t.Helper()
 	n := &v3.VMNic{SubnetReference: ref("subnet", named(t, s, "subnet", subnet))}
@@ -53,16 +53,16 @@ func TestAddressesAreGivenOnceAndFreedOnDelete(t *testing.T) {
 			first = vm
 		}
 	}
-	answer, err := client.CreateVM(t.Context(), onSubnet(t, s, "three", ""))
+	response, err := client.CreateVM(t.Context(), onSubnet(t, s, "three", ""))
 	require.NoError(t, err)
-	task := wait(t, client, answer.Status.ExecutionContext)
+	task := wait(t, client, response.Status.ExecutionContext)
 	assert.Contains(t, *task.ErrorDetail, "No free IP address")
-	_, err = client.GetVM(t.Context(), *answer.Metadata.UUID)
+	_, err = client.GetVM(t.Context(), *response.Metadata.UUID)
 	assert.ErrorContains(t, err, "ENTITY_NOT_FOUND", "nothing is left of a VM that was not made")
 
-	answer, err = client.CreateVM(t.Context(), onSubnet(t, s, "three", "127.50.1.2"))
+	response, err = client.CreateVM(t.Context(), onSubnet(t, s, "three", "127.50.1.2"))
 	require.NoError(t, err)
-	assert.Contains(t, *wait(t, client, answer.Status.ExecutionContext).ErrorDetail, "already assigned")
+	assert.Contains(t, *wait(t, client, response.Status.ExecutionContext).ErrorDetail, "already assigned")
 
 	gone, err := client.DeleteVM(t.Context(), *first.Metadata.UUID)
 	require.NoError(t, err)
@@ -119,14 +119,14 @@ func TestManyClientsAtOnce(t *testing.T) {
 	for _, body := range bodies {
 		group.Go(func() {
 			for i := range each {
-				answer, err := client.CreateVM(t.Context(), body)
+				response, err := client.CreateVM(t.Context(), body)
 				if !assert.NoError(t, err) {
 					return
 				}
 				_, err = client.ListAllVM(t.Context(), "")
 				assert.NoError(t, err)
 				if i%2 == 0 {
-					_, err = client.DeleteVM(t.Context(), *answer.Metadata.UUID)
+					_, err = client.DeleteVM(t.Context(), *response.Metadata.UUID)
 					assert.NoError(t, err)
 				}
 			}

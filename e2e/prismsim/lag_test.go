@@ -20,10 +20,10 @@ func listedBy(t *testing.T, s *prismsim.Server) (byV3, byV4 []string) {
 	t.Helper()
 	list, err := connect(t, s, nil).ListVM(t.Context(), &v3.DSMetadata{})
 	require.NoError(t, err)
-	answer, err := official(t, s).vms.ListVms(nil, nil, nil, nil, nil)
+	response, err := official(t, s).vms.ListVms(nil, nil, nil, nil, nil)
 	require.NoError(t, err)
 	byV4 = []string{}
-	vms, _ := answer.GetData().([]vmm.Vm)
+	vms, _ := response.GetData().([]vmm.Vm)
 	for _, vm := range vms {
 		byV4 = append(byV4, *vm.Name)
 	}
@@ -78,8 +78,8 @@ func TestListsOfCategoriesAndImagesLag(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	count := func(kind string) int {
-		answer, body := request(t, s, http.MethodPost, "/api/nutanix/v3/"+kind+"/list", `{"length":500}`, nil)
-		require.Equal(t, http.StatusOK, answer.StatusCode)
+		response, body := request(t, s, http.MethodPost, "/api/nutanix/v3/"+kind+"/list", `{"length":500}`, nil)
+		require.Equal(t, http.StatusOK, response.StatusCode)
 		var list struct{ Entities []any }
 		require.NoError(t, json.Unmarshal([]byte(body), &list))
 		return len(list.Entities)
@@ -111,9 +111,9 @@ func TestTotalsOfListsAreOff(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, want, *list.Metadata.TotalMatches)
 		assert.Len(t, list.Entities, 2)
-		answer, err := official(t, s).vms.ListVms(nil, nil, nil, nil, nil)
+		response, err := official(t, s).vms.ListVms(nil, nil, nil, nil, nil)
 		require.NoError(t, err)
-		assert.Equal(t, want, *answer.Metadata.TotalAvailableResults)
+		assert.Equal(t, want, *response.Metadata.TotalAvailableResults)
 	}
 }
 

@@ -50,10 +50,10 @@ func TestDeletingARunningVMSwitchesItOffFirst(t *testing.T) {
 	client := connect(t, s, nil)
 	vm := create(t, client, intent(t, s, "vm-1"))
 	id := *vm.Metadata.UUID
-	answer, err := client.DeleteVM(t.Context(), id)
+	response, err := client.DeleteVM(t.Context(), id)
 	require.NoError(t, err)
-	assert.Equal(t, "DELETE_PENDING", answer.Status.State)
-	wait(t, client, answer.Status.ExecutionContext)
+	assert.Equal(t, "DELETE_PENDING", response.Status.State)
+	wait(t, client, response.Status.ExecutionContext)
 	s.Close()
 	assert.Equal(t, []string{"on " + id + " 4096", "off " + id}, h.calls())
 }
@@ -87,13 +87,13 @@ func TestMemoryOfAPrismElementIsLimited(t *testing.T) {
 		return body
 	}
 	first := create(t, client, big("first"))
-	answer, err := client.CreateVM(t.Context(), big("second"))
+	response, err := client.CreateVM(t.Context(), big("second"))
 	require.NoError(t, err)
-	task := wait(t, client, answer.Status.ExecutionContext)
+	task := wait(t, client, response.Status.ExecutionContext)
 	assert.Equal(t, "FAILED", *task.Status)
 	assert.Contains(t, *task.ErrorDetail, "Insufficient resources: No host has enough available memory")
 
-	left, err := client.GetVM(t.Context(), *answer.Metadata.UUID)
+	left, err := client.GetVM(t.Context(), *response.Metadata.UUID)
 	require.NoError(t, err, "the VM was made and not switched on")
 	assert.Equal(t, "ERROR", *left.Status.State)
 	assert.Equal(t, "OFF", *left.Status.Resources.PowerState)
@@ -127,9 +127,9 @@ func TestGPUsAreGivenOnceAndGivenBack(t *testing.T) {
 				assert.NotEmpty(t, *last.Status.Resources.GpuList[0].PCIAddress)
 			}
 			assert.Zero(t, freeGPUs(t, client, *test.gpu.DeviceID))
-			answer, err := client.CreateVM(t.Context(), body())
+			response, err := client.CreateVM(t.Context(), body())
 			require.NoError(t, err)
-			assert.Contains(t, *wait(t, client, answer.Status.ExecutionContext).ErrorDetail, "No host has enough available GPU resources")
+			assert.Contains(t, *wait(t, client, response.Status.ExecutionContext).ErrorDetail, "No host has enough available GPU resources")
 			require.NoError(t, s.PowerOff(*last.Metadata.UUID))
 			assert.Equal(t, 1, freeGPUs(t, client, *test.gpu.DeviceID))
 			create(t, client, body())
@@ -156,19 +156,19 @@ func TestTasksShowProgress(t *testing.T) {
 	// A hundredth of it has to pass before there is progress; the rest is never waited for.
 	s := start(t, func(o *prismsim.Options) { o.Latency.Create = 30 * time.Second })
 	client := connect(t, s, nil)
-	answer, err := client.CreateVM(t.Context(), intent(t, s, "slow"))
+	response, err := client.CreateVM(t.Context(), intent(t, s, "slow"))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
-		task, err := client.GetTask(t.Context(), answer.Status.ExecutionContext.TaskUUID.(string))
+		task, err := client.GetTask(t.Context(), response.Status.ExecutionContext.TaskUUID.(string))
 		require.NoError(t, err)
 		return *task.Status == "RUNNING" && *task.PercentageComplete > 0
 	}, waitFor, tick)
 
 	s = start(t, nil)
 	client = connect(t, s, nil)
-	answer, err = client.CreateVM(t.Context(), intent(t, s, "quick"))
+	response, err = client.CreateVM(t.Context(), intent(t, s, "quick"))
 	require.NoError(t, err)
-	task := wait(t, client, answer.Status.ExecutionContext)
+	task := wait(t, client, response.Status.ExecutionContext)
 	assert.Equal(t, "SUCCEEDED", *task.Status)
 	assert.EqualValues(t, 100, *task.PercentageComplete)
 	_, err = client.GetTask(t.Context(), "00000000-0000-4000-8000-000000000000")

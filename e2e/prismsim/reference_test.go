@@ -57,8 +57,8 @@ func TestUnknownReferencesAreUnprocessable(t *testing.T) {
 			change(body)
 			raw, err := json.Marshal(body)
 			require.NoError(t, err)
-			answer, out := request(t, s, http.MethodPost, "/api/nutanix/v3/vms", string(raw), nil)
-			assert.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode)
+			response, out := request(t, s, http.MethodPost, "/api/nutanix/v3/vms", string(raw), nil)
+			assert.Equal(t, http.StatusUnprocessableEntity, response.StatusCode)
 			var refused struct {
 				State       string
 				Code        int
@@ -126,8 +126,8 @@ func TestEntitiesOfTheInventory(t *testing.T) {
 	_, err = client.GetVM(t.Context(), "no-uuid")
 	assert.ErrorContains(t, err, "not a valid UUID")
 
-	answer, body := request(t, s, http.MethodGet, "/api/nutanix/v3/nothing", "", nil)
-	assert.Equal(t, http.StatusNotFound, answer.StatusCode)
+	response, body := request(t, s, http.MethodGet, "/api/nutanix/v3/nothing", "", nil)
+	assert.Equal(t, http.StatusNotFound, response.StatusCode)
 	assert.NotContains(t, body, "ENTITY_NOT_FOUND", "an unknown URL is no vanished entity")
 }
 

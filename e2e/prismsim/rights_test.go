@@ -19,8 +19,8 @@ import (
 // status sends a request as an account and returns the status of the response.
 func status(t *testing.T, s *prismsim.Server, account, method, path string) int {
 	t.Helper()
-	answer, _ := request(t, s, method, path, "{}", func(r *http.Request) { r.SetBasicAuth(account, testPassword) })
-	return answer.StatusCode
+	response, _ := request(t, s, method, path, "{}", func(r *http.Request) { r.SetBasicAuth(account, testPassword) })
+	return response.StatusCode
 }
 
 func TestHiddenEntitiesAreNeitherListedNorFound(t *testing.T) {
@@ -60,8 +60,8 @@ func TestHiddenEntitiesAreNeitherListedNorFound(t *testing.T) {
 	all, err := admin.ListVM(t.Context(), &v3.DSMetadata{})
 	require.NoError(t, err)
 	assert.Len(t, all.Entities, 2)
-	_, answer := v4(t, s, http.MethodGet, "vmm/v4.2/ahv/config/vms", "")
-	assert.Len(t, answer["data"], 2)
+	_, response := v4(t, s, http.MethodGet, "vmm/v4.2/ahv/config/vms", "")
+	assert.Len(t, response["data"], 2)
 }
 
 func TestRightsShrinkAtRunTime(t *testing.T) {
@@ -93,35 +93,35 @@ func TestRightsShrinkAtRunTime(t *testing.T) {
 // createUnseen creates a VM that the client may not read, and returns its UUID.
 func createUnseen(t *testing.T, client v3.Service, body *v3.VMIntentInput) string {
 	t.Helper()
-	answer, err := client.CreateVM(t.Context(), body)
+	response, err := client.CreateVM(t.Context(), body)
 	require.NoError(t, err)
-	wait(t, client, answer.Status.ExecutionContext)
-	return *answer.Metadata.UUID
+	wait(t, client, response.Status.ExecutionContext)
+	return *response.Metadata.UUID
 }
 
 func TestLockoutRefusesTheRightPassword(t *testing.T) {
 	login := func(s *prismsim.Server, password string) int {
-		answer, _ := request(t, s, http.MethodGet, mePath, "", func(r *http.Request) { r.SetBasicAuth(testUser, password) })
-		return answer.StatusCode
+		response, _ := request(t, s, http.MethodGet, mePath, "", func(r *http.Request) { r.SetBasicAuth(testUser, password) })
+		return response.StatusCode
 	}
 	for _, locked := range []int{http.StatusUnauthorized, http.StatusForbidden} {
 		s := start(t, func(o *prismsim.Options) {
 			o.Rules = prismsim.Rules{LockoutAfter: 2, LockoutFor: prismsim.Duration(hour), LockoutStatus: locked}
 		})
-		answer, _ := request(t, s, http.MethodGet, mePath, "", nil)
-		session := sessionOf(t, answer)
+		response, _ := request(t, s, http.MethodGet, mePath, "", nil)
+		session := sessionOf(t, response)
 		assert.Equal(t, http.StatusUnauthorized, login(s, "wrong"))
 		assert.Equal(t, http.StatusOK, login(s, testPassword), "a login that succeeds starts the count again")
 		assert.Equal(t, http.StatusUnauthorized, login(s, "wrong"))
 		assert.Equal(t, http.StatusUnauthorized, login(s, "wrong"))
 		assert.Equal(t, locked, login(s, testPassword))
-		answer, _ = request(t, s, http.MethodGet, mePath, "", func(r *http.Request) {
+		response, _ = request(t, s, http.MethodGet, mePath, "", func(r *http.Request) {
 			r.Header.Del("Authorization")
 			r.AddCookie(session)
 		})
-		assert.Equal(t, http.StatusOK, answer.StatusCode, "sessions stay valid")
-		answer, _ = request(t, s, http.MethodGet, "/sim/state", "", nil)
-		assert.Equal(t, http.StatusOK, answer.StatusCode, "the control endpoints stay open")
+		assert.Equal(t, http.StatusOK, response.StatusCode, "sessions stay valid")
+		response, _ = request(t, s, http.MethodGet, "/sim/state", "", nil)
+		assert.Equal(t, http.StatusOK, response.StatusCode, "the control endpoints stay open")
 		s.SetPassword(testPassword)
 		assert.Equal(t, http.StatusOK, login(s, testPassword))
 	}
@@ -159,9 +159,9 @@ func TestDisconnectedPrismElement(t *testing.T) {
 			require.NoError(t, err, "the Prism Element stays")
 			assert.False(t, *pe.Status.Resources.Config.IsAvailable)
 
-			answer, err := client.CreateVM(t.Context(), intent(t, s, "vm-2"))
+			response, err := client.CreateVM(t.Context(), intent(t, s, "vm-2"))
 			require.NoError(t, err)
-			task := wait(t, client, answer.Status.ExecutionContext)
+			task := wait(t, client, response.Status.ExecutionContext)
 			assert.Contains(t, *task.ErrorDetail, "is not reachable")
 			if test.want == http.StatusOK {
 				task, _ = edit(t, client, vm, func(b *v3.VMIntentInput) { b.Spec.Description = ptr("x") })
@@ -186,8 +186,8 @@ func TestControlEndpointsOfAccountsAndConnections(t *testing.T) {
 	s := start(t, nil)
 	send := func(method, path, body string, want int) {
 		t.Helper()
-		answer, text := request(t, s, method, "/sim/"+path, body, nil)
-		require.Equal(t, want, answer.StatusCode, "%s %s: %s", method, path, text)
+		response, text := request(t, s, method, "/sim/"+path, body, nil)
+		require.Equal(t, want, response.StatusCode, "%s %s: %s", method, path, text)
 	}
 	send(http.MethodPut, "accounts/limited", `{"password":"`+testPassword+`"}`, http.StatusNoContent)
 	send(http.MethodPut, "accounts/limited/rights", `{"hiddenKinds":["vm"],"status":403}`, http.StatusNoContent)

@@ -49,11 +49,11 @@ func TestSwitchingOffAVMThatIsOff(t *testing.T) {
 	id := *vm.Metadata.UUID
 	offByV4 := func() (string, error) {
 		_, etag := sdk.vm(t, id)
-		answer, err := sdk.vms.PowerOffVm(&id, match(etag))
+		response, err := sdk.vms.PowerOffVm(&id, match(etag))
 		if err != nil {
 			return "", err
 		}
-		return sdk.ended(t, answer.GetData()).Status.GetName(), nil
+		return sdk.ended(t, response.GetData()).Status.GetName(), nil
 	}
 	task, vm := edit(t, client, vm, func(*v3.VMIntentInput) {})
 	assert.Equal(t, "SUCCEEDED", *task.Status)

@@ -26,7 +26,7 @@ import (
 	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
 )
 
-// serverLog turns lines of net/http (handshake errors of clients that do not trust us, mostly) into debug entries.
+// serverLog writes the log of net/http as debug entries. Most are handshake errors of clients that do not trust the certificate.
 type serverLog struct{ log logr.Logger }
 
 func newServerLog(l logr.Logger) *log.Logger { return log.New(serverLog{l}, "", 0) }
@@ -38,21 +38,21 @@ func (l serverLog) Write(line []byte) (int, error) {
 
 // Options configure a Server.
 type Options struct {
-	Inventory *inventory.Inventory // required; as LoadInventory or ParseInventory give it
+	Inventory *inventory.Inventory // required; from LoadInventory or ParseInventory
 	Address   string               // host:port on a loopback address; default "127.0.0.1:0" (a free port)
 	Username  string               // default "admin"
 	Password  string               // required
-	APIKey    string               // optional: a service account's key, accepted in X-Ntnx-Api-Key
+	APIKey    string               // optional; accepted in X-Ntnx-Api-Key
 	Latency   model.Latencies
-	// Hypervisor is told about VMs that are switched on and off; nil: nobody is.
+	// Hypervisor, if set, is called when VMs are switched on and off.
 	Hypervisor model.Hypervisor
-	// Rules and Network choose between behaviours of which it is unknown what a real Prism Central has; the zero value is the default.
+	// Rules and Network choose between behaviours. The zero value is the default.
 	Rules   model.Rules
 	Network networking.Rules
 	Log     logr.Logger
 }
 
-// Server is a simulated Prism Central. New makes it and takes its address, Start serves it, Close ends it.
+// Server is a simulated Prism Central. New creates it and listens, Start serves, Close ends it. The embedded Control changes it.
 type Server struct {
 	opts     Options
 	listener net.Listener
@@ -62,7 +62,7 @@ type Server struct {
 	*control.Control
 }
 
-// New checks the options, listens on the address and makes a certificate. The caller must Close the server.
+// New checks the options, listens on the address and creates a certificate. The caller must Close the server.
 func New(opts Options) (*Server, error) {
 	if opts.Inventory == nil || opts.Password == "" {
 		return nil, errors.New("making simulated Prism Central: Options.Inventory and Options.Password are required")
@@ -89,15 +89,15 @@ func New(opts Options) (*Server, error) {
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
-		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1: a dropped connection is one request's
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // only HTTP/1.1, so that dropping a connection affects one request
 		ReadHeaderTimeout: 30 * time.Second,
 		ErrorLog:          newServerLog(opts.Log),
 	}
 	return s, nil
 }
 
-// handler makes the APIs and puts journal, faults and authentication around them, in this order: a rate limiter stands in
-// front of authentication. The control endpoints under /sim/ are authenticated, never journalled and never faulty.
+// handler returns the handler of all requests. Requests to the APIs pass the journal, the faults and authentication in this order,
+// because rate limiters come before authentication. Requests to /sim/ are only authenticated.
 func (s *Server) handler() http.Handler {
 	network := networking.New(s.central, s.opts.Network)
 	faults, requests, accounts := &fault.Faults{}, &journal.Journal{}, auth.New(s.opts.Username, s.opts.Password, s.opts.APIKey)
@@ -107,12 +107,12 @@ func (s *Server) handler() http.Handler {
 	v4.New(s.central).Register(apis, network.Register)
 	root := http.NewServeMux()
 	root.Handle("/", requests.Record(faults.Inject(s.central.Stopped(), v4.WriteRefusal, accounts.Require(s.Lockout, v4.WriteRefusal, apis))))
-	none := func() auth.Lockout { return auth.Lockout{} } // an account that is locked still reaches the control endpoints
+	none := func() auth.Lockout { return auth.Lockout{} } // an account that is locked can still use /sim/
 	root.Handle("/sim/", accounts.Require(none, v4.WriteRefusal, s.Endpoints()))
 	return root
 }
 
-// listen refuses addresses that are not loopback: the simulation is no product to be reached from elsewhere.
+// listen refuses addresses that are not loopback addresses.
 func listen(address string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -144,20 +144,20 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// Close ends all connections, tasks and calls of the hypervisor, and returns when they are gone. It may be called again.
+// Close ends connections and tasks, and returns when all tasks and calls of the hypervisor have ended. It may be called again.
 func (s *Server) Close() {
 	if s.central.Close() {
 		_ = s.http.Close()
-		_ = s.listener.Close() // when it was never started
+		_ = s.listener.Close() // if it was never started
 	}
 	s.central.Wait()
 }
 
-// Address gives host:port.
+// Address returns host:port.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
-// URL gives https://host:port.
+// URL returns https://host:port.
 func (s *Server) URL() string { return (&url.URL{Scheme: "https", Host: s.Address()}).String() }
 
-// CABundle gives the PEM certificate of the CA that signed the server's certificate.
+// CABundle returns the PEM certificate of the CA that signed the server's certificate.
 func (s *Server) CABundle() []byte { return append([]byte(nil), s.caPEM...) }

@@ -20,7 +20,7 @@ resource "nutanix_virtual_machine" "vm" {
 }
 `
 
-// small gives a workspace with one small machine.
+// small returns a workspace with one small machine.
 func small(t *testing.T) (*terraform, *prismsim.Server) {
 	t.Helper()
 	tf, s := newTerraform(t, "")
@@ -70,7 +70,7 @@ func TestTerraformMeetsFaults(t *testing.T) {
 	s.SetPassword(testPassword)
 	tf.apply()
 
-	// Gone behind Terraform's back: the provider recognises the answer and plans a new one.
+	// Gone behind Terraform's back: the provider recognises the response and plans a new one.
 	require.NoError(t, s.DeleteVM(s.VMs()[0].UUID))
 	output := tf.must("plan", "-input=false")
 	assert.Contains(t, output, "1 to add, 0 to change, 0 to destroy")

@@ -22,7 +22,7 @@ import (
 // providerPort is the only port that provider 1.9.5 can be told to use by its environment.
 const providerPort = "9440"
 
-// providerAddress gives a loopback address whose port 9440 is free.
+// providerAddress returns a loopback address whose port 9440 is free.
 func providerAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -78,7 +78,7 @@ func (tf *terraform) write(name, content string) {
 	require.NoError(tf.t, os.WriteFile(filepath.Join(tf.dir, name), []byte(content), 0o600))
 }
 
-// run gives output and exit code of a command.
+// run returns output and exit code of a command.
 func (tf *terraform) run(args ...string) (string, int) {
 	tf.t.Helper()
 	command := exec.CommandContext(tf.t.Context(), toolbox.Path(tf.t, "bin/terraform"), args...)
@@ -183,7 +183,7 @@ resource "nutanix_virtual_machine" "full" {
   project_reference = {
     kind = "project"
     uuid = data.nutanix_project.p.id
-    name = "platform" # Prism answers it, and the provider compares the whole map
+    name = "platform" # Prism returns it, and the provider compares the whole map
   }
   categories {
     name  = nutanix_category_value.v.name

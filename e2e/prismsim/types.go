@@ -9,43 +9,71 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/networking"
 )
 
-// What a Server is made of.
+// Types of Options.
 type (
-	Inventory    = inventory.Inventory
-	Image        = inventory.Image
-	Category     = inventory.Category
-	Latencies    = model.Latencies
-	Hypervisor   = model.Hypervisor
-	Rules        = model.Rules
-	Refusal      = model.Refusal
-	Duration     = model.Duration
+	// Inventory is what a simulated Prism Central manages when it starts.
+	Inventory = inventory.Inventory
+	// Image is a disk or ISO image.
+	Image = inventory.Image
+	// Category is a category key with its values.
+	Category = inventory.Category
+	// Latencies are the durations of tasks.
+	Latencies = model.Latencies
+	// Hypervisor runs the guests of VMs.
+	Hypervisor = model.Hypervisor
+	// Rules choose between behaviours of v3 and v4.
+	Rules = model.Rules
+	// Refusal says how a change is refused.
+	Refusal = model.Refusal
+	// Duration is a time.Duration that JSON writes as a string such as "1m30s".
+	Duration = model.Duration
+	// NetworkRules choose between behaviours of the networking API.
 	NetworkRules = networking.Rules
 )
 
-// What a Server shows to tests.
+// Types that a Server returns.
 type (
-	State               = control.State
-	Request             = journal.Request
-	VM                  = model.VMView
-	NIC                 = model.NICView
-	Disk                = model.DiskView
-	Task                = model.TaskView
-	VolumeGroup         = model.VolumeGroupView
-	Snapshot            = model.Snapshot
+	// State is the response of GET /sim/state.
+	State = control.State
+	// Request is an entry of the request journal.
+	Request = journal.Request
+	// VM is a VM as guests and tests see it.
+	VM = model.VMView
+	// NIC is a network interface of a VM.
+	NIC = model.NICView
+	// Disk is a disk, a CD-ROM or an attached volume group of a VM.
+	Disk = model.DiskView
+	// Task is a task as tests see it.
+	Task = model.TaskView
+	// VolumeGroup is a volume group as tests see it.
+	VolumeGroup = model.VolumeGroupView
+	// Snapshot has what clients created in a simulated Prism Central.
+	Snapshot = model.Snapshot
+	// LoadBalancerSession is a load balancer session as tests see it.
 	LoadBalancerSession = networking.LoadBalancerSession
-	Target              = networking.Target
-	FloatingIP          = networking.FloatingIP
-	ReservedIP          = networking.ReservedIP
-	Route               = networking.Route
+	// Target is a target of a load balancer session.
+	Target = networking.Target
+	// FloatingIP is a floating IP as tests see it.
+	FloatingIP = networking.FloatingIP
+	// ReservedIP is a reserved address of a subnet.
+	ReservedIP = networking.ReservedIP
+	// Route is a static route of a VPC.
+	Route = networking.Route
 )
 
-// What tests do to a Server.
+// Types of changes from outside.
 type (
-	Fault         = fault.Fault
-	Fleet         = model.Fleet
-	VMChange      = model.VMChange
-	Failover      = model.Failover
-	Rights        = model.Rights
+	// Fault changes how matching requests are handled.
+	Fault = fault.Fault
+	// Fleet describes equal VMs that are created at once.
+	Fleet = model.Fleet
+	// VMChange is a change of a VM from outside.
+	VMChange = model.VMChange
+	// Failover describes how a VM is recovered on another Prism Element.
+	Failover = model.Failover
+	// Rights say which entities are hidden from an account.
+	Rights = model.Rights
+	// Disconnection says how the VMs of a disconnected Prism Element are shown.
 	Disconnection = model.Disconnection
 )
 

@@ -18,9 +18,9 @@ func edit(t *testing.T, client v3.Service, vm *v3.VMIntentResponse, change func(
 	t.Helper()
 	body := &v3.VMIntentInput{Metadata: vm.Metadata, Spec: vm.Spec}
 	change(body)
-	answer, err := client.UpdateVM(t.Context(), *vm.Metadata.UUID, body)
+	response, err := client.UpdateVM(t.Context(), *vm.Metadata.UUID, body)
 	require.NoError(t, err)
-	task := wait(t, client, answer.Status.ExecutionContext)
+	task := wait(t, client, response.Status.ExecutionContext)
 	after, err := client.GetVM(t.Context(), *vm.Metadata.UUID)
 	require.NoError(t, err)
 	return task, after
@@ -173,19 +173,19 @@ func TestGuestCustomizationIsEchoedOnACDROMAndFixed(t *testing.T) {
 func TestAVMThatIsBeingMadeIsPendingAndNotListed(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) { o.Latency.Create = hour })
 	client := connect(t, s, nil)
-	answer, err := client.CreateVM(t.Context(), intent(t, s, "vm-1"))
+	response, err := client.CreateVM(t.Context(), intent(t, s, "vm-1"))
 	require.NoError(t, err)
-	assert.Equal(t, "PENDING", *answer.Status.State)
-	vm, err := client.GetVM(t.Context(), *answer.Metadata.UUID)
+	assert.Equal(t, "PENDING", *response.Status.State)
+	vm, err := client.GetVM(t.Context(), *response.Metadata.UUID)
 	require.NoError(t, err)
 	assert.Equal(t, "PENDING", *vm.Status.State)
 	listed, err := client.ListAllVM(t.Context(), "")
 	require.NoError(t, err)
 	assert.Empty(t, listed.Entities)
-	task, err := client.GetTask(t.Context(), answer.Status.ExecutionContext.TaskUUID.(string))
+	task, err := client.GetTask(t.Context(), response.Status.ExecutionContext.TaskUUID.(string))
 	require.NoError(t, err)
 	assert.Contains(t, []string{"QUEUED", "RUNNING"}, *task.Status)
-	_, err = client.UpdateVM(t.Context(), *answer.Metadata.UUID, intent(t, s, "vm-1"))
+	_, err = client.UpdateVM(t.Context(), *response.Metadata.UUID, intent(t, s, "vm-1"))
 	assert.ErrorContains(t, err, "409")
 }
 
@@ -202,8 +202,8 @@ func TestDuplicateNamesAreAllowed(t *testing.T) {
 func TestMalformedRequestsAreBadRequests(t *testing.T) {
 	s := start(t, nil)
 	for _, body := range []string{"{", `{"metadata":{"kind":"vm","spec_version":"one"}}`, `[]`} {
-		answer, text := request(t, s, http.MethodPost, "/api/nutanix/v3/vms", body, nil)
-		assert.Equal(t, http.StatusBadRequest, answer.StatusCode, body)
+		response, text := request(t, s, http.MethodPost, "/api/nutanix/v3/vms", body, nil)
+		assert.Equal(t, http.StatusBadRequest, response.StatusCode, body)
 		assert.Contains(t, text, "INVALID_REQUEST")
 	}
 }

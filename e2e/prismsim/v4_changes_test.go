@@ -103,12 +103,12 @@ func TestARequestThatIsSentAgainIsDoneOnce(t *testing.T) {
 
 	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "power-off$", DropReply: true, Times: 1})
 	_, err := sdk.vms.PowerOffVm(&id, args)
-	require.Error(t, err, "the answer is lost")
+	require.Error(t, err, "the response is lost")
 	require.Len(t, s.Tasks(), 1)
 	require.Eventually(t, func() bool { return s.VMs()[0].PowerState == "OFF" }, waitFor, tick)
 
 	again, err := sdk.vms.PowerOffVm(&id, args)
-	require.NoError(t, err, "the ETag is old by now, but the answer is the first one")
+	require.NoError(t, err, "the ETag is old by now, but the response is the first one")
 	assert.Equal(t, s.Tasks()[0].UUID, (*sdk.ended(t, again.GetData()).ExtId)[len("ZXJnb24=:"):])
 	assert.Len(t, s.Tasks(), 1)
 
@@ -128,9 +128,9 @@ func TestFailedTasksSayWhy(t *testing.T) {
 		fault.Method, fault.Path, fault.Times = http.MethodPost, "add-custom-attributes$", 1
 		set(t, s, fault)
 		_, etag := sdk.vm(t, id)
-		answer, err := sdk.vms.AddVmCustomAttributes(&id, attributes("a:b"), match(etag))
+		response, err := sdk.vms.AddVmCustomAttributes(&id, attributes("a:b"), match(etag))
 		require.NoError(t, err)
-		return sdk.ended(t, answer.GetData())
+		return sdk.ended(t, response.GetData())
 	}
 	task := fail(prismsim.Fault{TaskError: "no luck"})
 	assert.Equal(t, tasks.TASKSTATUS_FAILED, *task.Status)
@@ -168,9 +168,9 @@ func TestTasksAreListed(t *testing.T) {
 		"clusterExtIds/any(c:c eq '" + uuid.NewString() + "')":          0,
 		"operation eq 'kVmSetPowerState' and progressPercentage lt 100": 1,
 	} {
-		answer, err := sdk.tasks.ListTasks(nil, nil, &filter, nil, nil)
+		response, err := sdk.tasks.ListTasks(nil, nil, &filter, nil, nil)
 		require.NoError(t, err, filter)
-		assert.Equal(t, want, *answer.Metadata.TotalAvailableResults, filter)
+		assert.Equal(t, want, *response.Metadata.TotalAvailableResults, filter)
 	}
 	_, err = sdk.tasks.GetTaskById(ptr("ZXJnb24=:"+uuid.NewString()), nil)
 	assert.ErrorContains(t, err, "ENTITY_NOT_FOUND")

@@ -94,9 +94,9 @@ func TestAFailoverChangesTheIDOnly(t *testing.T) {
 	assert.Equal(t, "VM_NOT_FOUND", dig(t, body, "data", "error", 0, "errorGroup"))
 
 	filter := "biosUuid eq '" + vm.UUID + "'"
-	answer, err := official(t, s).vms.ListVms(nil, nil, &filter, nil, nil)
+	response, err := official(t, s).vms.ListVms(nil, nil, &filter, nil, nil)
 	require.NoError(t, err)
-	found := answer.GetData().([]vmm.Vm)
+	found := response.GetData().([]vmm.Vm)
 	require.Len(t, found, 1)
 	assert.Equal(t, now, *found[0].ExtId)
 	assert.Equal(t, []string{"providerID:x"}, found[0].CustomAttributes)
@@ -149,8 +149,8 @@ func TestControlEndpointsOfV4(t *testing.T) {
 	s := start(t, nil)
 	send := func(method, path, body string, want int) string {
 		t.Helper()
-		answer, out := request(t, s, method, path, body, nil)
-		require.Equal(t, want, answer.StatusCode, "%s %s: %s", method, path, out)
+		response, out := request(t, s, method, path, body, nil)
+		require.Equal(t, want, response.StatusCode, "%s %s: %s", method, path, out)
 		return out
 	}
 	send(http.MethodPost, "/sim/vms", `{"count":2,"namePrefix":"vm","prismElement":"nutanix-cluster-1","subnets":["vm-network"]}`, http.StatusCreated)

@@ -19,9 +19,9 @@ func TestTheOfficialClientReadsClusters(t *testing.T) {
 		o.Inventory.PrismElements[0].Categories = map[string][]string{"Region": {"eu", "us"}, "Zone": {"a"}}
 	})
 	sdk := official(t, s)
-	answer, err := sdk.clusters.ListClusters(t.Context(), &clusterrequest.ListClustersRequest{})
+	response, err := sdk.clusters.ListClusters(t.Context(), &clusterrequest.ListClustersRequest{})
 	require.NoError(t, err)
-	list := answer.GetData().([]clusters.Cluster)
+	list := response.GetData().([]clusters.Cluster)
 	require.Len(t, list, 4)
 	first, last := list[0], list[3]
 	assert.Equal(t, "nutanix-cluster-1", *first.Name)
@@ -45,9 +45,9 @@ func TestTheOfficialClientReadsClusters(t *testing.T) {
 		"config/clusterFunction/any(t:t eq Clustermgmt.Config.ClusterFunctionRef'PRISM_CENTRAL')": 1,
 		"config/clusterFunction/any(t:t eq Clustermgmt.Config.ClusterFunctionRef'AOS')":           3,
 	} {
-		answer, err := sdk.clusters.ListClusters(t.Context(), &clusterrequest.ListClustersRequest{Filter_: &filter})
+		response, err := sdk.clusters.ListClusters(t.Context(), &clusterrequest.ListClustersRequest{Filter_: &filter})
 		require.NoError(t, err, filter)
-		assert.Equal(t, count, *answer.Metadata.TotalAvailableResults, filter)
+		assert.Equal(t, count, *response.Metadata.TotalAvailableResults, filter)
 	}
 	got, err := sdk.clusters.GetClusterById(t.Context(), &clusterrequest.GetClusterByIdRequest{ExtId: first.ExtId})
 	require.NoError(t, err)
@@ -65,9 +65,9 @@ func TestTheOfficialClientReadsHosts(t *testing.T) {
 	s := start(t, nil)
 	vm := one(t, s, nil)
 	sdk := official(t, s)
-	answer, err := sdk.clusters.ListHosts(t.Context(), &clusterrequest.ListHostsRequest{})
+	response, err := sdk.clusters.ListHosts(t.Context(), &clusterrequest.ListHostsRequest{})
 	require.NoError(t, err)
-	hosts := answer.GetData().([]clusters.Host)
+	hosts := response.GetData().([]clusters.Host)
 	require.Len(t, hosts, 6)
 	for _, host := range hosts {
 		assert.Equal(t, *host.HostName == vm.Host, *host.Hypervisor.NumberOfVms == 1, *host.HostName)
@@ -78,9 +78,9 @@ func TestTheOfficialClientReadsHosts(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, of.GetData().([]clusters.Host), 2)
 	filter := "cluster/uuid eq '" + element + "'"
-	answer, err = sdk.clusters.ListHosts(t.Context(), &clusterrequest.ListHostsRequest{Filter_: &filter})
+	response, err = sdk.clusters.ListHosts(t.Context(), &clusterrequest.ListHostsRequest{Filter_: &filter})
 	require.NoError(t, err)
-	assert.Len(t, answer.GetData().([]clusters.Host), 2)
+	assert.Len(t, response.GetData().([]clusters.Host), 2)
 
 	central := named(t, s, "cluster", "prism-central")
 	of, err = sdk.clusters.ListHostsByClusterId(t.Context(), &clusterrequest.ListHostsByClusterIdRequest{ClusterExtId: &central})
@@ -112,10 +112,10 @@ func TestTheOfficialClientManagesCategories(t *testing.T) {
 		"key eq 'Team' and value eq 'green'": nil,
 		"extId eq '" + *blue.ExtId + "'":     {"blue"},
 	} {
-		answer, err := sdk.categories.ListCategories(nil, nil, &filter, nil, nil, nil)
+		response, err := sdk.categories.ListCategories(nil, nil, &filter, nil, nil, nil)
 		require.NoError(t, err, filter)
 		var values []string
-		list, _ := answer.GetData().([]prism.Category)
+		list, _ := response.GetData().([]prism.Category)
 		for _, c := range list {
 			id, err := s.CategoryID(*c.Key, *c.Value)
 			require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestTheOfficialClientManagesCategories(t *testing.T) {
 	assert.ErrorContains(t, err, "ENTITY_NOT_FOUND")
 	assert.Equal(t, []string{"red"}, s.CategoryValues("Team"))
 
-	status, answer := v4(t, s, http.MethodGet, "prism/v4.2/config/categories?$expand=detailedAssociations", "")
+	status, response := v4(t, s, http.MethodGet, "prism/v4.2/config/categories?$expand=detailedAssociations", "")
 	assert.Equal(t, http.StatusBadRequest, status)
-	assert.Equal(t, "CTGRS-50033", dig(t, answer, "error", 0, "code"), "prism answers errors without an envelope")
+	assert.Equal(t, "CTGRS-50033", dig(t, response, "error", 0, "code"), "prism sends errors without an envelope")
 }

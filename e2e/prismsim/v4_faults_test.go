@@ -16,9 +16,9 @@ func TestThePageOfAProxy(t *testing.T) {
 	s := start(t, nil)
 	const page = "<html><body>404 Not Found</body></html>"
 	set(t, s, prismsim.Fault{Path: "/vms/", Status: http.StatusNotFound, Body: page, ContentType: "text/html", Times: 1})
-	answer, body := request(t, s, http.MethodGet, "/api/"+vmsPath+"/11111111-2222-4333-8444-555555555555", "", nil)
-	assert.Equal(t, http.StatusNotFound, answer.StatusCode)
-	assert.Equal(t, "text/html", answer.Header.Get("Content-Type"))
+	response, body := request(t, s, http.MethodGet, "/api/"+vmsPath+"/11111111-2222-4333-8444-555555555555", "", nil)
+	assert.Equal(t, http.StatusNotFound, response.StatusCode)
+	assert.Equal(t, "text/html", response.Header.Get("Content-Type"))
 	assert.Equal(t, page, body)
 }
 
@@ -55,11 +55,11 @@ func TestAnAnswerThatIsCutOff(t *testing.T) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/api/"+vmsPath, nil)
 	require.NoError(t, err)
 	r.SetBasicAuth(testUser, testPassword)
-	answer, err := (&http.Client{Transport: transport(s)}).Do(r)
+	response, err := (&http.Client{Transport: transport(s)}).Do(r)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, answer.Body.Close()) }()
-	assert.Equal(t, http.StatusOK, answer.StatusCode)
-	part, err := io.ReadAll(answer.Body)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	part, err := io.ReadAll(response.Body)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.Len(t, part, int(answer.ContentLength/2))
+	assert.Len(t, part, int(response.ContentLength/2))
 }

@@ -106,9 +106,9 @@ func TestOrderAndSelection(t *testing.T) {
 	_, names = query(t, s, "$orderby", "numSockets desc, name desc")
 	assert.Equal(t, []string{"db-0", "web-1", "web-0"}, names)
 
-	answer, err := official(t, s).vms.ListVms(nil, nil, nil, nil, ptr("name,cluster/extId"))
+	response, err := official(t, s).vms.ListVms(nil, nil, nil, nil, ptr("name,cluster/extId"))
 	require.NoError(t, err)
-	vm := answer.GetData().([]vmm.Vm)[0]
+	vm := response.GetData().([]vmm.Vm)[0]
 	assert.NotEmpty(t, *vm.ExtId)
 	assert.NotEmpty(t, *vm.Cluster.ExtId)
 	assert.Nil(t, vm.PowerState)
@@ -122,10 +122,10 @@ func TestPagesOfALargeList(t *testing.T) {
 	sdk := official(t, s)
 	seen := map[string]bool{}
 	for page, want := range map[int]int{0: 50, 1: 50, 2: 20, 3: 0} {
-		answer, err := sdk.vms.ListVms(&page, nil, nil, nil, nil)
+		response, err := sdk.vms.ListVms(&page, nil, nil, nil, nil)
 		require.NoError(t, err)
-		assert.Equal(t, 120, *answer.Metadata.TotalAvailableResults)
-		vms, _ := answer.GetData().([]vmm.Vm)
+		assert.Equal(t, 120, *response.Metadata.TotalAvailableResults)
+		vms, _ := response.GetData().([]vmm.Vm)
 		assert.Len(t, vms, want, "page %d", page)
 		for _, vm := range vms {
 			seen[*vm.ExtId] = true

@@ -31,7 +31,7 @@ type vendor struct {
 	categories *prismapi.CategoriesApi
 }
 
-// official gives the vendor's SDK. It takes no CA, so it does not verify the certificate.
+// official returns the vendor's SDK. It takes no CA, so it does not verify the certificate.
 func official(t *testing.T, s *prismsim.Server) *vendor {
 	t.Helper()
 	host, text, err := net.SplitHostPort(s.Address())
@@ -50,17 +50,17 @@ func official(t *testing.T, s *prismsim.Server) *vendor {
 // vm reads a VM with its ETag.
 func (v *vendor) vm(t *testing.T, id string) (vmm.Vm, string) {
 	t.Helper()
-	answer, err := v.vms.GetVmById(&id)
+	response, err := v.vms.GetVmById(&id)
 	require.NoError(t, err)
-	vm, isVM := answer.GetData().(vmm.Vm)
-	require.True(t, isVM, "%T", answer.GetData())
+	vm, isVM := response.GetData().(vmm.Vm)
+	require.True(t, isVM, "%T", response.GetData())
 	return vm, v.vms.ApiClient.GetEtag(vm)
 }
 
-// match gives the arguments that send an ETag.
+// match returns the arguments that send an ETag.
 func match(etag string) map[string]any { return map[string]any{"If-Match": &etag} }
 
-// ended polls the task of an answer to its end.
+// ended polls the task of an response to its end.
 func (v *vendor) ended(t *testing.T, data any) tasks.Task {
 	t.Helper()
 	raw, err := json.Marshal(data)
@@ -70,11 +70,11 @@ func (v *vendor) ended(t *testing.T, data any) tasks.Task {
 	require.Contains(t, reference.ExtID, "ZXJnb24=:")
 	var task tasks.Task
 	require.Eventually(t, func() bool {
-		answer, err := v.tasks.GetTaskById(&reference.ExtID, nil)
+		response, err := v.tasks.GetTaskById(&reference.ExtID, nil)
 		require.NoError(t, err)
 		var isTask bool
-		task, isTask = answer.GetData().(tasks.Task)
-		require.True(t, isTask, "%T", answer.GetData())
+		task, isTask = response.GetData().(tasks.Task)
+		require.True(t, isTask, "%T", response.GetData())
 		return *task.Status == tasks.TASKSTATUS_SUCCEEDED || *task.Status == tasks.TASKSTATUS_FAILED
 	}, waitFor, tick)
 	return task
@@ -83,7 +83,7 @@ func (v *vendor) ended(t *testing.T, data any) tasks.Task {
 // v4 sends a request without any client library and gives the status and the decoded body.
 func v4(t *testing.T, s *prismsim.Server, method, path, body string, headers ...string) (int, map[string]any) {
 	t.Helper()
-	answer, raw := request(t, s, method, "/api/"+path, body, func(r *http.Request) {
+	response, raw := request(t, s, method, "/api/"+path, body, func(r *http.Request) {
 		for _, header := range headers {
 			name, value, _ := strings.Cut(header, ": ")
 			r.Header.Set(name, value)
@@ -93,7 +93,7 @@ func v4(t *testing.T, s *prismsim.Server, method, path, body string, headers ...
 	if raw != "" {
 		require.NoError(t, json.Unmarshal([]byte(raw), &out), raw)
 	}
-	return answer.StatusCode, out
+	return response.StatusCode, out
 }
 
 // dig follows keys and list positions into a decoded body.

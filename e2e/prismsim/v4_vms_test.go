@@ -102,15 +102,15 @@ func TestAMissingVMIsATypedNotFound(t *testing.T) {
 	var refused vmclient.GenericOpenAPIError
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, "404 Not Found", refused.Status)
-	answer := vmm.NewGetVmApiResponse()
-	require.NoError(t, answer.UnmarshalJSON(refused.Body))
-	response, isError := answer.GetData().(vmerror.ErrorResponse)
-	require.True(t, isError, "%T", answer.GetData())
+	envelope := vmm.NewGetVmApiResponse()
+	require.NoError(t, envelope.UnmarshalJSON(refused.Body))
+	response, isError := envelope.GetData().(vmerror.ErrorResponse)
+	require.True(t, isError, "%T", envelope.GetData())
 	message := response.GetError().([]vmerror.AppMessage)[0]
 	assert.Equal(t, "VMM-30100", *message.Code)
 	assert.Equal(t, "VM_NOT_FOUND", *message.ErrorGroup)
 	assert.Equal(t, map[string]string{"vm_uuid": missing}, message.ArgumentsMap)
-	assert.Equal(t, "hasError true", *answer.Metadata.Flags[0].Name+" "+map[bool]string{true: "true"}[*answer.Metadata.Flags[0].Value])
+	assert.Equal(t, "hasError true", *envelope.Metadata.Flags[0].Name+" "+map[bool]string{true: "true"}[*envelope.Metadata.Flags[0].Value])
 
 	status, body := v4(t, s, http.MethodGet, vmsPath+"/no-uuid", "")
 	assert.Equal(t, http.StatusBadRequest, status)
@@ -119,9 +119,9 @@ func TestAMissingVMIsATypedNotFound(t *testing.T) {
 
 func TestAVMThatIsBeingMadeDoesNotExistYet(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) { o.Latency.Create = hour })
-	answer, err := connect(t, s, nil).CreateVM(t.Context(), intent(t, s, "slow"))
+	response, err := connect(t, s, nil).CreateVM(t.Context(), intent(t, s, "slow"))
 	require.NoError(t, err)
-	status, body := v4(t, s, http.MethodGet, vmsPath+"/"+*answer.Metadata.UUID, "")
+	status, body := v4(t, s, http.MethodGet, vmsPath+"/"+*response.Metadata.UUID, "")
 	assert.Equal(t, http.StatusNotFound, status)
 	assert.Equal(t, "VMM-30100", dig(t, body, "data", "error", 0, "code"))
 	_, body = v4(t, s, http.MethodGet, vmsPath, "")

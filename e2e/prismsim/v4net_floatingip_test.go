@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// floatingIPOn gives a floating IP of the external subnet "outside", associated with something or with nothing.
+// floatingIPOn returns a floating IP of the external subnet "outside", associated with something or with nothing.
 func (f *fabric) floatingIPOn(name string, association any) *netcfg.FloatingIp {
 	out := netcfg.NewFloatingIp()
 	out.Name, out.ExternalSubnetReference = &name, f.id("subnet", "outside")
@@ -44,10 +44,10 @@ func (f *fabric) toPrivateIP(vpc, address string) netcfg.PrivateIpAssociation {
 // floatingIP reads a floating IP.
 func (f *fabric) floatingIP(id string) *netcfg.FloatingIp {
 	f.t.Helper()
-	answer, err := f.floatingIPs.GetFloatingIpById(&id)
+	response, err := f.floatingIPs.GetFloatingIpById(&id)
 	require.NoError(f.t, err)
-	out, ok := answer.GetData().(netcfg.FloatingIp)
-	require.True(f.t, ok, "%T", answer.GetData())
+	out, ok := response.GetData().(netcfg.FloatingIp)
+	require.True(f.t, ok, "%T", response.GetData())
 	return &out
 }
 
@@ -165,8 +165,8 @@ func TestOldVersionsHaveNoAssociationStatus(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	f.done(f.floatingIPs.CreateFloatingIp(f.floatingIPOn("fip", nil)))
 	for version, want := range map[string]bool{"v4.0": false, "v4.1": false, "v4.2": true} {
-		answer, body := request(t, f.server, http.MethodGet, "/api/networking/"+version+"/config/floating-ips", "", nil)
-		require.Equal(t, http.StatusOK, answer.StatusCode)
+		response, body := request(t, f.server, http.MethodGet, "/api/networking/"+version+"/config/floating-ips", "", nil)
+		require.Equal(t, http.StatusOK, response.StatusCode)
 		assert.Equal(t, want, strings.Contains(body, `"associationStatus":"NOT_ASSOCIATED"`), version)
 	}
 }

@@ -59,7 +59,7 @@ func byRange(start string, count int64) *netcfg.IpUnreserveSpec {
 	return unreserve(netcfg.UNRESERVETYPE_IP_ADDRESS_RANGE, func(s *netcfg.IpUnreserveSpec) { s.StartIpAddress, s.Count = ipv4(start), &count })
 }
 
-// addresses gives what a reserving task says that it did, under the one key that it may have.
+// addresses returns what a reserving task says that it did, under the one key that it may have.
 func addresses(t *testing.T, task tasks.Task, key string) []string {
 	t.Helper()
 	require.Equal(t, tasks.TASKSTATUS_SUCCEEDED, *task.Status, failure(task))
@@ -136,9 +136,9 @@ func TestReservedAddressesAndThoseOfVMsExcludeEachOther(t *testing.T) {
 	assert.Equal(t, []string{"127.60.11.12"}, f.server.VMs()[1].NICs[0].IPs)
 	f.fails(exhausted, "No free IP addresses")(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(1, "c")))
 
-	answer, err := f.v3.CreateVM(t.Context(), onSubnet(t, f.server, "vlan", "127.60.11.11"))
+	response, err := f.v3.CreateVM(t.Context(), onSubnet(t, f.server, "vlan", "127.60.11.11"))
 	require.NoError(t, err)
-	assert.Contains(t, *wait(t, f.v3, answer.Status.ExecutionContext).ErrorDetail, "127.60.11.11", "not even when it is asked for")
+	assert.Contains(t, *wait(t, f.v3, response.Status.ExecutionContext).ErrorDetail, "127.60.11.11", "not even when it is asked for")
 
 	require.NoError(t, f.server.DeleteVM(vmUUID))
 	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", "127.60.11.10")))
@@ -178,8 +178,8 @@ func TestReservationRequestsAreChecked(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			answer, body := request(t, f.server, http.MethodPost, path+test.action, test.body, nil)
-			assert.Equal(t, http.StatusBadRequest, answer.StatusCode)
+			response, body := request(t, f.server, http.MethodPost, path+test.action, test.body, nil)
+			assert.Equal(t, http.StatusBadRequest, response.StatusCode)
 			assert.Contains(t, body, test.want)
 			assert.Contains(t, body, "networking.v4.error.SchemaValidationError")
 		})
@@ -204,9 +204,9 @@ func TestAddressesAreCountedAndListedWithTheSubnet(t *testing.T) {
 	vlan := f.id("subnet", "vlan")
 	f.vm("vlan")
 	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", "127.60.11.12")))
-	answer, err := f.subnets.GetSubnetById(vlan)
+	response, err := f.subnets.GetSubnetById(vlan)
 	require.NoError(t, err)
-	subnet := answer.GetData().(netcfg.Subnet)
+	subnet := response.GetData().(netcfg.Subnet)
 	assert.Equal(t, "127.60.11.12", *subnet.ReservedIpAddresses[0].Ipv4.Value)
 	assert.Equal(t, int64(1), *subnet.IpUsage.NumAssignedIPs)
 	assert.Equal(t, int64(1), *subnet.IpUsage.NumFreeIPs)

@@ -12,19 +12,19 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// table gives the route table of a VPC.
+// table returns the route table of a VPC.
 func (f *fabric) table(vpc string) *string {
 	f.t.Helper()
 	list, err := f.tables.ListRouteTables(nil, nil, ptr("vpcReference eq '"+*f.id("vpc", vpc)+"'"), nil)
 	require.NoError(f.t, err)
 	tables := list.GetData().([]netcfg.RouteTable)
 	require.Len(f.t, tables, 1, "every VPC has one")
-	answer, err := f.tables.GetRouteTableById(tables[0].ExtId)
+	response, err := f.tables.GetRouteTableById(tables[0].ExtId)
 	require.NoError(f.t, err)
-	return answer.GetData().(netcfg.RouteTable).ExtId
+	return response.GetData().(netcfg.RouteTable).ExtId
 }
 
-// routeTo gives a static route to an address.
+// routeTo returns a static route to an address.
 func routeTo(name, destination string, bits int, hop string) *netcfg.Route {
 	out := netcfg.NewRoute()
 	out.Name, out.RouteType = &name, netcfg.ROUTETYPE_STATIC.Ref()
@@ -58,9 +58,9 @@ func TestRoutesOfAVPC(t *testing.T) {
 	assert.Equal(t, "127.60.1.0", *routes[0].Destination.Ipv4.Ip.Value)
 	assert.Equal(t, "outside 127.60.9.1", *routes[3].Nexthop.NexthopName+" "+*routes[3].Nexthop.NexthopIpAddress.Ipv4.Value)
 
-	answer, err := f.routes.GetRouteForRouteTableById(&id, table)
+	response, err := f.routes.GetRouteForRouteTableById(&id, table)
 	require.NoError(t, err)
-	got := answer.GetData().(netcfg.Route)
+	got := response.GetData().(netcfg.Route)
 	assert.Equal(t, netcfg.ROUTETYPE_STATIC, *got.RouteType)
 	assert.True(t, *got.IsActive)
 	assert.Equal(t, *table+" "+*f.id("vpc", "blue"), *got.RouteTableReference+" "+*got.VpcReference)
@@ -98,7 +98,7 @@ func TestWhatARouteNeeds(t *testing.T) {
 		"duplicate":          {conflict, "Route " + first + " with destination 10.244.1.0/24 already exists", routeTo("r", "10.244.1.0", 24, "127.60.1.11")},
 		"local subnet":       {conflict, "it is a local subnet", routeTo("r", "127.60.1.0", 24, "127.60.1.11")},
 		"host bits":          {invalid, "beyond its prefix length", routeTo("r", "10.244.1.1", 24, "127.60.1.11")},
-		"hop elsewhere":      {invalid, "is no address of a subnet of VPC", routeTo("r", "10.244.2.0", 24, "127.60.3.10")},
+		"hop elsewhere":      {invalid, "is not an address of a subnet of VPC", routeTo("r", "10.244.2.0", 24, "127.60.3.10")},
 		"external elsewhere": {notFound, "is not attached to VPC", through(routeTo("r", "10.244.2.0", 24, "127.60.1.11"), f.id("subnet", "vlan"))},
 	}
 	for name, test := range tests {
@@ -159,9 +159,9 @@ func TestVPCsAndSubnets(t *testing.T) {
 	assert.Equal(t, *f.id("cluster", "pe"), *external[0].ClusterReference)
 	assert.Equal(t, 9, *external[0].NetworkId)
 
-	answer, err := f.subnets.GetSubnetById(f.id("subnet", "wild"))
+	response, err := f.subnets.GetSubnetById(f.id("subnet", "wild"))
 	require.NoError(t, err)
-	assert.Empty(t, answer.GetData().(netcfg.Subnet).IpConfig, "Prism does not manage its addresses")
+	assert.Empty(t, response.GetData().(netcfg.Subnet).IpConfig, "Prism does not manage its addresses")
 	_, err = f.subnets.GetSubnetById(ptr(unknown))
 	require.ErrorContains(t, err, "NETWORKING-10060")
 	_, err = f.vpcs.GetVpcById(ptr(unknown))
@@ -172,8 +172,8 @@ func TestTheStateShowsTheNetwork(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{MaxRoutes: 7})
 	f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "127.60.2.11")))
 	require.NoError(t, f.server.ReserveIP("vlan", "127.60.11.10", "c"))
-	answer, body := request(t, f.server, http.MethodGet, "/sim/state", "", nil)
-	require.Equal(t, http.StatusOK, answer.StatusCode)
+	response, body := request(t, f.server, http.MethodGet, "/sim/state", "", nil)
+	require.Equal(t, http.StatusOK, response.StatusCode)
 	assert.Contains(t, body, `"reservedIPs":[{"subnet":"vlan","address":"127.60.11.10","clientContext":"c"}]`)
 	assert.Contains(t, body, `"virtualIP":"127.60.2.11"`)
 	assert.Contains(t, body, `"floatingIPs":[],"routes":[],"rules":{"maxRoutes":7}`)

@@ -64,14 +64,14 @@ func startFabric(t *testing.T, rules prismsim.NetworkRules, change ...func(*pris
 	}
 }
 
-// on gives the same fabric for a subtest.
+// on returns the same fabric for a subtest.
 func (f *fabric) on(t *testing.T) *fabric {
 	out := *f
 	out.t = t
 	return &out
 }
 
-// id gives the UUID of an entity of the inventory.
+// id returns the UUID of an entity of the inventory.
 func (f *fabric) id(kind, name string) *string { return ptr(named(f.t, f.server, kind, name)) }
 
 // vm makes a VM on a subnet and gives its UUID and that of its NIC.
@@ -82,11 +82,11 @@ func (f *fabric) vm(subnet string) (vmUUID, nicUUID string) {
 }
 
 // ended waits for the task of a change and gives it.
-func (f *fabric) ended(answer *netcfg.TaskReferenceApiResponse, err error) tasks.Task {
+func (f *fabric) ended(response *netcfg.TaskReferenceApiResponse, err error) tasks.Task {
 	f.t.Helper()
 	require.NoError(f.t, err)
-	reference, ok := answer.GetData().(netref.TaskReference)
-	require.True(f.t, ok, "%T", answer.GetData())
+	reference, ok := response.GetData().(netref.TaskReference)
+	require.True(f.t, ok, "%T", response.GetData())
 	var out tasks.Task
 	require.Eventually(f.t, func() bool {
 		got, err := f.tasks.GetTaskById(reference.ExtId, nil)
@@ -99,9 +99,9 @@ func (f *fabric) ended(answer *netcfg.TaskReferenceApiResponse, err error) tasks
 }
 
 // done waits for the task of a change, which must succeed, and gives the UUID of what it changed.
-func (f *fabric) done(answer *netcfg.TaskReferenceApiResponse, err error) string {
+func (f *fabric) done(response *netcfg.TaskReferenceApiResponse, err error) string {
 	f.t.Helper()
-	task := f.ended(answer, err)
+	task := f.ended(response, err)
 	require.Equal(f.t, tasks.TASKSTATUS_SUCCEEDED, *task.Status, "%v", failure(task))
 	require.Len(f.t, task.EntitiesAffected, 1)
 	return *task.EntitiesAffected[0].ExtId
@@ -109,9 +109,9 @@ func (f *fabric) done(answer *netcfg.TaskReferenceApiResponse, err error) string
 
 // fails waits for the task of a change, which must fail with a code and a text.
 func (f *fabric) fails(code, text string) func(*netcfg.TaskReferenceApiResponse, error) {
-	return func(answer *netcfg.TaskReferenceApiResponse, err error) {
+	return func(response *netcfg.TaskReferenceApiResponse, err error) {
 		f.t.Helper()
-		task := f.ended(answer, err)
+		task := f.ended(response, err)
 		require.Equal(f.t, tasks.TASKSTATUS_FAILED, *task.Status)
 		assert.Equal(f.t, code, *task.ErrorMessages[0].Code)
 		assert.Equal(f.t, "BACKEND_SERVICE_ERROR", *task.ErrorMessages[0].ErrorGroup)
@@ -136,7 +136,7 @@ const (
 	exhausted = "NETWORKING-19003"
 )
 
-// ipv4 gives an address as a client of the SDK makes it, with prefix length 32.
+// ipv4 returns an address as a client of the SDK makes it, with prefix length 32.
 func ipv4(text string) *commoncfg.IPAddress {
 	out := commoncfg.NewIPAddress()
 	out.Ipv4 = commoncfg.NewIPv4Address()

@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// sessionOn gives a TCP session on port 80 of the VPC blue; an empty VIP is a dynamic one. A target's port is 30080.
+// sessionOn returns a TCP session on port 80 of the VPC blue; an empty VIP is a dynamic one. A target's port is 30080.
 func (f *fabric) sessionOn(name, vip string, nics ...string) *netcfg.LoadBalancerSession {
 	out := netcfg.NewLoadBalancerSession()
 	out.Name, out.Description, out.VpcReference = &name, ptr("of a test"), f.id("vpc", "blue")
@@ -45,10 +45,10 @@ func ports(first, last int) []netcfg.PortRange {
 // session reads a session; the SDK puts its ETag into the model and sends it with an update.
 func (f *fabric) session(id string) *netcfg.LoadBalancerSession {
 	f.t.Helper()
-	answer, err := f.sessions.GetLoadBalancerSessionById(&id, nil)
+	response, err := f.sessions.GetLoadBalancerSessionById(&id, nil)
 	require.NoError(f.t, err)
-	out, ok := answer.GetData().(netcfg.LoadBalancerSession)
-	require.True(f.t, ok, "%T", answer.GetData())
+	out, ok := response.GetData().(netcfg.LoadBalancerSession)
+	require.True(f.t, ok, "%T", response.GetData())
 	return &out
 }
 
@@ -215,12 +215,12 @@ func TestSessionRequestsAreChecked(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, valid, test.old)
-			answer, body := request(t, f.server, http.MethodPost, path, strings.Replace(valid, test.old, test.replacement, 1), nil)
-			assert.Equal(t, http.StatusBadRequest, answer.StatusCode)
+			response, body := request(t, f.server, http.MethodPost, path, strings.Replace(valid, test.old, test.replacement, 1), nil)
+			assert.Equal(t, http.StatusBadRequest, response.StatusCode)
 			assert.Contains(t, body, test.want)
 		})
 	}
 	assert.Empty(t, f.server.Tasks())
-	answer, _ := request(t, f.server, http.MethodPost, path, valid, nil)
-	assert.Equal(t, http.StatusAccepted, answer.StatusCode)
+	response, _ := request(t, f.server, http.MethodPost, path, valid, nil)
+	assert.Equal(t, http.StatusAccepted, response.StatusCode)
 }

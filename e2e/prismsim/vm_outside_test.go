@@ -75,8 +75,8 @@ func TestVMHasSeveralValuesOfACategoryKey(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, list.Entities, 1, filter)
 	}
-	answer, text := request(t, s, http.MethodDelete, "/api/nutanix/v3/categories/Environment/Staging", "", nil)
-	assert.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode, text)
+	response, text := request(t, s, http.MethodDelete, "/api/nutanix/v3/categories/Environment/Staging", "", nil)
+	assert.Equal(t, http.StatusUnprocessableEntity, response.StatusCode, text)
 
 	s.SetRules(prismsim.Rules{KeepCategoryValues: true})
 	_, vm := edit(t, client, read(), func(*v3.VMIntentInput) {})
@@ -153,8 +153,8 @@ func TestControlEndpointsOfVMs(t *testing.T) {
 	vm := one(t, s, nil)
 	send := func(method, path, body string, want int) string {
 		t.Helper()
-		answer, text := request(t, s, method, "/sim/"+path, body, nil)
-		require.Equal(t, want, answer.StatusCode, "%s %s: %s", method, path, text)
+		response, text := request(t, s, method, "/sim/"+path, body, nil)
+		require.Equal(t, want, response.StatusCode, "%s %s: %s", method, path, text)
 		return text
 	}
 	send(http.MethodPatch, "vms/"+vm.UUID, `{"description":"x","categories":{"Team":["a","b"]}}`, http.StatusNoContent)

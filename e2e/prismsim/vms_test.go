@@ -38,7 +38,7 @@ func start(t *testing.T, change func(*prismsim.Options)) *prismsim.Server {
 	return s
 }
 
-// connect gives prism-go-client for a server.
+// connect returns prism-go-client for a server.
 func connect(t *testing.T, s *prismsim.Server, change func(*prismgoclient.Credentials)) v3.Service {
 	t.Helper()
 	credentials := prismgoclient.Credentials{
@@ -68,19 +68,19 @@ func request(t *testing.T, s *prismsim.Server, method, path, body string, change
 	if change != nil {
 		change(r)
 	}
-	answer, err := (&http.Client{Transport: transport(s)}).Do(r)
+	response, err := (&http.Client{Transport: transport(s)}).Do(r)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, answer.Body.Close()) }()
-	raw, err := io.ReadAll(answer.Body)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	raw, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return answer, string(raw)
+	return response, string(raw)
 }
 
 func ptr[T any](v T) *T { return &v }
 
 func ref(kind, uuid string) *v3.Reference { return &v3.Reference{Kind: &kind, UUID: &uuid} }
 
-// named gives the UUID of an entity of the inventory.
+// named returns the UUID of an entity of the inventory.
 func named(t *testing.T, s *prismsim.Server, kind, name string) string {
 	t.Helper()
 	uuid, err := s.UUID(kind, name)
@@ -88,7 +88,7 @@ func named(t *testing.T, s *prismsim.Server, kind, name string) string {
 	return uuid
 }
 
-// intent gives a VM as the Terraform provider would ask for it.
+// intent returns a VM as the Terraform provider would ask for it.
 func intent(t *testing.T, s *prismsim.Server, name string) *v3.VMIntentInput {
 	t.Helper()
 	return &v3.VMIntentInput{
@@ -125,11 +125,11 @@ func wait(t *testing.T, client v3.Service, context *v3.ExecutionContext) *v3.Tas
 // create makes a VM and gives it as Prism shows it.
 func create(t *testing.T, client v3.Service, body *v3.VMIntentInput) *v3.VMIntentResponse {
 	t.Helper()
-	answer, err := client.CreateVM(t.Context(), body)
+	response, err := client.CreateVM(t.Context(), body)
 	require.NoError(t, err)
-	task := wait(t, client, answer.Status.ExecutionContext)
+	task := wait(t, client, response.Status.ExecutionContext)
 	require.Equal(t, "SUCCEEDED", *task.Status, "%v", task.ErrorDetail)
-	vm, err := client.GetVM(t.Context(), *answer.Metadata.UUID)
+	vm, err := client.GetVM(t.Context(), *response.Metadata.UUID)
 	require.NoError(t, err)
 	return vm
 }

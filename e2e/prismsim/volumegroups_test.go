@@ -80,18 +80,18 @@ func TestVMWithVolumeGroupIsNotDeleted(t *testing.T) {
 	vm, group := withVolumeGroup(t, s, client)
 	id := *vm.Metadata.UUID
 	remove := func() *v3.TasksResponse {
-		answer, err := client.DeleteVM(t.Context(), id)
+		response, err := client.DeleteVM(t.Context(), id)
 		require.NoError(t, err)
-		return wait(t, client, answer.Status.ExecutionContext)
+		return wait(t, client, response.Status.ExecutionContext)
 	}
 	sdk := official(t, s)
 	removeByV4 := func() (string, error) {
 		_, etag := sdk.vm(t, id)
-		answer, err := sdk.vms.DeleteVmById(&id, match(etag))
+		response, err := sdk.vms.DeleteVmById(&id, match(etag))
 		if err != nil {
 			return "", err
 		}
-		task := sdk.ended(t, answer.GetData())
+		task := sdk.ended(t, response.GetData())
 		return *task.ErrorMessages[0].Message, nil
 	}
 	task := remove()
@@ -139,16 +139,16 @@ func TestDetachingAVolumeGroupIsRefused(t *testing.T) {
 	task, _ := edit(t, client, vm, withoutVolumeGroups)
 	assert.Equal(t, "FAILED", *task.Status)
 	assert.Contains(t, *task.ErrorDetail, "Volume group at scsi.1 is in use")
-	status, answer := detachByV4()
+	status, response := detachByV4()
 	require.Equal(t, http.StatusAccepted, status)
-	assert.Equal(t, "FAILED", endedByID(t, s, answer))
+	assert.Equal(t, "FAILED", endedByID(t, s, response))
 	assert.Len(t, s.VolumeGroups()[0].AttachedTo, 1)
 }
 
 // endedByID waits for the task of a v4 response and returns its status.
-func endedByID(t *testing.T, s *prismsim.Server, answer any) string {
+func endedByID(t *testing.T, s *prismsim.Server, response any) string {
 	t.Helper()
-	id, isText := dig(t, answer, "data", "extId").(string)
+	id, isText := dig(t, response, "data", "extId").(string)
 	require.True(t, isText)
 	for {
 		_, task := v4(t, s, http.MethodGet, "prism/v4.2/config/tasks/"+id, "")
@@ -169,9 +169,9 @@ func TestVolumesAPIAttachesAndDetaches(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	assert.Equal(t, group, dig(t, list, "data", 0, "extId"))
 	act := func(action, body string) string {
-		status, answer := v4(t, s, http.MethodPost, path+"/"+group+"/$actions/"+action, body)
-		require.Equal(t, http.StatusAccepted, status, "%v", answer)
-		return endedByID(t, s, answer)
+		status, response := v4(t, s, http.MethodPost, path+"/"+group+"/$actions/"+action, body)
+		require.Equal(t, http.StatusAccepted, status, "%v", response)
+		return endedByID(t, s, response)
 	}
 	body := `{"extId":"` + vm.UUID + `"}`
 	assert.Equal(t, "SUCCEEDED", act("attach-vm", body))
@@ -191,8 +191,8 @@ func TestVolumesAPIAttachesAndDetaches(t *testing.T) {
 	} {
 		method, rest, _ := strings.Cut(request, " ")
 		target, body, _ := strings.Cut(rest, " ")
-		status, answer := v4(t, s, method, target, body)
-		assert.Equal(t, want, status, "%s: %v", request, answer)
+		status, response := v4(t, s, method, target, body)
+		assert.Equal(t, want, status, "%s: %v", request, response)
 	}
 }
 
@@ -201,8 +201,8 @@ func TestControlEndpointsOfVolumeGroups(t *testing.T) {
 	vm := one(t, s, nil)
 	send := func(method, path, body string, want int) {
 		t.Helper()
-		answer, text := request(t, s, method, "/sim/"+path, body, nil)
-		require.Equal(t, want, answer.StatusCode, "%s %s: %s", method, path, text)
+		response, text := request(t, s, method, "/sim/"+path, body, nil)
+		require.Equal(t, want, response.StatusCode, "%s %s: %s", method, path, text)
 	}
 	send(http.MethodPost, "volume-groups", `{"name":"a","prismElement":"nutanix-cluster-1"}`, http.StatusCreated)
 	for _, bad := range []string{`{"name":"","prismElement":"nutanix-cluster-1"}`, `{"name":"a"}`, `{"colour":"red"}`, `{"name":"a","prismElement":"nutanix-cluster-1","uuid":"x"}`} {

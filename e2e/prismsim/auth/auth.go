@@ -1,3 +1,4 @@
+// Package auth authenticates requests: basic authentication, sessions, an API key, and lockouts of accounts.
 package auth
 
 import (
@@ -16,21 +17,21 @@ import (
 
 const (
 	sessionCookie = "NTNX_IGW_SESSION"
-	// sessionLife is how long Prism Central honours a session.
+	// sessionLife is how long Prism Central accepts a session.
 	sessionLife = 15 * time.Minute
 	apiKeyName  = "X-Ntnx-Api-Key"
 	// apiKeyAccount is the name of the account that the API key belongs to.
 	apiKeyAccount = "api-key"
 )
 
-// Lockout says after how many failed logins in a row an account is locked, and for how long. Sessions stay valid.
+// Lockout locks an account after too many failed logins in a row. Its sessions stay valid.
 type Lockout struct {
 	After  int // 0: never
 	For    time.Duration
-	Status int // answers requests of a locked account; default 401, as for a wrong password
+	Status int // of responses to a locked account; default 401, as for a wrong password
 }
 
-// Authenticator knows the accounts of the server and their sessions.
+// Authenticator has the accounts of the server and their sessions.
 type Authenticator struct {
 	mu       sync.Mutex
 	accounts map[string]*credentials
@@ -50,11 +51,12 @@ type login struct {
 	expiry  time.Time
 }
 
+// New returns an Authenticator with one account. An empty apiKey means that there is no API key.
 func New(username, password, apiKey string) *Authenticator {
 	return &Authenticator{accounts: map[string]*credentials{username: {password: password}}, apiKey: apiKey, sessions: map[string]login{}}
 }
 
-// SetAccount adds an account or changes its password. That ends the sessions of the account, as in Prism, and a lockout.
+// SetAccount adds an account or changes its password. Changing it ends the account's sessions, as in Prism, and its lockout.
 func (a *Authenticator) SetAccount(name, password string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -62,8 +64,7 @@ func (a *Authenticator) SetAccount(name, password string) {
 	maps.DeleteFunc(a.sessions, func(_ string, session login) bool { return session.account == name })
 }
 
-// user returns the account of a request with valid credentials, and whether it came with a session. A name without valid
-// credentials comes with an error.
+// user returns the account that a request names, and whether it has a session. The error is nil if its credentials are valid.
 func (a *Authenticator) user(r *http.Request, lockout Lockout) (name string, session bool, refused *wire.Error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -85,7 +86,7 @@ func (a *Authenticator) user(r *http.Request, lockout Lockout) (name string, ses
 	return name, false, a.login(name, password, lockout)
 }
 
-// login checks a password. After too many failures in a row the account is locked for a while, even for the right password.
+// login checks a password. A locked account is refused even with the right password.
 func (a *Authenticator) login(name, password string, lockout Lockout) *wire.Error {
 	known, exists := a.accounts[name]
 	switch {
@@ -106,8 +107,8 @@ func (a *Authenticator) login(name, password string, lockout Lockout) *wire.Erro
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// refusal is how a request of a locked account is refused. By default it looks like one with a wrong password. No public record
-// of the real response was found.
+// refusal returns the response to a locked account. No public record of the real response was found, so it looks like that to a
+// wrong password by default.
 func (l Lockout) refusal() *wire.Error {
 	if l.Status == 0 || l.Status == http.StatusUnauthorized {
 		return wire.Unauthenticated()
@@ -115,7 +116,7 @@ func (l Lockout) refusal() *wire.Error {
 	return &wire.Error{Status: l.Status, Reason: "ACCESS_DENIED", Message: "The account is locked after too many failed logins."}
 }
 
-// open makes a session for an account.
+// open creates a session for an account.
 func (a *Authenticator) open(account string) *http.Cookie {
 	token := randomToken()
 	now := time.Now()
@@ -138,14 +139,14 @@ func randomToken() string {
 
 type accountKey struct{}
 
-// Account returns the name of the account that sent a request.
+// Account returns the name of the account that sent the request of a context.
 func Account(ctx context.Context) string {
 	name, _ := ctx.Value(accountKey{}).(string)
 	return name
 }
 
-// Require lets only authenticated requests through. The response to basic auth or an API key carries a new session cookie, as
-// every response of Prism Central does. lockout returns the lockout that holds now; refuse writes a refusal.
+// Require refuses requests that are not authenticated. A response to basic authentication or an API key has a new session
+// cookie, as in Prism Central. Refusals are written with refuse.
 func (a *Authenticator) Require(lockout func() Lockout, refuse wire.Refuser, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, session, refused := a.user(r, lockout())

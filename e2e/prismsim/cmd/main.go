@@ -103,7 +103,7 @@ func (f *flags) run(c *cobra.Command) error {
 	return nil
 }
 
-// explain says how to use the server. The password is the simulation's own and no secret.
+// explain prints how to use the server. The password is not a secret.
 func (f *flags) explain(c *cobra.Command, server *prismsim.Server) {
 	host, _, _ := net.SplitHostPort(server.Address())
 	_, _ = fmt.Fprintf(c.OutOrStdout(), `Simulated Prism Central: %[1]s

@@ -1,3 +1,5 @@
+// Package control looks at a simulated Prism Central and changes it from outside, as operators, other programs and failures do. It has
+// a Go API and, below /sim/, an HTTP API.
 package control
 
 import (
@@ -25,12 +27,12 @@ type Control struct {
 	auth    *auth.Authenticator
 }
 
-// New returns the control of a Prism Central with what stands in front of its APIs.
+// New returns the control of a Prism Central.
 func New(e *model.Central, network *networking.API, faults *fault.Faults, requests *journal.Journal, accounts *auth.Authenticator) *Control {
 	return &Control{Control: networking.NewControl(network), central: e, faults: faults, journal: requests, auth: accounts}
 }
 
-// DisconnectPrismElement makes Prism Central lose a Prism Element, named by name. Its VMs run on.
+// DisconnectPrismElement disconnects a Prism Element from Prism Central, by name. Its VMs keep running.
 func (c *Control) DisconnectPrismElement(name string, how model.Disconnection) error {
 	if how.Status != 0 && how.Status != http.StatusOK && (how.Status < 400 || how.Status > 599) {
 		return fmt.Errorf("disconnecting Prism Element %q: status %d is neither 200 nor between 400 and 599", name, how.Status)
@@ -64,7 +66,7 @@ func (c *Control) SetPassword(password string) { c.auth.SetAccount(c.central.Use
 // SetAccount adds a further account, or changes the password of one and ends its sessions.
 func (c *Control) SetAccount(name, password string) { c.auth.SetAccount(name, password) }
 
-// Faults returns the faults in force, to set and clear.
+// Faults returns the active faults, to set and clear them.
 func (c *Control) Faults() *fault.Faults { return c.faults }
 
 // AgeVMs makes the VMs count as older than any lag of lists.
@@ -77,14 +79,13 @@ func (c *Control) AgeVMs() {
 // Username returns the name of the account in Options.Username.
 func (c *Control) Username() string { return c.central.Username }
 
-// Requests gives the journal of API requests, oldest first. Requests to /sim/ are not in it.
+// Requests returns the journal of API requests, oldest first. Requests to /sim/ are not in it.
 func (c *Control) Requests() []journal.Request { return c.journal.List() }
 
-// RecordBodies switches the recording of (redacted) request bodies.
+// RecordBodies switches recording of redacted request bodies on or off.
 func (c *Control) RecordBodies(on bool) { c.journal.Bodies.Store(on) }
 
-// SetRights replaces the rights of an account, whether or not it exists yet. The name of the account of Options.APIKey is
-// "api-key".
+// SetRights replaces the rights of an account, which need not exist yet. The name of the account of Options.APIKey is "api-key".
 func (c *Control) SetRights(account string, rights model.Rights) error {
 	if !slices.Contains([]int{0, http.StatusNotFound, http.StatusForbidden}, rights.Status) {
 		return fmt.Errorf("setting rights of account %q: status %d is neither 404 nor 403", account, rights.Status)
@@ -102,7 +103,7 @@ func (c *Control) SetRights(account string, rights model.Rights) error {
 	return nil
 }
 
-// Tasks gives all tasks, oldest first.
+// Tasks returns all tasks, oldest first.
 func (c *Control) Tasks() []model.TaskView {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -113,7 +114,7 @@ func (c *Control) Tasks() []model.TaskView {
 	return out
 }
 
-// VMs gives all VMs whose creation ended, oldest first.
+// VMs returns all VMs whose create has ended, oldest first.
 func (c *Control) VMs() []model.VMView {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -126,7 +127,7 @@ func (c *Control) VMs() []model.VMView {
 	return out
 }
 
-// SetRules replaces the rules. What exists stays as it is.
+// SetRules replaces the rules. Existing entities do not change.
 func (c *Control) SetRules(rules model.Rules) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -140,36 +141,36 @@ func (c *Control) ChangeRules(change func(*model.Rules)) {
 	change(&c.central.Rules)
 }
 
-// Rules returns the rules in force.
+// Rules returns the current rules.
 func (c *Control) Rules() model.Rules {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
 	return c.central.Rules
 }
 
-// Lockout returns the lockout that the rules in force say.
+// Lockout returns the lockout of the current rules.
 func (c *Control) Lockout() auth.Lockout {
 	rules := c.Rules()
 	return auth.Lockout{After: rules.LockoutAfter, For: time.Duration(rules.LockoutFor), Status: rules.LockoutStatus}
 }
 
-// AddVMs makes the VMs of a fleet. When one cannot be made (its subnet has no address left, the memory is used up) those
-// before it stay and the error says why.
+// AddVMs creates the VMs of a fleet. When creating one fails, for example because its subnet has no free address, the VMs before it
+// stay.
 func (c *Control) AddVMs(fleet model.Fleet) ([]model.VMView, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
 	return c.central.AddVMs(fleet)
 }
 
-// Snapshot returns what clients made so far. It fails while a VM is being changed, and for VMs with what a snapshot does
-// not hold: GPUs, and addresses and attributes that only the v4 API shows.
+// Snapshot returns what clients have created. It fails while a VM is being changed, and for VMs with GPUs, volume groups, or addresses
+// and attributes that only the v4 API shows.
 func (c *Control) Snapshot() (*model.Snapshot, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
 	return c.central.Snapshot()
 }
 
-// Restore adds the categories and VMs of a snapshot. VMs that were on are on, and the hypervisor is told so.
+// Restore adds the categories and VMs of a snapshot. VMs that were on are switched on.
 func (c *Control) Restore(saved *model.Snapshot) error {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()

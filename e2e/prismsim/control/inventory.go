@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// AddImage adds an image, also one whose name exists already, and gives its UUID.
+// AddImage adds an image and returns its UUID. Other images may have the same name.
 func (c *Control) AddImage(image inventory.Image) (string, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -23,7 +23,7 @@ func (c *Control) AddImage(image inventory.Image) (string, error) {
 	return c.central.AddImage(image).UUID, nil
 }
 
-// RemoveImage removes an image from the list; disks made of it stay.
+// RemoveImage removes an image. Disks that were created from it stay.
 func (c *Control) RemoveImage(uuid string) error {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -42,14 +42,14 @@ func (c *Control) AddCategory(key string, values ...string) {
 	c.central.AddCategory(inventory.Category{Key: key, Values: values})
 }
 
-// Categories gives all keys with their values, in order of creation.
+// Categories returns all keys with their values, in order of creation.
 func (c *Control) Categories() []inventory.Category {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
 	return c.central.CategoryViews()
 }
 
-// CategoryValues gives the values of one key; it is empty when the key does not exist.
+// CategoryValues returns the values of a key, which are none when the key does not exist.
 func (c *Control) CategoryValues(key string) []string {
 	for _, c := range c.Categories() {
 		if c.Key == key {
@@ -59,8 +59,8 @@ func (c *Control) CategoryValues(key string) []string {
 	return nil
 }
 
-// UUID gives the UUID of an entity of the inventory by kind (cluster, subnet, vpc, image, project, host, storage_container)
-// and name, the first one when several share the name.
+// UUID returns the UUID of the first entity of the inventory with a kind (cluster, subnet, vpc, image, project, host,
+// storage_container) and a name.
 func (c *Control) UUID(kind, name string) (string, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -74,8 +74,8 @@ func (c *Control) UUID(kind, name string) (string, error) {
 	return "", fmt.Errorf("finding %s %q: the inventory has %s", kind, name, strings.Join(known, ", "))
 }
 
-// SetPrismElementCategories replaces the categories of a Prism Element, named by name: key to values. Those that do not exist
-// are made.
+// SetPrismElementCategories replaces the categories of a Prism Element, by name: key to values. Categories that do not exist are
+// created.
 func (c *Control) SetPrismElementCategories(name string, categories map[string][]string) error {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -87,7 +87,7 @@ func (c *Control) SetPrismElementCategories(name string, categories map[string][
 	return nil
 }
 
-// CategoryID gives the ID of a category in the v4 API.
+// CategoryID returns the ID of a category in the v4 API.
 func (c *Control) CategoryID(key, value string) (string, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// FailOverVM lets a VM come back on another Prism Element under a new UUID, which it returns. Name, description, BIOS UUID,
-// categories, project, subnets and addresses stay. The old UUID is not found any more.
+// FailOverVM recovers a VM on another Prism Element under a new UUID, which it returns. Name, description, BIOS UUID, categories,
+// project, subnets and addresses stay. The old UUID does not exist any more.
 func (c *Control) FailOverVM(vmUUID string, failover model.Failover) (string, error) {
 	failover.UUID = cmp.Or(failover.UUID, uuid.NewString())
 	failover.UUID = strings.ToLower(failover.UUID)
@@ -24,8 +24,8 @@ func (c *Control) FailOverVM(vmUUID string, failover model.Failover) (string, er
 	})
 }
 
-// MigrateVM moves a VM that is on to another host, named by name or UUID, also to one of another Prism Element. Its NICs keep
-// their subnets and addresses.
+// MigrateVM moves a VM that is on to another host (name or UUID), which may be of another Prism Element. Its NICs keep their subnets
+// and addresses.
 func (c *Control) MigrateVM(vmUUID, host string) error {
 	return c.changeFromOutside(vmUUID, func(m *model.VM) error {
 		pe, to := c.central.HostNamed(host)
@@ -84,7 +84,7 @@ func (c *Control) changeFromOutside(vmUUID string, change func(*model.VM) error)
 	return nil
 }
 
-// ChangeVM changes a VM from outside, without a task and whether it is on or off.
+// ChangeVM changes a VM from outside, without a task. The VM may be on or off.
 func (c *Control) ChangeVM(vmUUID string, change model.VMChange) error {
 	return c.changeFromOutside(vmUUID, func(m *model.VM) error {
 		if err := change.Check(); err != nil {

@@ -21,8 +21,8 @@ func (c *Control) SetCustomAttributes(vmUUID string, attributes ...string) error
 	})
 }
 
-// ShowPowerState makes the v4 API show a power state until the VM is switched: ON, OFF, PAUSED, UNDETERMINED, or none at all
-// for "". The VM itself does not change.
+// ShowPowerState makes the v4 API show a power state until the real one changes: ON, OFF, PAUSED, UNDETERMINED, or none for "". The VM
+// itself does not change.
 func (c *Control) ShowPowerState(vmUUID, state string) error {
 	if !slices.Contains([]string{wire.PowerOn, wire.PowerOff, "PAUSED", "UNDETERMINED", ""}, state) {
 		return fmt.Errorf("showing power state of VM %s: %q is not one of ON, OFF, PAUSED, UNDETERMINED", vmUUID, state)
@@ -33,8 +33,8 @@ func (c *Control) ShowPowerState(vmUUID, state string) error {
 	})
 }
 
-// LearnAddress lets the hypervisor see an address on a NIC that something in the guest announces, such as the virtual IP of
-// kube-vip. An empty NIC means the first one. The address belongs to no pool, and shows while the VM is on.
+// LearnAddress adds an address to a NIC that something in the guest announces, such as the virtual IP of kube-vip. An empty NIC means
+// the first one. The address belongs to no pool and is shown while the VM is on.
 func (c *Control) LearnAddress(vmUUID, nicUUID, address string) error {
 	return c.changeAddresses(vmUUID, nicUUID, address, func(v *model.VMDetails, nic string) {
 		if v.Announced == nil {
@@ -44,14 +44,14 @@ func (c *Control) LearnAddress(vmUUID, nicUUID, address string) error {
 	})
 }
 
-// ForgetAddress takes back what LearnAddress did.
+// ForgetAddress removes an address that LearnAddress has added.
 func (c *Control) ForgetAddress(vmUUID, nicUUID, address string) error {
 	return c.changeAddresses(vmUUID, nicUUID, address, func(v *model.VMDetails, nic string) {
 		v.Announced[nic] = model.RemoveStrings(v.Announced[nic], []string{address})
 	})
 }
 
-// AddSecondaryAddress configures a further IPv4 address of a NIC; an empty NIC means the first one.
+// AddSecondaryAddress configures a further IPv4 address of a NIC. An empty NIC means the first one.
 func (c *Control) AddSecondaryAddress(vmUUID, nicUUID, address string) error {
 	return c.changeAddresses(vmUUID, nicUUID, address, func(v *model.VMDetails, nic string) {
 		if v.Secondary == nil {
@@ -76,8 +76,8 @@ func (c *Control) changeAddresses(vmUUID, nicUUID, address string, change func(v
 	})
 }
 
-// ChangeExtID gives a VM another ID, as an unplanned failover of a metro cluster does; its BIOS UUID, name, NICs and custom
-// attributes stay, and its guest runs on. An empty ID means a new one. It gives the ID that the VM has now.
+// ChangeExtID changes the UUID of a VM, as an unplanned failover of a metro cluster does, and returns the new one. BIOS UUID, name,
+// NICs and custom attributes stay, and its guest keeps running. An empty UUID means a random one.
 func (c *Control) ChangeExtID(vmUUID, newUUID string) (string, error) {
 	newUUID = cmp.Or(newUUID, uuid.NewString())
 	newUUID = strings.ToLower(newUUID)

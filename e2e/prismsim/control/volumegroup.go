@@ -32,7 +32,7 @@ func (c *Control) AttachVolumeGroup(groupUUID, vmUUID string) error {
 	})
 }
 
-// DetachVolumeGroup detaches a volume group from a VM from outside. No rule refuses it.
+// DetachVolumeGroup detaches a volume group from a VM from outside, whatever the rules say.
 func (c *Control) DetachVolumeGroup(groupUUID, vmUUID string) error {
 	return c.changeAttachment("detaching", groupUUID, vmUUID, func(m *model.VM, g *model.VolumeGroup) error {
 		if !m.Detach(g) {

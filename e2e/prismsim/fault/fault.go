@@ -1,3 +1,4 @@
+// Package fault injects faults into requests: delays, lost connections and responses, error statuses and failed tasks.
 package fault
 
 import (
@@ -13,49 +14,48 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Fault makes matching requests go wrong. The effects that are set happen in this order: Delay, Drop, Status, Hold, then the
-// work with TaskError, then DelayReply, then DropReply, Half or Cut.
+// Fault changes how matching requests are handled. Its effects happen in this order: Delay, Drop, Status, Hold, then the request
+// is handled with TaskError, then DelayReply, then DropReply, Half or Cut.
 type Fault struct {
 	ID string `json:"id,omitempty"` // chosen by Set when empty
 
 	Method string `json:"method,omitempty"` // HTTP method; empty matches all
 	Path   string `json:"path,omitempty"`   // regular expression on the URL path; empty matches all
-	// Contains is a text in the request's body, such as the name of a VM that is to be made; empty matches all.
+	// Contains is a string in the request's body, such as the name of a VM; empty matches all.
 	Contains string `json:"contains,omitempty"`
 
-	Times int           `json:"times,omitempty"` // ends after so many hits; 0: no limit
-	For   time.Duration `json:"for,omitempty"`   // ends so long after it was set; 0: no limit
-	Skip  int           `json:"skip,omitempty"`  // matching requests to let pass first
+	Times int           `json:"times,omitempty"` // number of hits after which the fault ends; 0: no limit
+	For   time.Duration `json:"for,omitempty"`   // time after which the fault ends; 0: no limit
+	Skip  int           `json:"skip,omitempty"`  // matching requests that are handled as usual first
 
-	// Delay waits before anything else. When the client goes away meanwhile, nothing is done.
+	// Delay waits before anything else. If the client disconnects while waiting, the request is not handled.
 	Delay  time.Duration `json:"delay,omitempty"`
-	Drop   bool          `json:"drop,omitempty"`   // close the connection before the work
-	Status int           `json:"status,omitempty"` // answer this HTTP status instead of working
-	Body   string        `json:"body,omitempty"`   // body for Status; default: as Prism answers that status
-	// ContentType is that of Body; default application/json. A proxy's page is text/html.
+	Drop   bool          `json:"drop,omitempty"`   // close the connection without handling the request
+	Status int           `json:"status,omitempty"` // respond with this HTTP status without handling the request
+	Body   string        `json:"body,omitempty"`   // body for Status; default: what Prism Central sends with that status
+	// ContentType is the content type of Body. Default: application/json. Pages of proxies are text/html.
 	ContentType string        `json:"contentType,omitempty"`
 	RetryAfter  time.Duration `json:"retryAfter,omitempty"` // Retry-After header for Status (whole seconds)
-	// Hold accepts the request and waits before the work. The work is done even when the client has gone away.
+	// Hold reads the request and waits before handling it. The request is handled even if the client disconnects.
 	Hold time.Duration `json:"hold,omitempty"`
-	// DelayReply waits after the work, before the response. The client may go away meanwhile.
+	// DelayReply waits between handling the request and sending the response.
 	DelayReply time.Duration `json:"delayReply,omitempty"`
-	DropReply  bool          `json:"dropReply,omitempty"` // do the work, then close the connection without an answer
-	TaskError  string        `json:"taskError,omitempty"` // accept the change, then let its task fail with this text
-	// AfterWork lets a task with TaskError fail after its work was done: a VM is left behind.
+	DropReply  bool          `json:"dropReply,omitempty"` // handle the request, then close the connection without a response
+	TaskError  string        `json:"taskError,omitempty"` // accept the change, then fail its task with this message
+	// AfterWork fails a task with TaskError after it has made its change, so that a VM is left behind.
 	AfterWork bool `json:"afterWork,omitempty"`
-	// TaskCode and TaskGroup are the code and errorGroup of the message in a task of the v4 API; the default is what the
-	// namespace says of internal errors.
+	// TaskCode and TaskGroup are code and errorGroup of the message in a task of v4. Default: those of internal errors.
 	TaskCode  string `json:"taskCode,omitempty"`
 	TaskGroup string `json:"taskGroup,omitempty"`
-	// Half answers a list with the first half of the page only, while its metadata count all.
+	// Half responds to a list with the first half of the page, while its metadata count the whole page.
 	Half bool `json:"half,omitempty"`
-	// Cut sends half of the answer's bytes, then closes the connection.
+	// Cut sends half of the response's bytes, then closes the connection.
 	Cut bool `json:"cut,omitempty"`
 
 	Hits int `json:"hits,omitempty"` // how often it matched; set by the server
 }
 
-// Faults are the faults in force. All methods may be called at any time.
+// Faults are the active faults. Its methods may be called concurrently.
 type Faults struct {
 	mu     sync.Mutex
 	next   int
@@ -68,11 +68,11 @@ type activeFault struct {
 	ends time.Time
 }
 
-// Set puts a fault in force and gives its ID.
+// Set activates a fault and returns its ID.
 func (f *Faults) Set(fault Fault) (string, error) {
 	path, err := regexp.Compile(fault.Path)
 	if err != nil {
-		return "", fmt.Errorf("setting fault: path is no regular expression: %w", err)
+		return "", fmt.Errorf("setting fault: path is not a regular expression: %w", err)
 	}
 	if fault.Status != 0 && (fault.Status < 300 || fault.Status > 599) {
 		return "", fmt.Errorf("setting fault: status %d is not between 300 and 599", fault.Status)
@@ -92,7 +92,7 @@ func (f *Faults) Set(fault Fault) (string, error) {
 	return fault.ID, nil
 }
 
-// Clear ends the faults with these IDs; without an ID it ends all.
+// Clear removes the faults with these IDs, or all faults when no ID is given.
 func (f *Faults) Clear(ids ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,7 +109,7 @@ func (f *Faults) Clear(ids ...string) {
 	f.active = kept
 }
 
-// List gives the faults set and not cleared, with their hits; those that have ended by themselves are still in it.
+// List returns the faults that were set and not cleared, with their hits. It includes faults that have ended.
 func (f *Faults) List() []Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,7 +120,7 @@ func (f *Faults) List() []Fault {
 	return out
 }
 
-// match takes the first fault in force for a request and counts the hit.
+// match returns the first active fault that matches a request, and counts the hit.
 func (f *Faults) match(r *http.Request) *Fault {
 	body := f.body(r)
 	f.mu.Lock()
@@ -141,7 +141,7 @@ func (f *Faults) match(r *http.Request) *Fault {
 	return nil
 }
 
-// body gives the body of a request if a fault wants to know it. It is read without the mutex: a client may be slow.
+// body returns the body of a request if a fault has Contains. It reads the body without the mutex, because a client may be slow.
 func (f *Faults) body(r *http.Request) []byte {
 	f.mu.Lock()
 	wanted := slices.ContainsFunc(f.active, func(a *activeFault) bool { return a.Contains != "" })
@@ -149,6 +149,6 @@ func (f *Faults) body(r *http.Request) []byte {
 	if !wanted {
 		return nil
 	}
-	body, _ := wire.PeekBody(r) // whoever works on the request meets the error again
+	body, _ := wire.PeekBody(r) // the handler gets the same error
 	return body
 }

@@ -13,13 +13,13 @@ import (
 
 type faultKey struct{}
 
-// Of gives the fault that the work on this request shall suffer, or nil.
+// Of returns the fault of the request in a context, or nil.
 func Of(ctx context.Context) *Fault {
 	fault, _ := ctx.Value(faultKey{}).(*Fault)
 	return fault
 }
 
-// OfTask gives the fault that a task started by this request shall suffer, or nil.
+// OfTask returns the fault of the tasks that the request in a context starts, or nil.
 func OfTask(ctx context.Context) *Fault {
 	if fault := Of(ctx); fault != nil && fault.TaskError != "" {
 		return fault
@@ -27,7 +27,7 @@ func OfTask(ctx context.Context) *Fault {
 	return nil
 }
 
-// Inject applies the fault that matches a request. refuse writes the refusals.
+// Inject applies the fault that matches a request. Refusals are written with refuse.
 func (f *Faults) Inject(stop <-chan struct{}, refuse wire.Refuser, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fault := f.match(r)
@@ -42,7 +42,7 @@ func (f *Faults) Inject(stop <-chan struct{}, refuse wire.Refuser, next http.Han
 			panic(http.ErrAbortHandler) // closes the connection
 		}
 		if fault.Status != 0 {
-			fault.answer(w, r, refuse)
+			fault.response(w, r, refuse)
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), faultKey{}, fault))
@@ -53,32 +53,32 @@ func (f *Faults) Inject(stop <-chan struct{}, refuse wire.Refuser, next http.Han
 	})
 }
 
-// hold waits whether or not the client stays. It returns false when the server closes. The request is read first, because its
-// body cannot be read any more when the client has gone away.
+// hold waits, whether or not the client stays connected. It returns false when the server closes. It reads the body first,
+// because the body of a client that has disconnected cannot be read.
 func hold(r *http.Request, stop <-chan struct{}, d time.Duration) bool {
-	_, _ = wire.PeekBody(r) // the work meets an error of reading again
+	_, _ = wire.PeekBody(r) // the handler gets the same error
 	return Pause(context.Background(), stop, d)
 }
 
-// work serves a request and lets its response suffer the fault.
+// work handles a request and applies the effects on its response.
 func (fault *Fault) work(w http.ResponseWriter, r *http.Request, stop <-chan struct{}, next http.Handler) {
 	if fault.DelayReply <= 0 && !fault.DropReply && !fault.Cut {
 		next.ServeHTTP(w, r)
 		return
 	}
-	answer := wire.NewRecorder()
-	next.ServeHTTP(answer, r)
+	response := wire.NewRecorder()
+	next.ServeHTTP(response, r)
 	switch {
 	case !Pause(r.Context(), stop, fault.DelayReply) || fault.DropReply:
 		panic(http.ErrAbortHandler)
 	case fault.Cut:
-		answer.Cut(w)
+		response.Cut(w)
 	default:
-		answer.Replay(w)
+		response.Replay(w)
 	}
 }
 
-// Pause waits; it is false when the client went away or the server closes.
+// Pause waits. It returns false when the context ends or the server closes first.
 func Pause(ctx context.Context, stop <-chan struct{}, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -94,8 +94,8 @@ func Pause(ctx context.Context, stop <-chan struct{}, d time.Duration) bool {
 	return false
 }
 
-// answer writes the fault's status with the body that Prism Central would send.
-func (fault *Fault) answer(w http.ResponseWriter, r *http.Request, refuse wire.Refuser) {
+// response writes the response for Status.
+func (fault *Fault) response(w http.ResponseWriter, r *http.Request, refuse wire.Refuser) {
 	if fault.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((fault.RetryAfter+time.Second-1)/time.Second)))
 	}

@@ -11,7 +11,7 @@ import (
 // plainFault has the fields of Fault without its methods.
 type plainFault Fault
 
-// faultJSON writes the durations as texts such as "1m30s"; its own fields hide those of plainFault.
+// faultJSON has durations as strings such as "1m30s". Its own fields hide those of plainFault.
 type faultJSON struct {
 	plainFault
 	For        string `json:"for,omitempty"`
@@ -21,7 +21,7 @@ type faultJSON struct {
 	DelayReply string `json:"delayReply,omitempty"`
 }
 
-// MarshalJSON writes durations as texts.
+// MarshalJSON writes durations as strings.
 func (fault Fault) MarshalJSON() ([]byte, error) {
 	text := func(d time.Duration) string {
 		if d == 0 {
@@ -34,7 +34,7 @@ func (fault Fault) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON reads durations as texts and refuses unknown fields.
+// UnmarshalJSON reads durations as strings and refuses unknown fields.
 func (fault *Fault) UnmarshalJSON(raw []byte) error {
 	var in faultJSON
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))
@@ -65,9 +65,9 @@ func (fault *Fault) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// Parse reads the form that the command line takes: METHOD PATH-REGEXP key[=value] ..., for example
-// "POST /vms$ status=503 times=3", "* . delay=2s for=1m", "GET /tasks/ dropReply". METHOD * matches all. The keys are the
-// JSON names of Fault; a text with blanks (taskError, body) comes last.
+// Parse reads the format of the command line: METHOD PATH-REGEXP key[=value] ..., for example "POST /vms$ status=503 times=3",
+// "* . delay=2s for=1m", "GET /tasks/ dropReply". METHOD * matches all. The keys are the JSON names of Fault. A value with
+// spaces (taskError, body) comes last.
 func Parse(text string) (Fault, error) {
 	fields := strings.Fields(text)
 	if len(fields) < 3 {
@@ -103,7 +103,7 @@ func Parse(text string) (Fault, error) {
 	return fault, nil
 }
 
-// scalar reads a whole number as one and leaves everything else a text.
+// scalar returns an integer for an integer, and the string itself for everything else.
 func scalar(text string) any {
 	if n, err := strconv.Atoi(text); err == nil {
 		return n

@@ -1,3 +1,4 @@
+// Package inventory reads and checks what a simulated Prism Central manages when it starts.
 package inventory
 
 import (
@@ -13,8 +14,8 @@ import (
 
 const ModeVirtual = "VIRTUAL"
 
-// Inventory is what a simulated Prism Central knows when it starts. UUIDs may be left out; they are then derived from
-// kind and name, so that the same file always gives the same UUIDs.
+// Inventory is what a simulated Prism Central manages when it starts. UUIDs may be left out. They are then derived from kind and
+// name, so that the same file always has the same UUIDs.
 type Inventory struct {
 	PrismCentral  PrismCentral   `json:"prismCentral,omitempty"`
 	PrismElements []PrismElement `json:"prismElements"`
@@ -38,11 +39,11 @@ type PrismCentral struct {
 type PrismElement struct {
 	Name string `json:"name"`
 	UUID string `json:"uuid,omitempty"`
-	// Memory bounds the memory of all powered-on VMs; zero means no bound.
+	// Memory limits the memory of all VMs that are on. Zero means no limit.
 	Memory            resource.Quantity  `json:"memory,omitempty"`
 	Hosts             []Host             `json:"hosts,omitempty"`             // default: one, "<name>-host-1"
 	StorageContainers []StorageContainer `json:"storageContainers,omitempty"` // default: one, "default"
-	// Categories are assigned to the Prism Element itself: key to values. Those that do not exist are made.
+	// Categories are assigned to the Prism Element itself: key to values. Categories that do not exist are created.
 	Categories map[string][]string `json:"categories,omitempty"`
 }
 
@@ -53,7 +54,7 @@ type Host struct {
 	GPUs []GPU  `json:"gpus,omitempty"`
 }
 
-// GPU describes Count equal GPUs of a host.
+// GPU describes one or more equal GPUs of a host.
 type GPU struct {
 	Name     string `json:"name"`
 	Vendor   string `json:"vendor"` // NVIDIA, INTEL, AMD
@@ -71,7 +72,7 @@ type StorageContainer struct {
 	UUID string `json:"uuid,omitempty"`
 }
 
-// Subnet is a VLAN subnet of one Prism Element or an overlay subnet of none.
+// Subnet is a VLAN subnet of a Prism Element, or an overlay subnet, which belongs to no Prism Element.
 type Subnet struct {
 	Name         string `json:"name"`
 	UUID         string `json:"uuid,omitempty"`
@@ -81,12 +82,12 @@ type Subnet struct {
 	VLANID       int64  `json:"vlanID,omitempty"`
 	CIDR         string `json:"cidr,omitempty"`
 	Gateway      string `json:"gateway,omitempty"` // default: first address of the CIDR
-	// IPAM makes the addresses ASSIGNED when the VM is created. Without it they are LEARNED after power-on, as from a
-	// DHCP server that Prism does not know; without pools no address appears at all.
+	// IPAM lets Prism assign addresses when a VM is created. Without it addresses are LEARNED after power-on, as from a DHCP
+	// server that Prism does not manage. Without pools there are no addresses.
 	IPAM  bool     `json:"ipam,omitempty"`
 	Pools []string `json:"pools,omitempty"` // "first-last"
 	IPv6  *IPv6    `json:"ipv6,omitempty"`
-	// External lets VPCs reach the outside through a VLAN with IPAM; NAT (default true) says that they translate addresses.
+	// External makes a VLAN with IPAM an external subnet of VPCs. NAT (default true) lets them translate addresses.
 	External bool  `json:"external,omitempty"`
 	NAT      *bool `json:"nat,omitempty"`
 }
@@ -97,7 +98,7 @@ const (
 	TypeOverlay = "OVERLAY"
 )
 
-// IPv6 gives each NIC one LEARNED address after power-on.
+// IPv6 has one LEARNED address for each NIC after power-on.
 type IPv6 struct {
 	CIDR  string   `json:"cidr"`
 	Pools []string `json:"pools"`
@@ -138,7 +139,7 @@ func Load(path string) (*Inventory, error) {
 	return inv, nil
 }
 
-// Parse reads YAML strictly (an unknown field is an error), fills in defaults and checks references.
+// Parse reads YAML. It refuses unknown fields, fills in defaults and checks references.
 func Parse(raw []byte) (*Inventory, error) {
 	inv := &Inventory{}
 	if err := yaml.UnmarshalStrict(raw, inv); err != nil {
@@ -147,15 +148,15 @@ func Parse(raw []byte) (*Inventory, error) {
 	return inv.complete()
 }
 
-// uuidSpace is the name space of derived UUIDs.
+// uuidSpace is the namespace of derived UUIDs.
 var uuidSpace = uuid.MustParse("6f6b2a3e-5f0d-5c1e-9d53-0d6c1a7e2b11")
 
-// DeriveUUID gives the UUID that an entity without one gets.
+// DeriveUUID returns a UUID that depends on kind and name alone.
 func DeriveUUID(kind, name string) string {
 	return uuid.NewSHA1(uuidSpace, []byte(kind+"/"+name)).String()
 }
 
-// defaults fills in what the file left out; it works on a copy of the lists it changes.
+// defaults sets what the file leaves out.
 func (inv *Inventory) defaults() {
 	inv.PrismCentral.Name = cmp.Or(inv.PrismCentral.Name, "prism-central")
 	inv.PrismCentral.Version = cmp.Or(inv.PrismCentral.Version, "pc.2024.3.0.1")
@@ -199,7 +200,7 @@ func (pe *PrismElement) defaults() {
 	}
 }
 
-// SetDefaults takes the position in the list, because two images may share a name.
+// SetDefaults sets what the file leaves out. The UUID depends on the position in the list, because images may share a name.
 func (img *Image) SetDefaults(position int) {
 	img.Type = cmp.Or(img.Type, "DISK_IMAGE")
 	img.UUID = cmp.Or(img.UUID, DeriveUUID("image", fmt.Sprintf("%d/%s", position, img.Name)))

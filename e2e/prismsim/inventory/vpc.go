@@ -7,18 +7,18 @@ import (
 	"slices"
 )
 
-// VPC is a virtual private cloud. It has one route table, which knows its overlay subnets.
+// VPC is a virtual private cloud. It has one route table.
 type VPC struct {
 	Name        string `json:"name"`
 	UUID        string `json:"uuid,omitempty"`
 	Description string `json:"description,omitempty"`
-	// ExternalSubnets are the names of those through which it reaches the outside. It takes one address of each.
+	// ExternalSubnets are the names of the VPC's external subnets. The VPC takes one address of each.
 	ExternalSubnets []string `json:"externalSubnets,omitempty"`
-	// RoutablePrefixes are CIDRs that are reached from outside without address translation.
+	// RoutablePrefixes are CIDRs that are reachable from outside without address translation.
 	RoutablePrefixes []string `json:"routablePrefixes,omitempty"`
 }
 
-// defaultVPCs gives every VPC a UUID, and a VPC of its own to each overlay subnet that names none.
+// defaultVPCs sets the UUIDs of VPCs, and adds a VPC for each overlay subnet that names none.
 func (inv *Inventory) defaultVPCs() {
 	for i := range inv.VPCs {
 		inv.VPCs[i].UUID = cmp.Or(inv.VPCs[i].UUID, DeriveUUID("vpc", inv.VPCs[i].Name))
@@ -35,7 +35,7 @@ func (inv *Inventory) defaultVPCs() {
 	inv.VPCs = vpcs
 }
 
-// vpcs checks the VPCs and what subnets say of them.
+// vpcs checks the VPCs and the fields of subnets that refer to them.
 func (c *checker) vpcs(inv *Inventory) {
 	names := map[string]bool{}
 	for i, v := range inv.VPCs {
@@ -71,5 +71,5 @@ func (c *checker) vpcs(inv *Inventory) {
 	}
 }
 
-// Translates tells whether VPCs translate addresses on the way out through a subnet.
+// Translates reports whether VPCs translate addresses in an external subnet.
 func (n Subnet) Translates() bool { return n.External && (n.NAT == nil || *n.NAT) }

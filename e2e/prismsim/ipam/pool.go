@@ -1,3 +1,4 @@
+// Package ipam assigns IP addresses of subnets.
 package ipam
 
 import (
@@ -6,14 +7,14 @@ import (
 	"strings"
 )
 
-// Range is an inclusive range of one family.
+// Range is an inclusive range of addresses of one family.
 type Range struct{ First, Last netip.Addr }
 
 func (r Range) contains(a netip.Addr) bool {
 	return a.Compare(r.First) >= 0 && a.Compare(r.Last) <= 0
 }
 
-// ParseRange reads "first-last" (or a single address) inside a prefix.
+// ParseRange reads "first-last" or a single address. Both ends have to be inside the prefix.
 func ParseRange(prefix netip.Prefix, text string) (Range, error) {
 	from, to, both := strings.Cut(text, "-")
 	if !both {
@@ -36,18 +37,18 @@ func ParseRange(prefix netip.Prefix, text string) (Range, error) {
 	return Range{first, last}, nil
 }
 
-// Pool hands out addresses of one subnet. An address is given to one NIC at a time; freed addresses come round
-// again only after the others, so that a new VM does not meet the leftovers of an old one.
+// Pool assigns the addresses of one subnet. An address belongs to one NIC at a time. Released addresses are assigned again only
+// after all others, so that a new VM does not get the address of one that was just deleted.
 type Pool struct {
 	Prefix       netip.Prefix
 	Ranges       []Range
 	unusable     map[netip.Addr]bool   // network, gateway, broadcast
-	InUse        map[netip.Addr]string // NIC UUID, or who else holds it
-	Reservations map[netip.Addr]string // client context of who had it reserved
+	InUse        map[netip.Addr]string // NIC UUID, or the name of another owner
+	Reservations map[netip.Addr]string // client context of the reservation
 	last         netip.Addr
 }
 
-// New takes checked texts; unusable addresses are never given.
+// New returns a pool for a CIDR and ranges that have been checked. Unusable addresses are never assigned.
 func New(cidr string, pools []string, unusable ...netip.Addr) (*Pool, error) {
 	prefix, err := netip.ParsePrefix(cidr)
 	if err != nil {
@@ -69,7 +70,7 @@ func New(cidr string, pools []string, unusable ...netip.Addr) (*Pool, error) {
 	return p, nil
 }
 
-// Take gives the next free address to a NIC.
+// Take assigns the next free address to an owner.
 func (p *Pool) Take(owner string) (netip.Addr, bool) {
 	if a, ok := p.scan(p.last, owner); ok {
 		return a, true
@@ -77,7 +78,7 @@ func (p *Pool) Take(owner string) (netip.Addr, bool) {
 	return p.scan(netip.Addr{}, owner)
 }
 
-// scan looks for a free address after the given one; the zero address means from the start.
+// scan assigns the first free address after the given one. The zero address means the start.
 func (p *Pool) scan(after netip.Addr, owner string) (netip.Addr, bool) {
 	started := !after.IsValid()
 	for _, r := range p.Ranges {
@@ -98,7 +99,7 @@ func (p *Pool) scan(after netip.Addr, owner string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// Claim gives a certain address to a NIC unless it is reserved or in use.
+// Claim assigns an address to an owner unless it is reserved or in use.
 func (p *Pool) Claim(a netip.Addr, owner string) bool {
 	if _, reserved := p.Reservations[a]; reserved && p.InUse[a] != owner {
 		return false
@@ -106,7 +107,7 @@ func (p *Pool) Claim(a netip.Addr, owner string) bool {
 	return p.hold(a, owner)
 }
 
-// hold gives a certain address to an owner unless it is in use; a reservation is no obstacle.
+// hold assigns an address to an owner unless it is in use. The address may be reserved.
 func (p *Pool) hold(a netip.Addr, owner string) bool {
 	holder, used := p.InUse[a]
 	if used && holder == owner {
@@ -119,17 +120,17 @@ func (p *Pool) hold(a netip.Addr, owner string) bool {
 	return true
 }
 
-// Usable tells whether an address can be given at all.
+// Usable reports whether an address can be assigned at all.
 func (p *Pool) Usable(a netip.Addr) bool { return p.Prefix.Contains(a) && !p.unusable[a] }
 
-// free tells whether an address is usable, not reserved and not in use.
+// free reports whether an address is usable, not reserved and not in use.
 func (p *Pool) free(a netip.Addr) bool {
 	_, used := p.InUse[a]
 	_, reserved := p.Reservations[a]
 	return !used && !reserved && p.Usable(a)
 }
 
-// LowestFree gives up to n free addresses of the ranges, in order.
+// LowestFree returns the lowest n free addresses of the ranges, or fewer when there are not enough.
 func (p *Pool) LowestFree(n int) []netip.Addr {
 	var out []netip.Addr
 	for _, r := range p.Ranges {
@@ -142,7 +143,7 @@ func (p *Pool) LowestFree(n int) []netip.Addr {
 	return out
 }
 
-// Release frees all addresses of a NIC.
+// Release frees all addresses of an owner.
 func (p *Pool) Release(owner string) {
 	for a, holder := range p.InUse {
 		if holder == owner {
@@ -151,7 +152,7 @@ func (p *Pool) Release(owner string) {
 	}
 }
 
-// Rename gives the addresses of one NIC to another. The pool may be nil.
+// Rename moves the addresses of one owner to another. The pool may be nil.
 func (p *Pool) Rename(from, to string) {
 	if p == nil {
 		return
@@ -163,9 +164,9 @@ func (p *Pool) Rename(from, to string) {
 	}
 }
 
-// RangeStats counts the addresses of one range and those of them that are free.
+// RangeStats returns the number of addresses of a range, and how many of them are free.
 func (p *Pool) RangeStats(r Range) (total, free int) {
-	const countLimit = 1 << 20 // an IPv6 range is not counted to its end
+	const countLimit = 1 << 20 // IPv6 ranges are too large to count
 	for a := r.First; a.IsValid() && r.contains(a) && total < countLimit; a = a.Next() {
 		total++
 		if p.free(a) {
@@ -175,7 +176,7 @@ func (p *Pool) RangeStats(r Range) (total, free int) {
 	return total, free
 }
 
-// Stats gives the number of addresses in use and of those in the ranges that are free.
+// Stats returns the number of addresses in use, and the number of free addresses in the ranges.
 func (p *Pool) Stats() (used, free int) {
 	for _, r := range p.Ranges {
 		_, n := p.RangeStats(r)
@@ -184,7 +185,7 @@ func (p *Pool) Stats() (used, free int) {
 	return len(p.InUse), free
 }
 
-// Address parses an address that this package wrote; the zero address is none.
+// Address parses an address that has been checked before. It returns the zero address for an empty string.
 func Address(text string) netip.Addr {
 	a, _ := netip.ParseAddr(text)
 	return a

@@ -1,3 +1,4 @@
+// Package journal records requests.
 package journal
 
 import (
@@ -11,7 +12,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// maxRequests bounds the journal; the older half goes when it is full.
+// maxRequests limits the journal. When it is full, the older half is dropped.
 const maxRequests = 100_000
 
 // Request is one entry of the request journal.
@@ -19,14 +20,15 @@ type Request struct {
 	Time     time.Time     `json:"time"`
 	Method   string        `json:"method"`
 	Path     string        `json:"path"`
-	Status   int           `json:"status"` // 0: the connection was dropped without an answer
+	Status   int           `json:"status"` // 0: the connection was dropped without an response
 	User     string        `json:"user,omitempty"`
 	Duration time.Duration `json:"duration"` // nanoseconds
 	Fault    string        `json:"fault,omitempty"`
-	// Body is the request body with bootstrap data and secrets redacted; recorded only after RecordBodies(true).
+	// Body is the request body with bootstrap data and secrets redacted. It is recorded only after RecordBodies(true).
 	Body json.RawMessage `json:"body,omitempty"`
 }
 
+// Journal records requests.
 type Journal struct {
 	mu      sync.Mutex
 	entries []Request
@@ -35,13 +37,13 @@ type Journal struct {
 
 type entryKey struct{}
 
-// EntryOf gives the journal entry of the request in flight; it is nil outside the API.
+// EntryOf returns the entry of a request that is being handled, or nil for a request that is not recorded.
 func EntryOf(ctx context.Context) *Request {
 	entry, _ := ctx.Value(entryKey{}).(*Request)
 	return entry
 }
 
-// statusWriter remembers the status of an answer.
+// statusWriter keeps the status of a response.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -52,10 +54,10 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap returns the writer of the connection, for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Record journals every request, also those whose connection is dropped.
+// Record adds every request to the journal, including those whose connection is dropped.
 func (j *Journal) Record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		entry := &Request{Time: time.Now(), Method: r.Method, Path: r.URL.Path}
@@ -64,13 +66,13 @@ func (j *Journal) Record(next http.Handler) http.Handler {
 				entry.Body = redact(raw)
 			}
 		}
-		answer := &statusWriter{ResponseWriter: w}
+		response := &statusWriter{ResponseWriter: w}
 		defer func() {
-			entry.Status = answer.status
+			entry.Status = response.status
 			entry.Duration = time.Since(entry.Time)
 			j.add(*entry)
 		}()
-		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), entryKey{}, entry)))
+		next.ServeHTTP(response, r.WithContext(context.WithValue(r.Context(), entryKey{}, entry)))
 	})
 }
 
@@ -83,18 +85,19 @@ func (j *Journal) add(entry Request) {
 	j.entries = append(j.entries, entry)
 }
 
+// List returns all entries, oldest first.
 func (j *Journal) List() []Request {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return append([]Request(nil), j.entries...)
 }
 
-// secretKeys are the JSON keys whose values never enter the journal.
+// secretKeys are the JSON keys whose values are never recorded.
 var secretKeys = map[string]bool{
 	"user_data": true, "meta_data": true, "unattend_xml": true, "custom_key_values": true, "password": true, "credentials": true,
 }
 
-// redact replaces the values of secret keys; what is not JSON is replaced as a whole.
+// redact replaces the values of secret keys. A body that is not JSON is replaced as a whole.
 func redact(raw []byte) json.RawMessage {
 	const redacted = "REDACTED"
 	var body any

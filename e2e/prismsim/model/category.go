@@ -22,16 +22,19 @@ type CategoryKey struct {
 	Values      Collection[CategoryValue]
 }
 
+// CategoryValue is a value of a category key.
 type CategoryValue struct {
-	UUID        string // of the v4 API
+	UUID        string // in the v4 API
 	Value       string
 	Description *string
 }
 
-func (e *Central) Category(name string) *CategoryKey {
-	return Find(e.Categories.All, func(c *CategoryKey) bool { return c.Name == name })
+// Category returns a category key, or nil.
+func (pc *Central) Category(name string) *CategoryKey {
+	return Find(pc.Categories.All, func(c *CategoryKey) bool { return c.Name == name })
 }
 
+// Value returns a value of the key, or nil. The key may be nil.
 func (c *CategoryKey) Value(value string) *CategoryValue {
 	if c == nil {
 		return nil
@@ -39,28 +42,30 @@ func (c *CategoryKey) Value(value string) *CategoryValue {
 	return Find(c.Values.All, func(v *CategoryValue) bool { return v.Value == value })
 }
 
-func (e *Central) HasCategory(key, value string) bool { return e.Category(key).Value(value) != nil }
+// HasCategory reports whether a category exists.
+func (pc *Central) HasCategory(key, value string) bool { return pc.Category(key).Value(value) != nil }
 
-func (e *Central) AddCategory(c inventory.Category) {
-	key := e.Category(c.Key)
+// AddCategory adds a key with values, or values to a key.
+func (pc *Central) AddCategory(c inventory.Category) {
+	key := pc.Category(c.Key)
 	if key == nil {
 		key = &CategoryKey{Name: c.Key}
-		e.Categories.Add(key)
+		pc.Categories.Add(key)
 	}
 	if c.Description != "" {
 		key.Description = new(c.Description)
 	}
 	for _, v := range c.Values {
 		if key.Value(v) == nil {
-			e.NewCategoryValue(key, v)
+			pc.NewCategoryValue(key, v)
 		}
 	}
 }
 
 // CategoryViews returns all keys with their values, in order of creation.
-func (e *Central) CategoryViews() []inventory.Category {
+func (pc *Central) CategoryViews() []inventory.Category {
 	out := []inventory.Category{}
-	for _, key := range e.Categories.All {
+	for _, key := range pc.Categories.All {
 		c := inventory.Category{Key: key.Name, Description: wire.OrZero(key.Description), Values: []string{}}
 		for _, v := range key.Values.All {
 			c.Values = append(c.Values, v.Value)
@@ -70,10 +75,10 @@ func (e *Central) CategoryViews() []inventory.Category {
 	return out
 }
 
-// Assigned gives the VMs of a category.
-func (e *Central) Assigned(key, value string) []*VM {
+// Assigned returns the VMs that a category is assigned to.
+func (pc *Central) Assigned(key, value string) []*VM {
 	var out []*VM
-	for _, m := range e.VMs.All {
+	for _, m := range pc.VMs.All {
 		if m.Categories.Has(key, value) {
 			out = append(out, m)
 		}
@@ -81,11 +86,10 @@ func (e *Central) Assigned(key, value string) []*VM {
 	return out
 }
 
-// NewCategoryValue makes a value of a key. Its ID is the same for the same key and value, in every API, unless that ID is
-// taken.
-func (e *Central) NewCategoryValue(key *CategoryKey, value string) *CategoryValue {
+// NewCategoryValue adds a value to a key. Its ID depends on key and value alone, unless another category has that ID.
+func (pc *Central) NewCategoryValue(key *CategoryKey, value string) *CategoryValue {
 	id := inventory.DeriveUUID("category", key.Name+"/"+value)
-	if _, taken := e.CategoryByID(id); taken != nil {
+	if _, taken := pc.CategoryByID(id); taken != nil {
 		id = uuid.NewString()
 	}
 	added := &CategoryValue{UUID: id, Value: value}
@@ -93,8 +97,9 @@ func (e *Central) NewCategoryValue(key *CategoryKey, value string) *CategoryValu
 	return added
 }
 
-func (e *Central) CategoryByID(id string) (*CategoryKey, *CategoryValue) {
-	for _, key := range e.Categories.All {
+// CategoryByID returns the key and the value with an ID of the v4 API, or nil.
+func (pc *Central) CategoryByID(id string) (*CategoryKey, *CategoryValue) {
+	for _, key := range pc.Categories.All {
 		if v := Find(key.Values.All, func(v *CategoryValue) bool { return v.UUID == id }); v != nil {
 			return key, v
 		}
@@ -103,9 +108,9 @@ func (e *Central) CategoryByID(id string) (*CategoryKey, *CategoryValue) {
 }
 
 // CategoryIDs returns the IDs of the assigned categories in the order of their creation.
-func (e *Central) CategoryIDs(assigned Categories) []string {
+func (pc *Central) CategoryIDs(assigned Categories) []string {
 	ids := []string{}
-	for _, key := range e.Categories.All {
+	for _, key := range pc.Categories.All {
 		for _, v := range key.Values.All {
 			if assigned.Has(key.Name, v.Value) {
 				ids = append(ids, v.UUID)
@@ -115,9 +120,10 @@ func (e *Central) CategoryIDs(assigned Categories) []string {
 	return ids
 }
 
-func (e *Central) AssignedPrismElements(key, value string) []*inventory.PrismElement {
+// AssignedPrismElements returns the Prism Elements that a category is assigned to.
+func (pc *Central) AssignedPrismElements(key, value string) []*inventory.PrismElement {
 	var out []*inventory.PrismElement
-	for _, pe := range e.PrismElements {
+	for _, pe := range pc.PrismElements {
 		if slices.Contains(pe.Categories[key], value) {
 			out = append(out, pe)
 		}
@@ -125,14 +131,15 @@ func (e *Central) AssignedPrismElements(key, value string) []*inventory.PrismEle
 	return out
 }
 
-// AssignToPrismElement assigns categories to a Prism Element and makes those that are missing, in the order of their keys.
-func (e *Central) AssignToPrismElement(pe *inventory.PrismElement, categories map[string][]string) {
+// AssignToPrismElement replaces the categories of a Prism Element. Categories that do not exist are created.
+func (pc *Central) AssignToPrismElement(pe *inventory.PrismElement, categories map[string][]string) {
 	for _, key := range slices.Sorted(maps.Keys(categories)) {
-		e.AddCategory(inventory.Category{Key: key, Values: categories[key]})
+		pc.AddCategory(inventory.Category{Key: key, Values: categories[key]})
 	}
 	pe.Categories = maps.Clone(categories)
 }
 
+// AddStrings returns a list with the strings added that it does not have.
 func AddStrings(have, more []string) []string {
 	for _, attribute := range more {
 		if !slices.Contains(have, attribute) {
@@ -142,6 +149,7 @@ func AddStrings(have, more []string) []string {
 	return have
 }
 
+// RemoveStrings returns a list without some strings.
 func RemoveStrings(have, less []string) []string {
 	return slices.DeleteFunc(have, func(attribute string) bool { return slices.Contains(less, attribute) })
 }

@@ -1,3 +1,4 @@
+// Package model has the entities of a simulated Prism Central and the tasks that change them. The APIs are packages of their own.
 package model
 
 import (
@@ -9,23 +10,24 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-func (e *Central) PrismElementReference(pe *inventory.PrismElement) *wire.Reference {
+// PrismElementReference returns a reference to a Prism Element, or nil.
+func (pc *Central) PrismElementReference(pe *inventory.PrismElement) *wire.Reference {
 	if pe == nil {
 		return nil
 	}
 	return &wire.Reference{Kind: "cluster", Name: pe.Name, UUID: pe.UUID}
 }
 
-// Central is everything that the simulated Prism Central manages, and its tasks, which change it.
+// Central is a simulated Prism Central without its APIs: the entities that it manages, and the tasks that change them.
 type Central struct {
-	Username   string // of the owner of everything
+	Username   string // of the owner of all entities
 	Latency    Latencies
-	hypervisor Hypervisor // nil: nobody is told
+	hypervisor Hypervisor // may be nil
 
-	stop    chan struct{}  // closed by close: ends waiting tasks and delays
+	stop    chan struct{}  // closed by Close; ends waiting tasks and delays
 	running sync.WaitGroup // tasks and calls of the hypervisor
 
-	Mu     sync.Mutex // guards everything below
+	Mu     sync.Mutex // guards all fields below
 	closed bool
 
 	PrismCentral inventory.PrismCentral
@@ -50,10 +52,10 @@ type Central struct {
 	Rules        Rules
 }
 
-// defaultProject is the project of everything that names none.
+// defaultProject is the project of VMs that name none.
 const defaultProject = "_internal"
 
-// Settings are what an inventory does not say.
+// Settings configure a Central.
 type Settings struct {
 	Username   string
 	Latency    Latencies
@@ -61,7 +63,7 @@ type Settings struct {
 	Rules      Rules
 }
 
-// New returns a Prism Central with what an inventory says.
+// New returns a Central with the entities of an inventory.
 func New(inv *inventory.Inventory, s Settings) (*Central, error) {
 	e := &Central{
 		Username: s.Username, Latency: s.Latency, hypervisor: s.Hypervisor, Rules: s.Rules, stop: make(chan struct{}),
@@ -103,51 +105,53 @@ func New(inv *inventory.Inventory, s Settings) (*Central, error) {
 	return e, nil
 }
 
-func (e *Central) AddImage(img inventory.Image) *inventory.Image {
+// AddImage adds an image.
+func (pc *Central) AddImage(img inventory.Image) *inventory.Image {
 	if img.Created == nil {
-		img.Created = new(e.Started)
+		img.Created = new(pc.Started)
 	}
-	e.Images.Add(&img)
+	pc.Images.Add(&img)
 	return &img
 }
 
-// macPrefix begins the MAC addresses of AHV.
+// macPrefix is the start of the MAC addresses of AHV.
 const macPrefix = "50:6b:8d:"
 
-// newMAC gives a locally unused address with the prefix of AHV.
-func (e *Central) newMAC() string {
-	e.nextMAC++
-	n := e.nextMAC
+// newMAC returns an unused MAC address.
+func (pc *Central) newMAC() string {
+	pc.nextMAC++
+	n := pc.nextMAC
 	return fmt.Sprintf("%s%02x:%02x:%02x", macPrefix, byte(n>>16), byte(n>>8), byte(n))
 }
 
-func (e *Central) Owner() *wire.Reference {
-	return &wire.Reference{Kind: "user", Name: e.Username, UUID: e.OwnerUUID}
+// Owner returns the owner of all entities.
+func (pc *Central) Owner() *wire.Reference {
+	return &wire.Reference{Kind: "user", Name: pc.Username, UUID: pc.OwnerUUID}
 }
 
 // Close ends waiting tasks and delays. It reports whether this is the first call.
-func (e *Central) Close() bool {
-	e.Mu.Lock()
-	defer e.Mu.Unlock()
-	first := !e.closed
-	e.closed = true
+func (pc *Central) Close() bool {
+	pc.Mu.Lock()
+	defer pc.Mu.Unlock()
+	first := !pc.closed
+	pc.closed = true
 	if first {
-		close(e.stop)
+		close(pc.stop)
 	}
 	return first
 }
 
-// Latencies are how long the tasks of each operation run.
+// Latencies are the durations of tasks.
 type Latencies struct {
-	Create  time.Duration // creating a VM, without switching it on
-	Update  time.Duration // changing a VM, without switching it
-	Delete  time.Duration // deleting a VM
-	PowerOn time.Duration // added to every task that switches a VM on
-	Network time.Duration // creating, changing or deleting anything of the networking API
+	Create  time.Duration // of creating a VM, without switching it on
+	Update  time.Duration // of changing a VM, without switching it on
+	Delete  time.Duration // of deleting a VM
+	PowerOn time.Duration // added to tasks that switch a VM on
+	Network time.Duration // of creating, changing or deleting an entity of the networking API
 }
 
-// Stopped returns a channel that is closed when the Prism Central is.
-func (e *Central) Stopped() <-chan struct{} { return e.stop }
+// Stopped returns a channel that Close closes.
+func (pc *Central) Stopped() <-chan struct{} { return pc.stop }
 
 // Wait returns when all tasks and calls of the hypervisor have ended.
-func (e *Central) Wait() { e.running.Wait() }
+func (pc *Central) Wait() { pc.running.Wait() }

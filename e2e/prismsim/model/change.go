@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// VMChange is what an operator or another program changes of a VM. Fields that are nil leave the VM as it is.
+// VMChange is a change of a VM by an operator or another program. Nil fields leave the VM as it is.
 type VMChange struct {
 	Name           *string `json:"name,omitempty"`
 	Description    *string `json:"description,omitempty"`
@@ -19,16 +19,16 @@ type VMChange struct {
 	MemoryMiB      *int64  `json:"memoryMiB,omitempty"`
 	Sockets        *int64  `json:"sockets,omitempty"`
 	VCPUsPerSocket *int64  `json:"vcpusPerSocket,omitempty"`
-	// Categories replaces the values of the keys that it names. No values remove the key from the VM; other keys stay.
-	// Categories that do not exist are created.
+	// Categories replaces the values of the keys that it has. A key without values is removed. Other keys stay. Categories that do
+	// not exist are created.
 	Categories map[string][]string `json:"categories,omitempty"`
-	// KeepSpecVersion leaves spec_version as it is, as changes through a Prism Element may do. By default the change raises it,
-	// as an update by another v3 client does.
+	// KeepSpecVersion keeps spec_version, as changes through a Prism Element may do. By default the change raises it, as an update
+	// by another v3 client does.
 	KeepSpecVersion bool `json:"keepSpecVersion,omitempty"`
 }
 
 // ApplyChange changes a VM. The caller holds the mutex.
-func (e *Central) ApplyChange(m *VM, change VMChange) {
+func (pc *Central) ApplyChange(m *VM, change VMChange) {
 	change.apply(&m.Spec)
 	if m.Live.Resources != nil {
 		change.apply(&m.Live)
@@ -39,7 +39,7 @@ func (e *Central) ApplyChange(m *VM, change VMChange) {
 	for _, key := range slices.Sorted(maps.Keys(change.Categories)) {
 		values := change.Categories[key]
 		if len(values) > 0 {
-			e.AddCategory(inventory.Category{Key: key, Values: values})
+			pc.AddCategory(inventory.Category{Key: key, Values: values})
 		}
 		m.Categories.set(key, values)
 	}
@@ -49,6 +49,7 @@ func (e *Central) ApplyChange(m *VM, change VMChange) {
 	m.Updated = time.Now().UTC().Truncate(time.Second)
 }
 
+// Check returns an error when a value is not valid.
 func (c VMChange) Check() error {
 	if c.Name != nil && *c.Name == "" {
 		return fmt.Errorf("the name is empty")

@@ -8,9 +8,9 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// CheckIntent refuses a create or update that names what does not exist or cannot be. The caller holds the mutex. The
-// form of the answers is that of v3; their texts are this package's own.
-func (e *Central) CheckIntent(body *wire.VMIntent, existing *VM) error {
+// CheckIntent refuses a create or an update with references to what does not exist or with values that are not valid. No public
+// record of most messages was found, so they are this package's own. The caller holds the mutex.
+func (pc *Central) CheckIntent(body *wire.VMIntent, existing *VM) error {
 	switch {
 	case body.Metadata == nil || body.Spec == nil || body.Spec.Resources == nil:
 		return wire.Unprocessable("vm", "metadata, spec and spec.resources are required properties.")
@@ -19,32 +19,32 @@ func (e *Central) CheckIntent(body *wire.VMIntent, existing *VM) error {
 	case body.Spec.Name == "":
 		return wire.Unprocessable("vm", "spec.name is a required property.")
 	}
-	element := e.elementOf(body, existing)
+	element := pc.elementOf(body, existing)
 	if element == nil {
 		return wire.Unprocessable("vm", "Invalid cluster_reference: cluster %s does not exist.", referenceName(body.Spec.ClusterReference))
 	}
-	if p := body.Metadata.ProjectReference; !p.IsEmpty() && e.ProjectByUUID(p.UUID) == nil {
+	if p := body.Metadata.ProjectReference; !p.IsEmpty() && pc.ProjectByUUID(p.UUID) == nil {
 		return wire.Unprocessable("vm", "Invalid project_reference: project %s does not exist.", referenceName(p))
 	}
 	for key, values := range wantedCategories(body.Metadata) {
 		for _, value := range values {
-			if !e.HasCategory(key, value) {
+			if !pc.HasCategory(key, value) {
 				return wire.Unprocessable("vm", "Category %s:%s does not exist.", key, value)
 			}
 		}
 	}
-	return e.checkResources(body.Spec.Resources, element, existing)
+	return pc.checkResources(body.Spec.Resources, element, existing)
 }
 
-// elementOf gives the Prism Element of a request. Only an existing VM may leave it out.
-func (e *Central) elementOf(body *wire.VMIntent, existing *VM) *inventory.PrismElement {
+// elementOf returns the Prism Element in a request. Only an update may leave it out.
+func (pc *Central) elementOf(body *wire.VMIntent, existing *VM) *inventory.PrismElement {
 	if body.Spec.ClusterReference.IsEmpty() {
 		if existing != nil {
 			return existing.PrismElement
 		}
 		return nil
 	}
-	return e.PrismElementByUUID(body.Spec.ClusterReference.UUID)
+	return pc.PrismElementByUUID(body.Spec.ClusterReference.UUID)
 }
 
 func referenceName(r *wire.Reference) string {
@@ -57,12 +57,12 @@ func referenceName(r *wire.Reference) string {
 	return r.Name + " (without uuid)"
 }
 
-func (e *Central) checkResources(res *wire.VMResources, element *inventory.PrismElement, existing *VM) error {
+func (pc *Central) checkResources(res *wire.VMResources, element *inventory.PrismElement, existing *VM) error {
 	if err := checkSizes(res); err != nil {
 		return err
 	}
 	for i, d := range res.DiskList {
-		if err := e.checkDisk(i, d, element, existing); err != nil {
+		if err := pc.checkDisk(i, d, element, existing); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (e *Central) checkResources(res *wire.VMResources, element *inventory.Prism
 		return err
 	}
 	for i, n := range res.NICList {
-		subnet := e.SubnetByUUID(wire.OrZero(n.SubnetReference).UUID)
+		subnet := pc.SubnetByUUID(wire.OrZero(n.SubnetReference).UUID)
 		switch {
 		case n.SubnetReference == nil:
 			return wire.Unprocessable("vm", "nic_list[%d].subnet_reference is a required property.", i)
@@ -83,8 +83,8 @@ func (e *Central) checkResources(res *wire.VMResources, element *inventory.Prism
 	return checkCustomization(res.GuestCustomization)
 }
 
-// hasNICOn reports whether the NIC of a VM is on a subnet already. A NIC may stay where it is when its VM came to another
-// Prism Element.
+// hasNICOn reports whether a NIC of the VM is on a subnet. Such a NIC may stay there when its VM has moved to another Prism
+// Element.
 func (m *VM) hasNICOn(nicUUID, subnetUUID string) bool {
 	if m == nil || nicUUID == "" {
 		return false
@@ -120,7 +120,7 @@ func checkSizes(res *wire.VMResources) error {
 	return nil
 }
 
-func (e *Central) checkDisk(i int, d wire.Disk, element *inventory.PrismElement, existing *VM) error {
+func (pc *Central) checkDisk(i int, d wire.Disk, element *inventory.PrismElement, existing *VM) error {
 	if d.SizeMiB != nil && d.SizeBytes != nil && *d.SizeMiB != wire.Mebibytes(*d.SizeBytes) {
 		// v3_structs.go of prism-go-client: "Must match the size specified in 'disk_size_bytes' - rounded up".
 		return wire.Unprocessable("vm", "disk_list[%d]: disk_size_mib %d does not match disk_size_bytes %d.", i, *d.SizeMiB, *d.SizeBytes)
@@ -128,10 +128,10 @@ func (e *Central) checkDisk(i int, d wire.Disk, element *inventory.PrismElement,
 	if d.UUID != "" && (existing == nil || existing.liveDisk(d.UUID) == nil) {
 		return wire.Unprocessable("vm", "disk_list[%d]: disk %s does not exist.", i, d.UUID)
 	}
-	if src := d.DataSource; !src.IsEmpty() && src.Kind == "image" && d.UUID == "" && e.ImageByUUID(src.UUID) == nil {
+	if src := d.DataSource; !src.IsEmpty() && src.Kind == "image" && d.UUID == "" && pc.ImageByUUID(src.UUID) == nil {
 		return wire.Unprocessable("vm", "Invalid data_source_reference: image %s does not exist.", referenceName(src))
 	}
-	if g := d.VolumeGroup; !g.IsEmpty() && d.UUID == "" && e.VolumeGroupByUUID(g.UUID) == nil {
+	if g := d.VolumeGroup; !g.IsEmpty() && d.UUID == "" && pc.VolumeGroupByUUID(g.UUID) == nil {
 		return wire.Unprocessable("vm", "Invalid volume_group_reference: volume group %s does not exist.", referenceName(g))
 	}
 	if sc := wire.OrZero(d.StorageConfig).Container; !sc.IsEmpty() && ContainerByUUID(element, sc.UUID) == nil {

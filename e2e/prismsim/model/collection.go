@@ -5,35 +5,36 @@ import (
 	"time"
 )
 
-// removedAreKept is how long a collection remembers what was removed. A list cannot lag further behind a removal.
+// removedAreKept is how long a collection keeps removed entities for lists that lag.
 const removedAreKept = time.Hour
 
-// Collection holds the entities of one kind in order of creation. It remembers when they were added and removed, so that a
-// list can show what there was some time ago. The zero value is empty.
+// Collection has the entities of one kind in order of creation. It records when they were added and removed, so that a list can
+// lag behind. The zero value is empty.
 type Collection[T any] struct {
-	All     []*T       // what exists
-	history []*life[T] // what exists and what was removed
+	All     []*T           // what exists
+	history []*lifetime[T] // what exists and what was removed
 }
 
-// life is from when until when an entity exists. An entity of the inventory exists from the zero time on.
-type life[T any] struct {
+// lifetime is the time during which an entity exists. An entity of the inventory was added at the zero time.
+type lifetime[T any] struct {
 	item           *T
 	added, removed time.Time
 }
 
+// Add adds an entity.
 func (c *Collection[T]) Add(item *T) {
 	c.All = append(c.All, item)
-	c.history = append(c.history, &life[T]{item: item, added: time.Now()})
+	c.history = append(c.history, &lifetime[T]{item: item, added: time.Now()})
 }
 
 // restart makes an entity count as added now.
 func (c *Collection[T]) restart(item *T) {
-	if l := c.life(item); l != nil {
+	if l := c.lifetimeOf(item); l != nil {
 		l.added = time.Now()
 	}
 }
 
-// Predate makes all entities count as having always been there.
+// Predate makes all entities count as older than any lag.
 func (c *Collection[T]) Predate() {
 	for _, l := range c.history {
 		l.added = time.Time{}
@@ -44,17 +45,17 @@ func (c *Collection[T]) Predate() {
 func (c *Collection[T]) Remove(item *T) {
 	now := time.Now()
 	c.All = slices.DeleteFunc(slices.Clone(c.All), func(other *T) bool { return other == item })
-	if l := c.life(item); l != nil {
+	if l := c.lifetimeOf(item); l != nil {
 		l.removed = now
 	}
-	c.history = slices.DeleteFunc(c.history, func(l *life[T]) bool { return !l.removed.IsZero() && now.Sub(l.removed) > removedAreKept })
+	c.history = slices.DeleteFunc(c.history, func(l *lifetime[T]) bool { return !l.removed.IsZero() && now.Sub(l.removed) > removedAreKept })
 }
 
-func (c *Collection[T]) life(item *T) *life[T] {
-	return Find(c.history, func(l *life[T]) bool { return l.item == item && l.removed.IsZero() })
+func (c *Collection[T]) lifetimeOf(item *T) *lifetime[T] {
+	return Find(c.history, func(l *lifetime[T]) bool { return l.item == item && l.removed.IsZero() })
 }
 
-// Listed returns the entities that a list shows which lags behind.
+// Listed returns the entities that existed some time ago.
 func (c *Collection[T]) Listed(lag time.Duration) []*T {
 	if lag <= 0 {
 		return c.All

@@ -15,9 +15,9 @@ func (m *VM) liveDisk(id string) *wire.Disk {
 	return m.Live.Resources.DiskByUUID(id)
 }
 
-// realiseDisks gives every disk UUID, address, both sizes and a storage container. A new VM with guest customization
-// gets the CD-ROM that carries it.
-func (e *Central) realiseDisks(m *VM, res, old *wire.VMResources) *TaskError {
+// applyDisks sets UUID, device address, sizes and storage container of every disk. A new VM with guest customization gets a CD-ROM
+// for it.
+func (pc *Central) applyDisks(m *VM, res, old *wire.VMResources) *TaskError {
 	if old == nil && res.GuestCustomization != nil {
 		res.DiskList = append(res.DiskList, wire.Disk{
 			Properties: &wire.DeviceProperties{DeviceType: "CDROM", Address: &wire.DiskAddress{AdapterType: "IDE", DeviceIndex: freeIDE(res.DiskList)}},
@@ -32,7 +32,7 @@ func (e *Central) realiseDisks(m *VM, res, old *wire.VMResources) *TaskError {
 			}
 			continue
 		}
-		if failed := e.realiseDisk(m, d); failed != nil {
+		if failed := pc.createDisk(m, d); failed != nil {
 			return failed
 		}
 	}
@@ -40,7 +40,7 @@ func (e *Central) realiseDisks(m *VM, res, old *wire.VMResources) *TaskError {
 	return nil
 }
 
-// freeIDE gives IDE.3, or the highest free index below it when a disk sits there.
+// freeIDE returns the highest free index of the IDE adapter, from 3 downwards.
 func freeIDE(disks []wire.Disk) *int64 {
 	taken := map[int64]bool{}
 	for _, d := range disks {
@@ -55,14 +55,14 @@ func freeIDE(disks []wire.Disk) *int64 {
 	return &index
 }
 
-// inherit completes an existing disk from what it was. A disk can grow, never shrink; its source stays.
+// inherit completes a disk that exists with the fields that an update leaves out. A disk can grow but not shrink.
 func inherit(d *wire.Disk, before *wire.Disk, vmUUID string) *TaskError {
 	size := d.Bytes()
 	if d.DeviceType() == "CDROM" || size == 0 {
 		size = before.Bytes()
 	}
 	if size < before.Bytes() {
-		// Text of a real task, terraform-provider-nutanix issue 131.
+		// The message is that of a real task, terraform-provider-nutanix issue 131.
 		return &TaskError{Code: "INTERNAL_ERROR", Detail: fmt.Sprintf(
 			"INTERNAL_ERROR: NotSupported: Can't shrink disk at %s of VM %s.", before.Slot(wire.OrZero(wire.OrZero(wire.OrZero(before.Properties).Address).DeviceIndex)), vmUUID)}
 	}
@@ -79,11 +79,11 @@ func inherit(d *wire.Disk, before *wire.Disk, vmUUID string) *TaskError {
 	return nil
 }
 
-func (e *Central) realiseDisk(m *VM, d *wire.Disk) *TaskError {
+func (pc *Central) createDisk(m *VM, d *wire.Disk) *TaskError {
 	d.UUID = uuid.NewString()
 	size := d.Bytes()
 	if src := d.DataSource; !src.IsEmpty() && src.Kind == "image" {
-		image := e.ImageByUUID(src.UUID)
+		image := pc.ImageByUUID(src.UUID)
 		if image == nil {
 			return &TaskError{Code: wire.ReasonNotFound, Detail: "ENTITY_NOT_FOUND: image " + src.UUID + " does not exist."}
 		}
@@ -93,7 +93,7 @@ func (e *Central) realiseDisk(m *VM, d *wire.Disk) *TaskError {
 	if d.DataSource.IsEmpty() {
 		d.DataSource = nil
 	}
-	if g := e.VolumeGroupByUUID(wire.OrZero(d.VolumeGroup).UUID); g != nil {
+	if g := pc.VolumeGroupByUUID(wire.OrZero(d.VolumeGroup).UUID); g != nil {
 		d.SetBytes(g.sizeMiB * wire.Mebibyte)
 		d.StorageConfig = nil
 		return nil

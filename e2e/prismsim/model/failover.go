@@ -15,43 +15,42 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Failover describes how a VM comes back when another Prism Element takes over, as with metro availability and protection
-// policies.
+// Failover describes how a VM is recovered on another Prism Element, as by metro availability or a protection policy.
 type Failover struct {
-	// PrismElement is the name of the Prism Element that takes over.
+	// PrismElement is the name of the Prism Element that the VM is recovered on.
 	PrismElement string `json:"prismElement"`
-	// UUID is the VM's UUID afterwards. Default: a new one.
+	// UUID is the VM's new UUID. Default: a random one.
 	UUID string `json:"uuid,omitempty"`
-	// After is how long Prism Central knows no such VM before it comes back.
+	// After is the time during which the VM is missing.
 	After Duration `json:"after,omitempty"`
-	// Off leaves the VM off. By default a VM that was on is switched on again.
+	// Off leaves the VM off. By default a VM that was on is switched on.
 	Off bool `json:"off,omitempty"`
-	// NewDevices gives disks and NICs new UUIDs. By default they keep theirs. NICs keep MAC and IP addresses either way.
+	// NewDevices gives disks and NICs new UUIDs. By default they keep their UUIDs. NICs always keep MAC and IP addresses.
 	NewDevices bool `json:"newDevices,omitempty"`
 }
 
-// FailOver removes a VM and brings it back. The caller holds the mutex.
-func (e *Central) FailOver(old *VM, failover Failover) error {
-	pe := e.PrismElementByName(failover.PrismElement)
+// FailOver removes a VM and adds it again on another Prism Element. The caller holds the mutex.
+func (pc *Central) FailOver(old *VM, failover Failover) error {
+	pe := pc.PrismElementByName(failover.PrismElement)
 	if pe == nil {
 		return fmt.Errorf("there is no Prism Element %q", failover.PrismElement)
 	}
-	if err := e.FreeUUID(failover.UUID); err != nil {
+	if err := pc.FreeUUID(failover.UUID); err != nil {
 		return err
 	}
 	if !old.Exists {
 		return errors.New("it is being created")
 	}
 	on := old.Power == wire.PowerOn && !failover.Off
-	e.SwitchOff(old)
-	e.VMs.Remove(old)
-	recovered := e.recovered(old, pe, failover)
-	e.later(time.Duration(failover.After), func() { e.bringBack(recovered, on) })
+	pc.SwitchOff(old)
+	pc.VMs.Remove(old)
+	recovered := pc.recovered(old, pe, failover)
+	pc.runAfter(time.Duration(failover.After), func() { pc.addRecovered(recovered, on) })
 	return nil
 }
 
-// recovered returns a copy of a VM for another Prism Element. Prism Central does not know it yet.
-func (e *Central) recovered(old *VM, pe *inventory.PrismElement, failover Failover) *VM {
+// recovered returns a copy of a VM for another Prism Element, which is not added yet.
+func (pc *Central) recovered(old *VM, pe *inventory.PrismElement, failover Failover) *VM {
 	now := time.Now().UTC().Truncate(time.Second)
 	m := *old
 	m.UUID, m.Created, m.Updated = failover.UUID, now, now
@@ -59,9 +58,9 @@ func (e *Central) recovered(old *VM, pe *inventory.PrismElement, failover Failov
 	m.Categories, m.learned = old.Categories.Clone(), maps.Clone(old.learned)
 	m.V4.Announced, m.V4.Secondary = maps.Clone(old.V4.Announced), maps.Clone(old.V4.Secondary)
 	m.Live = old.Live.Clone()
-	m.MoveTo(e, pe)
+	m.MoveTo(pc, pe)
 	if failover.NewDevices {
-		m.renewDevices(e)
+		m.renewDevices(pc)
 	}
 	for i := range m.Live.Resources.DiskList {
 		adoptDisk(pe, &m.Live.Resources.DiskList[i])
@@ -72,7 +71,7 @@ func (e *Central) recovered(old *VM, pe *inventory.PrismElement, failover Failov
 }
 
 // renewDevices gives the disks and NICs of a VM new UUIDs.
-func (m *VM) renewDevices(e *Central) {
+func (m *VM) renewDevices(pc *Central) {
 	for i := range m.Live.Resources.DiskList {
 		m.Live.Resources.DiskList[i].UUID = uuid.NewString()
 	}
@@ -86,14 +85,14 @@ func (m *VM) renewDevices(e *Central) {
 				delete(addresses, before)
 			}
 		}
-		for _, subnet := range e.Subnets {
+		for _, subnet := range pc.Subnets {
 			subnet.V4.Rename(before, n.UUID)
 			subnet.V6.Rename(before, n.UUID)
 		}
 	}
 }
 
-// adoptDisk puts a disk into the storage container of the same name, or else into the first one.
+// adoptDisk moves a disk to the storage container of the same name on a Prism Element, or else to its first one.
 func adoptDisk(pe *inventory.PrismElement, d *wire.Disk) {
 	if d.StorageConfig == nil || d.StorageConfig.Container.IsEmpty() {
 		return
@@ -105,37 +104,37 @@ func adoptDisk(pe *inventory.PrismElement, d *wire.Disk) {
 	d.StorageConfig.Container = &wire.Reference{Kind: "storage_container", Name: to.Name, UUID: to.UUID}
 }
 
-// bringBack makes a recovered VM known. A VM that cannot be switched on, for example because the memory is used up, stays off.
-func (e *Central) bringBack(m *VM, on bool) {
-	e.VMs.Add(m)
+// addRecovered adds a recovered VM. A VM that cannot be switched on, for example because memory is used up, stays off.
+func (pc *Central) addRecovered(m *VM, on bool) {
+	pc.VMs.Add(m)
 	if !on {
 		return
 	}
-	if failed := e.SwitchOn(m); failed != nil {
+	if failed := pc.SwitchOn(m); failed != nil {
 		m.fail(failed)
 		return
 	}
 	m.SetPowerState(wire.PowerOn)
 }
 
-// later runs work under the server's mutex after a duration, or at once when there is none to wait for. It does not run when
-// the server closes first. The caller holds the mutex.
-func (e *Central) later(after time.Duration, work func()) {
+// runAfter runs work after a duration under the mutex, or at once when the duration is 0. The work does not run when the server
+// closes first. The caller holds the mutex.
+func (pc *Central) runAfter(after time.Duration, work func()) {
 	if after <= 0 {
 		work()
 		return
 	}
-	if e.closed {
+	if pc.closed {
 		return
 	}
-	e.running.Add(1)
+	pc.running.Add(1)
 	go func() {
-		defer e.running.Done()
-		if !fault.Pause(context.Background(), e.stop, after) {
+		defer pc.running.Done()
+		if !fault.Pause(context.Background(), pc.stop, after) {
 			return
 		}
-		e.Mu.Lock()
-		defer e.Mu.Unlock()
+		pc.Mu.Lock()
+		defer pc.Mu.Unlock()
 		work()
 	}()
 }

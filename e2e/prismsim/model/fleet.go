@@ -7,7 +7,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Fleet describes equal VMs that are made at once, without requests and tasks.
+// Fleet describes equal VMs that are created at once, without requests and tasks.
 type Fleet struct {
 	Count        int               `json:"count"`
 	NamePrefix   string            `json:"namePrefix"`   // names are prefix, dash and a number from 0
@@ -20,27 +20,28 @@ type Fleet struct {
 	Attributes   []string          `json:"customAttributes,omitempty"`
 }
 
-func (e *Central) AddVMs(fleet Fleet) ([]VMView, error) {
+// AddVMs creates the VMs of a fleet. The caller holds the mutex.
+func (pc *Central) AddVMs(fleet Fleet) ([]VMView, error) {
 	var out []VMView
 	for i := range fleet.Count {
-		body, err := e.intentOf(fleet, fmt.Sprintf("%s-%d", fleet.NamePrefix, i))
+		body, err := pc.intentOf(fleet, fmt.Sprintf("%s-%d", fleet.NamePrefix, i))
 		if err != nil {
 			return out, err
 		}
-		m := e.NewMachine(body, time.Now().UTC().Truncate(time.Second))
+		m := pc.NewVM(body, time.Now().UTC().Truncate(time.Second))
 		m.Pending++
-		if failed := e.FinishCreate(m); failed != nil {
+		if failed := pc.FinishCreate(m); failed != nil {
 			return out, fmt.Errorf("adding VM %s: %s", m.Spec.Name, failed.Detail)
 		}
 		m.V4.Attributes = fleet.Attributes
-		out = append(out, m.View(e))
+		out = append(out, m.View(pc))
 	}
 	return out, nil
 }
 
-// intentOf makes and checks what a v3 client would send for one VM of a fleet.
-func (e *Central) intentOf(fleet Fleet, name string) (*wire.VMIntent, error) {
-	pe := e.PrismElementByName(fleet.PrismElement)
+// intentOf returns the request that a v3 client would send for one VM of a fleet. It checks the request.
+func (pc *Central) intentOf(fleet Fleet, name string) (*wire.VMIntent, error) {
+	pe := pc.PrismElementByName(fleet.PrismElement)
 	if pe == nil {
 		return nil, fmt.Errorf("adding VM %s: there is no Prism Element %q", name, fleet.PrismElement)
 	}
@@ -51,7 +52,7 @@ func (e *Central) intentOf(fleet Fleet, name string) (*wire.VMIntent, error) {
 		res.PowerState = wire.PowerOff
 	}
 	for _, subnet := range fleet.Subnets {
-		n := Find(e.Subnets, func(n *Subnet) bool { return n.Name == subnet && (n.Element == nil || n.Element == pe) })
+		n := Find(pc.Subnets, func(n *Subnet) bool { return n.Name == subnet && (n.Element == nil || n.Element == pe) })
 		if n == nil {
 			return nil, fmt.Errorf("adding VM %s: Prism Element %s has no subnet %q", name, pe.Name, subnet)
 		}
@@ -59,9 +60,9 @@ func (e *Central) intentOf(fleet Fleet, name string) (*wire.VMIntent, error) {
 	}
 	body := &wire.VMIntent{
 		Metadata: &wire.Metadata{Kind: "vm", Categories: fleet.Categories},
-		Spec:     &wire.VMSpec{Name: name, ClusterReference: e.PrismElementReference(pe), Resources: res},
+		Spec:     &wire.VMSpec{Name: name, ClusterReference: pc.PrismElementReference(pe), Resources: res},
 	}
-	if err := e.CheckIntent(body, nil); err != nil {
+	if err := pc.CheckIntent(body, nil); err != nil {
 		return nil, fmt.Errorf("adding VM %s: %w", name, err)
 	}
 	return body, nil

@@ -7,19 +7,19 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Device is what one VM can have: a physical GPU, or one virtual GPU of it.
+// Device is a GPU that one VM can use: a physical GPU, or one virtual GPU on it.
 type Device struct {
 	inventory.GPU
 	UUID       string
-	PciAddress string // of the physical GPU
-	Index      int    // of the virtual GPU within the physical one
+	PCIAddress string // of the physical GPU
+	Index      int    // of the virtual GPU on the physical GPU
 	User       *VM
 }
 
-// Devices gives the GPUs of a host with their users.
-func (e *Central) Devices(host *inventory.Host) []Device {
+// Devices returns the GPUs of a host with the VMs that use them.
+func (pc *Central) Devices(host *inventory.Host) []Device {
 	users := map[string]*VM{}
-	for _, m := range e.VMs.All {
+	for _, m := range pc.VMs.All {
 		for _, used := range m.GPUs {
 			users[used.UUID] = m
 		}
@@ -34,7 +34,7 @@ func (e *Central) Devices(host *inventory.Host) []Device {
 		for range model.Count {
 			for i := range instances {
 				id := inventory.DeriveUUID("gpu", fmt.Sprintf("%s/%s/%d/%d", host.UUID, model.Name, physical, i))
-				out = append(out, Device{GPU: model, UUID: id, PciAddress: fmt.Sprintf("0:%x:0:0", 0x3b+physical), Index: i, User: users[id]})
+				out = append(out, Device{GPU: model, UUID: id, PCIAddress: fmt.Sprintf("0:%x:0:0", 0x3b+physical), Index: i, User: users[id]})
 			}
 			physical++
 		}
@@ -42,9 +42,9 @@ func (e *Central) Devices(host *inventory.Host) []Device {
 	return out
 }
 
-// attach finds a free device for every wanted GPU.
-func (e *Central) attach(host *inventory.Host, wanted []wire.GPU) ([]wire.GPU, bool) {
-	devices := e.Devices(host)
+// attach returns a free device for every wanted GPU.
+func (pc *Central) attach(host *inventory.Host, wanted []wire.GPU) ([]wire.GPU, bool) {
+	devices := pc.Devices(host)
 	taken := map[string]bool{}
 	var attached []wire.GPU
 	for _, want := range wanted {
@@ -68,11 +68,11 @@ func (d Device) serves(want wire.GPU) bool {
 	return d.Mode == want.Mode && d.DeviceID == wire.OrZero(want.DeviceID) && (want.Vendor == "" || d.Vendor == want.Vendor)
 }
 
-// attached gives the entry of a VM's status.
+// attached returns the entry in the status of the VM that uses the device.
 func (d Device) attached() wire.GPU {
 	return wire.GPU{
 		Vendor: d.Vendor, Mode: d.Mode, DeviceID: new(d.DeviceID), Name: d.Name, UUID: d.UUID,
-		Fraction: new(d.Fraction), FrameBufferSizeMiB: new(d.FrameBufferMiB), PCIAddress: d.PciAddress,
+		Fraction: new(d.Fraction), FrameBufferSizeMiB: new(d.FrameBufferMiB), PCIAddress: d.PCIAddress,
 	}
 }
 

@@ -2,15 +2,14 @@ package model
 
 import "sync"
 
-// Hypervisor runs the guests of VMs. Calls come asynchronously after the change of state, for one VM one after the
-// other and in the order of the changes, for different VMs at the same time. PowerOff comes before a VM that is on is
-// deleted.
+// Hypervisor runs the guests of VMs. It is called asynchronously after a power state has changed: for one VM in the order of the
+// changes, for different VMs concurrently. PowerOff is called before a VM that is on is deleted.
 type Hypervisor interface {
 	PowerOn(vm VMView)
 	PowerOff(vmUUID string)
 }
 
-// callQueue runs the calls for one VM in order, on a goroutine that lives while there is something to do.
+// callQueue runs the calls for one VM in order, on a goroutine that ends when the queue is empty.
 type callQueue struct {
 	mu      sync.Mutex
 	pending []func()
@@ -47,21 +46,21 @@ func (q *callQueue) drain() {
 	}
 }
 
-// tellOn and tellOff report a switched VM to the hypervisor, until the server is closed, which waits for the calls; the caller holds the
-// mutex.
-func (e *Central) tellOn(m *VM) {
-	if e.hypervisor == nil || e.closed {
+// notifyOn tells the hypervisor that a VM is on, unless the server is closed. The caller holds the mutex.
+func (pc *Central) notifyOn(m *VM) {
+	if pc.hypervisor == nil || pc.closed {
 		return
 	}
-	vm := m.View(e)
+	vm := m.View(pc)
 	m.guest = vm.UUID
-	m.calls.add(&e.running, func() { e.hypervisor.PowerOn(vm) })
+	m.calls.add(&pc.running, func() { pc.hypervisor.PowerOn(vm) })
 }
 
-func (e *Central) tellOff(m *VM) {
-	if e.hypervisor == nil || e.closed {
+// notifyOff tells the hypervisor that a VM is off, unless the server is closed. The caller holds the mutex.
+func (pc *Central) notifyOff(m *VM) {
+	if pc.hypervisor == nil || pc.closed {
 		return
 	}
-	id := m.guest // the VM may have got another ID meanwhile
-	m.calls.add(&e.running, func() { e.hypervisor.PowerOff(id) })
+	id := m.guest // the UUID of the VM may have changed since
+	m.calls.add(&pc.running, func() { pc.hypervisor.PowerOff(id) })
 }

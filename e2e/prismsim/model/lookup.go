@@ -6,31 +6,37 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/inventory"
 )
 
-func (e *Central) PrismElementByName(name string) *inventory.PrismElement {
-	return Find(e.PrismElements, func(pe *inventory.PrismElement) bool { return pe.Name == name })
+// PrismElementByName returns a Prism Element, or nil.
+func (pc *Central) PrismElementByName(name string) *inventory.PrismElement {
+	return Find(pc.PrismElements, func(pe *inventory.PrismElement) bool { return pe.Name == name })
 }
 
-func (e *Central) PrismElementByUUID(uuid string) *inventory.PrismElement {
-	return Find(e.PrismElements, func(pe *inventory.PrismElement) bool { return pe.UUID == uuid })
+// PrismElementByUUID returns a Prism Element, or nil.
+func (pc *Central) PrismElementByUUID(uuid string) *inventory.PrismElement {
+	return Find(pc.PrismElements, func(pe *inventory.PrismElement) bool { return pe.UUID == uuid })
 }
 
-func (e *Central) SubnetByUUID(uuid string) *Subnet {
-	return Find(e.Subnets, func(n *Subnet) bool { return n.UUID == uuid })
+// SubnetByUUID returns a subnet, or nil.
+func (pc *Central) SubnetByUUID(uuid string) *Subnet {
+	return Find(pc.Subnets, func(n *Subnet) bool { return n.UUID == uuid })
 }
 
-func (e *Central) ImageByUUID(uuid string) *inventory.Image {
-	return Find(e.Images.All, func(i *inventory.Image) bool { return i.UUID == uuid })
+// ImageByUUID returns an image, or nil.
+func (pc *Central) ImageByUUID(uuid string) *inventory.Image {
+	return Find(pc.Images.All, func(i *inventory.Image) bool { return i.UUID == uuid })
 }
 
-func (e *Central) ProjectByUUID(uuid string) *inventory.Project {
-	return Find(e.Projects, func(p *inventory.Project) bool { return p.UUID == uuid })
+// ProjectByUUID returns a project, or nil.
+func (pc *Central) ProjectByUUID(uuid string) *inventory.Project {
+	return Find(pc.Projects, func(p *inventory.Project) bool { return p.UUID == uuid })
 }
 
-func (e *Central) VMByUUID(uuid string) *VM {
-	return Find(e.VMs.All, func(m *VM) bool { return m.UUID == uuid })
+// VMByUUID returns a VM, or nil.
+func (pc *Central) VMByUUID(uuid string) *VM {
+	return Find(pc.VMs.All, func(m *VM) bool { return m.UUID == uuid })
 }
 
-// ContainerByUUID gives a storage container of a Prism Element.
+// ContainerByUUID returns a storage container of a Prism Element, or nil.
 func ContainerByUUID(pe *inventory.PrismElement, uuid string) *inventory.StorageContainer {
 	for i := range pe.StorageContainers {
 		if pe.StorageContainers[i].UUID == uuid {
@@ -40,18 +46,18 @@ func ContainerByUUID(pe *inventory.PrismElement, uuid string) *inventory.Storage
 	return nil
 }
 
-// FreeUUID returns an error unless a text is a UUID that no VM has.
-func (e *Central) FreeUUID(uuid string) error {
+// FreeUUID returns an error unless a string is a UUID that no VM has.
+func (pc *Central) FreeUUID(uuid string) error {
 	if !inventory.IsUUID(uuid) {
 		return fmt.Errorf("%q is not a UUID", uuid)
 	}
-	if e.VMByUUID(uuid) != nil {
+	if pc.VMByUUID(uuid) != nil {
 		return fmt.Errorf("UUID %s belongs to another VM", uuid)
 	}
 	return nil
 }
 
-// Find gives the first element that fits, or nil.
+// Find returns the first element of a list that fits, or nil.
 func Find[T any](list []*T, fits func(*T) bool) *T {
 	for _, item := range list {
 		if fits(item) {
@@ -61,6 +67,7 @@ func Find[T any](list []*T, fits func(*T) bool) *T {
 	return nil
 }
 
+// HostsOf returns the hosts of a Prism Element.
 func HostsOf(pe *inventory.PrismElement) []*inventory.Host {
 	var hosts []*inventory.Host
 	for i := range pe.Hosts {
@@ -69,8 +76,9 @@ func HostsOf(pe *inventory.PrismElement) []*inventory.Host {
 	return hosts
 }
 
-func (e *Central) HostNamed(name string) (*inventory.PrismElement, *inventory.Host) {
-	for _, pe := range e.PrismElements {
+// HostNamed returns the host with a name or UUID and its Prism Element, or nil.
+func (pc *Central) HostNamed(name string) (*inventory.PrismElement, *inventory.Host) {
+	for _, pe := range pc.PrismElements {
 		for i := range pe.Hosts {
 			if host := &pe.Hosts[i]; host.Name == name || host.UUID == name {
 				return pe, host
@@ -84,33 +92,33 @@ func (e *Central) HostNamed(name string) (*inventory.PrismElement, *inventory.Ho
 type Named struct{ Name, UUID string }
 
 // Names returns the entities of the inventory by kind (cluster, subnet, vpc, image, project, host, storage_container).
-func (e *Central) Names(kind string) []Named {
+func (pc *Central) Names(kind string) []Named {
 	var out []Named
 	add := func(name, uuid string) { out = append(out, Named{name, uuid}) }
 	switch kind {
 	case "cluster":
-		for _, pe := range e.PrismElements {
+		for _, pe := range pc.PrismElements {
 			add(pe.Name, pe.UUID)
 		}
-		add(e.PrismCentral.Name, e.PrismCentral.UUID)
+		add(pc.PrismCentral.Name, pc.PrismCentral.UUID)
 	case "subnet":
-		for _, n := range e.Subnets {
+		for _, n := range pc.Subnets {
 			add(n.Name, n.UUID)
 		}
 	case "vpc":
-		for _, v := range e.VPCs {
+		for _, v := range pc.VPCs {
 			add(v.Name, v.UUID)
 		}
 	case "image":
-		for _, image := range e.Images.All {
+		for _, image := range pc.Images.All {
 			add(image.Name, image.UUID)
 		}
 	case "project":
-		for _, p := range e.Projects {
+		for _, p := range pc.Projects {
 			add(p.Name, p.UUID)
 		}
 	case "host", "storage_container":
-		for _, pe := range e.PrismElements {
+		for _, pe := range pc.PrismElements {
 			if kind == "host" {
 				for _, host := range pe.Hosts {
 					add(host.Name, host.UUID)
@@ -125,7 +133,7 @@ func (e *Central) Names(kind string) []Named {
 	return out
 }
 
-// SubnetNamed finds a subnet by name or UUID.
-func (e *Central) SubnetNamed(text string) *Subnet {
-	return Find(e.Subnets, func(n *Subnet) bool { return n.Name == text || n.UUID == text })
+// SubnetNamed returns the subnet with a name or UUID, or nil.
+func (pc *Central) SubnetNamed(text string) *Subnet {
+	return Find(pc.Subnets, func(n *Subnet) bool { return n.Name == text || n.UUID == text })
 }

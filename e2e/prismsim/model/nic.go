@@ -11,9 +11,9 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// realiseNICs gives every NIC UUID, MAC and, where Prism manages addresses, one. NICs that are gone free theirs. On
-// failure the addresses of new NICs are free again.
-func (e *Central) realiseNICs(res, old *wire.VMResources) *TaskError {
+// applyNICs sets UUID, MAC address and, in managed subnets, the IP address of every NIC, and releases the addresses of removed NICs.
+// A failure releases the addresses of new NICs.
+func (pc *Central) applyNICs(res, old *wire.VMResources) *TaskError {
 	kept := map[string]bool{}
 	var fresh []string
 	for i := range res.NICList {
@@ -24,9 +24,9 @@ func (e *Central) realiseNICs(res, old *wire.VMResources) *TaskError {
 			fresh = append(fresh, n.UUID)
 		}
 		kept[n.UUID] = true
-		if failed := e.realiseNIC(n, before); failed != nil {
+		if failed := pc.applyNIC(n, before); failed != nil {
 			for _, id := range fresh {
-				e.releaseNIC(id)
+				pc.releaseNIC(id)
 			}
 			return failed
 		}
@@ -34,15 +34,15 @@ func (e *Central) realiseNICs(res, old *wire.VMResources) *TaskError {
 	if old != nil {
 		for _, n := range old.NICList {
 			if !kept[n.UUID] {
-				e.releaseNIC(n.UUID)
+				pc.releaseNIC(n.UUID)
 			}
 		}
 	}
 	return nil
 }
 
-func (e *Central) realiseNIC(n, before *wire.NIC) *TaskError {
-	subnet := e.SubnetByUUID(n.SubnetReference.UUID)
+func (pc *Central) applyNIC(n, before *wire.NIC) *TaskError {
+	subnet := pc.SubnetByUUID(n.SubnetReference.UUID)
 	n.SubnetReference = &wire.Reference{Kind: "subnet", Name: subnet.Name, UUID: subnet.UUID}
 	n.NICType = cmp.Or(n.NICType, "NORMAL_NIC")
 	n.VLANMode = cmp.Or(n.VLANMode, "ACCESS")
@@ -58,17 +58,17 @@ func (e *Central) realiseNIC(n, before *wire.NIC) *TaskError {
 	if before != nil {
 		n.MACAddress = cmp.Or(n.MACAddress, before.MACAddress)
 		if before.SubnetReference.UUID != subnet.UUID {
-			e.releaseNIC(n.UUID)
+			pc.releaseNIC(n.UUID)
 			before = nil
 		}
 	}
 	if n.MACAddress == "" {
-		n.MACAddress = e.newMAC()
+		n.MACAddress = pc.newMAC()
 	}
 	return subnet.assign(n, before)
 }
 
-// assign gives a NIC its managed address: the one it asks for, the one it has, or the next free one.
+// assign assigns a managed address to a NIC: the one that the request has, the one that the NIC has, or the next free one.
 func (n *Subnet) assign(on, before *wire.NIC) *TaskError {
 	asked := ""
 	for _, endpoint := range on.IPEndpoints {
@@ -112,12 +112,12 @@ func (n *Subnet) assign(on, before *wire.NIC) *TaskError {
 	return nil
 }
 
-// releaseNIC frees all addresses of a NIC, on every subnet.
-func (e *Central) releaseNIC(id string) {
+// releaseNIC releases all addresses of a NIC, on every subnet.
+func (pc *Central) releaseNIC(id string) {
 	if id == "" {
 		return
 	}
-	for _, n := range e.Subnets {
+	for _, n := range pc.Subnets {
 		for _, pool := range []*ipam.Pool{n.V4, n.V6} {
 			if pool != nil {
 				pool.Release(id)
@@ -126,14 +126,14 @@ func (e *Central) releaseNIC(id string) {
 	}
 }
 
-// learn gives the NICs of a VM that was switched on the addresses that the hypervisor sees on the wire: those of
-// unmanaged subnets and IPv6 ones. They stay with the NIC until it is gone.
-func (e *Central) learn(m *VM) {
+// learn gives the NICs of a VM that was switched on their learned addresses: IPv6 addresses, and those of subnets that Prism does not
+// manage. A NIC keeps them until it is removed.
+func (pc *Central) learn(m *VM) {
 	for _, n := range m.Live.Resources.NICList {
 		if _, known := m.learned[n.UUID]; known {
 			continue
 		}
-		subnet := e.SubnetByUUID(n.SubnetReference.UUID)
+		subnet := pc.SubnetByUUID(n.SubnetReference.UUID)
 		pools := []*ipam.Pool{subnet.V6}
 		if !subnet.IPAM {
 			pools = []*ipam.Pool{subnet.V4, subnet.V6}

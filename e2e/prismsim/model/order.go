@@ -9,9 +9,9 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/fault"
 )
 
-// TaskDetails is what only the v4 view of a task shows.
+// TaskDetails are the fields of a task that only the v4 API shows.
 type TaskDetails struct {
-	// isV4 says that the task was started through the v4 API. The failures of others are a legacyErrorMessage.
+	// IsV4 is set for tasks that v4 requests started. The error of other tasks is shown as legacyErrorMessage.
 	isV4          bool
 	namespace     string
 	Description   string
@@ -20,22 +20,21 @@ type TaskDetails struct {
 	Failure       *TaskMessage
 }
 
-// Order describes a task of the v4 API.
+// Order describes a task that a v4 request starts.
 type Order struct {
 	Operation     string // for example "kVmSetPowerState"
 	Description   string
 	Duration      time.Duration
 	Entities      []TaskEntity
 	PrismElements []string // UUIDs of Prism Elements
-	// Queue holds the tasks that this one waits for; nil: it waits for none.
+	// Queue has the tasks that this one waits for. Nil: it waits for none.
 	Queue *TaskQueue
-	// Work is done under the server's mutex when the duration is over. It may add entities and details to the task.
+	// Work runs under the mutex after the duration. It may add entities and details to the task.
 	Work func(t *Task) *TaskError
 }
 
-// Order starts a task for a request; the caller holds the server's mutex. Task faults of the request apply to it: before the
-// work nothing is done, after it its effect stays.
-func (e *Central) Order(ctx context.Context, namespace string, o Order) *Task {
+// Order starts a task for a request, with the task fault of that request. The caller holds the mutex.
+func (pc *Central) Order(ctx context.Context, namespace string, o Order) *Task {
 	t := &Task{
 		TaskView: TaskView{UUID: uuid.NewString(), Operation: o.Operation, Status: taskQueued, Created: time.Now(), Entities: o.Entities},
 		duration: o.Duration,
@@ -45,11 +44,11 @@ func (e *Central) Order(ctx context.Context, namespace string, o Order) *Task {
 	if queue == nil {
 		queue = &TaskQueue{}
 	}
-	e.queueTask(t, queue, fault.OfTask(ctx), taskWork{do: func() *TaskError { return o.Work(t) }})
+	pc.queueTask(t, queue, fault.OfTask(ctx), taskWork{do: func() *TaskError { return o.Work(t) }})
 	return t
 }
 
-// Affect adds an entity, for work that makes one.
+// Affect adds an entity that the work of the task has created.
 func (t *Task) Affect(e TaskEntity) { t.Entities = append(t.Entities, e) }
 
 // Complete adds an entry to completionDetails.
@@ -60,7 +59,7 @@ func (t *Task) Complete(name, value string) {
 	t.V4.Details[name] = value
 }
 
-// internalErrors are what the namespaces say of a failure that they do not know better.
+// internalErrors are the errors of the namespaces for failures without a code of their own.
 var internalErrors = map[string]TaskMessage{
 	"vmm":        {Code: "VMM-10000", Group: "INTERNAL_ERROR"},
 	"networking": {Code: "NETWORKING-20007", Group: "API_INTERNAL_ERROR"},
@@ -68,7 +67,7 @@ var internalErrors = map[string]TaskMessage{
 	"volumes":    {Code: "VOL-40000", Group: "INTERNAL_ERROR"},
 }
 
-// taskErrorOf is how a task fails by this fault.
+// taskErrorOf returns the error of a task with a fault.
 func taskErrorOf(fault *fault.Fault, t *Task) *TaskError {
 	out := &TaskError{Code: "INTERNAL_ERROR", Detail: fault.TaskError}
 	if t.V4.isV4 {

@@ -9,34 +9,34 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// SwitchOn places a VM on a host and tells the hypervisor. The caller holds the mutex.
-func (e *Central) SwitchOn(m *VM) *TaskError {
+// SwitchOn places a VM on a host and notifies the hypervisor. The caller holds the mutex.
+func (pc *Central) SwitchOn(m *VM) *TaskError {
 	if m.Power == wire.PowerOn {
 		return nil
 	}
 	res := m.Live.Resources
-	if failed := e.checkMemory(m, *res.MemorySizeMiB); failed != nil {
+	if failed := pc.checkMemory(m, *res.MemorySizeMiB); failed != nil {
 		return failed
 	}
-	host, attached, ok := e.place(m)
+	host, attached, ok := pc.place(m)
 	if !ok {
 		return &TaskError{Code: "INTERNAL_ERROR", Detail: fmt.Sprintf(
 			"INTERNAL_ERROR: NoHostResources: No host has enough available GPU resources for VM %s.", m.UUID)}
 	}
 	m.Host, m.GPUs, m.Power = host, attached, wire.PowerOn
 	m.V4.switched()
-	e.learn(m)
-	e.tellOn(m)
+	pc.learn(m)
+	pc.notifyOn(m)
 	return nil
 }
 
-// SwitchedOffAgain reports whether an update says OFF of a VM that is off, and changes nothing.
-func (m *VM) SwitchedOffAgain(e *Central, body *wire.VMIntent) bool {
+// SwitchedOffAgain reports whether an update of a VM that is off has power_state OFF and changes nothing.
+func (m *VM) SwitchedOffAgain(pc *Central, body *wire.VMIntent) bool {
 	if m.Power == wire.PowerOn || m.Live.Resources == nil {
 		return false
 	}
 	after := *m
-	after.Want(e, body)
+	after.SetSpec(pc, body)
 	res := after.Spec.Resources
 	if res.PowerState != wire.PowerOff || !res.SameDevices(m.Live.Resources) {
 		return false
@@ -46,33 +46,33 @@ func (m *VM) SwitchedOffAgain(e *Central, body *wire.VMIntent) bool {
 	return after.Spec.SameAs(m.Live) && after.Project == m.Project && reflect.DeepEqual(after.Categories, m.Categories)
 }
 
-// RefusePowerOff returns why switching off a VM that is off fails, or "". The text is this package's own.
-func (e *Central) RefusePowerOff(m *VM, by Refusal) string {
-	if e.Rules.PowerOffWhenOff.orElse(NotRefused) != by || m.Power == wire.PowerOn {
+// RefusePowerOff returns why switching off a VM that is off fails, or "". The message is this package's own.
+func (pc *Central) RefusePowerOff(m *VM, by Refusal) string {
+	if pc.Rules.PowerOffWhenOff.orElse(NotRefused) != by || m.Power == wire.PowerOn {
 		return ""
 	}
 	return "VM " + m.UUID + " is not in a state to be powered off: Off."
 }
 
-// SwitchOff frees host and GPUs and tells the hypervisor. The caller holds the mutex.
-func (e *Central) SwitchOff(m *VM) {
+// SwitchOff releases host and GPUs and notifies the hypervisor. The caller holds the mutex.
+func (pc *Central) SwitchOff(m *VM) {
 	if m.Power != wire.PowerOn {
 		return
 	}
 	m.Host, m.GPUs, m.Power = nil, nil, wire.PowerOff
 	m.V4.switched()
-	e.tellOff(m)
+	pc.notifyOff(m)
 }
 
-// checkMemory fails when the VMs that are on, with this one at the given size, exceed the memory of the Prism Element.
-// The text is that of AHV's placement.
-func (e *Central) checkMemory(m *VM, wantMiB int64) *TaskError {
+// checkMemory fails when the VMs that are on would exceed the memory of the Prism Element if this VM had the given size. The
+// message is that of AHV.
+func (pc *Central) checkMemory(m *VM, wantMiB int64) *TaskError {
 	limit := m.PrismElement.Memory.Value() / wire.Mebibyte
 	if limit == 0 {
 		return nil
 	}
 	used := wantMiB
-	for _, other := range e.VMs.All {
+	for _, other := range pc.VMs.All {
 		if other != m && other.PrismElement == m.PrismElement && other.Power == wire.PowerOn {
 			used += *other.Live.Resources.MemorySizeMiB
 		}
@@ -86,8 +86,8 @@ func (e *Central) checkMemory(m *VM, wantMiB int64) *TaskError {
 		m.UUID, *res.NumSockets**res.NumVCPUsPerSocket, wantMiB)}
 }
 
-// checkHotChange fails for what AHV cannot do to a VM that is on.
-func (e *Central) checkHotChange(m *VM, want *wire.VMResources) *TaskError {
+// checkHotChange fails for changes that AHV does not make while a VM is on.
+func (pc *Central) checkHotChange(m *VM, want *wire.VMResources) *TaskError {
 	have := m.Live.Resources
 	refuse := ""
 	switch {
@@ -107,30 +107,31 @@ func (e *Central) checkHotChange(m *VM, want *wire.VMResources) *TaskError {
 	if refuse != "" {
 		return &TaskError{Code: "INTERNAL_ERROR", Detail: fmt.Sprintf("INTERNAL_ERROR: NotSupported: VM %s is powered on: %s.", m.UUID, refuse)}
 	}
-	return e.checkMemory(m, *want.MemorySizeMiB)
+	return pc.checkMemory(m, *want.MemorySizeMiB)
 }
 
-// place chooses the host with the fewest VMs among those that have the GPUs.
-func (e *Central) place(m *VM) (*inventory.Host, []wire.GPU, bool) {
+// place returns the host with the fewest VMs among the hosts that have the GPUs.
+func (pc *Central) place(m *VM) (*inventory.Host, []wire.GPU, bool) {
 	var best *inventory.Host
 	var bestGPUs []wire.GPU
 	fewest := 0
 	for i := range m.PrismElement.Hosts {
 		host := &m.PrismElement.Hosts[i]
-		attached, ok := e.attach(host, m.Live.Resources.GPUList)
+		attached, ok := pc.attach(host, m.Live.Resources.GPUList)
 		if !ok {
 			continue
 		}
-		if load := e.Load(host); best == nil || load < fewest {
+		if load := pc.VMCount(host); best == nil || load < fewest {
 			best, bestGPUs, fewest = host, attached, load
 		}
 	}
 	return best, bestGPUs, best != nil
 }
 
-func (e *Central) Load(host *inventory.Host) int {
+// VMCount returns the number of VMs on a host.
+func (pc *Central) VMCount(host *inventory.Host) int {
 	n := 0
-	for _, m := range e.VMs.All {
+	for _, m := range pc.VMs.All {
 		if m.Host == host {
 			n++
 		}

@@ -15,14 +15,14 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Snapshot is what clients made in a simulated Prism Central: categories and virtual machines, without their tasks. Restore
-// puts it into another server with the same inventory.
+// Snapshot has what clients created in a simulated Prism Central: categories and virtual machines, without their tasks. It can be
+// restored in another server with the same inventory.
 type Snapshot struct {
 	Categories []inventory.Category `json:"categories"`
 	VMs        []savedVM            `json:"vms"`
 }
 
-// savedVM is a VM of which nothing is changing, so that its spec is also what the hypervisor has.
+// savedVM is a VM without unfinished changes, so that its spec is what the hypervisor has.
 type savedVM struct {
 	UUID         string            `json:"uuid"`
 	BIOSUUID     string            `json:"biosUUID"`
@@ -30,7 +30,7 @@ type savedVM struct {
 	Host         string            `json:"host"`         // name; empty for a VM that is off
 	Project      string            `json:"project"`      // UUID
 	Categories   map[string]string `json:"categories"`   // the first value of each key
-	// CategoryValues has all values of the keys of which there are several.
+	// CategoryValues has all values of the keys that have several.
 	CategoryValues map[string][]string `json:"categoryValues,omitempty"`
 	SpecVersion    int64               `json:"specVersion"`
 	Revision       Revision            `json:"revision"`
@@ -40,10 +40,10 @@ type savedVM struct {
 	Spec           wire.VMSpec         `json:"spec"`
 }
 
-// Snapshot returns a snapshot of the present.
-func (e *Central) Snapshot() (*Snapshot, error) {
-	saved := &Snapshot{VMs: []savedVM{}, Categories: e.CategoryViews()}
-	for _, m := range e.VMs.All {
+// Snapshot returns a snapshot. It fails for VMs that a snapshot cannot describe. The caller holds the mutex.
+func (pc *Central) Snapshot() (*Snapshot, error) {
+	saved := &Snapshot{VMs: []savedVM{}, Categories: pc.CategoryViews()}
+	for _, m := range pc.VMs.All {
 		vm, err := m.save()
 		if err != nil {
 			return nil, fmt.Errorf("taking a snapshot of VM %s: %w", m.Spec.Name, err)
@@ -73,7 +73,7 @@ func (m *VM) save() (savedVM, error) {
 	return saved, nil
 }
 
-// ParseSnapshot reads the JSON form of a snapshot.
+// ParseSnapshot reads a snapshot in JSON.
 func ParseSnapshot(raw []byte) (*Snapshot, error) {
 	saved := &Snapshot{}
 	if err := json.Unmarshal(raw, saved); err != nil {
@@ -82,13 +82,13 @@ func ParseSnapshot(raw []byte) (*Snapshot, error) {
 	return saved, nil
 }
 
-// Restore adds what a snapshot holds.
-func (e *Central) Restore(saved *Snapshot) error {
+// Restore adds the categories and VMs of a snapshot. The caller holds the mutex.
+func (pc *Central) Restore(saved *Snapshot) error {
 	for _, category := range saved.Categories {
-		e.AddCategory(category)
+		pc.AddCategory(category)
 	}
 	for i := range saved.VMs {
-		if err := e.restoreVM(&saved.VMs[i]); err != nil {
+		if err := pc.restoreVM(&saved.VMs[i]); err != nil {
 			return fmt.Errorf("restoring VM %s: %w", saved.VMs[i].Spec.Name, err)
 		}
 	}
@@ -96,12 +96,12 @@ func (e *Central) Restore(saved *Snapshot) error {
 }
 
 // restoreVM adds one VM. The caller holds the mutex.
-func (e *Central) restoreVM(saved *savedVM) error {
-	element := e.PrismElementByName(saved.PrismElement)
-	if e.VMByUUID(saved.UUID) != nil {
+func (pc *Central) restoreVM(saved *savedVM) error {
+	element := pc.PrismElementByName(saved.PrismElement)
+	if pc.VMByUUID(saved.UUID) != nil {
 		return fmt.Errorf("VM %s exists already", saved.UUID)
 	}
-	if element == nil || e.ProjectByUUID(saved.Project) == nil {
+	if element == nil || pc.ProjectByUUID(saved.Project) == nil {
 		return fmt.Errorf("the inventory lacks Prism Element %q or project %s", saved.PrismElement, saved.Project)
 	}
 	m := &VM{
@@ -113,11 +113,11 @@ func (e *Central) restoreVM(saved *savedVM) error {
 	m.V4.Revision = saved.Revision
 	maps.Copy(m.learned, saved.Learned)
 	for _, n := range m.Live.NICs() {
-		if err := e.claimNIC(n, m.learned[n.UUID]); err != nil {
+		if err := pc.claimNIC(n, m.learned[n.UUID]); err != nil {
 			return err
 		}
 	}
-	e.VMs.Add(m)
+	pc.VMs.Add(m)
 	if saved.Host == "" {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (e *Central) restoreVM(saved *savedVM) error {
 		return fmt.Errorf("the inventory lacks host %q", saved.Host)
 	}
 	m.Power = wire.PowerOn
-	e.tellOn(m)
+	pc.notifyOn(m)
 	return nil
 }
 
@@ -138,9 +138,9 @@ func (saved *savedVM) categories() Categories {
 	return out
 }
 
-// claimNIC takes the addresses of a NIC out of the pools of its subnet, and its MAC address out of those that are given out.
-func (e *Central) claimNIC(n wire.NIC, learned []string) error {
-	subnet := e.SubnetByUUID(wire.OrZero(n.SubnetReference).UUID)
+// claimNIC assigns the addresses of a NIC that is restored, and keeps its MAC address from being assigned again.
+func (pc *Central) claimNIC(n wire.NIC, learned []string) error {
+	subnet := pc.SubnetByUUID(wire.OrZero(n.SubnetReference).UUID)
 	if subnet == nil {
 		return fmt.Errorf("the inventory lacks subnet %s", wire.OrZero(n.SubnetReference).UUID)
 	}
@@ -162,7 +162,7 @@ func (e *Central) claimNIC(n wire.NIC, learned []string) error {
 		}
 	}
 	if number, err := strconv.ParseUint(strings.ReplaceAll(strings.TrimPrefix(n.MACAddress, macPrefix), ":", ""), 16, 24); err == nil {
-		e.nextMAC = max(e.nextMAC, uint32(number))
+		pc.nextMAC = max(pc.nextMAC, uint32(number))
 	}
 	return nil
 }

@@ -17,8 +17,8 @@ type Subnet struct {
 	V4, V6  *ipam.Pool // nil when it has none
 }
 
-func (e *Central) newNetwork(n inventory.Subnet) (*Subnet, error) {
-	added := &Subnet{Subnet: n, Element: e.PrismElementByName(n.PrismElement)}
+func (pc *Central) newNetwork(n inventory.Subnet) (*Subnet, error) {
+	added := &Subnet{Subnet: n, Element: pc.PrismElementByName(n.PrismElement)}
 	if n.CIDR != "" {
 		prefix, err := netip.ParsePrefix(n.CIDR)
 		if err != nil {
@@ -44,7 +44,7 @@ func (e *Central) newNetwork(n inventory.Subnet) (*Subnet, error) {
 	return added, nil
 }
 
-// lastAddress gives the broadcast address of an IPv4 prefix.
+// lastAddress returns the broadcast address of an IPv4 prefix.
 func lastAddress(prefix netip.Prefix) netip.Addr {
 	raw := prefix.Masked().Addr().AsSlice()
 	for bit := prefix.Bits(); bit < len(raw)*8; bit++ {

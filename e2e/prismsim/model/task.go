@@ -24,13 +24,13 @@ const (
 type TaskView struct {
 	UUID      string    `json:"uuid"`
 	Operation string    `json:"operation"` // create_vm_intentful, update_vm_intentful, delete_vm_intentful
-	VM        string    `json:"vm"`        // UUID; empty when it is about something else
+	VM        string    `json:"vm"`        // UUID; empty for tasks of other entities
 	Status    string    `json:"status"`
 	Percent   int       `json:"percent"`
 	Error     string    `json:"error,omitempty"`
 	Created   time.Time `json:"created"`
 	Completed time.Time `json:"completed,omitzero"`
-	// Entities are what a task of the v4 API is about; VMs are among them.
+	// Entities are the entities of a task that a v4 request started, including VMs.
 	Entities []TaskEntity `json:"entities,omitempty"`
 }
 
@@ -41,6 +41,7 @@ type TaskEntity struct {
 	Name string `json:"name,omitempty"`
 }
 
+// Task is a task.
 type Task struct {
 	TaskView
 	Code         string // error_code
@@ -50,75 +51,75 @@ type Task struct {
 	V4           TaskDetails
 }
 
-// TaskError is why a task failed. Tasks of the v4 API also have it as a message with a code.
+// TaskError is the error of a failed task. V4 is set for tasks that v4 requests started.
 type TaskError struct {
 	Code   string
 	Detail string
 	V4     *TaskMessage
 }
 
-// TaskMessage is why a task failed, as the v4 API says it.
+// TaskMessage is the error of a failed task in the form of v4.
 type TaskMessage struct {
 	Code, Group, Message string
 	Arguments            map[string]string
 }
 
-// TaskQueue lets tasks run one after the other. The zero value is empty.
+// TaskQueue runs tasks one after the other. The zero value is empty.
 type TaskQueue struct{ Tail chan struct{} }
 
-// taskWork is what a task does. All functions run under the server's mutex.
+// taskWork is the work of a task. Its functions run under the mutex.
 type taskWork struct {
 	do func() *TaskError
-	// refused and failed, if set, say what remains when a fault makes the task fail before or after its work.
+	// refused and failed, if set, run when a fault fails the task before or after its work.
 	refused func()
 	failed  func(*TaskError)
 }
 
-// StartTask queues work on a VM behind the work that is already queued for it. The work runs under the server's mutex
-// after the duration; the caller holds the mutex. A task fault of the request makes it fail, before or after the work.
-func (e *Central) StartTask(ctx context.Context, m *VM, operation string, d time.Duration, work func() *TaskError) *Task {
+// StartTask starts a task on a VM for a request, with the task fault of that request. The task waits for those that were started on
+// the VM before. Its work runs under the mutex after the duration. The caller holds the mutex.
+func (pc *Central) StartTask(ctx context.Context, m *VM, operation string, d time.Duration, work func() *TaskError) *Task {
 	t := &Task{
 		TaskView:     TaskView{UUID: uuid.NewString(), Operation: operation, VM: m.UUID, Status: taskQueued, Created: time.Now()},
-		PrismElement: e.PrismElementReference(m.PrismElement), duration: d,
+		PrismElement: pc.PrismElementReference(m.PrismElement), duration: d,
 	}
 	m.Tasks = append(m.Tasks, t.UUID)
-	e.queueTask(t, &m.Queue, fault.OfTask(ctx), taskWork{do: work, refused: func() { m.failedBeforeWork(e) }, failed: m.fail})
+	pc.queueTask(t, &m.Queue, fault.OfTask(ctx), taskWork{do: work, refused: func() { m.failedBeforeWork(pc) }, failed: m.fail})
 	return t
 }
 
-// queueTask runs a task behind those that are in its queue.
-func (e *Central) queueTask(t *Task, queue *TaskQueue, injected *fault.Fault, work taskWork) {
-	e.Tasks.Add(t)
+// queueTask runs a task after those that are in its queue.
+func (pc *Central) queueTask(t *Task, queue *TaskQueue, injected *fault.Fault, work taskWork) {
+	pc.Tasks.Add(t)
 	before, done := queue.Tail, make(chan struct{})
 	queue.Tail = done
-	if e.closed {
+	if pc.closed {
 		close(done)
 		return
 	}
-	e.running.Add(1)
+	pc.running.Add(1)
 	go func() {
-		defer e.running.Done()
+		defer pc.running.Done()
 		defer close(done)
 		if before != nil {
 			select {
 			case <-before:
-			case <-e.stop:
+			case <-pc.stop:
 				return
 			}
 		}
-		e.runTask(t, injected, work)
+		pc.runTask(t, injected, work)
 	}()
 }
 
-func (e *Central) runTask(t *Task, injected *fault.Fault, work taskWork) {
-	e.Mu.Lock()
+func (pc *Central) runTask(t *Task, injected *fault.Fault, work taskWork) {
+	pc.Mu.Lock()
 	t.Status, t.Started = taskRunning, time.Now()
-	e.Mu.Unlock()
-	if !fault.Pause(context.Background(), e.stop, t.duration) {
+	pc.Mu.Unlock()
+	if !fault.Pause(context.Background(), pc.stop, t.duration) {
 		return
 	}
-	e.Mu.Lock()
-	defer e.Mu.Unlock()
+	pc.Mu.Lock()
+	defer pc.Mu.Unlock()
 	var failed *TaskError
 	if injected != nil && !injected.AfterWork {
 		failed = taskErrorOf(injected, t)
@@ -140,7 +141,7 @@ func (e *Central) runTask(t *Task, injected *fault.Fault, work taskWork) {
 	}
 }
 
-// View gives a copy with the progress of this moment.
+// View returns a copy with the current progress.
 func (t *Task) View() TaskView {
 	out := t.TaskView
 	if t.Status == taskRunning && t.duration > 0 {
@@ -150,7 +151,7 @@ func (t *Task) View() TaskView {
 	return out
 }
 
-// ShownEntities returns what a task says that it is about.
+// ShownEntities returns the entities that the APIs show, as the rules say.
 func (t *Task) ShownEntities(rules Rules) []TaskEntity {
 	entities := slices.Clone(t.Entities)
 	if t.VM != "" {

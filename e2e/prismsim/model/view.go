@@ -8,7 +8,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// VMView is a VM as a guest or a test sees it.
+// VMView is a VM as guests and tests see it.
 type VMView struct {
 	UUID         string    `json:"uuid"`
 	BIOSUUID     string    `json:"biosUUID"`
@@ -35,7 +35,7 @@ type VMView struct {
 	SpecVersion    int64               `json:"specVersion"`
 }
 
-// NICView is a network interface of a VM; IPs holds the addresses ASSIGNED by Prism, then those LEARNED.
+// NICView is a network interface of a VM. IPs has the assigned addresses, then the learned ones.
 type NICView struct {
 	UUID   string   `json:"uuid"`
 	Subnet string   `json:"subnet"` // name
@@ -43,7 +43,7 @@ type NICView struct {
 	IPs    []string `json:"ips"`
 }
 
-// DiskView is a disk or CD-ROM of a VM.
+// DiskView is a disk, a CD-ROM or an attached volume group of a VM.
 type DiskView struct {
 	UUID             string `json:"uuid"`
 	DeviceType       string `json:"deviceType"` // DISK, CDROM, VOLUME_GROUP
@@ -54,7 +54,7 @@ type DiskView struct {
 	StorageContainer string `json:"storageContainer,omitempty"`
 }
 
-// Current gives what the hypervisor has, or what is wanted while it has nothing yet.
+// Current returns what the hypervisor has, or the spec while the VM is being created.
 func (m *VM) Current() wire.VMSpec {
 	if m.Live.Resources != nil {
 		return m.Live
@@ -62,12 +62,13 @@ func (m *VM) Current() wire.VMSpec {
 	return m.Spec
 }
 
-func (m *VM) View(e *Central) VMView {
+// View returns a copy for guests and tests.
+func (m *VM) View(pc *Central) VMView {
 	now := m.Current()
 	res := now.Resources
 	vm := VMView{
 		UUID: m.UUID, BIOSUUID: m.BIOS, Name: now.Name, Description: now.Description, State: m.State, PowerState: m.Power,
-		PrismElement: m.PrismElement.Name, Categories: m.Categories.First(), CategoryValues: m.Categories.Clone(), Project: e.ProjectByUUID(m.Project).Name,
+		PrismElement: m.PrismElement.Name, Categories: m.Categories.First(), CategoryValues: m.Categories.Clone(), Project: pc.ProjectByUUID(m.Project).Name,
 		Sockets: int(*res.NumSockets), VCPUsPerSocket: int(*res.NumVCPUsPerSocket), MemoryMiB: *res.MemorySizeMiB,
 		BootType: res.BootConfig.BootType, Created: m.Created, SpecVersion: m.Version,
 	}
@@ -75,7 +76,7 @@ func (m *VM) View(e *Central) VMView {
 		vm.Host = m.Host.Name
 	}
 	if g := res.GuestCustomization; g != nil && g.CloudInit != nil {
-		vm.UserData, _ = base64.StdEncoding.DecodeString(g.CloudInit.UserData) // checked when it came
+		vm.UserData, _ = base64.StdEncoding.DecodeString(g.CloudInit.UserData) // checked with the request
 		vm.MetaData, _ = base64.StdEncoding.DecodeString(g.CloudInit.MetaData)
 	}
 	for _, n := range m.LiveNICs() {
@@ -98,10 +99,10 @@ func (m *VM) View(e *Central) VMView {
 	return vm
 }
 
-// LiveNICs gives the NICs with the learned addresses that only a status shows.
+// LiveNICs returns the NICs with their learned addresses.
 func (m *VM) LiveNICs() []wire.NIC { return m.WithLearned(m.Current().NICs()) }
 
-// WithLearned adds the learned addresses to NICs.
+// WithLearned returns NICs with their learned addresses added.
 func (m *VM) WithLearned(nics []wire.NIC) []wire.NIC {
 	list := append([]wire.NIC{}, nics...)
 	if m.Power != wire.PowerOn {

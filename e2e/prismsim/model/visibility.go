@@ -9,29 +9,30 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Disconnection says how Prism Central shows the VMs of a Prism Element that it does not reach. The Prism Element itself stays
-// in lists and is not available. Tasks on its VMs fail.
+// Disconnection says how Prism Central shows the VMs of a Prism Element that it cannot reach. The Prism Element stays in lists and is
+// shown as not available. Tasks on its VMs fail.
 type Disconnection struct {
-	// Listed leaves its VMs in lists, as they were. By default they are missing.
+	// Listed keeps its VMs in lists. By default they are missing.
 	Listed bool `json:"listed,omitempty"`
-	// Status answers requests for one of its VMs: 404 (default), another 4xx or 5xx status, or 200 for the VM as it was.
+	// Status is the status of responses to requests for its VMs: 404 (default), another 4xx or 5xx status, or 200 for the last state.
 	Status int `json:"status,omitempty"`
 }
 
-func (e *Central) Connected(pe *inventory.PrismElement) bool {
-	_, lost := e.Disconnected[pe]
+// Connected reports whether Prism Central reaches a Prism Element.
+func (pc *Central) Connected(pe *inventory.PrismElement) bool {
+	_, lost := pc.Disconnected[pe]
 	return !lost
 }
 
 // Listable reports whether lists show a VM.
-func (e *Central) Listable(m *VM) bool {
-	how, lost := e.Disconnected[m.PrismElement]
+func (pc *Central) Listable(m *VM) bool {
+	how, lost := pc.Disconnected[m.PrismElement]
 	return m.Exists && (!lost || how.Listed)
 }
 
-// Unreachable returns the status that answers requests for a VM of a disconnected Prism Element, or 0.
-func (e *Central) Unreachable(m *VM) int {
-	how, lost := e.Disconnected[m.PrismElement]
+// Unreachable returns the status of responses to requests for a VM of a disconnected Prism Element, or 0.
+func (pc *Central) Unreachable(m *VM) int {
+	how, lost := pc.Disconnected[m.PrismElement]
 	switch {
 	case !lost || how.Status == http.StatusOK:
 		return 0
@@ -41,38 +42,39 @@ func (e *Central) Unreachable(m *VM) int {
 	return how.Status
 }
 
-// Lost fails a task on a VM whose Prism Element is disconnected. The text is this package's own.
-func (e *Central) Lost(m *VM) *TaskError {
-	if e.Connected(m.PrismElement) {
+// UnreachableError returns the error of a task on a VM of a disconnected Prism Element, or nil. The message is this package's own.
+func (pc *Central) UnreachableError(m *VM) *TaskError {
+	if pc.Connected(m.PrismElement) {
 		return nil
 	}
 	return &TaskError{Code: "INTERNAL_ERROR", Detail: "INTERNAL_ERROR: Cluster " + m.PrismElement.UUID + " is not reachable."}
 }
 
-// Rights say what an account does not see. Lists leave out what is hidden. Reading, changing and deleting it is refused. The
-// zero value hides nothing. Creating something that refers to what is hidden is not refused.
+// Rights say which entities are hidden from an account. Lists leave them out, and reading, changing and deleting them is refused.
+// Creating something that refers to them is not refused. The zero value hides nothing.
 type Rights struct {
-	// HiddenKinds are kinds of which the account sees nothing: vm, cluster, host, subnet, image, project, category,
-	// storage_container, task, volume_group and so on: the names of the collections in the paths of the API, in the singular.
+	// HiddenKinds hides all entities of some kinds: vm, cluster, host, subnet, image, project, category, storage_container, task,
+	// volume_group and so on. A kind is the name of a collection in the paths of the API, in the singular.
 	HiddenKinds []string `json:"hiddenKinds,omitempty"`
-	// Hidden are UUIDs of entities of any kind.
+	// Hidden hides entities of any kind by UUID.
 	Hidden []string `json:"hidden,omitempty"`
-	// Status answers requests for what is hidden: 404 (default) or 403.
+	// Status is the status of responses to requests for hidden entities: 404 (default) or 403.
 	Status int `json:"status,omitempty"`
 }
 
+// Hides reports whether an entity is hidden.
 func (r Rights) Hides(kind, id string) bool {
 	return slices.Contains(r.HiddenKinds, kind) || slices.Contains(r.Hidden, strings.ToLower(id))
 }
 
 // SettingsFor returns the rules, and the rights of an account.
-func (e *Central) SettingsFor(account string) (Rules, Rights) {
-	e.Mu.Lock()
-	defer e.Mu.Unlock()
-	return e.Rules, e.Rights[account]
+func (pc *Central) SettingsFor(account string) (Rules, Rights) {
+	pc.Mu.Lock()
+	defer pc.Mu.Unlock()
+	return pc.Rules, pc.Rights[account]
 }
 
-// KindOf returns the kind of the entities that a path is about: the last collection in it, in the singular.
+// KindOf returns the name of the last collection in a path, in the singular.
 func KindOf(path string) string {
 	kind := ""
 	for segment := range strings.SplitSeq(path, "/") {
@@ -90,7 +92,7 @@ func KindOf(path string) string {
 	return kind
 }
 
-// Refusal is how v3 answers a request for what is hidden. Reason and text of 403 are this package's own.
+// Refusal returns the refusal of a request for a hidden entity in the form of v3. Reason and message of 403 are this package's own.
 func (r Rights) Refusal(kind, id string) *wire.Error {
 	if r.Status == http.StatusForbidden {
 		return &wire.Error{

@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// VolumeGroupView is a volume group, which appears as a disk of the VMs that it is attached to.
+// VolumeGroupView is a volume group as tests see it. It is shown as a disk of the VMs that it is attached to.
 type VolumeGroupView struct {
 	UUID         string   `json:"uuid,omitempty"` // default: a new one
 	Name         string   `json:"name"`
@@ -21,21 +21,22 @@ type VolumeGroupView struct {
 	AttachedTo   []string `json:"attachedTo"`        // UUIDs of VMs
 }
 
-// VolumeGroup is a volume group without its attachments, which are disks of VMs.
+// VolumeGroup is a volume group. Its attachments are disks of VMs.
 type VolumeGroup struct {
 	UUID, Name   string
 	PrismElement *inventory.PrismElement
 	sizeMiB      int64
 }
 
-func (e *Central) VolumeGroupByUUID(uuid string) *VolumeGroup {
-	return Find(e.VolumeGroups.All, func(g *VolumeGroup) bool { return g.UUID == uuid })
+// VolumeGroupByUUID returns a volume group, or nil.
+func (pc *Central) VolumeGroupByUUID(uuid string) *VolumeGroup {
+	return Find(pc.VolumeGroups.All, func(g *VolumeGroup) bool { return g.UUID == uuid })
 }
 
 // AttachedTo returns the VMs that a volume group is attached to.
-func (e *Central) AttachedTo(g *VolumeGroup) []*VM {
+func (pc *Central) AttachedTo(g *VolumeGroup) []*VM {
 	var out []*VM
-	for _, m := range e.VMs.All {
+	for _, m := range pc.VMs.All {
 		if m.Exists && m.VolumeGroupAddress(g) != "" {
 			out = append(out, m)
 		}
@@ -79,15 +80,14 @@ func (m *VM) Detach(g *VolumeGroup) bool {
 	return attached
 }
 
-// DetachedVolumeGroup returns the address of the first volume group that wanted resources do not have any more, or "".
+// DetachedVolumeGroup returns the address of the first volume group that wanted resources do not have, or "".
 func (m *VM) DetachedVolumeGroup(want *wire.VMResources) string {
 	return addressOfFirst(m.Live.Resources.DiskList, func(d wire.Disk) bool { return want.DiskByUUID(d.UUID) == nil })
 }
 
-// RefuseDelete returns why the deletion of a VM fails, or "". The text is that of a real task, terraform-provider-nutanix
-// issue 568.
-func (e *Central) RefuseDelete(m *VM, by Refusal) string {
-	if e.Rules.DeleteWithVolumeGroup.orElse(RefusedByTask) != by || !m.Exists {
+// RefuseDelete returns why deleting a VM fails, or "". The message is that of a real task, terraform-provider-nutanix issue 568.
+func (pc *Central) RefuseDelete(m *VM, by Refusal) string {
+	if pc.Rules.DeleteWithVolumeGroup.orElse(RefusedByTask) != by || !m.Exists {
 		return ""
 	}
 	address := addressOfFirst(m.Live.Resources.DiskList, func(wire.Disk) bool { return true })
@@ -97,18 +97,19 @@ func (e *Central) RefuseDelete(m *VM, by Refusal) string {
 	return "Volume group at " + address + " must be detached before deleting VM."
 }
 
-// RefuseDetach returns why detaching the volume group at an address fails, or "". The text is this package's own.
-func (e *Central) RefuseDetach(address string, by Refusal) string {
-	if address == "" || e.Rules.DetachVolumeGroup.orElse(NotRefused) != by {
+// RefuseDetach returns why detaching the volume group at an address fails, or "". The message is this package's own.
+func (pc *Central) RefuseDetach(address string, by Refusal) string {
+	if address == "" || pc.Rules.DetachVolumeGroup.orElse(NotRefused) != by {
 		return ""
 	}
 	return "Volume group at " + address + " is in use and cannot be detached."
 }
 
-func (e *Central) AddVolumeGroup(group VolumeGroupView) (string, error) {
+// AddVolumeGroup adds a volume group and returns its UUID.
+func (pc *Central) AddVolumeGroup(group VolumeGroupView) (string, error) {
 	group.UUID = cmp.Or(group.UUID, uuid.NewString())
 	added := &VolumeGroup{
-		UUID: strings.ToLower(group.UUID), Name: group.Name, PrismElement: e.PrismElementByName(group.PrismElement), sizeMiB: group.SizeMiB,
+		UUID: strings.ToLower(group.UUID), Name: group.Name, PrismElement: pc.PrismElementByName(group.PrismElement), sizeMiB: group.SizeMiB,
 	}
 	if added.sizeMiB == 0 {
 		added.sizeMiB = 1024
@@ -118,18 +119,19 @@ func (e *Central) AddVolumeGroup(group VolumeGroupView) (string, error) {
 		return "", fmt.Errorf("adding volume group %q: it needs a name and no negative size, and is attached later", group.Name)
 	case added.PrismElement == nil:
 		return "", fmt.Errorf("adding volume group %q: there is no Prism Element %q", group.Name, group.PrismElement)
-	case !inventory.IsUUID(added.UUID) || e.VolumeGroupByUUID(added.UUID) != nil:
+	case !inventory.IsUUID(added.UUID) || pc.VolumeGroupByUUID(added.UUID) != nil:
 		return "", fmt.Errorf("adding volume group %q: %q is not a UUID, or taken", group.Name, group.UUID)
 	}
-	e.VolumeGroups.Add(added)
+	pc.VolumeGroups.Add(added)
 	return added.UUID, nil
 }
 
-func (e *Central) VolumeGroupViews() []VolumeGroupView {
+// VolumeGroupViews returns all volume groups with their attachments, oldest first.
+func (pc *Central) VolumeGroupViews() []VolumeGroupView {
 	out := []VolumeGroupView{}
-	for _, g := range e.VolumeGroups.All {
+	for _, g := range pc.VolumeGroups.All {
 		view := VolumeGroupView{UUID: g.UUID, Name: g.Name, PrismElement: g.PrismElement.Name, SizeMiB: g.sizeMiB, AttachedTo: []string{}}
-		for _, m := range e.AttachedTo(g) {
+		for _, m := range pc.AttachedTo(g) {
 			view.AttachedTo = append(view.AttachedTo, m.UUID)
 		}
 		out = append(out, view)
@@ -137,7 +139,7 @@ func (e *Central) VolumeGroupViews() []VolumeGroupView {
 	return out
 }
 
-// AttachmentChanged raises spec_version unless a rule says that only updates by v3 do.
+// AttachmentChanged raises spec_version unless a rule keeps it.
 func (m *VM) AttachmentChanged(rules Rules) {
 	if !rules.AttachmentKeepsSpecVersion {
 		m.Version++

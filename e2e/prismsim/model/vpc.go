@@ -8,7 +8,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// VPC is a VPC with its ways out.
+// VPC is a VPC with its external subnets.
 type VPC struct {
 	inventory.VPC
 	Uplinks []Uplink
@@ -21,39 +21,40 @@ type Uplink struct {
 	Address netip.Addr
 }
 
-// addVPCs makes the VPCs of an inventory; the subnets are there already.
-func (e *Central) addVPCs(vpcs []inventory.VPC) error {
+// addVPCs adds the VPCs of an inventory. Its subnets have to be added before.
+func (pc *Central) addVPCs(vpcs []inventory.VPC) error {
 	for _, v := range vpcs {
 		cloud := &VPC{VPC: v}
-		for _, n := range e.Subnets {
+		for _, n := range pc.Subnets {
 			if n.VPC == v.Name && n.Type == inventory.TypeOverlay {
 				n.InVPC = cloud
 				cloud.Subnets = append(cloud.Subnets, n)
 			}
 		}
 		for _, name := range v.ExternalSubnets {
-			n := Find(e.Subnets, func(n *Subnet) bool { return n.Name == name && n.External })
+			n := Find(pc.Subnets, func(n *Subnet) bool { return n.Name == name && n.External })
 			address, ok := n.V4.Take("vpc " + v.UUID)
 			if !ok {
 				return fmt.Errorf("adding VPC %q: no free address is left in external subnet %q", v.Name, name)
 			}
 			cloud.Uplinks = append(cloud.Uplinks, Uplink{n, address})
 		}
-		e.VPCs = append(e.VPCs, cloud)
+		pc.VPCs = append(pc.VPCs, cloud)
 	}
 	return nil
 }
 
-func (e *Central) VPCByUUID(uuid string) *VPC {
-	return Find(e.VPCs, func(v *VPC) bool { return v.UUID == uuid })
+// VPCByUUID returns a VPC, or nil.
+func (pc *Central) VPCByUUID(uuid string) *VPC {
+	return Find(pc.VPCs, func(v *VPC) bool { return v.UUID == uuid })
 }
 
-// SubnetOf gives the overlay subnet that an address is in, or nil.
+// SubnetOf returns the overlay subnet that an address is in, or nil.
 func (v *VPC) SubnetOf(a netip.Addr) *Subnet {
 	return Find(v.Subnets, func(n *Subnet) bool { return n.V4 != nil && n.V4.Prefix.Contains(a) })
 }
 
-// Reaches tells whether a VPC has a way out through a subnet.
+// Reaches reports whether a subnet is an external subnet of the VPC.
 func (v *VPC) Reaches(subnet *Subnet) bool {
 	for _, up := range v.Uplinks {
 		if up.Subnet == subnet {
@@ -63,19 +64,19 @@ func (v *VPC) Reaches(subnet *Subnet) bool {
 	return false
 }
 
-// Attachment is a NIC with the VM that has it and the subnet that it is on.
+// Attachment is a NIC with its VM and its subnet.
 type Attachment struct {
 	VM     *VM
 	NIC    wire.NIC
 	Subnet *Subnet
 }
 
-// Attachments gives all NICs of VMs that exist, by UUID.
-func (e *Central) Attachments() map[string]Attachment {
+// Attachments returns the NICs of all VMs by UUID.
+func (pc *Central) Attachments() map[string]Attachment {
 	out := map[string]Attachment{}
-	for _, m := range e.VMs.All {
+	for _, m := range pc.VMs.All {
 		for _, n := range m.Live.NICs() {
-			out[n.UUID] = Attachment{m, n, e.SubnetByUUID(n.SubnetReference.UUID)}
+			out[n.UUID] = Attachment{m, n, pc.SubnetByUUID(n.SubnetReference.UUID)}
 		}
 	}
 	return out

@@ -1,3 +1,5 @@
+// Package networking is the networking namespace of the v4 API: subnets, VPCs, address reservations, load balancer sessions, floating
+// IPs, route tables and routes.
 package networking
 
 import (
@@ -10,8 +12,8 @@ import (
 	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
 )
 
-// API serves the networking namespace of the v4 API. It owns what that API alone has: load balancer sessions, floating
-// IPs and static routes.
+// API serves the networking namespace. It has the entities that only this namespace has: load balancer sessions, floating IPs and
+// static routes.
 type API struct {
 	*model.Central
 	rules       Rules
@@ -20,6 +22,7 @@ type API struct {
 	tables      []*routeTable
 }
 
+// New returns the networking API of a Prism Central.
 func New(e *model.Central, rules Rules) *API {
 	api := &API{Central: e, rules: rules}
 	for _, v := range e.VPCs {
@@ -64,7 +67,8 @@ func (api *API) Register(r *v4.Router) {
 	handle("DELETE", routes+"/{extId}", taskReference, api.deleteRoute)
 }
 
-// entityKind names what a task is about. Those of subnets, floating IPs and routes are on record; that of sessions follows them.
+// entityKind is a kind of entity: its type in tasks, and its name in messages. The types of subnets, floating IPs and routes are on
+// record. The type of sessions is made in the same way.
 type entityKind struct{ rel, word string }
 
 var (
@@ -74,19 +78,19 @@ var (
 	kindRoute      = entityKind{"networking:config:route", "Route"}
 )
 
-// change is a change of the networking API, done by a task.
+// change is a change that a task makes.
 type change struct {
 	operation   string // of the task, for example "kSubnetReserveIp"
-	description string // likewise
-	failing     string // how a failure names it, for example "Delete Subnet"
+	description string // of the task, for example "Subnet Delete"
+	failing     string // the operation in the message of a failure, for example "Delete Subnet"
 	kind        entityKind
 	uuid, name  string
-	created     bool // the entity exists only when the work is done
+	created     bool // the work creates the entity
 	queue       *model.TaskQueue
 	work        func(t *model.Task) *failure
 }
 
-// order starts the task of a change and answers with it; the caller holds the mutex.
+// order starts the task of a change. The caller holds the mutex.
 func (api *API) order(r *v4.Request, c change) (*v4.Response, error) {
 	entity := model.TaskEntity{UUID: c.uuid, Rel: c.kind.rel, Name: c.name}
 	order := model.Order{
@@ -107,7 +111,7 @@ func (api *API) order(r *v4.Request, c change) (*v4.Response, error) {
 	return v4.Accepted(api.Order(r.Context(), r.Namespace, order)), nil
 }
 
-// creating, updating and deleting describe the three usual changes. Only the names of "Subnet Delete" are on record.
+// creating returns the change that creates an entity. Of the names of operations only those of "Subnet Delete" are on record.
 func creating(kind entityKind, name string, work func(id string) *failure) change {
 	id := uuid.NewString()
 	return change{
@@ -116,9 +120,10 @@ func creating(kind entityKind, name string, work func(id string) *failure) chang
 	}
 }
 
-// changeMaker is updating or deleting.
+// changeMaker is either updating or deleting.
 type changeMaker func(kind entityKind, id string, queue *model.TaskQueue, work func() *failure) change
 
+// updating returns the change that updates an entity.
 func updating(kind entityKind, id string, queue *model.TaskQueue, work func() *failure) change {
 	return change{
 		operation: "k" + kind.compact() + "Update", description: kind.word + " Update", failing: "Update " + kind.word,
@@ -126,6 +131,7 @@ func updating(kind entityKind, id string, queue *model.TaskQueue, work func() *f
 	}
 }
 
+// deleting returns the change that deletes an entity.
 func deleting(kind entityKind, id string, queue *model.TaskQueue, work func() *failure) change {
 	return change{
 		operation: "k" + kind.compact() + "Delete", description: kind.word + " Delete", failing: "Delete " + kind.word,
@@ -133,13 +139,13 @@ func deleting(kind entityKind, id string, queue *model.TaskQueue, work func() *f
 	}
 }
 
-// notThere refuses a request about one entity that does not exist. An answer of this kind on record has no error group.
+// notThere refuses a request for an entity that does not exist. The response on record has no error group.
 func notThere(verb string, kind entityKind, id string) *v4.Error {
 	failed := notFound("%s %s not found", kind.word, id)
 	return &v4.Error{Status: http.StatusNotFound, Code: failed.code, Message: failed.message(verb + " " + kind.word)}
 }
 
-// checkIfMatch checks the ETag of a PUT, which has to have one unless the rules say otherwise, or of a DELETE.
+// checkIfMatch compares the If-Match header with the revision of an entity. A PUT needs the header, unless the rules make it optional.
 func (api *API) checkIfMatch(r *v4.Request, current model.Revision) error {
 	required := r.Method == http.MethodPut && !api.rules.OptionalIfMatch
 	return r.IfMatch(current, required, func(sent, current string) *v4.Error {
@@ -147,41 +153,41 @@ func (api *API) checkIfMatch(r *v4.Request, current model.Revision) error {
 	})
 }
 
-// Rules are the limits of the networking API, and choices where no public record says what a real Prism Central
-// does. The zero value is the default; Server.SetNetworkRules and PUT /sim/network-rules change them at run time.
+// Rules are limits of the networking API, and choices between behaviours where no public record says which one a real Prism Central
+// has. The zero value is the default.
 type Rules struct {
-	// ExclusiveVIP lets one load balancer session only have a virtual IP. By default several sessions may share one, with
-	// different protocols or ports.
+	// ExclusiveVIP refuses a virtual IP that another load balancer session has. By default sessions may share a virtual IP if their
+	// protocols or ports differ.
 	ExclusiveVIP bool `json:"exclusiveVIP,omitempty"`
-	// HiddenVIP leaves an address that was chosen by the system out of answers, as the one recorded answer to a create does.
+	// HiddenVIP leaves dynamic virtual IPs out of responses, as in the one response to a create that is on record.
 	HiddenVIP bool `json:"hiddenVIP,omitempty"`
 	// UniqueNames refuses a second load balancer session with the same name in a VPC.
 	UniqueNames bool `json:"uniqueNames,omitempty"`
-	// AnyTarget accepts NIC targets that are no NIC of a VM in the VPC; they are UNHEALTHY.
+	// AnyTarget accepts targets that are not NICs of VMs in the VPC. They are UNHEALTHY.
 	AnyTarget bool `json:"anyTarget,omitempty"`
-	// ReleaseFloatingIP lets a load balancer session go while a floating IP is associated with it, and ends the association.
-	// By default the session is in use and cannot be deleted.
+	// ReleaseFloatingIP allows deleting a load balancer session with a floating IP, and ends their association. By default the deletion
+	// is refused.
 	ReleaseFloatingIP bool `json:"releaseFloatingIP,omitempty"`
 	// NoAddressNextHop refuses routes whose next hop is an IP address.
 	NoAddressNextHop bool `json:"noAddressNextHop,omitempty"`
-	// OptionalIfMatch lets a PUT go without If-Match; then the last one wins.
+	// OptionalIfMatch accepts a PUT without If-Match.
 	OptionalIfMatch bool `json:"optionalIfMatch,omitempty"`
 
-	// Limits of all sessions, floating IPs and static routes, and of the reservations of each subnet; 0: none.
+	// Limits of load balancer sessions, floating IPs and static routes in total, and of reserved IPs in each subnet. 0 means no limit.
 	MaxLoadBalancerSessions int `json:"maxLoadBalancerSessions,omitempty"`
 	MaxFloatingIPs          int `json:"maxFloatingIPs,omitempty"`
 	MaxRoutes               int `json:"maxRoutes,omitempty"`
 	MaxReservedIPs          int `json:"maxReservedIPs,omitempty"`
 }
 
-// SetNetworkRules replaces the rules; what exists stays as it is.
+// SetNetworkRules replaces the rules. Existing entities do not change.
 func (c *Control) SetNetworkRules(rules Rules) {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
 	c.api.rules = rules
 }
 
-// NetworkRules gives the rules in force.
+// NetworkRules returns the current rules.
 func (c *Control) NetworkRules() Rules {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()

@@ -11,10 +11,10 @@ import (
 	commonconfig "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/common/v1/config"
 )
 
-// typeName gives the name of a type of the networking API.
+// typeName returns the full name of a type of the namespace.
 func typeName(name string) string { return "networking.v4.config." + name }
 
-// addressObject writes an address of either family.
+// addressObject returns an address of either family as an IPAddress.
 func addressObject(a netip.Addr) v4.Object {
 	if !a.Is4() {
 		return v4.Typed("common.v1.config.IPAddress", v4.Object{"ipv6": v4.Typed("common.v1.config.IPv6Address", v4.Object{"value": a.String(), "prefixLength": a.BitLen()})})
@@ -42,7 +42,7 @@ func addressObjects(addresses []netip.Addr) []v4.Object {
 	return out
 }
 
-// metadataObject gives what a client set, and the owner.
+// metadataObject returns the metadata that a client has set, with the owner.
 func (api *API) metadataObject(set *commonconfig.Metadata) v4.Object {
 	out := v4.Object{}
 	if set != nil {
@@ -54,7 +54,7 @@ func (api *API) metadataObject(set *commonconfig.Metadata) v4.Object {
 	return v4.Typed("common.v1.config.Metadata", out)
 }
 
-// readAddress reads an address of a request; the zero address means that there is none. What is no address is refused.
+// readAddress reads an address in a request. It returns the zero address for a missing one, and refuses what is not an address.
 func readAddress(at string, in *commonconfig.IPAddress) (netip.Addr, int, error) {
 	text, length := "", 0
 	switch {
@@ -74,8 +74,8 @@ func readAddress(at string, in *commonconfig.IPAddress) (netip.Addr, int, error)
 	return a, length, nil
 }
 
-// checkRequired refuses a body without the properties that are false, in words on record (nutanix.ansible, pull request 1006);
-// the whole body is at "".
+// checkRequired refuses a body that lacks properties. Its message is on record in nutanix.ansible, pull request 1006. The field is ""
+// for the whole body.
 func checkRequired(at string, there map[string]bool) error {
 	var missing []string
 	for name, ok := range there {
@@ -90,7 +90,7 @@ func checkRequired(at string, there map[string]bool) error {
 	return v4.InvalidBody(at, `ERROR - Object has missing required properties (["%s"]): []`, strings.Join(missing, `","`))
 }
 
-// checkEnum refuses a value that is not one of those that are allowed.
+// checkEnum refuses a value that is not allowed.
 func checkEnum(at, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil

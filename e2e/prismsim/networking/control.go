@@ -12,15 +12,13 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// The methods of this file change the network behind everybody's back, without a task, for tests of drift and of strangers.
-
-// Control looks at what the networking API made, and changes it from outside.
+// Control looks at the entities of the networking API and changes them from outside, without tasks.
 type Control struct{ api *API }
 
 // NewControl returns the control of a networking API.
 func NewControl(api *API) *Control { return &Control{api} }
 
-// HoldLoadBalancerSession lets changes of a session that are accepted from now on wait until resume is called.
+// HoldLoadBalancerSession lets the tasks of a session that start from now on wait until resume is called.
 func (c *Control) HoldLoadBalancerSession(sessionUUID string) (resume func()) {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
@@ -29,8 +27,8 @@ func (c *Control) HoldLoadBalancerSession(sessionUUID string) (resume func()) {
 	return func() { close(held) }
 }
 
-// AddLoadBalancerSession makes a session and gives its UUID. Used are Name, Description, VPC and Subnet (names or UUIDs),
-// Protocol, Ports, Targets and, if Static, VirtualIP.
+// AddLoadBalancerSession adds a session and returns its UUID. It uses Name, Description, VPC and Subnet (names or UUIDs), Protocol,
+// Ports, Targets and, if Static is set, VirtualIP.
 func (c *Control) AddLoadBalancerSession(view LoadBalancerSession) (string, error) {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
@@ -58,9 +56,9 @@ func (c *Control) AddLoadBalancerSession(view LoadBalancerSession) (string, erro
 	return id, c.api.createSession(id, spec).asError("Add Load Balancer Session")
 }
 
-// DeleteLoadBalancerSession deletes a session, also one that a floating IP is associated with.
+// DeleteLoadBalancerSession deletes a session, even if a floating IP is associated with it.
 func (c *Control) DeleteLoadBalancerSession(sessionUUID string) error {
-	return c.changeSessionOutOfBand(sessionUUID, func(found *session) {
+	return c.changeFromOutside(sessionUUID, func(found *session) {
 		for _, f := range c.api.floatingIPs.All {
 			if f.target.session == found {
 				f.target, f.version = association{}, f.version+1
@@ -70,14 +68,14 @@ func (c *Control) DeleteLoadBalancerSession(sessionUUID string) error {
 	})
 }
 
-// SetLoadBalancerTargets replaces the targets of a session by NIC and Port of those given. They are not checked.
+// SetLoadBalancerTargets replaces the targets of a session. It uses NIC and Port, and does not check them.
 func (c *Control) SetLoadBalancerTargets(sessionUUID string, targets ...Target) error {
-	return c.changeSessionOutOfBand(sessionUUID, func(found *session) {
+	return c.changeFromOutside(sessionUUID, func(found *session) {
 		found.targets, found.version = targetsOf(targets), found.version+1
 	})
 }
 
-func (c *Control) changeSessionOutOfBand(sessionUUID string, change func(*session)) error {
+func (c *Control) changeFromOutside(sessionUUID string, change func(*session)) error {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
 	found := c.api.sessionByUUID(sessionUUID)
@@ -97,7 +95,7 @@ func (c *Control) ReserveIP(subnet, address, clientContext string) error {
 	})
 }
 
-// UnreserveIP frees a reserved address of a subnet (name or UUID).
+// UnreserveIP ends the reservation of an address of a subnet (name or UUID).
 func (c *Control) UnreserveIP(subnet, address string) error {
 	return c.changeReservation(subnet, address, func(n *model.Subnet, want addressSelection) *failure {
 		_, failed := unreserve(n, want)
@@ -169,7 +167,7 @@ func parsePorts(text string) (portRange, error) {
 	return portRange{from, to}, nil
 }
 
-// asError makes an error of a failure; it is nil without one.
+// asError returns a failure as an error, or nil.
 func (f *failure) asError(operation string) error {
 	if f == nil {
 		return nil

@@ -7,22 +7,21 @@ import (
 	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
 )
 
-// failure is why an operation of the networking API failed. Its message reads "Failed to <operation> <clause> - <detail>".
+// failure is the failure of an operation. Its message is "Failed to <operation> <clause> - <detail>".
 type failure struct{ code, clause, detail string }
 
-// errorGroup is the error group of every failed networking task on record.
+// errorGroup is the error group of all failed networking tasks on record.
 const errorGroup = "BACKEND_SERVICE_ERROR"
 
-// Codes and clauses of failures. The first two are those of recorded answers (runs of nutanix.ansible, pull requests 1153,
-// 1206 and 1209). For the others no record was found: their codes are far from the known ones, so that nobody takes
-// them for real, and a client does well to look at the words.
+// Codes of failures. The first two are on record in runs of nutanix.ansible (pull requests 1153, 1206 and 1209). No record of the
+// others was found. They are far from the known codes, so that nobody mistakes them for real ones.
 const (
 	codeNotFound  = "NETWORKING-10060"
 	codeInUse     = "NETWORKING-10068"
 	codeInvalid   = "NETWORKING-19001"
 	codeConflict  = "NETWORKING-19002"
 	codeExhausted = "NETWORKING-19003"
-	codeStale     = "NETWORKING-19004" // of an If-Match that does not match; likewise
+	codeStale     = "NETWORKING-19004" // of a stale If-Match header
 )
 
 func notFound(format string, args ...any) *failure {
@@ -45,7 +44,7 @@ func exhausted(format string, args ...any) *failure {
 	return &failure{codeExhausted, "as a limit is reached", fmt.Sprintf(format, args...)}
 }
 
-// limitFailure fails when one more of something exceeds its limit.
+// limitFailure fails when a limit would be exceeded.
 func limitFailure(what string, have, more, limit int) *failure {
 	if limit == 0 || have+more <= limit {
 		return nil
@@ -57,7 +56,7 @@ func (f *failure) message(operation string) string {
 	return fmt.Sprintf("Failed to %s %s - %s", operation, f.clause, f.detail)
 }
 
-// inTask is the failure as the task of an operation reports it.
+// inTask returns the failure as the error of an operation's task.
 func (f *failure) inTask(operation string) *v4.Error {
 	return &v4.Error{
 		Code: f.code, Group: errorGroup, Message: f.message(operation),
@@ -65,5 +64,5 @@ func (f *failure) inTask(operation string) *v4.Error {
 	}
 }
 
-// compact gives the words of a kind without blanks, as operations have them.
+// compact returns the name of a kind without spaces, as in the names of operations.
 func (k entityKind) compact() string { return strings.ReplaceAll(k.word, " ", "") }

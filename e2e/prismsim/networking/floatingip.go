@@ -20,31 +20,31 @@ type floatingIP struct {
 	queue   model.TaskQueue
 }
 
-// floatingIPSpec is what a request says of a floating IP.
+// floatingIPSpec is a floating IP in a request.
 type floatingIPSpec struct {
 	name, description string
 	subnetUUID        string
-	wantAddress       netip.Addr // invalid: any
+	wantAddress       netip.Addr // the zero address means any
 	wanted            wantedAssociation
 	metadata          *commonconfig.Metadata
 }
 
-// wantedAssociation is one of the three kinds of the API, or none of them.
+// wantedAssociation is an association in a request: with a session, a NIC or a private IP, or none.
 type wantedAssociation struct {
 	nicUUID, sessionUUID string
-	privateIP            netip.Addr // alone, or a further condition of the two others
-	vpcUUID              string     // likewise
+	privateIP            netip.Addr // of the association, or a condition on that of the session or NIC
+	vpcUUID              string     // of the association, or a condition on that of the session or NIC
 }
 
-// association is what a floating IP stands for. Without a VPC it stands for nothing.
+// association is the association of a floating IP. It has no VPC when the floating IP is not associated.
 type association struct {
 	vpc     *model.VPC
-	private netip.Addr // unless it is the virtual IP of a session
+	private netip.Addr // not set for the virtual IP of a session
 	nicUUID string
 	session *session
 }
 
-// privateIP gives the address in the VPC; a session may get another one.
+// privateIP returns the address in the VPC. That of a session may change.
 func (a association) privateIP() netip.Addr {
 	if a.session != nil {
 		return a.session.vip
@@ -56,7 +56,7 @@ func (w wantedAssociation) isEmpty() bool {
 	return w.nicUUID == "" && w.sessionUUID == "" && !w.privateIP.IsValid()
 }
 
-// createFloatingIP makes a floating IP and takes its address.
+// createFloatingIP creates a floating IP and assigns its address.
 func (api *API) createFloatingIP(uuid string, spec floatingIPSpec) *failure {
 	f := &floatingIP{floatingIPSpec: spec, uuid: uuid, subnet: api.SubnetByUUID(spec.subnetUUID)}
 	if failed := limitFailure("floating IPs", len(api.floatingIPs.All), 1, api.rules.MaxFloatingIPs); failed != nil {
@@ -121,8 +121,8 @@ func (api *API) floatingIPByUUID(uuid string) *floatingIP {
 	return model.Find(api.floatingIPs.All, func(f *floatingIP) bool { return f.uuid == uuid })
 }
 
-// associate finds what a floating IP is to stand for, and refuses what another one stands for or what the external subnet
-// does not reach.
+// associate resolves the association of a floating IP. It refuses what another floating IP is associated with, and VPCs without the
+// external subnet.
 func (api *API) associate(f *floatingIP, want wantedAssociation) (association, *failure) {
 	if want.isEmpty() {
 		return association{}, nil
@@ -148,7 +148,7 @@ func (api *API) associate(f *floatingIP, want wantedAssociation) (association, *
 	return target, nil
 }
 
-// resolve finds VPC and private address of what is wanted.
+// resolve returns VPC and private address of a wanted association.
 func (api *API) resolve(want wantedAssociation) (association, *failure) {
 	switch {
 	case want.sessionUUID != "":
@@ -181,7 +181,7 @@ func (api *API) resolveNIC(nicUUID string) (association, *failure) {
 	return association{vpc: at.Subnet.InVPC, private: ipam.Address(at.NIC.IPEndpoints[0].IP), nicUUID: nicUUID}, nil
 }
 
-// settle gives what a floating IP stands for; a NIC that is gone ends its association.
+// settle returns the association of a floating IP. It ends an association with a NIC that does not exist any more.
 func (api *API) settle(f *floatingIP) association {
 	if f.target.nicUUID != "" {
 		if _, ok := api.Attachments()[f.target.nicUUID]; !ok {

@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// crowded is an estate whose address pools run out.
+// crowded returns an API whose address pools run out.
 func crowded(t *testing.T) *API {
 	t.Helper()
 	inventory, err := inventory.Load("../testdata/vpc.yaml")
@@ -24,7 +24,7 @@ func crowded(t *testing.T) *API {
 	return New(e, Rules{})
 }
 
-// step does one random change that may fail.
+// step makes one random change, which may fail.
 func step(e *API, random *rand.Rand, number int) {
 	vips := e.SubnetNamed("blue-vips")
 	address := netip.MustParseAddr("127.60.2." + strconv.Itoa(9+random.IntN(6)))
@@ -61,7 +61,7 @@ func anySession(e *API, random *rand.Rand, address netip.Addr) sessionSpec {
 	}
 }
 
-// consistent checks that every address has one holder, who knows of it.
+// consistent checks that every address has one owner, which has that address.
 func consistent(t *testing.T, e *API) {
 	t.Helper()
 	vips := e.SubnetNamed("blue-vips")

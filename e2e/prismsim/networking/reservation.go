@@ -8,7 +8,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// addressSelection says which addresses of a subnet to reserve or to free.
+// addressSelection selects the addresses of a subnet that are reserved or unreserved.
 type addressSelection struct {
 	by        string // selectCount and the others
 	count     int
@@ -17,15 +17,15 @@ type addressSelection struct {
 	context   string
 }
 
-// Ways to select addresses, in the words of the API.
+// Ways to select addresses in the API.
 const (
-	selectCount   = "IP_ADDRESS_COUNT" // reserving only: any free ones
+	selectCount   = "IP_ADDRESS_COUNT" // any free addresses; only to reserve
 	selectList    = "IP_ADDRESS_LIST"
 	selectRange   = "IP_ADDRESS_RANGE" // count addresses from start
-	selectContext = "CONTEXT"          // freeing only: all that were reserved with the context
+	selectContext = "CONTEXT"          // all addresses that were reserved with a client context; only to unreserve
 )
 
-// listed gives the addresses of a list or range.
+// listed returns the addresses of a list or range.
 func (s addressSelection) listed() []netip.Addr {
 	if s.by == selectList {
 		return s.addresses
@@ -37,8 +37,8 @@ func (s addressSelection) listed() []netip.Addr {
 	return out
 }
 
-// reserve keeps addresses away from automatic assignment: all that are selected, or none. Any are the lowest free ones of
-// the pools; a list may also name addresses of the subnet outside of the pools.
+// reserve reserves all selected addresses, or none. They are not assigned automatically any more. IP_ADDRESS_COUNT selects the lowest
+// free addresses of the pools. A list may have addresses of the subnet outside of the pools.
 func reserve(n *model.Subnet, want addressSelection, limit int) ([]netip.Addr, *failure) {
 	if !n.IPAM {
 		return nil, invalid("Subnet %s is not a managed subnet", n.UUID)
@@ -77,8 +77,8 @@ func reservable(n *model.Subnet, a netip.Addr) *failure {
 	return nil
 }
 
-// unreserve frees reserved addresses and gives those that were reserved. A list of which none is reserved fails (recorded
-// in nutanix.ansible, pull request 1209); a range of which none is succeeds and frees nothing.
+// unreserve ends the reservations of the selected addresses, and returns those that were reserved. A list without a reserved address
+// fails, as on record in nutanix.ansible, pull request 1209. A range without one succeeds.
 func unreserve(n *model.Subnet, want addressSelection) ([]netip.Addr, *failure) {
 	if !n.IPAM {
 		return nil, invalid("Subnet %s is not a managed subnet", n.UUID)
@@ -96,7 +96,7 @@ func unreserve(n *model.Subnet, want addressSelection) ([]netip.Addr, *failure) 
 	return freed, nil
 }
 
-// selectedReservations gives the addresses of a selection that are reserved.
+// selectedReservations returns the selected addresses that are reserved.
 func selectedReservations(n *model.Subnet, want addressSelection) []netip.Addr {
 	out := []netip.Addr{}
 	if want.by == selectContext {
@@ -115,7 +115,7 @@ func selectedReservations(n *model.Subnet, want addressSelection) []netip.Addr {
 	return out
 }
 
-// reservedAddresses gives all reserved addresses, in order.
+// reservedAddresses returns all reserved addresses, in order.
 func reservedAddresses(n *model.Subnet) []netip.Addr {
 	out := []netip.Addr{}
 	if n.V4 == nil {

@@ -13,8 +13,8 @@ import (
 	netconfig "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
 )
 
-// reservedIPsDetail names the completion detail of tasks that reserve or free addresses. Its value is JSON text with the
-// addresses under reserved_ips or unreserved_ips (recorded in nutanix.ansible, pull request 1177).
+// reservedIPsDetail is the completion detail of tasks that reserve or unreserve addresses. Its value is a JSON string with the
+// addresses in reserved_ips or unreserved_ips, as on record in nutanix.ansible, pull request 1177.
 const reservedIPsDetail = "reserved_or_unreserved_ips"
 
 func (api *API) reserve(r *v4.Request) (*v4.Response, error) {
@@ -49,7 +49,7 @@ func (api *API) unreserve(r *v4.Request) (*v4.Response, error) {
 	return api.orderReservation(r, "unreserved_ips", func(n *model.Subnet) ([]netip.Addr, *failure) { return unreserve(n, want) })
 }
 
-// orderReservation starts the task. That the subnet does not exist is found out by the task, as on record.
+// orderReservation starts the task. The task fails for a subnet that does not exist, as on record.
 func (api *API) orderReservation(r *v4.Request, key string, work func(*model.Subnet) ([]netip.Addr, *failure)) (*v4.Response, error) {
 	const failing = "Reserve or Unreserve IP on Managed Subnet"
 	id := r.PathValue("extId")
@@ -76,7 +76,7 @@ func (api *API) orderReservation(r *v4.Request, key string, work func(*model.Sub
 	})
 }
 
-// read checks what the kind of selection needs and reads the addresses.
+// read reads the addresses of a selection and checks the properties that its kind needs.
 func (s *addressSelection) read(kind string, list []commonconfig.IPAddress, start *commonconfig.IPAddress, kinds ...string) error {
 	for i := range list {
 		a, _, err := readAddress("ipAddresses", &list[i])
@@ -127,5 +127,5 @@ func (api *API) listReservedIPs(r *v4.Request) (*v4.Response, error) {
 		items = append(items, item)
 	}
 	api.Mu.Unlock()
-	return reservedIPListing.Answer(r, items)
+	return reservedIPListing.Respond(r, items)
 }

@@ -9,7 +9,7 @@ import (
 	commonconfig "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/common/v1/config"
 )
 
-// staticRoute is a route that somebody made in the route table of a VPC.
+// staticRoute is a route that a client has created.
 type staticRoute struct {
 	routeSpec
 	uuid    string
@@ -17,7 +17,7 @@ type staticRoute struct {
 	queue   model.TaskQueue
 }
 
-// routeSpec is what a request says of a route.
+// routeSpec is a route in a request.
 type routeSpec struct {
 	name, description string
 	vpcUUID           string // may be empty
@@ -33,27 +33,27 @@ type nextHop struct {
 	reference string // UUID of a subnet
 }
 
-// Kinds of next hops that this simulation knows, in the words of the API.
+// Kinds of next hops that this simulation supports.
 const (
 	hopAddress  = "IP_ADDRESS"
 	hopExternal = "EXTERNAL_SUBNET"
 	hopLocal    = "LOCAL_SUBNET"
 )
 
-// Types of routes, in the words of the API.
+// Types of routes.
 const (
 	routeStatic = "STATIC"
 	routeLocal  = "LOCAL"
 )
 
-// staticPriority is the priority of the one static route on record (nutanix.ansible, ntnx_routes_v2). That local routes
-// have another one is this package's own.
+// staticPriority is the priority of the one static route on record (nutanix.ansible, ntnx_routes_v2). The priority of local routes is
+// this package's own.
 const (
 	staticPriority = 32768
 	localPriority  = 65534
 )
 
-// routeTable is the one route table of a VPC, which is made with it.
+// routeTable is the route table of a VPC.
 type routeTable struct {
 	*model.VPC
 	uuid   string
@@ -68,7 +68,7 @@ func (v *routeTable) routeByUUID(uuid string) *staticRoute {
 	return model.Find(v.routes.All, func(r *staticRoute) bool { return r.uuid == uuid })
 }
 
-// localRoute is the route of an overlay subnet; it exists as long as the subnet.
+// localRoute is the route to an overlay subnet of the VPC.
 type localRoute struct {
 	uuid   string
 	subnet *model.Subnet
@@ -93,7 +93,7 @@ func (v *routeTable) localRoute(uuid string) (localRoute, bool) {
 	return localRoute{}, false
 }
 
-// staticRoutes gives the static routes of all VPCs.
+// staticRoutes returns the static routes of all VPCs.
 func (api *API) staticRoutes() []*staticRoute {
 	var out []*staticRoute
 	for _, v := range api.tables {
@@ -102,7 +102,7 @@ func (api *API) staticRoutes() []*staticRoute {
 	return out
 }
 
-// createRoute makes a route; have is how many there are in all VPCs.
+// createRoute creates a route. have is the number of routes in all VPCs.
 func (v *routeTable) createRoute(uuid string, spec routeSpec, rules Rules, have int) *failure {
 	if failed := limitFailure("routes", have, 1, rules.MaxRoutes); failed != nil {
 		return failed
@@ -123,7 +123,7 @@ func (v *routeTable) updateRoute(r *staticRoute, spec routeSpec, rules Rules) *f
 	return nil
 }
 
-// checkRoute checks a new route (r is nil) or a changed one.
+// checkRoute checks a route. r is nil for a new route.
 func (v *routeTable) checkRoute(r *staticRoute, spec routeSpec, rules Rules) *failure {
 	if spec.vpcUUID != "" && spec.vpcUUID != v.UUID {
 		return invalid("Route table %s does not belong to VPC %s", v.uuid, spec.vpcUUID)
@@ -150,7 +150,7 @@ func (v *routeTable) checkNextHop(hop nextHop, rules Rules) *failure {
 			return invalid("Next hop type %s is not supported", hop.kind)
 		}
 		if n := v.SubnetOf(hop.address); n == nil || !n.V4.Usable(hop.address) {
-			return invalid("Next hop IP address %s is no address of a subnet of VPC %s", hop.address, v.UUID)
+			return invalid("Next hop IP address %s is not an address of a subnet of VPC %s", hop.address, v.UUID)
 		}
 	case hopExternal:
 		if model.Find(v.externals(), func(n *model.Subnet) bool { return n.UUID == hop.reference }) == nil {
@@ -162,7 +162,7 @@ func (v *routeTable) checkNextHop(hop nextHop, rules Rules) *failure {
 	return nil
 }
 
-// externals gives the external subnets through which a VPC reaches the outside.
+// externals returns the external subnets of a VPC.
 func (v *routeTable) externals() []*model.Subnet {
 	var out []*model.Subnet
 	for _, up := range v.Uplinks {

@@ -25,10 +25,10 @@ func (api *API) listRouteTables(r *v4.Request) (*v4.Response, error) {
 		items = append(items, api.routeTableObject(r, v))
 	}
 	api.Mu.Unlock()
-	return routeTableListing.Answer(r, items)
+	return routeTableListing.Respond(r, items)
 }
 
-// routeTable finds the VPC of the route table of a request; the caller holds the mutex.
+// routeTable returns the route table with an ID. The caller holds the mutex.
 func (api *API) routeTable(verb, id string) (*routeTable, error) {
 	if found := api.tableByUUID(id); found != nil {
 		return found, nil
@@ -67,7 +67,7 @@ func (api *API) listRoutes(r *v4.Request) (*v4.Response, error) {
 		items = append(items, api.routeObject(r, vpc, route))
 	}
 	api.Mu.Unlock()
-	return routeListing.Answer(r, items)
+	return routeListing.Respond(r, items)
 }
 
 func (api *API) getRoute(r *v4.Request) (*v4.Response, error) {
@@ -120,7 +120,7 @@ func (api *API) deleteRoute(r *v4.Request) (*v4.Response, error) {
 	})
 }
 
-// changeRoute starts an update or a deletion of a static route. The task of a change to a local route fails.
+// changeRoute starts the task that updates or deletes a static route. The task fails for a local route.
 func (api *API) changeRoute(r *v4.Request, kind changeMaker, verb string, work func(*routeTable, *staticRoute) *failure) (*v4.Response, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()
@@ -147,7 +147,7 @@ func (api *API) changeRoute(r *v4.Request, kind changeMaker, verb string, work f
 	}))
 }
 
-// readRoute reads a route of a request. Only static ones can be made.
+// readRoute reads a route in a request. Only static routes can be created.
 func readRoute(r *v4.Request) (routeSpec, error) {
 	var in netconfig.Route
 	if err := r.Decode(&in); err != nil {

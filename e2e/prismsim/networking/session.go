@@ -21,7 +21,7 @@ type session struct {
 	queue   model.TaskQueue
 }
 
-// sessionSpec is what a request says of a session.
+// sessionSpec is a session in a request.
 type sessionSpec struct {
 	name, description string
 	vpcUUID           string
@@ -33,21 +33,21 @@ type sessionSpec struct {
 	metadata          *commonconfig.Metadata
 }
 
-// portRange is inclusive.
+// portRange is an inclusive range of ports.
 type portRange struct{ first, last int }
 
-// wantedVIP asks for an address of a subnet: a certain one when it is static.
+// wantedVIP is the virtual IP in a request: any address of a subnet, or a static address.
 type wantedVIP struct {
 	subnetUUID   string
 	static       bool
 	address      netip.Addr
-	prefixLength int // of the address in the request; 32 when left out
+	prefixLength int // of the address in the request; default 32
 }
 
 // healthCheck has times in seconds.
 type healthCheck struct{ interval, timeout, success, failure int }
 
-// defaultHealthCheck has the defaults of the API description (nutanix.ansible, ntnx_load_balancer_session_v2).
+// defaultHealthCheck has the defaults of nutanix.ansible, ntnx_load_balancer_session_v2.
 var defaultHealthCheck = healthCheck{interval: 5, timeout: 2, success: 3, failure: 3}
 
 type sessionTarget struct {
@@ -55,7 +55,7 @@ type sessionTarget struct {
 	port    int
 }
 
-// createSession makes a session and takes its virtual IP.
+// createSession creates a session and assigns its virtual IP.
 func (api *API) createSession(uuid string, spec sessionSpec) *failure {
 	s := &session{sessionSpec: spec, uuid: uuid}
 	if failed := limitFailure("load balancer sessions", len(api.sessions.All), 1, api.rules.MaxLoadBalancerSessions); failed != nil {
@@ -72,7 +72,7 @@ func (api *API) createSession(uuid string, spec sessionSpec) *failure {
 	return nil
 }
 
-// updateSession replaces what can be changed. A virtual IP that becomes dynamic stays the same.
+// updateSession replaces the properties that can be changed. A virtual IP that becomes dynamic stays the same.
 func (api *API) updateSession(s *session, spec sessionSpec) *failure {
 	if failed := api.checkSession(s, &spec); failed != nil {
 		return failed
@@ -98,7 +98,7 @@ func (api *API) deleteSession(s *session) *failure {
 	return nil
 }
 
-// dropSession forgets a session and frees its virtual IP unless another one shares it.
+// dropSession removes a session and releases its virtual IP unless another session shares it.
 func (api *API) dropSession(s *session) {
 	api.sessions.Remove(s)
 	api.freeVIP(s.subnet, s.vip)
@@ -108,7 +108,7 @@ func (api *API) sessionByUUID(uuid string) *session {
 	return model.Find(api.sessions.All, func(s *session) bool { return s.uuid == uuid })
 }
 
-// checkSession checks all but the virtual IP; a session that is new has no VPC yet.
+// checkSession checks everything but the virtual IP. A new session has no VPC yet.
 func (api *API) checkSession(s *session, spec *sessionSpec) *failure {
 	vpc := api.VPCByUUID(spec.vpcUUID)
 	subnet := api.SubnetByUUID(spec.wantVIP.subnetUUID)
@@ -161,7 +161,7 @@ func (r portRange) String() string {
 	return fmt.Sprintf("%d-%d", r.first, r.last)
 }
 
-// healthOf tells whether the VM of a target is on, and gives its UUID, which is empty when there is no such NIC any more.
+// healthOf returns the VM of a target and whether it is on. The UUID is empty when the NIC does not exist any more.
 func healthOf(t sessionTarget, nics map[string]model.Attachment) (vmUUID string, healthy bool) {
 	at, ok := nics[t.nicUUID]
 	if !ok {

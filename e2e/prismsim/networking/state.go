@@ -1,13 +1,13 @@
 package networking
 
-// ReservedIP is an address of a subnet that is kept away from automatic assignment.
+// ReservedIP is a reserved address of a subnet.
 type ReservedIP struct {
 	Subnet        string `json:"subnet"` // name
 	Address       string `json:"address"`
 	ClientContext string `json:"clientContext,omitempty"`
 }
 
-// LoadBalancerSession is a load balancer session as a test sees it.
+// LoadBalancerSession is a load balancer session as tests see it.
 type LoadBalancerSession struct {
 	UUID        string   `json:"uuid"`
 	Name        string   `json:"name"`
@@ -15,29 +15,29 @@ type LoadBalancerSession struct {
 	VPC         string   `json:"vpc"`    // name
 	Subnet      string   `json:"subnet"` // name
 	VirtualIP   string   `json:"virtualIP"`
-	Static      bool     `json:"static"`   // the virtual IP was asked for
+	Static      bool     `json:"static"`   // the request had the virtual IP
 	Protocol    string   `json:"protocol"` // TCP, UDP
 	Ports       []string `json:"ports"`    // "80" or "80-90"
 	Targets     []Target `json:"targets"`
 }
 
-// Target is a NIC with a port that a session sends to.
+// Target is a target of a load balancer session: a port of a NIC.
 type Target struct {
 	NIC     string `json:"nic"`          // UUID
-	VM      string `json:"vm,omitempty"` // UUID; empty when the NIC is gone
+	VM      string `json:"vm,omitempty"` // UUID; empty when the NIC does not exist any more
 	Port    int    `json:"port"`
 	Healthy bool   `json:"healthy"`
 }
 
-// FloatingIP is a floating IP as a test sees it.
+// FloatingIP is a floating IP as tests see it.
 type FloatingIP struct {
 	UUID      string `json:"uuid"`
 	Name      string `json:"name"`
 	Subnet    string `json:"subnet"` // name of the external subnet
 	Address   string `json:"address"`
-	PrivateIP string `json:"privateIP,omitempty"` // empty: not associated
-	Session   string `json:"session,omitempty"`   // UUID, of an association with a load balancer session
-	NIC       string `json:"nic,omitempty"`       // UUID, of an association with a NIC
+	PrivateIP string `json:"privateIP,omitempty"` // empty when not associated
+	Session   string `json:"session,omitempty"`   // UUID; set for an association with a load balancer session
+	NIC       string `json:"nic,omitempty"`       // UUID; set for an association with a NIC
 }
 
 // Route is a static route of a VPC.
@@ -49,7 +49,7 @@ type Route struct {
 	NextHop     string `json:"nextHop"` // address, or name of an external subnet
 }
 
-// State is the networking part of GET /sim/state: what clients made and have to remove again.
+// State is the networking part of GET /sim/state: the entities that clients have created, and the rules.
 type State struct {
 	ReservedIPs          []ReservedIP          `json:"reservedIPs"`
 	LoadBalancerSessions []LoadBalancerSession `json:"loadBalancerSessions"`
@@ -58,7 +58,7 @@ type State struct {
 	Rules                Rules                 `json:"rules"`
 }
 
-// State gives it all.
+// State returns all entities and the rules.
 func (c *Control) State() State {
 	return State{
 		ReservedIPs: c.ReservedIPs(""), LoadBalancerSessions: c.LoadBalancerSessions(), FloatingIPs: c.FloatingIPs(), Routes: c.Routes(),
@@ -66,7 +66,7 @@ func (c *Control) State() State {
 	}
 }
 
-// ReservedIPs gives the reserved addresses of the subnets with a name or UUID, or of all when it is empty, in order.
+// ReservedIPs returns the reserved addresses of the subnet with a name or UUID, or of all subnets when it is empty, in order.
 func (c *Control) ReservedIPs(subnet string) []ReservedIP {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
@@ -82,7 +82,7 @@ func (c *Control) ReservedIPs(subnet string) []ReservedIP {
 	return out
 }
 
-// LoadBalancerSessions gives all sessions, oldest first.
+// LoadBalancerSessions returns all sessions, oldest first.
 func (c *Control) LoadBalancerSessions() []LoadBalancerSession {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
@@ -104,7 +104,7 @@ func (c *Control) LoadBalancerSessions() []LoadBalancerSession {
 	return out
 }
 
-// FloatingIPs gives all floating IPs, oldest first.
+// FloatingIPs returns all floating IPs, oldest first.
 func (c *Control) FloatingIPs() []FloatingIP {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
@@ -122,7 +122,7 @@ func (c *Control) FloatingIPs() []FloatingIP {
 	return out
 }
 
-// Routes gives the static routes of all VPCs, those of one VPC oldest first.
+// Routes returns the static routes of all VPCs, by VPC and age.
 func (c *Control) Routes() []Route {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()

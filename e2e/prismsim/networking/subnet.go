@@ -25,7 +25,7 @@ func (api *API) listSubnets(r *v4.Request) (*v4.Response, error) {
 		items = append(items, api.subnetObject(r, n))
 	}
 	api.Mu.Unlock()
-	return subnetListing.Answer(r, items)
+	return subnetListing.Respond(r, items)
 }
 
 func (api *API) getSubnet(r *v4.Request) (*v4.Response, error) {
@@ -100,7 +100,7 @@ func (api *API) listVPCs(r *v4.Request) (*v4.Response, error) {
 		items = append(items, api.vpcObject(r, v))
 	}
 	api.Mu.Unlock()
-	return vpcListing.Answer(r, items)
+	return vpcListing.Respond(r, items)
 }
 
 func (api *API) getVPC(r *v4.Request) (*v4.Response, error) {

@@ -6,10 +6,10 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// vipHolder is who holds every virtual IP in the address pool; which sessions have it is said by the sessions.
+// vipHolder is the owner of all virtual IPs in the address pool. The sessions say which of them has an address.
 const vipHolder = "load balancer"
 
-// placeVIP gives a session the virtual IP that its new specification asks for and frees the one that it had.
+// placeVIP assigns the virtual IP of a new spec to a session and releases the one that it had.
 func (api *API) placeVIP(s *session, spec sessionSpec) *failure {
 	pool, had := s.subnet.V4, s.vip
 	vip := had
@@ -37,8 +37,8 @@ func (api *API) placeVIP(s *session, spec sessionSpec) *failure {
 	return nil
 }
 
-// checkStaticVIP refuses what is no address of the subnet, and addresses that something else than a virtual IP has. A
-// reservation is no obstacle.
+// checkStaticVIP refuses addresses outside of the subnet, and addresses that are assigned to something else than a virtual IP. The
+// address may be reserved.
 func checkStaticVIP(n *model.Subnet, want wantedVIP) *failure {
 	if want.prefixLength != want.address.BitLen() {
 		return invalid("Virtual IP %s/%d is malformed", want.address, want.prefixLength)
@@ -52,7 +52,7 @@ func checkStaticVIP(n *model.Subnet, want wantedVIP) *failure {
 	return nil
 }
 
-// checkSharing refuses a virtual IP whose other sessions are in the way.
+// checkSharing refuses a virtual IP that the session cannot share with the other sessions that have it.
 func (api *API) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *failure {
 	for _, other := range api.sessions.All {
 		if other == s || other.subnet != s.subnet || other.vip != vip {
@@ -69,7 +69,7 @@ func (api *API) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *fail
 	return nil
 }
 
-// clash gives the first range of ports that a session has already.
+// clash returns the first range of ports in a spec that overlaps with those of a session with the same protocol.
 func (s *session) clash(spec sessionSpec) (portRange, bool) {
 	if s.protocol != spec.protocol {
 		return portRange{}, false
@@ -84,7 +84,7 @@ func (s *session) clash(spec sessionSpec) (portRange, bool) {
 	return portRange{}, false
 }
 
-// freeVIP frees an address unless a session still has it. A reservation stays.
+// freeVIP releases an address unless a session has it. A reservation stays.
 func (api *API) freeVIP(subnet *model.Subnet, vip netip.Addr) {
 	shared := model.Find(api.sessions.All, func(o *session) bool { return o.subnet == subnet && o.vip == vip })
 	if shared == nil {

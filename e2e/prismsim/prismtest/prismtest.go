@@ -1,4 +1,4 @@
-// Package prismtest gives tests of the cloud controller manager a simulated Prism Central and the product's client of it.
+// Package prismtest starts a simulated Prism Central for tests of the cloud controller manager, with the product's client of it.
 package prismtest
 
 import (
@@ -13,11 +13,11 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// Password is what a Prism Central takes unless the options say another.
+// Password is the password of a Prism Central unless the options have another.
 const Password = "Pass/Word-not-to-be-seen"
 
-// Start starts a Prism Central that has what the inventory says, until the test ends. Limits without a rate have
-// one that slows no test down.
+// Start starts a Prism Central with an inventory in YAML until the test ends. Limits without a rate get a rate that does not delay
+// tests.
 func Start(t testing.TB, inventory string, options prismsim.Options, limits nutanix.Limits) (*prismsim.Server, *nutanix.Client) {
 	t.Helper()
 	var err error

@@ -1,3 +1,4 @@
+// Package v3 is the v3 API.
 package v3
 
 import (
@@ -52,7 +53,7 @@ func (api *API) Register(mux *http.ServeMux) {
 	})
 }
 
-// restricted refuses requests for what the account does not see.
+// restricted refuses requests for entities that are hidden from the account.
 func (api *API) restricted(pattern string, next wire.Endpoint) wire.Endpoint {
 	kind := model.KindOf(pattern)
 	return func(r *http.Request) (int, any, error) {

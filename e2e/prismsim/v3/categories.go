@@ -8,16 +8,17 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// The answers to category requests are flat: no metadata, no spec.
+// keyBody returns a category key as responses show it, without metadata and spec.
 func keyBody(c *model.CategoryKey) map[string]any {
 	return map[string]any{"api_version": wire.APIVersion, "name": c.Name, "description": c.Description, "system_defined": false}
 }
 
+// valueBody returns a category value as responses show it.
 func valueBody(v *model.CategoryValue, key string) map[string]any {
 	return map[string]any{"api_version": wire.APIVersion, "name": key, "value": v.Value, "description": v.Description, "system_defined": false}
 }
 
-// categoryBody is what PUT sends: name for a key, value for a value.
+// categoryBody is the body of a PUT: name for a key, value for a value.
 type categoryBody struct {
 	Name        *string `json:"name"`
 	Value       *string `json:"value"`
@@ -38,7 +39,7 @@ func readCategory(r *http.Request, name string, sent func(categoryBody) *string)
 	return body, nil
 }
 
-// key finds the category key of a request; the caller holds the mutex.
+// key returns the category key in the path of a request. The caller holds the mutex.
 func (api *API) key(r *http.Request) (*model.CategoryKey, error) {
 	name := r.PathValue("key")
 	if c := api.Category(name); c != nil {
@@ -47,7 +48,7 @@ func (api *API) key(r *http.Request) (*model.CategoryKey, error) {
 	return nil, wire.NotFound("category", "The category "+name)
 }
 
-// value finds the category value of a request. Prism names a value that is not there by a reason of its own.
+// value returns the category value in the path of a request. Prism refuses a value that does not exist with a reason of its own.
 func (api *API) value(r *http.Request) (*model.CategoryKey, *model.CategoryValue, error) {
 	key, err := api.key(r)
 	if err != nil {
@@ -105,7 +106,7 @@ func (api *API) deleteCategoryKey(r *http.Request) (int, any, error) {
 	return http.StatusOK, nil, nil
 }
 
-// inUse refuses a deletion. No public record of the real body was found; status, reason and text are this package's own.
+// inUse refuses a deletion. No public record of the real response was found, so status, reason and message are this package's own.
 func inUse(text string) *wire.Error {
 	return &wire.Error{Status: http.StatusUnprocessableEntity, Kind: "category", Reason: wire.ReasonInvalidRequest, Message: text}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// getMe answers GET /users/me, by which clients open sessions.
+// getMe handles GET /users/me, which clients send to open a session.
 func (api *API) getMe(r *http.Request) (int, any, error) {
 	name := auth.Account(r.Context())
 	body := wire.Entity{
@@ -24,7 +24,7 @@ func (api *API) getMe(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-// record is an entity of the inventory in the form of an answer.
+// record is an entity of the inventory as responses show it.
 type record struct {
 	uuid       string
 	attributes attributes
@@ -34,7 +34,7 @@ type record struct {
 // records returns all entities of a kind in the order of the inventory. The caller holds the mutex.
 func (api *API) records(kind string) []record { return api.listedRecords(kind, 0) }
 
-// listedRecords returns the entities of a kind that a list shows which lags behind. The caller holds the mutex.
+// listedRecords returns the entities of a kind that existed some time ago. The caller holds the mutex.
 func (api *API) listedRecords(kind string, lag time.Duration) []record {
 	var out []record
 	e := api.Central
@@ -112,7 +112,7 @@ func (api *API) recordOf(kind, id string) (record, error) {
 	return record{}, wire.NotFound(kind, "The "+kind+" "+id)
 }
 
-// newRecord makes a record with the metadata that all kinds share.
+// newRecord returns a record with the metadata that all kinds have.
 func (api *API) newRecord(kind, id, name string, created time.Time, more map[string]string) record {
 	values := map[string]string{"name": name, kind + "_name": name, "uuid": id, "creation_time": wire.Timestamp(created)}
 	for k, v := range more {
@@ -144,7 +144,7 @@ func (api *API) elementRecord(pe *inventory.PrismElement) record {
 	return rec
 }
 
-// centralRecord is Prism Central's own entry, which every list of clusters contains.
+// centralRecord returns the entry of Prism Central itself, which every list of clusters has.
 func (api *API) centralRecord() record {
 	pc := api.PrismCentral
 	rec := api.newRecord("cluster", pc.UUID, pc.Name, api.Started, map[string]string{"service_list": "PRISM_CENTRAL"})
@@ -182,7 +182,7 @@ func (api *API) projectRecord(p *inventory.Project) record {
 	return rec
 }
 
-// getProjectInternal answers the richer view of a project that the Terraform provider reads.
+// getProjectInternal handles GET /projects_internal/{uuid}, which the Terraform provider sends.
 func (api *API) getProjectInternal(r *http.Request) (int, any, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()

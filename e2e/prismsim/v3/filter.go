@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// attributes gives the values of one attribute of an entity by its FIQL name; ok is false for an unknown name.
+// attributes returns the values of an attribute of an entity by its FIQL name. It returns false for an unknown name.
 type attributes func(name string) (values []string, ok bool)
 
-// filter decides whether an entity is listed.
+// filter reports whether an entity is listed.
 type filter func(attributes) (bool, error)
 
-// parseFilter reads a FIQL expression: comparisons (name==x, num_vcpus=ge=4) joined by ; (and) and , (or), grouped by
-// parentheses. Values of == and != are regular expressions that must match as a whole, as in Prism.
+// parseFilter reads a FIQL expression: comparisons (name==x, num_vcpus=ge=4) joined by ; (and) and , (or), grouped by parentheses.
+// Values of == and != are regular expressions that match whole strings, as in Prism.
 func parseFilter(text string) (filter, error) {
 	if strings.TrimSpace(text) == "" {
 		return func(attributes) (bool, error) { return true, nil }, nil
@@ -49,7 +49,7 @@ func (p *filterParser) and() (filter, error) {
 	return p.joined(p.term, ";", false)
 }
 
-// joined reads operands with a separator between them; the first that is decisive ends the evaluation.
+// joined reads operands with a separator between them. The evaluation ends at the first operand with the decisive result.
 func (p *filterParser) joined(operand func() (filter, error), separator string, decisive bool) (filter, error) {
 	var operands []filter
 	for {
@@ -86,7 +86,7 @@ func (p *filterParser) term() (filter, error) {
 	return inner, nil
 }
 
-// comparisonPattern finds name, operator and value; a value ends at a separator or at an unpaired parenthesis.
+// comparisonPattern matches the name and the operator of a comparison.
 var comparisonPattern = regexp.MustCompile(`^\s*([A-Za-z_][A-Za-z0-9_.]*)\s*(==|!=|=(?:gt|ge|lt|le|in|out)=)\s*`)
 
 func (p *filterParser) comparison() (filter, error) {

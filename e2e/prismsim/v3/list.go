@@ -27,14 +27,14 @@ type listRequest struct {
 	SortOrder     string `json:"sort_order"`
 }
 
-// listItem is an entity that can be listed: its attributes for filter and sort, and its body.
+// listItem is an entity that can be listed: its attributes, for filtering and sorting, and its body.
 type listItem struct {
 	uuid       string
 	attributes attributes
 	body       any
 }
 
-// list answers a list request over items in their natural order. The items are gathered and marshalled under the mutex,
+// list handles a list request. gather returns the items in their natural order. Items are gathered and marshalled under the mutex,
 // which is not held while the request is read.
 func (api *API) list(r *http.Request, kind string, gather func() ([]listItem, error)) (int, any, error) {
 	var request listRequest
@@ -52,10 +52,10 @@ func (api *API) list(r *http.Request, kind string, gather func() ([]listItem, er
 	}
 	rights := api.Rights[auth.Account(r.Context())]
 	items = slices.DeleteFunc(items, func(item listItem) bool { return rights.Hides(kind, item.uuid) })
-	return request.answer(r, kind, items, api.Rules)
+	return request.response(r, kind, items, api.Rules)
 }
 
-func (l *listRequest) answer(r *http.Request, kind string, items []listItem, rules model.Rules) (int, any, error) {
+func (l *listRequest) response(r *http.Request, kind string, items []listItem, rules model.Rules) (int, any, error) {
 	keep, err := parseFilter(l.Filter)
 	if err != nil {
 		return 0, nil, wire.Unprocessable(kind, "Invalid filter %q: %s.", l.Filter, err)
@@ -138,7 +138,7 @@ func (l *listRequest) output(kind string, total, length int) map[string]any {
 	return out
 }
 
-// table makes attributes out of a fixed set of values.
+// table returns attributes with fixed values.
 func table(values map[string]string) attributes {
 	return func(name string) ([]string, bool) {
 		v, ok := values[name]

@@ -23,7 +23,7 @@ type groupsAttribute struct {
 	Attribute string `json:"attribute"`
 }
 
-// groups answers POST /groups for the entity type storage_container.
+// groups handles POST /groups for the entity type storage_container.
 func (api *API) groups(r *http.Request) (int, any, error) {
 	var request groupsRequest
 	if err := wire.Decode(r, "groups", &request); err != nil {
@@ -69,7 +69,7 @@ func (g *groupsRequest) includes(id string) bool {
 	return len(g.EntityIDs) == 0 || slices.Contains(g.EntityIDs, id)
 }
 
-// project gives the requested attributes of an entity; unknown ones come without values.
+// project returns the requested attributes of an entity. Unknown attributes have no values.
 func (g *groupsRequest) project(rec record) map[string]any {
 	data := []map[string]any{}
 	for _, a := range g.MemberAttributes {
@@ -92,7 +92,7 @@ type categoryQuery struct {
 	} `json:"category_filter"`
 }
 
-// queryCategories answers which VMs categories are applied to.
+// queryCategories handles POST /category/query. It returns the VMs that categories are assigned to.
 func (api *API) queryCategories(r *http.Request) (int, any, error) {
 	var query categoryQuery
 	if err := wire.Decode(r, "category", &query); err != nil {

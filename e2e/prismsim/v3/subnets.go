@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// subnetRecord describes a subnet; overlay subnets have no cluster_reference.
+// subnetRecord returns the record of a subnet. Overlay subnets have no cluster_reference.
 func (api *API) subnetRecord(n *model.Subnet) record {
 	more := map[string]string{"subnet_type": n.Type, "cluster_uuid": "", "cluster_name": ""}
 	spec := map[string]any{"name": n.Name}

@@ -22,7 +22,7 @@ func (api *API) listVMs(r *http.Request) (int, any, error) {
 	})
 }
 
-// vmAttributes gives the FIQL attributes of a VM.
+// vmAttributes returns the FIQL attributes of a VM.
 func vmAttributes(m *model.VM, e *model.Central) attributes {
 	res := m.Live.Resources
 	fixed := map[string]string{
@@ -63,7 +63,7 @@ func vmAttributes(m *model.VM, e *model.Central) attributes {
 	}
 }
 
-// vmBody gives the body of GET /vms/{uuid}; the caller holds the mutex.
+// vmBody returns the body of GET /vms/{uuid}. The caller holds the mutex.
 func vmBody(m *model.VM, e *model.Central) wire.Entity {
 	now := m.Current()
 	res := *now.Resources
@@ -96,7 +96,7 @@ func vmBody(m *model.VM, e *model.Central) wire.Entity {
 	}
 }
 
-// shownSpec returns the spec of a VM as reading it shows it.
+// shownSpec returns the spec of a VM as responses show it.
 func shownSpec(m *model.VM, rules model.Rules) wire.VMSpec {
 	if !rules.LearnedInSpec || m.Spec.Resources == nil {
 		return m.Spec

@@ -20,7 +20,7 @@ func (api *API) createVM(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	m := api.NewMachine(&body, now)
+	m := api.NewVM(&body, now)
 	wantOn := m.Spec.Resources.PowerState == wire.PowerOn
 	d := api.Latency.Create
 	if wantOn {
@@ -41,7 +41,7 @@ func (api *API) getVM(r *http.Request) (int, any, error) {
 	return http.StatusOK, wire.Marshal(vmBody(m, api.Central)), nil
 }
 
-// vm finds the VM of a request; the caller holds the mutex.
+// vm returns the VM in the path of a request. The caller holds the mutex.
 func (api *API) vm(r *http.Request) (*model.VM, error) {
 	id := r.PathValue("uuid")
 	if !inventory.IsUUID(id) {
@@ -85,7 +85,7 @@ func (api *API) updateVM(r *http.Request) (int, any, error) {
 	if text := api.RefusePowerOff(m, model.RefusedByRequest); offAgain && text != "" {
 		return 0, nil, wire.Unprocessable("vm", "%s", text)
 	}
-	m.Want(api.Central, &body)
+	m.SetSpec(api.Central, &body)
 	m.Version++
 	m.State, m.Messages = wire.StatePending, nil
 	m.Pending++
@@ -112,7 +112,7 @@ func (api *API) deleteVM(r *http.Request) (int, any, error) {
 	m.Pending++
 	t := api.StartTask(r.Context(), m, "delete_vm_intentful", api.Latency.Delete, func() *model.TaskError {
 		m.Pending--
-		if failed := api.Lost(m); failed != nil {
+		if failed := api.UnreachableError(m); failed != nil {
 			m.State = wire.StateComplete
 			return failed
 		}
@@ -123,12 +123,12 @@ func (api *API) deleteVM(r *http.Request) (int, any, error) {
 		api.Remove(m)
 		return nil
 	})
-	answer := acceptedBody(m, t)
-	answer.Spec, answer.Status.State = "", wire.StateDeletePending
-	return http.StatusAccepted, wire.Marshal(answer), nil
+	response := acceptedBody(m, t)
+	response.Spec, response.Status.State = "", wire.StateDeletePending
+	return http.StatusAccepted, wire.Marshal(response), nil
 }
 
-// acceptedBody gives the 202 answer to a change.
+// acceptedBody returns the body of the response to a change that was accepted.
 func acceptedBody(m *model.VM, t *model.Task) wire.Accepted {
 	return wire.Accepted{
 		APIVersion: wire.APIVersion,

@@ -11,10 +11,10 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// categoryForbidden are the characters that keys and values must not contain; $ is only forbidden as the first one.
+// categoryForbidden are the characters that keys and values must not contain. $ is forbidden as the first character only.
 const categoryForbidden = "/,!\"#%'()*+:;=?\\|[]^&"
 
-// categoryObject gives a value of a key as a category. The caller holds the mutex.
+// categoryObject returns a value of a key as a category. The caller holds the mutex.
 func (api *API) categoryObject(r *Request, key *model.CategoryKey, v *model.CategoryValue) Object {
 	out := Typed("prism.v4.config.Category", Object{
 		"extId": v.UUID, "key": key.Name, "value": v.Value, "type": "USER", "ownerUuid": api.OwnerUUID,
@@ -31,7 +31,7 @@ func (api *API) categoryObject(r *Request, key *model.CategoryKey, v *model.Cate
 
 const expandAssociations = "associations"
 
-// associations counts what a category is assigned to.
+// associations returns how many entities of each kind a category is assigned to.
 func (api *API) associations(key *model.CategoryKey, v *model.CategoryValue) []Object {
 	out := []Object{}
 	for _, kind := range []struct {
@@ -62,7 +62,7 @@ func (api *API) listCategories(r *Request) (*Response, error) {
 		}
 	}
 	api.Mu.Unlock()
-	return categoryListing.Answer(r, items)
+	return categoryListing.Respond(r, items)
 }
 
 func (api *API) getCategory(r *Request) (*Response, error) {
@@ -100,7 +100,7 @@ func (api *API) createCategory(r *Request) (*Response, error) {
 	return &Response{status: http.StatusCreated, Data: api.categoryObject(r, key, v), ETag: model.Revision(0).ETag()}, nil
 }
 
-// deleteCategory refuses a category that is assigned. A key goes with its last value.
+// deleteCategory refuses a category that is assigned. Deleting the last value of a key deletes the key.
 func (api *API) deleteCategory(r *Request) (*Response, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()

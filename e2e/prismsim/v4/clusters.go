@@ -12,7 +12,7 @@ import (
 
 const clusterTypes = "clustermgmt.v4.config."
 
-// hostCores and hostHertz are the same for every host.
+// hostCores and hostHertz describe every host.
 const (
 	hostCores = 32
 	hostHertz = 2_500_000_000
@@ -27,14 +27,14 @@ func (api *API) clusterRoutes(r *Router) {
 	r.Handle("GET", ns, "config/clusters/{clusterExtId}/hosts/{extId}", clusterTypes+"GetHostApiResponse", api.getHost)
 }
 
-// noSuchEntity is how clustermgmt and prism say that there is none.
+// noSuchEntity returns the refusal of a request for an entity of clustermgmt or prism that does not exist.
 func noSuchEntity(code, what, id string) *Error {
 	return &Error{
 		Status: http.StatusNotFound, Code: code, Group: "ENTITY_NOT_FOUND", Message: what + " with extId " + id + " was not found.",
 	}
 }
 
-// clusterObjects gives the Prism Elements and, last, the cluster of Prism Central itself. The caller holds the mutex.
+// clusterObjects returns the Prism Elements and then the cluster of Prism Central itself. The caller holds the mutex.
 func (api *API) clusterObjects(r *Request) []Object {
 	out := []Object{}
 	for _, pe := range api.PrismElements {
@@ -51,7 +51,7 @@ func (api *API) clusterObjects(r *Request) []Object {
 func (api *API) elementObject(r *Request, pe *inventory.PrismElement) Object {
 	nodes, vms := []Object{}, 0
 	for _, host := range pe.Hosts {
-		nodes = append(nodes, Typed(clusterTypes+"NodeListItemReference", Object{"nodeUuid": host.UUID, "hostIp": eitherFamily("127.0.0.1")}))
+		nodes = append(nodes, Typed(clusterTypes+"NodeListItemReference", Object{"nodeUuid": host.UUID, "hostIp": ipAddress("127.0.0.1")}))
 	}
 	for _, m := range api.VMs.All {
 		if m.Exists && m.PrismElement == pe {
@@ -85,12 +85,12 @@ func clusterConfig(function, software, version string, available bool) Object {
 }
 
 func clusterNetwork() Object {
-	return Typed(clusterTypes+"ClusterNetworkReference", Object{"externalAddress": eitherFamily("127.0.0.1")})
+	return Typed(clusterTypes+"ClusterNetworkReference", Object{"externalAddress": ipAddress("127.0.0.1")})
 }
 
-// eitherFamily gives an IPv4 address where either family is allowed.
-func eitherFamily(text string) Object {
-	return Typed("common.v1.config.IPAddress", Object{"ipv4": address4or6(text)})
+// ipAddress returns an IPv4 address as an IPAddress, which allows both families.
+func ipAddress(text string) Object {
+	return Typed("common.v1.config.IPAddress", Object{"ipv4": singleAddress(text)})
 }
 
 var clusterListing = Listing{
@@ -105,7 +105,7 @@ func (api *API) listClusters(r *Request) (*Response, error) {
 	api.Mu.Lock()
 	items := api.clusterObjects(r)
 	api.Mu.Unlock()
-	return clusterListing.Answer(r, items)
+	return clusterListing.Respond(r, items)
 }
 
 func (api *API) getCluster(r *Request) (*Response, error) {
@@ -128,8 +128,8 @@ func (api *API) hostObject(r *Request, pe *inventory.PrismElement, host *invento
 		"numberOfCpuSockets": 2, "numberOfCpuCores": hostCores, "numberOfCpuThreads": 2 * hostCores, "cpuModel": "simulated",
 		"cpuCapacityHz": hostCores * hostHertz, "cpuFrequencyHz": hostHertz, "memorySizeBytes": model.HostMemoryMiB * wire.Mebibyte,
 		"hypervisor": Typed(clusterTypes+"HypervisorReference", Object{
-			"fullName": "Nutanix 10.0", "type": "AHV", "numberOfVms": api.Load(host), "state": "ACROPOLIS_NORMAL",
-			"acropolisConnectionState": "CONNECTED", "externalAddress": eitherFamily("127.0.0.1"),
+			"fullName": "Nutanix 10.0", "type": "AHV", "numberOfVms": api.VMCount(host), "state": "ACROPOLIS_NORMAL",
+			"acropolisConnectionState": "CONNECTED", "externalAddress": ipAddress("127.0.0.1"),
 		}),
 	})
 }
@@ -142,7 +142,7 @@ var hostListing = Listing{
 	Orders: []string{"hostName", "cluster/name", "memorySizeBytes", "numberOfCpuCores"},
 }
 
-// listHosts lists all hosts, or those of the cluster in the path.
+// listHosts lists all hosts, or the hosts of the cluster in the path.
 func (api *API) listHosts(r *Request) (*Response, error) {
 	api.Mu.Lock()
 	items, err := api.hostObjects(r)
@@ -150,7 +150,7 @@ func (api *API) listHosts(r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hostListing.Answer(r, items)
+	return hostListing.Respond(r, items)
 }
 
 func (api *API) hostObjects(r *Request) ([]Object, error) {

@@ -10,27 +10,28 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Error is an answer that refuses a request in the v4 form: an ErrorResponse with one AppMessage, or with a
-// SchemaValidationError when location is set.
+// Error is the refusal of a request in the form of v4: an ErrorResponse with an AppMessage, or with a SchemaValidationError when
+// location is set.
 type Error struct {
 	Status    int
 	Code      string // for example "VMM-30100"
 	Group     string // for example "VM_NOT_FOUND"
 	Message   string
 	Arguments map[string]string
-	location  string // what the schema refuses, for example "@query.$limit"
+	location  string // of the value that the schema refuses, for example "@query.$limit"
 }
 
+// Error returns status, code, group and message.
 func (e *Error) Error() string {
 	return fmt.Sprintf("refusing request: %d %s %s: %s", e.Status, e.Code, e.Group, e.Message)
 }
 
-// invalidQuery refuses a query parameter as the schema check in front of every v4 API does.
+// invalidQuery refuses a query parameter as the schema check of v4 does.
 func invalidQuery(name, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, location: "@query." + name, Message: fmt.Sprintf(format, args...)}
 }
 
-// InvalidBody refuses a body; the field is empty for the body as a whole.
+// InvalidBody refuses a field of a body, or the whole body when the field is empty.
 func InvalidBody(field, format string, args ...any) *Error {
 	location := "@body"
 	if field != "" {
@@ -39,7 +40,7 @@ func InvalidBody(field, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, location: location, Message: fmt.Sprintf(format, args...)}
 }
 
-// appMessage is the error in the form of a namespace ("prism" for the messages of tasks).
+// appMessage returns the error as an AppMessage of a namespace. Messages of tasks are of namespace "prism".
 func (e *Error) appMessage(namespace string) Object {
 	fields := Object{"code": e.Code, "message": e.Message, "severity": "ERROR", "locale": "en-US"}
 	if e.Group != "" {
@@ -51,7 +52,7 @@ func (e *Error) appMessage(namespace string) Object {
 	return Typed(namespace+".v4.error.AppMessage", fields)
 }
 
-// response is the ErrorResponse of a namespace.
+// response returns the ErrorResponse of a namespace.
 func (e *Error) response(namespace, path string) Object {
 	prefix := namespace + ".v4.error."
 	if e.location == "" {
@@ -70,8 +71,8 @@ func (e *Error) response(namespace, path string) Object {
 	})
 }
 
-// write answers with the error. Most namespaces put the ErrorResponse into an envelope of the operation's type, prism and
-// everything in front of the operations answer it bare.
+// write sends the error. Most namespaces send the ErrorResponse in an envelope of the operation's type. Namespace prism, and what
+// handles requests before the operations, send it without one.
 func (e *Error) write(w http.ResponseWriter, r *Request, responseType string) {
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", wire.BasicRealm)
@@ -87,7 +88,7 @@ func (e *Error) write(w http.ResponseWriter, r *Request, responseType string) {
 	wire.WriteJSON(w, e.Status, body)
 }
 
-// asV4Error turns any error into one of the v4 form.
+// asV4Error converts any error to an Error.
 func asV4Error(err error) *Error {
 	var refused *Error
 	if errors.As(err, &refused) {
@@ -104,14 +105,14 @@ func asV4Error(err error) *Error {
 	return out
 }
 
-// missingURL answers what is not served, as the web server of Prism Central does: a 404 without any code.
+// missingURL handles paths that do not exist as the web server of Prism Central does, with 404 and no code.
 func missingURL(w http.ResponseWriter, _ *http.Request) {
 	wire.WriteJSON(w, http.StatusNotFound, map[string]string{
 		"message": "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.",
 	})
 }
 
-// WriteRefusal answers an error that arises in front of the operations, in the form of the API that was called.
+// WriteRefusal writes the refusal of a request before it reaches an operation, in the form of v3 or v4 according to its path.
 func WriteRefusal(w http.ResponseWriter, r *http.Request, refused *wire.Error) {
 	if namespace, minor, isV4 := splitPath(r.URL.Path); isV4 {
 		asV4Error(refused).write(w, &Request{Request: r, Namespace: namespace, Minor: minor}, "")

@@ -15,22 +15,22 @@ const (
 	maxLimit     = 100
 )
 
-// Listing says how a list can be queried. Fields are paths such as "cluster/extId"; those inside lists are written without
-// any() ("categories/extId").
+// Listing says how a list can be queried. Fields are paths such as "cluster/extId". Paths into lists have no any(), for example
+// "categories/extId".
 type Listing struct {
 	Filters []string
 	Orders  []string
-	// Expands are the values of $expand that are understood; the items already hold what they ask for.
+	// Expands are the supported values of $expand. The items already have the expanded properties.
 	Expands []string
 }
 
-// Answer filters, sorts and pages items and gives the selected properties of those on the page.
-func (l Listing) Answer(r *Request, items []Object) (*Response, error) {
-	return l.answerWith(r, items, func(item Object) Object { return item })
+// Respond filters, sorts and pages items, and returns the selected properties of the items on the page.
+func (l Listing) Respond(r *Request, items []Object) (*Response, error) {
+	return l.respondWith(r, items, func(item Object) Object { return item })
 }
 
-// answerWith does so for items that only have what can be filtered and sorted by; view gives the whole of those on the page.
-func (l Listing) answerWith(r *Request, items []Object, view func(Object) Object) (*Response, error) {
+// respondWith is Respond for items that only have the properties for filtering and sorting. view returns the whole item.
+func (l Listing) respondWith(r *Request, items []Object, view func(Object) Object) (*Response, error) {
 	query := r.URL.Query()
 	want, err := readPage(query.Get("$page"), query.Get("$limit"))
 	if err != nil {
@@ -69,7 +69,7 @@ func (l Listing) answerWith(r *Request, items []Object, view func(Object) Object
 	return &Response{Data: out, total: &total, page: want}, nil
 }
 
-// readPage checks $page and $limit in the words of the schema check.
+// readPage reads $page and $limit. Its messages are those of the schema check.
 func readPage(number, limit string) (page, error) {
 	out := page{limit: defaultLimit}
 	for _, p := range []struct {
@@ -137,7 +137,7 @@ func (l Listing) sort(items []Object, text string) error {
 	return nil
 }
 
-// badQuery refuses a query parameter in the words of a namespace's own service.
+// badQuery refuses a query parameter as the service of a namespace does.
 func badQuery(namespace, reason string) *Error {
 	if namespace == "prism" {
 		return &Error{

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// Object is a v4 entity, or a part of one, as it goes over the wire. "$objectType" names its type; "$reserved" is added when
-// it is answered (see addReserved), because it depends on the version that was asked for.
+// Object is a JSON object of v4. "$objectType" names its type. "$reserved" is added when a response is written, because it depends
+// on the version in the path.
 type Object map[string]any
 
-// Keys that every v4 object may have.
+// Keys that every object of v4 may have.
 const (
 	keyType     = "$objectType"
 	keyReserved = "$reserved"
 	keyUnknown  = "$unknownFields"
 )
 
-// Typed makes an object of a v4 type such as "vmm.v4.ahv.config.Vm". Fields that are nil are left out, as the API does.
+// Typed returns an object of a type such as "vmm.v4.ahv.config.Vm". Nil fields are left out, as in the API.
 func Typed(name string, fields Object) Object {
 	out := Object{keyType: name}
 	for key, value := range fields {
@@ -28,7 +28,7 @@ func Typed(name string, fields Object) Object {
 	return out
 }
 
-// ObjectOf turns a model of the vendor's SDK into an object, without what is the SDK's own.
+// ObjectOf converts a model of the vendor's SDK to an object, without the SDK's own fields.
 func ObjectOf(model any) Object {
 	raw, err := json.Marshal(model)
 	if err != nil {
@@ -49,7 +49,7 @@ func clean(value any) {
 	})
 }
 
-// addReserved gives every typed object its "$reserved" with the version of its format: v4.r<minor>, and v1.r0 for the common types.
+// addReserved sets "$reserved" of every typed object to the version of its format: v4.r<minor>, or v1.r0 for common types.
 func addReserved(value any, minor int) {
 	format := fmt.Sprintf("v4.r%d", minor)
 	walk(value, func(node map[string]any) {
@@ -85,7 +85,7 @@ func walk(value any, visit func(map[string]any)) {
 	}
 }
 
-// field follows a path such as ["cluster", "extId"]; nil when something on the way is missing.
+// field returns the property with a path such as ["cluster", "extId"], or nil.
 func field(value any, path []string) any {
 	for _, name := range path {
 		switch node := value.(type) {
@@ -100,7 +100,7 @@ func field(value any, path []string) any {
 	return value
 }
 
-// elements gives the members of a list of any kind.
+// elements returns the elements of a list of any type.
 func elements(value any) []any {
 	var out []any
 	switch list := value.(type) {
@@ -118,7 +118,8 @@ func elements(value any) []any {
 	return out
 }
 
-// selected gives an object with only the named properties, its type and its ID; "cluster/extId" keeps the whole of cluster.
+// selected returns an object with only the named properties, its type and its ID. A path such as "cluster/extId" selects the whole
+// property cluster.
 func (o Object) selected(names []string) Object {
 	out := Object{}
 	for _, name := range append([]string{keyType, "extId"}, names...) {
@@ -130,7 +131,7 @@ func (o Object) selected(names []string) Object {
 	return out
 }
 
-// references gives a list of references of one type.
+// references returns a list of references of one type.
 func references(typeName string, ids ...string) []Object {
 	out := make([]Object, 0, len(ids))
 	for _, id := range ids {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// condition decides whether an object is in a list.
+// condition reports whether an object is in a list.
 type condition func(scope) bool
 
-// scope is what names in an expression mean: properties of root, and inside any(x:...) also the variable x.
+// scope resolves the names in an expression: properties of root and, inside any(x:...), the variable x.
 type scope struct {
 	root     Object
 	variable string
 	value    any
 }
 
-// path is a property path as written, for example "cluster/extId" or "c/extId" inside any(c:...).
+// path is a property path as in the expression, for example "cluster/extId", or "c/extId" inside any(c:...).
 func (s scope) lookup(path string) any {
 	names := strings.Split(path, "/")
 	if s.variable != "" && names[0] == s.variable {
@@ -26,19 +26,18 @@ func (s scope) lookup(path string) any {
 	return field(s.root, names)
 }
 
-// odataParser reads the part of an OData 4.01 $filter that Prism Central documents: eq, ne, gt, ge, lt, le, in, and, or, not,
-// parentheses, startswith, endswith, contains, and any/all over lists. Only the given fields can be named.
+// odataParser parses the part of OData 4.01 $filter that Prism Central documents: eq, ne, gt, ge, lt, le, in, and, or, not,
+// parentheses, startswith, endswith, contains, and any/all over lists. Only some fields can be filtered by.
 type odataParser struct {
 	tokens []string
 	fields []string
-	// variable and collection are those of the lambda that is being read.
+	// variable and collection are those of the lambda expression that is being parsed.
 	variable, collection string
 }
 
 var odataToken = regexp.MustCompile(`^\s*('(?:[^']|'')*'|[A-Za-z_][A-Za-z0-9_.]*'(?:[^']|'')*'|[A-Za-z_][A-Za-z0-9_./]*|-?[0-9][0-9A-Za-z:.+-]*|[(),:])`)
 
-// parseOData reads a $filter over objects whose filterable fields are given as paths, those inside lists included
-// ("categories/extId").
+// parseOData parses a $filter. Fields are the paths that can be filtered by, including paths into lists ("categories/extId").
 func parseOData(text string, fields []string) (condition, error) {
 	p := &odataParser{fields: fields}
 	for rest := strings.TrimSpace(text); rest != ""; rest = strings.TrimSpace(rest) {
@@ -93,7 +92,7 @@ func (p *odataParser) or() (condition, error) { return p.joined(p.and, "or", tru
 
 func (p *odataParser) and() (condition, error) { return p.joined(p.not, "and", false) }
 
-// joined reads operands with an operator between them; the first that is decisive ends the evaluation.
+// joined parses operands with an operator between them. The evaluation ends at the first operand with the decisive result.
 func (p *odataParser) joined(operand func() (condition, error), operator string, decisive bool) (condition, error) {
 	var operands []condition
 	for {
@@ -174,7 +173,7 @@ func (p *odataParser) function(holds func(value, part string) bool) (condition, 
 	}, p.expect(")")
 }
 
-// lambda reads any(c:...) and all(c:...) behind the path of a list.
+// lambda parses any(c:...) and all(c:...) after the path of a list.
 func (p *odataParser) lambda(path string, wanted bool) (condition, error) {
 	p.next() // the parenthesis
 	if p.variable != "" {
@@ -200,7 +199,7 @@ func (p *odataParser) lambda(path string, wanted bool) (condition, error) {
 	}, p.expect(")")
 }
 
-// check refuses paths that are none or cannot be filtered by.
+// check refuses paths that are not valid or cannot be filtered by.
 func (p *odataParser) check(path string) error {
 	full := path
 	if first, rest, more := strings.Cut(path, "/"); p.variable != "" && first == p.variable {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// literal is a value in a $filter: a text, a number, a time, a truth value, null, or an enumeration such as
-// Prism.Config.TaskStatus'FAILED', of which only the member counts.
+// literal is a value in a $filter: a string, a number, a time, a Boolean, null, or an enumeration value such as
+// Prism.Config.TaskStatus'FAILED', whose type is ignored.
 type literal struct {
 	text   string
 	isText bool
@@ -35,7 +35,7 @@ func parseLiteral(token string) (literal, error) {
 	return literal{}, fmt.Errorf("%q is not a value such as 'text', 12 or true", token)
 }
 
-// compare orders a property against the literal; ok is false when they cannot be compared.
+// compare compares a property with the literal. It returns false when they cannot be compared.
 func (l literal) compare(value any) (order int, ok bool) {
 	text, ok := valueText(value)
 	if !ok {
@@ -56,7 +56,7 @@ func (l literal) compare(value any) (order int, ok bool) {
 	return cmp.Compare(text, l.text), true
 }
 
-// valueText gives a simple value as the API writes it; objects, lists and nothing have no text.
+// valueText returns a simple value as the API writes it. It returns false for objects, lists and nil.
 func valueText(value any) (string, bool) {
 	switch value.(type) {
 	case string, bool, int, int64, float64, json.Number:
@@ -65,7 +65,7 @@ func valueText(value any) (string, bool) {
 	return "", false
 }
 
-// equals also compares with null, which missing properties are.
+// equals reports whether a property equals the literal. A missing property equals null.
 func (l literal) equals(value any) bool {
 	if l.isNull {
 		return value == nil
@@ -79,7 +79,7 @@ var odataOrders = map[string]func(order int) bool{
 	"lt": func(order int) bool { return order < 0 }, "le": func(order int) bool { return order <= 0 },
 }
 
-// comparison reads what follows a property: an operator with a value, in with a list, or nothing after a truth value.
+// comparison parses what follows a property: an operator with a value, in with a list, or nothing after a Boolean.
 func (p *odataParser) comparison(path string) (condition, error) {
 	operator := p.peek()
 	switch {
@@ -123,7 +123,7 @@ func (l literal) condition(path, operator string) condition {
 	}
 }
 
-// literals reads a list such as ('a', 'b').
+// literals parses a list such as ('a', 'b').
 func (p *odataParser) literals() ([]literal, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err

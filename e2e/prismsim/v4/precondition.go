@@ -14,8 +14,8 @@ import (
 
 var etagPattern = regexp.MustCompile(`^\d+,\d+$`)
 
-// IfMatch compares the If-Match header with the revision of the entity. Without the header the request is refused only when
-// the operation requires it. mismatch makes the namespace's own error out of the two ETags.
+// IfMatch compares the If-Match header with the revision of the entity. A request without the header is refused only if the
+// operation requires it. mismatch returns the namespace's error for the two ETags.
 func (r *Request) IfMatch(current model.Revision, required bool, mismatch func(sent, current string) *Error) error {
 	sent := r.Header.Get("If-Match")
 	if sent == "" {
@@ -36,24 +36,23 @@ func (r *Request) IfMatch(current model.Revision, required bool, mismatch func(s
 	return nil
 }
 
-// MismatchText is how the API words a stale If-Match header.
+// MismatchText returns the message about a stale If-Match header.
 func MismatchText(sent, current string) string {
 	return fmt.Sprintf("If-Match header value passed '%s' because it doesn't match the current value in the server '%s'", sent, current)
 }
 
-// requestIDHeader carries the idempotence token of a v4 request, a UUID.
+// requestIDHeader has a UUID that identifies a change, so that it can be sent again.
 const requestIDHeader = "Ntnx-Request-Id"
 
-// onceMemory remembers what changes were answered, by their request ID: a change that is sent again is not done again but
-// gets the first answer, with the same task. Method and path belong to the token. Refusals are not remembered, so that a
-// client may try again with the same ID.
-type onceMemory struct {
-	mu      sync.Mutex // held while a change is accepted: two copies of one request never run beside each other
-	answers map[string]*wire.Recorder
+// requestMemory keeps the responses to changes by request ID, method and path. A change that is sent again is not made again. It
+// gets the first response, with the same task. Refusals are not kept, so that a client may retry with the same ID.
+type requestMemory struct {
+	mu        sync.Mutex // held while a change is accepted, so that two copies of a request never run concurrently
+	responses map[string]*wire.Recorder
 }
 
-// do answers a request with what it was answered before, or by serving it.
-func (o *onceMemory) do(w http.ResponseWriter, r *Request, serve func(http.ResponseWriter)) {
+// handle replays the response to a request that was sent before, or serves the request.
+func (o *requestMemory) handle(w http.ResponseWriter, r *Request, serve func(http.ResponseWriter)) {
 	if r.Method == http.MethodGet || r.rules.ForgetRequestIDs {
 		serve(w)
 		return
@@ -67,17 +66,17 @@ func (o *onceMemory) do(w http.ResponseWriter, r *Request, serve func(http.Respo
 	}
 	key := id + " " + r.Method + " " + r.URL.Path
 	life := time.Duration(r.rules.RequestIDLife)
-	if first, known := o.answers[key]; known && (life <= 0 || time.Since(first.Made) < life) {
+	if first, known := o.responses[key]; known && (life <= 0 || time.Since(first.Made) < life) {
 		first.Replay(w)
 		return
 	}
-	answer := wire.NewRecorder()
-	serve(answer)
-	if answer.Status < http.StatusMultipleChoices {
-		if o.answers == nil {
-			o.answers = map[string]*wire.Recorder{}
+	response := wire.NewRecorder()
+	serve(response)
+	if response.Status < http.StatusMultipleChoices {
+		if o.responses == nil {
+			o.responses = map[string]*wire.Recorder{}
 		}
-		o.answers[key] = answer
+		o.responses[key] = response
 	}
-	answer.Replay(w)
+	response.Replay(w)
 }

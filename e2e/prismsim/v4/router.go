@@ -1,3 +1,5 @@
+// Package v4 is the v4 API without its networking namespace: how requests are routed and queried, and the namespaces vmm,
+// clustermgmt, prism and volumes.
 package v4
 
 import (
@@ -13,7 +15,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// hiddenRefusal is how v4 answers a request for what is hidden.
+// hiddenRefusal returns the refusal of a request for a hidden entity.
 func hiddenRefusal(r model.Rights, kind, id string) *Error {
 	switch {
 	case r.Status == http.StatusForbidden:
@@ -35,7 +37,7 @@ func (api *API) prismRoutes(r *Router) {
 	r.Handle("DELETE", ns, "config/categories/{extId}", types+"DeleteCategoryApiResponse", api.deleteCategory)
 }
 
-// namespaces are those that are served, each below /api/<namespace>/<version>/.
+// namespaces are the namespaces that are served below /api/<namespace>/<version>/.
 var namespaces = []string{"vmm", "clustermgmt", "prism", "networking", "volumes"}
 
 // highestMinor is the newest v4 minor version that can be served.
@@ -51,23 +53,23 @@ type Request struct {
 	rights    model.Rights // of the account
 }
 
-// Endpoint answers one request, or refuses it with a *v4Error.
+// Endpoint handles a request. It returns a response, or an *Error to refuse the request.
 type Endpoint func(r *Request) (*Response, error)
 
 // API serves the v4 API.
 type API struct {
 	*model.Central
-	minor int // newest minor version that is served
-	once  onceMemory
+	minor    int // newest minor version that is served
+	requests requestMemory
 }
 
-// New returns the v4 API of a Prism Central, in the versions that its inventory says.
+// New returns the v4 API of a Prism Central, up to the version in its inventory.
 func New(e *model.Central) *API {
 	minor, _ := parseMinor(e.PrismCentral.APIVersion) // checked with the inventory
 	return &API{Central: e, minor: minor}
 }
 
-// Router adds v4 operations to the routes.
+// Router registers operations.
 type Router struct {
 	api *API
 	mux *http.ServeMux
@@ -75,7 +77,7 @@ type Router struct {
 
 var pathPattern = regexp.MustCompile(`^/api/(vmm|clustermgmt|prism|networking|volumes)/(?:v4\.(\d+)/|unversioned/)`)
 
-// splitPath gives namespace and minor version of a v4 path.
+// splitPath returns namespace and minor version of a v4 path.
 func splitPath(path string) (namespace string, minor int, ok bool) {
 	match := pathPattern.FindStringSubmatch(path)
 	if match == nil {
@@ -88,7 +90,7 @@ func splitPath(path string) (namespace string, minor int, ok bool) {
 	return match[1], minor, true
 }
 
-// v4Routes adds the v4 API. What is in no pattern is answered as the web server does.
+// Register adds the operations of the v4 API. further add those of namespaces that other packages serve.
 func (api *API) Register(mux *http.ServeMux, further ...func(*Router)) {
 	r := &Router{api: api, mux: mux}
 	for _, namespace := range namespaces {
@@ -104,7 +106,7 @@ func (api *API) Register(mux *http.ServeMux, further ...func(*Router)) {
 	}
 }
 
-// versionInfo tells the SDKs the newest version that is served, by which they choose theirs.
+// versionInfo handles OPTIONS of unversioned/info. The SDKs choose their version by the newest version that is served.
 func (api *API) versionInfo(w http.ResponseWriter, r *http.Request) {
 	if rules, _ := api.SettingsFor(""); rules.NoVersionInfo {
 		missingURL(w, r)
@@ -113,8 +115,8 @@ func (api *API) versionInfo(w http.ResponseWriter, r *http.Request) {
 	wire.WriteJSON(w, http.StatusOK, map[string]string{"data": "v4." + strconv.Itoa(api.minor)})
 }
 
-// Handle adds an operation for all versions that are served. The path is relative to the version, for example
-// "ahv/config/vms/{extId}"; responseType is the type of the answer's envelope.
+// Handle adds an operation to all versions that are served. The path is relative to the version, for example
+// "ahv/config/vms/{extId}". responseType is the type of the response's envelope.
 func (r *Router) Handle(method, namespace, path, responseType string, e Endpoint) {
 	r.handleSince(0, method, namespace, path, responseType, e)
 }
@@ -128,19 +130,19 @@ func (r *Router) handleSince(since int, method, namespace, path, responseType st
 			plain.Body = http.MaxBytesReader(w, plain.Body, wire.MaxBody)
 			request := &Request{Request: plain, Namespace: namespace, Minor: minor, kind: kind}
 			request.rules, request.rights = r.api.SettingsFor(auth.Account(plain.Context()))
-			r.api.once.do(w, request, func(w http.ResponseWriter) {
-				answer, err := request.restricted(of, e)
+			r.api.requests.handle(w, request, func(w http.ResponseWriter) {
+				response, err := request.restricted(of, e)
 				if err != nil {
 					asV4Error(err).write(w, request, responseType)
 					return
 				}
-				answer.write(w, request, responseType)
+				response.write(w, request, responseType)
 			})
 		})
 	}
 }
 
-// restricted answers the request unless it is about what the account does not see.
+// restricted refuses requests for entities that are hidden from the account.
 func (r *Request) restricted(kind string, next Endpoint) (*Response, error) {
 	if id := r.PathValue("extId"); id != "" && r.rights.Hides(kind, id) {
 		return nil, hiddenRefusal(r.rights, kind, id)

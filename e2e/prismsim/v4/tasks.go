@@ -9,28 +9,27 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// taskPrefix stands before the UUID of a task in the v4 API: base64 of "ergon". A task of an older API may also be asked for
-// with the prefix "legacy".
+// taskPrefix precedes the UUID in the ID of a task in v4. It is base64 of "ergon". Tasks can be read with the prefix "legacy" too.
 const (
 	taskPrefix   = "ZXJnb24="
 	legacyPrefix = "legacy"
 )
 
-// Fails makes the failure of a task out of an error of the v4 API.
+// Fails returns the error as that of a task.
 func (e *Error) Fails() *model.TaskError {
 	return &model.TaskError{
 		Code: e.Group, Detail: e.Message, V4: &model.TaskMessage{Code: e.Code, Group: e.Group, Message: e.Message, Arguments: e.Arguments},
 	}
 }
 
-// messageError returns the message of a task in the form of an error of the v4 API.
+// messageError returns the message of a task as an Error.
 func messageError(m *model.TaskMessage) *Error {
 	return &Error{Code: m.Code, Group: m.Group, Message: m.Message, Arguments: m.Arguments}
 }
 
 func taskID(t *model.Task) string { return taskPrefix + ":" + t.UUID }
 
-// affectedEntities gives the entities of a task of any API.
+// affectedEntities returns references to the entities of a task.
 func affectedEntities(t *model.Task, rules model.Rules) []Object {
 	out := []Object{}
 	for _, e := range t.ShownEntities(rules) {
@@ -43,7 +42,7 @@ func affectedEntities(t *model.Task, rules model.Rules) []Object {
 	return out
 }
 
-// taskObject gives the body of GET /tasks/{extId}.
+// taskObject returns the body of GET /tasks/{extId}.
 func taskObject(t *model.Task, owner string, rules model.Rules) Object {
 	view := t.View()
 	entities := affectedEntities(t, rules)
@@ -83,7 +82,7 @@ func taskClusters(t *model.Task) []string {
 	return t.V4.PrismElements
 }
 
-// keyValues gives a map as a list of pairs, ordered by name.
+// keyValues returns a map as a list of pairs, ordered by name.
 func keyValues(values map[string]string) []Object {
 	names := []string{}
 	for name := range values {
@@ -97,7 +96,7 @@ func keyValues(values map[string]string) []Object {
 	return out
 }
 
-// timeText writes a time as v4 does: RFC 3339 with microseconds.
+// timeText returns a time in the format of v4: RFC 3339 with microseconds.
 func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 func (api *API) getTask(r *Request) (*Response, error) {
@@ -130,5 +129,5 @@ func (api *API) listTasks(r *Request) (*Response, error) {
 		items = append(items, taskObject(t, api.OwnerUUID, r.rules))
 	}
 	api.Mu.Unlock()
-	return taskListing.Answer(r, items)
+	return taskListing.Respond(r, items)
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-const maxAttribute = 200 // characters of one custom attribute
+const maxAttribute = 200 // maximum length of a custom attribute in characters
 
-// changedVM finds the VM that a request changes, with its preconditions: a request ID and the current ETag.
+// changedVM returns the VM that a request changes. It checks that the request has a request ID and the current ETag.
 func (api *API) changedVM(r *Request) (*model.VM, error) {
 	if !inventory.IsUUID(r.Header.Get(requestIDHeader)) {
 		return nil, &Error{
@@ -35,7 +35,7 @@ func (api *API) changedVM(r *Request) (*model.VM, error) {
 	})
 }
 
-// orderForVM starts a task on a VM, behind those that wait for it. A VM that is gone by then fails it.
+// orderForVM starts a task on a VM. The task waits for those that were started on the VM before. It fails if the VM was deleted.
 func (api *API) orderForVM(r *Request, m *model.VM, operation, description string, d time.Duration, work func() *model.TaskError) *Response {
 	id := m.UUID
 	t := api.Order(r.Context(), r.Namespace, model.Order{
@@ -45,7 +45,7 @@ func (api *API) orderForVM(r *Request, m *model.VM, operation, description strin
 			if !slices.Contains(api.VMs.All, m) {
 				return noSuchVM(id).Fails()
 			}
-			if failed := api.Lost(m); failed != nil {
+			if failed := api.UnreachableError(m); failed != nil {
 				failed.V4 = &model.TaskMessage{Code: "VMM-10000", Group: "INTERNAL_ERROR", Message: failed.Detail}
 				return failed
 			}
@@ -75,17 +75,17 @@ func (api *API) deleteVM(r *Request) (*Response, error) {
 	}), nil
 }
 
-// volumeGroupAttached refuses the deletion of a VM. Status, code and group are this package's own.
+// volumeGroupAttached refuses deleting a VM. Status, code and group are this package's own.
 func volumeGroupAttached(text string) *Error {
 	return &Error{Status: http.StatusUnprocessableEntity, Code: "VMM-30900", Group: "VM_INVALID_ARGUMENT", Message: text}
 }
 
-// invalidVMState refuses to switch a VM. Status, code and group are this package's own.
+// invalidVMState refuses switching a VM off. Status, code and group are this package's own.
 func invalidVMState(text string) *Error {
 	return &Error{Status: http.StatusUnprocessableEntity, Code: "VMM-30901", Group: "VM_INVALID_STATE", Message: text}
 }
 
-// switchPower switches a VM on or off.
+// switchPower returns the endpoint that switches a VM on or off.
 func (api *API) switchPower(state string) Endpoint {
 	return func(r *Request) (*Response, error) {
 		api.Mu.Lock()
@@ -119,7 +119,7 @@ func (api *API) switchPower(state string) Endpoint {
 	}
 }
 
-// changeAttributes adds or removes custom attributes.
+// changeAttributes returns the endpoint that adds or removes custom attributes.
 func (api *API) changeAttributes(change func(have, named []string) []string) Endpoint {
 	return func(r *Request) (*Response, error) {
 		body := config.NewUpdateCustomAttributesParams()

@@ -14,7 +14,7 @@ const vmTypes = "vmm.v4.ahv.config."
 
 func vmRef(kind, id string) Object { return Typed(vmTypes+kind+"Reference", Object{"extId": id}) }
 
-// vmCore gives what VMs can be filtered and sorted by. The caller holds the mutex.
+// vmCore returns the properties of a VM that lists can be filtered and sorted by. The caller holds the mutex.
 func (api *API) vmCore(m *model.VM) Object {
 	now := m.Current()
 	res := now.Resources
@@ -37,8 +37,8 @@ func (api *API) vmCore(m *model.VM) Object {
 	return out
 }
 
-// vmObject gives a VM as the version that was asked for shows it: projects and nicNetworkInfo since v4.1, custom attributes
-// since v4.2. The caller holds the mutex.
+// vmObject returns a VM in the version of the request. Projects and nicNetworkInfo exist since v4.1, custom attributes since v4.2.
+// The caller holds the mutex.
 func (api *API) vmObject(m *model.VM, r *Request) Object {
 	now := m.Current()
 	out := api.vmCore(m)
@@ -63,7 +63,7 @@ func (api *API) vmObject(m *model.VM, r *Request) Object {
 	return out
 }
 
-// showPower gives the power state, unless a test asked for another one or for none.
+// showPower sets the power state, or the one that is shown instead.
 func showPower(m *model.VM, out Object) {
 	state := m.Power
 	if m.V4.Shown != nil {
@@ -114,8 +114,8 @@ func showDisks(m *model.VM, out Object) {
 	}
 }
 
-// nicObjects gives the NICs in their order. v4.0 has networkInfo and backingInfo only; later versions keep them, as deprecated,
-// beside nicNetworkInfo and nicBackingInfo. Only nicNetworkInfo has IPv6 addresses.
+// nicObjects returns the NICs in their order. v4.0 has networkInfo and backingInfo. Later versions have nicNetworkInfo and
+// nicBackingInfo too. Only nicNetworkInfo has IPv6 addresses.
 func nicObjects(m *model.VM, minor int) []Object {
 	out := []Object{}
 	for _, n := range m.LiveNICs() {
@@ -137,7 +137,7 @@ func nicObjects(m *model.VM, minor int) []Object {
 	return out
 }
 
-// networkInfo gives what the network side of a NIC shows, and its learned IPv6 addresses.
+// networkInfo returns the network information of a NIC, and its learned IPv6 addresses.
 func networkInfo(m *model.VM, n wire.NIC) (info Object, v6 []Object) {
 	info = Object{
 		"nicType": n.NICType, "subnet": vmRef("Subnet", n.SubnetReference.UUID), "vlanMode": n.VLANMode, "trunkedVlans": n.TrunkedVLANs,
@@ -148,16 +148,16 @@ func networkInfo(m *model.VM, n wire.NIC) (info Object, v6 []Object) {
 		address := ipam.Address(endpoint.IP)
 		switch {
 		case endpoint.Type != wire.TypeLearned:
-			config["ipAddress"] = address4or6(endpoint.IP)
+			config["ipAddress"] = singleAddress(endpoint.IP)
 		case address.Is4():
-			learned = append(learned, address4or6(endpoint.IP))
+			learned = append(learned, singleAddress(endpoint.IP))
 		default:
-			v6 = append(v6, address4or6(endpoint.IP))
+			v6 = append(v6, singleAddress(endpoint.IP))
 		}
 	}
 	secondary := []Object{}
 	for _, address := range m.V4.Secondary[n.UUID] {
-		secondary = append(secondary, address4or6(address))
+		secondary = append(secondary, singleAddress(address))
 	}
 	if len(secondary) > 0 {
 		config["secondaryIpAddressList"] = secondary
@@ -172,8 +172,8 @@ func networkInfo(m *model.VM, n wire.NIC) (info Object, v6 []Object) {
 	return info, v6
 }
 
-// address4or6 gives an address of either family with the prefix length of a single address.
-func address4or6(text string) Object {
+// singleAddress returns an address of either family with the prefix length 32 or 128.
+func singleAddress(text string) Object {
 	address := ipam.Address(text)
 	name := "common.v1.config.IPv6Address"
 	if address.Is4() {

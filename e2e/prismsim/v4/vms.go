@@ -22,7 +22,7 @@ func (api *API) vmRoutes(r *Router) {
 	r.handleSince(2, "POST", ns, actions+"remove-custom-attributes", types+"RemoveVmCustomAttributesApiResponse", api.changeAttributes(model.RemoveStrings))
 }
 
-// vm finds the VM of a request; the caller holds the mutex. A VM whose creation did not end does not exist yet.
+// vm returns the VM in the path of a request. A VM that is being created does not exist yet. The caller holds the mutex.
 func (api *API) vm(r *Request) (*model.VM, error) {
 	id := strings.ToLower(r.PathValue("extId"))
 	if !inventory.IsUUID(id) {
@@ -62,7 +62,7 @@ func (api *API) getVM(r *Request) (*Response, error) {
 	return &Response{Data: api.vmObject(m, r), ETag: m.V4.Revision.ETag()}, nil
 }
 
-// vmListing has the fields that are documented for lists of VMs.
+// vmListing has the documented fields of lists of VMs.
 var vmListing = Listing{
 	Filters: []string{
 		"cluster/extId", "extId", "hardwareClockTimezone", "host/extId", "isAgentVm", "isCpuHotplugEnabled", "isCpuPassthroughEnabled",
@@ -73,10 +73,10 @@ var vmListing = Listing{
 	Orders: []string{"memorySizeBytes", "name", "numCoresPerSocket", "numNumaNodes", "numSockets", "numThreadsPerCore"},
 }
 
-// filterRelease is the release of Prism Central that also filters VMs by BIOS UUID (pc.7.6).
+// filterRelease is the first release of Prism Central that filters VMs by BIOS UUID: pc.7.6.
 var filterRelease = []int{7, 6}
 
-// vmListing gives what VMs can be filtered by in this release of Prism Central.
+// vmListing returns how VMs can be queried in the release of the Prism Central.
 func (api *API) vmListing() Listing {
 	listing := vmListing
 	if atLeast(api.PrismCentral.Version, filterRelease) {
@@ -85,13 +85,13 @@ func (api *API) vmListing() Listing {
 	return listing
 }
 
-// atLeast compares a version such as pc.7.6.0.5 or pc.2024.3; versions with a year are older than those without.
+// atLeast compares a version such as pc.7.6.0.5 or pc.2024.3 with a release. Versions with a year are older than those without.
 func atLeast(version string, release []int) bool {
 	parts := strings.Split(strings.TrimPrefix(version, "pc."), ".")
 	for i, want := range release {
 		have := 0
 		if i < len(parts) {
-			have, _ = strconv.Atoi(parts[i]) // what is no number counts as 0
+			have, _ = strconv.Atoi(parts[i]) // 0 if it is not a number
 		}
 		switch {
 		case i == 0 && have > 2000:
@@ -113,5 +113,5 @@ func (api *API) listVMs(r *Request) (*Response, error) {
 			byID[m.UUID] = m
 		}
 	}
-	return api.vmListing().answerWith(r, items, func(core Object) Object { return api.vmObject(byID[core["extId"]], r) })
+	return api.vmListing().respondWith(r, items, func(core Object) Object { return api.vmObject(byID[core["extId"]], r) })
 }

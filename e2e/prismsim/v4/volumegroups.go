@@ -15,7 +15,7 @@ const (
 	relVolumeGroup = "volumes:config:volume-group"
 )
 
-// volumeRoutes adds what the volumes namespace has for volume groups and VMs.
+// volumeRoutes adds the operations of the volumes namespace for volume groups and VMs.
 func (api *API) volumeRoutes(r *Router) {
 	const ns, groups = "volumes", "config/volume-groups"
 	r.Handle("GET", ns, groups, volumeTypes+"ListVolumeGroupsApiResponse", api.listVolumeGroups)
@@ -25,8 +25,8 @@ func (api *API) volumeRoutes(r *Router) {
 	r.Handle("POST", ns, groups+"/{extId}/$actions/detach-vm", volumeTypes+"DetachVmApiResponse", api.detachVM)
 }
 
-// volumeGroup finds the volume group of a request. The caller holds the mutex. Codes of the volumes namespace are this
-// package's own.
+// volumeGroup returns the volume group in the path of a request. No public record of its codes was found, so they are this package's
+// own. The caller holds the mutex.
 func (api *API) volumeGroup(r *Request) (*model.VolumeGroup, error) {
 	id := strings.ToLower(r.PathValue("extId"))
 	if g := api.VolumeGroupByUUID(id); g != nil {
@@ -51,7 +51,7 @@ func (api *API) listVolumeGroups(r *Request) (*Response, error) {
 		items = append(items, api.volumeGroupObject(r, g))
 	}
 	api.Mu.Unlock()
-	return volumeGroupListing.Answer(r, items)
+	return volumeGroupListing.Respond(r, items)
 }
 
 func (api *API) getVolumeGroup(r *Request) (*Response, error) {
@@ -78,7 +78,7 @@ func (api *API) listVMAttachments(r *Request) (*Response, error) {
 		items = append(items, Typed(volumeTypes+"VmAttachment", Object{"extId": m.UUID}))
 	}
 	api.Mu.Unlock()
-	return attachmentListing.Answer(r, items)
+	return attachmentListing.Respond(r, items)
 }
 
 // vmAttachment is the body of attach-vm and detach-vm.
@@ -112,7 +112,7 @@ func (api *API) detachVM(r *Request) (*Response, error) {
 	})
 }
 
-// changeAttachment answers attach-vm and detach-vm with a task.
+// changeAttachment starts the task of attach-vm or detach-vm.
 func (api *API) changeAttachment(r *Request, operation string, change func(*model.VM, *model.VolumeGroup) *model.TaskError) (*Response, error) {
 	var body vmAttachment
 	if err := r.Decode(&body); err != nil {

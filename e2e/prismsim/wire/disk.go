@@ -10,14 +10,15 @@ import (
 
 const (
 	Mebibyte = 1 << 20
-	// CloudInitISO is the size in bytes of the CD-ROM that carries cloud-init data, and cloudInitIndex its place on IDE.
+	// CloudInitISO is the size in bytes of the CD-ROM with cloud-init data. CloudInitIndex is its index on the IDE adapter.
 	CloudInitISO   = 389120
 	CloudInitIndex = 3
 )
 
-// Mebibytes rounds up.
+// Mebibytes converts bytes to mebibytes, rounded up.
 func Mebibytes(bytes int64) int64 { return (bytes + Mebibyte - 1) / Mebibyte }
 
+// DeviceType returns the device type, which defaults to DISK, or VOLUME_GROUP for a volume group.
 func (d Disk) DeviceType() string {
 	if t := OrZero(d.Properties).DeviceType; t != "" {
 		return t
@@ -28,6 +29,7 @@ func (d Disk) DeviceType() string {
 	return "DISK"
 }
 
+// Adapter returns the adapter type, which defaults to SCSI, or IDE for a CD-ROM.
 func (d Disk) Adapter() string {
 	if a := OrZero(OrZero(d.Properties).Address).AdapterType; a != "" {
 		return a
@@ -38,11 +40,12 @@ func (d Disk) Adapter() string {
 	return "SCSI"
 }
 
-// Slot writes a device address as Prism does: scsi.0.
+// Slot returns a device address as Prism writes it, for example scsi.0.
 func (d Disk) Slot(index int64) string {
 	return fmt.Sprintf("%s.%d", strings.ToLower(d.Adapter()), index)
 }
 
+// DiskByUUID returns a disk, or nil.
 func (res *VMResources) DiskByUUID(id string) *Disk {
 	for i := range res.DiskList {
 		if res.DiskList[i].UUID == id {
@@ -52,7 +55,7 @@ func (res *VMResources) DiskByUUID(id string) *Disk {
 	return nil
 }
 
-// DiskOf is diskByUUID for resources that may be nil.
+// DiskOf is DiskByUUID for resources that may be nil.
 func (res *VMResources) DiskOf(id string) *Disk {
 	if res == nil || id == "" {
 		return nil
@@ -60,7 +63,7 @@ func (res *VMResources) DiskOf(id string) *Disk {
 	return res.DiskByUUID(id)
 }
 
-// Bytes gives the size, 0 when none is set.
+// Bytes returns the size, which is 0 when none is set.
 func (d *Disk) Bytes() int64 {
 	if d.SizeBytes != nil {
 		return *d.SizeBytes
@@ -68,10 +71,12 @@ func (d *Disk) Bytes() int64 {
 	return OrZero(d.SizeMiB) * Mebibyte
 }
 
+// SetBytes sets both sizes.
 func (d *Disk) SetBytes(size int64) {
 	d.SizeBytes, d.SizeMiB = new(size), new(Mebibytes(size))
 }
 
+// NICOf returns a NIC, or nil. The resources may be nil.
 func (res *VMResources) NICOf(id string) *NIC {
 	if res == nil || id == "" {
 		return nil
@@ -84,7 +89,7 @@ func (res *VMResources) NICOf(id string) *NIC {
 	return nil
 }
 
-// SameDevices reports whether wanted resources have the disks and NICs that there are, in size and place.
+// SameDevices reports whether wanted resources have the same disks and NICs as a VM, with the same sizes and subnets.
 func (res *VMResources) SameDevices(have *VMResources) bool {
 	return slices.EqualFunc(res.DiskList, have.DiskList, func(want, d Disk) bool {
 		return want.UUID == d.UUID && (d.DeviceType() == "CDROM" || want.Bytes() == 0 || want.Bytes() == d.Bytes())
@@ -94,15 +99,16 @@ func (res *VMResources) SameDevices(have *VMResources) bool {
 	})
 }
 
+// SameModel reports whether two GPUs have the same vendor, mode and device ID.
 func (g GPU) SameModel(other GPU) bool {
 	return g.Vendor == other.Vendor && g.Mode == other.Mode && OrZero(g.DeviceID) == OrZero(other.DeviceID)
 }
 
-// Clone copies a spec deeply.
+// Clone returns a deep copy.
 func (s VMSpec) Clone() VMSpec {
 	raw, err := json.Marshal(s)
 	if err != nil {
-		panic(err) // a struct of plain values always marshals
+		panic(err) // structs of plain values always marshal
 	}
 	var out VMSpec
 	if err := json.Unmarshal(raw, &out); err != nil {
@@ -111,8 +117,10 @@ func (s VMSpec) Clone() VMSpec {
 	return out
 }
 
+// SameAs reports whether two specs are equal.
 func (s VMSpec) SameAs(other VMSpec) bool { return reflect.DeepEqual(s.Clone(), other.Clone()) }
 
+// NICs returns the NICs of a spec, which may have no resources.
 func (s VMSpec) NICs() []NIC {
 	if s.Resources == nil {
 		return nil
@@ -120,7 +128,7 @@ func (s VMSpec) NICs() []NIC {
 	return s.Resources.NICList
 }
 
-// Equal compares customizations as clients send them back.
+// Equal reports whether two customizations have the same cloud-init data and the same Sysprep.
 func (g *GuestCustomization) Equal(other *GuestCustomization) bool {
 	if g == nil || other == nil {
 		return g == other
@@ -140,5 +148,5 @@ func (s VMSpec) HasLearned() bool {
 
 const TypeVolumeGroup = "VOLUME_GROUP"
 
-// IsOf reports whether a disk is an attached volume group.
+// IsOf reports whether a disk is the attachment of a volume group.
 func (d Disk) IsOf(volumeGroup string) bool { return OrZero(d.VolumeGroup).UUID == volumeGroup }

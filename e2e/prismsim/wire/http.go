@@ -24,7 +24,7 @@ func CompareValues(a, b string) int {
 	return 1
 }
 
-// PeekBody reads the body of a request and puts it back, with the error that ended it.
+// PeekBody reads the body of a request and restores it, so that it can be read again with the same error at its end.
 func PeekBody(r *http.Request) ([]byte, error) {
 	rest := r.Body
 	raw, err := io.ReadAll(io.LimitReader(rest, MaxBody))
@@ -35,13 +35,13 @@ func PeekBody(r *http.Request) ([]byte, error) {
 	return raw, err
 }
 
-// MaxBody bounds a request body: cloud-init data is at most 32 KiB in practice, lists are tiny.
+// MaxBody is the largest request body in bytes. Cloud-init data has at most 32 KiB in practice.
 const MaxBody = 8 << 20
 
-// Endpoint answers one request with a status and a body (nil: empty), or with an error.
+// Endpoint handles a request. It returns a status and a body, which is empty when it is nil, or an error.
 type Endpoint func(r *http.Request) (int, any, error)
 
-// ServeHTTP writes what the endpoint answers.
+// ServeHTTP calls the endpoint and writes its response.
 func (e Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 	status, body, err := e(r)
@@ -52,26 +52,27 @@ func (e Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	WriteJSON(w, status, body)
 }
 
+// WriteJSON writes a response. A nil body is left out.
 func WriteJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if body == nil {
 		return
 	}
-	// The client may have gone away; there is nobody left to tell.
+	// An error means that the client has gone away.
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// Marshal marshals a body that refers to the estate while the caller holds the mutex.
+// Marshal returns a body as JSON. Callers marshal under the mutex, because bodies refer to what the mutex guards.
 func Marshal(body any) json.RawMessage {
 	raw, err := json.Marshal(body)
 	if err != nil {
-		panic(err) // a struct of plain values always marshals
+		panic(err) // structs of plain values always marshal
 	}
 	return raw
 }
 
-// Decode reads a JSON body. An empty body is an empty object, as the list calls of some clients send it.
+// Decode reads a JSON body. An empty body counts as an empty object, because some clients send none with list calls.
 func Decode(r *http.Request, kind string, into any) error {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -89,10 +90,10 @@ func Decode(r *http.Request, kind string, into any) error {
 	return nil
 }
 
-// Timestamp writes a time as v3 does.
+// Timestamp returns a time in the format of v3.
 func Timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// Recorder is an answer that can be given more than once.
+// Recorder is an http.ResponseWriter that keeps a response, so that it can be sent more than once.
 type Recorder struct {
 	header http.Header
 	Status int
@@ -100,25 +101,29 @@ type Recorder struct {
 	Made   time.Time
 }
 
-// NewRecorder returns an answer without a body.
+// NewRecorder returns a Recorder without a body and with status 200.
 func NewRecorder() *Recorder {
 	return &Recorder{header: http.Header{}, Status: http.StatusOK, Made: time.Now()}
 }
 
+// Header returns the header of the response.
 func (a *Recorder) Header() http.Header { return a.header }
 
+// WriteHeader keeps the status.
 func (a *Recorder) WriteHeader(status int) { a.Status = status }
 
+// Write appends to the body.
 func (a *Recorder) Write(b []byte) (int, error) { return a.body.Write(b) }
 
+// Replay sends the response.
 func (a *Recorder) Replay(w http.ResponseWriter) {
 	maps.Copy(w.Header(), a.header)
 	w.WriteHeader(a.Status)
-	// The client may have gone away; there is nobody left to tell.
+	// An error means that the client has gone away.
 	_, _ = w.Write(a.body.Bytes())
 }
 
-// Cut sends half of the body under the length of the whole, and closes the connection.
+// Cut sends half of the body with the Content-Length of the whole body and closes the connection.
 func (a *Recorder) Cut(w http.ResponseWriter) {
 	maps.Copy(w.Header(), a.header)
 	w.Header().Set("Content-Length", strconv.Itoa(a.body.Len()))

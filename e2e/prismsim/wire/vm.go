@@ -1,3 +1,4 @@
+// Package wire has the JSON types and errors of v3, and what the handlers of all APIs need to read requests and write responses.
 package wire
 
 import (
@@ -5,10 +6,10 @@ import (
 	"time"
 )
 
-// APIVersion is the version every v3 answer names.
+// APIVersion is the version in every response of v3.
 const APIVersion = "3.1"
 
-// Intent states of an entity, as `status.state` shows them.
+// States of an entity in `status.state`.
 const (
 	StateComplete      = "COMPLETE"
 	StatePending       = "PENDING"
@@ -22,17 +23,17 @@ const (
 	PowerOff = "OFF"
 )
 
-// TypeLearned is the type of an IP endpoint that the hypervisor saw and Prism did not assign.
+// TypeLearned is the type of an IP endpoint that the hypervisor has seen and that Prism has not assigned.
 const TypeLearned = "LEARNED"
 
-// Reference is the v3 way to name another entity. An empty object counts as absent: provider 1.9.5 sends
-// `"project_reference":{}`.
+// Reference names another entity. An empty object counts as absent, because provider 1.9.5 sends `"project_reference":{}`.
 type Reference struct {
 	Kind string `json:"kind,omitempty"`
 	Name string `json:"name,omitempty"`
 	UUID string `json:"uuid,omitempty"`
 }
 
+// Metadata is the metadata of an entity.
 type Metadata struct {
 	Kind             string              `json:"kind,omitempty"`
 	UUID             string              `json:"uuid,omitempty"`
@@ -48,19 +49,20 @@ type Metadata struct {
 	UseMapping       bool                `json:"use_categories_mapping,omitempty"`
 }
 
-// Message is one entry of message_list in error answers and in the status of an entity in state ERROR.
+// Message is an entry of message_list in an error response, or in the status of an entity in state ERROR.
 type Message struct {
 	Message string `json:"message"`
 	Reason  string `json:"reason"`
 	Details any    `json:"details,omitempty"`
 }
 
+// ExecutionContext names the tasks of an entity.
 type ExecutionContext struct {
-	// TaskUUID is a string in the answer to a change and a list in a GET.
+	// TaskUUID is a string in the response to a change, and a list in the response to a GET.
 	TaskUUID any `json:"task_uuid"`
 }
 
-// Entity is any v3 entity of which this package only makes answers.
+// Entity is the response of v3 for an entity that requests do not contain.
 type Entity struct {
 	APIVersion string    `json:"api_version,omitempty"`
 	Metadata   *Metadata `json:"metadata,omitempty"`
@@ -68,12 +70,14 @@ type Entity struct {
 	Status     any       `json:"status"`
 }
 
+// VMIntent is the body of a request that creates or updates a VM.
 type VMIntent struct {
 	APIVersion string    `json:"api_version,omitempty"`
 	Metadata   *Metadata `json:"metadata"`
 	Spec       *VMSpec   `json:"spec"`
 }
 
+// VMSpec is the spec of a VM.
 type VMSpec struct {
 	Name             string       `json:"name"`
 	Description      string       `json:"description,omitempty"`
@@ -81,6 +85,7 @@ type VMSpec struct {
 	Resources        *VMResources `json:"resources"`
 }
 
+// VMResources are the resources of a VM.
 type VMResources struct {
 	NumSockets            *int64              `json:"num_sockets,omitempty"`
 	NumVCPUsPerSocket     *int64              `json:"num_vcpus_per_socket,omitempty"`
@@ -107,47 +112,56 @@ type VMResources struct {
 	SerialPortList        []SerialPort        `json:"serial_port_list"`
 }
 
+// PowerMechanism says how a VM is switched off.
 type PowerMechanism struct {
 	Mechanism  string           `json:"mechanism,omitempty"`
 	Transition *GuestTransition `json:"guest_transition_config,omitempty"`
 }
 
+// GuestTransition configures scripts in the guest.
 type GuestTransition struct {
 	EnableScriptExec          bool `json:"enable_script_exec"`
 	ShouldFailOnScriptFailure bool `json:"should_fail_on_script_failure"`
 }
 
+// VNUMAConfig is the number of virtual NUMA nodes.
 type VNUMAConfig struct {
 	NumVnumaNodes int64 `json:"num_vnuma_nodes"`
 }
 
+// VTPMConfig switches a virtual TPM on.
 type VTPMConfig struct {
 	Enabled bool `json:"vtpm_enabled"`
 }
 
+// BootConfig is the boot type and the order of boot devices.
 type BootConfig struct {
 	BootType  string          `json:"boot_type,omitempty"`
 	OrderList []string        `json:"boot_device_order_list,omitempty"`
 	Device    json.RawMessage `json:"boot_device,omitempty"`
 }
 
+// GuestCustomization is the data for the first boot.
 type GuestCustomization struct {
 	CloudInit     *cloudInit      `json:"cloud_init,omitempty"`
 	Sysprep       json.RawMessage `json:"sysprep,omitempty"`
 	IsOverridable *bool           `json:"is_overridable,omitempty"`
 }
 
+// cloudInit has base64 encoded cloud-init data.
 type cloudInit struct {
 	MetaData        string            `json:"meta_data,omitempty"`
 	UserData        string            `json:"user_data,omitempty"`
 	CustomKeyValues map[string]string `json:"custom_key_values,omitempty"`
 }
 
+// SerialPort is a serial port of a VM.
 type SerialPort struct {
 	Index       int64 `json:"index"`
 	IsConnected bool  `json:"is_connected"`
 }
 
+// Disk is a disk, a CD-ROM or an attached volume group of a VM.
 type Disk struct {
 	UUID          string            `json:"uuid,omitempty"`
 	Properties    *DeviceProperties `json:"device_properties,omitempty"`
@@ -158,21 +172,25 @@ type Disk struct {
 	StorageConfig *StorageConfig    `json:"storage_config,omitempty"`
 }
 
+// DeviceProperties are the type and the address of a disk.
 type DeviceProperties struct {
 	DeviceType string       `json:"device_type,omitempty"`
 	Address    *DiskAddress `json:"disk_address,omitempty"`
 }
 
+// DiskAddress is an adapter and an index on it.
 type DiskAddress struct {
 	AdapterType string `json:"adapter_type,omitempty"`
 	DeviceIndex *int64 `json:"device_index,omitempty"`
 }
 
+// StorageConfig is the storage container of a disk.
 type StorageConfig struct {
 	FlashMode string     `json:"flash_mode,omitempty"`
 	Container *Reference `json:"storage_container_reference,omitempty"`
 }
 
+// NIC is a network interface of a VM.
 type NIC struct {
 	UUID            string       `json:"uuid,omitempty"`
 	NICType         string       `json:"nic_type,omitempty"`
@@ -186,6 +204,7 @@ type NIC struct {
 	IsConnected     *bool        `json:"is_connected,omitempty"`
 }
 
+// IPEndpoint is an IP address of a NIC.
 type IPEndpoint struct {
 	IP   string `json:"ip,omitempty"`
 	Type string `json:"type,omitempty"`
@@ -203,7 +222,7 @@ type GPU struct {
 	PCIAddress         string `json:"pci_address,omitempty"`
 }
 
-// VMStatus is what `status` of a VM holds.
+// VMStatus is the status of a VM.
 type VMStatus struct {
 	State            string            `json:"state"`
 	Name             string            `json:"name,omitempty"`
@@ -214,7 +233,7 @@ type VMStatus struct {
 	Execution        *ExecutionContext `json:"execution_context,omitempty"`
 }
 
-// VMLiveResources is spec.resources as the hypervisor has them, and what only a status shows.
+// VMLiveResources are the resources that a VM has, with the fields that only a status has.
 type VMLiveResources struct {
 	*VMResources
 	HypervisorType string     `json:"hypervisor_type"`
@@ -224,16 +243,16 @@ type VMLiveResources struct {
 	ProtectionType string     `json:"protection_type"`
 }
 
-// Accepted is the answer to a change: 202, state and task.
+// Accepted is the response with status 202 to a change.
 type Accepted struct {
 	APIVersion string         `json:"api_version"`
 	Metadata   map[string]any `json:"metadata"`
-	// Spec is an object after POST and PUT, and a string after DELETE: clients decode it so.
+	// Spec is an object after POST and PUT, and a string after DELETE, as clients decode it.
 	Spec   any      `json:"spec"`
 	Status VMStatus `json:"status"`
 }
 
-// OrZero gives what p points to, or the zero value.
+// OrZero returns what p points to, or the zero value.
 func OrZero[T any](p *T) T {
 	if p == nil {
 		var zero T
@@ -250,5 +269,5 @@ func ValueOr[T any](p *T, other T) T {
 	return *p
 }
 
-// IsEmpty says whether a reference names nothing.
+// IsEmpty reports whether a reference names nothing.
 func (r *Reference) IsEmpty() bool { return r == nil || (r.UUID == "" && r.Name == "") }

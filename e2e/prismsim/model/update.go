@@ -8,7 +8,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Defaults of Prism for a VM that does not say otherwise.
+// Defaults of Prism for the fields of a VM.
 const (
 	defaultMemoryMiB = 1024
 	defaultMechanism = "HARD"
@@ -16,15 +16,15 @@ const (
 
 var defaultBootOrder = []string{"CDROM", "DISK", "NETWORK"}
 
-// Want takes over what a request asks for. Fields that it leaves out keep their value, or get their default in a new VM:
-// clients that read, modify and write drop what they do not know.
-func (m *VM) Want(e *Central, body *wire.VMIntent) {
-	m.Categories = e.Rules.merge(m.Categories, body.Metadata)
+// SetSpec sets the spec to that of a request. Fields that the request leaves out keep their values, or get the defaults in a new
+// VM, because clients that read, modify and write drop the fields that they do not know.
+func (m *VM) SetSpec(pc *Central, body *wire.VMIntent) {
+	m.Categories = pc.Rules.merge(m.Categories, body.Metadata)
 	if p := body.Metadata.ProjectReference; !p.IsEmpty() {
 		m.Project = p.UUID
 	}
 	spec := body.Spec.Clone()
-	spec.ClusterReference = e.PrismElementReference(m.PrismElement)
+	spec.ClusterReference = pc.PrismElementReference(m.PrismElement)
 	old := m.Spec.Resources
 	if old == nil {
 		old = standardResources()
@@ -33,7 +33,7 @@ func (m *VM) Want(e *Central, body *wire.VMIntent) {
 	m.Spec = spec
 }
 
-// standardResources gives the values of a VM that says nothing.
+// standardResources returns the default resources of a VM.
 func standardResources() *wire.VMResources {
 	return &wire.VMResources{
 		NumSockets: new(int64(1)), NumVCPUsPerSocket: new(int64(1)), NumThreadsPerCore: new(int64(1)),
@@ -46,7 +46,7 @@ func standardResources() *wire.VMResources {
 	}
 }
 
-// complete fills in what is missing from old.
+// complete sets the fields that are missing to those of old.
 func complete(res *wire.VMResources, old *wire.VMResources) {
 	fields, before := reflect.ValueOf(res).Elem(), reflect.ValueOf(old).Elem()
 	for i := range fields.NumField() {
@@ -68,39 +68,38 @@ func complete(res *wire.VMResources, old *wire.VMResources) {
 	if len(res.GuestTools) == 0 {
 		res.GuestTools = old.GuestTools
 	}
-	// Lists are never null in answers.
+	// Lists are never null in responses.
 	res.DiskList = append([]wire.Disk{}, res.DiskList...)
 	res.NICList = append([]wire.NIC{}, res.NICList...)
 	res.GPUList = append([]wire.GPU{}, res.GPUList...)
 	res.SerialPortList = append([]wire.SerialPort{}, res.SerialPortList...)
 }
 
-// realise turns a wanted spec into what the hypervisor has: devices get UUIDs, addresses, MACs and IPs. It changes spec
-// in place; old is nil for a new VM. On failure nothing is held.
-func (e *Central) realise(m *VM, spec, old *wire.VMSpec) *TaskError {
+// applySpec completes the devices of a spec with UUIDs, device addresses, MAC addresses and IP addresses. The old spec is nil for a
+// new VM. A failure leaves no new IP addresses assigned.
+func (pc *Central) applySpec(m *VM, spec, old *wire.VMSpec) *TaskError {
 	var before *wire.VMResources
 	if old != nil {
 		before = old.Resources
 	}
-	if failed := e.realiseDisks(m, spec.Resources, before); failed != nil {
+	if failed := pc.applyDisks(m, spec.Resources, before); failed != nil {
 		return failed
 	}
-	return e.realiseNICs(spec.Resources, before)
+	return pc.applyNICs(spec.Resources, before)
 }
 
-// FinishUpdate makes an accepted change real, with the switching that it asks for.
-// offAgain says that the change only switches off a VM that was off.
-func (e *Central) FinishUpdate(m *VM, spec wire.VMSpec, offAgain bool) *TaskError {
+// FinishUpdate is the work of an update's task. offAgain says that the update only switches off a VM that was off.
+func (pc *Central) FinishUpdate(m *VM, spec wire.VMSpec, offAgain bool) *TaskError {
 	m.Pending--
-	if e.VMByUUID(m.UUID) == nil {
+	if pc.VMByUUID(m.UUID) == nil {
 		return &TaskError{Code: wire.ReasonNotFound, Detail: "ENTITY_NOT_FOUND: VM " + m.UUID + " was deleted"}
 	}
-	failed := e.Lost(m)
-	if text := e.RefusePowerOff(m, RefusedByTask); failed == nil && offAgain && text != "" {
+	failed := pc.UnreachableError(m)
+	if text := pc.RefusePowerOff(m, RefusedByTask); failed == nil && offAgain && text != "" {
 		failed = &TaskError{Code: "INTERNAL_ERROR", Detail: "INTERNAL_ERROR: InvalidVmState: " + text}
 	}
 	if failed == nil {
-		failed = e.change(m, &spec)
+		failed = pc.applyUpdate(m, &spec)
 	}
 	if failed != nil {
 		m.fail(failed)
@@ -112,20 +111,20 @@ func (e *Central) FinishUpdate(m *VM, spec wire.VMSpec, offAgain bool) *TaskErro
 	return nil
 }
 
-func (e *Central) change(m *VM, spec *wire.VMSpec) *TaskError {
+func (pc *Central) applyUpdate(m *VM, spec *wire.VMSpec) *TaskError {
 	wantOn := spec.Resources.PowerState == wire.PowerOn
 	if !wantOn {
-		e.SwitchOff(m)
+		pc.SwitchOff(m)
 	}
 	if m.Power == wire.PowerOn {
-		if failed := e.checkHotChange(m, spec.Resources); failed != nil {
+		if failed := pc.checkHotChange(m, spec.Resources); failed != nil {
 			return failed
 		}
 	}
-	if text := e.RefuseDetach(m.DetachedVolumeGroup(spec.Resources), RefusedByTask); text != "" {
+	if text := pc.RefuseDetach(m.DetachedVolumeGroup(spec.Resources), RefusedByTask); text != "" {
 		return &TaskError{Code: "INTERNAL_ERROR", Detail: "INTERNAL_ERROR: " + text}
 	}
-	if failed := e.realise(m, spec, &m.Live); failed != nil {
+	if failed := pc.applySpec(m, spec, &m.Live); failed != nil {
 		return failed
 	}
 	m.Live = *spec
@@ -136,9 +135,9 @@ func (e *Central) change(m *VM, spec *wire.VMSpec) *TaskError {
 	}
 	switch {
 	case wantOn && m.Power != wire.PowerOn:
-		return e.SwitchOn(m)
+		return pc.SwitchOn(m)
 	case m.Power == wire.PowerOn:
-		e.learn(m) // of NICs that were added
+		pc.learn(m) // for NICs that were added
 	}
 	return nil
 }

@@ -7,10 +7,11 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Categories are the categories of a VM: values by key, in the order of their assignment. A VM may have several values
-// of a key. In v3 metadata.categories shows the first one and metadata.categories_mapping all.
+// Categories are the categories of a VM: values by key, in the order of their assignment. A VM may have several values of a key.
+// In v3, metadata.categories shows the first value and metadata.categories_mapping shows all values.
 type Categories map[string][]string
 
+// Has reports whether a category is assigned.
 func (c Categories) Has(key, value string) bool { return slices.Contains(c[key], value) }
 
 // First returns the first value of each key.
@@ -24,13 +25,14 @@ func (c Categories) First() map[string]string {
 	return out
 }
 
-// several returns the values of the keys of which there are more than one.
+// several returns the keys that have more than one value, with all their values.
 func (c Categories) several() map[string][]string {
 	out := c.Clone()
 	maps.DeleteFunc(out, func(_ string, values []string) bool { return len(values) < 2 })
 	return out
 }
 
+// Clone returns a deep copy.
 func (c Categories) Clone() map[string][]string {
 	out := make(map[string][]string, len(c))
 	for key, values := range c {
@@ -39,7 +41,7 @@ func (c Categories) Clone() map[string][]string {
 	return out
 }
 
-// set replaces the values of a key. No values remove the key.
+// set replaces the values of a key. It removes the key when there are no values.
 func (c Categories) set(key string, values []string) {
 	if len(values) == 0 {
 		delete(c, key)
@@ -48,7 +50,7 @@ func (c Categories) set(key string, values []string) {
 	c[key] = slices.Clone(values)
 }
 
-// wantedCategories returns the categories that a request asks for, in whichever of the two forms it has them.
+// wantedCategories returns the categories in a request, which has them as categories or as categories_mapping.
 func wantedCategories(m *wire.Metadata) Categories {
 	out := Categories{}
 	if m.UseMapping {

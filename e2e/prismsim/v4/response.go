@@ -10,17 +10,17 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Response is the answer of an operation. The envelope around the data is made when it is written.
+// Response is the response of an operation. Its envelope is added when it is written.
 type Response struct {
 	status int // default 200
-	Data   any // object, []object or nil
+	Data   any // Object, []Object or nil
 	ETag   string
-	// total is how many there are for a list, nil for everything else.
+	// total is the number of matches of a list. It is nil for other responses.
 	total *int
 	page  page
 }
 
-// page is the part of a list that was asked for.
+// page is the requested part of a list.
 type page struct{ number, limit int }
 
 const (
@@ -29,7 +29,7 @@ const (
 	flagTruncated = "isTruncated"
 )
 
-// flags gives the flags that every answer has.
+// flags returns the flags that every response has.
 func flags(set map[string]bool) []Object {
 	out := []Object{}
 	for _, name := range []string{flagError, flagPaginated, flagTruncated} {
@@ -38,12 +38,12 @@ func flags(set map[string]bool) []Object {
 	return out
 }
 
-// Accepted is the answer to a change: 202 and the task that does it.
+// Accepted returns the response to a change: status 202 and the task of the change.
 func Accepted(t *model.Task) *Response {
 	return &Response{status: http.StatusAccepted, Data: Typed("prism.v4.config.TaskReference", Object{"extId": taskID(t)})}
 }
 
-// write sends the answer in its envelope. The data of an empty list are left out.
+// write sends the response in its envelope. An empty list has no data.
 func (a *Response) write(w http.ResponseWriter, r *Request, responseType string) {
 	if a.ETag != "" {
 		w.Header().Set("ETag", a.ETag)
@@ -85,10 +85,10 @@ func link(rel, href string) Object {
 	return Typed("common.v1.response.ApiLink", Object{"rel": rel, "href": href})
 }
 
-// selfURL gives the address of a path on this server, in the words of whoever asked.
+// selfURL returns the URL of a path on the host that the request names.
 func selfURL(r *Request, path string) string { return "https://" + r.Host + path }
 
-// SelfLinks gives the links of an entity below the version in the path, for example "ahv/config/vms/<extId>".
+// SelfLinks returns the links of an entity. The path is relative to the version, for example "ahv/config/vms/<extId>".
 func SelfLinks(r *Request, path string) []Object {
 	return []Object{link("self", selfURL(r, "/api/"+r.Namespace+"/v4."+strconv.Itoa(r.Minor)+"/"+path))}
 }

@@ -12,18 +12,19 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// MoveTo makes a VM belong to a Prism Element.
-func (m *VM) MoveTo(e *Central, pe *inventory.PrismElement) {
+// MoveTo moves a VM to another Prism Element.
+func (m *VM) MoveTo(pc *Central, pe *inventory.PrismElement) {
 	m.PrismElement = pe
-	m.Spec.ClusterReference = e.PrismElementReference(pe)
+	m.Spec.ClusterReference = pc.PrismElementReference(pe)
 	if m.Live.Resources != nil {
-		m.Live.ClusterReference = e.PrismElementReference(pe)
+		m.Live.ClusterReference = pc.PrismElementReference(pe)
 	}
 }
 
-// Revision counts the changes of an entity, from 0. Its ETag is base64 of "<revision>,0", for example MSww.
+// Revision counts the changes of an entity, starting at 0.
 type Revision int64
 
+// ETag returns base64 of "<revision>,0", for example MSww.
 func (v Revision) ETag() string {
 	return base64.StdEncoding.EncodeToString([]byte(strconv.FormatInt(int64(v), 10) + ",0"))
 }
@@ -31,23 +32,23 @@ func (v Revision) ETag() string {
 // RelVM is the type of a VM in the entities of a task.
 const RelVM = "vmm:ahv:config:vm"
 
-// VMDetails is what only the v4 API and its tests know of a VM.
+// VMDetails are the fields of a VM that only the v4 API shows.
 type VMDetails struct {
 	Revision   Revision
 	Attributes []string // "key:value"
-	// Shown is the power state to show instead of the real one until the VM is switched; "" leaves it out.
+	// Shown is a power state that is shown instead of the real one until that changes. "" leaves it out of responses.
 	Shown     *string
 	Secondary map[string][]string // NIC UUID -> further configured IPv4 addresses
 	Announced map[string][]string // NIC UUID -> addresses that something in the guest announces, such as kube-vip
 }
 
-// switched notes that the power state changed.
+// switched records that the power state has changed.
 func (v *VMDetails) switched() {
 	v.Shown = nil
 	v.Revision++
 }
 
-// SetPowerState writes a power state into what is wanted and what is there.
+// SetPowerState sets the power state of the spec and of what the hypervisor has.
 func (m *VM) SetPowerState(state string) {
 	m.Spec.Resources.PowerState = state
 	if m.Live.Resources != nil {
@@ -55,11 +56,10 @@ func (m *VM) SetPowerState(state string) {
 	}
 }
 
-// VM is a VM: what its owner wants (spec) and what the hypervisor has (live). A change is wanted at once and had
-// when its task ends.
+// VM is a VM. An update changes Spec at once, and Live when its task ends.
 type VM struct {
 	UUID         string
-	BIOS         string // BIOS UUID: the UUID that it was made with
+	BIOS         string // BIOS UUID; the first UUID of the VM
 	PrismElement *inventory.PrismElement
 	Project      string // UUID
 	Categories   Categories
@@ -71,75 +71,75 @@ type VM struct {
 
 	State    string
 	Messages []wire.Message
-	Exists   bool // its creation ended; before that it is not listed
-	Pending  int  // changes accepted and not done
+	Exists   bool // its create has ended; before that the VM is not listed
+	Pending  int  // changes that were accepted and have not ended
 	Power    string
 	Host     *inventory.Host
-	GPUs     []wire.GPU          // as the hypervisor attached them
-	learned  map[string][]string // NIC UUID -> addresses that the hypervisor saw
+	GPUs     []wire.GPU          // that the hypervisor has attached
+	learned  map[string][]string // NIC UUID -> addresses that the hypervisor has seen
 	V4       VMDetails
 
 	Tasks []string
 	Queue TaskQueue
 	calls *callQueue
-	guest string // the UUID by which the hypervisor knows it
+	guest string // the UUID in calls of the hypervisor
 }
 
-// NewMachine adds a VM that does not exist yet: its creation is wanted. The caller holds the mutex.
-func (e *Central) NewMachine(body *wire.VMIntent, now time.Time) *VM {
+// NewVM adds a VM whose create has been accepted. The caller holds the mutex.
+func (pc *Central) NewVM(body *wire.VMIntent, now time.Time) *VM {
 	id := uuid.NewString()
 	m := &VM{
-		UUID: id, BIOS: id, PrismElement: e.PrismElementByUUID(body.Spec.ClusterReference.UUID),
-		Project: e.Projects[0].UUID, Created: now, Updated: now, State: wire.StatePending, Power: wire.PowerOff,
+		UUID: id, BIOS: id, PrismElement: pc.PrismElementByUUID(body.Spec.ClusterReference.UUID),
+		Project: pc.Projects[0].UUID, Created: now, Updated: now, State: wire.StatePending, Power: wire.PowerOff,
 		learned: map[string][]string{}, calls: &callQueue{},
 	}
-	m.Want(e, body)
-	e.VMs.Add(m)
+	m.SetSpec(pc, body)
+	pc.VMs.Add(m)
 	return m
 }
 
-// FinishCreate makes the VM. When only switching it on fails, the VM stays behind, powered off, as on AHV.
-func (e *Central) FinishCreate(m *VM) *TaskError {
+// FinishCreate is the work of a create's task. When only switching the VM on fails, the VM stays and is off, as on AHV.
+func (pc *Central) FinishCreate(m *VM) *TaskError {
 	m.Pending--
-	if e.VMByUUID(m.UUID) == nil {
+	if pc.VMByUUID(m.UUID) == nil {
 		return &TaskError{Code: wire.ReasonNotFound, Detail: "ENTITY_NOT_FOUND: VM " + m.UUID + " was deleted"}
 	}
-	if failed := e.Lost(m); failed != nil {
-		e.forget(m)
+	if failed := pc.UnreachableError(m); failed != nil {
+		pc.release(m)
 		return failed
 	}
-	if failed := e.realise(m, &m.Spec, nil); failed != nil {
-		e.forget(m)
+	if failed := pc.applySpec(m, &m.Spec, nil); failed != nil {
+		pc.release(m)
 		return failed
 	}
 	m.Exists, m.State, m.Live = true, wire.StateComplete, m.Spec.Clone()
-	e.VMs.restart(m)
+	pc.VMs.restart(m)
 	m.Updated = time.Now().UTC().Truncate(time.Second)
 	if m.Spec.Resources.PowerState != wire.PowerOn {
 		return nil
 	}
-	if failed := e.SwitchOn(m); failed != nil {
+	if failed := pc.SwitchOn(m); failed != nil {
 		m.fail(failed)
 		return failed
 	}
 	return nil
 }
 
-// RefuseUpdate refuses what rules say that an update cannot do.
-func (e *Central) RefuseUpdate(m *VM, body *wire.VMIntent) error {
-	if body.Spec.HasLearned() && !e.Rules.AcceptLearned {
-		// The response on record in terraform-provider-nutanix issue 97.
+// RefuseUpdate refuses updates that the rules refuse.
+func (pc *Central) RefuseUpdate(m *VM, body *wire.VMIntent) error {
+	if body.Spec.HasLearned() && !pc.Rules.AcceptLearned {
+		// The response is on record in terraform-provider-nutanix issue 97.
 		return &wire.Error{
 			Status: http.StatusUnprocessableEntity, Reason: wire.ReasonInvalidRequest, Message: "IP address with type 'LEARNED' not allowed",
 		}
 	}
-	if text := e.RefuseDetach(m.DetachedVolumeGroup(body.Spec.Resources), RefusedByRequest); text != "" {
+	if text := pc.RefuseDetach(m.DetachedVolumeGroup(body.Spec.Resources), RefusedByRequest); text != "" {
 		return wire.Unprocessable("vm", "%s", text)
 	}
 	return nil
 }
 
-// CheckUpdate refuses an edit of an old version, and of what can only be set at creation.
+// CheckUpdate refuses an update of an old spec_version, and changes of fields that can only be set by a create.
 func (m *VM) CheckUpdate(body *wire.VMIntent) error {
 	if m.State == wire.StateDeletePending || !m.Exists {
 		return &wire.Error{Status: http.StatusConflict, Kind: "vm", Reason: wire.ReasonConflict, Message: "The VM is being created or deleted."}
@@ -159,37 +159,37 @@ func (m *VM) CheckUpdate(body *wire.VMIntent) error {
 	return nil
 }
 
-// Remove switches a VM off, frees its addresses and forgets it; the caller holds the mutex.
-func (e *Central) Remove(m *VM) {
-	if e.VMByUUID(m.UUID) == nil {
+// Remove switches a VM off, releases its addresses and removes it. The caller holds the mutex.
+func (pc *Central) Remove(m *VM) {
+	if pc.VMByUUID(m.UUID) == nil {
 		return
 	}
-	e.SwitchOff(m)
-	e.forget(m)
+	pc.SwitchOff(m)
+	pc.release(m)
 }
 
-// forget frees what a VM holds and drops it.
-func (e *Central) forget(m *VM) {
+// release releases the addresses of a VM and removes it.
+func (pc *Central) release(m *VM) {
 	for _, list := range [][]wire.NIC{m.Live.NICs(), m.Spec.NICs()} {
 		for _, n := range list {
-			e.releaseNIC(n.UUID)
+			pc.releaseNIC(n.UUID)
 		}
 	}
-	e.VMs.Remove(m)
+	pc.VMs.Remove(m)
 }
 
-// fail puts a VM into state ERROR with the text of the task.
+// fail sets the state of a VM to ERROR, with the error of its task.
 func (m *VM) fail(failed *TaskError) {
 	m.State = wire.StateError
 	m.Messages = []wire.Message{{Message: failed.Detail, Reason: failed.Code}}
 }
 
-// failedBeforeWork is what remains of a change whose task was made to fail before the work: nothing of a creation, the
-// wish of an update (in state ERROR), an unchanged VM of a deletion.
-func (m *VM) failedBeforeWork(e *Central) {
+// failedBeforeWork ends a change whose task failed before its work. A create leaves nothing, an update leaves the VM in state ERROR
+// with the new spec, and a delete leaves the VM unchanged.
+func (m *VM) failedBeforeWork(pc *Central) {
 	m.Pending--
 	if !m.Exists {
-		e.forget(m)
+		pc.release(m)
 		return
 	}
 	m.State = wire.StateComplete
