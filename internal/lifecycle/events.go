@@ -52,7 +52,7 @@ func eventsOf(o outcome) []Event {
 		return []Event{{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
 			Message: "Broke the state lock that a dead run of this manager had left: " + o.lock}}
 	case onHold: // the conditions say so, and the kind records the event
-	case unchanged:
+	case unchanged, retained:
 	}
 	return nil
 }

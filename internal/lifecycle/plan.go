@@ -1,0 +1,128 @@
+package lifecycle
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/provider"
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+// planRun prepares the state of the target and plans.
+func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
+	generation, err := provider.ForVersion(p.providerVersion(target))
+	if err != nil {
+		return failed{err: err}
+	}
+	workspace, done, err := p.open(ctx, target, gateway.ReadOnly, true)
+	if err != nil {
+		return p.breakDeadLock(ctx, target, nil, err)
+	}
+	defer done()
+
+	if err := p.writeState(ctx, target, workspace); err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if target.Deleting() {
+		return p.planDestroy(ctx, target, workspace, generation)
+	}
+	return p.planUpdate(ctx, target, workspace, generation)
+}
+
+// planUpdate plans what a living object wants, which may be a create.
+func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
+	state, id, err := p.prepare(ctx, target, workspace)
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	seen, err := p.observeInfrastructure(ctx, target, id)
+	if err != nil {
+		return failed{err: err}
+	}
+	if seen.NoPlan != nil {
+		return onHold{*seen.NoPlan}
+	}
+	if err := writeFiles(workspace, seen.Files); err != nil {
+		return failed{err: err}
+	}
+	made, err := workspace.Plan(ctx, terraform.PlanOptions{})
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if !made.HasChanges {
+		back, err := p.readBack(ctx, target, workspace)
+		if err != nil {
+			return failed{err: err}
+		}
+		return unchanged{back}
+	}
+	origin := p.origin(target, generation, state)
+	origin.Observed, origin.Hold = filesDigest(seen.Files), seen.NoUpdate
+	record := plan.Build(origin, made.Bytes, made.JSON)
+	if seen.Found && record.Creates(target.Resource) {
+		return failed{err: fmt.Errorf("planning: Terraform would create %s although %s exists: Prism Central did not show it for a moment, and it is planned again", target.Resource, id)}
+	}
+	return planned{plan.Stored{Record: record, File: made.Bytes}}
+}
+
+// planDestroy plans the destruction of what is left of an object that is being deleted.
+func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
+	state, err := p.prepareDestroy(ctx, target, workspace)
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if state.Empty() {
+		return destroyed{}
+	}
+	made, err := workspace.Plan(ctx, terraform.PlanOptions{Destroy: true})
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if !made.HasChanges {
+		return nothingToDestroy(state, target.Resource)
+	}
+	return planned{plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
+}
+
+// nothingToDestroy returns the outcome of a destroy plan without changes. The provider removes a resource that it does not find
+// from the state, on one response. If that happened to infrastructure that was there a moment ago, it proves nothing.
+func nothingToDestroy(state *terraform.State, resource string) outcome {
+	if known := find(state, resource).ID; known != "" {
+		return failed{err: &WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central did not find virtual machine " + known +
+			" while its destruction was planned: it is searched again"}}
+	}
+	return destroyed{}
+}
+
+func (p *Pipeline) origin(target Target, generation *provider.Generation, state *terraform.State) plan.Origin {
+	return plan.Origin{
+		Generation:       generation,
+		Cause:            cause(target, state),
+		Destroy:          target.Deleting(),
+		Basis:            plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial},
+		TerraformVersion: p.TerraformVersion,
+		ProviderVersion:  p.providerVersion(target),
+		Time:             p.Clock.Now(),
+	}
+}
+
+func (p *Pipeline) providerVersion(target Target) string {
+	return cmp.Or(target.ProviderVersion, p.ProviderVersion)
+}
+
+func cause(target Target, state *terraform.State) plan.Cause {
+	switch {
+	case target.Deleting():
+		return plan.CauseDelete
+	case state.Empty():
+		return plan.CauseCreate
+	case target.Remembered.Applied.WorkspaceDigest == target.Workspace.Digest, target.Remembered.Outdated && target.Remembered.Current:
+		return plan.CauseDrift
+	default:
+		return plan.CauseUpdate
+	}
+}

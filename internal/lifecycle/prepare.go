@@ -1,0 +1,141 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/capnt/capnt/internal/terraform"
+)
+
+// importFile is the workspace file with the import block. The digest does not cover it, because it names existing
+// infrastructure and does not describe what the infrastructure has to be.
+const importFile = "import.tf"
+
+// prepare prepares the workspace of a living object for a plan. It has existing infrastructure of the object imported, and
+// untaints infrastructure that is healthy. It returns the state, and the ID of the existing infrastructure or an empty string.
+func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspace) (state *terraform.State, id string, err error) {
+	state, err = p.untaintShared(ctx, target, workspace)
+	if err != nil || target.Hooks.Identify == nil {
+		return state, "", err
+	}
+	known := find(state, target.Resource)
+	importID, err := target.Hooks.Identify(ctx, known.ID)
+	if err != nil {
+		return nil, "", fmt.Errorf("identifying infrastructure: %w", err)
+	}
+	switch {
+	case importID != "":
+		state, err = p.planImport(ctx, target, workspace, known, importID)
+		return state, importID, err
+	case known.Tainted && target.Hooks.Healthy != nil:
+		state, err = p.untaint(ctx, target, workspace, known)
+	}
+	return state, known.ID, err
+}
+
+// untaintShared reads the state and untaints the shared resources in it. Terraform taints a resource whose last read failed,
+// and replacing a shared one would destroy it for the other objects, too.
+func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
+	state, err := workspace.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tainted := false
+	for _, address := range target.Shared {
+		if !find(state, address).Tainted {
+			continue
+		}
+		if err := workspace.Untaint(ctx, address); err != nil {
+			return nil, err
+		}
+		tainted = true
+	}
+	if !tainted {
+		return state, nil
+	}
+	return workspace.State(ctx)
+}
+
+// planImport adds an import block for existing infrastructure to the workspace. It replaces what the state knows.
+func (p *Pipeline) planImport(ctx context.Context, target Target, workspace Workspace, known terraform.Resource, importID string) (*terraform.State, error) {
+	if known.Address != "" {
+		if err := workspace.Forget(ctx, target.Resource); err != nil {
+			return nil, err
+		}
+	}
+	files := target.Workspace.WithImport(target.Resource, importID).Files
+	if err := workspace.WriteFile(importFile, files[importFile]); err != nil {
+		return nil, err
+	}
+	return workspace.State(ctx)
+}
+
+func (p *Pipeline) untaint(ctx context.Context, target Target, workspace Workspace, known terraform.Resource) (*terraform.State, error) {
+	healthy, err := target.Hooks.Healthy(ctx, known.ID)
+	if err != nil {
+		return nil, fmt.Errorf("checking tainted infrastructure: %w", err)
+	}
+	if healthy {
+		if err := workspace.Untaint(ctx, target.Resource); err != nil {
+			return nil, err
+		}
+	}
+	return workspace.State(ctx)
+}
+
+// prepareDestroy prepares the workspace of an object that is being deleted for a destroy plan. It imports what exists and is
+// not in the state, and removes shared resources from the state.
+func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
+	state, err := workspace.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	changed := false
+	if target.Hooks.Identify != nil {
+		if changed, err = p.identifyForDestroy(ctx, target, workspace, find(state, target.Resource)); err != nil {
+			return nil, err
+		}
+	}
+	for _, address := range target.Shared {
+		if find(state, address).Address == "" {
+			continue
+		}
+		if err := workspace.Forget(ctx, address); err != nil {
+			return nil, err
+		}
+		changed = true
+	}
+	if !changed {
+		return state, nil
+	}
+	return workspace.State(ctx)
+}
+
+// identifyForDestroy imports what has to be destroyed next, and removes from the state what is not the object's or does not exist.
+func (p *Pipeline) identifyForDestroy(ctx context.Context, target Target, workspace Workspace, known terraform.Resource) (changed bool, err error) {
+	importID, err := target.Hooks.Identify(ctx, known.ID)
+	var foreign *ForeignError
+	var absent *AbsentError
+	isForeign := errors.As(err, &foreign)
+	switch {
+	case err != nil && !isForeign && !errors.As(err, &absent):
+		return false, fmt.Errorf("identifying infrastructure: %w", err)
+	case err == nil && importID == "":
+		return false, nil
+	}
+	if known.Address != "" {
+		if err := workspace.Forget(ctx, target.Resource); err != nil {
+			return false, err
+		}
+	}
+	if isForeign && known.Address != "" {
+		p.memories.with(target.Key(), func(m *memory) { m.events = append(m.events, foreignEvent(foreign)) })
+		_, err := p.identifyForDestroy(ctx, target, workspace, terraform.Resource{})
+		return true, err
+	}
+	if err == nil {
+		return true, workspace.Import(ctx, target.Resource, importID)
+	}
+	return known.Address != "", nil
+}
