@@ -68,7 +68,7 @@ func newInterceptor(t *testing.T, prism *prismsim.Server) *interceptor {
 // address returns the host and the port of the interceptor.
 func (i *interceptor) address() (string, int32) {
 	address := i.Listener.Addr().(*net.TCPAddr)
-	return address.IP.String(), int32(address.Port) //nolint:gosec // a port
+	return address.IP.String(), int32(address.Port)
 }
 
 func (i *interceptor) trustBundle() string {

@@ -34,8 +34,7 @@ func setBody(req *http.Request, body []byte) {
 // bufferedBody is a response body that was read before it is passed on. It ends with the error that ended the original body.
 type bufferedBody struct {
 	*bytes.Reader
-	content []byte
-	err     error
+	err error
 }
 
 func (b *bufferedBody) Read(p []byte) (int, error) {

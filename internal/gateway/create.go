@@ -94,19 +94,19 @@ func (t *createTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		t.refused(ctx, recorder, create)
 		return nil, err
 	}
-	resp, connected, err := t.send(ctx, req, body)
+	resp, reply, connected, err := t.send(ctx, req, body)
 	switch {
 	case err != nil && !connected, err == nil && isRefusal(resp.StatusCode):
 		t.refused(ctx, recorder, create)
 	case err == nil && resp.StatusCode < http.StatusMultipleChoices:
-		t.accepted(ctx, recorder, create, api, resp)
+		t.accepted(ctx, recorder, create, api, reply)
 	}
 	return resp, err
 }
 
 // send sends the create and reads its whole response. connected is false when no connection to Prism Central could be
 // established or verified, so that nothing can have been sent.
-func (t *createTransport) send(ctx context.Context, req *http.Request, body []byte) (resp *http.Response, connected bool, err error) {
+func (t *createTransport) send(ctx context.Context, req *http.Request, body []byte) (resp *http.Response, reply []byte, connected bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
 	var hasConnection atomic.Bool
@@ -117,12 +117,12 @@ func (t *createTransport) send(ctx context.Context, req *http.Request, body []by
 	create.Header.Del("Accept-Encoding")
 	resp, err = t.next.RoundTrip(create)
 	if err != nil {
-		return nil, hasConnection.Load(), err
+		return nil, nil, hasConnection.Load(), err
 	}
-	reply, err := io.ReadAll(resp.Body)
+	reply, err = io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
-	resp.Body = &bufferedBody{Reader: bytes.NewReader(reply), err: err, content: reply}
-	return resp, true, nil
+	resp.Body = &bufferedBody{Reader: bytes.NewReader(reply), err: err}
+	return resp, reply, true, nil
 }
 
 // isRefusal reports whether a response says that Prism Central did not process the request. After 408 it is unknown.
@@ -130,8 +130,8 @@ func isRefusal(status int) bool {
 	return status >= http.StatusBadRequest && status < http.StatusInternalServerError && status != http.StatusRequestTimeout
 }
 
-func (t *createTransport) accepted(ctx context.Context, recorder CreateRecorder, create Create, api createAPI, resp *http.Response) {
-	created, err := api.response(resp.Body.(*bufferedBody).content)
+func (t *createTransport) accepted(ctx context.Context, recorder CreateRecorder, create Create, api createAPI, reply []byte) {
+	created, err := api.response(reply)
 	created.Name = create.Name
 	if err == nil {
 		err = t.record(ctx, func(ctx context.Context) error { return recorder.Accepted(ctx, created) })

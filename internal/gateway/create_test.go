@@ -131,7 +131,7 @@ func TestCreateIsRecordedBeforeItIsSentAndBeforeItsResponseIsPassedOn(t *testing
 }
 
 func TestCreateOutcomeIsRecordedOnlyWhenItIsCertain(t *testing.T) {
-	breakOff := func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
+	breakOff := func(_ http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
 	cut := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 		w.WriteHeader(http.StatusAccepted)

@@ -332,7 +332,7 @@ func TestOpenRejectsAnIncompleteUpstream(t *testing.T) {
 	for name, upstream := range map[string]Upstream{
 		"the trust bundle contains no PEM certificate":     {Address: "a:1", Username: "u", Password: "p", CABundle: []byte("nothing")},
 		"credentials for Prism Central a:1 are incomplete": {Address: "a:1", Username: "u"},
-		"Prism Central address is empty":                   {Username: "u", Password: "p"},
+		"address of Prism Central is empty":                {Username: "u", Password: "p"},
 	} {
 		_, err := gateway.Open(RunOptions{Upstream: upstream, Object: "NutanixMachine default/m"})
 		assert.ErrorContains(t, err, name)

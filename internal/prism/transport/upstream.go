@@ -61,7 +61,7 @@ func (u Upstream) MarshalLog() any {
 
 func (u Upstream) validate() error {
 	if u.Address == "" {
-		return errors.New("Prism Central address is empty: set spec.prismCentral.address")
+		return errors.New("address of Prism Central is empty: set spec.prismCentral.address")
 	}
 	if u.APIKey == "" && (u.Username == "" || u.Password == "") {
 		return fmt.Errorf("credentials for Prism Central %s are incomplete: set a user name and a password, or an API key", u.Address)
