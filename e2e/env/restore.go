@@ -89,6 +89,19 @@ func (e *Environment) Restore(ctx context.Context, objects []*unstructured.Unstr
 	case !result.Succeeded:
 		return errors.New("restoring objects: at least one of them exists already")
 	}
+	return rewrite(ctx, etcd, puts, result.Header.Revision)
+}
+
+// rewrite writes the objects of a transaction once more, each with a revision of its own. A list that the API server answers
+// while its watch cache takes over a transaction has only some of the objects, but already the resource version of all, so
+// that a watch from there never reports the others. An object that has changed since the transaction was reported.
+func rewrite(ctx context.Context, etcd *clientv3.Client, puts []clientv3.Op, revision int64) error {
+	for _, put := range puts {
+		unchanged := clientv3.Compare(clientv3.ModRevision(string(put.KeyBytes())), "=", revision)
+		if _, err := etcd.Txn(ctx).If(unchanged).Then(put).Commit(); err != nil {
+			return fmt.Errorf("restoring objects: writing %s to etcd again: %w", put.KeyBytes(), err)
+		}
+	}
 	return nil
 }
 
