@@ -27,15 +27,15 @@ const keptAfter = 6
 // clusters have in common, and the value while a Cluster of the same name marks its machines with it.
 func (r *Reconciler) shared(ctx context.Context, s *scope) ([]string, error) {
 	addresses := []string{renderer.CategoryKeyAddress}
-	namesake, err := r.namesake(ctx, s)
-	if err != nil || namesake == "" {
+	other, err := r.clusterOfSameName(ctx, s)
+	if err != nil || other == "" {
 		return addresses, err
 	}
 	return append(addresses, renderer.CategoryValueAddress), nil
 }
 
-// namesake returns a Cluster of the same name in another namespace that uses the same Prism Central, or an empty string.
-func (r *Reconciler) namesake(ctx context.Context, s *scope) (string, error) {
+// clusterOfSameName returns a Cluster of the same name in another namespace that uses the same Prism Central, or an empty string.
+func (r *Reconciler) clusterOfSameName(ctx context.Context, s *scope) (string, error) {
 	clusters := &infrav1.NutanixClusterList{}
 	if err := r.Client.List(ctx, clusters, client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}); err != nil {
 		return "", fmt.Errorf("listing clusters of the same name: %w", err)
@@ -62,12 +62,12 @@ func prismCentralOf(cluster *infrav1.NutanixCluster) string {
 // usersOfCategory says why the category value of a cluster without machines has to stay, or returns an empty string. Prism
 // Central refuses to delete a value that something carries, which may be of a cluster that this manager does not see.
 func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, error) {
-	namesake, err := r.namesake(ctx, s)
+	other, err := r.clusterOfSameName(ctx, s)
 	if err != nil {
 		return "", err
 	}
-	if namesake != "" {
-		return "NutanixCluster " + namesake + " uses it", nil
+	if other != "" {
+		return "NutanixCluster " + other + " uses it", nil
 	}
 	if refusal := r.refusals.kept(s.nutanixCluster); refusal != "" {
 		return "Prism Central does not delete it: " + refusal, nil

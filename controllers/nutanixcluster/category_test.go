@@ -21,13 +21,13 @@ func TestCategoryInUseIsKept(t *testing.T) {
 		arrange func(w *world)
 		kept    string
 	}{
-		"a namesake": {func(w *world) {
+		"a Cluster of the same name": {func(w *world) {
 			elsewhere := controllertest.NewBed(w.T, api)
-			namesake := controllertest.NewFixture(elsewhere)
-			namesake.NutanixCluster.Spec.PrismCentral = controllertest.Endpoint(w.Prism, "c-creds")
-			namesake.CreateCluster(elsewhere)
+			sameName := controllertest.NewFixture(elsewhere)
+			sameName.NutanixCluster.Spec.PrismCentral = controllertest.Endpoint(w.Prism, "c-creds")
+			sameName.CreateCluster(elsewhere)
 		}, "/c uses it"},
-		"a namesake in another Prism Central": {func(w *world) {
+		"a Cluster of the same name in another Prism Central": {func(w *world) {
 			elsewhere := controllertest.NewBed(w.T, api)
 			controllertest.NewFixture(elsewhere).CreateCluster(elsewhere)
 		}, ""},

@@ -119,10 +119,10 @@ func (i identity) identifyByMark(ctx context.Context, machine *infrav1.NutanixMa
 		return "", &lifecycle.ConflictError{Reason: problem.Reason, Message: problem.Message}
 	case len(result.ours) == 1:
 		return result.ours[0].UUID, requireUsable(&result.ours[0])
-	case len(result.namesakes) > 0:
+	case len(result.sameName) > 0:
 		return "", &lifecycle.ConflictError{Message: fmt.Sprintf(
 			"a virtual machine named %s that is not ours exists in Prism Central (%s): rename or delete it, or delete the Machine to get one of another name",
-			i.name, listUUIDs(result.namesakes))}
+			i.name, listUUIDs(result.sameName))}
 	}
 	return "", nil
 }

@@ -38,8 +38,8 @@ type found struct {
 	ours []prism.VM
 	// foreign are the VMs that the machine names and that carry the mark of another object.
 	foreign []prism.VM
-	// namesakes are other VMs of the same name.
-	namesakes []prism.VM
+	// sameName are other VMs of the same name.
+	sameName []prism.VM
 	// taskError is why the task that creates the VM failed. It is empty if the task did not fail.
 	taskError string
 	// doubt is why it proves nothing that no VM was found. It is empty if it proves that there is none.
@@ -81,7 +81,7 @@ func search(ctx context.Context, central *prism.Client, q query) (found, error) 
 				return found{}, err
 			}
 		case vm.Name == q.name:
-			result.namesakes = append(result.namesakes, vm)
+			result.sameName = append(result.sameName, vm)
 		}
 	}
 	if len(result.ours) == 0 {

@@ -130,8 +130,8 @@ func TestStateSuffix(t *testing.T) {
 	stored.UID = "uid-after-a-move"
 	assert.Equal(t, suffix, StateSuffix(kind, stored))
 
-	namesake := machine(func(m *infrav1.NutanixMachine) { m.UID = "uid-2" })
-	assert.NotEqual(t, suffix, StateSuffix(kind, namesake))
+	recreated := machine(func(m *infrav1.NutanixMachine) { m.UID = "uid-2" })
+	assert.NotEqual(t, suffix, StateSuffix(kind, recreated))
 
 	old := machine(func(m *infrav1.NutanixMachine) {
 		m.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "uid-1"}
