@@ -38,7 +38,7 @@ func TestClusterWithVolumeGroupsIsDeleted(t *testing.T) {
 	require.NoError(t, world.Env.Client.Delete(c.ctx, object))
 	c.until("the detach to fail", c.anyMachine, infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason, "is in use and cannot be detached")
 	refuse(prismsim.RefusedByRequest)
-	c.until("the detach to be refused", c.anyMachine, infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason, "it answered 4")
+	c.until("the detach to be refused", c.anyMachine, infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason, "it responded with 4")
 	for _, vm := range c.vms() {
 		assert.Equal(t, "ON", vm.PowerState, "%s is not switched off while it waits", vm.Name)
 	}
