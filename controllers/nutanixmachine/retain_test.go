@@ -18,6 +18,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
 	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/lifecycle"
 )
 
 // withPolicy sets the deletion policy.
@@ -151,6 +152,8 @@ func TestRetentionGoesOnAfterARestart(t *testing.T) {
 	w.deleteCluster()
 	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
 	w.reconcileUntil("exported", func() bool { return len(w.exports()) == 1 })
+	key := lifecycle.Target{Object: w.NutanixMachine, Kind: kind}.Key()
+	w.Eventually("the run has ended", func() bool { return !w.Pipeline.Pool.Running(key) })
 	exported := w.exports()[0].Data
 	for _, state := range w.states() {
 		require.NoError(t, api.Delete(t.Context(), &state))
