@@ -124,7 +124,7 @@ func TestCategoryIsNotGivenUpWhilePrismCentralFails(t *testing.T) {
 	assert.NotContains(t, strings.Join(w.Recorder.All(), "\n"), infrav1.CategoryKeptReason)
 }
 
-// Whoever removes the Cluster by force leaves the NutanixCluster with a finalizer.
+// A Cluster that is removed by force leaves a NutanixCluster with a finalizer behind.
 func TestDeletionOutlivesTheCluster(t *testing.T) {
 	for name, orphan := range map[string]bool{"with the reference to its owner": false, "without it": true} {
 		t.Run(name, func(t *testing.T) {
