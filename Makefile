@@ -1,4 +1,4 @@
-# CAPNT. `make help` lists the targets. Everything besides Go, git and make is built from pinned Go modules into .tools.
+# CAPNT. `make help` lists the targets. All tools except Go, git and make are built from pinned Go modules into .tools.
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -10,11 +10,11 @@ BIN := $(TOOLS)/bin
 KUBERNETES_VERSION := v1.36.3
 PROVIDER_VERSION := 1.9.5
 
-# A binary of provider 2.x for tests, which is not available as a Go module. Without it, tests of that version use its schema alone.
+# A binary of provider 2.x for tests. It is not available as a Go module. Without it, tests of that version use only its schema.
 PROVIDER_2 ?=
 PROVIDER_2_VERSION ?= 2.4.2
 
-# The version of what is built: of the last tag, else of the release series in metadata.yaml with the commit, where there is git.
+# The version of the built programs: the last tag, or otherwise the release series of metadata.yaml with the commit (if git is there).
 VERSION ?= $(if $(filter v%,$(described)),$(described),$(series)-dev$(addprefix .g,$(described)))
 described = $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/null)
 series = v$(shell awk '/major:/ {major = $$NF} /minor:/ {minor = $$NF} END {print major "." minor ".0"}' metadata.yaml)
@@ -25,21 +25,20 @@ MANIFEST ?=
 INVENTORY ?=
 CREATE_LATENCY ?= 5s
 
-# Everything is compiled without cgo, so that binaries, scenarios and checks share what was compiled; the race detector alone
-# needs it.
+# Everything is compiled without cgo, so that binaries, scenarios and checks share the build cache. Only the race detector needs cgo.
 export CGO_ENABLED := 0
 
-# A compiler that collects garbage less often takes less time, and up to 1.5 GB. What it compiled does not run so.
+# The compiler collects garbage less often: it takes less time and up to 1.5 GB. The compiled programs run with the defaults.
 compiling := GOGC=400 GOMEMLIMIT=1GiB
-# With -exec no result is cached, and none of a scenario should be.
+# Results with -exec are not cached, and results of scenarios should not be.
 scenario_test := $(compiling) go test -exec 'env -u GOGC -u GOMEMLIMIT' -vet=off
 
-# The race detector needs a C compiler, which a fresh machine may lack; the test run says so when it does. RACE=off leaves it out.
+# The race detector needs a C compiler. Without one the tests run without it and print a message. RACE=off turns it off.
 RACE ?= on
 race := $(if $(filter-out off,$(RACE)),$(if $(shell command -v cc 2>/dev/null),-race))
 racing := $(if $(race),CGO_ENABLED=1 GORACE=suppressions=$(CURDIR)/hack/race-suppressions.txt)
 
-# What embeds all of Cluster API is compiled once, without the race detector, and tested with the scenarios.
+# Packages that embed all of Cluster API are compiled once, without the race detector, and tested with the scenarios.
 cluster_scenarios := ./e2e/scenario/...
 with_scenarios := ./e2e/ccm/... ./e2e/demo/... ./e2e/env/... ./e2e/module/... ./e2e/snapshot/... ./e2e/soak/... ./e2e/stack/...
 units = $$(go list ./... | grep -vxFf <(go list $(cluster_scenarios) $(with_scenarios)))
@@ -51,17 +50,17 @@ provider_dir := $(TOOLS)/mirror/registry.terraform.io/nutanix/nutanix
 provider_lock = $(provider_dir)/$(1)/.terraform.lock.hcl
 RUNTIME_TOOLS += $(if $(PROVIDER_2),$(call provider_lock,$(PROVIDER_2_VERSION)))
 
-# Says which versions of the provider the tests run with.
-tell_providers = echo "$@: nutanix provider" $$(ls $(provider_dir)); test -d $(provider_dir)/$(PROVIDER_2_VERSION) || \
-	echo "$@: provider $(PROVIDER_2_VERSION) is tested by its schema alone (make tools PROVIDER_2=path adds it)"
+# Prints the versions of the provider that the tests run with.
+print_providers = echo "$@: nutanix provider" $$(ls $(provider_dir)); test -d $(provider_dir)/$(PROVIDER_2_VERSION) || \
+	echo "$@: provider $(PROVIDER_2_VERSION) is tested only by its schema (make tools PROVIDER_2=path adds it)"
 
 DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
 
 ##@ The two commands
 
 .PHONY: demo
-demo: tools build ## Apply a manifest, watch it become a running cluster, delete it (KEEP=1, MANIFEST=, INVENTORY=, CREATE_LATENCY=)
-	@$(compiling) go build -o $(BIN)/demo ./e2e/demo/cmd # not go run, which fails after an interrupt even when the program ends well
+demo: tools build ## Create a running cluster from a manifest, then delete it (KEEP=1, MANIFEST=, INVENTORY=, CREATE_LATENCY=)
+	@$(compiling) go build -o $(BIN)/demo ./e2e/demo/cmd # go run fails after an interrupt even if the program succeeds
 	$(BIN)/demo $(if $(KEEP),--keep) $(if $(MANIFEST),--manifest $(MANIFEST)) \
 		$(if $(INVENTORY),--inventory $(INVENTORY)) --create-latency $(CREATE_LATENCY)
 
@@ -70,15 +69,15 @@ test: unit scenarios ## Run all tests: unit tests, then the end-to-end scenarios
 
 ##@ Parts of the tests
 
-# Vetting is for verify: here it would read all dependencies once more.
+# verify runs go vet. Here it would read all dependencies once more.
 .PHONY: unit
 unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where there is a C compiler
-	@$(tell_providers)
+	@$(print_providers)
 	@$(if $(race),:,echo "unit: no C compiler (cc) found, or RACE=off: running without the race detector")
 	@$(racing) $(compiling) go list -export -deps -test $(race) $(units) >/dev/null # compiles
 	$(racing) go test -vet=off -timeout 30m $(race) $(units)
 
-# Scenarios of clusters and those of the cloud controller manager, one of which waits for five minutes, run side by side.
+# The scenarios of clusters and of the cloud controller manager run at the same time. One of the latter takes five minutes.
 .PHONY: scenarios
 scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one, PROVIDER=2.4.2 runs them with that provider)
 	@$(MAKE) --no-print-directory -j2 cluster-scenarios ccm-scenarios
@@ -86,14 +85,14 @@ scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one, PR
 .PHONY: cluster-scenarios
 cluster-scenarios: export CAPNT_PROVIDER_VERSION := $(PROVIDER)
 cluster-scenarios:
-	@$(tell_providers)
+	@$(print_providers)
 	$(scenario_test) -v -count=1 -parallel 3 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
 
 .PHONY: ccm-scenarios
 ccm-scenarios:
 	$(scenario_test) -count=1 -timeout 30m $(with_scenarios) $(if $(RUN),-run '$(RUN)')
 
-# A seed repeats the kills; every run prints its own.
+# A seed repeats the kills. Every run prints its seed.
 .PHONY: soak
 soak: tools build ## Run the long tests: 100 SIGKILLs of manager and Terraform with 20 machines (SEED= repeats a run)
 	$(scenario_test) -v -count=1 -timeout 5h ./e2e/soak -machines=20 -kills=100 $(if $(SEED),-seed=$(SEED))
@@ -101,14 +100,14 @@ soak: tools build ## Run the long tests: 100 SIGKILLs of manager and Terraform w
 ##@ Checks
 
 .PHONY: verify
-verify: generate lint ## Lint, and fail when generated code or go.mod is not up to date
+verify: generate lint ## Lint, and fail if generated code or go.mod is not up to date
 	$(compiling) go vet ./...
 	go mod tidy
 	@git diff --exit-code -- . || { echo "verify: the files above are not up to date: run 'make generate' and 'go mod tidy', then commit"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config)" || { git status --short -- api config; echo "verify: generated files are not committed: run 'make generate'"; exit 1; }
 
-# The linter's cache belongs to one checkout at one place: what it remembers names files by the paths they had, which no
-# exclusion of .golangci.yml matches elsewhere.
+# Each checkout has a linter cache of its own, because the cache contains the paths of files. In another checkout the exclusions of
+# .golangci.yml would not match them.
 .PHONY: lint
 lint: export GOLANGCI_LINT_CACHE := $(TOOLS)/golangci-lint-cache$(CURDIR)
 lint: $(BIN)/golangci-lint ## Run golangci-lint
@@ -122,9 +121,9 @@ generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC, webhook m
 	$(BIN)/controller-gen webhook paths=./internal/admission/... output:webhook:dir=config/webhook
 	$(compiling) go run ./hack/templates
 
-# The manager of the release runs in the present stack, so the present tools must be able to run it.
+# The manager of the release runs in the current stack, so the current tools must be able to run it.
 .PHONY: release-snapshot
-release-snapshot: tools build $(BIN)/kustomize ## Write what a release leaves as test data (RELEASE=v0.1.0 COMMIT=3bc9593)
+release-snapshot: tools build $(BIN)/kustomize ## Write the objects and VMs of a release as test data (RELEASE=v0.1.0 COMMIT=3bc9593)
 	$(compiling) hack/release-snapshot.sh $(RELEASE) $(COMMIT) $(TOOLS) $(BIN)/kustomize
 
 ##@ Building
@@ -139,11 +138,11 @@ $(BIN)/capnt-manager $(BIN)/capnt-ccm:
 
 $(BIN)/capnt-manager: versions = -X main.release=$(VERSION)
 
-# To Kubernetes' code this is Kubernetes, extended: of a version of our own it would take its feature gates for unknown.
+# The version is that of Kubernetes with build metadata, because the code of Kubernetes does not know its feature gates in other
+# versions.
 $(BIN)/capnt-ccm: versions = $(call kubernetes_flags,+capnt-$(VERSION)) -X $(version)/verflag.programName=capnt-ccm
 
-# Without gRPC's pages for tracing, which are not served, the linker can leave a third of the program out, and the process takes
-# 20 MB less.
+# Without the tracing pages of gRPC, which are not served, the linker omits a third of the program, and the process takes 20 MB less.
 $(BIN)/capnt-ccm: tags := grpcnotrace
 
 .PHONY: tools
@@ -153,8 +152,8 @@ tools: ## Build the pinned tools that tests and demo need, two at a time
 .PHONY: runtime-tools
 runtime-tools: $(RUNTIME_TOOLS)
 
-# Each tool is a Go module of its own below hack/tools, which pins it and all it is made of. With -trimpath the standard library
-# would be compiled once more for them.
+# Each tool has a Go module of its own below hack/tools, which pins it and its dependencies. -trimpath is not used, because the standard
+# library would be compiled once more.
 # $(call build,module directory,packages,output,linker flags)
 define build
 @echo "building $(notdir $@) (once; pinned in hack/tools/$(1)/go.mod)"
@@ -170,7 +169,7 @@ kubernetes_flags = -X $(version).gitVersion=$(KUBERNETES_VERSION)$(1) -X $(versi
 $(BIN)/etcd: hack/tools/etcd/go.mod
 	$(call build,etcd,go.etcd.io/etcd/server/v3,$@)
 
-# Both at once, because they share most of their packages.
+# Both are built at once, because they share most of their packages.
 $(BIN)/kube-apiserver $(BIN)/kube-controller-manager &: hack/tools/kubernetes/go.mod
 	$(call build,kubernetes,k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager,$(BIN)/,$(kubernetes_flags))
 
@@ -195,7 +194,7 @@ $(BIN)/tofu: hack/tools/opentofu/go.mod
 $(BIN)/terraform-provider-nutanix: hack/tools/provider/go.mod
 	$(call build,provider,github.com/terraform-providers/terraform-provider-nutanix,$@)
 
-# The terraform that tests and demo run: TERRAFORM=path, which has to be right, else the one on PATH, else a download, else
+# The Terraform of tests and demo: TERRAFORM=path, which must be usable; otherwise the one on PATH, otherwise a download, otherwise
 # OpenTofu built here.
 $(BIN)/terraform: $(if $(TERRAFORM),named-terraform)
 	@mkdir -p $(BIN)
@@ -204,12 +203,12 @@ $(BIN)/terraform: $(if $(TERRAFORM),named-terraform)
 		echo "terraform: none found and none could be downloaded: building OpenTofu instead"; \
 		$(MAKE) --no-print-directory $(BIN)/tofu && path=$(BIN)/tofu; } && ln -sfn "$$path" $@ && echo "using $$path"
 
-# What is named is looked at each time.
+# TERRAFORM=path is checked each time.
 .PHONY: named-terraform
 named-terraform:
 
 $(TOOLS)/mirror/.terraform.lock.hcl: $(BIN)/terraform-provider-nutanix $(BIN)/terraform hack/tools/mirror.sh
-	@echo "laying out the provider mirror"
+	@echo "creating the provider mirror"
 	@hack/tools/mirror.sh $(TOOLS)/mirror $(BIN)/terraform-provider-nutanix $(PROVIDER_VERSION) $(BIN)/terraform
 	@cp $(call provider_lock,$(PROVIDER_VERSION)) $@
 

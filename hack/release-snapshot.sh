@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes what a release leaves in a management cluster and in Prism Central as test data, see e2e/snapshot.
+# Writes the objects and VMs that a release leaves in a management cluster and in Prism Central as test data; see e2e/snapshot.
 # Usage: release-snapshot.sh NAME COMMIT TOOLS KUSTOMIZE
 set -eu
 name=$1 commit=$2 tools=$3 kustomize=$4

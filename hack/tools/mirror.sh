@@ -1,6 +1,6 @@
 #!/bin/sh
-# Adds a version of the nutanix provider to an unpacked Terraform filesystem mirror, with the dependency lock file for it in the
-# directory of the version.
+# Adds a version of the nutanix provider to an unpacked Terraform filesystem mirror, and its dependency lock file to the directory of
+# the version.
 # Usage: mirror.sh MIRROR PROVIDER_BINARY VERSION TERRAFORM
 set -eu
 mirror=$1 provider=$2 version=$3 terraform=$4
