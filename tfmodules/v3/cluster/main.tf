@@ -1,6 +1,6 @@
-# The key is shared between clusters: Prism answers a second "create" with the key that exists. For the same reason it is
-# never destroyed: other clusters hang their values on it. It leaves this state through `terraform state rm` only. It
-# has no description here, because two clusters would overwrite each other's.
+# Clusters share the key. If the key exists, Prism responds to a create with the existing key. The key is never destroyed,
+# because other clusters have values of it. Only `terraform state rm` removes it from this state. It has no description
+# here, because several clusters would overwrite it.
 resource "nutanix_category_key" "this" {
   name = var.category_key
 

@@ -4,6 +4,6 @@ output "category_key" {
 }
 
 output "category_value" {
-  description = "Value of that category for the cluster."
+  description = "Value of the category for the cluster."
   value       = nutanix_category_value.this.value
 }

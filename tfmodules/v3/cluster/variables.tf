@@ -1,5 +1,5 @@
 variable "category_key" {
-  description = "Key of the category that marks the virtual machines of a cluster, for example KubernetesClusterName. The key is shared: every cluster of a Prism Central may use the same one."
+  description = "Key of the category that marks the virtual machines of a cluster, for example KubernetesClusterName. All clusters of a Prism Central can share one key."
   type        = string
   nullable    = false
 
@@ -10,7 +10,7 @@ variable "category_key" {
 }
 
 variable "category_value" {
-  description = "Value of that category for this cluster, usually the name of the cluster."
+  description = "Value of the category for this cluster, usually the name of the cluster."
   type        = string
   nullable    = false
 

@@ -1,15 +1,16 @@
 locals {
-  # That there is bootstrap data is no secret, only what it says.
+  # The bootstrap data is secret. Whether there is any is not secret.
   cloud_init = nonsensitive(var.user_data != null)
 
-  # cloud-init reads these from the config drive; it wants the uuid as the identity of the instance.
+  # cloud-init reads these values from the config drive. It uses uuid as the identity of the instance.
   meta_data = jsonencode({
     hostname = var.name
     uuid     = uuidv5("dns", var.name)
   })
 
-  # The provider looks for the CD-ROM that Prism adds for cloud-init among all CD-ROMs: one of ours it takes for that
-  # one, two make it refuse the plan ("more than 1 unknown cd-rom device"). Any UUID given here turns the search off.
+  # The provider searches all CD-ROMs for the one that Prism adds for cloud-init. If there is a CD-ROM in var.disks, the
+  # provider takes it for that one; if there are two, it refuses the plan ("more than 1 unknown cd-rom device"). Any UUID
+  # here turns the search off.
   no_cdrom      = "00000000-0000-0000-0000-000000000000"
   has_own_cdrom = anytrue([for disk in var.disks : disk.device_type == "CDROM"])
 }
@@ -24,7 +25,8 @@ resource "nutanix_virtual_machine" "this" {
   memory_size_mib         = var.memory_size_mib
   hardware_clock_timezone = "UTC"
 
-  # Never boot_device_disk_address: with it every update power-cycles the machine, and the second one crashes the provider.
+  # Do not set boot_device_disk_address: with it every update power-cycles the machine, and the second update crashes the
+  # provider.
   boot_type              = var.boot_type
   boot_device_order_list = var.boot_type == null ? null : ["CDROM", "DISK", "NETWORK"]
 
@@ -58,7 +60,7 @@ resource "nutanix_virtual_machine" "this" {
     for_each = var.disks
 
     content {
-      # Prism wants both sizes, and wants them to agree.
+      # Prism requires both sizes, and they must be equal.
       disk_size_mib   = disk_list.value.size_mib
       disk_size_bytes = disk_list.value.size_mib == null ? null : disk_list.value.size_mib * 1024 * 1024
 
@@ -103,7 +105,7 @@ resource "nutanix_virtual_machine" "this" {
 
   lifecycle {
     ignore_changes = [
-      # Used once, at the first boot. A change would replace the machine, and Prism does not always return them.
+      # Used only for the first boot. A change would replace the machine, and Prism does not always return these attributes.
       boot_type,
       boot_device_order_list,
       hardware_clock_timezone,
@@ -114,17 +116,17 @@ resource "nutanix_virtual_machine" "this" {
       guest_customization_sysprep,
       guest_customization_sysprep_custom_key_values,
 
-      # Volumes that the CSI driver attached, and the CD-ROM of cloud-init, appear here and must stay.
+      # Contain volumes that the CSI driver attached and the CD-ROM of cloud-init, which must stay.
       disk_list,
       cloud_init_cdrom_uuid,
 
-      # Adding an interface crashes the provider; Prism adds addresses and orders interfaces as it likes.
+      # Adding an interface crashes the provider. Prism adds addresses and changes the order of interfaces.
       nic_list,
 
-      # Prism adds the name of the project, which is not ours to keep in step.
+      # Prism adds the name of the project, which can change.
       project_reference,
 
-      # Only an imported machine has it, as an empty block.
+      # Only the state of an imported machine has it, as an empty block.
       timeouts,
     ]
   }

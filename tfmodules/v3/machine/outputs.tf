@@ -9,7 +9,7 @@ output "name" {
 }
 
 output "addresses" {
-  description = "IPv4 and IPv6 addresses in the order of the network interfaces, assigned and learned ones, each once; empty while there are none."
+  description = "Assigned and learned IPv4 and IPv6 addresses in the order of the network interfaces, without duplicates; empty if there are none."
   value = distinct(compact(flatten([
     for nic in try(coalescelist(nutanix_virtual_machine.this.nic_list_status, []), []) : [
       for endpoint in try(coalescelist(nic.ip_endpoint_list, []), []) : try(endpoint.ip, null)

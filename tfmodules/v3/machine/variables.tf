@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the virtual machine, and its host name when cloud-init is used."
+  description = "Name of the virtual machine, and its host name if cloud-init is used."
   type        = string
   nullable    = false
 
@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "description" {
-  description = "Description of the virtual machine. It carries the mark by which its owner recognises it."
+  description = "Description of the virtual machine. It contains the mark that identifies the owner of the virtual machine."
   type        = string
   nullable    = false
   default     = ""
@@ -28,7 +28,7 @@ variable "prism_element_uuid" {
 }
 
 variable "project_uuid" {
-  description = "UUID of the Prism project that owns the virtual machine; null leaves it in the default project."
+  description = "UUID of the Prism project that owns the virtual machine; null means the default project."
   type        = string
   default     = null
 
@@ -39,13 +39,13 @@ variable "project_uuid" {
 }
 
 variable "subnet_uuids" {
-  description = "UUIDs of the subnets, one network interface each, in this order."
+  description = "UUIDs of the subnets. The virtual machine has one network interface for each, in this order."
   type        = list(string)
   nullable    = false
 
   validation {
     condition     = length(var.subnet_uuids) > 0
-    error_message = "At least one subnet is needed: a machine without an address never becomes a node."
+    error_message = "At least one subnet is needed, because a virtual machine without an address cannot become a node."
   }
 
   validation {
@@ -88,7 +88,7 @@ variable "memory_size_mib" {
 }
 
 variable "boot_type" {
-  description = "Firmware: LEGACY or UEFI, booting from CD-ROM, disk and network in this order; null leaves both to Prism."
+  description = "Firmware: LEGACY or UEFI. The boot order is then CD-ROM, disk, network. With null Prism chooses firmware and boot order."
   type        = string
   default     = null
 
@@ -100,9 +100,9 @@ variable "boot_type" {
 
 variable "disks" {
   description = <<-EOT
-    Disks and CD-ROMs, the system disk first. device_type is DISK or CDROM; adapter_type is SCSI, IDE, PCI or SATA;
-    device_index counts per adapter. A disk takes the size of its image when size_mib is null. flash_mode needs
-    storage_container_uuid.
+    Disks and CD-ROMs. The first one is the system disk. device_type is DISK or CDROM; adapter_type is SCSI, IDE, PCI or
+    SATA; device_index is the index on that adapter. If size_mib is null, a disk has the size of its image. flash_mode
+    needs storage_container_uuid.
   EOT
   type = list(object({
     device_type            = string
@@ -166,14 +166,14 @@ variable "categories" {
 }
 
 variable "foreign_categories" {
-  description = "Categories that others put on the virtual machine, which stay as they are. Of a key that is also in categories, the value there counts."
+  description = "Categories that others put on the virtual machine and that must stay. If a key is also in categories, the value in categories is used."
   type        = map(string)
   nullable    = false
   default     = {}
 }
 
 variable "user_data" {
-  description = "Bootstrap data for cloud-init, base64. It is used once, when the virtual machine is created; null means no cloud-init."
+  description = "Bootstrap data for cloud-init in base64. It is used only when the virtual machine is created; null means no cloud-init."
   type        = string
   sensitive   = true
   default     = null

@@ -1,5 +1,5 @@
 terraform {
-  # 1.7 brought mock_provider, which the tests of this module need.
+  # The tests of this module need mock_provider, which Terraform has since 1.7.
   required_version = ">= 1.7.0"
 
   required_providers {

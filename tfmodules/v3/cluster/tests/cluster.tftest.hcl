@@ -1,4 +1,4 @@
-# Nothing here needs a Prism Central. The key refuses to be destroyed, so nothing is applied either.
+# These tests need no Prism Central. They only plan, because prevent_destroy would keep an applied key from being destroyed.
 
 mock_provider "nutanix" {}
 

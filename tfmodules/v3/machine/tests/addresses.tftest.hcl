@@ -1,9 +1,9 @@
-# Addresses come in the order of the interfaces, IPv4 and IPv6, assigned and learned, each once.
+# The output has assigned and learned IPv4 and IPv6 addresses in the order of the interfaces, without duplicates.
 
 mock_provider "nutanix" {
   mock_resource "nutanix_virtual_machine" {
     defaults = {
-      # OpenTofu wants whole objects.
+      # OpenTofu requires complete objects.
       nic_list_status = [
         { ip_endpoint_list = [{ ip = "10.1.0.12", type = "ASSIGNED" }, { ip = "fd00::12", type = "LEARNED" }, { ip = "10.1.0.12", type = "LEARNED" }], floating_ip = "", is_connected = "true", mac_address = "", model = "", network_function_chain_reference = {}, network_function_nic_type = "", nic_type = "", num_queues = 0, subnet_name = "", subnet_uuid = "", uuid = "" },
         { ip_endpoint_list = [], floating_ip = "", is_connected = "true", mac_address = "", model = "", network_function_chain_reference = {}, network_function_nic_type = "", nic_type = "", num_queues = 0, subnet_name = "", subnet_uuid = "", uuid = "" },

@@ -1,4 +1,4 @@
-# What the module makes of its inputs. Nothing here needs a Prism Central.
+# Tests of how the module uses its inputs. They need no Prism Central.
 
 mock_provider "nutanix" {}
 
@@ -24,17 +24,17 @@ run "minimal" {
 
   assert {
     condition     = nutanix_virtual_machine.this.cluster_uuid == var.prism_element_uuid
-    error_message = "The machine must run on the given Prism Element."
+    error_message = "The machine must run on the Prism Element of the input."
   }
 
   assert {
     condition     = nutanix_virtual_machine.this.nic_list[*].subnet_uuid == tolist(var.subnet_uuids)
-    error_message = "There must be one interface per subnet, in the given order."
+    error_message = "There must be one interface for each subnet, in the same order."
   }
 
   assert {
     condition     = nutanix_virtual_machine.this.disk_list[0].disk_size_bytes == 42949672960 && nutanix_virtual_machine.this.disk_list[0].disk_size_mib == 40960
-    error_message = "Both sizes of a disk must be set, and agree."
+    error_message = "Both sizes of a disk must be set and equal."
   }
 
   assert {
@@ -44,7 +44,7 @@ run "minimal" {
 
   assert {
     condition     = length(nutanix_virtual_machine.this.gpu_list) == 0 && length(nutanix_virtual_machine.this.categories) == 0
-    error_message = "There must be neither GPUs nor categories when none are given."
+    error_message = "There must be no GPUs and no categories if the inputs have none."
   }
 }
 
@@ -65,32 +65,32 @@ run "everything" {
 
   assert {
     condition     = nutanix_virtual_machine.this.project_reference == tomap({ kind = "project", uuid = var.project_uuid })
-    error_message = "The machine must belong to the given project."
+    error_message = "The machine must belong to the project of the input."
   }
 
   assert {
     condition     = nutanix_virtual_machine.this.boot_type == "UEFI" && nutanix_virtual_machine.this.boot_device_order_list == tolist(["CDROM", "DISK", "NETWORK"])
-    error_message = "A boot type brings the boot order with it."
+    error_message = "The boot order must be set with the boot type."
   }
 
   assert {
     condition     = { for category in nutanix_virtual_machine.this.categories : category.name => category.value } == { for key, value in var.categories : key => value }
-    error_message = "The machine must have exactly the given categories."
+    error_message = "The machine must have exactly the categories of the input."
   }
 
   assert {
     condition     = nutanix_virtual_machine.this.gpu_list[0].mode == "PASSTHROUGH_COMPUTE" && nutanix_virtual_machine.this.gpu_list[0].device_id == 8757
-    error_message = "The machine must have the given GPU."
+    error_message = "The machine must have the GPU of the input."
   }
 
   assert {
     condition     = nutanix_virtual_machine.this.disk_list[2].device_properties[0].disk_address == tomap({ adapter_type = "PCI", device_index = "3" })
-    error_message = "A disk must be at its own place."
+    error_message = "A disk must have the adapter and index of the input."
   }
 
   assert {
     condition     = nutanix_virtual_machine.this.disk_list[2].storage_config[0].flash_mode == "ENABLED" && nutanix_virtual_machine.this.disk_list[2].storage_config[0].storage_container_reference[0].uuid == "00000000-0000-4000-8000-000000000041"
-    error_message = "A disk must be in its storage container, and keep its flash mode."
+    error_message = "A disk must have the storage container and the flash mode of the input."
   }
 }
 
@@ -103,17 +103,17 @@ run "cloud_init" {
 
   assert {
     condition     = nutanix_virtual_machine.this.guest_customization_cloud_init_user_data == var.user_data
-    error_message = "The user data must reach cloud-init unchanged."
+    error_message = "The user data must be passed to cloud-init unchanged."
   }
 
   assert {
     condition     = jsondecode(base64decode(nutanix_virtual_machine.this.guest_customization_cloud_init_meta_data)).hostname == "worker-1"
-    error_message = "The meta data must carry the host name."
+    error_message = "The meta data must contain the host name."
   }
 
   assert {
     condition     = can(regex("^[0-9a-f-]{36}$", jsondecode(base64decode(nutanix_virtual_machine.this.guest_customization_cloud_init_meta_data)).uuid))
-    error_message = "The meta data must carry the identity of the instance."
+    error_message = "The meta data must contain the identity of the instance."
   }
 }
 
@@ -130,7 +130,7 @@ run "cloud_init_beside_a_cdrom" {
 
   assert {
     condition     = nutanix_virtual_machine.this.cloud_init_cdrom_uuid == "00000000-0000-0000-0000-000000000000"
-    error_message = "The provider must not look for the CD-ROM of cloud-init among ours."
+    error_message = "The provider must not search for the CD-ROM of cloud-init in var.disks."
   }
 }
 
@@ -144,6 +144,6 @@ run "foreign_categories" {
 
   assert {
     condition     = { for category in nutanix_virtual_machine.this.categories : category.name => category.value } == { CostCenter = "42", Environment = "Production", KubernetesClusterName = "c1" }
-    error_message = "Categories of others must be kept, and those of the machine must win."
+    error_message = "Categories of others must be kept, and the machine's own value must be used for a key in both."
   }
 }

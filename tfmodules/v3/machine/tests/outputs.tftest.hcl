@@ -1,4 +1,4 @@
-# What the outputs make of the answers of Prism.
+# Tests of the outputs for responses of Prism.
 
 mock_provider "nutanix" {}
 
@@ -24,12 +24,12 @@ run "no_interface_reported" {
 
   assert {
     condition     = output.vm_uuid == "00000000-0000-4000-8000-0000000000aa" && output.name == "worker-1" && output.power_state == "ON"
-    error_message = "The outputs must show what Prism says of the machine."
+    error_message = "The outputs must show the machine as Prism reports it."
   }
 
   assert {
     condition     = length(output.addresses) == 0
-    error_message = "Without an interface there must be no address, and no error."
+    error_message = "Without an interface there must be no address and no error."
   }
 }
 
@@ -44,16 +44,16 @@ run "update_keeps_what_was_used_once" {
 
   assert {
     condition     = nutanix_virtual_machine.this.description == "another"
-    error_message = "The description must follow its input."
+    error_message = "The description must be that of the changed input."
   }
 
   assert {
     condition     = nutanix_virtual_machine.this.boot_type != "UEFI" && nutanix_virtual_machine.this.disk_list[0].disk_size_mib == 40960
-    error_message = "What is used once must not change a living machine."
+    error_message = "Inputs for the creation only must not change an existing machine."
   }
 
   assert {
     condition     = nutanix_virtual_machine.this.nic_list[0].subnet_uuid == "00000000-0000-4000-8000-000000000011"
-    error_message = "The interfaces of a living machine must stay."
+    error_message = "The interfaces of an existing machine must stay."
   }
 }

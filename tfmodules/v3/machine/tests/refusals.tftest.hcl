@@ -1,4 +1,4 @@
-# Inputs that no virtual machine could be made of are refused by name, before Prism hears of them.
+# Invalid inputs are refused by name, before a request is sent to Prism.
 
 mock_provider "nutanix" {}
 
