@@ -18,7 +18,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* The configuration: what the single values say, with config laid over it. */}}
+{{/* The configuration: made from the single values, then merged with config, which takes precedence. */}}
 {{- define "capnt-ccm.config" -}}
 {{- $v := .Values -}}
 {{- $prism := dict "port" (int $v.prismCentralPort) "insecure" $v.prismCentralInsecure -}}
@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- mergeOverwrite $config (deepCopy $v.config) | toJson -}}
 {{- end }}
 
-{{/* What does not fit together in the configuration is refused here, as the program itself would. */}}
+{{/* Refuses a configuration with contradicting fields, as the program does. */}}
 {{- define "capnt-ccm.check" -}}
 {{- $balancers := .loadBalancer | default dict -}}
 {{- $types := append (values ($balancers.classes | default dict)) ($balancers.type | default "none") -}}
@@ -65,7 +65,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end }}
 
-{{/* The names that the configuration refers to, which the rights have to name: {"secret": ..., "bundle": ...}. */}}
+{{/* The names in the configuration, which the roles also need: {"secret": ..., "bundle": ...}. */}}
 {{- define "capnt-ccm.references" -}}
 {{- $prism := dict -}}
 {{- if .Values.createConfig }}{{ $prism = (include "capnt-ccm.config" . | fromJson).prismCentral }}{{ end -}}
@@ -74,7 +74,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- dict "secret" $secret "bundle" $bundle | toJson -}}
 {{- end }}
 
-{{/* Whether routes are kept. What does not fit together is refused here. */}}
+{{/* Whether the route controller is enabled. Refuses contradicting values. */}}
 {{- define "capnt-ccm.routes" -}}
 {{- $routes := false -}}
 {{- if .Values.createConfig }}{{ $routes = dig "routes" "enabled" false .Values.config }}{{ else }}{{ $routes = ne .Values.clusterCIDR "" }}{{ end -}}
