@@ -24,13 +24,14 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// patience bounds a scenario, and once more the deletion of its cluster. It is for machines that are slow, not for what is tested.
-const patience = 25 * time.Minute
+// scenarioTimeout limits a scenario, and separately the deletion of its cluster. It is long because a busy machine is
+// slow.
+const scenarioTimeout = 25 * time.Minute
 
 // domain is a failure domain of a cluster.
 type domain struct{ Name, PrismElement, Subnet string }
 
-// cluster is the cluster of one scenario, in a namespace of its own.
+// cluster is the cluster of one scenario. It has its own namespace.
 type cluster struct {
 	t   *testing.T
 	ctx context.Context //nolint:containedctx // the life of the test
@@ -40,19 +41,20 @@ type cluster struct {
 	ControlPlanes, Workers int
 	Version, Image, Subnet string
 	FailureDomains         []domain
-	// InlineDomains says that the failure domains are written into the NutanixCluster.
+	// InlineDomains writes the failure domains into the NutanixCluster instead of creating NutanixFailureDomain
+	// objects.
 	InlineDomains bool
 	WorkerSpec    string
-	// ProviderVersion is spec.terraform.providerVersion, if any.
+	// ProviderVersion sets spec.terraform.providerVersion. It is unset when ProviderVersion is empty.
 	ProviderVersion string
 
-	// proxy stands between the manager and Prism Central, where there is one.
+	// proxy, if not nil, is placed between the manager and Prism Central for this cluster.
 	proxy *proxy
-	// applied is all that was applied for the cluster.
+	// applied lists the objects that were applied for the cluster, in order.
 	applied []*unstructured.Unstructured
 }
 
-// FailureDomainObjects are the failure domains that are NutanixFailureDomains.
+// FailureDomainObjects returns the failure domains that the manifest creates as NutanixFailureDomain objects.
 func (c *cluster) FailureDomainObjects() []domain {
 	if c.InlineDomains {
 		return nil
@@ -75,11 +77,11 @@ subnet:
   name: vm-network
 `
 
-// newCluster describes a cluster with one control plane machine and no workers, to be changed before apply. However the
-// test ends, the cluster is deleted, and nothing of it may be left.
+// newCluster returns a cluster with one control plane machine and no workers. The test may change it before apply.
+// When the test ends, the cluster is deleted, and the test fails if any object, VM or state is left.
 func newCluster(t *testing.T, name string) *cluster {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), scenarioTimeout)
 	t.Cleanup(cancel)
 	c := &cluster{
 		t: t, ctx: ctx, Name: name, Namespace: name, Password: password, ControlPlanes: 1,
@@ -89,7 +91,7 @@ func newCluster(t *testing.T, name string) *cluster {
 	return c
 }
 
-// apply applies the cluster's manifest, adapted to the simulation.
+// apply applies the cluster's manifest with the addresses of the simulated Prism Central.
 func (c *cluster) apply() {
 	c.t.Helper()
 	c.applyFile("testdata/cluster.yaml")
@@ -108,10 +110,10 @@ func (c *cluster) applyFile(path string) {
 	c.applyObjects(objects)
 }
 
-// applyTemplate applies what clusterctl makes from a cluster template.
+// applyTemplate applies the objects that clusterctl generates from a cluster template.
 func (c *cluster) applyTemplate(flavor string) {
 	c.t.Helper()
-	objects, err := world.FromTemplate(c.ctx, flavor, c.Namespace, c.Name, map[string]string{
+	objects, err := testStack.FromTemplate(c.ctx, flavor, c.Namespace, c.Name, map[string]string{
 		"CONTROL_PLANE_MACHINE_COUNT": strconv.Itoa(c.ControlPlanes), "WORKER_MACHINE_COUNT": strconv.Itoa(c.Workers),
 	})
 	require.NoError(c.t, err)
@@ -120,21 +122,21 @@ func (c *cluster) applyTemplate(flavor string) {
 	namespace.SetKind("Namespace")
 	namespace.SetName(c.Namespace)
 	c.applied = append([]*unstructured.Unstructured{namespace}, objects...)
-	require.NoError(c.t, world.Env.Apply(c.ctx, c.applied...))
-	say(c.t, "applied the %d objects that clusterctl made from template %s", len(objects), flavor)
+	require.NoError(c.t, testStack.Env.Apply(c.ctx, c.applied...))
+	logf(c.t, "applied %d objects generated from cluster template %s", len(objects), flavor)
 }
 
 func (c *cluster) applyObjects(objects []*unstructured.Unstructured) {
 	c.t.Helper()
-	require.NoError(c.t, world.Adapt(objects))
+	require.NoError(c.t, testStack.Adapt(objects))
 	if c.proxy != nil {
-		c.proxy.putBefore(c.t, objects)
+		c.proxy.insert(c.t, objects)
 	}
 	var err error
-	c.applied, err = world.WithCCM(c.ctx, objects)
+	c.applied, err = testStack.WithCCM(c.ctx, objects)
 	require.NoError(c.t, err)
-	require.NoError(c.t, world.Env.Apply(c.ctx, c.applied...))
-	say(c.t, "applied %d objects", len(objects))
+	require.NoError(c.t, testStack.Env.Apply(c.ctx, c.applied...))
+	logf(c.t, "applied %d objects", len(objects))
 }
 
 func indent(spaces int, text string) string {
@@ -146,36 +148,36 @@ func (c *cluster) key() client.ObjectKey {
 	return client.ObjectKey{Namespace: c.Namespace, Name: c.Name}
 }
 
-// complete waits until the cluster is Available with all its machines.
+// complete waits until the cluster is Available and all its machines are ready.
 func (c *cluster) complete() {
 	c.t.Helper()
-	c.must(world.WaitComplete(c.ctx, c.key()))
-	say(c.t, "complete: %s", strings.Join(c.machineNames(), ", "))
+	c.must(testStack.WaitComplete(c.ctx, c.key()))
+	logf(c.t, "complete: %s", strings.Join(c.machineNames(), ", "))
 }
 
-// must fails the test with everything that is known about all clusters.
+// must fails the test if err is not nil. It first logs the state of all clusters.
 func (c *cluster) must(err error) {
 	c.t.Helper()
 	if err == nil {
 		return
 	}
 	var explanation bytes.Buffer
-	if err := world.Explain(context.Background(), &explanation); err != nil {
+	if err := testStack.Explain(context.Background(), &explanation); err != nil {
 		c.t.Logf("explaining: %v", err)
 	}
 	c.t.Log(explanation.String())
 	require.NoError(c.t, err)
 }
 
-// machines are the NutanixMachines of the cluster.
+// machines returns the NutanixMachines of the cluster.
 func (c *cluster) machines() []infrav1.NutanixMachine {
 	c.t.Helper()
 	list := &infrav1.NutanixMachineList{}
-	require.NoError(c.t, world.Env.Client.List(c.ctx, list, client.InNamespace(c.Namespace)))
+	require.NoError(c.t, testStack.Env.Client.List(c.ctx, list, client.InNamespace(c.Namespace)))
 	return list.Items
 }
 
-// workers are the NutanixMachines of the cluster that are not part of its control plane.
+// workers returns the NutanixMachines of the cluster that do not belong to the control plane.
 func (c *cluster) workers() []infrav1.NutanixMachine {
 	c.t.Helper()
 	var workers []infrav1.NutanixMachine
@@ -195,10 +197,10 @@ func (c *cluster) machineNames() []string {
 	return names
 }
 
-// vms are the virtual machines of the cluster in Prism Central.
+// vms returns the VMs of the cluster in Prism Central.
 func (c *cluster) vms() []prismsim.VM {
 	var vms []prismsim.VM
-	for _, vm := range world.Prism.VMs() {
+	for _, vm := range testStack.Prism.VMs() {
 		if stack.BelongsTo(vm, c.Name) {
 			vms = append(vms, vm)
 		}
@@ -206,19 +208,19 @@ func (c *cluster) vms() []prismsim.VM {
 	return vms
 }
 
-// patch changes an object of the cluster with a merge patch in JSON.
+// patch applies a JSON merge patch to an object of the cluster.
 func (c *cluster) patch(object client.Object, name, patch string) {
 	c.t.Helper()
 	object.SetNamespace(c.Namespace)
 	object.SetName(name)
-	require.NoError(c.t, world.Env.Client.Patch(c.ctx, object, client.RawPatch("application/merge-patch+json", []byte(patch))))
+	require.NoError(c.t, testStack.Env.Client.Patch(c.ctx, object, client.RawPatch("application/merge-patch+json", []byte(patch))))
 }
 
-// until waits for something that a NutanixMachine or NutanixCluster says in a condition: its reason, and a part of its
-// message.
-func (c *cluster) until(what string, objects func() []conditionsOf, conditionType, reason, part string) {
+// waitForCondition waits until one of the objects has the condition with this reason and with a message that contains
+// part.
+func (c *cluster) waitForCondition(what string, objects func() []conditionsOf, conditionType, reason, part string) {
 	c.t.Helper()
-	c.must(world.Env.Wait(c.ctx, what, func(context.Context) (bool, string, error) {
+	c.must(testStack.Env.Wait(c.ctx, what, func(context.Context) (bool, string, error) {
 		seen := "nothing"
 		for _, object := range objects() {
 			condition := conditions.Get(object, conditionType)
@@ -227,7 +229,7 @@ func (c *cluster) until(what string, objects func() []conditionsOf, conditionTyp
 			}
 			seen = condition.Reason + ": " + condition.Message
 			if condition.Reason == reason && strings.Contains(condition.Message, part) {
-				say(c.t, "%s says %s=%s %s: %s", object.GetName(), conditionType, condition.Status, reason, condition.Message)
+				logf(c.t, "%s has %s=%s %s: %s", object.GetName(), conditionType, condition.Status, reason, condition.Message)
 				return true, seen, nil
 			}
 		}
@@ -249,15 +251,16 @@ func (c *cluster) anyMachine() []conditionsOf {
 	return objects
 }
 
-func (c *cluster) itself() []conditionsOf {
+func (c *cluster) infraCluster() []conditionsOf {
 	object := &infrav1.NutanixCluster{}
-	if err := world.Env.Client.Get(c.ctx, c.key(), object); err != nil {
+	if err := testStack.Env.Client.Get(c.ctx, c.key(), object); err != nil {
 		return nil
 	}
 	return []conditionsOf{object}
 }
 
-// plansClean proves for one machine of each shape, which is a template in a failure domain, that Terraform finds nothing to change.
+// plansClean requires that terraform plan finds no changes. It plans one machine per machine template and failure
+// domain.
 func (c *cluster) plansClean() {
 	c.t.Helper()
 	shapes := map[string]bool{}
@@ -267,15 +270,15 @@ func (c *cluster) plansClean() {
 			continue
 		}
 		shapes[shape] = true
-		require.NoError(c.t, world.PlanClean(c.ctx, &machine))
+		require.NoError(c.t, testStack.PlanClean(c.ctx, &machine))
 	}
 	require.NotEmpty(c.t, shapes)
-	say(c.t, "terraform plan: No changes, for machines of %d shapes", len(shapes))
+	logf(c.t, "terraform plan: No changes, for machines of %d shapes", len(shapes))
 }
 
-// remove deletes the namespace with everything in it and proves that nothing is left anywhere.
+// remove deletes the cluster and its namespace and requires that nothing is left.
 func (c *cluster) remove() {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), scenarioTimeout)
 	defer cancel()
 	c.ctx = ctx
 	c.removeKeepingNamespace()
@@ -284,37 +287,37 @@ func (c *cluster) remove() {
 	}
 	namespace := &corev1.Namespace{}
 	namespace.Name = c.Namespace
-	require.NoError(c.t, client.IgnoreNotFound(world.Env.Client.Delete(ctx, namespace)))
-	c.must(world.Env.WaitForGone(ctx, namespace))
+	require.NoError(c.t, client.IgnoreNotFound(testStack.Env.Client.Delete(ctx, namespace)))
+	c.must(testStack.Env.WaitForGone(ctx, namespace))
 }
 
 func (c *cluster) removeKeepingNamespace() {
 	c.t.Helper()
-	assert.NoError(c.t, nothingSwitchedOff())
+	assert.NoError(c.t, checkNoPowerOff())
 	object := &clusterv1.Cluster{}
 	object.Namespace, object.Name = c.Namespace, c.Name
-	require.NoError(c.t, client.IgnoreNotFound(world.Env.Client.Delete(c.ctx, object)))
-	c.must(world.Env.WaitForGone(c.ctx, object))
+	require.NoError(c.t, client.IgnoreNotFound(testStack.Env.Client.Delete(c.ctx, object)))
+	c.must(testStack.Env.WaitForGone(c.ctx, object))
 	c.deleteApplied()
-	c.nothingLeft()
+	c.requireNothingLeft()
 }
 
-// deleteApplied deletes, in one breath, all that was applied, but for the namespace.
+// deleteApplied deletes all applied objects except the namespace, without waiting for any of them.
 func (c *cluster) deleteApplied() {
 	c.t.Helper()
 	for _, object := range c.applied {
 		if object.GetKind() != "Namespace" {
-			require.NoError(c.t, client.IgnoreNotFound(world.Env.Client.Delete(c.ctx, object)))
+			require.NoError(c.t, client.IgnoreNotFound(testStack.Env.Client.Delete(c.ctx, object)))
 		}
 	}
 }
 
-// nothingLeft proves that a deleted cluster left nothing behind.
-func (c *cluster) nothingLeft() {
+// requireNothingLeft waits until no object, VM or state of the deleted cluster is left.
+func (c *cluster) requireNothingLeft() {
 	c.t.Helper()
-	c.must(world.Env.Wait(c.ctx, "nothing of "+c.Name+" to be left", func(ctx context.Context) (bool, string, error) {
-		left, err := world.LeftoversOf(ctx, c.Namespace, c.Name)
+	c.must(testStack.Env.Wait(c.ctx, "everything of "+c.Name+" to be deleted", func(ctx context.Context) (bool, string, error) {
+		left, err := testStack.LeftoversOf(ctx, c.Namespace, c.Name)
 		return len(left) == 0, strings.Join(left, ", "), err
 	}))
-	say(c.t, "deleted, nothing is left")
+	logf(c.t, "deleted, nothing is left")
 }

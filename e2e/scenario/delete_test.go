@@ -10,9 +10,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// A cluster is deleted although its credentials are deleted in the same breath, and although one of its virtual machines is
-// gone already.
-func TestDeleteWithoutCredentialsAndWithAMissingMachine(t *testing.T) {
+// A cluster is deleted even if its credentials are deleted at the same time and one of its VMs no longer exists.
+func TestClusterIsDeleted_WithoutCredentialsAndWithMissingVM(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "deleted")
 	c.Workers = 2
@@ -20,21 +19,21 @@ func TestDeleteWithoutCredentialsAndWithAMissingMachine(t *testing.T) {
 	c.complete()
 
 	gone := c.workers()[0]
-	require.NoError(t, world.Prism.DeleteVM(gone.Status.VMUUID))
-	say(t, "virtual machine of %s was deleted behind our back", gone.Name)
+	require.NoError(t, testStack.Prism.DeleteVM(gone.Status.VMUUID))
+	logf(t, "deleted the VM of %s in Prism Central", gone.Name)
 	secret := &corev1.Secret{}
 	secret.Namespace, secret.Name = c.Namespace, "nutanix-credentials"
-	require.NoError(t, world.Env.Client.Delete(c.ctx, secret))
+	require.NoError(t, testStack.Env.Client.Delete(c.ctx, secret))
 	object := &clusterv1.Cluster{}
 	object.Namespace, object.Name = c.Namespace, c.Name
-	require.NoError(t, world.Env.Client.Delete(c.ctx, object))
-	say(t, "cluster and credentials were deleted")
-	c.must(world.Env.WaitForGone(c.ctx, object, secret))
+	require.NoError(t, testStack.Env.Client.Delete(c.ctx, object))
+	logf(t, "cluster and credentials were deleted")
+	c.must(testStack.Env.WaitForGone(c.ctx, object, secret))
 	require.Empty(t, c.machines())
 	c.deleteApplied()
-	c.nothingLeft()
+	c.requireNothingLeft()
 	list := &infrav1.NutanixClusterList{}
-	require.NoError(t, world.Env.Client.List(c.ctx, list))
+	require.NoError(t, testStack.Env.Client.List(c.ctx, list))
 	for _, cluster := range list.Items {
 		require.NotEqual(t, c.Namespace, cluster.Namespace)
 	}

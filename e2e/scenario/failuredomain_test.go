@@ -18,15 +18,16 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// A machine keeps what its VM was created from. Its failure domain is moved to another Prism Element, and then to one that does not
-// exist; its image is removed. The next check finds nothing to change, and nothing is written to Prism Central.
-func TestEditedFailureDomainAndRemovedImageLeaveMachinesAlone(t *testing.T) {
+// A machine keeps the inputs that its VM was created from. The test moves the machine's failure domain to another
+// Prism Element, then to one that does not exist, and removes the image. The next drift check must find no changes,
+// and nothing may be written to Prism Central.
+func TestMachineKeepsPinnedInputs_AfterFailureDomainEditAndImageRemoval(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "pinned")
 	c.Image = "ubuntu-of-the-pinned-cluster"
 	c.FailureDomains = []domain{{"rack-1", "nutanix-cluster-1", "vm-network"}}
 	c.InlineDomains = true
-	image, err := world.Prism.AddImage(prismsim.Image{Name: c.Image, Size: resource.MustParse("10Gi")})
+	image, err := testStack.Prism.AddImage(prismsim.Image{Name: c.Image, Size: resource.MustParse("10Gi")})
 	require.NoError(t, err)
 	c.apply()
 	c.complete()
@@ -36,34 +37,35 @@ func TestEditedFailureDomainAndRemovedImageLeaveMachinesAlone(t *testing.T) {
 	assert.Contains(t, machine.Annotations[infrav1.PinnedInputsAnnotation], image)
 	assert.Equal(t, "rack-1", machine.Status.FailureDomain)
 
-	require.NoError(t, world.Prism.RemoveImage(image))
-	say(t, "image %s was removed", c.Image)
-	c.moveDomain("nutanix-cluster-2", "vm-network-2")
-	c.nextCheck(machine.Name)
-	c.stillReady()
-	c.moveDomain("nutanix-cluster-9", "vm-network")
-	c.until("the failure domain to be refused", c.itself, infrav1.FailureDomainsValidatedCondition, infrav1.FailureDomainsInvalidReason, "nutanix-cluster-9")
-	c.nextCheck(machine.Name)
-	c.stillReady()
+	require.NoError(t, testStack.Prism.RemoveImage(image))
+	logf(t, "image %s was removed", c.Image)
+	c.moveFailureDomain("nutanix-cluster-2", "vm-network-2")
+	c.waitForNextCheck(machine.Name)
+	c.assertMachinesReady()
+	c.moveFailureDomain("nutanix-cluster-9", "vm-network")
+	c.waitForCondition("the failure domain to be refused", c.infraCluster, infrav1.FailureDomainsValidatedCondition, infrav1.FailureDomainsInvalidReason, "nutanix-cluster-9")
+	c.waitForNextCheck(machine.Name)
+	c.assertMachinesReady()
 
 	assert.Equal(t, before, c.vms())
 	assert.Equal(t, machine.Annotations, c.machines()[0].Annotations)
 	c.plansClean()
 }
 
-// moveDomain edits the failure domain rack-1 of the NutanixCluster. Its machines are checked every minute.
-func (c *cluster) moveDomain(prismElement, subnet string) {
+// moveFailureDomain moves the failure domain rack-1 of the NutanixCluster to another Prism Element. It also sets the
+// drift interval to the minimum of one minute.
+func (c *cluster) moveFailureDomain(prismElement, subnet string) {
 	c.t.Helper()
 	c.patch(&infrav1.NutanixCluster{}, c.Name, fmt.Sprintf(`{"spec":{"terraform":{"drift":{"intervalSeconds":60}},"failureDomains":[
 		{"name":"rack-1","controlPlane":true,"cluster":{"type":"name","name":%q},"subnets":[{"type":"name","name":%q}]}]}}`, prismElement, subnet))
-	say(c.t, "rack-1 was moved to %s", prismElement)
+	logf(c.t, "rack-1 was moved to %s", prismElement)
 }
 
-// nextCheck waits for a run that compares a machine with Prism Central and finds nothing to do.
-func (c *cluster) nextCheck(machine string) {
+// waitForNextCheck waits for a drift check of the machine that finds no changes.
+func (c *cluster) waitForNextCheck(machine string) {
 	c.t.Helper()
 	checks := func() int {
-		content, err := os.ReadFile(world.Env.ManagerLog())
+		content, err := os.ReadFile(testStack.Env.ManagerLog())
 		require.NoError(c.t, err)
 		found := 0
 		for line := range strings.Lines(string(content)) {
@@ -74,21 +76,21 @@ func (c *cluster) nextCheck(machine string) {
 		return found
 	}
 	before := checks()
-	c.must(world.Env.Wait(c.ctx, "a check of "+machine, func(context.Context) (bool, string, error) { return checks() > before, "none yet", nil }))
-	say(c.t, "a check of %s found nothing to do", machine)
+	c.must(testStack.Env.Wait(c.ctx, "a drift check of "+machine, func(context.Context) (bool, string, error) { return checks() > before, "none yet", nil }))
+	logf(c.t, "a drift check of %s found no changes", machine)
 }
 
-// stillReady proves that all machines are ready.
-func (c *cluster) stillReady() {
+// assertMachinesReady checks that all machines of the cluster are ready.
+func (c *cluster) assertMachinesReady() {
 	c.t.Helper()
 	for _, machine := range c.machines() {
 		assert.True(c.t, conditions.IsTrue(&machine, clusterv1.ReadyCondition), "%+v", machine.Status.Conditions)
 	}
 }
 
-// Control plane machines are spread over the failure domains, each on the Prism Element and the subnet of its own; a domain
-// in use cannot be deleted.
-func TestFailureDomainsSpreadTheControlPlane(t *testing.T) {
+// Control plane machines are spread over the failure domains. Each machine uses the Prism Element and subnet of its
+// failure domain. A failure domain that machines use cannot be deleted.
+func TestControlPlaneIsSpreadOverFailureDomains(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "domains")
 	c.ControlPlanes = 3
@@ -112,18 +114,18 @@ func TestFailureDomainsSpreadTheControlPlane(t *testing.T) {
 	assert.ElementsMatch(t, []string{"vm-network", "vm-network-2", "vm-network-3"}, subnets)
 	assert.ElementsMatch(t, []string{"rack-1", "rack-2", "rack-3"}, domains)
 	c.plansClean()
-	secretsStayInside(t)
+	assertNoSecretLeaks(t)
 
 	used := &infrav1.NutanixFailureDomain{}
-	require.NoError(t, world.Env.Client.Get(c.ctx, keyOf(c.Namespace, "rack-2"), used))
-	require.NoError(t, world.Env.Client.Delete(c.ctx, used))
-	c.until("the deletion of rack-2 to be refused", func() []conditionsOf {
+	require.NoError(t, testStack.Env.Client.Get(c.ctx, keyOf(c.Namespace, "rack-2"), used))
+	require.NoError(t, testStack.Env.Client.Delete(c.ctx, used))
+	c.waitForCondition("the deletion of rack-2 to be refused", func() []conditionsOf {
 		domain := &infrav1.NutanixFailureDomain{}
-		if err := world.Env.Client.Get(c.ctx, keyOf(c.Namespace, "rack-2"), domain); err != nil {
+		if err := testStack.Env.Client.Get(c.ctx, keyOf(c.Namespace, "rack-2"), domain); err != nil {
 			return nil
 		}
 		return []conditionsOf{domain}
 	}, infrav1.SafeForDeletionCondition, infrav1.FailureDomainInUseReason, c.Name)
 	slices.Sort(elements)
-	say(t, "machines run on %v", elements)
+	logf(t, "machines are on Prism Elements %v", elements)
 }

@@ -17,69 +17,70 @@ import (
 // faultDuration is how long each fault lasts.
 const faultDuration = time.Minute
 
-// Prism Central answers 500 for a minute and then 429 for another while a cluster is being made. Nothing becomes terminal, nothing is
-// made twice, and the cluster completes.
-func TestPrismFailsForAMinute(t *testing.T) {
+// While a cluster is being created, Prism Central responds with 500 for one minute and with 429 for another. No
+// machine gets a terminal failure, no VM is created twice, and the cluster becomes complete.
+func TestClusterCompletes_AfterPrismCentralErrors(t *testing.T) {
 	t.Parallel()
-	between := newProxy(t)
+	proxy := newProxy(t)
 	c := newCluster(t, "faults")
-	c.proxy = between
+	c.proxy = proxy
 	c.Workers = 1
 	c.apply()
-	c.must(world.Env.Wait(c.ctx, "the first virtual machine to be made", func(context.Context) (bool, string, error) {
+	c.must(testStack.Env.Wait(c.ctx, "the first VM to be created", func(context.Context) (bool, string, error) {
 		return len(c.vms()) > 0, "none yet", nil
 	}))
 	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests} {
-		between.fail(status)
-		say(t, "Prism Central answers %d from now on", status)
+		proxy.fail(status)
+		logf(t, "Prism Central responds with %d from now on", status)
 		began := time.Now()
-		c.must(world.Env.Wait(c.ctx, fmt.Sprintf("a minute of %d", status), func(context.Context) (bool, string, error) {
+		c.must(testStack.Env.Wait(c.ctx, fmt.Sprintf("a minute of responses with status %d", status), func(context.Context) (bool, string, error) {
 			for _, machine := range c.machines() {
-				assert.Nil(t, machine.Status.FailureReason, "a passing fault is not terminal")
+				assert.Nil(t, machine.Status.FailureReason, "a transient failure must not be terminal")
 			}
-			return time.Since(began) > faultDuration && between.hits.Load() > 0, "", nil
+			return time.Since(began) > faultDuration && proxy.hits.Load() > 0, "", nil
 		}))
-		say(t, "%d requests were answered so", between.hits.Load())
+		logf(t, "%d requests got this response", proxy.hits.Load())
 	}
-	between.fail(0)
-	say(t, "Prism Central answers again")
+	proxy.fail(0)
+	logf(t, "Prism Central responds normally again")
 	c.complete()
 	assert.Len(t, c.vms(), 2)
 	assert.Len(t, c.machines(), 2)
 	c.plansClean()
 }
 
-// The task of a creation fails in Prism Central for as long as something is wrong there. Condition and Event tell the cause, nothing
-// half-made stays behind or is remembered, and the machine comes by itself once the cause is gone.
-func TestFailedCreationIsRepeatedUntilItSucceeds(t *testing.T) {
+// Prism Central accepts creates, but their tasks fail. The condition and a warning event report the cause, and a
+// failed attempt leaves neither a VM nor a UUID behind. Once creates succeed again, the same machine gets its VM
+// without user action.
+func TestFailedCreateIsRetried(t *testing.T) {
 	t.Parallel()
 	const cause = "INTERNAL_ERROR: the disks could not be cloned"
 	c := newCluster(t, "failed-task")
-	fault, err := world.Prism.Faults().Set(prismsim.Fault{
+	fault, err := testStack.Prism.Faults().Set(prismsim.Fault{
 		Method: http.MethodPost, Path: "/vms$", Contains: `"name":"` + c.Name + "-", TaskError: cause})
 	require.NoError(t, err)
-	heal := func() { world.Prism.Faults().Clear(fault) }
+	heal := func() { testStack.Prism.Faults().Clear(fault) }
 	t.Cleanup(heal)
 	c.apply()
-	c.until("the failure to be told", c.anyMachine, infrav1.AppliedCondition, infrav1.ApplyFailedReason, cause)
+	c.waitForCondition("the failure to be reported", c.anyMachine, infrav1.AppliedCondition, infrav1.ApplyFailedReason, cause)
 	machines := c.machines()
 	require.Len(t, machines, 1)
 	name := machines[0].Name
-	c.warned(name, infrav1.ApplyFailedReason, cause)
-	c.must(world.Env.Wait(c.ctx, "nothing to be left of a second attempt", func(context.Context) (bool, string, error) {
+	c.waitForWarning(name, infrav1.ApplyFailedReason, cause)
+	c.must(testStack.Env.Wait(c.ctx, "a second attempt to fail without leftovers", func(context.Context) (bool, string, error) {
 		assert.Empty(t, c.vms())
 		machine := c.machines()[0]
-		assert.Nil(t, machine.Status.FailureReason, "a fault that may pass is not terminal")
+		assert.Nil(t, machine.Status.FailureReason, "a transient failure must not be terminal")
 		attempts := len(c.creations())
 		return attempts > 1 && machine.Status.VMUUID == "", fmt.Sprintf("%d attempts, VM %q", attempts, machine.Status.VMUUID), nil
 	}))
 
 	heal()
-	say(t, "creations succeed from now on, after %d that failed", len(c.creations()))
+	logf(t, "creates succeed from now on, after %d failed ones", len(c.creations()))
 	c.complete()
 	assert.Len(t, c.vms(), 1)
 	machines = c.machines()
 	require.Len(t, machines, 1)
-	assert.Equal(t, name, machines[0].Name, "it is the same machine")
+	assert.Equal(t, name, machines[0].Name, "the machine must not be replaced")
 	c.plansClean()
 }

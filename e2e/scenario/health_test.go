@@ -15,9 +15,9 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// A machine that dies is replaced by its MachineHealthCheck: one whose virtual machine was switched off, and one whose
-// virtual machine disappeared, which is said to be lost and is not made again.
-func TestMachineHealthCheckReplacesDeadMachines(t *testing.T) {
+// A MachineHealthCheck replaces a machine whose VM was switched off and a machine whose VM was deleted. The latter is
+// reported as lost, and its VM is not created again.
+func TestMachineHealthCheckReplacesFailedMachines(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "health")
 	c.Workers = 2
@@ -27,15 +27,15 @@ func TestMachineHealthCheckReplacesDeadMachines(t *testing.T) {
 	require.Len(t, workers, 2)
 
 	lost := workers[1].Status.VMUUID
-	require.NoError(t, world.Prism.DeleteVM(lost))
-	say(t, "virtual machine %s was deleted behind our back", lost)
-	c.until("the loss to be noticed", c.anyMachine, infrav1.AppliedCondition, infrav1.VMLostReason, "delete the Machine")
+	require.NoError(t, testStack.Prism.DeleteVM(lost))
+	logf(t, "deleted VM %s in Prism Central", lost)
+	c.waitForCondition("the loss to be reported", c.anyMachine, infrav1.AppliedCondition, infrav1.VMLostReason, "delete the Machine")
 
 	dead := workers[0].Status.VMUUID
 	powerOff(t, dead)
-	require.NoError(t, world.Env.Client.Create(c.ctx, c.healthCheck()))
+	require.NoError(t, testStack.Env.Client.Create(c.ctx, c.healthCheck()))
 
-	c.must(world.Env.Wait(c.ctx, "both machines to be replaced", func(context.Context) (bool, string, error) {
+	c.must(testStack.Env.Wait(c.ctx, "both machines to be replaced", func(context.Context) (bool, string, error) {
 		uuids := c.workerUUIDs()
 		for _, uuid := range uuids {
 			if uuid == dead || uuid == lost {
@@ -56,7 +56,7 @@ func (c *cluster) healthCheck() *clusterv1.MachineHealthCheck {
 			ClusterName: c.Name,
 			Selector:    metav1.LabelSelector{MatchLabels: map[string]string{"role": "worker"}},
 			Checks: clusterv1.MachineHealthCheckChecks{
-				// A machine that is slow to come is none that died.
+				// Nodes that start slowly must not count as unhealthy.
 				NodeStartupTimeoutSeconds: ptr.To[int32](0),
 				UnhealthyNodeConditions: []clusterv1.UnhealthyNodeCondition{
 					{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, TimeoutSeconds: ptr.To[int32](1)},

@@ -1,5 +1,6 @@
-// Package scenario proves what CAPNT does for its users, with real parts: each test is one scenario, named for what it
-// proves. All run on one stack; those that need Prism Central for themselves run alone, the others side by side.
+// Package scenario tests CAPNT end to end with real parts; only Prism Central and the guests are simulated. All
+// scenarios share one stack and run in parallel, except those that change Prism Central or the manager for all
+// clusters.
 package scenario
 
 import (
@@ -18,21 +19,21 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// password is the one of the manifests, by which leaks are searched for.
+// password is the Prism Central password in the manifests. The scenarios search logs, objects and metrics for it.
 const password = "your-password"
 
-// creation is how long the simulated Prism Central takes for a virtual machine.
-const creation = time.Second
+// createDuration is how long the simulated Prism Central takes to create a VM.
+const createDuration = time.Second
 
-// absencePeriod is how long Prism Central must not find a VM before its absence is confirmed. The windows of the scenarios in which creates
-// are under way are shorter.
+// absencePeriod is how long Prism Central must report a VM as missing before the manager confirms its absence. It is
+// longer than any create that the scenarios delay.
 const absencePeriod = 30 * time.Second
 
-// diagnostics is where the manager serves its metrics, to everybody.
+// diagnostics is the address of the manager's metrics, which are served without authentication.
 var diagnostics string
 
-// world is the stack that all scenarios share.
-var world *stack.Stack
+// testStack is the stack that all scenarios share.
+var testStack *stack.Stack
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -53,30 +54,30 @@ func run(m *testing.M) (code int) {
 	if err != nil {
 		return fail(err)
 	}
-	if world, err = stack.Start(context.Background(), options); err != nil {
+	if testStack, err = stack.Start(context.Background(), options); err != nil {
 		return fail(err)
 	}
-	world.Prism.RecordBodies(true)
+	testStack.Prism.RecordBodies(true)
 	code = m.Run()
-	if err := nothingSwitchedOff(); err != nil {
+	if err := checkNoPowerOff(); err != nil {
 		code = fail(err)
 	}
-	if err := nothingOnMachine(); err != nil {
+	if err := waitForNoProcesses(); err != nil {
 		code = fail(err)
 	}
-	if err := world.Close(); err != nil {
+	if err := testStack.Close(); err != nil {
 		return fail(err)
 	}
 	return code
 }
 
-// nothingOnMachine proves that nothing is left of runs and guests even before the stack is closed, because all clusters are deleted. Guests
-// are told to end when their virtual machine is gone already, so the last ones may take a moment.
-func nothingOnMachine() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// waitForNoProcesses waits until no run directory and no guest is left. All clusters are deleted at this point, but
+// the last guests may still be stopping.
+func waitForNoProcesses() error {
+	ctx, cancel := context.WithTimeout(context.Background(), scenarioTimeout)
 	defer cancel()
-	return world.Env.Wait(ctx, "nothing to be left on this machine", func(context.Context) (bool, string, error) {
-		left, err := world.LeftOnMachine()
+	return testStack.Env.Wait(ctx, "all runs and guests to end", func(context.Context) (bool, string, error) {
+		left, err := testStack.LeftOnMachine()
 		return len(left) == 0, strings.Join(left, ", "), err
 	})
 }
@@ -103,7 +104,7 @@ func options(dir string) (stack.Options, error) {
 	return stack.Options{
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory,
 		Credentials: stack.Credentials{Username: "admin", Password: password},
-		Latency:     stack.Latencies(creation),
+		Latency:     stack.Latencies(createDuration),
 		ManagerArgs: []string{"--health-check-interval=10s", "--absence-period=" + absencePeriod.String(), "--insecure-diagnostics", "--diagnostics-address=" + diagnostics},
 		Log:         transcript(),
 	}, nil

@@ -16,73 +16,76 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// An image that does not exist: a condition says so, nothing is made, and the machine comes as soon as the image is there.
-func TestWrongImageNameHealsWhenTheImageComes(t *testing.T) {
+// The image of a machine does not exist. A condition names the image, and nothing is created until the image is
+// uploaded.
+func TestMachineIsCreated_OnceImageExists(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "wrong-image")
 	c.Image = "ubuntu-that-nobody-uploaded"
 	c.apply()
-	c.until("the image to be missed", c.anyMachine, infrav1.InputsResolvedCondition, infrav1.ImageNotFoundReason, c.Image)
-	c.nothingCreated()
+	c.waitForCondition("the image to be reported as not found", c.anyMachine, infrav1.InputsResolvedCondition, infrav1.ImageNotFoundReason, c.Image)
+	c.assertNothingCreated()
 
-	_, err := world.Prism.AddImage(prismsim.Image{Name: c.Image, Size: resource.MustParse("10Gi")})
+	_, err := testStack.Prism.AddImage(prismsim.Image{Name: c.Image, Size: resource.MustParse("10Gi")})
 	require.NoError(t, err)
-	say(t, "image %s was uploaded", c.Image)
+	logf(t, "image %s was uploaded", c.Image)
 	c.complete()
 	assert.Len(t, c.creations(), 1)
 }
 
-// A wrong password: a condition of the cluster says so, nothing is made, and all goes on as soon as the Secret is right.
-func TestWrongPasswordHealsWhenTheSecretIsCorrected(t *testing.T) {
+// The password of a cluster is wrong. A condition reports it, and nothing is created until the Secret is corrected.
+func TestClusterIsCreated_OncePasswordIsCorrected(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "wrong-password")
 	c.Password = "not-the-password"
 	c.apply()
-	c.until("the password to be refused", c.itself, infrav1.CredentialsResolvedCondition, infrav1.AuthenticationFailedReason, "credentialRef")
-	c.nothingCreated()
-	assert.NotContains(t, world.Prism.CategoryValues(infrav1.CategoryKey), c.Name)
+	c.waitForCondition("the password to be reported as wrong", c.infraCluster, infrav1.CredentialsResolvedCondition, infrav1.AuthenticationFailedReason, "credentialRef")
+	c.assertNothingCreated()
+	assert.NotContains(t, testStack.Prism.CategoryValues(infrav1.CategoryKey), c.Name)
 
 	c.patch(&corev1.Secret{}, "nutanix-credentials", fmt.Sprintf(
 		`{"stringData":{"credentials":"[{\"type\":\"basic_auth\",\"data\":{\"prismCentral\":{\"username\":\"admin\",\"password\":\"%s\"}}}]"}}`, password))
-	say(t, "the Secret was corrected")
+	logf(t, "the Secret was corrected")
 	c.complete()
 	assert.Len(t, c.creations(), 1)
 }
 
-// A subnet of another Prism Element: a condition says where the subnet is, nothing is made, and the machine comes as soon
-// as the machine's subnet is corrected.
-func TestSubnetOfAnotherPrismElementHealsWhenCorrected(t *testing.T) {
+// The subnet of a machine belongs to another Prism Element. A condition reports it, and nothing is created until the
+// machine's subnet is corrected.
+func TestMachineIsCreated_OnceSubnetIsCorrected(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "wrong-subnet")
 	c.Subnet = "vm-network-2"
 	c.apply()
-	c.until("the subnet to be refused", c.anyMachine, infrav1.InputsResolvedCondition, infrav1.SubnetWrongPrismElementReason, "vm-network-2")
-	c.nothingCreated()
+	c.waitForCondition("the subnet to be reported as wrong", c.anyMachine, infrav1.InputsResolvedCondition, infrav1.SubnetWrongPrismElementReason, "vm-network-2")
+	c.assertNothingCreated()
 
 	machines := c.machines()
 	require.Len(t, machines, 1)
 	c.patch(&infrav1.NutanixMachine{}, machines[0].Name, `{"spec":{"subnet":[{"type":"name","name":"vm-network"}]}}`)
-	say(t, "the subnet of %s was corrected", machines[0].Name)
+	logf(t, "the subnet of %s was corrected", machines[0].Name)
 	c.complete()
 	assert.Len(t, c.creations(), 1)
 }
 
-// nothingCreated proves that a mistake made nothing in Prism Central and left no half-made state.
-func (c *cluster) nothingCreated() {
+// assertNothingCreated checks that Prism Central got no create request and that no machine has a UUID or a terminal
+// failure.
+func (c *cluster) assertNothingCreated() {
 	c.t.Helper()
 	assert.Empty(c.t, c.vms())
 	assert.Empty(c.t, c.creations())
 	for _, machine := range c.machines() {
 		assert.Empty(c.t, machine.Status.VMUUID)
-		assert.Nil(c.t, machine.Status.FailureReason, "a mistake that can be corrected is not terminal")
+		assert.Nil(c.t, machine.Status.FailureReason, "a failure that the user can correct must not be terminal")
 	}
 }
 
-// creations are the names in the requests to make virtual machines of the cluster that came to Prism Central, whatever the answer.
+// creations returns the VM name of each create request for the cluster that reached Prism Central, including requests
+// that failed.
 func (c *cluster) creations() []string {
 	c.t.Helper()
 	var names []string
-	for _, request := range world.Prism.Requests() {
+	for _, request := range testStack.Prism.Requests() {
 		if request.Method != http.MethodPost || !strings.HasSuffix(request.Path, "/vms") {
 			continue
 		}

@@ -11,23 +11,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// switchedOff holds the UUIDs of the VMs that scenarios switched off themselves.
+// switchedOff contains the UUIDs of the VMs that the scenarios themselves switched off.
 var switchedOff sync.Map
 
-// powerOff switches a VM off, as somebody does in Prism.
+// powerOff switches a VM off, as a user does in Prism.
 func powerOff(t *testing.T, uuid string) {
 	t.Helper()
 	switchedOff.Store(uuid, true)
-	require.NoError(t, world.Prism.PowerOff(uuid))
-	say(t, "virtual machine %s was switched off", uuid)
+	require.NoError(t, testStack.Prism.PowerOff(uuid))
+	logf(t, "switched off VM %s", uuid)
 }
 
-// nothingSwitchedOff proves by the requests that came to Prism Central that no applied plan switched a VM off. A request that
-// leaves a VM off which a scenario had switched off itself does not count.
-func nothingSwitchedOff() error {
-	for _, request := range world.Prism.Requests() {
+// checkNoPowerOff returns an error if the manager sent Prism Central a request that switches a VM off. A PUT may
+// repeat the power state OFF of a VM that a scenario switched off.
+func checkNoPowerOff() error {
+	for _, request := range testStack.Prism.Requests() {
 		if strings.HasSuffix(request.Path, "/$actions/power-off") || strings.HasSuffix(request.Path, "/$actions/shutdown") {
-			return fmt.Errorf("a VM was switched off: %s %s", request.Method, request.Path)
+			return fmt.Errorf("the manager switched off a VM: %s %s", request.Method, request.Path)
 		}
 		if request.Method != "PUT" || !strings.Contains(request.Path, "/v3/vms/") {
 			continue
@@ -43,7 +43,7 @@ func nothingSwitchedOff() error {
 			return fmt.Errorf("reading the body of %s %s: %w", request.Method, request.Path, err)
 		}
 		if _, ours := switchedOff.Load(path.Base(request.Path)); body.Spec.Resources.PowerState == "OFF" && !ours {
-			return fmt.Errorf("a VM was switched off: %s %s %s", request.Method, request.Path, request.Body)
+			return fmt.Errorf("the manager switched off a VM: %s %s %s", request.Method, request.Path, request.Body)
 		}
 	}
 	return nil

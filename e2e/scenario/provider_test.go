@@ -23,11 +23,11 @@ func TestUnavailableProviderVersionStopsItsClusterAlone(t *testing.T) {
 	c := newCluster(t, "noversion")
 	c.ProviderVersion = "2.99.0"
 	c.apply()
-	c.until("the missing version to be named", c.itself, infrav1.PlanRecordedCondition, infrav1.ProviderVersionUnavailableReason, "2.99.0")
+	c.waitForCondition("the missing version to be reported", c.infraCluster, infrav1.PlanRecordedCondition, infrav1.ProviderVersionUnavailableReason, "2.99.0")
 	assert.Empty(t, c.vms())
 
 	c.patch(&infrav1.NutanixCluster{}, c.Name, `{"spec":{"terraform":null}}`)
-	say(t, "the version is taken back")
+	logf(t, "removed the provider version")
 	c.complete()
 }
 
@@ -38,7 +38,7 @@ func TestProviderVersionCanBeChanged(t *testing.T) {
 	versions := toolbox.ProviderVersions(t)
 	other := slices.IndexFunc(versions, func(version string) bool { return version != stack.ProviderVersion })
 	if other < 0 {
-		say(t, "the mirror has provider %s alone, so none is changed: make tools PROVIDER_2=path adds another one", stack.ProviderVersion)
+		logf(t, "the mirror has only provider %s, so the version is not changed: make tools PROVIDER_2=path adds another one", stack.ProviderVersion)
 		return
 	}
 	c := newCluster(t, "newversion")
@@ -48,24 +48,24 @@ func TestProviderVersionCanBeChanged(t *testing.T) {
 	before := c.vms()
 
 	c.patch(&infrav1.NutanixCluster{}, c.Name, fmt.Sprintf(`{"spec":{"terraform":{"providerVersion":%q}}}`, versions[other]))
-	say(t, "provider %s instead of %s", versions[other], stack.ProviderVersion)
-	c.untilVersion(versions[other])
+	logf(t, "changed the provider version from %s to %s", stack.ProviderVersion, versions[other])
+	c.waitForProviderVersion(versions[other])
 	assert.Equal(t, before, c.vms())
-	for _, request := range world.Prism.Requests() {
+	for _, request := range testStack.Prism.Requests() {
 		for _, vm := range before {
 			assert.False(t, request.Method != http.MethodGet && strings.HasSuffix(request.Path, vm.UUID), "%s %s", request.Method, request.Path)
 		}
 	}
 	c.scaleWorkers("2")
 	c.complete()
-	c.untilVersion(versions[other])
+	c.waitForProviderVersion(versions[other])
 	c.plansClean()
 }
 
-// untilVersion waits until the last run of every machine used that version of the provider.
-func (c *cluster) untilVersion(version string) {
+// waitForProviderVersion waits until the last run of every machine used that version of the provider.
+func (c *cluster) waitForProviderVersion(version string) {
 	c.t.Helper()
-	c.must(world.Env.Wait(c.ctx, "machines of "+c.Name+" to be planned with provider "+version, func(context.Context) (bool, string, error) {
+	c.must(testStack.Env.Wait(c.ctx, "machines of "+c.Name+" to be planned with provider "+version, func(context.Context) (bool, string, error) {
 		var others []string
 		for _, machine := range c.machines() {
 			terraform := machine.Status.Terraform

@@ -13,7 +13,8 @@ import (
 	ccmworld "github.com/capnt/capnt/e2e/ccm/world"
 )
 
-// proxy stands between the manager and Prism Central for one cluster, so that what goes wrong does so for that cluster alone.
+// proxy is a proxy between the manager and Prism Central for one cluster. Faults that it injects do not affect other
+// clusters.
 type proxy struct {
 	*ccmworld.Proxy
 	status, hits atomic.Int64
@@ -21,7 +22,7 @@ type proxy struct {
 
 func newProxy(t *testing.T) *proxy {
 	t.Helper()
-	made, err := ccmworld.NewProxy(world.Prism.URL(), world.Prism.CABundle())
+	made, err := ccmworld.NewProxy(testStack.Prism.URL(), testStack.Prism.CABundle())
 	require.NoError(t, err)
 	t.Cleanup(made.Close)
 	p := &proxy{Proxy: made}
@@ -37,14 +38,14 @@ func newProxy(t *testing.T) *proxy {
 	return p
 }
 
-// fail lets all requests have this status for an answer from now on; 0 ends it.
+// fail responds to all v3 requests with the status from now on. Zero forwards requests again.
 func (p *proxy) fail(status int) {
 	p.hits.Store(0)
 	p.status.Store(int64(status))
 }
 
-// putBefore makes the NutanixCluster of a manifest ask the proxy.
-func (p *proxy) putBefore(t *testing.T, objects []*unstructured.Unstructured) {
+// insert sets the proxy's address and certificate in the NutanixCluster of a manifest.
+func (p *proxy) insert(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
 	host, port := p.Address()
 	for _, object := range objects {

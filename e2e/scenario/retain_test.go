@@ -18,8 +18,9 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// With the deletion policy Retain, the virtual machines outlive their Cluster, and a person goes on with their workspaces.
-func TestRetainedMachinesPlanCleanWithoutTheirCluster(t *testing.T) {
+// With the deletion policy Retain, the VMs survive the deletion of their Cluster. A user can plan and destroy with
+// the exported workspaces.
+func TestRetainedWorkspacesPlanClean_AfterClusterDeletion(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "retained")
 	c.Workers = 1
@@ -30,43 +31,43 @@ func TestRetainedMachinesPlanCleanWithoutTheirCluster(t *testing.T) {
 	c.patch(&infrav1.NutanixCluster{}, c.Name, `{"spec":{"terraform":{"deletionPolicy":"Retain"}}}`)
 	object := &clusterv1.Cluster{}
 	object.Namespace, object.Name = c.Namespace, c.Name
-	require.NoError(t, world.Env.Client.Delete(c.ctx, object))
-	c.must(world.Env.WaitForGone(c.ctx, object))
+	require.NoError(t, testStack.Env.Client.Delete(c.ctx, object))
+	c.must(testStack.Env.WaitForGone(c.ctx, object))
 	require.Empty(t, c.machines())
-	say(t, "the Cluster is gone")
+	logf(t, "the Cluster is deleted")
 
 	after := c.vms()
 	require.Len(t, after, 2)
 	for i, vm := range after {
 		assert.Equal(t, before[i].UUID, vm.UUID)
 		assert.Equal(t, "ON", vm.PowerState)
-		assert.Equal(t, before[i].Description, vm.Description, "the mark stays")
-		assert.Equal(t, before[i].SpecVersion, vm.SpecVersion, "nothing was written to it")
+		assert.Equal(t, before[i].Description, vm.Description, "the VM must keep its mark")
+		assert.Equal(t, before[i].SpecVersion, vm.SpecVersion, "the VM must not be updated")
 	}
-	assert.Contains(t, world.Prism.CategoryValues(infrav1.CategoryKey), c.Name)
-	left, err := world.LeftoversOf(c.ctx, c.Namespace, c.Name)
+	assert.Contains(t, testStack.Prism.CategoryValues(infrav1.CategoryKey), c.Name)
+	left, err := testStack.LeftoversOf(c.ctx, c.Namespace, c.Name)
 	require.NoError(t, err)
 	assert.NotContains(t, strings.Join(left, ", "), "Terraform", "states and locks are removed")
 
 	secrets := &corev1.SecretList{}
-	require.NoError(t, world.Env.Client.List(c.ctx, secrets, client.InNamespace(c.Namespace),
+	require.NoError(t, testStack.Env.Client.List(c.ctx, secrets, client.InNamespace(c.Namespace),
 		client.MatchingLabels{clusterv1.ClusterNameLabel: c.Name}, client.HasLabels{infrav1.RetainedWorkspaceLabel}))
 	require.Len(t, secrets.Items, 3)
-	// The machines go first, because Prism Central keeps a category value that they carry.
+	// Destroy the machines first, because Prism Central refuses to delete a category value that a VM still has.
 	for _, kind := range []string{"NutanixMachine", "NutanixCluster"} {
 		for _, secret := range secrets.Items {
 			if secret.Labels[infrav1.RetainedWorkspaceLabel] != kind {
 				continue
 			}
 			assert.Empty(t, secret.OwnerReferences)
-			workspace, err := world.WorkspaceOf(unpack(t, secret.Data["workspace.tar.gz"]))
+			workspace, err := testStack.WorkspaceOf(unpack(t, secret.Data["workspace.tar.gz"]))
 			require.NoError(t, err)
 			t.Cleanup(workspace.Close)
 			require.NoError(t, workspace.PlanClean(c.ctx), secret.Name)
-			say(t, "terraform plan: No changes, for %s", secret.Name)
+			logf(t, "terraform plan: No changes, for %s", secret.Name)
 			destroy := []string{"destroy", "-auto-approve", "-no-color", "-input=false"}
 			if kind == "NutanixCluster" {
-				destroy = append(destroy, "-target=module.cluster.nutanix_category_value.this") // the key is protected
+				destroy = append(destroy, "-target=module.cluster.nutanix_category_value.this") // lifecycle.prevent_destroy protects the category key
 			}
 			output, err := workspace.Terraform(c.ctx, destroy...)
 			require.NoError(t, err, output)
@@ -75,7 +76,7 @@ func TestRetainedMachinesPlanCleanWithoutTheirCluster(t *testing.T) {
 	require.Empty(t, c.vms())
 }
 
-// unpack returns the files of a compressed tar file by name.
+// unpack returns the files of a gzip-compressed tar archive by name.
 func unpack(t *testing.T, packed []byte) map[string][]byte {
 	t.Helper()
 	decompressed, err := gzip.NewReader(bytes.NewReader(packed))

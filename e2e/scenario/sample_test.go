@@ -14,11 +14,11 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// The manifest that users have today, applied unchanged but for addresses, becomes a cluster of 3 + 3 machines. It reads
-// back through the v1beta1 API that it was written in, every machine is what Prism Central has, and a machine of each shape plans
-// clean. Deleted in one breath with its credentials, it leaves nothing.
+// The sample manifest, of which only the addresses are changed, becomes an Available cluster of three control plane
+// machines and three workers. Its objects can be read through Cluster API's v1beta1 API. When the cluster and its
+// credentials are deleted at the same time, nothing is left.
 func TestSampleManifestBecomesAvailable(t *testing.T) {
-	objects, err := env.LoadManifest(filepath.Join(world.Options().Repository, "e2e/demo/testdata/my-nutanix-cluster.yaml"))
+	objects, err := env.LoadManifest(filepath.Join(testStack.Options().Repository, "e2e/demo/testdata/my-nutanix-cluster.yaml"))
 	require.NoError(t, err)
 	c := newCluster(t, "my-nutanix-cluster")
 	c.Namespace = "default"
@@ -28,26 +28,26 @@ func TestSampleManifestBecomesAvailable(t *testing.T) {
 	require.Len(t, c.vms(), 6)
 
 	old := &clusterv1beta1.Cluster{}
-	require.NoError(t, world.Env.Client.Get(c.ctx, c.key(), old))
+	require.NoError(t, testStack.Env.Client.Get(c.ctx, c.key(), old))
 	assert.Equal(t, "infrastructure.cluster.x-k8s.io/v1beta1", old.Spec.InfrastructureRef.APIVersion)
 	assert.Equal(t, string(clusterv1beta1.ClusterPhaseProvisioned), old.Status.Phase)
 	assert.True(t, old.Status.InfrastructureReady)
 	assert.True(t, old.Status.ControlPlaneReady)
-	say(t, "read back through v1beta1: phase %s", old.Status.Phase)
+	logf(t, "read back through v1beta1: phase %s", old.Status.Phase)
 
-	c.machinesAreVMs()
-	c.nodesAreInitialized()
-	c.everyChangeWasPlanned()
+	c.assertMachinesMatchVMs()
+	c.requireNodesInitialized()
+	c.requirePlanSummaries()
 	c.plansClean()
-	secretsStayInside(t)
+	assertNoSecretLeaks(t)
 
 	c.deleteApplied()
-	say(t, "deleted all %d objects at once, the credentials too", len(c.applied))
+	logf(t, "deleted all %d objects including the credentials", len(c.applied))
 	c.removeKeepingNamespace()
 }
 
-// machinesAreVMs proves that what is published of each machine is what Prism Central has.
-func (c *cluster) machinesAreVMs() {
+// assertMachinesMatchVMs checks that the provider ID and the addresses of each NutanixMachine are those of its VM.
+func (c *cluster) assertMachinesMatchVMs() {
 	c.t.Helper()
 	byUUID := map[string]string{}
 	for _, vm := range c.vms() {
@@ -64,15 +64,15 @@ func (c *cluster) machinesAreVMs() {
 	}
 }
 
-// nodesAreInitialized proves that the cloud controller manager told every Node which machine it is, and where. Guests register
-// without a provider ID and with the taint.
-func (c *cluster) nodesAreInitialized() {
+// requireNodesInitialized waits until the cloud controller manager has set provider ID, addresses and labels of every
+// Node. Guests register without a provider ID and with the uninitialized taint.
+func (c *cluster) requireNodesInitialized() {
 	c.t.Helper()
 	addresses := map[string]string{}
 	for _, machine := range c.machines() {
 		addresses[machine.Spec.ProviderID] = machine.Status.Addresses[1].Address
 	}
-	nodes, err := world.WaitNodes(c.ctx, c.key())
+	nodes, err := testStack.WaitNodes(c.ctx, c.key())
 	c.must(err)
 	require.Len(c.t, nodes, len(addresses))
 	for _, node := range nodes {
@@ -84,17 +84,17 @@ func (c *cluster) nodesAreInitialized() {
 		assert.Equal(c.t, "nutanix-cluster-1", node.Labels[corev1.LabelTopologyZone])
 		assert.NotEmpty(c.t, node.Labels[corev1.LabelTopologyRegion])
 	}
-	say(c.t, "capnt-ccm initialised all %d Nodes", len(nodes))
+	logf(c.t, "capnt-ccm initialised all %d Nodes", len(nodes))
 }
 
-// everyChangeWasPlanned proves that each machine has the summary of the plan that made it, as status and as events.
-func (c *cluster) everyChangeWasPlanned() {
+// requirePlanSummaries requires that the status and the events of each machine report the plan that created its VM.
+func (c *cluster) requirePlanSummaries() {
 	c.t.Helper()
 	for _, machine := range c.machines() {
 		require.NotNil(c.t, machine.Status.Terraform, machine.Name)
 		require.NotNil(c.t, machine.Status.Terraform.LastPlan, machine.Name)
 		assert.EqualValues(c.t, 1, machine.Status.Terraform.LastPlan.Create)
 		assert.Equal(c.t, "module.machine.nutanix_virtual_machine.this", machine.Status.Terraform.LastPlan.Changes[0].Address)
-		c.told(machine.Name, "Planned", "Applied")
+		c.waitForEvents(machine.Name, "Planned", "Applied")
 	}
 }

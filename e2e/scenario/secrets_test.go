@@ -20,21 +20,22 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// secretsStayInside searches everything that others may read for the password of Prism Central and for pieces of
-// bootstrap data: our objects, all events, the logs, and the manager's metrics.
-func secretsStayInside(t *testing.T) {
+// assertNoSecretLeaks searches everything that others may read for the Prism Central password and for private keys
+// from bootstrap data: CAPNT's objects, events, logs, and the manager's metrics.
+func assertNoSecretLeaks(t *testing.T) {
 	t.Helper()
 	secrets := append([]string{password}, bootstrapSecrets(t)...)
-	for place, text := range readable(t) {
+	for place, text := range publicTexts(t) {
 		for _, secret := range secrets {
-			assert.False(t, leaks(text, secret), "a secret is in %s", place)
+			assert.False(t, containsSecret(text, secret), "secret found in %s", place)
 		}
 	}
-	say(t, "no secret in objects, events, logs and metrics (searched for %d)", len(secrets))
+	logf(t, "found none of %d secrets in objects, events, logs and metrics", len(secrets))
 }
 
-// leaks says whether a text has a secret, as it is or within something in base64: user data, and user:password of basic auth.
-func leaks(text, secret string) bool {
+// containsSecret reports whether text contains the secret as it is or inside a base64-encoded string, such as user
+// data or a basic auth header.
+func containsSecret(text, secret string) bool {
 	for _, form := range append(encodings(secret), secret) {
 		if strings.Contains(text, form) {
 			return true
@@ -43,8 +44,8 @@ func leaks(text, secret string) bool {
 	return false
 }
 
-// encodings are what base64 makes of a secret in the midst of something longer, which depends on how many bytes are before it. The
-// characters at both ends, which are made of what is around it too, are left out.
+// encodings returns the base64 encodings of a secret inside a longer string. The encoding depends on the number of
+// preceding bytes modulo 3. Characters at both ends that also encode neighbouring bytes are left out.
 func encodings(secret string) []string {
 	var found []string
 	for before, shared := range []int{0, 2, 3} {
@@ -58,22 +59,23 @@ func encodings(secret string) []string {
 	return found
 }
 
-func TestSecretsAreFoundInBase64(t *testing.T) {
+func TestContainsSecret_InBase64(t *testing.T) {
 	for _, around := range []string{"", "a", "ab", "admin:", "Authorization"} {
 		for _, after := range []string{"", "\n", "\n-----", "z\n-"} {
 			text := base64.StdEncoding.EncodeToString([]byte(around + password + after))
-			assert.True(t, leaks("user_data = "+text, password), text)
-			assert.False(t, leaks(text, "another-secret"), text)
+			assert.True(t, containsSecret("user_data = "+text, password), text)
+			assert.False(t, containsSecret(text, "another-secret"), text)
 		}
 	}
-	assert.True(t, leaks("it is "+password, password))
+	assert.True(t, containsSecret("it is "+password, password))
 }
 
-// bootstrapSecrets are lines of private keys from bootstrap data, long enough to be found nowhere by accident.
+// bootstrapSecrets returns one line of each private key in bootstrap data. A line is long enough not to occur by
+// chance.
 func bootstrapSecrets(t *testing.T) []string {
 	t.Helper()
 	list := &corev1.SecretList{}
-	require.NoError(t, world.Env.Client.List(t.Context(), list))
+	require.NoError(t, testStack.Env.Client.List(t.Context(), list))
 	var found []string
 	for _, secret := range list.Items {
 		value := string(secret.Data["value"])
@@ -85,18 +87,18 @@ func bootstrapSecrets(t *testing.T) []string {
 		require.Greater(t, len(lines), 1)
 		found = append(found, strings.TrimSpace(lines[1]))
 	}
-	require.NotEmpty(t, found, "no bootstrap data with a private key was found to search for")
+	require.NotEmpty(t, found, "no bootstrap data contains a private key")
 	return found
 }
 
-// readable is everything that others than the manager may read, by where it is.
-func readable(t *testing.T) map[string]string {
+// publicTexts returns the strings that users other than the manager may read, by where each was found.
+func publicTexts(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{"the metrics": metrics(t)}
-	for _, path := range append(world.Guests.ProgramLogs(), world.Env.ManagerLog()) {
+	for _, path := range append(testStack.Guests.ProgramLogs(), testStack.Env.ManagerLog()) {
 		log, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // of a cluster of another scenario, which is gone
+			continue // the log belonged to a deleted cluster of another scenario
 		}
 		require.NoError(t, err)
 		texts["the log "+path] = string(log)
@@ -104,7 +106,7 @@ func readable(t *testing.T) map[string]string {
 	for _, kind := range []string{"NutanixCluster", "NutanixClusterTemplate", "NutanixMachine", "NutanixMachineTemplate", "NutanixFailureDomain"} {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(infrav1.GroupVersion.WithKind(kind + "List"))
-		require.NoError(t, world.Env.Client.List(t.Context(), list))
+		require.NoError(t, testStack.Env.Client.List(t.Context(), list))
 		for _, item := range list.Items {
 			text, err := yaml.Marshal(item.Object)
 			require.NoError(t, err)
@@ -112,14 +114,14 @@ func readable(t *testing.T) map[string]string {
 		}
 	}
 	events := &eventsv1.EventList{}
-	require.NoError(t, world.Env.Client.List(t.Context(), events))
+	require.NoError(t, testStack.Env.Client.List(t.Context(), events))
 	for _, event := range events.Items {
 		texts["event "+event.Name] = event.Note
 	}
 	return texts
 }
 
-// metrics are those of the manager, among them one of each kind of ours.
+// metrics returns the manager's metrics page.
 func metrics(t *testing.T) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+diagnostics+"/metrics", nil)
@@ -129,6 +131,6 @@ func metrics(t *testing.T) string {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	require.Contains(t, string(text), "capnt_", "no metrics of ours were found to search in")
+	require.Contains(t, string(text), "capnt_", "the page contains no CAPNT metrics")
 	return string(text)
 }

@@ -19,7 +19,8 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// richSpec uses every field of a machine but bootstrapRef; what can be said in two ways is said in the other one in otherSpec.
+// richSpec sets every field of a machine except bootstrapRef. Where a field has two forms, otherSpec uses the other
+// one.
 const richSpec = `vcpuSockets: 2
 vcpusPerSocket: 2
 memorySize: 6Gi
@@ -71,7 +72,8 @@ gpus:
   name: Tesla T4
 `
 
-// otherSpec names by UUID what richSpec names by name, and uses the other kinds of disk. {{ uuid "kind" "name" }} is filled in.
+// otherSpec refers by UUID to what richSpec names, and uses the other kinds of disks. The template function uuid
+// looks up the UUID of a kind and name in Prism Central.
 const otherSpec = `vcpuSockets: 1
 vcpusPerSocket: 2
 memorySize: 4Gi
@@ -120,12 +122,12 @@ gpus:
   deviceID: 7864
 `
 
-// A machine with everything that a NutanixMachine can say is made as it says, and a plan finds nothing to change, with each
-// version of the provider in the mirror.
-func TestMachineWithEverythingPlansClean(t *testing.T) {
+// For each provider version in the mirror, a machine that sets every field gets a VM with these settings, and the
+// following plan finds no changes.
+func TestMachineWithAllFieldsPlansClean(t *testing.T) {
 	t.Parallel()
 	for _, version := range toolbox.ProviderVersions(t) {
-		// One after the other: there are not enough GPUs for two.
+		// The versions run one after the other because the simulated hosts have too few GPUs for two.
 		t.Run(version, func(t *testing.T) { machinesOfAllShapes(t, version) })
 	}
 }
@@ -153,30 +155,31 @@ func machinesOfAllShapes(t *testing.T, providerVersion string) {
 		subnets = append(subnets, nic.Subnet)
 	}
 	assert.Equal(t, []string{"vm-network", "dual-stack-network", "overlay-network"}, subnets)
-	assert.Len(t, vm.Disks, 5, "system disk, three data disks, the CD-ROM of cloud-init")
+	assert.Len(t, vm.Disks, 5, "system disk, three data disks and cloud-init CD-ROM")
 
-	c.rollOut("other", func(spec map[string]any) { replace(t, spec, otherSpec) })
-	say(t, "the worker is to have disks of the other kinds, and names by UUID")
+	c.rollOut("other", func(spec map[string]any) { replaceSpec(t, spec, otherSpec) })
+	logf(t, "changed the worker to other disk types and to UUIDs instead of names")
 	c.complete()
 	c.plansClean()
 	vm = c.vmOf(c.workers()[0].Status.VMUUID)
 	assert.Equal(t, []string{"Tesla T4"}, vm.GPUs)
 	assert.Equal(t, "platform", vm.Project)
-	assert.ElementsMatch(t, []string{"SCSI.0 DISK", "IDE.1 CDROM", "SCSI.1 DISK", "IDE.0 DISK", "SATA.0 DISK", "IDE.3 CDROM"}, places(vm))
+	assert.ElementsMatch(t, []string{"SCSI.0 DISK", "IDE.1 CDROM", "SCSI.1 DISK", "IDE.0 DISK", "SATA.0 DISK", "IDE.3 CDROM"}, diskAddresses(vm))
 
-	c.bootsFromImage()
+	c.requireBootFromImage()
 }
 
-// bootsFromImage proves for a machine with its own CD-ROM instead of cloud-init's, of which no Node comes, that it is made as it says.
-func (c *cluster) bootsFromImage() {
+// requireBootFromImage requires that a machine with its own bootstrap CD-ROM gets that CD-ROM instead of
+// cloud-init's. No Node joins from such a machine.
+func (c *cluster) requireBootFromImage() {
 	c.t.Helper()
 	c.rollOut("image", func(spec map[string]any) {
-		replace(c.t, spec, workerSpec)
+		replaceSpec(c.t, spec, workerSpec)
 		spec["bootstrapRef"] = map[string]any{"kind": infrav1.NutanixMachineBootstrapRefKindImage, "name": "bootstrap-iso"}
 	})
-	say(c.t, "a worker is to boot from a CD-ROM image")
+	logf(c.t, "changed the worker to boot from a CD-ROM image")
 	var machine *infrav1.NutanixMachine
-	c.must(world.Env.Wait(c.ctx, "the machine to be ready", func(context.Context) (bool, string, error) {
+	c.must(testStack.Env.Wait(c.ctx, "the machine to be ready", func(context.Context) (bool, string, error) {
 		for _, worker := range c.workers() {
 			if worker.Spec.BootstrapRef != nil && conditions.IsTrue(&worker, clusterv1.ReadyCondition) {
 				machine = &worker
@@ -185,14 +188,14 @@ func (c *cluster) bootsFromImage() {
 		}
 		return false, "", nil
 	}))
-	assert.ElementsMatch(c.t, []string{"SCSI.0 DISK", "IDE.0 CDROM"}, places(c.vmOf(machine.Status.VMUUID)))
-	require.NoError(c.t, world.PlanClean(c.ctx, machine))
+	assert.ElementsMatch(c.t, []string{"SCSI.0 DISK", "IDE.0 CDROM"}, diskAddresses(c.vmOf(machine.Status.VMUUID)))
+	require.NoError(c.t, testStack.PlanClean(c.ctx, machine))
 }
 
-// replace makes a spec what a text in YAML says.
-func replace(t *testing.T, spec map[string]any, text string) {
+// replaceSpec replaces the spec by a YAML template.
+func replaceSpec(t *testing.T, spec map[string]any, text string) {
 	t.Helper()
-	parsed, err := template.New("spec").Funcs(template.FuncMap{"uuid": world.Prism.UUID}).Parse(text)
+	parsed, err := template.New("spec").Funcs(template.FuncMap{"uuid": testStack.Prism.UUID}).Parse(text)
 	require.NoError(t, err)
 	var filled bytes.Buffer
 	require.NoError(t, parsed.Execute(&filled, nil))
@@ -200,8 +203,8 @@ func replace(t *testing.T, spec map[string]any, text string) {
 	require.NoError(t, yaml.Unmarshal(filled.Bytes(), &spec))
 }
 
-// places are the disks of a virtual machine by where they are.
-func places(vm prismsim.VM) []string {
+// diskAddresses returns adapter, index and type of each disk.
+func diskAddresses(vm prismsim.VM) []string {
 	var found []string
 	for _, disk := range vm.Disks {
 		found = append(found, fmt.Sprintf("%s.%d %s", disk.AdapterType, disk.Index, disk.DeviceType))
@@ -216,6 +219,6 @@ func (c *cluster) vmOf(uuid string) prismsim.VM {
 			return vm
 		}
 	}
-	require.Failf(c.t, "no such virtual machine", "Prism Central has no %s", uuid)
+	require.Failf(c.t, "VM not found", "Prism Central has no VM %s", uuid)
 	return prismsim.VM{}
 }

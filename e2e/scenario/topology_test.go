@@ -12,9 +12,9 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// A cluster from a ClusterClass: more workers are added in place, and more memory replaces them, both by changing nothing
-// but the Cluster.
-func TestClusterClassCreatesAndResizes(t *testing.T) {
+// A cluster from a ClusterClass is changed only through the Cluster. Adding workers keeps the existing ones, and
+// changing the memory replaces them.
+func TestClusterClassScalesAndResizesWorkers(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "topology")
 	c.Workers = 1
@@ -22,12 +22,12 @@ func TestClusterClassCreatesAndResizes(t *testing.T) {
 	c.complete()
 	before := c.workerUUIDs()
 	require.Len(t, before, 1)
-	secretsStayInside(t)
+	assertNoSecretLeaks(t)
 
 	c.resize(func(topology *clusterv1.Topology) {
 		topology.Workers.MachineDeployments[0].Replicas = ptr.To[int32](2)
 	})
-	say(t, "2 workers instead of 1")
+	logf(t, "changed the number of workers from 1 to 2")
 	c.complete()
 	assert.Subset(t, c.workerUUIDs(), before)
 	require.Len(t, c.workerUUIDs(), 2)
@@ -35,7 +35,7 @@ func TestClusterClassCreatesAndResizes(t *testing.T) {
 	c.resize(func(topology *clusterv1.Topology) {
 		topology.Variables[0].Value = apiextensionsv1.JSON{Raw: []byte(`"6Gi"`)}
 	})
-	say(t, "6Gi of memory instead of 4Gi")
+	logf(t, "changed the memory from 4Gi to 6Gi")
 	c.complete()
 	after := c.workerUUIDs()
 	require.Len(t, after, 2)
@@ -46,16 +46,16 @@ func TestClusterClassCreatesAndResizes(t *testing.T) {
 	c.plansClean()
 }
 
-// resize changes the topology of the Cluster. Others change the Cluster too, so a conflict is tried again.
+// resize changes the topology of the Cluster. It retries conflicts, because controllers update the Cluster too.
 func (c *cluster) resize(change func(*clusterv1.Topology)) {
 	c.t.Helper()
-	c.must(world.Env.Wait(c.ctx, "Cluster "+c.Name+" to be changed", func(ctx context.Context) (bool, string, error) {
+	c.must(testStack.Env.Wait(c.ctx, "Cluster "+c.Name+" to be changed", func(ctx context.Context) (bool, string, error) {
 		object := &clusterv1.Cluster{}
-		if err := world.Env.Client.Get(ctx, c.key(), object); err != nil {
+		if err := testStack.Env.Client.Get(ctx, c.key(), object); err != nil {
 			return false, "", err
 		}
 		change(&object.Spec.Topology)
-		err := world.Env.Client.Update(ctx, object)
+		err := testStack.Env.Client.Update(ctx, object)
 		if apierrors.IsConflict(err) {
 			return false, err.Error(), nil
 		}

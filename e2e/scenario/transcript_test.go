@@ -16,8 +16,8 @@ var (
 	lines sync.Mutex
 )
 
-// say writes one line of the transcript, in the words of a person who watches.
-func say(t *testing.T, format string, args ...any) {
+// logf writes one line of the transcript.
+func logf(t *testing.T, format string, args ...any) {
 	t.Helper()
 	write(t.Name(), fmt.Sprintf(format, args...))
 }
@@ -28,7 +28,7 @@ func write(who, what string) {
 	fmt.Printf("%7.1fs  %-24.24s  %s\n", time.Since(began).Seconds(), strings.TrimPrefix(who, "Test"), what)
 }
 
-// transcript is the log of the stack, in the form of the transcript. Only what the environment says of itself is shown.
+// transcript returns a logger that writes messages of the environment to the transcript and drops all others.
 func transcript() logr.Logger {
 	return funcr.New(func(prefix, args string) {
 		if strings.HasPrefix(prefix, "env") {

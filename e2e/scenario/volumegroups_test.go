@@ -12,8 +12,9 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// Cluster API does not drain nodes when the whole Cluster is deleted, so volume groups are attached when the machines go. While
-// Prism Central refuses to detach them, the deletion waits and names them.
+// Cluster API does not drain nodes when the whole Cluster is deleted, so volume groups are still attached when the
+// VMs are to be destroyed. While Prism Central refuses to detach a volume group, the deletion waits, and a condition
+// names the volume group.
 func TestClusterWithVolumeGroupsIsDeleted(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "volumes")
@@ -22,31 +23,31 @@ func TestClusterWithVolumeGroupsIsDeleted(t *testing.T) {
 	c.complete()
 	var groups []string
 	for _, vm := range c.vms() {
-		group, err := world.Prism.AddVolumeGroup(prismsim.VolumeGroup{Name: "pvc-of-" + vm.Name, PrismElement: vm.PrismElement})
+		group, err := testStack.Prism.AddVolumeGroup(prismsim.VolumeGroup{Name: "pvc-of-" + vm.Name, PrismElement: vm.PrismElement})
 		require.NoError(t, err)
-		require.NoError(t, world.Prism.AttachVolumeGroup(group, vm.UUID))
+		require.NoError(t, testStack.Prism.AttachVolumeGroup(group, vm.UUID))
 		groups = append(groups, group)
 	}
 	refuse := func(refusal prismsim.Refusal) {
-		world.Prism.ChangeRules(func(r *prismsim.Rules) { r.DetachVolumeGroup = refusal })
-		say(t, "detaching is refused from now on: %q", refusal)
+		testStack.Prism.ChangeRules(func(r *prismsim.Rules) { r.DetachVolumeGroup = refusal })
+		logf(t, "refusal of detach requests is now %q", refusal)
 	}
 	t.Cleanup(func() { refuse("") })
 	refuse(prismsim.RefusedByTask)
 	object := &clusterv1.Cluster{}
 	object.Namespace, object.Name = c.Namespace, c.Name
-	require.NoError(t, world.Env.Client.Delete(c.ctx, object))
-	c.until("the detach to fail", c.anyMachine, infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason, "is in use and cannot be detached")
+	require.NoError(t, testStack.Env.Client.Delete(c.ctx, object))
+	c.waitForCondition("the detach to fail", c.anyMachine, infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason, "is in use and cannot be detached")
 	refuse(prismsim.RefusedByRequest)
-	c.until("the detach to be refused", c.anyMachine, infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason, "it responded with 4")
+	c.waitForCondition("the detach to be refused", c.anyMachine, infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason, "it responded with 4")
 	for _, vm := range c.vms() {
-		assert.Equal(t, "ON", vm.PowerState, "%s is not switched off while it waits", vm.Name)
+		assert.Equal(t, "ON", vm.PowerState, "%s must not be switched off while it waits", vm.Name)
 	}
 	refuse("")
-	c.must(world.Env.WaitForGone(c.ctx, object))
+	c.must(testStack.Env.WaitForGone(c.ctx, object))
 	require.Empty(t, c.vms())
 	kept := 0
-	for _, group := range world.Prism.VolumeGroups() {
+	for _, group := range testStack.Prism.VolumeGroups() {
 		if slices.Contains(groups, group.UUID) {
 			kept++
 			assert.Empty(t, group.AttachedTo, group.Name)

@@ -16,34 +16,34 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// A cluster of the template with the addons starts with 3 workers, which go to 5 and down to 1: machines are made and destroyed
-// one plan each, and those that stay are the same. The addons' objects are in the cluster.
+// A cluster from the template with the CSI driver starts with 3 workers and is scaled to 5 and then to 1. Scaling
+// does not replace existing workers. The addons are installed in the workload cluster.
 func TestWorkersScale(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "scale")
 	c.Workers = 3
 	c.applyTemplate("csi")
 	c.complete()
-	c.hasAddons()
+	c.waitForAddons()
 	three := c.workerUUIDs()
 
 	c.scaleWorkers(`5`)
 	c.complete()
 	five := c.workerUUIDs()
 	require.Len(t, five, 5)
-	assert.Subset(t, five, three, "scaling up keeps what is there")
+	assert.Subset(t, five, three, "scaling up must keep the existing workers")
 
 	c.scaleWorkers(`1`)
 	c.complete()
 	one := c.workerUUIDs()
 	require.Len(t, one, 1)
-	assert.Subset(t, five, one, "scaling down makes nothing new")
+	assert.Subset(t, five, one, "scaling down must not create workers")
 	assert.Len(t, c.vms(), 2)
 	c.plansClean()
 }
 
-// A new template replaces every worker by one that is as the new template says.
-func TestWorkersRollOutANewTemplate(t *testing.T) {
+// A new machine template replaces all workers.
+func TestWorkersRollOutNewTemplate(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "rollout")
 	c.Workers = 2
@@ -52,7 +52,7 @@ func TestWorkersRollOutANewTemplate(t *testing.T) {
 	before := c.workerUUIDs()
 
 	c.rollOut("larger", func(spec map[string]any) { spec["memorySize"] = "6Gi" })
-	say(t, "the workers have 6Gi instead of 4Gi from now on")
+	logf(t, "changed the workers' memory from 4Gi to 6Gi")
 	c.complete()
 
 	after := c.workerUUIDs()
@@ -68,12 +68,12 @@ func TestWorkersRollOutANewTemplate(t *testing.T) {
 	c.plansClean()
 }
 
-// rollOut gives the workers a new template, made from the one of the manifest.
+// rollOut creates a changed copy of the workers' machine template and sets it in the MachineDeployment.
 func (c *cluster) rollOut(suffix string, change func(spec map[string]any)) {
 	c.t.Helper()
 	template := &unstructured.Unstructured{}
 	template.SetGroupVersionKind(infrav1.GroupVersion.WithKind("NutanixMachineTemplate"))
-	require.NoError(c.t, world.Env.Client.Get(c.ctx, keyOf(c.Namespace, c.Name+"-workers"), template))
+	require.NoError(c.t, testStack.Env.Client.Get(c.ctx, keyOf(c.Namespace, c.Name+"-workers"), template))
 	template.SetResourceVersion("")
 	template.SetUID("")
 	template.SetName(c.Name + "-workers-" + suffix)
@@ -83,17 +83,17 @@ func (c *cluster) rollOut(suffix string, change func(spec map[string]any)) {
 	require.True(c.t, found)
 	change(spec)
 	require.NoError(c.t, unstructured.SetNestedMap(template.Object, spec, "spec", "template", "spec"))
-	require.NoError(c.t, world.Env.Client.Create(c.ctx, template))
+	require.NoError(c.t, testStack.Env.Client.Create(c.ctx, template))
 	c.patch(&clusterv1.MachineDeployment{}, c.Name+"-workers", `{"spec":{"template":{"spec":{"infrastructureRef":{"name":"`+template.GetName()+`"}}}}}`)
 }
 
-// hasAddons proves that the ClusterResourceSets of the template brought the cloud controller manager, which runs, and the
-// manifests of the CSI driver, whose image no guest can run.
-func (c *cluster) hasAddons() {
+// waitForAddons waits until the ClusterResourceSets of the template have installed the cloud controller manager and
+// the CSI driver. Only the cloud controller manager must run, because guests cannot run the CSI driver's image.
+func (c *cluster) waitForAddons() {
 	c.t.Helper()
-	workload, err := world.Env.Workload(c.ctx, c.key())
+	workload, err := testStack.Env.Workload(c.ctx, c.key())
 	require.NoError(c.t, err)
-	c.must(world.Env.Wait(c.ctx, "the addons to be installed", func(ctx context.Context) (bool, string, error) {
+	c.must(testStack.Env.Wait(c.ctx, "the addons to be installed", func(ctx context.Context) (bool, string, error) {
 		ccm, driver := &appsv1.Deployment{}, &storagev1.CSIDriver{}
 		if err := workload.Get(ctx, keyOf("kube-system", "capnt-ccm"), ccm); err != nil {
 			return false, err.Error(), nil
@@ -103,13 +103,13 @@ func (c *cluster) hasAddons() {
 		}
 		return ccm.Status.ReadyReplicas > 0, "capnt-ccm is not ready", nil
 	}))
-	say(c.t, "capnt-ccm runs, and the CSI driver is installed beside it")
+	logf(c.t, "capnt-ccm is ready and the CSI driver is installed")
 }
 
 func (c *cluster) scaleWorkers(replicas string) {
 	c.t.Helper()
 	c.patch(&clusterv1.MachineDeployment{}, c.Name+"-workers", `{"spec":{"replicas":`+replicas+`}}`)
-	say(c.t, "workers to be %s", replicas)
+	logf(c.t, "scaled the workers to %s", replicas)
 }
 
 func (c *cluster) workerUUIDs() []string {

@@ -22,10 +22,10 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// patience bounds a test, for machines that are slow.
-const patience = 25 * time.Minute
+// testTimeout limits a test. It is long because a busy machine is slow.
+const testTimeout = 25 * time.Minute
 
-// fixture is a stack that was started from the snapshot of a release, with the present manager.
+// fixture is a stack with the snapshot of a release and the current manager.
 type fixture struct {
 	t           *testing.T
 	ctx         context.Context //nolint:containedctx // the life of the test
@@ -34,8 +34,8 @@ type fixture struct {
 	diagnostics string
 }
 
-// start restores the snapshot of a release in a management cluster with the release's CRDs, upgrades to the present provider
-// and starts its manager. Extra flags are added to the manager's.
+// start starts a management cluster with the CRDs of a release, restores the snapshot of that release, upgrades the
+// CRDs, and starts the current manager with the extra flags.
 func start(t *testing.T, release string, flags ...string) *fixture {
 	t.Helper()
 	saved, err := snapshot.Read(testdata(release))
@@ -50,7 +50,7 @@ func start(t *testing.T, release string, flags ...string) *fixture {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	t.Cleanup(cancel)
 	f := &fixture{t: t, ctx: ctx, snapshot: saved, diagnostics: fmt.Sprintf("127.0.0.1:%d", ports[0])}
 	repository := filepath.Dir(toolbox.Dir())
@@ -76,7 +76,7 @@ func start(t *testing.T, release string, flags ...string) *fixture {
 	return f
 }
 
-// close stops everything, after it has shown what is known when the test failed.
+// close stops the stack. If the test failed, close first logs objects and logs.
 func (f *fixture) close() {
 	if f.t.Failed() {
 		var explanation bytes.Buffer
@@ -88,7 +88,8 @@ func (f *fixture) close() {
 	require.NoError(f.t, f.stack.Close())
 }
 
-// commands returns how often the manager has run a Terraform command, such as plan, with success.
+// commands returns the number of Terraform commands with this verb, such as plan, that the manager has run
+// successfully.
 func (f *fixture) commands(verb string) int {
 	f.t.Helper()
 	request, err := http.NewRequestWithContext(f.ctx, http.MethodGet, "http://"+f.diagnostics+"/metrics", nil)

@@ -1,5 +1,5 @@
-// Package upgrade proves that a manager takes over what an earlier release left. Each test starts a stack of its own from the
-// snapshot of a release.
+// Package upgrade tests upgrades from earlier releases. Each test starts its own stack from the snapshot of a
+// release.
 package upgrade
 
 import (
@@ -21,9 +21,9 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// An upgrade from v0.1.0 changes nothing of what runs: every object stays or becomes ready, each workspace is planned once
-// without a change and with the version of the provider that it had, Prism Central is only read. Afterwards the cluster can be
-// deleted without leaving anything behind.
+// An upgrade from v0.1.0 changes no infrastructure. Every object stays or becomes ready, each workspace keeps its
+// provider version and is planned once without changes, and Prism Central gets only reads. Afterwards the cluster can
+// be deleted without leftovers.
 func TestUpgradeFromV010(t *testing.T) {
 	versions := toolbox.ProviderVersions(t)
 	f := start(t, "v0.1.0", "--provider-version="+versions[len(versions)-1])
@@ -51,14 +51,14 @@ func TestUpgradeFromV010(t *testing.T) {
 	for _, installer := range f.snapshot.Installers {
 		require.NoError(t, client.IgnoreNotFound(f.stack.Env.Client.Delete(f.ctx, installer)))
 	}
-	require.NoError(t, f.stack.Env.Wait(f.ctx, "nothing to be left", func(ctx context.Context) (bool, string, error) {
+	require.NoError(t, f.stack.Env.Wait(f.ctx, "the cluster's leftovers to be deleted", func(ctx context.Context) (bool, string, error) {
 		left, err := f.stack.LeftoversOf(ctx, key.Namespace, key.Name)
 		return len(left) == 0, strings.Join(left, ", "), err
 	}))
 	f.deleteRest(key.Namespace)
 }
 
-// becomesReady waits until all objects of ours in a namespace that have a Ready condition are ready.
+// becomesReady waits until all CAPNT objects in the namespace that have a Ready condition are ready.
 func (f *fixture) becomesReady(namespace string) {
 	f.t.Helper()
 	require.NoError(f.t, f.stack.Env.Wait(f.ctx, "all objects to be ready", func(ctx context.Context) (bool, string, error) {
@@ -81,7 +81,7 @@ type conditionsOf interface {
 	conditions.Setter
 }
 
-// objects returns the objects of ours in a namespace that have a Ready condition.
+// objects returns the CAPNT objects in the namespace that have a Ready condition.
 func (f *fixture) objects(ctx context.Context, namespace string) []conditionsOf {
 	f.t.Helper()
 	var found []conditionsOf
@@ -109,7 +109,7 @@ func (f *fixture) machines(namespace string) []infrav1.NutanixMachine {
 	return machines.Items
 }
 
-// eachWorkspaceIsPlanned waits until the manager has planned as often as there are workspaces.
+// eachWorkspaceIsPlanned waits until the manager has run as many plans as there are workspaces.
 func (f *fixture) eachWorkspaceIsPlanned() {
 	f.t.Helper()
 	workspaces := 0
@@ -125,8 +125,8 @@ func (f *fixture) eachWorkspaceIsPlanned() {
 	}))
 }
 
-// machinesArePinned waits until the inputs of all machines are pinned, to the Prism Elements of their VMs, and their digests
-// have the present version.
+// machinesArePinned waits until each machine has pinned inputs and a digest of the current version. The pinned Prism
+// Element must be that of the machine's VM.
 func (f *fixture) machinesArePinned(namespace string) {
 	f.t.Helper()
 	require.NoError(f.t, f.stack.Env.Wait(f.ctx, "the machines to be pinned", func(context.Context) (bool, string, error) {
@@ -148,7 +148,7 @@ func (f *fixture) machinesArePinned(namespace string) {
 	}
 }
 
-// onlyReads proves that nothing was asked of Prism Central that could change something.
+// onlyReads checks that Prism Central got only requests that cannot change anything.
 func (f *fixture) onlyReads() {
 	f.t.Helper()
 	requests := f.stack.Prism.Requests()
@@ -160,7 +160,7 @@ func (f *fixture) onlyReads() {
 	}
 }
 
-// deleteRest deletes what the Cluster does not own: failure domain, templates, credentials.
+// deleteRest deletes the objects that the Cluster does not own: failure domains, templates and credentials.
 func (f *fixture) deleteRest(namespace string) {
 	f.t.Helper()
 	rest, err := f.stack.Env.Objects(f.ctx, namespace)
@@ -168,7 +168,7 @@ func (f *fixture) deleteRest(namespace string) {
 	for _, object := range rest {
 		require.NoError(f.t, client.IgnoreNotFound(f.stack.Env.Client.Delete(f.ctx, object)))
 	}
-	require.NoError(f.t, f.stack.Env.Wait(f.ctx, "all objects to be gone", func(ctx context.Context) (bool, string, error) {
+	require.NoError(f.t, f.stack.Env.Wait(f.ctx, "all objects to be deleted", func(ctx context.Context) (bool, string, error) {
 		left, err := f.stack.Env.Objects(ctx, namespace)
 		var names []string
 		for _, object := range left {
@@ -178,5 +178,5 @@ func (f *fixture) deleteRest(namespace string) {
 	}))
 }
 
-// testdata is the snapshot of a release.
+// testdata returns the directory with the snapshot of a release.
 func testdata(release string) string { return filepath.Join("../../testdata", release) }
