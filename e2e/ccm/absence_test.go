@@ -12,51 +12,51 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// TestFiveMinutesOf404LoseNoNode: for five minutes of the clock a proxy says 404 to everything, with the periods and limits
-// that are deployed. Two Nodes are not ready; one machine exists, one was deleted. The manager asks all the time, and neither
-// Node is deleted; when the answers are right again, the one of the deleted machine goes. This is the first of the files, so
-// that it runs beside all others.
-func TestFiveMinutesOf404LoseNoNode(t *testing.T) {
+// For five minutes, a proxy responds to every request with 404, and the manager uses the deployed periods and limits.
+// Of two Nodes that are not ready, one has a VM and the other's VM was deleted. No Node may be deleted until the
+// responses are correct again. This file is the first of the package, so that the test starts early and runs in
+// parallel with all others.
+func TestNoNodeIsDeletedDuringFiveMinutesOf404(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{
-		Configure: asDeployed, Flags: []string{"--node-monitor-period=5s", "--node-status-update-frequency=5m"},
+	f := fixture.New(t, suite, fixture.Options{
+		Configure: deployedLimits, Flags: []string{"--node-monitor-period=5s", "--node-status-update-frequency=5m"},
 	})
-	gone, _ := w.Join("gone"), w.Join("there")
-	pid := w.Manager.PID()
-	watcher, err := w.Kube.CoreV1().Nodes().Watch(t.Context(), metav1.ListOptions{})
+	gone, _ := f.Join("gone"), f.Join("there")
+	pid := f.Manager.PID()
+	watcher, err := f.Kube.CoreV1().Nodes().Watch(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	defer watcher.Stop()
 	var asked atomic.Int64
-	w.Proxy.Judge(func(r *http.Request) world.Verdict {
+	f.Proxy.SetRule(func(r *http.Request) fixture.Action {
 		if strings.Contains(r.URL.Path, "/ahv/config/vms") {
 			asked.Add(1)
 		}
-		return world.Verdict{Status: http.StatusNotFound, ContentType: "text/html", Body: page404}
+		return fixture.Action{Status: http.StatusNotFound, ContentType: "text/html", Body: page404}
 	})
-	require.NoError(t, w.Prism.DeleteVM(gone.UUID))
-	w.SetReady("gone", false)
-	w.SetReady("there", false)
+	require.NoError(t, f.Prism.DeleteVM(gone.UUID))
+	f.SetReady("gone", false)
+	f.SetReady("there", false)
 
 	for minute := 1; minute <= 5; minute++ {
 		before := asked.Load()
-		noNodeIsDeleted(t, w, watcher, time.Minute)
-		require.Greater(t, asked.Load(), before, "the manager asked for machines in minute %d", minute)
+		requireNoNodeDeleted(t, f, watcher, time.Minute)
+		require.Greater(t, asked.Load(), before, "no request for VMs in minute %d", minute)
 	}
-	t.Logf("%d requests for machines were answered with 404 in five minutes", asked.Load())
-	assert.ElementsMatch(t, []string{"gone", "there"}, w.NodeNames())
+	t.Logf("%d requests for VMs got 404 in five minutes", asked.Load())
+	assert.ElementsMatch(t, []string{"gone", "there"}, f.NodeNames())
 
-	w.Proxy.Judge(nil)
-	w.NodeGone("gone")
-	w.NodesStay(25, "there") // a period of monitoring
-	assert.Equal(t, pid, w.Manager.PID())
-	assert.True(t, w.Manager.Running())
+	f.Proxy.SetRule(nil)
+	f.WaitForNodeDeleted("gone")
+	f.RequireNodesStay(25, "there") // five seconds, the node monitor period
+	assert.Equal(t, pid, f.Manager.PID())
+	assert.True(t, f.Manager.Running())
 }
 
-// noNodeIsDeleted watches Nodes and the manager's process for so long.
-func noNodeIsDeleted(t *testing.T, w *world.World, watcher watch.Interface, period time.Duration) {
+// requireNoNodeDeleted requires for the period that no Node is deleted and that the manager does not exit.
+func requireNoNodeDeleted(t *testing.T, f *fixture.Fixture, watcher watch.Interface, period time.Duration) {
 	t.Helper()
 	over := time.NewTimer(period)
 	defer over.Stop()
@@ -64,7 +64,7 @@ func noNodeIsDeleted(t *testing.T, w *world.World, watcher watch.Interface, peri
 		select {
 		case <-over.C:
 			return
-		case <-w.Manager.Done():
+		case <-f.Manager.Done():
 			t.Fatal("the manager ended")
 		case event, open := <-watcher.ResultChan():
 			require.True(t, open, "the watch ended")

@@ -8,46 +8,47 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/capnt/capnt/ccm/config"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
 func class(name string) func(*corev1.Service) {
 	return func(s *corev1.Service) { s.Spec.LoadBalancerClass = &name }
 }
 
-// TestClassChoosesTheLoadBalancer: the framework's controller leaves Services with a class alone; ours serves those of its
-// classes, also when Services without one are not served at all, and nobody else's.
+// The framework's service controller ignores Services with a class. CAPNT's controllers serve the Services with the
+// configured classes, even if Services without a class are not served. Services with other classes are left alone.
 func TestClassChoosesTheLoadBalancer(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{Configure: func(c *config.Config) { c.LoadBalancer.Type = config.LoadBalancerNone }})
-	w.Join("worker-1")
-	w.Service("ours", class(config.ClassNLB))
-	w.Service("vlan", class(config.ClassIPAM))
-	w.Service("foreign", class("example.com/other"))
-	w.Service("plain")
+	f := fixture.New(t, suite, fixture.Options{Configure: func(c *config.Config) { c.LoadBalancer.Type = config.LoadBalancerNone }})
+	f.Join("worker-1")
+	f.CreateService("ours", class(config.ClassNLB))
+	f.CreateService("vlan", class(config.ClassIPAM))
+	f.CreateService("foreign", class("example.com/other"))
+	f.CreateService("plain")
 
-	service, address := w.Served("ours")
+	service, address := f.WaitForAddress("ours")
 	require.NotEmpty(t, service.Finalizers)
-	w.Balances("ours", address, "worker-1")
-	w.ServiceUntil("vlan", "to be announced by kube-vip", func(s *corev1.Service) string {
-		return missing(s.Annotations[world.KubeVIPAnnotation] != "", "it has no annotation")
+	f.WaitForSessions("ours", address, "worker-1")
+	f.WaitForService("vlan", "to be announced by kube-vip", func(s *corev1.Service) string {
+		return missing(s.Annotations[fixture.KubeVIPAnnotation] != "", "it has no annotation")
 	})
-	w.Join("worker-2")
-	w.Balances("ours", address, "worker-1", "worker-2")
-	w.EditService("ours", world.Ports(world.TCP(443), world.UDP(443)))
-	w.Balances("ours", address, "worker-1", "worker-2")
+	f.Join("worker-2")
+	f.WaitForSessions("ours", address, "worker-1", "worker-2")
+	f.EditService("ours", fixture.Ports(fixture.TCP(443), fixture.UDP(443)))
+	f.WaitForSessions("ours", address, "worker-1", "worker-2")
 
 	for _, name := range []string{"foreign", "plain"} {
-		service := w.ReadService(name)
+		service := f.GetService(name)
 		assert.Empty(t, service.Status.LoadBalancer.Ingress, name)
-		assert.Empty(t, w.ReservationsOf(service), name)
+		assert.Empty(t, f.ReservationsOf(service), name)
 	}
-	// The framework puts its finalizer on Services without a class before it asks whether they are served here.
-	assert.Empty(t, w.ReadService("foreign").Finalizers)
-	w.EditService("ours", func(s *corev1.Service) {
+	// This check leaves "plain" out: the framework adds its finalizer to every Service without a class before it asks
+	// the cloud provider.
+	assert.Empty(t, f.GetService("foreign").Finalizers)
+	f.EditService("ours", func(s *corev1.Service) {
 		s.Spec.Type, s.Spec.LoadBalancerClass = corev1.ServiceTypeNodePort, nil
 	})
-	w.Unserved("ours")
-	assert.Empty(t, w.ReservationsOf(service))
-	assert.Empty(t, w.Sessions(service))
+	f.WaitForNoLoadBalancer("ours")
+	assert.Empty(t, f.ReservationsOf(service))
+	assert.Empty(t, f.Sessions(service))
 }

@@ -10,133 +10,134 @@ import (
 
 	"github.com/capnt/capnt/ccm"
 	"github.com/capnt/capnt/ccm/config"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// TestCredentialsAreRotatedWithoutRestart: Prism Central takes another password. Until the Secret has it nothing works and
-// nothing is lost; then all works, in the same process.
+// The password changes in Prism Central before it changes in the Secret. Until then, requests fail and nothing is
+// deleted. Afterwards, everything works in the same process.
 func TestCredentialsAreRotatedWithoutRestart(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	pid := w.Manager.PID()
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	pid := f.Manager.PID()
 
-	w.ChangePassword()
-	vm := w.VM("worker-2")
-	w.Register("worker-2", vm.UUID)
-	w.Service("web")
-	w.LogUntil("Unauthorized")
-	w.SetReady("worker-1", false)
-	w.NodesStay(5, "worker-1", "worker-2")
-	require.True(t, world.HasTaint(w.Node("worker-2"), uninitialized))
+	f.ChangePassword()
+	vm := f.CreateVM("worker-2")
+	f.Register("worker-2", vm.UUID)
+	f.CreateService("web")
+	f.WaitForLog("Unauthorized")
+	f.SetReady("worker-1", false)
+	f.RequireNodesStay(5, "worker-1", "worker-2")
+	require.True(t, fixture.HasTaint(f.Node("worker-2"), uninitialized))
 
-	w.UseNewPassword()
-	w.Initialised("worker-2")
-	_, address := w.Served("web")
-	w.Balances("web", address, "worker-1", "worker-2")
-	assert.Equal(t, pid, w.Manager.PID())
-	assert.True(t, w.Manager.Running())
+	f.UpdatePassword()
+	f.WaitForInitialisedNode("worker-2")
+	_, address := f.WaitForAddress("web")
+	f.WaitForSessions("web", address, "worker-1", "worker-2")
+	assert.Equal(t, pid, f.Manager.PID())
+	assert.True(t, f.Manager.Running())
 }
 
-// TestAPIKeyTakesThePlaceOfAPassword: the password is none any more, and the Secret has the key of a service account instead.
-func TestAPIKeyTakesThePlaceOfAPassword(t *testing.T) {
+// A Secret with an API key replaces a password that is no longer valid.
+func TestAPIKeyReplacesPassword(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	pid := w.Manager.PID()
-	w.ChangePassword()
-	w.UseAPIKey()
-	w.Join("worker-2")
-	w.Service("web")
-	_, address := w.Served("web")
-	w.Balances("web", address, "worker-1", "worker-2")
-	assert.Equal(t, pid, w.Manager.PID())
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	pid := f.Manager.PID()
+	f.ChangePassword()
+	f.UseAPIKey()
+	f.Join("worker-2")
+	f.CreateService("web")
+	_, address := f.WaitForAddress("web")
+	f.WaitForSessions("web", address, "worker-1", "worker-2")
+	assert.Equal(t, pid, f.Manager.PID())
 
-	requests := w.Prism.Requests()
+	requests := f.Prism.Requests()
 	assert.Equal(t, "api-key", requests[len(requests)-1].User)
-	w.RestartManager()
-	w.Join("worker-3")
-	w.Balances("web", address, "worker-1", "worker-2", "worker-3")
+	f.RestartManager()
+	f.Join("worker-3")
+	f.WaitForSessions("web", address, "worker-1", "worker-2", "worker-3")
 }
 
-// TestCertificateIsRotatedWithoutRestart: Prism Central gets a certificate of another authority. Until the bundle has that
-// one nothing is sent, it is said why, and nothing is lost; then all works, in the same process.
+// Prism Central gets a certificate of an unknown CA. Until the CA is in the trust bundle, the manager sends no
+// requests, reports the reason in an event, and deletes nothing. Afterwards, everything works in the same process.
 func TestCertificateIsRotatedWithoutRestart(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
 		before func(*config.Config)
-		trust  func(w *world.World, bundle []byte)
+		trust  func(f *fixture.Fixture, bundle []byte)
 	}{
 		"in a ConfigMap": {
 			func(c *config.Config) {
-				c.PrismCentral.AdditionalTrustBundle = &config.TrustBundle{Kind: "ConfigMap", Name: world.TrustBundle}
+				c.PrismCentral.AdditionalTrustBundle = &config.TrustBundle{Kind: "ConfigMap", Name: fixture.TrustBundle}
 			},
-			(*world.World).Trust,
+			(*fixture.Fixture).SetTrustBundle,
 		},
 		"in the configuration": {
 			func(*config.Config) {},
-			func(w *world.World, bundle []byte) {
-				w.Configure(func(c *config.Config) { c.PrismCentral.AdditionalTrustBundle.Data = string(bundle) })
+			func(f *fixture.Fixture, bundle []byte) {
+				f.Configure(func(c *config.Config) { c.PrismCentral.AdditionalTrustBundle.Data = string(bundle) })
 			},
 		},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := world.New(t, site, world.Options{Configure: test.before})
-			w.Join("worker-1")
-			vm := w.VM("worker-2")
-			pid := w.Manager.PID()
+			f := fixture.New(t, suite, fixture.Options{Configure: test.before})
+			f.Join("worker-1")
+			vm := f.CreateVM("worker-2")
+			pid := f.Manager.PID()
 
-			require.NoError(t, w.Proxy.Renew())
-			w.Register("worker-2", vm.UUID)
-			w.Service("web")
-			w.SetReady("worker-1", false)
-			told := w.EventUntil(metav1.NamespaceSystem, metav1.NamespaceSystem, ccm.ReasonCertificateRefused, "unknown authority")
-			assert.Contains(t, told, "prismCentral.additionalTrustBundle")
-			seen := w.Proxy.Seen()
-			w.NodesStay(10, "worker-1", "worker-2")
-			assert.Equal(t, seen, w.Proxy.Seen(), "nothing is sent to whoever has an unknown certificate")
-			assert.True(t, world.HasTaint(w.Node("worker-2"), uninitialized))
-			assert.Empty(t, w.Pieces())
-			_, metrics := w.Metrics(true)
+			require.NoError(t, f.Proxy.Renew())
+			f.Register("worker-2", vm.UUID)
+			f.CreateService("web")
+			f.SetReady("worker-1", false)
+			event := f.WaitForEvent(metav1.NamespaceSystem, metav1.NamespaceSystem, ccm.ReasonCertificateRefused, "unknown authority")
+			assert.Contains(t, event, "prismCentral.additionalTrustBundle")
+			seen := f.Proxy.RequestCount()
+			f.RequireNodesStay(10, "worker-1", "worker-2")
+			assert.Equal(t, seen, f.Proxy.RequestCount(), "no request may be sent to a server with an unknown certificate")
+			assert.True(t, fixture.HasTaint(f.Node("worker-2"), uninitialized))
+			assert.Empty(t, f.Entities())
+			_, metrics := f.Metrics(true)
 			assert.Contains(t, metrics, `capnt_ccm_prism_requests_total{code="error"`)
 
-			test.trust(w, w.Proxy.TrustBundle)
-			w.Initialised("worker-2")
-			_, address := w.Served("web")
-			w.Balances("web", address, "worker-1", "worker-2")
-			assert.Equal(t, pid, w.Manager.PID())
-			assert.True(t, w.Manager.Running())
+			test.trust(f, f.Proxy.TrustBundle)
+			f.WaitForInitialisedNode("worker-2")
+			_, address := f.WaitForAddress("web")
+			f.WaitForSessions("web", address, "worker-1", "worker-2")
+			assert.Equal(t, pid, f.Manager.PID())
+			assert.True(t, f.Manager.Running())
 		})
 	}
 }
 
-// TestConfigurationIsReloadedWithoutRestart: a good one takes effect, a bad one is reported and the old one stays.
+// A valid configuration takes effect at once. An invalid configuration is logged, and the manager keeps the previous
+// one.
 func TestConfigurationIsReloadedWithoutRestart(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	vm := w.Join("worker-1")
-	second := w.AddNIC(vm, world.VLANSubnet).IPs()[1]
-	w.NodeUntil("worker-1", "to have both addresses", func(node *corev1.Node) string {
-		return missing(len(world.Addresses(node, corev1.NodeInternalIP)) == 2, "it has not")
+	f := fixture.New(t, suite, fixture.Options{})
+	vm := f.Join("worker-1")
+	second := f.AddNIC(vm, fixture.VLANSubnet).IPs()[1]
+	f.WaitForNode("worker-1", "to have both addresses", func(node *corev1.Node) string {
+		return missing(len(fixture.Addresses(node, corev1.NodeInternalIP)) == 2, "it has not")
 	})
-	pid := w.Manager.PID()
+	pid := f.Manager.PID()
 
-	w.Configure(func(c *config.Config) { c.IgnoredNodeIPs = []string{second} })
+	f.Configure(func(c *config.Config) { c.IgnoredNodeIPs = []string{second} })
 	ignored := func(node *corev1.Node) string {
-		return difference(vm.IPs(), world.Addresses(node, corev1.NodeInternalIP))
+		return difference(vm.IPs(), fixture.Addresses(node, corev1.NodeInternalIP))
 	}
-	w.NodeUntil("worker-1", "to be without the ignored address", ignored)
+	f.WaitForNode("worker-1", "to be without the ignored address", ignored)
 
-	w.WriteConfig([]byte(`{"prismCentral":{"address":"","port":-1},"ignoredNodeIPs":["10.0.0.0/99"],"typo":true}`))
+	f.WriteConfig([]byte(`{"prismCentral":{"address":"","port":-1},"ignoredNodeIPs":["10.0.0.0/99"],"typo":true}`))
 	for _, wrong := range []string{"prismCentral.address", "prismCentral.port", "ignoredNodeIPs[0]", "typo"} {
-		w.LogUntil(wrong)
+		f.WaitForLog(wrong)
 	}
-	w.Throughout(10, func() string { return ignored(w.Node("worker-1")) })
-	w.Configure(func(c *config.Config) { c.IgnoredNodeIPs = nil })
-	w.NodeUntil("worker-1", "to have both addresses again", func(node *corev1.Node) string {
-		return missing(len(world.Addresses(node, corev1.NodeInternalIP)) == 2, "it has not")
+	f.Consistently(10, func() string { return ignored(f.Node("worker-1")) })
+	f.Configure(func(c *config.Config) { c.IgnoredNodeIPs = nil })
+	f.WaitForNode("worker-1", "to have both addresses again", func(node *corev1.Node) string {
+		return missing(len(fixture.Addresses(node, corev1.NodeInternalIP)) == 2, "it has not")
 	})
-	assert.Equal(t, pid, w.Manager.PID())
+	assert.Equal(t, pid, f.Manager.PID())
 }

@@ -11,45 +11,45 @@ import (
 
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/ccm/loadbalancer/nlb"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// The tests of this file play cases of Kubernetes' own suites as far as the control plane shows them: everything but
-// packets. docs/ccm-conformance.md says which case is played where.
+// The tests in this file correspond to cases of Kubernetes' own test suites, without network traffic.
+// docs/ccm-conformance.md maps the cases to the tests.
 
-// TestConformanceTypeAndPortsChange: ClusterIP, NodePort, LoadBalancer with an address that was asked for, another node port,
-// another port, ClusterIP.
+// A Service changes from ClusterIP to NodePort and to LoadBalancer with a requested address. Then its node port and
+// its port change, and it becomes ClusterIP again.
 func TestConformanceTypeAndPortsChange(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
 	for protocol, wanted := range map[corev1.Protocol]string{corev1.ProtocolTCP: "10.11.0.220", corev1.ProtocolUDP: "10.11.0.221"} {
 		name := map[corev1.Protocol]string{corev1.ProtocolTCP: "tcp", corev1.ProtocolUDP: "udp"}[protocol]
 		t.Run(name, func(t *testing.T) {
-			w.Service(name, world.Ports(world.Port(protocol, 80)), ofType(corev1.ServiceTypeClusterIP))
-			nodePort := w.EditService(name, ofType(corev1.ServiceTypeNodePort)).Spec.Ports[0].NodePort
+			f.CreateService(name, fixture.Ports(fixture.Port(protocol, 80)), ofType(corev1.ServiceTypeClusterIP))
+			nodePort := f.EditService(name, ofType(corev1.ServiceTypeNodePort)).Spec.Ports[0].NodePort
 
-			w.EditService(name, ofType(corev1.ServiceTypeLoadBalancer), func(s *corev1.Service) { s.Spec.LoadBalancerIP = wanted })
-			service, address := w.Served(name)
+			f.EditService(name, ofType(corev1.ServiceTypeLoadBalancer), func(s *corev1.Service) { s.Spec.LoadBalancerIP = wanted })
+			service, address := f.WaitForAddress(name)
 			require.Equal(t, wanted, address)
 			require.Equal(t, nodePort, service.Spec.Ports[0].NodePort)
-			w.Balances(name, address, "worker-1")
+			f.WaitForSessions(name, address, "worker-1")
 
-			another := nodePort ^ 1 // its neighbour in the range of node ports
-			w.EditService(name, func(s *corev1.Service) { s.Spec.Ports[0].NodePort = another })
-			w.Balances(name, address, "worker-1")
+			another := nodePort ^ 1 // the neighbouring node port, which is in the range too
+			f.EditService(name, func(s *corev1.Service) { s.Spec.Ports[0].NodePort = another })
+			f.WaitForSessions(name, address, "worker-1")
 
-			service = w.EditService(name, func(s *corev1.Service) { s.Spec.Ports[0].Port++ })
+			service = f.EditService(name, func(s *corev1.Service) { s.Spec.Ports[0].Port++ })
 			require.Equal(t, another, service.Spec.Ports[0].NodePort)
-			w.Balances(name, address, "worker-1")
-			_, now := w.Served(name)
+			f.WaitForSessions(name, address, "worker-1")
+			_, now := f.WaitForAddress(name)
 			require.Equal(t, address, now)
 
-			service = w.EditService(name, ofType(corev1.ServiceTypeClusterIP))
+			service = f.EditService(name, ofType(corev1.ServiceTypeClusterIP))
 			require.Zero(t, service.Spec.Ports[0].NodePort)
-			w.Unserved(name)
-			assert.Empty(t, w.Sessions(service))
-			assert.Empty(t, w.ReservationsOf(service))
+			f.WaitForNoLoadBalancer(name)
+			assert.Empty(t, f.Sessions(service))
+			assert.Empty(t, f.ReservationsOf(service))
 		})
 	}
 }
@@ -58,32 +58,33 @@ func ofType(kind corev1.ServiceType) func(*corev1.Service) {
 	return func(s *corev1.Service) { s.Spec.Type = kind }
 }
 
-// TestConformanceFinalizer is there while a load balancer is, goes with it, and comes again.
+// The finalizer exists exactly as long as the load balancer.
 func TestConformanceFinalizer(t *testing.T) {
 	t.Parallel()
 	const finalizer = "service.kubernetes.io/load-balancer-cleanup"
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("lb-finalizer")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("lb-finalizer")
 	for range 2 {
-		service, _ := w.Served("lb-finalizer")
+		service, _ := f.WaitForAddress("lb-finalizer")
 		require.Equal(t, []string{finalizer}, service.Finalizers)
-		w.EditService("lb-finalizer", ofType(corev1.ServiceTypeClusterIP))
-		w.Unserved("lb-finalizer")
-		w.EditService("lb-finalizer", ofType(corev1.ServiceTypeLoadBalancer))
+		f.EditService("lb-finalizer", ofType(corev1.ServiceTypeClusterIP))
+		f.WaitForNoLoadBalancer("lb-finalizer")
+		f.EditService("lb-finalizer", ofType(corev1.ServiceTypeLoadBalancer))
 	}
-	w.Served("lb-finalizer")
-	w.DeleteService("lb-finalizer")
-	w.ServiceGone("lb-finalizer")
-	assert.Empty(t, w.Pieces())
+	f.WaitForAddress("lb-finalizer")
+	f.DeleteService("lb-finalizer")
+	f.WaitForServiceDeleted("lb-finalizer")
+	assert.Empty(t, f.Entities())
 }
 
-// TestConformanceRefusals: what a network load balancer cannot do is said in an Event, and the Service is not served as if it
-// could: nobody may believe that a filter or an affinity is there. Without the wish it is served.
+// A network load balancer cannot filter source ranges or keep session affinity. The manager reports such a Service in
+// an event and does not serve it, because users would rely on the missing feature. The Service is served once it no
+// longer requests the feature.
 func TestConformanceRefusals(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
 	allocate := true
 	cases := map[string]struct {
 		reason     string
@@ -113,17 +114,17 @@ func TestConformanceRefusals(t *testing.T) {
 		},
 	}
 	for name, test := range cases {
-		w.Service(name, test.wish)
+		f.CreateService(name, test.wish)
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
-			w.EventUntil(w.Namespace, name, test.reason)
-			service := w.ReadService(name)
+			f.WaitForEvent(f.Namespace, name, test.reason)
+			service := f.GetService(name)
 			assert.Empty(t, service.Status.LoadBalancer.Ingress)
-			assert.Empty(t, w.Sessions(service))
-			w.EditService(name, test.undo)
-			_, address := w.Served(name)
-			w.Balances(name, address, "worker-1")
+			assert.Empty(t, f.Sessions(service))
+			f.EditService(name, test.undo)
+			_, address := f.WaitForAddress(name)
+			f.WaitForSessions(name, address, "worker-1")
 		})
 	}
 }
@@ -137,102 +138,102 @@ func affinity(kind corev1.ServiceAffinity) func(*corev1.Service) {
 	}
 }
 
-// TestConformanceAffinityIsSwitched on a Service that is served: it stays as it was, and the Event says so.
+// Requesting session affinity for a Service that is already served changes nothing. An event reports the unsupported
+// feature.
 func TestConformanceAffinityIsSwitched(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("web")
-	_, address := w.Served("web")
-	w.EditService("web", affinity(corev1.ServiceAffinityClientIP))
-	w.EventUntil(w.Namespace, "web", nlb.ReasonSessionAffinity)
-	w.Balances("web", address, "worker-1")
-	w.EditService("web", affinity(corev1.ServiceAffinityNone))
-	w.Balances("web", address, "worker-1")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("web")
+	_, address := f.WaitForAddress("web")
+	f.EditService("web", affinity(corev1.ServiceAffinityClientIP))
+	f.WaitForEvent(f.Namespace, "web", nlb.ReasonSessionAffinity)
+	f.WaitForSessions("web", address, "worker-1")
+	f.EditService("web", affinity(corev1.ServiceAffinityNone))
+	f.WaitForSessions("web", address, "worker-1")
 }
 
-// TestConformanceNodePortsComeLater: a load balancer without node ports, which an address announced in a VLAN does not need,
-// is given them, and keeps its address.
+// A Service of type ipam needs no node ports. It keeps its address when node ports are allocated later.
 func TestConformanceNodePortsComeLater(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{Configure: func(c *config.Config) { c.LoadBalancer.Type = config.LoadBalancerIPAM }})
+	f := fixture.New(t, suite, fixture.Options{Configure: func(c *config.Config) { c.LoadBalancer.Type = config.LoadBalancerIPAM }})
 	allocate := false
-	w.Service("reallocate-nodeport", func(s *corev1.Service) { s.Spec.AllocateLoadBalancerNodePorts = &allocate })
-	service := w.ServiceUntil("reallocate-nodeport", "to be announced", func(s *corev1.Service) string {
-		return missing(s.Annotations[world.KubeVIPAnnotation] != "", "it has no annotation")
+	f.CreateService("reallocate-nodeport", func(s *corev1.Service) { s.Spec.AllocateLoadBalancerNodePorts = &allocate })
+	service := f.WaitForService("reallocate-nodeport", "to be announced", func(s *corev1.Service) string {
+		return missing(s.Annotations[fixture.KubeVIPAnnotation] != "", "it has no annotation")
 	})
 	require.Zero(t, service.Spec.Ports[0].NodePort)
 	allocate = true
-	changed := w.EditService("reallocate-nodeport", func(s *corev1.Service) { s.Spec.AllocateLoadBalancerNodePorts = &allocate })
+	changed := f.EditService("reallocate-nodeport", func(s *corev1.Service) { s.Spec.AllocateLoadBalancerNodePorts = &allocate })
 	require.NotZero(t, changed.Spec.Ports[0].NodePort)
-	w.RestartManager()
-	w.Join("worker-1")
-	assert.Equal(t, service.Annotations[world.KubeVIPAnnotation], w.ReadService("reallocate-nodeport").Annotations[world.KubeVIPAnnotation])
-	assert.Len(t, w.ReservationsOf(service), 1)
+	f.RestartManager()
+	f.Join("worker-1")
+	assert.Equal(t, service.Annotations[fixture.KubeVIPAnnotation], f.GetService("reallocate-nodeport").Annotations[fixture.KubeVIPAnnotation])
+	assert.Len(t, f.ReservationsOf(service), 1)
 }
 
-// TestConformanceLocalTrafficPolicy: all nodes are targets, on their node ports, where kube-proxy answers the health check only
-// on nodes with endpoints. The policy may change.
+// With the external traffic policy Local, all nodes are still targets. kube-proxy responds to health checks only on
+// nodes with endpoints. The policy can be changed.
 func TestConformanceLocalTrafficPolicy(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Join("worker-2")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.Join("worker-2")
 	local := func(s *corev1.Service) { s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal }
-	w.Service("external-local", local)
-	service, address := w.Served("external-local")
+	f.CreateService("external-local", local)
+	service, address := f.WaitForAddress("external-local")
 	require.NotZero(t, service.Spec.HealthCheckNodePort)
-	w.Balances("external-local", address, "worker-1", "worker-2")
-	w.EditService("external-local", func(s *corev1.Service) { s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster })
-	w.Balances("external-local", address, "worker-1", "worker-2")
-	w.EditService("external-local", local)
-	w.Balances("external-local", address, "worker-1", "worker-2")
-	_, now := w.Served("external-local")
+	f.WaitForSessions("external-local", address, "worker-1", "worker-2")
+	f.EditService("external-local", func(s *corev1.Service) { s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster })
+	f.WaitForSessions("external-local", address, "worker-1", "worker-2")
+	f.EditService("external-local", local)
+	f.WaitForSessions("external-local", address, "worker-1", "worker-2")
+	_, now := f.WaitForAddress("external-local")
 	assert.Equal(t, address, now)
 }
 
-// TestConformanceIPMode is what is configured, and stays when the ports change.
+// The configured IP mode is published and does not change when the ports change.
 func TestConformanceIPMode(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []corev1.LoadBalancerIPMode{corev1.LoadBalancerIPModeVIP, corev1.LoadBalancerIPModeProxy} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
-			w := world.New(t, site, world.Options{Configure: func(c *config.Config) { c.LoadBalancer.NLB.IPMode = string(mode) }})
-			w.Join("worker-1")
-			w.Service("web")
-			service, address := w.Served("web")
+			f := fixture.New(t, suite, fixture.Options{Configure: func(c *config.Config) { c.LoadBalancer.NLB.IPMode = string(mode) }})
+			f.Join("worker-1")
+			f.CreateService("web")
+			service, address := f.WaitForAddress("web")
 			require.Equal(t, mode, *service.Status.LoadBalancer.Ingress[0].IPMode)
-			w.EditService("web", world.Ports(world.TCP(443)))
-			w.Balances("web", address, "worker-1")
-			service, _ = w.Served("web")
+			f.EditService("web", fixture.Ports(fixture.TCP(443)))
+			f.WaitForSessions("web", address, "worker-1")
+			service, _ = f.WaitForAddress("web")
 			assert.Equal(t, mode, *service.Status.LoadBalancer.Ingress[0].IPMode)
 		})
 	}
 }
 
-// TestConformanceProvidedNodeIP: the address that a kubelet was given comes first, or alone in its family; one that the machine
-// does not have keeps the Node uninitialised.
+// The node IP that a kubelet was started with comes first among the Node's addresses. A Node stays uninitialised if
+// its VM does not have this address.
 func TestConformanceProvidedNodeIP(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	vm := w.VM("worker-1", world.NodeSubnet, world.VLANSubnet)
+	f := fixture.New(t, suite, fixture.Options{})
+	vm := f.CreateVM("worker-1", fixture.NodeSubnet, fixture.VLANSubnet)
 	given := vm.IPs()[1]
-	w.RegisterWith("worker-1", vm.UUID, map[string]string{cloudproviderapi.AnnotationAlphaProvidedIPAddr: given})
-	node := w.Initialised("worker-1")
-	assert.Equal(t, given, world.Addresses(node, corev1.NodeInternalIP)[0])
+	f.RegisterWith("worker-1", vm.UUID, map[string]string{cloudproviderapi.AnnotationAlphaProvidedIPAddr: given})
+	node := f.WaitForInitialisedNode("worker-1")
+	assert.Equal(t, given, fixture.Addresses(node, corev1.NodeInternalIP)[0])
 
-	wrong := w.VM("worker-2")
-	w.RegisterWith("worker-2", wrong.UUID, map[string]string{cloudproviderapi.AnnotationAlphaProvidedIPAddr: "192.0.2.1"})
-	w.LogUntil("192.0.2.1")
-	w.Throughout(5, func() string {
-		return missing(world.HasTaint(w.Node("worker-2"), uninitialized), "worker-2 is initialised with an address that it does not have")
+	wrong := f.CreateVM("worker-2")
+	f.RegisterWith("worker-2", wrong.UUID, map[string]string{cloudproviderapi.AnnotationAlphaProvidedIPAddr: "192.0.2.1"})
+	f.WaitForLog("192.0.2.1")
+	f.Consistently(5, func() string {
+		return missing(fixture.HasTaint(f.Node("worker-2"), uninitialized), "worker-2 is initialised with an address that it does not have")
 	})
 }
 
-// difference says how two lists differ; it is empty when they do not.
+// difference describes how two lists differ. It returns an empty string if they are equal.
 func difference(want, have []string) string {
 	if fmt.Sprint(want) == fmt.Sprint(have) {
 		return ""
 	}
-	return fmt.Sprintf("there is %v instead of %v", have, want)
+	return fmt.Sprintf("got %v, want %v", have, want)
 }

@@ -8,50 +8,50 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// TestSecondReplicaTakesOver: two replicas, as deployed. The one that works is killed, and what it did not do is done by the
-// other. A lease is held longer than by default, 15 s, so that a slow machine loses none.
+// Of two replicas with leader election, the leader is killed, and the other replica finishes its work. The lease
+// duration is 30 s instead of 15 s, so that the leader does not lose its lease on a busy machine.
 func TestSecondReplicaTakesOver(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{Flags: []string{
+	f := fixture.New(t, suite, fixture.Options{Flags: []string{
 		"--leader-elect=true", "--leader-elect-lease-duration=30s", "--leader-elect-renew-deadline=25s", "--leader-elect-retry-period=1s",
 	}})
-	w.Join("worker-1")
-	second := w.Replica()
+	f.Join("worker-1")
+	second := f.Replica()
 	require.NoError(t, second.Start())
-	w.Until("the second replica to be healthy", func() string {
+	f.WaitFor("the second replica to be healthy", func() string {
 		if err := second.Healthy(t.Context()); err != nil {
 			return err.Error()
 		}
 		return ""
 	})
-	w.Service("before")
-	_, address := w.Served("before")
-	w.Balances("before", address, "worker-1")
-	assert.NotContains(t, second.Log(), "Ensuring load balancer", "the second replica waits for its turn")
+	f.CreateService("before")
+	_, address := f.WaitForAddress("before")
+	f.WaitForSessions("before", address, "worker-1")
+	assert.NotContains(t, second.Log(), "Ensuring load balancer", "only the leader may reconcile Services")
 
-	w.Manager.Kill()
-	w.Service("after")
-	w.DeleteService("before")
-	_, address = w.Served("after")
-	w.Balances("after", address, "worker-1")
-	w.ServiceGone("before")
-	w.DeleteService("after")
-	w.ServiceGone("after")
+	f.Manager.Kill()
+	f.CreateService("after")
+	f.DeleteService("before")
+	_, address = f.WaitForAddress("after")
+	f.WaitForSessions("after", address, "worker-1")
+	f.WaitForServiceDeleted("before")
+	f.DeleteService("after")
+	f.WaitForServiceDeleted("after")
 	require.NoError(t, second.Stop())
 }
 
-// TestMetricsAreForThoseWhoMayReadThem: the operations on Prism Central are counted, and only who may read the page gets it:
-// the manager asks the API server, with the roles that are deployed.
-func TestMetricsAreForThoseWhoMayReadThem(t *testing.T) {
+// The metrics count requests to Prism Central. Only authorized users can read them, because the manager asks the API
+// server with a SubjectAccessReview.
+func TestMetricsRequireAuthorization(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("web")
-	w.Served("web")
-	status, page := w.Metrics(true)
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("web")
+	f.WaitForAddress("web")
+	status, page := f.Metrics(true)
 	require.Equal(t, http.StatusOK, status, page)
 	for _, metric := range []string{
 		`capnt_ccm_prism_requests_total{code="200",operation="ListVMs"}`, "capnt_ccm_prism_request_duration_seconds_bucket",
@@ -59,14 +59,15 @@ func TestMetricsAreForThoseWhoMayReadThem(t *testing.T) {
 	} {
 		assert.Contains(t, page, metric)
 	}
-	status, _ = w.Metrics(false)
+	status, _ = f.Metrics(false)
 	assert.Contains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, status)
 }
 
-// TestVersionIsThatOfKubernetesExtended: of any other version the framework takes its own feature gates for unknown.
-func TestVersionIsThatOfKubernetesExtended(t *testing.T) {
+// The version must start with the Kubernetes version. The framework does not know its own feature gates in any other
+// version.
+func TestVersionStartsWithKubernetesVersion(t *testing.T) {
 	t.Parallel()
-	said, err := exec.Command(site.Binary, "--version").CombinedOutput()
-	require.NoError(t, err, string(said))
-	assert.Regexp(t, `^capnt-ccm v1\.\d+\.\d+\+capnt-v\d+\.\d+\.\d+\S*\n$`, string(said))
+	output, err := exec.Command(suite.Binary, "--version").CombinedOutput()
+	require.NoError(t, err, string(output))
+	assert.Regexp(t, `^capnt-ccm v1\.\d+\.\d+\+capnt-v\d+\.\d+\.\d+\S*\n$`, string(output))
 }

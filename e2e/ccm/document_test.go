@@ -16,8 +16,8 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// TestDocumentNamesTheTests: every test that the page about conformance names exists, and every test of conformance is named.
-func TestDocumentNamesTheTests(t *testing.T) {
+// Every test that docs/ccm-conformance.md names must exist, and the page must name every TestConformance test.
+func TestConformancePageMatchesTests(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(filepath.Dir(toolbox.Dir()), "docs", "ccm-conformance.md"))
 	require.NoError(t, err)
 	tests := declaredTests(t)
@@ -33,7 +33,7 @@ func TestDocumentNamesTheTests(t *testing.T) {
 	}
 }
 
-// declaredTests are the names of the tests in this directory.
+// declaredTests returns the names of the tests in this directory.
 func declaredTests(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/capnt/capnt/ccm/config"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
 func repairEvery(period time.Duration, orphans config.OrphanPolicy) func(*config.Config) {
@@ -20,58 +20,58 @@ func repairEvery(period time.Duration, orphans config.OrphanPolicy) func(*config
 	}
 }
 
-// TestDriftIsRepaired: somebody deletes a session, changes the targets of another and frees the address. The sessions still
-// have that one, so that it cannot be reserved again and nobody else can get it: the Service keeps it.
+// Somebody deletes one session, changes the targets of another, and frees the reserved address. The manager repairs
+// the sessions, and the Service keeps its address. Sessions still use the address, so nobody else can get it.
 func TestDriftIsRepaired(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{Configure: repairEvery(time.Second, config.OrphansReport)})
-	w.Join("worker-1")
-	w.Service("web", world.Ports(world.TCP(80), world.TCP(443)))
-	service, address := w.Served("web")
-	w.Balances("web", address, "worker-1")
+	f := fixture.New(t, suite, fixture.Options{Configure: repairEvery(time.Second, config.OrphansReport)})
+	f.Join("worker-1")
+	f.CreateService("web", fixture.Ports(fixture.TCP(80), fixture.TCP(443)))
+	service, address := f.WaitForAddress("web")
+	f.WaitForSessions("web", address, "worker-1")
 
-	w.DeleteSession(w.Sessions(service)[0])
-	w.Balances("web", address, "worker-1")
-	w.Retarget(w.Sessions(service)[1], 1)
-	w.Balances("web", address, "worker-1")
-	w.Unreserve(address)
-	w.Service("another")
-	_, other := w.Served("another")
+	f.DeleteSession(f.Sessions(service)[0])
+	f.WaitForSessions("web", address, "worker-1")
+	f.SetTargetPort(f.Sessions(service)[1], 1)
+	f.WaitForSessions("web", address, "worker-1")
+	f.Unreserve(address)
+	f.CreateService("another")
+	_, other := f.WaitForAddress("another")
 	assert.NotEqual(t, address, other)
-	w.DeleteSession(w.Sessions(service)[0])
-	w.Balances("web", address, "worker-1")
-	_, now := w.Served("web")
+	f.DeleteSession(f.Sessions(service)[0])
+	f.WaitForSessions("web", address, "worker-1")
+	_, now := f.WaitForAddress("web")
 	assert.Equal(t, address, now)
 }
 
-// TestOrphanIsReportedOrCollected: a Service is gone, its finalizer having been taken away by force while the manager was
-// dead. By default that is only said; where deletion is configured, it is cleaned up. Another cluster's pieces, whose name
-// begins alike, stay.
-func TestOrphanIsReportedOrCollected(t *testing.T) {
+// While the manager is stopped, somebody removes the finalizer of a Service and deletes it. By default, the manager
+// only reports what is left in Prism Central, and with orphans: Delete it deletes it. Entities of a cluster whose
+// name starts with the same text are kept.
+func TestOrphanIsReportedOrDeleted(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{Configure: repairEvery(time.Second, config.OrphansReport)})
-	w.Join("worker-1")
-	w.Service("forced", world.Ports(world.TCP(80), world.UDP(80)))
-	w.Service("stays")
-	w.Served("forced")
-	_, address := w.Served("stays")
-	other := w.Config.ClusterName + "-other"
-	w.MakeForeign(other)
-	foreign := w.Foreign(other)
+	f := fixture.New(t, suite, fixture.Options{Configure: repairEvery(time.Second, config.OrphansReport)})
+	f.Join("worker-1")
+	f.CreateService("forced", fixture.Ports(fixture.TCP(80), fixture.UDP(80)))
+	f.CreateService("stays")
+	f.WaitForAddress("forced")
+	_, address := f.WaitForAddress("stays")
+	other := f.Config.ClusterName + "-other"
+	f.CreateForeignEntities(other)
+	foreign := f.ForeignEntities(other)
 	require.Len(t, foreign, 2)
-	before := w.Pieces()
-	w.Manager.Kill()
-	w.ForceAway("forced")
-	w.Start()
-	w.LogUntil("orphan")
-	w.Throughout(10, func() string {
-		return missing(fmt.Sprint(before) == fmt.Sprint(w.Pieces()), fmt.Sprintf("pieces changed to %v", w.Pieces()))
+	before := f.Entities()
+	f.Manager.Kill()
+	f.ForceDeleteService("forced")
+	f.Start()
+	f.WaitForLog("orphan")
+	f.Consistently(10, func() string {
+		return missing(fmt.Sprint(before) == fmt.Sprint(f.Entities()), fmt.Sprintf("entities changed to %v", f.Entities()))
 	})
 
-	w.Configure(func(c *config.Config) { c.LoadBalancer.Orphans = config.OrphansDelete })
-	w.Until("the orphans to be collected", func() string {
-		return missing(len(w.Pieces()) == 2, fmt.Sprint(w.Pieces()))
+	f.Configure(func(c *config.Config) { c.LoadBalancer.Orphans = config.OrphansDelete })
+	f.WaitFor("the orphans to be deleted", func() string {
+		return missing(len(f.Entities()) == 2, fmt.Sprint(f.Entities()))
 	})
-	w.Balances("stays", address, "worker-1")
-	require.Equal(t, foreign, w.Foreign(other))
+	f.WaitForSessions("stays", address, "worker-1")
+	require.Equal(t, foreign, f.ForeignEntities(other))
 }

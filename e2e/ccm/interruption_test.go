@@ -23,23 +23,24 @@ import (
 	"github.com/capnt/capnt/ccm/loadbalancer"
 	"github.com/capnt/capnt/ccm/loadbalancer/ipam"
 	"github.com/capnt/capnt/ccm/loadbalancer/nlb"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// seedVariable names the environment variable that repeats a run: the seed is in the log of every run.
+// seedVariable is the environment variable with the seed of the random numbers. The log of each run contains its
+// seed.
 const seedVariable = "CAPNT_CCM_SEED"
 
 const (
-	// interruptions is how many of them there are, in runs that go on side by side: most of the time goes by with waiting for
-	// tasks of Prism Central.
+	// interruptions is the total number of interruptions in all runs. The runs are executed in parallel, because each
+	// spends most of its time waiting for tasks of Prism Central.
 	interruptions = 500
 	runs          = 10
 )
 
-// TestInterruptionsLeaveNothingBehind creates, changes and deletes Services with a balancer in this process, as the
-// framework's controller does, and interrupts it at random requests to Prism Central in random ways. Whenever it is let
-// finish, everything is as the Services want it; at the end nothing is left.
+// A balancer in this process creates, changes and deletes Services, and is interrupted at random requests to Prism
+// Central. Whenever it completes without an interruption, Prism Central contains exactly what the Services need. At
+// the end nothing is left.
 func TestInterruptionsLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -58,34 +59,34 @@ func TestInterruptionsLeaveNothingBehind(t *testing.T) {
 }
 
 func runChaos(t *testing.T, seed, number uint64) {
-	// Tasks run for a moment, so that a new process may come while what the old one ordered is not done yet.
+	// Tasks take some time, so that a new process can start before the tasks of the old process are done.
 	c := newChaos(t, prismsim.Latencies{Network: 3 * time.Millisecond}, seed, number)
 	for c.count < interruptions/runs {
 		c.step()
 	}
-	c.settle()
+	c.syncAll()
 	for _, name := range c.names() {
 		if c.wants[name].DeletionTimestamp == nil {
 			c.delete(name)
 		}
 	}
-	c.settle()
-	require.Empty(t, c.w.Pieces())
+	c.syncAll()
+	require.Empty(t, c.f.Entities())
 	t.Logf("%d interruptions of %d synchronisations: %v", c.count, c.syncs, c.kinds)
 }
 
-// names are those of the Services that there are, in order: a run must not depend on the order of a map.
+// names returns the sorted names of the Services, because the seed reproduces a run only if the order is fixed.
 func (c *chaos) names() []string { return slices.Sorted(maps.Keys(c.wants)) }
 
-// chaos is the state of a run.
+// chaos is the state of one run.
 type chaos struct {
-	w      *world.World
+	f      *fixture.Fixture
 	t      *testing.T
 	random *rand.Rand
 
 	balancer *loadbalancer.Balancer
 	nodes    []*corev1.Node
-	// wants holds the Services that there are, and those that are deleted and not gone.
+	// wants contains all Services that are not completely deleted.
 	wants map[string]*corev1.Service
 
 	count, syncs int
@@ -93,69 +94,69 @@ type chaos struct {
 }
 
 func newChaos(t *testing.T, latency prismsim.Latencies, seed, number uint64) *chaos {
-	w := world.New(t, site, world.Options{Shared: true, Latency: latency})
+	f := fixture.New(t, suite, fixture.Options{Shared: true, Latency: latency})
 	c := &chaos{
-		w: w, t: t, random: rand.New(rand.NewPCG(seed, number)), wants: map[string]*corev1.Service{}, kinds: map[string]int{},
-		nodes: []*corev1.Node{world.NodeOf(w.VM("worker-1")), world.NodeOf(w.VM("worker-2"))},
+		f: f, t: t, random: rand.New(rand.NewPCG(seed, number)), wants: map[string]*corev1.Service{}, kinds: map[string]int{},
+		nodes: []*corev1.Node{fixture.NodeOf(f.CreateVM("worker-1")), fixture.NodeOf(f.CreateVM("worker-2"))},
 	}
 	c.restart()
 	return c
 }
 
-// restart makes what a new process has: nothing that was remembered.
+// restart replaces the balancer by a new one without any cached state.
 func (c *chaos) restart() {
-	host, port := c.w.Proxy.Address()
-	api := c.w.NewClient(host, port, c.w.Proxy.TrustBundle)
-	now := func() config.Config { return c.w.Config }
+	host, port := c.f.Proxy.Address()
+	api := c.f.NewClient(host, port, c.f.Proxy.TrustBundle)
+	now := func() config.Config { return c.f.Config }
 	events := &record.FakeRecorder{}
 	c.balancer = loadbalancer.New(loadbalancer.Options{
 		Backends: map[config.LoadBalancerType]loadbalancer.Backend{
 			config.LoadBalancerNLB:  nlb.New(nlb.Options{API: api, Config: now, Events: events}),
-			config.LoadBalancerIPAM: ipam.New(ipam.Options{API: api, Config: now, Client: c.w.Kube, Events: events}),
+			config.LoadBalancerIPAM: ipam.New(ipam.Options{API: api, Config: now, Client: c.f.Kube, Events: events}),
 		},
-		Config: now, Client: c.w.Kube, Events: events,
+		Config: now, Client: c.f.Kube, Events: events,
 	})
 }
 
-// step changes something and lets the balancer act on it, interrupted or not.
+// step changes a Service and lets the balancer sync it, in most cases with an interruption.
 func (c *chaos) step() {
 	name := fmt.Sprintf("service-%d", c.random.IntN(4))
 	service := c.wants[name]
 	switch {
 	case service == nil:
 		c.create(name)
-	case service.DeletionTimestamp != nil: // it has to go first
+	case service.DeletionTimestamp != nil: // only a completed sync ends the deletion
 	case c.random.IntN(3) == 0:
 		c.delete(name)
 	default:
 		c.change(name)
 	}
 	if c.random.IntN(8) == 0 {
-		c.settle()
+		c.syncAll()
 		return
 	}
-	c.interrupted(name)
+	c.syncInterrupted(name)
 }
 
 func (c *chaos) create(name string) {
-	c.wants[name] = c.w.Service(name, served, c.shape())
+	c.wants[name] = c.f.CreateService(name, likeFramework, c.shape())
 }
 
 func (c *chaos) change(name string) {
-	c.wants[name] = c.w.EditService(name, c.shape())
+	c.wants[name] = c.f.EditService(name, c.shape())
 	if c.random.IntN(4) == 0 {
 		c.nodes[0], c.nodes[1] = c.nodes[1], c.nodes[0]
 	}
 }
 
 func (c *chaos) delete(name string) {
-	c.w.DeleteService(name)
-	c.wants[name] = c.w.ReadService(name)
+	c.f.DeleteService(name)
+	c.wants[name] = c.f.GetService(name)
 }
 
-// shape gives a Service random ports, kind, floating IP and wish for an address.
+// shape sets random ports, a random type and a random floating IP annotation.
 func (c *chaos) shape() func(*corev1.Service) {
-	all := []corev1.ServicePort{world.TCP(80), world.UDP(80), world.TCP(443), world.UDP(53)}
+	all := []corev1.ServicePort{fixture.TCP(80), fixture.UDP(80), fixture.TCP(443), fixture.UDP(53)}
 	c.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	ports := all[:1+c.random.IntN(3)]
 	kind := config.LoadBalancerNLB
@@ -165,22 +166,22 @@ func (c *chaos) shape() func(*corev1.Service) {
 	floating := strconv.FormatBool(c.random.IntN(3) == 0)
 	return func(s *corev1.Service) {
 		s.Spec.Ports = ports
-		world.Annotate(loadbalancer.AnnotationType, string(kind))(s)
+		fixture.Annotate(loadbalancer.AnnotationType, string(kind))(s)
 		delete(s.Annotations, loadbalancer.AnnotationFloatingIP)
 		if kind == config.LoadBalancerNLB {
-			world.Annotate(loadbalancer.AnnotationFloatingIP, floating)(s)
+			fixture.Annotate(loadbalancer.AnnotationFloatingIP, floating)(s)
 		}
 	}
 }
 
-// sync does what the framework's service controller does with a Service once.
+// sync reconciles a Service once, as the framework's service controller does.
 func (c *chaos) sync(ctx context.Context, name string, nodes []*corev1.Node) error {
 	c.syncs++
-	service := c.w.ReadService(name)
+	service := c.f.GetService(name)
 	if service.DeletionTimestamp == nil {
 		status, err := c.balancer.EnsureLoadBalancer(ctx, "", service, nodes)
 		if err == nil {
-			c.wants[name] = c.w.SetIngress(name, status)
+			c.wants[name] = c.f.SetIngress(name, status)
 		}
 		return err
 	}
@@ -193,121 +194,123 @@ func (c *chaos) sync(ctx context.Context, name string, nodes []*corev1.Node) err
 			return err
 		}
 	}
-	c.w.ForceAway(name)
+	c.f.ForceDeleteService(name)
 	delete(c.wants, name)
 	return nil
 }
 
-// settle lets the balancer finish with every Service, and compares. What a task does later is nothing that it could know of.
-func (c *chaos) settle() {
-	c.w.Idle()
+// syncAll waits for the tasks of Prism Central, reconciles every Service without interruptions, and compares the
+// result.
+func (c *chaos) syncAll() {
+	c.f.WaitForTasks()
 	for _, name := range c.names() {
 		require.NoError(c.t, c.sync(c.t.Context(), name, c.nodes), name)
 	}
 	c.compare()
 }
 
-// compare checks that there is in Prism Central what the Services want, and nothing else.
+// compare requires that Prism Central contains exactly what the Services need.
 func (c *chaos) compare() {
 	want := []string{}
 	for _, name := range c.names() {
-		service := c.w.ReadService(name)
-		own := c.w.Config.ClusterName + "-" + string(service.UID)
-		address := service.Annotations[world.KubeVIPAnnotation]
+		service := c.f.GetService(name)
+		own := c.f.Config.ClusterName + "-" + string(service.UID)
+		address := service.Annotations[fixture.KubeVIPAnnotation]
 		if service.Annotations[loadbalancer.AnnotationType] == string(config.LoadBalancerNLB) {
-			address = c.inside(service)
-			require.Empty(c.t, c.w.Imbalance(service, address, "worker-1", "worker-2"))
+			address = c.virtualIP(service)
+			require.Empty(c.t, c.f.SessionDifference(service, address, "worker-1", "worker-2"))
 			for _, port := range service.Spec.Ports {
 				want = append(want, fmt.Sprintf("session %s-%s-%d", own, strings.ToLower(string(port.Protocol)), port.Port))
 			}
 		}
-		want = append(want, "reservation "+address+" "+c.w.Config.ClusterName+"/"+string(service.UID))
+		want = append(want, "reservation "+address+" "+c.f.Config.ClusterName+"/"+string(service.UID))
 		if service.Annotations[loadbalancer.AnnotationFloatingIP] == "true" {
 			want = append(want, "floating IP "+service.Status.LoadBalancer.Ingress[0].IP+" "+own)
 		}
 	}
 	slices.Sort(want)
-	require.Equal(c.t, want, c.w.Pieces())
+	require.Equal(c.t, want, c.f.Entities())
 }
 
-// inside is the virtual IP of a Service: that of its sessions, which have one and the same, or none is right.
-func (c *chaos) inside(service *corev1.Service) string {
+// virtualIP returns the virtual IP of a Service. All sessions of the Service must have the same.
+func (c *chaos) virtualIP(service *corev1.Service) string {
 	found := ""
-	for _, session := range c.w.Sessions(service) {
+	for _, session := range c.f.Sessions(service) {
 		require.True(c.t, found == "" || found == session.VirtualIP, "sessions on %s and %s", found, session.VirtualIP)
 		found = session.VirtualIP
 	}
 	return found
 }
 
-// interrupted synchronises one Service with one fault at a random request.
-func (c *chaos) interrupted(name string) {
-	faults := []string{"killed before", "killed after", "answer lost", "503", "task failed", "task failed after its work"}
+// syncInterrupted reconciles a Service while one random request to Prism Central fails.
+func (c *chaos) syncInterrupted(name string) {
+	faults := []string{"killed before", "killed after", "response lost", "503", "task failed", "task failed after its work"}
 	kind := faults[c.random.IntN(len(faults))]
 	ctx, cancel := context.WithCancel(c.t.Context())
 	defer cancel()
-	var struck atomic.Bool
+	var hit atomic.Bool
 	at := int64(1 + c.random.IntN(16))
 	killed := kind == "killed before" || kind == "killed after"
 	switch kind {
 	case "task failed", "task failed after its work":
-		id, err := c.w.Prism.Faults().Set(prismsim.Fault{
+		id, err := c.f.Prism.Faults().Set(prismsim.Fault{
 			Path: "^/api/networking/", Method: http.MethodPost, Skip: int(at / 6), Times: 1, TaskError: "the backend is out of order",
 			AfterWork: kind == "task failed after its work",
 		})
 		require.NoError(c.t, err)
 		defer func() {
-			struck.Store(c.w.Struck(id))
-			c.w.Prism.Faults().Clear(id)
-			c.note(kind, struck.Load())
+			hit.Store(c.f.FaultHit(id))
+			c.f.Prism.Faults().Clear(id)
+			c.note(kind, hit.Load())
 		}()
 	default:
-		c.w.Proxy.Judge(strike(kind, at, &struck, cancel))
+		c.f.Proxy.SetRule(interruptAt(kind, at, &hit, cancel))
 		defer func() {
-			c.w.Proxy.Judge(nil)
-			c.note(kind, struck.Load())
+			c.f.Proxy.SetRule(nil)
+			c.note(kind, hit.Load())
 		}()
 	}
 	err := c.sync(ctx, name, c.nodes[:1+c.random.IntN(2)])
 	var refusal *loadbalancer.Refusal
-	require.NotErrorAs(c.t, err, &refusal, "a fault is not told as a refusal")
+	require.NotErrorAs(c.t, err, &refusal, "a fault must not be reported as a refusal")
 	require.NotErrorIs(c.t, err, cloudprovider.ImplementedElsewhere)
 	if killed {
 		c.restart()
 	}
 }
 
-func (c *chaos) note(kind string, struck bool) {
-	if !struck {
+func (c *chaos) note(kind string, hit bool) {
+	if !hit {
 		return
 	}
 	c.count++
 	c.kinds[kind]++
 }
 
-// strike is a rule that lets requests pass until one, which suffers. A killed process asks nothing any more.
-func strike(kind string, at int64, struck *atomic.Bool, kill func()) world.Rule {
+// interruptAt returns a rule that interrupts one request. If the interruption simulates a killed process, all later
+// requests are held.
+func interruptAt(kind string, at int64, hit *atomic.Bool, kill func()) fixture.Rule {
 	var asked int64
-	return func(*http.Request) world.Verdict {
+	return func(*http.Request) fixture.Action {
 		asked++
 		killed := kind == "killed before" || kind == "killed after"
 		switch {
 		case asked > at && killed:
-			return world.Verdict{HoldRequest: true}
+			return fixture.Action{HoldRequest: true}
 		case asked != at:
-			return world.Pass
+			return fixture.Forward
 		}
-		struck.Store(true)
+		hit.Store(true)
 		switch kind {
 		case "killed before":
 			kill()
-			return world.Verdict{HoldRequest: true}
+			return fixture.Action{HoldRequest: true}
 		case "killed after":
-			return world.Verdict{HoldReply: true, Then: kill}
-		case "answer lost":
-			return world.Verdict{LoseReply: true}
+			return fixture.Action{HoldResponse: true, OnHold: kill}
+		case "response lost":
+			return fixture.Action{DropResponse: true}
 		default:
-			return world.Verdict{Status: http.StatusServiceUnavailable, ContentType: "text/plain", Body: "upstream is down"}
+			return fixture.Action{Status: http.StatusServiceUnavailable, ContentType: "text/plain", Body: "upstream is down"}
 		}
 	}
 }

@@ -7,80 +7,80 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/capnt/capnt/ccm/loadbalancer"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// doomed is the Service that the manager dies over: two ports and a floating IP, so that every kind of piece is there.
-const doomed = "web"
+// webService is the Service during whose reconciliation the manager is killed. Its two ports and floating IP need
+// every kind of entity in Prism Central.
+const webService = "web"
 
-func createDoomed(w *world.World) {
-	w.Service(doomed, world.Ports(world.TCP(80), world.UDP(80)), world.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
+func createWebService(f *fixture.Fixture) {
+	f.CreateService(webService, fixture.Ports(fixture.TCP(80), fixture.UDP(80)), fixture.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
 }
 
-// serves waits until the Service is served with exactly what it needs.
-func serves(w *world.World) {
-	service, outside := w.Served(doomed)
-	w.Until("exactly one reservation and one floating IP", func() string {
-		floating, reserved := w.FloatingIPsOf(service), w.ReservationsOf(service)
+// waitForExactLoadBalancer waits until the Service is served without duplicate or leftover entities.
+func waitForExactLoadBalancer(f *fixture.Fixture) {
+	service, outside := f.WaitForAddress(webService)
+	f.WaitFor("exactly one reservation and one floating IP", func() string {
+		floating, reserved := f.FloatingIPsOf(service), f.ReservationsOf(service)
 		if len(floating) != 1 || len(reserved) != 1 || floating[0].Address != outside {
-			return fmt.Sprintf("clients are told %s; there are %v and %v", outside, floating, reserved)
+			return fmt.Sprintf("the published address is %s; floating IPs are %v, reservations are %v", outside, floating, reserved)
 		}
 		return ""
 	})
-	w.Balances(doomed, w.ReservationsOf(service)[0].Address, "worker-1")
+	f.WaitForSessions(webService, f.ReservationsOf(service)[0].Address, "worker-1")
 }
 
-func remove(w *world.World) {
-	w.DeleteService(doomed)
-	w.ServiceGone(doomed)
-	require.Empty(w.T(), w.Pieces())
+func deleteWebService(f *fixture.Fixture) {
+	f.DeleteService(webService)
+	f.WaitForServiceDeleted(webService)
+	require.Empty(f.T(), f.Entities())
 }
 
-// deaths are the scenes in which the manager dies: what is prepared, what it is doing, and how it ends when it may.
-var deaths = []struct {
+// killCases are the operations during which the manager is killed. complete waits for the end of the operation.
+var killCases = []struct {
 	name                   string
-	prepare, act, complete func(*world.World)
+	prepare, act, complete func(*fixture.Fixture)
 }{
-	{"creating", func(*world.World) {}, createDoomed, serves},
+	{"creating", func(*fixture.Fixture) {}, createWebService, waitForExactLoadBalancer},
 	{
 		"changing a port",
-		func(w *world.World) { createDoomed(w); serves(w) },
-		func(w *world.World) { w.EditService(doomed, world.Ports(world.TCP(8080), world.UDP(80))) },
-		serves,
+		func(f *fixture.Fixture) { createWebService(f); waitForExactLoadBalancer(f) },
+		func(f *fixture.Fixture) { f.EditService(webService, fixture.Ports(fixture.TCP(8080), fixture.UDP(80))) },
+		waitForExactLoadBalancer,
 	},
 	{
 		"deleting",
-		func(w *world.World) { createDoomed(w); serves(w) },
-		func(w *world.World) { w.DeleteService(doomed) },
-		func(w *world.World) { w.ServiceGone(doomed) },
+		func(f *fixture.Fixture) { createWebService(f); waitForExactLoadBalancer(f) },
+		func(f *fixture.Fixture) { f.DeleteService(webService) },
+		func(f *fixture.Fixture) { f.WaitForServiceDeleted(webService) },
 	},
 }
 
-// TestManagerKilledAtEveryStep: before each request that changes something in Prism Central, and again after it was done but
-// before the manager learns so, the process is killed. A new process finds all of it: the Service ends up as it should, and
-// nothing is left in Prism Central when it is gone. Where the Service still is after the kill, it is also deleted before
-// the new process starts.
+// The manager is killed before each write request to Prism Central, and again after the request but before its
+// response. A new process completes the operation, and nothing is left after the Service is deleted. Each case also
+// runs with the Service being deleted before the new process starts.
 func TestManagerKilledAtEveryStep(t *testing.T) {
 	t.Parallel()
-	for _, death := range deaths {
-		t.Run(death.name, func(t *testing.T) {
+	for _, test := range killCases {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := world.New(t, site, world.Options{})
-			w.Join("worker-1")
-			death.prepare(w)
-			writes := w.CountWrites()
-			death.act(w)
-			death.complete(w)
+			f := fixture.New(t, suite, fixture.Options{})
+			f.Join("worker-1")
+			test.prepare(f)
+			writes := f.CountWrites()
+			test.act(f)
+			test.complete(f)
 			steps := writes()
-			require.Positive(t, steps, "nothing is written when %s", death.name)
-			t.Logf("%s takes %d requests that change something", death.name, steps)
-			if w.Exists(doomed) {
-				remove(w)
+			require.Positive(t, steps, "no write request when %s", test.name)
+			t.Logf("%s needs %d write requests", test.name, steps)
+			if f.ServiceExists(webService) {
+				deleteWebService(f)
 			}
 			for step := 1; step <= steps; step++ {
 				for _, done := range []bool{false, true} {
 					for _, deleted := range []bool{false, true} {
-						dieAt(w, death.prepare, death.act, death.complete, step, done, deleted)
+						killAt(f, test.prepare, test.act, test.complete, step, done, deleted)
 					}
 				}
 			}
@@ -88,33 +88,34 @@ func TestManagerKilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// dieAt kills the manager at a step: before the request arrives, or, when it is done, before its answer does.
-func dieAt(w *world.World, prepare, act, complete func(*world.World), step int, done, deleted bool) {
-	w.T().Logf("killed at step %d, done %t, deleted meanwhile %t", step, done, deleted)
-	prepare(w)
-	held := w.HoldWrite(step, done)
-	act(w)
-	w.Await(held, "the step to be reached")
-	w.Manager.Kill()
-	w.Proxy.Judge(nil)
-	leaving := w.ReadService(doomed).DeletionTimestamp != nil
+// killAt kills the manager at a write request: before Prism Central gets the request, or, if done is true, before the
+// manager gets the response.
+func killAt(f *fixture.Fixture, prepare, act, complete func(*fixture.Fixture), step int, done, deleted bool) {
+	f.T().Logf("killing the manager at write %d, after the write: %t, Service deleted meanwhile: %t", step, done, deleted)
+	prepare(f)
+	held := f.HoldWrite(step, done)
+	act(f)
+	f.Await(held, "the write to be held")
+	f.Manager.Kill()
+	f.Proxy.SetRule(nil)
+	leaving := f.GetService(webService).DeletionTimestamp != nil
 	if deleted && leaving {
-		w.Start()
-		w.ServiceGone(doomed)
-		require.Empty(w.T(), w.Pieces())
+		f.Start()
+		f.WaitForServiceDeleted(webService)
+		require.Empty(f.T(), f.Entities())
 		return
 	}
 	if deleted {
-		w.DeleteService(doomed)
-		w.Start()
-		w.ServiceGone(doomed)
-		require.Empty(w.T(), w.Pieces())
+		f.DeleteService(webService)
+		f.Start()
+		f.WaitForServiceDeleted(webService)
+		require.Empty(f.T(), f.Entities())
 		return
 	}
-	w.Start()
-	complete(w)
+	f.Start()
+	complete(f)
 	if !leaving {
-		remove(w)
+		deleteWebService(f)
 	}
-	require.Empty(w.T(), w.Pieces())
+	require.Empty(f.T(), f.Entities())
 }

@@ -8,13 +8,13 @@ import (
 
 	"github.com/capnt/capnt/ccm/loadbalancer"
 	"github.com/capnt/capnt/ccm/loadbalancer/nlb"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// TestLimitsAreToldAndWaitedFor: when something is used up, an Event says what, nothing is left half done that somebody
-// else could need, and the Service is served as soon as there is room.
-func TestLimitsAreToldAndWaitedFor(t *testing.T) {
+// If Prism Central has no sessions, addresses or floating IPs left, an event reports which, and the Service is served
+// once the limit is raised.
+func TestExhaustedLimitsAreReported(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
 		rules  prismsim.NetworkRules
@@ -27,42 +27,42 @@ func TestLimitsAreToldAndWaitedFor(t *testing.T) {
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := world.New(t, site, world.Options{})
-			w.Join("worker-1")
-			w.Service("first", world.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
-			w.Served("first")
-			w.Prism.SetNetworkRules(test.rules)
-			w.Service("second", world.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
-			w.EventUntil(w.Namespace, "second", test.reason)
-			w.Prism.SetNetworkRules(prismsim.NetworkRules{})
-			service, address := w.Served("second")
-			assert.Equal(t, w.FloatingIPsOf(service)[0].Address, address)
-			w.Balances("second", w.ReservationsOf(service)[0].Address, "worker-1")
+			f := fixture.New(t, suite, fixture.Options{})
+			f.Join("worker-1")
+			f.CreateService("first", fixture.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
+			f.WaitForAddress("first")
+			f.Prism.SetNetworkRules(test.rules)
+			f.CreateService("second", fixture.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
+			f.WaitForEvent(f.Namespace, "second", test.reason)
+			f.Prism.SetNetworkRules(prismsim.NetworkRules{})
+			service, address := f.WaitForAddress("second")
+			assert.Equal(t, f.FloatingIPsOf(service)[0].Address, address)
+			f.WaitForSessions("second", f.ReservationsOf(service)[0].Address, "worker-1")
 		})
 	}
 }
 
-// TestPortsThatCannotShareAnAddress: it is not known whether every Prism Central lets sessions share a virtual IP. Where it
-// does not, one port is served and an Event says which are not; a Service with one port is as good as ever.
-func TestPortsThatCannotShareAnAddress(t *testing.T) {
+// It is unknown whether every Prism Central lets sessions share a virtual IP. If sessions cannot share one, the
+// manager serves one port and reports the others in an event. Services with one port are not affected.
+func TestPortsThatCannotShareAddress(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Prism.SetNetworkRules(prismsim.NetworkRules{ExclusiveVIP: true})
-	w.Join("worker-1")
-	w.Service("two", world.Ports(world.TCP(80), world.TCP(443)))
-	w.Service("one")
-	service, _ := w.Served("two")
-	w.EventUntil(w.Namespace, "two", nlb.ReasonSharing)
-	assert.Len(t, w.Sessions(service), 1)
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Prism.SetNetworkRules(prismsim.NetworkRules{ExclusiveVIP: true})
+	f.Join("worker-1")
+	f.CreateService("two", fixture.Ports(fixture.TCP(80), fixture.TCP(443)))
+	f.CreateService("one")
+	service, _ := f.WaitForAddress("two")
+	f.WaitForEvent(f.Namespace, "two", nlb.ReasonSharing)
+	assert.Len(t, f.Sessions(service), 1)
 	refused := 0
 	for _, port := range service.Status.LoadBalancer.Ingress[0].Ports {
 		if port.Error != nil {
 			refused++
 		}
 	}
-	assert.Equal(t, 1, refused, "the status says which port is not served: %v", service.Status.LoadBalancer)
-	_, address := w.Served("one")
-	w.Balances("one", address, "worker-1")
-	w.EditService("two", func(s *corev1.Service) { s.Spec.Ports = s.Spec.Ports[:1] })
-	w.Balances("two", service.Status.LoadBalancer.Ingress[0].IP, "worker-1")
+	assert.Equal(t, 1, refused, "the status must report one unserved port: %v", service.Status.LoadBalancer)
+	_, address := f.WaitForAddress("one")
+	f.WaitForSessions("one", address, "worker-1")
+	f.EditService("two", func(s *corev1.Service) { s.Spec.Ports = s.Spec.Ports[:1] })
+	f.WaitForSessions("two", service.Status.LoadBalancer.Ingress[0].IP, "worker-1")
 }

@@ -1,5 +1,4 @@
-// Package ccm proves the cloud controller manager with real parts: each test is named for what it proves. See package world
-// for what it happens in.
+// Package ccm tests the cloud controller manager end to end. Package fixture describes which parts are real.
 package ccm
 
 import (
@@ -9,16 +8,16 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// site is what all scenarios share.
-var site *world.Site
+// suite is shared by all scenarios.
+var suite *fixture.Suite
 
-// sideBySide is how many scenarios run at once, unless -parallel says otherwise: they wait more than they work, and one of
-// them does for five minutes.
-const sideBySide = "7"
+// parallelScenarios is the default of -parallel. It is higher than the number of cores, because scenarios mostly
+// wait, one of them for five minutes.
+const parallelScenarios = "7"
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -27,7 +26,7 @@ func run(m *testing.M) (code int) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		if err := flag.Set("test.parallel", sideBySide); err != nil {
+		if err := flag.Set("test.parallel", parallelScenarios); err != nil {
 			return fail(err)
 		}
 	}
@@ -36,16 +35,16 @@ func run(m *testing.M) (code int) {
 		return fail(err)
 	}
 	repository := filepath.Dir(toolbox.Dir())
-	site = &world.Site{Pool: world.NewPool(dir, toolbox.Dir()), Binary: filepath.Join(toolbox.Dir(), "bin", "capnt-ccm")}
+	suite = &fixture.Suite{Pool: fixture.NewPool(dir, toolbox.Dir()), Binary: filepath.Join(toolbox.Dir(), "bin", "capnt-ccm")}
 	defer func() {
-		if err := site.Pool.Close(); err != nil {
+		if err := suite.Pool.Close(); err != nil {
 			code = fail(err)
 		}
 	}()
-	if site.Deployment, err = world.LoadDeployment(filepath.Join(repository, "config", "ccm")); err != nil {
+	if suite.Deployment, err = fixture.LoadDeployment(filepath.Join(repository, "config", "ccm")); err != nil {
 		return fail(err)
 	}
-	if site.Inventory, err = os.ReadFile(filepath.Join("testdata", "inventory.yaml")); err != nil {
+	if suite.Inventory, err = os.ReadFile(filepath.Join("testdata", "inventory.yaml")); err != nil {
 		return fail(err)
 	}
 	return m.Run()

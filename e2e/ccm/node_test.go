@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/capnt/capnt/ccm/config"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 	"github.com/capnt/capnt/internal/providerid"
 )
 
@@ -21,36 +21,36 @@ const (
 	shutdown      = "node.cloudprovider.kubernetes.io/shutdown"
 )
 
-// TestNodeIsInitialisedInOneStep watches every version of the Node: as soon as Pods may come (the taint is gone), provider
-// ID and labels are there. The addresses follow at once. The time is what the issue wants below 2 s.
+// The test watches all versions of a Node. The version that removes the uninitialized taint also has the provider ID
+// and the labels. The addresses are added shortly afterwards.
 func TestNodeIsInitialisedInOneStep(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	vm := w.VM("worker-1")
-	watcher, err := w.Kube.CoreV1().Nodes().Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=worker-1"})
+	f := fixture.New(t, suite, fixture.Options{})
+	vm := f.CreateVM("worker-1")
+	watcher, err := f.Kube.CoreV1().Nodes().Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=worker-1"})
 	require.NoError(t, err)
 	defer watcher.Stop()
 
 	started := time.Now()
-	w.Register("worker-1", vm.UUID)
+	f.Register("worker-1", vm.UUID)
 	free := firstWithoutTaint(t, watcher)
 	took := time.Since(started)
 
 	assert.Equal(t, providerid.Format(vm.UUID), free.Spec.ProviderID)
 	for label, value := range map[string]string{
 		corev1.LabelInstanceTypeStable: "ahv-vm",
-		corev1.LabelTopologyZone:       world.PrismElement,
-		corev1.LabelTopologyRegion:     world.PrismCentral,
+		corev1.LabelTopologyZone:       fixture.PrismElement,
+		corev1.LabelTopologyRegion:     fixture.PrismCentral,
 	} {
 		assert.Equal(t, value, free.Labels[label], label)
 	}
-	node := w.Initialised("worker-1")
-	assert.Equal(t, vm.IPs(), world.Addresses(node, corev1.NodeInternalIP))
-	t.Logf("the Node was free for Pods %s after it registered, and had its addresses after %s",
+	node := f.WaitForInitialisedNode("worker-1")
+	assert.Equal(t, vm.IPs(), fixture.Addresses(node, corev1.NodeInternalIP))
+	t.Logf("the Node was initialised %s after registration and had its addresses after %s",
 		took.Round(time.Millisecond), time.Since(started).Round(time.Millisecond))
 }
 
-// firstWithoutTaint gives the first version of the Node that Pods may be scheduled to.
+// firstWithoutTaint returns the first version of the Node without the uninitialized taint.
 func firstWithoutTaint(t *testing.T, watcher watch.Interface) *corev1.Node {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -62,129 +62,129 @@ func firstWithoutTaint(t *testing.T, watcher watch.Interface) *corev1.Node {
 		case event := <-watcher.ResultChan():
 			node, ok := event.Object.(*corev1.Node)
 			require.True(t, ok, "%v", event)
-			if !world.HasTaint(node, uninitialized) {
+			if !fixture.HasTaint(node, uninitialized) {
 				return node
 			}
-			require.Empty(t, node.Spec.ProviderID, "provider ID and taint change together")
+			require.Empty(t, node.Spec.ProviderID, "the provider ID must be set together with the removal of the taint")
 		}
 	}
 }
 
-// TestNodeIsRemovedOnlyWhenItsVMIsGone: of two Nodes that are not ready, the one goes whose virtual machine was deleted.
+// Of two Nodes that are not ready, only the one whose VM was deleted is removed.
 func TestNodeIsRemovedOnlyWhenItsVMIsGone(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	gone, _ := w.Join("gone"), w.Join("there")
-	require.NoError(t, w.Prism.DeleteVM(gone.UUID))
-	w.NodesStay(3, "gone", "there") // a Node that is ready is nobody's business
+	f := fixture.New(t, suite, fixture.Options{})
+	gone, _ := f.Join("gone"), f.Join("there")
+	require.NoError(t, f.Prism.DeleteVM(gone.UUID))
+	f.RequireNodesStay(3, "gone", "there") // the manager checks only Nodes that are not ready
 
-	w.SetReady("there", false)
-	w.SetReady("gone", false)
+	f.SetReady("there", false)
+	f.SetReady("gone", false)
 	started := time.Now()
-	w.NodeGone("gone")
-	t.Logf("the Node was gone %s after it became not ready", time.Since(started).Round(time.Millisecond))
-	w.NodesStay(3, "there")
+	f.WaitForNodeDeleted("gone")
+	t.Logf("the Node was deleted %s after it became not ready", time.Since(started).Round(time.Millisecond))
+	f.RequireNodesStay(3, "there")
 }
 
-// TestNodeOfVMThatIsOffIsMarkedAsShutDown, and is free again when the machine is back.
-func TestNodeOfVMThatIsOffIsMarkedAsShutDown(t *testing.T) {
+// The Node of a VM that is switched off gets the shutdown taint. The taint is removed when the VM is on again.
+func TestNodeOfPoweredOffVMGetsShutdownTaint(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	vm := w.Join("worker-1")
-	w.SetReady("worker-1", false)
-	w.Throughout(3, func() string {
-		return missing(!world.HasTaint(w.Node("worker-1"), shutdown), "it is marked as shut down, and its machine is on")
+	f := fixture.New(t, suite, fixture.Options{})
+	vm := f.Join("worker-1")
+	f.SetReady("worker-1", false)
+	f.Consistently(3, func() string {
+		return missing(!fixture.HasTaint(f.Node("worker-1"), shutdown), "the Node has the shutdown taint although its VM is on")
 	})
 
-	require.NoError(t, w.Prism.PowerOff(vm.UUID))
-	w.NodeUntil("worker-1", "to be marked as shut down", func(node *corev1.Node) string {
-		return missing(world.HasTaint(node, shutdown), "it has no taint "+shutdown)
+	require.NoError(t, f.Prism.PowerOff(vm.UUID))
+	f.WaitForNode("worker-1", "to be marked as shut down", func(node *corev1.Node) string {
+		return missing(fixture.HasTaint(node, shutdown), "it has no taint "+shutdown)
 	})
-	require.NoError(t, w.Prism.PowerOn(vm.UUID))
-	w.SetReady("worker-1", true)
-	w.NodeUntil("worker-1", "to be free again", func(node *corev1.Node) string {
-		return missing(!world.HasTaint(node, shutdown), "it has the taint "+shutdown)
+	require.NoError(t, f.Prism.PowerOn(vm.UUID))
+	f.SetReady("worker-1", true)
+	f.WaitForNode("worker-1", "to be free again", func(node *corev1.Node) string {
+		return missing(!fixture.HasTaint(node, shutdown), "it has the taint "+shutdown)
 	})
 }
 
-// TestLabelsFollowLiveMigration to another host of the Prism Element.
+// The host label changes when the VM migrates to another host of the Prism Element.
 func TestLabelsFollowLiveMigration(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{Configure: func(c *config.Config) { c.EnableCustomLabeling = true }})
-	vm := w.Join("worker-1")
+	f := fixture.New(t, suite, fixture.Options{Configure: func(c *config.Config) { c.EnableCustomLabeling = true }})
+	vm := f.Join("worker-1")
 	const label = "nutanix.com/prism-host-uuid"
-	before := w.Node("worker-1").Labels[label]
+	before := f.Node("worker-1").Labels[label]
 	require.NotEmpty(t, before)
 
-	after := w.Migrate(vm)
+	after := f.Migrate(vm)
 	require.NotEqual(t, before, after)
-	w.NodeUntil("worker-1", "to say where its machine is now", func(node *corev1.Node) string {
-		return missing(node.Labels[label] == after, "its host is said to be "+node.Labels[label])
+	f.WaitForNode("worker-1", "to have the label of the new host", func(node *corev1.Node) string {
+		return missing(node.Labels[label] == after, "the host label is "+node.Labels[label])
 	})
 }
 
-// TestAddressesFollowTheVM: a second interface, added while the Node is there, brings its address.
+// The address of a NIC that is added later appears in the Node's status.
 func TestAddressesFollowTheVM(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	vm := w.Join("worker-1")
-	changed := w.AddNIC(vm, world.VLANSubnet)
+	f := fixture.New(t, suite, fixture.Options{})
+	vm := f.Join("worker-1")
+	changed := f.AddNIC(vm, fixture.VLANSubnet)
 	require.Len(t, changed.IPs(), 2)
-	w.NodeUntil("worker-1", "to have both addresses", func(node *corev1.Node) string {
-		return difference(changed.IPs(), world.Addresses(node, corev1.NodeInternalIP))
+	f.WaitForNode("worker-1", "to have both addresses", func(node *corev1.Node) string {
+		return difference(changed.IPs(), fixture.Addresses(node, corev1.NodeInternalIP))
 	})
 }
 
-// TestVirtualIPsAreNoNodeAddresses: addresses that kube-vip answers for on a node, of the control plane and of a Service,
-// are seen by the hypervisor on the node's interface. Any other address that is seen there is the node's.
-func TestVirtualIPsAreNoNodeAddresses(t *testing.T) {
+// The hypervisor learns virtual IPs of kube-vip on a node's NIC: that of the control plane and those of Services.
+// They must not become node addresses, but other learned addresses must.
+func TestVirtualIPsAreNotNodeAddresses(t *testing.T) {
 	t.Parallel()
 	const endpoint, own = "10.20.0.5", "10.20.0.77"
-	w := world.New(t, site, world.Options{Configure: func(c *config.Config) {
+	f := fixture.New(t, suite, fixture.Options{Configure: func(c *config.Config) {
 		c.ControlPlaneEndpoint = endpoint
 		c.LoadBalancer.Type = config.LoadBalancerIPAM
 	}})
-	vm := w.VM("worker-1", world.VLANSubnet)
-	w.Service("web")
+	vm := f.CreateVM("worker-1", fixture.VLANSubnet)
+	f.CreateService("web")
 	var virtual string
-	w.Until("the Service to have a reservation", func() string {
-		reservations := w.Reservations()
+	f.WaitFor("the Service to have a reservation", func() string {
+		reservations := f.Reservations()
 		if len(reservations) == 0 {
-			return "there is none"
+			return "none found"
 		}
 		virtual = reservations[0].Address
 		return ""
 	})
-	w.Learn(vm, endpoint, virtual, own)
-	w.Register("worker-1", vm.UUID)
-	node := w.Initialised("worker-1")
-	assert.ElementsMatch(t, append(vm.IPs(), own), world.Addresses(node, corev1.NodeInternalIP))
+	f.AddLearnedIPs(vm, endpoint, virtual, own)
+	f.Register("worker-1", vm.UUID)
+	node := f.WaitForInitialisedNode("worker-1")
+	assert.ElementsMatch(t, append(vm.IPs(), own), fixture.Addresses(node, corev1.NodeInternalIP))
 }
 
-// TestMetroFailoverKeepsTheNode: after a failover the machine has another identifier in Prism Central, and the guest still
-// says the old one. Load balancers find it too.
+// After a metro failover, the VM has another extId in Prism Central, while the guest keeps the old system UUID. Node
+// and load balancer controllers still find the VM.
 func TestMetroFailoverKeepsTheNode(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.VM("another") // a Prism Central that has no machine at all is not believed
-	vm := w.Join("worker-1")
-	fresh := w.FailOver(vm)
+	f := fixture.New(t, suite, fixture.Options{})
+	f.CreateVM("another") // the manager does not trust an empty list of VMs, so one VM must remain
+	vm := f.Join("worker-1")
+	fresh := f.FailOver(vm)
 	require.NotEqual(t, vm.UUID, fresh)
-	w.SetReady("worker-1", false)
-	w.NodesStay(10, "worker-1")
-	w.Service("web")
-	_, address := w.Served("web")
-	w.Balances("web", address, "worker-1")
+	f.SetReady("worker-1", false)
+	f.RequireNodesStay(10, "worker-1")
+	f.CreateService("web")
+	_, address := f.WaitForAddress("web")
+	f.WaitForSessions("web", address, "worker-1")
 
-	require.NoError(t, w.Prism.PowerOff(fresh))
-	w.NodeUntil("worker-1", "to be known under its new identifier", func(node *corev1.Node) string {
-		return missing(world.HasTaint(node, shutdown), "it has no taint "+shutdown)
+	require.NoError(t, f.Prism.PowerOff(fresh))
+	f.WaitForNode("worker-1", "to be known under its new identifier", func(node *corev1.Node) string {
+		return missing(fixture.HasTaint(node, shutdown), "it has no taint "+shutdown)
 	})
-	require.NoError(t, w.Prism.DeleteVM(fresh))
-	w.NodeGone("worker-1")
+	require.NoError(t, f.Prism.DeleteVM(fresh))
+	f.WaitForNodeDeleted("worker-1")
 }
 
-// missing gives the text unless the condition holds.
+// missing returns text if the condition is false, and an empty string otherwise.
 func missing(holds bool, text string) string {
 	if holds {
 		return ""

@@ -12,167 +12,169 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/capnt/capnt/ccm/route"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// Ranges of addresses of Pods, and a next hop that is no machine of the cluster.
+// Pod CIDRs, and a next hop that belongs to no machine of the cluster.
 const (
 	pods1, pods2, pods3 = "10.244.1.0/24", "10.244.2.0/24", "10.244.3.0/24"
-	elsewhere           = "10.10.0.200"
+	foreignHop          = "10.10.0.200"
 )
 
-// joinRouted makes a machine with a Node that has addresses for Pods, and gives the machine.
-func joinRouted(w *world.World, name, cidr string) world.Machine {
-	vm := w.Join(name)
-	w.GivePods(name, cidr)
+// joinRouted creates a machine with a Node that has a Pod CIDR, and returns the machine.
+func joinRouted(f *fixture.Fixture, name, cidr string) fixture.Machine {
+	vm := f.Join(name)
+	f.SetPodCIDR(name, cidr)
 	return vm
 }
 
-// TestRoutesFollowNodes: every Node's Pods have a route to its machine. It goes with the Node, and follows the machine to
-// another address. What others made in the same table stays, also where its name begins alike, or where their cluster has the
-// same name.
+// Each Node with a Pod CIDR has a route to its VM. The route is deleted with the Node, and its next hop follows the
+// VM's address. Routes of other owners in the same table are kept, even if their names start with the cluster's name
+// or belong to a cluster with the same name.
 func TestRoutesFollowNodes(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Routed())
+	f := fixture.New(t, suite, fixture.WithRoutes())
 	byHand, other := "10.244.200.0/24", "10.99.0.0/24"
-	w.MakeRoute("by hand", byHand, elsewhere)
-	w.MakeRoute(w.Config.ClusterName+"-other-pods-10.99.0.0-24", other, elsewhere)
+	f.CreateRoute("by hand", byHand, foreignHop)
+	f.CreateRoute(f.Config.ClusterName+"-other-pods-10.99.0.0-24", other, foreignHop)
 	twin := "10.244.201.0/24"
-	w.MakeRoute(w.Config.ClusterName+"-ffffffff-pods-10.244.201.0-24", twin, elsewhere)
-	foreign := []string{world.RouteTo(byHand, elsewhere), world.RouteTo(other, elsewhere), world.RouteTo(twin, elsewhere)}
+	f.CreateRoute(f.Config.ClusterName+"-ffffffff-pods-10.244.201.0-24", twin, foreignHop)
+	foreign := []string{fixture.RouteTo(byHand, foreignHop), fixture.RouteTo(other, foreignHop), fixture.RouteTo(twin, foreignHop)}
 
-	gone, stays := joinRouted(w, "gone", pods1), joinRouted(w, "stays", pods2)
-	w.RoutesAre(append(foreign, world.RouteTo(pods1, gone.IPs()[0]), world.RouteTo(pods2, stays.IPs()[0]))...)
+	gone, stays := joinRouted(f, "gone", pods1), joinRouted(f, "stays", pods2)
+	f.WaitForRoutes(append(foreign, fixture.RouteTo(pods1, gone.IPs()[0]), fixture.RouteTo(pods2, stays.IPs()[0]))...)
 	for _, name := range []string{"gone", "stays"} {
-		w.Reached(name, true)
-		assert.NotContains(t, fmt.Sprint(w.Events(metav1.NamespaceDefault, name)), "FailedToCreateRoute")
+		f.WaitForNetwork(name, true)
+		assert.NotContains(t, fmt.Sprint(f.Events(metav1.NamespaceDefault, name)), "FailedToCreateRoute")
 	}
 
-	require.NoError(t, w.Prism.DeleteVM(gone.UUID))
-	w.SetReady("gone", false)
-	w.NodeGone("gone")
-	w.RoutesAre(append(foreign, world.RouteTo(pods2, stays.IPs()[0]))...)
+	require.NoError(t, f.Prism.DeleteVM(gone.UUID))
+	f.SetReady("gone", false)
+	f.WaitForNodeDeleted("gone")
+	f.WaitForRoutes(append(foreign, fixture.RouteTo(pods2, stays.IPs()[0]))...)
 
 	const moved = "10.10.0.77"
-	w.Readdress(stays, moved)
-	w.RoutesAre(append(foreign, world.RouteTo(pods2, moved))...)
-	w.Reached("stays", true)
+	f.SetAddress(stays, moved)
+	f.WaitForRoutes(append(foreign, fixture.RouteTo(pods2, moved))...)
+	f.WaitForNetwork("stays", true)
 }
 
-// TestForeignRouteInTheWayIsTold: a route of somebody else has a Node's Pods as its destination. It stays, the Node says
-// that its Pods cannot be reached and why, and as soon as it is out of the way they are.
-func TestForeignRouteInTheWayIsTold(t *testing.T) {
+// A route that somebody else created already has a Node's Pod CIDR as its destination. The manager keeps that route
+// and reports the conflict in an event and in the NetworkUnavailable condition. Once the foreign route is deleted,
+// the Node gets its own.
+func TestConflictingRouteIsReported(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Routed())
-	foreign := w.MakeRoute("by hand", pods1, elsewhere)
-	vm := joinRouted(w, "worker-1", pods1)
-	told := w.EventUntil(metav1.NamespaceDefault, "worker-1", route.ReasonConflict, "by hand", foreign.UUID)
-	assert.Contains(t, told, "remove it, or give the cluster another pod CIDR")
-	w.Reached("worker-1", false)
-	w.Throughout(10, func() string {
-		return missing(assert.ObjectsAreEqual([]prismsim.Route{foreign}, w.Prism.Routes()), fmt.Sprintf("the routes are %v", w.Prism.Routes()))
+	f := fixture.New(t, suite, fixture.WithRoutes())
+	foreign := f.CreateRoute("by hand", pods1, foreignHop)
+	vm := joinRouted(f, "worker-1", pods1)
+	event := f.WaitForEvent(metav1.NamespaceDefault, "worker-1", route.ReasonConflict, "by hand", foreign.UUID)
+	assert.Contains(t, event, "remove it, or give the cluster another pod CIDR")
+	f.WaitForNetwork("worker-1", false)
+	f.Consistently(10, func() string {
+		return missing(assert.ObjectsAreEqual([]prismsim.Route{foreign}, f.Prism.Routes()), fmt.Sprintf("the routes are %v", f.Prism.Routes()))
 	})
 
-	require.NoError(t, w.Prism.DeleteRoute(foreign.UUID))
-	w.RoutesAre(world.RouteTo(pods1, vm.IPs()[0]))
-	w.Reached("worker-1", true)
+	require.NoError(t, f.Prism.DeleteRoute(foreign.UUID))
+	f.WaitForRoutes(fixture.RouteTo(pods1, vm.IPs()[0]))
+	f.WaitForNetwork("worker-1", true)
 }
 
-// TestRoutesHealWhenPrismCentralIsBack: while answers are wrong a Node goes, another loses its route and a third gets Pods.
-// Nothing is changed then; as soon as answers are right, all three are as they should be.
-func TestRoutesHealWhenPrismCentralIsBack(t *testing.T) {
+// While Prism Central is unavailable or a proxy responds with 404, one machine and its Node are removed, one route is
+// deleted, and one Node gets a Pod CIDR. The manager changes no route during that time, and corrects all three
+// afterwards.
+func TestRoutesAreRepaired_AfterPrismCentralOutage(t *testing.T) {
 	t.Parallel()
-	notFound := world.Verdict{Status: http.StatusNotFound, ContentType: "text/html", Body: page404}
-	cases := map[string]world.Rule{
-		"it is away":          world.Down,
-		"a proxy's 404 pages": func(*http.Request) world.Verdict { return notFound },
-		"a proxy's 404 pages for virtual machines": func(r *http.Request) world.Verdict {
+	notFound := fixture.Action{Status: http.StatusNotFound, ContentType: "text/html", Body: page404}
+	cases := map[string]fixture.Rule{
+		"unavailable":         fixture.Unavailable,
+		"a proxy's 404 pages": func(*http.Request) fixture.Action { return notFound },
+		"a proxy's 404 pages for virtual machines": func(r *http.Request) fixture.Action {
 			if strings.HasPrefix(r.URL.Path, "/api/vmm/") {
 				return notFound
 			}
-			return world.Pass
+			return fixture.Forward
 		},
 	}
 	for name, rule := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := world.New(t, site, world.Routed())
-			leaves, loses, starts := joinRouted(w, "leaves", pods1), joinRouted(w, "loses", pods2), w.Join("starts")
-			w.RoutesAre(world.RouteTo(pods1, leaves.IPs()[0]), world.RouteTo(pods2, loses.IPs()[0]))
-			w.Reached("leaves", true) // it waits for no task any more
-			w.Reached("loses", true)
+			f := fixture.New(t, suite, fixture.WithRoutes())
+			leaves, loses, starts := joinRouted(f, "leaves", pods1), joinRouted(f, "loses", pods2), f.Join("starts")
+			f.WaitForRoutes(fixture.RouteTo(pods1, leaves.IPs()[0]), fixture.RouteTo(pods2, loses.IPs()[0]))
+			f.WaitForNetwork("leaves", true) // no task may still run when the outage starts
+			f.WaitForNetwork("loses", true)
 
-			w.Proxy.Judge(rule)
-			w.LogAgain("Couldn't reconcile node routes") // what began before is over
-			w.Leave(leaves)
-			require.NoError(t, w.Prism.DeleteRoute(w.Route(pods2).UUID))
-			w.GivePods("starts", pods3)
-			w.Throughout(10, func() string { return w.RoutesDiffer(world.RouteTo(pods1, leaves.IPs()[0])) })
+			f.Proxy.SetRule(rule)
+			f.WaitForNextLog("Couldn't reconcile node routes") // the previous reconciliation has ended
+			f.RemoveMachine(leaves)
+			require.NoError(t, f.Prism.DeleteRoute(f.Route(pods2).UUID))
+			f.SetPodCIDR("starts", pods3)
+			f.Consistently(10, func() string { return f.RouteDifference(fixture.RouteTo(pods1, leaves.IPs()[0])) })
 
-			w.Proxy.Judge(nil)
-			w.RoutesAre(world.RouteTo(pods2, loses.IPs()[0]), world.RouteTo(pods3, starts.IPs()[0]))
-			w.Reached("loses", true)
-			w.Reached("starts", true)
+			f.Proxy.SetRule(nil)
+			f.WaitForRoutes(fixture.RouteTo(pods2, loses.IPs()[0]), fixture.RouteTo(pods3, starts.IPs()[0]))
+			f.WaitForNetwork("loses", true)
+			f.WaitForNetwork("starts", true)
 		})
 	}
 }
 
-// TestManagerKilledOverRoutes: before each request that changes the route table, and again after Prism Central has accepted
-// it and its task runs, the process is killed. A new process makes the table what the Nodes want, also where these are
-// gone meanwhile; nothing is twice and nothing is left.
-func TestManagerKilledOverRoutes(t *testing.T) {
+// The manager is killed before each request that changes the route table, and again after Prism Central has accepted
+// the request, while its task runs. A new process creates the routes that the current Nodes need, without duplicates
+// or leftovers, even if the Nodes were deleted in the meantime.
+func TestManagerKilledDuringRouteChanges(t *testing.T) {
 	t.Parallel()
 	for step := 1; step <= 2; step++ {
 		for _, done := range []bool{false, true} {
 			t.Run(fmt.Sprintf("step %d, done %t", step, done), func(t *testing.T) {
 				t.Parallel()
-				options := world.Routed()
-				// Longer than a new process needs to look.
+				options := fixture.WithRoutes()
+				// A new process lists the routes before a task of the old process ends.
 				options.Latency = prismsim.Latencies{Network: 2 * time.Second}
-				w := world.New(t, site, options)
-				killedOverRoutes(w, step, done)
+				f := fixture.New(t, suite, options)
+				killDuringRouteChanges(f, step, done)
 			})
 		}
 	}
 }
 
-func killedOverRoutes(w *world.World, step int, done bool) {
-	die := func(step int, what string, act func()) {
-		w.T().Logf("killed at step %d when %s, done %t", step, what, done)
-		held := w.HoldWrite(step, done)
+func killDuringRouteChanges(f *fixture.Fixture, step int, done bool) {
+	kill := func(step int, what string, act func()) {
+		f.T().Logf("killing the manager at write %d when %s, after the write: %t", step, what, done)
+		held := f.HoldWrite(step, done)
 		act()
-		w.Await(held, "the step to be reached")
-		w.Manager.Kill()
-		w.Proxy.Judge(nil)
+		f.Await(held, "the write to be held")
+		f.Manager.Kill()
+		f.Proxy.SetRule(nil)
 	}
-	one, two := w.Join("worker-1"), w.Join("worker-2")
+	one, two := f.Join("worker-1"), f.Join("worker-2")
 	begin := func() {
-		w.GivePods("worker-1", pods1)
-		w.GivePods("worker-2", pods2)
+		f.SetPodCIDR("worker-1", pods1)
+		f.SetPodCIDR("worker-2", pods2)
 	}
-	die(step, "routes are made", begin)
-	w.Start()
-	w.RoutesAre(world.RouteTo(pods1, one.IPs()[0]), world.RouteTo(pods2, two.IPs()[0]))
-	w.Reached("worker-1", true)
-	w.Reached("worker-2", true)
+	kill(step, "routes are created", begin)
+	f.Start()
+	f.WaitForRoutes(fixture.RouteTo(pods1, one.IPs()[0]), fixture.RouteTo(pods2, two.IPs()[0]))
+	f.WaitForNetwork("worker-1", true)
+	f.WaitForNetwork("worker-2", true)
 
 	const moved = "10.10.0.77"
-	die(1, "a route is led elsewhere", func() { w.Readdress(one, moved) })
-	w.Start()
-	w.RoutesAre(world.RouteTo(pods1, moved), world.RouteTo(pods2, two.IPs()[0]))
+	kill(1, "the next hop of a route changes", func() { f.SetAddress(one, moved) })
+	f.Start()
+	f.WaitForRoutes(fixture.RouteTo(pods1, moved), fixture.RouteTo(pods2, two.IPs()[0]))
 
 	end := func() {
-		w.Leave(one)
-		w.Leave(two)
+		f.RemoveMachine(one)
+		f.RemoveMachine(two)
 	}
-	die(step, "routes are deleted", end)
-	w.Start()
-	w.RoutesAre()
+	kill(step, "routes are deleted", end)
+	f.Start()
+	f.WaitForRoutes()
 
-	one, two = w.Join("worker-1"), w.Join("worker-2")
-	die(step, "routes of Nodes are made that are gone before a new process starts", begin)
+	one, two = f.Join("worker-1"), f.Join("worker-2")
+	kill(step, "routes are created for Nodes that are deleted before the restart", begin)
 	end()
-	w.Start()
-	w.RoutesAre()
+	f.Start()
+	f.WaitForRoutes()
 }

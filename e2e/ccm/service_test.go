@@ -11,266 +11,267 @@ import (
 
 	"github.com/capnt/capnt/ccm/config"
 	"github.com/capnt/capnt/ccm/loadbalancer"
-	"github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// TestServiceIsServed: one session for every port, all on one reserved address, with the node port of every Node behind it;
-// and nothing of it is left when the Service is deleted (which every scenario ends with).
+// A Service has one session per port. All its sessions have the same reserved address, and their targets are the node
+// ports of all Nodes. Nothing is left when the Service is deleted, which the fixture checks after every test.
 func TestServiceIsServed(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Join("worker-2")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.Join("worker-2")
 	cases := map[string][]corev1.ServicePort{
-		"tcp":                       {world.TCP(80)},
-		"udp":                       {world.UDP(53)},
-		"tcp-and-udp-on-one-port":   {world.TCP(53), world.UDP(53)},
-		"several-ports":             {world.TCP(80), world.TCP(443), world.UDP(8443)},
-		"a-port-with-a-long-number": {world.TCP(65535)},
+		"tcp":                       {fixture.TCP(80)},
+		"udp":                       {fixture.UDP(53)},
+		"tcp-and-udp-on-one-port":   {fixture.TCP(53), fixture.UDP(53)},
+		"several-ports":             {fixture.TCP(80), fixture.TCP(443), fixture.UDP(8443)},
+		"a-port-with-a-long-number": {fixture.TCP(65535)},
 	}
 	for name := range cases {
-		w.Service(name, world.Ports(cases[name]...))
+		f.CreateService(name, fixture.Ports(cases[name]...))
 	}
 	addresses := map[string]string{}
 	for name := range cases {
-		service, address := w.Served(name)
-		w.Balances(name, address, "worker-1", "worker-2")
-		assert.Equal(t, []world.Reservation{{Address: address, Context: w.Context(service)}}, w.ReservationsOf(service))
-		assert.Empty(t, addresses[address], "two Services have one address")
+		service, address := f.WaitForAddress(name)
+		f.WaitForSessions(name, address, "worker-1", "worker-2")
+		assert.Equal(t, []fixture.Reservation{{Address: address, Context: f.ReservationContext(service)}}, f.ReservationsOf(service))
+		assert.Empty(t, addresses[address], "two Services must not share an address")
 		addresses[address] = name
 		require.Len(t, service.Status.LoadBalancer.Ingress, 1)
 		assert.Equal(t, corev1.LoadBalancerIPModeVIP, *service.Status.LoadBalancer.Ingress[0].IPMode)
 	}
 }
 
-// TestServiceGetsTheAddressItAsksFor, by annotation and by the field of old.
-func TestServiceGetsTheAddressItAsksFor(t *testing.T) {
+// A Service can request an address with the annotation or with the deprecated field loadBalancerIP.
+func TestServiceGetsRequestedAddress(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("annotated", world.Annotate(loadbalancer.AnnotationAddress, "10.11.0.200"))
-	w.Service("field", func(s *corev1.Service) { s.Spec.LoadBalancerIP = "10.11.0.201" })
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("annotated", fixture.Annotate(loadbalancer.AnnotationAddress, "10.11.0.200"))
+	f.CreateService("field", func(s *corev1.Service) { s.Spec.LoadBalancerIP = "10.11.0.201" })
 	for name, want := range map[string]string{"annotated": "10.11.0.200", "field": "10.11.0.201"} {
-		_, address := w.Served(name)
+		_, address := f.WaitForAddress(name)
 		assert.Equal(t, want, address)
-		w.Balances(name, want, "worker-1")
+		f.WaitForSessions(name, want, "worker-1")
 	}
 }
 
-// TestTwoServicesRaceForOneAddress: one gets it, the other says that it is taken, and gets it when the first is gone.
-func TestTwoServicesRaceForOneAddress(t *testing.T) {
+// Two Services request the same address. One gets it, and an event of the other reports that it is taken. The second
+// Service gets the address after the first is deleted.
+func TestTwoServicesRequestSameAddress(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
 	const wanted = "10.11.0.210"
 	names := []string{"one", "two"}
 	for _, name := range names {
-		w.Service(name, world.Annotate(loadbalancer.AnnotationAddress, wanted))
+		f.CreateService(name, fixture.Annotate(loadbalancer.AnnotationAddress, wanted))
 	}
 	winner := ""
-	w.Until("one Service to win", func() string {
+	f.WaitFor("one Service to get the address", func() string {
 		for _, name := range names {
-			if len(w.ReadService(name).Status.LoadBalancer.Ingress) > 0 {
+			if len(f.GetService(name).Status.LoadBalancer.Ingress) > 0 {
 				winner = name
 			}
 		}
 		return missing(winner != "", "none has")
 	})
 	loser := names[1-slices.Index(names, winner)]
-	w.EventUntil(w.Namespace, loser, wanted)
-	w.Balances(winner, wanted, "worker-1")
-	assert.Empty(t, w.Sessions(w.ReadService(loser)))
-	assert.Empty(t, w.ReservationsOf(w.ReadService(loser)))
+	f.WaitForEvent(f.Namespace, loser, wanted)
+	f.WaitForSessions(winner, wanted, "worker-1")
+	assert.Empty(t, f.Sessions(f.GetService(loser)))
+	assert.Empty(t, f.ReservationsOf(f.GetService(loser)))
 
-	w.DeleteService(winner)
-	w.ServiceGone(winner)
-	_, address := w.Served(loser)
+	f.DeleteService(winner)
+	f.WaitForServiceDeleted(winner)
+	_, address := f.WaitForAddress(loser)
 	assert.Equal(t, wanted, address)
-	w.Balances(loser, wanted, "worker-1")
+	f.WaitForSessions(loser, wanted, "worker-1")
 }
 
-// TestTargetsFollowNodes that join, are excluded by label, are let in again, and leave.
+// Targets change when Nodes join, are excluded by a label, are included again, and leave.
 func TestTargetsFollowNodes(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("web", world.Ports(world.TCP(80), world.UDP(80)))
-	_, address := w.Served("web")
-	w.Balances("web", address, "worker-1")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("web", fixture.Ports(fixture.TCP(80), fixture.UDP(80)))
+	_, address := f.WaitForAddress("web")
+	f.WaitForSessions("web", address, "worker-1")
 
-	gone := w.Join("worker-2")
-	w.Balances("web", address, "worker-1", "worker-2")
-	w.EditNode("worker-1", func(n *corev1.Node) { n.Labels[corev1.LabelNodeExcludeBalancers] = "true" })
-	w.Balances("web", address, "worker-2")
-	w.EditNode("worker-1", func(n *corev1.Node) { delete(n.Labels, corev1.LabelNodeExcludeBalancers) })
-	w.Balances("web", address, "worker-1", "worker-2")
-	require.NoError(t, w.Prism.DeleteVM(gone.UUID))
-	w.SetReady("worker-2", false)
-	w.NodeGone("worker-2")
-	w.Balances("web", address, "worker-1")
+	gone := f.Join("worker-2")
+	f.WaitForSessions("web", address, "worker-1", "worker-2")
+	f.EditNode("worker-1", func(n *corev1.Node) { n.Labels[corev1.LabelNodeExcludeBalancers] = "true" })
+	f.WaitForSessions("web", address, "worker-2")
+	f.EditNode("worker-1", func(n *corev1.Node) { delete(n.Labels, corev1.LabelNodeExcludeBalancers) })
+	f.WaitForSessions("web", address, "worker-1", "worker-2")
+	require.NoError(t, f.Prism.DeleteVM(gone.UUID))
+	f.SetReady("worker-2", false)
+	f.WaitForNodeDeleted("worker-2")
+	f.WaitForSessions("web", address, "worker-1")
 }
 
-// TestNodeSelectorChoosesTargets of one Service.
-func TestNodeSelectorChoosesTargets(t *testing.T) {
+func TestNodeSelectorLimitsTargets(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Join("edge-1")
-	w.EditNode("edge-1", func(n *corev1.Node) { n.Labels["role"] = "edge" })
-	w.Service("web", world.Annotate(loadbalancer.AnnotationNodeSelector, "role=edge"))
-	_, address := w.Served("web")
-	w.Balances("web", address, "edge-1")
-	w.EditService("web", func(s *corev1.Service) { delete(s.Annotations, loadbalancer.AnnotationNodeSelector) })
-	w.Balances("web", address, "edge-1", "worker-1")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.Join("edge-1")
+	f.EditNode("edge-1", func(n *corev1.Node) { n.Labels["role"] = "edge" })
+	f.CreateService("web", fixture.Annotate(loadbalancer.AnnotationNodeSelector, "role=edge"))
+	_, address := f.WaitForAddress("web")
+	f.WaitForSessions("web", address, "edge-1")
+	f.EditService("web", func(s *corev1.Service) { delete(s.Annotations, loadbalancer.AnnotationNodeSelector) })
+	f.WaitForSessions("web", address, "edge-1", "worker-1")
 }
 
-// TestPortsChangeAndTheAddressStays: a port is added, changed, taken away, and another protocol comes.
-func TestPortsChangeAndTheAddressStays(t *testing.T) {
+// The address stays when ports are added, changed and removed and when the protocol changes.
+func TestAddressStaysWhenPortsChange(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("web", world.Ports(world.TCP(80)))
-	_, address := w.Served("web")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("web", fixture.Ports(fixture.TCP(80)))
+	_, address := f.WaitForAddress("web")
 	for _, ports := range [][]corev1.ServicePort{
-		{world.TCP(80), world.TCP(443)},
-		{world.TCP(80), world.TCP(8443)},
-		{world.UDP(80), world.TCP(8443)},
-		{world.UDP(80)},
+		{fixture.TCP(80), fixture.TCP(443)},
+		{fixture.TCP(80), fixture.TCP(8443)},
+		{fixture.UDP(80), fixture.TCP(8443)},
+		{fixture.UDP(80)},
 	} {
-		w.EditService("web", world.Ports(ports...))
-		w.Balances("web", address, "worker-1")
-		_, now := w.Served("web")
+		f.EditService("web", fixture.Ports(ports...))
+		f.WaitForSessions("web", address, "worker-1")
+		_, now := f.WaitForAddress("web")
 		require.Equal(t, address, now)
 	}
 }
 
-// TestTypeFlips between LoadBalancer and NodePort: the load balancer goes completely and comes completely.
-func TestTypeFlips(t *testing.T) {
+// Changing the type between LoadBalancer and NodePort deletes and creates the whole load balancer.
+func TestServiceTypeChanges(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("web", world.Ports(world.TCP(80), world.UDP(80)))
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("web", fixture.Ports(fixture.TCP(80), fixture.UDP(80)))
 	for range 2 {
-		_, address := w.Served("web")
-		w.Balances("web", address, "worker-1")
-		w.EditService("web", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort })
-		w.Unserved("web")
-		assert.Empty(t, w.Pieces())
-		w.EditService("web", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeLoadBalancer })
+		_, address := f.WaitForAddress("web")
+		f.WaitForSessions("web", address, "worker-1")
+		f.EditService("web", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort })
+		f.WaitForNoLoadBalancer("web")
+		assert.Empty(t, f.Entities())
+		f.EditService("web", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeLoadBalancer })
 	}
-	w.Served("web")
+	f.WaitForAddress("web")
 }
 
-// TestKindOfLoadBalancerFlips between a network load balancer and an address that kube-vip announces, and back.
-// Nothing of the kind before is left.
-func TestKindOfLoadBalancerFlips(t *testing.T) {
+// A Service changes from a network load balancer to an address that kube-vip announces, and back. Nothing of the
+// previous type is left.
+func TestLoadBalancerTypeChanges(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("web")
-	_, address := w.Served("web")
-	w.Balances("web", address, "worker-1")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("web")
+	_, address := f.WaitForAddress("web")
+	f.WaitForSessions("web", address, "worker-1")
 
-	w.EditService("web", world.Annotate(loadbalancer.AnnotationType, string(config.LoadBalancerIPAM)))
+	f.EditService("web", fixture.Annotate(loadbalancer.AnnotationType, string(config.LoadBalancerIPAM)))
 	var announced string
-	service := w.ServiceUntil("web", "to be announced by kube-vip", func(s *corev1.Service) string {
-		announced = s.Annotations[world.KubeVIPAnnotation]
+	service := f.WaitForService("web", "to be announced by kube-vip", func(s *corev1.Service) string {
+		announced = s.Annotations[fixture.KubeVIPAnnotation]
 		return missing(announced != "", "it has no annotation")
 	})
-	w.Until("only the address in the VLAN to be left", func() string {
-		if left := w.Sessions(service); len(left) > 0 {
-			return fmt.Sprintf("there are the sessions %v", left)
+	f.WaitFor("only the address in the VLAN to be left", func() string {
+		if left := f.Sessions(service); len(left) > 0 {
+			return fmt.Sprintf("sessions still exist: %v", left)
 		}
-		want := []world.Reservation{{Address: announced, Context: w.Context(service)}}
-		return missing(slices.Equal(want, w.ReservationsOf(service)), fmt.Sprintf("there are the reservations %v", w.ReservationsOf(service)))
+		want := []fixture.Reservation{{Address: announced, Context: f.ReservationContext(service)}}
+		return missing(slices.Equal(want, f.ReservationsOf(service)), fmt.Sprintf("reservations are %v", f.ReservationsOf(service)))
 	})
 
-	w.EditService("web", world.Annotate(loadbalancer.AnnotationType, string(config.LoadBalancerNLB)))
-	service = w.ServiceUntil("web", "to be a network load balancer again", func(s *corev1.Service) string {
-		if announced := s.Annotations[world.KubeVIPAnnotation]; announced != "" {
-			return "kube-vip is told to announce " + announced
+	f.EditService("web", fixture.Annotate(loadbalancer.AnnotationType, string(config.LoadBalancerNLB)))
+	service = f.WaitForService("web", "to be a network load balancer again", func(s *corev1.Service) string {
+		if announced := s.Annotations[fixture.KubeVIPAnnotation]; announced != "" {
+			return "kube-vip still announces " + announced
 		}
 		return missing(len(s.Status.LoadBalancer.Ingress) == 1 && s.Status.LoadBalancer.Ingress[0].IP != announced, "it has no address of its own")
 	})
-	w.Balances("web", service.Status.LoadBalancer.Ingress[0].IP, "worker-1")
-	assert.Len(t, w.ReservationsOf(service), 1)
+	f.WaitForSessions("web", service.Status.LoadBalancer.Ingress[0].IP, "worker-1")
+	assert.Len(t, f.ReservationsOf(service), 1)
 }
 
-// TestAddressInVLANIsReservedAndReleased: the kind for VLANs reserves one address, tells kube-vip, and keeps it while the
-// Service changes.
+// The type ipam reserves one address and sets it in kube-vip's annotation. The address stays when the Service
+// changes.
 func TestAddressInVLANIsReservedAndReleased(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{Configure: func(c *config.Config) { c.LoadBalancer.Type = config.LoadBalancerIPAM }})
-	w.Service("web")
+	f := fixture.New(t, suite, fixture.Options{Configure: func(c *config.Config) { c.LoadBalancer.Type = config.LoadBalancerIPAM }})
+	f.CreateService("web")
 	announced := func() (address string) {
-		w.ServiceUntil("web", "to be announced by kube-vip", func(s *corev1.Service) string {
-			address = s.Annotations[world.KubeVIPAnnotation]
+		f.WaitForService("web", "to be announced by kube-vip", func(s *corev1.Service) string {
+			address = s.Annotations[fixture.KubeVIPAnnotation]
 			return missing(address != "", "it has no annotation")
 		})
 		return address
 	}
 	address := announced()
-	service := w.EditService("web", world.Ports(world.TCP(443), world.UDP(443)))
-	w.RestartManager()
+	service := f.EditService("web", fixture.Ports(fixture.TCP(443), fixture.UDP(443)))
+	f.RestartManager()
 	assert.Equal(t, address, announced())
-	assert.Equal(t, []world.Reservation{{Address: address, Context: w.Context(service)}}, w.ReservationsOf(service))
-	w.EditService("web", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP })
-	w.Until("the address to be released", func() string { return missing(len(w.Pieces()) == 0, fmt.Sprint(w.Pieces())) })
+	assert.Equal(t, []fixture.Reservation{{Address: address, Context: f.ReservationContext(service)}}, f.ReservationsOf(service))
+	f.EditService("web", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP })
+	f.WaitFor("the address to be released", func() string { return missing(len(f.Entities()) == 0, fmt.Sprint(f.Entities())) })
 }
 
-// TestFloatingIPComesAndGoes with the annotation, and is what clients are told to use.
-func TestFloatingIPComesAndGoes(t *testing.T) {
+// The annotation creates and deletes the floating IP. While it exists, it is the published address.
+func TestFloatingIPFollowsAnnotation(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("web", world.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
-	service, outside := w.Served("web")
-	floating := w.FloatingIPsOf(service)
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("web", fixture.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
+	service, outside := f.WaitForAddress("web")
+	floating := f.FloatingIPsOf(service)
 	require.Len(t, floating, 1)
 	assert.Equal(t, floating[0].Address, outside)
-	inside := w.ReservationsOf(service)[0].Address
-	w.Balances("web", inside, "worker-1")
+	inside := f.ReservationsOf(service)[0].Address
+	f.WaitForSessions("web", inside, "worker-1")
 
-	w.EditService("web", world.Annotate(loadbalancer.AnnotationFloatingIP, "false"))
-	w.ServiceUntil("web", "to be reached from inside only", func(s *corev1.Service) string {
+	f.EditService("web", fixture.Annotate(loadbalancer.AnnotationFloatingIP, "false"))
+	f.WaitForService("web", "to be reached from inside only", func(s *corev1.Service) string {
 		return missing(s.Status.LoadBalancer.Ingress[0].IP == inside, fmt.Sprintf("its ingress is %v", s.Status.LoadBalancer.Ingress))
 	})
-	assert.Empty(t, w.FloatingIPsOf(service))
+	assert.Empty(t, f.FloatingIPsOf(service))
 }
 
-// TestDeletionWaitsForPrismCentral: while it is down the Service stays, and goes when it is back.
+// While Prism Central is unavailable, a deleted Service keeps its finalizer. The deletion ends once Prism Central is
+// available again.
 func TestDeletionWaitsForPrismCentral(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("web")
-	service, _ := w.Served("web")
-	w.Proxy.Judge(world.Down)
-	w.DeleteService("web")
-	w.EventUntil(w.Namespace, "web", "SyncLoadBalancerFailed")
-	require.NotEmpty(t, w.ReadService("web").Finalizers)
-	require.Len(t, w.Sessions(service), 1)
-	w.Proxy.Judge(nil)
-	w.ServiceGone("web")
-	assert.Empty(t, w.Pieces())
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("web")
+	service, _ := f.WaitForAddress("web")
+	f.Proxy.SetRule(fixture.Unavailable)
+	f.DeleteService("web")
+	f.WaitForEvent(f.Namespace, "web", "SyncLoadBalancerFailed")
+	require.NotEmpty(t, f.GetService("web").Finalizers)
+	require.Len(t, f.Sessions(service), 1)
+	f.Proxy.SetRule(nil)
+	f.WaitForServiceDeleted("web")
+	assert.Empty(t, f.Entities())
 }
 
-// TestServiceDeletedWhileNobodyLooks: the manager is dead when a Service is created, changed and deleted.
-func TestServiceDeletedWhileNobodyLooks(t *testing.T) {
+// Services are created, changed and deleted while the manager does not run.
+func TestServicesChangeWhileManagerIsDown(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, site, world.Options{})
-	w.Join("worker-1")
-	w.Service("deleted")
-	w.Service("changed")
-	w.Served("deleted")
-	_, address := w.Served("changed")
-	w.Manager.Kill()
-	w.DeleteService("deleted")
-	w.EditService("changed", world.Ports(world.TCP(8080), world.UDP(8080)))
-	w.Service("created")
-	w.Start()
-	w.ServiceGone("deleted")
-	w.Balances("changed", address, "worker-1")
-	_, address = w.Served("created")
-	w.Balances("created", address, "worker-1")
+	f := fixture.New(t, suite, fixture.Options{})
+	f.Join("worker-1")
+	f.CreateService("deleted")
+	f.CreateService("changed")
+	f.WaitForAddress("deleted")
+	_, address := f.WaitForAddress("changed")
+	f.Manager.Kill()
+	f.DeleteService("deleted")
+	f.EditService("changed", fixture.Ports(fixture.TCP(8080), fixture.UDP(8080)))
+	f.CreateService("created")
+	f.Start()
+	f.WaitForServiceDeleted("deleted")
+	f.WaitForSessions("changed", address, "worker-1")
+	_, address = f.WaitForAddress("created")
+	f.WaitForSessions("created", address, "worker-1")
 }

@@ -10,29 +10,29 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	ccmworld "github.com/capnt/capnt/e2e/ccm/world"
+	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
 // proxy is a proxy between the manager and Prism Central for one cluster. Faults that it injects do not affect other
 // clusters.
 type proxy struct {
-	*ccmworld.Proxy
+	*fixture.Proxy
 	status, hits atomic.Int64
 }
 
 func newProxy(t *testing.T) *proxy {
 	t.Helper()
-	made, err := ccmworld.NewProxy(testStack.Prism.URL(), testStack.Prism.CABundle())
+	made, err := fixture.NewProxy(testStack.Prism.URL(), testStack.Prism.CABundle())
 	require.NoError(t, err)
 	t.Cleanup(made.Close)
 	p := &proxy{Proxy: made}
-	made.Judge(func(r *http.Request) ccmworld.Verdict {
+	made.SetRule(func(r *http.Request) fixture.Action {
 		status := p.status.Load()
 		if status == 0 || !strings.HasPrefix(r.URL.Path, "/api/nutanix/v3/") {
-			return ccmworld.Pass
+			return fixture.Forward
 		}
 		p.hits.Add(1)
-		return ccmworld.Verdict{Status: int(status), ContentType: "application/json", Body: fmt.Sprintf(
+		return fixture.Action{Status: int(status), ContentType: "application/json", Body: fmt.Sprintf(
 			`{"state": "ERROR", "code": %d, "message_list": [{"message": "%s", "reason": "INTERNAL_ERROR"}]}`, status, http.StatusText(int(status)))}
 	})
 	return p
