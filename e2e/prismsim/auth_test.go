@@ -39,7 +39,7 @@ func TestCertificateIsVerifiable(t *testing.T) {
 	assert.ErrorAs(t, err, &unknown)
 }
 
-// sessionOf returns the session cookie of an response.
+// sessionOf returns the session cookie of a response.
 func sessionOf(t *testing.T, response *http.Response) *http.Cookie {
 	t.Helper()
 	for _, c := range response.Cookies() {

@@ -33,7 +33,7 @@ func hit(t *testing.T, s *prismsim.Server) {
 	require.Eventually(t, func() bool { return s.Faults().List()[0].Hits > 0 }, waitFor, tick)
 }
 
-func TestHeldCreateIsDoneAfterTheClientHasGone(t *testing.T) {
+func TestHeldCreateIsProcessed_AfterClientDisconnects(t *testing.T) {
 	const hold = 200 * time.Millisecond
 	s := start(t, nil)
 	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: hold, Times: 1})
@@ -47,7 +47,7 @@ func TestHeldCreateIsDoneAfterTheClientHasGone(t *testing.T) {
 	assert.Equal(t, "vm-1", s.VMs()[0].Name)
 }
 
-func TestHeldCreateIsAnsweredToAClientThatWaits(t *testing.T) {
+func TestHeldCreateReturnsResponse_ToWaitingClient(t *testing.T) {
 	s := start(t, nil)
 	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: time.Millisecond, Times: 1})
 	create(t, connect(t, s, nil), intent(t, s, "vm-1"))
@@ -61,7 +61,7 @@ func TestHeldCreateIsAnsweredToAClientThatWaits(t *testing.T) {
 	assert.Len(t, s.VMs(), 1)
 }
 
-func TestDelayedReplyComesAfterTheWork(t *testing.T) {
+func TestDelayReplyDelaysOnlyTheResponse(t *testing.T) {
 	s := start(t, nil)
 	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", DelayReply: hour})
 	abandon, failed := createInBackground(t, s)
@@ -80,7 +80,7 @@ func TestDelayedReplyComesAfterTheWork(t *testing.T) {
 	create(t, connect(t, s, nil), intent(t, s, "vm-2"))
 }
 
-func TestHalfAListOfV3(t *testing.T) {
+func TestV3ListIsTruncated(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	for _, name := range []string{"a", "b", "c"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// set puts a fault in force.
+// set activates a fault and returns its ID.
 func set(t *testing.T, s *prismsim.Server, fault prismsim.Fault) string {
 	t.Helper()
 	id, err := s.Faults().Set(fault)
@@ -85,7 +85,7 @@ func TestFaultsMatchMethodPathCountAndTime(t *testing.T) {
 	assert.Empty(t, s.Faults().List())
 }
 
-func TestFaultMatchesWhatTheBodyContains(t *testing.T) {
+func TestFaultMatchesBody(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Contains: `"name":"vm-2"`, TaskError: "INTERNAL_ERROR: no luck"})
@@ -117,7 +117,7 @@ func TestFaultDelay(t *testing.T) {
 	assert.Error(t, <-failed, "closing ends delays")
 }
 
-func TestFaultThatDropsTheConnectionBeforeTheWork(t *testing.T) {
+func TestFaultDropsConnection_BeforeRequestIsProcessed(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Drop: true, Times: 1})
@@ -127,13 +127,13 @@ func TestFaultThatDropsTheConnectionBeforeTheWork(t *testing.T) {
 	create(t, client, intent(t, s, "vm-1"))
 }
 
-func TestFaultThatLosesTheReplyAfterTheWork(t *testing.T) {
+func TestFaultDropsReply_AfterRequestIsProcessed(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", DropReply: true, Times: 1})
 	_, err := client.CreateVM(t.Context(), intent(t, s, "vm-1"))
 	require.ErrorContains(t, err, "EOF")
-	require.Eventually(t, func() bool { return len(s.VMs()) == 1 }, waitFor, tick, "the VM is made nevertheless")
+	require.Eventually(t, func() bool { return len(s.VMs()) == 1 }, waitFor, tick, "the VM must be created although the response was lost")
 	var dropped prismsim.Request
 	require.Eventually(t, func() bool {
 		for _, r := range s.Requests() {
@@ -147,7 +147,7 @@ func TestFaultThatLosesTheReplyAfterTheWork(t *testing.T) {
 	assert.Zero(t, dropped.Status)
 }
 
-func TestFaultOfATask(t *testing.T) {
+func TestFaultFailsTask(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	vms := prismsim.Fault{Method: http.MethodPost, Path: "/vms$", TaskError: "INTERNAL_ERROR: no luck", Times: 1}
@@ -165,7 +165,7 @@ func TestFaultOfATask(t *testing.T) {
 	response, err = client.CreateVM(t.Context(), intent(t, s, "after"))
 	require.NoError(t, err)
 	assert.Equal(t, "FAILED", *wait(t, client, response.Status.ExecutionContext).Status)
-	require.Len(t, s.VMs(), 1, "a VM that nobody was told about")
+	require.Len(t, s.VMs(), 1, "the VM must exist although the response was lost")
 	assert.Equal(t, "ERROR", s.VMs()[0].State)
 
 	id := s.VMs()[0].UUID

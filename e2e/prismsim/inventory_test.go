@@ -52,7 +52,7 @@ func TestInventoryErrorsNameTheField(t *testing.T) {
 	assert.ErrorContains(t, err, "none.yaml")
 }
 
-func TestTwoImagesMayShareAName(t *testing.T) {
+func TestImagesMayShareName(t *testing.T) {
 	inventory, err := prismsim.ParseInventory([]byte("prismElements: [{name: pe}]\nimages: [{name: a}, {name: a}]"))
 	require.NoError(t, err)
 	assert.NotEqual(t, inventory.Images[0].UUID, inventory.Images[1].UUID)

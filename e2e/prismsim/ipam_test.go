@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// tiny has a subnet of three addresses.
+// tiny is an inventory with a subnet of three addresses.
 const tiny = `
 prismElements: [{name: pe}]
 subnets:
@@ -43,7 +43,7 @@ func onSubnet(t *testing.T, s *prismsim.Server, subnet, ip string) *v3.VMIntentI
 	}}
 }
 
-func TestAddressesAreGivenOnceAndFreedOnDelete(t *testing.T) {
+func TestAddressesAreUniqueAndReleasedOnDelete(t *testing.T) {
 	s, client := startTiny(t)
 	var first *v3.VMIntentResponse
 	for i := range 3 { // .0 is the network, .1 the gateway
@@ -58,7 +58,7 @@ func TestAddressesAreGivenOnceAndFreedOnDelete(t *testing.T) {
 	task := wait(t, client, response.Status.ExecutionContext)
 	assert.Contains(t, *task.ErrorDetail, "No free IP address")
 	_, err = client.GetVM(t.Context(), *response.Metadata.UUID)
-	assert.ErrorContains(t, err, "ENTITY_NOT_FOUND", "nothing is left of a VM that was not made")
+	assert.ErrorContains(t, err, "ENTITY_NOT_FOUND", "no VM may be left after a failed create")
 
 	response, err = client.CreateVM(t.Context(), onSubnet(t, s, "three", "127.50.1.2"))
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestDualStack(t *testing.T) {
 	assert.Equal(t, []string{"127.40.3.10", "fd00:40:3::1000"}, s.VMs()[0].NICs[0].IPs)
 }
 
-func TestManyClientsAtOnce(t *testing.T) {
+func TestConcurrentClients(t *testing.T) {
 	const clients, each = 4, 8
 	h := newHypervisor()
 	s := start(t, func(o *prismsim.Options) { o.Hypervisor = h })

@@ -99,7 +99,7 @@ func TestListsOfCategoriesAndImagesLag(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTotalsOfListsAreOff(t *testing.T) {
+func TestTotalOffsetChangesTotals(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	for _, name := range []string{"a", "b"} {

@@ -16,7 +16,7 @@ import (
 
 const hour = time.Hour
 
-// hypervisor writes down what it is told.
+// hypervisor records its calls.
 type hypervisor struct {
 	mu      sync.Mutex
 	list    []string
@@ -58,7 +58,7 @@ func TestDeletingARunningVMSwitchesItOffFirst(t *testing.T) {
 	assert.Equal(t, []string{"on " + id + " 4096", "off " + id}, h.calls())
 }
 
-func TestThingsThatHappenBehindTheBack(t *testing.T) {
+func TestExternalPowerChangesAndDeletion(t *testing.T) {
 	h := newHypervisor()
 	s := start(t, func(o *prismsim.Options) { o.Hypervisor = h })
 	client := connect(t, s, nil)
@@ -83,7 +83,7 @@ func TestMemoryOfAPrismElementIsLimited(t *testing.T) {
 	client := connect(t, s, nil)
 	big := func(name string) *v3.VMIntentInput {
 		body := intent(t, s, name)
-		body.Spec.Resources.MemorySizeMib = ptr(int64(600 << 10)) // of 1 TiB
+		body.Spec.Resources.MemorySizeMib = ptr(int64(600 << 10)) // the Prism Element has 1 TiB
 		return body
 	}
 	first := create(t, client, big("first"))
@@ -94,7 +94,7 @@ func TestMemoryOfAPrismElementIsLimited(t *testing.T) {
 	assert.Contains(t, *task.ErrorDetail, "Insufficient resources: No host has enough available memory")
 
 	left, err := client.GetVM(t.Context(), *response.Metadata.UUID)
-	require.NoError(t, err, "the VM was made and not switched on")
+	require.NoError(t, err, "the VM must exist although it could not be switched on")
 	assert.Equal(t, "ERROR", *left.Status.State)
 	assert.Equal(t, "OFF", *left.Status.Resources.PowerState)
 
@@ -104,7 +104,7 @@ func TestMemoryOfAPrismElementIsLimited(t *testing.T) {
 	assert.Equal(t, "COMPLETE", *left.Status.State)
 }
 
-func TestGPUsAreGivenOnceAndGivenBack(t *testing.T) {
+func TestGPUsAreExclusiveAndReleased(t *testing.T) {
 	tests := map[string]struct {
 		gpu   v3.VMGpu
 		count int
@@ -153,7 +153,7 @@ func freeGPUs(t *testing.T, client v3.Service, device int64) int {
 }
 
 func TestTasksShowProgress(t *testing.T) {
-	// A hundredth of it has to pass before there is progress; the rest is never waited for.
+	// Progress becomes positive after a hundredth of this time. The test does not wait for the rest.
 	s := start(t, func(o *prismsim.Options) { o.Latency.Create = 30 * time.Second })
 	client := connect(t, s, nil)
 	response, err := client.CreateVM(t.Context(), intent(t, s, "slow"))

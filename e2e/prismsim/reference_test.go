@@ -131,7 +131,7 @@ func TestEntitiesOfTheInventory(t *testing.T) {
 	assert.NotContains(t, body, "ENTITY_NOT_FOUND", "an unknown URL is no vanished entity")
 }
 
-func TestStorageContainersComeThroughGroups(t *testing.T) {
+func TestGroupsListsStorageContainers(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	reply, err := client.GroupsGetEntities(t.Context(), &v3.GroupsGetEntitiesRequest{

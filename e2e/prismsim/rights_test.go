@@ -64,7 +64,7 @@ func TestHiddenEntitiesAreNeitherListedNorFound(t *testing.T) {
 	assert.Len(t, response["data"], 2)
 }
 
-func TestRightsShrinkAtRunTime(t *testing.T) {
+func TestRightsCanBeRevokedAtRunTime(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	vm := create(t, client, intent(t, s, "vm-1"))

@@ -39,7 +39,7 @@ func TestLearnedEndpointsAreRefusedInAnUpdate(t *testing.T) {
 	assert.Equal(t, "SUCCEEDED", *task.Status)
 }
 
-func TestSwitchingOffAVMThatIsOff(t *testing.T) {
+func TestPowerOffOfStoppedVM(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	sdk := official(t, s)
@@ -86,14 +86,14 @@ func TestSwitchingOffAVMThatIsOff(t *testing.T) {
 	assert.Equal(t, "SUCCEEDED", *task.Status, "a VM that is on is switched off")
 }
 
-func TestTasksNameDuplicateAndUnknownEntities(t *testing.T) {
+func TestTasksListDuplicateAndUnknownEntities(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	vm := create(t, client, intent(t, s, "vm-1"))
 	task := s.Tasks()[0].UUID
 	for name, test := range map[string]struct {
 		rules prismsim.Rules
-		want  int // entities
+		want  int // number of entities
 		first bool
 	}{
 		"as it is":  {prismsim.Rules{}, 1, true},
@@ -147,7 +147,7 @@ func TestRequestIDsAreForgotten(t *testing.T) {
 				code, _ := v4(t, s, http.MethodPost, "vmm/v4.2/ahv/config/vms/"+vm.UUID+"/$actions/add-custom-attributes", `{"customAttributes":["a:b"]}`,
 					"If-Match: "+etag, "NTNX-Request-Id: 11111111-2222-4333-8444-555555555555")
 				if code == http.StatusPreconditionFailed {
-					changes++ // a new change, with an ETag that is stale by now
+					changes++ // a new change, whose ETag is stale now
 				}
 			}
 			assert.Equal(t, test.changes, changes+len(s.Tasks()))

@@ -107,7 +107,7 @@ func (s *Server) handler() http.Handler {
 	v4.New(s.central).Register(apis, network.Register)
 	root := http.NewServeMux()
 	root.Handle("/", requests.Record(faults.Inject(s.central.Stopped(), v4.WriteRefusal, accounts.Require(s.Lockout, v4.WriteRefusal, apis))))
-	none := func() auth.Lockout { return auth.Lockout{} } // an account that is locked can still use /sim/
+	none := func() auth.Lockout { return auth.Lockout{} } // even a locked account can use /sim/
 	root.Handle("/sim/", accounts.Require(none, v4.WriteRefusal, s.Endpoints()))
 	return root
 }
@@ -132,7 +132,7 @@ func listen(address string) (net.Listener, error) {
 func (s *Server) Start(ctx context.Context) error {
 	select {
 	case <-s.central.Stopped():
-		return errors.New("starting simulated Prism Central: it is closed already")
+		return errors.New("starting simulated Prism Central: server is closed")
 	default:
 	}
 	go func() {
@@ -148,7 +148,7 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) Close() {
 	if s.central.Close() {
 		_ = s.http.Close()
-		_ = s.listener.Close() // if it was never started
+		_ = s.listener.Close() // the listener of a server that was never started
 	}
 	s.central.Wait()
 }

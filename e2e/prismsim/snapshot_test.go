@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-func TestSnapshotRestoresVMsAsTheyWere(t *testing.T) {
+func TestSnapshotRestoresVMs(t *testing.T) {
 	before := start(t, nil)
 	client := connect(t, before, nil)
 	first := *create(t, client, intent(t, before, "vm-1")).Metadata.UUID
@@ -45,7 +45,7 @@ func TestSnapshotRestoresVMsAsTheyWere(t *testing.T) {
 	assert.ErrorContains(t, after.Restore(read), "vm-1", "it exists already")
 }
 
-// readVM returns what the v3 API says of a VM, without its tasks.
+// readVM returns a VM as the v3 API shows it, without its tasks.
 func readVM(t *testing.T, s *prismsim.Server, id string) map[string]any {
 	t.Helper()
 	_, body := request(t, s, http.MethodGet, "/api/nutanix/v3/vms/"+id, "", nil)
@@ -57,7 +57,7 @@ func readVM(t *testing.T, s *prismsim.Server, id string) map[string]any {
 	return vm
 }
 
-func TestSnapshotFailsForWhatItDoesNotHold(t *testing.T) {
+func TestSnapshotFails_ForUnsupportedFields(t *testing.T) {
 	s := start(t, nil)
 	id := *create(t, connect(t, s, nil), intent(t, s, "vm-1")).Metadata.UUID
 	require.NoError(t, s.SetCustomAttributes(id, "key:value"))

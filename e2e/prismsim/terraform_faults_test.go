@@ -35,9 +35,9 @@ func (tf *terraform) fails(text string) {
 	assert.Contains(tf.t, output, text)
 }
 
-// TestTerraformMeetsFaults shows that the faults do to the unmodified provider what the same faults of a real Prism
-// Central do: which errors it reports, and what they leave behind.
-func TestTerraformMeetsFaults(t *testing.T) {
+// Faults have the same effects on the unmodified provider as the same faults of a real Prism Central: the errors that
+// it reports, and the resources that it leaves behind.
+func TestTerraformReportsFaults(t *testing.T) {
 	t.Parallel()
 	tf, s := small(t)
 	vms := prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Times: 1}
@@ -70,7 +70,8 @@ func TestTerraformMeetsFaults(t *testing.T) {
 	s.SetPassword(testPassword)
 	tf.apply()
 
-	// Gone behind Terraform's back: the provider recognises the response and plans a new one.
+	// The provider recognises the not-found response for a VM that was deleted outside Terraform, and plans a new
+	// one.
 	require.NoError(t, s.DeleteVM(s.VMs()[0].UUID))
 	output := tf.must("plan", "-input=false")
 	assert.Contains(t, output, "1 to add, 0 to change, 0 to destroy")

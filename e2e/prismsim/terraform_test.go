@@ -19,7 +19,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// providerPort is the only port that provider 1.9.5 can be told to use by its environment.
+// providerPort is the only port that the environment variables of provider 1.9.5 support.
 const providerPort = "9440"
 
 // providerAddress returns a loopback address whose port 9440 is free.
@@ -45,7 +45,7 @@ type terraform struct {
 	ca   string
 }
 
-// newTerraform serves a simulation and makes a workspace for it.
+// newTerraform starts a simulation and returns a workspace for it.
 func newTerraform(t *testing.T, config string) (*terraform, *prismsim.Server) {
 	t.Helper()
 	mirror := toolbox.Path(t, "mirror")
@@ -78,7 +78,7 @@ func (tf *terraform) write(name, content string) {
 	require.NoError(tf.t, os.WriteFile(filepath.Join(tf.dir, name), []byte(content), 0o600))
 }
 
-// run returns output and exit code of a command.
+// run returns the output and the exit code of a command.
 func (tf *terraform) run(args ...string) (string, int) {
 	tf.t.Helper()
 	command := exec.CommandContext(tf.t.Context(), toolbox.Path(tf.t, "bin/terraform"), args...)
@@ -119,7 +119,7 @@ func (tf *terraform) clean() {
 	assert.Contains(tf.t, output, "No changes.")
 }
 
-// output reads the outputs.
+// outputs returns the outputs of the workspace.
 func (tf *terraform) outputs() map[string]any {
 	tf.t.Helper()
 	var raw map[string]struct{ Value any }
@@ -146,7 +146,7 @@ data "nutanix_host" "one" { host_id = data.nutanix_hosts.all.entities[0].metadat
 data "nutanix_category_key" "env" { name = "Environment" }
 `
 
-// gpuList is the GPU of the full machine.
+// gpuList is the GPU block of fullMachine.
 const gpuList = `  gpu_list {
     vendor    = "NVIDIA"
     mode      = "PASSTHROUGH_COMPUTE"
@@ -154,7 +154,7 @@ const gpuList = `  gpu_list {
   }
 `
 
-// fullMachine uses every field of a VM that the project's modules use.
+// fullMachine sets every field of a VM that the project's modules set.
 const fullMachine = `
 resource "nutanix_category_key" "k" {
   name        = "KubernetesClusterName"
@@ -256,7 +256,7 @@ output "hosts" { value = length(data.nutanix_hosts.all.entities) }
 output "values" { value = data.nutanix_category_key.env.values }
 `
 
-func TestTerraformLivesThroughAWholeLife(t *testing.T) {
+func TestTerraformCreatesUpdatesAndDestroysMachines(t *testing.T) {
 	t.Parallel()
 	tf, s := newTerraform(t, lookups)
 	fast := named(t, s, "storage_container", "fast")
@@ -275,8 +275,8 @@ func TestTerraformLivesThroughAWholeLife(t *testing.T) {
 	assert.Equal(t, []any{"Production", "Staging", "Testing"}, outputs["values"])
 	assert.Equal(t, []string{"c1"}, s.CategoryValues("KubernetesClusterName"))
 
-	// The full machine changes hot, the plain one cold: less memory needs it off. A configuration that does not mention the
-	// GPU leaves it alone.
+	// The full machine is changed while it runs. The plain machine is switched off for the change, because its memory
+	// is reduced. The VM keeps its GPU although the configuration does not mention it.
 	tf.write("main.tf", machines("second", 4, 8192, "smaller", 1024, ""))
 	tf.apply()
 	tf.clean()

@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// edit sends back what was read, changed.
+// edit sends a VM that was read back with changes.
 func edit(t *testing.T, client v3.Service, vm *v3.VMIntentResponse, change func(*v3.VMIntentInput)) (*v3.TasksResponse, *v3.VMIntentResponse) {
 	t.Helper()
 	body := &v3.VMIntentInput{Metadata: vm.Metadata, Spec: vm.Spec}
@@ -26,7 +26,7 @@ func edit(t *testing.T, client v3.Service, vm *v3.VMIntentResponse, change func(
 	return task, after
 }
 
-func TestAnAcceptedPutRaisesTheSpecVersion(t *testing.T) {
+func TestUpdateIncrementsSpecVersion(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	vm := create(t, client, intent(t, s, "vm-1"))
@@ -44,7 +44,7 @@ func TestAnAcceptedPutRaisesTheSpecVersion(t *testing.T) {
 	assert.ErrorContains(t, err, "Edit conflict: please retry change.")
 }
 
-func TestPutFillsInWhatTheClientDropped(t *testing.T) {
+func TestUpdateKeepsOmittedFields(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	body := intent(t, s, "vm-1")
@@ -68,7 +68,7 @@ func TestPutFillsInWhatTheClientDropped(t *testing.T) {
 	assert.Equal(t, "_internal", *after.Metadata.ProjectReference.Name)
 }
 
-func TestWhatAHVCannotDoToARunningVM(t *testing.T) {
+func TestHotChangesThatAHVRefuses(t *testing.T) {
 	tests := map[string]func(*v3.VMResources){
 		"memory cannot be decreased":              func(r *v3.VMResources) { r.MemorySizeMib = ptr(int64(1024)) },
 		"number of vCPUs cannot be decreased":     func(r *v3.VMResources) { r.NumSockets = ptr(int64(1)) },
@@ -95,7 +95,7 @@ func TestWhatAHVCannotDoToARunningVM(t *testing.T) {
 
 func shrink(d *v3.VMDisk) { d.DiskSizeMib, d.DiskSizeBytes = ptr(int64(20480)), ptr(int64(20480<<20)) }
 
-func TestTheMiddlePutOfAColdUpdateReducesAndSwitchesOn(t *testing.T) {
+func TestColdUpdateReducesMemoryAndSwitchesOn(t *testing.T) {
 	h := newHypervisor()
 	s := start(t, func(o *prismsim.Options) { o.Hypervisor = h })
 	client := connect(t, s, nil)
@@ -115,7 +115,7 @@ func TestTheMiddlePutOfAColdUpdateReducesAndSwitchesOn(t *testing.T) {
 	assert.Equal(t, []string{"on " + id + " 4096", "off " + id, "on " + id + " 2048"}, h.calls())
 }
 
-func TestDisksAndNICsComeAndGo(t *testing.T) {
+func TestDisksAndNICsAreAddedAndRemoved(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	vm := create(t, client, intent(t, s, "vm-1"))
@@ -129,7 +129,7 @@ func TestDisksAndNICsComeAndGo(t *testing.T) {
 	assert.EqualValues(t, 1, *vm.Spec.Resources.DiskList[1].DeviceProperties.DiskAddress.DeviceIndex)
 	assert.Equal(t, "127.40.2.10", *vm.Status.Resources.NicList[1].IPEndpointList[0].IP)
 
-	// The second NIC moves to another subnet, the first one goes; both give their addresses back.
+	// The second NIC moves to another subnet, and the first NIC is removed. Both release their addresses.
 	_, vm = edit(t, client, vm, func(b *v3.VMIntentInput) {
 		b.Spec.Resources.NicList = b.Spec.Resources.NicList[1:]
 		b.Spec.Resources.NicList[0].SubnetReference = ref("subnet", named(t, s, "subnet", "vm-network"))
@@ -148,7 +148,7 @@ func withSubnet(body *v3.VMIntentInput, subnet *v3.Reference) *v3.VMIntentInput 
 	return body
 }
 
-func TestGuestCustomizationIsEchoedOnACDROMAndFixed(t *testing.T) {
+func TestGuestCustomizationIsImmutable(t *testing.T) {
 	h := newHypervisor()
 	s := start(t, func(o *prismsim.Options) { o.Hypervisor = h })
 	client := connect(t, s, nil)
@@ -170,7 +170,7 @@ func TestGuestCustomizationIsEchoedOnACDROMAndFixed(t *testing.T) {
 	assert.ErrorContains(t, err, "can only be set during VM creation")
 }
 
-func TestAVMThatIsBeingMadeIsPendingAndNotListed(t *testing.T) {
+func TestVMIsPendingAndNotListed_UntilCreateEnds(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) { o.Latency.Create = hour })
 	client := connect(t, s, nil)
 	response, err := client.CreateVM(t.Context(), intent(t, s, "vm-1"))

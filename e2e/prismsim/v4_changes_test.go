@@ -20,7 +20,7 @@ func attributes(texts ...string) *vmm.UpdateCustomAttributesParams {
 	return params
 }
 
-func TestTheOfficialClientChangesAVM(t *testing.T) {
+func TestVendorSDKChangesVM(t *testing.T) {
 	s := start(t, nil)
 	id := one(t, s, nil).UUID
 	sdk := official(t, s)
@@ -93,7 +93,7 @@ func TestPreconditionsOfChanges(t *testing.T) {
 	}
 }
 
-func TestARequestThatIsSentAgainIsDoneOnce(t *testing.T) {
+func TestRetriedRequestIsProcessedOnce(t *testing.T) {
 	s := start(t, nil)
 	id := one(t, s, nil).UUID
 	sdk := official(t, s)
@@ -120,7 +120,7 @@ func TestARequestThatIsSentAgainIsDoneOnce(t *testing.T) {
 	require.NoError(t, err, "a refusal is not repeated")
 }
 
-func TestFailedTasksSayWhy(t *testing.T) {
+func TestFailedTaskReportsCause(t *testing.T) {
 	s := start(t, nil)
 	id := one(t, s, nil).UUID
 	sdk := official(t, s)
@@ -181,7 +181,7 @@ func TestTasksAreListed(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status, "v3 knows it, too")
 }
 
-func TestTheETagChangesWithTheVM(t *testing.T) {
+func TestETagChangesWithVM(t *testing.T) {
 	s := start(t, nil)
 	id := one(t, s, nil).UUID
 	sdk := official(t, s)

@@ -47,7 +47,7 @@ func TestShownPowerStates(t *testing.T) {
 	assert.Error(t, s.ShowPowerState(vm.UUID, "MAYBE"))
 }
 
-func TestAddressesThatTheGuestAnnounces(t *testing.T) {
+func TestAnnouncedAddressesAreLearned(t *testing.T) {
 	s := start(t, nil)
 	vm := one(t, s, nil)
 	sdk := official(t, s)
@@ -83,7 +83,7 @@ func TestAddressesThatTheGuestAnnounces(t *testing.T) {
 	assert.ErrorContains(t, s.LearnAddress(vm.UUID, "none", "127.40.1.5"), "no NIC")
 }
 
-func TestAFailoverChangesTheIDOnly(t *testing.T) {
+func TestFailoverChangesOnlyTheID(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) { o.Inventory.PrismCentral.Version = "pc.7.6" })
 	vm := one(t, s, func(f *prismsim.Fleet) { f.Attributes = []string{"providerID:x"} })
 	now, err := s.ChangeExtID(vm.UUID, "")
@@ -109,7 +109,7 @@ func TestAFailoverChangesTheIDOnly(t *testing.T) {
 	assert.ErrorContains(t, err, "does not exist")
 }
 
-func TestAGuestOutlivesAFailover(t *testing.T) {
+func TestGuestKeepsRunningDuringFailover(t *testing.T) {
 	h := newHypervisor()
 	s := start(t, func(o *prismsim.Options) { o.Hypervisor = h })
 	vm := one(t, s, nil)
@@ -121,7 +121,7 @@ func TestAGuestOutlivesAFailover(t *testing.T) {
 	assert.Equal(t, want, h.calls(), "the hypervisor knows it by its first ID")
 }
 
-func TestAFleet(t *testing.T) {
+func TestAddVMs(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) {
 		o.Inventory.Subnets[0].CIDR, o.Inventory.Subnets[0].Pools = "127.41.0.0/16", []string{"127.41.1.0-127.41.9.255"}
 	})

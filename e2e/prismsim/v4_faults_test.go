@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-func TestThePageOfAProxy(t *testing.T) {
+func TestFaultReturnsProxyPage(t *testing.T) {
 	s := start(t, nil)
 	const page = "<html><body>404 Not Found</body></html>"
 	set(t, s, prismsim.Fault{Path: "/vms/", Status: http.StatusNotFound, Body: page, ContentType: "text/html", Times: 1})
@@ -35,7 +35,7 @@ func TestStatusesOfFaultsHaveTheV4Form(t *testing.T) {
 	}
 }
 
-func TestHalfAList(t *testing.T) {
+func TestV4ListIsTruncated(t *testing.T) {
 	s := start(t, nil)
 	_, err := s.AddVMs(prismsim.Fleet{Count: 5, NamePrefix: "vm", PrismElement: "nutanix-cluster-1"})
 	require.NoError(t, err)
@@ -44,11 +44,11 @@ func TestHalfAList(t *testing.T) {
 		status, body := v4(t, s, http.MethodGet, vmsPath, "")
 		assert.Equal(t, http.StatusOK, status)
 		assert.Len(t, body["data"], want)
-		assert.EqualValues(t, 5, dig(t, body, "metadata", "totalAvailableResults"), "only the count tells")
+		assert.EqualValues(t, 5, dig(t, body, "metadata", "totalAvailableResults"), "only the count shows that items are missing")
 	}
 }
 
-func TestAnAnswerThatIsCutOff(t *testing.T) {
+func TestResponseIsCut(t *testing.T) {
 	s := start(t, nil)
 	one(t, s, nil)
 	set(t, s, prismsim.Fault{Path: "/vms$", Cut: true, Times: 1})

@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// query lists VMs and gives their names, or the location of what was refused.
+// query lists VMs and returns their names, or the location in the error.
 func query(t *testing.T, s *prismsim.Server, parameters ...string) (int, []string) {
 	t.Helper()
 	values := url.Values{}
@@ -34,7 +34,8 @@ func query(t *testing.T, s *prismsim.Server, parameters ...string) (int, []strin
 	return status, out
 }
 
-// startQueries serves web-0, web-1 (on) and db-0 (off, big, other Prism Element, in a category).
+// startQueries starts a server with the VMs web-0 and web-1, which are on, and db-0, which is off, larger, on another
+// Prism Element, and in a category.
 func startQueries(t *testing.T, version string) (*prismsim.Server, prismsim.VM) {
 	t.Helper()
 	s := start(t, func(o *prismsim.Options) { o.Inventory.PrismCentral.Version = version })

@@ -23,7 +23,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// vendor is the vendor's own SDK for one server. Its clients are for one goroutine.
+// vendor is the vendor's SDK for one server. Its clients must not be used concurrently.
 type vendor struct {
 	vms        *vmapi.VmApi
 	clusters   *clusterapi.ClustersServiceApi
@@ -31,7 +31,7 @@ type vendor struct {
 	categories *prismapi.CategoriesApi
 }
 
-// official returns the vendor's SDK. It takes no CA, so it does not verify the certificate.
+// official returns the vendor's SDK. The SDK accepts no CA, so it does not verify the certificate.
 func official(t *testing.T, s *prismsim.Server) *vendor {
 	t.Helper()
 	host, text, err := net.SplitHostPort(s.Address())
@@ -60,7 +60,7 @@ func (v *vendor) vm(t *testing.T, id string) (vmm.Vm, string) {
 // match returns the arguments that send an ETag.
 func match(etag string) map[string]any { return map[string]any{"If-Match": &etag} }
 
-// ended polls the task of an response to its end.
+// ended polls the task of a response until it ends.
 func (v *vendor) ended(t *testing.T, data any) tasks.Task {
 	t.Helper()
 	raw, err := json.Marshal(data)
@@ -80,7 +80,7 @@ func (v *vendor) ended(t *testing.T, data any) tasks.Task {
 	return task
 }
 
-// v4 sends a request without any client library and gives the status and the decoded body.
+// v4 sends a request without a client library and returns the status and the decoded body.
 func v4(t *testing.T, s *prismsim.Server, method, path, body string, headers ...string) (int, map[string]any) {
 	t.Helper()
 	response, raw := request(t, s, method, "/api/"+path, body, func(r *http.Request) {
@@ -96,7 +96,7 @@ func v4(t *testing.T, s *prismsim.Server, method, path, body string, headers ...
 	return response.StatusCode, out
 }
 
-// dig follows keys and list positions into a decoded body.
+// dig returns the value at a path of keys and list positions in a decoded body.
 func dig(t *testing.T, body any, path ...any) any {
 	t.Helper()
 	for _, step := range path {
@@ -114,7 +114,7 @@ func dig(t *testing.T, body any, path ...any) any {
 	return body
 }
 
-// one makes a VM without requests.
+// one adds a VM without requests.
 func one(t *testing.T, s *prismsim.Server, change func(*prismsim.Fleet)) prismsim.VM {
 	t.Helper()
 	fleet := prismsim.Fleet{Count: 1, NamePrefix: "vm", PrismElement: "nutanix-cluster-1", Subnets: []string{"vm-network"}}
@@ -126,7 +126,7 @@ func one(t *testing.T, s *prismsim.Server, change func(*prismsim.Fleet)) prismsi
 	return vms[len(vms)-1]
 }
 
-// Conditions are polled; a failing one costs waitFor.
+// Tests poll conditions. A condition that is never met fails after waitFor.
 const (
 	waitFor = time.Minute
 	tick    = 5 * time.Millisecond

@@ -16,7 +16,7 @@ import (
 
 const vmsPath = "vmm/v4.2/ahv/config/vms"
 
-func TestTheOfficialClientReadsAVMThatWasMadeThroughV3(t *testing.T) {
+func TestVendorSDKReadsVMCreatedByV3(t *testing.T) {
 	s := start(t, nil)
 	body := intent(t, s, "vm-1")
 	body.Metadata.Categories = map[string]string{"Environment": "Testing"}
@@ -55,7 +55,7 @@ func TestTheOfficialClientReadsAVMThatWasMadeThroughV3(t *testing.T) {
 	assert.Empty(t, nic.UnknownFields_)
 }
 
-func TestOlderVersionsShowLess(t *testing.T) {
+func TestOlderVersionsOmitNewerFields(t *testing.T) {
 	s := start(t, nil)
 	vm := one(t, s, func(f *prismsim.Fleet) { f.Subnets, f.Attributes = []string{"dhcp-network"}, []string{"key:value"} })
 	for version, want := range map[string]struct {
@@ -80,7 +80,7 @@ func TestOlderVersionsShowLess(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, status, "an action of v4.2")
 }
 
-func TestPrismCentralServesUpToItsVersion(t *testing.T) {
+func TestServerServesVersionsUpToItsOwn(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) { o.Inventory.PrismCentral.APIVersion = "v4.1" })
 	status, body := v4(t, s, http.MethodOptions, "vmm/unversioned/info", "")
 	assert.Equal(t, http.StatusOK, status)
@@ -95,7 +95,7 @@ func TestPrismCentralServesUpToItsVersion(t *testing.T) {
 	}
 }
 
-func TestAMissingVMIsATypedNotFound(t *testing.T) {
+func TestMissingVMReturnsTypedNotFound(t *testing.T) {
 	s := start(t, nil)
 	const missing = "11111111-2222-4333-8444-555555555555"
 	_, err := official(t, s).vms.GetVmById(ptr(missing))
@@ -117,7 +117,7 @@ func TestAMissingVMIsATypedNotFound(t *testing.T) {
 	assert.Equal(t, "@path.extId", dig(t, body, "data", "error", "validationErrorMessages", 0, "location"))
 }
 
-func TestAVMThatIsBeingMadeDoesNotExistYet(t *testing.T) {
+func TestV4VMIsNotFound_UntilCreateEnds(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) { o.Latency.Create = hour })
 	response, err := connect(t, s, nil).CreateVM(t.Context(), intent(t, s, "slow"))
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// floatingIPOn returns a floating IP of the external subnet "outside", associated with something or with nothing.
+// floatingIPOn returns a floating IP of the external subnet "outside" with the association, which may be nil.
 func (f *fabric) floatingIPOn(name string, association any) *netcfg.FloatingIp {
 	out := netcfg.NewFloatingIp()
 	out.Name, out.ExternalSubnetReference = &name, f.id("subnet", "outside")
@@ -51,7 +51,7 @@ func (f *fabric) floatingIP(id string) *netcfg.FloatingIp {
 	return &out
 }
 
-func TestFloatingIPsStandForThreeKindsOfThings(t *testing.T) {
+func TestFloatingIPAssociations(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	vmUUID, nic := f.vm("blue-nodes")
 	session := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "127.60.2.11", nic)))
@@ -84,7 +84,7 @@ func TestFloatingIPsStandForThreeKindsOfThings(t *testing.T) {
 	}, f.server.FloatingIPs()[2])
 }
 
-func TestAFloatingIPChangesItsAssociation(t *testing.T) {
+func TestFloatingIPAssociationChanges(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	session := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "127.60.2.11")))
 	fip := f.done(f.floatingIPs.CreateFloatingIp(f.floatingIPOn("web", nil)))
@@ -110,7 +110,7 @@ func TestAFloatingIPChangesItsAssociation(t *testing.T) {
 	assert.Empty(t, f.server.FloatingIPs())
 }
 
-func TestWhatAFloatingIPNeeds(t *testing.T) {
+func TestFloatingIPRequirements(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{MaxFloatingIPs: 2})
 	_, foreign := f.vm("green-nodes")
 	_, vlan := f.vm("vlan")
@@ -131,7 +131,7 @@ func TestWhatAFloatingIPNeeds(t *testing.T) {
 		"address used": {conflict, "is already in use", nil, func(b *netcfg.FloatingIp) {
 			b.FloatingIp = netcfg.NewFloatingIPAddress()
 			b.FloatingIp.Ipv4 = netcfg.NewFloatingIPv4Address()
-			b.FloatingIp.Ipv4.Value = ptr("127.60.9.10") // the VPC's own
+			b.FloatingIp.Ipv4.Value = ptr("127.60.9.10") // the VPC's own address
 		}},
 	}
 	for name, test := range tests {

@@ -59,7 +59,7 @@ func byRange(start string, count int64) *netcfg.IpUnreserveSpec {
 	return unreserve(netcfg.UNRESERVETYPE_IP_ADDRESS_RANGE, func(s *netcfg.IpUnreserveSpec) { s.StartIpAddress, s.Count = ipv4(start), &count })
 }
 
-// addresses returns what a reserving task says that it did, under the one key that it may have.
+// addresses returns the addresses in the only completion detail of a task.
 func addresses(t *testing.T, task tasks.Task, key string) []string {
 	t.Helper()
 	require.Equal(t, tasks.TASKSTATUS_SUCCEEDED, *task.Status, failure(task))
@@ -123,22 +123,22 @@ func TestUnreservingByContextListAndRange(t *testing.T) {
 		f.reservations.UnreserveIpsBySubnetId(ptr(unknown), byContext("one")))
 }
 
-func TestReservedAddressesAndThoseOfVMsExcludeEachOther(t *testing.T) {
+func TestReservedAddressesAreNotAssignedToVMs(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	vlan := f.id("subnet", "vlan")
-	vmUUID, _ := f.vm("vlan") // .10
+	vmUUID, _ := f.vm("vlan") // gets address .10
 	f.fails(conflict, "127.60.11.10 is already in use")(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", "127.60.11.11", "127.60.11.10")))
 	assert.Empty(t, f.server.ReservedIPs("vlan"), "all or nothing")
 
-	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(1, "c"))) // .11
+	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(1, "c"))) // reserves address .11
 	f.fails(conflict, "127.60.11.11 is already reserved")(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", "127.60.11.11")))
-	f.vm("vlan") // .12
+	f.vm("vlan") // gets address .12
 	assert.Equal(t, []string{"127.60.11.12"}, f.server.VMs()[1].NICs[0].IPs)
 	f.fails(exhausted, "No free IP addresses")(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(1, "c")))
 
 	response, err := f.v3.CreateVM(t.Context(), onSubnet(t, f.server, "vlan", "127.60.11.11"))
 	require.NoError(t, err)
-	assert.Contains(t, *wait(t, f.v3, response.Status.ExecutionContext).ErrorDetail, "127.60.11.11", "not even when it is asked for")
+	assert.Contains(t, *wait(t, f.v3, response.Status.ExecutionContext).ErrorDetail, "127.60.11.11", "a reserved address must be refused")
 
 	require.NoError(t, f.server.DeleteVM(vmUUID))
 	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", "127.60.11.10")))
@@ -146,7 +146,7 @@ func TestReservedAddressesAndThoseOfVMsExcludeEachOther(t *testing.T) {
 	f.vm("vlan")
 }
 
-func TestWhatCannotBeReserved(t *testing.T) {
+func TestReservationFailures(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{MaxReservedIPs: 2})
 	vlan := f.id("subnet", "vlan")
 	for _, address := range []string{"127.60.11.0", "127.60.11.1", "127.60.11.255", "127.60.12.10"} {
@@ -187,7 +187,7 @@ func TestReservationRequestsAreChecked(t *testing.T) {
 	assert.Empty(t, f.server.ReservedIPs(""))
 }
 
-func TestAReservationSentAgainIsNotMadeTwice(t *testing.T) {
+func TestRetriedReservationIsMadeOnce(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	_, err := f.server.Faults().Set(prismsim.Fault{Path: "reserve$", DropReply: true, Times: 1})
 	require.NoError(t, err)
@@ -199,7 +199,7 @@ func TestAReservationSentAgainIsNotMadeTwice(t *testing.T) {
 	assert.Len(t, f.server.ReservedIPs("vlan"), 1)
 }
 
-func TestAddressesAreCountedAndListedWithTheSubnet(t *testing.T) {
+func TestSubnetReportsAddressUsage(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	vlan := f.id("subnet", "vlan")
 	f.vm("vlan")

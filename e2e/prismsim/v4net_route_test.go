@@ -82,7 +82,7 @@ func TestRoutesOfAVPC(t *testing.T) {
 	assert.Empty(t, f.server.Routes())
 }
 
-func TestWhatARouteNeeds(t *testing.T) {
+func TestRouteRequirements(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{MaxRoutes: 2})
 	table := f.table("blue")
 	first := f.done(f.routes.CreateRouteForRouteTable(table, routeTo("first", "10.244.1.0", 24, "127.60.1.10")))
@@ -168,7 +168,7 @@ func TestVPCsAndSubnets(t *testing.T) {
 	require.ErrorContains(t, err, "VPC "+unknown+" not found")
 }
 
-func TestTheStateShowsTheNetwork(t *testing.T) {
+func TestStateContainsNetwork(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{MaxRoutes: 7})
 	f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "127.60.2.11")))
 	require.NoError(t, f.server.ReserveIP("vlan", "127.60.11.10", "c"))

@@ -22,7 +22,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// fabric is a server with VPCs and the vendor's SDK as its client.
+// fabric is a server with VPCs and the vendor's SDK for it.
 type fabric struct {
 	t      *testing.T
 	server *prismsim.Server
@@ -38,7 +38,7 @@ type fabric struct {
 	tasks        *prismapi.TasksApi
 }
 
-// startFabric serves testdata/vpc.yaml.
+// startFabric starts a server with testdata/vpc.yaml.
 func startFabric(t *testing.T, rules prismsim.NetworkRules, change ...func(*prismsim.Options)) *fabric {
 	t.Helper()
 	inventory, err := prismsim.LoadInventory("testdata/vpc.yaml")
@@ -74,14 +74,14 @@ func (f *fabric) on(t *testing.T) *fabric {
 // id returns the UUID of an entity of the inventory.
 func (f *fabric) id(kind, name string) *string { return ptr(named(f.t, f.server, kind, name)) }
 
-// vm makes a VM on a subnet and gives its UUID and that of its NIC.
+// vm creates a VM on a subnet and returns the UUIDs of the VM and its NIC.
 func (f *fabric) vm(subnet string) (vmUUID, nicUUID string) {
 	f.t.Helper()
 	vm := create(f.t, f.v3, onSubnet(f.t, f.server, subnet, ""))
 	return *vm.Metadata.UUID, *vm.Status.Resources.NicList[0].UUID
 }
 
-// ended waits for the task of a change and gives it.
+// ended waits for the task of a change and returns the task.
 func (f *fabric) ended(response *netcfg.TaskReferenceApiResponse, err error) tasks.Task {
 	f.t.Helper()
 	require.NoError(f.t, err)
@@ -98,7 +98,7 @@ func (f *fabric) ended(response *netcfg.TaskReferenceApiResponse, err error) tas
 	return out
 }
 
-// done waits for the task of a change, which must succeed, and gives the UUID of what it changed.
+// done waits for the task of a change, requires that it succeeds, and returns the UUID of the changed entity.
 func (f *fabric) done(response *netcfg.TaskReferenceApiResponse, err error) string {
 	f.t.Helper()
 	task := f.ended(response, err)
@@ -107,7 +107,7 @@ func (f *fabric) done(response *netcfg.TaskReferenceApiResponse, err error) stri
 	return *task.EntitiesAffected[0].ExtId
 }
 
-// fails waits for the task of a change, which must fail with a code and a text.
+// fails waits for the task of a change and requires that it fails with the code and a message that contains text.
 func (f *fabric) fails(code, text string) func(*netcfg.TaskReferenceApiResponse, error) {
 	return func(response *netcfg.TaskReferenceApiResponse, err error) {
 		f.t.Helper()
@@ -127,7 +127,7 @@ func failure(task tasks.Task) string {
 	return fmt.Sprintf("%s: %s", *task.ErrorMessages[0].Code, *task.ErrorMessages[0].Message)
 }
 
-// Codes of failures. The first two are on record, the others are the simulation's own.
+// Codes of failures. The first two are on public record, the others are the simulation's own.
 const (
 	notFound  = "NETWORKING-10060"
 	inUse     = "NETWORKING-10068"

@@ -13,7 +13,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// sessionOn returns a TCP session on port 80 of the VPC blue; an empty VIP is a dynamic one. A target's port is 30080.
+// sessionOn returns a TCP session on port 80 of the VPC blue, with target port 30080. If vip is empty, the virtual IP
+// is dynamic.
 func (f *fabric) sessionOn(name, vip string, nics ...string) *netcfg.LoadBalancerSession {
 	out := netcfg.NewLoadBalancerSession()
 	out.Name, out.Description, out.VpcReference = &name, ptr("of a test"), f.id("vpc", "blue")
@@ -42,7 +43,7 @@ func ports(first, last int) []netcfg.PortRange {
 	return []netcfg.PortRange{*out}
 }
 
-// session reads a session; the SDK puts its ETag into the model and sends it with an update.
+// session reads a session. The SDK keeps the ETag in the model and sends it with an update.
 func (f *fabric) session(id string) *netcfg.LoadBalancerSession {
 	f.t.Helper()
 	response, err := f.sessions.GetLoadBalancerSessionById(&id, nil)
@@ -52,7 +53,7 @@ func (f *fabric) session(id string) *netcfg.LoadBalancerSession {
 	return &out
 }
 
-func TestALoadBalancerSessionLives(t *testing.T) {
+func TestLoadBalancerSessionLifecycle(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	vmUUID, nic := f.vm("blue-nodes")
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "", nic)))
@@ -89,7 +90,7 @@ func TestALoadBalancerSessionLives(t *testing.T) {
 	f.done(f.reservations.ReserveIpsBySubnetId(f.id("subnet", "blue-vips"), reserveList("c", "127.60.2.10")))
 }
 
-func TestAVirtualIPIsFreeOrReserved(t *testing.T) {
+func TestVirtualIPMustBeFreeOrReserved(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	vips := f.id("subnet", "blue-vips")
 	f.done(f.reservations.ReserveIpsBySubnetId(vips, reserveList("cluster/uid", "127.60.2.11")))
@@ -103,7 +104,7 @@ func TestAVirtualIPIsFreeOrReserved(t *testing.T) {
 	f.fails(conflict, "127.60.2.10 is already in use")(f.reservations.ReserveIpsBySubnetId(vips, reserveList("c", "127.60.2.10")))
 	onNodes := f.sessionOn("on the subnet of the nodes", "127.60.1.10")
 	onNodes.Listener.VirtualIP.SubnetReference = f.id("subnet", "blue-nodes")
-	f.vm("blue-nodes") // .10
+	f.vm("blue-nodes") // gets address .10
 	f.fails(conflict, "127.60.1.10 is already in use")(f.sessions.CreateLoadBalancerSession(onNodes))
 	onNodes.Listener.VirtualIP.IpAddress = ipv4("127.60.1.11")
 	f.done(f.sessions.CreateLoadBalancerSession(onNodes))
@@ -121,7 +122,7 @@ func TestAVirtualIPIsFreeOrReserved(t *testing.T) {
 	assert.Contains(t, f.server.ReservedIPs("blue-vips"), prismsim.ReservedIP{Subnet: "blue-vips", Address: "127.60.2.11", ClientContext: "cluster/uid"})
 }
 
-func TestSharingAVirtualIP(t *testing.T) {
+func TestSessionsShareVirtualIP(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	tcp80 := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("tcp-80", "127.60.2.11")))
 	udp := f.sessionOn("udp-80", "127.60.2.11")
@@ -148,7 +149,7 @@ func TestSharingAVirtualIP(t *testing.T) {
 	assert.Len(t, f.server.LoadBalancerSessions(), 3)
 }
 
-func TestWhatASessionRefersToMustExist(t *testing.T) {
+func TestSessionReferencesMustExist(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{MaxLoadBalancerSessions: 1})
 	_, foreign := f.vm("green-nodes")
 	_, vlan := f.vm("vlan")

@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-func TestASessionIsChangedByItsETagOnly(t *testing.T) {
+func TestSessionUpdateRequiresETag(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "")))
 	stale, current := f.session(id), f.session(id)
@@ -53,7 +53,7 @@ func TestRulesOfSessions(t *testing.T) {
 	f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "")))
 }
 
-func TestATargetWhoseVMIsGoneIsUnhealthy(t *testing.T) {
+func TestTargetOfDeletedVMIsUnhealthy(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	vmUUID, nic := f.vm("blue-nodes")
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "", nic)))
@@ -66,7 +66,7 @@ func TestATargetWhoseVMIsGoneIsUnhealthy(t *testing.T) {
 	f.done(f.sessions.UpdateLoadBalancerSessionById(&id, got))
 }
 
-func TestTheNetworkChangesBehindEverybodysBack(t *testing.T) {
+func TestNetworkControlChangesEntities(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	id, err := f.server.AddLoadBalancerSession(prismsim.LoadBalancerSession{
 		Name: "stranger", VPC: "blue", Subnet: "blue-vips", Static: true, VirtualIP: "127.60.2.11", Protocol: "UDP", Ports: []string{"53", "60-61"},
@@ -88,10 +88,10 @@ func TestTheNetworkChangesBehindEverybodysBack(t *testing.T) {
 	assert.Empty(t, f.server.ReservedIPs(""))
 }
 
-func TestChangesOfOneSessionHappenInOrder(t *testing.T) {
+func TestSessionTasksRunInOrder(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "")))
-	// All are accepted before the first one is done.
+	// All changes are accepted before the first one is processed.
 	goOn := f.server.HoldLoadBalancerSession(id)
 	update, err := f.sessions.UpdateLoadBalancerSessionById(&id, f.session(id))
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestChangesOfOneSessionHappenInOrder(t *testing.T) {
 	f.fails(notFound, "Load balancer session "+id+" not found")(again, nil)
 }
 
-func TestATaskThatFailsAfterItsWorkLeavesASessionBehind(t *testing.T) {
+func TestSessionRemains_AfterTaskFailsAfterItsWork(t *testing.T) {
 	f := startFabric(t, prismsim.NetworkRules{})
 	for _, afterWork := range []bool{false, true} {
 		_, err := f.server.Faults().Set(prismsim.Fault{Method: http.MethodPost, Path: "load-balancer-sessions", Times: 1, TaskError: "no luck", AfterWork: afterWork})

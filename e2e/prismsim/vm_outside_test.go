@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-func TestChangeFromOutsideShowsInBothAPIs(t *testing.T) {
+func TestExternalChangeIsVisibleInBothAPIs(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
 	before := create(t, client, intent(t, s, "vm-1"))
@@ -93,7 +93,7 @@ func TestVMHasSeveralValuesOfACategoryKey(t *testing.T) {
 	assert.NotContains(t, read().Metadata.Categories, "AppTier")
 }
 
-func TestFailoverBringsTheVMBackUnderANewUUID(t *testing.T) {
+func TestFailoverGivesVMNewUUID(t *testing.T) {
 	for name, newDevices := range map[string]bool{"same devices": false, "new devices": true} {
 		t.Run(name, func(t *testing.T) {
 			h := newHypervisor()

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transcript is an output that may be read while it is written.
+// transcript is a writer that can be read while it is written to.
 type transcript struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -20,7 +20,7 @@ type Request struct {
 	Time     time.Time     `json:"time"`
 	Method   string        `json:"method"`
 	Path     string        `json:"path"`
-	Status   int           `json:"status"` // 0: the connection was dropped without an response
+	Status   int           `json:"status"` // 0: the connection was closed without a response
 	User     string        `json:"user,omitempty"`
 	Duration time.Duration `json:"duration"` // nanoseconds
 	Fault    string        `json:"fault,omitempty"`

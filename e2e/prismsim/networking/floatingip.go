@@ -32,8 +32,8 @@ type floatingIPSpec struct {
 // wantedAssociation is an association in a request: with a session, a NIC or a private IP, or none.
 type wantedAssociation struct {
 	nicUUID, sessionUUID string
-	privateIP            netip.Addr // of the association, or a condition on that of the session or NIC
-	vpcUUID              string     // of the association, or a condition on that of the session or NIC
+	privateIP            netip.Addr // of the association, or a condition on the address of the session or NIC
+	vpcUUID              string     // of the association, or a condition on the VPC of the session or NIC
 }
 
 // association is the association of a floating IP. It has no VPC when the floating IP is not associated.
@@ -44,7 +44,7 @@ type association struct {
 	session *session
 }
 
-// privateIP returns the address in the VPC. That of a session may change.
+// privateIP returns the address in the VPC. The virtual IP of a session may change.
 func (a association) privateIP() netip.Addr {
 	if a.session != nil {
 		return a.session.vip

@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// crowded returns an API whose address pools run out.
+// crowded returns an API whose address pools are smaller than the demand.
 func crowded(t *testing.T) *API {
 	t.Helper()
 	inventory, err := inventory.Load("../testdata/vpc.yaml")
@@ -61,7 +61,7 @@ func anySession(e *API, random *rand.Rand, address netip.Addr) sessionSpec {
 	}
 }
 
-// consistent checks that every address has one owner, which has that address.
+// consistent requires that every address has exactly one owner and that the owner has the address.
 func consistent(t *testing.T, e *API) {
 	t.Helper()
 	vips := e.SubnetNamed("blue-vips")
@@ -82,7 +82,7 @@ func consistent(t *testing.T, e *API) {
 	}
 }
 
-func TestNoAddressIsLostOrGivenTwice(t *testing.T) {
+func TestEachAddressHasOneOwner(t *testing.T) {
 	const steps = 3000
 	for seed := range uint64(5) {
 		e := crowded(t)

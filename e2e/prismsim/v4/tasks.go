@@ -15,7 +15,7 @@ const (
 	legacyPrefix = "legacy"
 )
 
-// Fails returns the error as that of a task.
+// Fails converts the error to the error of a task.
 func (e *Error) Fails() *model.TaskError {
 	return &model.TaskError{
 		Code: e.Group, Detail: e.Message, V4: &model.TaskMessage{Code: e.Code, Group: e.Group, Message: e.Message, Arguments: e.Arguments},

@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-func TestTheOfficialClientReadsClusters(t *testing.T) {
+func TestVendorSDKReadsClusters(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) {
 		o.Inventory.PrismElements[0].Categories = map[string][]string{"Region": {"eu", "us"}, "Zone": {"a"}}
 	})
@@ -61,7 +61,7 @@ func TestTheOfficialClientReadsClusters(t *testing.T) {
 	assert.Len(t, got.GetData().(clusters.Cluster).Categories, 1)
 }
 
-func TestTheOfficialClientReadsHosts(t *testing.T) {
+func TestVendorSDKReadsHosts(t *testing.T) {
 	s := start(t, nil)
 	vm := one(t, s, nil)
 	sdk := official(t, s)
@@ -93,7 +93,7 @@ func TestTheOfficialClientReadsHosts(t *testing.T) {
 	assert.ErrorContains(t, err, "ENTITY_NOT_FOUND", "it is a host of another cluster")
 }
 
-func TestTheOfficialClientManagesCategories(t *testing.T) {
+func TestVendorSDKManagesCategories(t *testing.T) {
 	s := start(t, nil)
 	sdk := official(t, s)
 	status, _ := v4(t, s, http.MethodPut, "nutanix/v3/categories/Team", `{"name":"Team"}`)
