@@ -63,7 +63,7 @@ func (d *Demo) prove(ctx context.Context) error {
 	if err := d.show("terraform plan", func() (string, error) { return workspace.Plan(ctx) }); err != nil {
 		return err
 	}
-	d.Out.Done("terraform plan says that nothing is to be changed")
+	d.Out.Done("terraform plan found no changes")
 	return nil
 }
 

@@ -8,15 +8,15 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestTheScreenSaysWhatIsStillWaitedFor(t *testing.T) {
+func TestScreenPrintsWhatIsMissing(t *testing.T) {
 	for name, test := range map[string]struct {
 		awaited []string
 		err     error
 		want    []string
 	}{
-		"nothing":       {},
-		"some things":   {awaited: []string{"blue: no Nodes", "blue: no machines"}, want: []string{"still waiting: blue: no Nodes\n", "still waiting: blue: no machines\n"}},
-		"a failed look": {err: errors.New("no answer"), want: []string{"still waiting: no answer\n"}},
+		"nothing":        {},
+		"some things":    {awaited: []string{"blue: no Nodes", "blue: no machines"}, want: []string{"still waiting: blue: no Nodes\n", "still waiting: blue: no machines\n"}},
+		"a failed check": {err: errors.New("no response"), want: []string{"still waiting: no response\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

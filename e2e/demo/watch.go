@@ -22,7 +22,8 @@ const reminderInterval = time.Minute
 // ages matches the AGE column of a tree with its padding, which changes even if nothing else does.
 var ages = regexp.MustCompile(` +(\d+[smhd])+ +| +`)
 
-// watcher prints events of CAPNT's kinds, the resource tree when it changes, and every minute what the demo waits for.
+// watcher prints events about CAPNT's objects, the resource tree when it changes, and every minute the conditions
+// that the demo waits for.
 type watcher struct {
 	demo   *Demo
 	cancel context.CancelFunc

@@ -26,16 +26,16 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// world is everything that runs in a test.
-type world struct {
+// fixture contains the parts of the test environment.
+type fixture struct {
 	*env.Environment
 	hypervisor *guest.Hypervisor
-	guests     string // directory
+	guests     string // directory of the hypervisor
 	provider   *stub
 }
 
 // start starts a management cluster, a hypervisor, and a stub of the provider for VMs on the network.
-func start(ctx context.Context, t *testing.T, network string) *world {
+func start(ctx context.Context, t *testing.T, network string) *fixture {
 	t.Helper()
 	started := time.Now()
 	log := funcr.New(func(_, line string) { t.Logf("%6.1fs %s", time.Since(started).Seconds(), line) }, funcr.Options{})
@@ -44,36 +44,36 @@ func start(ctx context.Context, t *testing.T, network string) *world {
 	}
 	e, err := env.Start(ctx, env.Options{Dir: filepath.Join(t.TempDir(), "management"), Tools: toolbox.Dir(), Log: log})
 	require.NoError(t, err)
-	w := &world{Environment: e, guests: filepath.Join(t.TempDir(), "guests")}
+	f := &fixture{Environment: e, guests: filepath.Join(t.TempDir(), "guests")}
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
-	w.hypervisor = guest.New(guest.Options{
-		Tools: toolbox.Dir(), Dir: w.guests, Log: log, ProviderID: true, MonitorGrace: monitorGrace,
+	f.hypervisor = guest.New(guest.Options{
+		Tools: toolbox.Dir(), Dir: f.guests, Log: log, ProviderID: true, MonitorGrace: monitorGrace,
 		VersionFor: func(ctx context.Context, vm prismsim.VM) string { return e.MachineVersion(ctx, vm.Name) },
 	})
-	t.Cleanup(func() { require.NoError(t, w.hypervisor.Close()) })
+	t.Cleanup(func() { require.NoError(t, f.hypervisor.Close()) })
 	require.NoError(t, e.InstallProvider(filepath.Join("..", "..", "config", "crd", "bases"), ""))
 
-	w.provider = &stub{client: e.Client, hypervisor: w.hypervisor, network: network, vms: map[string]prismsim.VM{}}
+	f.provider = &stub{client: e.Client, hypervisor: f.hypervisor, network: network, vms: map[string]prismsim.VM{}}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	go func() { defer close(done); w.provider.run(ctx, t) }()
+	go func() { defer close(done); f.provider.run(ctx, t) }()
 	t.Cleanup(func() { cancel(); <-done })
-	t.Cleanup(func() { w.dumpIfFailed(t) })
-	return w
+	t.Cleanup(func() { f.dumpIfFailed(t) })
+	return f
 }
 
 // dumpIfFailed logs the objects and logs of a failed test.
-func (w *world) dumpIfFailed(t *testing.T) {
+func (f *fixture) dumpIfFailed(t *testing.T) {
 	if !t.Failed() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var text bytes.Buffer
-	if err := w.Dump(ctx, &text); err != nil {
+	if err := f.Dump(ctx, &text); err != nil {
 		t.Logf("dumping the state: %v", err)
 	}
-	t.Logf("state at the time of the failure:\n%s\nguests: %+v", text.String(), w.hypervisor.States())
+	t.Logf("state at the time of the failure:\n%s\nguests: %+v", text.String(), f.hypervisor.States())
 }
 
 // TestClusterBecomesAvailableAndIsDeleted runs real Cluster API against simulated guests, without the provider.

@@ -15,15 +15,15 @@ import (
 	"github.com/capnt/capnt/e2e/guest"
 )
 
-// monitorGrace of the tests.
+// monitorGrace is the hypervisor's MonitorGrace in the tests.
 const monitorGrace = 2 * time.Second
 
 // assertPowerCuts powers both machines off and on: their Nodes become unknown, then ready again, and the control plane
 // continues with the etcd data on its disk.
-func assertPowerCuts(ctx context.Context, t *testing.T, w *world, workload client.Client) {
+func assertPowerCuts(ctx context.Context, t *testing.T, f *fixture, workload client.Client) {
 	t.Helper()
 	var controlPlane, worker guest.State
-	for _, state := range w.hypervisor.States() {
+	for _, state := range f.hypervisor.States() {
 		require.Empty(t, state.Failure)
 		if state.ControlPlane {
 			controlPlane = state
@@ -31,21 +31,21 @@ func assertPowerCuts(ctx context.Context, t *testing.T, w *world, workload clien
 			worker = state
 		}
 	}
-	w.hypervisor.PowerOff(worker.UUID)
-	waitForNode(ctx, t, w, workload, worker.Node, corev1.ConditionUnknown)
-	w.hypervisor.PowerOn(w.provider.vm(worker.VM))
-	waitForNode(ctx, t, w, workload, worker.Node, corev1.ConditionTrue)
+	f.hypervisor.PowerOff(worker.UUID)
+	waitForNode(ctx, t, f, workload, worker.Node, corev1.ConditionUnknown)
+	f.hypervisor.PowerOn(f.provider.vm(worker.VM))
+	waitForNode(ctx, t, f, workload, worker.Node, corev1.ConditionTrue)
 
-	w.hypervisor.PowerOff(controlPlane.UUID)
-	require.Empty(t, w.hypervisor.Processes())
+	f.hypervisor.PowerOff(controlPlane.UUID)
+	require.Empty(t, f.hypervisor.Processes())
 	require.Error(t, workload.Get(ctx, client.ObjectKey{Name: worker.Node}, &corev1.Node{}))
-	w.hypervisor.PowerOn(w.provider.vm(controlPlane.VM))
-	waitForNode(ctx, t, w, workload, worker.Node, corev1.ConditionTrue)
+	f.hypervisor.PowerOn(f.provider.vm(controlPlane.VM))
+	waitForNode(ctx, t, f, workload, worker.Node, corev1.ConditionTrue)
 }
 
-func waitForNode(ctx context.Context, t *testing.T, w *world, workload client.Client, name string, want corev1.ConditionStatus) {
+func waitForNode(ctx context.Context, t *testing.T, f *fixture, workload client.Client, name string, want corev1.ConditionStatus) {
 	t.Helper()
-	require.NoError(t, w.Wait(ctx, "Node "+name+" to have Ready="+string(want), func(ctx context.Context) (bool, string, error) {
+	require.NoError(t, f.Wait(ctx, "Node "+name+" to have Ready="+string(want), func(ctx context.Context) (bool, string, error) {
 		var node corev1.Node
 		if err := workload.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
 			return false, err.Error(), nil
@@ -61,12 +61,12 @@ func waitForNode(ctx context.Context, t *testing.T, w *world, workload client.Cl
 
 // assertDrain runs a Pod on the worker and scales the worker down. The drain ends because the kubelet removes the evicted
 // Pod.
-func assertDrain(ctx context.Context, t *testing.T, w *world, workload client.Client) {
+func assertDrain(ctx context.Context, t *testing.T, f *fixture, workload client.Client) {
 	t.Helper()
 	var deployment clusterv1.MachineDeployment
-	require.NoError(t, w.Client.Get(ctx, client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "small-md-0"}, &deployment))
+	require.NoError(t, f.Client.Get(ctx, client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "small-md-0"}, &deployment))
 	var machines clusterv1.MachineList
-	require.NoError(t, w.Client.List(ctx, &machines, client.MatchingLabels{clusterv1.MachineDeploymentNameLabel: deployment.Name}))
+	require.NoError(t, f.Client.List(ctx, &machines, client.MatchingLabels{clusterv1.MachineDeploymentNameLabel: deployment.Name}))
 	require.Len(t, machines.Items, 1)
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "web"},
@@ -75,14 +75,14 @@ func assertDrain(ctx context.Context, t *testing.T, w *world, workload client.Cl
 		},
 	}
 	require.NoError(t, workload.Create(ctx, pod))
-	require.NoError(t, w.Wait(ctx, "Pod web to run", func(ctx context.Context) (bool, string, error) {
+	require.NoError(t, f.Wait(ctx, "Pod web to run", func(ctx context.Context) (bool, string, error) {
 		err := workload.Get(ctx, client.ObjectKeyFromObject(pod), pod)
 		return pod.Status.Phase == corev1.PodRunning, string(pod.Status.Phase), err
 	}))
 
 	before := deployment.DeepCopy()
 	deployment.Spec.Replicas = new(int32)
-	require.NoError(t, w.Client.Patch(ctx, &deployment, client.MergeFrom(before)))
-	require.NoError(t, w.WaitForGone(ctx, &machines.Items[0]))
+	require.NoError(t, f.Client.Patch(ctx, &deployment, client.MergeFrom(before)))
+	require.NoError(t, f.WaitForGone(ctx, &machines.Items[0]))
 	require.True(t, apierrors.IsNotFound(workload.Get(ctx, client.ObjectKeyFromObject(pod), pod)))
 }

@@ -98,7 +98,7 @@ func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) 
 		"--diagnostics-address=" + address(ports[1]),
 		"--scratch-dir=" + e.ScratchDir(),
 	}
-	pod, err := os.Hostname() // as in a pod, whose name is its host's name
+	pod, err := os.Hostname() // in a Pod, the hostname is the name of the Pod
 	if err != nil {
 		return fmt.Errorf("starting the manager: %w", err)
 	}

@@ -27,8 +27,8 @@ import (
 // etcdTimeout bounds a transaction in the management cluster's etcd.
 const etcdTimeout = time.Minute
 
-// Objects returns the objects of a namespace that Cluster API and its providers have there, Secrets and Leases included, in
-// the order of their kinds and names. Addons are left out, because they depend on what is installed in the workload cluster.
+// Objects returns the objects of Cluster API and its providers in a namespace, including Secrets and Leases, sorted
+// by kind and name. Addons are left out, because they depend on what is installed in the workload cluster.
 func (e *Environment) Objects(ctx context.Context, namespace string) ([]*unstructured.Unstructured, error) {
 	kinds, err := e.clusterAPIKinds()
 	if err != nil {
@@ -55,9 +55,9 @@ func (e *Environment) Objects(ctx context.Context, namespace string) ([]*unstruc
 	return objects, nil
 }
 
-// Restore writes objects into etcd exactly as they are, with UIDs, generations, timestamps and status, which no request to
-// the API server can set. All appear at once, so that neither controllers nor the garbage collector see an object without
-// its owner. None of the objects may exist.
+// Restore writes objects into etcd exactly as they are, including UIDs, generations, timestamps and status, which the
+// API server does not accept from clients. All objects are written in one transaction, so that neither a controller
+// nor the garbage collector sees an object without its owner. None of the objects may exist.
 func (e *Environment) Restore(ctx context.Context, objects []*unstructured.Unstructured) error {
 	authority, err := plane.EtcdClientTLS(e.plane.etcd.Authority)
 	if err != nil {
@@ -92,9 +92,9 @@ func (e *Environment) Restore(ctx context.Context, objects []*unstructured.Unstr
 	return rewrite(ctx, etcd, puts, result.Header.Revision)
 }
 
-// rewrite writes the objects of a transaction once more, each with a revision of its own. A list that the API server answers
-// while its watch cache takes over a transaction has only some of the objects, but already the resource version of all, so
-// that a watch from there never reports the others. An object that has changed since the transaction was reported.
+// rewrite writes the objects of a transaction again, each with its own revision. While the API server's watch cache
+// processes the first transaction, a list may contain only some of the objects but have the resource version of all.
+// A watch from that version would never report the missing objects.
 func rewrite(ctx context.Context, etcd *clientv3.Client, puts []clientv3.Op, revision int64) error {
 	for _, put := range puts {
 		unchanged := clientv3.Compare(clientv3.ModRevision(string(put.KeyBytes())), "=", revision)
@@ -105,8 +105,8 @@ func rewrite(ctx context.Context, etcd *clientv3.Client, puts []clientv3.Op, rev
 	return nil
 }
 
-// stored returns where the API server keeps an object, and the form in which it can read it. It reads JSON of each kind,
-// even of those that it writes as protobuf.
+// stored returns the etcd key of an object and its stored form. The API server reads JSON for every kind, even for
+// kinds that it writes as protobuf.
 func (e *Environment) stored(object *unstructured.Unstructured) (key, content string, err error) {
 	kind := object.GroupVersionKind()
 	mapping, err := e.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
@@ -114,7 +114,7 @@ func (e *Environment) stored(object *unstructured.Unstructured) (key, content st
 		return "", "", fmt.Errorf("finding the resource: %w", err)
 	}
 	kept := object.DeepCopy()
-	kept.SetResourceVersion("") // it is that of the etcd key
+	kept.SetResourceVersion("") // etcd stores the resource version as the revision of the key
 	raw, err := json.Marshal(kept.Object)
 	if err != nil {
 		return "", "", err
@@ -122,7 +122,8 @@ func (e *Environment) stored(object *unstructured.Unstructured) (key, content st
 	return path.Join("/registry", storedGroup(mapping.Resource), mapping.Resource.Resource, object.GetNamespace(), object.GetName()), string(raw), nil
 }
 
-// storedGroup is the part of an etcd key for the API group: custom resources have one, Secrets and Leases do not.
+// storedGroup returns the API group in an etcd key. Keys of custom resources contain the group, keys of Secrets and
+// Leases do not.
 func storedGroup(resource schema.GroupVersionResource) string {
 	if strings.HasSuffix(resource.Group, clusterAPIGroup) {
 		return resource.Group

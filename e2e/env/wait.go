@@ -97,11 +97,11 @@ func (e *Environment) WaitForGone(ctx context.Context, objects ...client.Object)
 	for _, object := range objects {
 		gvk, err := apiutil.GVKForObject(object, e.scheme)
 		if err != nil {
-			return fmt.Errorf("waiting for an object to be gone: %w", err)
+			return fmt.Errorf("waiting for an object to be deleted: %w", err)
 		}
 		key, current := client.ObjectKeyFromObject(object), &unstructured.Unstructured{}
 		current.SetGroupVersionKind(gvk)
-		err = e.Wait(ctx, fmt.Sprintf("%s %s to be gone", gvk.Kind, key.Name), func(ctx context.Context) (bool, string, error) {
+		err = e.Wait(ctx, fmt.Sprintf("%s %s to be deleted", gvk.Kind, key.Name), func(ctx context.Context) (bool, string, error) {
 			err := e.Client.Get(ctx, key, current)
 			if apierrors.IsNotFound(err) {
 				return true, "", nil

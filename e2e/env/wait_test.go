@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-func TestAWaitOutlivesWhatPassesAndNothingElse(t *testing.T) {
+func TestWaitRetriesTransientErrorsOnly(t *testing.T) {
 	nodes := schema.GroupResource{Resource: "nodes"}
 	for name, test := range map[string]struct {
 		err    error
@@ -23,7 +23,7 @@ func TestAWaitOutlivesWhatPassesAndNothingElse(t *testing.T) {
 	}{
 		"no connection":     {&url.Error{Op: "Get", Err: syscall.ECONNREFUSED}, true},
 		"connection broken": {&url.Error{Op: "Get", Err: syscall.ECONNRESET}, true},
-		"no answer":         {&url.Error{Op: "Get", Err: io.EOF}, true},
+		"no response":       {&url.Error{Op: "Get", Err: io.EOF}, true},
 		"connection lost":   {errors.New("http2: client connection lost"), true},
 		"too slow":          {&url.Error{Op: "Get", Err: context.DeadlineExceeded}, true},
 		"server timeout":    {fmt.Errorf("listing: %w", apierrors.NewServerTimeout(nodes, "list", 1)), true},
@@ -31,7 +31,7 @@ func TestAWaitOutlivesWhatPassesAndNothingElse(t *testing.T) {
 		"too many requests": {apierrors.NewTooManyRequests("later", 1), true},
 		"not found":         {apierrors.NewNotFound(nodes, "one"), false},
 		"forbidden":         {apierrors.NewForbidden(nodes, "one", nil), false},
-		"something else":    {errors.New("it is broken"), false},
+		"other error":       {errors.New("broken"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			looks := 0

@@ -42,13 +42,13 @@ runcmd:
 	require.Contains(t, s.commands, "kubeadm join --config x")
 }
 
-func TestReadSeedWithoutMetaDataUsesTheNameOfTheVM(t *testing.T) {
+func TestReadSeed_WithoutMetaDataUsesVMName(t *testing.T) {
 	s, err := readSeed([]byte("#cloud-config\n{}\n"), nil, "vm-1")
 	require.NoError(t, err)
 	require.Equal(t, "vm-1", s.hostname)
 }
 
-func TestReadSeedSaysWhyAGuestCannotBoot(t *testing.T) {
+func TestReadSeedReportsErrors(t *testing.T) {
 	for name, test := range map[string]struct{ userData, want string }{
 		"nothing":               {"", errNoUserData.Error()},
 		"script":                {"#!/bin/sh\n", "only cloud-config"},

@@ -57,13 +57,13 @@ func (h *Hypervisor) startCluster(k *kubeadm) *cluster {
 // the hash in the join configuration.
 func (h *Hypervisor) findCluster(ctx context.Context, k *kubeadm) (*cluster, error) {
 	var found *cluster
-	err := retry(ctx, "discovering the cluster behind "+k.endpoint, func(context.Context) error {
+	err := retry(ctx, "discovering the cluster at "+k.endpoint, func(context.Context) error {
 		h.mu.Lock()
 		c, ok := h.clusters[k.endpoint]
 		h.mu.Unlock()
 		switch {
 		case !ok || !c.up():
-			return fmt.Errorf("no control plane answers there")
+			return fmt.Errorf("no control plane responds")
 		case len(k.pins) > 0 && !slices.Contains(k.pins, c.keys.ca.Pin()):
 			return fmt.Errorf("its certificate authority has none of the hashes in caCertHashes")
 		}

@@ -22,7 +22,7 @@ const (
 	retryInterval = 250 * time.Millisecond
 	// etcdCallTimeout is the timeout of one call to another etcd member.
 	etcdCallTimeout = 5 * time.Second
-	// etcdPatience is how long a new member may take to serve before it is restarted for the first time.
+	// etcdPatience is the time after which a new member that does not serve yet is restarted for the first time.
 	etcdPatience = 2 * time.Second
 	// apiServerAttempts is how often kube-apiserver may end before it is ready: one that always ends is misconfigured.
 	apiServerAttempts = 5

@@ -18,7 +18,7 @@ import (
 )
 
 // A call to etcd is retried when its response was lost, even though etcd may have carried it out.
-func TestAnEtcdMemberIsAddedAndPromotedOnce(t *testing.T) {
+func TestEtcdMemberIsAddedAndPromotedOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	const host = "127.0.0.1"

@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-func TestGuestThatNeverBootsSaysWhy(t *testing.T) {
+func TestGuestReportsBootFailure(t *testing.T) {
 	h := guest.New(guest.Options{Dir: t.TempDir(), Log: testr.New(t)})
 	h.PowerOn(prismsim.VM{UUID: "11111111-1111-4111-8111-111111111111", Name: "empty"})
 	require.Eventually(t, func() bool { return h.States()[0].Failure != "" }, time.Minute, 10*time.Millisecond)

@@ -41,7 +41,7 @@ nodeRegistration:
 	}
 }
 
-func TestReadKubeadmSaysWhatIsMissing(t *testing.T) {
+func TestReadKubeadmReportsMissingFields(t *testing.T) {
 	const configured = "kind: ClusterConfiguration\ncontrolPlaneEndpoint: 127.0.0.9\n---\nkind: InitConfiguration\n"
 	for name, test := range map[string]struct {
 		commands string

@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-func TestVIPPassesToBackendsAndCutsThoseThatLeave(t *testing.T) {
+func TestVIPForwardsToBackendsAndClosesRemovedOnes(t *testing.T) {
 	ports, err := freeport.Find("127.0.0.1", 1)
 	require.NoError(t, err)
 	endpoint := fmt.Sprintf("127.0.0.1:%d", ports[0])
@@ -43,7 +43,7 @@ func TestVIPPassesToBackendsAndCutsThoseThatLeave(t *testing.T) {
 	require.Error(t, err)
 }
 
-// greeter says its name to every connection and keeps it open.
+// greeter starts a server that sends its name to every connection and keeps the connection open.
 func greeter(t *testing.T, name string) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -43,7 +43,7 @@ func eachProvider(t *testing.T, test func(f *fixture)) {
 
 func newFixture(t *testing.T, version string) *fixture {
 	t.Helper()
-	network, err := stack.FreeNetwork() // provider 1.9.5 knows no other port than 9440
+	network, err := stack.FreeNetwork() // provider 1.9.5 supports only port 9440
 	require.NoError(t, err)
 	content, err := os.ReadFile("../prismsim/testdata/inventory.yaml")
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func newFixture(t *testing.T, version string) *fixture {
 	return &fixture{t: t, prism: prism, version: version}
 }
 
-// ref names an entity of the inventory.
+// ref returns a reference to an entity of the inventory.
 func (f *fixture) ref(kind, name string) renderer.Ref {
 	f.t.Helper()
 	uuid, err := f.prism.UUID(kind, name)
@@ -65,7 +65,7 @@ func (f *fixture) ref(kind, name string) renderer.Ref {
 	return renderer.Ref{UUID: uuid, Name: name}
 }
 
-// machine is a machine with the least inputs and cloud-init.
+// machine returns a machine with the required inputs and cloud-init only.
 func (f *fixture) machine() renderer.Machine {
 	image := f.ref("image", "ubuntu-22.04-kube-v1.36.3")
 	return renderer.Machine{
@@ -91,7 +91,7 @@ type directory struct {
 	environment []string
 }
 
-// open writes a workspace into a directory of its own and initialises it.
+// open writes a workspace into a new directory and initialises it.
 func (f *fixture) open(workspace renderer.Workspace) *directory {
 	f.t.Helper()
 	d := &directory{f: f, path: f.t.TempDir()}
@@ -137,7 +137,7 @@ func (d *directory) run(arguments ...string) []byte {
 	return output
 }
 
-// plan plans and returns the plan file and its JSON form.
+// plan runs terraform plan and returns the plan file and its JSON form.
 func (d *directory) plan() ([]byte, *tfjson.Plan) {
 	d.f.t.Helper()
 	d.run("plan", "-input=false", "-no-color", "-out=plan.tfplan")

@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// A VM that exists is imported by a plan that changes nothing, whatever it was made of, and the next plan is clean.
-func TestImportOfAVMChangesNothing(t *testing.T) {
+// Importing an existing VM changes nothing, whatever the VM was created from, and the next plan has no changes.
+func TestImportOfVMChangesNothing(t *testing.T) {
 	for name, change := range map[string]func(f *fixture, m *renderer.Machine){
 		"cloud-init": func(*fixture, *renderer.Machine) {},
 		"no cloud-init": func(_ *fixture, m *renderer.Machine) {

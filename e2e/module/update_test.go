@@ -12,8 +12,9 @@ import (
 	"github.com/capnt/capnt/internal/provider"
 )
 
-// A change of class None switches no VM off. Whether it switches on a VM that somebody switched off is what the generation says.
-func TestUpdateOfClassNoneSwitchesNothingOff(t *testing.T) {
+// A change of class None never switches a VM off. Whether it switches on a VM that a user switched off depends on the
+// provider generation.
+func TestUpdateOfClassNoneNeverSwitchesVMOff(t *testing.T) {
 	eachProvider(t, func(f *fixture) {
 		generation, err := provider.ForVersion(f.version)
 		require.NoError(t, err)
@@ -48,7 +49,7 @@ func TestUpdateOfClassNoneSwitchesNothingOff(t *testing.T) {
 	})
 }
 
-// neverOff proves that no request switched a VM off, and that there was one which changed a VM.
+// neverOff requires that at least one request changed a VM and that no request switched a VM off.
 func (f *fixture) neverOff() {
 	f.t.Helper()
 	changes := 0

@@ -10,11 +10,11 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// mover replaces the addresses of the sample network by those of another one, also inside of encodings: Secrets are base64,
-// Terraform states are compressed, and user data is base64 within both.
+// mover replaces the addresses of the sample network by addresses of another network. It also replaces addresses
+// inside of encodings: Secrets are base64, Terraform states are compressed, and both may contain user data in base64.
 type mover struct{ network stack.Network }
 
-// value moves the strings of a JSON value.
+// value replaces the addresses in all strings of a JSON value.
 func (m mover) value(value any) any {
 	switch value := value.(type) {
 	case string:
@@ -40,7 +40,8 @@ func (m mover) text(text string) string {
 	return m.network.Move(text)
 }
 
-// bytes moves content that may be compressed or JSON. Content without an address comes back as it is.
+// bytes replaces the addresses in content that may be compressed or JSON. It returns content without addresses
+// unchanged.
 func (m mover) bytes(content []byte) []byte {
 	if plain, compressed := decompress(content); compressed {
 		if moved := m.bytes(plain); !bytes.Equal(moved, plain) {
@@ -73,7 +74,7 @@ func decompress(content []byte) ([]byte, bool) {
 func compress(content []byte) []byte {
 	var buffer bytes.Buffer
 	writer := gzip.NewWriter(&buffer)
-	_, _ = writer.Write(content) // a buffer takes everything
+	_, _ = writer.Write(content) // writes to a buffer cannot fail
 	_ = writer.Close()
 	return buffer.Bytes()
 }
@@ -83,6 +84,6 @@ func encode(value any) []byte {
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	_ = encoder.Encode(value) // it was decoded from JSON
+	_ = encoder.Encode(value) // the value was decoded from JSON
 	return buffer.Bytes()
 }

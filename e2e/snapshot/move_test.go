@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-func TestMoveReachesAddressesInsideOfEncodings(t *testing.T) {
+func TestMoveReplacesEncodedAddresses(t *testing.T) {
 	network, err := stack.FreeNetwork()
 	require.NoError(t, err)
 	address, moved := "127.40.1.10", network.Move("127.40.1.10")

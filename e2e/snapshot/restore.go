@@ -16,9 +16,9 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// Restore puts the snapshot into a stack whose manager does not run yet: objects with their UIDs and status, virtual machines
-// with theirs, and what installs the cloud controller manager. Addresses become those of the stack's network; address and
-// trust bundle of Prism Central become those of the stack. Guests of machines that were on boot, with empty disks.
+// Restore restores the snapshot in a stack whose manager does not run yet: objects with UIDs and status, VMs, and the
+// objects that install the cloud controller manager. Addresses and the trust bundle of Prism Central are replaced by
+// those of the stack. Guests of VMs that were on boot with empty disks.
 func (s *Snapshot) Restore(ctx context.Context, to *stack.Stack) error {
 	objects, prism, err := s.moved(to.Options().Network)
 	if err != nil {
@@ -46,7 +46,8 @@ func (s *Snapshot) Restore(ctx context.Context, to *stack.Stack) error {
 	return s.installCCM(ctx, to, objects)
 }
 
-// installCCM applies what installs the cloud controller manager in the clusters, which is not part of a snapshot.
+// installCCM applies the objects that install the cloud controller manager in the clusters. They are not part of a
+// snapshot.
 func (s *Snapshot) installCCM(ctx context.Context, to *stack.Stack, objects []*unstructured.Unstructured) error {
 	var clusters []*unstructured.Unstructured
 	for _, object := range objects {
@@ -62,7 +63,7 @@ func (s *Snapshot) installCCM(ctx context.Context, to *stack.Stack, objects []*u
 	return to.Env.Apply(ctx, s.Installers...)
 }
 
-// moved returns copies of objects and Prism Central with the addresses of a network.
+// moved returns copies of the objects and of Prism Central's content with the addresses of a network.
 func (s *Snapshot) moved(network stack.Network) ([]*unstructured.Unstructured, *prismsim.Snapshot, error) {
 	move := mover{network}
 	objects := make([]*unstructured.Unstructured, 0, len(s.Objects))
@@ -81,8 +82,8 @@ func (s *Snapshot) moved(network stack.Network) ([]*unstructured.Unstructured, *
 	return objects, prism, err
 }
 
-// AdmitGuests waits for the workload clusters of the snapshot, which the first control plane machines start anew, and gives
-// them the bootstrap tokens with which the other machines join. A token that Cluster API made has expired long ago.
+// AdmitGuests waits until the first control plane machines have restarted the workload clusters. It then creates the
+// bootstrap tokens with which the other machines join, because the tokens in the snapshot have expired.
 func (s *Snapshot) AdmitGuests(ctx context.Context, in *stack.Stack) error {
 	for _, cluster := range s.Clusters() {
 		for _, token := range s.tokens() {
@@ -102,7 +103,7 @@ func (s *Snapshot) AdmitGuests(ctx context.Context, in *stack.Stack) error {
 	return nil
 }
 
-// tokens returns the bootstrap tokens of the machines that join.
+// tokens returns the bootstrap tokens in the bootstrap data of the machines that join.
 func (s *Snapshot) tokens() []string {
 	var tokens []string
 	for _, object := range s.Objects {

@@ -1,5 +1,5 @@
-// Package snapshot takes and restores what a release of the provider left in a management cluster and in the simulated
-// Prism Central, so that a test can start as an upgrade from that release.
+// Package snapshot records and restores the objects and VMs of a management cluster that runs a release of the
+// provider, so that a test can upgrade from that release.
 package snapshot
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// The files of a snapshot. CRDs and inventory are written by who takes it.
+// The files of a snapshot. The caller of Write adds the CRDs and the inventory.
 const (
 	crdFile       = "crds.yaml"
 	objectDir     = "objects"
@@ -29,19 +29,19 @@ const (
 	inventoryFile = "inventory.yaml"
 )
 
-// Snapshot is what a release left.
+// Snapshot contains the objects and VMs of a release.
 type Snapshot struct {
-	// Dir is the directory that the snapshot was read from.
+	// Dir is the directory from which the snapshot was read.
 	Dir string
-	// Objects are all objects of one namespace, but for addons.
+	// Objects contains all objects of one namespace except addons.
 	Objects []*unstructured.Unstructured
-	// Prism is what Prism Central had.
+	// Prism is the content of the simulated Prism Central.
 	Prism *prismsim.Snapshot
-	// Installers are what Restore applied beside them to have the cloud controller manager installed in the clusters.
+	// Installers are the objects with which Restore has installed the cloud controller manager in the clusters.
 	Installers []*unstructured.Unstructured
 }
 
-// Take takes the snapshot of a namespace while nothing changes in it.
+// Take returns a snapshot of a namespace. Nothing may change in the namespace meanwhile.
 func Take(ctx context.Context, s *stack.Stack, namespace string) (*Snapshot, error) {
 	objects, err := s.Env.Objects(ctx, namespace)
 	if err != nil {
@@ -58,7 +58,7 @@ func Take(ctx context.Context, s *stack.Stack, namespace string) (*Snapshot, err
 	return &Snapshot{Objects: objects, Prism: prism}, nil
 }
 
-// Write writes the snapshot into a directory: one file for each kind of object, and one for Prism Central.
+// Write writes the snapshot into a directory, with one file per kind of object and one for Prism Central.
 func (s *Snapshot) Write(dir string) error {
 	files := map[string][]byte{}
 	for _, object := range s.Objects {
@@ -110,7 +110,7 @@ func Read(dir string) (*Snapshot, error) {
 	return snapshot, err
 }
 
-// Inventory returns the inventory of the snapshot's Prism Central, moved into a network.
+// Inventory returns the inventory of the snapshot's Prism Central with the addresses of a network.
 func (s *Snapshot) Inventory(network stack.Network) (*prismsim.Inventory, error) {
 	content, err := os.ReadFile(filepath.Join(s.Dir, inventoryFile))
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Snapshot) Inventory(network stack.Network) (*prismsim.Inventory, error)
 	return prismsim.ParseInventory([]byte(network.Move(string(content))))
 }
 
-// Provider is what the release had installed, without webhooks, because no manager of the release runs.
+// Provider returns the files of the release. It has no webhooks, because the release's manager does not run.
 func (s *Snapshot) Provider() *stack.Provider {
 	return &stack.Provider{CRDs: filepath.Join(s.Dir, crdFile)}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// Each release left one of each object, so that a test of an upgrade covers all kinds.
-func TestSnapshotsOfReleasesAreComplete(t *testing.T) {
+// The snapshot of each release contains an object of every kind, so that upgrade tests cover all kinds.
+func TestReleaseSnapshotsContainAllKinds(t *testing.T) {
 	releases, err := filepath.Glob("../testdata/*")
 	require.NoError(t, err)
 	require.NotEmpty(t, releases)
@@ -46,7 +46,7 @@ func TestSnapshotsOfReleasesAreComplete(t *testing.T) {
 	}
 }
 
-func TestWriteAndReadKeepASnapshot(t *testing.T) {
+func TestReadReturnsWrittenSnapshot(t *testing.T) {
 	saved, err := Read("../testdata/v0.1.0")
 	require.NoError(t, err)
 	dir := t.TempDir()

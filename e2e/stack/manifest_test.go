@@ -52,7 +52,7 @@ func TestCredentialsInSecretsOfAManifest(t *testing.T) {
 }
 
 // A password with any characters arrives unchanged in the Secret that capnt-ccm reads.
-func TestPasswordsReachTheCloudControllerManager(t *testing.T) {
+func TestTemplateEscapesPasswords(t *testing.T) {
 	const password = `a"b\c <&> $HOME`
 	inventory, err := os.ReadFile("../prismsim/testdata/inventory.yaml")
 	require.NoError(t, err)

@@ -25,7 +25,7 @@ func run(t *testing.T, dir string, environment ...string) string {
 	return "process " + strconv.Itoa(command.Process.Pid) + " "
 }
 
-func TestProcessesOfRunsAreFound(t *testing.T) {
+func TestRunProcessesAreFound(t *testing.T) {
 	scratch, elsewhere := t.TempDir(), t.TempDir()
 	found, err := processesIn(scratch)
 	require.NoError(t, err)

@@ -46,17 +46,17 @@ type Options struct {
 
 // Provider names the files of one version of the provider.
 type Provider struct {
-	// CRDs is a file or a directory.
+	// CRDs is a file or a directory with CRDs.
 	CRDs string
-	// Webhooks is a file with the webhook configurations. Without it the manager's webhooks are not called.
+	// Webhooks is a file with webhook configurations. If it is empty, no webhooks are called.
 	Webhooks string
-	// RBAC is a directory with the manager's roles. Without it the manager may do everything.
+	// RBAC is a directory with the manager's roles. If it is empty, the manager is an administrator.
 	RBAC string
-	// Manager is the program.
+	// Manager is the path of the manager's binary.
 	Manager string
 }
 
-// Built returns the provider of a source tree in which the manager is built.
+// Built returns the provider of a source tree whose manager was built.
 func Built(repository string) Provider {
 	config := filepath.Join(repository, "config")
 	return Provider{
@@ -65,7 +65,7 @@ func Built(repository string) Provider {
 	}
 }
 
-// Credentials of the simulated Prism Central's only user.
+// Credentials are the user name and password of the simulated Prism Central's only account.
 type Credentials struct{ Username, Password string }
 
 // Stack is a running stack.
@@ -82,7 +82,7 @@ type Stack struct {
 	endpoints map[string]string
 }
 
-// step is one step of Start with its name for people.
+// step is one step of Start, with a name for progress messages.
 type step struct {
 	name  string
 	start func(context.Context) error
@@ -122,7 +122,8 @@ func (s *Stack) startManagement(ctx context.Context) error {
 	return s.Install(Built(s.options.Repository))
 }
 
-// Install installs CRDs and webhook configurations of a provider, or upgrades to them. StartManager starts its manager.
+// Install installs the CRDs and webhook configurations of a provider, or upgrades to them. It does not start the
+// manager.
 func (s *Stack) Install(provider Provider) error {
 	s.provider = provider
 	return s.Env.InstallProvider(provider.CRDs, provider.Webhooks)

@@ -16,8 +16,8 @@ import (
 	"github.com/capnt/capnt/e2e/env"
 )
 
-// FromTemplate returns the manifest that clusterctl generates from a cluster template, for example "ccm". Variables without
-// a default are set to what the simulated Prism Central has. Other variables can be given.
+// FromTemplate returns the manifest that clusterctl generates from a cluster template, for example "ccm". Variables
+// without a default are taken from the simulated Prism Central. The given variables override them.
 func (s *Stack) FromTemplate(ctx context.Context, flavor, namespace, name string, variables map[string]string) ([]*unstructured.Unstructured, error) {
 	set, err := s.templateVariables(namespace, name)
 	if err != nil {
@@ -58,7 +58,8 @@ func (s *Stack) templateVariables(namespace, name string) (map[string]string, er
 	}, nil
 }
 
-// escape escapes a string for use between double quotes in JSON and YAML, where templates have user and password.
+// escape escapes a string for use between double quotes in JSON and YAML. Templates contain user name and password
+// there.
 func escape(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {

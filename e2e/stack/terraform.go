@@ -21,11 +21,12 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// ProviderVersion is the version of the provider that the manager uses unless a cluster names another one. The environment
-// variable CAPNT_PROVIDER_VERSION selects another one in the mirror, so that all scenarios run with it.
+// ProviderVersion is the version of the provider that the manager uses unless a cluster sets another one. The
+// environment variable CAPNT_PROVIDER_VERSION selects another version in the mirror, so that all scenarios can run
+// with it.
 var ProviderVersion = cmp.Or(os.Getenv("CAPNT_PROVIDER_VERSION"), "1.9.5")
 
-// providers is where the provider mirror has the versions of the provider.
+// providers is the directory in .tools with the versions of the provider.
 const providers = "mirror/registry.terraform.io/nutanix/nutanix"
 
 // ProviderVersions returns the versions of the provider in the mirror.
@@ -56,8 +57,8 @@ func (s *Stack) lockFile(content map[string][]byte) ([]byte, error) {
 	return lock, nil
 }
 
-// Workspace is the Terraform workspace of one machine in a directory, for use without the manager: it has the real backend
-// and reaches Prism Central directly.
+// Workspace is the Terraform workspace of one machine in a directory, for use without the manager. It has the real
+// backend and connects to Prism Central directly.
 type Workspace struct {
 	dir         string
 	executable  string
@@ -134,8 +135,8 @@ func (w *Workspace) Terraform(ctx context.Context, args ...string) (string, erro
 	return string(output), nil
 }
 
-// InitArgs and PlanArgs are the commands with which a person checks for changes. The exit code of PlanArgs is not 0 when
-// there are any.
+// InitArgs and PlanArgs are the commands with which a user checks for changes. PlanArgs exits with a code other than
+// 0 when the plan has changes.
 var (
 	InitArgs = []string{"init", "-no-color", "-input=false"}
 	PlanArgs = []string{"plan", "-no-color", "-input=false", "-lock=false", "-detailed-exitcode"}

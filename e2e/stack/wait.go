@@ -65,7 +65,7 @@ func (s *Stack) Missing(ctx context.Context, key client.ObjectKey) ([]string, er
 	if available := conditions.Get(cluster, clusterv1.AvailableCondition); available != nil && available.Status != metav1.ConditionTrue {
 		missing = append(missing, strings.Split(available.Message, "\n")...)
 	}
-	// While the workload cluster does not answer, only the management cluster's objects are described.
+	// if the workload cluster does not respond, describe only the objects of the management cluster
 	if workload, err := s.Env.Workload(ctx, key); err == nil {
 		if _, waiting, err := uninitialised(ctx, workload); err == nil && len(waiting) > 0 {
 			missing = append(missing, "not initialised by capnt-ccm: "+strings.Join(waiting, ", "))
@@ -142,12 +142,12 @@ func (s *Stack) machineSets(ctx context.Context, key client.ObjectKey) ([]machin
 // machineSet is a control plane or a MachineDeployment.
 type machineSet struct {
 	name string
-	// template and version of its Machines as the spec has them.
+	// template and version are those that the spec sets for the Machines.
 	template, version string
 
 	observed bool
 	desired  *int32
-	// counts of its Machines in the status: existing, available and up to date.
+	// counts are the numbers of existing, available and up-to-date Machines in the status.
 	counts []*int32
 }
 

@@ -18,13 +18,13 @@ import (
 	"time"
 )
 
-// validity of all certificates. It is longer than any test run, and longer than the 90 days before expiry at which a
-// KubeadmControlPlane can be configured to roll out.
+// validity is the lifetime of all certificates. It is longer than any test run, and longer than the 90 days before
+// expiry at which a KubeadmControlPlane can be configured to roll out.
 const validity = 365 * 24 * time.Hour
 
 // Authority is a certificate authority with its key.
 type Authority struct {
-	// PEM is the certificate.
+	// PEM is the authority's certificate.
 	PEM         []byte
 	certificate *x509.Certificate
 	key         crypto.Signer
@@ -73,7 +73,7 @@ func LoadAuthority(certificatePEM, keyPEM []byte) (*Authority, error) {
 	return &Authority{PEM: certificatePEM, certificate: certificate, key: signer}, nil
 }
 
-// Pin is the kubeadm form of the authority's public key: "sha256:" and the hash of its SubjectPublicKeyInfo.
+// Pin returns the authority's public key in kubeadm's form: "sha256:" and the hash of its SubjectPublicKeyInfo.
 func (a *Authority) Pin() string {
 	sum := sha256.Sum256(a.certificate.RawSubjectPublicKeyInfo)
 	return "sha256:" + hex.EncodeToString(sum[:])

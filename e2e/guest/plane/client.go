@@ -44,7 +44,7 @@ func WriteKubeconfig(config *rest.Config, name, path string) error {
 	}
 	k.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	k.CurrentContext = name
-	// Written by clientcmd with mode 0600.
+	// clientcmd writes the file with mode 0600
 	if err := clientcmd.WriteToFile(*k, path); err != nil {
 		return fmt.Errorf("writing kubeconfig %s: %w", path, err)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-func TestControlPlaneServesAndEnds(t *testing.T) {
+func TestControlPlaneStartsAndStops(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	const host = "127.0.0.1"
@@ -67,7 +67,7 @@ func TestControlPlaneServesAndEnds(t *testing.T) {
 	require.Empty(t, process.Running())
 }
 
-func TestProcessThatEndsIsReportedWithItsLog(t *testing.T) {
+func TestExitedProcessIsReportedWithItsLog(t *testing.T) {
 	ca, err := pki.NewAuthority("etcd-ca")
 	require.NoError(t, err)
 	config := plane.EtcdConfig{

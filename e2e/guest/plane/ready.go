@@ -40,7 +40,7 @@ func waitReady(ctx context.Context, p *process.Process, url string, authority *p
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w; its output is in %s; last answer: %s", p.Name(), ctx.Err(), p.Log(), answer)
+			return fmt.Errorf("waiting for %s: %w; its output is in %s; last response: %s", p.Name(), ctx.Err(), p.Log(), answer)
 		case <-p.Done():
 			return fmt.Errorf("waiting for %s: it ended (%v); its output is in %s", p.Name(), p.Err(), p.Log())
 		case <-ticker.C:

@@ -15,9 +15,9 @@ import (
 
 // Spec describes a child process.
 type Spec struct {
-	// Name is used in messages.
+	// Name identifies the process in error messages.
 	Name string
-	// Path of the executable.
+	// Path is the path of the executable.
 	Path string
 	Args []string
 	// Env is added to the environment of the parent.
@@ -65,19 +65,19 @@ func Start(spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// Name is the name given in the Spec.
+// Name returns the name in the Spec.
 func (p *Process) Name() string { return p.spec.Name }
 
-// PID is the process id of the child.
+// PID returns the process ID of the child.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Log is the path of the file with the child's output.
+// Log returns the path of the file with the child's output.
 func (p *Process) Log() string { return p.spec.Log }
 
-// Done is closed when the child has ended and has been reaped.
+// Done returns a channel that is closed when the child has exited and has been reaped.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err is the result of the child, valid after Done is closed; nil means exit code 0.
+// Err returns the error of an exited child. Call it after the Done channel is closed; nil means exit code 0.
 func (p *Process) Err() error {
 	select {
 	case <-p.done:
@@ -93,8 +93,8 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop sends SIGTERM, waits up to grace, then kills the child. It returns the error of the child's exit, or an error
-// that says that the child had to be killed.
+// Stop sends SIGTERM and kills the child if it has not exited after grace. It returns the error of the child's exit,
+// or an error that says that the child had to be killed.
 func (p *Process) Stop(grace time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping %s: %w", p.spec.Name, err)

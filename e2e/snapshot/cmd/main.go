@@ -1,5 +1,5 @@
-// The snapshot command runs the manager of a release until a cluster is complete, and writes what the release leaves as test
-// data: see package snapshot. `make release-snapshot` calls it.
+// Command snapshot runs the manager of a release until a cluster is complete and writes a snapshot as test data; see
+// package snapshot. `make release-snapshot` runs it.
 package main
 
 import (
@@ -22,10 +22,10 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// namespace is that of the manifest, and of everything in the snapshot.
+// namespace is the namespace in the manifest. The snapshot contains its objects.
 const namespace = "upgrade"
 
-// timeout bounds the way to a complete cluster.
+// timeout limits the creation of the cluster.
 const timeout = 30 * time.Minute
 
 func main() {
@@ -59,7 +59,7 @@ func run(ctx context.Context, repository, release, out string) (reterr error) {
 		return err
 	}
 	defer func() { reterr = errors.Join(reterr, s.Close()) }()
-	if err := makeCluster(ctx, s, filepath.Join(repository, "e2e/snapshot/testdata/cluster.yaml")); err != nil {
+	if err := createCluster(ctx, s, filepath.Join(repository, "e2e/snapshot/testdata/cluster.yaml")); err != nil {
 		return err
 	}
 	taken, err := snapshot.Take(ctx, s, namespace)
@@ -69,7 +69,7 @@ func run(ctx context.Context, repository, release, out string) (reterr error) {
 	return taken.Write(out)
 }
 
-// start starts the stack with the manager of the release, in the network of the sample inventory.
+// start starts the stack in the network of the sample inventory, with the manager of the release.
 func start(ctx context.Context, dir, repository, release string) (*stack.Stack, error) {
 	inventory, err := prismsim.LoadInventory(filepath.Join(repository, "e2e/prismsim/testdata/inventory.yaml"))
 	if err != nil {
@@ -84,8 +84,8 @@ func start(ctx context.Context, dir, repository, release string) (*stack.Stack, 
 	})
 }
 
-// makeCluster applies the manifest and waits until the cluster is complete and all its Nodes are initialised.
-func makeCluster(ctx context.Context, s *stack.Stack, manifest string) error {
+// createCluster applies the manifest and waits until the cluster is complete and all its Nodes are initialised.
+func createCluster(ctx context.Context, s *stack.Stack, manifest string) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	objects, err := env.LoadManifest(manifest)
