@@ -21,7 +21,8 @@ func repairEvery(period time.Duration, orphans config.OrphanPolicy) func(*config
 }
 
 // Somebody deletes one session, changes the targets of another, and frees the reserved address. The manager repairs
-// the sessions, and the Service keeps its address. Sessions still use the address, so nobody else can get it.
+// the sessions, and the Service keeps its address. No other Service can get the address meanwhile, because sessions
+// still use it.
 func TestDriftIsRepaired(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{Configure: repairEvery(time.Second, config.OrphansReport)})

@@ -135,8 +135,8 @@ func TestAddressesFollowTheVM(t *testing.T) {
 	})
 }
 
-// The hypervisor learns virtual IPs of kube-vip on a node's NIC: that of the control plane and those of Services.
-// They must not become node addresses, but other learned addresses must.
+// The hypervisor learns the virtual IPs of kube-vip, for the control plane and for Services, on a node's NIC. They
+// must not become node addresses. Other learned addresses must.
 func TestVirtualIPsAreNotNodeAddresses(t *testing.T) {
 	t.Parallel()
 	const endpoint, own = "10.20.0.5", "10.20.0.77"

@@ -33,7 +33,7 @@ type cluster struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
 
-	running   sync.Mutex // guards processes; never taken together with mu
+	running   sync.Mutex // guards processes; do not hold running and mu at the same time
 	processes []*process.Process
 }
 

@@ -34,9 +34,9 @@ type guest struct {
 	cluster   *cluster
 	processes []*process.Process
 	kubelet   *http.Server
-	etcd      bool   // its disk holds the data of an etcd member
-	version   string // of Kubernetes
-	services  string // range of ClusterIPs
+	etcd      bool   // the disk contains the data of an etcd member
+	version   string // Kubernetes version
+	services  string // ClusterIP range
 	joined    bool
 	failure   string
 	log       logr.Logger

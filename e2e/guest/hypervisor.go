@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// defaultMonitorGrace is shorter than that of kube-controller-manager (50 s), for tests that wait for it.
+	// defaultMonitorGrace is shorter than kube-controller-manager's grace period (50 s), because tests wait for it.
 	defaultMonitorGrace = 20 * time.Second
 	// defaultBootTimeout is longer than kubeadm's timeout (5 min to discover a control plane), because slow machines boot
 	// many guests at once and a guest that gives up is not restarted.
@@ -49,7 +49,7 @@ type Options struct {
 	// MonitorGrace is the time from a power-off until the guest's Node becomes Ready=Unknown, as the node lifecycle
 	// controller would set it. Default 20 s.
 	MonitorGrace time.Duration
-	// BootTimeout bounds how long a guest tries to become a Node; default 20 min.
+	// BootTimeout limits how long a guest tries to become a Node; default 20 min.
 	BootTimeout time.Duration
 }
 
@@ -169,7 +169,7 @@ type State struct {
 	On           bool
 	// Joined is true once the Node is registered.
 	Joined bool
-	// Failure says why the guest never became a Node.
+	// Failure is the reason why the guest never became a Node.
 	Failure string
 	// Log is the path of guest.log.
 	Log string

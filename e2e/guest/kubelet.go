@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// Times of the kubelet's streaming server.
+	// Timeouts of the kubelet's streaming server.
 	portForwardIdle   = 4 * time.Hour
 	portForwardCreate = 30 * time.Second
 	headerTimeout     = 10 * time.Second

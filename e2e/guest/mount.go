@@ -18,7 +18,7 @@ import (
 	"github.com/capnt/capnt/e2e/guest/plane"
 )
 
-// mounts holds where the files of a Pod are on this machine.
+// mounts contains the paths of a Pod's files on this machine.
 type mounts struct {
 	// paths maps a mount path of the container to a directory.
 	paths map[string]string

@@ -159,7 +159,7 @@ func condition(kind corev1.NodeConditionType, value corev1.ConditionStatus, reas
 func (g *guest) configure(ctx context.Context) error {
 	k := g.config
 	if g.version != "" {
-		return nil // a restart: its disk knows, and the bootstrap token may have expired
+		return nil // after a restart, the disk contains the configuration, and the bootstrap token may have expired
 	}
 	config := k.cluster
 	if !k.initialize {

@@ -23,7 +23,7 @@ type (
 	Hypervisor = model.Hypervisor
 	// Rules choose between behaviours of v3 and v4.
 	Rules = model.Rules
-	// Refusal says how a change is refused.
+	// Refusal is the way in which a change is refused.
 	Refusal = model.Refusal
 	// Duration is a time.Duration that JSON writes as a string such as "1m30s".
 	Duration = model.Duration
@@ -73,7 +73,7 @@ type (
 	Failover = model.Failover
 	// Rights say which entities are hidden from an account.
 	Rights = model.Rights
-	// Disconnection says how the VMs of a disconnected Prism Element are shown.
+	// Disconnection configures how the VMs of a disconnected Prism Element are shown.
 	Disconnection = model.Disconnection
 )
 

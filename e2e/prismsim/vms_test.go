@@ -47,7 +47,7 @@ func connect(t *testing.T, s *prismsim.Server, change func(*prismgoclient.Creden
 	if change != nil {
 		change(&credentials)
 	}
-	// A transport of its own: by default all clients of a process share one, with the roots of the last.
+	// All clients of a process share one transport by default, which would have the CA of the last server only.
 	client, err := v3.NewV3Client(credentials, v3.WithRoundTripper(transport(s)))
 	require.NoError(t, err)
 	return client.V3
@@ -59,7 +59,7 @@ func transport(s *prismsim.Server) *http.Transport {
 	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
 }
 
-// request sends a request without any client library and gives status, headers and body.
+// request sends a request without a client library and returns status, headers and body.
 func request(t *testing.T, s *prismsim.Server, method, path, body string, change func(*http.Request)) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, strings.NewReader(body))
@@ -122,7 +122,7 @@ func wait(t *testing.T, client v3.Service, context *v3.ExecutionContext) *v3.Tas
 	return task
 }
 
-// create makes a VM and gives it as Prism shows it.
+// create creates a VM and returns it as Prism Central shows it.
 func create(t *testing.T, client v3.Service, body *v3.VMIntentInput) *v3.VMIntentResponse {
 	t.Helper()
 	response, err := client.CreateVM(t.Context(), body)

@@ -16,9 +16,9 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// A cluster that names a version of the provider which is not in the mirror says so and waits. Other clusters and the manager
-// go on.
-func TestUnavailableProviderVersionStopsItsClusterAlone(t *testing.T) {
+// A cluster whose provider version is not in the mirror reports that in a condition and waits. Other clusters and the
+// manager are not affected.
+func TestUnavailableProviderVersionBlocksOnlyItsCluster(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "noversion")
 	c.ProviderVersion = "2.99.0"
@@ -31,8 +31,8 @@ func TestUnavailableProviderVersionStopsItsClusterAlone(t *testing.T) {
 	c.complete()
 }
 
-// The owner of a cluster can change the version of the provider: each workspace is planned once with the new one, and nothing
-// of the living machines changes. New machines are made with it, and it destroys what the old one made.
+// The provider version of a cluster can be changed. Each workspace is planned once with the new version, and existing
+// VMs do not change. The new version creates new machines and destroys machines of the old version.
 func TestProviderVersionCanBeChanged(t *testing.T) {
 	t.Parallel()
 	versions := toolbox.ProviderVersions(t)
@@ -62,7 +62,7 @@ func TestProviderVersionCanBeChanged(t *testing.T) {
 	c.plansClean()
 }
 
-// waitForProviderVersion waits until the last run of every machine used that version of the provider.
+// waitForProviderVersion waits until the last run of every machine used this version of the provider.
 func (c *cluster) waitForProviderVersion(version string) {
 	c.t.Helper()
 	c.must(testStack.Env.Wait(c.ctx, "machines of "+c.Name+" to be planned with provider "+version, func(context.Context) (bool, string, error) {

@@ -24,7 +24,7 @@ type APIServerConfig struct {
 	// Host is the IP address to listen on.
 	Host string
 	Port int
-	// Authority signs the serving certificate and those of clients.
+	// Authority signs the serving certificate and the client certificates.
 	Authority *pki.Authority
 	// EtcdURL is the client URL of the etcd member to use; EtcdAuthority signs its certificates.
 	EtcdURL       string

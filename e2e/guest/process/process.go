@@ -22,7 +22,7 @@ type Spec struct {
 	Args []string
 	// Env is added to the environment of the parent.
 	Env []string
-	// Dir is the working directory; empty means that of the parent.
+	// Dir is the working directory. If it is empty, the child has the parent's.
 	Dir string
 	// Log is the file that receives standard output and standard error; it is appended to.
 	Log string

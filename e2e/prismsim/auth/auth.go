@@ -28,7 +28,7 @@ const (
 type Lockout struct {
 	After  int // 0: never
 	For    time.Duration
-	Status int // of responses to a locked account; default 401, as for a wrong password
+	Status int // status of responses to a locked account; default 401, as for a wrong password
 }
 
 // Authenticator has the accounts of the server and their sessions.

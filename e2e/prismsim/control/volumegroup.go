@@ -32,7 +32,7 @@ func (c *Control) AttachVolumeGroup(groupUUID, vmUUID string) error {
 	})
 }
 
-// DetachVolumeGroup detaches a volume group from a VM from outside, whatever the rules say.
+// DetachVolumeGroup detaches a volume group from a VM from outside. It ignores Rules.DetachVolumeGroup.
 func (c *Control) DetachVolumeGroup(groupUUID, vmUUID string) error {
 	return c.changeAttachment("detaching", groupUUID, vmUUID, func(m *model.VM, g *model.VolumeGroup) error {
 		if !m.Detach(g) {

@@ -44,7 +44,8 @@ type Fault struct {
 	TaskError  string        `json:"taskError,omitempty"` // accept the change, then fail its task with this message
 	// AfterWork fails a task with TaskError after it has made its change, so that a VM is left behind.
 	AfterWork bool `json:"afterWork,omitempty"`
-	// TaskCode and TaskGroup are code and errorGroup of the message in a task of v4. Default: those of internal errors.
+	// TaskCode and TaskGroup are code and errorGroup of the message in a task of v4. By default they are those of an
+	// internal error.
 	TaskCode  string `json:"taskCode,omitempty"`
 	TaskGroup string `json:"taskGroup,omitempty"`
 	// Half responds to a list with the first half of the page, while its metadata count the whole page.

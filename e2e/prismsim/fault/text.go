@@ -11,7 +11,7 @@ import (
 // plainFault has the fields of Fault without its methods.
 type plainFault Fault
 
-// faultJSON has durations as strings such as "1m30s". Its own fields hide those of plainFault.
+// faultJSON contains durations as strings such as "1m30s". Its fields hide the fields of the same name in plainFault.
 type faultJSON struct {
 	plainFault
 	For        string `json:"for,omitempty"`

@@ -31,7 +31,8 @@ type PrismCentral struct {
 	Name    string `json:"name,omitempty"`    // default "prism-central"
 	UUID    string `json:"uuid,omitempty"`    //
 	Version string `json:"version,omitempty"` // default "pc.2024.3.0.1"
-	// APIVersion is the newest v4 API version that is served: v4.0, v4.1 or v4.2 (default), whatever Version says.
+	// APIVersion is the newest v4 API version that is served: v4.0, v4.1 or v4.2 (default). It does not depend on
+	// Version.
 	APIVersion string `json:"apiVersion,omitempty"`
 }
 

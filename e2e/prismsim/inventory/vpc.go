@@ -18,7 +18,7 @@ type VPC struct {
 	RoutablePrefixes []string `json:"routablePrefixes,omitempty"`
 }
 
-// defaultVPCs sets the UUIDs of VPCs, and adds a VPC for each overlay subnet that names none.
+// defaultVPCs sets the UUIDs of VPCs, and adds a VPC for each overlay subnet without a VPC.
 func (inv *Inventory) defaultVPCs() {
 	for i := range inv.VPCs {
 		inv.VPCs[i].UUID = cmp.Or(inv.VPCs[i].UUID, DeriveUUID("vpc", inv.VPCs[i].Name))

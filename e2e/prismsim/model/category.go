@@ -24,7 +24,7 @@ type CategoryKey struct {
 
 // CategoryValue is a value of a category key.
 type CategoryValue struct {
-	UUID        string // in the v4 API
+	UUID        string // ID in the v4 API
 	Value       string
 	Description *string
 }

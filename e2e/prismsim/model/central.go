@@ -20,7 +20,7 @@ func (pc *Central) PrismElementReference(pe *inventory.PrismElement) *wire.Refer
 
 // Central is a simulated Prism Central without its APIs: the entities that it manages, and the tasks that change them.
 type Central struct {
-	Username   string // of the owner of all entities
+	Username   string // name of the owner of all entities
 	Latency    Latencies
 	hypervisor Hypervisor // may be nil
 
@@ -143,11 +143,11 @@ func (pc *Central) Close() bool {
 
 // Latencies are the durations of tasks.
 type Latencies struct {
-	Create  time.Duration // of creating a VM, without switching it on
-	Update  time.Duration // of changing a VM, without switching it on
-	Delete  time.Duration // of deleting a VM
-	PowerOn time.Duration // added to tasks that switch a VM on
-	Network time.Duration // of creating, changing or deleting an entity of the networking API
+	Create  time.Duration // duration of creating a VM, without switching it on
+	Update  time.Duration // duration of changing a VM, without switching it on
+	Delete  time.Duration // duration of deleting a VM
+	PowerOn time.Duration // added to the duration of tasks that switch a VM on
+	Network time.Duration // duration of creating, changing or deleting an entity of the networking API
 }
 
 // Stopped returns a channel that Close closes.

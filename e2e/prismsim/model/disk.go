@@ -62,7 +62,7 @@ func inherit(d *wire.Disk, before *wire.Disk, vmUUID string) *TaskError {
 		size = before.Bytes()
 	}
 	if size < before.Bytes() {
-		// The message is that of a real task, terraform-provider-nutanix issue 131.
+		// The message is on record for a real task in terraform-provider-nutanix issue 131.
 		return &TaskError{Code: "INTERNAL_ERROR", Detail: fmt.Sprintf(
 			"INTERNAL_ERROR: NotSupported: Can't shrink disk at %s of VM %s.", before.Slot(wire.OrZero(wire.OrZero(wire.OrZero(before.Properties).Address).DeviceIndex)), vmUUID)}
 	}
@@ -113,7 +113,7 @@ func (pc *Central) createDisk(m *VM, d *wire.Disk) *TaskError {
 	return nil
 }
 
-// placeDisks gives every disk without an address the lowest free index of its adapter.
+// placeDisks assigns the lowest free index of its adapter to every disk without an address.
 func placeDisks(disks []wire.Disk) {
 	taken := map[string]bool{}
 	for _, d := range disks {

@@ -25,7 +25,8 @@ type Failover struct {
 	After Duration `json:"after,omitempty"`
 	// Off leaves the VM off. By default a VM that was on is switched on.
 	Off bool `json:"off,omitempty"`
-	// NewDevices gives disks and NICs new UUIDs. By default they keep their UUIDs. NICs always keep MAC and IP addresses.
+	// NewDevices assigns new UUIDs to disks and NICs. By default they keep their UUIDs. NICs always keep MAC and IP
+	// addresses.
 	NewDevices bool `json:"newDevices,omitempty"`
 }
 
@@ -70,7 +71,7 @@ func (pc *Central) recovered(old *VM, pe *inventory.PrismElement, failover Failo
 	return &m
 }
 
-// renewDevices gives the disks and NICs of a VM new UUIDs.
+// renewDevices assigns new UUIDs to the disks and NICs of a VM.
 func (m *VM) renewDevices(pc *Central) {
 	for i := range m.Live.Resources.DiskList {
 		m.Live.Resources.DiskList[i].UUID = uuid.NewString()

@@ -11,8 +11,8 @@ import (
 type Device struct {
 	inventory.GPU
 	UUID       string
-	PCIAddress string // of the physical GPU
-	Index      int    // of the virtual GPU on the physical GPU
+	PCIAddress string // address of the physical GPU
+	Index      int    // index of the virtual GPU on the physical GPU
 	User       *VM
 }
 

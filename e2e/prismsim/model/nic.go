@@ -126,8 +126,8 @@ func (pc *Central) releaseNIC(id string) {
 	}
 }
 
-// learn gives the NICs of a VM that was switched on their learned addresses: IPv6 addresses, and those of subnets that Prism does not
-// manage. A NIC keeps them until it is removed.
+// learn adds learned addresses to the NICs of a VM that was switched on: IPv6 addresses, and addresses of subnets
+// that Prism does not manage. A NIC keeps them until it is removed.
 func (pc *Central) learn(m *VM) {
 	for _, n := range m.Live.Resources.NICList {
 		if _, known := m.learned[n.UUID]; known {

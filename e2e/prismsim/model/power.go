@@ -64,8 +64,8 @@ func (pc *Central) SwitchOff(m *VM) {
 	pc.notifyOff(m)
 }
 
-// checkMemory fails when the VMs that are on would exceed the memory of the Prism Element if this VM had the given size. The
-// message is that of AHV.
+// checkMemory fails when the VMs that are on would exceed the memory of the Prism Element if this VM had the given
+// size. The message is AHV's.
 func (pc *Central) checkMemory(m *VM, wantMiB int64) *TaskError {
 	limit := m.PrismElement.Memory.Value() / wire.Mebibyte
 	if limit == 0 {

@@ -24,7 +24,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Refusal says how a change is refused. An empty Refusal is the default of its rule.
+// Refusal is the way in which a change is refused. If it is empty, the default of the rule applies.
 type Refusal string
 
 // The ways to refuse a change.
@@ -55,16 +55,17 @@ func oneOf[T ~string](into *T, text []byte, allowed ...T) error {
 	return nil
 }
 
-// Rules choose between behaviours. A real Prism Central shows some of them only at times, and for others no public record says
-// which one it has. The zero value is the default.
+// Rules choose between behaviours of a Prism Central. Some behaviours occur only at times. For others it is not on
+// public record which one a real Prism Central has. The zero value is the default.
 type Rules struct {
 	// KeepCategoryValues lets a v3 update without use_categories_mapping keep the further values of a key if the one value that it
 	// has is assigned. By default the VM has only that value after the update.
 	KeepCategoryValues bool `json:"keepCategoryValues,omitempty"`
-	// DeleteWithVolumeGroup says how deleting a VM with an attached volume group is refused. Default: RefusedByTask. NotRefused
-	// detaches the volume group.
+	// DeleteWithVolumeGroup is the way in which deleting a VM with an attached volume group is refused. Default:
+	// RefusedByTask. NotRefused detaches the volume group.
 	DeleteWithVolumeGroup Refusal `json:"deleteWithVolumeGroup,omitempty"`
-	// DetachVolumeGroup says how detaching a volume group by a v3 update or by detach-vm of v4 is refused. Default: NotRefused.
+	// DetachVolumeGroup is the way in which detaching a volume group is refused, by a v3 update or by detach-vm of
+	// v4. Default: NotRefused.
 	DetachVolumeGroup Refusal `json:"detachVolumeGroup,omitempty"`
 	// AttachmentKeepsSpecVersion keeps the spec_version of a VM when a volume group is attached or detached other than by a v3
 	// update.
@@ -73,8 +74,8 @@ type Rules struct {
 	AcceptLearned bool `json:"acceptLearned,omitempty"`
 	// LearnedInSpec shows IP endpoints of type LEARNED in the spec of a VM. By default only its status has them.
 	LearnedInSpec bool `json:"learnedInSpec,omitempty"`
-	// PowerOffWhenOff says how switching off a VM that is off is refused. This concerns v3 updates that have OFF and change nothing,
-	// and power-off of v4. Default: NotRefused.
+	// PowerOffWhenOff is the way in which switching off a VM that is off is refused. It applies to v3 updates that
+	// have OFF and change nothing, and to power-off of v4. Default: NotRefused.
 	PowerOffWhenOff Refusal `json:"powerOffWhenOff,omitempty"`
 	// DuplicateTaskEntities shows each entity of a task twice. UnknownTaskEntities shows an entity first that does not exist.
 	DuplicateTaskEntities bool `json:"duplicateTaskEntities,omitempty"`

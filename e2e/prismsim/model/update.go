@@ -16,8 +16,8 @@ const (
 
 var defaultBootOrder = []string{"CDROM", "DISK", "NETWORK"}
 
-// SetSpec sets the spec to that of a request. Fields that the request leaves out keep their values, or get the defaults in a new
-// VM, because clients that read, modify and write drop the fields that they do not know.
+// SetSpec replaces the spec by the spec of a request. Fields that the request leaves out keep their values, or get
+// the defaults in a new VM, because clients that read, modify and write drop the fields that they do not know.
 func (m *VM) SetSpec(pc *Central, body *wire.VMIntent) {
 	m.Categories = pc.Rules.merge(m.Categories, body.Metadata)
 	if p := body.Metadata.ProjectReference; !p.IsEmpty() {
@@ -46,7 +46,7 @@ func standardResources() *wire.VMResources {
 	}
 }
 
-// complete sets the fields that are missing to those of old.
+// complete copies the fields that are missing in res from old.
 func complete(res *wire.VMResources, old *wire.VMResources) {
 	fields, before := reflect.ValueOf(res).Elem(), reflect.ValueOf(old).Elem()
 	for i := range fields.NumField() {
@@ -88,7 +88,8 @@ func (pc *Central) applySpec(m *VM, spec, old *wire.VMSpec) *TaskError {
 	return pc.applyNICs(spec.Resources, before)
 }
 
-// FinishUpdate is the work of an update's task. offAgain says that the update only switches off a VM that was off.
+// FinishUpdate completes an update when its task ends. offAgain is true if the update only switches off a VM that was
+// off.
 func (pc *Central) FinishUpdate(m *VM, spec wire.VMSpec, offAgain bool) *TaskError {
 	m.Pending--
 	if pc.VMByUUID(m.UUID) == nil {
@@ -137,7 +138,7 @@ func (pc *Central) applyUpdate(m *VM, spec *wire.VMSpec) *TaskError {
 	case wantOn && m.Power != wire.PowerOn:
 		return pc.SwitchOn(m)
 	case m.Power == wire.PowerOn:
-		pc.learn(m) // for NICs that were added
+		pc.learn(m) // NICs may have been added
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Disconnection says how Prism Central shows the VMs of a Prism Element that it cannot reach. The Prism Element stays in lists and is
-// shown as not available. Tasks on its VMs fail.
+// Disconnection configures how Prism Central shows the VMs of a Prism Element that it cannot reach. The Prism Element
+// stays in lists and is shown as not available. Tasks on its VMs fail.
 type Disconnection struct {
 	// Listed keeps its VMs in lists. By default they are missing.
 	Listed bool `json:"listed,omitempty"`

@@ -75,7 +75,7 @@ type VM struct {
 	Pending  int  // changes that were accepted and have not ended
 	Power    string
 	Host     *inventory.Host
-	GPUs     []wire.GPU          // that the hypervisor has attached
+	GPUs     []wire.GPU          // attached by the hypervisor
 	learned  map[string][]string // NIC UUID -> addresses that the hypervisor has seen
 	V4       VMDetails
 
@@ -98,7 +98,8 @@ func (pc *Central) NewVM(body *wire.VMIntent, now time.Time) *VM {
 	return m
 }
 
-// FinishCreate is the work of a create's task. When only switching the VM on fails, the VM stays and is off, as on AHV.
+// FinishCreate completes a create when its task ends. If only switching the VM on fails, the VM stays and is off, as
+// on AHV.
 func (pc *Central) FinishCreate(m *VM) *TaskError {
 	m.Pending--
 	if pc.VMByUUID(m.UUID) == nil {

@@ -85,7 +85,8 @@ func (m *VM) DetachedVolumeGroup(want *wire.VMResources) string {
 	return addressOfFirst(m.Live.Resources.DiskList, func(d wire.Disk) bool { return want.DiskByUUID(d.UUID) == nil })
 }
 
-// RefuseDelete returns why deleting a VM fails, or "". The message is that of a real task, terraform-provider-nutanix issue 568.
+// RefuseDelete returns why deleting a VM fails, or "". The message is on record for a real task in
+// terraform-provider-nutanix issue 568.
 func (pc *Central) RefuseDelete(m *VM, by Refusal) string {
 	if pc.Rules.DeleteWithVolumeGroup.orElse(RefusedByTask) != by || !m.Exists {
 		return ""

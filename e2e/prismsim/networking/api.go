@@ -67,8 +67,8 @@ func (api *API) Register(r *v4.Router) {
 	handle("DELETE", routes+"/{extId}", taskReference, api.deleteRoute)
 }
 
-// entityKind is a kind of entity: its type in tasks, and its name in messages. The types of subnets, floating IPs and routes are on
-// record. The type of sessions is made in the same way.
+// entityKind is a kind of entity: its type in tasks, and its name in messages. The types of subnets, floating IPs and
+// routes are on public record. The type of sessions follows the same pattern.
 type entityKind struct{ rel, word string }
 
 var (
@@ -80,8 +80,8 @@ var (
 
 // change is a change that a task makes.
 type change struct {
-	operation   string // of the task, for example "kSubnetReserveIp"
-	description string // of the task, for example "Subnet Delete"
+	operation   string // operation of the task, for example "kSubnetReserveIp"
+	description string // description of the task, for example "Subnet Delete"
 	failing     string // the operation in the message of a failure, for example "Delete Subnet"
 	kind        entityKind
 	uuid, name  string
@@ -111,7 +111,8 @@ func (api *API) order(r *v4.Request, c change) (*v4.Response, error) {
 	return v4.Accepted(api.Order(r.Context(), r.Namespace, order)), nil
 }
 
-// creating returns the change that creates an entity. Of the names of operations only those of "Subnet Delete" are on record.
+// creating returns the change that creates an entity. Only the operation names of "Subnet Delete" are on public
+// record.
 func creating(kind entityKind, name string, work func(id string) *failure) change {
 	id := uuid.NewString()
 	return change{
@@ -153,8 +154,8 @@ func (api *API) checkIfMatch(r *v4.Request, current model.Revision) error {
 	})
 }
 
-// Rules are limits of the networking API, and choices between behaviours where no public record says which one a real Prism Central
-// has. The zero value is the default.
+// Rules are limits of the networking API, and choices between behaviours if no public record shows the behaviour of a
+// real Prism Central. The zero value is the default.
 type Rules struct {
 	// ExclusiveVIP refuses a virtual IP that another load balancer session has. By default sessions may share a virtual IP if their
 	// protocols or ports differ.

@@ -13,15 +13,16 @@ type failure struct{ code, clause, detail string }
 // errorGroup is the error group of all failed networking tasks on record.
 const errorGroup = "BACKEND_SERVICE_ERROR"
 
-// Codes of failures. The first two are on record in runs of nutanix.ansible (pull requests 1153, 1206 and 1209). No record of the
-// others was found. They are far from the known codes, so that nobody mistakes them for real ones.
+// Codes of failures. The first two are on record in runs of nutanix.ansible (pull requests 1153, 1206 and 1209). No
+// record of the others was found. They differ widely from the known codes, so that they are not mistaken for real
+// ones.
 const (
 	codeNotFound  = "NETWORKING-10060"
 	codeInUse     = "NETWORKING-10068"
 	codeInvalid   = "NETWORKING-19001"
 	codeConflict  = "NETWORKING-19002"
 	codeExhausted = "NETWORKING-19003"
-	codeStale     = "NETWORKING-19004" // of a stale If-Match header
+	codeStale     = "NETWORKING-19004" // stale If-Match header
 )
 
 func notFound(format string, args ...any) *failure {

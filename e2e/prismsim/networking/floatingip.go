@@ -32,8 +32,8 @@ type floatingIPSpec struct {
 // wantedAssociation is an association in a request: with a session, a NIC or a private IP, or none.
 type wantedAssociation struct {
 	nicUUID, sessionUUID string
-	privateIP            netip.Addr // of the association, or a condition on the address of the session or NIC
-	vpcUUID              string     // of the association, or a condition on the VPC of the session or NIC
+	privateIP            netip.Addr // private IP of the association, or a condition on the address of the session or NIC
+	vpcUUID              string     // VPC of the association, or a condition on the VPC of the session or NIC
 }
 
 // association is the association of a floating IP. It has no VPC when the floating IP is not associated.

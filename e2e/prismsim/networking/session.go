@@ -41,7 +41,7 @@ type wantedVIP struct {
 	subnetUUID   string
 	static       bool
 	address      netip.Addr
-	prefixLength int // of the address in the request; default 32
+	prefixLength int // prefix length of the address in the request; default 32
 }
 
 // healthCheck has times in seconds.

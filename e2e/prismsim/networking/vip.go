@@ -6,7 +6,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// vipHolder is the owner of all virtual IPs in the address pool. The sessions say which of them has an address.
+// vipHolder is the owner of all virtual IPs in the address pool. The virtual IP in each session shows which session
+// has the address.
 const vipHolder = "load balancer"
 
 // placeVIP assigns the virtual IP of a new spec to a session and releases the one that it had.
@@ -69,7 +70,7 @@ func (api *API) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *fail
 	return nil
 }
 
-// clash returns the first range of ports in a spec that overlaps with those of a session with the same protocol.
+// clash returns the first port range in a spec that overlaps with the ports of a session with the same protocol.
 func (s *session) clash(spec sessionSpec) (portRange, bool) {
 	if s.protocol != spec.protocol {
 		return portRange{}, false

@@ -162,7 +162,7 @@ func (api *API) hostObjects(r *Request) ([]Object, error) {
 		}
 		among = []*inventory.PrismElement{pe}
 	} else if id != "" {
-		among = nil // Prism Central has no hosts of its own
+		among = nil // Prism Central has no hosts
 	}
 	items := []Object{}
 	for _, pe := range among {

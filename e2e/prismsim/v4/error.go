@@ -18,7 +18,7 @@ type Error struct {
 	Group     string // for example "VM_NOT_FOUND"
 	Message   string
 	Arguments map[string]string
-	location  string // of the value that the schema refuses, for example "@query.$limit"
+	location  string // location of the value that the schema refuses, for example "@query.$limit"
 }
 
 // Error returns status, code, group and message.

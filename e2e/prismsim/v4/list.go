@@ -15,8 +15,8 @@ const (
 	maxLimit     = 100
 )
 
-// Listing says how a list can be queried. Fields are paths such as "cluster/extId". Paths into lists have no any(), for example
-// "categories/extId".
+// Listing defines the supported queries of a list. Fields are paths such as "cluster/extId". Paths into lists have no
+// any(), for example "categories/extId".
 type Listing struct {
 	Filters []string
 	Orders  []string
@@ -69,7 +69,7 @@ func (l Listing) respondWith(r *Request, items []Object, view func(Object) Objec
 	return &Response{Data: out, total: &total, page: want}, nil
 }
 
-// readPage reads $page and $limit. Its messages are those of the schema check.
+// readPage reads $page and $limit. Its error messages are those of the API's schema check.
 func readPage(number, limit string) (page, error) {
 	out := page{limit: defaultLimit}
 	for _, p := range []struct {

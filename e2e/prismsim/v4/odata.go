@@ -31,7 +31,7 @@ func (s scope) lookup(path string) any {
 type odataParser struct {
 	tokens []string
 	fields []string
-	// variable and collection are those of the lambda expression that is being parsed.
+	// variable and collection of the lambda expression that is being parsed.
 	variable, collection string
 }
 

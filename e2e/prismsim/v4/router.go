@@ -47,10 +47,10 @@ const highestMinor = 2
 type Request struct {
 	*http.Request
 	Namespace string
-	Minor     int    // of the version in the path: 0 for v4.0
-	kind      string // of the entities that a list shows
+	Minor     int    // minor version in the path: 0 for v4.0
+	kind      string // kind of the entities in the list
 	rules     model.Rules
-	rights    model.Rights // of the account
+	rights    model.Rights // rights of the account
 }
 
 // Endpoint handles a request. It returns a response, or an *Error to refuse the request.
@@ -90,7 +90,8 @@ func splitPath(path string) (namespace string, minor int, ok bool) {
 	return match[1], minor, true
 }
 
-// Register adds the operations of the v4 API. further add those of namespaces that other packages serve.
+// Register adds the operations of the v4 API. The functions in further add operations of namespaces in other
+// packages.
 func (api *API) Register(mux *http.ServeMux, further ...func(*Router)) {
 	r := &Router{api: api, mux: mux}
 	for _, namespace := range namespaces {

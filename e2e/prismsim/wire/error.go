@@ -90,7 +90,8 @@ const (
 	ReasonNameMismatch    = "CATEGORY_NAME_VALUE_MISMATCH"
 )
 
-// NotFound returns the refusal of a request for what does not exist, for example "The VM <UUID>".
+// NotFound returns the refusal of a request for an entity that does not exist. what describes the entity, for example
+// "The VM <UUID>".
 func NotFound(kind, what string) *Error {
 	return &Error{Status: http.StatusNotFound, Kind: kind, Reason: ReasonNotFound, Message: fmt.Sprintf("%s does not exist.", what)}
 }

@@ -112,7 +112,7 @@ type VMResources struct {
 	SerialPortList        []SerialPort        `json:"serial_port_list"`
 }
 
-// PowerMechanism says how a VM is switched off.
+// PowerMechanism is the way in which a VM is switched off.
 type PowerMechanism struct {
 	Mechanism  string           `json:"mechanism,omitempty"`
 	Transition *GuestTransition `json:"guest_transition_config,omitempty"`
