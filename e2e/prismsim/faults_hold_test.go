@@ -27,8 +27,8 @@ func createInBackground(t *testing.T, s *prismsim.Server) (abandon context.Cance
 	return cancel, out
 }
 
-// hit waits until the first fault was hit.
-func hit(t *testing.T, s *prismsim.Server) {
+// waitForHit waits until the first fault was hit.
+func waitForHit(t *testing.T, s *prismsim.Server) {
 	t.Helper()
 	require.Eventually(t, func() bool { return s.Faults().List()[0].Hits > 0 }, waitFor, tick)
 }
@@ -36,10 +36,10 @@ func hit(t *testing.T, s *prismsim.Server) {
 func TestHeldCreateIsProcessed_AfterClientDisconnects(t *testing.T) {
 	const hold = 200 * time.Millisecond
 	s := start(t, nil)
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: hold, Times: 1})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: hold, Times: 1})
 	began := time.Now()
 	abandon, failed := createInBackground(t, s)
-	hit(t, s)
+	waitForHit(t, s)
 	abandon()
 	require.ErrorIs(t, <-failed, context.Canceled)
 	require.Eventually(t, func() bool { return len(s.VMs()) == 1 }, waitFor, tick)
@@ -49,13 +49,13 @@ func TestHeldCreateIsProcessed_AfterClientDisconnects(t *testing.T) {
 
 func TestHeldCreateReturnsResponse_ToWaitingClient(t *testing.T) {
 	s := start(t, nil)
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: time.Millisecond, Times: 1})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: time.Millisecond, Times: 1})
 	create(t, connect(t, s, nil), intent(t, s, "vm-1"))
 
 	s.Faults().Clear()
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: hour})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: hour})
 	_, failed := createInBackground(t, s)
-	hit(t, s)
+	waitForHit(t, s)
 	s.Close()
 	assert.Error(t, <-failed, "closing ends a hold without the work")
 	assert.Len(t, s.VMs(), 1)
@@ -63,7 +63,7 @@ func TestHeldCreateReturnsResponse_ToWaitingClient(t *testing.T) {
 
 func TestDelayReplyDelaysOnlyTheResponse(t *testing.T) {
 	s := start(t, nil)
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", DelayReply: hour})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", DelayReply: hour})
 	abandon, failed := createInBackground(t, s)
 	require.Eventually(t, func() bool { return len(s.VMs()) == 1 }, waitFor, tick)
 	select {
@@ -76,7 +76,7 @@ func TestDelayReplyDelaysOnlyTheResponse(t *testing.T) {
 	assert.Len(t, s.VMs(), 1)
 
 	s.Faults().Clear()
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", DelayReply: time.Millisecond})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", DelayReply: time.Millisecond})
 	create(t, connect(t, s, nil), intent(t, s, "vm-2"))
 }
 
@@ -86,7 +86,7 @@ func TestV3ListIsTruncated(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		create(t, client, intent(t, s, name))
 	}
-	set(t, s, prismsim.Fault{Path: "/vms/list$", Half: true, Times: 1})
+	setFault(t, s, prismsim.Fault{Path: "/vms/list$", Half: true, Times: 1})
 	for _, want := range []int{2, 3} {
 		list, err := client.ListVM(t.Context(), &v3.DSMetadata{})
 		require.NoError(t, err)

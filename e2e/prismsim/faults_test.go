@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// set activates a fault and returns its ID.
-func set(t *testing.T, s *prismsim.Server, fault prismsim.Fault) string {
+// setFault activates a fault and returns its ID.
+func setFault(t *testing.T, s *prismsim.Server, fault prismsim.Fault) string {
 	t.Helper()
 	id, err := s.Faults().Set(fault)
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func TestFaultWithAStatus(t *testing.T) {
 	}
 	s := start(t, nil)
 	for status, text := range tests {
-		set(t, s, prismsim.Fault{Path: "/users/me$", Status: status, RetryAfter: 1500 * time.Millisecond, Times: 1})
+		setFault(t, s, prismsim.Fault{Path: "/users/me$", Status: status, RetryAfter: 1500 * time.Millisecond, Times: 1})
 		response, body := request(t, s, http.MethodGet, mePath, "", nil)
 		assert.Equal(t, status, response.StatusCode)
 		assert.Equal(t, "2", response.Header.Get("Retry-After"), "whole seconds, rounded up")
@@ -39,7 +39,7 @@ func TestFaultWithAStatus(t *testing.T) {
 		response, _ = request(t, s, http.MethodGet, mePath, "", nil)
 		assert.Equal(t, http.StatusOK, response.StatusCode, "once only")
 	}
-	set(t, s, prismsim.Fault{Status: http.StatusBadGateway, Body: "{}"})
+	setFault(t, s, prismsim.Fault{Status: http.StatusBadGateway, Body: "{}"})
 	_, body := request(t, s, http.MethodGet, mePath, "", nil)
 	assert.Equal(t, "{}", body)
 }
@@ -50,7 +50,7 @@ func TestFaultsMatchMethodPathCountAndTime(t *testing.T) {
 		response, _ := request(t, s, method, "/api/nutanix/v3"+path, "", nil)
 		return response.StatusCode
 	}
-	id := set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/(vms|images)/list$", Status: http.StatusServiceUnavailable, Times: 2, Skip: 1})
+	id := setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/(vms|images)/list$", Status: http.StatusServiceUnavailable, Times: 2, Skip: 1})
 	assert.Equal(t, http.StatusOK, status(http.MethodPost, "/vms/list"), "skipped")
 	assert.Equal(t, http.StatusOK, status(http.MethodGet, "/users/me"))
 	assert.Equal(t, http.StatusOK, status(http.MethodPost, "/hosts/list"))
@@ -68,16 +68,16 @@ func TestFaultsMatchMethodPathCountAndTime(t *testing.T) {
 	}
 	assert.Equal(t, 2, hits)
 
-	long := set(t, s, prismsim.Fault{Path: "/users/me$", Status: http.StatusInternalServerError, For: hour})
+	long := setFault(t, s, prismsim.Fault{Path: "/users/me$", Status: http.StatusInternalServerError, For: hour})
 	assert.Equal(t, http.StatusInternalServerError, status(http.MethodGet, "/users/me"))
 	s.Faults().Clear(long)
 	const short = 100 * time.Millisecond
 	began := time.Now()
-	set(t, s, prismsim.Fault{Path: "/users/me$", Status: http.StatusInternalServerError, For: short})
+	setFault(t, s, prismsim.Fault{Path: "/users/me$", Status: http.StatusInternalServerError, For: short})
 	assert.Eventually(t, func() bool { return status(http.MethodGet, "/users/me") == http.StatusOK }, waitFor, tick)
 	assert.GreaterOrEqual(t, time.Since(began), short)
 
-	endless := set(t, s, prismsim.Fault{Status: http.StatusInternalServerError})
+	endless := setFault(t, s, prismsim.Fault{Status: http.StatusInternalServerError})
 	assert.Equal(t, http.StatusInternalServerError, status(http.MethodGet, "/users/me"))
 	s.Faults().Clear(endless)
 	assert.Equal(t, http.StatusOK, status(http.MethodGet, "/users/me"))
@@ -88,7 +88,7 @@ func TestFaultsMatchMethodPathCountAndTime(t *testing.T) {
 func TestFaultMatchesBody(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Contains: `"name":"vm-2"`, TaskError: "INTERNAL_ERROR: no luck"})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Contains: `"name":"vm-2"`, TaskError: "INTERNAL_ERROR: no luck"})
 	create(t, client, intent(t, s, "vm-1"))
 	response, err := client.CreateVM(t.Context(), intent(t, s, "vm-2"))
 	require.NoError(t, err)
@@ -99,13 +99,13 @@ func TestFaultMatchesBody(t *testing.T) {
 
 func TestFaultDelay(t *testing.T) {
 	s := start(t, nil)
-	set(t, s, prismsim.Fault{Path: "/users/me$", Delay: 200 * time.Millisecond, Times: 1})
+	setFault(t, s, prismsim.Fault{Path: "/users/me$", Delay: 200 * time.Millisecond, Times: 1})
 	began := time.Now()
 	response, _ := request(t, s, http.MethodGet, mePath, "", nil)
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 	assert.GreaterOrEqual(t, time.Since(began), 200*time.Millisecond)
 
-	set(t, s, prismsim.Fault{Delay: hour})
+	setFault(t, s, prismsim.Fault{Delay: hour})
 	failed := make(chan error, 1)
 	client := connect(t, s, nil)
 	go func() {
@@ -120,7 +120,7 @@ func TestFaultDelay(t *testing.T) {
 func TestFaultDropsConnection_BeforeRequestIsProcessed(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Drop: true, Times: 1})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Drop: true, Times: 1})
 	_, err := client.CreateVM(t.Context(), intent(t, s, "vm-1"))
 	require.ErrorContains(t, err, "EOF")
 	assert.Empty(t, s.Tasks())
@@ -130,7 +130,7 @@ func TestFaultDropsConnection_BeforeRequestIsProcessed(t *testing.T) {
 func TestFaultDropsReply_AfterRequestIsProcessed(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", DropReply: true, Times: 1})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", DropReply: true, Times: 1})
 	_, err := client.CreateVM(t.Context(), intent(t, s, "vm-1"))
 	require.ErrorContains(t, err, "EOF")
 	require.Eventually(t, func() bool { return len(s.VMs()) == 1 }, waitFor, tick, "the VM must be created although the response was lost")
@@ -152,7 +152,7 @@ func TestFaultFailsTask(t *testing.T) {
 	client := connect(t, s, nil)
 	vms := prismsim.Fault{Method: http.MethodPost, Path: "/vms$", TaskError: "INTERNAL_ERROR: no luck", Times: 1}
 
-	set(t, s, vms)
+	setFault(t, s, vms)
 	response, err := client.CreateVM(t.Context(), intent(t, s, "before"))
 	require.NoError(t, err)
 	task := wait(t, client, response.Status.ExecutionContext)
@@ -161,7 +161,7 @@ func TestFaultFailsTask(t *testing.T) {
 	assert.Empty(t, s.VMs())
 
 	vms.AfterWork = true
-	set(t, s, vms)
+	setFault(t, s, vms)
 	response, err = client.CreateVM(t.Context(), intent(t, s, "after"))
 	require.NoError(t, err)
 	assert.Equal(t, "FAILED", *wait(t, client, response.Status.ExecutionContext).Status)
@@ -169,7 +169,7 @@ func TestFaultFailsTask(t *testing.T) {
 	assert.Equal(t, "ERROR", s.VMs()[0].State)
 
 	id := s.VMs()[0].UUID
-	set(t, s, prismsim.Fault{Method: http.MethodDelete, Path: "/vms/", TaskError: "INTERNAL_ERROR: detach the volume group first", Times: 1})
+	setFault(t, s, prismsim.Fault{Method: http.MethodDelete, Path: "/vms/", TaskError: "INTERNAL_ERROR: detach the volume group first", Times: 1})
 	gone, err := client.DeleteVM(t.Context(), id)
 	require.NoError(t, err)
 	assert.Equal(t, "FAILED", *wait(t, client, gone.Status.ExecutionContext).Status)

@@ -30,8 +30,8 @@ func startTiny(t *testing.T) (*prismsim.Server, v3.Service) {
 	return s, connect(t, s, nil)
 }
 
-// onSubnet returns a small VM with one NIC.
-func onSubnet(t *testing.T, s *prismsim.Server, subnet, ip string) *v3.VMIntentInput {
+// vmOnSubnet returns a small VM with one NIC.
+func vmOnSubnet(t *testing.T, s *prismsim.Server, subnet, ip string) *v3.VMIntentInput {
 	t.Helper()
 	n := &v3.VMNic{SubnetReference: ref("subnet", named(t, s, "subnet", subnet))}
 	if ip != "" {
@@ -47,33 +47,33 @@ func TestAddressesAreUniqueAndReleasedOnDelete(t *testing.T) {
 	s, client := startTiny(t)
 	var first *v3.VMIntentResponse
 	for i := range 3 { // .0 is the network, .1 the gateway
-		vm := create(t, client, onSubnet(t, s, "three", ""))
+		vm := create(t, client, vmOnSubnet(t, s, "three", ""))
 		assert.Equal(t, fmt.Sprintf("127.50.1.%d", i+2), *vm.Spec.Resources.NicList[0].IPEndpointList[0].IP)
 		if first == nil {
 			first = vm
 		}
 	}
-	response, err := client.CreateVM(t.Context(), onSubnet(t, s, "three", ""))
+	response, err := client.CreateVM(t.Context(), vmOnSubnet(t, s, "three", ""))
 	require.NoError(t, err)
 	task := wait(t, client, response.Status.ExecutionContext)
 	assert.Contains(t, *task.ErrorDetail, "No free IP address")
 	_, err = client.GetVM(t.Context(), *response.Metadata.UUID)
 	assert.ErrorContains(t, err, "ENTITY_NOT_FOUND", "no VM may be left after a failed create")
 
-	response, err = client.CreateVM(t.Context(), onSubnet(t, s, "three", "127.50.1.2"))
+	response, err = client.CreateVM(t.Context(), vmOnSubnet(t, s, "three", "127.50.1.2"))
 	require.NoError(t, err)
 	assert.Contains(t, *wait(t, client, response.Status.ExecutionContext).ErrorDetail, "already assigned")
 
 	gone, err := client.DeleteVM(t.Context(), *first.Metadata.UUID)
 	require.NoError(t, err)
 	wait(t, client, gone.Status.ExecutionContext)
-	vm := create(t, client, onSubnet(t, s, "three", "127.50.1.2"))
+	vm := create(t, client, vmOnSubnet(t, s, "three", "127.50.1.2"))
 	assert.Equal(t, "127.50.1.2", *vm.Spec.Resources.NicList[0].IPEndpointList[0].IP)
 }
 
 func TestUnmanagedAddressesAreLearnedAfterPowerOn(t *testing.T) {
 	s, client := startTiny(t)
-	body := onSubnet(t, s, "wild", "")
+	body := vmOnSubnet(t, s, "wild", "")
 	body.Spec.Resources.PowerState = ptr("OFF")
 	vm := create(t, client, body)
 	assert.Empty(t, vm.Status.Resources.NicList[0].IPEndpointList)
@@ -91,7 +91,7 @@ func TestUnmanagedAddressesAreLearnedAfterPowerOn(t *testing.T) {
 	require.Len(t, vm.Status.Resources.NicList, 2)
 	assert.Equal(t, "127.50.2.11", *vm.Status.Resources.NicList[1].IPEndpointList[0].IP, "a NIC added while on")
 
-	silent := create(t, client, onSubnet(t, s, "silent", ""))
+	silent := create(t, client, vmOnSubnet(t, s, "silent", ""))
 	assert.Empty(t, silent.Status.Resources.NicList[0].IPEndpointList)
 }
 

@@ -15,12 +15,12 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// listedBy returns the names of the VMs that the lists of v3 and v4 show.
-func listedBy(t *testing.T, s *prismsim.Server) (byV3, byV4 []string) {
+// listedVMs returns the names of the VMs that the lists of v3 and v4 show.
+func listedVMs(t *testing.T, s *prismsim.Server) (byV3, byV4 []string) {
 	t.Helper()
 	list, err := connect(t, s, nil).ListVM(t.Context(), &v3.DSMetadata{})
 	require.NoError(t, err)
-	response, err := official(t, s).vms.ListVms(nil, nil, nil, nil, nil)
+	response, err := newVendorSDK(t, s).vms.ListVms(nil, nil, nil, nil, nil)
 	require.NoError(t, err)
 	byV4 = []string{}
 	vms, _ := response.GetData().([]vmm.Vm)
@@ -41,7 +41,7 @@ func TestListsLagBehindCreationAndDeletion(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return len(s.VMs()) == 1 }, waitFor, tick)
 
-	byV3, byV4 := listedBy(t, s)
+	byV3, byV4 := listedVMs(t, s)
 	assert.Equal(t, []string{"old"}, byV3)
 	assert.Equal(t, []string{"old"}, byV4)
 	_, err = client.GetVM(t.Context(), *created.Metadata.UUID)
@@ -51,11 +51,11 @@ func TestListsLagBehindCreationAndDeletion(t *testing.T) {
 	assert.Equal(t, []string{"new"}, []string{s.VMs()[0].Name}, "tests see the present")
 
 	s.ChangeRules(func(r *prismsim.Rules) { r.ListLagKinds = []string{"category"} })
-	byV3, byV4 = listedBy(t, s)
+	byV3, byV4 = listedVMs(t, s)
 	assert.Equal(t, []string{"new"}, byV3)
 	assert.Equal(t, []string{"new"}, byV4)
 	s.SetRules(prismsim.Rules{ListLag: prismsim.Duration(time.Nanosecond)})
-	byV3, _ = listedBy(t, s)
+	byV3, _ = listedVMs(t, s)
 	assert.Equal(t, []string{"new"}, byV3, "a list catches up")
 }
 
@@ -111,7 +111,7 @@ func TestTotalOffsetChangesTotals(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, want, *list.Metadata.TotalMatches)
 		assert.Len(t, list.Entities, 2)
-		response, err := official(t, s).vms.ListVms(nil, nil, nil, nil, nil)
+		response, err := newVendorSDK(t, s).vms.ListVms(nil, nil, nil, nil, nil)
 		require.NoError(t, err)
 		assert.Equal(t, want, *response.Metadata.TotalAvailableResults)
 	}

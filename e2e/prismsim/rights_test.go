@@ -74,10 +74,10 @@ func TestRightsCanBeRevokedAtRunTime(t *testing.T) {
 	require.NoError(t, s.SetRights(testUser, prismsim.Rights{HiddenKinds: []string{"vm"}}))
 	_, err = client.GetVM(t.Context(), *vm.Metadata.UUID)
 	assert.ErrorContains(t, err, "ENTITY_NOT_FOUND")
-	byV3, byV4 := listedBy(t, s)
+	byV3, byV4 := listedVMs(t, s)
 	assert.Empty(t, byV3)
 	assert.Empty(t, byV4)
-	later := createUnseen(t, client, intent(t, s, "vm-2"))
+	later := createHidden(t, client, intent(t, s, "vm-2"))
 	assert.Equal(t, http.StatusNotFound, status(t, s, testUser, http.MethodGet, "/api/nutanix/v3/vms/"+later), "also what is created later")
 
 	require.NoError(t, s.SetRights(testUser, prismsim.Rights{HiddenKinds: []string{"cluster"}}))
@@ -90,8 +90,8 @@ func TestRightsCanBeRevokedAtRunTime(t *testing.T) {
 	assert.Error(t, s.SetRights(testUser, prismsim.Rights{Status: 500}))
 }
 
-// createUnseen creates a VM that the client may not read, and returns its UUID.
-func createUnseen(t *testing.T, client v3.Service, body *v3.VMIntentInput) string {
+// createHidden creates a VM that the client may not read, and returns its UUID.
+func createHidden(t *testing.T, client v3.Service, body *v3.VMIntentInput) string {
 	t.Helper()
 	response, err := client.CreateVM(t.Context(), body)
 	require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestDisconnectedPrismElement(t *testing.T) {
 			vm := create(t, client, intent(t, s, "vm-1"))
 			path := "/api/nutanix/v3/vms/" + *vm.Metadata.UUID
 			require.NoError(t, s.DisconnectPrismElement("nutanix-cluster-1", test.how))
-			byV3, byV4 := listedBy(t, s)
+			byV3, byV4 := listedVMs(t, s)
 			assert.Equal(t, test.listed, len(byV3) == 1)
 			assert.Equal(t, test.listed, len(byV4) == 1)
 			assert.Equal(t, test.want, status(t, s, testUser, http.MethodGet, path))

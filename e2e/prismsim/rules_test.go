@@ -42,7 +42,7 @@ func TestLearnedEndpointsAreRefusedInAnUpdate(t *testing.T) {
 func TestPowerOffOfStoppedVM(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
-	sdk := official(t, s)
+	sdk := newVendorSDK(t, s)
 	body := intent(t, s, "vm-1")
 	body.Spec.Resources.PowerState = ptr("OFF")
 	vm := create(t, client, body)
@@ -53,7 +53,7 @@ func TestPowerOffOfStoppedVM(t *testing.T) {
 		if err != nil {
 			return "", err
 		}
-		return sdk.ended(t, response.GetData()).Status.GetName(), nil
+		return sdk.waitForTask(t, response.GetData()).Status.GetName(), nil
 	}
 	task, vm := edit(t, client, vm, func(*v3.VMIntentInput) {})
 	assert.Equal(t, "SUCCEEDED", *task.Status)
@@ -109,7 +109,7 @@ func TestTasksListDuplicateAndUnknownEntities(t *testing.T) {
 			assert.Equal(t, test.first, *byV3.EntityReferenceList[0].UUID == *vm.Metadata.UUID)
 			assert.Equal(t, *vm.Metadata.UUID, *byV3.EntityReferenceList[test.want-1].UUID)
 			_, byV4 := v4(t, s, http.MethodGet, "prism/v4.2/config/tasks/legacy:"+task, "")
-			assert.Len(t, dig(t, byV4, "data", "entitiesAffected"), test.want)
+			assert.Len(t, valueAt(t, byV4, "data", "entitiesAffected"), test.want)
 		})
 	}
 }
@@ -123,8 +123,8 @@ func TestVersionInfoIsMissing(t *testing.T) {
 	assert.Equal(t, http.StatusOK, info())
 	s.SetRules(prismsim.Rules{NoVersionInfo: true})
 	assert.Equal(t, http.StatusNotFound, info())
-	vm := one(t, s, nil)
-	shown, _ := official(t, s).vm(t, vm.UUID)
+	vm := addVM(t, s, nil)
+	shown, _ := newVendorSDK(t, s).vm(t, vm.UUID)
 	assert.Equal(t, vm.Name, *shown.Name, "the SDK then uses its own version")
 }
 
@@ -140,8 +140,8 @@ func TestRequestIDsAreForgotten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, func(o *prismsim.Options) { o.Rules = test.rules })
-			vm := one(t, s, nil)
-			_, etag := official(t, s).vm(t, vm.UUID)
+			vm := addVM(t, s, nil)
+			_, etag := newVendorSDK(t, s).vm(t, vm.UUID)
 			changes := 0
 			for range 2 {
 				code, _ := v4(t, s, http.MethodPost, "vmm/v4.2/ahv/config/vms/"+vm.UUID+"/$actions/add-custom-attributes", `{"customAttributes":["a:b"]}`,

@@ -20,8 +20,8 @@ resource "nutanix_virtual_machine" "vm" {
 }
 `
 
-// small returns a workspace with one small machine.
-func small(t *testing.T) (*terraform, *prismsim.Server) {
+// startSmall returns a workspace with one small machine.
+func startSmall(t *testing.T) (*terraform, *prismsim.Server) {
 	t.Helper()
 	tf, s := newTerraform(t, "")
 	tf.write("main.tf", smallConfig(t, s))
@@ -39,7 +39,7 @@ func (tf *terraform) fails(text string) {
 // it reports, and the resources that it leaves behind.
 func TestTerraformReportsFaults(t *testing.T) {
 	t.Parallel()
-	tf, s := small(t)
+	tf, s := startSmall(t)
 	vms := prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Times: 1}
 
 	for _, step := range []struct {
@@ -56,7 +56,7 @@ func TestTerraformReportsFaults(t *testing.T) {
 	} {
 		fault := vms
 		step.change(&fault)
-		set(t, s, fault)
+		setFault(t, s, fault)
 		tf.fails(step.want)
 		require.Eventually(t, func() bool { return len(s.VMs()) == step.left }, waitFor, tick, "%+v", fault)
 		assert.Empty(t, tf.must("state", "list"), "the provider forgets a VM whose creation failed")

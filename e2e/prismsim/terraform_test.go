@@ -111,8 +111,8 @@ func (tf *terraform) apply(args ...string) string {
 	return tf.must(append([]string{"apply", "-auto-approve", "-input=false"}, args...)...)
 }
 
-// clean requires a plan without changes.
-func (tf *terraform) clean() {
+// requireCleanPlan requires a plan without changes.
+func (tf *terraform) requireCleanPlan() {
 	tf.t.Helper()
 	output, code := tf.run("plan", "-detailed-exitcode", "-input=false")
 	require.Zero(tf.t, code, output)
@@ -266,7 +266,7 @@ func TestTerraformCreatesUpdatesAndDestroysMachines(t *testing.T) {
 
 	tf.write("main.tf", machines("first", 2, 4096, "plain", 2048, gpuList))
 	tf.apply()
-	tf.clean()
+	tf.requireCleanPlan()
 	outputs := tf.outputs()
 	assert.Len(t, outputs["addresses"], 3, "one of the first NIC, IPv4 and IPv6 of the second: %v", outputs["addresses"])
 	assert.Equal(t, "ON", outputs["power"])
@@ -279,9 +279,9 @@ func TestTerraformCreatesUpdatesAndDestroysMachines(t *testing.T) {
 	// is reduced. The VM keeps its GPU although the configuration does not mention it.
 	tf.write("main.tf", machines("second", 4, 8192, "smaller", 1024, ""))
 	tf.apply()
-	tf.clean()
+	tf.requireCleanPlan()
 	tf.write("main.tf", machines("second", 4, 8192, "smaller", 1024, gpuList))
-	tf.clean()
+	tf.requireCleanPlan()
 	for _, vm := range s.VMs() {
 		assert.Equal(t, "ON", vm.PowerState, vm.Name)
 		assert.Contains(t, []string{"second", "smaller"}, vm.Description)
@@ -291,7 +291,7 @@ func TestTerraformCreatesUpdatesAndDestroysMachines(t *testing.T) {
 
 	tf.must("state", "rm", "nutanix_virtual_machine.plain")
 	tf.must("import", "-input=false", "nutanix_virtual_machine.plain", outputs["plain_id"].(string))
-	tf.clean()
+	tf.requireCleanPlan()
 
 	tf.must("destroy", "-auto-approve", "-input=false")
 	assert.Empty(t, s.VMs())

@@ -22,13 +22,13 @@ func attributes(texts ...string) *vmm.UpdateCustomAttributesParams {
 
 func TestVendorSDKChangesVM(t *testing.T) {
 	s := start(t, nil)
-	id := one(t, s, nil).UUID
-	sdk := official(t, s)
+	id := addVM(t, s, nil).UUID
+	sdk := newVendorSDK(t, s)
 	_, etag := sdk.vm(t, id)
 
 	added, err := sdk.vms.AddVmCustomAttributes(&id, attributes("providerID:abc", "a:b"), match(etag))
 	require.NoError(t, err)
-	task := sdk.ended(t, added.GetData())
+	task := sdk.waitForTask(t, added.GetData())
 	assert.Equal(t, tasks.TASKSTATUS_SUCCEEDED, *task.Status)
 	assert.Equal(t, "vmm:ahv:config:vm "+id, *task.EntitiesAffected[0].Rel+" "+*task.EntitiesAffected[0].ExtId)
 	assert.Equal(t, []string{named(t, s, "cluster", "nutanix-cluster-1")}, task.ClusterExtIds)
@@ -40,32 +40,32 @@ func TestVendorSDKChangesVM(t *testing.T) {
 
 	removed, err := sdk.vms.RemoveVmCustomAttributes(&id, attributes("a:b"), match(etag))
 	require.NoError(t, err)
-	sdk.ended(t, removed.GetData())
+	sdk.waitForTask(t, removed.GetData())
 	vm, etag = sdk.vm(t, id)
 	assert.Equal(t, []string{"providerID:abc"}, vm.CustomAttributes)
 
 	off, err := sdk.vms.PowerOffVm(&id, match(etag))
 	require.NoError(t, err)
-	sdk.ended(t, off.GetData())
+	sdk.waitForTask(t, off.GetData())
 	vm, etag = sdk.vm(t, id)
 	assert.Equal(t, vmm.POWERSTATE_OFF, *vm.PowerState)
 	assert.Nil(t, vm.Host, "a VM that is off is on no host")
 	on, err := sdk.vms.PowerOnVm(&id, match(etag))
 	require.NoError(t, err)
-	sdk.ended(t, on.GetData())
+	sdk.waitForTask(t, on.GetData())
 	vm, etag = sdk.vm(t, id)
 	assert.Equal(t, vmm.POWERSTATE_ON, *vm.PowerState)
 
 	gone, err := sdk.vms.DeleteVmById(&id, match(etag))
 	require.NoError(t, err)
-	sdk.ended(t, gone.GetData())
+	sdk.waitForTask(t, gone.GetData())
 	assert.Empty(t, s.VMs())
 }
 
 func TestPreconditionsOfChanges(t *testing.T) {
 	s := start(t, nil)
-	id := one(t, s, nil).UUID
-	_, etag := official(t, s).vm(t, id)
+	id := addVM(t, s, nil).UUID
+	_, etag := newVendorSDK(t, s).vm(t, id)
 	require.NoError(t, s.PowerOff(id))
 	path := vmsPath + "/" + id + "/$actions/power-on"
 	requestID := "NTNX-Request-Id: " + uuid.NewString()
@@ -82,7 +82,7 @@ func TestPreconditionsOfChanges(t *testing.T) {
 	} {
 		status, body := v4(t, s, http.MethodPost, path, "", test.headers...)
 		assert.Equal(t, test.status, status, name)
-		assert.Equal(t, test.code, dig(t, body, "data", "error", 0, "code"), name)
+		assert.Equal(t, test.code, valueAt(t, body, "data", "error", 0, "code"), name)
 		assert.Equal(t, "vmm.v4.ahv.config.PowerOnVmApiResponse", body["$objectType"], name)
 	}
 	assert.Empty(t, s.Tasks())
@@ -95,13 +95,13 @@ func TestPreconditionsOfChanges(t *testing.T) {
 
 func TestRetriedRequestIsProcessedOnce(t *testing.T) {
 	s := start(t, nil)
-	id := one(t, s, nil).UUID
-	sdk := official(t, s)
+	id := addVM(t, s, nil).UUID
+	sdk := newVendorSDK(t, s)
 	_, etag := sdk.vm(t, id)
 	args := match(etag)
 	args["NTNX-Request-Id"] = ptr(uuid.NewString())
 
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "power-off$", DropReply: true, Times: 1})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "power-off$", DropReply: true, Times: 1})
 	_, err := sdk.vms.PowerOffVm(&id, args)
 	require.Error(t, err, "the response is lost")
 	require.Len(t, s.Tasks(), 1)
@@ -109,7 +109,7 @@ func TestRetriedRequestIsProcessedOnce(t *testing.T) {
 
 	again, err := sdk.vms.PowerOffVm(&id, args)
 	require.NoError(t, err, "the ETag is old by now, but the response is the first one")
-	assert.Equal(t, s.Tasks()[0].UUID, (*sdk.ended(t, again.GetData()).ExtId)[len("ZXJnb24=:"):])
+	assert.Equal(t, s.Tasks()[0].UUID, (*sdk.waitForTask(t, again.GetData()).ExtId)[len("ZXJnb24=:"):])
 	assert.Len(t, s.Tasks(), 1)
 
 	_, err = sdk.vms.PowerOnVm(&id, args)
@@ -122,15 +122,15 @@ func TestRetriedRequestIsProcessedOnce(t *testing.T) {
 
 func TestFailedTaskReportsCause(t *testing.T) {
 	s := start(t, nil)
-	id := one(t, s, nil).UUID
-	sdk := official(t, s)
+	id := addVM(t, s, nil).UUID
+	sdk := newVendorSDK(t, s)
 	fail := func(fault prismsim.Fault) tasks.Task {
 		fault.Method, fault.Path, fault.Times = http.MethodPost, "add-custom-attributes$", 1
-		set(t, s, fault)
+		setFault(t, s, fault)
 		_, etag := sdk.vm(t, id)
 		response, err := sdk.vms.AddVmCustomAttributes(&id, attributes("a:b"), match(etag))
 		require.NoError(t, err)
-		return sdk.ended(t, response.GetData())
+		return sdk.waitForTask(t, response.GetData())
 	}
 	task := fail(prismsim.Fault{TaskError: "no luck"})
 	assert.Equal(t, tasks.TASKSTATUS_FAILED, *task.Status)
@@ -143,19 +143,19 @@ func TestFailedTaskReportsCause(t *testing.T) {
 	vm, _ = sdk.vm(t, id)
 	assert.Equal(t, []string{"a:b"}, vm.CustomAttributes)
 
-	set(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/v3/vms$", TaskError: "INTERNAL_ERROR: old", Times: 1})
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/v3/vms$", TaskError: "INTERNAL_ERROR: old", Times: 1})
 	_, err := connect(t, s, nil).CreateVM(t.Context(), intent(t, s, "old"))
 	require.NoError(t, err)
 	old := s.Tasks()[2]
-	task = sdk.ended(t, map[string]string{"ExtID": "ZXJnb24=:" + old.UUID})
+	task = sdk.waitForTask(t, map[string]string{"ExtID": "ZXJnb24=:" + old.UUID})
 	assert.Equal(t, "INTERNAL_ERROR: old", *task.LegacyErrorMessage, "a task of an older API")
 	assert.Empty(t, task.ErrorMessages)
 }
 
 func TestTasksAreListed(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) { o.Latency.Update = hour })
-	vm := one(t, s, nil)
-	sdk := official(t, s)
+	vm := addVM(t, s, nil)
+	sdk := newVendorSDK(t, s)
 	_, etag := sdk.vm(t, vm.UUID)
 	_, err := sdk.vms.PowerOffVm(&vm.UUID, match(etag))
 	require.NoError(t, err)
@@ -183,8 +183,8 @@ func TestTasksAreListed(t *testing.T) {
 
 func TestETagChangesWithVM(t *testing.T) {
 	s := start(t, nil)
-	id := one(t, s, nil).UUID
-	sdk := official(t, s)
+	id := addVM(t, s, nil).UUID
+	sdk := newVendorSDK(t, s)
 	seen := map[string]bool{}
 	for _, change := range []func() error{
 		func() error { return nil },

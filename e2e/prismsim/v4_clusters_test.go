@@ -18,7 +18,7 @@ func TestVendorSDKReadsClusters(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) {
 		o.Inventory.PrismElements[0].Categories = map[string][]string{"Region": {"eu", "us"}, "Zone": {"a"}}
 	})
-	sdk := official(t, s)
+	sdk := newVendorSDK(t, s)
 	response, err := sdk.clusters.ListClusters(t.Context(), &clusterrequest.ListClustersRequest{})
 	require.NoError(t, err)
 	list := response.GetData().([]clusters.Cluster)
@@ -63,8 +63,8 @@ func TestVendorSDKReadsClusters(t *testing.T) {
 
 func TestVendorSDKReadsHosts(t *testing.T) {
 	s := start(t, nil)
-	vm := one(t, s, nil)
-	sdk := official(t, s)
+	vm := addVM(t, s, nil)
+	sdk := newVendorSDK(t, s)
 	response, err := sdk.clusters.ListHosts(t.Context(), &clusterrequest.ListHostsRequest{})
 	require.NoError(t, err)
 	hosts := response.GetData().([]clusters.Host)
@@ -95,7 +95,7 @@ func TestVendorSDKReadsHosts(t *testing.T) {
 
 func TestVendorSDKManagesCategories(t *testing.T) {
 	s := start(t, nil)
-	sdk := official(t, s)
+	sdk := newVendorSDK(t, s)
 	status, _ := v4(t, s, http.MethodPut, "nutanix/v3/categories/Team", `{"name":"Team"}`)
 	require.Equal(t, http.StatusCreated, status)
 	status, _ = v4(t, s, http.MethodPut, "nutanix/v3/categories/Team/red", `{"value":"red","description":"by v3"}`)
@@ -132,7 +132,7 @@ func TestVendorSDKManagesCategories(t *testing.T) {
 	_, err = sdk.categories.CreateCategory(body)
 	assert.ErrorContains(t, err, "@body.value")
 
-	vm := one(t, s, func(f *prismsim.Fleet) { f.Categories = map[string]string{"Team": "blue"} })
+	vm := addVM(t, s, func(f *prismsim.Fleet) { f.Categories = map[string]string{"Team": "blue"} })
 	got, err := sdk.categories.GetCategoryById(blue.ExtId, ptr("associations"))
 	require.NoError(t, err)
 	assert.Equal(t, 1, *got.GetData().(prism.Category).Associations[0].Count)
@@ -147,5 +147,5 @@ func TestVendorSDKManagesCategories(t *testing.T) {
 
 	status, response := v4(t, s, http.MethodGet, "prism/v4.2/config/categories?$expand=detailedAssociations", "")
 	assert.Equal(t, http.StatusBadRequest, status)
-	assert.Equal(t, "CTGRS-50033", dig(t, response, "error", 0, "code"), "prism sends errors without an envelope")
+	assert.Equal(t, "CTGRS-50033", valueAt(t, response, "error", 0, "code"), "prism sends errors without an envelope")
 }

@@ -14,8 +14,8 @@ import (
 
 func TestLiveMigration(t *testing.T) {
 	s := start(t, nil)
-	vm := one(t, s, nil)
-	sdk := official(t, s)
+	vm := addVM(t, s, nil)
+	sdk := newVendorSDK(t, s)
 	for _, host := range []string{"nutanix-cluster-1-host-2", "nutanix-cluster-2-host-1"} {
 		require.NoError(t, s.MigrateVM(vm.UUID, host))
 		now, _ := sdk.vm(t, vm.UUID)
@@ -33,8 +33,8 @@ func TestLiveMigration(t *testing.T) {
 
 func TestShownPowerStates(t *testing.T) {
 	s := start(t, nil)
-	vm := one(t, s, nil)
-	sdk := official(t, s)
+	vm := addVM(t, s, nil)
+	sdk := newVendorSDK(t, s)
 	require.NoError(t, s.ShowPowerState(vm.UUID, "UNDETERMINED"))
 	now, _ := sdk.vm(t, vm.UUID)
 	assert.Equal(t, vmm.POWERSTATE_UNDETERMINED, *now.PowerState)
@@ -49,8 +49,8 @@ func TestShownPowerStates(t *testing.T) {
 
 func TestAnnouncedAddressesAreLearned(t *testing.T) {
 	s := start(t, nil)
-	vm := one(t, s, nil)
-	sdk := official(t, s)
+	vm := addVM(t, s, nil)
+	sdk := newVendorSDK(t, s)
 	addresses := func() (secondary, learned []string) {
 		now, _ := sdk.vm(t, vm.UUID)
 		info := now.Nics[0].NicNetworkInfo.GetValue().(vmm.VirtualEthernetNicNetworkInfo)
@@ -85,16 +85,16 @@ func TestAnnouncedAddressesAreLearned(t *testing.T) {
 
 func TestFailoverChangesOnlyTheID(t *testing.T) {
 	s := start(t, func(o *prismsim.Options) { o.Inventory.PrismCentral.Version = "pc.7.6" })
-	vm := one(t, s, func(f *prismsim.Fleet) { f.Attributes = []string{"providerID:x"} })
+	vm := addVM(t, s, func(f *prismsim.Fleet) { f.Attributes = []string{"providerID:x"} })
 	now, err := s.ChangeExtID(vm.UUID, "")
 	require.NoError(t, err)
 	require.NotEqual(t, vm.UUID, now)
 	status, body := v4(t, s, http.MethodGet, vmsPath+"/"+vm.UUID, "")
 	assert.Equal(t, http.StatusNotFound, status)
-	assert.Equal(t, "VM_NOT_FOUND", dig(t, body, "data", "error", 0, "errorGroup"))
+	assert.Equal(t, "VM_NOT_FOUND", valueAt(t, body, "data", "error", 0, "errorGroup"))
 
 	filter := "biosUuid eq '" + vm.UUID + "'"
-	response, err := official(t, s).vms.ListVms(nil, nil, &filter, nil, nil)
+	response, err := newVendorSDK(t, s).vms.ListVms(nil, nil, &filter, nil, nil)
 	require.NoError(t, err)
 	found := response.GetData().([]vmm.Vm)
 	require.Len(t, found, 1)
@@ -102,7 +102,7 @@ func TestFailoverChangesOnlyTheID(t *testing.T) {
 	assert.Equal(t, []string{"providerID:x"}, found[0].CustomAttributes)
 	assert.Equal(t, vm.NICs[0].UUID, *found[0].Nics[0].ExtId)
 
-	other := one(t, s, nil)
+	other := addVM(t, s, nil)
 	_, err = s.ChangeExtID(other.UUID, now)
 	assert.ErrorContains(t, err, "belongs to another VM")
 	_, err = s.ChangeExtID(vm.UUID, "")
@@ -112,7 +112,7 @@ func TestFailoverChangesOnlyTheID(t *testing.T) {
 func TestGuestKeepsRunningDuringFailover(t *testing.T) {
 	h := newHypervisor()
 	s := start(t, func(o *prismsim.Options) { o.Hypervisor = h })
-	vm := one(t, s, nil)
+	vm := addVM(t, s, nil)
 	now, err := s.ChangeExtID(vm.UUID, "")
 	require.NoError(t, err)
 	require.NoError(t, s.PowerOff(now))
@@ -169,7 +169,7 @@ func TestControlEndpointsOfV4(t *testing.T) {
 	send(http.MethodPut, "/sim/clusters/none/categories", `{}`, http.StatusNotFound)
 	send(http.MethodPost, at+"/ext_id", `{"uuid":"11111111-2222-4333-8444-555555555555"}`, http.StatusNoContent)
 	send(http.MethodPost, at+"/forget", `{"address":"127.40.1.5"}`, http.StatusNotFound)
-	now, _ := official(t, s).vm(t, "11111111-2222-4333-8444-555555555555")
+	now, _ := newVendorSDK(t, s).vm(t, "11111111-2222-4333-8444-555555555555")
 	assert.Equal(t, vmm.POWERSTATE_PAUSED, *now.PowerState)
 	assert.Equal(t, []string{"a:b"}, now.CustomAttributes)
 	assert.Equal(t, named(t, s, "host", "nutanix-cluster-2-host-1"), *now.Host.ExtId)

@@ -24,11 +24,11 @@ func query(t *testing.T, s *prismsim.Server, parameters ...string) (int, []strin
 	status, body := v4(t, s, http.MethodGet, vmsPath+"?"+values.Encode(), "")
 	out := []string{}
 	if status != http.StatusOK {
-		return status, append(out, fmt.Sprint(dig(t, body, "data", "error", "validationErrorMessages", 0, "location")))
+		return status, append(out, fmt.Sprint(valueAt(t, body, "data", "error", "validationErrorMessages", 0, "location")))
 	}
 	if list, has := body["data"]; has {
 		for i := range list.([]any) {
-			out = append(out, fmt.Sprint(dig(t, list, i, "name")))
+			out = append(out, fmt.Sprint(valueAt(t, list, i, "name")))
 		}
 	}
 	return status, out
@@ -41,7 +41,7 @@ func startQueries(t *testing.T, version string) (*prismsim.Server, prismsim.VM) 
 	s := start(t, func(o *prismsim.Options) { o.Inventory.PrismCentral.Version = version })
 	_, err := s.AddVMs(prismsim.Fleet{Count: 2, NamePrefix: "web", PrismElement: "nutanix-cluster-1", Subnets: []string{"vm-network"}})
 	require.NoError(t, err)
-	return s, one(t, s, func(f *prismsim.Fleet) {
+	return s, addVM(t, s, func(f *prismsim.Fleet) {
 		f.NamePrefix, f.PrismElement, f.Subnets, f.Off, f.Sockets = "db", "nutanix-cluster-2", []string{"vm-network-2"}, true, 8
 		f.Categories = map[string]string{"Environment": "Testing"}
 	})
@@ -93,11 +93,11 @@ func TestBadQueriesAreRefusedByTheSchema(t *testing.T) {
 		assert.Equal(t, []string{"@query." + test[0]}, location, test)
 	}
 	_, body := v4(t, s, http.MethodGet, vmsPath+"?$limit=9999", "")
-	failure := dig(t, body, "data", "error").(map[string]any)
+	failure := valueAt(t, body, "data", "error").(map[string]any)
 	assert.Equal(t, "vmm.v4.error.SchemaValidationError", failure["$objectType"])
 	assert.Equal(t, "Bad Request", failure["error"])
 	assert.Equal(t, "Numeric instance is greater than the required maximum (maximum: 100, found: 9999)",
-		dig(t, failure, "validationErrorMessages", 0, "message"))
+		valueAt(t, failure, "validationErrorMessages", 0, "message"))
 }
 
 func TestOrderAndSelection(t *testing.T) {
@@ -107,7 +107,7 @@ func TestOrderAndSelection(t *testing.T) {
 	_, names = query(t, s, "$orderby", "numSockets desc, name desc")
 	assert.Equal(t, []string{"db-0", "web-1", "web-0"}, names)
 
-	response, err := official(t, s).vms.ListVms(nil, nil, nil, nil, ptr("name,cluster/extId"))
+	response, err := newVendorSDK(t, s).vms.ListVms(nil, nil, nil, nil, ptr("name,cluster/extId"))
 	require.NoError(t, err)
 	vm := response.GetData().([]vmm.Vm)[0]
 	assert.NotEmpty(t, *vm.ExtId)
@@ -120,7 +120,7 @@ func TestPagesOfALargeList(t *testing.T) {
 	s := start(t, nil)
 	_, err := s.AddVMs(prismsim.Fleet{Count: 120, NamePrefix: "node", PrismElement: "nutanix-cluster-1"})
 	require.NoError(t, err)
-	sdk := official(t, s)
+	sdk := newVendorSDK(t, s)
 	seen := map[string]bool{}
 	for page, want := range map[int]int{0: 50, 1: 50, 2: 20, 3: 0} {
 		response, err := sdk.vms.ListVms(&page, nil, nil, nil, nil)
@@ -136,11 +136,11 @@ func TestPagesOfALargeList(t *testing.T) {
 
 	_, body := v4(t, s, http.MethodGet, vmsPath+"?$page=1&$limit=40", "")
 	links := map[any]any{}
-	for _, l := range dig(t, body, "metadata", "links").([]any) {
-		links[dig(t, l, "rel")] = dig(t, l, "href")
+	for _, l := range valueAt(t, body, "metadata", "links").([]any) {
+		links[valueAt(t, l, "rel")] = valueAt(t, l, "href")
 	}
 	assert.Equal(t, s.URL()+"/api/"+vmsPath+"?$limit=40&$page=2", links["next"])
 	assert.Equal(t, links["next"], links["last"])
 	assert.Len(t, links, 5)
-	assert.Equal(t, true, dig(t, body, "metadata", "flags", 1, "value"), "isPaginated")
+	assert.Equal(t, true, valueAt(t, body, "metadata", "flags", 1, "value"), "isPaginated")
 }

@@ -31,8 +31,8 @@ type vendor struct {
 	categories *prismapi.CategoriesApi
 }
 
-// official returns the vendor's SDK. The SDK accepts no CA, so it does not verify the certificate.
-func official(t *testing.T, s *prismsim.Server) *vendor {
+// newVendorSDK returns the vendor's SDK. The SDK accepts no CA, so it does not verify the certificate.
+func newVendorSDK(t *testing.T, s *prismsim.Server) *vendor {
 	t.Helper()
 	host, text, err := net.SplitHostPort(s.Address())
 	require.NoError(t, err)
@@ -60,8 +60,8 @@ func (v *vendor) vm(t *testing.T, id string) (vmm.Vm, string) {
 // match returns the arguments that send an ETag.
 func match(etag string) map[string]any { return map[string]any{"If-Match": &etag} }
 
-// ended polls the task of a response until it ends.
-func (v *vendor) ended(t *testing.T, data any) tasks.Task {
+// waitForTask polls the task of a response until it ends.
+func (v *vendor) waitForTask(t *testing.T, data any) tasks.Task {
 	t.Helper()
 	raw, err := json.Marshal(data)
 	require.NoError(t, err)
@@ -96,8 +96,8 @@ func v4(t *testing.T, s *prismsim.Server, method, path, body string, headers ...
 	return response.StatusCode, out
 }
 
-// dig returns the value at a path of keys and list positions in a decoded body.
-func dig(t *testing.T, body any, path ...any) any {
+// valueAt returns the value at a path of keys and list positions in a decoded body.
+func valueAt(t *testing.T, body any, path ...any) any {
 	t.Helper()
 	for _, step := range path {
 		switch key := step.(type) {
@@ -114,8 +114,8 @@ func dig(t *testing.T, body any, path ...any) any {
 	return body
 }
 
-// one adds a VM without requests.
-func one(t *testing.T, s *prismsim.Server, change func(*prismsim.Fleet)) prismsim.VM {
+// addVM adds a VM without requests.
+func addVM(t *testing.T, s *prismsim.Server, change func(*prismsim.Fleet)) prismsim.VM {
 	t.Helper()
 	fleet := prismsim.Fleet{Count: 1, NamePrefix: "vm", PrismElement: "nutanix-cluster-1", Subnets: []string{"vm-network"}}
 	if change != nil {

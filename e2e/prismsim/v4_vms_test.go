@@ -25,7 +25,7 @@ func TestVendorSDKReadsVMCreatedByV3(t *testing.T) {
 	category, err := s.CategoryID("Environment", "Testing")
 	require.NoError(t, err)
 
-	sdk := official(t, s)
+	sdk := newVendorSDK(t, s)
 	vm, etag := sdk.vm(t, *made.Metadata.UUID)
 	assert.Equal(t, "v4.2", sdk.vms.ApiClient.GetNegotiatedVersion())
 	assert.NotEmpty(t, etag)
@@ -57,7 +57,7 @@ func TestVendorSDKReadsVMCreatedByV3(t *testing.T) {
 
 func TestOlderVersionsOmitNewerFields(t *testing.T) {
 	s := start(t, nil)
-	vm := one(t, s, func(f *prismsim.Fleet) { f.Subnets, f.Attributes = []string{"dhcp-network"}, []string{"key:value"} })
+	vm := addVM(t, s, func(f *prismsim.Fleet) { f.Subnets, f.Attributes = []string{"dhcp-network"}, []string{"key:value"} })
 	for version, want := range map[string]struct {
 		format                  string
 		newNIC, project, custom bool
@@ -68,12 +68,12 @@ func TestOlderVersionsOmitNewerFields(t *testing.T) {
 	} {
 		status, body := v4(t, s, http.MethodGet, "vmm/"+version+"/ahv/config/vms/"+vm.UUID, "")
 		require.Equal(t, http.StatusOK, status, version)
-		data := dig(t, body, "data").(map[string]any)
-		assert.Equal(t, want.format, dig(t, data, "$reserved", "$fv"), version)
+		data := valueAt(t, body, "data").(map[string]any)
+		assert.Equal(t, want.format, valueAt(t, data, "$reserved", "$fv"), version)
 		assert.Equal(t, want.custom, data["customAttributes"] != nil, version)
 		assert.Equal(t, want.project, data["project"] != nil, version)
-		assert.Equal(t, vm.NICs[0].IPs[0], dig(t, data, "nics", 0, "networkInfo", "ipv4Info", "learnedIpAddresses", 0, "value"), version)
-		_, has := dig(t, data, "nics", 0).(map[string]any)["nicNetworkInfo"]
+		assert.Equal(t, vm.NICs[0].IPs[0], valueAt(t, data, "nics", 0, "networkInfo", "ipv4Info", "learnedIpAddresses", 0, "value"), version)
+		_, has := valueAt(t, data, "nics", 0).(map[string]any)["nicNetworkInfo"]
 		assert.Equal(t, want.newNIC, has, version)
 	}
 	status, _ := v4(t, s, http.MethodPost, "vmm/v4.1/ahv/config/vms/"+vm.UUID+"/$actions/add-custom-attributes", "{}")
@@ -98,7 +98,7 @@ func TestServerServesVersionsUpToItsOwn(t *testing.T) {
 func TestMissingVMReturnsTypedNotFound(t *testing.T) {
 	s := start(t, nil)
 	const missing = "11111111-2222-4333-8444-555555555555"
-	_, err := official(t, s).vms.GetVmById(ptr(missing))
+	_, err := newVendorSDK(t, s).vms.GetVmById(ptr(missing))
 	var refused vmclient.GenericOpenAPIError
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, "404 Not Found", refused.Status)
@@ -114,7 +114,7 @@ func TestMissingVMReturnsTypedNotFound(t *testing.T) {
 
 	status, body := v4(t, s, http.MethodGet, vmsPath+"/no-uuid", "")
 	assert.Equal(t, http.StatusBadRequest, status)
-	assert.Equal(t, "@path.extId", dig(t, body, "data", "error", "validationErrorMessages", 0, "location"))
+	assert.Equal(t, "@path.extId", valueAt(t, body, "data", "error", "validationErrorMessages", 0, "location"))
 }
 
 func TestV4VMIsNotFound_UntilCreateEnds(t *testing.T) {
@@ -123,10 +123,10 @@ func TestV4VMIsNotFound_UntilCreateEnds(t *testing.T) {
 	require.NoError(t, err)
 	status, body := v4(t, s, http.MethodGet, vmsPath+"/"+*response.Metadata.UUID, "")
 	assert.Equal(t, http.StatusNotFound, status)
-	assert.Equal(t, "VMM-30100", dig(t, body, "data", "error", 0, "code"))
+	assert.Equal(t, "VMM-30100", valueAt(t, body, "data", "error", 0, "code"))
 	_, body = v4(t, s, http.MethodGet, vmsPath, "")
 	assert.NotContains(t, body, "data", "an empty list has no data")
-	assert.EqualValues(t, 0, dig(t, body, "metadata", "totalAvailableResults"))
+	assert.EqualValues(t, 0, valueAt(t, body, "metadata", "totalAvailableResults"))
 }
 
 func TestV4Authentication(t *testing.T) {
@@ -146,10 +146,10 @@ func TestV4Authentication(t *testing.T) {
 		assert.Equal(t, test.want, status, name)
 		if status != http.StatusOK {
 			assert.Equal(t, "vmm.v4.error.ErrorResponse", body["$objectType"], name)
-			assert.Equal(t, "AUTHENTICATION_REQUIRED", dig(t, body, "error", 0, "errorGroup"), name)
+			assert.Equal(t, "AUTHENTICATION_REQUIRED", valueAt(t, body, "error", 0, "errorGroup"), name)
 		}
 	}
-	sdk := official(t, s)
+	sdk := newVendorSDK(t, s)
 	sdk.vms.ApiClient.Username, sdk.vms.ApiClient.Password = "", ""
 	require.NoError(t, sdk.vms.ApiClient.SetApiKey("key-1"))
 	_, err := sdk.vms.ListVms(nil, nil, nil, nil, nil)

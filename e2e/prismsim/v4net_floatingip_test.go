@@ -14,7 +14,7 @@ import (
 )
 
 // floatingIPOn returns a floating IP of the external subnet "outside" with the association, which may be nil.
-func (f *fabric) floatingIPOn(name string, association any) *netcfg.FloatingIp {
+func (f *networkFixture) floatingIPOn(name string, association any) *netcfg.FloatingIp {
 	out := netcfg.NewFloatingIp()
 	out.Name, out.ExternalSubnetReference = &name, f.id("subnet", "outside")
 	if association != nil {
@@ -35,14 +35,14 @@ func toNIC(id string) netcfg.VmNicAssociation {
 	return *out
 }
 
-func (f *fabric) toPrivateIP(vpc, address string) netcfg.PrivateIpAssociation {
+func (f *networkFixture) toPrivateIP(vpc, address string) netcfg.PrivateIpAssociation {
 	out := netcfg.NewPrivateIpAssociation()
 	out.VpcReference, out.PrivateIp = f.id("vpc", vpc), ipv4(address)
 	return *out
 }
 
 // floatingIP reads a floating IP.
-func (f *fabric) floatingIP(id string) *netcfg.FloatingIp {
+func (f *networkFixture) floatingIP(id string) *netcfg.FloatingIp {
 	f.t.Helper()
 	response, err := f.floatingIPs.GetFloatingIpById(&id)
 	require.NoError(f.t, err)
@@ -52,7 +52,7 @@ func (f *fabric) floatingIP(id string) *netcfg.FloatingIp {
 }
 
 func TestFloatingIPAssociations(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	vmUUID, nic := f.vm("blue-nodes")
 	session := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "127.60.2.11", nic)))
 	none := f.done(f.floatingIPs.CreateFloatingIp(f.floatingIPOn("none", nil)))
@@ -85,7 +85,7 @@ func TestFloatingIPAssociations(t *testing.T) {
 }
 
 func TestFloatingIPAssociationChanges(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	session := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "127.60.2.11")))
 	fip := f.done(f.floatingIPs.CreateFloatingIp(f.floatingIPOn("web", nil)))
 	body := f.floatingIP(fip)
@@ -111,7 +111,7 @@ func TestFloatingIPAssociationChanges(t *testing.T) {
 }
 
 func TestFloatingIPRequirements(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{MaxFloatingIPs: 2})
+	f := startNetwork(t, prismsim.NetworkRules{MaxFloatingIPs: 2})
 	_, foreign := f.vm("green-nodes")
 	_, vlan := f.vm("vlan")
 	tests := map[string]struct {
@@ -162,7 +162,7 @@ func TestFloatingIPRequirements(t *testing.T) {
 }
 
 func TestOldVersionsHaveNoAssociationStatus(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	f.done(f.floatingIPs.CreateFloatingIp(f.floatingIPOn("fip", nil)))
 	for version, want := range map[string]bool{"v4.0": false, "v4.1": false, "v4.2": true} {
 		response, body := request(t, f.server, http.MethodGet, "/api/networking/"+version+"/config/floating-ips", "", nil)

@@ -75,17 +75,17 @@ func addresses(t *testing.T, task tasks.Task, key string) []string {
 }
 
 func TestReservingByCountListAndRange(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	vlan := f.id("subnet", "vlan")
-	task := f.ended(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("cluster/list", "127.60.11.10", "127.60.11.77")))
+	task := f.waitForTask(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("cluster/list", "127.60.11.10", "127.60.11.77")))
 	assert.Equal(t, []string{"127.60.11.10", "127.60.11.77"}, addresses(t, task, "reserved_ips"))
 	assert.Equal(t, "kSubnetReserveIp", *task.Operation)
 	assert.Equal(t, "networking:config:subnet", *task.EntitiesAffected[0].Rel)
 	assert.Equal(t, *vlan, *task.EntitiesAffected[0].ExtId)
 
-	task = f.ended(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(2, "cluster/count")))
+	task = f.waitForTask(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(2, "cluster/count")))
 	assert.Equal(t, []string{"127.60.11.11", "127.60.11.12"}, addresses(t, task, "reserved_ips"), "the lowest that are free")
-	task = f.ended(f.reservations.ReserveIpsBySubnetId(vlan, reserveRange("cluster/range", "127.60.11.20", 2)))
+	task = f.waitForTask(f.reservations.ReserveIpsBySubnetId(vlan, reserveRange("cluster/range", "127.60.11.20", 2)))
 	assert.Equal(t, []string{"127.60.11.20", "127.60.11.21"}, addresses(t, task, "reserved_ips"))
 
 	list, err := f.reservations.ListReservedIpsBySubnetId(vlan, nil, nil, ptr("clientContext eq 'cluster/count'"), nil, nil)
@@ -102,18 +102,18 @@ func TestReservingByCountListAndRange(t *testing.T) {
 }
 
 func TestUnreservingByContextListAndRange(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	vlan := f.id("subnet", "vlan")
 	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(2, "one")))
 	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveRange("two", "127.60.11.50", 4)))
 
-	task := f.ended(f.reservations.UnreserveIpsBySubnetId(vlan, byContext("one")))
+	task := f.waitForTask(f.reservations.UnreserveIpsBySubnetId(vlan, byContext("one")))
 	assert.Equal(t, []string{"127.60.11.10", "127.60.11.11"}, addresses(t, task, "unreserved_ips"))
-	task = f.ended(f.reservations.UnreserveIpsBySubnetId(vlan, byList("127.60.11.50", "127.60.11.99")))
+	task = f.waitForTask(f.reservations.UnreserveIpsBySubnetId(vlan, byList("127.60.11.50", "127.60.11.99")))
 	assert.Equal(t, []string{"127.60.11.50"}, addresses(t, task, "unreserved_ips"), "of a list only what is reserved")
-	task = f.ended(f.reservations.UnreserveIpsBySubnetId(vlan, byRange("127.60.11.51", 2)))
+	task = f.waitForTask(f.reservations.UnreserveIpsBySubnetId(vlan, byRange("127.60.11.51", 2)))
 	assert.Equal(t, []string{"127.60.11.51", "127.60.11.52"}, addresses(t, task, "unreserved_ips"))
-	task = f.ended(f.reservations.UnreserveIpsBySubnetId(vlan, byRange("127.60.11.51", 2)))
+	task = f.waitForTask(f.reservations.UnreserveIpsBySubnetId(vlan, byRange("127.60.11.51", 2)))
 	assert.Empty(t, addresses(t, task, "unreserved_ips"))
 	assert.Len(t, f.server.ReservedIPs("vlan"), 1)
 
@@ -124,7 +124,7 @@ func TestUnreservingByContextListAndRange(t *testing.T) {
 }
 
 func TestReservedAddressesAreNotAssignedToVMs(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	vlan := f.id("subnet", "vlan")
 	vmUUID, _ := f.vm("vlan") // gets address .10
 	f.fails(conflict, "127.60.11.10 is already in use")(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", "127.60.11.11", "127.60.11.10")))
@@ -136,7 +136,7 @@ func TestReservedAddressesAreNotAssignedToVMs(t *testing.T) {
 	assert.Equal(t, []string{"127.60.11.12"}, f.server.VMs()[1].NICs[0].IPs)
 	f.fails(exhausted, "No free IP addresses")(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(1, "c")))
 
-	response, err := f.v3.CreateVM(t.Context(), onSubnet(t, f.server, "vlan", "127.60.11.11"))
+	response, err := f.v3.CreateVM(t.Context(), vmOnSubnet(t, f.server, "vlan", "127.60.11.11"))
 	require.NoError(t, err)
 	assert.Contains(t, *wait(t, f.v3, response.Status.ExecutionContext).ErrorDetail, "127.60.11.11", "a reserved address must be refused")
 
@@ -147,7 +147,7 @@ func TestReservedAddressesAreNotAssignedToVMs(t *testing.T) {
 }
 
 func TestReservationFailures(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{MaxReservedIPs: 2})
+	f := startNetwork(t, prismsim.NetworkRules{MaxReservedIPs: 2})
 	vlan := f.id("subnet", "vlan")
 	for _, address := range []string{"127.60.11.0", "127.60.11.1", "127.60.11.255", "127.60.12.10"} {
 		f.fails(invalid, "is not a usable address")(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", address)))
@@ -162,7 +162,7 @@ func TestReservationFailures(t *testing.T) {
 }
 
 func TestReservationRequestsAreChecked(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	path := "/api/networking/v4.2/config/subnets/" + *f.id("subnet", "vlan") + "/addresses/$actions/"
 	tests := map[string]struct{ action, body, want string }{
 		"no type":            {"reserve", `{}`, "reserveType"},
@@ -188,7 +188,7 @@ func TestReservationRequestsAreChecked(t *testing.T) {
 }
 
 func TestRetriedReservationIsMadeOnce(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	_, err := f.server.Faults().Set(prismsim.Fault{Path: "reserve$", DropReply: true, Times: 1})
 	require.NoError(t, err)
 	id := map[string]any{"NTNX-Request-Id": ptr("7d7b3a0e-1111-4222-8333-123456789abc")}
@@ -200,7 +200,7 @@ func TestRetriedReservationIsMadeOnce(t *testing.T) {
 }
 
 func TestSubnetReportsAddressUsage(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	vlan := f.id("subnet", "vlan")
 	f.vm("vlan")
 	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", "127.60.11.12")))

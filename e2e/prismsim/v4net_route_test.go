@@ -13,7 +13,7 @@ import (
 )
 
 // table returns the route table of a VPC.
-func (f *fabric) table(vpc string) *string {
+func (f *networkFixture) table(vpc string) *string {
 	f.t.Helper()
 	list, err := f.tables.ListRouteTables(nil, nil, ptr("vpcReference eq '"+*f.id("vpc", vpc)+"'"), nil)
 	require.NoError(f.t, err)
@@ -36,18 +36,18 @@ func routeTo(name, destination string, bits int, hop string) *netcfg.Route {
 	return out
 }
 
-// through makes the next hop of a route an external subnet.
-func through(route *netcfg.Route, subnet *string) *netcfg.Route {
+// viaSubnet makes the next hop of a route an external subnet.
+func viaSubnet(route *netcfg.Route, subnet *string) *netcfg.Route {
 	route.Nexthop = netcfg.NewNexthop()
 	route.Nexthop.NexthopType, route.Nexthop.NexthopReference = netcfg.NEXTHOPTYPE_EXTERNAL_SUBNET.Ref(), subnet
 	return route
 }
 
 func TestRoutesOfAVPC(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	table := f.table("blue")
 	id := f.done(f.routes.CreateRouteForRouteTable(table, routeTo("pods", "10.244.1.0", 24, "127.60.1.10")))
-	f.done(f.routes.CreateRouteForRouteTable(table, through(routeTo("default", "0.0.0.0", 0, "127.60.1.10"), f.id("subnet", "outside"))))
+	f.done(f.routes.CreateRouteForRouteTable(table, viaSubnet(routeTo("default", "0.0.0.0", 0, "127.60.1.10"), f.id("subnet", "outside"))))
 
 	list, err := f.routes.ListRoutesByRouteTableId(table, nil, nil, nil, nil)
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestRoutesOfAVPC(t *testing.T) {
 }
 
 func TestRouteRequirements(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{MaxRoutes: 2})
+	f := startNetwork(t, prismsim.NetworkRules{MaxRoutes: 2})
 	table := f.table("blue")
 	first := f.done(f.routes.CreateRouteForRouteTable(table, routeTo("first", "10.244.1.0", 24, "127.60.1.10")))
 	second := f.done(f.routes.CreateRouteForRouteTable(f.table("green"), routeTo("same in another VPC", "10.244.1.0", 24, "127.60.3.10")))
@@ -99,7 +99,7 @@ func TestRouteRequirements(t *testing.T) {
 		"local subnet":       {conflict, "it is a local subnet", routeTo("r", "127.60.1.0", 24, "127.60.1.11")},
 		"host bits":          {invalid, "beyond its prefix length", routeTo("r", "10.244.1.1", 24, "127.60.1.11")},
 		"hop elsewhere":      {invalid, "is not an address of a subnet of VPC", routeTo("r", "10.244.2.0", 24, "127.60.3.10")},
-		"external elsewhere": {notFound, "is not attached to VPC", through(routeTo("r", "10.244.2.0", 24, "127.60.1.11"), f.id("subnet", "vlan"))},
+		"external elsewhere": {notFound, "is not attached to VPC", viaSubnet(routeTo("r", "10.244.2.0", 24, "127.60.1.11"), f.id("subnet", "vlan"))},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestRouteRequirements(t *testing.T) {
 }
 
 func TestVPCsAndSubnets(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	vpcs, err := f.vpcs.ListVpcs(nil, nil, nil, ptr("name"), nil)
 	require.NoError(t, err)
 	all := vpcs.GetData().([]netcfg.Vpc)
@@ -169,7 +169,7 @@ func TestVPCsAndSubnets(t *testing.T) {
 }
 
 func TestStateContainsNetwork(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{MaxRoutes: 7})
+	f := startNetwork(t, prismsim.NetworkRules{MaxRoutes: 7})
 	f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "127.60.2.11")))
 	require.NoError(t, f.server.ReserveIP("vlan", "127.60.11.10", "c"))
 	response, body := request(t, f.server, http.MethodGet, "/sim/state", "", nil)

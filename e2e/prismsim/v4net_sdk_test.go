@@ -22,8 +22,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// fabric is a server with VPCs and the vendor's SDK for it.
-type fabric struct {
+// networkFixture is a server with VPCs and the vendor's SDK for it.
+type networkFixture struct {
 	t      *testing.T
 	server *prismsim.Server
 	v3     v3.Service
@@ -38,8 +38,8 @@ type fabric struct {
 	tasks        *prismapi.TasksApi
 }
 
-// startFabric starts a server with testdata/vpc.yaml.
-func startFabric(t *testing.T, rules prismsim.NetworkRules, change ...func(*prismsim.Options)) *fabric {
+// startNetwork starts a server with testdata/vpc.yaml.
+func startNetwork(t *testing.T, rules prismsim.NetworkRules, change ...func(*prismsim.Options)) *networkFixture {
 	t.Helper()
 	inventory, err := prismsim.LoadInventory("testdata/vpc.yaml")
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func startFabric(t *testing.T, rules prismsim.NetworkRules, change ...func(*pris
 	n, p := netclient.NewApiClient(), prismclient.NewApiClient()
 	n.Host, n.Port, n.Username, n.Password, n.VerifySSL, n.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
 	p.Host, p.Port, p.Username, p.Password, p.VerifySSL, p.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
-	return &fabric{
+	return &networkFixture{
 		t: t, server: s, v3: connect(t, s, nil),
 		subnets: netapi.NewSubnetsApi(n), reservations: netapi.NewSubnetIPReservationApi(n), vpcs: netapi.NewVpcsApi(n),
 		sessions: netapi.NewLoadBalancerSessionsApi(n), floatingIPs: netapi.NewFloatingIpsApi(n),
@@ -64,25 +64,25 @@ func startFabric(t *testing.T, rules prismsim.NetworkRules, change ...func(*pris
 	}
 }
 
-// on returns the same fabric for a subtest.
-func (f *fabric) on(t *testing.T) *fabric {
+// on returns the same fixture for a subtest.
+func (f *networkFixture) on(t *testing.T) *networkFixture {
 	out := *f
 	out.t = t
 	return &out
 }
 
 // id returns the UUID of an entity of the inventory.
-func (f *fabric) id(kind, name string) *string { return ptr(named(f.t, f.server, kind, name)) }
+func (f *networkFixture) id(kind, name string) *string { return ptr(named(f.t, f.server, kind, name)) }
 
 // vm creates a VM on a subnet and returns the UUIDs of the VM and its NIC.
-func (f *fabric) vm(subnet string) (vmUUID, nicUUID string) {
+func (f *networkFixture) vm(subnet string) (vmUUID, nicUUID string) {
 	f.t.Helper()
-	vm := create(f.t, f.v3, onSubnet(f.t, f.server, subnet, ""))
+	vm := create(f.t, f.v3, vmOnSubnet(f.t, f.server, subnet, ""))
 	return *vm.Metadata.UUID, *vm.Status.Resources.NicList[0].UUID
 }
 
-// ended waits for the task of a change and returns the task.
-func (f *fabric) ended(response *netcfg.TaskReferenceApiResponse, err error) tasks.Task {
+// waitForTask waits for the task of a change and returns the task.
+func (f *networkFixture) waitForTask(response *netcfg.TaskReferenceApiResponse, err error) tasks.Task {
 	f.t.Helper()
 	require.NoError(f.t, err)
 	reference, ok := response.GetData().(netref.TaskReference)
@@ -99,19 +99,19 @@ func (f *fabric) ended(response *netcfg.TaskReferenceApiResponse, err error) tas
 }
 
 // done waits for the task of a change, requires that it succeeds, and returns the UUID of the changed entity.
-func (f *fabric) done(response *netcfg.TaskReferenceApiResponse, err error) string {
+func (f *networkFixture) done(response *netcfg.TaskReferenceApiResponse, err error) string {
 	f.t.Helper()
-	task := f.ended(response, err)
+	task := f.waitForTask(response, err)
 	require.Equal(f.t, tasks.TASKSTATUS_SUCCEEDED, *task.Status, "%v", failure(task))
 	require.Len(f.t, task.EntitiesAffected, 1)
 	return *task.EntitiesAffected[0].ExtId
 }
 
 // fails waits for the task of a change and requires that it fails with the code and a message that contains text.
-func (f *fabric) fails(code, text string) func(*netcfg.TaskReferenceApiResponse, error) {
+func (f *networkFixture) fails(code, text string) func(*netcfg.TaskReferenceApiResponse, error) {
 	return func(response *netcfg.TaskReferenceApiResponse, err error) {
 		f.t.Helper()
-		task := f.ended(response, err)
+		task := f.waitForTask(response, err)
 		require.Equal(f.t, tasks.TASKSTATUS_FAILED, *task.Status)
 		assert.Equal(f.t, code, *task.ErrorMessages[0].Code)
 		assert.Equal(f.t, "BACKEND_SERVICE_ERROR", *task.ErrorMessages[0].ErrorGroup)

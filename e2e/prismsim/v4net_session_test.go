@@ -15,7 +15,7 @@ import (
 
 // sessionOn returns a TCP session on port 80 of the VPC blue, with target port 30080. If vip is empty, the virtual IP
 // is dynamic.
-func (f *fabric) sessionOn(name, vip string, nics ...string) *netcfg.LoadBalancerSession {
+func (f *networkFixture) sessionOn(name, vip string, nics ...string) *netcfg.LoadBalancerSession {
 	out := netcfg.NewLoadBalancerSession()
 	out.Name, out.Description, out.VpcReference = &name, ptr("of a test"), f.id("vpc", "blue")
 	out.HealthCheckConfig = netcfg.NewHealthCheck()
@@ -44,7 +44,7 @@ func ports(first, last int) []netcfg.PortRange {
 }
 
 // session reads a session. The SDK keeps the ETag in the model and sends it with an update.
-func (f *fabric) session(id string) *netcfg.LoadBalancerSession {
+func (f *networkFixture) session(id string) *netcfg.LoadBalancerSession {
 	f.t.Helper()
 	response, err := f.sessions.GetLoadBalancerSessionById(&id, nil)
 	require.NoError(f.t, err)
@@ -54,7 +54,7 @@ func (f *fabric) session(id string) *netcfg.LoadBalancerSession {
 }
 
 func TestLoadBalancerSessionLifecycle(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	vmUUID, nic := f.vm("blue-nodes")
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "", nic)))
 	got := f.session(id)
@@ -91,7 +91,7 @@ func TestLoadBalancerSessionLifecycle(t *testing.T) {
 }
 
 func TestVirtualIPMustBeFreeOrReserved(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	vips := f.id("subnet", "blue-vips")
 	f.done(f.reservations.ReserveIpsBySubnetId(vips, reserveList("cluster/uid", "127.60.2.11")))
 	web := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("reserved", "127.60.2.11")))
@@ -123,7 +123,7 @@ func TestVirtualIPMustBeFreeOrReserved(t *testing.T) {
 }
 
 func TestSessionsShareVirtualIP(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	tcp80 := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("tcp-80", "127.60.2.11")))
 	udp := f.sessionOn("udp-80", "127.60.2.11")
 	udp.Listener.Protocol = netcfg.PROTOCOL_UDP.Ref()
@@ -150,7 +150,7 @@ func TestSessionsShareVirtualIP(t *testing.T) {
 }
 
 func TestSessionReferencesMustExist(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{MaxLoadBalancerSessions: 1})
+	f := startNetwork(t, prismsim.NetworkRules{MaxLoadBalancerSessions: 1})
 	_, foreign := f.vm("green-nodes")
 	_, vlan := f.vm("vlan")
 	tests := map[string]struct {
@@ -194,7 +194,7 @@ func TestSessionReferencesMustExist(t *testing.T) {
 }
 
 func TestSessionRequestsAreChecked(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	const path = "/api/networking/v4.2/config/load-balancer-sessions"
 	valid := `{"name":"web","description":"","vpcReference":"` + *f.id("vpc", "blue") + `","healthCheckConfig":{},"targetsConfig":{},
 		"listener":{"protocol":"TCP","portRanges":[{"startPort":80,"endPort":80}],"virtualIP":{"assignmentType":"DYNAMIC","subnetReference":"` + *f.id("subnet", "blue-vips") + `"}}}`

@@ -13,7 +13,7 @@ import (
 )
 
 func TestSessionUpdateRequiresETag(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "")))
 	stale, current := f.session(id), f.session(id)
 	f.done(f.sessions.UpdateLoadBalancerSessionById(&id, current))
@@ -37,7 +37,7 @@ func TestSessionUpdateRequiresETag(t *testing.T) {
 }
 
 func TestRulesOfSessions(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{UniqueNames: true, AnyTarget: true, HiddenVIP: true})
+	f := startNetwork(t, prismsim.NetworkRules{UniqueNames: true, AnyTarget: true, HiddenVIP: true})
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "", unknown)))
 	assert.Nil(t, f.session(id).Listener.VirtualIP.IpAddress)
 	assert.Equal(t, netcfg.TARGETHEALTH_UNHEALTHY, *f.session(id).TargetsConfig.NicTargets[0].Health)
@@ -54,7 +54,7 @@ func TestRulesOfSessions(t *testing.T) {
 }
 
 func TestTargetOfDeletedVMIsUnhealthy(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	vmUUID, nic := f.vm("blue-nodes")
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "", nic)))
 	require.NoError(t, f.server.DeleteVM(vmUUID))
@@ -67,7 +67,7 @@ func TestTargetOfDeletedVMIsUnhealthy(t *testing.T) {
 }
 
 func TestNetworkControlChangesEntities(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	id, err := f.server.AddLoadBalancerSession(prismsim.LoadBalancerSession{
 		Name: "stranger", VPC: "blue", Subnet: "blue-vips", Static: true, VirtualIP: "127.60.2.11", Protocol: "UDP", Ports: []string{"53", "60-61"},
 	})
@@ -89,28 +89,28 @@ func TestNetworkControlChangesEntities(t *testing.T) {
 }
 
 func TestSessionTasksRunInOrder(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "")))
 	// All changes are accepted before the first one is processed.
-	goOn := f.server.HoldLoadBalancerSession(id)
+	resume := f.server.HoldLoadBalancerSession(id)
 	update, err := f.sessions.UpdateLoadBalancerSessionById(&id, f.session(id))
 	require.NoError(t, err)
 	deletion, err := f.sessions.DeleteLoadBalancerSessionById(&id)
 	require.NoError(t, err)
 	again, err := f.sessions.DeleteLoadBalancerSessionById(&id)
 	require.NoError(t, err)
-	goOn()
+	resume()
 	f.done(update, nil)
 	f.done(deletion, nil)
 	f.fails(notFound, "Load balancer session "+id+" not found")(again, nil)
 }
 
 func TestSessionRemains_AfterTaskFailsAfterItsWork(t *testing.T) {
-	f := startFabric(t, prismsim.NetworkRules{})
+	f := startNetwork(t, prismsim.NetworkRules{})
 	for _, afterWork := range []bool{false, true} {
 		_, err := f.server.Faults().Set(prismsim.Fault{Method: http.MethodPost, Path: "load-balancer-sessions", Times: 1, TaskError: "no luck", AfterWork: afterWork})
 		require.NoError(t, err)
-		task := f.ended(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "")))
+		task := f.waitForTask(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "")))
 		assert.Equal(t, "no luck", *task.ErrorMessages[0].Message)
 		assert.Equal(t, afterWork, len(f.server.LoadBalancerSessions()) == 1)
 	}

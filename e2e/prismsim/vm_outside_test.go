@@ -34,7 +34,7 @@ func TestExternalChangeIsVisibleInBothAPIs(t *testing.T) {
 	assert.EqualValues(t, 2, *after.Status.Resources.NumSockets, "what is not named stays")
 	assert.Equal(t, map[string]string{"Backup": "daily"}, after.Metadata.Categories)
 	assert.EqualValues(t, 1, *after.Metadata.SpecVersion)
-	shown, _ := official(t, s).vm(t, id)
+	shown, _ := newVendorSDK(t, s).vm(t, id)
 	assert.Equal(t, []any{"renamed", bios, 8192 << 20}, []any{*shown.Name, *shown.BiosUuid, int(*shown.MemorySizeBytes)})
 
 	_, err = client.UpdateVM(t.Context(), id, &v3.VMIntentInput{Metadata: before.Metadata, Spec: before.Spec})
@@ -68,7 +68,7 @@ func TestVMHasSeveralValuesOfACategoryKey(t *testing.T) {
 	assert.Equal(t, "Testing", read().Metadata.Categories["Environment"])
 	assert.Equal(t, []string{"Testing", "Staging"}, read().Metadata.CategoriesMapping["Environment"])
 	assert.Equal(t, map[string][]string{"Environment": {"Testing", "Staging"}}, s.VMs()[0].CategoryValues)
-	shown, _ := official(t, s).vm(t, id)
+	shown, _ := newVendorSDK(t, s).vm(t, id)
 	assert.Len(t, shown.Categories, 2)
 	for _, filter := range []string{"categories.Environment==Staging", "category==Environment:Testing"} {
 		list, err := client.ListVM(t.Context(), &v3.DSMetadata{Filter: &filter})
@@ -134,7 +134,7 @@ func TestFailoverGivesVMNewUUID(t *testing.T) {
 
 func TestFailoverTakesTime(t *testing.T) {
 	s := start(t, nil)
-	vm := one(t, s, nil)
+	vm := addVM(t, s, nil)
 	_, err := s.FailOverVM(vm.UUID, prismsim.Failover{PrismElement: "nutanix-cluster-2", After: prismsim.Duration(20 * time.Millisecond), Off: true})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return len(s.VMs()) == 1 }, waitFor, tick)
@@ -150,7 +150,7 @@ func TestFailoverTakesTime(t *testing.T) {
 
 func TestControlEndpointsOfVMs(t *testing.T) {
 	s := start(t, nil)
-	vm := one(t, s, nil)
+	vm := addVM(t, s, nil)
 	send := func(method, path, body string, want int) string {
 		t.Helper()
 		response, text := request(t, s, method, "/sim/"+path, body, nil)

@@ -43,7 +43,7 @@ func TestAttachedVolumeGroupIsADisk(t *testing.T) {
 		*d.VolumeGroupReference.UUID, int(*d.DiskSizeMib), int(*d.DiskSizeBytes),
 	})
 	assert.EqualValues(t, 1, *vm.Metadata.SpecVersion)
-	shown, _ := official(t, s).vm(t, id)
+	shown, _ := newVendorSDK(t, s).vm(t, id)
 	backing, isGroup := shown.Disks[1].BackingInfo.GetValue().(vmm.ADSFVolumeGroupReference)
 	require.True(t, isGroup, "%T", shown.Disks[1].BackingInfo.GetValue())
 	assert.Equal(t, group, *backing.VolumeGroupExtId)
@@ -84,14 +84,14 @@ func TestVMWithVolumeGroupIsNotDeleted(t *testing.T) {
 		require.NoError(t, err)
 		return wait(t, client, response.Status.ExecutionContext)
 	}
-	sdk := official(t, s)
+	sdk := newVendorSDK(t, s)
 	removeByV4 := func() (string, error) {
 		_, etag := sdk.vm(t, id)
 		response, err := sdk.vms.DeleteVmById(&id, match(etag))
 		if err != nil {
 			return "", err
 		}
-		task := sdk.ended(t, response.GetData())
+		task := sdk.waitForTask(t, response.GetData())
 		return *task.ErrorMessages[0].Message, nil
 	}
 	task := remove()
@@ -141,18 +141,18 @@ func TestDetachingAVolumeGroupIsRefused(t *testing.T) {
 	assert.Contains(t, *task.ErrorDetail, "Volume group at scsi.1 is in use")
 	status, response := detachByV4()
 	require.Equal(t, http.StatusAccepted, status)
-	assert.Equal(t, "FAILED", endedByID(t, s, response))
+	assert.Equal(t, "FAILED", waitForTaskByID(t, s, response))
 	assert.Len(t, s.VolumeGroups()[0].AttachedTo, 1)
 }
 
-// endedByID waits for the task of a v4 response and returns its status.
-func endedByID(t *testing.T, s *prismsim.Server, response any) string {
+// waitForTaskByID waits for the task of a v4 response and returns its status.
+func waitForTaskByID(t *testing.T, s *prismsim.Server, response any) string {
 	t.Helper()
-	id, isText := dig(t, response, "data", "extId").(string)
+	id, isText := valueAt(t, response, "data", "extId").(string)
 	require.True(t, isText)
 	for {
 		_, task := v4(t, s, http.MethodGet, "prism/v4.2/config/tasks/"+id, "")
-		if status, _ := dig(t, task, "data", "status").(string); status == "SUCCEEDED" || status == "FAILED" {
+		if status, _ := valueAt(t, task, "data", "status").(string); status == "SUCCEEDED" || status == "FAILED" {
 			return status
 		}
 		require.NoError(t, t.Context().Err())
@@ -161,23 +161,23 @@ func endedByID(t *testing.T, s *prismsim.Server, response any) string {
 
 func TestVolumesAPIAttachesAndDetaches(t *testing.T) {
 	s := start(t, nil)
-	vm := one(t, s, nil)
+	vm := addVM(t, s, nil)
 	group, err := s.AddVolumeGroup(prismsim.VolumeGroup{Name: "pvc-1", PrismElement: "nutanix-cluster-1"})
 	require.NoError(t, err)
 	path := "volumes/v4.2/config/volume-groups"
 	status, list := v4(t, s, http.MethodGet, path+"?$filter=name%20eq%20'pvc-1'", "")
 	require.Equal(t, http.StatusOK, status)
-	assert.Equal(t, group, dig(t, list, "data", 0, "extId"))
+	assert.Equal(t, group, valueAt(t, list, "data", 0, "extId"))
 	act := func(action, body string) string {
 		status, response := v4(t, s, http.MethodPost, path+"/"+group+"/$actions/"+action, body)
 		require.Equal(t, http.StatusAccepted, status, "%v", response)
-		return endedByID(t, s, response)
+		return waitForTaskByID(t, s, response)
 	}
 	body := `{"extId":"` + vm.UUID + `"}`
 	assert.Equal(t, "SUCCEEDED", act("attach-vm", body))
 	assert.Equal(t, "FAILED", act("attach-vm", body))
 	_, attached := v4(t, s, http.MethodGet, path+"/"+group+"/vm-attachments", "")
-	assert.Equal(t, vm.UUID, dig(t, attached, "data", 0, "extId"))
+	assert.Equal(t, vm.UUID, valueAt(t, attached, "data", 0, "extId"))
 	assert.Equal(t, "SUCCEEDED", act("detach-vm", body))
 	assert.Equal(t, "FAILED", act("detach-vm", body))
 	assert.Equal(t, "FAILED", act("detach-vm", `{"extId":"`+uuid.NewString()+`"}`))
@@ -198,7 +198,7 @@ func TestVolumesAPIAttachesAndDetaches(t *testing.T) {
 
 func TestControlEndpointsOfVolumeGroups(t *testing.T) {
 	s := start(t, nil)
-	vm := one(t, s, nil)
+	vm := addVM(t, s, nil)
 	send := func(method, path, body string, want int) {
 		t.Helper()
 		response, text := request(t, s, method, "/sim/"+path, body, nil)

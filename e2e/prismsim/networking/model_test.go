@@ -14,8 +14,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// crowded returns an API whose address pools are smaller than the demand.
-func crowded(t *testing.T) *API {
+// newSmallAPI returns an API whose address pools are smaller than the demand.
+func newSmallAPI(t *testing.T) *API {
 	t.Helper()
 	inventory, err := inventory.Load("../testdata/vpc.yaml")
 	require.NoError(t, err)
@@ -61,8 +61,8 @@ func anySession(e *API, random *rand.Rand, address netip.Addr) sessionSpec {
 	}
 }
 
-// consistent requires that every address has exactly one owner and that the owner has the address.
-func consistent(t *testing.T, e *API) {
+// requireConsistent requires that every address has exactly one owner and that the owner has the address.
+func requireConsistent(t *testing.T, e *API) {
 	t.Helper()
 	vips := e.SubnetNamed("blue-vips")
 	listeners := map[string]string{}
@@ -85,12 +85,12 @@ func consistent(t *testing.T, e *API) {
 func TestEachAddressHasOneOwner(t *testing.T) {
 	const steps = 3000
 	for seed := range uint64(5) {
-		e := crowded(t)
+		e := newSmallAPI(t)
 		e.rules.ExclusiveVIP = seed == 4
 		random := rand.New(rand.NewPCG(seed, seed))
 		for i := range steps {
 			step(e, random, i)
-			consistent(t, e)
+			requireConsistent(t, e)
 		}
 		vips := e.SubnetNamed("blue-vips")
 		for len(e.sessions.All) > 0 {
