@@ -17,7 +17,7 @@ import (
 )
 
 // Every test that docs/ccm-conformance.md names must exist, and the page must name every TestConformance test.
-func TestConformancePageMatchesTests(t *testing.T) {
+func TestPageNamesConformanceTests(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(filepath.Dir(toolbox.Dir()), "docs", "ccm-conformance.md"))
 	require.NoError(t, err)
 	tests := declaredTests(t)
