@@ -113,7 +113,8 @@ type listResponse[T any] struct {
 	Entities []T `json:"entities"`
 }
 
-// list returns all entities of a kind ("subnet"), page by page. Callers must compare the entities again, because some kinds ignore
+// list returns all entities of a kind ("subnet"), page by page. A full page is never the last one, because total_matches is only
+// eventually consistent and can be too small. Callers must compare the entities again, because some kinds ignore
 // the filter, which may be empty.
 func list[T any](ctx context.Context, c *Client, kind, filter string) ([]T, error) {
 	var all []T
@@ -124,8 +125,8 @@ func list[T any](ctx context.Context, c *Client, kind, filter string) ([]T, erro
 			return nil, err
 		}
 		all = append(all, page.Entities...)
-		total := page.Metadata.TotalMatches
-		if len(page.Entities) == 0 || total > 0 && len(all) >= total || total == 0 && len(page.Entities) < pageLength {
+		short := len(page.Entities) < pageLength
+		if len(page.Entities) == 0 || short && len(all) >= page.Metadata.TotalMatches {
 			return all, nil
 		}
 	}

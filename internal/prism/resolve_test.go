@@ -246,18 +246,23 @@ func TestEqualsIsEmptyForSpecialCharacters(t *testing.T) {
 
 func TestListReadsAllPages(t *testing.T) {
 	for _, count := range []int{0, 1, 99, 100, 101, 200, 1234} {
-		t.Run(fmt.Sprint(count), func(t *testing.T) {
-			central := newCentral(t)
-			vms := make([]map[string]any, count)
-			for i := range vms {
-				vms[i] = map[string]any{"metadata": map[string]any{"uuid": uuid(6, i), "categories": map[string]any{"key": "same"}}, "spec": map[string]any{"name": "vm"}}
-			}
-			central.kinds["vms"] = vms
-			found, err := central.client(t).VMsOfCategory(t.Context(), "key", "same")
-			require.NoError(t, err)
-			assert.Len(t, found, count)
-			assert.Len(t, central.seen(), max(1, (count+99)/100))
-		})
+		for _, miscount := range []int{0, 2, -2, -count} {
+			t.Run(fmt.Sprintf("%d counted as %d", count, count+miscount), func(t *testing.T) {
+				central := newCentral(t)
+				central.miscount = max(miscount, -count)
+				vms := make([]map[string]any, count)
+				for i := range vms {
+					vms[i] = map[string]any{"metadata": map[string]any{"uuid": uuid(6, i), "categories": map[string]any{"key": "same"}}, "spec": map[string]any{"name": "vm"}}
+				}
+				central.kinds["vms"] = vms
+				found, err := central.client(t).VMsOfCategory(t.Context(), "key", "same")
+				require.NoError(t, err)
+				assert.Len(t, found, count, "the list is read to its end, whatever is counted")
+				if miscount <= 0 {
+					assert.Len(t, central.seen(), count/100+1, "one page after the last full one")
+				}
+			})
+		}
 	}
 }
 
