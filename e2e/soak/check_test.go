@@ -24,7 +24,8 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// notReady returns which machines are not Ready with a VM that has the categories, or an empty string.
+// notReady describes the machines that are not Ready with a VM that has the categories. It returns an empty string if
+// there are none.
 func (h *harness) notReady(ctx context.Context, categories map[string]string) string {
 	machines, err := h.nutanixMachines(ctx)
 	if err != nil {
@@ -60,7 +61,7 @@ func has(vms []prismsim.VM, categories map[string]string) bool {
 	})
 }
 
-// notDeleted returns which machines still exist, or an empty string.
+// notDeleted describes the machines that still exist. It returns an empty string if there are none.
 func (h *harness) notDeleted(ctx context.Context) string {
 	var left []string
 	for _, name := range h.machines {
@@ -73,7 +74,8 @@ func (h *harness) notDeleted(ctx context.Context) string {
 	return strings.Join(left, "; ")
 }
 
-// exists says that an object exists, with its conditions, or returns an empty string.
+// exists describes an object that exists, with its conditions. It returns an empty string if the object does not
+// exist.
 func (h *harness) exists(ctx context.Context, object client.Object) string {
 	err := h.Env.Client.Get(ctx, client.ObjectKeyFromObject(object), object)
 	switch {
@@ -103,7 +105,7 @@ func (h *harness) nutanixMachines(ctx context.Context) (map[string]infrav1.Nutan
 	return machines, nil
 }
 
-// vms returns the VMs in Prism Central by name. A name may have several.
+// vms returns the VMs in Prism Central by name. Several VMs can have the same name.
 func (h *harness) vms() map[string][]prismsim.VM {
 	vms := map[string][]prismsim.VM{}
 	for _, vm := range h.Prism.VMs() {
@@ -123,8 +125,8 @@ func (h *harness) vmUUIDs() map[string]string {
 	return uuids
 }
 
-// requireVMs requires that Prism Central has exactly one VM for each machine, that the machine and its state know that VM, and that
-// Prism Central was not asked for anything that harms a VM.
+// requireVMs requires that Prism Central has exactly one VM for each machine, that the machine and its state refer to
+// that VM, and that Prism Central got no request that harms a VM.
 func (h *harness) requireVMs(categories map[string]string) {
 	h.t.Helper()
 	ctx := context.Background()
@@ -158,7 +160,7 @@ func (h *harness) requireVMs(categories map[string]string) {
 	}
 }
 
-// states returns the UUIDs of the VMs in each state, by name of the VM. States without a VM are left out.
+// states returns the UUIDs of the VMs in each state, by VM name. States without a VM are left out.
 func (h *harness) states(ctx context.Context) (map[string][]string, error) {
 	secrets := &corev1.SecretList{}
 	if err := h.Env.Client.List(ctx, secrets, client.InNamespace(namespace), client.MatchingLabels{"tfstate": "true"}); err != nil {
@@ -196,7 +198,8 @@ func (h *harness) states(ctx context.Context) (map[string][]string, error) {
 	return states, nil
 }
 
-// leftOfMachines lists what is left of deleted machines in Prism Central and in the cluster. The NutanixCluster has a state too.
+// leftOfMachines lists what deleted machines left in Prism Central and in the cluster. The state of the
+// NutanixCluster is not listed.
 func (h *harness) leftOfMachines(ctx context.Context) ([]string, error) {
 	all, err := h.LeftoversOf(ctx, namespace, clusterName)
 	return slices.DeleteFunc(all, func(left string) bool {

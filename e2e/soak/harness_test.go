@@ -64,10 +64,10 @@ func newHarness(t *testing.T, machines int) *harness {
 	require.NoError(t, err)
 	inventory, err := prismsim.ParseInventory([]byte(network.Move(string(content))))
 	require.NoError(t, err)
-	dir, err := os.MkdirTemp("", "capnt-") // shorter than t.TempDir: sockets of providers are in it
+	dir, err := os.MkdirTemp("", "capnt-") // t.TempDir is too long for the sockets of providers
 	require.NoError(t, err)
 	h.started = time.Now()
-	// The parts of the stack keep the context, so that it must not end with the start.
+	// The parts of the stack keep the context, so it must outlive the start.
 	h.Stack, err = stack.Start(context.Background(), stack.Options{
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory, WithoutGuests: true,
 		Credentials: stack.Credentials{Username: "admin", Password: password},
@@ -86,11 +86,10 @@ func newHarness(t *testing.T, machines int) *harness {
 	return h
 }
 
-// managerArgs are further flags of the manager.
+// managerArgs are additional flags of the manager.
 var managerArgs = []string{"--health-check-interval=5s", "--absence-period=" + absencePeriod.String()}
 
-// during runs a phase: it kills processes until there are no kills left, and returns when the phase is done. done returns an
-// empty string, or what is missing.
+// during executes the kills of a phase until done returns an empty string. Otherwise done describes what is missing.
 func (h *harness) during(name string, kills []kill, done func(context.Context) string) {
 	h.t.Helper()
 	timeout := phaseBase + time.Duration(len(kills))*phasePerKill
@@ -98,7 +97,7 @@ func (h *harness) during(name string, kills []kill, done func(context.Context) s
 	defer cancel()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	began, armed, last, missing, said := time.Now(), false, time.Now(), "", time.Now()
+	began, armed, last, missing, logged := time.Now(), false, time.Now(), "", time.Now()
 	for {
 		select {
 		case hit := <-h.interceptor.triggered:
@@ -115,14 +114,14 @@ func (h *harness) during(name string, kills []kill, done func(context.Context) s
 			if missing = done(ctx); missing == "" {
 				if armed && !h.interceptor.disarm() {
 					armed = false
-					continue // a request has just triggered the kill
+					continue // a request has triggered the kill in the meantime
 				}
 				h.t.Logf("%s: done after %s, %d kills not triggered", name, time.Since(began).Round(time.Second), len(kills))
 				return
 			}
-			if time.Since(said) > progressInterval {
+			if time.Since(logged) > progressInterval {
 				h.t.Logf("%s: after %s: %s", name, time.Since(began).Round(time.Second), missing)
-				said = time.Now()
+				logged = time.Now()
 			}
 			if !armed && len(kills) > 0 && time.Since(last) >= kills[0].pause {
 				h.interceptor.arm(kills[0])
@@ -166,15 +165,16 @@ func (h *harness) startManager(ctx context.Context) {
 	require.NoError(h.t, h.StartManager(ctx))
 }
 
-// killTerraform kills the Terraform process that works for a VM, or any when there is none, and waits until it is gone.
+// killTerraform kills the Terraform process that works for a VM, or any other if there is none. It waits until the
+// process has exited.
 func (h *harness) killTerraform(vm string) bool {
 	h.t.Helper()
-	living := runs(h.Env.ScratchDir(), h.Tool("bin/terraform"))
-	if len(living) == 0 {
+	running := runs(h.Env.ScratchDir(), h.Tool("bin/terraform"))
+	if len(running) == 0 {
 		return false
 	}
-	chosen := living[0]
-	for _, run := range living {
+	chosen := running[0]
+	for _, run := range running {
 		if vm != "" && run.of(vm) {
 			chosen = run
 		}
@@ -188,7 +188,7 @@ func (h *harness) killTerraform(vm string) bool {
 	return true
 }
 
-// fail ends the test with everything that is known.
+// fail ends the test and logs objects and logs.
 func (h *harness) fail(format string, args ...any) {
 	h.t.Helper()
 	var explanation bytes.Buffer

@@ -23,19 +23,19 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// interceptor is a reverse proxy between the manager and Prism Central. It triggers kills, and checks what Prism Central is asked
-// to do.
+// interceptor is a reverse proxy between the manager and Prism Central. It triggers kills and records requests that
+// must not be sent.
 type interceptor struct {
 	*httptest.Server
 	prism    *prismsim.Server
 	upstream *http.Transport
-	// triggered receives the kill that a request has triggered.
+	// triggered receives each kill that a request triggers.
 	triggered chan trigger
 
 	mu         sync.Mutex
 	armed      *kill
 	mayDelete  bool
-	creates    map[string]int // accepted creates by name of the VM
+	creates    map[string]int // accepted creates by VM name
 	violations []string
 }
 
@@ -91,7 +91,7 @@ func (i *interceptor) disarm() bool {
 	return armed
 }
 
-// startPhase resets what is counted, and says whether VMs may be deleted.
+// startPhase resets the counters and sets whether VMs may be deleted.
 func (i *interceptor) startPhase(mayDelete bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -99,7 +99,7 @@ func (i *interceptor) startPhase(mayDelete bool) {
 	clear(i.creates)
 }
 
-// results returns the accepted creates by name, and what Prism Central must not have been asked to do.
+// results returns the accepted creates by name, and the requests that must not have been sent.
 func (i *interceptor) results() (map[string]int, []string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -152,8 +152,8 @@ func (i *interceptor) fire(k kill, vm string) {
 	<-trigger.done
 }
 
-// forward sends the request to Prism Central. It does not end with the client, because a request that has arrived is processed
-// whether or not the client lives.
+// forward sends the request to Prism Central. It does not end when the client disconnects, because Prism Central
+// processes every request that it has received.
 func (i *interceptor) forward(r *http.Request, body []byte) (*http.Response, []byte) {
 	request, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, i.prism.URL()+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 
 const (
 	lockPrefix = "lock-tfstate-default-"
-	// staleAfter is how long a lock must be held without a process before it counts as stale. The holder of a lock exists before
-	// it takes the lock, so a single observation would suffice; the time is for safety.
+	// staleAfter is how long a lock must be held without a process before it counts as stale. The process of a holder
+	// exists before the lock is taken, so a single observation would suffice. The time is a safety margin.
 	staleAfter = 2 * time.Second
 )
 
@@ -24,22 +24,22 @@ type heldLock struct {
 	since time.Time
 }
 
-// takenAt returns when a lock was taken, as Terraform has written it into the Lease.
+// takenAt returns the time at which Terraform took the lock, from the Lease.
 func takenAt(lease *coordinationv1.Lease) time.Time {
 	var info struct{ Created time.Time }
 	_ = json.Unmarshal([]byte(lease.Annotations["app.terraform.io/lock-info"]), &info)
 	return info.Created
 }
 
-// breakStaleLocks deletes the lock of a Terraform that was killed while its manager lived on. Older locks are left for the
-// manager, which breaks the locks of earlier managers.
+// breakStaleLocks deletes the lock of a Terraform process that was killed while its manager kept running. The manager
+// itself breaks locks from before its start.
 func (h *harness) breakStaleLocks(ctx context.Context) {
 	h.t.Helper()
 	leases := &coordinationv1.LeaseList{}
 	if h.Env.Client.List(ctx, leases, client.InNamespace(namespace)) != nil {
 		return // the next call tries again
 	}
-	// After the list: a process that has taken a lock in the list is running, or was killed.
+	// This runs after the list, so a process with a lock in the list is either still running or was killed.
 	working := map[string]bool{}
 	for _, run := range runs(h.Env.ScratchDir(), h.Tool("bin/terraform")) {
 		working[run.suffix] = true

@@ -9,16 +9,17 @@ import (
 	"strings"
 )
 
-// run is a living Terraform process.
+// run is a running Terraform process.
 type run struct {
 	pid int
-	// workspace is the text of its workspace, suffix the suffix of its state.
+	// workspace is the content of its workspace, suffix is the suffix of its state.
 	workspace, suffix string
 }
 
 var suffixPattern = regexp.MustCompile(`secret_suffix\s*=\s*"([^"]+)"`)
 
-// runs returns the Terraform processes that work below a directory, by PID. Providers are not among them. Linux only.
+// runs returns the Terraform processes with a working directory below scratch, by PID. Providers are not included. It
+// supports Linux only.
 func runs(scratch, executable string) []run {
 	executable, err := filepath.EvalSymlinks(executable)
 	if err != nil {
@@ -27,7 +28,7 @@ func runs(scratch, executable string) []run {
 	processes, _ := filepath.Glob("/proc/[0-9]*")
 	var found []run
 	for _, process := range processes {
-		// A process that has exited, or belongs to another user, cannot be read.
+		// readlink fails for a process that has exited or belongs to another user.
 		program, _ := os.Readlink(filepath.Join(process, "exe"))
 		dir, _ := os.Readlink(filepath.Join(process, "cwd"))
 		if program != executable || !strings.HasPrefix(dir, scratch+string(filepath.Separator)) {
