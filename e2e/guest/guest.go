@@ -63,8 +63,8 @@ func (g *guest) powerOn(vm prismsim.VM, ended func()) {
 	}()
 }
 
-// powerOff kills the guest's processes and returns when none is left. It does not wait for the cluster's API, because
-// etcd may lose its majority with this VM.
+// powerOff kills the guest's processes and returns after all of them have exited. It does not wait for the cluster's
+// API, because etcd may lose its majority with this VM.
 func (g *guest) powerOff() {
 	g.power.Lock()
 	defer g.power.Unlock()

@@ -79,7 +79,7 @@ type Subnet struct {
 	UUID         string `json:"uuid,omitempty"`
 	PrismElement string `json:"prismElement,omitempty"` // name; required for VLAN, forbidden for OVERLAY
 	Type         string `json:"type,omitempty"`         // VLAN (default) or OVERLAY
-	VPC          string `json:"vpc,omitempty"`          // name; OVERLAY only, default: a VPC of its own
+	VPC          string `json:"vpc,omitempty"`          // name; OVERLAY only, default: a new VPC
 	VLANID       int64  `json:"vlanID,omitempty"`
 	CIDR         string `json:"cidr,omitempty"`
 	Gateway      string `json:"gateway,omitempty"` // default: first address of the CIDR

@@ -52,7 +52,7 @@ type Central struct {
 	Rules        Rules
 }
 
-// defaultProject is the project of VMs that name none.
+// defaultProject is the project of VMs that are created without a project.
 const defaultProject = "_internal"
 
 // Settings configure a Central.

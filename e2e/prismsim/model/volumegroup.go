@@ -80,7 +80,8 @@ func (m *VM) Detach(g *VolumeGroup) bool {
 	return attached
 }
 
-// DetachedVolumeGroup returns the address of the first volume group that wanted resources do not have, or "".
+// DetachedVolumeGroup returns the address of the first volume group of the VM that is missing in the wanted
+// resources, or "".
 func (m *VM) DetachedVolumeGroup(want *wire.VMResources) string {
 	return addressOfFirst(m.Live.Resources.DiskList, func(d wire.Disk) bool { return want.DiskByUUID(d.UUID) == nil })
 }
