@@ -25,9 +25,10 @@ const (
 	holdDuration = 20 * time.Second
 )
 
-// The manager is killed during creates. For two clusters the response was lost, for two others Prism Central still
-// holds the request, and VM lists lag. Each remaining machine gets exactly one VM, and deleted machines leave no VM.
-// The test does not run in parallel, because it kills the manager and changes the rules of Prism Central.
+// The manager is killed during creates while VM lists lag. In two clusters, the response to the create was lost. In
+// the two others, Prism Central still holds the request. Each remaining machine gets exactly one VM, and deleted
+// machines leave no VM. The test does not run in parallel, because it kills the manager and changes the rules of
+// Prism Central.
 func TestInterruptedCreateMakesOneVM(t *testing.T) {
 	testStack.Prism.ChangeRules(func(rules *prismsim.Rules) {
 		rules.ListLag, rules.ListLagKinds = prismsim.Duration(listLag), []string{"vm"}
