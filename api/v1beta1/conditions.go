@@ -4,11 +4,11 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// Conditions of several kinds. The type of a condition is the name of its constant without "Condition". A condition is True
-// when nothing is wrong. Ready summarizes the others; Cluster API mirrors it as InfrastructureReady.
+// Conditions of several kinds. The type of a condition is the name of its constant without "Condition". True is the normal status
+// of a condition. Ready summarizes the others; Cluster API mirrors it as InfrastructureReady.
 const (
-	// ReadyCondition is True when the object is as its spec says. Otherwise it has the reason and message of the first
-	// condition that is False, or of the first one that is not True if none is False.
+	// ReadyCondition is True if the object matches its spec. Otherwise it has the reason and message of the first condition that
+	// is False, or, if none is False, of the first condition that is not True.
 	ReadyCondition = clusterv1.ReadyCondition
 
 	// PausedCondition is True while reconciliation is paused (annotation cluster.x-k8s.io/paused, or Cluster.spec.paused).

@@ -36,8 +36,8 @@ func (d *NutanixMachineVMDisk) Default() {
 	d.DataSource.Default()
 }
 
-// Default sets unset fields of the template. An image whose type is set and whose value is missing or empty becomes
-// a placeholder, because a ClusterClass patch may set the value; the existing Nutanix provider does the same.
+// Default sets unset fields of the template. If the type of an image is set but its value is missing or empty, the image becomes a
+// placeholder, because a ClusterClass patch may set the value. CAPX does the same.
 func (t *NutanixMachineTemplate) Default() {
 	spec := &t.Spec.Template.Spec
 	spec.Default()

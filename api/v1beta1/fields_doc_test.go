@@ -58,7 +58,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 	}
 }
 
-// chaptersOf returns the text of a page by kind and by heading. A heading may name several kinds or several fields.
+// chaptersOf returns the sections of a page by kind and by heading. A heading may name several kinds or several fields.
 func chaptersOf(page string) map[string]string {
 	chapters := map[string]string{}
 	var kinds, fields []string
@@ -77,7 +77,7 @@ func chaptersOf(page string) map[string]string {
 	return chapters
 }
 
-// namesIn returns the names in the code of a text: `a.b` has two.
+// namesIn returns the names in the code spans of a text. The span `a.b` contains two names.
 func namesIn(text string) map[string]bool {
 	names := map[string]bool{}
 	for _, match := range code.FindAllStringSubmatch(text, -1) {
@@ -113,8 +113,8 @@ func fieldsOfKinds(t *testing.T) map[string]map[string]bool {
 	return kinds
 }
 
-// collect adds a field and its nested fields. It skips conditions, which all objects have, and what is inside nodeRef, which is
-// never set, and inside the spec of a template, which has the fields of its kind.
+// collect adds a field and its nested fields. It skips conditions, which all objects have, the fields of nodeRef, which is never
+// set, and the spec of a template, which has the fields of its kind.
 func collect(path string, schema apiextensionsv1.JSONSchemaProps, fields map[string]bool) {
 	if path == "conditions" {
 		return

@@ -1,10 +1,9 @@
-// Package v1beta1 contains the API of the infrastructure provider: the kinds, their defaults, their validation (pure
-// functions without a client) and the constants for conditions and reasons.
+// Package v1beta1 contains the API of the infrastructure provider: the kinds, their defaults, their validation (pure functions
+// without a client) and the constants for conditions and reasons.
 //
 // The API version v1beta1 implements the v1beta2 contract of Cluster API
-// (https://cluster-api.sigs.k8s.io/developer/providers/contracts/overview). The spec of every kind accepts what the
-// existing Nutanix provider accepts, so that its manifests apply unchanged.
-//
+// (https://cluster-api.sigs.k8s.io/developer/providers/contracts/overview). The spec of every kind accepts the same values as
+// CAPX, so that manifests for CAPX apply unchanged.
 // +kubebuilder:object:generate=true
 // +groupName=infrastructure.cluster.x-k8s.io
 package v1beta1

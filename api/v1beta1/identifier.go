@@ -22,12 +22,12 @@ func (i NutanixResourceIdentifier) IsName() bool { return i.Type == NutanixIdent
 // IsUUID reports whether the entity is identified by UUID.
 func (i NutanixResourceIdentifier) IsUUID() bool { return i.Type == NutanixIdentifierUUID }
 
-// IsZero reports whether the identifier is not set at all.
+// IsZero reports whether no field of the identifier is set.
 func (i NutanixResourceIdentifier) IsZero() bool {
 	return i.Type == "" && ptr.Deref(i.UUID, "") == "" && ptr.Deref(i.Name, "") == ""
 }
 
-// Default removes an empty name and an empty UUID, which mean the same as none.
+// Default removes an empty name and an empty UUID, which are equivalent to unset fields.
 func (i *NutanixResourceIdentifier) Default() {
 	if i == nil {
 		return
@@ -60,7 +60,7 @@ func (i NutanixResourceIdentifier) key() string {
 	return ptr.Deref(i.Name, "")
 }
 
-// Validate checks that the value of the type, and no other value, is set.
+// Validate checks that exactly the value of the type is set.
 func (i NutanixResourceIdentifier) Validate(path *field.Path) field.ErrorList {
 	switch i.Type {
 	case NutanixIdentifierName:

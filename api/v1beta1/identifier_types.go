@@ -5,29 +5,29 @@ const (
 	// cannot set it on machines.
 	CategoryKey = "KubernetesClusterName"
 
-	// WorkspaceKeyAnnotation carries the stable key of an object for which Terraform has run. It is part of a VM's
-	// description, survives `clusterctl move` (unlike metadata.uid), and lets the provider recognise its own VMs.
+	// WorkspaceKeyAnnotation contains the stable key of an object for which Terraform has run. The key is part of the description
+	// of its VM. Unlike metadata.uid it survives `clusterctl move`, so that the provider recognises its own VMs.
 	WorkspaceKeyAnnotation = "capnt.infrastructure.cluster.x-k8s.io/workspace-key"
 
-	// CreateIntentAnnotation says that a request to create the VM of a NutanixMachine was or is being sent, as JSON: time, run, and
-	// once they are known the UUID of the VM and the task. It is removed when it is certain what came of the request.
+	// CreateIntentAnnotation says that a request to create the VM of a NutanixMachine was or is being sent. It contains JSON with
+	// the time, the run and, once they are known, the UUID of the VM and of the task. It is removed when the result of the request
+	// is certain.
 	CreateIntentAnnotation = "infrastructure.cluster.x-k8s.io/create-intent"
 
-	// StateSuffixAnnotation carries the suffix under which the Terraform state of an object is stored. It is written together
-	// with the workspace key. Objects of v0.1.0 do not have it and keep the suffix that is derived from their names alone.
+	// StateSuffixAnnotation contains the suffix under which the Terraform state of an object is stored. It is written together
+	// with the workspace key. Objects of v0.1.0 do not have it. They keep the suffix that is derived only from their names.
 	StateSuffixAnnotation = "infrastructure.cluster.x-k8s.io/state-suffix"
 
-	// ProviderVersionAnnotation carries the version of the nutanix Terraform provider that the last run for an object used.
-	// The object keeps it until spec.terraform.providerVersion of its NutanixCluster names another one.
+	// ProviderVersionAnnotation contains the version of the nutanix Terraform provider that the last run for an object used. The
+	// object keeps that version until spec.terraform.providerVersion of its NutanixCluster names another one.
 	ProviderVersionAnnotation = "infrastructure.cluster.x-k8s.io/provider-version"
 
-	// PinnedInputsAnnotation carries the inputs of a NutanixMachine that cannot change once its VM exists, as JSON: UUIDs of
-	// Prism Element, subnets, images, storage containers and project, GPUs, boot type and failure domain. It survives
-	// `clusterctl move`, unlike the status.
+	// PinnedInputsAnnotation contains the inputs of a NutanixMachine that cannot change once its VM exists. It contains JSON with
+	// the UUIDs of Prism Element, subnets, images, storage containers and project, and with GPUs, boot type and failure domain.
+	// Unlike the status it survives `clusterctl move`.
 	PinnedInputsAnnotation = "infrastructure.cluster.x-k8s.io/pinned-inputs"
 
-	// RetainedWorkspaceLabel marks a Secret with an exported workspace. Its value is the kind of the object that the workspace
-	// belonged to.
+	// RetainedWorkspaceLabel marks a Secret with an exported workspace. Its value is the kind of the workspace's object.
 	RetainedWorkspaceLabel = "infrastructure.cluster.x-k8s.io/retained-workspace"
 
 	// CredentialFinalizer keeps a credential Secret or a trust bundle ConfigMap until no cluster uses it any more.

@@ -34,8 +34,8 @@ type NutanixFailureDomainStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// NutanixFailureDomain is a Prism Element with its subnets, over which machines can be spread. It has no address of Prism
-// Central: each cluster that names it resolves it with the Prism Central of the cluster.
+// NutanixFailureDomain is a Prism Element with subnets. Machines can be spread over several failure domains. The object
+// contains no address of Prism Central, because every cluster looks the failure domain up in its own Prism Central.
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status

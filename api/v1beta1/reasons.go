@@ -26,7 +26,7 @@ const (
 	// PlanFailedReason: Terraform could not plan; the message has the cause.
 	PlanFailedReason = "PlanFailed"
 
-	// PlanSupersededReason: the plan does not fit the workspace or the state any more; Terraform plans again.
+	// PlanSupersededReason: the workspace or the state has changed since the plan; Terraform plans again.
 	PlanSupersededReason = "PlanSuperseded"
 
 	// WaitingForPlanReason: there is no recorded plan to apply yet.
@@ -72,7 +72,8 @@ const (
 	// CategoryKeptReason: the category value of a deleted cluster is still in use and stays in Prism Central.
 	CategoryKeptReason = "CategoryKept"
 
-	// StateLockedReason: another process holds the lock of the Terraform state; the message names it and the time.
+	// CategoryKeptReason: the category value of a deleted cluster cannot be deleted, because it is still in use. It stays in Prism
+	// Central.
 	StateLockedReason = "StateLocked"
 
 	// StateLockBrokenReason: a stale lock of an earlier run of this provider was removed.
@@ -157,10 +158,10 @@ const (
 	// NoFailureDomainsReason: the cluster has no failure domains.
 	NoFailureDomainsReason = "NoFailureDomains"
 
-	// FailureDomainsInvalidReason: a failure domain names something that Prism Central does not have.
+	// FailureDomainsInvalidReason: a failure domain names an entity that does not exist in Prism Central.
 	FailureDomainsInvalidReason = "FailureDomainsInvalid"
 
-	// FailureDomainNotFoundReason: there is no failure domain of that name.
+	// FailureDomainNotFoundReason: no failure domain has that name.
 	FailureDomainNotFoundReason = "FailureDomainNotFound"
 
 	// FailureDomainValidReason: the failure domain is valid.
@@ -198,7 +199,8 @@ const (
 	BootstrapDataTooLargeReason = "BootstrapDataTooLarge"
 )
 
-// Reasons of InputsResolvedCondition: Prism Central does not have what the spec names, or has it more than once.
+// Reasons of InputsResolvedCondition. Most of them say that Prism Central does not have a named entity, or has several of that
+// name.
 const (
 	// InputsResolvedReason: every name was resolved.
 	InputsResolvedReason = "InputsResolved"
@@ -255,7 +257,7 @@ const (
 	GPUUnavailableReason = "GPUUnavailable"
 )
 
-// Reasons about the identity, the power state and the addresses of a VM.
+// Reasons for the identity, the power state and the addresses of a VM.
 const (
 	// VMNameConflictReason: a VM of that name exists and does not belong to the machine; the message names it. Nothing is
 	// created.
@@ -288,10 +290,11 @@ const (
 	// VMFailedOverReason: the VM came back under another UUID and was recognised by its mark.
 	VMFailedOverReason = "VMFailedOver"
 
-	// VMAbsenceUnprovenReason: a VM was not found for so long that it counts as absent, although it was never proven.
+	// VMAbsenceUnprovenReason: a VM was not found for so long that it counts as absent, although its absence could not be proven.
 	VMAbsenceUnprovenReason = "VMAbsenceUnproven"
 
-	// CreateUnconfirmedReason: it is not known yet whether an earlier create request made a VM. Nothing is created meanwhile.
+	// CreateUnconfirmedReason: it is not known yet whether an earlier create request created a VM. No other create is sent until
+	// then.
 	CreateUnconfirmedReason = "CreateUnconfirmed"
 
 	// AddressesAssignedReason: the VM has an address.

@@ -25,7 +25,8 @@ const (
 // coreReasons are the reasons of Paused, which a helper of Cluster API writes.
 var coreReasons = []string{clusterv1.PausedReason, clusterv1.NotPausedReason}
 
-// documentedReason matches a row of a table of reasons in the troubleshooting page. Other tables have no code in the first column.
+// documentedReason matches a row of a table of reasons in the troubleshooting page. Other tables have no code span in the first
+// column.
 var documentedReason = regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\|")
 
 func TestEveryReasonIsDocumented(t *testing.T) {
@@ -56,13 +57,13 @@ func TestEveryConditionIsDocumented(t *testing.T) {
 	require.NoError(t, err)
 	for name, condition := range constants(t, "conditions.go", "Condition") {
 		if condition == "" {
-			condition = strings.TrimSuffix(name, "Condition") // a constant of Cluster API
+			condition = strings.TrimSuffix(name, "Condition") // the constant aliases one of Cluster API
 		}
 		assert.Regexp(t, "(?m)^#+ .*`"+condition+"`", string(page), "docs/troubleshooting.md has no heading for condition %s", condition)
 	}
 }
 
-// constants returns the constants of a file by name. The value is empty for a constant that is not a string literal.
+// constants returns the constants of a file by name. The value is empty if a constant is not a string literal.
 func constants(t *testing.T, file, suffix string) map[string]string {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
@@ -85,7 +86,7 @@ func constants(t *testing.T, file, suffix string) map[string]string {
 	return found
 }
 
-// identifiers returns the identifiers in the Go files of these directories, without tests.
+// identifiers returns the identifiers in the Go files of these directories. It skips tests.
 func identifiers(t *testing.T, directories ...string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}

@@ -43,12 +43,12 @@ func (s *NutanixClusterSpec) validate(path *field.Path, namespace string, templa
 	return errs
 }
 
-// validateEndpoint checks the control plane endpoint, which may not be known yet.
+// validateEndpoint checks the control plane endpoint, which may still be unset.
 func (s *NutanixClusterSpec) validateEndpoint(path *field.Path) field.ErrorList {
 	endpoint := s.ControlPlaneEndpoint
 	switch {
 	case endpoint.Host == "":
-		// Without a host there is no endpoint yet, whatever the port: a hosted control plane sets it later.
+		// Without a host the endpoint counts as unset, whatever its port, because a hosted control plane sets it later.
 		return nil
 	case endpoint.Port == 0:
 		return field.ErrorList{field.Required(path.Child("port"), "host is set: set port too, for example 6443, or neither")}

@@ -18,9 +18,9 @@ type imageLookupFields struct {
 	K8sVersion string
 }
 
-// Pattern renders the format for a Kubernetes version ("v1.36.3" or "1.36.3") and returns it as a regular expression
-// over image names. As in the existing Nutanix provider it is not anchored. Unlike there, the inserted values match
-// literally: a base OS "ubuntu(fips)" is no expression.
+// Pattern renders the format for a Kubernetes version ("v1.36.3" or "1.36.3") and returns it as a regular expression for image
+// names. As in CAPX the expression is not anchored. Unlike in CAPX the inserted values match literally, so "ubuntu(fips)" matches
+// the brackets.
 func (l *NutanixImageLookup) Pattern(kubernetesVersion string) (*regexp.Regexp, error) {
 	format := l.format()
 	tmpl, err := template.New("format").Parse(format)
@@ -50,8 +50,8 @@ func (l *NutanixImageLookup) format() string {
 	return cmp.Or(ptr.Deref(l.Format, ""), DefaultImageLookupFormat)
 }
 
-// checkImageLookupTemplate accepts plain text and the two fields. It refuses everything else, because a template can loop
-// and format without bound and would block the controller.
+// checkImageLookupTemplate accepts plain text and the two fields. It refuses everything else, because a template with loops or
+// functions could run without end and block the controller.
 func checkImageLookupTemplate(tmpl *template.Template) error {
 	if tmpl.Tree == nil || tmpl.Root == nil {
 		return nil

@@ -59,7 +59,7 @@ func FuzzImageLookup(f *testing.F) {
 		pattern, err := lookup.Pattern(version)
 		assert.Equal(t, err != nil, pattern == nil)
 		if !utf8.ValidString(baseOS + version) {
-			return // JSON has no such strings
+			return // JSON cannot contain such strings
 		}
 		literal := infrav1.NutanixImageLookup{Format: ptr.To("^{{.BaseOS}}/{{.K8sVersion}}$"), BaseOS: baseOS}
 		pattern, err = literal.Pattern(version)

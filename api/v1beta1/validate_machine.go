@@ -11,7 +11,7 @@ func (m *NutanixMachine) Validate() field.ErrorList {
 	return m.Spec.Validate(field.NewPath("spec"))
 }
 
-// Validate checks the template like a machine that is created from it.
+// Validate checks the template like a machine that would be created from it.
 func (t *NutanixMachineTemplate) Validate() field.ErrorList {
 	path := field.NewPath("spec", "template")
 	errs := t.Spec.Template.ObjectMeta.Validate(path.Child("metadata"))
@@ -19,8 +19,8 @@ func (t *NutanixMachineTemplate) Validate() field.ErrorList {
 	return append(errs, t.Spec.Template.Spec.Validate(path.Child("spec"))...)
 }
 
-// validateNoVM checks that a provider ID in a template names no VM. Every machine of the template would import that VM and
-// destroy it at the end.
+// validateNoVM checks that a provider ID in a template names no VM. Every machine of the template would import that VM, and its
+// deletion would destroy the VM.
 func validateNoVM(path *field.Path, providerID string) field.ErrorList {
 	uuid := providerID[strings.LastIndex(providerID, "/")+1:]
 	if uuid == PlaceholderUUID || !uuidPattern.MatchString(uuid) {

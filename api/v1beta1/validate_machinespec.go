@@ -12,7 +12,7 @@ import (
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// Minimum sizes of a node; the existing Nutanix provider has the same.
+// Minimum sizes of a node, the same as in CAPX.
 var (
 	minMemorySize     = resource.MustParse("2Gi")
 	minSystemDiskSize = resource.MustParse("20Gi")
@@ -115,7 +115,7 @@ func validateGPUs(path *field.Path, gpus []NutanixGPU) field.ErrorList {
 	return errs
 }
 
-// Validate checks that the value of the type, and no other value, is set.
+// Validate checks that exactly the value of the type is set.
 func (g NutanixGPU) Validate(path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	switch g.Type {

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// validate checks the endpoint. namespace is the namespace of the NutanixCluster. It is empty for a template, where it is not
-// known and where a ClusterClass patch may set the credentials.
+// validate checks the endpoint. namespace is the namespace of the NutanixCluster. It is empty for a template, whose namespace is
+// not that of the cluster. A ClusterClass patch may set the credentials of a template.
 func (e *NutanixPrismEndpoint) validate(path *field.Path, namespace string, template bool) field.ErrorList {
 	errs := validateHost(path.Child("address"), e.Address)
 	if e.Port < 0 || e.Port > 65535 {
@@ -56,7 +56,7 @@ func (r *NutanixCredentialReference) validate(path *field.Path, namespace string
 	if r.Name == "" {
 		errs = append(errs, field.Required(path.Child("name"), "set the name of the Secret that contains the credentials"))
 	}
-	// A user who may write clusters in one namespace must not be able to use the Secrets of another one.
+	// The right to write clusters in one namespace must not allow a user to use the Secrets of another one.
 	if namespace != "" && r.Namespace != "" && r.Namespace != namespace {
 		errs = append(errs, field.Invalid(path.Child("namespace"), r.Namespace,
 			"the Secret must be in the namespace of the NutanixCluster: copy it there and leave this empty"))
@@ -65,8 +65,8 @@ func (r *NutanixCredentialReference) validate(path *field.Path, namespace string
 }
 
 // TrustBundleElsewhere returns namespace/name of a trust bundle ConfigMap in another namespace than that of the cluster, or an
-// empty string. Existing manifests may name one. It is read and gets no finalizer, because a user who may write clusters in
-// one namespace must not be able to block the deletion of another one.
+// empty string. Existing manifests may name one. The controller reads it but adds no finalizer, because the right to write
+// clusters in one namespace must not allow a user to block deletions in another one.
 func (c *NutanixCluster) TrustBundleElsewhere() string {
 	if c.Spec.PrismCentral == nil {
 		return ""

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// backendTypes are the backends of Terraform and OpenTofu that store the state outside the directory of the run
-// (https://developer.hashicorp.com/terraform/language/backend). "local" is missing, because it would lose the state.
+// backendTypes are the backends of Terraform and OpenTofu that store the state outside of the run directory
+// (https://developer.hashicorp.com/terraform/language/backend). "local" is not allowed, because its state would be lost.
 var backendTypes = []string{"azurerm", "consul", "cos", "gcs", "http", "kubernetes", "oci", "oss", "pg", "remote", "s3"}
 
 // minDriftIntervalSeconds limits the load of drift checks on Prism Central; the schema has the same minimum.
@@ -23,7 +23,7 @@ var (
 	// secretArgument matches the names of backend arguments whose values are secret, in all backends.
 	secretArgument = regexp.MustCompile(`(?i)(password|passwd|passphrase|token|credential|conn_str|http_auth|private_key|access_key|client_key|customer_key|encryption_key|secret)`)
 
-	// openArgument matches arguments that match secretArgument but have a path, a name or a flag as their value.
+	// openArgument matches arguments that match secretArgument although their value is a path, a name or a flag.
 	openArgument = regexp.MustCompile(`(?i)(^(skip|use)_|^kms_encryption_key$|_files?$|_path$|_id$)`)
 
 	// secretID is Tencent Cloud's name for an access key.

@@ -8,9 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// ValidateUpdate checks that a control plane endpoint that is set does not change, because certificates and kubeconfigs of
-// the cluster contain it. The address of Prism Central may change, because Prism Central may be renamed or moved;
-// PrismAddressChanged reports when to warn.
+// ValidateUpdate checks that a control plane endpoint does not change after it was set, because certificates and kubeconfigs of
+// the cluster contain it. The address of Prism Central may change, because Prism Central may be renamed or moved.
+// PrismAddressChanged reports whether the update needs a warning.
 func (c *NutanixCluster) ValidateUpdate(old *NutanixCluster) field.ErrorList {
 	endpoint := old.Spec.ControlPlaneEndpoint
 	if !endpoint.IsSet() || c.Spec.ControlPlaneEndpoint == endpoint {
@@ -27,8 +27,8 @@ func (c *NutanixCluster) PrismAddressChanged(old *NutanixCluster) bool {
 		c.Spec.PrismCentral.Address != old.Spec.PrismCentral.Address
 }
 
-// EditedFailureDomains returns the names of the failure domains in spec.failureDomains that the update moves or removes.
-// Machines that exist stay where they are.
+// EditedFailureDomains returns the names of the failure domains in spec.failureDomains that the update moves or removes. Existing
+// machines are not moved.
 func (c *NutanixCluster) EditedFailureDomains(old *NutanixCluster) []string {
 	var names []string
 	for _, before := range old.Spec.FailureDomains {
@@ -70,9 +70,9 @@ func validateTemplateUpdate[T any](before, after T) field.ErrorList {
 		"is immutable: create another template and refer to it")}
 }
 
-// ValidateUpdate checks which fields of a machine changed. Before a create is sent, or after it failed, all fields may
-// change, so that a mistake can be corrected. Afterwards only the fields that controllers write (providerID, bootstrapRef)
-// and the categories may change. For other changes a machine is replaced, as everywhere in Cluster API.
+// ValidateUpdate checks which fields of a machine changed. Before a create is sent, or after it failed, all fields may change, so
+// that a mistake can be corrected. Afterwards only the fields that controllers write (providerID, bootstrapRef) and the categories
+// may change. For other changes the machine has to be replaced, as usual in Cluster API.
 //
 // vmOf returns the UUID of the VM in a provider ID, and false for placeholders. It is a parameter because the codec of provider
 // IDs is not part of the API.
@@ -95,7 +95,7 @@ func (m *NutanixMachine) BootstrapImageChanged(old *NutanixMachine, vmOf func(pr
 	return old.hasVM(vmOf) && m.Spec.bootstrapImage() != old.Spec.bootstrapImage()
 }
 
-// bootstrapImage is the name of the image with the bootstrap data, or empty.
+// bootstrapImage returns the name of the image with the bootstrap data, or an empty string.
 func (s *NutanixMachineSpec) bootstrapImage() string {
 	if s.BootstrapRef == nil || s.BootstrapRef.Kind != NutanixMachineBootstrapRefKindImage {
 		return ""
