@@ -40,7 +40,7 @@ func SetupWithManager(mgr ctrl.Manager) error {
 	return nil
 }
 
-// invalid returns one error with all findings, or nil if there are none.
+// invalid returns one error that contains all errs, or nil if there are none.
 func invalid(kind string, object metav1.Object, errs field.ErrorList) error {
 	if len(errs) == 0 {
 		return nil

@@ -6,10 +6,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The types in this file describe the API of CAPX as its Go clients see it: the same fields with the same Go kinds. Fields
-// that are pointers, slices or maps have omitempty, because the CRDs of CAPX refuse null. All other fields have none, so that
-// a client writes "", 0, false or an object of such values for a field that it leaves unset. That is the most that any
-// version of the client library writes.
+// The types in this file describe the API of CAPX as Go clients use it, with the same fields and the same Go kinds. Fields that
+// are pointers, slices or maps have omitempty, because the CRDs of CAPX refuse null. All other fields have no omitempty, so a
+// client writes "", 0, false or an object of such values for an unset field. No version of the client library writes more.
 
 type capxIdentifier struct {
 	Type string  `json:"type"`

@@ -67,8 +67,9 @@ func TestMachineImmutability(t *testing.T) {
 	assert.ErrorContains(t, api.Update(t.Context(), m), "spec.providerID: Invalid value")
 }
 
-// TestChangesWithoutEffectAreWarnedOf: what a VM was created from is pinned, so that an edit has no effect on it.
-func TestChangesWithoutEffectAreWarnedOf(t *testing.T) {
+// TestChangesWithoutEffectCauseWarnings checks the warning for an edit of inputs that are pinned. Such an edit does not change the
+// VM.
+func TestChangesWithoutEffectCauseWarnings(t *testing.T) {
 	m := machine(namespace(t))
 	require.NoError(t, api.Create(t.Context(), m))
 	image := &corev1.ObjectReference{Kind: infrav1.NutanixMachineBootstrapRefKindImage, Name: "iso"}

@@ -13,8 +13,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// TestUpdateIsRefusedForNewErrorsOnly updates an object that was stored before its webhook existed.
-func TestUpdateIsRefusedForNewErrorsOnly(t *testing.T) {
+// TestUpdateIsRefusedOnlyForNewErrors updates an object that was stored before its webhook existed.
+func TestUpdateIsRefusedOnlyForNewErrors(t *testing.T) {
 	m := machine(namespace(t))
 	m.Spec.MemorySize = resource.MustParse("1Gi")
 	withoutValidation(t, m)

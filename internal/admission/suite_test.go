@@ -29,7 +29,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
-// deadline and tick are how long and how often the tests wait until the API server uses a change.
+// deadline and tick limit how long and set how often the tests wait for the API server to use a change.
 const (
 	deadline = 2 * time.Minute
 	tick     = 50 * time.Millisecond

@@ -25,7 +25,7 @@ func typed(kind, ns string) (metav1.TypeMeta, metav1.ObjectMeta) {
 	return metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: kind}, metav1.ObjectMeta{Namespace: ns, Name: "typed-" + strings.ToLower(kind)}
 }
 
-// leastMachineSpec has only the required fields.
+// leastMachineSpec returns a spec with only the required fields.
 func leastMachineSpec() capxMachineSpec {
 	return capxMachineSpec{
 		VCPUsPerSocket: 1, VCPUSockets: 2, MemorySize: resource.MustParse("4Gi"), SystemDiskSize: resource.MustParse("40Gi"),
@@ -33,7 +33,7 @@ func leastMachineSpec() capxMachineSpec {
 	}
 }
 
-// nestedMachineSpec sets each optional field whose type has optional fields of its own, and leaves those at their zero value.
+// nestedMachineSpec returns a spec that sets each optional field whose type has optional fields. The latter have their zero value.
 func nestedMachineSpec() capxMachineSpec {
 	spec := leastMachineSpec()
 	spec.Image, spec.ImageLookup = nil, &capxImageLookup{BaseOS: "ubuntu"}
@@ -48,14 +48,14 @@ func nestedMachineSpec() capxMachineSpec {
 	return spec
 }
 
-// leastClusterSpec has only the required fields.
+// leastClusterSpec returns a spec with only the required fields.
 func leastClusterSpec() capxClusterSpec {
 	return capxClusterSpec{PrismCentral: &capxPrismCentral{
 		Address: "prism.example.com", CredentialRef: &capxCredentialReference{Kind: "Secret", Name: "credentials"},
 	}}
 }
 
-// nestedClusterSpec sets each optional field whose type has optional fields of its own.
+// nestedClusterSpec returns a spec that sets each optional field whose type has optional fields.
 func nestedClusterSpec() capxClusterSpec {
 	spec := leastClusterSpec()
 	spec.PrismCentral.AdditionalTrustBundle = &capxTrustBundle{Kind: "ConfigMap", Name: "ca"}
@@ -63,7 +63,7 @@ func nestedClusterSpec() capxClusterSpec {
 	return spec
 }
 
-// capxObjects returns objects of every kind as a typed client writes them.
+// capxObjects returns objects of all kinds as typed clients write them.
 func capxObjects(ns string) map[string]any {
 	objects := map[string]any{}
 	for name, spec := range map[string]capxMachineSpec{"least": leastMachineSpec(), "nested": nestedMachineSpec()} {
@@ -170,7 +170,7 @@ func TestTypedClientsOfCAPX(t *testing.T) {
 	}
 }
 
-// endpointForms are the ways in which clients write that there is no control plane endpoint yet.
+// endpointForms are the forms in which clients write an unset control plane endpoint.
 var endpointForms = map[string]any{
 	"absent":             nil,
 	"empty object":       map[string]any{},
@@ -179,7 +179,8 @@ var endpointForms = map[string]any{
 	"port without host":  map[string]any{"port": int64(6443)},
 }
 
-// TestEndpointIsSetOnce creates a NutanixCluster and a NutanixClusterTemplate without an endpoint in every form and sets it later.
+// TestEndpointIsSetOnce creates a NutanixCluster and a NutanixClusterTemplate without an endpoint in every form, and sets the
+// endpoint later.
 func TestEndpointIsSetOnce(t *testing.T) {
 	for kind, path := range map[string][]string{
 		"NutanixCluster": {"spec"}, "NutanixClusterTemplate": {"spec", "template", "spec"},
@@ -188,7 +189,8 @@ func TestEndpointIsSetOnce(t *testing.T) {
 			t.Run(kind+"/"+form, func(t *testing.T) {
 				object := endpointFixture(t, kind)
 				require.NoError(t, api.Create(t.Context(), withEndpoint(object, path, endpoint)))
-				// An update, because the API server merges a server-side apply of {} after {host, port} into null, for every field.
+				// The test uses an update, because the API server merges a server-side apply of {} after {host, port} into null
+				// for every field.
 				set := func(endpoint any) error {
 					stored := object.DeepCopy()
 					require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), stored))
@@ -223,7 +225,8 @@ func endpointFixture(t *testing.T, kind string) *unstructured.Unstructured {
 	return asJSON(t, objects[name])
 }
 
-// TestEmptyImageName is accepted with a warning in a template, where a ClusterClass patch may set the name, and refused in a machine.
+// TestEmptyImageName checks that an empty image name is accepted with a warning in a template, where a ClusterClass patch may set
+// it, and refused in a machine.
 func TestEmptyImageName(t *testing.T) {
 	for _, image := range []capxIdentifier{{Type: "name"}, {Type: "name", Name: ptr.To("")}, {Type: "uuid"}, {Type: "uuid", UUID: ptr.To("")}} {
 		objects := capxObjects(namespace(t))

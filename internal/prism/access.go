@@ -40,7 +40,7 @@ func (e *CredentialError) Unwrap() error { return e.Err }
 
 // TrustBundleError means that the additional trust bundle of a NutanixCluster cannot be read.
 type TrustBundleError struct {
-	// Source is where the bundle is: spec.prismCentral.additionalTrustBundle.data, or ConfigMap namespace/name.
+	// Source is the location of the bundle: spec.prismCentral.additionalTrustBundle.data, or ConfigMap namespace/name.
 	Source string
 	Reason string
 	Err    error
@@ -135,7 +135,7 @@ func trustBundleOf(ctx context.Context, reader client.Reader, ref *infrav1.Nutan
 			return nil, &TrustBundleError{Source: source, Reason: "the ConfigMap has no such key; put PEM certificates there"}
 		}
 		if len(bytes.TrimSpace(bundle)) == 0 {
-			return nil, nil // cluster templates create the key even if no certificate is needed
+			return nil, nil // cluster templates create the key without a value if no certificate is needed
 		}
 	}
 	if err := transport.CheckBundle(bundle); err != nil {

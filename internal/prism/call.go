@@ -15,11 +15,11 @@ const (
 	basePath = "/api/nutanix/v3/"
 	// pageLength is the page length of the provider and of prism-go-client. Some kinds refuse larger pages.
 	pageLength = 100
-	// maxPages limits a list that does not end.
+	// maxPages is the limit for lists that do not end.
 	maxPages = 1000
 	// maxResponse is the largest response that is read, in bytes.
 	maxResponse = 64 << 20
-	// maxError is how much of an error body is read, in bytes.
+	// maxError is the maximum number of bytes that are read of an error body.
 	maxError = 64 << 10
 )
 
@@ -89,7 +89,7 @@ func errorBody(body io.Reader) (reason, message string) {
 		return "", ""
 	}
 	if len(top.MessageList) == 0 && len(top.Status) > 0 {
-		// A status that is a string contains no list.
+		// If the status is a string, it contains no list.
 		_ = json.Unmarshal(top.Status, &top)
 	}
 	if len(top.MessageList) == 0 {
@@ -113,9 +113,9 @@ type listResponse[T any] struct {
 	Entities []T `json:"entities"`
 }
 
-// list returns all entities of a kind ("subnet"), page by page. A full page is never the last one, because total_matches is only
-// eventually consistent and can be too small. Callers must compare the entities again, because some kinds ignore
-// the filter, which may be empty.
+// list returns all entities of a kind ("subnet"), page by page. The filter may be empty. A full page never counts as the last one,
+// because total_matches is only eventually consistent and can be too small. Callers must check every entity, because some kinds ignore
+// the filter.
 func list[T any](ctx context.Context, c *Client, kind, filter string) ([]T, error) {
 	var all []T
 	for range maxPages {
@@ -134,7 +134,7 @@ func list[T any](ctx context.Context, c *Client, kind, filter string) ([]T, erro
 }
 
 // equals returns a FIQL filter for a name. It returns an empty filter if the name contains a character that FIQL may interpret,
-// because how v3 escapes those is not documented and differs by kind. Callers compare the names of all entities then.
+// because v3 does not document how to escape them. Callers then compare the names of all entities.
 func equals(attribute, name string) string {
 	for _, r := range name {
 		safe := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'

@@ -23,7 +23,7 @@ type central struct {
 	*httptest.Server
 	mu       sync.Mutex
 	kinds    map[string][]map[string]any
-	fail     http.HandlerFunc // responds instead, if it is set
+	fail     http.HandlerFunc // responds to all requests if it is set
 	miscount int              // added to total_matches
 	paged    func()           // called after each page of a list
 	requests []string         // path and body

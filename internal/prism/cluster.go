@@ -14,7 +14,7 @@ const KindPrismElement = "Prism Element"
 type clusterResources struct {
 	Config struct {
 		ServiceList []string `json:"service_list"`
-		// IsAvailable is false while Prism Central has no connection to the Prism Element.
+		// IsAvailable is false while the Prism Element is disconnected from Prism Central.
 		IsAvailable *bool `json:"is_available"`
 	} `json:"config"`
 }
@@ -53,8 +53,7 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 	return found.entity(), err
 }
 
-// AvailablePrismElements returns the UUIDs of the Prism Elements that the account can see and that Prism Central is connected
-// to, sorted.
+// AvailablePrismElements returns the sorted UUIDs of the Prism Elements that the account can see and that are connected.
 func (c *Client) AvailablePrismElements(ctx context.Context) ([]string, error) {
 	clusters, err := list[intent[clusterResources]](ctx, c, "cluster", "")
 	if err != nil {

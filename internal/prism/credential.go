@@ -6,15 +6,15 @@ import (
 	"fmt"
 )
 
-// Credentials of an account in Prism Central: Username and Password, or APIKey.
+// Credentials are the credentials of an account in Prism Central: Username and Password, or APIKey.
 type Credentials struct {
 	Username, Password, APIKey string
 }
 
-// String returns no secret.
+// String hides the credentials.
 func (c Credentials) String() string { return "credentials (redacted)" }
 
-// GoString returns no secret.
+// GoString hides the credentials.
 func (c Credentials) GoString() string { return c.String() }
 
 const (
@@ -22,10 +22,10 @@ const (
 	typeAPIKey    = "api_key"
 )
 
-// ParseCredentials parses the value of the key "credentials" of a credential Secret: a JSON array whose first entry is
+// ParseCredentials parses the value of the key "credentials" of a credential Secret. It is a JSON array whose first entry is
 // {"type":"basic_auth","data":{"prismCentral":{"username":"...","password":"..."}}} or
 // {"type":"api_key","data":{"prismCentral":{"apiKey":"..."}}}. Further entries and "prismElements" are ignored.
-// Its errors do not quote the content.
+// Errors do not quote the content.
 func ParseCredentials(data []byte) (Credentials, error) {
 	var entries []struct {
 		Type string          `json:"type"`
@@ -67,7 +67,7 @@ func ParseCredentials(data []byte) (Credentials, error) {
 	return Credentials{Username: central.Username, Password: central.Password}, nil
 }
 
-// redact returns the position of an error in JSON, without the content that the errors of encoding/json quote.
+// redact returns the position of a JSON error without its text, because the errors of encoding/json quote the content.
 func redact(err error) string {
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError

@@ -20,14 +20,14 @@ type reference struct {
 	Name string `json:"name"`
 }
 
-// intent is an entity of the v3 API, whose documentation calls this form an intent. R is the type of status.resources.
+// intent is an entity in the form that the documentation of the v3 API calls an intent. R is the type of status.resources.
 type intent[R any] struct {
 	Metadata struct {
 		UUID         string            `json:"uuid"`
 		Name         string            `json:"name"`
 		CreationTime time.Time         `json:"creation_time"`
 		Categories   map[string]string `json:"categories"`
-		// CategoriesMapping lists all values of a key; Categories holds one of them.
+		// CategoriesMapping contains all values of a key, Categories only one of them.
 		CategoriesMapping map[string][]string `json:"categories_mapping"`
 	} `json:"metadata"`
 	Spec struct {
@@ -44,7 +44,7 @@ type intent[R any] struct {
 	} `json:"status"`
 }
 
-// name returns the current name in status, or else the requested one.
+// name returns the current name in status, otherwise the requested name in spec.
 func (i intent[R]) name() string {
 	for _, name := range []string{i.Status.Name, i.Spec.Name, i.Metadata.Name} {
 		if name != "" {
@@ -63,12 +63,12 @@ func (i intent[R]) beingDeleted() bool {
 	return strings.HasPrefix(i.Status.State, "DELETE")
 }
 
-// identifier is a checked NutanixResourceIdentifier: exactly one of uuid (lower case) and name is set.
+// identifier is a validated NutanixResourceIdentifier. Exactly one of uuid (lower case) and name is set.
 type identifier struct {
 	uuid, name string
 }
 
-// String returns the identifier for errors.
+// String returns the identifier as errors show it.
 func (i identifier) String() string {
 	if i.uuid != "" {
 		return fmt.Sprintf("uuid %q", i.uuid)
@@ -76,7 +76,7 @@ func (i identifier) String() string {
 	return fmt.Sprintf("name %q", i.name)
 }
 
-// identify checks an identifier. field is its name in errors.
+// identify validates an identifier. field is the name of its field in errors.
 func identify(id infrav1.NutanixResourceIdentifier, field string) (identifier, error) {
 	switch {
 	case id.Type == infrav1.NutanixIdentifierUUID && id.UUID != nil && *id.UUID != "":
@@ -104,8 +104,8 @@ func single[T any](matches []T, uuid func(T) string, kind string, id identifier)
 	return none, &AmbiguousError{Kind: kind, Identifier: id.String(), UUIDs: slices.Compact(uuids)}
 }
 
-// distinct returns the entities that keep accepts, each once. A list that changes while it is read can contain an entity on two
-// pages.
+// distinct returns the entities for which keep returns true, each once. A list that changes while it is read can contain an entity
+// on two pages.
 func distinct[R any](entities []intent[R], keep func(intent[R]) bool) []intent[R] {
 	seen := map[string]bool{}
 	var kept []intent[R]

@@ -25,10 +25,10 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("looking up %s with %s: Prism Central has none that this account can see", e.Kind, e.Identifier)
 }
 
-// AmbiguousError means that several entities have the name.
+// AmbiguousError means that several entities have the requested name.
 type AmbiguousError struct {
 	Kind, Identifier string
-	// UUIDs are the UUIDs of all of them, sorted.
+	// UUIDs are the sorted UUIDs of these entities.
 	UUIDs []string
 }
 
@@ -39,8 +39,8 @@ func (e *AmbiguousError) Error() string {
 
 // WrongPrismElementError means that a VLAN subnet exists on another Prism Element than the requested one.
 type WrongPrismElementError struct {
-	// Subnet is the requested identifier, Want the UUID of the requested Prism Element, and Have the names of the Prism
-	// Elements of the subnet.
+	// Subnet is the requested identifier, Want the UUID of the requested Prism Element, and Have the names of the Prism Elements
+	// that have the subnet.
 	Subnet, Want string
 	Have         []string
 }
@@ -52,7 +52,8 @@ func (e *WrongPrismElementError) Error() string {
 
 // UnavailableError means that no host of a Prism Element has enough free GPUs of the requested kind.
 type UnavailableError struct {
-	// GPU is the requested identifier. Want of them are needed on one host; Free is the largest number on one host.
+	// GPU is the requested identifier. Want is the number of GPUs that are needed on one host, Free the largest number that is
+	// free on one host.
 	GPU, PrismElement string
 	Want, Free        int
 }
@@ -90,7 +91,7 @@ func (e *AuthenticationError) Error() string {
 	return text + "; correct the Secret that spec.prismCentral.credentialRef names, or the account's roles"
 }
 
-// StatusError is a response with another error status.
+// StatusError means that the response has another error status.
 type StatusError struct {
 	Address, Path   string
 	Status          int
@@ -105,7 +106,7 @@ func (e *StatusError) Error() string {
 	return text
 }
 
-// ResponseError is a response that cannot be read, because it is incomplete or not JSON.
+// ResponseError means that a response cannot be parsed, because it is incomplete or not JSON.
 type ResponseError struct {
 	Address, Path string
 	Err           error
@@ -117,8 +118,8 @@ func (e *ResponseError) Error() string {
 
 func (e *ResponseError) Unwrap() error { return e.Err }
 
-// Retryable reports whether an error may pass by itself: no connection, no response in time, an incomplete response, 408, 429
-// or 5xx. An error that a user must correct (a name, a password, a certificate) is not retryable.
+// Retryable reports whether an error may disappear without a change by the user: no connection, no response in time, an incomplete
+// response, 408, 429 or 5xx. An error in a name, a password or a certificate is not retryable.
 func Retryable(err error) bool {
 	var certificate *CertificateError
 	if err == nil || errors.As(err, &certificate) {
@@ -135,7 +136,7 @@ func Retryable(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// notFound returns a NotFoundError if err means that the entity does not exist, else err itself. A 404 without a reason comes
+// notFound returns a NotFoundError if err means that the entity does not exist, otherwise err itself. A 404 without a reason comes
 // from a proxy or from a Prism Central that is restarting, and does not mean that the entity does not exist.
 func notFound(err error, kind, identifier string) error {
 	var status *StatusError

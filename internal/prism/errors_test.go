@@ -76,7 +76,7 @@ func TestPing(t *testing.T) {
 	assert.Equal(t, upstream.Address, refused.Address)
 }
 
-func TestUntrustedCertificateIsACertificateError(t *testing.T) {
+func TestUntrustedCertificateIsReported(t *testing.T) {
 	central := newCentral(t)
 	upstream := central.upstream()
 	upstream.CABundle = nil
@@ -90,7 +90,7 @@ func TestUntrustedCertificateIsACertificateError(t *testing.T) {
 }
 
 func TestFailedConnectionIsRetryable(t *testing.T) {
-	client, err := New(Upstream{Address: "127.0.0.1:1", Username: "u", Password: "p"}, Options{}) // no server listens there
+	client, err := New(Upstream{Address: "127.0.0.1:1", Username: "u", Password: "p"}, Options{}) // no server listens on this port
 	require.NoError(t, err)
 	assert.True(t, Retryable(client.Ping(t.Context())))
 

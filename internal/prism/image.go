@@ -17,7 +17,7 @@ const KindImage = "image"
 type Image struct {
 	Entity
 	SizeBytes int64
-	// CreationTime is compared to find the newest image.
+	// CreationTime determines which image is the newest.
 	CreationTime time.Time
 }
 
@@ -43,7 +43,7 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 		}
 		candidates = append(candidates, image)
 	} else if candidates, err = list[intent[imageResources]](ctx, c, "image", ""); err != nil {
-		// Listed without a filter, because filters are case-sensitive.
+		// The list has no filter, because filters are case-sensitive.
 		return Image{}, err
 	}
 	matches := distinct(candidates, func(image intent[imageResources]) bool {
@@ -53,12 +53,13 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 	return imageOf(found), err
 }
 
-// ImageLookup finds the newest image whose name matches the look-up's format for a Kubernetes version ("v1.33.1"; the
-// leading v is dropped). The format is a Go template that renders to a regular expression (RE2), as in CAPX. A format that
-// does not is an *InvalidError.
+// ImageLookup finds the newest image whose name matches the look-up's format for a Kubernetes version ("v1.33.1"; the leading v is
+// dropped). As in CAPX, the format is a Go template that renders to a regular expression (RE2). If it does not, ImageLookup
+// returns an *InvalidError.
 //
-// If the expression contains the version, the name of an image has to contain exactly that version: the "*" at the end of
-// the default format makes the dash optional and nothing more, so that 1.33.1 would match an image of 1.33.10.
+// If the expression contains the version, the name of an image has to contain exactly that version. The expression alone does not
+// guarantee that: the "*" at the end of the default format only makes the dash optional, so 1.33.1 would match an image of
+// 1.33.10.
 func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLookup, k8sVersion string) (Image, error) {
 	version := strings.TrimPrefix(k8sVersion, "v")
 	expression, err := lookup.Pattern(k8sVersion)
@@ -79,7 +80,7 @@ func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLoo
 	return newest(matches), nil
 }
 
-// carriesVersion reports whether name contains version, and not only as a part of a longer number.
+// carriesVersion reports whether name contains version. A version within a longer number does not count.
 func carriesVersion(name, version string) bool {
 	digit := func(b byte) bool { return b >= '0' && b <= '9' }
 	for start := 0; ; {
@@ -96,7 +97,8 @@ func carriesVersion(name, version string) bool {
 	}
 }
 
-// newest returns the image with the latest creation time. Of two with the same time it returns the one with the larger UUID.
+// newest returns the image with the latest creation time. If two images have the same time, it returns the one with the larger
+// UUID.
 func newest(images []intent[imageResources]) Image {
 	best := images[0]
 	for _, image := range images[1:] {

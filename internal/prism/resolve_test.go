@@ -13,7 +13,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// lookup is one row of a table: an identifier, and the expected UUID or error.
+// lookup is a test case: an identifier, and the expected UUID or error.
 type lookup struct {
 	name string
 	id   infrav1.NutanixResourceIdentifier
@@ -185,9 +185,9 @@ func TestCategoryExists(t *testing.T) {
 	assert.ErrorContains(t, err, "key and value must be set")
 }
 
-// TestNotFoundNeedsAReason checks that a 404 without a reason, which a proxy or a restarting Prism Central sends, does not mean
-// that an entity does not exist.
-func TestNotFoundNeedsAReason(t *testing.T) {
+// TestNotFoundNeedsReason checks that a 404 without a reason does not mean that an entity does not exist. A proxy or a restarting
+// Prism Central sends such a response.
+func TestNotFoundNeedsReason(t *testing.T) {
 	central := newCentral(t)
 	client := central.client(t)
 	central.failWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })

@@ -20,8 +20,8 @@ type Access struct {
 	Upstream Upstream
 }
 
-// Resolver returns the Access of clusters. It reads Secret and ConfigMap from a cache each time, so that a rotation takes effect
-// with the next reconcile. Clusters with the same endpoint, credentials and trust bundle share a client with its connections
+// Resolver returns the Access of clusters. It reads Secret and ConfigMap from a cache on each call, so that a rotation takes
+// effect with the next reconcile. Clusters with the same endpoint, credentials and trust bundle share a client, its connections
 // and its session. An unused client is closed after half an hour.
 type Resolver struct {
 	reader  client.Reader
@@ -43,7 +43,7 @@ func NewResolver(reader client.Reader, options Options) *Resolver {
 }
 
 // Access returns the Access of a cluster. It sends no request to Prism Central. A user must correct the cause of a
-// *CredentialError or *TrustBundleError. All other errors come from the API server and may pass.
+// *CredentialError or *TrustBundleError. All other errors come from the API server and may be transient.
 func (r *Resolver) Access(ctx context.Context, cluster *infrav1.NutanixCluster) (*Access, error) {
 	found, err := upstream(ctx, r.reader, cluster)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// reader returns Secrets and ConfigMaps by namespace/name. It returns err, if that is set.
+// reader returns Secrets and ConfigMaps by namespace/name, or err if it is set.
 type reader struct {
 	client.Reader
 	secrets    map[string]map[string][]byte
@@ -174,8 +174,8 @@ func TestAccessErrors(t *testing.T) {
 	})
 }
 
-// TestEmptyTrustBundleIsNone checks a bundle without certificates, which cluster templates create if none is needed.
-func TestEmptyTrustBundleIsNone(t *testing.T) {
+// TestEmptyTrustBundleIsIgnored checks a bundle without certificates. Cluster templates create it if no certificate is needed.
+func TestEmptyTrustBundleIsIgnored(t *testing.T) {
 	central := newCentral(t)
 	for name, configMap := range map[string]corev1.ConfigMap{
 		"data":       {Data: map[string]string{"ca.crt": "\n"}},

@@ -55,7 +55,7 @@ func (c *Client) subnets(ctx context.Context, wanted identifier) ([]intent[subne
 	}), nil
 }
 
-// prismElements returns the references to the Prism Elements of a subnet. A subnet that spans several has a list.
+// prismElements returns references to the Prism Elements of a subnet. A subnet on several Prism Elements has a list of them.
 func prismElements(subnet intent[subnetResources]) []reference {
 	return slices.Concat([]reference{subnet.Status.ClusterReference}, subnet.Status.ClusterReferenceList, subnet.Status.Resources.ClusterReferenceList)
 }
@@ -69,7 +69,7 @@ func usableOn(subnet intent[subnetResources], prismElementUUID string) bool {
 	})
 }
 
-// prismElementsOf returns the names of the Prism Elements of several subnets, sorted.
+// prismElementsOf returns the sorted names of the Prism Elements of several subnets.
 func prismElementsOf(subnets []intent[subnetResources]) []string {
 	var names []string
 	for _, subnet := range subnets {

@@ -12,9 +12,9 @@ const KindTask = "task"
 // Task is a task of Prism Central.
 type Task struct {
 	UUID string
-	// Status is QUEUED, RUNNING, SUCCEEDED, FAILED, or another status that ends the task.
+	// Status is QUEUED, RUNNING, SUCCEEDED, FAILED or another final status.
 	Status string
-	// Error is why it failed.
+	// Error is the reason of a failure.
 	Error string
 }
 
@@ -26,8 +26,7 @@ func (t Task) Running() bool {
 // Failed reports whether the task ended without success.
 func (t Task) Failed() bool { return !t.Running() && t.Status != "SUCCEEDED" && t.Status != "" }
 
-// Task returns the task of a UUID, a *NotFoundError when there is none. The UUID may have the prefix that v4 puts before it
-// ("ZXJnb24=:<uuid>").
+// Task returns the task with the UUID, or a *NotFoundError. The UUID may have the prefix of v4 ("ZXJnb24=:<uuid>").
 func (c *Client) Task(ctx context.Context, uuid string) (*Task, error) {
 	if _, plain, found := strings.Cut(uuid, ":"); found {
 		uuid = plain

@@ -23,8 +23,8 @@ func vendorClient(t *testing.T, central *central) v3.Service {
 	return client.V3
 }
 
-// TestVendorClientReadsTheSameResponses checks that prism-go-client reads the same values from testdata as this package, so that
-// testdata has the fields of the API.
+// TestVendorClientReadsTheSameResponses checks that prism-go-client parses the same values from testdata as this package. That
+// proves that testdata has the fields of the API.
 func TestVendorClientReadsTheSameResponses(t *testing.T) {
 	central := newCentral(t)
 	ours, vendor := central.client(t), vendorClient(t, central)

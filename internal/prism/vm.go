@@ -10,18 +10,18 @@ import (
 // KindVM is the Kind of virtual machines in errors.
 const KindVM = "VM"
 
-// VM is a virtual machine with what identifies it and what the controllers watch.
+// VM is a virtual machine with the fields that the controllers need.
 type VM struct {
 	UUID, Name, Description string
 	// PowerState is ON, OFF, PAUSED or SUSPENDED. State is COMPLETE, PENDING, ERROR, DELETE_PENDING or another intermediate state.
 	PowerState, State string
-	// Categories are the values by key, one for each key.
+	// Categories maps each key to one of its values.
 	Categories map[string]string
-	// CategoryValues are all values by key, sorted. A VM can have several values of one key, of which Categories names one.
+	// CategoryValues maps each key to all of its values, sorted. A VM can have several values of one key.
 	CategoryValues map[string][]string
-	// Addresses are the IP addresses in the order of the network cards, each once.
+	// Addresses are the distinct IP addresses in the order of the network cards.
 	Addresses []string
-	// PrismElement is the UUID of the Prism Element that it runs on.
+	// PrismElement is the UUID of the Prism Element that runs the VM.
 	PrismElement string
 }
 
@@ -80,7 +80,7 @@ func addresses(resources vmResources) []string {
 	return found
 }
 
-// VM returns the VM of a UUID, a *NotFoundError when there is none.
+// VM returns the VM with the UUID, or a *NotFoundError.
 func (c *Client) VM(ctx context.Context, uuid string) (*VM, error) {
 	if uuid == "" {
 		return nil, &InvalidError{Field: "vmUUID", Reason: "it is empty"}
@@ -93,8 +93,8 @@ func (c *Client) VM(ctx context.Context, uuid string) (*VM, error) {
 	return &vm, nil
 }
 
-// VMsOfCategory returns all VMs that carry the value of the category, in the order of their UUIDs. None is no error. It reads
-// the list of all VMs: how a list is filtered by category is not documented.
+// VMsOfCategory returns all VMs with the category value, sorted by UUID. If there are none, it returns no error. It reads the list
+// of all VMs, because filters by category are not documented.
 func (c *Client) VMsOfCategory(ctx context.Context, key, value string) ([]VM, error) {
 	if key == "" || value == "" {
 		return nil, &InvalidError{Field: "categories", Reason: "key and value have to be set"}

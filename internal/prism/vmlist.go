@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// VMList is what a search over all VMs found.
+// VMList is a list of all VMs.
 type VMList struct {
-	// VMs are all VMs that the account can see, each once, in the order of their UUIDs.
+	// VMs are all VMs that the account can see, sorted by UUID without duplicates.
 	VMs []VM
-	// Complete says that the list did not change while its pages were read, and that Prism Central counted as many VMs as it
-	// listed. Only the absence of a VM from a complete list means anything.
+	// Complete says that the list did not change while its pages were read and that its length equals the count of Prism Central.
+	// Only the absence of a VM from a complete list is significant.
 	Complete bool
 }
 
-// AllVMs reads the list of all VMs to its end. It does not trust total_matches, which is only eventually consistent, and
-// nothing of it is cached. A VM that was created a moment ago may be missing even from a complete list.
+// AllVMs reads the list of all VMs to its end. It does not rely on total_matches, which is only eventually consistent, and caches
+// nothing. A VM that was just created may be missing even in a complete list.
 func (c *Client) AllVMs(ctx context.Context) (VMList, error) {
 	var listed []intent[vmResources]
 	var totals []int
@@ -37,14 +37,14 @@ func (c *Client) AllVMs(ctx context.Context) (VMList, error) {
 	return VMList{}, &ResponseError{Address: c.address, Path: "vms/list", Err: fmt.Errorf("the list does not end after %d pages", maxPages)}
 }
 
-// vmList makes the list of what the pages had; totals are the counts that they named.
+// vmList returns the list of the VMs on all pages. totals are the counts on the pages.
 func vmList(listed []intent[vmResources], totals []int) VMList {
 	vms := vmsOf(listed, func(intent[vmResources]) bool { return true })
 	agreed := !slices.ContainsFunc(totals, func(total int) bool { return total != len(listed) })
 	return VMList{VMs: vms, Complete: agreed && len(vms) == len(listed)}
 }
 
-// Find returns the VM of a UUID, nil when it is not in the list.
+// Find returns the VM with the UUID, or nil if the list does not contain it.
 func (l VMList) Find(uuid string) *VM {
 	for i := range l.VMs {
 		if l.VMs[i].UUID == strings.ToLower(uuid) {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// putVMs replaces the VMs of a Prism Central by that many.
+// putVMs replaces the VMs of a Prism Central by count VMs.
 func (c *central) putVMs(count int) {
 	c.kinds["vms"] = nil
 	for i := range count {
@@ -49,8 +49,8 @@ func TestAllVMs(t *testing.T) {
 	}
 }
 
-// When a VM of an earlier page is deleted while the list is read, another one moves to that page and is not listed.
-func TestAllVMsOfChangingListIsNotComplete(t *testing.T) {
+// If a VM of an earlier page is deleted while the list is read, another VM moves to that page and is missing in the result.
+func TestChangingVMListIsNotComplete(t *testing.T) {
 	changes := map[string]func(c *central){
 		"one deleted":          func(c *central) { c.kinds["vms"] = c.kinds["vms"][1:] },
 		"one added in front":   func(c *central) { c.kinds["vms"] = append(c.kinds["vms"][249:250:250], c.kinds["vms"]...) },

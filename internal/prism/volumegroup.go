@@ -13,13 +13,13 @@ import (
 
 // VolumeGroup is a volume group that is attached to a VM.
 type VolumeGroup struct {
-	// UUID is the UUID of the volume group. Name is empty where Prism Central does not return it with the VM.
+	// UUID is the UUID of the volume group. Name is empty if Prism Central does not return it with the VM.
 	UUID, Name string
-	// Address is where the VM has the volume group, for example scsi.1; it may be empty.
+	// Address is the disk address of the volume group, for example scsi.1. It may be empty.
 	Address string
 }
 
-// String is the volume group as messages name it.
+// String returns the volume group as messages name it.
 func (g VolumeGroup) String() string {
 	text := g.UUID
 	if g.Name != "" {
@@ -31,17 +31,17 @@ func (g VolumeGroup) String() string {
 	return text
 }
 
-// Attachments are the volume groups of a VM, together with what it takes to detach them.
+// Attachments are the volume groups of a VM, with the data that is needed to detach them.
 type Attachments struct {
 	Groups []VolumeGroup
-	// Description is that of the VM.
+	// Description is the description of the VM.
 	Description string
 	vm          string
-	// body is the VM as Prism Central returned it.
+	// body is the VM in the response of Prism Central.
 	body map[string]any
 }
 
-// Attachments returns the volume groups that are attached to a VM, a *NotFoundError when there is no such VM.
+// Attachments returns the volume groups that are attached to a VM, or a *NotFoundError if the VM does not exist.
 func (c *Client) Attachments(ctx context.Context, vmUUID string) (*Attachments, error) {
 	if vmUUID == "" {
 		return nil, &InvalidError{Field: "vmUUID", Reason: "it is empty"}
@@ -52,12 +52,12 @@ func (c *Client) Attachments(ctx context.Context, vmUUID string) (*Attachments, 
 	}
 	attachments := &Attachments{vm: strings.ToLower(vmUUID), body: map[string]any{}}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber() // numbers are sent back as they were read
+	decoder.UseNumber() // numbers must be sent back unchanged
 	if err := decoder.Decode(&attachments.body); err != nil {
 		return nil, &ResponseError{Address: c.address, Path: "vms/" + attachments.vm, Err: err}
 	}
 	attachments.Description = cmp.Or(text(object(attachments.body, "status"), "description"), text(object(attachments.body, "spec"), "description"))
-	// The status says what the VM has. The spec says what was asked for last through the v3 API.
+	// The status contains the disks of the VM. The spec contains those of the last update through the v3 API.
 	for _, disk := range objects(attachments.body, "status", "resources", "disk_list") {
 		if group := volumeGroupOf(disk); group.UUID != "" {
 			attachments.Groups = append(attachments.Groups, group)
@@ -66,11 +66,11 @@ func (c *Client) Attachments(ctx context.Context, vmUUID string) (*Attachments, 
 	return attachments, nil
 }
 
-// DetachVolumeGroups sends the VM back without its volume groups and returns the UUID of the task that detaches them. It changes
-// nothing else: neither the power state nor the disks of the VM. Prism Central refuses the request with a 409 when the VM
-// was changed since Attachments read it; the request is never repeated here.
+// DetachVolumeGroups sends an update that removes the volume groups from the VM and changes neither its power state nor its other
+// disks. It returns the UUID of the task. Prism Central refuses the update with 409 if the VM has changed since Attachments read
+// it. The request is not retried.
 //
-// It is the only call of this package that writes (docs/adr/0013).
+// It is the only function of this package that writes (docs/adr/0013).
 func (c *Client) DetachVolumeGroups(ctx context.Context, attachments *Attachments) (task string, err error) {
 	body, err := json.Marshal(attachments.withoutGroups())
 	if err != nil {
@@ -89,7 +89,7 @@ func (c *Client) DetachVolumeGroups(ctx context.Context, attachments *Attachment
 	return reply.Status.ExecutionContext.TaskUUID, nil
 }
 
-// withoutGroups is the body of the update that detaches the volume groups.
+// withoutGroups returns the body of the update that detaches the volume groups.
 func (a *Attachments) withoutGroups() map[string]any {
 	body := map[string]any{}
 	for _, part := range []string{"api_version", "metadata", "spec"} {
@@ -101,17 +101,17 @@ func (a *Attachments) withoutGroups() map[string]any {
 	resources["disk_list"] = slices.DeleteFunc(objects(resources, "disk_list"), func(disk map[string]any) bool {
 		return volumeGroupOf(disk).UUID != ""
 	})
-	// The spec says what was asked for last. A VM that was switched off or on since then stays so.
+	// The spec contains the power state of the last update. The update must keep the current one.
 	if state, ok := object(a.body, "status", "resources")["power_state"]; ok {
 		resources["power_state"] = state
 	}
-	// An address that the guest got by itself is not part of the configuration, and an update with it is refused.
+	// An update is refused if it contains an address that the guest configured itself.
 	for _, nic := range objects(body, "spec", "resources", "nic_list") {
 		if endpoints := objects(nic, "ip_endpoint_list"); endpoints != nil {
 			nic["ip_endpoint_list"] = slices.DeleteFunc(endpoints, func(endpoint map[string]any) bool { return endpoint["type"] == "LEARNED" })
 		}
 	}
-	// With several values of one key, only this form of the categories contains all of them.
+	// If a key has several values, only this form of the categories contains all of them.
 	metadata := object(body, "metadata")
 	for _, values := range object(metadata, "categories_mapping") {
 		if list, ok := values.([]any); ok && len(list) > 1 {
@@ -131,7 +131,7 @@ func volumeGroupOf(disk map[string]any) VolumeGroup {
 	return group
 }
 
-// object returns the JSON object at a path, and an empty one that belongs to nothing where there is none.
+// object returns the JSON object at a path. If there is none, it returns a new empty object that is not part of the parent.
 func object(of map[string]any, path ...string) map[string]any {
 	for _, name := range path {
 		next, ok := of[name].(map[string]any)

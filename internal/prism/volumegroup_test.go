@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// vmWithVolumeGroups is a VM as Prism Central returns it: two disks of its own, two volume groups, of which the spec does not
-// know one, an address that the guest got by itself, two values of one category key, a number that is no float64, and a spec
-// that says ON although the VM is OFF.
+// vmWithVolumeGroups is a VM in a response of Prism Central. It has two disks of its own and two volume groups, of which the spec
+// lacks one. It also has an address that the guest configured, two values of one category key, an integer beyond float64, and a
+// spec with ON although the VM is OFF.
 const vmWithVolumeGroups = `{
  "api_version": "3.1",
  "metadata": {"kind": "vm", "uuid": "00000006-0000-4000-8000-000000000001", "spec_version": 7,
@@ -31,7 +31,7 @@ const vmWithVolumeGroups = `{
     "device_properties": {"device_type": "VOLUME_GROUP", "disk_address": {"adapter_type": "SCSI", "device_index": 1}}},
    {"uuid": "g2", "volume_group_reference": {"kind": "volume_group", "uuid": "bbbb"}}]}}}`
 
-// withoutVolumeGroups is the update that detaches them.
+// withoutVolumeGroups is the update that detaches the volume groups.
 const withoutVolumeGroups = `{
  "api_version": "3.1",
  "metadata": {"kind": "vm", "uuid": "00000006-0000-4000-8000-000000000001", "spec_version": 7,
@@ -43,7 +43,7 @@ const withoutVolumeGroups = `{
     {"uuid": "d0", "disk_size_mib": 20480, "device_properties": {"device_type": "DISK", "disk_address": {"adapter_type": "SCSI", "device_index": 0}}},
     {"uuid": "d1", "device_properties": {"device_type": "CDROM"}}]}}}`
 
-func TestDetachingChangesNothingElse(t *testing.T) {
+func TestDetachChangesOnlyVolumeGroups(t *testing.T) {
 	central := newCentral(t)
 	var path, sent string
 	central.failWith(func(w http.ResponseWriter, req *http.Request) {
@@ -111,8 +111,8 @@ func TestDetachIsSentOnce(t *testing.T) {
 	}
 }
 
-// A VM whose body lacks parts makes no call panic.
-func TestAttachmentsOfAnIncompleteVM(t *testing.T) {
+// An incomplete body of a VM does not cause a panic.
+func TestAttachmentsOfIncompleteVM(t *testing.T) {
 	for _, body := range []string{`{}`, `{"status": "x"}`, `{"status": {"resources": {"disk_list": [1, {"volume_group_reference": "x"}]}}}`} {
 		central := newCentral(t)
 		central.failWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })

@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// Class says what an applied change does to what runs on a resource. Classes are ordered: the greater one is worse.
+// Class describes how a change affects the virtual machine that it is applied to. Classes are ordered; a greater class is worse.
 type Class int
 
-// The disruption classes.
+// Disruption classes.
 const (
-	// None changes nothing that a guest notices.
+	// None: a guest does not notice the change.
 	None Class = iota
-	// PowerCycle means that the provider may switch the virtual machine off to apply the change.
+	// PowerCycle: the provider may switch the virtual machine off to apply the change.
 	PowerCycle
-	// Replace means that the provider destroys the resource and creates another one.
+	// Replace: the provider destroys the resource and creates another one.
 	Replace
-	// Destroy means that the provider destroys the resource.
+	// Destroy: the provider destroys the resource.
 	Destroy
 )
 
-// String returns the name of the class as records, conditions and events show it.
+// String returns the name of the class in records, conditions and events.
 func (c Class) String() string {
 	switch c {
 	case None:
@@ -37,7 +37,7 @@ func (c Class) String() string {
 	}
 }
 
-// The resource types of the v3 modules.
+// Resource types of the v3 modules.
 const (
 	virtualMachine = "nutanix_virtual_machine"
 	categoryKey    = "nutanix_category_key"
@@ -47,8 +47,8 @@ const (
 // table maps resource types and their attributes to the class of a changed attribute.
 type table map[string]map[string]Class
 
-// class returns the class of one changed attribute. A resource type or an attribute that the table does not contain has
-// class Replace, the worst that a change can cause.
+// class returns the class of one changed attribute. A resource type or an attribute that the table does not contain has class
+// Replace, which is the worst class of a change.
 func (t table) class(resourceType, attribute string) Class {
 	name, _, _ := strings.Cut(attribute, ".")
 	name, _, _ = strings.Cut(name, "[")
@@ -58,9 +58,9 @@ func (t table) class(resourceType, attribute string) Class {
 	return Replace
 }
 
-// v3Disruption returns the table for the resources of the v3 API. Its sources are the schemas of provider 1.9.5 and 2.4.2,
-// in which it has every attribute that can be set. The provider applies some changes of class PowerCycle without
-// switching the machine off, depending on direction and on other attributes; the table assumes that it does not.
+// v3Disruption returns the table for the resources of the v3 API. It contains every attribute that can be set according to the
+// schemas of provider 1.9.5 and 2.4.2. Depending on direction and on other attributes, the provider applies some changes of class
+// PowerCycle without switching the machine off. The table ignores these cases.
 func v3Disruption() table {
 	machine := map[string]Class{}
 	for class, attributes := range map[Class][]string{

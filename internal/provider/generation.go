@@ -1,4 +1,4 @@
-// Package provider knows how the generations of the nutanix Terraform provider differ.
+// Package provider describes the differences between the generations of the nutanix Terraform provider.
 package provider
 
 import (
@@ -8,20 +8,19 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
-// Generation describes the versions of the provider that behave alike: which change disrupts a virtual machine, and what
-// the provider does unasked.
+// Generation describes provider versions with the same behaviour: which changes disrupt a virtual machine, and which requests the
+// provider sends with every update.
 type Generation struct {
 	name string
 	// versions is the constraint that the versions of the generation satisfy.
 	versions   version.Constraints
 	disruption table
 
-	// SwitchesOnWithEveryUpdate says that each update of a virtual machine, whatever it changes, ends with a request to
-	// switch the machine on.
+	// SwitchesOnWithEveryUpdate says that each update of a virtual machine ends with a request to switch the machine on.
 	SwitchesOnWithEveryUpdate bool
 }
 
-// generations lists what ForVersion finds. No version belongs to two generations.
+// generations are all supported generations. No version belongs to two of them.
 var generations = []*Generation{
 	{
 		name:                      "1.9",
@@ -37,7 +36,7 @@ var generations = []*Generation{
 	},
 }
 
-// ForVersion returns the generation of an exact provider version such as "1.9.5". It fails for a version that is not
+// ForVersion returns the generation of an exact provider version such as "1.9.5". It returns an error for a version that is not
 // valid or that the modules do not support.
 func ForVersion(exact string) (*Generation, error) {
 	parsed, err := version.NewSemver(exact)

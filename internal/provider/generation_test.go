@@ -23,7 +23,7 @@ func TestForVersionFindsTheGeneration(t *testing.T) {
 	}
 }
 
-func TestForVersionRefusesWhatTheModulesDoNotSupport(t *testing.T) {
+func TestForVersionRefusesUnsupportedVersions(t *testing.T) {
 	for _, version := range []string{"", "v1.9.5", "~> 1.9", "1.9.4", "0.9.0", "3.0.0"} {
 		t.Run(version, func(t *testing.T) {
 			_, err := provider.ForVersion(version)

@@ -14,9 +14,9 @@ import (
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// An attribute that the table forgets would count as Replace. The schemas are those of the providers in the mirror, and the
-// recorded one of 2.4.2.
-func TestTableHasEveryAttributeThatCanBeSet(t *testing.T) {
+// An attribute that is missing in the table would have class Replace. The test uses the schemas of the providers in the mirror,
+// and the recorded schema of 2.4.2.
+func TestTableContainsEveryConfigurableAttribute(t *testing.T) {
 	content, err := os.ReadFile("../../tfmodules/testdata/provider-schema-2.4.2.json")
 	require.NoError(t, err)
 	recorded := &tfjson.ProviderSchema{}

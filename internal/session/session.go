@@ -16,14 +16,15 @@ const (
 	// cookieSuffix ends the names of the cookies that authenticate: NTNX_IGW_SESSION, NTNX_MERCURY_IAM_SESSION. Other cookies,
 	// for example those of a load balancer, are not kept.
 	cookieSuffix = "_SESSION"
-	// minLifetime distinguishes an expired session from one that Prism Central never accepted. Prism Central's sessions last
-	// 15 minutes.
+	// minLifetime distinguishes an expired session from a session that Prism Central never accepted. Sessions of Prism Central
+	// last 15 minutes.
 	minLifetime = 30 * time.Second
-	// pause is how long no session is used after one that was refused within minLifetime.
+	// pause is how long no session is used after a session was refused within minLifetime.
 	pause = 10 * time.Minute
 )
 
-// Credentials are the credentials for a Prism Central. An API key takes precedence over a password. No session is used with it.
+// Credentials are the credentials for a Prism Central. An API key takes precedence over a password. With an API key no session is
+// used.
 type Credentials struct{ Username, Password, APIKey string }
 
 // Session is the session with one Prism Central for one set of credentials. It is safe for concurrent use.

@@ -117,8 +117,8 @@ func TestRefusedKeepsAReplacedSession(t *testing.T) {
 	assertUses(t, s, "NTNX_IGW_SESSION=new")
 }
 
-// TestSessionsPauseAfterOneThatWasNeverAccepted proves that only a session that is refused within minLifetime starts a pause.
-func TestSessionsPauseAfterOneThatWasNeverAccepted(t *testing.T) {
+// TestNoSessionIsUsedAfterEarlyRefusal proves that only a session that is refused within minLifetime starts a pause.
+func TestNoSessionIsUsedAfterEarlyRefusal(t *testing.T) {
 	for name, test := range map[string]struct {
 		lifetime time.Duration
 		pauses   bool

@@ -17,8 +17,8 @@ func Dir() string {
 	return filepath.Join(filepath.Dir(file), "..", "..", ".tools")
 }
 
-// Find returns the absolute path of a file below Dir, for example "bin/etcd" or "mirror". The error for a missing file says how
-// to build it.
+// Find returns the absolute path of a file below Dir, for example "bin/etcd" or "mirror". If the file is missing, the error names
+// the command that builds it.
 func Find(name string) (string, error) {
 	path := filepath.Join(Dir(), filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
@@ -27,7 +27,7 @@ func Find(name string) (string, error) {
 	return path, nil
 }
 
-// Path is Find for a test, which fails when the file is missing.
+// Path calls Find. The test fails if the file is missing.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	path, err := Find(name)
@@ -37,7 +37,7 @@ func Path(t testing.TB, name string) string {
 	return path
 }
 
-// providers is where the provider mirror has the versions of the nutanix provider.
+// providers is the directory in the provider mirror with the versions of the nutanix provider.
 const providers = "mirror/registry.terraform.io/nutanix/nutanix"
 
 // ProviderVersions returns the versions of the nutanix provider in the mirror. `make tools PROVIDER_2=path` adds one.

@@ -7,10 +7,10 @@ import (
 
 const v3Prefix = "/api/nutanix/v3/"
 
-// IsRetryable reports whether a request may be sent twice, because it only reads: GET, HEAD and OPTIONS, and the v3 lists and
-// the v3 groups query, which are POST requests. What a planning run may send is decided elsewhere (internal/gateway).
+// IsRetryable reports whether a request may be sent twice, because it only reads. Retryable are GET, HEAD and OPTIONS, and the v3
+// lists and the v3 groups query, which are POST requests. internal/gateway decides independently what a planning run may send.
 //
-// The path is compared as it was sent, so that an escaped slash or a dot segment cannot make another request look like a list.
+// The path is compared as it was sent, so that a path with an escaped slash or a dot segment cannot be mistaken for a list.
 func IsRetryable(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:

@@ -16,7 +16,7 @@ import (
 
 const (
 	dialTimeout = 10 * time.Second
-	// responseTimeout ends a request that Prism Central accepted without responding. The provider itself has no timeout.
+	// responseTimeout limits the wait for the response to a request. The provider itself has no timeout.
 	responseTimeout = 90 * time.Second
 	// idleTimeout is short, so that a connection is rarely reused while Prism Central closes it. A write on such a connection
 	// fails and cannot be retried.
@@ -41,7 +41,7 @@ type Transport struct {
 	session  *session.Session
 }
 
-// New returns the transport of an upstream. It sends no request. It returns an error for an upstream that is incomplete or whose
+// New returns a transport for an upstream. It sends no request. It returns an error for an upstream that is incomplete or whose
 // trust bundle cannot be parsed.
 func New(upstream Upstream, options Options) (*Transport, error) {
 	if err := upstream.validate(); err != nil {
@@ -72,17 +72,17 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 			MaxIdleConnsPerHost:   maxIdlePerHost,
 			IdleConnTimeout:       idleTimeout,
 			ResponseHeaderTimeout: responseTimeout,
-			// Bodies pass as they are.
+			// Bodies are passed on unchanged.
 			DisableCompression: true,
 		},
 	}, nil
 }
 
-// RoundTrip implements http.RoundTripper. A *CertificateError means that nothing was sent.
+// RoundTrip implements http.RoundTripper. A *CertificateError means that the request was not sent.
 //
 // Retryable requests carry the session cookie of an earlier response, so that Prism Central does not authenticate each of them.
-// After a 401 for an expired session, RoundTrip sends the request again with the credentials. Writes always carry the
-// credentials, because they must not be sent twice.
+// After a 401 for an expired session, RoundTrip sends the request again with the credentials. Writes always carry the credentials,
+// because they must not be sent twice.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, sent, err := t.send(req, IsRetryable(req) && hasReplayableBody(req))
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || len(sent) == 0 {

@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/session"
 )
 
-// central is a Prism Central that opens a session for correct credentials and accepts it until it expires.
+// central is a Prism Central that opens a session for correct credentials and accepts the session until it expires.
 type central struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -95,12 +95,12 @@ func do(t *testing.T, transport *Transport, method, path, body string) (int, str
 	resp, err := transport.RoundTrip(req)
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	response, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return resp.StatusCode, string(answer)
+	return resp.StatusCode, string(response)
 }
 
-func TestReadsUseASessionThatIsRenewed(t *testing.T) {
+func TestReadsRenewTheirSession(t *testing.T) {
 	central := newCentral(t)
 	transport := central.transport(t, "pw")
 	now := time.Now().Add(-time.Hour)
@@ -133,7 +133,7 @@ func TestWrongCredentialsAreSentOnce(t *testing.T) {
 	assert.Equal(t, []string{"GET admin:wrong"}, central.seen())
 }
 
-func TestSessionsAreNotUsedWhileTheyAreNotAccepted(t *testing.T) {
+func TestRefusedSessionsAreNotUsed(t *testing.T) {
 	central := newCentral(t)
 	central.refuse = true
 	transport := central.transport(t, "pw")
@@ -180,7 +180,7 @@ func TestIsRetryable(t *testing.T) {
 	}
 }
 
-func TestUpstreamHidesItsSecrets(t *testing.T) {
+func TestUpstreamHidesSecrets(t *testing.T) {
 	upstream := Upstream{Address: "pc:9440", Username: "user-x", Password: "password-x", APIKey: "key-x"}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		text := fmt.Sprintf(format, upstream)

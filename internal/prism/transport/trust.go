@@ -21,7 +21,7 @@ func (e *CertificateError) Error() string {
 
 func (e *CertificateError) Unwrap() error { return e.Err }
 
-// asCertificateError returns err as a CertificateError if it is about the certificate of the server, or nil.
+// asCertificateError returns err as a CertificateError if it concerns the certificate of the server, otherwise nil.
 func asCertificateError(address string, err error) *CertificateError {
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) {

@@ -10,7 +10,7 @@ import (
 	"fmt"
 )
 
-// Upstream is the address of a Prism Central, how its certificate is verified, and the credentials for it. Either Username and
+// Upstream contains the address of a Prism Central, the verification of its certificate, and its credentials. Either Username and
 // Password are set, or APIKey.
 type Upstream struct {
 	// Address is host:port.

@@ -19,14 +19,15 @@ import (
 type Options struct {
 	// CRDs installs the CRDs of this project and of Cluster API.
 	CRDs bool
-	// Webhooks installs the webhook configurations of this project. WebhookInstallOptions of the environment has the address and
-	// the certificate for serving them.
+	// Webhooks installs the webhook configurations of this project. WebhookInstallOptions of the environment contains the address
+	// and the certificate of the webhook server.
 	Webhooks bool
 	// Flags are additional flags of kube-apiserver, without dashes.
 	Flags map[string]string
 }
 
-// Start starts an API server. Config of the environment is an administrator's and has no rate limit. The caller must call Stop.
+// Start starts an API server. The Config of the environment belongs to an administrator and has no rate limit. The caller must
+// call Stop.
 func Start(options Options) (*envtest.Environment, error) {
 	environment, err := options.environment()
 	if err != nil {

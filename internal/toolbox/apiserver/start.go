@@ -23,12 +23,12 @@ const (
 	// timeout limits each step of the start and of the stop. It is long enough for a busy machine.
 	timeout = 3 * time.Minute
 	poll    = 50 * time.Millisecond
-	// attempts limits the starts. An API server exits when it cannot create its own roles within 30 seconds.
+	// attempts limits the number of starts. An API server exits if it cannot create its own roles within 30 seconds.
 	attempts = 3
 )
 
-// listen chooses all ports. envtest would choose ephemeral ports, which may be in use by a connection when the server starts, and
-// envtest takes whatever responds on the port for the server.
+// listen chooses all ports. envtest would choose ephemeral ports. Such a port may be in use when the server starts, and envtest
+// would mistake another server on it for its own.
 func listen(environment *envtest.Environment) error {
 	ports, err := freeport.Find(host, 4)
 	if err != nil {
@@ -75,7 +75,7 @@ func install(environment *envtest.Environment) error {
 	if err := hooks.PrepWithoutInstalling(); err != nil {
 		return err
 	}
-	crds.WebhookOptions = *hooks // removes conversion webhooks, which nothing serves here
+	crds.WebhookOptions = *hooks // removes conversion webhooks, because the tests do not serve them
 	if _, err := envtest.InstallCRDs(environment.Config, *crds); err != nil {
 		return err
 	}

@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// Ports are below the range of ephemeral ports (net.ipv4.ip_local_port_range, 32768 and up by default), where a free port may be in
-// use a moment later. Each process claims blocks of ports, because time passes between the choice of a port and the start of the
-// server that listens on it, and other processes choose ports meanwhile.
+// Ports are below the range of ephemeral ports (net.ipv4.ip_local_port_range, by default 32768 and up), where a free port may soon
+// be in use. Each process claims blocks of ports, because other processes choose ports between the choice of a port and the start
+// of its server.
 const (
 	firstPort = 20000
 	lastPort  = 32000
@@ -69,8 +69,8 @@ func Find(address string, n int) ([]int, error) {
 	return ports, nil
 }
 
-// nextPort returns the next port of the block. When the block is used up it claims another one by claiming the first port of that
-// block. The caller holds the lock.
+// nextPort returns the next port of the block. When the block is used up, it claims another block by its first port. The caller
+// holds the lock.
 func nextPort() (int, error) {
 	for first := firstPort; block.next == block.end; first += blockSize {
 		if first >= lastPort {
@@ -89,8 +89,7 @@ func probe(address string, port int) error {
 	if err != nil {
 		return err
 	}
-	// A child process inherits the listener until it calls exec. The lock keeps children from being started, so that closing the
-	// listener frees the port.
+	// A child process inherits the listener until it calls exec. Without new children, closing the listener frees the port.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	return listener.Close()

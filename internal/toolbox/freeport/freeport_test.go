@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestFindReturnsNoPortTwice calls Find concurrently, because nothing listens on a port between the call and the start of a server.
+// TestFindReturnsNoPortTwice calls Find concurrently. Between the calls and the start of the servers nothing listens on the ports.
 func TestFindReturnsNoPortTwice(t *testing.T) {
 	const callers, each = 20, 5
 	found := &portSet{t: t, ports: map[int]bool{}}
@@ -49,7 +49,7 @@ func TestFindReturnsNoPortTwice(t *testing.T) {
 	require.Len(t, found.ports, callers*each)
 }
 
-// TestFindReturnsNoPortToTwoProcesses starts processes, because the tests of several packages run at the same time.
+// TestFindReturnsNoPortToTwoProcesses calls Find in several processes, because the tests of several packages run in parallel.
 func TestFindReturnsNoPortToTwoProcesses(t *testing.T) {
 	const processes, each = 4, blockSize + 1 // more than one block
 	found := &portSet{t: t, ports: map[int]bool{}}
@@ -72,12 +72,12 @@ func TestFindReturnsNoPortInUse(t *testing.T) {
 	assert.NotEqual(t, first[0]+1, second[0])
 }
 
-func TestFindReturnsTheErrors(t *testing.T) {
+func TestFindReturnsErrors(t *testing.T) {
 	_, err := Find("192.0.2.1", 1)
 	assert.ErrorContains(t, err, "finding 1 free ports on 192.0.2.1: listen tcp 192.0.2.1:")
 }
 
-func TestClaimFailsForAClaimedAddress(t *testing.T) {
+func TestClaimOfClaimedAddressFails(t *testing.T) {
 	ports, err := Find(host, 1)
 	require.NoError(t, err)
 	require.NoError(t, Claim(join(host, ports[0])))
