@@ -85,7 +85,7 @@ func TestFindOrder(t *testing.T) {
 	assert.Equal(t, kept, binary.Path)
 }
 
-func TestNewChecksItsConfiguration(t *testing.T) {
+func TestNewValidatesConfig(t *testing.T) {
 	t.Parallel()
 	_, err := New(Config{})
 	require.ErrorContains(t, err, "Binary.Path is empty")

@@ -19,22 +19,21 @@ func match(rules []rule, text string) Class {
 }
 
 var (
-	// crash matches what Terraform prints about a provider that crashed.
+	// crash matches Terraform's output after the crash of a provider.
 	crash = regexp.MustCompile(`(?i)plugin did not respond|plugin crashed|\bpanic: |request cancelled: the plugin\b`)
-	// stalePlan matches the errors about a plan of another state or binary.
+	// stalePlan matches the errors for a plan of another state or binary.
 	stalePlan = regexp.MustCompile(`(?i)saved plan is stale|saved plan does not match the given state|different state lineage|plan files cannot be transferred between different`)
 )
 
-// decisiveRules recognize what Terraform reports in fixed words, and what decides how to go on, whatever else the text
-// quotes.
+// decisiveRules recognise errors with fixed wording that determine the next action, whatever other text they quote.
 var decisiveRules = []rule{
 	{LockHeld, regexp.MustCompile(`(?i)(?:locked|locking|lock\b).*lock info: id:|state is already locked|already locked by another|acquiring the state lock.*(?:already exists|has been modified)`)},
 	{StalePlan, stalePlan},
 	{ProviderPanic, crash},
 }
 
-// terraformRules recognize the errors of Terraform itself. Go programs report a full disk of their own host as
-// "<operation> <path>: no space left on device".
+// terraformRules recognise the errors of Terraform itself. Go programs report a full disk of their own host as "<operation>
+// <path>: no space left on device".
 var terraformRules = []rule{
 	{LocalDisk, localDiskFull},
 	{Invalid, regexp.MustCompile(`(?i)inconsistent dependency lock file|failed to query available provider packages|does not match any of the checksums|failed to install provider|failed to resolve provider|` +
@@ -51,8 +50,7 @@ var (
 	configuration = regexp.MustCompile(`^(?:Unsupported|Invalid|Missing|Reference to|Incorrect|Duplicate|Argument|Unreadable|Unclosed|Unexpected|Cycle|Self-referential|Resource precondition|Configuration for import)`)
 )
 
-// backendRules recognize the errors of a state backend. Each backend has its own words; these are those of the http,
-// kubernetes, s3, gcs, azurerm and pg backends.
+// backendRules recognise the errors of state backends: http, kubernetes, s3, gcs, azurerm and pg.
 var backendRules = []rule{
 	{LocalDisk, localDiskFull},
 	{Invalid, regexp.MustCompile(`(?i)cannot (?:import|overwrite existing) state with|backend initialization required`)},
@@ -66,10 +64,10 @@ var backendRules = []rule{
 }
 
 var (
-	// backendSummary matches the summaries of errors around the state.
+	// backendSummary matches the summaries of errors about the state.
 	backendSummary = regexp.MustCompile(`(?i)\b(?:state|backend|workspaces?)\b`)
-	// request matches a failed request of Terraform itself, which sends requests to its backend alone: providers come from
-	// a directory, and the errors of providers have an address.
+	// request matches a failed request of Terraform itself. Terraform sends requests only to its backend, because providers are
+	// installed from a directory. Errors of providers have an address.
 	request = regexp.MustCompile(`(?:Get|Head|Post|Put|Patch|Delete|LOCK|UNLOCK) "?https?://|dial tcp|is forbidden: User|unable to connect|Kubernetes cluster unreachable`)
 )
 
@@ -108,8 +106,8 @@ func (d diagnostic) classify() (Source, Class) {
 	return source, match(terraformRules, d.text)
 }
 
-// classify returns source and class of a failed command: those of an error that decides how to go on (a lock, a stale
-// plan, a crash), else those of the first error that is recognized.
+// classify returns source and class of a failed command. An error that matches a decisive rule (a lock, a stale plan, a crash)
+// takes precedence. Otherwise the first error that is recognised counts.
 func classify(diagnostics []diagnostic) (Source, Class) {
 	source, class := SourceTerraform, Unknown
 	for i, d := range diagnostics {

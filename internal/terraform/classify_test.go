@@ -72,7 +72,7 @@ func TestClassify(t *testing.T) {
 		"checksum":      {"\nError: Failed to install provider\n\nthe local package doesn't match any of the checksums previously recorded\n", SourceTerraform, Invalid},
 		"bad request":   {vmError("bad Request"), SourceProvider, Rejected},
 		"older state":   {"\nError: Failed to write state: cannot import state with serial 3 over newer state with serial 5\n", SourceBackend, Invalid},
-		"something new": {vmError("internal error: cannot turn ON the VM with UUID(a)"), SourceProvider, Unknown},
+		"unknown error": {vmError("internal error: cannot turn ON the VM with UUID(a)"), SourceProvider, Unknown},
 		"a port":        {vmError("something about 127.0.0.1:5000 with 512 MiB and id 4290"), SourceProvider, Unknown},
 		"nothing":       {"", SourceTerraform, Unknown},
 	} {
@@ -140,7 +140,7 @@ func TestFailureMessage(t *testing.T) {
 	}
 }
 
-func TestFailureMessageIsBounded(t *testing.T) {
+func TestFailureMessageIsTruncated(t *testing.T) {
 	t.Parallel()
 	run := runWithFreeSpace(1 << 30)
 	run.scrub = newScrubber(map[string]string{"a": strings.Repeat("secret ", 200)})
@@ -160,7 +160,7 @@ func runWithFreeSpace(free uint64) *Run {
 	}
 }
 
-// responseError is an error of the provider around a response of the v3 API.
+// responseError returns an error of the provider with a response of the v3 API.
 func responseError(code int, reason, message string) string {
 	return vmError(fmt.Sprintf("error: {\n  \"api_version\": \"3.1\",\n  \"code\": %d,\n  \"kind\": \"error\",\n  \"message_list\": [\n    {\n      \"message\": %q,\n      \"reason\": %q\n    }\n  ],\n  \"state\": \"ERROR\"\n}", code, message, reason))
 }
@@ -218,8 +218,8 @@ func TestFullDiskIsNotAQuota(t *testing.T) {
 		"a lock file": {"\nError: Error acquiring the state lock\n\nError message: could not write lock info for \"terraform.tfstate\": write\n.terraform.tfstate.lock.info: no space left on device\n\nTerraform acquires a state lock\n",
 			0, nil, SourceBackend, LocalDisk},
 		"a disk quota":                 {"\nError: Failed to write plan\n\nwrite plan.tfplan: disk quota exceeded\n", 1 << 30, nil, SourceTerraform, LocalDisk},
-		"a plan that is cut off":       {planRead, 0, nil, SourceTerraform, LocalDisk},
-		"a plan that is damaged":       {planRead, 1 << 30, nil, SourceTerraform, Unknown},
+		"a truncated plan":             {planRead, 0, nil, SourceTerraform, LocalDisk},
+		"a damaged plan":               {planRead, 1 << 30, nil, SourceTerraform, Unknown},
 		"a file of this process":       {"", 0, &fs.PathError{Op: "write", Path: "secrets.tfvars.json", Err: syscall.ENOSPC}, SourceTerraform, LocalDisk},
 		"a disk quota of this process": {"", 0, &fs.PathError{Op: "write", Path: "secrets.tfvars.json", Err: syscall.EDQUOT}, SourceTerraform, LocalDisk},
 		"a server of the backend":      {"\nError: Error saving state: pq: could not extend file \"base/1\": No space left on device\n", 1 << 30, nil, SourceBackend, Unknown},

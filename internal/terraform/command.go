@@ -42,21 +42,22 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 }
 
 // completed reports whether a command succeeded although its context ended at the same moment. terraform-exec reports such a
-// command as interrupted, with an error that wraps nil and whose Error method panics. It reports a command in the same way if
-// the context ended while the command was started. terraform-exec does not wait for that one, so callers check that the
-// command wrote something.
+// command as interrupted, with an error that wraps nil and whose Error method panics. If the context ended while the command was
+// started, terraform-exec returns the same error without waiting for the command. Therefore callers check that the command wrote
+// something.
 func completed(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && !errors.Is(ctx.Err(), err) && errors.Is(err, ctx.Err()) && errors.Unwrap(err) == nil
 }
 
-// resetStreams gives the next command new streams, because an earlier command that was not waited for may still write to its own.
+// resetStreams creates new streams for the next command, because an earlier command that was not awaited may still write to its
+// own.
 func (r *Run) resetStreams() {
 	r.stdout, r.stderr = &stream{}, &stream{keep: true}
 	r.cli.SetStdout(r.stdout)
 	r.cli.SetStderr(r.stderr)
 }
 
-// stream is an output of a command. It stores the text if keep is set.
+// stream is an output of a command. It stores the output if keep is set.
 type stream struct {
 	keep bool
 

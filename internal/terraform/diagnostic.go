@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// messageLimit is the largest length of an error's message, in runes, because conditions and events contain it.
+// messageLimit is the maximum length of an error's message, in runes. The limit exists because conditions and events contain
+// messages.
 const messageLimit = 800
 
 var (
@@ -17,7 +18,7 @@ var (
 	snippet = regexp.MustCompile(`(?m)^\s+(\d+:|├─*|│|└─*).*$`)
 	// start matches the beginning of a diagnostic.
 	start = regexp.MustCompile(`(?m)^(Error|Warning): `)
-	// trace matches the beginning of what Terraform prints after the errors when a provider crashed.
+	// trace matches the start of the stack trace that Terraform prints when a provider crashed.
 	trace = regexp.MustCompile(`(?m)^Stack trace from `)
 	// address matches the line that names the object of a diagnostic: a resource instance, or provider["..."].
 	address = regexp.MustCompile(`(?m)^\s+with (\S.*),$`)
@@ -39,7 +40,7 @@ func plainText(output string) string {
 	return frame.ReplaceAllString(colour.ReplaceAllString(output, ""), "")
 }
 
-// collapse puts a text on one line. It undoes the wrapping at the width of a terminal.
+// collapse joins the lines of a wrapped text to one line.
 func collapse(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // parseDiagnostics returns the errors that a command reported, without its warnings.
@@ -61,7 +62,7 @@ func parseDiagnostics(plain string) []diagnostic {
 	return diagnostics
 }
 
-// parseDiagnostic parses one error without its "Error: ". Its text is summary and detail, joined by a colon.
+// parseDiagnostic parses one error without its "Error: ". The text consists of summary and detail, joined by a colon.
 func parseDiagnostic(block string) diagnostic {
 	summary, detail, _ := strings.Cut(block, "\n\n")
 	parsed := diagnostic{summary: collapse(summary)}
@@ -75,7 +76,7 @@ func parseDiagnostic(block string) diagnostic {
 	return parsed
 }
 
-// bounded cuts a message to the limit.
+// bounded truncates a message to messageLimit.
 func bounded(message string) string {
 	runes := []rune(message)
 	if len(runes) <= messageLimit {
@@ -84,7 +85,7 @@ func bounded(message string) string {
 	return string(runes[:messageLimit]) + " ..."
 }
 
-// outputLimit is how much of a command's error output is read, in bytes: a crash prints the stacks of all goroutines.
+// outputLimit is the maximum length of error output that is parsed, in bytes. A crash prints the stacks of all goroutines.
 const outputLimit = 16 << 10
 
 // shortened keeps the beginning and the end of a long output.

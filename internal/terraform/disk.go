@@ -5,11 +5,10 @@ import (
 	"syscall"
 )
 
-// minFree is how much space a run needs at least in the scratch directory, in bytes. A plan of one object has a few
-// thousand.
+// minFree is the minimum free space in the scratch directory for a run, in bytes. The plan of one object has a few thousand bytes.
 const minFree = 64 << 10
 
-// diskFull reports whether an error is that of a file for which the disk or the quota of its user has no space.
+// diskFull reports whether a file could not be written because the disk or the user's quota is full.
 func diskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
@@ -20,7 +19,7 @@ func (t *Terraform) diskFull(dir string) bool {
 	return err == nil && free < minFree
 }
 
-// freeBytes returns the space that is left for unprivileged users in the file system of a directory.
+// freeBytes returns the free space for unprivileged users in the file system of a directory.
 func freeBytes(dir string) (uint64, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(dir, &stat); err != nil {

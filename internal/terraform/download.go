@@ -142,8 +142,8 @@ func newTransport(timeout time.Duration) *http.Transport {
 	}
 }
 
-// archiveError finds the error about an archive in the log of hc-install. hc-install 0.10.0 drops that error when it removes the
-// archive, and reports only that the unpacked program is missing.
+// archiveError finds the error about an archive in the log of hc-install. hc-install 0.10.0 loses that error and reports only that
+// the unpacked program is missing.
 type archiveError struct{ text string }
 
 func (l *archiveError) Write(line []byte) (int, error) {

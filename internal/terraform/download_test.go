@@ -115,7 +115,7 @@ func TestDownloadWithWrongSignatureIsRefused(t *testing.T) {
 			func(_ *testing.T, mirror *mirror) { mirror.serve(releaseArchive, []byte("another archive")) },
 			"checksum does not match",
 		},
-		"archive that no checksum is for": {
+		"archive without a checksum": {
 			func(t *testing.T, mirror *mirror) {
 				mirror.sign(t, []byte(strings.Repeat("0", 64)+"  another.zip\n"))
 			}, "no checksum found",
@@ -137,7 +137,7 @@ func TestDownloadWithWrongSignatureIsRefused(t *testing.T) {
 		"another program": {
 			func(t *testing.T, mirror *mirror) { mirror.release(t, "#!/bin/sh\necho another\n") }, "neither Terraform nor OpenTofu",
 		},
-		"program that does not run": {
+		"program that cannot be executed": {
 			func(t *testing.T, mirror *mirror) { mirror.release(t, "\x7fELF") }, "version",
 		},
 	} {
@@ -161,22 +161,22 @@ func TestDownloadFromFailingServer(t *testing.T) {
 		writer.Header().Set("Content-Length", "100")
 		_, _ = writer.Write([]byte("half"))
 	}
-	// Long enough for the other servers on a busy machine.
+	// The timeout is long enough for the other servers on a busy machine.
 	const patience = 2 * time.Second
 	for name, test := range map[string]struct {
 		file     string
-		answer   http.HandlerFunc
+		handler  http.HandlerFunc
 		patience time.Duration
 		failure  string
 	}{
 		"silent":                {releaseIndex, silent, patience, "timeout awaiting response headers"},
 		"silent for an archive": {releaseArchive, silent, patience, "timeout awaiting response headers"},
-		"archive that breaks":   {releaseArchive, broken, 0, "unexpected EOF"},
+		"truncated archive":     {releaseArchive, broken, 0, "unexpected EOF"},
 		"no such release":       {releaseIndex, http.NotFound, 0, "404"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			machine, mirror := newHost(t), newMirror(t)
-			mirror.misbehave(test.file, test.answer)
+			mirror.misbehave(test.file, test.handler)
 			options := machine.options(mirror)
 			options.responseTimeout = test.patience
 			_, err := Find(t.Context(), options)
@@ -268,7 +268,7 @@ func TestConcurrentDownloads(t *testing.T) {
 	mirror.misbehave(releaseArchive, func(writer http.ResponseWriter, _ *http.Request) {
 		writer.Header().Set("Content-Type", "application/zip")
 		writer.Header().Set("Content-Length", strconv.Itoa(len(archive)))
-		// There is no timeout for a response that has begun.
+		// The timeout does not apply once a response has started.
 		_ = http.NewResponseController(writer).Flush()
 		arrived <- struct{}{}
 		<-all

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// searchPath is the PATH of every run unless the configuration sets another one. Backends and kubeconfigs may need programs of
-// the system.
+// searchPath is the PATH of every run unless the configuration sets another one. Backends and kubeconfigs may need system
+// programs.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // rootFiles are the files with the trusted certificates of the system, in the order of Go's crypto/x509 on Linux.

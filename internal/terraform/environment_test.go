@@ -37,8 +37,8 @@ func childEnvironments(t *testing.T, dir string) []map[string]string {
 	return found
 }
 
-// TestNothingIsInherited changes the process environment, so it cannot run in parallel.
-func TestNothingIsInherited(t *testing.T) {
+// TestRunsInheritNoEnvironment changes the process environment, so it cannot run in parallel.
+func TestRunsInheritNoEnvironment(t *testing.T) {
 	t.Setenv("CAPNT_CANARY", "canary")
 	t.Setenv("TF_VAR_canary", "canary")
 	t.Setenv("NUTANIX_PASSWORD", "of-the-manager")

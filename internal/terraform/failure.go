@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// panicLine matches the reason of a crash in a provider's stack trace.
+// panicLine matches the line of a provider's stack trace with the reason of the crash.
 var panicLine = regexp.MustCompile(`(?m)panic: .*$`)
 
-// failure turns the error of terraform-exec and the error output of the process into an *Error.
+// failure converts the error of terraform-exec and the error output of the process to an *Error.
 func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err error) *Error {
-	// Scrubbed before anything is cut off, because half a secret is not recognized.
+	// Secrets are removed before the output is shortened, because half a secret is not recognised.
 	plain := shortened(r.scrub.text(plainText(r.stderr.String())))
 	diagnostics := parseDiagnostics(plain)
 	for i := range diagnostics {
-		// Scrubbed again, because a wrapped secret is recognized on one line only.
+		// Secrets are removed again, because a secret that was wrapped is recognised only on one line.
 		diagnostics[i].text = r.scrub.text(diagnostics[i].text)
 	}
 	failure := &Error{Verb: verb}
@@ -37,7 +37,7 @@ func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err err
 		failure.Source, failure.Class = classifyProcess(err, plain)
 	}
 	if failure.Source == SourceTerraform && failure.Class == Unknown && r.terraform.diskFull(string(r.dir)) {
-		// Terraform writes an empty plan file to a full disk and reports success; the next command cannot read it.
+		// On a full disk Terraform writes an empty plan file and reports success. The next command cannot read that file.
 		failure.Class = LocalDisk
 	}
 	if failure.Class == LockHeld {
@@ -47,22 +47,22 @@ func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err err
 	return failure
 }
 
-// classifyProcess returns source and class of a command that reported no error of its own: it could not be started, was
-// killed or printed something else.
+// classifyProcess returns source and class of a command without a diagnostic: it could not be started, was killed or printed other
+// output.
 func classifyProcess(err error, plain string) (Source, Class) {
 	var exit *exec.ExitError
 	switch {
 	case diskFull(err):
 		return SourceTerraform, LocalDisk
 	case errors.As(err, &exit) && !exit.Exited():
-		// Killed by a signal from elsewhere: the machine ran out of memory, or a person did it.
+		// Another process killed the command, for example because the machine ran out of memory.
 		return SourceTerraform, Transient
 	}
 	text := collapse(plain + "\n" + err.Error())
 	return diagnostic{summary: text, text: text}.classify()
 }
 
-// message returns the text for people. It may still contain secrets.
+// message returns the message of the error. It may still contain secrets.
 func message(failure *Error, diagnostics []diagnostic, plain string, err error) string {
 	switch {
 	case failure.cause != nil:
@@ -88,7 +88,7 @@ func message(failure *Error, diagnostics []diagnostic, plain string, err error) 
 	return text
 }
 
-// processMessage describes a command without a diagnostic: its output if there is any, else its exit status.
+// processMessage describes a command without a diagnostic by its output or, if there is none, by its exit status.
 func processMessage(err error, plain string) string {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -100,8 +100,7 @@ func processMessage(err error, plain string) string {
 	return exit.Error()
 }
 
-// interrupted returns the failure of a command that ended well but whose output was lost because the context ended at that
-// moment.
+// interrupted returns the failure of a command that succeeded but whose output was lost because the context ended at that moment.
 func interrupted(ctx context.Context, verb string) *Error {
 	failure := &Error{Verb: verb, Source: SourceTerraform, Class: Canceled, cause: ctx.Err(), Message: "interrupted before its output was read"}
 	if errors.Is(failure.cause, context.DeadlineExceeded) {

@@ -112,7 +112,7 @@ func TestCanceledApplyKeepsStateAndReleasesLock(t *testing.T) {
 	})
 }
 
-func TestDeadlineIsATimeout(t *testing.T) {
+func TestExceededDeadlineIsATimeout(t *testing.T) {
 	t.Parallel()
 	server := newStateServer(t)
 	run := open(t, newTerraform(t, Config{}), RunOptions{Files: workspace(server.backend(), oneResource("one"))})
@@ -128,7 +128,7 @@ func TestDeadlineIsATimeout(t *testing.T) {
 	assert.Equal(t, Timeout, ClassOf(err), "a context that is over starts nothing")
 }
 
-func TestKilledAfterGraceLeavesNothingRunning(t *testing.T) {
+func TestRunIsKilledAfterGrace(t *testing.T) {
 	t.Parallel()
 	terraform := newTerraform(t, Config{InterruptGrace: 200 * time.Millisecond})
 	server := newStateServer(t)
@@ -153,7 +153,7 @@ resource "terraform_data" "stubborn" {
 	assert.Eventually(t, func() bool { return len(childEnvironments(t, terraform.config.ScratchDir)) == 0 }, time.Minute, 10*time.Millisecond)
 }
 
-func TestErroredStateIsPushedBack(t *testing.T) {
+func TestErroredStateIsPushed(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		server := newStateServer(t)
 		run := open(t, terraform, RunOptions{Files: workspace(server.backend(), oneResource("one"))})
@@ -174,7 +174,7 @@ func TestErroredStateIsPushedBack(t *testing.T) {
 	})
 }
 
-func TestErroredStateIsReturnedWhenBackendStaysDown(t *testing.T) {
+func TestErroredStateIsReturnedWhileBackendFails(t *testing.T) {
 	t.Parallel()
 	server := newStateServer(t)
 	run := open(t, newTerraform(t, Config{}), RunOptions{Files: workspace(server.backend(), oneResource("one"))})

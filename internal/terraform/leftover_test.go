@@ -16,7 +16,7 @@ func leftover(t *testing.T, dir string) (*exec.Cmd, <-chan error) {
 	t.Helper()
 	process := exec.CommandContext(t.Context(), "/bin/sh", "-c", "read -r forever")
 	process.Dir = dir
-	// The file that the process waits for is never written.
+	// The process waits for input that never comes.
 	_, err := process.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, process.Start())

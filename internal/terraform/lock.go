@@ -10,15 +10,15 @@ import (
 // lockField matches one line of the "Lock Info:" block that Terraform and OpenTofu print when a lock is held.
 var lockField = regexp.MustCompile(`(?m)^\s*(ID|Operation|Who|Created):[ \t]*(\S.*?)\s*$`)
 
-// lockCreatedLayout is time.Time's String form, in UTC.
+// lockCreatedLayout is the layout of time.Time.String in UTC.
 const lockCreatedLayout = "2006-01-02 15:04:05.999999999 -0700 MST"
 
-// heldID is the holder's id as the http backend tells it.
+// heldID matches the ID of the held lock in the errors of the http backend.
 var heldID = regexp.MustCompile(`already locked:\s+ID=(\S+)`)
 
-// parseLock reads the holder of a lock from a plain error output; nil when it does not tell. Some backends (pg, and http
-// in Terraform) print the lock that this command asked for instead of the one that is held: it was made on this host
-// after the command began.
+// parseLock returns the holder of a lock from an error output, or nil if the output does not contain it. Some backends (pg, and
+// http in Terraform) print the lock that this command requested instead of the held one. parseLock ignores such a lock: it was
+// created on this host after begin.
 func parseLock(plain string, begin time.Time) *LockInfo {
 	lock := &LockInfo{}
 	if _, block, found := strings.Cut(plain, "Lock Info:"); found {
@@ -44,20 +44,20 @@ func parseLockBlock(block string) *LockInfo {
 		case "Who":
 			lock.Who = value
 		case "Created":
-			// A time that cannot be read stays zero: the holder is what matters.
+			// Without a valid time Created stays zero, because the holder is more important.
 			lock.Created, _ = time.Parse(lockCreatedLayout, value)
 		}
 	}
 	return lock
 }
 
-// madeHere says whether a lock was made on this host since begin. Terraform writes user@host.
+// madeHere reports whether a lock was created on this host since begin. Terraform writes user@host.
 func (l *LockInfo) madeHere(begin time.Time) bool {
 	host, err := os.Hostname()
 	return err == nil && strings.HasSuffix(l.Who, "@"+host) && !l.Created.Before(begin)
 }
 
-// message tells people who holds the lock.
+// message describes the holder of the lock.
 func (l *LockInfo) message() string {
 	text := "the state is locked"
 	if l.Who != "" {
@@ -72,7 +72,7 @@ func (l *LockInfo) message() string {
 	return text + " (lock id " + l.ID + ")"
 }
 
-// ownApply says whether a lock is the one of an apply that began on this host at begin.
+// ownApply reports whether a lock belongs to an apply that began on this host at begin.
 func (l *LockInfo) ownApply(begin time.Time) bool {
 	return l.Operation == "OperationTypeApply" && l.madeHere(begin)
 }

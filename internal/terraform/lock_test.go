@@ -72,15 +72,15 @@ func TestParseLock(t *testing.T) {
 			begin: created.Add(time.Second),
 			want:  &LockInfo{ID: id, Who: "root@" + host, Operation: "OperationTypeApply", Created: created},
 		},
-		"http tells the id of the holder": {
+		"http reports the ID of the holder": {
 			text: fmt.Sprintf(lockText, "HTTP remote state already locked: ID=other", "root@"+host),
 			want: &LockInfo{ID: "other"},
 		},
-		"pg prints what was asked for": {
+		"pg prints the requested lock": {
 			text:  fmt.Sprintf(lockText, "Workspace is already locked: default", "root@"+host),
 			begin: created.Add(-time.Second),
 		},
-		"nothing told": {text: "\nError: Error acquiring the state lock\n\nleases \"a\" already exists\n"},
+		"no lock in the output": {text: "\nError: Error acquiring the state lock\n\nleases \"a\" already exists\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics measures the commands. The label class is empty for a success.
+// metrics are the metrics of the Terraform commands. The label class is empty for a command that succeeded.
 type metrics struct {
 	duration *prometheus.HistogramVec
 	running  prometheus.Gauge

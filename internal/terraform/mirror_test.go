@@ -37,7 +37,7 @@ type mirror struct {
 	mu      sync.Mutex
 	asked   []string
 	files   map[string][]byte
-	instead map[string]http.HandlerFunc // answers requests for a file
+	instead map[string]http.HandlerFunc // respond to requests for a file
 }
 
 // newMirror returns a mirror with a program that only prints the version of Terraform.
@@ -75,7 +75,7 @@ func (m *mirror) release(t *testing.T, program string) {
 		"name": ProductTerraform, "version": downloadVersion, "shasums": releaseSums, "shasums_signatures": []string{releaseSignature},
 		"builds": []map[string]string{{
 			"name": ProductTerraform, "version": downloadVersion, "os": runtime.GOOS, "arch": runtime.GOARCH, "filename": releaseArchive,
-			// The index names the host of the vendor on a mirror, too.
+			// The index of a mirror contains the host of the vendor, too.
 			"url": "https://vendor.example.com/terraform/" + downloadVersion + "/" + releaseArchive,
 		}},
 	})
@@ -101,11 +101,11 @@ func (m *mirror) serve(name string, content []byte) {
 	m.files[name] = content
 }
 
-// misbehave makes a handler respond to requests for a file. Nil ends that.
-func (m *mirror) misbehave(name string, answer http.HandlerFunc) {
+// misbehave makes a handler respond to requests for a file; nil restores the file.
+func (m *mirror) misbehave(name string, handler http.HandlerFunc) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.instead[name] = answer
+	m.instead[name] = handler
 }
 
 // ServeHTTP serves the files.

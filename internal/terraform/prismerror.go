@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// Provider 1.9.5 prints the body of a response with an error as JSON: {"code": 422, "message_list": [{"message": "...",
-// "reason": "INVALID_ARGUMENT"}]}. A body of the v4 API has an errorGroup in place of the reason. For 400 and 401 the
-// provider prints fixed words instead of the body (client.CheckResponse).
+// Provider 1.9.5 prints the body of an error response as JSON: {"code": 422, "message_list": [{"message": "...", "reason":
+// "INVALID_ARGUMENT"}]}. In the v4 API a body has an errorGroup instead of the reason. For 400 and 401 the provider prints a fixed
+// text instead of the body (client.CheckResponse).
 var (
 	responseCode   = regexp.MustCompile(`"code": ?"?(\d{3})\b|status(?: code)?:? ?"?(\d{3})\b`)
 	responseReason = regexp.MustCompile(`"(?:reason|errorGroup)": ?"([A-Z][A-Z0-9_]+)"|reason: ?([A-Z][A-Z0-9_]+)`)
@@ -23,10 +23,10 @@ func isPrismError(text string) bool {
 	return apiPath.MatchString(text) || responseReason.MatchString(text) && responseCode.MatchString(text)
 }
 
-// reasonClasses are the classes of the reasons that need another class than their status has. The GATEWAY_ reasons are those
+// reasonClasses maps reasons to classes that differ from the class of the HTTP status. Reasons with the prefix GATEWAY_ are those
 // of package gateway.
 var reasonClasses = map[string]Class{
-	"GATEWAY_SESSION_UNKNOWN":           Transient, // the run outlived its session; the next run has its own
+	"GATEWAY_SESSION_UNKNOWN":           Transient, // the session ended before the run; the next run has its own session
 	"GATEWAY_READ_ONLY":                 Invalid,
 	"GATEWAY_METHOD_NOT_ALLOWED":        Invalid,
 	"GATEWAY_POWER_STATE":               Transient, // the power state changed since the plan; the next run observes it
@@ -45,10 +45,11 @@ var reasonClasses = map[string]Class{
 	"NoHostResources":                 Quota,
 }
 
-// exhausted matches the reasons that mean that there is not enough of something.
+// exhausted matches reasons that report a shortage.
 var exhausted = regexp.MustCompile(`QUOTA|SHORTAGE|INSUFFICIENT|EXHAUSTED|LICENSE`)
 
-// classifyPrismError classifies an error of the provider: by the reason in the response, else by its status, else by words.
+// classifyPrismError returns the class of an error of the provider. It uses the reason in the response, otherwise the status,
+// otherwise the text.
 func classifyPrismError(text string) Class {
 	reason := firstGroup(taskReason, text)
 	if reason == "" {
@@ -68,7 +69,7 @@ func classifyPrismError(text string) Class {
 	return match(providerRules, text)
 }
 
-// classifyStatus returns the class of an HTTP status that is no success.
+// classifyStatus returns the class of an HTTP status that is not a success.
 func classifyStatus(code int) Class {
 	switch {
 	case code == http.StatusUnauthorized:
@@ -86,7 +87,7 @@ func classifyStatus(code int) Class {
 	}
 }
 
-// firstGroup returns the first group of the first match that is not empty.
+// firstGroup returns the first non-empty group of the first match.
 func firstGroup(pattern *regexp.Regexp, text string) string {
 	groups := pattern.FindStringSubmatch(text)
 	if groups == nil {
@@ -95,8 +96,8 @@ func firstGroup(pattern *regexp.Regexp, text string) string {
 	return cmp.Or(groups[1:]...)
 }
 
-// providerRules recognize errors of the provider that contain neither a reason nor a status: failed connections, failed
-// tasks of Prism Central, and the provider's own words for 400 and 401.
+// providerRules recognise errors of the provider that contain neither a reason nor a status. These are failed connections, failed
+// tasks of Prism Central, and the provider's own texts for 400 and 401.
 var providerRules = []rule{
 	{Authentication, regexp.MustCompile(`(?i)invalid auth credentials|authentication required|invalid authentication configuration|missing credentials|client is missing|\b401\b.{0,3}unauthorized`)},
 	{Permission, regexp.MustCompile(`(?i)\b403\b.{0,3}forbidden|access denied|permission denied`)},

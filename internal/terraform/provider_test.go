@@ -25,9 +25,9 @@ type prismResponse struct {
 func TestProviderFailuresAreClassified(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		const password = "token-of-this-run"
-		var answer atomic.Pointer[prismResponse]
+		var response atomic.Pointer[prismResponse]
 		prism := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			now := answer.Load()
+			now := response.Load()
 			w.WriteHeader(now.status)
 			_, _ = w.Write([]byte(now.body))
 		}))
@@ -73,7 +73,7 @@ import {
 			{"unreachable", 502, `{"state":"ERROR","code":502,"message_list":[{"message":"no route","reason":"GATEWAY_PRISM_CENTRAL_UNREACHABLE"}]}`, Unreachable},
 			{"crash", 429, `{"code":429,"reason":"without a state"}`, ProviderPanic},
 		} {
-			answer.Store(&test)
+			response.Store(&test)
 			_, err := run.Plan(t.Context(), PlanOptions{})
 			assert.Equal(t, test.want, ClassOf(err), "%s: %v", test.name, err)
 			assert.Equal(t, SourceProvider, SourceOf(err), "%s: %v", test.name, err)

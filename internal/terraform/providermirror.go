@@ -14,18 +14,18 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
-// providerMirror holds what an unpacked filesystem mirror has of the nutanix provider.
+// providerMirror contains the versions of the nutanix provider in an unpacked filesystem mirror.
 type providerMirror struct {
 	dir string
-	// locks are the dependency lock files by version.
+	// locks maps versions to their dependency lock files.
 	locks map[string][]byte
-	// unusable says of each other version in the mirror what is wrong with it.
+	// unusable maps the other versions in the mirror to the reasons why runs cannot use them.
 	unusable map[string]error
 }
 
-// readMirror reads the versions of the provider that a mirror has for this platform, each with its dependency lock file. The
-// lock file of a version is .terraform.lock.hcl in the directory of that version; the one in the directory of the mirror is
-// that of the version which it locks.
+// readMirror reads the versions of the provider that a mirror has for this platform, and their dependency lock files. The lock
+// file of a version is .terraform.lock.hcl in the directory of that version. A lock file in the directory of the mirror applies to
+// the version that it locks.
 func readMirror(dir string) (*providerMirror, error) {
 	m := &providerMirror{dir: dir, locks: map[string][]byte{}, unusable: map[string]error{}}
 	base := filepath.Join(dir, filepath.FromSlash(ProviderSource))
@@ -51,7 +51,7 @@ func readMirror(dir string) (*providerMirror, error) {
 	return m, nil
 }
 
-// readLock returns the lock file of one version. Without one, init would record whatever it finds in the mirror.
+// readLock returns the lock file of one version. Without a lock file, init would accept any provider binary in the mirror.
 func readLock(dir, version string) ([]byte, error) {
 	versionDir := filepath.Join(dir, filepath.FromSlash(ProviderSource), version)
 	platform := runtime.GOOS + "_" + runtime.GOARCH
@@ -83,7 +83,7 @@ func lockedVersion(lockFile []byte) string {
 	return string(found[1])
 }
 
-// versions returns the versions that can be used, the oldest first.
+// versions returns the usable versions, the oldest first.
 func (m *providerMirror) versions() []string {
 	found := slices.Collect(maps.Keys(m.locks))
 	slices.SortFunc(found, func(a, b string) int {
@@ -97,7 +97,7 @@ func (m *providerMirror) versions() []string {
 	return found
 }
 
-// lock returns the lock file of a version; empty means the oldest one.
+// lock returns the lock file of a version. An empty version means the oldest one.
 func (m *providerMirror) lock(version string) ([]byte, error) {
 	if version == "" {
 		version = m.versions()[0]

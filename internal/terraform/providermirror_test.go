@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// testMirror is a mirror under construction.
+// testMirror is a mirror to which tests add versions.
 type testMirror struct {
 	t   *testing.T
 	dir string
@@ -25,7 +25,7 @@ func newTestMirror(t *testing.T) testMirror {
 	return testMirror{t, t.TempDir()}
 }
 
-// path is a path below the directory of a version.
+// path returns a path below the directory of a version.
 func (m testMirror) path(version string, elements ...string) string {
 	return filepath.Join(append([]string{m.dir, filepath.FromSlash(ProviderSource), version}, elements...)...)
 }
@@ -66,7 +66,7 @@ func TestMirrorHasSeveralVersions(t *testing.T) {
 	assert.ErrorContains(t, err, "has 1.9.5, 1.10.0, 2.4.2")
 }
 
-func TestMirrorWithoutAUsableVersionIsRefused(t *testing.T) {
+func TestMirrorWithoutUsableVersionIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		build func(m testMirror)
@@ -98,7 +98,7 @@ func TestMirrorWithoutAUsableVersionIsRefused(t *testing.T) {
 	}
 }
 
-func TestUnusableVersionStopsNoOther(t *testing.T) {
+func TestUnusableVersionDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	m := newTestMirror(t)
 	m.add("1.9.5")
@@ -110,10 +110,10 @@ func TestUnusableVersionStopsNoOther(t *testing.T) {
 	assert.ErrorContains(t, terraform.UnusableProviders()["2.4.2"], lockFileName)
 }
 
-// Each run gets the lock file of its version, so that the real Terraform installs that one and no other.
-func TestRunUsesTheProviderVersionThatItNames(t *testing.T) {
+// Each run gets the lock file of its version, so that the real Terraform installs exactly that version.
+func TestRunUsesItsProviderVersion(t *testing.T) {
 	t.Parallel()
-	// Two versions of the same binary: Terraform tells them apart by their directories.
+	// The two versions have the same binary. Terraform distinguishes them by their directories.
 	m := newTestMirror(t)
 	binary := toolbox.Path(t, "bin/terraform-provider-nutanix")
 	for _, version := range []string{"1.9.5", "1.9.6"} {

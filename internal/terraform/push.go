@@ -10,7 +10,7 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// pushOptions never forces, because a newer state of the backend and a state of another lineage must not be overwritten.
+// pushOptions does not set force, because a newer state or a state of another lineage must not be overwritten.
 func pushOptions(lock bool) []tfexec.StatePushCmdOption {
 	return []tfexec.StatePushCmdOption{tfexec.Lock(lock)}
 }
@@ -20,7 +20,7 @@ func (r *Run) Push(ctx context.Context, state []byte) error {
 	return r.push(ctx, state, true)
 }
 
-// refusal matches the error for a state that Terraform does not write over the stored one.
+// refusal matches the error for a state that Terraform refuses to write over the stored one.
 var refusal = regexp.MustCompile(`cannot (?:import|overwrite existing) state with`)
 
 // Refused reports whether err is the error of a Push that the backend refuses because it has a newer state or a state of another

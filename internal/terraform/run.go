@@ -17,8 +17,7 @@ type RunOptions struct {
 	// ProviderVersion is the version of the nutanix provider that the workspace requires. Empty means the oldest one in the
 	// mirror.
 	ProviderVersion string
-	// Variables are sensitive input variables. They are on disk only while a plan or an import reads them, and in the plan
-	// file.
+	// Variables are sensitive input variables. They are on disk only in the plan file and while a plan or an import reads them.
 	Variables map[string]string
 	// Env is added to the environment, for example the endpoint and token of a gateway session.
 	Env map[string]string

@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nastySecret is a value with characters that Terraform must not interpret.
-const nastySecret = "hush-${var.other}-%{ if true }-\"quoted\"\nsecond-line-of-it\n"
+// specialSecret is a value with characters that Terraform must not interpret.
+const specialSecret = "hush-${var.other}-%{ if true }-\"quoted\"\nsecond-line-of-it\n"
 
-func TestSecretsLeaveNoTrace(t *testing.T) {
+func TestSecretsAreRemovedFromDisk(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		server := newStateServer(t)
 		run := open(t, terraform, RunOptions{
@@ -30,7 +30,7 @@ output "user_data" {
   sensitive = true
 }
 `),
-			Variables: map[string]string{"user_data": nastySecret},
+			Variables: map[string]string{"user_data": specialSecret},
 			Env:       map[string]string{"NUTANIX_PASSWORD": "token-of-this-run"},
 		})
 		plan, err := run.Plan(t.Context(), PlanOptions{})
@@ -48,7 +48,7 @@ output "user_data" {
 		require.NoError(t, err)
 		var userData string
 		require.NoError(t, json.Unmarshal(outputs["user_data"], &userData))
-		assert.Equal(t, nastySecret, userData, "the value arrives as it is")
+		assert.Equal(t, specialSecret, userData, "the value arrives as it is")
 	})
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// State is the part of a Terraform state that runs need. It contains no attributes except the ID.
+// State is the part of a Terraform state that runs need. It contains only the IDs of resources and no other attributes.
 type State struct {
 	// Lineage identifies the history of the state. It is empty if there is no state yet.
 	Lineage string

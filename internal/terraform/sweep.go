@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// sweepAge protects a directory that another process has created and not locked yet.
+// sweepAge protects a directory that another process has created but not locked yet.
 const sweepAge = time.Minute
 
 // claim locks the directory of a run until the process ends or the returned file is closed. A directory without a lock belongs to
@@ -25,8 +25,8 @@ func claim(dir runDir, flags int) (*os.File, error) {
 	return file, nil
 }
 
-// sweep removes run directories of killed processes and kills the processes that still run in them. A plan file or a file of
-// variables in such a directory is a secret, and nothing else removes it.
+// sweep removes the run directories of killed processes and kills the processes that still run in them. Plan files and variable
+// files in such a directory contain secrets, and nothing else removes them.
 func sweep(scratch string, now time.Time) error {
 	dirs, err := filepath.Glob(filepath.Join(scratch, runDirPattern))
 	if err != nil {
@@ -40,7 +40,7 @@ func sweep(scratch string, now time.Time) error {
 		}
 		held, err := claim(runDir(dir), 0)
 		if err != nil {
-			// A running process holds the lock, or it is not the directory of a run.
+			// Either a running process holds the lock, or the directory is not a run directory.
 			continue
 		}
 		KillLeftovers(dir)

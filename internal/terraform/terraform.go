@@ -30,7 +30,7 @@ type Config struct {
 	// Env is the environment of every run, for example KUBE_CONFIG_PATH, KUBERNETES_SERVICE_HOST or HTTPS_PROXY for a
 	// state backend. RunOptions.Env overrides it.
 	Env map[string]string
-	// InterruptGrace is how long an interrupted command may take to write its state and release its lock before it is killed.
+	// InterruptGrace is the time in which an interrupted command has to write its state and release its lock. Then it is killed.
 	// Zero means two minutes.
 	InterruptGrace time.Duration
 }

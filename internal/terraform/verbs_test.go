@@ -88,7 +88,7 @@ resource "terraform_data" "failing" {
 	})
 }
 
-// TestRefused checks that a refused push is told apart from a push that is worth a retry.
+// TestRefused checks that Refused distinguishes a refused push from a push that can be retried.
 func TestRefused(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		server := newStateServer(t)
@@ -96,9 +96,9 @@ func TestRefused(t *testing.T) {
 		apply(t, run)
 		kept := server.stored()
 		for name, change := range map[string]func(state map[string]any){
-			"an older one":            func(state map[string]any) { state["serial"] = 0 },
-			"another of the same age": func(state map[string]any) { state["outputs"] = map[string]any{} },
-			"one of another lineage":  func(state map[string]any) { state["lineage"] = "another" },
+			"an older one":                 func(state map[string]any) { state["serial"] = 0 },
+			"another with the same serial": func(state map[string]any) { state["outputs"] = map[string]any{} },
+			"one of another lineage":       func(state map[string]any) { state["lineage"] = "another" },
 		} {
 			var state map[string]any
 			require.NoError(t, json.Unmarshal(kept, &state))
@@ -116,7 +116,7 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-func TestPushRestoresAState(t *testing.T) {
+func TestPushRestoresState(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		first, second := newStateServer(t), newStateServer(t)
 		run := open(t, terraform, RunOptions{Files: workspace(first.backend(), oneResource("one"))})
@@ -130,7 +130,7 @@ func TestPushRestoresAState(t *testing.T) {
 	})
 }
 
-func TestWriteFileAddsAnImportBlock(t *testing.T) {
+func TestWriteFileAddsImportBlock(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		run := open(t, terraform, RunOptions{Files: workspace(newStateServer(t).backend(), `resource "terraform_data" "this" {}`)})
 		require.NoError(t, run.WriteFile("import.tf", []byte("import {\n  to = terraform_data.this\n  id = \"known\"\n}\n")))
@@ -144,7 +144,7 @@ func TestWriteFileAddsAnImportBlock(t *testing.T) {
 	})
 }
 
-func TestProviderComesFromTheMirror(t *testing.T) {
+func TestProviderIsInstalledFromMirror(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		run := open(t, terraform, RunOptions{Files: workspace(`
 terraform {
@@ -204,7 +204,7 @@ func resources(t *testing.T, run *Run) []Resource {
 	return state.Resources
 }
 
-// withoutIDOf removes a random ID.
+// withoutIDOf removes the ID of a resource, because it is random.
 func withoutIDOf(resources []Resource, address string) []Resource {
 	for i := range resources {
 		if resources[i].Address == address {
