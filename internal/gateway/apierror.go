@@ -24,7 +24,7 @@ const (
 	ReasonPowerState = "GATEWAY_POWER_STATE"
 	// ReasonNotRecorded: a create was not sent, because CreateRecorder.Sending failed.
 	ReasonNotRecorded = "GATEWAY_CREATE_NOT_RECORDED"
-	// ReasonTooLarge: the gateway has to read the request, and its body is too large for that.
+	// ReasonTooLarge: the body of a request that the gateway has to read exceeds the limit.
 	ReasonTooLarge = "GATEWAY_REQUEST_TOO_LARGE"
 	// ReasonCertificate: the certificate of Prism Central is not trusted.
 	ReasonCertificate = "GATEWAY_CERTIFICATE_NOT_TRUSTED"
@@ -34,8 +34,8 @@ const (
 	ReasonUnreachable = "GATEWAY_PRISM_CENTRAL_UNREACHABLE"
 )
 
-// apiError is an error response of the gateway itself. As an error of a RoundTripper it says that the gateway decided not to
-// forward the request.
+// apiError is an error response of the gateway itself. A RoundTripper returns it as an error if the gateway does not forward the
+// request.
 type apiError struct {
 	status          int
 	reason, message string
@@ -51,7 +51,7 @@ func unauthorized() *apiError {
 	}
 }
 
-// apiErrorOf returns the response to a request that failed with err on its way to the Prism Central at address.
+// apiErrorOf returns the response to a request that could not be sent to the Prism Central at address because of err.
 func apiErrorOf(err error, address string) *apiError {
 	var own *apiError
 	var certificate *transport.CertificateError
@@ -66,8 +66,8 @@ func apiErrorOf(err error, address string) *apiError {
 	return &apiError{status: http.StatusBadGateway, reason: ReasonUnreachable, message: fmt.Sprintf("reaching Prism Central %s: %v", address, err)}
 }
 
-// write sends the error in the form of the v3 API. Provider 1.9.5 takes a JSON error body without `state` for success, and
-// the v4 SDKs crash on a response of type text/html.
+// write sends the error in the form of the v3 API. Provider 1.9.5 treats a JSON error body without `state` as success, and the v4
+// SDKs crash on a response of type text/html.
 func (e *apiError) write(w http.ResponseWriter) {
 	type message struct {
 		Message string `json:"message"`
@@ -80,7 +80,7 @@ func (e *apiError) write(w http.ResponseWriter) {
 		State       string    `json:"state"`
 		MessageList []message `json:"message_list"`
 	}{"3.1", e.status, "error", "ERROR", []message{{e.message, e.reason}}})
-	if err != nil { // strings and integers always marshal
+	if err != nil { // marshalling strings and integers cannot fail
 		panic(err)
 	}
 	w.Header().Set("Content-Type", "application/json")

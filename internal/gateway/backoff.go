@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Retry limits how often and how long something is retried, and how long each wait is.
+// Retry limits the number of attempts, the total time of retries and the length of each wait.
 type Retry struct {
-	// Attempts is the maximum number of attempts, the first one included. 0 means no maximum.
+	// Attempts is the maximum number of attempts, including the first one. 0 means no maximum.
 	Attempts int
 	// Total limits the time from the first attempt to the start of the last one.
 	Total time.Duration
@@ -17,10 +17,10 @@ type Retry struct {
 }
 
 var (
-	// readRetry bridges one minute of failing responses. After a longer outage a new run is better than a retry. Total exceeds
-	// one minute by more than Max, because no attempt starts after Total.
+	// readRetry retries for one minute of failing responses. After a longer outage, a new run is more useful than a retry. Total
+	// exceeds one minute by more than Max, because no attempt starts after Total.
 	readRetry = Retry{Total: 75 * time.Second, Base: 250 * time.Millisecond, Max: 10 * time.Second}
-	// recordRetry is short, because a child waits for the response and the API server is near.
+	// recordRetry is short, because a child waits for the response and the API server is close.
 	recordRetry = Retry{Attempts: 6, Total: 15 * time.Second, Base: 100 * time.Millisecond, Max: 5 * time.Second}
 )
 
@@ -41,7 +41,7 @@ func (r Retry) withDefaults(defaults Retry) Retry {
 }
 
 // next returns the wait after the given attempt, and whether another attempt is allowed. Attempts count from 1. elapsed is the
-// time since the first attempt; retryAfter is the wait that the response asks for.
+// time since the first attempt. retryAfter is the wait that the response requests.
 func (r Retry) next(attempt int, elapsed, retryAfter time.Duration) (time.Duration, bool) {
 	wait := max(r.delay(attempt), retryAfter)
 	return wait, !r.last(attempt) && elapsed+wait <= r.Total

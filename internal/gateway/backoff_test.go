@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDelayDoublesUpToItsMaximum(t *testing.T) {
+func TestDelayDoublesUpToMaximum(t *testing.T) {
 	retry := Retry{Base: 100 * time.Millisecond, Max: time.Second}
 	for attempt, most := range map[int]time.Duration{1: 100, 2: 200, 3: 400, 4: 800, 5: 1000, 50: 1000} {
 		most *= time.Millisecond
@@ -20,8 +20,8 @@ func TestDelayDoublesUpToItsMaximum(t *testing.T) {
 	}
 }
 
-// TestReadsAreRetriedForOneMinute proves that only the total time ends the retries of a read, whatever the random part of each
-// wait. A provider must not see one minute of failing responses, because it crashes when a read fails during an update.
+// TestReadsAreRetriedForOneMinute proves that only the total time ends the retries of a read, independent of the random part of
+// each wait. The provider crashes when a read fails during an update, so it must not see one minute of failing responses.
 func TestReadsAreRetriedForOneMinute(t *testing.T) {
 	retry := Retry{}.withDefaults(readRetry)
 	for range 1000 {
@@ -48,13 +48,13 @@ func TestNextAttempt(t *testing.T) {
 		elapsed, retryAfter time.Duration
 		again               bool
 	}{
-		"the first":              {retry, 1, 0, 0, true},
-		"the second last":        {retry, 2, time.Second, 0, true},
-		"the last":               {retry, 3, 2 * time.Second, 0, false},
-		"no maximum of attempts": {unlimited, 1000, 59 * time.Second, 0, true},
-		"out of time":            {unlimited, 2, time.Minute, 0, false},
-		"asked to wait":          {retry, 1, 0, 30 * time.Second, true},
-		"asked to wait too long": {retry, 1, 40 * time.Second, 30 * time.Second, false},
+		"the first":                   {retry, 1, 0, 0, true},
+		"the second last":             {retry, 2, time.Second, 0, true},
+		"the last":                    {retry, 3, 2 * time.Second, 0, false},
+		"no maximum of attempts":      {unlimited, 1000, 59 * time.Second, 0, true},
+		"out of time":                 {unlimited, 2, time.Minute, 0, false},
+		"with Retry-After":            {retry, 1, 0, 30 * time.Second, true},
+		"with a too long Retry-After": {retry, 1, 40 * time.Second, 30 * time.Second, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// readBody reads and closes the body of req. A body that exceeds limit bytes is an *apiError with ReasonTooLarge.
+// readBody reads and closes the body of req. It returns an *apiError with ReasonTooLarge if the body exceeds limit bytes.
 func readBody(req *http.Request, limit int) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
@@ -23,15 +23,15 @@ func readBody(req *http.Request, limit int) ([]byte, error) {
 	return body, nil
 }
 
-// setBody sets the body of req. It sets GetBody too, so that net/http can use another connection when a kept-alive connection
-// turns out to be closed before a byte was written.
+// setBody sets the body of req. It also sets GetBody, so that net/http can use another connection if a kept-alive connection was
+// closed before a byte was written.
 func setBody(req *http.Request, body []byte) {
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	req.Body, _ = req.GetBody()
 	req.ContentLength = int64(len(body))
 }
 
-// bufferedBody is a response body that was read before it is passed on. It ends with the error that ended the original body.
+// bufferedBody is a response body that was read before it is passed on. It returns the error with which the original body ended.
 type bufferedBody struct {
 	*bytes.Reader
 	err error

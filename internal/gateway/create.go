@@ -15,53 +15,53 @@ import (
 )
 
 const (
-	// createTimeout limits the wait for Prism Central's response to a create. It starts when the create is sent and does
-	// not depend on the child.
+	// createTimeout limits the wait for Prism Central's response to a create. It starts when the create is sent and does not
+	// depend on the child.
 	createTimeout = 3 * time.Minute
-	// maxCreateBytes limits a create request. User data is limited to far less.
+	// maxCreateBytes limits a create request. The limit of user data is much lower.
 	maxCreateBytes = 8 << 20
 )
 
-// CreateRecorder records the creation of virtual machines, so that a VM is found again when the manager, Terraform or the
+// CreateRecorder records the creation of virtual machines. With the record a VM is found again if the manager, Terraform or the
 // response is lost between the create request and the Terraform state.
 //
-// The gateway calls Sending before it sends a create, and then Accepted, Refused or neither. Neither means that Prism Central
-// may or may not have made a VM: a 5xx response, a timeout, a broken connection, or the death of the manager.
+// The gateway calls Sending before it sends a create, and then Accepted, Refused or neither. If it calls neither, Prism Central
+// may or may not have created a VM. The causes are a 5xx response, a timeout, a broken connection, or a crash of the manager.
 //
 // Each method is retried within Options.RecordRetry. Contexts do not end with the child or its run. A method must not call
-// Session.Close, which waits for it.
+// Session.Close, which waits for the method.
 type CreateRecorder interface {
-	// Sending is called before the create is sent. When it fails for good, the create is not sent, and the child gets an
-	// error with ReasonNotRecorded.
+	// Sending is called before the create is sent. If it still fails after all retries, the create is not sent, and the child gets
+	// an error with ReasonNotRecorded.
 	Sending(ctx context.Context, create Create) error
-	// Accepted is called before a 2xx response is passed to the child. When it fails for good, the response is passed to
-	// the child all the same, because the VM exists; the failure is logged and counted.
+	// Accepted is called before a 2xx response is passed to the child. If it still fails after all retries, the response is passed
+	// to the child anyway, because the VM exists. The failure is logged and counted.
 	Accepted(ctx context.Context, created Created) error
-	// Refused is called when it is certain that Prism Central made nothing: the request was never sent, or the response
-	// was 4xx other than 408. A failure is logged and counted.
+	// Refused is called when Prism Central has certainly created no VM, because the request was never sent or the response was 4xx
+	// other than 408. A failure is logged and counted.
 	Refused(ctx context.Context, create Create) error
 }
 
 // Create is a virtual machine that a child wants to create.
 type Create struct {
-	// Name is the name of the VM. It is empty when the request has none.
+	// Name is the name of the VM, or empty if the request contains none.
 	Name string
 }
 
 // Created is a virtual machine whose creation Prism Central has accepted.
 type Created struct {
-	// UUID identifies the VM. It is empty for a v4 create, whose response names the task alone.
+	// UUID identifies the VM. It is empty for a v4 create, because the response contains only the task.
 	UUID string
 	// Name is the name of the VM as in Create.
 	Name string
-	// TaskUUID identifies the task that creates the VM, as the API wrote it: v4 task IDs have a prefix ("ZXJnb24=:<uuid>").
+	// TaskUUID identifies the task that creates the VM, in the form of the API. v4 task IDs have a prefix ("ZXJnb24=:<uuid>").
 	TaskUUID string
 }
 
 // createTransport records creates with the session's CreateRecorder.
 //
-// A create that was sent does not end with the child: the provider writes state only after its create task has succeeded, so
-// the record is all that says which VM a killed child made.
+// A create that was sent does not end with the child. The provider writes the state only after its create task has succeeded, so
+// only the record identifies the VM of a killed child.
 type createTransport struct {
 	next     http.RoundTripper
 	session  *Session
@@ -104,8 +104,8 @@ func (t *createTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// send sends the create and reads its whole response. connected is false when no connection to Prism Central could be
-// established or verified, so that nothing can have been sent.
+// send sends the create and reads its whole response. connected is false if no connection to Prism Central could be established or
+// verified. In that case the create was certainly not sent.
 func (t *createTransport) send(ctx context.Context, req *http.Request, body []byte) (resp *http.Response, reply []byte, connected bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
@@ -113,7 +113,7 @@ func (t *createTransport) send(ctx context.Context, req *http.Request, body []by
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { hasConnection.Store(true) }})
 	create := req.Clone(ctx)
 	setBody(create, body)
-	// The response has to be readable here.
+	// The gateway has to read the response, so it must not be compressed.
 	create.Header.Del("Accept-Encoding")
 	resp, err = t.next.RoundTrip(create)
 	if err != nil {
@@ -125,7 +125,7 @@ func (t *createTransport) send(ctx context.Context, req *http.Request, body []by
 	return resp, reply, true, nil
 }
 
-// isRefusal reports whether a response says that Prism Central did not process the request. After 408 it is unknown.
+// isRefusal reports whether a status means that Prism Central did not process the request. After 408 this is unknown.
 func isRefusal(status int) bool {
 	return status >= http.StatusBadRequest && status < http.StatusInternalServerError && status != http.StatusRequestTimeout
 }

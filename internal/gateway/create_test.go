@@ -35,7 +35,7 @@ func accept(w http.ResponseWriter, req *http.Request) {
 	_, _ = io.WriteString(w, createReply)
 }
 
-// recorder is a CreateRecorder that keeps what it is called with. Its functions, where set, decide the result.
+// recorder is a CreateRecorder that stores its arguments. The functions that are set determine the results.
 type recorder struct {
 	sending  func(context.Context) error
 	accepted func(context.Context) error
@@ -88,7 +88,7 @@ var (
 	refusedVM  = fmt.Sprint("Refused ", Create{Name: "m-1"})
 )
 
-func TestCreateIsRecordedBeforeItIsSentAndBeforeItsResponseIsPassedOn(t *testing.T) {
+func TestCreateIsRecordedBeforeRequestAndResponse(t *testing.T) {
 	central := newCentral(t, accept)
 	steps, proceed := make(chan string), make(chan struct{})
 	step := func(name string) func(context.Context) error {
@@ -130,7 +130,7 @@ func TestCreateIsRecordedBeforeItIsSentAndBeforeItsResponseIsPassedOn(t *testing
 	assert.Empty(t, central.seen()[0].header.Get("Accept-Encoding"), "the response has to be readable")
 }
 
-func TestCreateOutcomeIsRecordedOnlyWhenItIsCertain(t *testing.T) {
+func TestOnlyCertainCreateOutcomeIsRecorded(t *testing.T) {
 	breakOff := func(_ http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
 	cut := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -150,8 +150,8 @@ func TestCreateOutcomeIsRecordedOnlyWhenItIsCertain(t *testing.T) {
 		{"redirected", http.MethodPost, v3CreatePath, respond(http.StatusFound), []string{sendingVM}},
 		{"internal error", http.MethodPost, v3CreatePath, respond(http.StatusInternalServerError), []string{sendingVM}},
 		{"unavailable", http.MethodPost, v3CreatePath, respond(http.StatusServiceUnavailable), []string{sendingVM}},
-		{"connection broken", http.MethodPost, v3CreatePath, breakOff, []string{sendingVM}},
-		{"response broken", http.MethodPost, v3CreatePath, cut, []string{sendingVM}},
+		{"broken connection", http.MethodPost, v3CreatePath, breakOff, []string{sendingVM}},
+		{"broken response", http.MethodPost, v3CreatePath, cut, []string{sendingVM}},
 		{"list", http.MethodPost, v3CreatePath + "/list", accept, nil},
 		{"update", http.MethodPut, v3CreatePath + "/1", accept, nil},
 		{"another kind", http.MethodPost, "/api/nutanix/v3/images", accept, nil},
@@ -180,7 +180,7 @@ func TestCreateOutcomeIsRecordedOnlyWhenItIsCertain(t *testing.T) {
 	}
 }
 
-func TestCreateThatWasNeverConnectedIsRefused(t *testing.T) {
+func TestUnconnectedCreateIsRefused(t *testing.T) {
 	closed := newCentral(t, accept)
 	unreachable := closed.upstream("admin", "pw")
 	closed.Close()
@@ -218,7 +218,7 @@ func TestCreateIsNotSentUnlessItIsRecorded(t *testing.T) {
 	assert.InDelta(t, 1, testutil.ToFloat64(gateway.metrics.recordFailures.WithLabelValues("Sending")), 0)
 }
 
-func TestRecordingIsRetriedAndThenCounted(t *testing.T) {
+func TestFailedRecordingIsRetriedAndCounted(t *testing.T) {
 	for name, test := range map[string]struct {
 		creates *recorder
 		handler http.HandlerFunc
@@ -227,11 +227,11 @@ func TestRecordingIsRetriedAndThenCounted(t *testing.T) {
 		counted float64
 		call    string
 	}{
-		"Sending passes in the end":  {&recorder{sending: failTimes(2)}, accept, http.StatusAccepted, 4, 0, "Sending"},
-		"Accepted passes in the end": {&recorder{accepted: failTimes(2)}, accept, http.StatusAccepted, 4, 0, "Accepted"},
-		"Accepted fails":             {&recorder{accepted: failTimes(1000)}, accept, http.StatusAccepted, 1 + quick.Attempts, 1, "Accepted"},
-		"Refused passes in the end":  {&recorder{refused: failTimes(2)}, respond(http.StatusConflict), http.StatusConflict, 4, 0, "Refused"},
-		"Refused fails":              {&recorder{refused: failTimes(1000)}, respond(http.StatusConflict), http.StatusConflict, 1 + quick.Attempts, 1, "Refused"},
+		"Sending succeeds after retries":  {&recorder{sending: failTimes(2)}, accept, http.StatusAccepted, 4, 0, "Sending"},
+		"Accepted succeeds after retries": {&recorder{accepted: failTimes(2)}, accept, http.StatusAccepted, 4, 0, "Accepted"},
+		"Accepted fails":                  {&recorder{accepted: failTimes(1000)}, accept, http.StatusAccepted, 1 + quick.Attempts, 1, "Accepted"},
+		"Refused succeeds after retries":  {&recorder{refused: failTimes(2)}, respond(http.StatusConflict), http.StatusConflict, 4, 0, "Refused"},
+		"Refused fails":                   {&recorder{refused: failTimes(1000)}, respond(http.StatusConflict), http.StatusConflict, 1 + quick.Attempts, 1, "Refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			central := newCentral(t, test.handler)
@@ -246,7 +246,7 @@ func TestRecordingIsRetriedAndThenCounted(t *testing.T) {
 	}
 }
 
-// killable sends a create and returns a function that ends the child and waits until its request has ended.
+// killable sends a create and returns a function that kills the child and waits until its request has ended.
 func killable(t *testing.T, session *Session) (kill func()) {
 	t.Helper()
 	child := childOf(t, session)
@@ -267,7 +267,7 @@ func killable(t *testing.T, session *Session) (kill func()) {
 	}
 }
 
-func TestCreateThatWasSentOutlivesItsChild(t *testing.T) {
+func TestSentCreateContinuesAfterChildEnds(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
 	central := newCentral(t, func(w http.ResponseWriter, req *http.Request) {
 		close(arrived)
@@ -280,11 +280,11 @@ func TestCreateThatWasSentOutlivesItsChild(t *testing.T) {
 	<-arrived
 	kill()
 	close(release)
-	session.Close() // returns when nothing is recorded any more
+	session.Close() // returns after all creates are recorded
 	assert.Equal(t, []string{sendingVM, acceptedVM}, creates.recorded())
 }
 
-func TestCreateIsNotSentForAChildThatIsGone(t *testing.T) {
+func TestCreateIsNotSentAfterChildEnded(t *testing.T) {
 	central := newCentral(t, accept)
 	recording, gone := make(chan struct{}), make(chan struct{})
 	creates := &recorder{sending: func(context.Context) error {
@@ -329,7 +329,7 @@ func TestParallelCreatesAreAllRecorded(t *testing.T) {
 	assert.Len(t, central.seen(), 10)
 }
 
-func TestCreateThatIsTooLargeIsNotSent(t *testing.T) {
+func TestTooLargeCreateIsNotSent(t *testing.T) {
 	central := newCentral(t, accept)
 	creates := &recorder{}
 	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite, Creates: creates})
@@ -340,7 +340,7 @@ func TestCreateThatIsTooLargeIsNotSent(t *testing.T) {
 	assert.Empty(t, creates.recorded())
 }
 
-func TestCreateResponseIsRead(t *testing.T) {
+func TestCreateResponseIsParsed(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		api   createAPI

@@ -8,11 +8,11 @@ import (
 	"regexp"
 )
 
-// createAPI reads the requests and responses of one API's call that creates a VM.
+// createAPI parses the requests and responses of the create call of one API.
 type createAPI interface {
-	// request returns what a create request asks for. Prism Central judges the request, so anything unreadable is ignored.
+	// request parses a create request. Fields that cannot be parsed stay empty, because Prism Central validates the request.
 	request(body []byte) Create
-	// response returns the UUID and the task of a create from its 2xx response.
+	// response parses the UUID and the task in a 2xx response to a create.
 	response(body []byte) (Created, error)
 }
 
@@ -22,7 +22,7 @@ const v3CreatePath = "/api/nutanix/v3/vms"
 // v4CreatePath matches the path of POST requests that create a VM with any v4 version of the API, for example v4.2 or v4.0.b1.
 var v4CreatePath = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms$`)
 
-// createAPIOf returns the API with which req creates a VM, or nil when req creates none.
+// createAPIOf returns the API of a create request, or nil if req creates no VM.
 func createAPIOf(req *http.Request) createAPI {
 	switch {
 	case req.Method != http.MethodPost:
@@ -54,7 +54,8 @@ func (v3Create) response(body []byte) (Created, error) {
 		} `json:"metadata"`
 		Status struct {
 			ExecutionContext struct {
-				// Prism Central sends a string. The API's description also allows a list, which must not lose the UUID.
+				// Prism Central sends a string. The API documentation also allows a list. A list must not make the UUID
+				// unreadable.
 				TaskUUID json.RawMessage `json:"task_uuid"`
 			} `json:"execution_context"`
 		} `json:"status"`

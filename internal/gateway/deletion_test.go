@@ -20,7 +20,7 @@ func TestAcceptedDeletionsAreReported(t *testing.T) {
 		"refused":             {http.MethodDelete, "/api/nutanix/v3/vms/" + vm, http.StatusUnprocessableEntity, nil},
 		"failed":              {http.MethodDelete, "/api/nutanix/v3/vms/" + vm, http.StatusBadGateway, nil},
 		"another method":      {http.MethodGet, "/api/nutanix/v3/vms/" + vm, http.StatusOK, nil},
-		"something else":      {http.MethodDelete, "/api/nutanix/v3/images/" + vm, http.StatusAccepted, nil},
+		"another resource":    {http.MethodDelete, "/api/nutanix/v3/images/" + vm, http.StatusAccepted, nil},
 		"a part of a VM (v4)": {http.MethodDelete, "/api/vmm/v4.2/ahv/config/vms/" + vm + "/gpus/1", http.StatusAccepted, nil},
 	}
 	for name, test := range tests {

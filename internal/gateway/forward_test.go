@@ -55,7 +55,7 @@ func TestPlanningRunCannotWrite(t *testing.T) {
 	}
 }
 
-func TestApplyingRunMayUseKnownMethodsOnly(t *testing.T) {
+func TestApplyingRunMayUseOnlyKnownMethods(t *testing.T) {
 	central := newCentral(t, ok)
 	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite})
 	child := childOf(t, session)
@@ -136,7 +136,7 @@ func TestLargeBodiesAreStreamed(t *testing.T) {
 	received := sha256.New()
 	_, err = io.CopyN(received, resp.Body, size/2)
 	require.NoError(t, err)
-	close(half) // the first half was received before the second was written
+	close(half) // the first half arrives before the second half is written
 	_, err = io.Copy(received, resp.Body)
 	require.NoError(t, err)
 	assert.Equal(t, hash.Sum(nil), received.Sum(nil))
@@ -158,7 +158,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	child.do(t, http.MethodDelete, "/api/nutanix/v3/vms/1", "")
 	session.Close()
 	child.do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
-	// A request is counted after its response has ended, so that the child may be faster.
+	// A request is counted after its response has ended, so the child may have the response before.
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.NoError(c, testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP capnt_gateway_requests_total Requests of Terraform runs, by method, class of the response status and mode of the session.

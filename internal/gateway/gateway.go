@@ -48,15 +48,15 @@ type Options struct {
 	// QPS and Burst limit the requests per second to each distinct upstream. QPS 0 means no limit.
 	QPS   float32
 	Burst int
-	// Retry limits the retries of reads; zero fields have defaults.
+	// Retry limits the retries of reads. Zero fields have default values.
 	Retry Retry
-	// RecordRetry limits the retries of RunOptions.Creates; zero fields have defaults.
+	// RecordRetry limits the retries of RunOptions.Creates. Zero fields have default values.
 	RecordRetry Retry
-	// WaitTimeout is how long the provider waits for a power state or an address of a VM (NUTANIX_WAIT_TIMEOUT, in whole
-	// minutes, at least one). Zero means 5 minutes. The provider's default of 1 minute is too short for a busy Prism Central.
+	// WaitTimeout is how long the provider waits for a power state or an address of a VM. It is passed in NUTANIX_WAIT_TIMEOUT, in
+	// whole minutes, at least one. Zero means 5 minutes. The provider's default of 1 minute is too short for a busy Prism Central.
 	WaitTimeout time.Duration
-	// ShutdownTimeout is how long Start serves open sessions after its context has ended, so that an interrupted run can
-	// finish its requests. Zero means 25 s, a little less than the shutdown timeout of controller-runtime.
+	// ShutdownTimeout is how long Start serves open sessions after its context has ended, so that an interrupted run can finish
+	// its requests. Zero means 25 s, which is slightly less than the shutdown timeout of controller-runtime.
 	ShutdownTimeout time.Duration
 }
 
@@ -72,7 +72,7 @@ type Gateway struct {
 	pools    *pools
 }
 
-// New listens on the address, so that an address in use fails the start of the manager and not a run. Start serves.
+// New listens on the address, so that the manager fails to start if the address is in use. Start serves requests.
 func New(options Options) (*Gateway, error) {
 	options = withDefaults(options)
 	host, err := loopbackHost(options.Address)

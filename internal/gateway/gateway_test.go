@@ -28,7 +28,7 @@ type request struct {
 	header             http.Header
 }
 
-// central is a Prism Central that responds with a handler and keeps the requests that it receives.
+// central is a Prism Central that responds with a handler and stores the requests that it receives.
 type central struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -74,10 +74,10 @@ func ok(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"status":{"state":"COMPLETE"}}`)
 }
 
-// quick makes all attempts in a short time, also on a busy machine.
+// quick allows all attempts in a short time, even on a busy machine.
 var quick = Retry{Attempts: 4, Total: 5 * time.Minute, Base: time.Millisecond, Max: 2 * time.Millisecond}
 
-// testOptions are the options of a gateway on a free port. The gateway stops when all its sessions are closed.
+// testOptions returns the options of a gateway on a free port. On shutdown the gateway waits until all sessions are closed.
 func testOptions(t *testing.T) Options {
 	t.Helper()
 	return Options{Address: "127.0.0.1:0", Log: testr.New(t), Registerer: prometheus.NewRegistry(), Retry: quick, RecordRetry: quick, ShutdownTimeout: waitFor}
@@ -156,7 +156,7 @@ func (c *child) do(t *testing.T, method, path, body string) (int, string) {
 	return resp.StatusCode, string(reply)
 }
 
-// reasonOf returns the reason of an error of the gateway, and asserts that provider 1.9.5 takes it for an error.
+// reasonOf returns the reason of an error of the gateway, and asserts that provider 1.9.5 treats the response as an error.
 func reasonOf(t *testing.T, body string) string {
 	t.Helper()
 	var own struct {
@@ -327,7 +327,7 @@ func TestAddressMustBeLoopback(t *testing.T) {
 	assert.False(t, taken.NeedLeaderElection())
 }
 
-func TestOpenRejectsAnIncompleteUpstream(t *testing.T) {
+func TestOpenRejectsIncompleteUpstream(t *testing.T) {
 	gateway := start(t)
 	for name, upstream := range map[string]Upstream{
 		"the trust bundle contains no PEM certificate":     {Address: "a:1", Username: "u", Password: "p", CABundle: []byte("nothing")},

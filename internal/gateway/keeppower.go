@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// maxUpdateBytes limits the update of a VM, and the VM that the gateway reads to judge the update.
+	// maxUpdateBytes limits the update of a VM, and the response with the VM that the gateway reads for the check.
 	maxUpdateBytes = 8 << 20
 	powerOn        = "ON"
 )
 
-// powerTransport enforces RunOptions.KeepPower: whatever the child sends, a VM that is switched on stays on, a VM that is
-// switched off stays off, and no VM is deleted.
+// powerTransport enforces RunOptions.KeepPower. A VM that is switched on stays on, a VM that is switched off stays off, and no VM is
+// deleted, whatever requests the child sends.
 //
 // Of the requests that change a VM it forwards
-//   - a create;
-//   - an update that says ON, if the VM is ON. The gateway asks Prism Central itself, because a provider repeats the state that
-//     it has read earlier, and provider 1.9.5 sends ON with every update;
-//   - the v4 actions that add and remove categories.
+// - a create;
+// - an update to ON if the VM is ON. The gateway reads the power state in Prism Central, because a provider repeats the state that
+// it has read earlier, and provider 1.9.5 sends ON with every update;
+// - the v4 actions that add and remove categories.
 //
-// It refuses every other one, so that an unknown request counts as the worst.
+// It refuses every other request that changes a VM, so unknown requests are refused, too.
 type powerTransport struct {
 	next    http.RoundTripper
 	enabled bool
@@ -51,7 +51,7 @@ func (t *powerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(update)
 }
 
-// check returns an *apiError unless the update says ON and the VM is ON.
+// check returns an *apiError unless the update contains ON and the VM is ON.
 func (t *powerTransport) check(req *http.Request, api updateAPI, body []byte) error {
 	name, wanted, err := api.update(body)
 	switch {
@@ -72,7 +72,7 @@ func (t *powerTransport) check(req *http.Request, api updateAPI, body []byte) er
 	return nil
 }
 
-// current asks Prism Central for the power state of the VM that req updates.
+// current reads the power state of the VM that req updates in Prism Central.
 func (t *powerTransport) current(req *http.Request, api updateAPI) (string, error) {
 	body, status, err := t.get(req.Context(), req.URL.String())
 	if err != nil {
@@ -104,7 +104,7 @@ func (t *powerTransport) get(ctx context.Context, url string) ([]byte, int, erro
 	return body, resp.StatusCode, err
 }
 
-// refusePower says why a request was not forwarded.
+// refusePower returns the error for a request that is not forwarded.
 func refusePower(req *http.Request, name, why string) *apiError {
 	vm := "the virtual machine of the request"
 	if name != "" {
@@ -114,8 +114,8 @@ func refusePower(req *http.Request, name, why string) *apiError {
 		"%s %s was not sent: this run must neither switch a virtual machine on or off nor delete it; %s: %s", req.Method, req.URL.Path, vm, why)}
 }
 
-// changesVM reports whether a request could change a VM, whatever the API: "vms" is a segment of the path of every v2, v3 and
-// v4 request for a VM. A v3 batch can contain such requests.
+// changesVM reports whether a request could change a VM, in any API. "vms" is a segment of the path of every v2, v3 and v4 request
+// for a VM. A v3 batch can contain such requests.
 func changesVM(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -138,7 +138,7 @@ var (
 	v4CategoryAction = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms/[0-9A-Za-z-]+/\$actions/(dis)?associate-categories$`)
 )
 
-// updateAPI reads the updates of VMs of one API.
+// updateAPI parses the updates of VMs of one API.
 type updateAPI interface {
 	// update returns the name and the power state in the body of an update. Both may be empty.
 	update(body []byte) (name, power string, err error)
@@ -146,7 +146,7 @@ type updateAPI interface {
 	current(body []byte) (string, error)
 }
 
-// updateAPIOf returns the API with which req updates a VM, or nil when req is something else.
+// updateAPIOf returns the API of a request that updates a VM, or nil for other requests.
 func updateAPIOf(req *http.Request) updateAPI {
 	switch path := req.URL.EscapedPath(); {
 	case req.Method != http.MethodPut:

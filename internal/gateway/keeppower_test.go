@@ -18,7 +18,7 @@ const (
 	v4VM = "/api/vmm/v4.2/ahv/config/vms/11111111-2222-3333-4444-555555555555"
 )
 
-// centralWithVM responds to a GET of the VM with a power state, in the form of the API, and accepts everything else.
+// centralWithVM responds to a GET of the VM with a power state, in the form of the API, and accepts all other requests.
 func centralWithVM(t *testing.T, power string) *central {
 	t.Helper()
 	return newCentral(t, func(w http.ResponseWriter, req *http.Request) {
@@ -29,7 +29,7 @@ func centralWithVM(t *testing.T, power string) *central {
 		case strings.HasPrefix(req.URL.Path, "/api/vmm/"):
 			_, _ = fmt.Fprintf(w, `{"data":{"powerState":%q}}`, power)
 		default:
-			// The spec says what somebody wanted last, the status what is.
+			// The spec contains the power state of the last update, the status contains the current one.
 			_, _ = fmt.Fprintf(w, `{"spec":{"resources":{"power_state":"ON"}},"status":{"resources":{"power_state":%q}}}`, power)
 		}
 	})
@@ -43,7 +43,7 @@ func v4Body(power string) string {
 	return fmt.Sprintf(`{"name":"m-1","powerState":%q}`, power)
 }
 
-func TestKeepPowerForwardsOnlyWhatKeepsAVMOn(t *testing.T) {
+func TestKeepPowerForwardsOnlyUpdatesToON(t *testing.T) {
 	const (
 		put, post, del = http.MethodPut, http.MethodPost, http.MethodDelete
 		v3Name         = "/api/nutanix/v3/categories/AppType/Default"
@@ -114,7 +114,7 @@ func TestKeepPowerForwardsOnlyWhatKeepsAVMOn(t *testing.T) {
 	}
 }
 
-// sent returns the requests with a method.
+// sent returns the requests with the given method.
 func (c *central) sent(method string) []request {
 	var found []request
 	for _, request := range c.seen() {
@@ -141,7 +141,7 @@ func TestOtherRunsMayChangeThePowerState(t *testing.T) {
 	assert.Empty(t, central.sent(http.MethodGet))
 }
 
-func TestKeepPowerForwardsNoUpdateWhenThePowerStateIsUnknown(t *testing.T) {
+func TestKeepPowerRefusesUpdateWithUnknownPowerState(t *testing.T) {
 	for name, test := range map[string]struct {
 		get    http.HandlerFunc
 		status int
@@ -151,7 +151,7 @@ func TestKeepPowerForwardsNoUpdateWhenThePowerStateIsUnknown(t *testing.T) {
 		"unavailable":       {respond(http.StatusServiceUnavailable), http.StatusServiceUnavailable, ReasonPowerState},
 		"not JSON":          {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, http.StatusBadGateway, ReasonPowerState},
 		"no power state":    {ok, http.StatusBadGateway, ReasonPowerState},
-		"connection broken": {closeConnection, http.StatusBadGateway, ReasonUnreachable},
+		"broken connection": {closeConnection, http.StatusBadGateway, ReasonUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			central := newCentral(t, func(w http.ResponseWriter, req *http.Request) {
@@ -189,7 +189,7 @@ func TestKeepPowerRetriesReadingThePowerState(t *testing.T) {
 	assert.Len(t, central.sent(http.MethodPut), 1)
 }
 
-func TestUpdateThatIsTooLargeIsNotSent(t *testing.T) {
+func TestTooLargeUpdateIsNotSent(t *testing.T) {
 	central := centralWithVM(t, "ON")
 	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite, KeepPower: true})
 	status, body := childOf(t, session).do(t, http.MethodPut, v3VM, strings.Repeat("x", maxUpdateBytes+1))

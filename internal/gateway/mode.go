@@ -2,11 +2,11 @@ package gateway
 
 import "net/http"
 
-// Mode says which requests a session forwards.
+// Mode determines which requests a session forwards.
 type Mode int
 
 const (
-	// ReadOnly is the mode of planning runs. It forwards what allowedWhilePlanning allows.
+	// ReadOnly is the mode of planning runs. It forwards the requests that allowedWhilePlanning allows.
 	ReadOnly Mode = iota
 	// ReadWrite forwards every request, unless RunOptions.KeepPower refuses it.
 	ReadWrite
@@ -20,7 +20,7 @@ func (m Mode) String() string {
 	return "read-only"
 }
 
-// refuse returns the error response to a request that this mode does not forward, or nil.
+// refuse returns the error response to a request that this mode does not forward, or nil if it forwards the request.
 func (m Mode) refuse(req *http.Request) *apiError {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:

@@ -10,7 +10,7 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-func TestPoolsAreSharedPerUpstreamAndEnd(t *testing.T) {
+func TestPoolsAreSharedPerUpstreamAndClosed(t *testing.T) {
 	pools := newPools(transport.Options{})
 	now := time.Unix(1000, 0)
 	pools.now = func() time.Time { return now }

@@ -42,7 +42,7 @@ output "names" {
 }
 `
 
-// providerCentral responds to what providerConfig needs. The first list of clusters meets a transient fault.
+// providerCentral responds to the requests for providerConfig. The first list of clusters fails with a transient fault.
 func providerCentral(t *testing.T) *central {
 	var faults atomic.Int32
 	return newCentral(t, func(w http.ResponseWriter, req *http.Request) {
@@ -50,7 +50,7 @@ func providerCentral(t *testing.T) *central {
 		switch req.Method + " " + req.URL.Path {
 		case "POST /api/nutanix/v3/clusters/list":
 			if faults.Add(1) == 1 {
-				// Provider 1.9.5 would take this for a success and crash.
+				// Provider 1.9.5 would treat this response as success and crash.
 				w.WriteHeader(http.StatusTooManyRequests)
 				_, _ = io.WriteString(w, `{"code":429,"reason":"slow down"}`)
 				return
@@ -87,7 +87,7 @@ func startForProvider(t *testing.T) *Gateway {
 	return nil
 }
 
-// workspace is an initialised workspace directory, as a run has it.
+// workspace is an initialised workspace directory of a run.
 type workspace struct {
 	dir, terraform string
 }
@@ -163,7 +163,7 @@ func TestProviderWorksThroughTheGateway(t *testing.T) {
 	require.Error(t, err, output)
 	assert.Contains(t, output, "invalid auth Credentials", "the session is closed")
 
-	// The failed apply has written a state, so that its plan is stale.
+	// The failed apply has written a state, so its plan is stale.
 	again := open(t, gateway, RunOptions{Upstream: upstream, Mode: ReadOnly, Object: "plan again"})
 	output, err = workspace.run(t, again, "plan", "-input=false", "-no-color", "-out=plan.bin")
 	require.NoError(t, err, output)
@@ -180,7 +180,7 @@ func TestProviderWorksThroughTheGateway(t *testing.T) {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			continue // a directory
+			continue // a directory has no content
 		}
 		for _, secret := range secrets {
 			assert.NotContains(t, string(content), secret, file)

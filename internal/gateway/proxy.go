@@ -11,7 +11,8 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// methodOverrides are headers with which some servers replace the method of a request. They would bypass the checks here.
+// methodOverrides are headers with which some servers replace the method of a request. They would bypass the checks of the
+// gateway.
 var methodOverrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
 // handler authenticates requests, checks them against the mode of their session and forwards them.
@@ -20,7 +21,7 @@ func (g *Gateway) handler() http.Handler {
 		start := time.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		session := g.sessions.find(req)
-		// Deferred, because an incomplete response ends the handler with a panic (http.ErrAbortHandler).
+		// The call is deferred, because an incomplete response ends the handler with a panic (http.ErrAbortHandler).
 		defer func() { g.metrics.observe(req.Method, session, recorder.status, time.Since(start)) }()
 		g.serve(recorder, req, session)
 	})
@@ -48,7 +49,7 @@ func (g *Gateway) newProxy(session *Session) http.Handler {
 	power := &powerTransport{next: creates, enabled: session.options.KeepPower}
 	return &httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
-			// The pool sets its own credentials. Deleting the child's here keeps the token out of everything in between.
+			// The pool sets its own credentials. Without the child's header, no code in between gets the token.
 			pr.Out.Header.Del("Authorization")
 			pr.Out.Header.Del("Cookie")
 			for _, header := range methodOverrides {
@@ -63,12 +64,12 @@ func (g *Gateway) newProxy(session *Session) http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) { g.fail(w, req, session, err) },
 		ErrorLog:     errorLog(g.log),
-		// A negative interval passes on at once what Prism Central has sent.
+		// A negative interval passes received data on at once.
 		FlushInterval: -1,
 	}
 }
 
-// fail responds to a request that was not forwarded or that Prism Central did not respond to.
+// fail responds to a request that was not forwarded or that got no response from Prism Central.
 func (g *Gateway) fail(w http.ResponseWriter, req *http.Request, session *Session, err error) {
 	response := apiErrorOf(err, session.options.Upstream.Address)
 	var refusal *apiError
@@ -82,7 +83,7 @@ func (g *Gateway) fail(w http.ResponseWriter, req *http.Request, session *Sessio
 	response.write(w)
 }
 
-// statusRecorder keeps the status of a response.
+// statusRecorder records the status of a response.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
@@ -95,10 +96,10 @@ func (r *statusRecorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController flush.
+// Unwrap allows http.ResponseController to flush.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// errorLog writes what the standard library reports (mostly broken connections of children that ended) to logger.
+// errorLog writes the errors of the standard library to logger. Most of them are broken connections of children that ended.
 func errorLog(logger logr.Logger) *log.Logger {
 	return log.New(logWriter{logger}, "", 0)
 }

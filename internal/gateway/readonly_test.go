@@ -10,9 +10,9 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// TestRetriesDoNotDecideWhatAPlanningRunMaySend proves that the two rules are independent: the groups query is retried, because
-// it only reads, and a planning run has no use for it.
-func TestRetriesDoNotDecideWhatAPlanningRunMaySend(t *testing.T) {
+// TestRetryableRequestsAreNotAllowedForPlanning proves that the two rules are independent. The groups query is retried, because it
+// only reads, but a planning run does not need it.
+func TestRetryableRequestsAreNotAllowedForPlanning(t *testing.T) {
 	const groups = "/api/nutanix/v3/groups"
 	req := httptest.NewRequest(http.MethodPost, groups, nil)
 	assert.True(t, transport.IsRetryable(req))

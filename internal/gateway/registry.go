@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// registry holds the open sessions by the hash of their token. The time that a look-up of a hash takes reveals nothing about
-// the token.
+// registry contains the open sessions by the hash of their token. With hashes, the duration of a look-up does not reveal parts of
+// a token.
 type registry struct {
 	mu       sync.Mutex
 	sessions map[[sha256.Size]byte]*Session

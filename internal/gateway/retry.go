@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// maxReplayBytes limits the body of a read that is kept for a retry. Lists send a few hundred bytes.
+// maxReplayBytes limits the body of a read that is stored for a retry. Lists send a few hundred bytes.
 const maxReplayBytes = 1 << 20
 
 // retryTransport retries reads after a transient fault: a failed connection, or a response 408, 429, 500, 502, 503 or 504. It
@@ -56,8 +56,8 @@ func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// replayable returns a copy of req whose body can be read again. It returns false, with a request that can be sent once, when
-// the body exceeds maxReplayBytes.
+// replayable returns a copy of req whose body can be read again. If the body exceeds maxReplayBytes, it returns false and a
+// request that can be sent only once.
 func replayable(req *http.Request) (*http.Request, bool, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, true, nil
@@ -79,7 +79,7 @@ func replayable(req *http.Request) (*http.Request, bool, error) {
 	return kept, true, nil
 }
 
-// transientFault returns the name of a fault that may be gone at the next attempt, or an empty string when there is none.
+// transientFault returns the name of a fault that may not occur in the next attempt, or an empty string if there is no fault.
 func transientFault(ctx context.Context, resp *http.Response, err error) string {
 	if err != nil {
 		var certificate *transport.CertificateError
@@ -96,7 +96,7 @@ func transientFault(ctx context.Context, resp *http.Response, err error) string 
 	return ""
 }
 
-// retryAfter returns the wait that a response asks for, in seconds or as a date, or 0 when it asks for none.
+// retryAfter returns the wait that a response requests in seconds or as a date, or 0 if it requests none.
 func retryAfter(resp *http.Response) time.Duration {
 	if resp == nil {
 		return 0

@@ -49,7 +49,7 @@ func closeConnection(w http.ResponseWriter, _ *http.Request) {
 func TestReadsAreRetriedAndWritesAreNot(t *testing.T) {
 	faults := map[string]struct {
 		handler http.HandlerFunc
-		status  int // that a write gets
+		status  int // of the response to a write
 	}{"connection": {closeConnection, http.StatusBadGateway}}
 	for _, status := range []int{408, 429, 500, 502, 503, 504} {
 		faults[strconv.Itoa(status)] = struct {
@@ -155,7 +155,7 @@ func TestRetryAfterForms(t *testing.T) {
 }
 
 func TestErrorNamesTheUnreachablePrismCentral(t *testing.T) {
-	const address = "127.0.0.1:1" // a port that nothing listens on
+	const address = "127.0.0.1:1" // no server listens on this port
 	session := open(t, start(t), RunOptions{Upstream: Upstream{Address: address, Username: "u", Password: "p"}})
 	status, body := childOf(t, session).do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
 	assert.Equal(t, http.StatusBadGateway, status)

@@ -17,21 +17,21 @@ import (
 // username is the user name that the child sends with its token. It is not an account of Prism Central.
 const username = "capnt"
 
-// Upstream is the address of a Prism Central, how its certificate is verified, and the credentials for it.
+// Upstream contains the address of a Prism Central, the verification of its certificate, and its credentials.
 type Upstream = transport.Upstream
 
 // RunOptions describe one Terraform run.
 type RunOptions struct {
 	Upstream Upstream
 	Mode     Mode
-	// Object is the object that the run is for, in logs: "NutanixMachine default/m-1".
+	// Object names the object of the run in logs: "NutanixMachine default/m-1".
 	Object string
-	// Creates records the VMs that the child creates; nil records nothing.
+	// Creates records the VMs that the child creates. If it is nil, nothing is recorded.
 	Creates CreateRecorder
-	// Deleted is called with the UUID of each VM whose deletion Prism Central has accepted, before the response is passed to
-	// the child; nil reports nothing.
+	// Deleted is called with the UUID of each VM whose deletion Prism Central has accepted, before the response is passed to the
+	// child. It may be nil.
 	Deleted func(uuid string)
-	// KeepPower forwards nothing that could switch a VM on or off or delete it. It is for applies that must not disrupt a
+	// KeepPower refuses all requests that could switch a VM on or off or delete it. It is for applies that must not disrupt a
 	// running VM. Creates are forwarded.
 	KeepPower bool
 }
@@ -71,7 +71,8 @@ func newToken() string {
 	return base64.RawURLEncoding.EncodeToString(token[:])
 }
 
-// Env returns the environment that points the nutanix provider at the gateway. It contains no credentials of Prism Central.
+// Env returns environment variables with which the nutanix provider uses the gateway. They contain no credentials of Prism
+// Central.
 func (s *Session) Env() map[string]string {
 	host, port, _ := net.SplitHostPort(s.gateway.Addr())
 	minutes := max(1, int(s.gateway.options.WaitTimeout/time.Minute))
@@ -85,7 +86,7 @@ func (s *Session) Env() map[string]string {
 	}
 }
 
-// CABundle returns the PEM certificate of the gateway's CA, which the child has to trust (SSL_CERT_FILE).
+// CABundle returns the certificate of the gateway's CA as PEM. The child has to trust it (SSL_CERT_FILE).
 func (s *Session) CABundle() []byte {
 	return append([]byte(nil), s.gateway.caBundle...)
 }
@@ -111,7 +112,7 @@ func (s *Session) Close() {
 	s.gateway.metrics.sessions.Dec()
 }
 
-// beginCreate adds a create to those that Close waits for. It returns false when the session is closed.
+// beginCreate adds a create that Close waits for. It returns false if the session is closed.
 func (s *Session) beginCreate() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,7 +35,7 @@ func TestChangedPaths(t *testing.T) {
 	}
 }
 
-func TestDisruptionOfAChange(t *testing.T) {
+func TestDisruptionOfChange(t *testing.T) {
 	changed := func(before, after map[string]any) *tfjson.ResourceChange {
 		change := resource(vm, tfjson.ActionUpdate)
 		change.Change.Before, change.Change.After = before, after

@@ -9,10 +9,10 @@ import (
 	"github.com/capnt/capnt/internal/provider"
 )
 
-// Action is what a plan does to one resource. A replacement is one action, in whichever order it is carried out.
+// Action is an action of a plan on one resource. A replacement is one action, in whichever order it is carried out.
 type Action string
 
-// The actions that a record distinguishes.
+// Actions in a record.
 const (
 	ActionCreate  Action = "create"
 	ActionUpdate  Action = "update"
@@ -22,11 +22,11 @@ const (
 	ActionForget  Action = "forget"
 )
 
-// Change is what a plan does to one resource.
+// Change contains the actions of a plan on one resource.
 type Change struct {
 	// Address is the resource's absolute address, for example module.machine.nutanix_virtual_machine.this.
 	Address string
-	// Actions has more than one element only if an imported resource is changed as well.
+	// Actions has more than one element only if a resource is imported and also changed.
 	Actions []Action
 	// Reason is Terraform's action reason, for example replace_because_tainted; empty if Terraform reports none.
 	Reason string
@@ -34,7 +34,7 @@ type Change struct {
 	Attributes []Attribute
 	// Disruption is the class of the change.
 	Disruption provider.Class
-	// ImportID is the ID that the resource is imported by; empty if it is not imported.
+	// ImportID is the ID with which the resource is imported; empty if it is not imported.
 	ImportID string
 }
 
@@ -62,7 +62,7 @@ func (c Change) String() string {
 	return text
 }
 
-// attributesFrom returns the names of the changed attributes of that class and above. A name is the first part of a path.
+// attributesFrom returns the names of the changed attributes whose class is at least class. A name is the first part of a path.
 func (c Change) attributesFrom(class provider.Class) []string {
 	var names []string
 	for _, attribute := range c.Attributes {
@@ -76,7 +76,7 @@ func (c Change) attributesFrom(class provider.Class) []string {
 	return slices.Compact(names)
 }
 
-// changeOf returns the change of one resource. It has no actions if the plan does nothing to the resource.
+// changeOf returns the change of one resource. It has no actions if the plan does not change the resource.
 func changeOf(resource *tfjson.ResourceChange, generation *provider.Generation) Change {
 	change := Change{Address: resource.Address, Actions: actionsOf(resource.Change), Reason: string(resource.ActionReason)}
 	if change.Has(ActionUpdate) || change.Has(ActionReplace) {
@@ -116,7 +116,7 @@ func actionsOf(change *tfjson.Change) []Action {
 	return actions
 }
 
-// disruptionOf returns the class of a change. An update whose attributes are unknown counts as the worst.
+// disruptionOf returns the class of a change. An update with unknown attributes has the worst class.
 func disruptionOf(change Change) provider.Class {
 	class := provider.None
 	if change.Has(ActionUpdate) && len(change.Attributes) == 0 || change.Has(ActionReplace) {

@@ -7,10 +7,10 @@ import (
 	"github.com/capnt/capnt/internal/provider"
 )
 
-// Decision is what was decided about a recorded plan.
+// Decision is the decision about a recorded plan.
 type Decision string
 
-// The decisions. Waiting means that nothing was decided.
+// Decisions. Waiting means that no decision was made.
 const (
 	Approved Decision = "Approved"
 	Denied   Decision = "Denied"
@@ -24,7 +24,7 @@ type Verdict struct {
 }
 
 // Decide returns the verdict on a record. For an object that is not being deleted, a plan waits if its disruption class is above
-// None or if it has a hold; every other plan is approved. A deletion approves its plan.
+// None or if it has a hold. All other plans are approved. A deletion approves its plan.
 //
 // Modes, policies and the decisions of people will turn Waiting into Approved or Denied here.
 func Decide(record Record, deleting bool) Verdict {
@@ -41,7 +41,7 @@ func Decide(record Record, deleting bool) Verdict {
 	}
 }
 
-// disruptive describes the changes whose class is above None.
+// disruptive describes the changes with a class above None.
 func (r Record) disruptive() []string {
 	var changes []string
 	for _, change := range r.Changes {

@@ -1,6 +1,5 @@
-// Package plan turns what Terraform planned into a record that people and rules can judge, and keeps the plan file until
-// it is applied or superseded. Records contain addresses, actions, names of attributes and digests, and never a value of an
-// attribute.
+// Package plan converts Terraform plans to records for people and rules, and stores the plan file until it is applied or
+// superseded. Records contain addresses, actions, names of attributes and digests. They never contain values of attributes.
 package plan
 
 import (
@@ -15,10 +14,10 @@ import (
 	"github.com/capnt/capnt/internal/provider"
 )
 
-// Cause says why a plan was made.
+// Cause is the reason why a plan was made.
 type Cause string
 
-// The causes of a plan.
+// Causes of a plan.
 const (
 	CauseCreate Cause = "Create"
 	CauseUpdate Cause = "Update"
@@ -27,37 +26,38 @@ const (
 	CauseDelete Cause = "Delete"
 )
 
-// Counts are the numbers of resources by action.
+// Counts contains the number of resources for each action.
 type Counts struct {
 	Create, Update, Replace, Delete, Import int32
 }
 
-// Basis is what a plan was made from. A plan is applied only while its basis is the present one.
+// Basis identifies the inputs of a plan. A plan is applied only if its inputs have not changed.
 type Basis struct {
 	// WorkspaceDigest is the digest of the rendered workspace.
 	WorkspaceDigest string
-	// Observed is the digest of the workspace files that were rendered from observed infrastructure; empty without such files.
+	// Observed is the digest of the workspace files that were rendered from observed infrastructure. It is empty if there are
+	// none.
 	Observed string
 	// Lineage and Serial identify the state.
 	Lineage string
 	Serial  int64
 }
 
-// Hold is why an update of infrastructure has to wait, whatever its disruption class. The reason is that of a condition.
+// Hold is the reason why an update of infrastructure has to wait, regardless of its disruption class. The reason is that of a
+// condition.
 type Hold struct{ Reason, Message string }
 
-// Record describes one plan file. It identifies the file and says what an apply would do, and it contains no value of an
-// attribute.
+// Record describes one plan file and the changes that its apply would make. It contains no values of attributes.
 type Record struct {
 	Cause Cause
 	// Destroy says that the plan was made with -destroy.
 	Destroy bool
 	// Disruption is the worst class of the changes.
 	Disruption provider.Class
-	// Hold is why the plan waits although its class is None; nil if it does not wait for that.
+	// Hold is the reason why the plan waits although its class is None; nil if it does not wait.
 	Hold *Hold
 	Basis
-	// SHA256 is the hex digest of the plan file.
+	// SHA256 is the SHA-256 digest of the plan file in hex.
 	SHA256 string
 
 	TerraformVersion string
@@ -68,13 +68,13 @@ type Record struct {
 	Time    time.Time
 }
 
-// Origin is what is known about a plan apart from the plan itself.
+// Origin contains the facts about a plan that are not in the plan itself.
 type Origin struct {
 	// Generation classifies the changes of the plan.
 	Generation *provider.Generation
 	Cause      Cause
 	Destroy    bool
-	// Hold is why existing resources must not be changed.
+	// Hold is the reason why existing resources must not be changed.
 	Hold *Hold
 	Basis
 	TerraformVersion string
@@ -82,7 +82,7 @@ type Origin struct {
 	Time             time.Time
 }
 
-// Build returns the record of a saved plan file, from the file's bytes and its JSON form.
+// Build returns the record of a saved plan file. It needs the file's bytes and its JSON form.
 func Build(origin Origin, file []byte, planned *tfjson.Plan) Record {
 	record := Record{
 		Cause:            origin.Cause,
@@ -129,13 +129,13 @@ func (c *Counts) add(change Change) {
 	}
 }
 
-// Creates reports whether the plan creates the resource of that address.
+// Creates reports whether the plan creates the resource at that address.
 func (r Record) Creates(address string) bool { return r.change(address).Has(ActionCreate) }
 
-// ImportID returns the ID that the resource of that address is imported by, or an empty string.
+// ImportID returns the ID with which the resource at that address is imported, or an empty string.
 func (r Record) ImportID(address string) string { return r.change(address).ImportID }
 
-// change returns the change of the resource of that address. It has no actions if the plan does nothing to the resource.
+// change returns the change of the resource at that address. It has no actions if the plan does not change the resource.
 func (r Record) change(address string) Change {
 	for _, change := range r.Changes {
 		if change.Address == address {
@@ -145,7 +145,7 @@ func (r Record) change(address string) Change {
 	return Change{}
 }
 
-// Total returns the numbers of resources by action, for example "1 to create, 2 to update".
+// Total returns the number of resources for each action, for example "1 to create, 2 to update".
 func (r Record) Total() string {
 	var parts []string
 	for _, part := range []struct {
@@ -168,7 +168,7 @@ func (r Record) Total() string {
 	return strings.Join(parts, ", ")
 }
 
-// Summary returns one line for people: the numbers, then each address with its actions and changed attributes.
+// Summary returns one line for people with the numbers, then each address with its actions and changed attributes.
 func (r Record) Summary() string {
 	if len(r.Changes) == 0 {
 		return "Plan: " + r.Total() + ", outputs only"

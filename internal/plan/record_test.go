@@ -21,7 +21,7 @@ const (
 	importID = "11111111-1111-4111-8111-111111111111"
 )
 
-// resource is the change of a resource whose type is in its address. An update changes the description.
+// resource returns the change of a resource, whose type is part of its address. An update changes the description.
 func resource(address string, actions ...tfjson.Action) *tfjson.ResourceChange {
 	change := &tfjson.ResourceChange{Address: address, Type: strings.Split(address, ".")[2], Change: &tfjson.Change{Actions: actions}}
 	if change.Change.Actions.Update() {
@@ -64,7 +64,7 @@ func TestBuildCountsAndSummarises(t *testing.T) {
 			changes: []Change{{Address: vm, Actions: []Action{ActionCreate}}},
 			summary: "Plan: 1 to create (" + vm + " create)",
 		},
-		"two to create, one read and one as it is": {
+		"two to create, one read and one unchanged": {
 			plan: planned(resource(key, tfjson.ActionCreate), resource(value, tfjson.ActionCreate),
 				resource("data.nutanix_cluster.x.y", tfjson.ActionRead), resource(vm, tfjson.ActionNoop)),
 			counts:  Counts{Create: 2},
@@ -126,7 +126,7 @@ func TestBuildCountsAndSummarises(t *testing.T) {
 			changes: []Change{{Address: key, Actions: []Action{ActionForget}}, {Address: value, Actions: []Action{ActionCreate}}},
 			summary: "Plan: 1 to create (" + key + " forget, " + value + " create)",
 		},
-		"what nobody knows is taken for the worst": {
+		"unknown actions count as the worst": {
 			plan:       planned(resource(vm, tfjson.ActionCreate, "surprise")),
 			counts:     Counts{Replace: 1},
 			changes:    []Change{{Address: vm, Actions: []Action{ActionReplace}, Disruption: provider.Replace}},
@@ -172,7 +172,7 @@ func TestBuildKeepsTheOrigin(t *testing.T) {
 	}, record)
 }
 
-func TestHoldConcernsUpdatesAlone(t *testing.T) {
+func TestHoldAppliesOnlyToUpdates(t *testing.T) {
 	hold := &Hold{Reason: "CategoryValuesAmbiguous", Message: "two values"}
 	for name, test := range map[string]struct {
 		change *tfjson.ResourceChange
@@ -190,8 +190,8 @@ func TestHoldConcernsUpdatesAlone(t *testing.T) {
 	}
 }
 
-// A record goes into status and events, which many may read.
-func TestNoValueEntersARecord(t *testing.T) {
+// A record is written to status and events, which many users may read.
+func TestRecordContainsNoAttributeValue(t *testing.T) {
 	const secret = "s3cr3t-Ünique"
 	everywhere := map[string]any{"user_data": secret, "list": []any{secret, map[string]any{secret: secret}}}
 	other := map[string]any{"user_data": secret + "2", "list": []any{secret + "2", map[string]any{secret + "2": secret + "2"}}}

@@ -8,9 +8,9 @@ type Stored struct {
 	File   []byte
 }
 
-// Store keeps at most one plan per target until it is applied or superseded.
+// Store contains at most one plan for each target until the plan is applied or superseded.
 //
-// This is the seam for durable records. What is kept here is lost with the process, which costs one more plan.
+// The plans are lost when the process ends. The target is then planned again.
 type Store struct {
 	mu    sync.Mutex
 	plans map[string]Stored
@@ -34,7 +34,7 @@ func (s *Store) Get(target string) (Stored, bool) {
 	return plan, ok
 }
 
-// Drop removes the plan of a target, which was applied, superseded or is not wanted any more.
+// Drop removes the plan of a target, which was applied, superseded or is not needed any more.
 func (s *Store) Drop(target string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

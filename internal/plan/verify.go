@@ -2,9 +2,9 @@ package plan
 
 import "fmt"
 
-// StaleError says that a recorded plan does not fit any more and has to be made again.
+// StaleError means that the basis of a recorded plan has changed, so the target must be planned again.
 type StaleError struct {
-	// What differs: "plan file", "workspace", "observed infrastructure" or "state".
+	// What is the part that differs: "plan file", "workspace", "observed infrastructure" or "state".
 	What           string
 	Recorded, Have string
 }
@@ -13,8 +13,8 @@ func (e *StaleError) Error() string {
 	return fmt.Sprintf("verifying plan: the %s differs from the recorded one (recorded %s, have %s)", e.What, e.Recorded, e.Have)
 }
 
-// Verify checks the equalities without which a recorded plan is not applied: the plan file and its basis, which is the
-// workspace as it is rendered now, what was observed, and the state. It returns a *StaleError for the first that does not hold.
+// Verify checks the conditions under which a recorded plan may be applied: the plan file and its basis have not changed. The basis
+// consists of the workspace, the observed infrastructure and the state. Verify returns a *StaleError for the first difference.
 func (r Record) Verify(file []byte, present Basis) error {
 	for _, check := range []struct{ what, recorded, have string }{
 		{"plan file", r.SHA256, digest(file)},
