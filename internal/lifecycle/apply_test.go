@@ -17,103 +17,103 @@ var classes = []terraform.Class{
 	terraform.Transient, terraform.ProviderPanic, terraform.Canceled, terraform.Invalid, terraform.Unknown,
 }
 
-// No class of failure is terminal: the plan is made anew after a pause, whose length grows to a minute and starts over
-// after a success.
+// No class of failure is terminal. A failed apply is planned again after a delay, which grows to a minute and is reset by a
+// success.
 func TestApplyFailsWithEachClass(t *testing.T) {
 	for _, class := range classes {
 		t.Run("apply-fails-"+string(class), func(t *testing.T) {
-			w := newWorld(t)
+			f := newFixture(t)
 			for range 5 {
-				w.fail("apply", terraformError("apply", class))
+				f.fail("apply", terraformError("apply", class))
 			}
 			for failures := range 5 {
 				pause := backoff(terraformError("apply", class), failures)
-				result := w.settle()
+				result := f.settle()
 				require.Contains(t, []State{Failed, Locked}, result.State)
 				assert.Equal(t, class == terraform.LockHeld, result.State == Locked)
 				assert.Equal(t, pause, result.RetryAfter)
 				assert.Nil(t, result.Applied)
-				w.advance(pause)
+				f.advance(pause)
 			}
-			require.Equal(t, InSync, w.settle().State)
-			w.remember()
-			w.fail("plan", terraformError("plan", class))
-			w.render("digest-2")
-			assert.Equal(t, backoff(terraformError("plan", class), 0), w.settle().RetryAfter)
-			w.compare()
+			require.Equal(t, InSync, f.settle().State)
+			f.remember()
+			f.fail("plan", terraformError("plan", class))
+			f.render("digest-2")
+			assert.Equal(t, backoff(terraformError("plan", class), 0), f.settle().RetryAfter)
+			f.compare()
 		})
 	}
 }
 
-// A failure of one workspace does not make another one wait.
-func TestAnotherWorkspaceDoesNotBackOff(t *testing.T) {
-	w := newWorld(t)
-	w.fail("plan", terraformError("plan", terraform.Invalid))
-	require.Equal(t, Failed, w.settle().State)
-	w.render("digest-2")
-	require.Equal(t, InSync, w.settle().State)
+// A failure of one workspace does not delay another one.
+func TestBackoffDoesNotDelayAnotherWorkspace(t *testing.T) {
+	f := newFixture(t)
+	f.fail("plan", terraformError("plan", terraform.Invalid))
+	require.Equal(t, Failed, f.settle().State)
+	f.render("digest-2")
+	require.Equal(t, InSync, f.settle().State)
 }
 
 func TestIdle(t *testing.T) {
-	w := newWorld(t)
-	require.NotEqual(t, InSync, w.step().State)
-	assert.False(t, w.pipeline.Idle(w.target), "a run is under way")
-	w.wait()
-	assert.False(t, w.pipeline.Idle(w.target), "there is a plan")
-	w.settle()
-	assert.True(t, w.pipeline.Idle(w.target))
-	w.advance(10 * time.Minute)
-	assert.False(t, w.pipeline.Idle(w.target), "a check is due")
-	w.fail("plan", terraformError("plan", terraform.Transient))
-	w.settle()
-	assert.False(t, w.pipeline.Idle(w.target), "the last run failed")
-	w.advance(time.Minute)
-	w.step()
-	w.wait()
-	assert.False(t, w.pipeline.Idle(w.target), "no step has reported the last run")
-	w.settle()
-	assert.True(t, w.pipeline.Idle(w.target))
-	w.target.CheckInterval = 0
-	w.advance(1000 * time.Hour)
-	assert.True(t, w.pipeline.Idle(w.target), "checks are switched off")
+	f := newFixture(t)
+	require.NotEqual(t, InSync, f.step().State)
+	assert.False(t, f.pipeline.Idle(f.target), "a run is under way")
+	f.wait()
+	assert.False(t, f.pipeline.Idle(f.target), "there is a plan")
+	f.settle()
+	assert.True(t, f.pipeline.Idle(f.target))
+	f.advance(10 * time.Minute)
+	assert.False(t, f.pipeline.Idle(f.target), "a check is due")
+	f.fail("plan", terraformError("plan", terraform.Transient))
+	f.settle()
+	assert.False(t, f.pipeline.Idle(f.target), "the last run failed")
+	f.advance(time.Minute)
+	f.step()
+	f.wait()
+	assert.False(t, f.pipeline.Idle(f.target), "no step has reported the last run")
+	f.settle()
+	assert.True(t, f.pipeline.Idle(f.target))
+	f.target.CheckInterval = 0
+	f.advance(1000 * time.Hour)
+	assert.True(t, f.pipeline.Idle(f.target), "checks are switched off")
 }
 
-// A target without a rendered workspace is idle if the object says that its spec was applied.
+// A target without a rendered workspace is idle if the object's status says that its spec was applied.
 func TestIdleWithoutAWorkspace(t *testing.T) {
-	w := newWorld(t)
-	w.settle()
-	target := w.target
+	f := newFixture(t)
+	f.settle()
+	target := f.target
 	target.Workspace = renderer.Workspace{}
-	assert.False(t, w.pipeline.Idle(target))
+	assert.False(t, f.pipeline.Idle(target))
 	target.Remembered.Current = true
-	assert.True(t, w.pipeline.Idle(target))
-	w.fail("plan", terraformError("plan", terraform.Transient))
-	w.render("digest-2")
-	w.settle()
-	assert.False(t, w.pipeline.Idle(target), "the last run failed")
+	assert.True(t, f.pipeline.Idle(target))
+	f.fail("plan", terraformError("plan", terraform.Transient))
+	f.render("digest-2")
+	f.settle()
+	assert.False(t, f.pipeline.Idle(target), "the last run failed")
 }
 
-// Nothing is kept of objects that are gone.
-func TestForget(t *testing.T) {
-	w := newWorld(t)
-	w.settle()
-	w.pipeline.Forget(w.target)
-	assert.Empty(t, w.pipeline.memories.targets)
-	_, planned := w.pipeline.plans.Get(w.target.Key())
+// No memory is kept for a deleted object.
+func TestForgetRemovesTheMemory(t *testing.T) {
+	f := newFixture(t)
+	f.settle()
+	f.pipeline.Forget(f.target)
+	assert.Empty(t, f.pipeline.memories.targets)
+	_, planned := f.pipeline.plans.Get(f.target.Key())
 	assert.False(t, planned)
 }
 
-// What happened is told once, what it led to with every step: a status that could not be written is written later.
+// An event is reported once, but every step reports the results, so that the next step writes a status that could not be written.
 func TestLastPlanSurvivesAStatusThatWasNotWritten(t *testing.T) {
-	w := newWorld(t)
-	first := w.settle()
+	f := newFixture(t)
+	first := f.settle()
 	require.NotEmpty(t, first.Events)
-	again := w.step()
+	again := f.step()
 	assert.Empty(t, again.Events)
 	assert.Equal(t, first.LastPlan, again.LastPlan)
 	assert.Equal(t, first.LastApplied, again.LastApplied)
-	require.NotNil(t, w.status.LastAppliedTime)
-	assert.Equal(t, int32(1), w.status.LastPlan.Create)
-	assert.Equal(t, "digest-1", w.status.WorkspaceDigest)
-	assert.Equal(t, "lineage", w.status.Lineage)
+	require.NotNil(t, f.status.LastAppliedTime)
+	assert.Equal(t, int32(1), f.status.LastPlan.Create)
+	assert.Equal(t, "digest-1", f.status.WorkspaceDigest)
+	assert.Equal(t, "lineage", f.status.Lineage)
 }

@@ -15,15 +15,15 @@ import (
 // kubernetesBackend is Terraform's backend type for states in Secrets, and the default.
 const kubernetesBackend = "kubernetes"
 
-// Placeholders that a backend's configuration may contain, because one configuration serves all objects of a cluster.
+// Placeholders in a backend's configuration, which serves all objects of a cluster.
 const (
 	placeholderNamespace = "{namespace}"
 	placeholderName      = "{name}"
 	placeholderSuffix    = "{suffix}"
 )
 
-// stateKeys names, for the backends that keep many states side by side, the argument that tells them apart. It is set to
-// the object's suffix where the configuration does not set it.
+// stateKeys maps each backend type that can store many states to the argument that distinguishes them. If the configuration does
+// not set the argument, it is set to the object's suffix.
 var stateKeys = map[string]string{
 	"azurerm": "key",
 	"consul":  "path",
@@ -40,16 +40,16 @@ type Backend struct {
 	renderer.Backend
 	// Suffix is unique to the object and stays the same when the object is moved.
 	Suffix string
-	// Environment holds the variables that carry the backend's secrets to a run.
+	// Environment contains the environment variables with the backend's secrets for a run.
 	Environment map[string]string
 }
 
 // Kubernetes reports whether the state is stored in Secrets in the object's namespace.
 func (b Backend) Kubernetes() bool { return b.Type == kubernetesBackend }
 
-// BackendFor returns where the state of the object of that namespace and name is stored. suffix is the object's state suffix
-// (see StateSuffix). spec is the cluster's configuration and may be nil. secret holds environment variables for the runs, by
-// name. BackendFor returns an error for a configuration under which two objects would share one state.
+// BackendFor returns the backend for the state of the object with that namespace and name. suffix is the object's state suffix
+// (see StateSuffix). spec is the cluster's configuration and may be nil. secret contains environment variables for the runs, by
+// name. BackendFor returns an error for a configuration with which two objects would share one state.
 func BackendFor(spec *infrav1.TerraformBackend, suffix, namespace, name string, secret map[string][]byte) (Backend, error) {
 	backend := Backend{Suffix: suffix, Environment: map[string]string{}}
 	if spec == nil || spec.Type == "" || spec.Type == kubernetesBackend {
@@ -76,32 +76,32 @@ func BackendFor(spec *infrav1.TerraformBackend, suffix, namespace, name string, 
 	return backend, nil
 }
 
-// expand replaces the placeholders, and reports whether the values are now those of one object alone.
+// expand replaces the placeholders, and reports whether the resulting values are unique to one object.
 func expand(config map[string]string, placeholders *strings.Replacer) (map[string]string, bool) {
 	expanded := map[string]string{}
 	unique := false
 	for _, argument := range slices.Sorted(maps.Keys(config)) {
 		value := config[argument]
 		expanded[argument] = placeholders.Replace(value)
-		// Namespace and name do not tell a cluster from a machine of the same name.
+		// Namespace and name are not enough, because a cluster and a machine may have the same name.
 		unique = unique || strings.Contains(value, placeholderSuffix)
 	}
 	return expanded, unique
 }
 
-// The lengths keep a suffix within the 63 characters of the label in which the kubernetes backend repeats it.
+// With these lengths a suffix fits into a label of 63 characters. The kubernetes backend writes the suffix to a label.
 const (
 	suffixNameLength      = 27
 	suffixKeyLength       = 8
 	suffixNameLengthNoKey = 36
 )
 
-// StateSuffix returns the state suffix of a new object. It is derived from kind, namespace, name and a part of the workspace
-// key, so that objects of equal names in two management clusters with one backend have different states. Without a key it
-// returns the suffix of v0.1.0, which objects of that release keep.
+// StateSuffix returns the state suffix of a new object. It is derived from kind, namespace, name and a part of the workspace key,
+// so that objects of the same name in two management clusters with one backend have different states. Without a key it returns the
+// suffix of v0.1.0, which objects of that release keep.
 //
-// A suffix ends in a letter, because Terraform's kubernetes backend takes a final dash and digits for the number of a part of
-// a state. The digest tells apart names that are equal when they are cut.
+// A suffix ends in a letter, because Terraform's kubernetes backend parses a final dash and digits as the number of a part of a
+// state. The digest distinguishes names that are equal after truncation.
 func StateSuffix(kind, namespace, name, key string) string {
 	sum := sha256.Sum256([]byte(kind + "/" + namespace + "/" + name))
 	digest, kindName := hex.EncodeToString(sum[:5]), strings.ToLower(strings.TrimPrefix(kind, "Nutanix"))
@@ -111,7 +111,7 @@ func StateSuffix(kind, namespace, name, key string) string {
 	return fmt.Sprintf("%s-%s-%s-%s", readable(name, suffixNameLength), digest, readable(key, suffixKeyLength), kindName)
 }
 
-// readable cuts a name and replaces the dots, which a suffix must not contain.
+// readable truncates a name and replaces its dots, which are not allowed in a suffix.
 func readable(name string, length int) string {
 	return strings.ReplaceAll(name[:min(len(name), length)], ".", "-")
 }

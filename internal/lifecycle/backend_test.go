@@ -64,8 +64,8 @@ func backend(kind string, config ...string) *infrav1.TerraformBackend {
 	return spec
 }
 
-// What the spec says is the user's, and one spec serves many objects.
-func TestBackendForLeavesTheSpecAlone(t *testing.T) {
+// BackendFor does not change the spec, because one spec serves many objects.
+func TestBackendForDoesNotChangeTheSpec(t *testing.T) {
 	spec := backend("s3", "bucket", "{namespace}-{suffix}")
 	_, err := BackendFor(spec, "suffix", "a", "b", nil)
 	require.NoError(t, err)
@@ -74,8 +74,8 @@ func TestBackendForLeavesTheSpecAlone(t *testing.T) {
 
 var endsLikeAPart = regexp.MustCompile(`-[0-9]+$`)
 
-// Terraform's kubernetes backend takes a final dash and digits for a part of a state, and writes the suffix into a label
-// and, behind a prefix, into the names of a Secret and a Lease.
+// Terraform's kubernetes backend parses a final dash and digits as the number of a part of a state. It writes the suffix into a
+// label and, with a prefix, into the names of a Secret and a Lease.
 func FuzzStateSuffix(f *testing.F) {
 	const one, two = "0a1b2c3d-1111-4222-8333-444455556666", "f0a1b2c3-1111-4222-8333-444455556666"
 	f.Add("default", "m-1", one, "default", "m-2", two)
@@ -111,7 +111,7 @@ func FuzzStateSuffix(f *testing.F) {
 
 var isUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// first is the part of a key that a suffix contains.
+// first returns the part of a key that a suffix contains.
 func first(key string) string { return key[:min(len(key), suffixKeyLength)] }
 
 // Objects of v0.1.0 keep their suffix, because their states are stored under it.

@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// After an upgrade the objects of an installation are checked one after the other over the check interval, each at the same
-// time whenever the manager starts.
+// After an upgrade the objects are checked one after the other over the check interval. The check time of an object does not
+// depend on the start of the manager.
 func TestUpgradeChecksAreSpread(t *testing.T) {
 	since := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	for interval, spread := range map[time.Duration]time.Duration{time.Hour: time.Hour, 0: defaultSpread} {
@@ -34,83 +34,83 @@ func TestUpgradeChecksAreSpread(t *testing.T) {
 	}
 }
 
-// outdated gives the target an applied digest of another version.
-func outdated(w *world) (check time.Duration) {
-	w.hold(machineAddress, "vm-1", false)
-	w.target.Remembered = Remembered{Applied: Applied{WorkspaceDigest: "digest-of-another-version"}, Outdated: true, Current: true}
-	return jitter(w.target.Key(), w.target.CheckInterval)
+// outdated gives the target an applied digest of another version and returns the time until its check.
+func outdated(f *fixture) (check time.Duration) {
+	f.addResource(machineAddress, "vm-1", false)
+	f.target.Remembered = Remembered{Applied: Applied{WorkspaceDigest: "digest-of-another-version"}, Outdated: true, Current: true}
+	return jitter(f.target.Key(), f.target.CheckInterval)
 }
 
-// A target whose applied digest has another version counts as in sync until its check, which finds nothing to do.
+// A target whose applied digest has another version counts as in sync until its check. The check finds no change.
 func TestOutdatedDigestIsCheckedOnce(t *testing.T) {
-	w := newWorld(t)
-	check := outdated(w)
+	f := newFixture(t)
+	check := outdated(f)
 	require.Greater(t, check, 2*time.Second)
-	assert.True(t, w.pipeline.Idle(w.target))
-	assert.Equal(t, check, w.pipeline.UntilCheck(w.target))
-	w.advance(check - time.Second)
-	require.Equal(t, InSync, w.step().State)
-	assert.True(t, w.pipeline.Idle(w.target))
+	assert.True(t, f.pipeline.Idle(f.target))
+	assert.Equal(t, check, f.pipeline.UntilCheck(f.target))
+	f.advance(check - time.Second)
+	require.Equal(t, InSync, f.step().State)
+	assert.True(t, f.pipeline.Idle(f.target))
 
-	w.advance(time.Second)
-	assert.False(t, w.pipeline.Idle(w.target))
-	require.Equal(t, Running, w.step().State)
-	w.wait()
-	require.Equal(t, InSync, w.step().State)
-	assert.Equal(t, "digest-1", w.status.WorkspaceDigest)
-	w.advance(w.target.CheckInterval - time.Second)
-	assert.Equal(t, InSync, w.step().State, "the next check is due after the usual interval")
-	assert.NotContains(t, w.String(), "apply")
+	f.advance(time.Second)
+	assert.False(t, f.pipeline.Idle(f.target))
+	require.Equal(t, Running, f.step().State)
+	f.wait()
+	require.Equal(t, InSync, f.step().State)
+	assert.Equal(t, "digest-1", f.status.WorkspaceDigest)
+	f.advance(f.target.CheckInterval - time.Second)
+	assert.Equal(t, InSync, f.step().State, "the next check is due after the usual interval")
+	assert.NotContains(t, f.String(), "apply")
 }
 
-// Objects that are never compared for drift are checked once all the same.
+// Targets without a check interval are checked once after an upgrade, too.
 func TestOutdatedDigestIsCheckedWithoutAnInterval(t *testing.T) {
-	w := newWorld(t)
-	w.target.CheckInterval = 0
-	outdated(w)
-	require.Equal(t, InSync, w.step().State)
-	w.advance(defaultSpread)
-	require.Equal(t, InSync, w.settle().State)
-	assert.Equal(t, "digest-1", w.status.WorkspaceDigest)
-	assert.Zero(t, w.pipeline.UntilCheck(w.target))
+	f := newFixture(t)
+	f.target.CheckInterval = 0
+	outdated(f)
+	require.Equal(t, InSync, f.step().State)
+	f.advance(defaultSpread)
+	require.Equal(t, InSync, f.settle().State)
+	assert.Equal(t, "digest-1", f.status.WorkspaceDigest)
+	assert.Zero(t, f.pipeline.UntilCheck(f.target))
 }
 
-// The check's plan decides whether anything changes.
-func TestOutdatedDigestWithDrift(t *testing.T) {
-	w := newWorld(t)
-	check := outdated(w)
-	require.Equal(t, InSync, w.step().State)
-	w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{{Address: machineAddress, Change: &tfjson.Change{Actions: tfjson.Actions{tfjson.ActionDelete}}}}}
-	w.advance(check)
-	result := w.settle()
+// The plan of the check decides whether anything changes.
+func TestOutdatedDigestWithDriftIsRepaired(t *testing.T) {
+	f := newFixture(t)
+	check := outdated(f)
+	require.Equal(t, InSync, f.step().State)
+	f.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{{Address: machineAddress, Change: &tfjson.Change{Actions: tfjson.Actions{tfjson.ActionDelete}}}}}
+	f.advance(check)
+	result := f.settle()
 	assert.Equal(t, Drifted, result.State)
 	assert.Equal(t, plan.CauseDrift, result.Plan.Cause)
-	w.advance(w.target.CheckInterval)
-	assert.Equal(t, InSync, w.settle().State)
+	f.advance(f.target.CheckInterval)
+	assert.Equal(t, InSync, f.settle().State)
 }
 
-// A spec that was edited before the manager was upgraded is applied at once.
-func TestOutdatedDigestWithAChangedSpec(t *testing.T) {
-	w := newWorld(t)
-	outdated(w)
-	w.target.Remembered.Current = false
-	assert.False(t, w.pipeline.Idle(w.target))
-	assert.Equal(t, Running, w.step().State)
-	w.wait()
-	assert.Equal(t, InSync, w.settle().State)
+// A spec that changed before the manager was upgraded is applied at once.
+func TestOutdatedDigestWithChangedSpecIsPlannedAtOnce(t *testing.T) {
+	f := newFixture(t)
+	outdated(f)
+	f.target.Remembered.Current = false
+	assert.False(t, f.pipeline.Idle(f.target))
+	assert.Equal(t, Running, f.step().State)
+	f.wait()
+	assert.Equal(t, InSync, f.settle().State)
 }
 
-// A check that fails is retried, and counts as one.
-func TestOutdatedDigestWhoseCheckFails(t *testing.T) {
-	w := newWorld(t)
-	check := outdated(w)
-	require.Equal(t, InSync, w.step().State)
-	w.fail("plan", errPrism)
-	w.advance(check)
-	require.Equal(t, Failed, w.settle().State)
-	w.advance(backoffMax)
-	assert.Equal(t, InSync, w.settle().State)
-	assert.Equal(t, "digest-1", w.status.WorkspaceDigest)
+// A failed check is retried until it succeeds once.
+func TestOutdatedDigestIsCheckedAgainAfterFailure(t *testing.T) {
+	f := newFixture(t)
+	check := outdated(f)
+	require.Equal(t, InSync, f.step().State)
+	f.fail("plan", errPrism)
+	f.advance(check)
+	require.Equal(t, Failed, f.settle().State)
+	f.advance(backoffMax)
+	assert.Equal(t, InSync, f.settle().State)
+	assert.Equal(t, "digest-1", f.status.WorkspaceDigest)
 }
 
 func TestDetermineWithADigestOfAnotherVersion(t *testing.T) {

@@ -26,7 +26,7 @@ func FailureReason(err error) string {
 	return infrav1.PlanFailedReason
 }
 
-// classReason returns the reason for a class of failures from a source, or an empty string if the verb decides.
+// classReason returns the reason for a class of failures from a source. An empty string means that the reason depends on the verb.
 func classReason(class terraform.Class, source terraform.Source) string {
 	switch class {
 	case terraform.LockHeld:
@@ -122,7 +122,7 @@ func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
 	return no(infrav1.WaitingForPlanReason, ""), no(infrav1.WaitingForPlanReason, "")
 }
 
-// waiting returns the conditions of a plan that is not applied. What was applied before stays applied.
+// waiting returns the conditions of a plan that is not applied. The last applied workspace stays applied.
 func (r Result) waiting(reason, message string) (recorded, applied metav1.Condition) {
 	if r.AppliedBefore {
 		return yes(reason, message), yes(infrav1.AppliedReason, "")
@@ -130,13 +130,13 @@ func (r Result) waiting(reason, message string) (recorded, applied metav1.Condit
 	return yes(reason, message), no(reason, message)
 }
 
-// Waiting reports whether the infrastructure stays as it is although something may have to change: a recorded plan waits for a
-// decision or was denied, or nothing is planned now.
+// Waiting reports whether the infrastructure stays unchanged although it may have to change, because a recorded plan waits for a
+// decision or was denied, or because a hold prevents plans.
 func (r Result) Waiting() bool {
 	return r.State == AwaitingDecision || r.State == Drifted || r.State == Denied || r.State == Held
 }
 
-// retaining are the conditions of an object whose workspace is being exported or was exported.
+// retaining returns the conditions of an object whose workspace is being exported or was exported.
 func (r Result) retaining() (recorded, applied metav1.Condition) {
 	if r.State == InSync {
 		return yes(infrav1.NoChangesReason, ""), yes(infrav1.RetainedReason, "")
@@ -150,7 +150,7 @@ func (r Result) failed() (recorded, applied metav1.Condition) {
 		reason, message = FailureReason(r.Err), r.Err.Error()
 	}
 	switch {
-	case r.Plan != nil: // the plan is kept and applied later
+	case r.Plan != nil: // the plan is kept for a later apply
 		return yes(infrav1.PlannedReason, r.Plan.Summary()), no(reason, message)
 	case r.ApplyFailed():
 		return yes(infrav1.PlannedReason, ""), no(reason, message)
@@ -158,7 +158,7 @@ func (r Result) failed() (recorded, applied metav1.Condition) {
 	return no(reason, message), no(reason, message)
 }
 
-// ApplyFailed reports whether the last failure was that of an apply, which may have changed something.
+// ApplyFailed reports whether the last failed run was an apply, which may have changed the infrastructure.
 func (r Result) ApplyFailed() bool {
 	var failed *terraform.Error
 	return errors.As(r.Err, &failed) && failed.Verb == "apply"

@@ -18,7 +18,7 @@ import (
 )
 
 func TestFailureReason(t *testing.T) {
-	reasons := map[terraform.Class][2]string{ // while planning, while applying
+	reasons := map[terraform.Class][2]string{ // reason of a planning run, reason of an applying run
 		terraform.LockHeld:       {"StateLocked", "StateLocked"},
 		terraform.StalePlan:      {"PlanSuperseded", "PlanSuperseded"},
 		terraform.Authentication: {"AuthenticationFailed", "AuthenticationFailed"},
@@ -99,8 +99,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// A status has room for a part of a large plan only, and says so by its counts.
-func TestRecordBoundsTheStatus(t *testing.T) {
+// A status lists only the first changes of a large plan, but the counts cover all changes.
+func TestRecordLimitsTheListedChanges(t *testing.T) {
 	made := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	record := &plan.Record{Cause: plan.CauseUpdate, Counts: plan.Counts{Create: 40, Update: 1, Replace: 2, Delete: 3, Import: 4}, Time: made}
 	for i := range 50 {
@@ -118,8 +118,8 @@ func TestRecordBoundsTheStatus(t *testing.T) {
 	}, status)
 }
 
-// A step that knows nothing new leaves the status alone, also after a restart.
-func TestRecordKeepsWhatItDoesNotKnow(t *testing.T) {
+// A step without new results does not change the status, even after a restart.
+func TestRecordKeepsUnknownFields(t *testing.T) {
 	status := infrav1.TerraformStatus{WorkspaceDigest: "d", Serial: 5, LastPlan: &infrav1.PlanSummary{Create: 1}, LastAppliedTime: &metav1.Time{}}
 	before := *status.DeepCopy()
 	Result{State: Failed, Err: errors.New("x")}.Record(&status, "1.11.4", "1.9.5")

@@ -15,48 +15,48 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// journal is the list of everything that happens in a scenario.
-type journal struct {
+// transcript records what happens in a scenario, line by line.
+type transcript struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (j *journal) log(format string, args ...any) {
+func (j *transcript) log(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.lines = append(j.lines, fmt.Sprintf(format, args...))
 }
 
-func (j *journal) String() string {
+func (j *transcript) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return strings.Join(j.lines, "\n") + "\n"
 }
 
-// double stands for Terraform, its backend and Prism Central. It behaves like them until it is told to fail: each method
-// takes one scripted error each time it is called.
+// double stands for Terraform, its backend and Prism Central. All calls succeed unless fail has set errors for a method. Each call
+// returns one of those errors.
 type double struct {
-	*journal
+	*transcript
 
-	// stepping is held while a reconcile writes down its step, so that the run which it starts comes after it.
+	// stepping is locked while a reconcile writes its step to the transcript, so that the run that it starts is written after it.
 	stepping sync.Mutex
 	mu       sync.Mutex
 	errors   map[string][]error
 	panics   string
 	state    terraform.State
-	plan     *tfjson.Plan // scripted plan, for one time
+	plan     *tfjson.Plan // returned by the next call of Plan
 	files    int
 	blocked  map[string]chan struct{}
 	entered  chan string
 	imported string       // the ID in the import block of the run
-	pending  *tfjson.Plan // the plan that was made last
+	pending  *tfjson.Plan // the last plan that was made
 }
 
 func newDouble() *double {
-	return &double{journal: &journal{}, errors: map[string][]error{}, blocked: map[string]chan struct{}{}, entered: make(chan string, 8)}
+	return &double{transcript: &transcript{}, errors: map[string][]error{}, blocked: map[string]chan struct{}{}, entered: make(chan string, 8)}
 }
 
-// fail scripts the errors of the next calls of a method; nil lets one call pass.
+// fail sets the errors of the next calls of a method. A nil error lets one call succeed.
 func (d *double) fail(method string, errs ...error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,7 +72,7 @@ func (d *double) block(method string) (release func()) {
 	return func() { close(gate) }
 }
 
-// enter logs a call and returns its scripted error.
+// enter writes a call to the transcript and returns the error that fail has set.
 func (d *double) enter(ctx context.Context, method, line string) error {
 	d.log("    %s", line)
 	d.mu.Lock()
@@ -101,15 +101,15 @@ func (d *double) enter(ctx context.Context, method, line string) error {
 	return err
 }
 
-// hold puts a resource into the state, as if an earlier run had made it.
-func (d *double) hold(address, id string, tainted bool) {
+// addResource adds a resource to the state, as if an earlier run had created it.
+func (d *double) addResource(address, id string, tainted bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.state.Lineage, d.state.Serial = "lineage", d.state.Serial+1
 	d.state.Resources = append(d.state.Resources, terraform.Resource{Address: address, ID: id, Tainted: tainted})
 }
 
-// gatewayDouble is the real gateway, unless it is told to fail.
+// gatewayDouble is the real gateway, except that opening a session can be made to fail.
 type gatewayDouble struct {
 	*gateway.Gateway
 	double *double
@@ -183,8 +183,8 @@ func (d *double) Plan(ctx context.Context, options terraform.PlanOptions) (*terr
 		HasChanges: len(planned.ResourceChanges)+len(planned.OutputChanges) > 0}, nil
 }
 
-// foresee plans what Terraform would: what the configuration has and the state has not is created or imported, what is
-// tainted is replaced, and a destroy deletes everything.
+// foresee returns the plan that Terraform would make. A resource that the state lacks is created or imported, a tainted one is
+// replaced, and a destroy deletes all resources.
 func (d *double) foresee(destroy bool) *tfjson.Plan {
 	planned := &tfjson.Plan{}
 	if destroy {
@@ -213,7 +213,7 @@ func change(address string, actions ...tfjson.Action) *tfjson.ResourceChange {
 	return &tfjson.ResourceChange{Address: address, Type: strings.Split(address, ".")[2], Change: &tfjson.Change{Actions: actions}}
 }
 
-// updated is the update of one attribute of the machine.
+// updated returns a plan that updates one attribute of the machine.
 func updated(attribute string) *tfjson.Plan {
 	planned := change(machineAddress, tfjson.ActionUpdate)
 	planned.Change.Before, planned.Change.After = map[string]any{attribute: "old"}, map[string]any{attribute: "new"}
@@ -255,7 +255,7 @@ func (d *double) Import(ctx context.Context, address, id string) error {
 	if err := d.enter(ctx, "import", "import "+address+" "+id); err != nil {
 		return err
 	}
-	d.hold(address, id, false)
+	d.addResource(address, id, false)
 	return nil
 }
 

@@ -10,11 +10,11 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// Event is a Kubernetes event to be recorded for the object. Its reason is also the reason of a condition.
+// Event is a Kubernetes event for the object. Its reason is also the reason of a condition.
 type Event struct {
 	// Type is corev1.EventTypeNormal or corev1.EventTypeWarning.
 	Type string
-	// Action is what was being done: Plan, Apply or Unlock.
+	// Action is the action of the run: Plan, Apply or Unlock.
 	Action  string
 	Reason  string
 	Message string
@@ -51,7 +51,7 @@ func eventsOf(o outcome) []Event {
 	case unlocked:
 		return []Event{{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
 			Message: "Broke the state lock that a dead run of this manager had left: " + o.lock}}
-	case onHold: // the conditions say so, and the kind records the event
+	case onHold: // the conditions report it, and the controller of the kind records the event
 	case unchanged, retained:
 	}
 	return nil
@@ -73,13 +73,13 @@ func appliedEvent(record *plan.Record) Event {
 	return event
 }
 
-// foreignEvent is the event for a resource that is removed from the state because it belongs to another object.
+// foreignEvent returns the event for a resource that is removed from the state because it belongs to another object.
 func foreignEvent(err *ForeignError) Event {
 	return Event{Type: corev1.EventTypeWarning, Action: "Plan", Reason: infrav1.VMBelongsToOtherReason,
 		Message: "Removed virtual machine " + err.ID + " from the state and left it as it is: " + err.Message}
 }
 
-// discardedEvent is the event for the state of an earlier apply that is given up.
+// discardedEvent returns the event for a state of an earlier apply that is discarded.
 func discardedEvent(err error) Event {
 	return Event{Type: corev1.EventTypeWarning, Action: "Plan", Reason: infrav1.StateDiscardedReason,
 		Message: "Gave up the state of an earlier apply, because another one was written since: " + err.Error()}

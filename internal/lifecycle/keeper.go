@@ -14,30 +14,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 )
 
-// Labels that Terraform's kubernetes backend puts on its Secrets and by which it finds them again.
+// Labels of the Secrets of Terraform's kubernetes backend, which finds its states by them.
 const (
 	labelState       = "tfstate"
 	labelStateSuffix = "tfstateSecretSuffix"
 )
 
-// StateKeeper keeps house in the Kubernetes backend.
+// StateKeeper manages the Secrets and Leases of the Kubernetes backend.
 type StateKeeper interface {
-	// Adopt makes the target's object the owner of its state, so that clusterctl move carries the state along.
+	// Adopt makes the target's object the owner of its state, so that clusterctl move moves the state with the object.
 	Adopt(ctx context.Context, target Target) error
-	// Unlock breaks the lock of that ID on the target's state. Terraform's own way needs a workspace that can be opened.
+	// Unlock breaks the lock with that ID on the target's state. Unlike terraform force-unlock, it needs no workspace.
 	Unlock(ctx context.Context, target Target, lockID string) error
-	// Remove deletes the target's state and lock, after everything in it was destroyed.
+	// Remove deletes the target's state and lock. It is called after all infrastructure in the state was destroyed.
 	Remove(ctx context.Context, target Target) error
 }
 
-// SecretKeeper is the StateKeeper that works on the Secrets and Leases of the backend.
+// SecretKeeper implements StateKeeper with a Kubernetes client.
 type SecretKeeper struct {
-	// Client reads uncached: states are large and must not fill the manager's memory.
+	// Client reads without a cache, because states are large.
 	Client client.Client
 	Reader client.Reader
 }
 
-// Adopt implements StateKeeper. Backends other than kubernetes have nothing to adopt.
+// Adopt implements StateKeeper. It does nothing for other backends than kubernetes.
 func (k *SecretKeeper) Adopt(ctx context.Context, target Target) error {
 	if !target.Backend.Kubernetes() {
 		return nil
@@ -62,7 +62,8 @@ func (k *SecretKeeper) Adopt(ctx context.Context, target Target) error {
 	return nil
 }
 
-// Unlock implements StateKeeper. The Lease is deleted as it was seen, and only if its holder is the lock of that ID.
+// Unlock implements StateKeeper. It deletes the Lease only if its holder is the lock with that ID and the Lease has not changed
+// since it was read.
 func (k *SecretKeeper) Unlock(ctx context.Context, target Target, lockID string) error {
 	if !target.Backend.Kubernetes() {
 		return fmt.Errorf("breaking state lock %s: the workspace cannot be opened, use the tools of backend %s", lockID, target.Backend.Type)
@@ -86,7 +87,7 @@ func lockOf(target Target) *coordinationv1.Lease {
 		Namespace: target.Object.GetNamespace(), Name: "lock-tfstate-default-" + target.Backend.Suffix}}
 }
 
-// Remove implements StateKeeper. The other backends keep an empty state.
+// Remove implements StateKeeper. In other backends an empty state stays.
 func (k *SecretKeeper) Remove(ctx context.Context, target Target) error {
 	if !target.Backend.Kubernetes() {
 		return nil

@@ -83,11 +83,11 @@ func TestAdoptMakesTheObjectTheOwnerOfItsState(t *testing.T) {
 	}
 }
 
-func TestRemoveLeavesNothingOfTheTargetAndAllOfTheOthers(t *testing.T) {
+func TestRemoveDeletesOnlyTheStateOfTheTarget(t *testing.T) {
 	keeper := keeper(t, stateSecret("a", "tfstate-default-m-x-machine", "m-x-machine"), stateSecret("a", "tfstate-default-m-x-machine-part-1", "m-x-machine"),
 		stateSecret("a", "tfstate-default-other", "other"), stateSecret("b", "tfstate-default-m-x-machine", "m-x-machine"),
 		stateLease("a", "m-x-machine", ""), stateLease("a", "other", ""), stateLease("b", "m-x-machine", ""))
-	for range 2 { // the second time there is nothing to remove
+	for range 2 { // the second call finds nothing to remove
 		require.NoError(t, keeper.Remove(t.Context(), keeperTarget("kubernetes")))
 	}
 	secrets, leases := &corev1.SecretList{}, &coordinationv1.LeaseList{}
@@ -97,7 +97,7 @@ func TestRemoveLeavesNothingOfTheTargetAndAllOfTheOthers(t *testing.T) {
 	assert.Len(t, leases.Items, 2)
 }
 
-func TestUnlockBreaksThatLockOnly(t *testing.T) {
+func TestUnlockBreaksOnlyThatLock(t *testing.T) {
 	holds := keeper(t, stateLease("a", "m-x-machine", "lock-1"))
 	require.ErrorContains(t, holds.Unlock(t.Context(), keeperTarget("kubernetes"), "lock-2"), "another holder")
 	require.NoError(t, holds.Unlock(t.Context(), keeperTarget("kubernetes"), "lock-1"))
@@ -110,7 +110,7 @@ func TestUnlockBreaksThatLockOnly(t *testing.T) {
 	require.ErrorContains(t, keeper(t, free).Unlock(t.Context(), keeperTarget("kubernetes"), "lock-1"), "another holder")
 }
 
-func TestKeeperLeavesOtherBackendsAlone(t *testing.T) {
+func TestKeeperIgnoresOtherBackends(t *testing.T) {
 	keeper := keeper(t, stateSecret("a", "tfstate-default-m-x-machine", "m-x-machine"), stateLease("a", "m-x-machine", "lock-1"))
 	target := keeperTarget("s3")
 	require.NoError(t, keeper.Adopt(t.Context(), target))

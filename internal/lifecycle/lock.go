@@ -15,22 +15,22 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// Holders tells dead runs of ours from everybody else by what Terraform writes into a lock: user@host and the time. One
-// manager runs at a time, so a lock taken on this host before this manager started, or in a pod of this Deployment that
-// does not exist any more, belongs to nobody.
+// Holders recognises locks of runs that a manager left behind when it died. Terraform writes user@host and the time into a lock.
+// Only one manager runs at a time, so a lock is stale if it was taken on this host before this manager started, or in a pod of
+// this Deployment that does not exist any more.
 type Holders struct {
-	// Host is this host's name, in a pod the pod's name; Started is when this process started.
+	// Host is the name of this host, in a pod the name of the pod. Started is the start time of this process.
 	Host    string
 	Started time.Time
-	// Reader and Namespace find the pods of the Deployment; without a namespace only this host is known.
+	// Reader and Namespace find the pods of the Deployment. Without a namespace only locks of this host are recognised.
 	Reader    client.Reader
 	Namespace string
-	// Pod is the name of this pod. When it is not Host's as well, the pod goes by its node's name, which it shares with
-	// whoever else works there: then nobody is called dead.
+	// Pod is the name of this pod. If Host differs, the pod uses the host name of its node, which other processes may share. In
+	// that case no lock counts as stale.
 	Pod string
 }
 
-// Dead reports whether the lock was held by a run of ours that is dead.
+// Dead reports whether a dead run of a manager of this installation holds the lock.
 func (h *Holders) Dead(ctx context.Context, lock *terraform.LockInfo) (bool, error) {
 	_, host, ok := strings.Cut(lock.Who, "@")
 	if !ok || h.Namespace != "" && h.Pod != h.Host {
@@ -49,7 +49,7 @@ func (h *Holders) Dead(ctx context.Context, lock *terraform.LockInfo) (bool, err
 	return false, client.IgnoreNotFound(err)
 }
 
-// deployment cuts the two generated parts off the name of a pod of a Deployment; it is empty for other names.
+// deployment removes the two generated parts from the name of a pod of a Deployment. It returns an empty string for other names.
 func deployment(pod string) string {
 	parts := strings.Split(pod, "-")
 	if len(parts) < 3 {
@@ -58,9 +58,9 @@ func deployment(pod string) string {
 	return strings.Join(parts[:len(parts)-2], "-")
 }
 
-// breakDeadLock turns the failure of a run into its outcome. If the failure is a lock that a dead run of ours left behind,
-// the lock is broken and the run may be repeated at once. workspace is nil where not even that could be opened, because the
-// run died while it made the first, empty state.
+// breakDeadLock returns the outcome of a run that failed. If a dead run of this installation holds the lock, breakDeadLock breaks
+// the lock, and the run may be repeated at once. workspace is nil if it could not be opened because the dead run had just created
+// the first, empty state.
 func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace Workspace, cause error) outcome {
 	failure := failed{err: cause}
 	var held *terraform.Error

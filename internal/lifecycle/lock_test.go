@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// failed is the failure of a command.
+// terraformError returns the error of a Terraform command.
 func terraformError(verb string, class terraform.Class) *terraform.Error {
 	return &terraform.Error{Verb: verb, Class: class, Message: "scripted " + string(class)}
 }
@@ -30,44 +30,44 @@ func locked(verb, who string, created time.Time) *terraform.Error {
 
 var before = time.Date(2026, 8, 1, 11, 0, 0, 0, time.UTC)
 
-// lockings are scenarios with a lock in the way.
-var lockings = map[string]func(w *world){
-	"lock-of-somebody-else": func(w *world) {
-		w.fail("plan", locked("plan", "jane@laptop", before), locked("plan", "jane@laptop", before))
-		w.settle()
-		w.step() // respects it
-		w.advance(5 * time.Second)
-		w.settle() // and asks again
-		w.advance(10 * time.Second)
-		w.settle()
+// lockScenarios are scenarios in which the state is locked.
+var lockScenarios = map[string]func(f *fixture){
+	"lock-of-somebody-else": func(f *fixture) {
+		f.fail("plan", locked("plan", "jane@laptop", before), locked("plan", "jane@laptop", before))
+		f.settle()
+		f.step() // waits for the holder
+		f.advance(5 * time.Second)
+		f.settle() // retries
+		f.advance(10 * time.Second)
+		f.settle()
 	},
-	"lock-of-a-dead-run-met-by-plan": func(w *world) {
-		w.fail("plan", locked("plan", "root@capnt-1", before))
-		w.settle()
+	"lock-of-a-dead-run-met-by-plan": func(f *fixture) {
+		f.fail("plan", locked("plan", "root@capnt-1", before))
+		f.settle()
 	},
-	"lock-of-a-dead-run-met-by-apply": func(w *world) {
-		w.fail("apply", locked("apply", "root@capnt-1", before))
-		w.settle()
+	"lock-of-a-dead-run-met-by-apply": func(f *fixture) {
+		f.fail("apply", locked("apply", "root@capnt-1", before))
+		f.settle()
 	},
-	"lock-of-a-dead-first-init": func(w *world) {
-		w.fail("open", locked("init", "root@capnt-1", before))
-		w.settle()
+	"lock-of-a-dead-first-init": func(f *fixture) {
+		f.fail("open", locked("init", "root@capnt-1", before))
+		f.settle()
 	},
-	"lock-cannot-be-broken": func(w *world) {
-		w.fail("plan", locked("plan", "root@capnt-1", before))
-		w.fail("unlock", errors.New("no such lock"))
-		w.settle()
+	"lock-cannot-be-broken": func(f *fixture) {
+		f.fail("plan", locked("plan", "root@capnt-1", before))
+		f.fail("unlock", errors.New("no such lock"))
+		f.settle()
 	},
 }
 
-func TestLockings(t *testing.T) { play(t, lockings) }
+func TestLockScenarios(t *testing.T) { play(t, lockScenarios) }
 
 func TestHolders(t *testing.T) {
 	started := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	living := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "capnt-system", Name: "capnt-manager-6f5d8-live1"}}
 	inPod := Holders{Host: "capnt-manager-6f5d8-self1", Pod: "capnt-manager-6f5d8-self1", Started: started, Namespace: "capnt-system",
 		Reader: fake.NewClientBuilder().WithObjects(living).Build()}
-	onNode := inPod // with the network of its node, a pod has the node's name
+	onNode := inPod // with host networking, the host name of a pod is that of the node
 	onNode.Host = "ip-10-0-1"
 	nameless := inPod
 	nameless.Pod = ""
@@ -105,7 +105,7 @@ func TestHolders(t *testing.T) {
 	}
 }
 
-func TestHoldersCallNobodyDeadWhenTheyCannotAsk(t *testing.T) {
+func TestHoldersReportErrorWhenPodsCannotBeRead(t *testing.T) {
 	unreachable := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
 		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
 			return errors.New("no connection")

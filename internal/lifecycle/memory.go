@@ -10,46 +10,46 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// memory is what this process remembers of a target between reconciles. After a restart, another plan finds all of it again.
+// memory is what this process remembers of a target between reconciles. A process that starts without it plans again.
 type memory struct {
-	// applied and outputs are what the last run read back.
+	// applied and outputs are the result of the last run that read back the state.
 	applied   *Applied
 	outputs   map[string]json.RawMessage
 	destroyed bool
 	retained  bool
 	checked   time.Time
-	// since is when this process observed the target first.
+	// since is the time at which this process first observed the target.
 	since time.Time
-	// lastPlan and lastApplied are the records of the last plans that were made and applied, and appliedAt is when. Every
-	// step reports them, so that a status that could not be written is written after the next step.
+	// lastPlan and lastApplied are the records of the last recorded and the last applied plan, and appliedAt is the time of that
+	// apply. Every step reports them, so that the next step writes a status that could not be written.
 	lastPlan, lastApplied *plan.Record
 	appliedAt             time.Time
 
 	// action is what the last submitted run does.
 	action string
 
-	// err is why the last run failed.
+	// err is the error of the last run.
 	err error
-	// failures is how many runs failed in a row, failedFor the digest of the last one's workspace, and retryAt when that is
-	// retried.
+	// failures is the number of consecutive failed runs, failedFor the workspace digest of the last one, and retryAt the time of
+	// its retry.
 	failures  int
 	failedFor string
 	retryAt   time.Time
-	// destroyFailures is how many applies of a destroy plan failed.
+	// destroyFailures is the number of failed applies of destroy plans.
 	destroyFailures int
 	// unfinished says that the last run left work to do.
 	unfinished bool
-	// hold is why the last run changed nothing; nil if it was not held. After retryAt another run observes the infrastructure.
+	// hold is the reason why the last run changed nothing, or nil. After retryAt another run observes the infrastructure.
 	hold *plan.Hold
-	// unwritten is a state that an apply could not write to its backend. It is secret. The next run writes it first.
+	// unwritten is a state that an apply could not write to its backend. It contains secrets. The next run writes it first.
 	unwritten []byte
 
-	// events are the events that no step has reported, and reported says that a step has reported the last run.
+	// events are the events that no step has reported yet. reported says that a step has reported the last run.
 	events   []Event
 	reported bool
 }
 
-// memories holds the memories of all targets by their keys.
+// memories contains the memories of all targets by key.
 type memories struct {
 	mu      sync.Mutex
 	targets map[string]*memory
@@ -57,7 +57,7 @@ type memories struct {
 
 func newMemories() *memories { return &memories{targets: map[string]*memory{}} }
 
-// with calls use with the memory of a target. Nothing else reads or changes that memory meanwhile.
+// with calls use with the memory of a target while it holds the lock on that memory.
 func (t *memories) with(key string, use func(m *memory)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -67,14 +67,14 @@ func (t *memories) with(key string, use func(m *memory)) {
 	use(t.targets[key])
 }
 
-// forget drops the memory of a target.
+// forget removes the memory of a target.
 func (t *memories) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.targets, key)
 }
 
-// observe adds what the memory knows to the facts from the object's status.
+// observe adds the remembered results to the facts from the object's status.
 func (m *memory) observe(o *Observed) {
 	if m.applied != nil {
 		o.Applied, o.Unfinished = m.applied.WorkspaceDigest, false
@@ -93,7 +93,7 @@ func (m *memory) observe(o *Observed) {
 	o.Failure = Failure{Rendered: m.failedFor, RetryAt: m.retryAt, LockHeld: lockHeld(m.err)}
 }
 
-// remember updates the memory with the outcome of a run of the workspace of that digest.
+// remember updates the memory with the outcome of a run. digest is the digest of its workspace.
 func (m *memory) remember(o outcome, digest string, now time.Time) {
 	m.events, m.reported = append(m.events, eventsOf(o)...), false
 	m.checked, m.hold = now, nil
@@ -110,7 +110,7 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	case unread:
 		m.lastApplied, m.appliedAt = o.record, now
 	case planned:
-		// A plan does not reset the count of failures, because its apply may fail again and again.
+		// A successful plan does not reset the count of failures, because its apply may fail repeatedly.
 		m.lastPlan = &o.plan.Record
 	case unchanged:
 		m.read(o.readBack)
@@ -134,7 +134,7 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	}
 }
 
-// stateFailure reports whether a run failed because of its state or of the disk of this host: Prism Central had no part in it.
+// stateFailure reports whether a run failed because of its state or of the disk of this host, and not because of Prism Central.
 func stateFailure(err error) bool {
 	class := terraform.ClassOf(err)
 	return class == terraform.LockHeld || class == terraform.LocalDisk || terraform.SourceOf(err) == terraform.SourceBackend

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// observeInfrastructure calls Hooks.Observe for the existing infrastructure of that ID. An empty ID means that there is none.
+// observeInfrastructure calls Hooks.Observe for the infrastructure with that ID. An empty ID means that no infrastructure exists.
 func (p *Pipeline) observeInfrastructure(ctx context.Context, target Target, id string) (Observation, error) {
 	if id == "" || target.Hooks.Observe == nil {
 		return Observation{}, nil

@@ -9,7 +9,7 @@ import (
 // outcome is how one run ended. Its cases are the types of this file.
 type outcome interface{ isOutcome() }
 
-// failed is the outcome of a run that ended with an error before anything was known to be applied.
+// failed is the outcome of a run that ended with an error before it applied a plan successfully.
 type failed struct {
 	err error
 	// applying is the record of the plan whose apply failed. It is nil if the run failed earlier.
@@ -19,29 +19,29 @@ type failed struct {
 // planned is the outcome of a run that recorded a plan.
 type planned struct{ plan plan.Stored }
 
-// unchanged is the outcome of a run that planned and found nothing to do.
+// unchanged is the outcome of a run whose plan contains no changes.
 type unchanged struct{ readBack }
 
-// applied is the outcome of a run that applied the recorded plan and read back what it led to.
+// applied is the outcome of a run that applied the recorded plan and read back the state.
 type applied struct {
 	record *plan.Record
 	readBack
 }
 
-// unread is the outcome of a run that applied the recorded plan but could not read back what it led to.
+// unread is the outcome of a run that applied the recorded plan but could not read back the state.
 type unread struct {
 	record *plan.Record
 	err    error
 }
 
-// destroyed is the outcome of a run after which nothing is left to destroy.
+// destroyed is the outcome of a run after which no infrastructure is left to destroy.
 type destroyed struct {
-	// record is the record of the destroy plan that was applied. It is nil if there was nothing to destroy.
+	// record is the record of the applied destroy plan. It is nil if there was nothing to destroy.
 	record *plan.Record
 }
 
-// destroyedSome is the outcome of a run that applied a destroy plan after which more is left to destroy. The target is planned
-// again at once.
+// destroyedSome is the outcome of a run that applied a destroy plan while more infrastructure is left to destroy. The target is
+// planned again at once.
 type destroyedSome struct{ record *plan.Record }
 
 // retained is the outcome of a run after which the workspace of an object that is being deleted is exported.
@@ -54,17 +54,17 @@ type postponed struct {
 	err    error
 }
 
-// superseded is the outcome of a run that stopped because its plan or its workspace does not fit any more. The target is
-// planned again at once.
+// superseded is the outcome of a run that stopped because its plan or its workspace is outdated. The target is planned again at
+// once.
 type superseded struct{ reason string }
 
-// unlocked is the outcome of a run that broke the lock of a run of ours that had died. The target is planned again at once.
+// unlocked is the outcome of a run that broke the lock of a dead run. The target is planned again at once.
 type unlocked struct{ lock string }
 
 // onHold is the outcome of a run that observed infrastructure that must not be changed now.
 type onHold struct{ hold plan.Hold }
 
-// readBack is what a run read from the state when infrastructure and workspace agreed.
+// readBack is the result of reading the state when infrastructure and workspace agree.
 type readBack struct {
 	applied Applied
 	// outputs are the workspace's outputs by name.

@@ -27,11 +27,11 @@ type Pipeline struct {
 	Pool *Pool
 	// State manages the Secrets and Leases of the Kubernetes backend.
 	State StateKeeper
-	// Holders recognises dead runs of this manager that hold a lock. Without it no lock is broken.
+	// Holders recognises locks of dead runs of this installation. If it is nil, no lock is broken.
 	Holders *Holders
 	Clock   clock.PassiveClock
-	// TerraformVersion and ProviderVersion are recorded with every plan. ProviderVersion is the version of a target that names
-	// none.
+	// TerraformVersion and ProviderVersion are recorded with every plan. ProviderVersion applies to targets without a version of
+	// their own.
 	TerraformVersion, ProviderVersion string
 
 	plans    *plan.Store
@@ -64,44 +64,45 @@ type Gateway interface {
 	Open(options gateway.RunOptions) (*gateway.Session, error)
 }
 
-// Init prepares a pipeline whose exported fields are set.
+// Init initializes a pipeline after its exported fields were set.
 func (p *Pipeline) Init() *Pipeline {
 	p.plans, p.memories = plan.NewStore(), newMemories()
 	return p
 }
 
-// Result is where a target stands after a step.
+// Result is the state of a target after a step.
 type Result struct {
 	State State
-	// Plan is the record of the plan that is being applied or waits, and Verdict what was decided about it.
+	// Plan is the record of the plan that is being applied or waits. Verdict is the decision about it.
 	Plan    *plan.Record
 	Verdict plan.Verdict
-	// Applying says that the run under way applies a plan. Otherwise it makes one.
+	// Applying says that the run under way applies a plan. Otherwise that run makes a plan.
 	Applying bool
 	// Retain says that the infrastructure of an object that is being deleted stays.
 	Retain bool
-	// Applied is what the last run of this process read back, and Outputs are the workspace's outputs by name; nil before.
+	// Applied and Outputs are the results of the last run of this process that read back the state; nil if there was none.
 	Applied *Applied
 	Outputs map[string]json.RawMessage
-	// AppliedBefore says that a plan was applied at some time, by this process or according to the object's status.
+	// AppliedBefore says that a plan was applied by this process, or earlier according to the object's status.
 	AppliedBefore bool
-	// Err is why the last run failed.
+	// Err is the error of the last run.
 	Err error
-	// DestroyFailures is how many times this process failed to apply a destroy plan. A lock on the state does not count.
+	// DestroyFailures is how many times this process failed to apply a destroy plan. Failures because of a locked state do not
+	// count.
 	DestroyFailures int
-	// Hold is why nothing is planned or applied; nil if the state is not Held.
+	// Hold is the reason why nothing is planned or applied; nil if the state is not Held.
 	Hold *plan.Hold
-	// RetryAfter is when the next step is due if no event calls for one earlier; zero means never.
+	// RetryAfter is the delay before the next step if no event triggers one earlier; zero means that no step is due.
 	RetryAfter time.Duration
-	// LastPlan is the last plan that this process recorded, and LastApplied when it last applied one; zero if never.
+	// LastPlan is the last plan that this process recorded, and LastApplied the one that it applied last; zero if there was none.
 	LastPlan    *plan.Record
 	LastApplied time.Time
 	// Events are the events since the last step, in order.
 	Events []Event
 }
 
-// Step takes the one action for the state of the target. It never waits for a run. The event channel of the target's kind in
-// the pool says when a run has ended and the next step is due.
+// Step takes the one action for the state of the target. It does not wait for a run to end. The pool sends an event for the
+// target's kind when a run has ended and the next step is due.
 func (p *Pipeline) Step(target Target) Result {
 	key := target.Key()
 	if target.Retain {
@@ -139,13 +140,13 @@ func (p *Pipeline) Step(target Target) Result {
 	case Running:
 	}
 	if slices.Contains([]State{NoPlan, PlanStale, Retaining, Approved}, result.State) {
-		result.RetryAfter = backoffBase // the pool is stopping, or a run of this target had not ended yet
+		result.RetryAfter = backoffBase // the pool is stopping, or a run of this target has not ended yet
 	}
 	return result
 }
 
-// Idle reports whether a step for the target would do and report nothing. The target needs no rendered workspace, so that an
-// object with nothing to do costs no look-ups.
+// Idle reports whether a step for the target would do and report nothing. The target needs no rendered workspace, so an object
+// with nothing to do needs no look-ups in Prism Central.
 func (p *Pipeline) Idle(target Target) bool {
 	key := target.Key()
 	observed, _ := p.observe(target, key)
@@ -154,13 +155,13 @@ func (p *Pipeline) Idle(target Target) bool {
 	return idle
 }
 
-// Forget drops everything that is remembered of a target whose object is gone.
+// Forget removes all memory of a target whose object is deleted.
 func (p *Pipeline) Forget(target Target) {
 	p.plans.Drop(target.Key())
 	p.memories.forget(target.Key())
 }
 
-// observe gathers the facts for Determine, and what a result says whatever the state is.
+// observe gathers the facts for Determine, and the parts of the result that do not depend on the state.
 func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	observed := Observed{
 		Now:           p.Clock.Now(),
@@ -195,14 +196,14 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	return observed, result
 }
 
-// report returns the events that no step has reported.
+// report returns the events that no step has reported yet.
 func (p *Pipeline) report(key string) []Event {
 	var events []Event
 	p.memories.with(key, func(m *memory) { events, m.events, m.reported = m.events, nil, true })
 	return events
 }
 
-// withdrawDestroy withdraws a run that waits for a slot and would destroy infrastructure that has to stay.
+// withdrawDestroy withdraws a queued run that would destroy infrastructure that has to stay.
 func (p *Pipeline) withdrawDestroy(key string) {
 	action := ""
 	p.memories.with(key, func(m *memory) { action = m.action })
@@ -234,8 +235,7 @@ func (p *Pipeline) submit(target Target, key, action string, run func(ctx contex
 	return submitted
 }
 
-// withoutPanic turns a panic of a run into a failure. Otherwise one object would take down the manager, and with it the work
-// on all other objects.
+// withoutPanic converts a panic of a run into a failure. Otherwise a panic in the run of one object would stop the manager.
 func withoutPanic(ctx context.Context, target Target, run func(ctx context.Context, target Target) outcome) (o outcome) {
 	defer func() {
 		if cause := recover(); cause != nil {

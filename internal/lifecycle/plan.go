@@ -33,7 +33,7 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	return p.planUpdate(ctx, target, workspace, generation)
 }
 
-// planUpdate plans what a living object wants, which may be a create.
+// planUpdate plans the changes for an object that is not being deleted. The plan may create the infrastructure.
 func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
 	state, id, err := p.prepare(ctx, target, workspace)
 	if err != nil {
@@ -69,7 +69,7 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 	return planned{plan.Stored{Record: record, File: made.Bytes}}
 }
 
-// planDestroy plans the destruction of what is left of an object that is being deleted.
+// planDestroy plans the destruction of the remaining infrastructure of an object that is being deleted.
 func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
 	state, err := p.prepareDestroy(ctx, target, workspace)
 	if err != nil {
@@ -88,8 +88,8 @@ func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Wor
 	return planned{plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
 }
 
-// nothingToDestroy returns the outcome of a destroy plan without changes. The provider removes a resource that it does not find
-// from the state, on one response. If that happened to infrastructure that was there a moment ago, it proves nothing.
+// nothingToDestroy returns the outcome of a destroy plan without changes. The provider removes a resource from the state after a
+// single response that it was not found. That does not prove that the infrastructure is gone if the state contained it before.
 func nothingToDestroy(state *terraform.State, resource string) outcome {
 	if known := find(state, resource).ID; known != "" {
 		return failed{err: &WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central did not find virtual machine " + known +

@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 )
 
-// Pool executes runs, a bounded number at a time and at most one for each target. It says that a run has ended through an
-// event channel for each kind, so that a reconcile never waits.
+// Pool executes a limited number of runs at a time, and at most one for each target. It reports the end of a run through an event
+// channel for each kind, so that no reconcile waits for a run.
 type Pool struct {
 	slots chan struct{}
 	runs  sync.WaitGroup
@@ -25,9 +25,9 @@ type entry struct {
 	kind, key string
 	object    client.Object
 	run       func(ctx context.Context)
-	// withdrawn is closed when the run must not begin any more.
+	// withdrawn is closed when the run must not start any more.
 	withdrawn chan struct{}
-	// begun says that the run has a slot. The pool's mutex guards it.
+	// begun says that the run has started. The pool's mutex guards it.
 	begun bool
 }
 
@@ -36,21 +36,21 @@ func NewPool(size int) *Pool {
 	return &Pool{slots: make(chan struct{}, size), running: map[string]*entry{}, events: map[string]chan event.GenericEvent{}}
 }
 
-// Start makes the pool accept runs until the context ends, then waits for the runs under way, which are interrupted. It
-// implements manager.Runnable.
+// Start makes the pool accept runs until the context ends. Then it interrupts the runs under way and waits until they have ended.
+// It implements manager.Runnable.
 func (p *Pool) Start(ctx context.Context) error {
 	p.mu.Lock()
 	p.ctx = ctx
 	p.mu.Unlock()
 	<-ctx.Done()
 	p.mu.Lock()
-	p.ctx = nil // whoever has submitted by now is waited for, and nobody else submits
+	p.ctx = nil // runs that are already submitted are awaited, and no more are accepted
 	p.mu.Unlock()
 	p.runs.Wait()
 	return nil
 }
 
-// Events returns the channel on which the ends of runs of a kind are announced, with the object that the run was for.
+// Events returns the channel that receives an event when a run of a kind ends. The event contains the object of the run.
 func (p *Pool) Events(kind string) <-chan event.GenericEvent { return p.channel(kind) }
 
 func (p *Pool) channel(kind string) chan event.GenericEvent {
@@ -62,15 +62,15 @@ func (p *Pool) channel(kind string) chan event.GenericEvent {
 	return p.events[kind]
 }
 
-// Running reports whether a run of the target is waiting for a slot or under way.
+// Running reports whether a run of the target is queued or under way.
 func (p *Pool) Running(key string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.running[key] != nil
 }
 
-// Withdraw takes the run of the target back if it still waits for a slot. It reports whether the target is idle now: false
-// means that a run is under way, whose end the pool announces. A withdrawn run is not announced.
+// Withdraw removes a queued run of the target. It reports whether the target has no run now. If it returns false, a run is under
+// way, and the pool sends an event when it ends. For a withdrawn run it sends none.
 func (p *Pool) Withdraw(key string) (idle bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,8 +86,8 @@ func (p *Pool) Withdraw(key string) (idle bool) {
 	return true
 }
 
-// Submit has the run executed, unless one of the same target is under way or the pool has not started or is stopping; it
-// reports whether it accepted the run. The context that the run gets ends with the pool.
+// Submit queues a run and reports whether the pool accepted it. It refuses the run if one of the same target is queued or under
+// way, or if the pool has not started or is stopping. The context of the run ends when the pool stops.
 func (p *Pool) Submit(kind, key string, object client.Object, run func(ctx context.Context)) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +120,7 @@ func (p *Pool) execute(ctx context.Context, submitted *entry) {
 	}
 }
 
-// begin marks a run as begun. It reports false for a run that was withdrawn while it waited.
+// begin marks a run as started. It returns false for a run that was withdrawn while it was queued.
 func (p *Pool) begin(submitted *entry) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,9 +128,8 @@ func (p *Pool) begin(submitted *entry) bool {
 	return submitted.begun
 }
 
-// end notes that a run has ended, and reports whether nothing is left to announce: a withdrawn run needs no announcement, and
-// others are announced at once unless nobody listens. Whoever sees that the run is not under way any more then finds its end
-// announced.
+// end marks a run as ended and sends its event. It reports whether nothing is left to send, because the run was withdrawn or the
+// event was sent. The event is sent before the run counts as ended unless no receiver is ready.
 func (p *Pool) end(ended *entry) (announced bool) {
 	channel := p.channel(ended.kind)
 	p.mu.Lock()

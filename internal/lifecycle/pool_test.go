@@ -20,7 +20,7 @@ func object(name string) *infrav1.NutanixMachine {
 	return &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
 }
 
-// startPool starts a pool; stop ends it and returns when Start has returned.
+// startPool starts a pool. stop ends it and returns after Start has returned.
 func startPool(t *testing.T, size int) (pool *Pool, stop func()) {
 	t.Helper()
 	pool = NewPool(size)
@@ -36,7 +36,7 @@ func startPool(t *testing.T, size int) (pool *Pool, stop func()) {
 	return pool, stop
 }
 
-func TestPoolIsBounded(t *testing.T) {
+func TestPoolLimitsParallelRuns(t *testing.T) {
 	pool, _ := startPool(t, 3)
 	var running, most atomic.Int32
 	gate := make(chan struct{})
@@ -77,7 +77,7 @@ func TestPoolRunsOnePerTarget(t *testing.T) {
 	<-pool.Events("M")
 }
 
-func TestPoolAnnouncesByKind(t *testing.T) {
+func TestPoolSendsEventsByKind(t *testing.T) {
 	pool, _ := startPool(t, 1)
 	require.True(t, pool.Submit("NutanixMachine", "m", object("m"), func(context.Context) {}))
 	require.True(t, pool.Submit("NutanixCluster", "c", object("c"), func(context.Context) {}))
@@ -85,8 +85,8 @@ func TestPoolAnnouncesByKind(t *testing.T) {
 	assert.Equal(t, "m", (<-pool.Events("NutanixMachine")).Object.GetName())
 }
 
-// A controller that takes no events blocks neither reconciles nor the runs of others.
-func TestPoolDoesNotDependOnItsListeners(t *testing.T) {
+// A controller that does not receive its events blocks neither reconciles nor the runs of other kinds.
+func TestPoolDoesNotWaitForReceivers(t *testing.T) {
 	pool, stop := startPool(t, 1)
 	var ran atomic.Int32
 	for i := range 10 {
@@ -97,7 +97,7 @@ func TestPoolDoesNotDependOnItsListeners(t *testing.T) {
 	require.Eventually(t, func() bool { return !pool.Running("0") && !pool.Running("9") }, deadline, time.Millisecond)
 	require.True(t, pool.Submit("M", "m", object("m"), func(context.Context) {}))
 	<-pool.Events("M")
-	stop() // nor does it keep the manager from stopping
+	stop() // it does not keep the manager from stopping either
 }
 
 func TestPoolRefusesBeforeStartAndAfterStop(t *testing.T) {
@@ -125,7 +125,7 @@ func TestPoolWaitsForItsRuns(t *testing.T) {
 	assert.False(t, pool.Running("waits"))
 }
 
-// While the pool stops, whoever is still let in is also waited for.
+// Runs that are accepted while the pool stops are awaited, too.
 func TestPoolStopsWhileTargetsAreSubmitted(t *testing.T) {
 	for range 50 {
 		pool, stop := startPool(t, 2)
@@ -174,8 +174,8 @@ func TestQueuedRunIsWithdrawn(t *testing.T) {
 	assert.True(t, pool.Withdraw("busy"), "an ended run leaves its target idle")
 }
 
-// A run may get its slot in the moment in which it is withdrawn: it either begins or is withdrawn, never both.
-func TestWithdrawnRunNeverBegins(t *testing.T) {
+// If a run gets its slot while it is withdrawn, it either starts or is withdrawn, but never both.
+func TestWithdrawnRunNeverStarts(t *testing.T) {
 	pool, stop := startPool(t, 2)
 	var begun atomic.Int32
 	withdrawn := 0

@@ -25,7 +25,7 @@ func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
 	if state.Empty() {
-		return retained{} // no infrastructure exists, so there is nothing to export
+		return retained{} // no infrastructure exists, so nothing has to be exported
 	}
 	seen, err := p.observeInfrastructure(ctx, target, find(state, target.Resource).ID)
 	if err != nil {
@@ -41,8 +41,8 @@ func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
 	return retained{}
 }
 
-// prepareRetain prepares the state of a workspace for its export. What exists and is not in the state is imported, as it is
-// before a destroy. Shared resources stay in the state.
+// prepareRetain prepares the state of a workspace for its export. Like prepareDestroy it imports existing infrastructure that the
+// state lacks, but shared resources stay in the state.
 func (p *Pipeline) prepareRetain(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
 	state, err := workspace.State(ctx)
 	if err != nil || target.Hooks.Identify == nil {

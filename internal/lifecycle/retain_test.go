@@ -11,76 +11,76 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// retentions are the ends of objects whose infrastructure stays.
-var retentions = map[string]func(w *world){
-	"retain": func(w *world) {
-		w.settle()
-		w.retain()
-		w.settle()
-		w.step()
+// retainScenarios are deletions of objects whose infrastructure stays.
+var retainScenarios = map[string]func(f *fixture){
+	"retain": func(f *fixture) {
+		f.settle()
+		f.retain()
+		f.settle()
+		f.step()
 	},
-	"retain-imports-what-the-state-lacks": func(w *world) {
-		w.identify = func(string) (string, error) { return "vm-7", nil }
-		w.retain()
-		w.settle()
+	"retain-imports-existing-machine": func(f *fixture) {
+		f.identify = func(string) (string, error) { return "vm-7", nil }
+		f.retain()
+		f.settle()
 	},
-	"retain-nothing": func(w *world) {
-		w.identify = func(string) (string, error) { return "", &AbsentError{ID: "vm-7"} }
-		w.retain()
-		w.settle()
+	"retain-nothing": func(f *fixture) {
+		f.identify = func(string) (string, error) { return "", &AbsentError{ID: "vm-7"} }
+		f.retain()
+		f.settle()
 	},
-	"retain-with-foreign-categories": func(w *world) {
-		w.hold(machineAddress, "vm-1", false)
-		w.observe = func(string) (Observation, error) {
+	"retain-with-foreign-categories": func(f *fixture) {
+		f.addResource(machineAddress, "vm-1", false)
+		f.observe = func(string) (Observation, error) {
 			return Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff"}, Files: map[string][]byte{"foreign.tf": []byte("# foreign")}}, nil
 		}
-		w.retain()
-		w.settle()
+		f.retain()
+		f.settle()
 	},
-	"retain-while-the-export-fails": func(w *world) {
-		w.settle()
-		w.retain()
-		w.fail("export", errors.New("creating Secret default/m-1: the server is overloaded"))
-		w.settle()
-		w.advance(5 * time.Second)
-		w.settle()
+	"retain-while-the-export-fails": func(f *fixture) {
+		f.settle()
+		f.retain()
+		f.fail("export", errors.New("creating Secret default/m-1: the server is overloaded"))
+		f.settle()
+		f.advance(5 * time.Second)
+		f.settle()
 	},
-	"retain-with-a-recorded-destroy-plan": func(w *world) {
-		w.settle()
-		w.delete()
-		w.step()
-		w.wait() // the destroy plan is recorded and would be applied with the next step
-		w.retain()
-		w.settle()
+	"retain-with-a-recorded-destroy-plan": func(f *fixture) {
+		f.settle()
+		f.delete()
+		f.step()
+		f.wait() // the destroy plan is recorded, and the next step would apply it
+		f.retain()
+		f.settle()
 	},
 }
 
-// retain deletes the object of a Cluster whose deletion policy is Retain.
-func (w *world) retain() {
-	w.target.Retain = true
-	w.delete()
+// retain deletes an object whose Cluster is being deleted with the deletion policy Retain.
+func (f *fixture) retain() {
+	f.target.Retain = true
+	f.delete()
 }
 
-func TestRetentions(t *testing.T) { play(t, retentions) }
+func TestRetainScenarios(t *testing.T) { play(t, retainScenarios) }
 
-// A destroy that waits for a slot must not begin any more once the infrastructure has to stay.
+// A queued destroy must not start once the infrastructure has to stay.
 func TestQueuedDestroyIsWithdrawn(t *testing.T) {
-	w := newWorld(t)
-	w.settle()
-	w.delete()
-	w.step()
-	w.wait()
+	f := newFixture(t)
+	f.settle()
+	f.delete()
+	f.step()
+	f.wait()
 	busy := make(chan struct{})
 	for _, key := range []string{"a", "b"} {
-		w.occupy(key, busy)
+		f.occupy(key, busy)
 	}
-	require.Equal(t, Running, w.step().State, "the apply waits for a slot")
-	w.retain()
-	require.Equal(t, Running, w.step().State, "the export waits in its place")
+	require.Equal(t, Running, f.step().State, "the apply waits for a slot")
+	f.retain()
+	require.Equal(t, Running, f.step().State, "the export waits in its place")
 	close(busy)
-	w.settle()
-	assert.NotContains(t, w.String(), "apply plan file 2")
-	assert.Contains(t, w.String(), "export state")
+	f.settle()
+	assert.NotContains(t, f.String(), "apply plan file 2")
+	assert.Contains(t, f.String(), "export state")
 }
 
 func TestDetermineRetention(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// open opens the target's workspace and a gateway session with that mode and KeepPower. The returned function closes both.
+// open opens the target's workspace and a gateway session with the mode and KeepPower. The returned function closes both.
 func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, keepPower bool) (Workspace, func(), error) {
 	session, err := p.Gateway.Open(gateway.RunOptions{
 		Upstream:  target.Upstream,
@@ -53,7 +53,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 }
 
 // writeState writes the state that an earlier apply of this process could not write because its backend did not respond. If
-// another state was written since, the unwritten one is given up, and Hooks.Identify finds what the apply created.
+// another process has written a newer state, the unwritten one is discarded, and Hooks.Identify finds what the apply created.
 func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Workspace) error {
 	var unwritten []byte
 	p.memories.with(target.Key(), func(m *memory) { unwritten = m.unwritten })
@@ -74,7 +74,7 @@ func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Work
 	return nil
 }
 
-// applyRun applies the recorded plan of the target, and nothing else.
+// applyRun applies the recorded plan of the target.
 func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	stored, ok := p.plans.Get(target.Key())
 	if !ok {
@@ -112,8 +112,8 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	return applied{&stored.Record, back}
 }
 
-// verify returns the outcome of a run that must not apply the recorded plan, or nil. It observes the infrastructure again,
-// because others may have changed it since the plan was made.
+// verify returns the outcome of a run that must not apply the recorded plan, or nil. It observes the infrastructure again, because
+// it may have changed since the plan was made.
 func (p *Pipeline) verify(ctx context.Context, target Target, stored plan.Stored, state *terraform.State) outcome {
 	present := plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial}
 	if !target.Deleting() {
@@ -152,7 +152,7 @@ func notReady(record *plan.Record, err error) outcome {
 	return failed{err: fmt.Errorf("preparing the destruction: %w", err)}
 }
 
-// applyFailed returns the outcome of a run whose apply failed. The apply may have written a state, which needs its owner.
+// applyFailed returns the outcome of a run whose apply failed. The apply may have written a state, so applyFailed sets its owner.
 func (p *Pipeline) applyFailed(ctx context.Context, target Target, workspace Workspace, record *plan.Record, cause error) outcome {
 	if err := p.setStateOwner(ctx, target); err != nil {
 		log.FromContext(ctx).Error(err, "Failed to set the owner of a Terraform state, the next run tries again")
@@ -165,8 +165,8 @@ func (p *Pipeline) applyFailed(ctx context.Context, target Target, workspace Wor
 	return o
 }
 
-// setStateOwner makes the object the owner of its state, so that clusterctl move takes the state along. The state of an object
-// that is being deleted is about to be removed.
+// setStateOwner makes the object the owner of its state, so that clusterctl move moves the state with the object. It does nothing
+// for an object that is being deleted, because its state will be removed.
 func (p *Pipeline) setStateOwner(ctx context.Context, target Target) error {
 	if target.Deleting() {
 		return nil
@@ -177,7 +177,7 @@ func (p *Pipeline) setStateOwner(ctx context.Context, target Target) error {
 	return nil
 }
 
-// readBack reads state and outputs after a run that left infrastructure and workspace in agreement.
+// readBack reads state and outputs after a run that brought infrastructure and workspace into agreement.
 func (p *Pipeline) readBack(ctx context.Context, target Target, workspace Workspace) (readBack, error) {
 	if err := p.setStateOwner(ctx, target); err != nil {
 		return readBack{}, err

@@ -12,15 +12,14 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// The actions of runs in log lines.
+// Actions of runs in log lines.
 const (
 	actionPlan   = "plan"
 	actionApply  = "apply"
 	actionRetain = "retain"
 )
 
-// logRun logs the outcome of a run in one line. Like an event, the line contains addresses, counts and messages, and no value
-// of an attribute.
+// logRun logs the outcome of a run in one line. The line may contain addresses, counts and messages, but no attribute values.
 func logRun(log logr.Logger, target Target, action string, o outcome, took time.Duration) {
 	message, values := runLog(o)
 	log.Info(message, append([]any{target.Kind, klog.KObj(target.Object), "action", action,
@@ -67,7 +66,7 @@ func planValues(record *plan.Record) []any {
 		"replace", counts.Replace, "delete", counts.Delete, "import", counts.Import}
 }
 
-// failureValues are the class and the text of an error. An error that is not Terraform's has its reason in place of a class.
+// failureValues returns the class and the message of an error. For an error that is not from Terraform, the class is its reason.
 func failureValues(err error) []any {
 	class := FailureReason(err)
 	var failed *terraform.Error

@@ -14,14 +14,14 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// logbook keeps log lines of the usual verbosity.
-type logbook struct {
+// logRecorder records log lines of the default verbosity.
+type logRecorder struct {
 	t     *testing.T
 	mu    sync.Mutex
 	lines []map[string]any
 }
 
-func (l *logbook) logger() logr.Logger {
+func (l *logRecorder) logger() logr.Logger {
 	return funcr.NewJSON(func(line string) {
 		values := map[string]any{}
 		assert.NoError(l.t, json.Unmarshal([]byte(line), &values))
@@ -34,8 +34,8 @@ func (l *logbook) logger() logr.Logger {
 	}, funcr.Options{})
 }
 
-// take returns the lines since it was called last.
-func (l *logbook) take() []map[string]any {
+// take returns the lines since the last call of take.
+func (l *logRecorder) take() []map[string]any {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lines := l.lines
@@ -43,9 +43,9 @@ func (l *logbook) take() []map[string]any {
 	return lines
 }
 
-// Each run leaves one line that says what it was for and what came of it.
+// Each run logs one line with its action and its outcome.
 func TestRunsAreLogged(t *testing.T) {
-	w := newWorld(t)
+	f := newFixture(t)
 	line := func(message, action, duration string, more map[string]any) map[string]any {
 		values := map[string]any{"msg": message, "NutanixMachine": map[string]any{"namespace": "default", "name": "m-1"}, "action": action, "duration": duration}
 		for key, value := range more {
@@ -61,15 +61,15 @@ func TestRunsAreLogged(t *testing.T) {
 		return values
 	}
 
-	w.fail("plan", terraformError("plan", terraform.Transient))
-	w.settle()
+	f.fail("plan", terraformError("plan", terraform.Transient))
+	f.settle()
 	assert.Equal(t, []map[string]any{line("A Terraform run failed", "plan", "0s", map[string]any{
-		"class": "Transient", "error": "running terraform plan: scripted Transient"})}, w.logs.take())
+		"class": "Transient", "error": "running terraform plan: scripted Transient"})}, f.logs.take())
 
-	w.fail("apply", terraformError("apply", terraform.Quota))
-	w.advance(5 * time.Second)
-	w.settle()
-	lines := w.logs.take()
+	f.fail("apply", terraformError("apply", terraform.Quota))
+	f.advance(5 * time.Second)
+	f.settle()
+	lines := f.logs.take()
 	require.Len(t, lines, 2)
 	first := lines[0]["plan"].(string)
 	require.Len(t, first, 12)
@@ -77,44 +77,44 @@ func TestRunsAreLogged(t *testing.T) {
 	assert.Equal(t, line("A Terraform run failed", "apply", "0s",
 		planned(first, "Create", 1, "class", "Quota", "error", "running terraform apply: scripted Quota")), lines[1])
 
-	w.advance(time.Minute)
-	w.step()
-	w.wait()
-	release := w.block("apply")
-	w.step()
-	<-w.entered
-	w.advance(90 * time.Second)
+	f.advance(time.Minute)
+	f.step()
+	f.wait()
+	release := f.block("apply")
+	f.step()
+	<-f.entered
+	f.advance(90 * time.Second)
 	release()
-	w.wait()
-	w.settle()
-	lines = w.logs.take()
+	f.wait()
+	f.settle()
+	lines = f.logs.take()
 	require.Len(t, lines, 2)
 	second := lines[0]["plan"].(string)
 	assert.NotEqual(t, first, second)
 	assert.Equal(t, line("Terraform applied the plan", "apply", "1m30s", planned(second, "Create", 1)), lines[1])
 
-	w.step()
-	assert.Empty(t, w.logs.take(), "what costs no process logs nothing")
-	w.advance(10 * time.Minute)
-	w.settle()
-	assert.Equal(t, []map[string]any{line("Terraform found nothing to do", "plan", "0s", nil)}, w.logs.take())
+	f.step()
+	assert.Empty(t, f.logs.take(), "what costs no process logs nothing")
+	f.advance(10 * time.Minute)
+	f.settle()
+	assert.Equal(t, []map[string]any{line("Terraform found nothing to do", "plan", "0s", nil)}, f.logs.take())
 
-	w.identify = func(string) (string, error) { return "", errPrism }
-	w.advance(10 * time.Minute)
-	w.settle()
+	f.identify = func(string) (string, error) { return "", errPrism }
+	f.advance(10 * time.Minute)
+	f.settle()
 	assert.Equal(t, []map[string]any{line("A Terraform run failed", "plan", "0s", map[string]any{
-		"class": "PlanFailed", "error": "identifying infrastructure: " + errPrism.Error()})}, w.logs.take())
+		"class": "PlanFailed", "error": "identifying infrastructure: " + errPrism.Error()})}, f.logs.take())
 }
 
-// What stops with the manager is logged too: its log ends with what it left undone.
+// A run that is interrupted by the stop of the manager is logged, too.
 func TestInterruptedRunIsLogged(t *testing.T) {
-	w := newWorld(t)
-	w.block("plan")
-	w.step()
-	<-w.entered
-	w.stop()
-	require.NoError(t, <-w.stopped)
-	lines := w.logs.take()
+	f := newFixture(t)
+	f.block("plan")
+	f.step()
+	<-f.entered
+	f.stop()
+	require.NoError(t, <-f.stopped)
+	lines := f.logs.take()
 	require.Len(t, lines, 1)
 	assert.Equal(t, "A Terraform run failed", lines[0]["msg"])
 	assert.Contains(t, lines[0]["error"], "context canceled")

@@ -13,320 +13,320 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// scenarios are the lives of living objects. Each is a readable transcript in testdata.
-var scenarios = map[string]func(w *world){
-	"create": func(w *world) {
-		w.settle()
-		w.step() // in sync: no process
-		w.advance(10 * time.Minute)
-		w.settle() // looks for drift, finds none
+// scenarios are sequences of steps for an object that is not being deleted. Each is compared with a transcript in testdata.
+var scenarios = map[string]func(f *fixture){
+	"create": func(f *fixture) {
+		f.settle()
+		f.step() // in sync, so no process starts
+		f.advance(10 * time.Minute)
+		f.settle() // checks for drift and finds none
 	},
-	"nothing-to-do": func(w *world) {
-		w.hold(machineAddress, "vm-1", false)
-		w.settle()
+	"nothing-to-do": func(f *fixture) {
+		f.addResource(machineAddress, "vm-1", false)
+		f.settle()
 	},
-	"import": func(w *world) {
-		w.identify = func(known string) (string, error) {
+	"import": func(f *fixture) {
+		f.identify = func(known string) (string, error) {
 			if known == "" {
 				return "vm-7", nil
 			}
 			return "", nil
 		}
-		w.settle()
+		f.settle()
 	},
-	"state-knows-the-wrong-machine": func(w *world) {
-		w.hold(machineAddress, "vm-gone", false)
-		w.identify = func(string) (string, error) { return "vm-7", nil }
-		w.settle()
+	"state-knows-the-wrong-machine": func(f *fixture) {
+		f.addResource(machineAddress, "vm-gone", false)
+		f.identify = func(string) (string, error) { return "vm-7", nil }
+		f.settle()
 	},
-	"identifying-fails": func(w *world) {
-		w.settle()
-		w.identify = func(string) (string, error) { return "", errPrism }
-		w.advance(10 * time.Minute)
-		w.settle()
-		w.identify = func(string) (string, error) { return "", nil }
-		w.advance(5 * time.Second)
-		w.settle()
+	"identify-fails": func(f *fixture) {
+		f.settle()
+		f.identify = func(string) (string, error) { return "", errPrism }
+		f.advance(10 * time.Minute)
+		f.settle()
+		f.identify = func(string) (string, error) { return "", nil }
+		f.advance(5 * time.Second)
+		f.settle()
 	},
-	"conflict": func(w *world) {
-		w.identify = func(string) (string, error) {
+	"conflict": func(f *fixture) {
+		f.identify = func(string) (string, error) {
 			return "", &ConflictError{Message: "a virtual machine named m-1 that is not ours exists"}
 		}
-		w.settle()
-		w.step() // waits
-		w.advance(5 * time.Second)
-		w.settle() // waits longer
-		w.advance(10 * time.Second)
-		w.identify = func(string) (string, error) { return "", nil }
-		w.settle()
+		f.settle()
+		f.step() // waits
+		f.advance(5 * time.Second)
+		f.settle() // waits for a longer delay
+		f.advance(10 * time.Second)
+		f.identify = func(string) (string, error) { return "", nil }
+		f.settle()
 	},
-	"tainted-healthy": func(w *world) {
-		w.hold(machineAddress, "vm-1", true)
-		w.settle()
+	"tainted-healthy": func(f *fixture) {
+		f.addResource(machineAddress, "vm-1", true)
+		f.settle()
 	},
-	"state-that-could-not-be-written": func(w *world) {
-		w.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
-		w.fail("push", terraformError("state push", terraform.Transient))
-		w.settle()
-		w.advance(5 * time.Second)
-		w.settle() // the backend is still away
-		w.advance(10 * time.Second)
-		w.settle() // it is back
+	"state-is-written-later": func(f *fixture) {
+		f.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
+		f.fail("push", terraformError("state push", terraform.Transient))
+		f.settle()
+		f.advance(5 * time.Second)
+		f.settle() // the backend still does not respond
+		f.advance(10 * time.Second)
+		f.settle() // the backend responds again
 	},
-	"state-that-was-overtaken": func(w *world) {
-		w.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
-		w.fail("push", &terraform.Error{Verb: "state push", Class: terraform.Invalid, Message: "cannot import state with serial 3 over newer state with serial 5"})
-		w.settle()
-		w.identify = func(known string) (string, error) { // it was made, and the newer state does not know
+	"newer-state-than-the-unwritten-one": func(f *fixture) {
+		f.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
+		f.fail("push", &terraform.Error{Verb: "state push", Class: terraform.Invalid, Message: "cannot import state with serial 3 over newer state with serial 5"})
+		f.settle()
+		f.identify = func(known string) (string, error) { // the machine was created, but the newer state does not contain it
 			if known == "" {
 				return "vm-1", nil
 			}
 			return "", nil
 		}
-		w.advance(5 * time.Second)
-		w.settle()
+		f.advance(5 * time.Second)
+		f.settle()
 	},
-	"tainted-but-shared": func(w *world) {
-		w.target.Shared = []string{renderer.CategoryKeyAddress}
-		w.hold(machineAddress, "vm-1", false)
-		w.hold(renderer.CategoryKeyAddress, "KubernetesClusterName", true)
-		w.settle()
+	"tainted-shared": func(f *fixture) {
+		f.target.Shared = []string{renderer.CategoryKeyAddress}
+		f.addResource(machineAddress, "vm-1", false)
+		f.addResource(renderer.CategoryKeyAddress, "KubernetesClusterName", true)
+		f.settle()
 	},
-	"tainted-unhealthy": func(w *world) {
-		w.hold(machineAddress, "vm-1", true)
-		w.healthy = func(string) (bool, error) { return false, nil }
-		w.settle()
-		w.step() // waits for a person
-		w.advance(10 * time.Minute)
-		w.healthy = func(string) (bool, error) { return true, nil }
-		w.settle() // and looks again
+	"tainted-unhealthy": func(f *fixture) {
+		f.addResource(machineAddress, "vm-1", true)
+		f.healthy = func(string) (bool, error) { return false, nil }
+		f.settle()
+		f.step() // waits for a person
+		f.advance(10 * time.Minute)
+		f.healthy = func(string) (bool, error) { return true, nil }
+		f.settle() // checks the health again
 	},
-	"stale-plan": func(w *world) {
-		w.step()
-		w.wait()
-		w.hold("module.machine.other", "other", false) // somebody writes the state between plan and apply
-		w.settle()
+	"stale-plan": func(f *fixture) {
+		f.step()
+		f.wait()
+		f.addResource("module.machine.other", "other", false) // another process writes the state between plan and apply
+		f.settle()
 	},
-	"workspace-changes-before-apply": func(w *world) {
-		w.step()
-		w.wait()
-		w.render("digest-2")
-		w.settle()
+	"workspace-changes-before-apply": func(f *fixture) {
+		f.step()
+		f.wait()
+		f.render("digest-2")
+		f.settle()
 	},
-	"crash-between-apply-and-publish": func(w *world) {
-		w.step()
-		w.wait()
-		w.step()
-		w.wait() // applied, and nobody has told the object
-		w.restart()
-		w.settle()
+	"crash-between-apply-and-publish": func(f *fixture) {
+		f.step()
+		f.wait()
+		f.step()
+		f.wait() // applied, but not published in the object
+		f.restart()
+		f.settle()
 	},
-	"outputs-only": func(w *world) {
-		w.settle()
-		w.plan = &tfjson.Plan{OutputChanges: map[string]*tfjson.Change{"addresses": {Actions: tfjson.Actions{tfjson.ActionUpdate}}}}
-		w.advance(10 * time.Minute)
-		w.settle()
+	"outputs-only": func(f *fixture) {
+		f.settle()
+		f.plan = &tfjson.Plan{OutputChanges: map[string]*tfjson.Change{"addresses": {Actions: tfjson.Actions{tfjson.ActionUpdate}}}}
+		f.advance(10 * time.Minute)
+		f.settle()
 	},
-	"drift-in-place": func(w *world) {
-		w.settle()
-		w.remember()
-		w.plan = updated("description")
-		w.advance(10 * time.Minute)
-		w.settle()
+	"drift-in-place": func(f *fixture) {
+		f.settle()
+		f.remember()
+		f.plan = updated("description")
+		f.advance(10 * time.Minute)
+		f.settle()
 	},
-	"drift-repair-fails": func(w *world) {
-		w.settle()
-		w.remember()
-		w.plan = updated("description")
-		w.fail("apply", terraformError("apply", "Transient"))
-		w.advance(10 * time.Minute)
-		w.settle()
-		w.advance(5 * time.Second)
-		w.settle() // not in sync before a plan says so
+	"drift-repair-fails": func(f *fixture) {
+		f.settle()
+		f.remember()
+		f.plan = updated("description")
+		f.fail("apply", terraformError("apply", "Transient"))
+		f.advance(10 * time.Minute)
+		f.settle()
+		f.advance(5 * time.Second)
+		f.settle() // not in sync until a plan finds no change
 	},
-	"drift-destructive": func(w *world) {
-		w.settle()
-		w.remember()
-		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
-		w.advance(10 * time.Minute)
-		w.settle()
-		w.restart() // the plan is lost, that it waited is not
-		w.target.Remembered.Unfinished = true
-		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
-		w.settle()
+	"drift-destructive": func(f *fixture) {
+		f.settle()
+		f.remember()
+		f.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
+		f.advance(10 * time.Minute)
+		f.settle()
+		f.restart() // the plan is lost, but the status says that it waited
+		f.target.Remembered.Unfinished = true
+		f.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
+		f.settle()
 	},
-	"drift-that-power-cycles": func(w *world) {
-		w.settle()
-		w.remember()
-		w.plan = updated("memory_size_mib")
-		w.advance(10 * time.Minute)
-		w.settle()
-		w.advance(10 * time.Minute)
-		w.settle() // somebody reverted it
+	"drift-that-power-cycles": func(f *fixture) {
+		f.settle()
+		f.remember()
+		f.plan = updated("memory_size_mib")
+		f.advance(10 * time.Minute)
+		f.settle()
+		f.advance(10 * time.Minute)
+		f.settle() // the drift was reverted
 	},
-	"edit-that-power-cycles": func(w *world) {
-		w.settle()
-		w.remember()
-		w.plan = updated("memory_size_mib")
-		w.render("digest-2")
-		w.settle()
-		w.step()             // waits
-		w.render("digest-1") // costs no run
-		w.settle()
+	"edit-that-power-cycles": func(f *fixture) {
+		f.settle()
+		f.remember()
+		f.plan = updated("memory_size_mib")
+		f.render("digest-2")
+		f.settle()
+		f.step()             // waits
+		f.render("digest-1") // starts no run
+		f.settle()
 	},
-	"edit-that-power-cycles-survives-a-restart": func(w *world) {
-		w.settle()
-		w.remember()
-		w.plan = updated("memory_size_mib")
-		w.render("digest-2")
-		w.settle()
-		w.restart()
-		w.target.Remembered.Unfinished = true
-		w.plan = updated("memory_size_mib")
-		w.settle()
-		w.render("digest-1")
-		w.settle()
+	"edit-that-power-cycles-survives-a-restart": func(f *fixture) {
+		f.settle()
+		f.remember()
+		f.plan = updated("memory_size_mib")
+		f.render("digest-2")
+		f.settle()
+		f.restart()
+		f.target.Remembered.Unfinished = true
+		f.plan = updated("memory_size_mib")
+		f.settle()
+		f.render("digest-1")
+		f.settle()
 	},
-	"deletion-approves": func(w *world) {
-		w.settle()
-		w.plan = updated("memory_size_mib")
-		w.render("digest-2")
-		w.settle()
-		w.delete()
-		w.settle()
+	"deletion-approves": func(f *fixture) {
+		f.settle()
+		f.plan = updated("memory_size_mib")
+		f.render("digest-2")
+		f.settle()
+		f.delete()
+		f.settle()
 	},
-	"switched-off": func(w *world) {
-		w.settle()
-		w.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
-		w.advance(10 * time.Minute)
-		w.settle()
-		w.step() // stays so, without a run
-		w.target.Observation = &Observation{Found: true}
-		w.observe = observing(*w.target.Observation)
-		w.settle() // the reconcile has seen that it is on
+	"switched-off": func(f *fixture) {
+		f.settle()
+		f.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
+		f.advance(10 * time.Minute)
+		f.settle()
+		f.step() // still switched off, and no run starts
+		f.target.Observation = &Observation{Found: true}
+		f.observe = observing(*f.target.Observation)
+		f.settle() // the reconcile has observed that the machine is on
 	},
-	"switched-off-before-the-apply": func(w *world) {
-		w.settle()
-		w.plan = updated("description")
-		w.render("digest-2")
-		w.step()
-		w.wait()
-		w.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
-		w.settle()
-		w.delete()
-		w.settle() // a deletion does not wait for it
+	"switched-off-before-the-apply": func(f *fixture) {
+		f.settle()
+		f.plan = updated("description")
+		f.render("digest-2")
+		f.step()
+		f.wait()
+		f.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
+		f.settle()
+		f.delete()
+		f.settle() // a deletion does not wait for power
 	},
-	"imported-while-switched-off": func(w *world) {
-		w.identify = func(string) (string, error) { return "vm-7", nil }
-		w.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
-		w.settle()
-		w.step() // waits: no reconcile observes a machine that was not published
-		w.advance(20 * time.Second)
-		w.observe = observing(Observation{Found: true})
-		w.settle()
+	"imported-while-switched-off": func(f *fixture) {
+		f.identify = func(string) (string, error) { return "vm-7", nil }
+		f.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
+		f.settle()
+		f.step() // waits, because a reconcile observes only published machines
+		f.advance(20 * time.Second)
+		f.observe = observing(Observation{Found: true})
+		f.settle()
 	},
-	"foreign-categories": func(w *world) {
-		w.settle()
-		w.observe = observing(withFile("a"))
-		w.plan = updated("description")
-		w.render("digest-2")
-		w.settle()
+	"foreign-categories": func(f *fixture) {
+		f.settle()
+		f.observe = observing(withFile("a"))
+		f.plan = updated("description")
+		f.render("digest-2")
+		f.settle()
 	},
-	"foreign-categories-change-before-the-apply": func(w *world) {
-		w.settle()
-		w.observe = observing(withFile("a"))
-		w.plan = updated("description")
-		w.render("digest-2")
-		w.step()
-		w.wait()
-		w.observe = observing(withFile("b"))
-		w.step() // starts the apply
-		w.plan = updated("description")
-		w.wait()
-		w.settle()
+	"foreign-categories-change-before-the-apply": func(f *fixture) {
+		f.settle()
+		f.observe = observing(withFile("a"))
+		f.plan = updated("description")
+		f.render("digest-2")
+		f.step()
+		f.wait()
+		f.observe = observing(withFile("b"))
+		f.step() // starts the apply
+		f.plan = updated("description")
+		f.wait()
+		f.settle()
 	},
-	"no-update": func(w *world) {
-		w.settle()
+	"no-update": func(f *fixture) {
+		f.settle()
 		ambiguous := Observation{Found: true, NoUpdate: &plan.Hold{Reason: "CategoryValuesAmbiguous", Message: "two values"}}
-		w.observe = observing(ambiguous)
-		w.advance(10 * time.Minute)
-		w.settle() // nothing to update
-		w.plan = updated("description")
-		w.render("digest-2")
-		w.settle()
-		w.target.Observation = &ambiguous
-		w.step() // waits
-		w.target.Observation = &Observation{Found: true}
-		w.observe = observing(*w.target.Observation)
-		w.plan = updated("description")
-		w.settle()
+		f.observe = observing(ambiguous)
+		f.advance(10 * time.Minute)
+		f.settle() // nothing to update
+		f.plan = updated("description")
+		f.render("digest-2")
+		f.settle()
+		f.target.Observation = &ambiguous
+		f.step() // waits
+		f.target.Observation = &Observation{Found: true}
+		f.observe = observing(*f.target.Observation)
+		f.plan = updated("description")
+		f.settle()
 	},
-	"no-update-since-the-plan": func(w *world) {
-		w.settle()
-		w.plan = updated("description")
-		w.render("digest-2")
-		w.step()
-		w.wait()
-		w.observe = observing(Observation{Found: true, NoUpdate: &plan.Hold{Reason: "CategoryValuesAmbiguous", Message: "two values"}})
-		w.step() // starts the apply
-		w.plan = updated("description")
-		w.wait()
-		w.settle()
+	"no-update-since-the-plan": func(f *fixture) {
+		f.settle()
+		f.plan = updated("description")
+		f.render("digest-2")
+		f.step()
+		f.wait()
+		f.observe = observing(Observation{Found: true, NoUpdate: &plan.Hold{Reason: "CategoryValuesAmbiguous", Message: "two values"}})
+		f.step() // starts the apply
+		f.plan = updated("description")
+		f.wait()
+		f.settle()
 	},
-	"observing-fails": func(w *world) {
-		w.settle()
-		w.observe = func(string) (Observation, error) { return Observation{}, errPrism }
-		w.advance(10 * time.Minute)
-		w.settle()
+	"observation-fails": func(f *fixture) {
+		f.settle()
+		f.observe = func(string) (Observation, error) { return Observation{}, errPrism }
+		f.advance(10 * time.Minute)
+		f.settle()
 	},
-	"disappears-while-it-is-planned": func(w *world) {
-		w.hold(machineAddress, "vm-1", false)
-		w.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionCreate)}}
-		w.settle() // Terraform did not find it for a moment
-		w.advance(5 * time.Second)
-		w.settle()
+	"machine-missing-from-the-plan": func(f *fixture) {
+		f.addResource(machineAddress, "vm-1", false)
+		f.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionCreate)}}
+		f.settle() // Terraform does not find the machine
+		f.advance(5 * time.Second)
+		f.settle()
 	},
-	"reading-back-fails": func(w *world) {
-		w.fail("outputs", terraformError("output", "Transient"))
-		w.settle()
-		w.advance(5 * time.Second)
-		w.settle()
+	"reading-back-fails": func(f *fixture) {
+		f.fail("outputs", terraformError("output", "Transient"))
+		f.settle()
+		f.advance(5 * time.Second)
+		f.settle()
 	},
-	"a-run-panics": func(w *world) {
-		w.panics = "plan"
-		w.settle()
-		w.panics = ""
-		w.advance(5 * time.Second)
-		w.settle()
+	"a-run-panics": func(f *fixture) {
+		f.panics = "plan"
+		f.settle()
+		f.panics = ""
+		f.advance(5 * time.Second)
+		f.settle()
 	},
-	"shutdown-while-applying": func(w *world) {
-		w.step()
-		w.wait()
-		w.block("apply")
-		w.step()
-		require.Equal(w.t, "apply", <-w.entered)
-		w.log("the manager is told to stop")
-		w.stop()
-		require.NoError(w.t, <-w.stopped)
-		w.stopped <- nil
-		w.log("the manager has stopped")
-		w.step() // nothing is started any more, and nothing is called a failure
-		w.restart()
-		w.settle()
+	"shutdown-while-applying": func(f *fixture) {
+		f.step()
+		f.wait()
+		f.block("apply")
+		f.step()
+		require.Equal(f.t, "apply", <-f.entered)
+		f.log("the manager is told to stop")
+		f.stop()
+		require.NoError(f.t, <-f.stopped)
+		f.stopped <- nil
+		f.log("the manager has stopped")
+		f.step() // no run starts, and no failure is reported
+		f.restart()
+		f.settle()
 	},
-	"no-session": func(w *world) {
-		w.fail("session", errPrism)
-		w.settle()
+	"no-session": func(f *fixture) {
+		f.fail("session", errPrism)
+		f.settle()
 	},
-	"adopting-fails": func(w *world) {
-		w.fail("adopt", errPrism)
-		w.settle()
-		w.advance(5 * time.Second)
-		w.settle() // only the owner was missing
+	"setting-the-owner-fails": func(f *fixture) {
+		f.fail("adopt", errPrism)
+		f.settle()
+		f.advance(5 * time.Second)
+		f.settle() // only the owner of the state was missing
 	},
 }
 
-// observing answers the hook Observe.
+// observing returns a hook Observe that returns the observation.
 func observing(seen Observation) func(id string) (Observation, error) {
 	return func(string) (Observation, error) { return seen, nil }
 }
@@ -335,71 +335,71 @@ func withFile(content string) Observation {
 	return Observation{Found: true, Files: map[string][]byte{"foreign.tf": []byte(content)}}
 }
 
-// destructions are the ends of objects.
-var destructions = map[string]func(w *world){
-	"destroy": func(w *world) {
-		w.settle()
-		w.delete()
-		w.settle()
-		w.step() // stays gone
-		w.pipeline.Forget(w.target)
+// destroyScenarios are sequences of steps that end with the deletion of an object.
+var destroyScenarios = map[string]func(f *fixture){
+	"destroy": func(f *fixture) {
+		f.settle()
+		f.delete()
+		f.settle()
+		f.step() // still destroyed
+		f.pipeline.Forget(f.target)
 	},
-	"destroy-what-is-not-ready": func(w *world) {
-		w.settle()
-		w.beforeDestroy = func(string) error {
+	"destroy-waits-until-ready": func(f *fixture) {
+		f.settle()
+		f.beforeDestroy = func(string) error {
 			return &WaitError{Reason: "VolumeGroupsAttached", Message: "volume group pvc-1 is attached"}
 		}
-		w.delete()
-		w.settle()
-		w.step() // waits
-		w.advance(5 * time.Second)
-		w.settle() // the plan is kept
-		w.beforeDestroy = func(string) error { return errPrism }
-		w.advance(10 * time.Second)
-		w.settle()
-		w.beforeDestroy = func(string) error { return nil }
-		w.advance(20 * time.Second)
-		w.settle()
+		f.delete()
+		f.settle()
+		f.step() // waits
+		f.advance(5 * time.Second)
+		f.settle() // the plan is kept
+		f.beforeDestroy = func(string) error { return errPrism }
+		f.advance(10 * time.Second)
+		f.settle()
+		f.beforeDestroy = func(string) error { return nil }
+		f.advance(20 * time.Second)
+		f.settle()
 	},
-	"destroy-with-forget": func(w *world) {
-		w.target.Kind, w.target.Resource, w.target.Hooks = "NutanixCluster", "", Hooks{}
-		w.target.Shared = []string{renderer.CategoryKeyAddress}
-		w.hold(renderer.CategoryKeyAddress, "key", false)
-		w.hold(renderer.CategoryValueAddress, "value", false)
-		w.delete()
-		w.settle()
+	"destroy-with-forget": func(f *fixture) {
+		f.target.Kind, f.target.Resource, f.target.Hooks = "NutanixCluster", "", Hooks{}
+		f.target.Shared = []string{renderer.CategoryKeyAddress}
+		f.addResource(renderer.CategoryKeyAddress, "key", false)
+		f.addResource(renderer.CategoryValueAddress, "value", false)
+		f.delete()
+		f.settle()
 	},
-	"destroy-forgets-only-what-is-there": func(w *world) {
-		w.target.Shared = []string{renderer.CategoryKeyAddress}
-		w.hold(machineAddress, "vm-1", false)
-		w.delete()
-		w.settle()
+	"destroy-forgets-existing-resources": func(f *fixture) {
+		f.target.Shared = []string{renderer.CategoryKeyAddress}
+		f.addResource(machineAddress, "vm-1", false)
+		f.delete()
+		f.settle()
 	},
-	"destroy-unknown-machine": func(w *world) {
-		w.identify = func(string) (string, error) { return "vm-7", nil }
-		w.delete()
-		w.settle()
+	"destroy-unknown-machine": func(f *fixture) {
+		f.identify = func(string) (string, error) { return "vm-7", nil }
+		f.delete()
+		f.settle()
 	},
-	"destroy-nothing": func(w *world) {
-		w.delete()
-		w.settle()
+	"destroy-nothing": func(f *fixture) {
+		f.delete()
+		f.settle()
 	},
-	"destroy-what-belongs-to-another-object": func(w *world) {
-		w.hold(machineAddress, "vm-1", false)
-		w.identify = func(known string) (string, error) {
+	"destroy-foreign-machine": func(f *fixture) {
+		f.addResource(machineAddress, "vm-1", false)
+		f.identify = func(known string) (string, error) {
 			if known == "" {
 				return "", nil
 			}
 			return "", &ForeignError{ID: known, Message: "it carries the mark of another object"}
 		}
-		w.delete()
-		w.settle()
+		f.delete()
+		f.settle()
 	},
-	"destroy-two-of-ours": func(w *world) {
-		w.settle()
+	"destroy-two-machines": func(f *fixture) {
+		f.settle()
 		left := []string{"vm-2"}
-		w.target.Hooks.Remaining = func() bool { return len(left) > 0 }
-		w.identify = func(known string) (string, error) {
+		f.target.Hooks.Remaining = func() bool { return len(left) > 0 }
+		f.identify = func(known string) (string, error) {
 			if known != "" || len(left) == 0 {
 				return "", nil
 			}
@@ -407,73 +407,73 @@ var destructions = map[string]func(w *world){
 			left = left[1:]
 			return next, nil
 		}
-		w.delete()
-		w.settle()
+		f.delete()
+		f.settle()
 	},
-	"destroy-what-is-not-found": func(w *world) {
-		w.settle()
-		w.identify = func(known string) (string, error) {
+	"destroy-waits-for-confirmed-absence": func(f *fixture) {
+		f.settle()
+		f.identify = func(known string) (string, error) {
 			return "", &WaitError{Reason: infrav1.VMNotFoundReason, Message: "virtual machine " + known + " is not found and searched again"}
 		}
-		w.delete()
-		w.settle()
-		w.advance(5 * time.Second)
-		w.identify = func(known string) (string, error) { return "", &AbsentError{ID: known} }
-		w.settle() // its absence is certain
+		f.delete()
+		f.settle()
+		f.advance(5 * time.Second)
+		f.identify = func(known string) (string, error) { return "", &AbsentError{ID: known} }
+		f.settle() // its absence is confirmed
 	},
-	"destroy-what-disappears-while-it-is-planned": func(w *world) {
-		w.settle()
-		w.plan = &tfjson.Plan{}
-		w.delete()
-		w.settle() // the provider removed it from the state on one response, which proves nothing
-		w.advance(5 * time.Second)
-		w.settle() // it is there
+	"destroy-machine-missing-from-the-plan": func(f *fixture) {
+		f.settle()
+		f.plan = &tfjson.Plan{}
+		f.delete()
+		f.settle() // the provider removed it from the state after one response, which proves nothing
+		f.advance(5 * time.Second)
+		f.settle() // it exists
 	},
-	"destroy-a-failed-over-machine": func(w *world) {
-		w.settle()
-		w.identify = func(string) (string, error) { return "vm-7", nil }
-		w.delete()
-		w.settle()
+	"destroy-a-failed-over-machine": func(f *fixture) {
+		f.settle()
+		f.identify = func(string) (string, error) { return "vm-7", nil }
+		f.delete()
+		f.settle()
 	},
-	"destroy-while-prism-fails": func(w *world) {
-		w.identify = func(string) (string, error) { return "", errPrism }
-		w.delete()
-		w.settle()
-		w.identify = func(string) (string, error) { return "vm-7", nil }
-		w.advance(5 * time.Second)
-		w.settle()
+	"destroy-while-prism-fails": func(f *fixture) {
+		f.identify = func(string) (string, error) { return "", errPrism }
+		f.delete()
+		f.settle()
+		f.identify = func(string) (string, error) { return "vm-7", nil }
+		f.advance(5 * time.Second)
+		f.settle()
 	},
-	"deleted-while-being-created": func(w *world) {
-		w.step()
-		w.wait()
-		release := w.block("apply")
-		w.step()
-		require.Equal(w.t, "apply", <-w.entered)
-		w.delete()
-		w.render("digest-doomed")
-		w.step() // waits for the creation
+	"deleted-while-being-created": func(f *fixture) {
+		f.step()
+		f.wait()
+		release := f.block("apply")
+		f.step()
+		require.Equal(f.t, "apply", <-f.entered)
+		f.delete()
+		f.render("digest-2")
+		f.step() // waits for the end of the create
 		release()
-		w.wait()
-		w.settle()
+		f.wait()
+		f.settle()
 	},
-	"deleted-before-apply": func(w *world) {
-		w.step()
-		w.wait()
-		w.delete()
-		w.settle()
+	"deleted-before-apply": func(f *fixture) {
+		f.step()
+		f.wait()
+		f.delete()
+		f.settle()
 	},
 }
 
-func TestScenarios(t *testing.T)    { play(t, scenarios) }
-func TestDestructions(t *testing.T) { play(t, destructions) }
+func TestScenarios(t *testing.T)        { play(t, scenarios) }
+func TestDestroyScenarios(t *testing.T) { play(t, destroyScenarios) }
 
-func play(t *testing.T, scenarios map[string]func(w *world)) {
+func play(t *testing.T, scenarios map[string]func(f *fixture)) {
 	t.Helper()
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			scenario(w)
-			w.compare()
+			f := newFixture(t)
+			scenario(f)
+			f.compare()
 		})
 	}
 }

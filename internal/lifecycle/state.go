@@ -1,4 +1,4 @@
-// Package lifecycle is the pipeline that all kinds share. It takes a rendered workspace through plan, record, decide, apply
+// Package lifecycle contains the pipeline that all kinds share. It takes a rendered workspace through plan, record, decide, apply
 // and read back. Determine names the state of a target, and a step of the pipeline takes the one action for that state.
 package lifecycle
 
@@ -8,14 +8,14 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// State is where a target stands in the pipeline.
+// State is the state of a target in the pipeline.
 type State string
 
-// The states. A target is in exactly one of them.
+// States of a target. A target is in exactly one of them.
 const (
 	// NoPlan means that something may have to change and that no plan has been made.
 	NoPlan State = "NoPlan"
-	// PlanStale means that the recorded plan is for another workspace, for another purpose, or too old to wait any longer.
+	// PlanStale means that the recorded plan is for another workspace or another purpose, or has waited too long.
 	PlanStale State = "PlanStale"
 	// AwaitingDecision means that the recorded plan waits for a decision.
 	AwaitingDecision State = "AwaitingDecision"
@@ -31,7 +31,7 @@ const (
 	InSync State = "InSync"
 	// Drifted means that the recorded plan reverts a change that was made outside of Terraform, and waits for a decision.
 	Drifted State = "Drifted"
-	// Held means that something may have to change and that the infrastructure must not be changed now.
+	// Held means that something may have to change but the infrastructure must not be changed now.
 	Held State = "Held"
 	// Retaining means that the object is being deleted, its infrastructure stays, and its workspace is not exported yet.
 	Retaining State = "Retaining"
@@ -39,55 +39,56 @@ const (
 	Failed State = "Failed"
 )
 
-// Observed is everything that Determine decides by.
+// Observed contains all facts from which Determine derives the state.
 type Observed struct {
 	// Now is the current time.
 	Now time.Time
 	// Deleting says that the object is being deleted.
 	Deleting bool
-	// Rendered is the digest of the workspace as it is rendered now. It is empty if the workspace was not rendered.
+	// Rendered is the digest of the present workspace. It is empty if the workspace was not rendered.
 	Rendered string
-	// Applied is the digest of the workspace that was applied last; Current says that rendering would give the same one.
+	// Applied is the digest of the workspace that was applied last. Current says that the present workspace would have the same
+	// digest.
 	Applied string
 	Current bool
-	// Destroyed says that a run has found nothing left to destroy.
+	// Destroyed says that a run has confirmed that no infrastructure is left to destroy.
 	Destroyed bool
-	// Retain says that the infrastructure of an object that is being deleted stays, and Retained that its workspace is exported.
+	// Retain says that the infrastructure of an object that is being deleted stays. Retained says that its workspace is exported.
 	Retain, Retained bool
 	// Running says that a run of the target is queued or under way.
 	Running bool
-	// NoPlan is why nothing is planned or applied now; nil if nothing prevents it.
+	// NoPlan is the reason why nothing is planned or applied now; nil if nothing prevents it.
 	NoPlan *plan.Hold
-	// NoUpdate is why updates wait; nil if nothing prevents them. UpdatesObserved says that this is known.
+	// NoUpdate is the reason why updates wait; nil if nothing prevents them. UpdatesObserved says that NoUpdate is known.
 	NoUpdate        *plan.Hold
 	UpdatesObserved bool
 	// Failure describes the last run if it failed.
 	Failure Failure
 	// Unfinished says that the last run left work to do, because it failed or was superseded.
 	Unfinished bool
-	// Checked is when the infrastructure was last compared with the workspace, and CheckInterval how often that is done;
-	// zero means never.
+	// Checked is the time of the last comparison of infrastructure and workspace. CheckInterval is the time between two
+	// comparisons; zero means never.
 	Checked       time.Time
 	CheckInterval time.Duration
-	// UpgradeCheck is when the workspace is checked if Applied has another version than Rendered; zero means that they can be
-	// compared. Until then Current says whether the workspace is unchanged.
+	// UpgradeCheck is the time of the check of a workspace whose Applied has another version than Rendered. Until then Current
+	// says whether the workspace is unchanged. Zero means that the versions are equal.
 	UpgradeCheck time.Time
-	// Plan is the recorded plan, if there is one, and Decision what was decided about it.
+	// Plan is the recorded plan, or nil. Decision is the decision about it.
 	Plan     *plan.Record
 	Decision plan.Decision
 }
 
 // Failure describes a failed run.
 type Failure struct {
-	// Rendered is the digest of the workspace whose run failed. The run of another workspace does not wait.
+	// Rendered is the digest of the workspace whose run failed. A changed workspace does not wait for the retry.
 	Rendered string
-	// RetryAt is when the run is retried; zero if the last run did not fail.
+	// RetryAt is the time of the retry; zero if the last run did not fail.
 	RetryAt time.Time
-	// LockHeld says that the lock of the Terraform state was the cause.
+	// LockHeld says that the run failed because another process holds the lock of the Terraform state.
 	LockHeld bool
 }
 
-// Determine returns the state of a target. It has no side effect. Whether there is anything to do is decided here alone.
+// Determine returns the state of a target. It has no side effects. No other function decides whether there is anything to do.
 func Determine(o Observed) State {
 	state := determine(o)
 	if startsRun := state == NoPlan || state == PlanStale || state == Approved; startsRun && o.NoPlan != nil && !o.Deleting {
@@ -135,17 +136,17 @@ func determinePlanned(o Observed) State {
 	}
 }
 
-// holdEnded reports whether the recorded plan waits for a reason that is gone.
+// holdEnded reports whether the recorded plan waits for a reason that no longer applies.
 func (o Observed) holdEnded() bool {
 	return o.Plan.Hold != nil && o.UpdatesObserved && o.NoUpdate == nil
 }
 
-// backingOff reports whether the last run of this workspace failed and its retry is not due.
+// backingOff reports whether the last run of this workspace failed and its retry is not due yet.
 func (o Observed) backingOff() bool {
 	return o.Failure.Rendered == o.Rendered && o.Now.Before(o.Failure.RetryAt)
 }
 
-// retaining reports whether the workspace has to be exported before the object may disappear.
+// retaining reports whether the workspace still has to be exported before the object is deleted.
 func (o Observed) retaining() bool { return o.Deleting && o.Retain && !o.Retained }
 
 // planFits reports whether the recorded plan is for the present workspace and purpose.
@@ -160,8 +161,8 @@ func (o Observed) nothingToDo() bool {
 	return o.unchanged() && !o.Unfinished && !o.checkDue()
 }
 
-// unchanged reports whether the present workspace is the one that was applied. Whether a recorded plan is for the present
-// workspace cannot be said without rendering it.
+// unchanged reports whether the present workspace is the one that was applied. Without a rendered workspace it cannot compare a
+// recorded plan with it.
 func (o Observed) unchanged() bool {
 	switch {
 	case o.Rendered == "":

@@ -7,8 +7,8 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// Record writes what is known of the last plan, the last apply and the state into the Terraform status of an object. What
-// this process does not know is left as it is.
+// Record writes the known results of the last plan, the last apply and the state to the Terraform status of an object. It does not
+// change fields about which this process knows nothing.
 func (r Result) Record(status *infrav1.TerraformStatus, terraformVersion, providerVersion string) {
 	if r.LastPlan != nil {
 		status.LastPlan = summarize(r.LastPlan)

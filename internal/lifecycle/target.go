@@ -12,35 +12,35 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Target is one object with its workspace, as a controller passes it to the pipeline.
+// Target is an object with its workspace, as a controller passes it to the pipeline.
 type Target struct {
-	// Object is the custom resource. Events are recorded for it, and it owns the Terraform state.
+	// Object is the custom resource. It owns the Terraform state and gets the events.
 	Object client.Object
 	// Kind is the object's kind, for example NutanixMachine.
 	Kind string
 	Desired
 	Remembered Remembered
-	// Observation is what this reconcile has observed of the infrastructure; nil if it has not.
+	// Observation is what this reconcile has observed of the infrastructure; nil if it observed nothing.
 	Observation *Observation
 	Hooks       Hooks
 }
 
-// Desired is what the object wants. A target that Pipeline.Idle is asked about needs only CheckInterval.
+// Desired is the desired infrastructure. Pipeline.Idle needs only CheckInterval.
 type Desired struct {
-	// Workspace is the rendered workspace. A target that is being deleted needs its provider and backend, too.
+	// Workspace is the rendered workspace. For an object that is being deleted, it needs the provider and the backend, too.
 	Workspace renderer.Workspace
-	// ProviderVersion is the exact version of the provider that the workspace requires. If it is empty, it is the pipeline's.
+	// ProviderVersion is the exact version of the provider in the workspace. If it is empty, the version of the pipeline applies.
 	ProviderVersion string
 	// Backend is where the Terraform state is stored.
 	Backend Backend
-	// Variables are the values of sensitive variables by name. They are written to the run's directory and nowhere else.
+	// Variables are the values of sensitive variables by name. They are written only to the run's directory.
 	Variables map[string]string
 	// Upstream is the Prism Central that the run's gateway session reaches.
 	Upstream gateway.Upstream
-	// Resource is the address whose identity Hooks.Identify establishes. It is empty for kinds that have no such hook.
+	// Resource is the address of the resource that Hooks.Identify identifies. It is empty for kinds without that hook.
 	Resource string
-	// Shared lists the addresses of resources that other objects may share. A plan neither replaces nor destroys them: a
-	// tainted one is untainted, and before a destroy they are removed from the state.
+	// Shared lists the addresses of resources that other objects may share. A plan neither replaces nor destroys them. A tainted
+	// shared resource is untainted, and all are removed from the state before a destroy.
 	Shared []string
 	// Retain says that the infrastructure stays when the object is deleted. The workspace is exported instead of destroyed.
 	Retain bool
@@ -48,62 +48,64 @@ type Desired struct {
 	CheckInterval time.Duration
 }
 
-// Remembered is what the object's status remembers of earlier runs. What a run of this process has established replaces it.
+// Remembered contains the results of earlier runs in the object's status. Results of a run of this process replace them.
 type Remembered struct {
-	// Applied is what the last successful run established.
+	// Applied is the result of the last successful run.
 	Applied Applied
-	// Current says that the spec has not changed since Applied, so that rendering would give the same workspace.
+	// Current says that the spec has not changed since Applied, so that the present workspace has the same digest.
 	Current bool
 	// Outdated says that the digest in Applied has another version than this release computes.
 	Outdated bool
 	// Unfinished says that the last run left work to do.
 	Unfinished bool
-	// Checked is when the infrastructure was last compared with the workspace; zero means never.
+	// Checked is the time of the last comparison of infrastructure and workspace; zero means never.
 	Checked time.Time
 }
 
-// Hooks are what the kind answers during a run, outside of any reconcile. A nil hook is not called.
+// Hooks are the functions of a kind that a run calls, outside of any reconcile. A nil hook is not called.
 type Hooks struct {
-	// Identify returns the ID of the existing infrastructure that Desired.Resource has to become, or an empty string if the
-	// plan needs no import. known is the ID in the state, or empty; a returned ID replaces it. Identify returns a *ForeignError
-	// if what the state or the object knows belongs to another object, and a *WaitError if the identity is not certain yet. Any
-	// other error fails the run.
+	// Identify returns the ID of the existing infrastructure to import as Desired.Resource, or an empty string if the plan needs
+	// no import. known is the ID in the state, or empty; a returned ID replaces it. Identify returns a *ForeignError if the
+	// infrastructure that the state or the object names belongs to another object. It returns a *WaitError if the identity is not
+	// certain yet. Any other error fails the run.
 	//
-	// For an object that is being deleted, Identify returns what has to be destroyed next, and an *AbsentError if it is certain
-	// that nothing is left. After an *AbsentError or a *ForeignError the known resource is removed from the state.
+	// For an object that is being deleted, Identify returns the ID of the infrastructure that has to be destroyed next, and an
+	// *AbsentError if it is certain that none is left. After an *AbsentError or a *ForeignError the known resource is removed from
+	// the state.
 	Identify func(ctx context.Context, known string) (importID string, err error)
-	// Observe reports what the infrastructure of that ID is like now. It is called before every plan of a living object that
-	// has such infrastructure, and again before the apply.
+	// Observe returns the observation of the infrastructure with that ID. It is called before every plan of an object that is not
+	// being deleted and has such infrastructure, and again before the apply.
 	Observe func(ctx context.Context, id string) (Observation, error)
-	// BeforeDestroy prepares the infrastructure of that ID for its destruction. It is called before a destroy plan is applied. A
-	// *WaitError keeps the plan, which is applied later. Any other error fails the run.
+	// BeforeDestroy prepares the infrastructure with that ID for its destruction. It is called before a destroy plan is applied.
+	// After a *WaitError the plan is kept and applied later. Any other error fails the run.
 	BeforeDestroy func(ctx context.Context, id string) error
-	// Remaining reports, after a destroy plan was applied, whether more has to be destroyed.
+	// Remaining is called after a destroy plan was applied. It reports whether more infrastructure has to be destroyed.
 	Remaining func() bool
 	// Deleted is called with the UUID of each virtual machine whose deletion Prism Central has accepted.
 	Deleted func(uuid string)
-	// Export stores the workspace with its state, which is in Terraform's own format and contains secrets, and with the files
-	// that Observe rendered. It is called for an object with Desired.Retain, and not if no infrastructure exists.
+	// Export stores the workspace, its state and the files that Observe rendered. The state is in Terraform's own format and
+	// contains secrets. Export is called for an object with Desired.Retain if infrastructure exists.
 	Export func(ctx context.Context, state []byte, observed map[string][]byte) error
-	// Healthy reports whether infrastructure that the state calls tainted is kept.
+	// Healthy reports whether infrastructure that is tainted in the state is kept.
 	Healthy func(ctx context.Context, id string) (bool, error)
-	// Creates records the virtual machines that a run creates, before Terraform knows them.
+	// Creates records the virtual machines that a run creates before Terraform writes them to the state.
 	Creates gateway.CreateRecorder
 }
 
-// Observation is what existing infrastructure is like apart from what its workspace says.
+// Observation is what was observed of infrastructure and is not part of its workspace.
 type Observation struct {
 	// Found says that the infrastructure exists, so that a plan must not create it.
 	Found bool
-	// NoPlan is why nothing is planned now, for example because the virtual machine is switched off; nil if plans are made.
+	// NoPlan is the reason why nothing is planned now, for example that the virtual machine is switched off; nil if plans are
+	// made.
 	NoPlan *plan.Hold
-	// NoUpdate is why a plan that updates the infrastructure waits; nil if it may be applied.
+	// NoUpdate is the reason why a plan that updates the infrastructure waits; nil if it may be applied.
 	NoUpdate *plan.Hold
-	// Files are workspace files that were rendered from what was observed. The workspace digest does not cover them.
+	// Files are workspace files that were rendered from the observation. The workspace digest does not cover them.
 	Files map[string][]byte
 }
 
-// Applied describes the workspace and the state that the infrastructure agrees with.
+// Applied identifies the workspace and the state that agree with the infrastructure.
 type Applied struct {
 	// WorkspaceDigest is the digest of the workspace.
 	WorkspaceDigest string

@@ -1,0 +1,252 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/renderer"
+)
+
+var update = flag.Bool("update", false, "write the golden transcripts")
+
+func init() { log.SetLogger(logr.Discard()) }
+
+const (
+	machineAddress = renderer.MachineAddress
+	password       = "nutanix/4u"
+	deadline       = 2 * time.Minute
+)
+
+// fixture is a target with a pipeline and doubles. It records all calls in a transcript.
+type fixture struct {
+	*double
+	t        *testing.T
+	clock    *clocktesting.FakePassiveClock
+	gateway  *gateway.Gateway
+	pipeline *Pipeline
+	target   Target
+	status   infrav1.TerraformStatus
+	// identify is the hook Identify. By default no infrastructure exists.
+	identify func(known string) (string, error)
+	healthy  func(id string) (bool, error)
+	// beforeDestroy is the hook BeforeDestroy; nil means that the infrastructure is ready.
+	beforeDestroy func(id string) error
+	// observe is the hook Observe; nil observes existing infrastructure and records nothing.
+	observe func(id string) (Observation, error)
+	stop    context.CancelFunc
+	stopped chan error
+	logs    *logRecorder
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	proxy, err := gateway.New(gateway.Options{Address: "127.0.0.1:0", Log: logr.Discard()})
+	require.NoError(t, err)
+	serving, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- proxy.Start(serving) }()
+	t.Cleanup(func() {
+		cancel()
+		assert.NoError(t, <-served)
+	})
+	f := &fixture{
+		double: newDouble(), t: t, gateway: proxy, logs: &logRecorder{t: t},
+		clock:    clocktesting.NewFakePassiveClock(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)),
+		identify: func(string) (string, error) { return "", nil },
+		healthy:  func(string) (bool, error) { return true, nil },
+	}
+	f.target = Target{
+		Object: &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "m-1", UID: "uid-1"}},
+		Kind:   "NutanixMachine",
+		Desired: Desired{
+			Workspace:     renderer.Workspace{Files: map[string][]byte{"main.tf": []byte("# main")}, Digest: "digest-1"},
+			Upstream:      gateway.Upstream{Address: "127.0.0.1:1", Username: "admin", Password: password, Insecure: true},
+			Resource:      machineAddress,
+			CheckInterval: 10 * time.Minute,
+		},
+		Hooks: Hooks{
+			Identify: func(_ context.Context, known string) (string, error) {
+				f.log("    identify %q", known)
+				id, err := f.identify(known)
+				if err != nil {
+					f.log("      ! %v", err)
+				}
+				return id, err
+			},
+			Observe: func(_ context.Context, id string) (Observation, error) {
+				if f.observe == nil {
+					return Observation{Found: true}, nil
+				}
+				f.log("    observe %s", id)
+				return f.observe(id)
+			},
+			BeforeDestroy: func(_ context.Context, id string) error {
+				if f.beforeDestroy == nil {
+					return nil
+				}
+				f.log("    before destroying %s", id)
+				return f.beforeDestroy(id)
+			},
+			Export: func(_ context.Context, state []byte, observed map[string][]byte) error {
+				return f.enter(context.Background(), "export", fmt.Sprintf("export %s, observed %s", state, slices.Collect(maps.Keys(observed))))
+			},
+			Healthy: func(_ context.Context, id string) (bool, error) {
+				f.log("    healthy? %s", id)
+				return f.healthy(id)
+			},
+		},
+	}
+	f.start()
+	return f
+}
+
+// start starts a manager with an empty memory.
+func (f *fixture) start() {
+	f.pipeline = (&Pipeline{
+		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Pool: NewPool(2), State: keeperDouble{f.double}, Clock: f.clock,
+		Holders:          &Holders{Host: "capnt-1", Started: f.clock.Now()},
+		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
+	}).Init()
+	ctx, cancel := context.WithCancel(context.Background())
+	ctx = log.IntoContext(ctx, f.logs.logger())
+	stopped, ended := make(chan error, 1), make(chan struct{})
+	pool := f.pipeline.Pool
+	go func() {
+		defer close(ended)
+		stopped <- pool.Start(ctx)
+	}()
+	f.t.Cleanup(func() {
+		cancel()
+		<-ended // runs use the test and must not outlive it
+	})
+	require.Eventually(f.t, pool.started, deadline, time.Millisecond)
+	f.stop, f.stopped = cancel, stopped
+}
+
+func (p *Pool) started() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ctx != nil
+}
+
+// restart stops the manager and starts another one.
+func (f *fixture) restart() {
+	f.log("the manager restarts")
+	f.stop()
+	require.NoError(f.t, <-f.stopped)
+	f.start()
+}
+
+// step reconciles once and records the resulting state, events and conditions.
+func (f *fixture) step() Result {
+	f.stepping.Lock()
+	defer f.stepping.Unlock()
+	result := f.pipeline.Step(f.target)
+	state := string(result.State)
+	if result.Applying {
+		state += ", applying"
+	}
+	line := "step: " + state
+	if result.RetryAfter > 0 {
+		line += fmt.Sprintf(", again after %s", result.RetryAfter)
+	}
+	f.log("%s", line)
+	for _, event := range result.Events {
+		f.log("  event %s %s %s: %s", event.Type, event.Action, event.Reason, event.Message)
+	}
+	for _, condition := range result.Conditions(f.target.Deleting()) {
+		f.log("  %s %s %s %s", condition.Type, condition.Status, condition.Reason, condition.Message)
+	}
+	result.Record(&f.status, f.pipeline.TerraformVersion, f.pipeline.ProviderVersion)
+	return result
+}
+
+// wait waits until the run under way has ended.
+func (f *fixture) wait() {
+	select {
+	case ended := <-f.pipeline.Pool.Events(f.target.Kind):
+		assert.Equal(f.t, f.target.Object.GetName(), ended.Object.GetName())
+		f.log("  the run has ended")
+	case <-time.After(deadline):
+		require.Fail(f.t, "the run does not end", "%s", f.transcript)
+	}
+}
+
+// settle reconciles until no run is under way.
+func (f *fixture) settle() Result {
+	for range 10 {
+		result := f.step()
+		if result.State != Running {
+			return result
+		}
+		f.wait()
+	}
+	require.Fail(f.t, "the target does not settle", "%s", f.transcript)
+	return Result{}
+}
+
+func (f *fixture) advance(by time.Duration) {
+	f.log("%s pass", by)
+	f.clock.SetTime(f.clock.Now().Add(by))
+}
+
+// remember passes the status back to the pipeline, as a reconciler does.
+func (f *fixture) remember() {
+	f.target.Remembered.Applied = Applied{WorkspaceDigest: f.status.WorkspaceDigest, Lineage: f.status.Lineage, Serial: f.status.Serial}
+	if f.status.LastAppliedTime != nil {
+		f.target.Remembered.Checked = f.status.LastAppliedTime.Time
+	}
+}
+
+// render changes the digest of the workspace.
+func (f *fixture) render(digest string) {
+	f.log("the workspace becomes %s", digest)
+	f.target.Workspace.Digest = digest
+}
+
+// occupy uses a slot of the pool until done is closed.
+func (f *fixture) occupy(key string, done <-chan struct{}) {
+	entered := make(chan struct{})
+	require.True(f.t, f.pipeline.Pool.Submit("none", key, nil, func(context.Context) { close(entered); <-done }))
+	<-entered
+}
+
+func (f *fixture) delete() {
+	f.log("the object is deleted")
+	object := f.target.Object.DeepCopyObject().(*infrav1.NutanixMachine)
+	object.DeletionTimestamp = &metav1.Time{Time: f.clock.Now()}
+	f.target.Object = object
+}
+
+// compare compares the transcript of the test with the golden one.
+func (f *fixture) compare() {
+	f.t.Helper()
+	path := filepath.Join("testdata", filepath.Base(f.t.Name())+".txt")
+	have := f.String()
+	assert.NotContains(f.t, have, password)
+	if *update {
+		require.NoError(f.t, os.WriteFile(path, []byte(have), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(f.t, err, "run the test with -update when the scenario is new")
+	assert.Equal(f.t, string(want), have, "run the test with -update when the change is meant")
+}
+
+var errPrism = errors.New("asking Prism Central: it answered 500 Internal Server Error")
