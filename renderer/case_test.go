@@ -4,7 +4,7 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Identifiers of the fixture, readable in the golden files.
+// Identifiers in the fixture. They are readable in the golden files.
 const (
 	elementUUID   = "00000000-0000-4000-8000-000000000001"
 	subnetUUID    = "00000000-0000-4000-8000-000000000011"
@@ -14,8 +14,8 @@ const (
 	containerUUID = "00000000-0000-4000-8000-000000000041"
 )
 
-// nasty contains every character sequence with a meaning in HCL, and all line endings.
-const nasty = "${jsonencode(var.user_data)} %{ if true }x%{ endif } $${a} %%{b} \"quoted\" back\\slash \\\"\nnew\r\nline\ttab # // /* */ <<-EOT\nEOT\n" +
+// specialCharacters contains every character sequence with a meaning in HCL, and all line endings.
+const specialCharacters = "${jsonencode(var.user_data)} %{ if true }x%{ endif } $${a} %%{b} \"quoted\" back\\slash \\\"\nnew\r\nline\ttab # // /* */ <<-EOT\nEOT\n" +
 	"} resource \"null\" \"x\" { 日本語 é 🚀 \u2028\u202e\ufeff\x00\x1b[31m"
 
 func settings() renderer.Settings {
@@ -40,7 +40,7 @@ func systemDisk() renderer.Disk {
 	}
 }
 
-// minimalMachine returns the smallest inputs that render.
+// minimalMachine returns the smallest valid inputs.
 func minimalMachine() renderer.Machine {
 	return renderer.Machine{
 		Name:         "worker-1",
@@ -85,21 +85,21 @@ func gpus() []renderer.GPU {
 	}
 }
 
-// nastyMachine has nasty strings in every field that a user can set.
-func nastyMachine() renderer.Machine {
+// machineWithSpecialCharacters has special characters in every field that a user can set.
+func machineWithSpecialCharacters() renderer.Machine {
 	return machine(func(m *renderer.Machine) {
-		m.Name, m.Description = nasty, nasty
-		m.PrismElement.Name = nasty
-		m.Project = &renderer.Ref{UUID: projectUUID, Name: nasty}
-		m.Subnets[0].Name = nasty
-		m.Disks[0].Image.Name = nasty
-		m.Disks[0].StorageContainer = &renderer.Ref{UUID: containerUUID, Name: nasty}
-		m.GPUs = []renderer.GPU{{Vendor: nasty, Mode: "VIRTUAL", DeviceID: 1, Name: nasty}}
-		m.Categories = map[string]string{nasty: nasty}
+		m.Name, m.Description = specialCharacters, specialCharacters
+		m.PrismElement.Name = specialCharacters
+		m.Project = &renderer.Ref{UUID: projectUUID, Name: specialCharacters}
+		m.Subnets[0].Name = specialCharacters
+		m.Disks[0].Image.Name = specialCharacters
+		m.Disks[0].StorageContainer = &renderer.Ref{UUID: containerUUID, Name: specialCharacters}
+		m.GPUs = []renderer.GPU{{Vendor: specialCharacters, Mode: "VIRTUAL", DeviceID: 1, Name: specialCharacters}}
+		m.Categories = map[string]string{specialCharacters: specialCharacters}
 	})
 }
 
-// machineCases are the machines of the golden files.
+// machineCases returns the machines of the golden files.
 func machineCases() map[string]renderer.Machine {
 	return map[string]renderer.Machine{
 		"minimal": minimalMachine(),
@@ -125,11 +125,11 @@ func machineCases() map[string]renderer.Machine {
 				{UUID: "00000000-0000-4000-8000-000000000012"},
 			}
 		}),
-		"nasty": nastyMachine(),
+		"special-characters": machineWithSpecialCharacters(),
 	}
 }
 
-// backendCases are the backends of the golden files.
+// backendCases returns the backends of the golden files.
 func backendCases() map[string]renderer.Settings {
 	return map[string]renderer.Settings{
 		"backend-local":  backend("local", map[string]string{"path": "/var/lib/state/${name}.tfstate"}),

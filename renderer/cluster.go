@@ -7,8 +7,8 @@ import (
 )
 
 // RenderCluster renders the workspace of one cluster: the category that marks its VMs. Its outputs are category_key and
-// category_value. Other clusters may share the key, so the module prevents its destruction. A run that deletes the cluster
-// removes CategoryKeyAddress from the state before it plans.
+// category_value. Other clusters may share the key, so the module prevents its destruction. Before a run plans the deletion of the
+// cluster, it removes CategoryKeyAddress from the state.
 func RenderCluster(settings Settings, cluster Cluster) (Workspace, error) {
 	if err := validateCluster(settings, cluster); err != nil {
 		return Workspace{}, err

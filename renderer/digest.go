@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// digestVersion is the version of the digest algorithm. Increase it when equal inputs get another digest. Digests without
+// digestVersion is the version of the digest algorithm. Increase it if a change gives equal inputs another digest. Digests without
 // a version come from CAPNT 0.1, which hashed the rendered files.
 const digestVersion = "v2"
 
@@ -41,7 +41,7 @@ func DigestIsCurrent(digest string) bool {
 	return strings.HasPrefix(digest, digestVersion+":")
 }
 
-// withoutNames removes the names of entities in Prism, because they only become comments.
+// withoutNames removes the names of entities in Prism, because they are written only to comments.
 func withoutNames(machine Machine) Machine {
 	unnamed := func(ref *Ref) *Ref {
 		if ref == nil {

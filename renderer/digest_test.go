@@ -10,8 +10,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// TestDigestIsStable compares digests with those that existing objects have in their status. If one changes here, every object
-// of every installation is checked again: restore the JSON form of the inputs, or increase digestVersion.
+// TestDigestIsStable compares digests with those in the status of existing objects. If a digest changes here, every object of
+// every installation is checked again: restore the JSON form of the inputs, or increase digestVersion.
 func TestDigestIsStable(t *testing.T) {
 	workspaces := goldenCases(t)
 	for name, digest := range map[string]string{
@@ -71,7 +71,7 @@ func TestDigestIgnoresNames(t *testing.T) {
 	assert.Equal(t, "renamed", renamed.Disks[0].Image.Name, "rendering must not change its inputs")
 }
 
-// rename renames every reference and GPU below a value and returns how many there are.
+// rename renames every reference and GPU below a value and returns their number.
 func rename(value reflect.Value) int {
 	count := 0
 	switch value.Kind() {

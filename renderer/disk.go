@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Addresses that AssignDisks never assigns to a data disk: those of the system disk and of the CD-ROM that Prism adds for
-// cloud-init.
+// Addresses that AssignDisks never assigns to a data disk: the address of the system disk and the address of the CD-ROM that Prism
+// adds for cloud-init.
 const (
 	systemAdapter, systemIndex       = AdapterSCSI, 0
 	cloudInitAdapter, cloudInitIndex = AdapterIDE, 3
@@ -25,10 +25,10 @@ func (a diskAddress) String() string { return fmt.Sprintf("%s.%d", a.adapter, a.
 
 // AssignDisks assigns an address to every disk and returns the system disk followed by the data disks in their order.
 //
-// The system disk is SCSI.0. A data disk with an Index above 0 keeps it. The others get the lowest free indexes of their
-// adapters, in their order, so that a bootstrap CD-ROM that comes first is IDE.0. IDE.3 stays free for cloud-init. The default
-// DeviceType is DISK; the default AdapterType is SCSI, and IDE for a CD-ROM. The error is ErrInvalidInput if two disks have
-// the same address, if an adapter does not support the index or the number of disks, or if a CD-ROM is on SCSI or PCI.
+// The system disk is SCSI.0. A data disk with an Index above 0 keeps its index. The others get the lowest free indexes of their
+// adapters, in their order, so a bootstrap CD-ROM that comes first is IDE.0. IDE.3 stays free for cloud-init. The default
+// DeviceType is DISK. The default AdapterType is SCSI, and IDE for a CD-ROM. The error is ErrInvalidInput if two disks have the
+// same address, if an adapter does not support the index or the number of disks, or if a CD-ROM is on SCSI or PCI.
 func AssignDisks(system Disk, data []Disk) ([]Disk, error) {
 	var found problems
 	system.DeviceType, system.AdapterType, system.Index = DeviceDisk, systemAdapter, systemIndex
@@ -107,7 +107,7 @@ func validateDevice(found *problems, field string, disk Disk) {
 	}
 }
 
-// validateDisks checks disks that have addresses.
+// validateDisks checks disks to which AssignDisks has assigned addresses.
 func validateDisks(found *problems, machine Machine) {
 	found.check(len(machine.Disks) > 0, "disks", "must contain at least the system disk")
 	taken := map[diskAddress]string{}

@@ -56,25 +56,25 @@ func TestAssignDisks(t *testing.T) {
 	}
 }
 
-func TestAssignDisksRefuses(t *testing.T) {
+func TestAssignDisksRefusesInvalidDisks(t *testing.T) {
 	tests := map[string]struct {
 		data []renderer.Disk
 		want string
 	}{
-		"two at one address":            {[]renderer.Disk{disk("SCSI", 2), disk("SCSI", 2)}, "dataDisks[1].index means SCSI.2, which is already used by dataDisks[0]"},
-		"the address of cloud-init":     {[]renderer.Disk{disk("IDE", 3)}, "dataDisks[0].index means IDE.3, which is already used by the CD-ROM of cloud-init"},
-		"index beyond SCSI":             {[]renderer.Disk{disk("SCSI", 256)}, "dataDisks[0].index must be from 0 to 255 on SCSI, not 256"},
-		"index beyond IDE":              {[]renderer.Disk{disk("IDE", 4)}, "from 0 to 3 on IDE"},
-		"index beyond PCI":              {[]renderer.Disk{disk("PCI", 7)}, "from 0 to 6 on PCI"},
-		"index beyond SATA":             {[]renderer.Disk{disk("SATA", 6)}, "from 0 to 5 on SATA"},
-		"negative index":                {[]renderer.Disk{disk("SCSI", -1)}, "dataDisks[0].index must be from 0"},
-		"too many on IDE":               {repeated(4, disk("IDE", 0)), "dataDisks[3].adapterType has no free index: IDE supports 4 devices"},
-		"too many on PCI":               {repeated(8, disk("PCI", 0)), "dataDisks[7].adapterType has no free index: PCI supports 7 devices"},
-		"too many on SCSI":              {repeated(256, disk("SCSI", 0)), "dataDisks[255].adapterType has no free index"},
-		"unknown adapter":               {[]renderer.Disk{disk("SPAPR", 0)}, `dataDisks[0].adapterType must be one of SCSI, IDE, PCI, SATA, not "SPAPR"`},
-		"unknown device":                {[]renderer.Disk{{DeviceType: "TAPE"}}, `dataDisks[0].deviceType must be one of DISK, CDROM, not "TAPE"`},
-		"CD-ROM on SCSI":                {[]renderer.Disk{cdrom("SCSI", 0)}, `dataDisks[0].adapterType must be IDE or SATA for a CD-ROM, not "SCSI"`},
-		"several problems are all told": {[]renderer.Disk{disk("SPAPR", 0), disk("IDE", 9)}, "dataDisks[1].index must be from 0 to 3"},
+		"two at one address":                {[]renderer.Disk{disk("SCSI", 2), disk("SCSI", 2)}, "dataDisks[1].index means SCSI.2, which is already used by dataDisks[0]"},
+		"the address of cloud-init":         {[]renderer.Disk{disk("IDE", 3)}, "dataDisks[0].index means IDE.3, which is already used by the CD-ROM of cloud-init"},
+		"index beyond SCSI":                 {[]renderer.Disk{disk("SCSI", 256)}, "dataDisks[0].index must be from 0 to 255 on SCSI, not 256"},
+		"index beyond IDE":                  {[]renderer.Disk{disk("IDE", 4)}, "from 0 to 3 on IDE"},
+		"index beyond PCI":                  {[]renderer.Disk{disk("PCI", 7)}, "from 0 to 6 on PCI"},
+		"index beyond SATA":                 {[]renderer.Disk{disk("SATA", 6)}, "from 0 to 5 on SATA"},
+		"negative index":                    {[]renderer.Disk{disk("SCSI", -1)}, "dataDisks[0].index must be from 0"},
+		"too many on IDE":                   {repeated(4, disk("IDE", 0)), "dataDisks[3].adapterType has no free index: IDE supports 4 devices"},
+		"too many on PCI":                   {repeated(8, disk("PCI", 0)), "dataDisks[7].adapterType has no free index: PCI supports 7 devices"},
+		"too many on SCSI":                  {repeated(256, disk("SCSI", 0)), "dataDisks[255].adapterType has no free index"},
+		"unknown adapter":                   {[]renderer.Disk{disk("SPAPR", 0)}, `dataDisks[0].adapterType must be one of SCSI, IDE, PCI, SATA, not "SPAPR"`},
+		"unknown device":                    {[]renderer.Disk{{DeviceType: "TAPE"}}, `dataDisks[0].deviceType must be one of DISK, CDROM, not "TAPE"`},
+		"CD-ROM on SCSI":                    {[]renderer.Disk{cdrom("SCSI", 0)}, `dataDisks[0].adapterType must be IDE or SATA for a CD-ROM, not "SCSI"`},
+		"several problems are all reported": {[]renderer.Disk{disk("SPAPR", 0), disk("IDE", 9)}, "dataDisks[1].index must be from 0 to 3"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -9,13 +9,13 @@ import (
 const (
 	backendFileName   = "backend.tf"
 	variablesFileName = "variables.tf"
-	// StateFileName is the file in which Terraform keeps the state of a workspace without a backend.
+	// StateFileName is the file with the state of a workspace without a backend.
 	StateFileName = "terraform.tfstate"
 )
 
-// Export returns the files of the workspace with its state in the directory instead of in a backend, so that a person can run
-// Terraform in that directory. state is in Terraform's own format and contains secrets. observed replaces files that were
-// rendered from what the infrastructure is like.
+// Export returns the files of the workspace for a person who runs Terraform in their directory. The directory contains the state
+// instead of a backend. state is in Terraform's own format and contains secrets. observed replaces files that were rendered from
+// observed infrastructure.
 func (w Workspace) Export(state []byte, observed map[string][]byte) map[string][]byte {
 	files := maps.Clone(w.Files)
 	maps.Copy(files, observed)
@@ -23,13 +23,13 @@ func (w Workspace) Export(state []byte, observed map[string][]byte) map[string][
 	files[StateFileName] = state
 	files["README.md"] = []byte(exportReadme)
 	if _, ok := files[variablesFileName]; ok {
-		// The VM has its user data. Terraform only wants the variable to be set.
+		// The VM already has its user data. Terraform only requires a value for the variable.
 		files["terraform.tfvars"] = fmt.Appendf(nil, "%s = \"\"\n", UserDataVariable)
 	}
 	return files
 }
 
-// exportReadme tells a person what to do with an exported workspace.
+// exportReadme is the README of an exported workspace.
 const exportReadme = `# An exported Terraform workspace
 
 These are the files of a Terraform workspace that CAPNT managed, with its state in ` + "`terraform.tfstate`" + `. What the state

@@ -34,7 +34,7 @@ func plain(value cty.Value) any {
 	}
 }
 
-// writable reports whether Terraform keeps the string as it is.
+// writable reports whether Terraform keeps the strings unchanged.
 func writable(values ...string) bool {
 	for _, value := range values {
 		if !utf8.ValidString(value) || !norm.NFC.IsNormalString(value) {
@@ -46,7 +46,7 @@ func writable(values ...string) bool {
 
 // seeds are strings that have a meaning in HCL.
 var seeds = []string{
-	nasty, "x", "", "${x}", "$${x}", "$$${x}", "%{ for a in b }", "%%{x}", "$", "%", "$$", "\"", "\\", "\\\"", "\n}", "\r", "\r\n", "\x00",
+	specialCharacters, "x", "", "${x}", "$${x}", "$$${x}", "%{ for a in b }", "%%{x}", "$", "%", "$$", "\"", "\\", "\\\"", "\n}", "\r", "\r\n", "\x00",
 	"/*", "*/", "#", "//", "<<EOT\nEOT", "for", "null", "true", "1", "日本語", "é", "e\u0301", "\u2028", "\u2029", "\ufeff", "\xff", "\U0001f680",
 	"a = b", "\"\nresource \"null_resource\" \"x\" {}\n", "`", "'", "~}", "${~ x ~}", "\\u0041", "\\${x}",
 }

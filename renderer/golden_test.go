@@ -75,7 +75,7 @@ func isGolden(name, path string) bool {
 	}
 }
 
-func TestWorkspaceContainsTheModule(t *testing.T) {
+func TestWorkspaceContainsModule(t *testing.T) {
 	module, err := tfmodules.Files(tfmodules.APIV3, tfmodules.RoleMachine)
 	require.NoError(t, err)
 	files := goldenCases(t)["minimal"].Files

@@ -11,8 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// body writes attributes and blocks in the order of the calls. Their names come from this package. Strings from users are
-// values or comments only.
+// body writes attributes and blocks in the order of the calls. This package defines their names. Strings from users are only
+// written as values or comments.
 type body struct {
 	*hclwrite.Body
 }
@@ -38,7 +38,7 @@ func (b body) flag(name string, value bool) {
 	b.SetAttributeValue(name, cty.BoolVal(value))
 }
 
-// reference writes an expression such as module.machine.vm_uuid. An address that is not a valid expression becomes a string,
+// reference writes an expression such as module.machine.vm_uuid. An address that is not a valid expression is written as a string,
 // which Terraform then rejects with its position.
 func (b body) reference(name, address string) {
 	traversal, diagnostics := hclsyntax.ParseTraversalAbs([]byte(address), "", hcl.InitialPos)
@@ -64,7 +64,7 @@ func literal(value cty.Value) hclwrite.Tokens {
 	return hclwrite.TokensForValue(value)
 }
 
-// assignment is one line: name = value # note.
+// assignment returns one line: name = value # note.
 func assignment(name string, value hclwrite.Tokens, note string) hclwrite.Tokens {
 	tokens := hclwrite.Tokens{
 		{Type: hclsyntax.TokenIdent, Bytes: []byte(name)},

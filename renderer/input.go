@@ -1,10 +1,10 @@
 package renderer
 
-// The JSON form of the inputs is hashed (digest.go), and parts of it are kept in an annotation of each NutanixMachine. A new
-// field needs omitempty, so that the digests of machines without it stay the same. A field that is no part of the digest has
-// the tag json:"-". Any other change of the JSON form needs a new digestVersion.
+// The JSON form of the inputs is hashed (digest.go), and parts of it are stored in an annotation of each NutanixMachine. A new
+// field needs omitempty, so that the digests of machines without it stay the same. A field that is not part of the digest has the
+// tag json:"-". Any other change of the JSON form needs a new digestVersion.
 
-// Ref identifies an entity in Prism by its UUID. The name becomes a comment and is no part of the digest.
+// Ref identifies an entity in Prism by its UUID. The name is written to a comment and is not part of the digest.
 type Ref struct {
 	UUID string `json:"uuid"`
 	Name string `json:"name,omitempty"`
@@ -31,9 +31,9 @@ type Disk struct {
 	Index int `json:"index,omitempty"`
 	// SizeMiB is the size in MiB; 0 means the size of the image.
 	SizeMiB int64 `json:"sizeMiB,omitempty"`
-	// Image is the image that the disk is a copy of; nil means an empty disk.
+	// Image is the image that is copied to the disk; nil means an empty disk.
 	Image *Ref `json:"image,omitempty"`
-	// StorageContainer stores the disk; nil means that Prism chooses one.
+	// StorageContainer is the storage container of the disk; nil means that Prism chooses one.
 	StorageContainer *Ref `json:"storageContainer,omitempty"`
 	// FlashMode keeps the disk on the fast tier. It needs a StorageContainer.
 	FlashMode bool `json:"flashMode,omitempty"`
@@ -47,7 +47,7 @@ type GPU struct {
 	Mode string `json:"mode"`
 	// DeviceID is the PCI device ID of the model.
 	DeviceID int64 `json:"deviceID"`
-	// Name becomes a comment and is no part of the digest.
+	// Name is written to a comment and is not part of the digest.
 	Name string `json:"name,omitempty"`
 }
 
@@ -61,11 +61,11 @@ const (
 type Machine struct {
 	// Name is the name of the VM and its host name.
 	Name string `json:"name"`
-	// Description contains the mark by which the owner recognises the VM.
+	// Description contains the mark that identifies the owner of the VM.
 	Description string `json:"description,omitempty"`
 	// PrismElement runs the VM.
 	PrismElement Ref `json:"prismElement"`
-	// Project owns the VM; nil means the default project.
+	// Project is the project of the VM; nil means the default project.
 	Project *Ref `json:"project,omitempty"`
 	// Subnets are the subnets of the network interfaces, in this order.
 	Subnets []Ref `json:"subnets"`
@@ -91,7 +91,7 @@ type Machine struct {
 type Cluster struct {
 	// CategoryKey is the key of the category that marks the VMs of the cluster.
 	CategoryKey string `json:"categoryKey"`
-	// CategoryValue is its value.
+	// CategoryValue is the value of that category.
 	CategoryValue string `json:"categoryValue"`
 }
 
@@ -99,7 +99,7 @@ type Cluster struct {
 type Settings struct {
 	// ProviderVersion is the exact version of the nutanix provider, for example 1.9.5.
 	ProviderVersion string `json:"providerVersion"`
-	// Backend is where the state is stored.
+	// Backend describes where the state is stored.
 	Backend Backend `json:"backend"`
 }
 
@@ -107,8 +107,8 @@ type Settings struct {
 type Backend struct {
 	// Type is the name of the backend, for example kubernetes.
 	Type string `json:"type"`
-	// Config contains the arguments of the backend as strings, which Terraform converts to their types. An argument of a
-	// nested object is written with a dot: workspaces.name, assume_role.role_arn. Secrets must not be in it, because backends
-	// read them from their environment.
+	// Config contains the arguments of the backend as strings, which Terraform converts to their types. The name of an argument in
+	// a nested object contains a dot: workspaces.name, assume_role.role_arn. Secrets are not allowed, because backends read them
+	// from their environment.
 	Config map[string]string `json:"config,omitempty"`
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/capnt/capnt/tfmodules"
 )
 
-// RenderMachine renders the workspace of one machine. Its outputs are vm_uuid, name, addresses and power_state.
-// For inputs that the module cannot accept, the error is ErrInvalidInput and names each field.
+// RenderMachine renders the workspace of one machine. Its outputs are vm_uuid, name, addresses and power_state. If the module
+// cannot accept the inputs, the error is ErrInvalidInput and names each field.
 func RenderMachine(settings Settings, machine Machine) (Workspace, error) {
 	if err := validateMachine(settings, machine); err != nil {
 		return Workspace{}, err
@@ -71,11 +71,11 @@ func writeSize(module body, machine Machine) {
 	}
 }
 
-// ForeignCategoriesFile is the workspace file with the categories that others put on the VM. The digest does not cover it,
-// because its content is observed and not wanted.
+// ForeignCategoriesFile is the workspace file with the categories that others added to the VM. The digest does not cover it,
+// because it contains observed and not desired values.
 const ForeignCategoriesFile = "foreign.tf"
 
-// ForeignCategories renders ForeignCategoriesFile: values by key, without the keys that the inputs of the workspace name.
+// ForeignCategories renders ForeignCategoriesFile from values by key. The keys must not contain those of the workspace inputs.
 func ForeignCategories(categories map[string]string) []byte {
 	file := hclwrite.NewEmptyFile()
 	value := literal(cty.EmptyObjectVal)
@@ -137,8 +137,8 @@ func gpusTokens(gpus []GPU) hclwrite.Tokens {
 	return listTokens(elements, make([]string, len(gpus)))
 }
 
-// userDataFile declares the variable with the bootstrap data. It has no default, because a machine that is created without
-// its bootstrap data never becomes a Node.
+// userDataFile declares the variable with the bootstrap data. It has no default, because a VM without bootstrap data never becomes
+// a Node.
 func userDataFile() []byte {
 	file := hclwrite.NewEmptyFile()
 	variable := newBody(file.Body()).block("variable", UserDataVariable)

@@ -13,20 +13,21 @@ import (
 )
 
 const (
-	// ProviderSource is the address of the provider, with its host, so that Terraform and OpenTofu find it in one mirror.
+	// ProviderSource is the address of the provider. It includes the host, so that Terraform and OpenTofu use the same mirror
+	// directory.
 	ProviderSource = "registry.terraform.io/nutanix/nutanix"
 
-	// requiredVersion is the oldest Terraform that can run the tests of the modules. OpenTofu's versions satisfy it, too.
+	// requiredVersion is the oldest Terraform version that can run the tests of the modules. All OpenTofu versions are newer.
 	requiredVersion = ">= 1.7.0"
 )
 
-// blockArguments lists the nested arguments of each backend that are blocks. All others are objects.
+// blockArguments lists, for each backend, the nested arguments that are blocks. All other nested arguments are objects.
 var blockArguments = map[string][]string{
 	"remote":     {"workspaces"},
 	"kubernetes": {"exec"},
 }
 
-// rootFiles renders the files that all root modules have: versions.tf, backend.tf, provider.tf and the copy of the module.
+// rootFiles renders the files of every root module: versions.tf, backend.tf, provider.tf and the copy of the module.
 func rootFiles(settings Settings, role string) (map[string][]byte, error) {
 	module, err := tfmodules.Files(tfmodules.APIV3, role)
 	if err != nil {

@@ -25,7 +25,7 @@ func skeleton(t testing.TB, content []byte) string {
 	t.Helper()
 	var out strings.Builder
 	describeBody(&out, parse(t, content), "")
-	// A comment that broke out could leave the syntax tree alone, but not the lines.
+	// If part of a comment became a new line, the syntax tree could stay the same, but the number of lines would change.
 	fmt.Fprintf(&out, "%d lines", strings.Count(string(content), "\n"))
 	return out.String()
 }
@@ -93,8 +93,7 @@ func describeExpression(out *strings.Builder, expression hclsyntax.Expression) {
 	}
 }
 
-// moduleValues evaluates the arguments of the one module call, without variables and functions. Arguments that need
-// them are left out.
+// moduleValues evaluates the arguments of the only module call. It omits arguments that need variables or functions.
 func moduleValues(t testing.TB, content []byte) map[string]any {
 	t.Helper()
 	body := parse(t, content)

@@ -11,8 +11,8 @@ import (
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// TestTerraformAcceptsEveryGolden validates the rendered files with the real terraform and the real provider.
-func TestTerraformAcceptsEveryGolden(t *testing.T) {
+// TestTerraformAcceptsGoldenFiles validates the rendered files with the real terraform and the real provider.
+func TestTerraformAcceptsGoldenFiles(t *testing.T) {
 	for name, workspace := range goldenCases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -24,7 +24,7 @@ func TestTerraformAcceptsEveryGolden(t *testing.T) {
 	}
 }
 
-// planned is the part of a plan's JSON that the tests read.
+// planned is the part of a plan in JSON that the tests use.
 type planned struct {
 	Changes []struct {
 		Address string
@@ -42,7 +42,7 @@ type planned struct {
 
 // TestStringsReachThePlanUnchanged proves with a real plan that strings from users reach the provider unchanged.
 func TestStringsReachThePlanUnchanged(t *testing.T) {
-	vm := nastyMachine()
+	vm := machineWithSpecialCharacters()
 	workspace, err := renderer.RenderMachine(backend("local", nil), vm)
 	require.NoError(t, err)
 	directory := terraformtest.New(t, workspace.Files)
@@ -59,7 +59,7 @@ func TestStringsReachThePlanUnchanged(t *testing.T) {
 	after := plan.Changes[0].Change.After
 	assert.Equal(t, vm.Name, after.Name)
 	assert.Equal(t, vm.Description, after.Description)
-	assert.Equal(t, []struct{ Name, Value string }{{nasty, nasty}}, after.Categories)
+	assert.Equal(t, []struct{ Name, Value string }{{specialCharacters, specialCharacters}}, after.Categories)
 	assert.Equal(t, "I2Nsb3VkLWNvbmZpZwo=", after.UserData)
 }
 

@@ -13,13 +13,13 @@ func TestUserData(t *testing.T) {
 		"plain cloud-config stays byte for byte": {
 			"#cloud-config\nruncmd: [\"a\"]\n\n", "#cloud-config\nruncmd: [\"a\"]\n\n",
 		},
-		"host name is put in and the header goes": {
+		"host name is inserted and the header removed": {
 			"## template: jinja\n#cloud-config\nname: '{{ ds.meta_data.hostname }}'\n", "#cloud-config\nname: 'worker-1'\n",
 		},
 		"any spacing": {
 			"## template: jinja\n#cloud-config\na: {{ds.meta_data.hostname}} b: {{  ds.meta_data.hostname\t}}\n", "#cloud-config\na: worker-1 b: worker-1\n",
 		},
-		"header without need for it goes": {
+		"unnecessary header is removed": {
 			"## template: jinja\n#cloud-config\n", "#cloud-config\n",
 		},
 		"header as cloud-init reads it": {
@@ -28,7 +28,7 @@ func TestUserData(t *testing.T) {
 		"other expression keeps the header": {
 			"## template: jinja\n#cloud-config\na: {{ ds.meta_data.hostname }} {{ ds.meta_data.uuid }}\n", "## template: jinja\n#cloud-config\na: worker-1 {{ ds.meta_data.uuid }}\n",
 		},
-		"filter is left to cloud-init": {
+		"expression with a filter stays": {
 			"## template: jinja\na: {{ ds.meta_data.hostname | upper }}\n", "## template: jinja\na: {{ ds.meta_data.hostname | upper }}\n",
 		},
 		"statement keeps the header": {
@@ -58,6 +58,6 @@ func TestUserData(t *testing.T) {
 	}
 }
 
-func TestUserDataInsertsTheHostNameLiterally(t *testing.T) {
+func TestUserDataInsertsHostNameLiterally(t *testing.T) {
 	assert.Equal(t, "a: $1${x}\n", string(renderer.UserData([]byte("a: {{ ds.meta_data.hostname }}\n"), "$1${x}")))
 }

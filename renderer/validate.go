@@ -12,10 +12,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// ErrInvalidInput is the target of all errors about inputs, which only other inputs can fix.
+// ErrInvalidInput is the target of all errors that only other inputs can fix.
 var ErrInvalidInput = errors.New("invalid input")
 
-// InputError describes what is wrong with one field. errors.Is reports it as ErrInvalidInput.
+// InputError describes a problem of one field. errors.Is reports it as ErrInvalidInput.
 type InputError struct {
 	// Field is the path of the field in Machine, Cluster or Settings, for example disks[1].index.
 	Field string
@@ -37,7 +37,7 @@ var (
 	keyPattern     = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$`)
 )
 
-// problems collects errors, so that a user sees all of them at once.
+// problems collects errors, so that users see all of them at once.
 type problems []error
 
 func (p *problems) add(field, format string, args ...any) {
@@ -51,7 +51,7 @@ func (p *problems) check(ok bool, field, format string, args ...any) {
 	}
 }
 
-// text checks that Terraform keeps the string as it is. Terraform requires UTF-8 and normalises strings to NFC.
+// text checks that Terraform keeps the string unchanged. Terraform requires UTF-8 and normalises strings to NFC.
 func (p *problems) text(field, value string) {
 	switch {
 	case !utf8.ValidString(value):

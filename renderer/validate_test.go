@@ -10,7 +10,7 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-func TestRenderMachineRefuses(t *testing.T) {
+func TestRenderMachineRefusesInvalidInputs(t *testing.T) {
 	tests := map[string]struct {
 		change func(*renderer.Machine)
 		want   string
@@ -52,7 +52,7 @@ func TestRenderMachineRefuses(t *testing.T) {
 	}
 }
 
-func TestRenderMachineReportsAllProblemsAndTheObject(t *testing.T) {
+func TestRenderMachineReportsAllProblems(t *testing.T) {
 	_, err := renderer.RenderMachine(settings(), machine(func(m *renderer.Machine) { m.Sockets, m.MemoryMiB = 0, 0 }))
 	assert.ErrorContains(t, err, `machine "worker-1"`)
 	assert.ErrorContains(t, err, "sockets must")
@@ -63,7 +63,7 @@ func TestRenderMachineReportsAllProblemsAndTheObject(t *testing.T) {
 	assert.Equal(t, "sockets", input.Field)
 }
 
-func TestRenderRefusesSettings(t *testing.T) {
+func TestRenderRefusesInvalidSettings(t *testing.T) {
 	tests := map[string]struct {
 		settings renderer.Settings
 		want     string
@@ -91,7 +91,7 @@ func TestRenderRefusesSettings(t *testing.T) {
 	}
 }
 
-func TestRenderAcceptsSettings(t *testing.T) {
+func TestRenderAcceptsValidSettings(t *testing.T) {
 	for name, config := range map[string]map[string]string{
 		"URL without a password": {"conn_str": "postgres://me@db:5432/states"},
 		"URL with a port":        {"address": "https://state.example.com:8443/a@b"},
@@ -103,7 +103,7 @@ func TestRenderAcceptsSettings(t *testing.T) {
 	}
 }
 
-func TestRenderClusterRefuses(t *testing.T) {
+func TestRenderClusterRefusesInvalidInputs(t *testing.T) {
 	for name, test := range map[string]struct {
 		cluster renderer.Cluster
 		want    string
@@ -120,7 +120,7 @@ func TestRenderClusterRefuses(t *testing.T) {
 	}
 }
 
-// A condition shows the error, so its text must not change while the inputs stay the same.
+// A condition contains the error, so its text must not change while the inputs stay the same.
 func TestRenderClusterReportsProblemsInStableOrder(t *testing.T) {
 	for range 20 {
 		_, err := renderer.RenderCluster(settings(), renderer.Cluster{})

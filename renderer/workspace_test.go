@@ -41,7 +41,7 @@ func TestWithForeignCategories(t *testing.T) {
 	assert.Len(t, kept.Files, len(workspace.Files))
 }
 
-func TestWithImportOfAnInvalidAddress(t *testing.T) {
+func TestWithImportOfInvalidAddress(t *testing.T) {
 	workspace, err := renderer.RenderMachine(settings(), minimalMachine())
 	require.NoError(t, err)
 

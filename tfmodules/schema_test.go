@@ -20,7 +20,7 @@ import (
 
 // The modules match the schema of provider 2.4.2 (`terraform providers schema -json`, limited to the resources that the modules
 // use). With a provider in the mirror, Terraform validates them.
-func TestModulesFitTheSchemaOfProvider242(t *testing.T) {
+func TestModulesMatchSchemaOfProvider242(t *testing.T) {
 	schema := recordedSchema(t)
 	checked := map[string]bool{}
 	for _, role := range []string{RoleCluster, RoleMachine} {
@@ -41,7 +41,7 @@ func TestModulesFitTheSchemaOfProvider242(t *testing.T) {
 	assert.Equal(t, map[string]bool{"nutanix_virtual_machine": true, "nutanix_category_key": true, "nutanix_category_value": true}, checked)
 }
 
-// recorded is the version of the provider whose schema is test data.
+// recorded is the version of the provider whose schema is stored as test data.
 const (
 	recorded     = "2.4.2"
 	recordedFile = "testdata/provider-schema-" + recorded + ".json"
@@ -58,9 +58,9 @@ func recordedSchema(t *testing.T) *tfjson.ProviderSchema {
 
 var update = flag.Bool("update", false, "write the recorded schema from the provider in the mirror")
 
-// The recorded schema is that of provider 1.9.5, which every mirror has, with two differences. Where 2.4.2 is in the mirror, it
-// confirms the recorded schema.
-func TestRecordedSchemaIsThatOfTheProvider(t *testing.T) {
+// The recorded schema equals the schema of provider 1.9.5, which every mirror contains, except for two differences. If the mirror
+// contains 2.4.2, the recorded schema must equal the schema of that version.
+func TestRecordedSchemaEqualsSchemaOfProvider(t *testing.T) {
 	if slices.Contains(toolbox.ProviderVersions(t), recorded) {
 		actual := schemaOf(t, recorded)
 		if *update {

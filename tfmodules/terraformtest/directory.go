@@ -17,14 +17,14 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// Directory is a temporary directory with a root module in it.
+// Directory is a temporary directory with a root module.
 type Directory struct {
 	t    testing.TB
 	path string
 	env  []string
 }
 
-// ProviderVersion is the version of the provider that New uses. Every mirror has it.
+// ProviderVersion is the version of the provider that New uses. Every mirror contains it.
 const ProviderVersion = "1.9.5"
 
 // New writes files (slash-separated paths) into a temporary directory, together with the lock file of the provider. The runs
@@ -34,7 +34,7 @@ func New(t testing.TB, files map[string][]byte) Directory {
 	return NewWithProvider(t, ProviderVersion, files)
 }
 
-// NewWithProvider is New with another version of the provider, which has to be in the mirror.
+// NewWithProvider is like New, but uses another version of the provider. The mirror must contain it.
 func NewWithProvider(t testing.TB, version string, files map[string][]byte) Directory {
 	t.Helper()
 	home, path := t.TempDir(), t.TempDir()
@@ -44,7 +44,7 @@ func NewWithProvider(t testing.TB, version string, files map[string][]byte) Dire
 		"CHECKPOINT_DISABLE=1",
 		"TF_IN_AUTOMATION=1",
 		"TF_CLI_CONFIG_FILE=" + filepath.Join(home, "terraform.rc"),
-		// Planning the creation of something asks Prism nothing; the provider only wants to see an address.
+		// Planning a create sends no request to Prism. The provider only requires an address.
 		"NUTANIX_ENDPOINT=127.0.0.1",
 		"NUTANIX_USERNAME=nobody",
 		"NUTANIX_PASSWORD=nothing",
@@ -62,7 +62,7 @@ func NewWithProvider(t testing.TB, version string, files map[string][]byte) Dire
 	return d
 }
 
-// ProviderSchema returns the schema of a version of the provider, which has to be in the mirror.
+// ProviderSchema returns the schema of a version of the provider. The mirror must contain it.
 func ProviderSchema(t testing.TB, version string) *tfjson.ProviderSchema {
 	t.Helper()
 	directory := NewWithProvider(t, version, map[string][]byte{"main.tf": fmt.Appendf(nil, `terraform {
@@ -91,7 +91,7 @@ func (d Directory) Write(name string, content []byte) {
 	require.NoError(d.t, os.WriteFile(path, content, 0o600))
 }
 
-// Run runs terraform there and returns its standard output. The test fails when terraform does.
+// Run runs terraform in the directory and returns its standard output. The test fails if terraform fails.
 func (d Directory) Run(arguments ...string) []byte {
 	d.t.Helper()
 	command := exec.CommandContext(d.t.Context(), toolbox.Path(d.t, "bin/terraform"), arguments...)
