@@ -13,65 +13,66 @@ import (
 	"github.com/capnt/capnt/ccm"
 )
 
-// start runs the command in this process until the test ends. It takes no lease, because it would end the process without it.
-func (w *world) start() {
-	w.t.Helper()
+// start runs the command in this process until the test ends. It disables leader election, because the loss of the lease ends the
+// process.
+func (f *fixture) start() {
+	f.t.Helper()
 	stop, ended := make(chan struct{}), make(chan error, 1)
 	command, err := newCommand(stop)
-	require.NoError(w.t, err)
+	require.NoError(f.t, err)
 	command.SetArgs([]string{
-		"--cloud-config=" + w.config, "--kubeconfig=" + w.kubeconfig,
-		"--authentication-kubeconfig=" + w.kubeconfig, "--authorization-kubeconfig=" + w.kubeconfig,
-		"--bind-address=127.0.0.1", "--secure-port=" + w.port(), "--cert-dir=" + w.t.TempDir(),
+		"--cloud-config=" + f.config, "--kubeconfig=" + f.kubeconfig,
+		"--authentication-kubeconfig=" + f.kubeconfig, "--authorization-kubeconfig=" + f.kubeconfig,
+		"--bind-address=127.0.0.1", "--secure-port=" + f.port(), "--cert-dir=" + f.t.TempDir(),
 		"--configure-cloud-routes=false", "--leader-elect=false",
 	})
 	go func() { ended <- command.Execute() }()
-	w.t.Cleanup(func() {
+	f.t.Cleanup(func() {
 		close(stop)
-		assert.NoError(w.t, <-ended)
-		configz.Delete(app.ConfigzName) // the next command registers its own
+		assert.NoError(f.t, <-ended)
+		configz.Delete(app.ConfigzName) // the next command registers its own configuration
 	})
 }
 
 func TestNodesAreInitialisedAndCredentialsRotated(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	first := w.vm("first")
-	w.register(first)
-	node := w.initialised(first)
+	f := newFixture(t)
+	f.start()
+	first := f.vm("first")
+	f.register(first)
+	node := f.initialised(first)
 	assert.Contains(t, node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: first.NICs[0].IPs[0]})
 	assert.Equal(t, "pe", node.Labels[corev1.LabelTopologyZone])
 	assert.Equal(t, "ahv-vm", node.Labels[corev1.LabelInstanceTypeStable])
-	w.told(ccm.ReasonAnswers, "")
+	f.awaitEvent(ccm.ReasonAnswers, "")
 
-	w.prism.SetPassword("hunter2-second")
-	second := w.vm("second")
-	w.register(second)
-	w.told(ccm.ReasonCredentialsRefused, "correct the Secret")
+	f.prism.SetPassword("hunter2-second")
+	second := f.vm("second")
+	f.register(second)
+	f.awaitEvent(ccm.ReasonCredentialsRefused, "correct the Secret")
 
 	require.NoError(t, api.Update(t.Context(), &corev1.Secret{ObjectMeta: in("nutanix-creds"), Data: credentials("hunter2-second")}))
-	w.initialised(second)
+	f.initialised(second)
 }
 
-func TestAChangedConfigurationTakesEffectAndABadOneDoesNot(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	first := w.vm("first")
-	w.register(first)
-	assert.NotContains(t, w.initialised(first).Labels, "nutanix.com/prism-element-name")
+func TestOnlyValidConfigurationChangesTakeEffect(t *testing.T) {
+	f := newFixture(t)
+	f.start()
+	first := f.vm("first")
+	f.register(first)
+	assert.NotContains(t, f.initialised(first).Labels, "nutanix.com/prism-element-name")
 
-	require.NoError(t, os.WriteFile(w.config, []byte(`{"prismCentral": {"address": "elsewhere", "port": -1}}`), 0o600))
-	w.told(ccm.ReasonConfigurationRefused, "prismCentral.port: Invalid value: -1")
-	second := w.vm("second")
-	w.register(second)
-	w.initialised(second)
+	require.NoError(t, os.WriteFile(f.config, []byte(`{"prismCentral": {"address": "elsewhere", "port": -1}}`), 0o600))
+	f.awaitEvent(ccm.ReasonConfigurationRefused, "prismCentral.port: Invalid value: -1")
+	second := f.vm("second")
+	f.register(second)
+	f.initialised(second)
 
 	changed := withLoadBalancers()
 	changed["enableCustomLabeling"] = true
-	w.configure(changed)
-	w.told(ccm.ReasonConfigurationChanged, "")
-	w.told(ccm.ReasonRestartNeeded, "load balancers")
-	third := w.vm("third")
-	w.register(third)
-	assert.Equal(t, "pe", w.initialised(third).Labels["nutanix.com/prism-element-name"])
+	f.configure(changed)
+	f.awaitEvent(ccm.ReasonConfigurationChanged, "")
+	f.awaitEvent(ccm.ReasonRestartNeeded, "load balancers")
+	third := f.vm("third")
+	f.register(third)
+	assert.Equal(t, "pe", f.initialised(third).Labels["nutanix.com/prism-element-name"])
 }

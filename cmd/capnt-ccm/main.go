@@ -1,5 +1,5 @@
-// Command capnt-ccm is the cloud controller manager for Nutanix: the stock one of Kubernetes with package ccm as its cloud.
-// `capnt-ccm --help` lists its flags; --cloud-config names the configuration file.
+// Command capnt-ccm is the cloud controller manager for Nutanix. It is the cloud controller manager of Kubernetes with package ccm
+// as its cloud. `capnt-ccm --help` lists its flags; --cloud-config names the configuration file.
 package main
 
 import (
@@ -34,8 +34,8 @@ func main() {
 	os.Exit(cli.Run(command))
 }
 
-// newCommand gives the stock command with the provider's name preset and without the port for webhooks, of which there are
-// none.
+// newCommand returns the command of Kubernetes with the name of the provider as default. It has no port for webhooks, because
+// there are no webhooks.
 func newCommand(stop <-chan struct{}) (*cobra.Command, error) {
 	noPort := 0
 	opts, err := options.NewCloudControllerManagerOptionsWithProviderDefaults(options.ProviderDefaults{WebhookBindPort: &noPort})
@@ -51,8 +51,8 @@ func newCommand(stop <-chan struct{}) (*cobra.Command, error) {
 	return command, nil
 }
 
-// openCloud reads the configuration. What is wrong with it ends the process with all of it in one line, not with the stacks
-// of a fatal error.
+// openCloud reads the configuration. If the configuration is invalid, the process logs all errors in one line and exits. A fatal
+// error would also print the stacks of all goroutines.
 func openCloud(config *cloudcontrollerconfig.CompletedConfig) cloudprovider.Interface {
 	given := config.ComponentConfig.KubeCloudShared.CloudProvider
 	if err := canBeRead(given.CloudConfigFile); err != nil {
@@ -65,7 +65,8 @@ func openCloud(config *cloudcontrollerconfig.CompletedConfig) cloudprovider.Inte
 	return cloud
 }
 
-// canBeRead finds a file that is not there before the framework does. No file is what the cloud itself complains about.
+// canBeRead returns an error if the file cannot be read, because the framework would end with a fatal error. The cloud itself
+// reports an empty path.
 func canBeRead(path string) error {
 	if path == "" {
 		return nil

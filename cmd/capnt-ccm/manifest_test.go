@@ -22,7 +22,7 @@ import (
 
 const manifestDir = "../../config/ccm"
 
-// manifests gives what kubectl apply -k config/ccm applies, but for the name of the image.
+// manifests returns the objects that kubectl apply -k config/ccm creates. Only the name of the image may differ.
 func manifests() ([]*unstructured.Unstructured, error) {
 	content, err := os.ReadFile(filepath.Join(manifestDir, "kustomization.yaml"))
 	if err != nil {
@@ -63,8 +63,8 @@ func readManifest(file string) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// the gives the one object of a kind that the manifests hold.
-func the[T any](t *testing.T, kind string) *T {
+// objectOf returns the only object of a kind in the manifests.
+func objectOf[T any](t *testing.T, kind string) *T {
 	t.Helper()
 	objects, err := manifests()
 	require.NoError(t, err)
@@ -79,22 +79,22 @@ func the[T any](t *testing.T, kind string) *T {
 	return nil
 }
 
-func TestTheManifestsConfigurationIsGood(t *testing.T) {
-	for file, content := range the[corev1.ConfigMap](t, "ConfigMap").Data {
+func TestConfigurationInManifestsIsValid(t *testing.T) {
+	for file, content := range objectOf[corev1.ConfigMap](t, "ConfigMap").Data {
 		_, err := config.Parse([]byte(content))
 		require.NoError(t, err, file)
 	}
 }
 
-func TestTheDeploymentFindsWhatItMounts(t *testing.T) {
-	pod := the[appsv1.Deployment](t, "Deployment").Spec.Template.Spec
-	configMap := the[corev1.ConfigMap](t, "ConfigMap")
+func TestVolumesOfDeploymentExist(t *testing.T) {
+	pod := objectOf[appsv1.Deployment](t, "Deployment").Spec.Template.Spec
+	configMap := objectOf[corev1.ConfigMap](t, "ConfigMap")
 	require.Equal(t, configMap.Name, pod.Volumes[0].ConfigMap.Name)
 	require.Equal(t, pod.Volumes[0].Name, pod.Containers[0].VolumeMounts[0].Name)
 	for key := range configMap.Data {
 		require.Contains(t, pod.Containers[0].Args, "--cloud-config="+filepath.Join(pod.Containers[0].VolumeMounts[0].MountPath, key))
 	}
-	require.Equal(t, the[corev1.ServiceAccount](t, "ServiceAccount").Name, pod.ServiceAccountName)
+	require.Equal(t, objectOf[corev1.ServiceAccount](t, "ServiceAccount").Name, pod.ServiceAccountName)
 	parsed, err := config.Parse([]byte(configMap.Data["nutanix_config.json"]))
 	require.NoError(t, err)
 	example, err := readManifest("secret_example.yaml")

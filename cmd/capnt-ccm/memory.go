@@ -5,12 +5,12 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent is how much the heap may grow between collections: an eighth of what is usual. Most of it is there all the time, little
-// is made anew, and so memory is worth more than the time of a collection. A limit of memory instead would let a cluster that is
-// too large for it collect all the time.
+// gcPercent is the growth of the heap between two garbage collections in percent, an eighth of Go's default. Most of the heap is
+// long-lived and few objects are created, so the collections cost little time and save memory. With a memory limit instead, the
+// process would collect permanently in a cluster that is too large for the limit.
 const gcPercent = 12
 
-// saveMemory sets what the environment does not: GOGC and GOMEMLIMIT are those of every Go program.
+// saveMemory sets gcPercent unless the environment sets GOGC.
 func saveMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

@@ -29,7 +29,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// process is capnt-ccm as the Deployment runs it.
+// process is a capnt-ccm process that runs as in the Deployment.
 type process struct {
 	*exec.Cmd
 	port string
@@ -53,41 +53,41 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// port gives one for a server that is about to start.
-func (w *world) port() string {
-	w.t.Helper()
+// port returns a free port for a server that is about to start.
+func (f *fixture) port() string {
+	f.t.Helper()
 	ports, err := freeport.Find("127.0.0.1", 1)
-	require.NoError(w.t, err)
+	require.NoError(f.t, err)
 	return strconv.Itoa(ports[0])
 }
 
-// run starts the process with the flags of the Deployment; what a pod finds around it is given by further flags.
-func (w *world) run() *process {
-	w.t.Helper()
-	port := w.port()
+// run starts the process with the flags of the Deployment. Additional flags replace what a pod would provide.
+func (f *fixture) run() *process {
+	f.t.Helper()
+	port := f.port()
 	binary, err := os.Executable()
-	require.NoError(w.t, err)
+	require.NoError(f.t, err)
 
-	args := the[appsv1.Deployment](w.t, "Deployment").Spec.Template.Spec.Containers[0].Args
-	args = append(args, "--cloud-config="+w.config, "--kubeconfig="+w.kubeconfig, "--authentication-kubeconfig="+w.kubeconfig,
-		"--authorization-kubeconfig="+w.kubeconfig, "--bind-address=127.0.0.1", "--secure-port="+port, "--node-monitor-period=1s",
-		// However slow the machine, the lease is not lost.
+	args := objectOf[appsv1.Deployment](f.t, "Deployment").Spec.Template.Spec.Containers[0].Args
+	args = append(args, "--cloud-config="+f.config, "--kubeconfig="+f.kubeconfig, "--authentication-kubeconfig="+f.kubeconfig,
+		"--authorization-kubeconfig="+f.kubeconfig, "--bind-address=127.0.0.1", "--secure-port="+port, "--node-monitor-period=1s",
+		// On a slow machine a shorter lease could be lost.
 		"--leader-elect-lease-duration=5m", "--leader-elect-renew-deadline=4m")
 	p := &process{Cmd: exec.Command(binary, args...), port: port, log: &lockedBuffer{}}
 	p.Env = append(os.Environ(), asProcess+"=1")
 	p.Stdout, p.Stderr = p.log, p.log
-	require.NoError(w.t, p.Start())
-	w.t.Cleanup(func() {
-		_ = p.Process.Kill() // when it has not ended yet
+	require.NoError(f.t, p.Start())
+	f.t.Cleanup(func() {
+		_ = p.Process.Kill() // the process may have ended already
 		_ = p.Wait()
-		if w.t.Failed() {
-			w.t.Log(p.log.String())
+		if f.t.Failed() {
+			f.t.Log(p.log.String())
 		}
 	})
 	return p
 }
 
-// get asks the process for a path and gives the status and the body; 0 when it does not listen.
+// get sends a GET request to the process and returns status and body. The status is 0 if the process does not listen.
 func (p *process) get(path, token string) (int, string) {
 	request, err := http.NewRequest(http.MethodGet, "https://127.0.0.1:"+p.port+path, nil)
 	if err != nil {
@@ -97,7 +97,7 @@ func (p *process) get(path, token string) (int, string) {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	browser := &http.Client{Timeout: deadline, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, // as the kubelet probes
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, // as the kubelet does for probes
 	}}
 	response, err := browser.Do(request)
 	if err != nil {
@@ -108,28 +108,28 @@ func (p *process) get(path, token string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// TestTheDeploymentWorksWithExactlyTheRightsOfItsManifests runs the process as the Deployment does, lets it do everything it can
-// do, and compares what it asked of the API server with what it may ask.
-func TestTheDeploymentWorksWithExactlyTheRightsOfItsManifests(t *testing.T) {
-	w := newWorld(t)
-	w.configure(withLoadBalancers())
-	w.t.Cleanup(w.releaseLease)
-	p := w.run()
-	probe := the[appsv1.Deployment](t, "Deployment").Spec.Template.Spec.Containers[0].LivenessProbe.HTTPGet.Path
+// TestDeploymentNeedsExactlyItsRights runs the process as in the Deployment and exercises all of its functions. Then it compares
+// the requests to the API server with the rights in the manifests.
+func TestDeploymentNeedsExactlyItsRights(t *testing.T) {
+	f := newFixture(t)
+	f.configure(withLoadBalancers())
+	f.t.Cleanup(f.releaseLease)
+	p := f.run()
+	probe := objectOf[appsv1.Deployment](t, "Deployment").Spec.Template.Spec.Containers[0].LivenessProbe.HTTPGet.Path
 	require.Eventually(t, func() bool { status, _ := p.get(probe, ""); return status == http.StatusOK }, deadline, tick)
 
-	kept, lost := w.vm("kept"), w.vm("lost")
-	w.register(kept)
-	w.register(lost)
-	w.initialised(kept)
-	w.initialised(lost)
-	w.serve("web", nil)
+	kept, lost := f.vm("kept"), f.vm("lost")
+	f.register(kept)
+	f.register(lost)
+	f.initialised(kept)
+	f.initialised(lost)
+	f.serve("web", nil)
 	class := "nutanix.com/nlb"
-	w.serve("classy", &class)
-	w.forget(lost.Name, lost.UUID)
-	w.switchOff(kept.Name, kept.UUID)
-	w.told("PrismCentralAnswers", "")
-	w.metrics(p)
+	f.serve("classy", &class)
+	f.removeVM(lost.Name, lost.UUID)
+	f.switchOff(kept.Name, kept.UUID)
+	f.awaitEvent("PrismCentralAnswers", "")
+	f.metrics(p)
 
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, p.Wait())
@@ -137,68 +137,68 @@ func TestTheDeploymentWorksWithExactlyTheRightsOfItsManifests(t *testing.T) {
 	compareRights(t)
 }
 
-// releaseLease takes the lease of a process that has ended, which the next one would wait for.
-func (w *world) releaseLease() {
+// releaseLease deletes the lease of a process that has ended, because the next process would wait until the lease expires.
+func (f *fixture) releaseLease() {
 	lease := &coordinationv1.Lease{ObjectMeta: in("cloud-controller-manager")}
-	assert.NoError(w.t, client.IgnoreNotFound(api.Delete(context.Background(), lease)))
+	assert.NoError(f.t, client.IgnoreNotFound(api.Delete(context.Background(), lease)))
 }
 
-// serve makes a Service, waits until it has an address, and deletes it until it is gone.
-func (w *world) serve(name string, class *string) {
-	w.t.Helper()
+// serve creates a Service, waits until it has an address, deletes it and waits until it is gone.
+func (f *fixture) serve(name string, class *string) {
+	f.t.Helper()
 	service := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
 		Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeLoadBalancer, LoadBalancerClass: class, Ports: []corev1.ServicePort{{Port: 80}},
 		},
 	}
-	w.create(service)
+	f.create(service)
 	key := client.ObjectKeyFromObject(service)
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
-		require.NoError(c, api.Get(w.t.Context(), key, service))
+	require.EventuallyWithT(f.t, func(c *assert.CollectT) {
+		require.NoError(c, api.Get(f.t.Context(), key, service))
 		require.Len(c, service.Status.LoadBalancer.Ingress, 1)
 		assert.True(c, strings.HasPrefix(service.Status.LoadBalancer.Ingress[0].IP, "10.60.2."))
 	}, deadline, tick)
-	require.NoError(w.t, api.Delete(w.t.Context(), service))
-	require.Eventually(w.t, func() bool { return apierrors.IsNotFound(api.Get(w.t.Context(), key, service)) }, deadline, tick)
+	require.NoError(f.t, api.Delete(f.t.Context(), service))
+	require.Eventually(f.t, func() bool { return apierrors.IsNotFound(api.Get(f.t.Context(), key, service)) }, deadline, tick)
 }
 
-// forget deletes a virtual machine and waits until its Node is gone.
-func (w *world) forget(name, uuid string) {
-	w.t.Helper()
-	require.NoError(w.t, w.prism.DeleteVM(uuid))
-	w.ready(name, corev1.ConditionUnknown, uuid)
-	require.Eventually(w.t, func() bool {
-		return apierrors.IsNotFound(api.Get(w.t.Context(), client.ObjectKey{Name: name}, &corev1.Node{}))
+// removeVM deletes a virtual machine and waits until its Node is deleted.
+func (f *fixture) removeVM(name, uuid string) {
+	f.t.Helper()
+	require.NoError(f.t, f.prism.DeleteVM(uuid))
+	f.ready(name, corev1.ConditionUnknown, uuid)
+	require.Eventually(f.t, func() bool {
+		return apierrors.IsNotFound(api.Get(f.t.Context(), client.ObjectKey{Name: name}, &corev1.Node{}))
 	}, deadline, tick)
 }
 
-// switchOff switches a virtual machine off and waits until its Node says so.
-func (w *world) switchOff(name, uuid string) {
-	w.t.Helper()
-	require.NoError(w.t, w.prism.PowerOff(uuid))
-	w.ready(name, corev1.ConditionUnknown, uuid)
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
+// switchOff switches a virtual machine off and waits until its Node reports it.
+func (f *fixture) switchOff(name, uuid string) {
+	f.t.Helper()
+	require.NoError(f.t, f.prism.PowerOff(uuid))
+	f.ready(name, corev1.ConditionUnknown, uuid)
+	require.EventuallyWithT(f.t, func(c *assert.CollectT) {
 		node := &corev1.Node{}
-		require.NoError(c, api.Get(w.t.Context(), client.ObjectKey{Name: name}, node))
+		require.NoError(c, api.Get(f.t.Context(), client.ObjectKey{Name: name}, node))
 		assert.True(c, slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool {
 			return taint.Key == cloudproviderapi.TaintNodeShutdown
 		}))
 	}, deadline, tick)
 }
 
-// metrics are for those who may read them.
-func (w *world) metrics(p *process) {
-	w.t.Helper()
+// metrics checks that metrics can be read only with the right to read them.
+func (f *fixture) metrics(p *process) {
+	f.t.Helper()
 	status, _ := p.get("/metrics", "")
-	assert.Equal(w.t, http.StatusForbidden, status)
-	token, body := scraperToken(w), ""
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) { // the API server takes a moment to heed a new role
+	assert.Equal(f.t, http.StatusForbidden, status)
+	token, body := scraperToken(f), ""
+	require.EventuallyWithT(f.t, func(c *assert.CollectT) { // the API server applies a new role after a delay
 		status, body = p.get("/metrics", token)
 		assert.Equal(c, http.StatusOK, status, body)
 	}, deadline, tick)
 	for _, name := range []string{"capnt_ccm_prism_requests_total", "capnt_ccm_config_reload_total", "workqueue_adds_total", "rest_client_requests_total"} {
-		assert.Contains(w.t, body, fmt.Sprintf("# TYPE %s ", name))
+		assert.Contains(f.t, body, fmt.Sprintf("# TYPE %s ", name))
 	}
-	assert.NotContains(w.t, body, firstPassword)
+	assert.NotContains(f.t, body, firstPassword)
 }

@@ -19,42 +19,42 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// scraperToken gives the token of somebody who may read metrics, like a Prometheus.
-func scraperToken(w *world) string {
-	w.t.Helper()
+// scraperToken returns the token of a service account that may read metrics, like that of Prometheus.
+func scraperToken(f *fixture) string {
+	f.t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "scraper"}}
-	w.create(account)
-	w.create(&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "scraper"}, Rules: []rbacv1.PolicyRule{
+	f.create(account)
+	f.create(&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "scraper"}, Rules: []rbacv1.PolicyRule{
 		{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}},
 	}})
-	w.create(&rbacv1.ClusterRoleBinding{
+	f.create(&rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "scraper"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "scraper"},
 		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "default", Name: "scraper"}},
 	})
 	clients, err := kubernetes.NewForConfig(cluster)
-	require.NoError(w.t, err)
-	token, err := clients.CoreV1().ServiceAccounts("default").CreateToken(w.t.Context(), "scraper", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	require.NoError(w.t, err)
+	require.NoError(f.t, err)
+	token, err := clients.CoreV1().ServiceAccounts("default").CreateToken(f.t.Context(), "scraper", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	require.NoError(f.t, err)
 	return token.Status.Token
 }
 
-// unexercised are rights that a short run has no reason to use.
+// unexercised are rights that a short run does not need.
 var unexercised = []string{
-	"events patch", // when an Event repeats
-	// Where an API server cannot begin a watch with a list.
+	"events patch", // for an Event that repeats
+	// For API servers that do not support watches that start with a list.
 	"nodes list", "services list", "secrets list", "configmaps list",
 }
 
-// compareRights compares what the service account asked for with what the manifests grant. A request is in the log when it has
-// ended, which for a watch is when the API server notices that the client is gone.
+// compareRights compares the requests of the service account with the rights in the manifests. The audit log contains a request
+// once it has ended. A watch ends when the API server notices that the client has disconnected.
 func compareRights(t *testing.T) {
 	t.Helper()
 	rights := granted(t)
 	var refused []string
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		var used map[string]bool
-		used, refused = asked(c)
+		used, refused = requested(c)
 		for _, right := range rights {
 			if !slices.Contains(unexercised, right) {
 				assert.True(c, used[right], "the manifests grant what nothing uses: %s", right)
@@ -64,8 +64,8 @@ func compareRights(t *testing.T) {
 	assert.Empty(t, refused, "the manifests do not grant what is needed")
 }
 
-// asked gives what the service account asked for, and what of that was refused.
-func asked(c *assert.CollectT) (used map[string]bool, refused []string) {
+// requested returns the rights that the requests of the service account needed, and the requests that were refused.
+func requested(c *assert.CollectT) (used map[string]bool, refused []string) {
 	used = map[string]bool{}
 	for _, event := range audited(c) {
 		if event.ObjectRef == nil {
@@ -83,7 +83,7 @@ func asked(c *assert.CollectT) (used map[string]bool, refused []string) {
 	return used, refused
 }
 
-// audited reads the log, whose last line may be half written.
+// audited returns the events in the audit log. The last line may be incomplete.
 func audited(t require.TestingT) []auditv1.Event {
 	file, err := os.Open(auditLog)
 	require.NoError(t, err)
@@ -102,7 +102,7 @@ func audited(t require.TestingT) []auditv1.Event {
 	return events
 }
 
-// granted gives "resource verb" of every right in the manifests.
+// granted returns "resource verb" for every right in the manifests.
 func granted(t *testing.T) []string {
 	t.Helper()
 	objects, err := manifests()
@@ -112,7 +112,7 @@ func granted(t *testing.T) []string {
 		if !strings.HasSuffix(object.GetKind(), "Role") {
 			continue
 		}
-		role := &rbacv1.Role{} // a ClusterRole has the same rules
+		role := &rbacv1.Role{} // a ClusterRole has the same structure
 		require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, role))
 		for _, rule := range role.Rules {
 			for _, resource := range rule.Resources {

@@ -20,22 +20,22 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
-// How long and how often the tests wait for something to happen.
+// Timeout and interval of waiting.
 const (
 	deadline = 3 * time.Minute
 	tick     = 50 * time.Millisecond
 )
 
-// asProcess is the environment variable by which the test binary becomes capnt-ccm.
+// asProcess is the environment variable that makes the test binary run capnt-ccm.
 const asProcess = "CAPNT_CCM_TEST_RUN_MAIN"
 
-// serviceAccount is the user that the manifests make.
+// serviceAccount is the user name of the service account in the manifests.
 const serviceAccount = "system:serviceaccount:kube-system:capnt-ccm"
 
 var (
 	cluster  *rest.Config  // of an administrator
 	api      client.Client // of an administrator
-	auditLog string        // path of the log of all requests of the service account
+	auditLog string        // path of the log with all requests of the service account
 )
 
 func TestMain(m *testing.M) {
@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 
 // runSuite runs all tests against one real API server to which the manifests were applied.
 func runSuite(m *testing.M) (int, error) {
-	// Each command that runs in this process wants to set up the log, which must be done while nothing is logged.
+	// Each command in this process configures logging, which is allowed only once without this setting.
 	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
 	if err := logsapi.ValidateAndApply(logsapi.NewLoggingConfiguration(), nil); err != nil {
 		return 1, err
@@ -92,7 +92,7 @@ func install() (err error) {
 	return nil
 }
 
-// awaitRights waits until the API server heeds what was applied: one right of each binding.
+// awaitRights waits until the API server applies one right of each binding.
 func awaitRights() error {
 	return wait.PollUntilContextTimeout(context.Background(), tick, deadline, true, func(ctx context.Context) (bool, error) {
 		for _, right := range []authorizationv1.ResourceAttributes{
@@ -109,7 +109,7 @@ func awaitRights() error {
 	})
 }
 
-// audit gives the flags by which the API server logs all requests of the service account.
+// audit returns the flags with which the API server logs all requests of the service account.
 func audit(dir string) (map[string]string, error) {
 	policy, err := yaml.Marshal(map[string]any{
 		"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": []string{"RequestReceived", "ResponseStarted"},

@@ -17,7 +17,7 @@ import (
 type options struct {
 	showVersion bool
 
-	// Flags that the managers of Cluster API have, too.
+	// Flags that the managers of Cluster API also have.
 	logging                                  *logs.Options
 	diagnostics                              capiflags.ManagerOptions
 	namespace, watchFilter                   string
@@ -47,7 +47,7 @@ type options struct {
 	prismBurst                                   int
 }
 
-// concurrency holds the number of objects of each kind that are reconciled at the same time.
+// concurrency is the number of objects of each kind that are reconciled at the same time.
 type concurrency struct {
 	nutanixCluster, nutanixMachine, nutanixMachineTemplate, nutanixFailureDomain int
 }

@@ -31,7 +31,7 @@ func TestDefaultFlagsAreValid(t *testing.T) {
 	assert.False(t, options.leaderElect)
 }
 
-func TestInvalidFlagsAreNamed(t *testing.T) {
+func TestInvalidFlagsAreReported(t *testing.T) {
 	for name, tc := range map[string]struct {
 		arguments []string
 		want      []string
@@ -73,13 +73,13 @@ func TestZeroDisablesDriftChecksAndLimits(t *testing.T) {
 	assert.Zero(t, options.driftInterval)
 }
 
-func TestMirrorOfReleasesIsValid(t *testing.T) {
+func TestReleasesMirrorFlagIsValid(t *testing.T) {
 	options, err := parse("--terraform-download", "--terraform-releases-url=https://mirror.example.com:8443/releases/")
 	require.NoError(t, err)
 	assert.Equal(t, "https://mirror.example.com:8443/releases/", options.terraformReleasesURL)
 }
 
-func TestDeploymentStartsTheManagerWithValidFlags(t *testing.T) {
+func TestDeploymentHasValidFlags(t *testing.T) {
 	content, err := os.ReadFile("../../config/manager/manager.yaml")
 	require.NoError(t, err)
 	deployment := &appsv1.Deployment{}

@@ -15,8 +15,8 @@ import (
 // contextName is the name of cluster, user and context in the kubeconfig.
 const contextName = "management"
 
-// writeKubeconfig writes a kubeconfig with the manager's access to the management cluster and returns its path. Terraform's
-// kubernetes backend uses it. Other users cannot read it.
+// writeKubeconfig writes a kubeconfig with which Terraform's kubernetes backend accesses the management cluster as the manager. It
+// returns the path. Other users cannot read the file.
 func writeKubeconfig(dir string, config *rest.Config) (string, error) {
 	kubeconfig, err := newKubeconfig(config)
 	if err != nil {
@@ -33,8 +33,8 @@ func writeKubeconfig(dir string, config *rest.Config) (string, error) {
 	return path, nil
 }
 
-// newKubeconfig converts a client configuration to a kubeconfig. It refers to files by path, so that the next run reads a
-// rotated token or certificate.
+// newKubeconfig converts a client configuration to a kubeconfig. It refers to files by path, so that the next run reads a rotated
+// token or certificate.
 func newKubeconfig(config *rest.Config) (*clientcmdapi.Config, error) {
 	server, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
@@ -77,13 +77,12 @@ func authentication(config *rest.Config) *clientcmdapi.AuthInfo {
 		ImpersonateUserExtra:  config.Impersonate.Extra,
 	}
 	if user.TokenFile != "" {
-		user.Token = "" // the token from the start of the manager would override the current one in the file
+		user.Token = "" // the token read at the start of the manager would override the current one in the file
 	}
 	return user
 }
 
-// proxyURL returns the proxy that the manager's kubeconfig sets, or an empty string. Terraform gets proxies of the
-// environment through its own environment.
+// proxyURL returns the proxy in the manager's kubeconfig, or an empty string. Terraform reads proxies of the environment itself.
 func proxyURL(config *rest.Config, server *url.URL) (string, error) {
 	if config.Proxy == nil {
 		return "", nil

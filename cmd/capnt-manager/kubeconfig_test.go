@@ -23,7 +23,7 @@ func read(t *testing.T, path string) *rest.Config {
 	return config
 }
 
-func TestKubeconfigContainsTheManagersAccess(t *testing.T) {
+func TestKubeconfigContainsAccessOfManager(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)

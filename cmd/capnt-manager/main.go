@@ -1,5 +1,5 @@
-// Command capnt-manager runs the controllers and webhooks of the Cluster API infrastructure provider for Nutanix. It is
-// wiring only; `capnt-manager --help` lists its flags.
+// Command capnt-manager runs the controllers and webhooks of the Cluster API infrastructure provider for Nutanix. It contains only
+// wiring. `capnt-manager --help` lists its flags.
 package main
 
 import (

@@ -32,8 +32,9 @@ const leaderElectionID = "controller-leader-election-capnt"
 // labelState is the label of the Secrets in which Terraform's kubernetes backend stores states.
 const labelState = "tfstate"
 
-// restConfig finds the management cluster as kubectl does: --kubeconfig, KUBECONFIG, the pod's service account,
-// ~/.kube/config.
+// restConfig finds the management cluster as kubectl does, in this order: --kubeconfig, KUBECONFIG, the pod's service account,
+//
+// /.kube/config.
 func (o *options) restConfig() (*rest.Config, error) {
 	found, err := config.GetConfig()
 	if err != nil {
@@ -63,7 +64,7 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 		Scheme:                        newScheme(),
 		LeaderElection:                options.leaderElect,
 		LeaderElectionID:              leaderElectionID,
-		LeaderElectionNamespace:       os.Getenv("POD_NAMESPACE"), // empty: the namespace of the pod's service account
+		LeaderElectionNamespace:       os.Getenv("POD_NAMESPACE"), // empty means the namespace of the pod's service account
 		LeaderElectionResourceLock:    resourcelock.LeasesResourceLock,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &options.leaseDuration,
@@ -89,8 +90,8 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// cacheOptions excludes large objects that are not read through the cache: Terraform states, Helm releases, and the ConfigMap
-// with the cluster's root certificates in each namespace.
+// cacheOptions excludes large objects that are not read through the cache. These are Terraform states, Helm releases, and the
+// ConfigMap with the cluster's root certificates in each namespace.
 func cacheOptions(namespace string, syncPeriod time.Duration) cache.Options {
 	options := cache.Options{
 		SyncPeriod:       &syncPeriod,

@@ -32,7 +32,7 @@ type parts struct {
 	providerVersions []string
 }
 
-// gatewayHeadStart is how much earlier than the manager the gateway stops waiting for runs.
+// gatewayHeadStart is how long before the manager the gateway stops waiting for runs.
 const gatewayHeadStart = 5 * time.Second
 
 // newParts creates the parts and adds the gateway and the pool to the manager.
@@ -82,7 +82,7 @@ func findTerraform(ctx context.Context, log logr.Logger, options *options) (terr
 	return binary, nil
 }
 
-// newTerraform finds the binary and writes the kubeconfig that gives its runs access to the management cluster.
+// newTerraform finds the binary and writes the kubeconfig with which its runs access the management cluster.
 func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*terraform.Terraform, error) {
 	binary, err := findTerraform(ctx, mgr.GetLogger(), options)
 	if err != nil {
@@ -104,7 +104,7 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 		MirrorDir:  options.providerMirror,
 		ScratchDir: scratch,
 		Env:        environment,
-		// A run is killed only when the manager would stop waiting for it.
+		// A run is killed shortly before the manager stops waiting for it.
 		InterruptGrace: max(options.shutdownTimeout-2*gatewayHeadStart, time.Second),
 	})
 	if err != nil {
@@ -129,8 +129,8 @@ func usableProviders(engine *terraform.Terraform) []string {
 	})
 }
 
-// noProvider returns why --provider-version cannot be used. The manager does not start without it, because new objects could
-// not be provisioned.
+// noProvider returns the reason why --provider-version cannot be used. Without that version the manager does not start, because
+// new objects could not be provisioned.
 func noProvider(engine *terraform.Terraform, options *options) error {
 	problems := []error{fmt.Errorf("reading --provider-mirror=%s: it has %s in the versions %s, but --provider-version=%s",
 		options.providerMirror, terraform.ProviderSource, strings.Join(engine.ProviderVersions(), ", "), options.providerVersion)}
@@ -140,9 +140,9 @@ func noProvider(engine *terraform.Terraform, options *options) error {
 	return errors.Join(append(problems, engine.UnusableProviders()[options.providerVersion])...)
 }
 
-// newPipeline creates the pipeline of plan and apply that all kinds share.
+// newPipeline creates the pipeline that all kinds share.
 func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, server *gateway.Gateway) (*lifecycle.Pipeline, error) {
-	host, err := os.Hostname() // Terraform writes it into its locks
+	host, err := os.Hostname() // Terraform writes the host name into its locks
 	if err != nil {
 		return nil, fmt.Errorf("reading the host name: %w", err)
 	}
@@ -166,7 +166,7 @@ type opener struct{ *terraform.Terraform }
 func (o opener) Open(ctx context.Context, options terraform.RunOptions) (lifecycle.Workspace, error) {
 	run, err := o.Terraform.Open(ctx, options)
 	if err != nil {
-		return nil, err // a nil *Run in a Workspace would not be nil
+		return nil, err // a Workspace with a nil *Run would not be nil
 	}
 	return run, nil
 }

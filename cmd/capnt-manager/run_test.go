@@ -28,7 +28,7 @@ const (
 	tick     = 50 * time.Millisecond
 )
 
-// startAPIServer starts an API server with the CRDs and webhooks that a management cluster has.
+// startAPIServer starts an API server with the CRDs and webhooks of a management cluster.
 func startAPIServer(t *testing.T) *envtest.Environment {
 	t.Helper()
 	environment := apiserver.For(t, apiserver.Options{CRDs: true, Webhooks: true})
@@ -48,7 +48,7 @@ func freePort(t *testing.T) int {
 	return ports[0]
 }
 
-// freeGateway returns an address for the gateway that no other process uses. Its port is fixed.
+// freeGateway returns a loopback address for the gateway that no other process uses. The port is always the same.
 func freeGateway(t *testing.T) string {
 	t.Helper()
 	for last := 1; last < 255; last++ {
@@ -70,12 +70,12 @@ func ready(ctx context.Context, health string) bool {
 	return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK
 }
 
-func TestManagerBecomesReadyAndLeavesNothingBehind(t *testing.T) {
+func TestManagerBecomesReadyAndCleansUp(t *testing.T) {
 	environment := startAPIServer(t)
 	t.Setenv("POD_NAMESPACE", "default")
 	health, scratchDir := fmt.Sprintf("127.0.0.1:%d", freePort(t)), shortDir(t)
 	options, err := parse(
-		// A busy machine renews a lease late, and stops a manager slowly.
+		// On a busy machine the manager renews its lease late and stops slowly.
 		"--leader-elect", "--leader-elect-lease-duration=10m", "--leader-elect-renew-deadline=5m",
 		"--health-addr="+health,
 		"--diagnostics-address=127.0.0.1:0", "--insecure-diagnostics",
@@ -93,7 +93,7 @@ func TestManagerBecomesReadyAndLeavesNothingBehind(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		defer cancel() // an end that was not asked for ends the waiting too
+		defer cancel() // if the manager ends early, waiting ends too
 		ended <- run(ctx, options)
 	}()
 	require.Eventually(t, func() bool { return ctx.Err() != nil || ready(ctx, health) }, deadline, tick, "waiting for the manager to become ready")
@@ -121,7 +121,7 @@ func TestManagerBecomesReadyAndLeavesNothingBehind(t *testing.T) {
 	assert.Empty(t, *lease.Spec.HolderIdentity, "the next manager does not have to wait for the lease to expire")
 }
 
-func TestManagerReportsWhyItCannotStart(t *testing.T) {
+func TestManagerReportsStartErrors(t *testing.T) {
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(kubeconfig, []byte("no kubeconfig"), 0o600))
 	t.Setenv("KUBECONFIG", kubeconfig)

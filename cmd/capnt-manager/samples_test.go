@@ -13,7 +13,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-func TestSamplesAreValidAndThereIsOneOfEachKind(t *testing.T) {
+func TestSamplesAreValidAndCoverEachKind(t *testing.T) {
 	paths, err := filepath.Glob("../../config/samples/nutanix*.yaml")
 	require.NoError(t, err)
 	decoder := serializer.NewCodecFactory(newScheme(), serializer.EnableStrict).UniversalDeserializer()

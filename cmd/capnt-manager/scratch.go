@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// scratchPrefix is the prefix of the names of managers' directories in the scratch directory.
+	// scratchPrefix is the prefix of the managers' directories in the scratch directory.
 	scratchPrefix = "capnt-"
-	// lockName is a file in a manager's directory that is locked while the manager runs.
+	// lockName is the file in a manager's directory that is locked while the manager runs.
 	lockName = ".capnt-manager.lock"
-	// maxScratchPath is the maximum length of the directory's path. A provider process listens on a socket below the
-	// directory of its run, and some systems limit the path of a socket to 104 bytes.
+	// maxScratchPath is the maximum length of the directory's path. A provider process listens on a socket below the directory of
+	// its run, and some systems limit the path of a socket to 104 bytes.
 	maxScratchPath = 64
 )
 
 // scratch is the private directory of this manager with the kubeconfig and the run directories. Both contain secrets, so the
-// manager removes the directory when it exits. The next manager removes the directory of one that was killed.
+// manager removes the directory when it exits. The next manager removes the directory of a manager that was killed.
 type scratch struct {
 	path string
 	lock *os.File
@@ -67,7 +67,7 @@ func (s *scratch) remove() error {
 	return nil
 }
 
-// sweep removes the directories whose manager does not live any more, and kills the provider processes that it left. A directory
+// sweep removes the directories of managers that no longer run, and kills the provider processes that they left. A directory
 // without a lock file belongs to a manager that is just starting.
 func sweep(root string) error {
 	locks, err := filepath.Glob(filepath.Join(root, scratchPrefix+"*", lockName))
@@ -87,7 +87,7 @@ func sweep(root string) error {
 	return nil
 }
 
-// lockFile opens a file and locks it. It does not wait for the lock.
+// lockFile opens a file and locks it. It returns an error if the file is locked.
 func lockFile(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -39,12 +39,12 @@ func TestScratchIsPrivateAndRemoved(t *testing.T) {
 	assert.Empty(t, entries(t, root))
 }
 
-func TestScratchOfAKilledManagerIsRemoved(t *testing.T) {
+func TestScratchOfKilledManagerIsRemoved(t *testing.T) {
 	root := shortDir(t)
 	dead, err := newScratch(root)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dead.path, "kubeconfig"), []byte("secret"), 0o600))
-	require.NoError(t, dead.lock.Close()) // what the kernel does when a process is killed
+	require.NoError(t, dead.lock.Close()) // the kernel closes the file when a process is killed
 	living, err := newScratch(root)
 	require.NoError(t, err)
 	assert.Equal(t, []string{living.path}, entries(t, root))
@@ -56,9 +56,9 @@ func TestScratchOfAKilledManagerIsRemoved(t *testing.T) {
 	require.NoError(t, living.remove())
 }
 
-// TestScratchOfADeadManagerGoesWithItsProcesses proves that a provider process of a killed manager is killed. Terraform ends with
-// the manager, and its provider does not.
-func TestScratchOfADeadManagerGoesWithItsProcesses(t *testing.T) {
+// TestScratchSweepKillsLeftProcesses proves that a provider process of a killed manager is killed. Terraform ends with the
+// manager, but its provider does not.
+func TestScratchSweepKillsLeftProcesses(t *testing.T) {
 	root := shortDir(t)
 	dead, err := newScratch(root)
 	require.NoError(t, err)
@@ -77,7 +77,7 @@ func TestScratchOfADeadManagerGoesWithItsProcesses(t *testing.T) {
 	require.NoError(t, next.remove())
 }
 
-func TestScratchLeavesOthersAlone(t *testing.T) {
+func TestScratchKeepsForeignDirectories(t *testing.T) {
 	root := shortDir(t)
 	other := filepath.Join(root, "capnt-of-somebody-else")
 	require.NoError(t, os.Mkdir(other, 0o700))
@@ -87,7 +87,7 @@ func TestScratchLeavesOthersAlone(t *testing.T) {
 	assert.Equal(t, []string{other}, entries(t, root))
 }
 
-func TestScratchReportsADirectoryThatCannotBeCreated(t *testing.T) {
+func TestScratchReportsUnusableDirectory(t *testing.T) {
 	file := filepath.Join(shortDir(t), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	for name, root := range map[string]string{

@@ -94,7 +94,7 @@ func (o *options) validateTerraform() error {
 	return errors.Join(problems...)
 }
 
-// validateReleasesURL does not include the URL in errors, because it may contain a password.
+// validateReleasesURL checks the URL of the releases. Its errors do not contain the URL, because the URL may contain a password.
 func (o *options) validateReleasesURL() error {
 	if o.terraformReleasesURL == "" {
 		return nil

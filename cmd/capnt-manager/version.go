@@ -5,7 +5,7 @@ import "runtime/debug"
 // release is set by the linker, see the Makefile.
 var release string
 
-// buildVersion returns the version that the Makefile has set, or the version of the module that the program was built from.
+// buildVersion returns the version that the Makefile has set, otherwise the version of the module that the program was built from.
 func buildVersion() string {
 	if release != "" {
 		return release
