@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// eventually waits until the failure domain fits.
+// eventually waits until the failure domain meets an expectation.
 func eventually(t *testing.T, namespace, expectation string, fits func(*infrav1.NutanixFailureDomain) bool) *infrav1.NutanixFailureDomain {
 	t.Helper()
 	domain := &infrav1.NutanixFailureDomain{}
@@ -42,7 +42,7 @@ func eventuallyGone(t *testing.T, namespace string) {
 	}, deadline, tick, "waiting for the failure domain to go")
 }
 
-func TestUnusedFailureDomainIsReadyAndGoes(t *testing.T) {
+func TestUnusedFailureDomainIsReadyAndDeleted(t *testing.T) {
 	ns := namespace(t)
 	create(t, newDomain(ns))
 
@@ -55,7 +55,7 @@ func TestUnusedFailureDomainIsReadyAndGoes(t *testing.T) {
 	eventuallyGone(t, ns)
 }
 
-func TestValidityFollowsPrismCentralOfTheCluster(t *testing.T) {
+func TestValidFollowsPrismCentralOfTheCluster(t *testing.T) {
 	ns := namespace(t)
 	central.fail(ns, "net-2", &prism.NotFoundError{Kind: prism.KindSubnet, Identifier: `name "net-2"`})
 	create(t, newDomain(ns))
@@ -114,7 +114,7 @@ func eventuallyReported(t *testing.T, namespace, reason string) {
 	}, deadline, tick, "waiting for event %s", reason)
 }
 
-func TestPausedFailureDomainIsLeftAlone(t *testing.T) {
+func TestPausedFailureDomainIsNotChanged(t *testing.T) {
 	ns := namespace(t)
 	domain := newDomain(ns)
 	domain.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
@@ -129,7 +129,7 @@ func TestPausedFailureDomainIsLeftAlone(t *testing.T) {
 	eventually(t, ns, "ready", has(infrav1.ReadyCondition, metav1.ConditionTrue, infrav1.FailureDomainValidReason))
 }
 
-func TestFailureDomainPausesWithItsClusters(t *testing.T) {
+func TestFailureDomainIsPausedWithItsClusters(t *testing.T) {
 	ns := namespace(t)
 	cluster := newCluster(ns)
 	cluster.Spec.Paused = new(true)

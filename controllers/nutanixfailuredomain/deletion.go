@@ -13,20 +13,21 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// namedUsers is how many users a message names before it only counts them.
+// namedUsers is how many users a message names. The message counts the others.
 const namedUsers = 5
 
-// remedies say what to do about the users of a kind before the failure domain can be deleted.
+// remedies say, for each kind of user, what a person has to do before the failure domain can be deleted.
 var remedies = map[string]string{
 	kindNutanixCluster:    "take it out of spec.controlPlaneFailureDomains of the NutanixCluster",
 	kindMachineDeployment: "name another one in spec.template.spec.failureDomain of the MachineDeployment",
 	kindMachine:           "wait until the Machines are replaced, or delete them",
 }
 
-// reconcileDelete lets the failure domain go when nothing uses it. It comes back when a user changes (watches).
+// reconcileDelete removes the finalizer if nothing uses the failure domain. Otherwise a change of a user triggers the next
+// reconcile.
 func (r *Reconciler) reconcileDelete(ctx context.Context, domain *infrav1.NutanixFailureDomain, found usage) error {
 	if len(found.users) == 0 {
-		// The cache may not have seen a user that was made a moment ago.
+		// The cache may lack a user that was just created.
 		var err error
 		if found, err = gatherUsage(ctx, r.Reader, domain); err != nil {
 			return err
@@ -49,7 +50,7 @@ func publishUsage(domain *infrav1.NutanixFailureDomain, found usage) {
 	provisioning.Set(domain, infrav1.SafeForDeletionCondition, metav1.ConditionFalse, infrav1.FailureDomainInUseReason, message)
 }
 
-// usageMessage says who uses the failure domain and, when it is being deleted, what to do about it.
+// usageMessage names the users of the failure domain and, if it is being deleted, what to do about them.
 func usageMessage(users []user, deleting bool) string {
 	var named, todo []string
 	for i, user := range users {

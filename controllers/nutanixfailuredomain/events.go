@@ -10,7 +10,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Actions of events: what the controller was doing.
+// Actions of events.
 const (
 	actionValidate = "Validate"
 	actionDelete   = "Delete"
@@ -19,7 +19,7 @@ const (
 // noteLength is the longest note that the events API accepts, in bytes.
 const noteLength = 1024
 
-// report tells in events what changed in this reconcile, in the words of the conditions.
+// report records an event for each condition that changed in this reconcile.
 func (r *Reconciler) report(before, after *infrav1.NutanixFailureDomain) {
 	if after.DeletionTimestamp.IsZero() {
 		r.reportCondition(before, after, infrav1.FailureDomainValidCondition, actionValidate)

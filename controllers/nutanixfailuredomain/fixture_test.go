@@ -12,7 +12,7 @@ func named(name string) infrav1.NutanixResourceIdentifier {
 	return infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierName, Name: &name}
 }
 
-// newDomain is a failure domain with the subnets "net-1" and "net-2" on "pe-1".
+// newDomain returns a failure domain with the subnets "net-1" and "net-2" on "pe-1".
 func newDomain(namespace string) *infrav1.NutanixFailureDomain {
 	return &infrav1.NutanixFailureDomain{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "fd-1"},
@@ -23,7 +23,7 @@ func newDomain(namespace string) *infrav1.NutanixFailureDomain {
 	}
 }
 
-// newNutanixCluster is the infrastructure of the Cluster "c", with these failure domains for the control plane.
+// newNutanixCluster returns the NutanixCluster of the Cluster "c" with these failure domains for the control plane.
 func newNutanixCluster(namespace string, domains ...string) *infrav1.NutanixCluster {
 	cluster := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{
 		Namespace: namespace, Name: "c-infra", Labels: map[string]string{clusterv1.ClusterNameLabel: "c"},

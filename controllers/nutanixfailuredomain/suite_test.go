@@ -30,10 +30,10 @@ const (
 )
 
 var (
-	// api is a client of the API server that the controller under test works on.
+	// api is a client for the API server that the tests and the controller share.
 	api client.Client
-	// central answers for Prism Central.
-	central = &double{answers: map[string]error{}}
+	// central stands for the Prism Centrals of all clusters.
+	central = &double{failures: map[string]error{}}
 )
 
 func TestMain(m *testing.M) {
@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// runTests runs all tests beside a manager with the controller.
+// runTests runs all tests while a manager runs the controller.
 func runTests(m *testing.M, mgr ctrl.Manager) (int, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -76,17 +76,17 @@ func runTests(m *testing.M, mgr ctrl.Manager) (int, error) {
 	return code, <-stopped
 }
 
-// double is a Prism Central for each namespace, that has everything unless it is told otherwise.
+// double stands for one Prism Central in each namespace. Every look-up succeeds unless fail has set an error.
 type double struct {
-	mu      sync.Mutex
-	answers map[string]error
+	mu       sync.Mutex
+	failures map[string]error
 }
 
-// fail makes everything that is asked about an entity in a namespace fail; nil heals it.
+// fail makes every look-up of an entity in a namespace return err. If err is nil, look-ups succeed again.
 func (d *double) fail(namespace, entity string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.answers[namespace+"/"+entity] = err
+	d.failures[namespace+"/"+entity] = err
 }
 
 func (d *double) of(_ context.Context, cluster *infrav1.NutanixCluster) (Inventory, error) {
@@ -98,21 +98,21 @@ type inventory struct {
 	namespace string
 }
 
-func (i inventory) answer(id infrav1.NutanixResourceIdentifier) (prism.Entity, error) {
+func (i inventory) lookUp(id infrav1.NutanixResourceIdentifier) (prism.Entity, error) {
 	i.double.mu.Lock()
 	defer i.double.mu.Unlock()
-	return prism.Entity{UUID: "uuid-of-" + strings.TrimSpace(*id.Name), Name: *id.Name}, i.double.answers[i.namespace+"/"+*id.Name]
+	return prism.Entity{UUID: "uuid-of-" + strings.TrimSpace(*id.Name), Name: *id.Name}, i.double.failures[i.namespace+"/"+*id.Name]
 }
 
 func (i inventory) PrismElement(_ context.Context, id infrav1.NutanixResourceIdentifier) (prism.Entity, error) {
-	return i.answer(id)
+	return i.lookUp(id)
 }
 
 func (i inventory) Subnet(_ context.Context, id infrav1.NutanixResourceIdentifier, _ string) (prism.Entity, error) {
-	return i.answer(id)
+	return i.lookUp(id)
 }
 
-// namespace makes a namespace for one test.
+// namespace creates a namespace for one test.
 func namespace(t *testing.T) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
@@ -120,7 +120,6 @@ func namespace(t *testing.T) string {
 	return ns.Name
 }
 
-// create creates objects.
 func create(t *testing.T, objects ...client.Object) {
 	t.Helper()
 	for _, object := range objects {

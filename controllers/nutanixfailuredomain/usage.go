@@ -13,38 +13,37 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// usage is who uses a failure domain. What is being deleted uses nothing.
+// usage says which objects use a failure domain. Objects that are being deleted do not count.
 type usage struct {
-	// users are the objects that name the failure domain: NutanixClusters, MachineDeployments and Machines, in that
-	// order, by name.
+	// users are the objects that name the failure domain: first NutanixClusters, then MachineDeployments, then Machines, each
+	// sorted by name.
 	users []user
-	// nutanixClusters are those whose machines run in the failure domain, or may, by name.
+	// nutanixClusters are the clusters with machines that run in the failure domain or may be created there, sorted by name.
 	nutanixClusters []*infrav1.NutanixCluster
 }
 
 // user is one object that names a failure domain.
 type user struct {
-	// kind and name of the object, and the name of the Cluster that it belongs to.
+	// kind and name identify the object. cluster is the name of the Cluster that the object belongs to.
 	kind, name, cluster string
 }
 
-// Kinds of users.
 const (
 	kindNutanixCluster    = "NutanixCluster"
 	kindMachineDeployment = "MachineDeployment"
 	kindMachine           = "Machine"
 )
 
-// neighbours are the objects of a namespace that may use a failure domain.
-type neighbours struct {
+// candidates are the objects of a namespace that may use a failure domain.
+type candidates struct {
 	nutanixClusters    infrav1.NutanixClusterList
 	machineDeployments clusterv1.MachineDeploymentList
 	machines           clusterv1.MachineList
 }
 
-// gatherUsage finds out who uses a failure domain.
+// gatherUsage lists the objects of the namespace and returns the usage of a failure domain.
 func gatherUsage(ctx context.Context, reader client.Reader, domain *infrav1.NutanixFailureDomain) (usage, error) {
-	var found neighbours
+	var found candidates
 	for _, list := range []client.ObjectList{&found.nutanixClusters, &found.machineDeployments, &found.machines} {
 		if err := reader.List(ctx, list, client.InNamespace(domain.Namespace)); err != nil {
 			return usage{}, fmt.Errorf("listing what may use NutanixFailureDomain %s/%s: %w", domain.Namespace, domain.Name, err)
@@ -53,10 +52,10 @@ func gatherUsage(ctx context.Context, reader client.Reader, domain *infrav1.Nuta
 	return determineUsage(domain.Name, found), nil
 }
 
-// determineUsage picks those out of the neighbours that use the failure domain of that name.
-func determineUsage(name string, found neighbours) usage {
+// determineUsage returns the usage of the failure domain of that name.
+func determineUsage(name string, found candidates) usage {
 	var result usage
-	inline := map[string]bool{} // Clusters that have a failure domain of that name in their own spec
+	inline := map[string]bool{} // Clusters whose own spec has a failure domain of that name
 	for i := range found.nutanixClusters.Items {
 		cluster := &found.nutanixClusters.Items[i]
 		inline[clusterOf(cluster)] = slices.ContainsFunc(cluster.Spec.FailureDomains, func(d infrav1.NutanixFailureDomainConfig) bool { return d.Name == name })
@@ -83,12 +82,12 @@ func determineUsage(name string, found neighbours) usage {
 	return result
 }
 
-// names reports whether one of the references has that name.
+// names reports whether one of the references has the name.
 func names(references []corev1.LocalObjectReference, name string) bool {
 	return slices.Contains(references, corev1.LocalObjectReference{Name: name})
 }
 
-// clusterOf is the name of the Cluster that owns a NutanixCluster, or empty.
+// clusterOf returns the name of the Cluster that owns a NutanixCluster, or an empty string.
 func clusterOf(cluster *infrav1.NutanixCluster) string {
 	return cluster.Labels[clusterv1.ClusterNameLabel]
 }
@@ -103,7 +102,7 @@ func (u *usage) sort() {
 	})
 }
 
-// clustersOf are the NutanixClusters among the users and those of the Clusters that the users belong to, by name.
+// clustersOf returns the NutanixClusters among the users and the NutanixClusters of the users' Clusters, sorted by name.
 func clustersOf(users []user, all []infrav1.NutanixCluster) []*infrav1.NutanixCluster {
 	var clusters []*infrav1.NutanixCluster
 	for i := range all {
@@ -119,7 +118,7 @@ func clustersOf(users []user, all []infrav1.NutanixCluster) []*infrav1.NutanixCl
 	return clusters
 }
 
-// clusterNames are the names of the Clusters whose objects use the failure domain, sorted.
+// clusterNames returns the sorted names of the Clusters whose objects use the failure domain.
 func (u *usage) clusterNames() []string {
 	var all []string
 	for _, user := range u.users {

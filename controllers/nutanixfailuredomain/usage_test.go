@@ -23,20 +23,20 @@ func TestUsage(t *testing.T) {
 	inlineCluster.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{{Name: "fd-1"}}
 
 	for name, tc := range map[string]struct {
-		found    neighbours
+		found    candidates
 		users    []user
 		clusters []string
 	}{
-		"nothing there": {},
-		"others are named": {
-			found: neighbours{
+		"no objects": {},
+		"other failure domains are named": {
+			found: candidates{
 				nutanixClusters:    clusters(newNutanixCluster("ns", "fd-2", "NutanixMetro/fd-1")),
 				machineDeployments: deployments(newMachineDeployment("ns", "md-1", "fd-2")),
 				machines:           machines(newMachine("ns", "m-1", ""), newMachine("ns", "m-2", "fd-10")),
 			},
 		},
 		"named by all kinds, listed in order": {
-			found: neighbours{
+			found: candidates{
 				nutanixClusters:    clusters(newNutanixCluster("ns", "fd-2", "fd-1")),
 				machineDeployments: deployments(newMachineDeployment("ns", "md-1", "fd-1")),
 				machines:           machines(newMachine("ns", "m-2", "fd-1"), newMachine("ns", "m-1", "fd-1")),
@@ -47,22 +47,22 @@ func TestUsage(t *testing.T) {
 			clusters: []string{"c-infra"},
 		},
 		"a worker's cluster counts although its control plane is elsewhere": {
-			found: neighbours{
+			found: candidates{
 				nutanixClusters:    clusters(newNutanixCluster("ns", "fd-2")),
 				machineDeployments: deployments(newMachineDeployment("ns", "md-1", "fd-1")),
 			},
 			users:    []user{{kindMachineDeployment, "md-1", "c"}},
 			clusters: []string{"c-infra"},
 		},
-		"what is being deleted uses nothing": {
-			found: neighbours{
+		"objects that are being deleted do not count": {
+			found: candidates{
 				nutanixClusters:    clusters(deletingCluster),
 				machineDeployments: deployments(deletingDeployment),
 				machines:           machines(deletingMachine),
 			},
 		},
 		"a failure domain in the cluster's own spec comes first": {
-			found: neighbours{
+			found: candidates{
 				nutanixClusters:    clusters(inlineCluster),
 				machineDeployments: deployments(newMachineDeployment("ns", "md-1", "fd-1")),
 				machines:           machines(newMachine("ns", "m-1", "fd-1")),
@@ -95,13 +95,13 @@ func TestUsageMessage(t *testing.T) {
 			users: many[1:2],
 			want:  "in use by MachineDeployment md",
 		},
-		"one user in the way": {
+		"one user, while being deleted": {
 			users:    many[1:2],
 			deleting: true,
 			want: "deletion waits, because the failure domain is in use by MachineDeployment md: " +
 				"name another one in spec.template.spec.failureDomain of the MachineDeployment",
 		},
-		"many users in the way": {
+		"many users, while being deleted": {
 			users:    many,
 			deleting: true,
 			want: "deletion waits, because the failure domain is in use by NutanixCluster c1, MachineDeployment md, Machine m1, " +

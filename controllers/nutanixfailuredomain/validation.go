@@ -12,10 +12,11 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// validate writes the Valid condition: the spec is sound in itself, and the Prism Central of every cluster that uses the
-// failure domain has what it names. It returns when to look again because of what nothing would call for, or zero.
+// validate writes the Valid condition. It checks the spec, and that the Prism Central of every cluster that uses the failure
+// domain has its Prism Element and subnets. It returns the delay before the next check, because changes in Prism Central trigger
+// no reconcile. Zero means that no check is due.
 func (r *Reconciler) validate(ctx context.Context, domain *infrav1.NutanixFailureDomain, clusters []*infrav1.NutanixCluster) time.Duration {
-	if err := domain.Validate().ToAggregate(); err != nil { // admission refuses the same, unless it was bypassed
+	if err := domain.Validate().ToAggregate(); err != nil { // admission refuses such a spec, but may have been bypassed
 		provisioning.Set(domain, infrav1.FailureDomainValidCondition, metav1.ConditionFalse, infrav1.InvalidSpecReason, err.Error())
 		return 0
 	}
@@ -28,10 +29,11 @@ func (r *Reconciler) validate(ctx context.Context, domain *infrav1.NutanixFailur
 		}
 	}
 	publishValidity(domain, problems, len(clusters) > 0)
-	return soonest(problems)
+	return shortestRetry(problems)
 }
 
-// publishValidity writes the Valid condition. Problems that may pass by themselves make it Unknown, others False.
+// publishValidity writes the Valid condition. Its status is Unknown if all problems may disappear by themselves, and False if a
+// person has to correct one.
 func publishValidity(domain *infrav1.NutanixFailureDomain, problems []*provisioning.Problem, asked bool) {
 	status, reason, message := metav1.ConditionTrue, infrav1.FailureDomainValidReason, ""
 	if !asked {
@@ -53,8 +55,8 @@ func publishValidity(domain *infrav1.NutanixFailureDomain, problems []*provision
 	provisioning.Set(domain, infrav1.FailureDomainValidCondition, status, reason, message)
 }
 
-// soonest is when the first of the problems should be looked at again; zero without any.
-func soonest(problems []*provisioning.Problem) time.Duration {
+// shortestRetry returns the shortest delay before one of the problems is retried, or zero if there is no problem.
+func shortestRetry(problems []*provisioning.Problem) time.Duration {
 	var after time.Duration
 	for _, problem := range problems {
 		if after == 0 || problem.After() < after {
@@ -64,7 +66,7 @@ func soonest(problems []*provisioning.Problem) time.Duration {
 	return after
 }
 
-// checkInventory checks that the Prism Central of a cluster has the Prism Element, and the subnets on it.
+// checkInventory checks that the Prism Central of a cluster has the Prism Element and its subnets.
 func (r *Reconciler) checkInventory(ctx context.Context, spec infrav1.NutanixFailureDomainSpec, cluster *infrav1.NutanixCluster) error {
 	inventory, err := r.Inventory(ctx, cluster)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func TestValidity(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change   func(*infrav1.NutanixFailureDomain)
-		answers  map[string]error
+		failures map[string]error
 		unused   bool
 		status   metav1.ConditionStatus
 		reason   string
@@ -24,7 +24,7 @@ func TestValidity(t *testing.T) {
 		comeBack bool
 	}{
 		"sound": {status: metav1.ConditionTrue, reason: infrav1.FailureDomainValidReason},
-		"no cluster yet": {
+		"no cluster": {
 			unused: true, status: metav1.ConditionTrue, reason: infrav1.FailureDomainValidReason,
 			message: "no cluster uses the failure domain yet",
 		},
@@ -33,27 +33,27 @@ func TestValidity(t *testing.T) {
 			status: metav1.ConditionFalse, reason: infrav1.InvalidSpecReason, message: "spec.prismElementCluster",
 		},
 		"no such Prism Element": {
-			answers: map[string]error{"pe-1": &prism.NotFoundError{Kind: prism.KindPrismElement, Identifier: `name "pe-1"`}},
-			status:  metav1.ConditionFalse, reason: infrav1.PrismElementNotFoundReason,
+			failures: map[string]error{"pe-1": &prism.NotFoundError{Kind: prism.KindPrismElement, Identifier: `name "pe-1"`}},
+			status:   metav1.ConditionFalse, reason: infrav1.PrismElementNotFoundReason,
 			message: "in the Prism Central of NutanixCluster c-infra: ", comeBack: true,
 		},
 		"subnet of another Prism Element": {
-			answers: map[string]error{"net-2": &prism.WrongPrismElementError{Subnet: `name "net-2"`, Want: "pe-1", Have: []string{"pe-2"}}},
-			status:  metav1.ConditionFalse, reason: infrav1.SubnetWrongPrismElementReason, message: "pe-2", comeBack: true,
+			failures: map[string]error{"net-2": &prism.WrongPrismElementError{Subnet: `name "net-2"`, Want: "pe-1", Have: []string{"pe-2"}}},
+			status:   metav1.ConditionFalse, reason: infrav1.SubnetWrongPrismElementReason, message: "pe-2", comeBack: true,
 		},
 		"two names of one subnet": {
 			change: func(d *infrav1.NutanixFailureDomain) { d.Spec.Subnets = append(d.Spec.Subnets, named("net-1 ")) },
 			status: metav1.ConditionFalse, reason: infrav1.SubnetDuplicateReason,
 			message: "spec.subnets[0] and spec.subnets[2]", comeBack: true,
 		},
-		"a passing fault": {
-			answers: map[string]error{"net-1": errors.New("connection refused")},
-			status:  metav1.ConditionUnknown, reason: infrav1.PrismUnreachableReason, message: "connection refused", comeBack: true,
+		"passing fault": {
+			failures: map[string]error{"net-1": errors.New("connection refused")},
+			status:   metav1.ConditionUnknown, reason: infrav1.PrismUnreachableReason, message: "connection refused", comeBack: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			prismCentral := &double{answers: map[string]error{}}
-			for entity, err := range tc.answers {
+			prismCentral := &double{failures: map[string]error{}}
+			for entity, err := range tc.failures {
 				prismCentral.fail("ns", entity, err)
 			}
 			domain := newDomain("ns")
@@ -76,8 +76,8 @@ func TestValidity(t *testing.T) {
 	}
 }
 
-func TestAFaultThatNeedsAPersonOutweighsAPassingOne(t *testing.T) {
-	prismCentral := &double{answers: map[string]error{}}
+func TestLastingFaultTakesPrecedenceOverPassingFault(t *testing.T) {
+	prismCentral := &double{failures: map[string]error{}}
 	prismCentral.fail("a", "net-1", errors.New("connection refused"))
 	prismCentral.fail("b", "net-1", &prism.NotFoundError{Kind: prism.KindSubnet, Identifier: `name "net-1"`})
 	domain := newDomain("ns")

@@ -19,8 +19,8 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// SetupWithManager starts the reconciler with the manager. An update of a user calls for the failure domains that it named
-// before and for those that it names now, because the handler maps both objects.
+// SetupWithManager starts the reconciler with the manager. An update of a user enqueues the failure domains that it named before
+// and those that it names now, because the handler maps both objects.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
 	log := mgr.GetLogger().WithValues("controller", kind)
 	scheme := mgr.GetScheme()
@@ -32,7 +32,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, credentialsChanged))).
 		Watches(&clusterv1.MachineDeployment{}, handler.EnqueueRequestsFromMapFunc(namedByMachineDeployment), specChanged).
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(namedByMachine), specChanged).
-		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.neighboursOfCluster),
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.candidatesOfCluster),
 			builder.WithPredicates(provisioning.PauseChanged(scheme, log))).
 		Complete(r)
 	if err != nil {
@@ -41,7 +41,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	return nil
 }
 
-// credentialsChanged passes updates after which a Prism Central can be asked that could not be asked before.
+// credentialsChanged passes updates of clusters whose Prism Central becomes accessible.
 var credentialsChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.NutanixCluster)
@@ -78,8 +78,8 @@ func namedByMachine(_ context.Context, object client.Object) []ctrl.Request {
 	return request(machine.Namespace, machine.Spec.FailureDomain)
 }
 
-// neighboursOfCluster finds the failure domains that a Cluster may use.
-func (r *Reconciler) neighboursOfCluster(ctx context.Context, cluster client.Object) []ctrl.Request {
+// candidatesOfCluster returns requests for the failure domains that a Cluster may use.
+func (r *Reconciler) candidatesOfCluster(ctx context.Context, cluster client.Object) []ctrl.Request {
 	domains := &infrav1.NutanixFailureDomainList{}
 	if err := r.Client.List(ctx, domains, client.InNamespace(cluster.GetNamespace())); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the failure domains next to a Cluster", "Cluster", client.ObjectKeyFromObject(cluster))
@@ -92,7 +92,7 @@ func (r *Reconciler) neighboursOfCluster(ctx context.Context, cluster client.Obj
 	return requests
 }
 
-// request asks for a failure domain; an empty name asks for none.
+// request returns a request for a failure domain, or none if the name is empty.
 func request(namespace, name string) []ctrl.Request {
 	if name == "" {
 		return nil
