@@ -7,22 +7,23 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// resourceGPU is the extended resource under which NVIDIA's device plugin offers GPUs, and which the autoscaler knows.
+// resourceGPU is the extended resource of NVIDIA's device plugin. The cluster autoscaler knows it.
 const resourceGPU corev1.ResourceName = "nvidia.com/gpu"
 
-// operatingSystem of all nodes: kubeadm runs on Linux alone.
+// operatingSystem is the operating system of all nodes, because kubeadm runs on Linux only.
 const operatingSystem = "linux"
 
-// publishCapacity writes what a node of the template offers into its status.
+// publishCapacity writes the capacity, architecture and operating system of a node of the template to its status.
 func publishCapacity(template *infrav1.NutanixMachineTemplate) {
 	template.Status.Capacity = capacity(template.Spec.Template.Spec)
 	template.Status.NodeInfo = infrav1.NutanixMachineNodeInfo{
-		Architecture:    infrav1.NutanixMachineArchitectureAMD64, // AHV runs on x86 alone
+		Architecture:    infrav1.NutanixMachineArchitectureAMD64, // AHV runs on x86 only
 		OperatingSystem: operatingSystem,
 	}
 }
 
-// capacity is what a VM of the spec has. A node reports a little less memory, which firmware and kernel keep.
+// capacity returns the capacity of a VM with the spec. A node reports slightly less memory, because firmware and kernel reserve
+// some.
 func capacity(spec infrav1.NutanixMachineSpec) corev1.ResourceList {
 	resources := corev1.ResourceList{
 		corev1.ResourceCPU:    *resource.NewQuantity(int64(spec.VCPUSockets)*int64(spec.VCPUsPerSocket), resource.DecimalSI),

@@ -25,7 +25,7 @@ func TestCapacity(t *testing.T) {
 			},
 			want: map[string]string{"cpu": "1", "memory": "2Gi", "nvidia.com/gpu": "2"},
 		},
-		"more than 32 bits hold": {
+		"beyond 32 bits": {
 			spec: infrav1.NutanixMachineSpec{VCPUSockets: 65536, VCPUsPerSocket: 65536, MemorySize: resource.MustParse("1")},
 			want: map[string]string{"cpu": "4294967296", "memory": "1"},
 		},

@@ -9,7 +9,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// owned are the conditions that this controller writes. A template has nothing that could become ready.
+// owned are the conditions that this controller writes. A template has no Ready condition.
 var owned = []string{infrav1.PausedCondition}
 
 func patchTemplate(ctx context.Context, helper *patch.Helper, template *infrav1.NutanixMachineTemplate) error {

@@ -1,5 +1,5 @@
-// Package nutanixmachinetemplate reconciles NutanixMachineTemplate: what a node of the template offers, for the cluster
-// autoscaler to scale from zero
+// Package nutanixmachinetemplate reconciles NutanixMachineTemplate. It publishes the capacity of a node of the template, so that the
+// cluster autoscaler can scale from zero
 // (https://cluster-api.sigs.k8s.io/developer/providers/contracts/infra-machine#inframachinetemplate-support-cluster-autoscaling-from-zero).
 package nutanixmachinetemplate
 
@@ -53,7 +53,8 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	return nil
 }
 
-// templatesOfCluster finds the templates that a Cluster owns. Cluster API labels only those that it made itself.
+// templatesOfCluster returns requests for the templates that a Cluster owns. It does not select by label, because Cluster API
+// labels only the templates that it created itself.
 func (r *Reconciler) templatesOfCluster(ctx context.Context, cluster client.Object) []ctrl.Request {
 	templates := &infrav1.NutanixMachineTemplateList{}
 	if err := r.Client.List(ctx, templates, client.InNamespace(cluster.GetNamespace())); err != nil {
@@ -73,7 +74,7 @@ func (r *Reconciler) templatesOfCluster(ctx context.Context, cluster client.Obje
 	return requests
 }
 
-// Reconcile publishes what a node of one template offers.
+// Reconcile publishes the capacity of a node of one template.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
 	template := &infrav1.NutanixMachineTemplate{}
 	if err := r.Client.Get(ctx, request.NamespacedName, template); err != nil {
@@ -82,7 +83,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if !template.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	// Templates of a ClusterClass have no Cluster.
+	// A template of a ClusterClass has no Cluster.
 	cluster, err := util.GetOwnerCluster(ctx, r.Client, template.ObjectMeta)
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("getting the Cluster that owns NutanixMachineTemplate %s: %w", request, err)

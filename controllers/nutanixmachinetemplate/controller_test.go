@@ -82,7 +82,7 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-func TestTemplateThatIsGone(t *testing.T) {
+func TestDeletedTemplateIsIgnored(t *testing.T) {
 	result, err := (&Reconciler{Client: newClient(t)}).Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: "ns", Name: "gone"}})
 	require.NoError(t, err)
 	assert.Zero(t, result)
