@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// archive packs files by their paths into a tar file that is compressed with gzip. The same files give the same bytes.
+// archive packs files by path into a gzip-compressed tar file. Equal files result in equal bytes.
 func archive(files map[string][]byte) ([]byte, error) {
 	var packed bytes.Buffer
 	compressor := gzip.NewWriter(&packed)

@@ -10,9 +10,9 @@ import (
 	"github.com/capnt/capnt/internal/lifecycle"
 )
 
-// EnsureWorkspaceKey gives an object of that kind its workspace key and its state suffix before Terraform runs for it the
-// first time, and records the version of the nutanix provider for the next run. The key is the UID that the object has then. The key is as unique as the UID and, unlike the UID, survives
-// clusterctl move.
+// EnsureWorkspaceKey writes the workspace key and the state suffix of an object before Terraform runs for it the first time, and
+// records the version of the nutanix provider for the next run. The key is the UID that the object has at that time. It is as
+// unique as the UID but, unlike the UID, survives clusterctl move.
 func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, object client.Object, providerVersion string) error {
 	if d.HasWorkspaceKey(object) && object.GetAnnotations()[infrav1.ProviderVersionAnnotation] == providerVersion {
 		return nil
@@ -28,7 +28,7 @@ func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, obje
 	return nil
 }
 
-// HasWorkspaceKey reports whether Terraform may ever have run for an object. Nothing of an object without a key exists.
+// HasWorkspaceKey reports whether Terraform may have run for an object. An object without a key has no infrastructure.
 func (d *Dependencies) HasWorkspaceKey(object client.Object) bool { return WorkspaceKey(object) != "" }
 
 // WorkspaceKey returns the stable key of an object, or an empty string.
@@ -36,8 +36,8 @@ func WorkspaceKey(object client.Object) string {
 	return object.GetAnnotations()[infrav1.WorkspaceKeyAnnotation]
 }
 
-// StateSuffix returns the state suffix of an object of that kind. An object that has a workspace key and no suffix is one of
-// v0.1.0. An object without a key gets the suffix that EnsureWorkspaceKey would write.
+// StateSuffix returns the state suffix of an object of that kind. An object with a workspace key but no suffix was created by
+// v0.1.0. For an object without a key, StateSuffix returns the suffix that EnsureWorkspaceKey would write.
 func StateSuffix(kind string, object client.Object) string {
 	if suffix := object.GetAnnotations()[infrav1.StateSuffixAnnotation]; suffix != "" {
 		return suffix

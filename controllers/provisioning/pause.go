@@ -22,13 +22,13 @@ import (
 	"github.com/capnt/capnt/internal/lifecycle"
 )
 
-// Pause writes the Paused condition of an object with a workspace and reports whether the reconcile ends here. An object that
-// is to be paused is reported as paused only when no run of it is under way: a queued run is withdrawn, and a run that has
-// begun goes on to its end, which calls the controller again.
+// Pause writes the Paused condition of an object with a workspace and reports whether the reconcile ends here. Paused becomes True
+// only when no run of the object is under way. A queued run is withdrawn. A run that has started continues, and its end triggers
+// the next reconcile.
 //
-// The annotation block-move of clusterctl says the same: clusterctl notes which objects carry it, pauses the Cluster, and
-// copies objects only when none of them carries it any more. So every object that is not paused and may have a run carries
-// it, and it is removed when Paused is reported.
+// The annotation block-move of clusterctl follows the same rule. clusterctl notes which objects carry the annotation, pauses the
+// Cluster, and copies the objects only when none of them carries it any more. So every object that is not paused and may have a
+// run carries the annotation. It is removed when Paused becomes True.
 func (d *Dependencies) Pause(ctx context.Context, cluster *clusterv1.Cluster, object Object, kind, finalizer string) (ended bool, err error) {
 	if annotations.IsPaused(cluster, object) && !d.Pipeline.Pool.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
 		ctrl.LoggerFrom(ctx).Info("Waiting for a Terraform run to end before the object is reported as paused")
@@ -76,18 +76,18 @@ func setBlockMove(object client.Object, block bool) {
 	object.SetAnnotations(annotations)
 }
 
-// Moved reports whether clusterctl is deleting an object that it has already copied to another management cluster. What the
-// object describes belongs to the copy.
+// Moved reports whether clusterctl is deleting an object that it has already copied to another management cluster. The
+// infrastructure of the object belongs to the copy.
 func Moved(object client.Object) bool {
 	_, moved := object.GetAnnotations()[clusterctlv1.DeleteForMoveAnnotation]
 	return moved && !object.GetDeletionTimestamp().IsZero()
 }
 
-// ReleaseMoved removes the finalizer of an object that was moved, and nothing else. clusterctl does the same, but may have been
-// interrupted before.
+// ReleaseMoved removes the finalizer of an object that was moved, and changes nothing else. clusterctl removes it too, but may
+// have been interrupted before.
 func (d *Dependencies) ReleaseMoved(ctx context.Context, object client.Object, kind, finalizer string) error {
 	if !d.Pipeline.Pool.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
-		return nil // the end of the run calls
+		return nil // the end of the run triggers the next reconcile
 	}
 	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 	if !controllerutil.RemoveFinalizer(object, finalizer) {
@@ -100,8 +100,8 @@ func (d *Dependencies) ReleaseMoved(ctx context.Context, object client.Object, k
 	return nil
 }
 
-// PauseChanged lets a Cluster through that is paused or unpaused, and one that appears paused: objects that were reconciled
-// before the cache had their Cluster were taken for unpaused.
+// PauseChanged passes events of a Cluster that is paused or unpaused, and the creation of a paused Cluster. The creation matters
+// because objects that are reconciled before the cache contains their Cluster count as unpaused.
 func PauseChanged(scheme *runtime.Scheme, log logr.Logger) predicate.Predicate {
 	return predicate.Or(predicates.ClusterPausedTransitions(scheme, log), predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool {

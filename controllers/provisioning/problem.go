@@ -15,7 +15,7 @@ import (
 
 // Problem is an error that prevents a step of a reconcile, with the reason and the message of a condition.
 type Problem struct {
-	// Reason is the reason of the condition. Message says what is wrong and what to do about it.
+	// Reason is the reason of the condition. Message names the problem and the remedy.
 	Reason, Message string
 	// Retry says that the cause may disappear by itself.
 	Retry bool
@@ -23,8 +23,8 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Message }
 
-// Intervals after which a step is retried. A change in Prism Central triggers no reconcile, so even an error that a person has to
-// correct is retried.
+// Intervals after which a step is retried. A change in Prism Central triggers no reconcile, so a step is retried even after an
+// error that a person has to correct.
 const (
 	retrySoon  = 10 * time.Second
 	retryLater = 20 * time.Second
@@ -38,7 +38,8 @@ func (p *Problem) After() time.Duration {
 	return retryLater
 }
 
-// kindReasons are the reasons for entities that do not exist or whose name is ambiguous, by the kind in the errors of prism.
+// kindReasons are the condition reasons for an entity that does not exist or whose name is ambiguous. The keys are the kinds in
+// the errors of package prism.
 var kindReasons = map[string]lookUpReasons{
 	prism.KindPrismElement:     {infrav1.PrismElementNotFoundReason, infrav1.PrismElementAmbiguousReason},
 	prism.KindSubnet:           {infrav1.SubnetNotFoundReason, infrav1.SubnetAmbiguousReason},
@@ -51,13 +52,14 @@ var kindReasons = map[string]lookUpReasons{
 
 type lookUpReasons struct{ notFound, ambiguous string }
 
-// reasonsOf returns the reasons of a kind. Some kinds in the errors of prism contain where it searched ("GPU of Prism Element ...").
+// reasonsOf returns the reasons of a kind. In some errors of package prism the kind includes a location, as in "GPU of Prism
+// Element ...".
 func reasonsOf(kind string) lookUpReasons {
 	kind, _, _ = strings.Cut(kind, " of ")
 	return kindReasons[kind]
 }
 
-// Diagnose returns the Problem for an error. An error that it does not know becomes PrismUnreachable and is retried.
+// Diagnose returns the Problem for an error. An unknown error gets the reason PrismUnreachable and is retried.
 func Diagnose(err error) *Problem {
 	var problem *Problem
 	if errors.As(err, &problem) {
@@ -120,7 +122,7 @@ func reasonOfAccess(err error) string {
 	case errors.As(err, &authentication):
 		return infrav1.AuthenticationFailedReason
 	case errors.As(err, &status) && status.Status != http.StatusNotFound && !prism.Retryable(err):
-		return infrav1.PrismRequestRejectedReason // a 404 that names no entity comes from a proxy, or from a Prism Central that restarts
+		return infrav1.PrismRequestRejectedReason // a 404 that names no entity comes from a proxy or from a Prism Central that is restarting
 	}
 	return ""
 }

@@ -46,16 +46,16 @@ func TestDiagnose(t *testing.T) {
 		"no credentials in the Secret":    {&prism.CredentialError{Secret: "a/b"}, "CredentialsInvalid", false},
 		"no ConfigMap":                    {&prism.TrustBundleError{Err: missing}, "TrustBundleNotFound", false},
 		"no certificate in the ConfigMap": {&prism.TrustBundleError{Err: errors.New("x")}, "TrustBundleInvalid", false},
-		"a certificate nobody trusts":     {&prism.CertificateError{Err: errors.New("x")}, "CertificateInvalid", false},
+		"an untrusted certificate":        {&prism.CertificateError{Err: errors.New("x")}, "CertificateInvalid", false},
 		"a wrong password":                {&prism.AuthenticationError{Status: http.StatusUnauthorized}, "AuthenticationFailed", false},
 		"a missing role":                  {&prism.AuthenticationError{Status: http.StatusForbidden}, "PermissionDenied", false},
 		"500":                             {&prism.StatusError{Status: http.StatusInternalServerError}, "PrismUnreachable", true},
 		"429":                             {&prism.StatusError{Status: http.StatusTooManyRequests}, "PrismUnreachable", true},
 		"422":                             {&prism.StatusError{Status: http.StatusUnprocessableEntity}, "PrismRequestRejected", false},
 		"a bare 404":                      {&prism.StatusError{Status: http.StatusNotFound}, "PrismUnreachable", true},
-		"an answer that breaks off":       {&prism.ResponseError{Err: errors.New("x")}, "PrismUnreachable", true},
+		"a truncated response":            {&prism.ResponseError{Err: errors.New("x")}, "PrismUnreachable", true},
 		"a timeout":                       {context.DeadlineExceeded, "PrismUnreachable", true},
-		"anything":                        {errors.New("x"), "PrismUnreachable", true},
+		"an unknown error":                {errors.New("x"), "PrismUnreachable", true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

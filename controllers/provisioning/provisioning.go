@@ -28,26 +28,25 @@ import (
 // Dependencies are what the reconcilers of kinds with a workspace need.
 type Dependencies struct {
 	Client client.Client
-	// Reader reads from the API server and not from the cache.
+	// Reader reads from the API server without the cache.
 	Reader   client.Reader
 	Prism    *prism.Resolver
 	Pipeline *lifecycle.Pipeline
 	Recorder events.EventRecorder
-	// ProviderVersion is the version of the nutanix provider for objects that ask for no other one. ProviderVersions are all
-	// versions that runs may use; empty means that there is no other one.
+	// ProviderVersion is the version of the nutanix provider for objects whose cluster names none. ProviderVersions are all
+	// versions that runs may use. If it is empty, only ProviderVersion may be used.
 	ProviderVersion  string
 	ProviderVersions []string
 	// WatchFilterValue limits the reconciler to objects with this value of the label cluster.x-k8s.io/watch-filter.
 	WatchFilterValue string
-	// DriftInterval is how often an applied workspace is compared with Prism Central if the cluster does not set it; zero means
-	// never. HealthInterval is how often a VM is read.
+	// DriftInterval is how often an applied workspace is compared with Prism Central unless the cluster sets an interval. Zero
+	// means never. HealthInterval is how often a VM is read.
 	DriftInterval, HealthInterval time.Duration
-	// AbsencePeriod is how long Prism Central must not find a virtual machine before its absence is confirmed. Zero is
-	// DefaultAbsencePeriod.
+	// AbsencePeriod is how long Prism Central must not find a VM before its absence is confirmed. Zero means DefaultAbsencePeriod.
 	AbsencePeriod time.Duration
 }
 
-// DefaultAbsencePeriod is longer than lists of Prism Central lag behind, and than a create request can be on its way.
+// DefaultAbsencePeriod is longer than lists of Prism Central lag behind, and longer than a create request can take to arrive.
 const DefaultAbsencePeriod = 3 * time.Minute
 
 // Object is an object with conditions.
@@ -56,7 +55,7 @@ type Object interface {
 	conditions.Setter
 }
 
-// Ignores reports whether this manager does not reconcile an object, because it has another watch filter or is managed
+// Ignores reports whether this manager does not reconcile an object, because the object has another watch filter or is managed
 // externally. Watches of other kinds enqueue such objects, too.
 func (d *Dependencies) Ignores(object client.Object) bool {
 	return d.WatchFilterValue != "" && object.GetLabels()[clusterv1.WatchLabel] != d.WatchFilterValue ||
@@ -64,8 +63,8 @@ func (d *Dependencies) Ignores(object client.Object) bool {
 }
 
 // Released reports whether an object that is being deleted has lost the finalizer or does not exist any more. It reads past the
-// cache, because a reconcile right after the last one still finds the object in the cache, and would have Terraform create a
-// state that nothing removes.
+// cache, because a reconcile right after the last one still finds the object in the cache. Terraform would then create a state
+// that nothing removes.
 func (d *Dependencies) Released(ctx context.Context, object client.Object, finalizer string) (bool, error) {
 	current := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(object), current); apierrors.IsNotFound(err) {
@@ -114,7 +113,7 @@ func (d *Dependencies) backendSecret(ctx context.Context, namespace string, spec
 	return secret.Data, nil
 }
 
-// CheckInterval is how often an object of the cluster is compared with Prism Central.
+// CheckInterval returns how often an object of the cluster is compared with Prism Central.
 func (d *Dependencies) CheckInterval(cluster *infrav1.NutanixCluster) time.Duration {
 	if terraform := cluster.Spec.Terraform; terraform != nil && terraform.Drift != nil && terraform.Drift.IntervalSeconds != nil {
 		return time.Duration(*terraform.Drift.IntervalSeconds) * time.Second
@@ -122,7 +121,7 @@ func (d *Dependencies) CheckInterval(cluster *infrav1.NutanixCluster) time.Durat
 	return d.DriftInterval
 }
 
-// Remembered returns what the status of an object remembers of earlier runs.
+// Remembered returns the results of earlier runs that are stored in the status of an object.
 func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Remembered {
 	remembered := lifecycle.Remembered{
 		Current:    inSync(object),
@@ -160,20 +159,20 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	case result.State == lifecycle.Running && !result.Applying && (result.Err != nil || applied):
 		return // a check for drift does not make an object that is in sync unready, and a retry does not hide the last failure
 	case result.State == lifecycle.Held && applied:
-		return // a condition of the kind says why nothing is planned
+		return // a condition of the kind explains why nothing is planned
 	case checkFailed && applied && planWaited(object):
-		return // the plan that waits is still the last one
+		return // the waiting plan is still the last one
 	}
 	for _, condition := range result.Conditions(!object.GetDeletionTimestamp().IsZero()) {
 		if condition.Type == infrav1.AppliedCondition && (checkFailed && inSync(object) || result.Waiting() && applied) {
-			continue // what was applied stays applied, and the condition keeps the generation that it was applied for
+			continue // the last apply is still valid, and the condition keeps the generation of that apply
 		}
 		conditions.Set(object, condition)
 	}
 }
 
-// Destroy takes one step of the destruction of an object's workspace. It is done when nothing is left in Prism Central and the
-// Terraform state is removed.
+// Destroy takes one step of the destruction of an object's workspace. It is done when no infrastructure is left in Prism Central
+// and the Terraform state is removed.
 func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, object Object, status **infrav1.TerraformStatus) (_ lifecycle.Result, done bool, err error) {
 	result := d.Pipeline.Step(target)
 	d.Publish(object, status, result)
@@ -186,7 +185,7 @@ func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, obj
 	return result, true, nil
 }
 
-// remove removes the Terraform state of an object that is about to disappear, and what the pipeline remembers of it.
+// remove removes the Terraform state of an object whose deletion ends, and what the pipeline remembers of the object.
 func (d *Dependencies) remove(ctx context.Context, target lifecycle.Target) error {
 	if err := d.Pipeline.State.Remove(ctx, target); err != nil {
 		return err
@@ -195,8 +194,9 @@ func (d *Dependencies) remove(ctx context.Context, target lifecycle.Target) erro
 	return nil
 }
 
-// settled reports whether nothing changes an object's infrastructure: its present spec is applied, or a recorded plan waits.
-func settled(object Object) bool {
+// inSyncOrWaiting reports whether no run will change an object's infrastructure, because its present spec is applied or a recorded plan
+// waits for a decision.
+func inSyncOrWaiting(object Object) bool {
 	return inSync(object) ||
 		planWaited(object) && conditions.IsTrue(object, infrav1.AppliedCondition) && object.GetDeletionTimestamp().IsZero()
 }

@@ -57,12 +57,12 @@ func TestSettings(t *testing.T) {
 		backend, reason string
 	}{
 		"default":                  {nil, "kubernetes", ""},
-		"nothing in particular":    {&infrav1.TerraformSpec{}, "kubernetes", ""},
+		"no settings":              {&infrav1.TerraformSpec{}, "kubernetes", ""},
 		"our version":              {&infrav1.TerraformSpec{ProviderVersion: "1.9.5"}, "kubernetes", ""},
 		"another version":          {&infrav1.TerraformSpec{ProviderVersion: "2.4.2"}, "", "ProviderVersionUnavailable"},
 		"a backend with secrets":   {s3("backend"), "s3", ""},
 		"a Secret that is missing": {s3("nobody"), "", "BackendConfigNotFound"},
-		"one state for all":        {&infrav1.TerraformSpec{Backend: &infrav1.TerraformBackend{Type: "http", Config: map[string]string{"address": "https://x"}}}, "", "InvalidSpec"},
+		"one shared state":         {&infrav1.TerraformSpec{Backend: &infrav1.TerraformBackend{Type: "http", Config: map[string]string{"address": "https://x"}}}, "", "InvalidSpec"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -114,8 +114,8 @@ func TestWorkspaceKeyIsTheFirstUID(t *testing.T) {
 	assert.Equal(t, "uid-1", WorkspaceKey(stored), "a move changes the UID and not the key")
 }
 
-// Objects of equal names in two management clusters have different states, and an object keeps its state whatever happens to
-// its UID. Objects of v0.1.0 keep the suffix of that release.
+// Objects of the same name in two management clusters have different states. An object keeps its state when its UID changes.
+// Objects of v0.1.0 keep the suffix of that release.
 func TestStateSuffix(t *testing.T) {
 	const kind = "NutanixMachine"
 	d, api := dependencies(t, machine())
@@ -160,10 +160,10 @@ func TestReleased(t *testing.T) {
 		now  *infrav1.NutanixMachine
 		gone bool
 	}{
-		"it is there":               {machine(), false},
-		"it has no finalizer":       {machine(func(m *infrav1.NutanixMachine) { m.Finalizers = []string{"other"} }), true},
-		"it is another of its name": {machine(func(m *infrav1.NutanixMachine) { m.UID = "uid-2" }), true},
-		"it is not there":           {machine(func(m *infrav1.NutanixMachine) { m.Name = "other" }), true},
+		"it exists":                  {machine(), false},
+		"it has no finalizer":        {machine(func(m *infrav1.NutanixMachine) { m.Finalizers = []string{"other"} }), true},
+		"another object of its name": {machine(func(m *infrav1.NutanixMachine) { m.UID = "uid-2" }), true},
+		"it does not exist":          {machine(func(m *infrav1.NutanixMachine) { m.Name = "other" }), true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -228,14 +228,14 @@ func TestPublish(t *testing.T) {
 		result lifecycle.Result
 		want   string
 	}{
-		"the first plan":            {nil, lifecycle.Result{State: lifecycle.Running}, "False WaitingForPlan"},
-		"looking for drift":         {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running}, "True Applied"},
-		"mending drift":             {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
-		"trying again":              {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Err: errors.New("full")}, "False QuotaExceeded"},
-		"applying after a failure":  {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
-		"in sync after a failure":   {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.InSync}, "True Applied"},
-		"a check that fails":        {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Failed, Err: errors.New("x")}, "True Applied"},
-		"a check that meets a lock": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Locked, Err: errors.New("x")}, "True Applied"},
+		"the first plan":                    {nil, lifecycle.Result{State: lifecycle.Running}, "False WaitingForPlan"},
+		"checking for drift":                {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running}, "True Applied"},
+		"repairing drift":                   {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
+		"retrying":                          {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Err: errors.New("full")}, "False QuotaExceeded"},
+		"applying after a failure":          {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.Running, Applying: true, Plan: record}, "False Applying"},
+		"in sync after a failure":           {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.InSync}, "True Applied"},
+		"a check that fails":                {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Failed, Err: errors.New("x")}, "True Applied"},
+		"a check while the state is locked": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Locked, Err: errors.New("x")}, "True Applied"},
 		"a repair that fails": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Failed,
 			Err: &terraform.Error{Verb: "apply", Class: terraform.Quota}}, "False QuotaExceeded"},
 		"a plan that waits": {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.AwaitingDecision, Plan: record, AppliedBefore: true}, "True Applied"},
@@ -262,8 +262,8 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// The events API refuses longer notes, and a note that is refused tells nobody anything.
-func TestEventsAreBounded(t *testing.T) {
+// The events API refuses longer notes, so the event would be lost.
+func TestEventNotesAreTruncated(t *testing.T) {
 	d, _ := dependencies(t)
 	object := machine()
 	long := strings.Repeat("100% of ü ", 200)

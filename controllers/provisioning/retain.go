@@ -20,9 +20,9 @@ import (
 // exportKey is the key of an exported workspace in its Secret.
 const exportKey = "workspace.tar.gz"
 
-// Retains reports whether the infrastructure of an object that is being deleted stays in Prism Central, because its Cluster is
-// being deleted or is gone and the deletion policy is Retain. Both are read past the cache: an object's deletion may be seen
-// before that of its Cluster, and a virtual machine that is destroyed by mistake is lost.
+// Retains reports whether the infrastructure of an object that is being deleted stays in Prism Central. It stays if the deletion
+// policy is Retain and the Cluster is being deleted or gone. Both are read past the cache, because the cache may show the deletion
+// of the object before that of its Cluster, and a VM that is destroyed by mistake is lost.
 func (d *Dependencies) Retains(ctx context.Context, cluster *clusterv1.Cluster, nutanixCluster *infrav1.NutanixCluster) (bool, error) {
 	current := &infrav1.NutanixCluster{}
 	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(nutanixCluster), current); apierrors.IsNotFound(err) {
@@ -42,8 +42,8 @@ func (d *Dependencies) Retains(ctx context.Context, cluster *clusterv1.Cluster, 
 	return !owner.DeletionTimestamp.IsZero(), nil
 }
 
-// Retain takes one step of the deletion of an object whose infrastructure stays. It is done when the workspace is exported and
-// the Terraform state is removed. A process that ended in between finds the exported workspace.
+// Retain takes one step of the deletion of an object whose infrastructure stays. It is done when the workspace is exported and the
+// Terraform state is removed. A process that starts in between finds the exported workspace.
 func (d *Dependencies) Retain(ctx context.Context, target lifecycle.Target, cluster string, object Object, status **infrav1.TerraformStatus) (lifecycle.Result, bool, error) {
 	target.Retain = true
 	target.Hooks.Export = func(ctx context.Context, state []byte, observed map[string][]byte) error {
@@ -72,8 +72,8 @@ func (d *Dependencies) Retain(ctx context.Context, target lifecycle.Target, clus
 	return lifecycle.Result{}, true, nil
 }
 
-// export writes the files of a workspace with its state into a Secret without an owner. The Secret is immutable, because nothing has to
-// change a state but Terraform.
+// export writes the files of a workspace, including its state, into a Secret without an owner. The Secret is immutable, because
+// only Terraform may change a state.
 func (d *Dependencies) export(ctx context.Context, target lifecycle.Target, cluster string, files map[string][]byte) error {
 	content, err := archive(files)
 	if err != nil {
@@ -93,8 +93,8 @@ func (d *Dependencies) export(ctx context.Context, target lifecycle.Target, clus
 	return nil
 }
 
-// ExportName is the name of the Secret with the exported workspace of an object. The workspace key in it keeps objects of one name
-// apart that lived one after the other.
+// ExportName returns the name of the Secret with the exported workspace of an object. It contains the workspace key, because
+// objects of the same name may be created one after the other.
 func ExportName(object client.Object, kind string) string {
 	sum := sha256.Sum256([]byte(kind + "/" + object.GetNamespace() + "/" + object.GetName() + "/" + WorkspaceKey(object)))
 	return fmt.Sprintf("%.200s-terraform-%s", object.GetName(), hex.EncodeToString(sum[:5]))

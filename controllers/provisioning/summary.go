@@ -14,8 +14,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Patch writes the object with its milestones and with Ready, which summarizes them. Milestones are the object's conditions
-// in the order in which they are reached. ready points to the object's status.ready.
+// Patch patches the object with its milestones and with Ready, which summarizes them. Milestones are the object's conditions in
+// the order in which they are reached. ready points to the object's status.ready.
 func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool, milestones []string) error {
 	summarize(object, milestones)
 	*ready = conditions.IsTrue(object, infrav1.ReadyCondition)
@@ -32,9 +32,9 @@ func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool
 	return nil
 }
 
-// passingReasons are the reasons of faults that pass by themselves, or that concern the next Terraform run only. Such a
-// fault is reported in its own condition, but an object that is in sync or whose plan waits stays Ready: Cluster API treats a
-// machine that is not Ready as unavailable, and an hour without Prism Central must not make all machines unavailable.
+// passingReasons are the reasons of faults that disappear by themselves, or that concern only the next Terraform run. Such a fault
+// is reported in its own condition, but an object that is in sync or whose plan waits stays Ready. Cluster API treats a machine
+// that is not Ready as unavailable, and an hour without Prism Central must not make all machines unavailable.
 var passingReasons = map[string]bool{
 	infrav1.PrismUnreachableReason:     true,
 	infrav1.PrismRequestRejectedReason: true,
@@ -60,7 +60,7 @@ func summarize(object Object, milestones []string) {
 		if condition == nil {
 			condition = &metav1.Condition{Type: milestone, Status: metav1.ConditionUnknown, Reason: infrav1.WaitingForInputsReason, Message: "not known yet"}
 		}
-		if condition.Status == metav1.ConditionTrue || passingReasons[condition.Reason] && settled(object) {
+		if condition.Status == metav1.ConditionTrue || passingReasons[condition.Reason] && inSyncOrWaiting(object) {
 			continue
 		}
 		if condition.Status == metav1.ConditionFalse {

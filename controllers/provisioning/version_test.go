@@ -12,7 +12,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// The manager has 1.9.5, which is the standard, and 2.4.2.
+// The manager has the versions 1.9.5, which is the default, and 2.4.2.
 func TestProviderVersionOfAnObject(t *testing.T) {
 	deleted := &metav1.Time{Time: time.Now()}
 	annotated := func(version string) metav1.ObjectMeta {
@@ -30,21 +30,21 @@ func TestProviderVersionOfAnObject(t *testing.T) {
 	for name, test := range map[string]struct {
 		pinned string
 		object client.Object
-		want   string // empty: not available
+		want   string // empty if no version is available
 		says   string
 	}{
-		"nothing says otherwise":             {"", &infrav1.NutanixMachine{}, "1.9.5", ""},
-		"pinned":                             {"2.4.2", &infrav1.NutanixMachine{}, "2.4.2", ""},
-		"the version of the last run":        {"", recorded("2.4.2"), "2.4.2", ""},
-		"the last run of v0.1.0":             {"", ofV010, "2.4.2", ""},
-		"the owner changes it":               {"1.9.5", recorded("2.4.2"), "1.9.5", ""},
-		"pinned, not there":                  {"2.5.0", &infrav1.NutanixMachine{}, "", "spec.terraform.providerVersion of NutanixCluster c is 2.5.0"},
-		"pinned, not there, with a state":    {"2.5.0", recorded("2.4.2"), "2.4.2", ""},
-		"pinned, not there, on a cluster":    {"2.5.0", cluster, "", "has 1.9.5, 2.4.2"},
-		"the same cluster, deleted":          {"2.5.0", deletedCluster, "1.9.5", ""},
-		"of the last run, not there":         {"", recorded("2.3.0"), "", "set spec.terraform.providerVersion of NutanixCluster c"},
-		"neither of them there":              {"2.5.0", recorded("2.3.0"), "", "2.5.0"},
-		"of the last run, not there, pinned": {"2.4.2", recorded("2.3.0"), "2.4.2", ""},
+		"default":                              {"", &infrav1.NutanixMachine{}, "1.9.5", ""},
+		"pinned":                               {"2.4.2", &infrav1.NutanixMachine{}, "2.4.2", ""},
+		"the version of the last run":          {"", recorded("2.4.2"), "2.4.2", ""},
+		"the last run of v0.1.0":               {"", ofV010, "2.4.2", ""},
+		"the owner changes it":                 {"1.9.5", recorded("2.4.2"), "1.9.5", ""},
+		"pinned, unavailable":                  {"2.5.0", &infrav1.NutanixMachine{}, "", "spec.terraform.providerVersion of NutanixCluster c is 2.5.0"},
+		"pinned, unavailable, with a state":    {"2.5.0", recorded("2.4.2"), "2.4.2", ""},
+		"pinned, unavailable, on a cluster":    {"2.5.0", cluster, "", "has 1.9.5, 2.4.2"},
+		"the same cluster, deleted":            {"2.5.0", deletedCluster, "1.9.5", ""},
+		"of the last run, unavailable":         {"", recorded("2.3.0"), "", "set spec.terraform.providerVersion of NutanixCluster c"},
+		"both unavailable":                     {"2.5.0", recorded("2.3.0"), "", "2.5.0"},
+		"of the last run, unavailable, pinned": {"2.4.2", recorded("2.3.0"), "2.4.2", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &Dependencies{ProviderVersion: "1.9.5", ProviderVersions: []string{"1.9.5", "2.4.2"}}
