@@ -12,15 +12,15 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// BootstrapData is what is in the bootstrap Secret: it must never be seen.
+// BootstrapData is the content of the bootstrap Secret. It must not leak.
 const BootstrapData = "#cloud-config b00tstrap-t0ken-that-must-not-leak"
 
-// Named is an identifier by name.
+// Named returns an identifier by name.
 func Named(name string) infrav1.NutanixResourceIdentifier {
 	return infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierName, Name: &name}
 }
 
-// Fixture are the objects around one machine of the cluster "c": nothing of it is in the API server yet.
+// Fixture contains the objects around one machine of the cluster "c". They are not created in the API server yet.
 type Fixture struct {
 	Credentials    *corev1.Secret
 	Cluster        *clusterv1.Cluster
@@ -30,19 +30,19 @@ type Fixture struct {
 	NutanixMachine *infrav1.NutanixMachine
 }
 
-// NewFixture returns the objects for a bed.
-func NewFixture(b *Bed) *Fixture {
-	b.Hide(BootstrapData)
+// NewFixture returns the objects for a test environment.
+func NewFixture(e *Environment) *Fixture {
+	e.ExpectNoLeak(BootstrapData)
 	meta := func(name string) metav1.ObjectMeta {
-		return metav1.ObjectMeta{Namespace: b.Namespace, Name: name, Labels: map[string]string{clusterv1.ClusterNameLabel: "c"}}
+		return metav1.ObjectMeta{Namespace: e.Namespace, Name: name, Labels: map[string]string{clusterv1.ClusterNameLabel: "c"}}
 	}
 	f := &Fixture{
-		Credentials: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "c-creds"}, Data: credentials(Password)},
+		Credentials: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: e.Namespace, Name: "c-creds"}, Data: credentials(Password)},
 		Cluster: &clusterv1.Cluster{ObjectMeta: meta("c"), Spec: clusterv1.ClusterSpec{
 			InfrastructureRef: clusterv1.ContractVersionedObjectReference{APIGroup: infrav1.GroupVersion.Group, Kind: "NutanixCluster", Name: "c"}}},
 		NutanixCluster: &infrav1.NutanixCluster{ObjectMeta: meta("c"), Spec: infrav1.NutanixClusterSpec{
 			ControlPlaneEndpoint: infrav1.APIEndpoint{Host: "10.0.0.100", Port: 6443},
-			PrismCentral:         Endpoint(b.Prism, "c-creds"),
+			PrismCentral:         Endpoint(e.Prism, "c-creds"),
 		}},
 		Bootstrap: &corev1.Secret{ObjectMeta: meta("m-bootstrap"), Data: map[string][]byte{"value": []byte(BootstrapData)}},
 		Machine: &clusterv1.Machine{ObjectMeta: meta("m"), Spec: clusterv1.MachineSpec{
@@ -55,7 +55,7 @@ func NewFixture(b *Bed) *Fixture {
 	return f
 }
 
-// Endpoint is the way to a Prism Central.
+// Endpoint returns the endpoint of a Prism Central with the credentials in a Secret.
 func Endpoint(prism *Prism, secret string) *infrav1.NutanixPrismEndpoint {
 	host, port := prism.HostPort()
 	return &infrav1.NutanixPrismEndpoint{
@@ -76,31 +76,31 @@ func credentials(password string) map[string][]byte {
 	content, _ := json.Marshal([]struct {
 		Type string `json:"type"`
 		Data data   `json:"data"`
-	}{{"basic_auth", data{login{Username, password}}}}) // strings always marshal
+	}{{"basic_auth", data{login{Username, password}}}}) // marshalling strings cannot fail
 	return map[string][]byte{infrav1.NutanixCredentialKey: content}
 }
 
-// CreateCluster creates Cluster and NutanixCluster with their credentials, as Cluster API leaves them.
-func (f *Fixture) CreateCluster(b *Bed) {
-	b.T.Helper()
-	b.Create(f.Credentials, f.Cluster)
+// CreateCluster creates the credentials, the Cluster and the NutanixCluster, with the owner that Cluster API would set.
+func (f *Fixture) CreateCluster(e *Environment) {
+	e.T.Helper()
+	e.Create(f.Credentials, f.Cluster)
 	f.NutanixCluster.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(f.Cluster, clusterv1.GroupVersion.WithKind("Cluster"))}
-	b.Create(f.NutanixCluster)
+	e.Create(f.NutanixCluster)
 }
 
-// CreateMachine creates the machine with its bootstrap data, in a cluster whose infrastructure is provisioned.
-func (f *Fixture) CreateMachine(b *Bed) {
-	b.T.Helper()
-	ChangeStatus(b, f.Cluster, func(cluster *clusterv1.Cluster) {
+// CreateMachine creates the machine with its bootstrap data, and marks the infrastructure of the cluster as provisioned.
+func (f *Fixture) CreateMachine(e *Environment) {
+	e.T.Helper()
+	ChangeStatus(e, f.Cluster, func(cluster *clusterv1.Cluster) {
 		cluster.Status.Initialization.InfrastructureProvisioned = ptr.To(true)
 	})
-	b.Create(f.Bootstrap, f.Machine)
+	e.Create(f.Bootstrap, f.Machine)
 	f.NutanixMachine.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(f.Machine, clusterv1.GroupVersion.WithKind("Machine"))}
-	b.Create(f.NutanixMachine)
+	e.Create(f.NutanixMachine)
 }
 
 // ChangePassword changes the password in the credential Secret.
-func (f *Fixture) ChangePassword(b *Bed, password string) {
-	b.T.Helper()
-	Change(b, f.Credentials, func(secret *corev1.Secret) { secret.Data = credentials(password) })
+func (f *Fixture) ChangePassword(e *Environment, password string) {
+	e.T.Helper()
+	Change(e, f.Credentials, func(secret *corev1.Secret) { secret.Data = credentials(password) })
 }

@@ -17,41 +17,41 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// Reconciler is what a manager runs.
+// Reconciler is a reconciler that a manager can run.
 type Reconciler interface {
 	SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error
 }
 
-// Manage runs a reconciler with those dependencies in a manager with a cache, for the namespace of the bed, until the test
-// ends.
-func (b *Bed) Manage(config *rest.Config, reconciler Reconciler, dependencies *provisioning.Dependencies) {
-	b.T.Helper()
+// Manage runs a reconciler with those dependencies in a manager with a cache until the test ends. The cache is limited to the
+// namespace of the test.
+func (e *Environment) Manage(config *rest.Config, reconciler Reconciler, dependencies *provisioning.Dependencies) {
+	e.T.Helper()
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: b.Client.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: ptr.To(Deadline),
-		Cache: cache.Options{DefaultNamespaces: map[string]cache.Config{b.Namespace: {}}},
+		Scheme: e.Client.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: ptr.To(Deadline),
+		Cache: cache.Options{DefaultNamespaces: map[string]cache.Config{e.Namespace: {}}},
 	})
-	require.NoError(b.T, err)
+	require.NoError(e.T, err)
 	dependencies.Client, dependencies.Reader = mgr.GetClient(), mgr.GetAPIReader()
 	dependencies.Prism = prism.NewResolver(mgr.GetClient(), prism.Options{})
-	require.NoError(b.T, reconciler.SetupWithManager(b.T.Context(), mgr, controller.Options{MaxConcurrentReconciles: 2, SkipNameValidation: ptr.To(true)}))
+	require.NoError(e.T, reconciler.SetupWithManager(e.T.Context(), mgr, controller.Options{MaxConcurrentReconciles: 2, SkipNameValidation: ptr.To(true)}))
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- mgr.Start(ctx) }()
-	b.T.Cleanup(func() {
+	e.T.Cleanup(func() {
 		cancel()
-		assert.NoError(b.T, <-stopped)
+		assert.NoError(e.T, <-stopped)
 	})
 }
 
-// Eventually waits for what happens beside the test. The condition may end the test.
-func (b *Bed) Eventually(what string, condition func() bool) {
-	b.T.Helper()
-	late := time.After(Deadline)
+// Eventually waits until the condition holds. The condition may fail the test.
+func (e *Environment) Eventually(what string, condition func() bool) {
+	e.T.Helper()
+	deadline := time.After(Deadline)
 	for !condition() {
 		select {
 		case <-time.After(20 * time.Millisecond):
-		case <-late:
-			require.Fail(b.T, "it does not happen", what)
+		case <-deadline:
+			require.Fail(e.T, "the condition is not met in time", what)
 		}
 	}
 }

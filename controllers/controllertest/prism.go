@@ -18,7 +18,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// The account of the simulated Prism Central. The password is one that a search finds if it leaks.
+// The account of the Prism Central. The password can be found by a search if it leaks.
 const (
 	Username = "admin"
 	Password = "pr1sm-passw0rd-that-must-not-leak"
@@ -29,25 +29,25 @@ const basePath = "/api/nutanix/v3/"
 // VM is a virtual machine in Prism.
 type VM struct {
 	UUID, Name, Description string
-	// State is COMPLETE when it is empty.
+	// State is the state of the VM; empty means COMPLETE.
 	State     string
 	Addresses []string
-	// Categories are the values by key, and CategoryValues all values of keys that have several.
+	// Categories are the category values by key. CategoryValues has all values of keys with several values.
 	Categories     map[string]string
 	CategoryValues map[string][]string
-	// PowerState is ON when it is empty.
+	// PowerState is the power state; empty means ON.
 	PowerState string
-	// MemoryMiB is the memory; zero is what the workspace wants.
+	// MemoryMiB is the memory; zero means that of the workspace.
 	MemoryMiB int64
-	// PrismElement is the UUID of the Prism Element that runs it; empty when Prism Central does not say.
+	// PrismElement is the UUID of the Prism Element that runs the VM. If it is empty, Prism Central does not report it.
 	PrismElement string
 	// VolumeGroups are the UUIDs of attached volume groups.
 	VolumeGroups []string
 }
 
-// Prism speaks the few calls of the v3 API that the controllers make. Its inventory: the Prism Elements pe-1 and pe-2 with
-// the subnets net-1 and net-2; the images ubuntu-1.36.3, twin (twice) and seed; the project team; the category
-// env=prod; the storage container fast on pe-1; on pe-1 one host with one GPU "T4" (device ID 7864).
+// Prism is a double of Prism Central with the calls of the v3 API that the controllers make. Its inventory has the Prism Elements
+// pe-1 and pe-2 with the subnets net-1 and net-2; the images ubuntu-1.36.3, twin (two of that name) and seed; the project team;
+// the category env=prod; the storage container fast on pe-1; and on pe-1 a host with one GPU "T4" (device ID 7864).
 type Prism struct {
 	server *httptest.Server
 
@@ -56,31 +56,30 @@ type Prism struct {
 	password string
 	status   int
 	missing  map[string]bool
-	// lingering are virtual machines that lists contain although they do not exist, and refused are the paths that are answered
-	// with a status.
+	// lingering are deleted VMs that lists still contain. refused maps paths to the HTTP status of the response.
 	lingering []VM
 	refused   map[string]int
 	detaching Detaching
 	gpuTaken  bool
 	requests  []string
 	changes   vmChanges
-	// hidden are the kinds that the account may not see.
+	// hidden are the kinds that the account has no right to see.
 	hidden map[string]bool
 }
 
-// NewPrism starts a Prism Central without virtual machines. Close it.
+// NewPrism starts a Prism Central without VMs. The caller has to close it.
 func NewPrism() *Prism {
 	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}, hidden: map[string]bool{}, changes: newVMChanges()}
 	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
-	_ = p.server.Listener.Close() // nobody has used it
+	_ = p.server.Listener.Close() // nothing has connected yet
 	p.server.Listener = listen()
-	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it are part of the tests
+	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // tests use clients that do not trust the certificate
 	p.server.StartTLS()
 	return p
 }
 
-// listen listens where no Prism Central has been before: by its address a cluster that another test left behind would be in
-// this one.
+// listen listens on a port that no earlier Prism Central has used. Otherwise a cluster that another test left behind would use
+// this Prism Central, because it knows it by its address.
 func listen() net.Listener {
 	ports, err := freeport.Find("127.0.0.1", 1)
 	if err != nil {
@@ -93,42 +92,42 @@ func listen() net.Listener {
 	return listener
 }
 
-// Close ends the server.
+// Close stops the server.
 func (p *Prism) Close() { p.server.Close() }
 
-// HostPort is where it listens.
+// HostPort returns the host and the port of the server.
 func (p *Prism) HostPort() (host string, port int32) {
 	address := p.server.Listener.Addr().(*net.TCPAddr) //nolint:forcetypeassert // a TCP server
 	return address.IP.String(), int32(address.Port)    //nolint:gosec // a port
 }
 
-// Bundle is the PEM certificate to trust.
+// Bundle returns the server's certificate as PEM.
 func (p *Prism) Bundle() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.server.Certificate().Raw})
 }
 
-// Put adds or changes a virtual machine.
+// Put adds or replaces a VM.
 func (p *Prism) Put(vm VM) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.vms[vm.UUID] = vm
 }
 
-// Remove deletes a virtual machine.
+// Remove deletes a VM.
 func (p *Prism) Remove(uuid string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.vms, uuid)
 }
 
-// Hide leaves out entities of a kind ("vms", "clusters") as from an account that may not see them; hidden false shows them again.
+// Hide removes the right to see entities of a kind ("vms", "clusters"), or restores it if hidden is false.
 func (p *Prism) Hide(kind string, hidden bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hidden[kind] = hidden
 }
 
-// VMs are the virtual machines, sorted by name.
+// VMs returns the VMs, sorted by name.
 func (p *Prism) VMs() []VM {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,21 +139,21 @@ func (p *Prism) VMs() []VM {
 	return vms
 }
 
-// Fail answers everything with a status from now on; zero heals it.
+// Fail makes every response have the HTTP status; zero restores normal responses.
 func (p *Prism) Fail(status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status = status
 }
 
-// Linger lists a virtual machine that does not exist any more, as a list does that lags behind.
+// Linger makes lists contain a VM that is already deleted, like a list that lags behind.
 func (p *Prism) Linger(vm VM) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lingering = append(p.lingering, vm)
 }
 
-// Refuse answers a path such as "vms/list" with a status from now on; zero heals it.
+// Refuse makes every response for a path such as "vms/list" have the HTTP status; zero restores normal responses.
 func (p *Prism) Refuse(path string, status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,28 +163,28 @@ func (p *Prism) Refuse(path string, status int) {
 	p.refused[path] = status
 }
 
-// SetPassword changes the password that is accepted.
+// SetPassword sets the password that the server accepts.
 func (p *Prism) SetPassword(password string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.password = password
 }
 
-// Miss takes an image, a subnet and so on out of the inventory by its name; there puts it back.
-func (p *Prism) Miss(name string, there bool) {
+// SetPresent removes an image, a subnet or another entity from the inventory by its name, or adds it again if present is true.
+func (p *Prism) SetPresent(name string, present bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.missing[name] = !there
+	p.missing[name] = !present
 }
 
-// TakeGPU gives the GPU to a virtual machine.
+// TakeGPU assigns the GPU to a VM, or frees it if taken is false.
 func (p *Prism) TakeGPU(taken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gpuTaken = taken
 }
 
-// Requests returns the requests since it was called last, as "GET vms/<uuid>".
+// Requests returns the requests since the last call of Requests, for example "GET vms/<uuid>".
 func (p *Prism) Requests() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,34 +193,34 @@ func (p *Prism) Requests() []string {
 	return requests
 }
 
-// UUID is the UUID of a thing in the inventory.
+// UUID returns the UUID of the n-th entity of a kind.
 func UUID(kind, n int) string { return fmt.Sprintf("%08d-0000-4000-8000-%012d", kind, n) }
 
-type thing map[string]any
+type jsonObject map[string]any
 
-func entity(uuid, name string, status thing) thing {
+func entity(uuid, name string, status jsonObject) jsonObject {
 	status["name"], status["state"] = name, "COMPLETE"
-	return thing{"metadata": thing{"uuid": uuid, "name": name}, "spec": thing{"name": name}, "status": status}
+	return jsonObject{"metadata": jsonObject{"uuid": uuid, "name": name}, "spec": jsonObject{"name": name}, "status": status}
 }
 
-func (p *Prism) inventory(kind string) []thing {
-	aos := thing{"config": thing{"service_list": []string{"AOS"}}}
-	home := func(n int) thing {
-		return thing{"kind": "cluster", "uuid": UUID(1, n), "name": fmt.Sprintf("pe-%d", n)}
+func (p *Prism) inventory(kind string) []jsonObject {
+	aos := jsonObject{"config": jsonObject{"service_list": []string{"AOS"}}}
+	home := func(n int) jsonObject {
+		return jsonObject{"kind": "cluster", "uuid": UUID(1, n), "name": fmt.Sprintf("pe-%d", n)}
 	}
-	all := map[string][]thing{
-		"clusters": {entity(UUID(1, 1), "pe-1", thing{"resources": aos}), entity(UUID(1, 2), "pe-2", thing{"resources": aos})},
+	all := map[string][]jsonObject{
+		"clusters": {entity(UUID(1, 1), "pe-1", jsonObject{"resources": aos}), entity(UUID(1, 2), "pe-2", jsonObject{"resources": aos})},
 		"subnets": {
-			entity(UUID(2, 1), "net-1", thing{"cluster_reference": home(1), "resources": thing{"subnet_type": "VLAN"}}),
-			entity(UUID(2, 2), "net-2", thing{"cluster_reference": home(2), "resources": thing{"subnet_type": "VLAN"}}),
+			entity(UUID(2, 1), "net-1", jsonObject{"cluster_reference": home(1), "resources": jsonObject{"subnet_type": "VLAN"}}),
+			entity(UUID(2, 2), "net-2", jsonObject{"cluster_reference": home(2), "resources": jsonObject{"subnet_type": "VLAN"}}),
 		},
 		"images": {
-			entity(UUID(3, 1), "ubuntu-1.36.3", thing{"resources": thing{"size_bytes": 1 << 30}}),
-			entity(UUID(3, 2), "twin", thing{"resources": thing{}}), entity(UUID(3, 3), "twin", thing{"resources": thing{}}),
-			entity(UUID(3, 4), "seed", thing{"resources": thing{}}),
+			entity(UUID(3, 1), "ubuntu-1.36.3", jsonObject{"resources": jsonObject{"size_bytes": 1 << 30}}),
+			entity(UUID(3, 2), "twin", jsonObject{"resources": jsonObject{}}), entity(UUID(3, 3), "twin", jsonObject{"resources": jsonObject{}}),
+			entity(UUID(3, 4), "seed", jsonObject{"resources": jsonObject{}}),
 		},
-		"projects": {entity(UUID(4, 1), "team", thing{"resources": thing{}})},
-		"hosts": {entity(UUID(5, 1), "host-1", thing{"cluster_reference": home(1), "resources": thing{"gpu_list": []thing{{
+		"projects": {entity(UUID(4, 1), "team", jsonObject{"resources": jsonObject{}})},
+		"hosts": {entity(UUID(5, 1), "host-1", jsonObject{"cluster_reference": home(1), "resources": jsonObject{"gpu_list": []jsonObject{{
 			"name": "T4", "vendor": "NVIDIA", "mode": "PASSTHROUGH_COMPUTE", "device_id": 7864, "status": map[bool]string{false: "UNUSED", true: "USED"}[p.gpuTaken],
 		}}}})},
 	}
@@ -229,27 +228,27 @@ func (p *Prism) inventory(kind string) []thing {
 		all["vms"] = append(all["vms"], vm.entity())
 	}
 	if p.hidden[kind] {
-		return []thing{}
+		return []jsonObject{}
 	}
-	return slices.DeleteFunc(all[kind], func(e thing) bool { return p.missing[e["metadata"].(thing)["name"].(string)] }) //nolint:forcetypeassert // made above
+	return slices.DeleteFunc(all[kind], func(e jsonObject) bool { return p.missing[e["metadata"].(jsonObject)["name"].(string)] }) //nolint:forcetypeassert // made above
 }
 
-func (v VM) entity() thing {
-	var nics []thing
+func (v VM) entity() jsonObject {
+	var nics []jsonObject
 	for _, address := range v.Addresses {
-		nics = append(nics, thing{"ip_endpoint_list": []thing{{"ip": address}}})
+		nics = append(nics, jsonObject{"ip_endpoint_list": []jsonObject{{"ip": address}}})
 	}
-	made := entity(v.UUID, v.Name, thing{"description": v.Description, "resources": thing{"power_state": cmp.Or(v.PowerState, "ON"), "nic_list": nics}})
-	resources := made["status"].(thing)["resources"].(thing) //nolint:forcetypeassert // made above
+	made := entity(v.UUID, v.Name, jsonObject{"description": v.Description, "resources": jsonObject{"power_state": cmp.Or(v.PowerState, "ON"), "nic_list": nics}})
+	resources := made["status"].(jsonObject)["resources"].(jsonObject) //nolint:forcetypeassert // made above
 	resources["disk_list"] = v.disks()
-	made["spec"].(thing)["resources"] = resources                     //nolint:forcetypeassert // made above
-	made["metadata"].(thing)["categories"] = v.Categories             //nolint:forcetypeassert // made above
-	made["metadata"].(thing)["categories_mapping"] = v.CategoryValues //nolint:forcetypeassert // made above
+	made["spec"].(jsonObject)["resources"] = resources                     //nolint:forcetypeassert // made above
+	made["metadata"].(jsonObject)["categories"] = v.Categories             //nolint:forcetypeassert // made above
+	made["metadata"].(jsonObject)["categories_mapping"] = v.CategoryValues //nolint:forcetypeassert // made above
 	if v.PrismElement != "" {
-		made["status"].(thing)["cluster_reference"] = thing{"kind": "cluster", "uuid": v.PrismElement} //nolint:forcetypeassert // made above
+		made["status"].(jsonObject)["cluster_reference"] = jsonObject{"kind": "cluster", "uuid": v.PrismElement} //nolint:forcetypeassert // made above
 	}
 	if v.State != "" {
-		made["status"].(thing)["state"] = v.State //nolint:forcetypeassert // made above
+		made["status"].(jsonObject)["state"] = v.State //nolint:forcetypeassert // made above
 	}
 	return made
 }
@@ -278,22 +277,22 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 	case request.Method == http.MethodDelete && kind == "vms":
 		p.delete(w, rest)
 	case kind == "tasks" && p.changes.tasks[rest] != "":
-		reply(w, thing{"uuid": rest, "status": p.changes.tasks[rest]})
+		reply(w, jsonObject{"uuid": rest, "status": p.changes.tasks[rest]})
 	case rest == "list":
 		p.list(w, kind, request.Body)
 	case kind == "groups":
-		reply(w, thing{"group_results": []thing{{"total_entity_count": 1, "entity_results": []thing{{"entity_id": UUID(8, 1), "data": []thing{
-			{"name": "container_name", "values": []thing{{"values": []string{"fast"}}}}, {"name": "cluster", "values": []thing{{"values": []string{UUID(1, 1)}}}},
+		reply(w, jsonObject{"group_results": []jsonObject{{"total_entity_count": 1, "entity_results": []jsonObject{{"entity_id": UUID(8, 1), "data": []jsonObject{
+			{"name": "container_name", "values": []jsonObject{{"values": []string{"fast"}}}}, {"name": "cluster", "values": []jsonObject{{"values": []string{UUID(1, 1)}}}},
 		}}}}}})
 	case kind == "vms" && request.Method == http.MethodPut:
 		p.put(w, rest, request.Body)
 	case kind == "tasks" && rest == detachTask:
 		p.task(w)
 	case kind == "categories" && rest == "env/prod":
-		reply(w, thing{"name": "env", "value": "prod"})
+		reply(w, jsonObject{"name": "env", "value": "prod"})
 	default:
 		for _, found := range p.inventory(kind) {
-			if found["metadata"].(thing)["uuid"] == rest { //nolint:forcetypeassert // made above
+			if found["metadata"].(jsonObject)["uuid"] == rest { //nolint:forcetypeassert // made above
 				reply(w, found)
 				return
 			}
@@ -304,7 +303,7 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 
 func (p *Prism) list(w io.Writer, kind string, body io.Reader) {
 	var asked struct{ Filter string }
-	_ = json.NewDecoder(body).Decode(&asked) // a list without a filter lists everything
+	_ = json.NewDecoder(body).Decode(&asked) // the filter stays empty if the request has none
 	_, name, filtered := strings.Cut(asked.Filter, "==")
 	all := p.inventory(kind)
 	if kind == "vms" {
@@ -312,22 +311,22 @@ func (p *Prism) list(w io.Writer, kind string, body io.Reader) {
 			all = append(all, vm.entity())
 		}
 	}
-	matches := slices.DeleteFunc(all, func(e thing) bool {
-		metadata := e["metadata"].(thing)                                          //nolint:forcetypeassert // made above
+	matches := slices.DeleteFunc(all, func(e jsonObject) bool {
+		metadata := e["metadata"].(jsonObject)                                     //nolint:forcetypeassert // made above
 		unlisted := kind == "vms" && p.changes.unlisted[metadata["uuid"].(string)] //nolint:forcetypeassert // made above
 		return unlisted || filtered && kind != "clusters" && metadata["name"] != name
 	})
 	if matches == nil {
-		matches = []thing{}
+		matches = []jsonObject{}
 	}
-	reply(w, thing{"metadata": thing{"total_matches": len(matches)}, "entities": matches})
+	reply(w, jsonObject{"metadata": jsonObject{"total_matches": len(matches)}, "entities": matches})
 }
 
-func reply(w io.Writer, value thing) {
-	_ = json.NewEncoder(w).Encode(value) // a client that has gone away needs no answer
+func reply(w io.Writer, value jsonObject) {
+	_ = json.NewEncoder(w).Encode(value) // a client that has disconnected needs no response
 }
 
 func refuse(w http.ResponseWriter, status int, reason string) {
 	w.WriteHeader(status)
-	reply(w, thing{"state": "ERROR", "code": status, "message_list": []thing{{"reason": reason, "message": "it is refused"}}})
+	reply(w, jsonObject{"state": "ERROR", "code": status, "message_list": []jsonObject{{"reason": reason, "message": "it is refused"}}})
 }

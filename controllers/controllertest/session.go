@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// session is how the provider of a run reaches Prism through the gateway.
+// session sends requests to Prism through the gateway, as the provider does during a run.
 type session struct {
 	client *http.Client
 	env    map[string]string
@@ -26,7 +26,7 @@ func newSession(options terraform.RunOptions) *session {
 	return &session{client: &http.Client{Transport: transport}, env: options.Env}
 }
 
-// send sends a request of the v3 API and returns the response. A status that is no success is an error with the response's body.
+// send sends a request of the v3 API and returns the response. If the status is not a success, it returns an error with the body.
 func (s *session) send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
 	url := "https://" + net.JoinHostPort(s.env["NUTANIX_ENDPOINT"], s.env["NUTANIX_PORT"]) + basePath + path
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))

@@ -6,7 +6,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Stale reads an object as a cache does that has not heard of the latest changes.
+// Stale is a client whose reads return an outdated object, like a cache that lags behind.
 type Stale[T interface {
 	client.Object
 	DeepCopyInto(into T)
@@ -15,7 +15,7 @@ type Stale[T interface {
 	Object T
 }
 
-// Get gives the stale object for whatever is of its kind.
+// Get returns the outdated object for every key of its kind.
 func (s Stale[T]) Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
 	if object, ok := into.(T); ok {
 		s.Object.DeepCopyInto(object)

@@ -23,12 +23,12 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Terraform stands for Terraform with its kubernetes backend: it keeps states in Secrets as the real one does, and makes,
-// imports and destroys virtual machines in Prism.
+// Terraform is a double of Terraform with the kubernetes backend. It stores states in Secrets as the real Terraform does, and
+// creates, imports and destroys VMs in Prism.
 type Terraform struct {
 	Client client.Client
 	Prism  *Prism
-	// Addresses are those of machines that are made; nil gives the n-th machine 10.0.0.n.
+	// Addresses are the addresses of VMs that are created. If it is nil, the n-th VM gets 10.0.0.n.
 	Addresses []string
 
 	mu        sync.Mutex
@@ -40,7 +40,7 @@ type Terraform struct {
 	version   string
 }
 
-// Fail scripts the errors of the next calls of a verb: open, plan or apply.
+// Fail sets the errors that the next calls of a verb return. Verbs are open, plan and apply.
 func (t *Terraform) Fail(verb string, errs ...error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -50,7 +50,7 @@ func (t *Terraform) Fail(verb string, errs ...error) {
 	t.errors[verb] = append(t.errors[verb], errs...)
 }
 
-// Runs returns the verbs since it was called last.
+// Runs returns the verbs that were called since the last call of Runs.
 func (t *Terraform) Runs() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,24 +59,24 @@ func (t *Terraform) Runs() []string {
 	return runs
 }
 
-// Variables are the sensitive variables of the last run, and Files the workspace.
+// Variables returns the sensitive variables and the workspace files of the last run.
 func (t *Terraform) Variables() (variables map[string]string, files map[string][]byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return maps.Clone(t.variables), maps.Clone(t.files)
 }
 
-// ProviderVersion is the version of the provider that the last run asked for.
+// ProviderVersion returns the version of the provider in the last run.
 func (t *Terraform) ProviderVersion() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.version
 }
 
-// hold keeps a call waiting.
+// hold makes a call wait.
 type hold struct{ entered, released chan struct{} }
 
-// Hold makes the next call of a verb wait until release is called. entered is closed when the call waits.
+// Hold makes the next call of a verb wait until release is called. entered is closed as soon as the call waits.
 func (t *Terraform) Hold(verb string) (entered <-chan struct{}, release func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,7 +85,7 @@ func (t *Terraform) Hold(verb string) (entered <-chan struct{}, release func()) 
 	return held.entered, sync.OnceFunc(func() { close(held.released) })
 }
 
-// wait waits if a call of the verb is to be held.
+// wait waits if Hold was called for the verb.
 func (t *Terraform) wait(verb string) {
 	t.mu.Lock()
 	held, ok := t.holds[verb]
@@ -152,7 +152,8 @@ func (w *workspace) secret() *corev1.Secret {
 		Labels: map[string]string{"tfstate": "true", "tfstateSecretSuffix": w.suffix, "tfstateWorkspace": "default"}}}
 }
 
-// change reads, changes and writes the state; the first time it makes an empty one, like the real backend.
+// change reads the state, calls change and writes the state. If there is no state, it starts with an empty one, like the real
+// backend.
 func (w *workspace) change(ctx context.Context, change func(*terraform.State)) error {
 	secret := w.secret()
 	err := w.terraform.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret)
@@ -192,7 +193,7 @@ func (w *workspace) State(ctx context.Context) (*terraform.State, error) {
 	return state, json.Unmarshal(secret.Data["state"], state)
 }
 
-// Pull returns the state as it is stored, without an address of a run in it.
+// Pull returns the stored state without addresses that are valid only during a run.
 func (w *workspace) Pull(ctx context.Context) ([]byte, error) {
 	secret := w.secret()
 	err := w.terraform.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret)
@@ -204,7 +205,7 @@ func (w *workspace) WriteFile(name string, content []byte) error {
 	return nil
 }
 
-// address is the one resource that a workspace of this double manages.
+// address returns the address of the only resource in the workspace.
 func (w *workspace) address() string {
 	if strings.Contains(string(w.files["main.tf"]), `module "machine"`) {
 		return renderer.MachineAddress
@@ -271,7 +272,7 @@ func (w *workspace) Apply(ctx context.Context, plan []byte) error {
 	return w.change(ctx, func(state *terraform.State) { state.Resources = append(state.Resources, made) })
 }
 
-// destroy deletes what the state holds. Like the provider, it takes a virtual machine that is not found for deleted.
+// destroy deletes the VM in the state. Like the provider, it treats a VM that is not found as deleted.
 func (w *workspace) destroy(ctx context.Context) error {
 	state, err := w.State(ctx)
 	if err != nil {
@@ -288,7 +289,7 @@ func (w *workspace) destroy(ctx context.Context) error {
 	return w.change(ctx, func(state *terraform.State) { state.Resources = nil })
 }
 
-// create makes the virtual machine that main.tf describes.
+// create creates the VM that main.tf describes.
 func (w *workspace) create(ctx context.Context) (string, error) {
 	main := w.files["main.tf"]
 	vm := VM{Name: string(nameArgument.FindSubmatch(main)[1]), Description: string(textArgument.FindSubmatch(main)[1]),

@@ -14,10 +14,10 @@ var (
 	categoryEntry  = regexp.MustCompile(`"(.*)" += "(.*)"`)
 )
 
-// desired returns what main.tf and the file with the categories of others want of a machine.
+// desired returns the memory and categories of a VM according to main.tf and the file with foreign categories.
 func (w *workspace) desired() (memoryMiB int64, categories map[string]string) {
 	if found := memoryArgument.FindSubmatch(w.files["main.tf"]); found != nil {
-		memoryMiB, _ = strconv.ParseInt(string(found[1]), 10, 64) // digits
+		memoryMiB, _ = strconv.ParseInt(string(found[1]), 10, 64) // the pattern matches digits only
 	}
 	categories = map[string]string{}
 	for _, file := range []string{renderer.ForeignCategoriesFile, "main.tf"} {
@@ -30,7 +30,7 @@ func (w *workspace) desired() (memoryMiB int64, categories map[string]string) {
 	return memoryMiB, categories
 }
 
-// differences returns the attributes in which a virtual machine differs from its workspace, before and after an update.
+// differences returns the attributes in which a VM differs from its workspace: their values before and after an update.
 func (w *workspace) differences(uuid string) (before, after map[string]any) {
 	before, after = map[string]any{}, map[string]any{}
 	memoryMiB, categories := w.desired()
@@ -48,7 +48,7 @@ func (w *workspace) differences(uuid string) (before, after map[string]any) {
 	return before, after
 }
 
-// update changes a virtual machine as the plan says.
+// update applies the planned attributes to a VM.
 func (w *workspace) update(uuid string, after map[string]any) {
 	for _, vm := range w.terraform.Prism.VMs() {
 		if vm.UUID != uuid {

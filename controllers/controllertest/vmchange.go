@@ -7,30 +7,30 @@ import (
 	"net/http"
 )
 
-// CreateFault is what happens to requests that create virtual machines.
+// CreateFault is a fault of requests that create VMs.
 type CreateFault string
 
-// The faults.
+// Faults of create requests.
 const (
-	// CreatesSucceed is none.
+	// CreatesSucceed means no fault.
 	CreatesSucceed CreateFault = ""
-	// CreatesLost makes nothing and does not respond.
+	// CreatesLost means that no VM is created and no response is sent.
 	CreatesLost CreateFault = "lost"
-	// CreateRepliesLost makes the virtual machine and does not respond.
+	// CreateRepliesLost means that the VM is created but no response is sent.
 	CreateRepliesLost CreateFault = "reply lost"
-	// CreatesFail accepts the request, and its task fails.
+	// CreatesFail means that the request is accepted but its task fails.
 	CreatesFail CreateFault = "fails"
-	// CreatesRefused refuses the request.
+	// CreatesRefused means that the request is refused.
 	CreatesRefused CreateFault = "refused"
 )
 
-// vmChanges is how Prism makes virtual machines.
+// vmChanges is the part of Prism that creates VMs.
 type vmChanges struct {
 	made  int
 	fault CreateFault
-	// tasks are the statuses of tasks by UUID.
+	// tasks maps UUIDs of tasks to their status.
 	tasks map[string]string
-	// lags says that lists do not show virtual machines that are made now, and unlisted are those.
+	// lags says that lists do not contain VMs that are created from now on. unlisted has the UUIDs of those VMs.
 	lags     bool
 	unlisted map[string]bool
 }
@@ -39,14 +39,14 @@ func newVMChanges() vmChanges {
 	return vmChanges{tasks: map[string]string{}, unlisted: map[string]bool{}}
 }
 
-// FailCreates sets what happens to creates from now on.
+// FailCreates sets the fault of create requests from now on.
 func (p *Prism) FailCreates(fault CreateFault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.changes.fault = fault
 }
 
-// Lag lets lists show no virtual machine that is made from now on, or, with lags false, all of them.
+// Lag makes lists omit VMs that are created from now on. Lag(false) makes lists complete again.
 func (p *Prism) Lag(lags bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,10 +56,10 @@ func (p *Prism) Lag(lags bool) {
 	}
 }
 
-// create makes a virtual machine with an address of its own, unless the request says which addresses it has.
+// create creates a VM with its own address, unless the request contains addresses.
 func (p *Prism) create(w http.ResponseWriter, body io.Reader) {
 	var vm VM
-	_ = json.NewDecoder(body).Decode(&vm) // the double of Terraform sends what is made
+	_ = json.NewDecoder(body).Decode(&vm) // the double of Terraform sends valid JSON
 	switch p.changes.fault {
 	case CreatesLost:
 		panic(http.ErrAbortHandler)
@@ -85,10 +85,10 @@ func (p *Prism) create(w http.ResponseWriter, body io.Reader) {
 		panic(http.ErrAbortHandler)
 	}
 	w.WriteHeader(http.StatusAccepted)
-	reply(w, thing{"metadata": thing{"uuid": vm.UUID}, "status": thing{"state": "PENDING", "execution_context": thing{"task_uuid": task}}})
+	reply(w, jsonObject{"metadata": jsonObject{"uuid": vm.UUID}, "status": jsonObject{"state": "PENDING", "execution_context": jsonObject{"task_uuid": task}}})
 }
 
-// delete deletes a virtual machine, unless it has volume groups.
+// delete deletes a VM unless volume groups are attached to it.
 func (p *Prism) delete(w http.ResponseWriter, uuid string) {
 	if _, found := p.vms[uuid]; !found || p.hidden["vms"] {
 		refuse(w, http.StatusNotFound, "ENTITY_NOT_FOUND")
@@ -100,5 +100,5 @@ func (p *Prism) delete(w http.ResponseWriter, uuid string) {
 	}
 	delete(p.vms, uuid)
 	w.WriteHeader(http.StatusAccepted)
-	reply(w, thing{"status": thing{"state": "DELETE_PENDING", "execution_context": thing{"task_uuid": UUID(9, 0)}}})
+	reply(w, jsonObject{"status": jsonObject{"state": "DELETE_PENDING", "execution_context": jsonObject{"task_uuid": UUID(9, 0)}}})
 }

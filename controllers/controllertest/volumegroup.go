@@ -6,35 +6,35 @@ import (
 	"net/http"
 )
 
-// detachTask is the UUID of the task of the last update that detaches volume groups.
+// detachTask is the UUID of the task of the last update that detached volume groups.
 var detachTask = UUID(10, 1)
 
-// Detaching says how Prism carries out an update that detaches volume groups. Without one it does so at once.
+// Detaching sets how Prism executes an update that detaches volume groups. By default the update succeeds at once.
 type Detaching struct {
-	// Status refuses the request.
+	// Status is the HTTP status with which the request is refused; zero means that the request is accepted.
 	Status int
-	// Failure is why the task fails. Running keeps it from ending.
+	// Failure is the error with which the task fails. Running says that the task does not end.
 	Failure string
 	Running bool
 }
 
-// SetDetaching changes how updates are carried out from now on.
+// SetDetaching sets how updates are executed from now on.
 func (p *Prism) SetDetaching(detaching Detaching) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.detaching = detaching
 }
 
-// disks are the disks of a virtual machine: one of its own, and its volume groups.
-func (v VM) disks() []thing {
-	disks := []thing{{"uuid": "disk", "disk_size_mib": 40960}}
+// disks returns the disks of a VM: its own disk and its volume groups.
+func (v VM) disks() []jsonObject {
+	disks := []jsonObject{{"uuid": "disk", "disk_size_mib": 40960}}
 	for _, group := range v.VolumeGroups {
-		disks = append(disks, thing{"uuid": "disk-of-" + group, "volume_group_reference": thing{"kind": "volume_group", "uuid": group}})
+		disks = append(disks, jsonObject{"uuid": "disk-of-" + group, "volume_group_reference": jsonObject{"kind": "volume_group", "uuid": group}})
 	}
 	return disks
 }
 
-// put carries out an update of a virtual machine, of which it knows the volume groups and the power state.
+// put executes an update of a VM. It supports volume groups and the power state.
 func (p *Prism) put(w http.ResponseWriter, uuid string, body io.Reader) {
 	var update struct {
 		Spec struct {
@@ -68,10 +68,10 @@ func (p *Prism) put(w http.ResponseWriter, uuid string, body io.Reader) {
 		p.vms[uuid] = vm
 	}
 	w.WriteHeader(http.StatusAccepted)
-	reply(w, thing{"status": thing{"state": "PENDING", "execution_context": thing{"task_uuid": detachTask}}})
+	reply(w, jsonObject{"status": jsonObject{"state": "PENDING", "execution_context": jsonObject{"task_uuid": detachTask}}})
 }
 
-// task is the task of the last update.
+// task responds with the task of the last update.
 func (p *Prism) task(w http.ResponseWriter) {
 	status := "SUCCEEDED"
 	switch {
@@ -80,5 +80,5 @@ func (p *Prism) task(w http.ResponseWriter) {
 	case p.detaching.Failure != "":
 		status = "FAILED"
 	}
-	reply(w, thing{"uuid": detachTask, "status": status, "error_detail": p.detaching.Failure})
+	reply(w, jsonObject{"uuid": detachTask, "status": status, "error_detail": p.detaching.Failure})
 }

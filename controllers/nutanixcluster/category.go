@@ -19,12 +19,12 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// keptAfter is how many times in a row Prism Central may fail to delete a category value before the value is kept. The retries
-// take about two minutes, in which Prism Central notices that the VMs of the cluster are gone.
+// keptAfter is how many times in a row Prism Central may fail to delete a category value before CAPNT keeps the value. The retries
+// take about two minutes. By then Prism Central has noticed that the VMs of the cluster are deleted.
 const keptAfter = 6
 
-// shared lists the resources that a destroy leaves in Prism Central because others may use them: the category key, which all
-// clusters have in common, and the value while a Cluster of the same name marks its machines with it.
+// shared lists the resources that a destroy leaves in Prism Central because others may use them. These are the category key, which
+// all clusters share, and the category value if another Cluster of the same name marks its machines with it.
 func (r *Reconciler) shared(ctx context.Context, s *scope) ([]string, error) {
 	addresses := []string{renderer.CategoryKeyAddress}
 	other, err := r.clusterOfSameName(ctx, s)
@@ -49,8 +49,8 @@ func (r *Reconciler) clusterOfSameName(ctx context.Context, s *scope) (string, e
 	return "", nil
 }
 
-// prismCentralOf is the address of a cluster's Prism Central. Two names of one Prism Central count as two; usersOfCategory
-// finds VMs of the other cluster all the same.
+// prismCentralOf returns the address of a cluster's Prism Central. Two host names of one Prism Central count as two Prism
+// Centrals. In that case usersOfCategory still finds the VMs of the other cluster.
 func prismCentralOf(cluster *infrav1.NutanixCluster) string {
 	endpoint := cluster.Spec.PrismCentral
 	if endpoint == nil {
@@ -59,8 +59,8 @@ func prismCentralOf(cluster *infrav1.NutanixCluster) string {
 	return fmt.Sprintf("%s:%d", strings.ToLower(endpoint.Address), cmp.Or(endpoint.Port, infrav1.DefaultPrismPort))
 }
 
-// usersOfCategory says why the category value of a cluster without machines has to stay, or returns an empty string. Prism
-// Central refuses to delete a value that something carries, which may be of a cluster that this manager does not see.
+// usersOfCategory returns why the category value of a cluster without machines has to stay, or an empty string. Prism Central
+// refuses to delete a value that an entity carries. The entity may belong to a cluster that this manager does not manage.
 func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, error) {
 	other, err := r.clusterOfSameName(ctx, s)
 	if err != nil {
@@ -74,7 +74,7 @@ func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, err
 	}
 	vms, err := s.access.Client.VMsOfCategory(ctx, infrav1.CategoryKey, s.cluster.Name)
 	if forbidden(err) {
-		return "", nil // whether something uses the value shows when it is deleted
+		return "", nil // the deletion of the value shows whether it is in use
 	} else if err != nil {
 		return "", fmt.Errorf("listing virtual machines that carry the category of the cluster: %w", err)
 	}
@@ -90,8 +90,8 @@ func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, err
 	return "", nil
 }
 
-// carries reports whether a VM carries the category value of the cluster. A list lags behind and may contain a VM that was just
-// deleted.
+// carries reports whether a VM carries the category value of the cluster. It reads the VM because a list lags behind and may
+// contain a VM that was just deleted.
 func carries(ctx context.Context, s *scope, vmUUID string) (bool, error) {
 	vm, err := s.access.Client.VM(ctx, vmUUID)
 	var notFound *prism.NotFoundError
@@ -104,17 +104,17 @@ func carries(ctx context.Context, s *scope, vmUUID string) (bool, error) {
 	return slices.Contains(vm.CategoryValues[infrav1.CategoryKey], s.cluster.Name) && !strings.HasPrefix(vm.State, "DELETE"), nil
 }
 
-// forbidden reports whether the account may not read what was asked for.
+// forbidden reports whether the account lacks the right to read an entity.
 func forbidden(err error) bool {
 	var refused *prism.AuthenticationError
 	return errors.As(err, &refused) && refused.Status == http.StatusForbidden
 }
 
-// refusals remembers by UID of a NutanixCluster why Prism Central did not delete its category value, once that has failed often
-// enough to keep the value. A new process tries again.
+// refusals records, by UID of a NutanixCluster, why Prism Central did not delete its category value, once the deletion has failed
+// keptAfter times. A new process tries again.
 type refusals struct{ reasons sync.Map }
 
-// note remembers the failure of a destroy plan that has failed too often.
+// note records the failure of a destroy plan once it has failed keptAfter times.
 func (r *refusals) note(cluster *infrav1.NutanixCluster, result lifecycle.Result) {
 	if result.DestroyFailures >= keptAfter && result.ApplyFailed() {
 		r.reasons.Store(cluster.UID, result.Err.Error())

@@ -1,5 +1,5 @@
-// Package nutanixcluster reconciles NutanixCluster: the credentials, failure domains and control plane endpoint of a
-// cluster, and its workspace in Terraform.
+// Package nutanixcluster reconciles NutanixCluster: the credentials, failure domains and control plane endpoint of a cluster, and
+// its Terraform workspace.
 package nutanixcluster
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// kind names the kind in targets, states and metrics.
+// kind is the name of the kind in targets, states and metrics.
 const kind = "NutanixCluster"
 
 // Reconciler reconciles NutanixCluster objects.
@@ -72,14 +72,15 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	return nil
 }
 
-// onlyDeletes lets an object through that is gone. One without finalizers goes without a time of deletion.
+// onlyDeletes passes events of objects that are being deleted or are deleted. An object without finalizers never has a
+// deletionTimestamp.
 var onlyDeletes = predicate.Funcs{
 	CreateFunc:  func(event.CreateEvent) bool { return false },
 	UpdateFunc:  func(event.UpdateEvent) bool { return false },
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// Reconcile brings one NutanixCluster a step closer to its spec.
+// Reconcile reconciles one NutanixCluster.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
 	nutanixCluster := &infrav1.NutanixCluster{}
 	if err := r.Client.Get(ctx, request.NamespacedName, nutanixCluster); err != nil {
@@ -147,13 +148,13 @@ type scope struct {
 	cluster        *clusterv1.Cluster
 	nutanixCluster *infrav1.NutanixCluster
 	access         *accessToPrism
-	// untilCheck is how long it is until the workspace is checked next.
+	// untilCheck is the time until the next check of the workspace.
 	untilCheck time.Duration
-	// unfinished says that a step waits for something that will call.
+	// unfinished says that a step waits for an event, which triggers the next reconcile.
 	unfinished bool
 }
 
-// stop ends the reconcile at a condition: the step is tried again when something calls, or after the problem's interval.
+// stop sets a condition to False and ends the reconcile. An event or the problem's interval triggers the next one.
 func (s *scope) stop(conditionType string, problem *provisioning.Problem) (ctrl.Result, error) {
 	provisioning.Set(s.nutanixCluster, conditionType, metav1.ConditionFalse, problem.Reason, problem.Message)
 	return ctrl.Result{RequeueAfter: problem.After()}, nil

@@ -20,12 +20,12 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// resolveCredentials holds on to the Secret and the trust bundle, reads them, and asks Prism Central whether it accepts them.
+// resolveCredentials protects the credential Secret and the trust bundle, reads them, and checks that Prism Central accepts them.
 func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Result, error) {
-	if err := r.hold(ctx, s.nutanixCluster); err != nil {
+	if err := r.protectCredentials(ctx, s.nutanixCluster); err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.release(ctx, s.nutanixCluster.Namespace, ""); err != nil {
+	if err := r.releaseCredentials(ctx, s.nutanixCluster.Namespace, ""); err != nil {
 		return ctrl.Result{}, err
 	}
 	access, err := r.Prism.Access(ctx, s.nutanixCluster)
@@ -45,7 +45,7 @@ func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Res
 	return ctrl.Result{}, nil
 }
 
-// conditionOf says which condition an error on the way to Prism Central belongs to.
+// conditionOf returns the type of the condition that reports an error of the connection to Prism Central.
 func conditionOf(err error) string {
 	var bundle *prism.TrustBundleError
 	var certificate *prism.CertificateError
@@ -55,16 +55,16 @@ func conditionOf(err error) string {
 	return infrav1.CredentialsResolvedCondition
 }
 
-// hold keeps the credential Secret and the trust bundle alive for as long as the cluster needs them, which is until its
-// infrastructure is destroyed, and has clusterctl move carry them along. Neither is owned: they are the user's, and several
-// clusters may share them. What is in another namespace is only read: whoever may write clusters in one must not be able to
-// keep another one from being deleted.
-func (r *Reconciler) hold(ctx context.Context, cluster *infrav1.NutanixCluster) error {
-	for _, object := range held(cluster) {
+// protectCredentials adds a finalizer to the credential Secret and the trust bundle, because the cluster needs them until its
+// infrastructure is destroyed. It also labels them for clusterctl move. They get no owner, because they belong to the user and
+// several clusters may share them. Objects in other namespaces stay unchanged: the right to write clusters in one namespace must
+// not allow a user to block deletions in another one.
+func (r *Reconciler) protectCredentials(ctx context.Context, cluster *infrav1.NutanixCluster) error {
+	for _, object := range protected(cluster) {
 		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), object); apierrors.IsNotFound(err) {
-			continue // reading it will say so
+			continue // reading the credentials reports it
 		} else if err != nil {
-			return fmt.Errorf("holding %T %s: %w", object, client.ObjectKeyFromObject(object), err)
+			return fmt.Errorf("protecting %T %s: %w", object, client.ObjectKeyFromObject(object), err)
 		}
 		before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 		changed := object.GetDeletionTimestamp().IsZero() && controllerutil.AddFinalizer(object, infrav1.CredentialFinalizer)
@@ -81,19 +81,20 @@ func (r *Reconciler) hold(ctx context.Context, cluster *infrav1.NutanixCluster) 
 			continue
 		}
 		if err := r.Client.Patch(ctx, object, unlessChanged(before)); err != nil {
-			return fmt.Errorf("holding %T %s: %w", object, client.ObjectKeyFromObject(object), err)
+			return fmt.Errorf("protecting %T %s: %w", object, client.ObjectKeyFromObject(object), err)
 		}
 	}
 	return nil
 }
 
-// release lets go of the Secrets and trust bundles of a namespace that no cluster holds any more. going is the UID of a
-// cluster that is about to be gone, if any: what it names now need not be all that it has held. Nobody looks again after such a
-// one, hence past the cache, which may not have seen yet what was held a moment ago; what is held is labelled.
-func (r *Reconciler) release(ctx context.Context, namespace string, going types.UID) error {
+// releaseCredentials removes the finalizer from the Secrets and trust bundles of a namespace that no cluster uses any more.
+// deleted is the UID of a cluster whose deletion ends, or empty. No later reconcile of a deleted cluster removes the finalizer, so
+// the objects are read past the cache, which may lack the latest changes. All objects with the finalizer also have the move label,
+// and the cluster may have used objects that its spec no longer names.
+func (r *Reconciler) releaseCredentials(ctx context.Context, namespace string, deleted types.UID) error {
 	var reader client.Reader = r.Client
 	which := []client.ListOption{client.InNamespace(namespace)}
-	if going != "" {
+	if deleted != "" {
 		reader, which = r.Reader, append(which, client.HasLabels{clusterctlv1.ClusterctlMoveLabel})
 	}
 	clusters := &infrav1.NutanixClusterList{}
@@ -103,7 +104,7 @@ func (r *Reconciler) release(ctx context.Context, namespace string, going types.
 	}
 	for _, list := range []client.ObjectList{secrets, configMaps} {
 		if err := reader.List(ctx, list, which...); err != nil {
-			return fmt.Errorf("listing what credentials are held: %w", err)
+			return fmt.Errorf("listing credentials with the finalizer: %w", err)
 		}
 	}
 	var objects []client.Object
@@ -114,18 +115,18 @@ func (r *Reconciler) release(ctx context.Context, namespace string, going types.
 		objects = append(objects, &configMaps.Items[i])
 	}
 	for _, object := range objects {
-		if !controllerutil.ContainsFinalizer(object, infrav1.CredentialFinalizer) || heldByOther(clusters.Items, going, object) {
+		if !controllerutil.ContainsFinalizer(object, infrav1.CredentialFinalizer) || usedByOther(clusters.Items, deleted, object) {
 			continue
 		}
-		if err := r.letGo(ctx, object); err != nil {
+		if err := r.removeFinalizer(ctx, object); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// letGo takes our finalizer off an object.
-func (r *Reconciler) letGo(ctx context.Context, object client.Object) error {
+// removeFinalizer removes our finalizer from an object.
+func (r *Reconciler) removeFinalizer(ctx context.Context, object client.Object) error {
 	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 	if !controllerutil.RemoveFinalizer(object, infrav1.CredentialFinalizer) {
 		return nil
@@ -136,29 +137,30 @@ func (r *Reconciler) letGo(ctx context.Context, object client.Object) error {
 	return nil
 }
 
-// unlessChanged is a patch that fails when somebody has changed the object: finalizers are a list, which a patch replaces, with
-// those of others in it.
+// unlessChanged returns a patch that fails if the object has changed since it was read. Otherwise the patch could remove
+// finalizers of others, because a merge patch replaces the whole list.
 func unlessChanged(before client.Object) client.Patch {
 	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 }
 
-// heldByOther reports whether a cluster with another UID holds the object.
-func heldByOther(clusters []infrav1.NutanixCluster, uid types.UID, object client.Object) bool {
+// usedByOther reports whether a cluster with another UID uses the object.
+func usedByOther(clusters []infrav1.NutanixCluster, uid types.UID, object client.Object) bool {
 	for i := range clusters {
-		if clusters[i].UID != uid && contains(held(&clusters[i]), object) {
+		if clusters[i].UID != uid && contains(protected(&clusters[i]), object) {
 			return true
 		}
 	}
 	return false
 }
 
-// held lists, by name only, the objects of the cluster's own namespace that it refers to for its way to Prism Central.
-func held(cluster *infrav1.NutanixCluster) []client.Object {
-	return slices.DeleteFunc(referred(cluster), func(object client.Object) bool { return object.GetNamespace() != cluster.Namespace })
+// protected lists the credential Secret and the trust bundle of a cluster if they are in the cluster's namespace. Only their names
+// are set.
+func protected(cluster *infrav1.NutanixCluster) []client.Object {
+	return slices.DeleteFunc(references(cluster), func(object client.Object) bool { return object.GetNamespace() != cluster.Namespace })
 }
 
-// referred lists, by name only, the objects that a cluster refers to for its way to Prism Central.
-func referred(cluster *infrav1.NutanixCluster) []client.Object {
+// references lists the credential Secret and the trust bundle of a cluster. Only their names are set.
+func references(cluster *infrav1.NutanixCluster) []client.Object {
 	endpoint := cluster.Spec.PrismCentral
 	if endpoint == nil {
 		return nil
@@ -173,7 +175,7 @@ func referred(cluster *infrav1.NutanixCluster) []client.Object {
 	return objects
 }
 
-// contains reports whether a list by name contains the object.
+// contains reports whether a list contains an object of the same type and name.
 func contains(list []client.Object, object client.Object) bool {
 	return slices.ContainsFunc(list, func(other client.Object) bool {
 		return fmt.Sprintf("%T", other) == fmt.Sprintf("%T", object) && client.ObjectKeyFromObject(other) == client.ObjectKeyFromObject(object)

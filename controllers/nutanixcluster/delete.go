@@ -42,15 +42,15 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 			return result, err
 		}
 	}
-	if err := r.release(ctx, s.nutanixCluster.Namespace, s.nutanixCluster.UID); err != nil {
+	if err := r.releaseCredentials(ctx, s.nutanixCluster.Namespace, s.nutanixCluster.UID); err != nil {
 		return ctrl.Result{}, err
 	}
 	controllerutil.RemoveFinalizer(s.nutanixCluster, infrav1.NutanixClusterFinalizer)
 	return ctrl.Result{}, nil
 }
 
-// machines counts the machines of the cluster. It reads past the cache before it reports none, because the cache may not know
-// yet a machine that was just created.
+// machines counts the machines of the cluster. Before it returns zero it reads past the cache, because the cache may lack a
+// machine that was just created.
 func (r *Reconciler) machines(ctx context.Context, s *scope) (int, error) {
 	for _, reader := range []client.Reader{r.Client, r.Reader} {
 		machines := &infrav1.NutanixMachineList{}
@@ -65,7 +65,6 @@ func (r *Reconciler) machines(ctx context.Context, s *scope) (int, error) {
 	return 0, nil
 }
 
-// dispose destroys the category value of the cluster, or retains it.
 func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error) {
 	retain, err := r.Retains(ctx, s.cluster, s.nutanixCluster)
 	if err != nil {
@@ -86,7 +85,7 @@ func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error)
 	return r.destroy(ctx, s, target)
 }
 
-// destroy destroys the category value of the cluster, unless something else uses it: then the value stays in Prism Central.
+// destroy destroys the category value of the cluster. A value that is in use stays in Prism Central.
 func (r *Reconciler) destroy(ctx context.Context, s *scope, target lifecycle.Target) (ctrl.Result, error) {
 	users, err := r.usersOfCategory(ctx, s)
 	if err != nil {

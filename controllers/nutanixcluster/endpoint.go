@@ -10,8 +10,8 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// requireEndpoint waits until the NutanixCluster or the Cluster has a control plane endpoint. An endpoint that only the
-// Cluster has is copied to the NutanixCluster.
+// requireEndpoint waits until the NutanixCluster or the Cluster has a control plane endpoint. If only the Cluster
+// has one, requireEndpoint copies it to the NutanixCluster.
 func (r *Reconciler) requireEndpoint(_ context.Context, s *scope) (ctrl.Result, error) {
 	endpoint := &s.nutanixCluster.Spec.ControlPlaneEndpoint
 	if fromCluster := s.cluster.Spec.ControlPlaneEndpoint; !endpoint.IsSet() && fromCluster.IsValid() {

@@ -25,9 +25,9 @@ type domain struct {
 	subnets      []infrav1.NutanixResourceIdentifier
 }
 
-// validateFailureDomains resolves every failure domain in Prism Central. It publishes them only if all of them can be resolved,
-// because Cluster API spreads new machines over the published ones. After an edit that cannot be resolved, those that were
-// published before stay. The condition of the NutanixCluster reports it; machines that exist are not affected.
+// validateFailureDomains resolves every failure domain in Prism Central. It publishes the failure domains only if all of them can
+// be resolved, because Cluster API spreads new machines over the published ones. If an edit cannot be resolved, the condition of
+// the NutanixCluster reports it, and the failure domains that were published before stay. Existing machines are not affected.
 func (r *Reconciler) validateFailureDomains(ctx context.Context, s *scope) (ctrl.Result, error) {
 	domains, err := r.failureDomains(ctx, s.nutanixCluster)
 	if err != nil {

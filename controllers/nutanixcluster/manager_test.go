@@ -13,37 +13,37 @@ import (
 	"github.com/capnt/capnt/controllers/controllertest"
 )
 
-// The watches carry a cluster through its life: nothing here waits for a periodic reconcile.
-func TestManagedCluster(t *testing.T) {
-	w := newWorld(t)
-	w.NutanixCluster.Spec.PrismCentral.CredentialRef.Name = "c-creds"
-	w.Manage(config, w.reconciler, &w.reconciler.Dependencies)
-	w.CreateCluster(w.Bed)
+// Events alone trigger every reconcile that the cluster needs. The test waits for no periodic reconcile.
+func TestClusterUnderAManager(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.NutanixCluster.Spec.PrismCentral.CredentialRef.Name = "c-creds"
+	e.Manage(config, e.reconciler, &e.reconciler.Dependencies)
+	e.CreateCluster(e.Environment)
 	ready := func(want bool) func() bool {
-		return func() bool { return !w.Gone(w.NutanixCluster) && w.NutanixCluster.Status.Ready == want }
+		return func() bool { return !e.Gone(e.NutanixCluster) && e.NutanixCluster.Status.Ready == want }
 	}
-	w.Eventually("ready", ready(true))
+	e.Eventually("ready", ready(true))
 
-	w.ChangePassword(w.Bed, "a wrong one")
-	w.Eventually("a changed Secret is noticed", ready(false))
-	w.requireFalse(infrav1.CredentialsResolvedCondition, infrav1.AuthenticationFailedReason)
-	w.ChangePassword(w.Bed, controllertest.Password)
-	w.Eventually("and a corrected one", ready(true))
+	e.ChangePassword(e.Environment, "a wrong one")
+	e.Eventually("a changed Secret is noticed", ready(false))
+	e.requireFalse(infrav1.CredentialsResolvedCondition, infrav1.AuthenticationFailedReason)
+	e.ChangePassword(e.Environment, controllertest.Password)
+	e.Eventually("a corrected Secret is noticed", ready(true))
 
-	w.Create(w.NutanixMachine)
-	require.NoError(t, api.Delete(t.Context(), w.NutanixCluster))
-	require.NoError(t, api.Delete(t.Context(), w.Credentials))
-	w.Eventually("it waits for its machine", func() bool {
-		return !w.Gone(w.NutanixCluster) && len(w.NutanixCluster.Status.Conditions) > 0 && w.NutanixCluster.Status.Conditions[0].Reason == infrav1.DeletingReason
+	e.Create(e.NutanixMachine)
+	require.NoError(t, api.Delete(t.Context(), e.NutanixCluster))
+	require.NoError(t, api.Delete(t.Context(), e.Credentials))
+	e.Eventually("it waits for its machine", func() bool {
+		return !e.Gone(e.NutanixCluster) && len(e.NutanixCluster.Status.Conditions) > 0 && e.NutanixCluster.Status.Conditions[0].Reason == infrav1.DeletingReason
 	})
-	w.Terraform.Runs()
-	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
-	w.Eventually("gone", func() bool { return w.Gone(w.NutanixCluster) && w.Gone(w.Credentials) })
-	assert.Empty(t, w.states())
-	assert.Equal(t, []string{"open", "plan", "open", "apply"}, w.Terraform.Runs())
+	e.Terraform.Runs()
+	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
+	e.Eventually("gone", func() bool { return e.Gone(e.NutanixCluster) && e.Gone(e.Credentials) })
+	assert.Empty(t, e.states())
+	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
 }
 
-// A machine without finalizers goes without having been marked as going.
+// A machine without finalizers is deleted without ever having a deletionTimestamp.
 func TestOnlyDeletes(t *testing.T) {
 	machine := &infrav1.NutanixMachine{}
 	assert.True(t, onlyDeletes.Delete(event.DeleteEvent{Object: machine}))
@@ -51,23 +51,23 @@ func TestOnlyDeletes(t *testing.T) {
 	assert.False(t, onlyDeletes.Update(event.UpdateEvent{ObjectOld: machine, ObjectNew: machine}))
 }
 
-// late lists nothing, as a cache does that has not heard yet of what was made a moment ago.
-type late struct{ client.Client }
+// emptyCache is a client whose lists are empty, like a cache that has not received new objects yet.
+type emptyCache struct{ client.Client }
 
-func (late) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+func (emptyCache) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
 
-// What the cache has not heard of is waited for, and let go, all the same.
-func TestDeletionLooksPastTheCache(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.Create(w.NutanixMachine)
-	w.reconciler.Client = late{w.reconciler.Client}
-	w.delete()
-	require.False(t, w.Gone(w.NutanixCluster))
-	w.requireFalse(infrav1.AppliedCondition, infrav1.WaitingForMachinesDeletedReason)
-	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
-	w.settle()
-	assert.True(t, w.Gone(w.NutanixCluster))
-	require.False(t, w.Gone(w.Credentials))
-	assert.Empty(t, w.Credentials.Finalizers)
+// A deletion finds machines and credentials that the cache does not contain yet.
+func TestDeletionReadsPastTheCache(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.Create(e.NutanixMachine)
+	e.reconciler.Client = emptyCache{e.reconciler.Client}
+	e.delete()
+	require.False(t, e.Gone(e.NutanixCluster))
+	e.requireFalse(infrav1.AppliedCondition, infrav1.WaitingForMachinesDeletedReason)
+	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
+	e.settle()
+	assert.True(t, e.Gone(e.NutanixCluster))
+	require.False(t, e.Gone(e.Credentials))
+	assert.Empty(t, e.Credentials.Finalizers)
 }

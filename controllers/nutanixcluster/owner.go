@@ -28,7 +28,7 @@ func (r *Reconciler) owner(ctx context.Context, nutanixCluster *infrav1.NutanixC
 	return cluster, nil
 }
 
-// formerCluster stands for a Cluster that does not exist any more.
+// formerCluster returns a Cluster with the name and namespace of a Cluster that does not exist any more.
 func formerCluster(nutanixCluster *infrav1.NutanixCluster) *clusterv1.Cluster {
 	name := ""
 	for _, owner := range nutanixCluster.OwnerReferences {

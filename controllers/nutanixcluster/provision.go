@@ -14,10 +14,9 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// accessToPrism is the cluster's way to Prism Central.
 type accessToPrism = prism.Access
 
-// provision takes the cluster's workspace one step further: the category that marks the cluster's machines.
+// provision takes the next step of the cluster's workspace, which contains the category of the cluster's machines.
 func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
 	target, err := r.target(ctx, s)
 	if err != nil {
@@ -61,7 +60,7 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 	}, nil
 }
 
-// publish tells Cluster API that the infrastructure of the cluster is complete.
+// publish reports to Cluster API that the infrastructure of the cluster is complete.
 func (r *Reconciler) publish(_ context.Context, s *scope) (ctrl.Result, error) {
 	s.nutanixCluster.Status.Initialization.Provisioned = ptr.To(true)
 	return ctrl.Result{}, nil

@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	// config reaches the API server that the tests share.
+	// config is the configuration of clients for the API server that all tests of the package share.
 	config *rest.Config
-	// api reads and writes it, past any cache.
+	// api is a client for that server without a cache.
 	api client.Client
 )
 

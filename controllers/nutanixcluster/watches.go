@@ -18,13 +18,13 @@ func (r *Reconciler) usersOfSecret(ctx context.Context, secret client.Object) []
 			terraform.Backend.ConfigSecretRef.Name == secret.GetName() && cluster.Namespace == secret.GetNamespace() {
 			return true
 		}
-		return contains(referred(cluster), secret)
+		return contains(references(cluster), secret)
 	})
 }
 
-// usersOfConfigMap maps a ConfigMap to the clusters whose trust bundle it is.
+// usersOfConfigMap maps a ConfigMap to the clusters that use it as trust bundle.
 func (r *Reconciler) usersOfConfigMap(ctx context.Context, configMap client.Object) []ctrl.Request {
-	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool { return contains(referred(cluster), configMap) })
+	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool { return contains(references(cluster), configMap) })
 }
 
 // usersOfFailureDomain maps a NutanixFailureDomain to the clusters of its namespace that name it.
@@ -42,7 +42,7 @@ func (r *Reconciler) usersOfFailureDomain(ctx context.Context, domain client.Obj
 	})
 }
 
-// clusterOfMachine maps a machine that is going away to its cluster, which may be waiting for that.
+// clusterOfMachine maps a machine that is being deleted to its cluster, whose deletion may wait for the machine.
 func (r *Reconciler) clusterOfMachine(ctx context.Context, machine client.Object) []ctrl.Request {
 	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool {
 		return cluster.Namespace == machine.GetNamespace() && !cluster.DeletionTimestamp.IsZero() &&

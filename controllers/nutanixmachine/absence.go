@@ -8,12 +8,12 @@ import (
 const (
 	// minSearches is how many searches in a row have to find no VM before the absence of the VM is confirmed.
 	minSearches = 3
-	// unprovenPeriods is how many absence periods a deletion and a create wait if the searches find no VM but prove nothing, for example
-	// because Prism Central shows the account no other VM either.
+	// unprovenPeriods is how many absence periods a deletion and a create wait if the searches find no VM but prove nothing. A
+	// search proves nothing if, for example, Prism Central shows the account no other VM either.
 	unprovenPeriods = 10
 )
 
-// verdict is what the searches for the VM of a machine say.
+// verdict is the result of consecutive searches for the VM of a machine.
 type verdict string
 
 const (
@@ -21,28 +21,30 @@ const (
 	searching verdict = "searching"
 	// confirmed means that the VM does not exist.
 	confirmed verdict = "confirmed"
-	// unproven means that the VM was not found for many periods, although its absence could not be proven.
+	// unproven means that the VM was not found for unprovenPeriods, but its absence could not be proven.
 	unproven verdict = "unproven"
 )
 
-// absence is what consecutive searches for a VM that is not found say. Its zero value is that of a VM that was not searched.
+// absence is the result of consecutive searches that did not find a VM. Its zero value means that no search has ended yet.
 type absence struct {
-	// since is when the first search found no VM, last when the last one did, and searches how many there were.
+	// since is when the first search found no VM, last when the last search found none, and searches is the number of these
+	// searches.
 	since, last time.Time
 	searches    int
-	// doubt is why the last search proved nothing. It is empty if the search proved that the VM was absent at that time.
+	// doubt is the reason why the last search proved nothing. It is empty if the search proved that the VM was absent at that
+	// time.
 	doubt string
-	// provenSince is when the first of the last proofs searches was, which all proved the absence.
+	// provenSince is the time of the first of the most recent searches that all proved the absence. proofs is their number.
 	provenSince time.Time
 	proofs      int
 	confirmed   bool
 }
 
-// add returns the absence after another search at that time. doubt is why the search proves nothing, or empty. period is the absence
-// period.
+// add returns the absence after another search at that time. doubt is the reason why the search proves nothing, or empty. period
+// is the absence period.
 //
-// A search that proves nothing starts the proof anew, and so does a gap between two searches of more than one period: nobody knows what
-// Prism Central would have shown meanwhile.
+// The proof starts again after a search that proves nothing, and after a gap of more than one period between two searches, because
+// Prism Central might have shown the VM in the meantime.
 func (a absence) add(at time.Time, doubt string, period time.Duration) absence {
 	if a.searches == 0 {
 		a.since = at
@@ -62,7 +64,7 @@ func (a absence) add(at time.Time, doubt string, period time.Duration) absence {
 	return a
 }
 
-// verdict returns what the searches up to now say.
+// verdict returns the verdict after the searches so far.
 func (a absence) verdict(period time.Duration) verdict {
 	switch {
 	case a.confirmed:
@@ -82,31 +84,31 @@ func (a absence) searchInterval(period time.Duration) time.Duration {
 	return max(period/minSearches, time.Second/10)
 }
 
-// absences keeps what the searches for the VMs of all machines say. It is kept in memory only: a restart begins anew, which delays a
-// verdict and never makes a wrong one.
+// absences stores the results of the searches for the VMs of all machines. They are kept in memory only. After a restart the
+// searches begin again, which delays a verdict but cannot make it wrong.
 type absences struct {
 	mu       sync.Mutex
 	machines map[string]*searched
 }
 
-// searched is what is known of the VM of one machine.
+// searched is the result of the searches for the VM of one machine.
 type searched struct {
 	absence absence
-	// result is what the last search found, err why it failed, and at when it ended.
+	// result is what the last search found, err the error with which it failed, and at when it ended.
 	result found
 	err    error
 	at     time.Time
 	// submitted says that a search is queued or under way.
 	submitted bool
-	// awaited is what a deletion waits for until its absence is certain.
+	// awaited describes the VMs whose absence a deletion has to confirm.
 	awaited []string
-	// suspect is the UUID of a VM that only the Terraform state names and that was not found.
+	// suspect is the UUID of a VM that was not found and that only the Terraform state names.
 	suspect string
 	// deleted are the UUIDs of VMs whose deletion Prism Central has accepted.
 	deleted map[string]bool
 }
 
-// with calls use with what is known of the VM of a machine. Nothing else reads or changes it meanwhile.
+// with calls use while it holds the lock on the search results of a machine.
 func (a *absences) with(key string, use func(s *searched)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -119,7 +121,7 @@ func (a *absences) with(key string, use func(s *searched)) {
 	use(a.machines[key])
 }
 
-// record adds the result of a search.
+// record adds the result of a search and returns the verdict.
 func (a *absences) record(key string, result found, err error, at time.Time, period time.Duration) verdict {
 	var says verdict
 	a.with(key, func(s *searched) {
@@ -136,7 +138,7 @@ func (a *absences) record(key string, result found, err error, at time.Time, per
 	return says
 }
 
-// reset forgets the searches for the VM of a machine, because the VM is there.
+// reset forgets the searches for the VM of a machine, because the VM was found.
 func (a *absences) reset(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -145,7 +147,7 @@ func (a *absences) reset(key string) {
 	}
 }
 
-// forget drops everything that is known of the VM of a machine that does not exist any more.
+// forget removes all search results of a machine that does not exist any more.
 func (a *absences) forget(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

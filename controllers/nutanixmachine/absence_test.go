@@ -54,7 +54,7 @@ func TestAbsence(t *testing.T) {
 	}
 }
 
-// At the pace at which searches are repeated, an absence is confirmed right after the period.
+// If searches are repeated in the search interval, an absence is confirmed right after the period.
 func TestSearchInterval(t *testing.T) {
 	const period = 3 * time.Minute
 	begin, a := time.Now(), absence{}
@@ -81,12 +81,12 @@ func TestAbsencesRecord(t *testing.T) {
 	}
 	assert.Equal(t, searching, says("b", found{}, nil), "each machine has its own searches")
 	assert.Equal(t, confirmed, says("a", found{}, nil))
-	assert.Equal(t, confirmed, says("a", found{}, assert.AnError), "a search that failed says nothing")
+	assert.Equal(t, confirmed, says("a", found{}, assert.AnError), "a failed search does not count")
 	all.reset("a")
-	assert.Equal(t, searching, says("a", found{}, nil), "a VM that was found begins anew")
+	assert.Equal(t, searching, says("a", found{}, nil), "the searches start again after a VM was found")
 	all.with("a", func(s *searched) { s.deleted[vm1] = true })
 	all.reset("a")
-	all.with("a", func(s *searched) { assert.True(t, s.deleted[vm1], "what was deleted stays deleted") })
+	all.with("a", func(s *searched) { assert.True(t, s.deleted[vm1], "accepted deletions are kept") })
 	all.forget("a")
 	all.with("a", func(s *searched) { assert.Empty(t, s.deleted) })
 }

@@ -56,7 +56,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(clusterToMachines),
 			builder.WithPredicates(predicates.ClusterPausedTransitionsOrInfrastructureProvisioned(scheme, log))).
 		Watches(&infrav1.NutanixCluster{}, handler.EnqueueRequestsFromMapFunc(r.machinesOfCluster),
-			builder.WithPredicates(wayToPrismChanged)).
+			builder.WithPredicates(prismAccessChanged)).
 		WatchesRawSource(source.Channel(r.Pipeline.Pool.Events(kind), &handler.EnqueueRequestForObject{})).
 		Complete(r)
 	if err != nil {
@@ -133,21 +133,21 @@ type scope struct {
 	nutanixCluster *infrav1.NutanixCluster
 	nutanixMachine *infrav1.NutanixMachine
 	access         *prism.Access
-	// pins are the inputs of the machine that cannot change once its VM exists. unpinned says that the VM exists and that its
-	// annotation lacks them.
+	// pins are the inputs of the machine that cannot change once its VM exists. unpinned says that the VM exists but the
+	// annotation lacks the pins.
 	pins     pinnedInputs
 	unpinned bool
 	// outputs are the outputs of the workspace, if a run of this process has read them.
 	outputs *outputs
-	// seen is the VM as this reconcile has read it in Prism Central; nil if it has not.
+	// seen is the VM as this reconcile has read it in Prism Central, or nil.
 	seen *seen
 	// unfinished ends the reconcile. An event triggers the next one.
 	unfinished bool
-	// requeueAfter is when provision has to run again; zero if it does not have to.
+	// requeueAfter is the delay before provision has to run again; zero if it does not have to.
 	requeueAfter time.Duration
 }
 
-// sooner returns the shorter of two delays, of which zero means none.
+// sooner returns the shorter of two delays. Zero means no delay was set.
 func sooner(one, other time.Duration) time.Duration {
 	if one == 0 || other != 0 && other < one {
 		return other

@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// reconcileDelete destroys the virtual machine, or retains it if the deletion policy of the Cluster says so, and removes the
-// Terraform state. If Terraform never ran for the machine, the deletion needs no Prism Central.
+// reconcileDelete destroys the VM, or retains it if the deletion policy of the Cluster says so, and removes the Terraform state.
+// If Terraform never ran for the machine, the deletion needs no Prism Central.
 func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer) {
 		return ctrl.Result{}, nil
@@ -32,7 +32,6 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 	return ctrl.Result{}, nil
 }
 
-// dispose destroys or retains the virtual machine.
 func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if s.nutanixCluster == nil {
 		return s.stop(infrav1.AppliedCondition, missingCluster(s))
@@ -55,7 +54,7 @@ func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error)
 	return r.destroy(ctx, s)
 }
 
-// mayExist reports whether there may be a virtual machine: Terraform may have run, or the object took one over.
+// mayExist reports whether a VM may exist, because Terraform may have run or the object took over a VM.
 func (r *Reconciler) mayExist(machine *infrav1.NutanixMachine) bool {
 	_, published := providerid.Parse(machine.Spec.ProviderID)
 	return published || r.HasWorkspaceKey(machine)
@@ -71,7 +70,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
 }
 
-// retain exports the workspace of the virtual machine as it was applied, and leaves the virtual machine.
+// retain exports the workspace of the VM as it was last applied. The VM stays.
 func (r *Reconciler) retain(ctx context.Context, s *scope) (ctrl.Result, error) {
 	inputs, err := r.gather(ctx, s)
 	if err != nil {
@@ -86,8 +85,8 @@ func (r *Reconciler) retain(ctx context.Context, s *scope) (ctrl.Result, error) 
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
 }
 
-// destroyInputs returns inputs for a workspace that is only destroyed. Terraform needs a configuration to import into, but its
-// values have no effect. The real images, subnets and Secrets may be gone already.
+// destroyInputs returns inputs for a workspace that is only destroyed. Terraform needs a configuration for the import, but the
+// values have no effect. The real images, subnets and Secrets may not exist any more.
 func destroyInputs(s *scope) renderer.Machine {
 	return renderer.Machine{
 		Name:           s.machine.Name,

@@ -12,48 +12,49 @@ import (
 	"github.com/capnt/capnt/controllers/controllertest"
 )
 
-// Two management clusters with objects of equal names and one backend: to the second, the state may show the VM of the first.
-func TestVMOfAnotherInstallation(t *testing.T) {
-	v010 := func(w *world) {
-		w.NutanixMachine.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-second"}
+// In two management clusters with objects of the same name and one backend, the state of the second object may contain the VM of
+// the first.
+func TestVMOfAnotherInstallationIsNotChanged(t *testing.T) {
+	v010 := func(e *testEnvironment) {
+		e.NutanixMachine.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-second"}
 	}
 	tests := map[string]struct {
-		first, second func(w *world)
+		first, second func(e *testEnvironment)
 		// reason is why the second machine gets no VM.
 		reason string
 	}{
-		"new objects": {func(*world) {}, func(*world) {}, infrav1.VMNameConflictReason},
-		"objects of v0.1.0, which share a state": {func(w *world) {
-			w.NutanixMachine.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-first"}
+		"new objects": {func(*testEnvironment) {}, func(*testEnvironment) {}, infrav1.VMNameConflictReason},
+		"objects of v0.1.0, which share a state": {func(e *testEnvironment) {
+			e.NutanixMachine.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-first"}
 		}, v010, infrav1.VMBelongsToOtherReason},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			test.first(w)
-			w.running()
-			vm := w.vm()
-			w.leave()
+			e := newTestEnvironment(t)
+			test.first(e)
+			e.running()
+			vm := e.vm()
+			e.leave()
 
-			w.NutanixMachine = controllertest.NewFixture(w.Bed).NutanixMachine
-			test.second(w)
-			w.NutanixMachine.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(w.Machine, clusterv1.GroupVersion.WithKind("Machine"))}
-			w.Create(w.NutanixMachine)
-			w.restart()
-			w.settle()
-			w.requireFalse(infrav1.AppliedCondition, test.reason)
-			assert.NotContains(t, w.Terraform.Runs(), "apply")
-			w.delete()
-			assert.True(t, w.Gone(w.NutanixMachine), "%+v", w.NutanixMachine.Status.Conditions)
-			require.Equal(t, []controllertest.VM{vm}, w.Prism.VMs(), "the VM of the first is neither changed nor destroyed")
+			e.NutanixMachine = controllertest.NewFixture(e.Environment).NutanixMachine
+			test.second(e)
+			e.NutanixMachine.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(e.Machine, clusterv1.GroupVersion.WithKind("Machine"))}
+			e.Create(e.NutanixMachine)
+			e.restart()
+			e.settle()
+			e.requireFalse(infrav1.AppliedCondition, test.reason)
+			assert.NotContains(t, e.Terraform.Runs(), "apply")
+			e.delete()
+			assert.True(t, e.Gone(e.NutanixMachine), "%+v", e.NutanixMachine.Status.Conditions)
+			require.Equal(t, []controllertest.VM{vm}, e.Prism.VMs(), "the VM of the first is neither changed nor destroyed")
 		})
 	}
 }
 
-// leave takes the machine out of this API server without a deletion, as if it were in another one.
-func (w *world) leave() {
-	w.T.Helper()
-	mutate(w, func(machine *infrav1.NutanixMachine) { machine.Finalizers = nil })
-	require.NoError(w.T, api.Delete(w.T.Context(), w.NutanixMachine))
-	require.True(w.T, w.Gone(w.NutanixMachine))
+// leave removes the machine from this API server without a deletion, as if it existed only in another management cluster.
+func (e *testEnvironment) leave() {
+	e.T.Helper()
+	mutate(e, func(machine *infrav1.NutanixMachine) { machine.Finalizers = nil })
+	require.NoError(e.T, api.Delete(e.T.Context(), e.NutanixMachine))
+	require.True(e.T, e.Gone(e.NutanixMachine))
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// identity answers, during a run, which VM a machine has. It reads the machine past the cache, and Prism Central without any cache.
+// identity finds the VM of a machine during a run. It reads the machine past the cache, and Prism Central without any cache.
 type identity struct {
 	reconciler *Reconciler
 	central    *prism.Client
 	machine    recordedMachine
-	// key is the key of the target, name the name of the VM, and deleting says that the machine is being deleted.
+	// key is the key of the target, name the name of the VM. deleting says that the machine is being deleted.
 	key      string
 	name     string
 	deleting bool
@@ -41,7 +41,7 @@ func (i identity) identify(ctx context.Context, known string) (string, error) {
 	}
 }
 
-// identifyNamed returns the VM that the machine names, unless the state knows it already.
+// identifyNamed returns the UUID of the VM that the machine names, or an empty string if the state contains that VM already.
 func (i identity) identifyNamed(ctx context.Context, machine *infrav1.NutanixMachine, known string) (string, error) {
 	named := vmUUIDOf(machine)
 	vm, err := i.central.VM(ctx, named)
@@ -66,8 +66,8 @@ func (i identity) identifyNamed(ctx context.Context, machine *infrav1.NutanixMac
 	return named, requireUsable(vm)
 }
 
-// requireNotOurs returns an error if the VM that the state knows is one of the machine, beside the VM that the machine names. To replace it
-// in the state would leave it behind.
+// requireNotOurs returns an error if the VM in the state carries the mark of the machine although the machine names another VM.
+// Replacing it in the state would leave it behind in Prism Central.
 func (i identity) requireNotOurs(ctx context.Context, machine *infrav1.NutanixMachine, named prism.VM, known string) error {
 	vm, err := i.central.VM(ctx, known)
 	var notFound *prism.NotFoundError
@@ -83,8 +83,8 @@ func (i identity) requireNotOurs(ctx context.Context, machine *infrav1.NutanixMa
 	return nil
 }
 
-// identifyKnown checks the VM that only the state knows. If Prism Central does not find it, it is searched until its absence is confirmed.
-// Then another one may be created, because this one was never published.
+// identifyKnown checks a VM that only the state names. If Prism Central does not find the VM, it is searched until its absence is
+// confirmed. Then another VM may be created, because this one was never published.
 func (i identity) identifyKnown(ctx context.Context, machine *infrav1.NutanixMachine, known string) (string, error) {
 	vm, err := i.central.VM(ctx, known)
 	var notFound *prism.NotFoundError
@@ -107,8 +107,8 @@ func (i identity) identifyKnown(ctx context.Context, machine *infrav1.NutanixMac
 	return "", &lifecycle.WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central does not find virtual machine " + known + ", which the state knows: it is searched"}
 }
 
-// identifyByMark searches the VM of a machine for which no create is known. There is one if the machine's annotations were lost, for example
-// because an old backup of the machine was restored.
+// identifyByMark searches the VM of a machine without a create intent or UUID. Such a VM exists if the machine's annotations were
+// lost, for example because an old backup of the machine was restored.
 func (i identity) identifyByMark(ctx context.Context, machine *infrav1.NutanixMachine) (string, error) {
 	result, err := search(ctx, i.central, i.reconciler.query(i.key, machine, i.name))
 	switch {
@@ -127,7 +127,8 @@ func (i identity) identifyByMark(ctx context.Context, machine *infrav1.NutanixMa
 	return "", nil
 }
 
-// requireUsable keeps a VM whose creation has not succeeded out of the state of a living machine, which could only replace it.
+// requireUsable returns an error for a VM whose creation has not succeeded. Such a VM must not enter the state of a living
+// machine, because Terraform would replace it.
 func requireUsable(vm *prism.VM) error {
 	switch vm.State {
 	case "COMPLETE":
@@ -140,8 +141,8 @@ func requireUsable(vm *prism.VM) error {
 	}
 }
 
-// healthy implements lifecycle.Hooks.Healthy. A VM that does not exist is not healthy. Of a VM that Prism Central has not finished it cannot be
-// said yet.
+// healthy implements lifecycle.Hooks.Healthy. A VM that does not exist is not healthy. For a VM that Prism Central is still
+// creating, it returns an error.
 func (i identity) healthy(ctx context.Context, id string) (bool, error) {
 	machine, err := i.machine.read(ctx)
 	if err != nil {

@@ -49,7 +49,7 @@ func newCentral(t *testing.T, vms ...controllertest.VM) (*prism.Client, *control
 	return asks, central
 }
 
-// newIdentity returns the identity of a stored machine, which is changed first.
+// newIdentity returns the identity of a stored machine after calling change.
 func newIdentity(t *testing.T, change func(machine *infrav1.NutanixMachine), vms ...controllertest.VM) (identity, *controllertest.Prism) {
 	t.Helper()
 	asks, central := newCentral(t, vms...)
@@ -62,7 +62,7 @@ func newIdentity(t *testing.T, change func(machine *infrav1.NutanixMachine), vms
 		deleting: !machine.DeletionTimestamp.IsZero()}, central
 }
 
-// advance lets time pass.
+// advance sets the clock forward.
 func (i identity) advance(by time.Duration) {
 	clock := i.reconciler.Pipeline.Clock.(*clocktesting.FakePassiveClock)
 	clock.SetTime(clock.Now().Add(by))
@@ -113,7 +113,7 @@ func TestIdentify(t *testing.T) {
 		"taken over":                                {machine: withProviderID("nutanix://" + vm1), vms: []controllertest.VM{renamed}, want: vm1},
 		"taken over, of another object":             {machine: withProviderID("nutanix://" + vm1), vms: []controllertest.VM{ofAnother}, err: "Foreign", text: "NutanixMachine ns/m2"},
 		"taken over, not found":                     {machine: withProviderID("nutanix://" + vm1), err: "Wait", text: vm1},
-		"a placeholder identifies no VM":            {machine: withProviderID("nutanix://my-machine")},
+		"placeholder as providerID":                 {machine: withProviderID("nutanix://my-machine")},
 		"known and published":                       {machine: withProviderID("nutanix://" + vm1), vms: []controllertest.VM{ours(vm1, "")}, known: vm1},
 		"known and published, not found":            {machine: withProviderID("nutanix://" + vm1), known: vm1, err: "Wait"},
 		"known and published, of another object":    {machine: withProviderID("nutanix://" + vm1), vms: []controllertest.VM{ofAnother}, known: vm1, err: "Foreign"},
@@ -141,11 +141,11 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
-// requireFaultsDecideNothing makes Prism Central fail, which says nothing about any VM.
+// requireFaultsDecideNothing requires that a failure of Prism Central does not decide which VM the machine has.
 func requireFaultsDecideNothing(t *testing.T, i identity, central *controllertest.Prism, known string) {
 	t.Helper()
 	if machine, err := i.machine.read(t.Context()); err != nil || !i.deleting && vmUUIDOf(machine) == "" && intentOf(machine) != nil {
-		return // Prism Central is not asked
+		return // Prism Central gets no request
 	}
 	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusNotFound, http.StatusForbidden} {
 		central.Fail(status)
@@ -155,7 +155,7 @@ func requireFaultsDecideNothing(t *testing.T, i identity, central *controllertes
 	}
 }
 
-// kindOf names what an error says about the VM.
+// kindOf returns the kind of an error of identify.
 func kindOf(err error) string {
 	var absent *lifecycle.AbsentError
 	var conflict *lifecycle.ConflictError
@@ -174,8 +174,8 @@ func kindOf(err error) string {
 	return ""
 }
 
-// What only the state names and Prism Central does not find is created again, but not before its absence is confirmed.
-func TestIdentifyKnownVMThatIsAbsent(t *testing.T) {
+// A VM that only the state names and that Prism Central does not find is created again, but only after its absence is confirmed.
+func TestIdentifyCreatesAgainAfterConfirmedAbsence(t *testing.T) {
 	i, _ := newIdentity(t, unchanged, bystander)
 	var wait *lifecycle.WaitError
 	for range minSearches {
@@ -189,7 +189,7 @@ func TestIdentifyKnownVMThatIsAbsent(t *testing.T) {
 	assert.Empty(t, id)
 }
 
-// The cache is not asked which VM a machine has.
+// The identity of the VM is read from the API server and not from the cache.
 func TestIdentifyReadsPastTheCache(t *testing.T) {
 	i, _ := newIdentity(t, withIntent(""), ours(vm1, ""))
 	i.machine.client = nil
@@ -302,17 +302,17 @@ func TestIdentifyForDestroy(t *testing.T) {
 	}
 }
 
-// A deletion goes on without a VM that Prism Central does not find only when its absence is confirmed, or after very long.
+// A deletion continues without a VM that Prism Central does not find when its absence is confirmed, or after ten absence periods.
 func TestIdentifyForDestroyWaitsForAbsence(t *testing.T) {
 	tests := map[string]struct {
 		vms  []controllertest.VM
 		hide string
 		want time.Duration
 	}{
-		"another VM is shown":          {[]controllertest.VM{bystander}, "", time.Minute},
-		"no VM is shown":               {nil, "", 10 * time.Minute},
-		"no Prism Element is shown":    {[]controllertest.VM{bystander}, "clusters", 10 * time.Minute},
-		"all VMs are hidden from view": {[]controllertest.VM{bystander, ours(vm1, "")}, "vms", 10 * time.Minute},
+		"another VM is shown":       {[]controllertest.VM{bystander}, "", time.Minute},
+		"no VM is shown":            {nil, "", 10 * time.Minute},
+		"no Prism Element is shown": {[]controllertest.VM{bystander}, "clusters", 10 * time.Minute},
+		"all VMs are hidden":        {[]controllertest.VM{bystander, ours(vm1, "")}, "vms", 10 * time.Minute},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -338,13 +338,13 @@ func TestIdentifyForDestroyWaitsForAbsence(t *testing.T) {
 	}
 }
 
-// What a create made that nobody heard of is destroyed, and is not missed afterwards.
-func TestIdentifyForDestroyNotesWhatACreateMade(t *testing.T) {
+// The VM of a create whose response was lost is destroyed. Afterwards the deletion does not wait for it.
+func TestIdentifyForDestroyRecordsTheCreatedVM(t *testing.T) {
 	i, central := newIdentity(t, deleting(withIntent("")), ours(vm1, ""), bystander)
 	id, err := i.identify(t.Context(), "")
 	require.NoError(t, err)
 	require.Equal(t, vm1, id)
-	assert.True(t, i.remaining(), "a plan that was applied without an accepted deletion destroyed nothing")
+	assert.True(t, i.remaining(), "an apply without an accepted deletion destroyed nothing")
 	i.deleted(vm1)
 	assert.False(t, i.remaining())
 	central.Remove(vm1)
@@ -353,8 +353,7 @@ func TestIdentifyForDestroyNotesWhatACreateMade(t *testing.T) {
 	assert.Empty(t, id)
 }
 
-// All VMs of a machine are destroyed.
-func TestRemainingUntilAllAreDeleted(t *testing.T) {
+func TestRemainingUntilAllVMsAreDeleted(t *testing.T) {
 	i, central := newIdentity(t, deleting(withProviderID("nutanix://"+vm1)), ours(vm1, ""), ours(vm2, ""))
 	for _, uuid := range []string{vm1, vm2} {
 		id, err := i.identify(t.Context(), "")

@@ -18,20 +18,20 @@ import (
 
 func named(name string) infrav1.NutanixResourceIdentifier { return controllertest.Named(name) }
 
-// gathered gathers the inputs of a machine whose spec was changed.
-func gathered(w *world, change func(*infrav1.NutanixMachine)) (renderer.Machine, error) {
-	w.T.Helper()
-	change(w.NutanixMachine)
-	access, err := w.reconciler.Prism.Access(w.T.Context(), w.NutanixCluster)
-	require.NoError(w.T, err)
-	return w.reconciler.gather(w.T.Context(), &scope{
-		cluster: w.Cluster, machine: w.Machine, nutanixCluster: w.NutanixCluster, nutanixMachine: w.NutanixMachine, access: access})
+// gathered calls gather for a machine after changing its spec.
+func gathered(e *testEnvironment, change func(*infrav1.NutanixMachine)) (renderer.Machine, error) {
+	e.T.Helper()
+	change(e.NutanixMachine)
+	access, err := e.reconciler.Prism.Access(e.T.Context(), e.NutanixCluster)
+	require.NoError(e.T, err)
+	return e.reconciler.gather(e.T.Context(), &scope{
+		cluster: e.Cluster, machine: e.Machine, nutanixCluster: e.NutanixCluster, nutanixMachine: e.NutanixMachine, access: access})
 }
 
 func TestGather(t *testing.T) {
-	w := newWorld(t)
-	w.NutanixMachine.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "key-1"}
-	inputs, err := gathered(w, func(machine *infrav1.NutanixMachine) {
+	e := newTestEnvironment(t)
+	e.NutanixMachine.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "key-1"}
+	inputs, err := gathered(e, func(machine *infrav1.NutanixMachine) {
 		spec := &machine.Spec
 		spec.BootType = infrav1.NutanixBootTypeUEFI
 		spec.Project = ptr.To(named("team"))
@@ -44,7 +44,7 @@ func TestGather(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Equal(t, renderer.Machine{
-		Name: "m", Description: "Managed by CAPNT, key key-1, NutanixMachine " + w.Namespace + "/m",
+		Name: "m", Description: "Managed by CAPNT, key key-1, NutanixMachine " + e.Namespace + "/m",
 		PrismElement: renderer.Ref{UUID: controllertest.UUID(1, 1), Name: "pe-1"},
 		Project:      &renderer.Ref{UUID: controllertest.UUID(4, 1), Name: "team"},
 		Subnets:      []renderer.Ref{{UUID: controllertest.UUID(2, 1), Name: "net-1"}},
@@ -61,8 +61,8 @@ func TestGather(t *testing.T) {
 }
 
 func TestGatherBootstrapImage(t *testing.T) {
-	w := newWorld(t)
-	inputs, err := gathered(w, func(machine *infrav1.NutanixMachine) {
+	e := newTestEnvironment(t)
+	inputs, err := gathered(e, func(machine *infrav1.NutanixMachine) {
 		machine.Spec.BootstrapRef = &corev1.ObjectReference{Kind: infrav1.NutanixMachineBootstrapRefKindImage, Name: "seed"}
 	})
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestGatherBootstrapImage(t *testing.T) {
 	assert.Equal(t, "seed", inputs.Disks[1].Image.Name)
 }
 
-func TestWhatPrismHasNotIsNamedAndHeals(t *testing.T) {
+func TestMissingEntityIsReportedAndRetried(t *testing.T) {
 	tests := map[string]struct {
 		change          func(spec *infrav1.NutanixMachineSpec)
 		reason, message string
@@ -102,64 +102,65 @@ func TestWhatPrismHasNotIsNamedAndHeals(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			good := w.NutanixMachine.Spec.DeepCopy()
-			test.change(&w.NutanixMachine.Spec)
-			w.CreateMachine(w.Bed)
-			result := w.settle()
-			w.requireFalse(infrav1.InputsResolvedCondition, test.reason)
-			assert.Contains(t, conditions.GetMessage(w.NutanixMachine, infrav1.InputsResolvedCondition), test.message)
-			assert.Contains(t, conditions.GetMessage(w.NutanixMachine, infrav1.ReadyCondition), test.message)
-			assert.Positive(t, result.RequeueAfter, "what is put right in Prism Central calls nobody")
-			assert.Empty(t, w.Terraform.Runs())
-			assert.Nil(t, w.NutanixMachine.Status.FailureReason)
-			mutate(w, func(machine *infrav1.NutanixMachine) {
+			e := newTestEnvironment(t)
+			good := e.NutanixMachine.Spec.DeepCopy()
+			test.change(&e.NutanixMachine.Spec)
+			e.CreateMachine(e.Environment)
+			result := e.settle()
+			e.requireFalse(infrav1.InputsResolvedCondition, test.reason)
+			assert.Contains(t, conditions.GetMessage(e.NutanixMachine, infrav1.InputsResolvedCondition), test.message)
+			assert.Contains(t, conditions.GetMessage(e.NutanixMachine, infrav1.ReadyCondition), test.message)
+			assert.Positive(t, result.RequeueAfter, "changes in Prism Central trigger no reconcile")
+			assert.Empty(t, e.Terraform.Runs())
+			assert.Nil(t, e.NutanixMachine.Status.FailureReason)
+			mutate(e, func(machine *infrav1.NutanixMachine) {
 				machine.Spec.Image, machine.Spec.Cluster, machine.Spec.Subnets = good.Image, good.Cluster, good.Subnets
 				if test.heal != nil {
 					test.heal(&machine.Spec)
 				}
 			})
-			w.settle()
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+			e.settle()
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
 		})
 	}
 }
 
-// Two network cards on one subnet are a mistake, however it is written. A machine that has them keeps them.
+// Two network cards on one subnet are refused, whether the subnet is given by name or by UUID. A machine that already has two
+// network cards on one subnet keeps them.
 func TestSubnetTwiceIsRefused(t *testing.T) {
 	twice := []infrav1.NutanixResourceIdentifier{named("net-1"), {Type: infrav1.NutanixIdentifierUUID, UUID: ptr.To(controllertest.UUID(2, 1))}}
 	for name, test := range map[string]struct {
-		arrange func(w *world)
+		arrange func(e *testEnvironment)
 		message string
 	}{
-		"by the spec": {func(w *world) { w.NutanixMachine.Spec.Subnets = twice }, "spec.subnet[0] and spec.subnet[1] are the same"},
-		"by a domain of the cluster": {func(w *world) {
-			w.Machine.Spec.FailureDomain = "fd"
-			w.NutanixCluster.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{{Name: "fd", Cluster: named("pe-1"), Subnets: twice}}
+		"by the spec": {func(e *testEnvironment) { e.NutanixMachine.Spec.Subnets = twice }, "spec.subnet[0] and spec.subnet[1] are the same"},
+		"by a domain of the cluster": {func(e *testEnvironment) {
+			e.Machine.Spec.FailureDomain = "fd"
+			e.NutanixCluster.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{{Name: "fd", Cluster: named("pe-1"), Subnets: twice}}
 		}, "subnets[0] and subnets[1] of failure domain fd are the same"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			test.arrange(w)
-			_, err := gathered(w, func(*infrav1.NutanixMachine) {})
+			e := newTestEnvironment(t)
+			test.arrange(e)
+			_, err := gathered(e, func(*infrav1.NutanixMachine) {})
 			requireProblem(t, err, infrav1.SubnetDuplicateReason)
 			require.ErrorContains(t, err, test.message)
-			_, err = gathered(w, func(machine *infrav1.NutanixMachine) { machine.Spec.ProviderID = "nutanix://" + vm1 })
+			_, err = gathered(e, func(machine *infrav1.NutanixMachine) { machine.Spec.ProviderID = "nutanix://" + vm1 })
 			require.NoError(t, err)
 		})
 	}
 }
 
-func TestGPUInUseIsAwaited(t *testing.T) {
-	w := newWorld(t)
-	w.NutanixMachine.Spec.GPUs = []infrav1.NutanixGPU{{Type: infrav1.NutanixGPUIdentifierName, Name: ptr.To("T4")}}
-	w.Prism.TakeGPU(true)
-	w.CreateMachine(w.Bed)
-	w.settle()
-	w.requireFalse(infrav1.InputsResolvedCondition, infrav1.GPUUnavailableReason)
-	w.Prism.TakeGPU(false)
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
+func TestMachineWaitsForGPUInUse(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.NutanixMachine.Spec.GPUs = []infrav1.NutanixGPU{{Type: infrav1.NutanixGPUIdentifierName, Name: ptr.To("T4")}}
+	e.Prism.TakeGPU(true)
+	e.CreateMachine(e.Environment)
+	e.settle()
+	e.requireFalse(infrav1.InputsResolvedCondition, infrav1.GPUUnavailableReason)
+	e.Prism.TakeGPU(false)
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
 func TestPlacement(t *testing.T) {
@@ -182,20 +183,20 @@ func TestPlacement(t *testing.T) {
 		"without a Prism Element":         {change: func(s *infrav1.NutanixMachineSpec) { s.Cluster = infrav1.NutanixResourceIdentifier{} }, reason: infrav1.PrismElementNotSetReason},
 		"without a subnet":                {change: func(s *infrav1.NutanixMachineSpec) { s.Subnets = nil }, reason: infrav1.SubnetNotSetReason},
 	}
-	w := newWorld(t)
-	object.Namespace = w.Namespace
-	w.Create(object)
-	w.NutanixCluster.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{domain}
+	e := newTestEnvironment(t)
+	object.Namespace = e.Namespace
+	e.Create(object)
+	e.NutanixCluster.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{domain}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := &scope{machine: w.Machine.DeepCopy(), nutanixCluster: w.NutanixCluster, nutanixMachine: w.NutanixMachine.DeepCopy()}
-			s.machine.Namespace, s.machine.Spec.FailureDomain = w.Namespace, test.domain
+			s := &scope{machine: e.Machine.DeepCopy(), nutanixCluster: e.NutanixCluster, nutanixMachine: e.NutanixMachine.DeepCopy()}
+			s.machine.Namespace, s.machine.Spec.FailureDomain = e.Namespace, test.domain
 			if test.change != nil {
 				test.change(&s.nutanixMachine.Spec)
 			}
 			before := s.nutanixMachine.DeepCopy()
-			got, err := w.reconciler.place(t.Context(), s)
-			assert.Equal(t, before, s.nutanixMachine, "the spec belongs to whoever applied it")
+			got, err := e.reconciler.place(t.Context(), s)
+			assert.Equal(t, before, s.nutanixMachine, "the spec is not changed")
 			if test.reason == "" {
 				require.NoError(t, err)
 				assert.Equal(t, test.want, got)

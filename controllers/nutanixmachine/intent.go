@@ -19,20 +19,21 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// createIntent says that a request to create the VM of a machine was or is being sent. It is kept in an annotation from before the
-// request is sent until it is certain what came of it. While a machine has a create intent, no other VM is created for it.
+// createIntent says that a request to create the VM of a machine was or is being sent. It is stored in an annotation before the
+// request is sent, and removed when the result of the request is certain. While a machine has a create intent, no other VM is
+// created for it.
 type createIntent struct {
 	// Time is when the request was recorded.
 	Time time.Time `json:"time"`
 	// Run identifies the Terraform run that sent the request.
 	Run string `json:"run"`
-	// VM is the UUID of the VM, once it is known, and Task the task of Prism Central that creates it.
+	// VM is the UUID of the VM once it is known. Task is the UUID of the task of Prism Central that creates the VM.
 	VM   string `json:"vm,omitempty"`
 	Task string `json:"task,omitempty"`
 }
 
-// intentOf returns the create intent of a machine, nil if it has none. An annotation that cannot be read counts as the intent of an
-// unknown VM. CAPNT 0.1 kept the UUID of an accepted create in status.vmUUID, and had no annotation.
+// intentOf returns the create intent of a machine, or nil if it has none. An annotation that cannot be parsed counts as the intent
+// of an unknown VM. CAPNT 0.1 stored the UUID of an accepted create in status.vmUUID and had no annotation.
 func intentOf(machine *infrav1.NutanixMachine) *createIntent {
 	value, found := machine.Annotations[infrav1.CreateIntentAnnotation]
 	if !found {
@@ -48,7 +49,7 @@ func intentOf(machine *infrav1.NutanixMachine) *createIntent {
 	return intent
 }
 
-// setIntent writes the create intent of a machine to its annotation, or removes it if it is nil.
+// setIntent writes the create intent of a machine to its annotation. If intent is nil, setIntent removes the annotation.
 func setIntent(machine *infrav1.NutanixMachine, intent *createIntent) error {
 	if intent == nil {
 		delete(machine.Annotations, infrav1.CreateIntentAnnotation)
@@ -65,8 +66,8 @@ func setIntent(machine *infrav1.NutanixMachine, intent *createIntent) error {
 	return nil
 }
 
-// vmUUIDOf returns the UUID of the VM of a machine: of the VM that spec.providerID names, or after a failover the one that the status
-// names, or of the VM whose creation Prism Central accepted. It is empty if none is known.
+// vmUUIDOf returns the UUID of the VM of a machine, or an empty string if no UUID is known. It is the UUID in spec.providerID,
+// after a failover the UUID in the status, and before the VM is published the UUID of the create that Prism Central accepted.
 func vmUUIDOf(machine *infrav1.NutanixMachine) string {
 	if uuid, published := providerid.Parse(machine.Spec.ProviderID); published {
 		return cmp.Or(machine.Status.VMUUID, uuid)
@@ -77,8 +78,8 @@ func vmUUIDOf(machine *infrav1.NutanixMachine) string {
 	return ""
 }
 
-// recordedMachine is a NutanixMachine whose identity is read and written past the cache. The cache need not show yet what was recorded a
-// moment ago, and creating a VM because of that would make a second one.
+// recordedMachine reads and writes the identity of a NutanixMachine past the cache. The cache may lack an intent that was just
+// recorded, and a second VM would be created.
 type recordedMachine struct {
 	client client.Client
 	reader client.Reader
@@ -102,8 +103,8 @@ func (m recordedMachine) read(ctx context.Context) (*infrav1.NutanixMachine, err
 	return machine, nil
 }
 
-// change changes the metadata of the machine, or nothing if change returns an error. It is repeated if somebody else changes the machine
-// at the same time.
+// change changes the metadata of the machine, or nothing if change returns an error. It retries if another client changes the
+// machine at the same time.
 func (m recordedMachine) change(ctx context.Context, change func(machine *infrav1.NutanixMachine) error) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		machine, err := m.read(ctx)
@@ -118,13 +119,13 @@ func (m recordedMachine) change(ctx context.Context, change func(machine *infrav
 	})
 }
 
-// createRecorder implements gateway.CreateRecorder for one run. It keeps the create intent of the machine.
+// createRecorder implements gateway.CreateRecorder for one run. It writes the create intent of the machine.
 type createRecorder struct {
 	machine recordedMachine
-	// run identifies the run, and now returns the time.
+	// run identifies the run. now returns the time.
 	run string
 	now func() time.Time
-	// annotations are written together with the intent. They describe what the VM is created from.
+	// annotations are written together with the intent. They contain the inputs that the VM is created from.
 	annotations map[string]string
 
 	mu sync.Mutex
@@ -132,8 +133,8 @@ type createRecorder struct {
 	sent bool
 }
 
-// Sending records the intent before the create is sent. It returns an error, so that nothing is sent, if the machine has a VM, may have
-// one, or is being deleted.
+// Sending records the intent before the create is sent. If the machine has a VM, may have one or is being deleted, Sending returns
+// an error, and the create is not sent.
 func (c *createRecorder) Sending(ctx context.Context, create gateway.Create) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -38,7 +38,7 @@ func TestIntentOf(t *testing.T) {
 	}
 }
 
-func TestSetIntentIsReadBack(t *testing.T) {
+func TestIntentOfReturnsWhatSetIntentWrote(t *testing.T) {
 	machine := &infrav1.NutanixMachine{}
 	intent := &createIntent{Time: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), Run: "r", VM: "v", Task: "t"}
 	require.NoError(t, setIntent(machine, intent))
@@ -47,78 +47,78 @@ func TestSetIntentIsReadBack(t *testing.T) {
 	assert.Empty(t, machine.Annotations)
 }
 
-// newRecorder returns the recorder of a run of a stored machine.
-func newRecorder(w *world, run string) *createRecorder {
-	return &createRecorder{machine: w.reconciler.recorded(w.NutanixMachine), run: run, now: w.Clock.Now, annotations: map[string]string{"pins": "{}"}}
+// newRecorder returns the create recorder for a run of a stored machine.
+func newRecorder(e *testEnvironment, run string) *createRecorder {
+	return &createRecorder{machine: e.reconciler.recorded(e.NutanixMachine), run: run, now: e.Clock.Now, annotations: map[string]string{"pins": "{}"}}
 }
 
-func (w *world) intent() *createIntent {
-	w.T.Helper()
-	require.False(w.T, w.Gone(w.NutanixMachine))
-	return intentOf(w.NutanixMachine)
+func (e *testEnvironment) intent() *createIntent {
+	e.T.Helper()
+	require.False(e.T, e.Gone(e.NutanixMachine))
+	return intentOf(e.NutanixMachine)
 }
 
-func TestRecorder(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	recorder := newRecorder(w, "run-1")
-	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.FailureDomain = "fd-1" })
+func TestCreateRecorder(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	recorder := newRecorder(e, "run-1")
+	controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.FailureDomain = "fd-1" })
 
 	require.NoError(t, recorder.Sending(t.Context(), gateway.Create{Name: "m"}))
-	assert.Equal(t, &createIntent{Time: w.Clock.Now().UTC(), Run: "run-1"}, w.intent())
-	assert.Equal(t, "{}", w.NutanixMachine.Annotations["pins"], "what the VM is created from is written in the same patch")
-	assert.Equal(t, "fd-1", w.NutanixMachine.Status.FailureDomain, "what changed meanwhile stays")
+	assert.Equal(t, &createIntent{Time: e.Clock.Now().UTC(), Run: "run-1"}, e.intent())
+	assert.Equal(t, "{}", e.NutanixMachine.Annotations["pins"], "the pins are written in the same patch")
+	assert.Equal(t, "fd-1", e.NutanixMachine.Status.FailureDomain, "other changes stay")
 	require.ErrorContains(t, recorder.Sending(t.Context(), gateway.Create{}), "has sent a create before")
 
 	require.NoError(t, recorder.Accepted(t.Context(), gateway.Created{UUID: vm1, TaskUUID: "task"}))
-	assert.Equal(t, &createIntent{Time: w.Clock.Now().UTC(), Run: "run-1", VM: vm1, Task: "task"}, w.intent())
-	require.ErrorContains(t, newRecorder(w, "run-2").Sending(t.Context(), gateway.Create{}), "earlier create")
-	require.NoError(t, newRecorder(w, "run-2").Refused(t.Context(), gateway.Create{}))
-	assert.NotNil(t, w.intent(), "what another run sent is not settled by this one")
+	assert.Equal(t, &createIntent{Time: e.Clock.Now().UTC(), Run: "run-1", VM: vm1, Task: "task"}, e.intent())
+	require.ErrorContains(t, newRecorder(e, "run-2").Sending(t.Context(), gateway.Create{}), "earlier create")
+	require.NoError(t, newRecorder(e, "run-2").Refused(t.Context(), gateway.Create{}))
+	assert.NotNil(t, e.intent(), "the intent of another run stays")
 }
 
-// A create that was refused leaves nothing, and the next one may be sent.
-func TestRecorderRefused(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	recorder := newRecorder(w, "run-1")
+// A refused create removes the intent, and the next create may be sent.
+func TestCreateRecorderRemovesRefusedIntent(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	recorder := newRecorder(e, "run-1")
 	for range 2 {
 		require.NoError(t, recorder.Sending(t.Context(), gateway.Create{Name: "m"}))
 		require.NoError(t, recorder.Refused(t.Context(), gateway.Create{Name: "m"}))
-		assert.Nil(t, w.intent())
+		assert.Nil(t, e.intent())
 	}
 }
 
-// When the API server does not respond, the gateway repeats Sending, which may have been recorded.
-func TestRecorderSendingIsRepeated(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	require.NoError(t, newRecorder(w, "run-1").Sending(t.Context(), gateway.Create{Name: "m"}))
-	require.NoError(t, newRecorder(w, "run-1").Sending(t.Context(), gateway.Create{Name: "m"}))
+// If the API server does not respond, the gateway repeats Sending although the first call may have recorded the intent.
+func TestCreateRecorderAcceptsRepeatedSending(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	require.NoError(t, newRecorder(e, "run-1").Sending(t.Context(), gateway.Create{Name: "m"}))
+	require.NoError(t, newRecorder(e, "run-1").Sending(t.Context(), gateway.Create{Name: "m"}))
 }
 
-func TestRecorderRefusesToSend(t *testing.T) {
+func TestCreateRecorderRefusesSecondVM(t *testing.T) {
 	tests := map[string]struct {
-		change func(w *world)
+		change func(e *testEnvironment)
 		err    string
 	}{
-		"a second VM for a machine that has one": {func(w *world) { mutate(w, withProviderID("nutanix://"+vm1)) }, vm1},
-		"while an earlier create is open":        {func(w *world) { mutate(w, withIntent("")) }, "earlier create"},
-		"while v0.1.0's create is open": {func(w *world) {
-			controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(m *infrav1.NutanixMachine) { m.Status.VMUUID = vm1 })
+		"a second VM for a machine that has one": {func(e *testEnvironment) { mutate(e, withProviderID("nutanix://"+vm1)) }, vm1},
+		"while an earlier create is open":        {func(e *testEnvironment) { mutate(e, withIntent("")) }, "earlier create"},
+		"while v0.1.0's create is open": {func(e *testEnvironment) {
+			controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(m *infrav1.NutanixMachine) { m.Status.VMUUID = vm1 })
 		}, "earlier create"},
-		"for a machine that is being deleted": {func(w *world) {
-			mutate(w, func(m *infrav1.NutanixMachine) { m.Finalizers = []string{infrav1.NutanixMachineFinalizer} })
-			require.NoError(w.T, w.Client.Delete(w.T.Context(), w.NutanixMachine))
+		"for a machine that is being deleted": {func(e *testEnvironment) {
+			mutate(e, func(m *infrav1.NutanixMachine) { m.Finalizers = []string{infrav1.NutanixMachineFinalizer} })
+			require.NoError(e.T, e.Client.Delete(e.T.Context(), e.NutanixMachine))
 		}, "being deleted"},
-		"for a machine that is gone": {func(w *world) { require.NoError(w.T, w.Client.Delete(w.T.Context(), w.NutanixMachine)) }, "not found"},
+		"for a machine that is gone": {func(e *testEnvironment) { require.NoError(e.T, e.Client.Delete(e.T.Context(), e.NutanixMachine)) }, "not found"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.CreateMachine(w.Bed)
-			recorder := newRecorder(w, "run-1")
-			test.change(w)
+			e := newTestEnvironment(t)
+			e.CreateMachine(e.Environment)
+			recorder := newRecorder(e, "run-1")
+			test.change(e)
 			err := recorder.Sending(t.Context(), gateway.Create{Name: "m"})
 			require.ErrorContains(t, err, test.err)
 		})

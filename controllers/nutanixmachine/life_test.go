@@ -21,13 +21,13 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-func TestMachineComesUpAndGoesWithoutATrace(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	result := w.settle()
-	machine := w.NutanixMachine
-	assert.Equal(t, time.Minute, result.RequeueAfter, "the machine is looked at again")
-	vms := w.Prism.VMs()
+func TestMachineIsProvisionedAndDeleted(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	result := e.settle()
+	machine := e.NutanixMachine
+	assert.Equal(t, time.Minute, result.RequeueAfter, "the next health check is scheduled")
+	vms := e.Prism.VMs()
 	require.Len(t, vms, 1)
 	assert.Equal(t, "m", vms[0].Name)
 	assert.True(t, marked(vms[0].Description, machine))
@@ -40,23 +40,23 @@ func TestMachineComesUpAndGoesWithoutATrace(t *testing.T) {
 	assert.NotEmpty(t, machine.Status.Terraform.WorkspaceDigest)
 
 	state := &corev1.SecretList{}
-	require.NoError(t, api.List(t.Context(), state, client.InNamespace(w.Namespace), client.HasLabels{"tfstate"}))
+	require.NoError(t, api.List(t.Context(), state, client.InNamespace(e.Namespace), client.HasLabels{"tfstate"}))
 	require.Len(t, state.Items, 1)
 	assert.True(t, controllerutil.HasControllerReference(machine) && len(state.Items[0].OwnerReferences) == 1)
 
-	remembered := func() bool { // what nobody remembers was never checked
-		return w.Pipeline.Idle(lifecycle.Target{Object: machine, Kind: kind,
+	remembered := func() bool { // the pipeline has checked the target at least once
+		return e.Pipeline.Idle(lifecycle.Target{Object: machine, Kind: kind,
 			Desired: lifecycle.Desired{CheckInterval: time.Hour}, Remembered: lifecycle.Remembered{Current: true}})
 	}
 	assert.True(t, remembered())
 
-	w.delete()
+	e.delete()
 	assert.False(t, remembered())
-	assert.True(t, w.Gone(machine))
-	assert.Empty(t, w.Prism.VMs())
-	require.NoError(t, api.List(t.Context(), state, client.InNamespace(w.Namespace), client.HasLabels{"tfstate"}))
+	assert.True(t, e.Gone(machine))
+	assert.Empty(t, e.Prism.VMs())
+	require.NoError(t, api.List(t.Context(), state, client.InNamespace(e.Namespace), client.HasLabels{"tfstate"}))
 	assert.Empty(t, state.Items)
-	assert.Equal(t, []string{"Normal Planned", "Normal Applied", "Normal Planned", "Normal Destroyed"}, reasons(w.Recorder.All()))
+	assert.Equal(t, []string{"Normal Planned", "Normal Applied", "Normal Planned", "Normal Destroyed"}, reasons(e.Recorder.All()))
 }
 
 func reasons(events []string) []string {
@@ -67,139 +67,140 @@ func reasons(events []string) []string {
 	return short
 }
 
-// A machine that is in sync costs neither a process nor a look-up but the one of its health, and no write.
-func TestSettledMachineIsCheap(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	before := w.NutanixMachine.ResourceVersion
-	_, err := w.Reconcile(w.reconciler, w.NutanixMachine)
+// A reconcile of a machine that is in sync sends one request, which reads the VM. It starts no process and writes nothing.
+func TestMachineInSyncSendsOneRequest(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	before := e.NutanixMachine.ResourceVersion
+	_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"GET vms/" + controllertest.UUID(6, 1)}, w.Prism.Requests())
-	assert.Empty(t, w.Terraform.Runs())
-	w.settle()
-	assert.Equal(t, before, w.NutanixMachine.ResourceVersion)
+	assert.Equal(t, []string{"GET vms/" + controllertest.UUID(6, 1)}, e.Prism.Requests())
+	assert.Empty(t, e.Terraform.Runs())
+	e.settle()
+	assert.Equal(t, before, e.NutanixMachine.ResourceVersion)
 }
 
-func TestDriftIsLookedForInItsInterval(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.Advance(10 * time.Minute)
-	_, err := w.Reconcile(w.reconciler, w.NutanixMachine)
+func TestDriftIsCheckedInItsInterval(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.Advance(10 * time.Minute)
+	_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
 	require.NoError(t, err)
-	require.False(t, w.Gone(w.NutanixMachine))
-	assert.True(t, w.NutanixMachine.Status.Ready, "looking does not make it unready")
-	w.settle()
-	assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs())
-	assert.True(t, w.NutanixMachine.Status.Ready)
+	require.False(t, e.Gone(e.NutanixMachine))
+	assert.True(t, e.NutanixMachine.Status.Ready, "a check for drift does not make it unready")
+	e.settle()
+	assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs())
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// A new process knows what the status says, and nothing else.
-func TestRestartCostsNoRun(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.reconciler.Pipeline.Init()
-	w.settle()
-	assert.Empty(t, w.Terraform.Runs())
-	assert.True(t, w.NutanixMachine.Status.Ready)
+// After a restart the status contains all that a machine in sync needs.
+func TestRestartStartsNoRun(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.reconciler.Pipeline.Init()
+	e.settle()
+	assert.Empty(t, e.Terraform.Runs())
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// What the last process did not finish is finished, although the workspace is the one that was applied before.
-func TestRestartAfterAFailedRunRunsAgain(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.Terraform.Fail("plan", &terraform.Error{Verb: "plan", Class: terraform.Transient, Message: "connection reset"})
-	w.Advance(10 * time.Minute)
-	w.settle()
-	require.Equal(t, infrav1.PlanFailedReason, conditions.GetReason(w.NutanixMachine, infrav1.PlanRecordedCondition))
-	assert.True(t, w.NutanixMachine.Status.Ready, "a look at drift that fails says nothing about the machine")
-	w.reconciler.Pipeline.Init()
-	w.Terraform.Runs()
-	w.settle()
-	assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs())
-	assert.True(t, w.NutanixMachine.Status.Ready)
+// A run that failed is repeated after a restart, even if its workspace was applied successfully before.
+func TestFailedRunIsRepeatedAfterRestart(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.Terraform.Fail("plan", &terraform.Error{Verb: "plan", Class: terraform.Transient, Message: "connection reset"})
+	e.Advance(10 * time.Minute)
+	e.settle()
+	require.Equal(t, infrav1.PlanFailedReason, conditions.GetReason(e.NutanixMachine, infrav1.PlanRecordedCondition))
+	assert.True(t, e.NutanixMachine.Status.Ready, "a failed check for drift does not make it unready")
+	e.reconciler.Pipeline.Init()
+	e.Terraform.Runs()
+	e.settle()
+	assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs())
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// Trying again does not hide why the last try failed.
-func TestReasonStaysWhileRetrying(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
+// A retry does not hide the reason of the last failure.
+func TestReasonStaysDuringRetry(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
 	for range 2 {
-		w.Terraform.Fail("plan", &terraform.Error{Verb: "plan", Class: terraform.Quota, Message: "the quota of project team is exceeded"})
+		e.Terraform.Fail("plan", &terraform.Error{Verb: "plan", Class: terraform.Quota, Message: "the quota of project team is exceeded"})
 	}
-	w.settle()
-	w.requireFalse(infrav1.AppliedCondition, infrav1.QuotaExceededReason)
-	w.Advance(time.Minute)
-	_, err := w.Reconcile(w.reconciler, w.NutanixMachine)
+	e.settle()
+	e.requireFalse(infrav1.AppliedCondition, infrav1.QuotaExceededReason)
+	e.Advance(time.Minute)
+	_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
 	require.NoError(t, err)
-	require.False(t, w.Gone(w.NutanixMachine))
-	w.requireFalse(infrav1.AppliedCondition, infrav1.QuotaExceededReason)
-	w.settle()
-	w.Advance(time.Minute)
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
+	require.False(t, e.Gone(e.NutanixMachine))
+	e.requireFalse(infrav1.AppliedCondition, infrav1.QuotaExceededReason)
+	e.settle()
+	e.Advance(time.Minute)
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// Whatever Prism Central answers but "there is none", the machine is not lost, keeps what is known of it, and heals.
-func TestFaultsOfPrismAreNotTerminal(t *testing.T) {
+// No error response of Prism Central other than 404 makes a machine lost or removes what is known of it.
+func TestPrismCentralErrorsAreNotTerminal(t *testing.T) {
 	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusNotFound, http.StatusForbidden, http.StatusUnauthorized, http.StatusBadGateway} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
-			w := newWorld(t)
-			w.running()
-			addresses := w.NutanixMachine.Status.Addresses
-			w.Prism.Fail(status)
-			for range 2 { // once by the look at its health, once by the search for drift
-				w.settle()
-				assert.Nil(t, w.NutanixMachine.Status.FailureReason)
-				assert.Equal(t, addresses, w.NutanixMachine.Status.Addresses)
-				assert.True(t, conditions.IsTrue(w.NutanixMachine, infrav1.AddressesAssignedCondition))
-				assert.True(t, conditions.IsFalse(w.NutanixMachine, infrav1.InputsResolvedCondition))
-				w.Advance(10 * time.Minute)
+			e := newTestEnvironment(t)
+			e.running()
+			addresses := e.NutanixMachine.Status.Addresses
+			e.Prism.Fail(status)
+			for range 2 { // the first reconcile checks the health, the second one the drift
+				e.settle()
+				assert.Nil(t, e.NutanixMachine.Status.FailureReason)
+				assert.Equal(t, addresses, e.NutanixMachine.Status.Addresses)
+				assert.True(t, conditions.IsTrue(e.NutanixMachine, infrav1.AddressesAssignedCondition))
+				assert.True(t, conditions.IsFalse(e.NutanixMachine, infrav1.InputsResolvedCondition))
+				e.Advance(10 * time.Minute)
 			}
-			w.Prism.Fail(0)
-			w.settle()
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+			e.Prism.Fail(0)
+			e.settle()
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
 		})
 	}
 }
 
-func TestWrongPasswordHeals(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.SetPassword("an0ther-passw0rd")
-	w.Hide("an0ther-passw0rd")
-	w.CreateMachine(w.Bed)
-	w.settle()
-	w.requireFalse(infrav1.InputsResolvedCondition, infrav1.AuthenticationFailedReason)
-	w.ChangePassword(w.Bed, "an0ther-passw0rd")
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
+func TestMachineRecoversFromWrongPassword(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.Prism.SetPassword("an0ther-passw0rd")
+	e.ExpectNoLeak("an0ther-passw0rd")
+	e.CreateMachine(e.Environment)
+	e.settle()
+	e.requireFalse(infrav1.InputsResolvedCondition, infrav1.AuthenticationFailedReason)
+	e.ChangePassword(e.Environment, "an0ther-passw0rd")
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-func TestBootstrapDataReachesTheRunAndNothingElse(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	variables, files := w.Terraform.Variables()
+func TestBootstrapDataReachesOnlyTheRun(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	variables, files := e.Terraform.Variables()
 	assert.Len(t, variables, 1)
 	for name, content := range files {
 		assert.NotContains(t, string(content), "b00tstrap", name)
 		assert.NotContains(t, string(content), variables["user_data"], name)
 	}
-	w.Hide(variables["user_data"])
+	e.ExpectNoLeak(variables["user_data"])
 }
 
-// A cache may show a machine that is already gone; Terraform must not run for it, because nobody would remove the state.
-func TestDeletedMachineDoesNotComeBack(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
-	require.False(t, w.Gone(w.NutanixMachine))
-	stale := w.NutanixMachine.DeepCopy()
-	w.settle()
-	require.True(t, w.Gone(stale.DeepCopy()))
-	w.Terraform.Runs()
+// A cache may still contain a machine that is already deleted. Terraform must not run for it, because nothing would remove the
+// state.
+func TestDeletedMachineIsNotRunAgain(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
+	require.False(t, e.Gone(e.NutanixMachine))
+	stale := e.NutanixMachine.DeepCopy()
+	e.settle()
+	require.True(t, e.Gone(stale.DeepCopy()))
+	e.Terraform.Runs()
 
-	w.reconciler.Client = controllertest.Stale[*infrav1.NutanixMachine]{Client: w.reconciler.Client, Object: stale}
-	_, err := w.Reconcile(w.reconciler, stale)
+	e.reconciler.Client = controllertest.Stale[*infrav1.NutanixMachine]{Client: e.reconciler.Client, Object: stale}
+	_, err := e.Reconcile(e.reconciler, stale)
 	require.NoError(t, err)
-	assert.Empty(t, w.Terraform.Runs())
-	assert.False(t, w.Pipeline.Pool.Running("NutanixMachine/"+w.Namespace+"/m/"+string(stale.UID)))
+	assert.Empty(t, e.Terraform.Runs())
+	assert.False(t, e.Pipeline.Pool.Running("NutanixMachine/"+e.Namespace+"/m/"+string(stale.UID)))
 }

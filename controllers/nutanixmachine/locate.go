@@ -21,8 +21,8 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// locate makes sure that it is known which VM the machine has before anything else is done. A VM that Prism Central does not find is
-// searched, off the reconcile, until it is found or its absence is confirmed. An open create intent is settled in the same way.
+// locate makes sure that the VM of the machine is known before any later step. If Prism Central does not find the VM, searches run
+// in the background until the VM is found or its absence is confirmed. An open create intent is settled in the same way.
 func (r *Reconciler) locate(ctx context.Context, s *scope) (ctrl.Result, error) {
 	s.clearLostFailure()
 	if busy := r.busy(s); busy {
@@ -52,7 +52,7 @@ func (r *Reconciler) locate(ctx context.Context, s *scope) (ctrl.Result, error) 
 	case last.err != nil:
 		return s.retry(infrav1.InputsResolvedCondition, provisioning.Diagnose(last.err), last.due)
 	}
-	return r.settle(ctx, s, last)
+	return r.handleSearch(ctx, s, last)
 }
 
 // key returns the key of the machine's target.
@@ -60,25 +60,26 @@ func (r *Reconciler) key(s *scope) string {
 	return lifecycle.Target{Object: s.nutanixMachine, Kind: kind}.Key()
 }
 
-// busy reports whether a search or a Terraform run of the machine is queued or under way. While it is a search, nothing else is done.
+// busy reports whether a search or a Terraform run of the machine is queued or under way. During a search, the reconcile does
+// nothing else.
 func (r *Reconciler) busy(s *scope) bool {
 	key := r.key(s)
 	running := r.Pipeline.Pool.Running(key)
 	r.absences.with(key, func(a *searched) {
-		a.submitted = a.submitted && running // a search that was withdrawn does not end
+		a.submitted = a.submitted && running // a search that was withdrawn from the queue never ends
 		s.unfinished = s.unfinished || a.submitted
 	})
 	return running
 }
 
-// lastSearch is what the last search for a VM says.
+// lastSearch is the result of the last search for a VM.
 type lastSearch struct {
 	found
-	// err is why the search failed.
+	// err is the error with which the search failed.
 	err error
-	// absence is what it says together with the searches before.
+	// absence is the result of the last search and the searches before it.
 	absence absence
-	// due is when the next search is due; zero if it is due now.
+	// due is the delay before the next search; zero means now.
 	due time.Duration
 }
 
@@ -94,7 +95,7 @@ func (r *Reconciler) lastSearch(key string) lastSearch {
 	return last
 }
 
-// submitSearch has the VM of the machine searched. The end of the search causes the next reconcile.
+// submitSearch queues a search for the VM of the machine. The end of the search triggers the next reconcile.
 func (r *Reconciler) submitSearch(s *scope, siblings []string) (ctrl.Result, error) {
 	key, central := r.key(s), s.access.Client
 	q := r.query(key, s.nutanixMachine.DeepCopy(), s.machine.Name)
@@ -149,8 +150,8 @@ func (r *Reconciler) siblings(ctx context.Context, s *scope) []string {
 	return uuids
 }
 
-// settle does what the last search says.
-func (r *Reconciler) settle(ctx context.Context, s *scope, last lastSearch) (ctrl.Result, error) {
+// handleSearch acts on the result of the last search.
+func (r *Reconciler) handleSearch(ctx context.Context, s *scope, last lastSearch) (ctrl.Result, error) {
 	intent := intentOf(s.nutanixMachine)
 	_, published := providerid.Parse(s.nutanixMachine.Spec.ProviderID)
 	says, doubt := last.absence.verdict(r.absencePeriod()), last.absence.doubt
@@ -161,11 +162,11 @@ func (r *Reconciler) settle(ctx context.Context, s *scope, last lastSearch) (ctr
 		r.failOver(s, last.ours[0])
 		return ctrl.Result{}, nil
 	case intent == nil && !published && (len(last.ours) == 1 || says != searching):
-		return ctrl.Result{}, nil // the next run continues without the VM that only the state names
+		return ctrl.Result{}, nil // the next run continues without the VM, which only the state names
 	case len(last.ours) == 1:
 		return ctrl.Result{}, r.settleIntent(ctx, s, last.ours[0].UUID)
 	case published && says == confirmed:
-		r.lose(s)
+		r.reportLost(s)
 		s.unfinished = true
 		return ctrl.Result{RequeueAfter: last.due}, nil
 	case published:
@@ -180,17 +181,17 @@ func (r *Reconciler) settle(ctx context.Context, s *scope, last lastSearch) (ctr
 	return s.retry(infrav1.AppliedCondition, r.unconfirmed(intent, doubt), last.due)
 }
 
-// retry ends the reconcile at a condition until the next search is due.
+// retry sets a condition to False and ends the reconcile until the next search is due.
 func (s *scope) retry(conditionType string, problem *provisioning.Problem, due time.Duration) (ctrl.Result, error) {
 	s.unfinished = true
 	lost := conditions.GetReason(s.nutanixMachine, infrav1.AppliedCondition) == infrav1.VMLostReason && s.nutanixMachine.DeletionTimestamp.IsZero()
-	if !lost || problem.Reason != infrav1.VMNotFoundReason { // a VM that is lost stays lost until it is found
+	if !lost || problem.Reason != infrav1.VMNotFoundReason { // a lost VM stays lost until it is found
 		provisioning.Set(s.nutanixMachine, conditionType, metav1.ConditionFalse, problem.Reason, problem.Message)
 	}
 	return ctrl.Result{RequeueAfter: due}, nil
 }
 
-// requireOwn stops at a VM that carries the mark of another object. It is neither changed nor destroyed.
+// requireOwn stops the reconcile at a VM that carries the mark of another object. Such a VM is neither changed nor destroyed.
 func (r *Reconciler) requireOwn(s *scope, vm *prism.VM) (ctrl.Result, error) {
 	if !markedForOther(vm.Description, s.nutanixMachine) {
 		return ctrl.Result{}, nil
@@ -198,7 +199,7 @@ func (r *Reconciler) requireOwn(s *scope, vm *prism.VM) (ctrl.Result, error) {
 	return s.retry(infrav1.AppliedCondition, &provisioning.Problem{Reason: infrav1.VMBelongsToOtherReason, Message: belongsToOther(vm)}, r.HealthInterval)
 }
 
-// failOver takes over a VM that came back under another UUID. The next run imports it in place of the old one.
+// failOver takes over a VM that came back under another UUID. The next run imports it in place of the old UUID.
 func (r *Reconciler) failOver(s *scope, vm prism.VM) {
 	message := fmt.Sprintf("virtual machine %s came back as %s, which carries the mark of this NutanixMachine: it is imported in its place", s.vmUUID(), vm.UUID)
 	s.nutanixMachine.Status.VMUUID = vm.UUID
@@ -206,16 +207,16 @@ func (r *Reconciler) failOver(s *scope, vm prism.VM) {
 	r.Recorder.Eventf(s.nutanixMachine, nil, corev1.EventTypeNormal, infrav1.VMFailedOverReason, "Search", "%s", message)
 	r.Pipeline.Forget(r.unrendered(s))
 	r.absences.reset(r.key(s))
-	s.unfinished = true // the change of the object causes the next reconcile
+	s.unfinished = true // the change of the object triggers the next reconcile
 }
 
-// settleIntent adds the UUID of the VM that was found to the create intent, or removes the intent because it made none.
+// settleIntent adds the UUID of the VM that was found to the create intent. If no VM was found, settleIntent removes the intent.
 func (r *Reconciler) settleIntent(ctx context.Context, s *scope, uuid string) error {
 	before := intentOf(s.nutanixMachine)
 	err := r.recorded(s.nutanixMachine).change(ctx, func(machine *infrav1.NutanixMachine) error {
 		intent := intentOf(machine)
 		if before == nil || intent == nil || *intent != *before {
-			return nil // the cache was behind
+			return nil // the cache lagged behind
 		}
 		if uuid != "" {
 			intent.VM = uuid
@@ -231,12 +232,12 @@ func (r *Reconciler) settleIntent(ctx context.Context, s *scope, uuid string) er
 		s.nutanixMachine.Status.VMUUID = uuid
 	}
 	r.absences.reset(r.key(s))
-	s.unfinished = true // the change of the object causes the next reconcile
+	s.unfinished = true // the change of the object triggers the next reconcile
 	return nil
 }
 
-// lose reports that the absence of the VM is confirmed. The condition is withdrawn when the VM returns.
-func (r *Reconciler) lose(s *scope) {
+// reportLost reports that the absence of the VM is confirmed. The condition is removed when the VM returns.
+func (r *Reconciler) reportLost(s *scope) {
 	message := fmt.Sprintf("virtual machine %s disappeared from Prism Central; it is not created again, because its bootstrap data is stale: "+
 		"delete the Machine, or let a MachineHealthCheck replace it", s.vmUUID())
 	if conditions.GetReason(s.nutanixMachine, infrav1.AppliedCondition) != infrav1.VMLostReason {
@@ -253,7 +254,7 @@ func (s *scope) clearLostFailure() {
 	}
 }
 
-// absencePeriod is how long Prism Central must not find a VM before its absence is confirmed.
+// absencePeriod returns how long Prism Central must not find a VM before its absence is confirmed.
 func (r *Reconciler) absencePeriod() time.Duration {
 	if r.AbsencePeriod == 0 {
 		return provisioning.DefaultAbsencePeriod
@@ -263,7 +264,7 @@ func (r *Reconciler) absencePeriod() time.Duration {
 
 func (r *Reconciler) notFound(s *scope, doubt string) *provisioning.Problem {
 	return &provisioning.Problem{Reason: infrav1.VMNotFoundReason, Message: fmt.Sprintf("Prism Central does not find virtual machine %s: %s",
-		s.vmUUID(), r.prospect("it counts as lost", doubt))}
+		s.vmUUID(), r.describeAbsence("it counts as lost", doubt))}
 }
 
 func (r *Reconciler) unconfirmed(intent *createIntent, doubt string) *provisioning.Problem {
@@ -275,11 +276,11 @@ func (r *Reconciler) unconfirmed(intent *createIntent, doubt string) *provisioni
 		which = "the create of " + intent.Time.Format(time.RFC3339)
 	}
 	return &provisioning.Problem{Reason: infrav1.CreateUnconfirmedReason, Message: fmt.Sprintf(
-		"it is not known yet what came of %s, and nothing else is created meanwhile: %s", which, r.prospect("it counts as not created", doubt))}
+		"it is not known yet what came of %s, and nothing else is created meanwhile: %s", which, r.describeAbsence("it counts as not created", doubt))}
 }
 
-// prospect says when the absence of a VM has the consequence, or why it has not.
-func (r *Reconciler) prospect(consequence, doubt string) string {
+// describeAbsence describes when the consequence of an absence follows, or why it does not follow.
+func (r *Reconciler) describeAbsence(consequence, doubt string) string {
 	if doubt != "" {
 		return "its absence is not proven, because " + doubt
 	}

@@ -16,215 +16,218 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// pass lets time pass in steps of 20 seconds, as if the machine were reconciled all the time.
-func (w *world) pass(duration time.Duration) {
-	w.T.Helper()
+// pass sets the clock forward in steps of 20 seconds and reconciles at each step.
+func (e *testEnvironment) pass(duration time.Duration) {
+	e.T.Helper()
 	for ; duration > 0; duration -= 20 * time.Second {
-		w.Advance(min(duration, 20*time.Second))
-		w.settle()
+		e.Advance(min(duration, 20*time.Second))
+		e.settle()
 	}
 }
 
-// restart replaces the process: nothing is in its memory.
-func (w *world) restart() {
-	w.reconciler.Pipeline.Init()
-	w.reconciler.absences = absences{}
+// restart replaces the reconciler by one with empty memory, as a restart of the manager does.
+func (e *testEnvironment) restart() {
+	e.reconciler.Pipeline.Init()
+	e.reconciler.absences = absences{}
 }
 
-func (w *world) count(event string) int {
-	return strings.Count(strings.Join(reasons(w.Recorder.All()), "; "), event)
+func (e *testEnvironment) count(event string) int {
+	return strings.Count(strings.Join(reasons(e.Recorder.All()), "; "), event)
 }
 
 func TestLostVM(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(bystander)
-	w.running()
-	vm := w.vm()
-	w.Prism.Remove(vm.UUID)
-	result := w.settle()
+	e := newTestEnvironment(t)
+	e.Prism.Put(bystander)
+	e.running()
+	vm := e.vm()
+	e.Prism.Remove(vm.UUID)
+	result := e.settle()
 	assert.Positive(t, result.RequeueAfter, "it is searched again")
-	w.RequireFalse(w.NutanixMachine, infrav1.InputsResolvedCondition, infrav1.VMNotFoundReason)
-	assert.True(t, w.NutanixMachine.Status.Ready, "it may come back: %+v", w.NutanixMachine.Status.Conditions)
-	w.pass(3*time.Minute - 20*time.Second)
-	assert.True(t, w.NutanixMachine.Status.Ready)
-	w.pass(20 * time.Second)
-	w.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
-	assert.Equal(t, infrav1.VMLostReason, conditions.GetReason(w.NutanixMachine, infrav1.ReadyCondition))
-	assert.Nil(t, w.NutanixMachine.Status.FailureReason, "Cluster API never clears a failure that it has copied")
-	assert.NotEmpty(t, w.NutanixMachine.Status.Addresses)
+	e.RequireFalse(e.NutanixMachine, infrav1.InputsResolvedCondition, infrav1.VMNotFoundReason)
+	assert.True(t, e.NutanixMachine.Status.Ready, "it may come back: %+v", e.NutanixMachine.Status.Conditions)
+	e.pass(3*time.Minute - 20*time.Second)
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	e.pass(20 * time.Second)
+	e.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
+	assert.Equal(t, infrav1.VMLostReason, conditions.GetReason(e.NutanixMachine, infrav1.ReadyCondition))
+	assert.Nil(t, e.NutanixMachine.Status.FailureReason, "Cluster API never clears a failure that it has copied")
+	assert.NotEmpty(t, e.NutanixMachine.Status.Addresses)
 
-	w.restart()
-	w.settle()
-	w.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
-	w.pass(10 * time.Minute)
-	assert.Empty(t, w.Terraform.Runs(), "it is not created again")
-	assert.Equal(t, 1, w.count("Warning VMLost"))
+	e.restart()
+	e.settle()
+	e.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
+	e.pass(10 * time.Minute)
+	assert.Empty(t, e.Terraform.Runs(), "it is not created again")
+	assert.Equal(t, 1, e.count("Warning VMLost"))
 
-	w.Prism.Put(vm)
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready, "the condition is withdrawn: %+v", w.NutanixMachine.Status.Conditions)
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine))
+	e.Prism.Put(vm)
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready, "the condition is withdrawn: %+v", e.NutanixMachine.Status.Conditions)
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine))
 }
 
-// vm is the VM of the machine.
-func (w *world) vm() controllertest.VM {
-	w.T.Helper()
-	for _, vm := range w.Prism.VMs() {
-		if vm.UUID == w.NutanixMachine.Status.VMUUID {
+// vm returns the VM of the machine.
+func (e *testEnvironment) vm() controllertest.VM {
+	e.T.Helper()
+	for _, vm := range e.Prism.VMs() {
+		if vm.UUID == e.NutanixMachine.Status.VMUUID {
 			return vm
 		}
 	}
-	require.Fail(w.T, "the machine has no VM")
+	require.Fail(e.T, "the machine has no VM")
 	return controllertest.VM{}
 }
 
-// A VM that is found again in time was never lost.
-func TestMissingVMComesBack(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(bystander)
-	w.running()
-	vm := w.vm()
+// A VM that is found before its absence is confirmed was never lost.
+func TestVMThatReturnsInTimeIsNotLost(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.Prism.Put(bystander)
+	e.running()
+	vm := e.vm()
 	for range 3 {
-		w.Prism.Remove(vm.UUID)
-		w.pass(2 * time.Minute)
-		w.RequireFalse(w.NutanixMachine, infrav1.InputsResolvedCondition, infrav1.VMNotFoundReason)
-		w.Prism.Put(vm)
-		w.settle()
-		require.True(t, conditions.IsTrue(w.NutanixMachine, infrav1.InputsResolvedCondition))
-		assert.True(t, w.NutanixMachine.Status.Ready)
+		e.Prism.Remove(vm.UUID)
+		e.pass(2 * time.Minute)
+		e.RequireFalse(e.NutanixMachine, infrav1.InputsResolvedCondition, infrav1.VMNotFoundReason)
+		e.Prism.Put(vm)
+		e.settle()
+		require.True(t, conditions.IsTrue(e.NutanixMachine, infrav1.InputsResolvedCondition))
+		assert.True(t, e.NutanixMachine.Status.Ready)
 	}
-	assert.Zero(t, w.count("Warning VMLost"))
+	assert.Zero(t, e.count("Warning VMLost"))
 }
 
-// When an account loses its rights, Prism Central shows it less. No VM is lost by that.
-func TestShrunkenRightsLoseNoVM(t *testing.T) {
-	tests := map[string]func(w *world){
-		"no VM is shown":            func(w *world) { w.Prism.Hide("vms", true) },
-		"no Prism Element is shown": func(w *world) { w.Prism.Remove(w.NutanixMachine.Status.VMUUID); w.Prism.Hide("clusters", true) },
-		"only VMs of others are shown": func(w *world) {
-			w.Prism.Remove(w.NutanixMachine.Status.VMUUID)
-			sibling := controllertest.NewFixture(w.Bed).NutanixMachine
-			sibling.Name, sibling.Spec.ProviderID, sibling.Labels = "sibling", "nutanix://"+vm2, w.NutanixMachine.Labels
-			w.Create(sibling)
+// When an account loses rights, Prism Central shows it fewer VMs. No VM counts as lost because of that.
+func TestReducedRightsLoseNoVM(t *testing.T) {
+	tests := map[string]func(e *testEnvironment){
+		"no VM is shown": func(e *testEnvironment) { e.Prism.Hide("vms", true) },
+		"no Prism Element is shown": func(e *testEnvironment) {
+			e.Prism.Remove(e.NutanixMachine.Status.VMUUID)
+			e.Prism.Hide("clusters", true)
+		},
+		"only VMs of others are shown": func(e *testEnvironment) {
+			e.Prism.Remove(e.NutanixMachine.Status.VMUUID)
+			sibling := controllertest.NewFixture(e.Environment).NutanixMachine
+			sibling.Name, sibling.Spec.ProviderID, sibling.Labels = "sibling", "nutanix://"+vm2, e.NutanixMachine.Labels
+			e.Create(sibling)
 		},
 	}
 	for name, shrink := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.Prism.Put(bystander)
-			w.running()
-			vm := w.vm()
-			shrink(w)
-			w.pass(time.Hour)
-			w.RequireFalse(w.NutanixMachine, infrav1.InputsResolvedCondition, infrav1.VMNotFoundReason)
-			assert.Contains(t, conditions.GetMessage(w.NutanixMachine, infrav1.InputsResolvedCondition), "its absence is not proven")
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-			assert.Empty(t, w.Terraform.Runs())
-			w.Prism.Hide("vms", false)
-			w.Prism.Hide("clusters", false)
-			w.Prism.Put(vm)
-			w.settle()
-			assert.True(t, conditions.IsTrue(w.NutanixMachine, infrav1.InputsResolvedCondition))
+			e := newTestEnvironment(t)
+			e.Prism.Put(bystander)
+			e.running()
+			vm := e.vm()
+			shrink(e)
+			e.pass(time.Hour)
+			e.RequireFalse(e.NutanixMachine, infrav1.InputsResolvedCondition, infrav1.VMNotFoundReason)
+			assert.Contains(t, conditions.GetMessage(e.NutanixMachine, infrav1.InputsResolvedCondition), "its absence is not proven")
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+			assert.Empty(t, e.Terraform.Runs())
+			e.Prism.Hide("vms", false)
+			e.Prism.Hide("clusters", false)
+			e.Prism.Put(vm)
+			e.settle()
+			assert.True(t, conditions.IsTrue(e.NutanixMachine, infrav1.InputsResolvedCondition))
 		})
 	}
 }
 
-// With another VM of the cluster in view, the loss of one is believed.
+// If the account sees another VM of the cluster, a VM that is not found counts as lost.
 func TestLostVMBesideOthersOfTheCluster(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	sibling := controllertest.NewFixture(w.Bed).NutanixMachine
-	sibling.Name, sibling.Spec.ProviderID, sibling.Labels = "sibling", "nutanix://"+vm2, w.NutanixMachine.Labels
-	w.Create(sibling)
-	w.Prism.Put(controllertest.VM{UUID: vm2, Name: "sibling"})
-	w.Prism.Remove(w.NutanixMachine.Status.VMUUID)
-	w.pass(4 * time.Minute)
-	w.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
+	e := newTestEnvironment(t)
+	e.running()
+	sibling := controllertest.NewFixture(e.Environment).NutanixMachine
+	sibling.Name, sibling.Spec.ProviderID, sibling.Labels = "sibling", "nutanix://"+vm2, e.NutanixMachine.Labels
+	e.Create(sibling)
+	e.Prism.Put(controllertest.VM{UUID: vm2, Name: "sibling"})
+	e.Prism.Remove(e.NutanixMachine.Status.VMUUID)
+	e.pass(4 * time.Minute)
+	e.requireFalse(infrav1.AppliedCondition, infrav1.VMLostReason)
 }
 
-// CAPNT 0.1 declared a VM lost for good.
-func TestTerminalFailureOfV010IsCleared(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) {
+// CAPNT 0.1 reported a lost VM as a terminal failure.
+func TestTerminalFailureOfV010IsRemoved(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) {
 		machine.Status.FailureReason, machine.Status.FailureMessage = ptr.To(infrav1.VMLostReason), ptr.To("it disappeared")
 	})
-	w.settle()
-	assert.Nil(t, w.NutanixMachine.Status.FailureReason)
-	assert.Nil(t, w.NutanixMachine.Status.FailureMessage)
-	assert.True(t, w.NutanixMachine.Status.Ready)
+	e.settle()
+	assert.Nil(t, e.NutanixMachine.Status.FailureReason)
+	assert.Nil(t, e.NutanixMachine.Status.FailureMessage)
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// A failover brings the VM back under another UUID, before or after it was called lost.
-func TestFailedOverVMIsRecognised(t *testing.T) {
+// A failover restores the VM under another UUID, before or after the VM counted as lost.
+func TestFailedOverVMIsTakenOver(t *testing.T) {
 	for name, after := range map[string]time.Duration{"at once": 0, "after a minute": time.Minute, "after it was lost": time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.Prism.Put(bystander)
-			w.running()
-			vm := w.vm()
-			old, providerID := vm.UUID, w.NutanixMachine.Spec.ProviderID
-			w.Prism.Remove(old)
-			w.pass(after)
+			e := newTestEnvironment(t)
+			e.Prism.Put(bystander)
+			e.running()
+			vm := e.vm()
+			old, providerID := vm.UUID, e.NutanixMachine.Spec.ProviderID
+			e.Prism.Remove(old)
+			e.pass(after)
 			vm.UUID, vm.Addresses = controllertest.UUID(6, 77), []string{"10.0.0.77"}
-			w.Prism.Put(vm)
-			w.pass(4 * time.Minute)
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-			assert.Equal(t, vm.UUID, w.NutanixMachine.Status.VMUUID)
-			assert.Equal(t, providerID, w.NutanixMachine.Spec.ProviderID, "Cluster API does not let it change")
-			assert.Equal(t, "10.0.0.77", w.NutanixMachine.Status.Addresses[1].Address)
-			assert.Equal(t, []string{"open", "plan", "open", "apply"}, w.Terraform.Runs())
-			assert.Equal(t, 1, w.count("Normal VMFailedOver"))
-			assert.Equal(t, 1, w.count("Normal Imported"))
+			e.Prism.Put(vm)
+			e.pass(4 * time.Minute)
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+			assert.Equal(t, vm.UUID, e.NutanixMachine.Status.VMUUID)
+			assert.Equal(t, providerID, e.NutanixMachine.Spec.ProviderID, "Cluster API does not let it change")
+			assert.Equal(t, "10.0.0.77", e.NutanixMachine.Status.Addresses[1].Address)
+			assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
+			assert.Equal(t, 1, e.count("Normal VMFailedOver"))
+			assert.Equal(t, 1, e.count("Normal Imported"))
 
-			w.restart()
-			controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.VMUUID = "" }) // a move
-			w.pass(time.Minute)
-			assert.Equal(t, vm.UUID, w.NutanixMachine.Status.VMUUID)
-			assert.Len(t, w.Prism.VMs(), 2)
-			w.delete()
-			assert.True(t, w.Gone(w.NutanixMachine), "%+v", w.NutanixMachine.Status.Conditions)
-			assert.Equal(t, []controllertest.VM{bystander}, w.Prism.VMs(), "it goes with its Machine")
+			e.restart()
+			controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.VMUUID = "" }) // as after clusterctl move
+			e.pass(time.Minute)
+			assert.Equal(t, vm.UUID, e.NutanixMachine.Status.VMUUID)
+			assert.Len(t, e.Prism.VMs(), 2)
+			e.delete()
+			assert.True(t, e.Gone(e.NutanixMachine), "%+v", e.NutanixMachine.Status.Conditions)
+			assert.Equal(t, []controllertest.VM{bystander}, e.Prism.VMs(), "it goes with its Machine")
 		})
 	}
 }
 
-// A create whose response is lost makes one VM, although lists lag behind and the manager restarts.
+// A create whose response is lost creates one VM, even if lists lag behind and the manager restarts.
 func TestCreateWhoseResponseIsLost(t *testing.T) {
 	for name, restarts := range map[string]bool{"": false, "and the manager restarts": true} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.Prism.Put(bystander)
-			w.Prism.Lag(true)
-			w.Prism.FailCreates(controllertest.CreateRepliesLost)
-			w.CreateMachine(w.Bed)
-			w.settle()
-			w.requireFalse(infrav1.AppliedCondition, infrav1.CreateUnconfirmedReason)
-			require.NotNil(t, w.intent())
+			e := newTestEnvironment(t)
+			e.Prism.Put(bystander)
+			e.Prism.Lag(true)
+			e.Prism.FailCreates(controllertest.CreateRepliesLost)
+			e.CreateMachine(e.Environment)
+			e.settle()
+			e.requireFalse(infrav1.AppliedCondition, infrav1.CreateUnconfirmedReason)
+			require.NotNil(t, e.intent())
 			if restarts {
-				w.restart()
+				e.restart()
 			}
-			w.pass(2 * time.Minute)
-			w.requireFalse(infrav1.AppliedCondition, infrav1.CreateUnconfirmedReason)
-			w.Prism.FailCreates(controllertest.CreatesSucceed)
-			w.Prism.Lag(false)
-			w.pass(2 * time.Minute)
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-			assert.Len(t, w.Prism.VMs(), 2)
-			assert.Nil(t, w.intent(), "the intent is settled")
-			w.delete()
-			assert.True(t, w.Gone(w.NutanixMachine))
-			assert.Equal(t, []controllertest.VM{bystander}, w.Prism.VMs())
+			e.pass(2 * time.Minute)
+			e.requireFalse(infrav1.AppliedCondition, infrav1.CreateUnconfirmedReason)
+			e.Prism.FailCreates(controllertest.CreatesSucceed)
+			e.Prism.Lag(false)
+			e.pass(2 * time.Minute)
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+			assert.Len(t, e.Prism.VMs(), 2)
+			assert.Nil(t, e.intent(), "the intent is settled")
+			e.delete()
+			assert.True(t, e.Gone(e.NutanixMachine))
+			assert.Equal(t, []controllertest.VM{bystander}, e.Prism.VMs())
 		})
 	}
 }
 
-// What a create made that was on its way when the machine was deleted goes with the machine.
+// A deletion destroys the VM of a create that was under way when the machine was deleted.
 func TestDeletionWhileCreateIsOpen(t *testing.T) {
 	tests := map[string]struct {
 		fault controllertest.CreateFault
-		// late is what Prism Central makes of the request a minute later.
+		// late says that Prism Central executes the request only a minute later.
 		late bool
 	}{
 		"its response was lost":    {fault: controllertest.CreateRepliesLost},
@@ -235,170 +238,170 @@ func TestDeletionWhileCreateIsOpen(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.Prism.Put(bystander)
-			w.Prism.Lag(true)
-			w.Prism.FailCreates(test.fault)
-			w.CreateMachine(w.Bed)
-			w.settle()
-			w.restart()
-			w.delete()
+			e := newTestEnvironment(t)
+			e.Prism.Put(bystander)
+			e.Prism.Lag(true)
+			e.Prism.FailCreates(test.fault)
+			e.CreateMachine(e.Environment)
+			e.settle()
+			e.restart()
+			e.delete()
 			if test.fault == controllertest.CreateRepliesLost || test.fault == controllertest.CreatesLost {
-				require.False(t, w.Gone(w.NutanixMachine), "what came of the create is not known")
-				w.RequireFalse(w.NutanixMachine, infrav1.AppliedCondition, infrav1.CreateUnconfirmedReason)
+				require.False(t, e.Gone(e.NutanixMachine), "what came of the create is not known")
+				e.RequireFalse(e.NutanixMachine, infrav1.AppliedCondition, infrav1.CreateUnconfirmedReason)
 			}
-			w.pass(time.Minute)
+			e.pass(time.Minute)
 			if test.late {
-				w.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", Description: mark(w.NutanixMachine)})
+				e.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", Description: mark(e.NutanixMachine)})
 			}
-			w.Prism.Lag(false)
-			w.pass(4 * time.Minute)
-			assert.True(t, w.Gone(w.NutanixMachine), "%+v", w.NutanixMachine.Status.Conditions)
-			assert.Equal(t, []controllertest.VM{bystander}, w.Prism.VMs())
+			e.Prism.Lag(false)
+			e.pass(4 * time.Minute)
+			assert.True(t, e.Gone(e.NutanixMachine), "%+v", e.NutanixMachine.Status.Conditions)
+			assert.Equal(t, []controllertest.VM{bystander}, e.Prism.VMs())
 		})
 	}
 }
 
 // A create that never reached Prism Central is repeated when that is certain.
 func TestLostCreateIsRepeated(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(bystander)
-	w.Prism.FailCreates(controllertest.CreatesLost)
-	w.CreateMachine(w.Bed)
-	w.settle()
-	w.Prism.FailCreates(controllertest.CreatesSucceed)
-	w.pass(3*time.Minute - 20*time.Second)
-	assert.Len(t, w.Prism.VMs(), 1)
-	w.pass(40 * time.Second)
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Len(t, w.Prism.VMs(), 2)
+	e := newTestEnvironment(t)
+	e.Prism.Put(bystander)
+	e.Prism.FailCreates(controllertest.CreatesLost)
+	e.CreateMachine(e.Environment)
+	e.settle()
+	e.Prism.FailCreates(controllertest.CreatesSucceed)
+	e.pass(3*time.Minute - 20*time.Second)
+	assert.Len(t, e.Prism.VMs(), 1)
+	e.pass(40 * time.Second)
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Len(t, e.Prism.VMs(), 2)
 }
 
-// Where the account sees no other VM, it takes longer.
+// If the account sees no other VM, a lost create is repeated only after a longer time.
 func TestLostFirstCreateIsRepeated(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.FailCreates(controllertest.CreatesLost)
-	w.CreateMachine(w.Bed)
-	w.settle()
-	w.Prism.FailCreates(controllertest.CreatesSucceed)
-	w.pass(29 * time.Minute)
-	assert.Empty(t, w.Prism.VMs())
-	w.pass(2 * time.Minute)
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Equal(t, 1, w.count("Warning VMAbsenceUnproven"))
+	e := newTestEnvironment(t)
+	e.Prism.FailCreates(controllertest.CreatesLost)
+	e.CreateMachine(e.Environment)
+	e.settle()
+	e.Prism.FailCreates(controllertest.CreatesSucceed)
+	e.pass(29 * time.Minute)
+	assert.Empty(t, e.Prism.VMs())
+	e.pass(2 * time.Minute)
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Equal(t, 1, e.count("Warning VMAbsenceUnproven"))
 }
 
-// A create that Prism Central refused, or whose task failed, made nothing for certain. It is repeated at once, and the spec may be corrected.
+// A create that Prism Central refused, or whose task failed, has certainly created no VM. It is repeated at once, and the spec may
+// be corrected.
 func TestFailedCreateIsRepeatedAtOnce(t *testing.T) {
 	for _, fault := range []controllertest.CreateFault{controllertest.CreatesRefused, controllertest.CreatesFail} {
 		t.Run(string(fault), func(t *testing.T) {
-			w := newWorld(t)
-			w.Prism.FailCreates(fault)
-			w.CreateMachine(w.Bed)
-			w.settle()
-			old := w.NutanixMachine.DeepCopy()
-			w.Prism.FailCreates(controllertest.CreatesSucceed)
-			mutate(w, func(machine *infrav1.NutanixMachine) { machine.Spec.MemorySize = resource.MustParse("2Gi") })
-			assert.Empty(t, w.NutanixMachine.ValidateUpdate(old, providerid.Parse))
-			w.settle()
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-			assert.Len(t, w.Prism.VMs(), 1)
+			e := newTestEnvironment(t)
+			e.Prism.FailCreates(fault)
+			e.CreateMachine(e.Environment)
+			e.settle()
+			old := e.NutanixMachine.DeepCopy()
+			e.Prism.FailCreates(controllertest.CreatesSucceed)
+			mutate(e, func(machine *infrav1.NutanixMachine) { machine.Spec.MemorySize = resource.MustParse("2Gi") })
+			assert.Empty(t, e.NutanixMachine.ValidateUpdate(old, providerid.Parse))
+			e.settle()
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+			assert.Len(t, e.Prism.VMs(), 1)
 		})
 	}
 }
 
 // One response that a VM does not exist releases no finalizer.
-func TestDeletionOfVMThatIsNotFound(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(bystander)
-	w.running()
-	w.Prism.Hide("vms", true)
-	w.delete()
-	require.False(t, w.Gone(w.NutanixMachine))
-	w.RequireFalse(w.NutanixMachine, infrav1.AppliedCondition, infrav1.VMNotFoundReason)
-	w.pass(20 * time.Minute)
-	require.False(t, w.Gone(w.NutanixMachine), "the account sees no VM at all")
-	w.Prism.Hide("vms", false)
-	w.pass(2 * time.Minute)
-	assert.True(t, w.Gone(w.NutanixMachine), "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Equal(t, []controllertest.VM{bystander}, w.Prism.VMs())
+func TestDeletionConfirmsAbsenceOfVM(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.Prism.Put(bystander)
+	e.running()
+	e.Prism.Hide("vms", true)
+	e.delete()
+	require.False(t, e.Gone(e.NutanixMachine))
+	e.RequireFalse(e.NutanixMachine, infrav1.AppliedCondition, infrav1.VMNotFoundReason)
+	e.pass(20 * time.Minute)
+	require.False(t, e.Gone(e.NutanixMachine), "the account sees no VM at all")
+	e.Prism.Hide("vms", false)
+	e.pass(2 * time.Minute)
+	assert.True(t, e.Gone(e.NutanixMachine), "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Equal(t, []controllertest.VM{bystander}, e.Prism.VMs())
 }
 
-// A VM that somebody deleted keeps its Machine for the absence period and no longer, and costs no process for each search.
-func TestDeletionOfVMThatSomebodyDeleted(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(bystander)
-	w.running()
-	w.Prism.Remove(w.NutanixMachine.Status.VMUUID)
-	w.delete()
-	w.pass(3*time.Minute - 20*time.Second)
-	require.False(t, w.Gone(w.NutanixMachine))
-	w.pass(40 * time.Second)
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Len(t, w.Terraform.Runs(), 2, "one run found it missing, and one ended the deletion")
+// If somebody deleted the VM, the deletion of its Machine waits for the absence period only, and searches start no process.
+func TestDeletionOfExternallyDeletedVM(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.Prism.Put(bystander)
+	e.running()
+	e.Prism.Remove(e.NutanixMachine.Status.VMUUID)
+	e.delete()
+	e.pass(3*time.Minute - 20*time.Second)
+	require.False(t, e.Gone(e.NutanixMachine))
+	e.pass(40 * time.Second)
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Len(t, e.Terraform.Runs(), 2, "one run found it missing, and one ended the deletion")
 }
 
-// Where Prism Central shows no VM at all, a deletion ends too.
-func TestEveryDeletionEnds(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.Prism.Remove(w.NutanixMachine.Status.VMUUID)
-	w.delete()
-	w.pass(29 * time.Minute)
-	require.False(t, w.Gone(w.NutanixMachine))
-	w.pass(2 * time.Minute)
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Equal(t, 1, w.count("Warning VMAbsenceUnproven"))
+// A deletion also ends if Prism Central shows no VM at all.
+func TestDeletionEndsWithoutVisibleVMs(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.Prism.Remove(e.NutanixMachine.Status.VMUUID)
+	e.delete()
+	e.pass(29 * time.Minute)
+	require.False(t, e.Gone(e.NutanixMachine))
+	e.pass(2 * time.Minute)
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Equal(t, 1, e.count("Warning VMAbsenceUnproven"))
 }
 
-// A deletion destroys all VMs with the mark.
 func TestDeletionDestroysAllVMsOfTheMachine(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(bystander)
-	w.running()
+	e := newTestEnvironment(t)
+	e.Prism.Put(bystander)
+	e.running()
 	for n := range 2 {
-		w.Prism.Put(controllertest.VM{UUID: controllertest.UUID(6, 70+n), Name: "m", Description: mark(w.NutanixMachine)})
+		e.Prism.Put(controllertest.VM{UUID: controllertest.UUID(6, 70+n), Name: "m", Description: mark(e.NutanixMachine)})
 	}
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine), "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Equal(t, []controllertest.VM{bystander}, w.Prism.VMs())
-	assert.Equal(t, 3, w.count("Normal Destroyed"))
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine), "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Equal(t, []controllertest.VM{bystander}, e.Prism.VMs())
+	assert.Equal(t, 3, e.count("Normal Destroyed"))
 }
 
-// Two VMs with the mark are named, and nothing is created.
-func TestDuplicateVMsAreNamed(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(bystander)
-	w.Prism.FailCreates(controllertest.CreatesLost)
-	w.CreateMachine(w.Bed)
-	w.settle()
+// If two VMs carry the mark, the condition names them, and nothing is created.
+func TestDuplicateVMsAreReported(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.Prism.Put(bystander)
+	e.Prism.FailCreates(controllertest.CreatesLost)
+	e.CreateMachine(e.Environment)
+	e.settle()
 	for _, uuid := range []string{vm1, vm2} {
-		w.Prism.Put(controllertest.VM{UUID: uuid, Name: "m", Description: mark(w.NutanixMachine)})
+		e.Prism.Put(controllertest.VM{UUID: uuid, Name: "m", Description: mark(e.NutanixMachine)})
 	}
-	w.pass(2 * time.Minute)
-	w.requireFalse(infrav1.AppliedCondition, infrav1.VMDuplicateReason)
-	message := conditions.GetMessage(w.NutanixMachine, infrav1.AppliedCondition)
+	e.pass(2 * time.Minute)
+	e.requireFalse(infrav1.AppliedCondition, infrav1.VMDuplicateReason)
+	message := conditions.GetMessage(e.NutanixMachine, infrav1.AppliedCondition)
 	assert.Contains(t, message, vm1)
 	assert.Contains(t, message, vm2)
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine), "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Equal(t, []controllertest.VM{bystander}, w.Prism.VMs())
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine), "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Equal(t, []controllertest.VM{bystander}, e.Prism.VMs())
 }
 
-// A VM that CAPNT 0.1 made and whose object never heard of it again is treated like an accepted create.
+// A VM of CAPNT 0.1 whose UUID is only in the status is treated like an accepted create.
 func TestCreateOfV010(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(bystander)
-	w.CreateMachine(w.Bed)
-	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.VMUUID = vm2 })
-	w.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", State: "PENDING"})
-	w.pass(time.Minute)
-	assert.Equal(t, vm2, w.NutanixMachine.Status.VMUUID)
-	assert.NotContains(t, w.Terraform.Runs(), "apply", "Prism Central has not finished it")
-	w.Prism.Remove(vm2)
-	w.pass(2 * time.Minute)
-	w.requireFalse(infrav1.AppliedCondition, infrav1.CreateUnconfirmedReason)
-	w.pass(2 * time.Minute)
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Len(t, w.Prism.VMs(), 2)
+	e := newTestEnvironment(t)
+	e.Prism.Put(bystander)
+	e.CreateMachine(e.Environment)
+	controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.VMUUID = vm2 })
+	e.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", State: "PENDING"})
+	e.pass(time.Minute)
+	assert.Equal(t, vm2, e.NutanixMachine.Status.VMUUID)
+	assert.NotContains(t, e.Terraform.Runs(), "apply", "Prism Central has not finished it")
+	e.Prism.Remove(vm2)
+	e.pass(2 * time.Minute)
+	e.requireFalse(infrav1.AppliedCondition, infrav1.CreateUnconfirmedReason)
+	e.pass(2 * time.Minute)
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Len(t, e.Prism.VMs(), 2)
 }

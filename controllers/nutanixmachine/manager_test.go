@@ -17,43 +17,43 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// The watches carry a machine through its life without anybody's help: nothing here waits for a periodic reconcile.
-func TestManagedMachine(t *testing.T) {
-	w := newWorld(t)
-	w.reconciler.HealthInterval = time.Hour
-	w.NutanixMachine.Labels[clusterv1.WatchLabel] = "ours"
-	w.reconciler.WatchFilterValue = "ours"
-	w.Manage(config, w.reconciler, &w.reconciler.Dependencies)
-	w.CreateMachine(w.Bed)
-	w.Eventually("ready", func() bool { return !w.Gone(w.NutanixMachine) && w.NutanixMachine.Status.Ready })
-	assert.Equal(t, []string{"open", "plan", "open", "apply"}, w.Terraform.Runs())
-	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
-	w.Eventually("gone", func() bool { return w.Gone(w.NutanixMachine) })
+// Events alone trigger every reconcile that the machine needs. The test waits for no periodic reconcile.
+func TestMachineUnderAManager(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.reconciler.HealthInterval = time.Hour
+	e.NutanixMachine.Labels[clusterv1.WatchLabel] = "ours"
+	e.reconciler.WatchFilterValue = "ours"
+	e.Manage(config, e.reconciler, &e.reconciler.Dependencies)
+	e.CreateMachine(e.Environment)
+	e.Eventually("ready", func() bool { return !e.Gone(e.NutanixMachine) && e.NutanixMachine.Status.Ready })
+	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
+	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
+	e.Eventually("gone", func() bool { return e.Gone(e.NutanixMachine) })
 
-	// The last reconciles may still be under way. They leave nothing behind.
-	w.Eventually("no run", func() bool {
-		return !w.Pipeline.Pool.Running("NutanixMachine/" + w.Namespace + "/m/" + string(w.NutanixMachine.UID))
+	// The last reconciles may still be under way. They must not leave a run or a state behind.
+	e.Eventually("no run", func() bool {
+		return !e.Pipeline.Pool.Running("NutanixMachine/" + e.Namespace + "/m/" + string(e.NutanixMachine.UID))
 	})
 	secrets := &corev1.SecretList{}
-	require.NoError(t, api.List(t.Context(), secrets, client.InNamespace(w.Namespace), client.HasLabels{"tfstate"}))
+	require.NoError(t, api.List(t.Context(), secrets, client.InNamespace(e.Namespace), client.HasLabels{"tfstate"}))
 	assert.Empty(t, secrets.Items)
-	assert.Empty(t, w.Prism.VMs())
-	assert.Equal(t, []string{"open", "plan", "open", "apply"}, w.Terraform.Runs())
+	assert.Empty(t, e.Prism.VMs())
+	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
 }
 
 func TestMachinesOfCluster(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	other := controllertest.NewFixture(w.Bed).NutanixMachine
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	other := controllertest.NewFixture(e.Environment).NutanixMachine
 	other.Name, other.Labels = "of-another-cluster", map[string]string{clusterv1.ClusterNameLabel: "d"}
-	w.Create(other)
-	requests := w.reconciler.machinesOfCluster(t.Context(), w.NutanixCluster)
+	e.Create(other)
+	requests := e.reconciler.machinesOfCluster(t.Context(), e.NutanixCluster)
 	require.Len(t, requests, 1)
 	assert.Equal(t, "m", requests[0].Name)
-	assert.Empty(t, w.reconciler.machinesOfCluster(t.Context(), &infrav1.NutanixCluster{}), "a cluster without an owner has no machines")
+	assert.Empty(t, e.reconciler.machinesOfCluster(t.Context(), &infrav1.NutanixCluster{}), "a cluster without an owner has no machines")
 }
 
-func TestWayToPrismChanged(t *testing.T) {
+func TestPrismAccessChanged(t *testing.T) {
 	cluster := func(change func(*infrav1.NutanixCluster)) *infrav1.NutanixCluster {
 		made := &infrav1.NutanixCluster{Spec: infrav1.NutanixClusterSpec{PrismCentral: &infrav1.NutanixPrismEndpoint{Address: "a"}}}
 		change(made)
@@ -73,7 +73,7 @@ func TestWayToPrismChanged(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, test.want, wayToPrismChanged.Update(event.UpdateEvent{ObjectOld: same, ObjectNew: test.after}))
+			assert.Equal(t, test.want, prismAccessChanged.Update(event.UpdateEvent{ObjectOld: same, ObjectNew: test.after}))
 		})
 	}
 }

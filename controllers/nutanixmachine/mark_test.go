@@ -9,7 +9,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// What follows the key in a mark is text of users, which must not make a machine of one object that of another.
+// The text after the key comes from users. It must not make the mark of one object look like that of another.
 func FuzzMark(f *testing.F) {
 	f.Add("key-1", "ns", "m", "key-2", "ns", "m")
 	f.Add("key", "ns", "m", "key-1", "ns", "m")
@@ -34,7 +34,7 @@ func FuzzMark(f *testing.F) {
 	})
 }
 
-func TestMarkedRefusesEverythingElse(t *testing.T) {
+func TestMarkedRejectsOtherDescriptions(t *testing.T) {
 	keyless := marks.DeepCopy()
 	keyless.Annotations = nil
 	for _, description := range []string{"", "Managed by CAPNT", markPrefix, markPrefix + ",", "key-1", "x" + mark(marks),
@@ -46,5 +46,5 @@ func TestMarkedRefusesEverythingElse(t *testing.T) {
 	assert.False(t, marked(mark(keyless), keyless), "an object without a key owns nothing")
 	renamed := marks.DeepCopy()
 	renamed.Namespace, renamed.Name = "elsewhere", "other"
-	assert.True(t, marked(mark(marks), renamed), "the key alone decides, so that a move keeps the machine")
+	assert.True(t, marked(mark(marks), renamed), "the key alone decides, so that a moved machine keeps its VM")
 }

@@ -24,8 +24,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// observe reads the VM of a machine that has one. It reports whether the VM is switched on, and the pipeline decides by what
-// was observed. A VM that cannot be read is reported by later steps.
+// observe reads the VM of a machine and sets VMPoweredOn. The pipeline decides by the observation. If the VM cannot be read, later
+// steps report the error.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if s.uuid() != "" {
 		r.reportPower(ctx, s)
@@ -33,7 +33,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// reportPower sets VMPoweredOn. While Prism Central cannot be asked the condition stays as it is.
+// reportPower sets VMPoweredOn. If Prism Central cannot be reached, the condition stays as it is.
 func (r *Reconciler) reportPower(ctx context.Context, s *scope) {
 	written := conditions.Has(s.nutanixMachine, infrav1.VMPoweredOnCondition)
 	wasOff := conditions.IsFalse(s.nutanixMachine, infrav1.VMPoweredOnCondition)
@@ -55,14 +55,14 @@ func (r *Reconciler) reportPower(ctx context.Context, s *scope) {
 	}
 }
 
-// switchedOff reports whether a VM does not run, because it is off, paused or suspended.
+// switchedOff reports whether a VM is off, paused or suspended.
 func switchedOff(vm *prism.VM) bool { return vm.PowerState != "" && vm.PowerState != "ON" }
 
 func powerMessage(vm *prism.VM) string {
 	return fmt.Sprintf("virtual machine %s is in power state %s: it is not switched on and gets no updates until somebody switches it on; a MachineHealthCheck can replace the Machine", vm.UUID, vm.PowerState)
 }
 
-// observation returns what the reconcile has seen of the VM, or nil if it has not seen it.
+// observation returns the observation of this reconcile, or nil if the VM was not read.
 func (s *scope) observation() *lifecycle.Observation {
 	if s.seen == nil || s.seen.err != nil {
 		return nil
@@ -77,8 +77,8 @@ type observer struct {
 	machine *infrav1.NutanixMachine
 }
 
-// observe implements lifecycle.Hooks.Observe. The absence of a VM is an error only if the object has published it: the creation
-// of any other VM may have failed.
+// observe implements lifecycle.Hooks.Observe. The absence of a VM is an error only if the object has published the VM, because the
+// creation of any other VM may have failed.
 func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation, error) {
 	vm, err := o.client.VM(ctx, id)
 	var notFound *prism.NotFoundError
@@ -92,8 +92,8 @@ func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation
 	return observed(vm, o.machine), nil
 }
 
-// observed returns what a VM is like apart from what its workspace says. Others own its power state and the category keys that
-// the machine does not name.
+// observed returns the observation of a VM: the power state and the category keys that the machine does not name. Both belong to
+// others and are not part of the workspace.
 func observed(vm *prism.VM, machine *infrav1.NutanixMachine) lifecycle.Observation {
 	observation := lifecycle.Observation{Found: true}
 	if switchedOff(vm) {
@@ -121,8 +121,8 @@ func foreignCategories(vm *prism.VM, machine *infrav1.NutanixMachine) map[string
 	return foreign
 }
 
-// ambiguousCategories names the category keys of which a VM has several values, or returns an empty string. The v3 resource of the
-// provider sends one value for each key, so that an update would remove the others.
+// ambiguousCategories names the category keys of which a VM has several values, or returns an empty string. An update by the v3
+// resource of the provider sends one value for each key and would remove the other values.
 func ambiguousCategories(vm *prism.VM) string {
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(vm.CategoryValues)) {

@@ -38,13 +38,13 @@ func TestObserved(t *testing.T) {
 		vm   prism.VM
 		want lifecycle.Observation
 	}{
-		"nothing of others":    {prism.VM{PowerState: "ON", CategoryValues: ours}, lifecycle.Observation{Found: true}},
-		"unknown power state":  {prism.VM{}, lifecycle.Observation{Found: true}},
-		"a category of others": {prism.VM{CategoryValues: with("CostCenter", "42")}, lifecycle.Observation{Found: true, Files: foreign(map[string]string{"CostCenter": "42"})}},
+		"no foreign attributes": {prism.VM{PowerState: "ON", CategoryValues: ours}, lifecycle.Observation{Found: true}},
+		"unknown power state":   {prism.VM{}, lifecycle.Observation{Found: true}},
+		"a category of others":  {prism.VM{CategoryValues: with("CostCenter", "42")}, lifecycle.Observation{Found: true, Files: foreign(map[string]string{"CostCenter": "42"})}},
 		"the value that v3 sees": {prism.VM{Categories: map[string]string{"CostCenter": "43"}, CategoryValues: with("CostCenter", "42", "43")}, lifecycle.Observation{
 			Found: true, Files: foreign(map[string]string{"CostCenter": "43"}),
 			NoUpdate: &plan.Hold{Reason: "CategoryValuesAmbiguous", Message: "virtual machine u has several values of category CostCenter (42, 43), of which an update would keep one: it is not updated until each key has one value"}}},
-		"several of our key": {prism.VM{CategoryValues: with("Environment", "Development", "Production")}, lifecycle.Observation{
+		"several values of our key": {prism.VM{CategoryValues: with("Environment", "Development", "Production")}, lifecycle.Observation{
 			Found:    true,
 			NoUpdate: &plan.Hold{Reason: "CategoryValuesAmbiguous", Message: "virtual machine u has several values of category Environment (Development, Production), of which an update would keep one: it is not updated until each key has one value"}}},
 	}
@@ -62,201 +62,201 @@ func TestObserved(t *testing.T) {
 	}
 }
 
-// change changes the one virtual machine behind the back of its object.
-func (w *world) changeVM(change func(vm *controllertest.VM)) {
-	w.T.Helper()
-	vms := w.Prism.VMs()
-	require.Len(w.T, vms, 1)
+// changeVM changes the VM in Prism Central without changing its object.
+func (e *testEnvironment) changeVM(change func(vm *controllertest.VM)) {
+	e.T.Helper()
+	vms := e.Prism.VMs()
+	require.Len(e.T, vms, 1)
 	change(&vms[0])
-	w.Prism.Put(vms[0])
+	e.Prism.Put(vms[0])
 }
 
 func TestSwitchedOffVMGetsNoUpdate(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.changeVM(func(vm *controllertest.VM) { vm.PowerState = "OFF" })
-	result := w.settle()
-	w.requireFalse(infrav1.VMPoweredOnCondition, infrav1.VMPoweredOffReason)
-	w.requireFalse(infrav1.ReadyCondition, infrav1.VMPoweredOffReason)
+	e := newTestEnvironment(t)
+	e.running()
+	e.changeVM(func(vm *controllertest.VM) { vm.PowerState = "OFF" })
+	result := e.settle()
+	e.requireFalse(infrav1.VMPoweredOnCondition, infrav1.VMPoweredOffReason)
+	e.requireFalse(infrav1.ReadyCondition, infrav1.VMPoweredOffReason)
 	assert.Equal(t, time.Minute, result.RequeueAfter, "its health is checked")
-	assert.Empty(t, w.Terraform.Runs())
+	assert.Empty(t, e.Terraform.Runs())
 
-	mutate(w, func(machine *infrav1.NutanixMachine) {
+	mutate(e, func(machine *infrav1.NutanixMachine) {
 		machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "prod"}}
 	})
-	w.Advance(time.Hour)
-	w.settle()
-	w.requireFalse(infrav1.ReadyCondition, infrav1.VMPoweredOffReason)
-	assert.Empty(t, w.Terraform.Runs(), "neither the edit nor the check for drift is planned")
-	assert.Equal(t, "OFF", w.Prism.VMs()[0].PowerState)
+	e.Advance(time.Hour)
+	e.settle()
+	e.requireFalse(infrav1.ReadyCondition, infrav1.VMPoweredOffReason)
+	assert.Empty(t, e.Terraform.Runs(), "neither the edit nor the check for drift is planned")
+	assert.Equal(t, "OFF", e.Prism.VMs()[0].PowerState)
 
-	w.changeVM(func(vm *controllertest.VM) { vm.PowerState = "ON" })
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Equal(t, []string{"open", "plan", "open", "apply"}, w.Terraform.Runs())
-	assert.Equal(t, "prod", w.Prism.VMs()[0].Categories["env"])
-	all := strings.Join(reasons(w.Recorder.All()), "; ")
+	e.changeVM(func(vm *controllertest.VM) { vm.PowerState = "ON" })
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
+	assert.Equal(t, "prod", e.Prism.VMs()[0].Categories["env"])
+	all := strings.Join(reasons(e.Recorder.All()), "; ")
 	assert.Equal(t, 1, strings.Count(all, "Warning VMPoweredOff"), all)
 	assert.Equal(t, 1, strings.Count(all, "Normal VMPoweredOn"), all)
 }
 
-// The run reads the VM itself, because a reconcile may have read it long before.
+// The run reads the VM again before the apply, because the reconcile may have read it long before.
 func TestVMSwitchedOffBeforeTheApplyIsNotUpdated(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	mutate(w, func(machine *infrav1.NutanixMachine) {
+	e := newTestEnvironment(t)
+	e.running()
+	mutate(e, func(machine *infrav1.NutanixMachine) {
 		machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "prod"}}
 	})
-	entered, release := w.Terraform.Hold("plan")
-	_, err := w.Reconcile(w.reconciler, w.NutanixMachine)
+	entered, release := e.Terraform.Hold("plan")
+	_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
 	require.NoError(t, err)
 	<-entered
-	w.changeVM(func(vm *controllertest.VM) { vm.PowerState = "OFF" })
+	e.changeVM(func(vm *controllertest.VM) { vm.PowerState = "OFF" })
 	release()
-	w.settle()
-	w.requireFalse(infrav1.ReadyCondition, infrav1.VMPoweredOffReason)
-	assert.NotContains(t, w.Terraform.Runs(), "apply")
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine), "a deletion does not wait for it")
-	assert.Empty(t, w.Prism.VMs())
+	e.settle()
+	e.requireFalse(infrav1.ReadyCondition, infrav1.VMPoweredOffReason)
+	assert.NotContains(t, e.Terraform.Runs(), "apply")
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine), "a deletion does not wait for it")
+	assert.Empty(t, e.Prism.VMs())
 }
 
-// A condition that was never written does not make a machine unready while Prism Central cannot be asked, for example after an
-// upgrade of the manager.
-func TestMissingPowerConditionIsNotUnready(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) {
+// If the VMPoweredOn condition was never written, a machine stays ready while Prism Central cannot be reached. The condition is
+// missing after an upgrade of the manager.
+func TestMachineWithoutPowerConditionStaysReady(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) {
 		conditions.Delete(machine, infrav1.VMPoweredOnCondition)
 	})
-	w.Prism.Fail(http.StatusBadGateway)
-	w.settle()
-	assert.True(t, conditions.IsUnknown(w.NutanixMachine, infrav1.VMPoweredOnCondition))
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	w.Prism.Fail(0)
-	w.settle()
-	assert.True(t, conditions.IsTrue(w.NutanixMachine, infrav1.VMPoweredOnCondition))
-	assert.True(t, w.NutanixMachine.Status.Ready)
+	e.Prism.Fail(http.StatusBadGateway)
+	e.settle()
+	assert.True(t, conditions.IsUnknown(e.NutanixMachine, infrav1.VMPoweredOnCondition))
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	e.Prism.Fail(0)
+	e.settle()
+	assert.True(t, conditions.IsTrue(e.NutanixMachine, infrav1.VMPoweredOnCondition))
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
 func TestForeignCategoriesSurviveAnUpdate(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.changeVM(func(vm *controllertest.VM) { vm.Categories["CostCenter"] = "42" })
-	w.Advance(10 * time.Minute)
-	w.settle()
-	assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs(), "a category of others is no drift")
+	e := newTestEnvironment(t)
+	e.running()
+	e.changeVM(func(vm *controllertest.VM) { vm.Categories["CostCenter"] = "42" })
+	e.Advance(10 * time.Minute)
+	e.settle()
+	assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs(), "a foreign category is no drift")
 
-	mutate(w, func(machine *infrav1.NutanixMachine) {
+	mutate(e, func(machine *infrav1.NutanixMachine) {
 		machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "prod"}}
 	})
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
-	assert.Equal(t, map[string]string{"KubernetesClusterName": "c", "CostCenter": "42", "env": "prod"}, w.Prism.VMs()[0].Categories)
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	assert.Equal(t, map[string]string{"KubernetesClusterName": "c", "CostCenter": "42", "env": "prod"}, e.Prism.VMs()[0].Categories)
 }
 
 // Categories that others change between plan and apply are not overwritten.
 func TestForeignCategoriesAreObservedAgainBeforeTheApply(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	mutate(w, func(machine *infrav1.NutanixMachine) {
+	e := newTestEnvironment(t)
+	e.running()
+	mutate(e, func(machine *infrav1.NutanixMachine) {
 		machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "prod"}}
 	})
-	entered, release := w.Terraform.Hold("plan")
-	_, err := w.Reconcile(w.reconciler, w.NutanixMachine)
+	entered, release := e.Terraform.Hold("plan")
+	_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
 	require.NoError(t, err)
 	<-entered
-	w.changeVM(func(vm *controllertest.VM) { vm.Categories["CostCenter"] = "42" })
+	e.changeVM(func(vm *controllertest.VM) { vm.Categories["CostCenter"] = "42" })
 	release()
-	w.settle()
-	assert.Equal(t, map[string]string{"KubernetesClusterName": "c", "CostCenter": "42", "env": "prod"}, w.Prism.VMs()[0].Categories)
+	e.settle()
+	assert.Equal(t, map[string]string{"KubernetesClusterName": "c", "CostCenter": "42", "env": "prod"}, e.Prism.VMs()[0].Categories)
 }
 
-func TestSeveralValuesOfACategoryKeyHoldUpdates(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.changeVM(func(vm *controllertest.VM) { vm.CategoryValues = map[string][]string{"CostCenter": {"42", "43"}} })
-	mutate(w, func(machine *infrav1.NutanixMachine) {
+func TestSeveralValuesOfACategoryKeyBlockUpdates(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.changeVM(func(vm *controllertest.VM) { vm.CategoryValues = map[string][]string{"CostCenter": {"42", "43"}} })
+	mutate(e, func(machine *infrav1.NutanixMachine) {
 		machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "prod"}}
 	})
-	w.settle()
-	recorded := conditions.Get(w.NutanixMachine, infrav1.PlanRecordedCondition)
+	e.settle()
+	recorded := conditions.Get(e.NutanixMachine, infrav1.PlanRecordedCondition)
 	assert.Equal(t, infrav1.CategoryValuesAmbiguousReason, recorded.Reason)
 	assert.Contains(t, recorded.Message, "CostCenter (42, 43)")
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.NotContains(t, w.Terraform.Runs(), "apply")
-	assert.NotContains(t, w.Prism.VMs()[0].Categories, "env")
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.NotContains(t, e.Terraform.Runs(), "apply")
+	assert.NotContains(t, e.Prism.VMs()[0].Categories, "env")
 
-	w.changeVM(func(vm *controllertest.VM) { vm.CategoryValues = map[string][]string{"CostCenter": {"42"}} })
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
-	assert.Equal(t, map[string]string{"KubernetesClusterName": "c", "CostCenter": "42", "env": "prod"}, w.Prism.VMs()[0].Categories)
+	e.changeVM(func(vm *controllertest.VM) { vm.CategoryValues = map[string][]string{"CostCenter": {"42"}} })
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	assert.Equal(t, map[string]string{"KubernetesClusterName": "c", "CostCenter": "42", "env": "prod"}, e.Prism.VMs()[0].Categories)
 }
 
-// Memory that an operator added to a running VM is reported and left in place.
+// Memory that an operator added to a running VM is reported as drift and stays.
 func TestDriftThatPowerCyclesWaits(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.changeVM(func(vm *controllertest.VM) { vm.MemoryMiB = 8192 })
-	w.Advance(10 * time.Minute)
-	result := w.settle()
-	w.requireWaiting("memory_size_mib")
+	e := newTestEnvironment(t)
+	e.running()
+	e.changeVM(func(vm *controllertest.VM) { vm.MemoryMiB = 8192 })
+	e.Advance(10 * time.Minute)
+	result := e.settle()
+	e.requireWaiting("memory_size_mib")
 	assert.Equal(t, time.Minute, result.RequeueAfter, "its health is checked while the plan waits")
-	assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs())
-	assert.EqualValues(t, 8192, w.Prism.VMs()[0].MemoryMiB)
+	assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs())
+	assert.EqualValues(t, 8192, e.Prism.VMs()[0].MemoryMiB)
 
-	w.reconciler.Pipeline.Init()
-	w.settle()
-	w.requireWaiting("memory_size_mib")
-	assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs(), "another manager plans again, because plans are not kept")
+	e.reconciler.Pipeline.Init()
+	e.settle()
+	e.requireWaiting("memory_size_mib")
+	assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs(), "another manager plans again, because plans are not kept")
 
-	w.changeVM(func(vm *controllertest.VM) { vm.PowerState = "OFF" })
-	w.settle()
-	w.requireFalse(infrav1.ReadyCondition, infrav1.VMPoweredOffReason)
-	w.changeVM(func(vm *controllertest.VM) { vm.PowerState, vm.MemoryMiB = "ON", 4096 })
-	w.Advance(10 * time.Minute)
-	w.settle()
-	assert.Equal(t, infrav1.NoChangesReason, conditions.GetReason(w.NutanixMachine, infrav1.PlanRecordedCondition))
-	assert.True(t, w.NutanixMachine.Status.Ready)
+	e.changeVM(func(vm *controllertest.VM) { vm.PowerState = "OFF" })
+	e.settle()
+	e.requireFalse(infrav1.ReadyCondition, infrav1.VMPoweredOffReason)
+	e.changeVM(func(vm *controllertest.VM) { vm.PowerState, vm.MemoryMiB = "ON", 4096 })
+	e.Advance(10 * time.Minute)
+	e.settle()
+	assert.Equal(t, infrav1.NoChangesReason, conditions.GetReason(e.NutanixMachine, infrav1.PlanRecordedCondition))
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
 func TestEditThatPowerCyclesWaitsUntilItIsReverted(t *testing.T) {
-	w := newWorld(t)
-	w.running()
+	e := newTestEnvironment(t)
+	e.running()
 	memory := func(quantity string) {
-		mutate(w, func(machine *infrav1.NutanixMachine) { machine.Spec.MemorySize = resource.MustParse(quantity) })
+		mutate(e, func(machine *infrav1.NutanixMachine) { machine.Spec.MemorySize = resource.MustParse(quantity) })
 	}
 	memory("8Gi")
-	w.settle()
-	w.requireWaiting("memory_size_mib")
-	assert.EqualValues(t, 4096, w.Prism.VMs()[0].MemoryMiB)
-	w.Prism.Fail(http.StatusBadGateway)
-	w.Advance(10 * time.Minute)
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready, "a fault that passes does not make it unready, either: %+v", w.NutanixMachine.Status.Conditions)
-	w.Prism.Fail(0)
-	w.settle()
-	w.requireWaiting("memory_size_mib")
+	e.settle()
+	e.requireWaiting("memory_size_mib")
+	assert.EqualValues(t, 4096, e.Prism.VMs()[0].MemoryMiB)
+	e.Prism.Fail(http.StatusBadGateway)
+	e.Advance(10 * time.Minute)
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready, "a fault that passes does not make it unready, either: %+v", e.NutanixMachine.Status.Conditions)
+	e.Prism.Fail(0)
+	e.settle()
+	e.requireWaiting("memory_size_mib")
 	memory("4Gi")
-	w.settle()
-	assert.Equal(t, infrav1.NoChangesReason, conditions.GetReason(w.NutanixMachine, infrav1.PlanRecordedCondition))
-	assert.True(t, w.NutanixMachine.Status.Ready)
-	assert.NotContains(t, w.Terraform.Runs(), "apply")
+	e.settle()
+	assert.Equal(t, infrav1.NoChangesReason, conditions.GetReason(e.NutanixMachine, infrav1.PlanRecordedCondition))
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	assert.NotContains(t, e.Terraform.Runs(), "apply")
 
 	memory("8Gi")
-	w.settle()
-	w.requireWaiting("memory_size_mib")
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine), "a deletion approves its plan")
+	e.settle()
+	e.requireWaiting("memory_size_mib")
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine), "a deletion approves its plan")
 }
 
-func (w *world) requireWaiting(attribute string) {
-	w.T.Helper()
-	recorded := conditions.Get(w.NutanixMachine, infrav1.PlanRecordedCondition)
-	require.NotNil(w.T, recorded)
-	require.Equal(w.T, infrav1.DisruptivePlanReason, recorded.Reason, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Contains(w.T, recorded.Message, attribute+" of "+renderer.MachineAddress)
-	assert.Contains(w.T, recorded.Message, "PowerCycle")
-	assert.True(w.T, conditions.IsTrue(w.NutanixMachine, infrav1.AppliedCondition))
-	assert.True(w.T, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+func (e *testEnvironment) requireWaiting(attribute string) {
+	e.T.Helper()
+	recorded := conditions.Get(e.NutanixMachine, infrav1.PlanRecordedCondition)
+	require.NotNil(e.T, recorded)
+	require.Equal(e.T, infrav1.DisruptivePlanReason, recorded.Reason, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Contains(e.T, recorded.Message, attribute+" of "+renderer.MachineAddress)
+	assert.Contains(e.T, recorded.Message, "PowerCycle")
+	assert.True(e.T, conditions.IsTrue(e.NutanixMachine, infrav1.AppliedCondition))
+	assert.True(e.T, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
 }

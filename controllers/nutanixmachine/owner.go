@@ -14,8 +14,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// owners finds the Machine and the Cluster of a NutanixMachine; nil while Cluster API has not set the owner. A deletion
-// outlives both: whoever takes them away by force leaves their names, and those are all that it needs.
+// owners returns the Machine and the Cluster of a NutanixMachine, or nil while Cluster API has not set the owner. A deletion
+// continues after both were removed by force, because it needs only their names.
 func (r *Reconciler) owners(ctx context.Context, nutanixMachine *infrav1.NutanixMachine) (*clusterv1.Machine, *clusterv1.Cluster, error) {
 	deleting := !nutanixMachine.DeletionTimestamp.IsZero()
 	machine, err := util.GetOwnerMachine(ctx, r.Client, nutanixMachine.ObjectMeta)
@@ -38,8 +38,8 @@ func (r *Reconciler) owners(ctx context.Context, nutanixMachine *infrav1.Nutanix
 	return machine, cluster, nil
 }
 
-// formerMachine stands for a Machine that is gone. Its name was that of the virtual machine; Cluster API gives it to the
-// NutanixMachine too.
+// formerMachine returns a Machine with the name of a Machine that does not exist any more. The name comes from the owner
+// reference, or is the name of the NutanixMachine, to which Cluster API gives the same name.
 func formerMachine(nutanixMachine *infrav1.NutanixMachine) *clusterv1.Machine {
 	former := &clusterv1.Machine{ObjectMeta: metav1.ObjectMeta{
 		Namespace: nutanixMachine.Namespace, Name: nutanixMachine.Name, Labels: nutanixMachine.Labels}}
@@ -51,7 +51,8 @@ func formerMachine(nutanixMachine *infrav1.NutanixMachine) *clusterv1.Machine {
 	return former
 }
 
-// formerCluster stands for the Cluster of a Machine that is gone. Its NutanixCluster is the one with its label.
+// formerCluster returns a Cluster for a Machine whose Cluster does not exist any more. Its infrastructure is the NutanixCluster
+// with the label of the Cluster.
 func (r *Reconciler) formerCluster(ctx context.Context, machine *clusterv1.Machine) (*clusterv1.Cluster, error) {
 	name := machine.Labels[clusterv1.ClusterNameLabel]
 	former := &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: machine.Namespace, Name: name}}

@@ -15,24 +15,23 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// pinnedInputs are the inputs of the renderer that cannot change once the VM exists. They are resolved for the plan that
-// creates the VM, and kept in an annotation from then on.
+// pinnedInputs are the inputs of the renderer that cannot change once the VM exists. They are resolved for the plan that creates
+// the VM, and stored in an annotation from then on.
 type pinnedInputs struct {
-	// PrismElement is the one that runs the VM.
+	// PrismElement is the Prism Element that runs the VM.
 	PrismElement renderer.Ref `json:"prismElement"`
-	// Subnets are those of the network interfaces, in their order.
+	// Subnets are the subnets of the network interfaces, in their order.
 	Subnets []renderer.Ref `json:"subnets"`
-	// Project owns the VM; nil is the default project.
+	// Project is the project of the VM; nil means the default project.
 	Project *renderer.Ref `json:"project,omitempty"`
 	// Disks have the UUIDs of their images and storage containers.
 	Disks []renderer.Disk `json:"disks"`
-	// GPUs are the graphics devices.
-	GPUs []renderer.GPU `json:"gpus,omitempty"`
+	GPUs  []renderer.GPU  `json:"gpus,omitempty"`
 	// BootType is LEGACY, UEFI or empty.
 	BootType string `json:"bootType,omitempty"`
-	// CloudInit says that the VM got its bootstrap data as user data of cloud-init.
+	// CloudInit says that the VM was created with bootstrap data as user data of cloud-init.
 	CloudInit bool `json:"cloudInit,omitempty"`
-	// FailureDomain is the name of the failure domain that the VM was placed in, or empty.
+	// FailureDomain is the name of the failure domain of the VM, or empty.
 	FailureDomain string `json:"failureDomain,omitempty"`
 }
 
@@ -45,8 +44,8 @@ func (p *pinnedInputs) encode() (string, error) {
 	return string(content), nil
 }
 
-// readPins returns the inputs that are pinned in the annotation of a machine, and nil if there are none. An annotation that
-// cannot be read counts as none, because it is made again from the VM and the spec.
+// readPins returns the inputs in the annotation of a machine, or nil if there are none. If the annotation cannot be parsed,
+// readPins returns nil, and the annotation is rebuilt from the VM and the spec.
 func readPins(machine *infrav1.NutanixMachine) *pinnedInputs {
 	pins := &pinnedInputs{}
 	if err := json.Unmarshal([]byte(machine.Annotations[infrav1.PinnedInputsAnnotation]), pins); err != nil || pins.PrismElement.UUID == "" {
@@ -55,20 +54,20 @@ func readPins(machine *infrav1.NutanixMachine) *pinnedInputs {
 	return pins
 }
 
-// gatherPins returns the inputs of a machine that are pinned when its VM is created. Once the VM exists they come from the
-// annotation, and nothing in the spec, in a failure domain or in Prism Central changes them. Only the Prism Element follows
-// the VM, because a VM can be moved. pinned is false if the VM exists and the annotation has to be written.
+// gatherPins returns the pinned inputs of a machine. Once the VM exists, they come from the annotation, and no change of the spec,
+// a failure domain or Prism Central affects them. Only the Prism Element follows the VM, because a VM can be moved. pinned is
+// false if the VM exists and the annotation has to be written.
 //
-// A VM without the annotation was created by CAPNT 0.1, or spec.providerID takes it over. Its inputs are resolved from the
-// spec as far as that is still possible.
+// A VM without the annotation was created by CAPNT 0.1, or spec.providerID took it over. Its inputs are resolved from the spec as
+// far as that is still possible.
 func (r *Reconciler) gatherPins(ctx context.Context, s *scope) (pins *pinnedInputs, pinned bool, err error) {
 	pins = readPins(s.nutanixMachine)
 	switch {
 	case s.vmUUID() == "" && (pins == nil || intentOf(s.nutanixMachine) == nil):
 		pins, err = r.resolve(ctx, s, nil)
-		return pins, true, err // they are pinned when the create is sent
+		return pins, true, err // the inputs are pinned when the create is sent
 	case s.uuid() == "" && pins != nil:
-		return pins, true, nil // the create was sent, but Prism Central need not show the VM yet
+		return pins, true, nil // the create was sent, but Prism Central may not show the VM yet
 	}
 	vm, err := s.readVM(ctx)
 	var notFound *prism.NotFoundError
@@ -85,8 +84,8 @@ func (r *Reconciler) gatherPins(ctx context.Context, s *scope) (pins *pinnedInpu
 	return pins, true, nil
 }
 
-// pin writes the pinned inputs of a VM that exists to the annotation of the machine. It reads the machine past the cache
-// first, because the cache need not show yet what was pinned when the VM was created.
+// pin writes the pinned inputs of an existing VM to the annotation of the machine. It first reads the machine past the cache,
+// because the cache may lack the inputs that were pinned when the VM was created.
 func (r *Reconciler) pin(ctx context.Context, s *scope) error {
 	if !s.unpinned || r.Pipeline.Pool.Running(r.unrendered(s).Key()) {
 		return nil
@@ -101,7 +100,7 @@ func (r *Reconciler) pin(ctx context.Context, s *scope) error {
 		return fmt.Errorf("reading NutanixMachine %s past the cache: %w", key, err)
 	}
 	if cacheIsBehind(s.nutanixMachine, current) {
-		s.unfinished = true // the change that the cache lacks causes the next reconcile
+		s.unfinished = true // the event that updates the cache triggers the next reconcile
 		return nil
 	}
 	before, pinned := current.DeepCopy(), map[string]string{infrav1.PinnedInputsAnnotation: value}
@@ -113,7 +112,7 @@ func (r *Reconciler) pin(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// cacheIsBehind reports whether the cached machine lacks what its pinned inputs depend on.
+// cacheIsBehind reports whether the cached machine lacks changes that its pinned inputs depend on.
 func cacheIsBehind(cached, current *infrav1.NutanixMachine) bool {
 	return cached.UID != current.UID || cached.Spec.ProviderID != current.Spec.ProviderID || cached.Status.VMUUID != current.Status.VMUUID ||
 		cached.Annotations[infrav1.CreateIntentAnnotation] != current.Annotations[infrav1.CreateIntentAnnotation] ||

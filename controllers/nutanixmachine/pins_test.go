@@ -24,15 +24,15 @@ import (
 
 var pe1, pe2 = controllertest.UUID(1, 1), controllertest.UUID(1, 2)
 
-// richMachine gives the machine of a world one of everything that is pinned. It runs in a failure domain of the cluster.
-func richMachine(w *world) {
-	w.T.Helper()
-	controllertest.Change(w.Bed, w.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
+// richMachine gives a machine one input of every pinned kind. The machine runs in a failure domain of the cluster.
+func richMachine(e *testEnvironment) {
+	e.T.Helper()
+	controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
 		cluster.Spec.FailureDomains = []infrav1.NutanixFailureDomainConfig{
 			{Name: "fd", Cluster: named("pe-1"), Subnets: []infrav1.NutanixResourceIdentifier{named("net-1")}}}
 	})
-	w.Machine.Spec.FailureDomain = "fd"
-	spec := &w.NutanixMachine.Spec
+	e.Machine.Spec.FailureDomain = "fd"
+	spec := &e.NutanixMachine.Spec
 	spec.BootType = infrav1.NutanixBootTypeUEFI
 	spec.Project = ptr.To(named("team"))
 	spec.GPUs = []infrav1.NutanixGPU{{Type: infrav1.NutanixGPUIdentifierName, Name: ptr.To("T4")}}
@@ -42,7 +42,7 @@ func richMachine(w *world) {
 	}}
 }
 
-// pinsOf are the pinned inputs in the annotation of a machine.
+// pinsOf returns the pinned inputs in the annotation of a machine.
 func pinsOf(t *testing.T, machine *infrav1.NutanixMachine) pinnedInputs {
 	t.Helper()
 	pins := pinnedInputs{}
@@ -51,9 +51,9 @@ func pinsOf(t *testing.T, machine *infrav1.NutanixMachine) pinnedInputs {
 }
 
 func TestInputsArePinned(t *testing.T) {
-	w := newWorld(t)
-	richMachine(w)
-	w.running()
+	e := newTestEnvironment(t)
+	richMachine(e)
+	e.running()
 	assert.Equal(t, pinnedInputs{
 		PrismElement: renderer.Ref{UUID: pe1, Name: "pe-1"},
 		Subnets:      []renderer.Ref{{UUID: controllertest.UUID(2, 1), Name: "net-1"}},
@@ -67,41 +67,41 @@ func TestInputsArePinned(t *testing.T) {
 		BootType:      renderer.BootUEFI,
 		CloudInit:     true,
 		FailureDomain: "fd",
-	}, pinsOf(t, w.NutanixMachine))
-	assert.Equal(t, "fd", w.NutanixMachine.Status.FailureDomain)
+	}, pinsOf(t, e.NutanixMachine))
+	assert.Equal(t, "fd", e.NutanixMachine.Status.FailureDomain)
 }
 
-// Once the VM exists, what it was created from may disappear, get a second one of its name or be edited. The machine stays
-// Ready, its workspace stays the same to the byte, and nobody looks these entities up.
+// Once the VM exists, the entities that it was created from may be deleted, renamed or duplicated. The machine stays Ready, its
+// workspace stays the same to the byte, and these entities are not looked up.
 func TestLivingMachineKeepsItsPinnedInputs(t *testing.T) {
-	domains := func(w *world, change func(*infrav1.NutanixClusterSpec)) {
-		controllertest.Change(w.Bed, w.NutanixCluster, func(cluster *infrav1.NutanixCluster) { change(&cluster.Spec) })
+	domains := func(e *testEnvironment, change func(*infrav1.NutanixClusterSpec)) {
+		controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) { change(&cluster.Spec) })
 	}
-	for name, change := range map[string]func(w *world){
-		"image removed":             func(w *world) { w.Prism.Miss("ubuntu-1.36.3", false) },
-		"image of a disk removed":   func(w *world) { w.Prism.Miss("seed", false) },
-		"subnet removed":            func(w *world) { w.Prism.Miss("net-1", false) },
-		"project removed":           func(w *world) { w.Prism.Miss("team", false) },
-		"storage container removed": func(w *world) { w.Prism.Miss("fast", false) },
-		"Prism Element renamed":     func(w *world) { w.Prism.Miss("pe-1", false) },
-		"GPU removed":               func(w *world) { w.Prism.Miss("host-1", false) },
-		"GPU in use":                func(w *world) { w.Prism.TakeGPU(true) },
-		"failure domain moved": func(w *world) {
-			domains(w, func(spec *infrav1.NutanixClusterSpec) {
+	for name, change := range map[string]func(e *testEnvironment){
+		"image removed":             func(e *testEnvironment) { e.Prism.SetPresent("ubuntu-1.36.3", false) },
+		"image of a disk removed":   func(e *testEnvironment) { e.Prism.SetPresent("seed", false) },
+		"subnet removed":            func(e *testEnvironment) { e.Prism.SetPresent("net-1", false) },
+		"project removed":           func(e *testEnvironment) { e.Prism.SetPresent("team", false) },
+		"storage container removed": func(e *testEnvironment) { e.Prism.SetPresent("fast", false) },
+		"Prism Element renamed":     func(e *testEnvironment) { e.Prism.SetPresent("pe-1", false) },
+		"GPU removed":               func(e *testEnvironment) { e.Prism.SetPresent("host-1", false) },
+		"GPU in use":                func(e *testEnvironment) { e.Prism.TakeGPU(true) },
+		"failure domain moved": func(e *testEnvironment) {
+			domains(e, func(spec *infrav1.NutanixClusterSpec) {
 				spec.FailureDomains[0].Cluster, spec.FailureDomains[0].Subnets = named("pe-2"), []infrav1.NutanixResourceIdentifier{named("net-2")}
 			})
 		},
-		"failure domain that does not resolve": func(w *world) {
-			domains(w, func(spec *infrav1.NutanixClusterSpec) { spec.FailureDomains[0].Cluster = named("pe-9") })
+		"failure domain that cannot be resolved": func(e *testEnvironment) {
+			domains(e, func(spec *infrav1.NutanixClusterSpec) { spec.FailureDomains[0].Cluster = named("pe-9") })
 		},
-		"failure domain removed": func(w *world) {
-			domains(w, func(spec *infrav1.NutanixClusterSpec) { spec.FailureDomains = nil })
+		"failure domain removed": func(e *testEnvironment) {
+			domains(e, func(spec *infrav1.NutanixClusterSpec) { spec.FailureDomains = nil })
 		},
-		"Machine in another failure domain": func(w *world) {
-			controllertest.Change(w.Bed, w.Machine, func(machine *clusterv1.Machine) { machine.Spec.FailureDomain = "fd-9" })
+		"Machine in another failure domain": func(e *testEnvironment) {
+			controllertest.Change(e.Environment, e.Machine, func(machine *clusterv1.Machine) { machine.Spec.FailureDomain = "fd-9" })
 		},
-		"spec edited": func(w *world) {
-			mutate(w, func(machine *infrav1.NutanixMachine) {
+		"spec edited": func(e *testEnvironment) {
+			mutate(e, func(machine *infrav1.NutanixMachine) {
 				machine.Spec.Image, machine.Spec.Project = ptr.To(named("twin")), nil
 				machine.Spec.BootType, machine.Spec.GPUs, machine.Spec.DataDisks = infrav1.NutanixBootTypeLegacy, nil, nil
 				machine.Spec.SystemDiskSize = resource.MustParse("80Gi")
@@ -109,32 +109,32 @@ func TestLivingMachineKeepsItsPinnedInputs(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			richMachine(w)
-			w.running()
-			w.Advance(w.DriftInterval)
-			w.settle()
-			machine := w.NutanixMachine.DeepCopy()
-			_, files := w.Terraform.Variables()
-			w.Terraform.Runs()
-			w.Prism.Requests()
-			change(w)
+			e := newTestEnvironment(t)
+			richMachine(e)
+			e.running()
+			e.Advance(e.DriftInterval)
+			e.settle()
+			machine := e.NutanixMachine.DeepCopy()
+			_, files := e.Terraform.Variables()
+			e.Terraform.Runs()
+			e.Prism.Requests()
+			change(e)
 			for _, pass := range []func(){
 				func() {},
-				func() { w.Advance(w.DriftInterval) },
-				func() { w.reconciler.Pipeline.Init(); w.Advance(w.DriftInterval) },
+				func() { e.Advance(e.DriftInterval) },
+				func() { e.reconciler.Pipeline.Init(); e.Advance(e.DriftInterval) },
 			} {
 				pass()
-				w.settle()
-				assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+				e.settle()
+				assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
 			}
-			assert.Equal(t, []string{"open", "plan", "open", "plan"}, w.Terraform.Runs(), "two checks that find nothing")
-			_, planned := w.Terraform.Variables()
+			assert.Equal(t, []string{"open", "plan", "open", "plan"}, e.Terraform.Runs(), "two checks without changes")
+			_, planned := e.Terraform.Variables()
 			assert.Equal(t, string(files["main.tf"]), string(planned["main.tf"]))
-			assert.Equal(t, machine.Status.Terraform.WorkspaceDigest, w.NutanixMachine.Status.Terraform.WorkspaceDigest)
-			assert.Equal(t, machine.Annotations, w.NutanixMachine.Annotations)
-			assert.Equal(t, "fd", w.NutanixMachine.Status.FailureDomain)
-			for _, request := range w.Prism.Requests() {
+			assert.Equal(t, machine.Status.Terraform.WorkspaceDigest, e.NutanixMachine.Status.Terraform.WorkspaceDigest)
+			assert.Equal(t, machine.Annotations, e.NutanixMachine.Annotations)
+			assert.Equal(t, "fd", e.NutanixMachine.Status.FailureDomain)
+			for _, request := range e.Prism.Requests() {
 				assert.True(t, strings.HasPrefix(request, "GET vms/") || strings.HasPrefix(request, "GET categories/"), request)
 			}
 		})
@@ -142,90 +142,91 @@ func TestLivingMachineKeepsItsPinnedInputs(t *testing.T) {
 }
 
 func TestDeletedNutanixFailureDomainChangesNothing(t *testing.T) {
-	w := newWorld(t)
-	domain := &infrav1.NutanixFailureDomain{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "fd"}, Spec: infrav1.NutanixFailureDomainSpec{
+	e := newTestEnvironment(t)
+	domain := &infrav1.NutanixFailureDomain{ObjectMeta: metav1.ObjectMeta{Namespace: e.Namespace, Name: "fd"}, Spec: infrav1.NutanixFailureDomainSpec{
 		PrismElementCluster: named("pe-2"), Subnets: []infrav1.NutanixResourceIdentifier{named("net-2")}}}
-	w.Create(domain)
-	w.Machine.Spec.FailureDomain = "fd"
-	w.running()
+	e.Create(domain)
+	e.Machine.Spec.FailureDomain = "fd"
+	e.running()
 	require.NoError(t, api.Delete(t.Context(), domain))
-	w.Advance(w.DriftInterval)
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs())
-	assert.Equal(t, pe2, pinsOf(t, w.NutanixMachine).PrismElement.UUID)
+	e.Advance(e.DriftInterval)
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs())
+	assert.Equal(t, pe2, pinsOf(t, e.NutanixMachine).PrismElement.UUID)
 }
 
-// A machine of CAPNT 0.1 has no pinned inputs. It gets them at its next check: the Prism Element is where its VM runs, the
-// rest comes from the spec as far as that can be resolved.
+// A machine of CAPNT 0.1 has no pinned inputs. They are added at its next check. The Prism Element is the one that runs the VM.
+// The other inputs come from the spec as far as they can be resolved.
 func TestMachineWithoutPinsIsPinned(t *testing.T) {
 	for name, test := range map[string]struct {
 		annotation string
-		change     func(w *world)
+		change     func(e *testEnvironment)
 		want       func(*pinnedInputs)
 	}{
-		"that has everything":    {want: func(*pinnedInputs) {}},
-		"with an unreadable one": {annotation: "{", want: func(*pinnedInputs) {}},
-		"whose failure domain was moved": {change: func(w *world) {
-			controllertest.Change(w.Bed, w.NutanixCluster, func(cluster *infrav1.NutanixCluster) { cluster.Spec.FailureDomains[0].Cluster = named("pe-2") })
+		"that has everything":           {want: func(*pinnedInputs) {}},
+		"with an unreadable annotation": {annotation: "{", want: func(*pinnedInputs) {}},
+		"whose failure domain was moved": {change: func(e *testEnvironment) {
+			controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) { cluster.Spec.FailureDomains[0].Cluster = named("pe-2") })
 		}, want: func(*pinnedInputs) {}},
-		"whose failure domain was removed": {change: func(w *world) {
-			controllertest.Change(w.Bed, w.NutanixCluster, func(cluster *infrav1.NutanixCluster) { cluster.Spec.FailureDomains = nil })
+		"whose failure domain was removed": {change: func(e *testEnvironment) {
+			controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) { cluster.Spec.FailureDomains = nil })
 		}, want: func(pins *pinnedInputs) { pins.Subnets[0].UUID = unknownUUID }},
-		"whose image and project were removed": {change: func(w *world) {
-			w.Prism.Miss("ubuntu-1.36.3", false)
-			w.Prism.Miss("team", false)
+		"whose image and project were removed": {change: func(e *testEnvironment) {
+			e.Prism.SetPresent("ubuntu-1.36.3", false)
+			e.Prism.SetPresent("team", false)
 		}, want: func(pins *pinnedInputs) { pins.Disks[0].Image.UUID, pins.Project.UUID = unknownUUID, unknownUUID }},
-		"whose GPU was removed": {change: func(w *world) { w.Prism.Miss("host-1", false) }, want: func(pins *pinnedInputs) { pins.GPUs = nil }},
+		"whose GPU was removed": {change: func(e *testEnvironment) { e.Prism.SetPresent("host-1", false) }, want: func(pins *pinnedInputs) { pins.GPUs = nil }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			richMachine(w)
-			w.running()
-			want := pinsOf(t, w.NutanixMachine)
+			e := newTestEnvironment(t)
+			richMachine(e)
+			e.running()
+			want := pinsOf(t, e.NutanixMachine)
 			test.want(&want)
-			mutate(w, func(machine *infrav1.NutanixMachine) {
+			mutate(e, func(machine *infrav1.NutanixMachine) {
 				delete(machine.Annotations, infrav1.PinnedInputsAnnotation)
 				if test.annotation != "" {
 					machine.Annotations[infrav1.PinnedInputsAnnotation] = test.annotation
 				}
 			})
 			if test.change != nil {
-				test.change(w)
+				test.change(e)
 			}
-			w.Advance(w.DriftInterval)
-			w.settle()
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-			assert.NotContains(t, w.Terraform.Runs(), "apply")
-			assert.Equal(t, withoutNames(want), withoutNames(pinsOf(t, w.NutanixMachine)))
+			e.Advance(e.DriftInterval)
+			e.settle()
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+			assert.NotContains(t, e.Terraform.Runs(), "apply")
+			assert.Equal(t, withoutNames(want), withoutNames(pinsOf(t, e.NutanixMachine)))
 		})
 	}
 }
 
-// A machine of CAPNT 0.1 has a digest that cannot be compared. It counts as in sync until its check, at which it is pinned.
+// The digest of a machine of CAPNT 0.1 cannot be compared. The machine counts as in sync until its next check, which pins its
+// inputs.
 func TestMachineOfAnEarlierReleaseIsCheckedLater(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	digest, pins := w.NutanixMachine.Status.Terraform.WorkspaceDigest, pinsOf(t, w.NutanixMachine)
-	w.Advance(w.DriftInterval)
-	controllertest.ChangeStatus(w.Bed, w.NutanixMachine, func(machine *infrav1.NutanixMachine) {
+	e := newTestEnvironment(t)
+	e.running()
+	digest, pins := e.NutanixMachine.Status.Terraform.WorkspaceDigest, pinsOf(t, e.NutanixMachine)
+	e.Advance(e.DriftInterval)
+	controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) {
 		machine.Status.Terraform.WorkspaceDigest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 	})
-	mutate(w, func(machine *infrav1.NutanixMachine) { delete(machine.Annotations, infrav1.PinnedInputsAnnotation) })
-	w.reconciler.Pipeline.Init()
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
-	assert.Empty(t, w.Terraform.Runs())
+	mutate(e, func(machine *infrav1.NutanixMachine) { delete(machine.Annotations, infrav1.PinnedInputsAnnotation) })
+	e.reconciler.Pipeline.Init()
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	assert.Empty(t, e.Terraform.Runs())
 
-	w.Advance(w.DriftInterval)
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
-	assert.Equal(t, []string{"open", "plan"}, w.Terraform.Runs())
-	assert.Equal(t, digest, w.NutanixMachine.Status.Terraform.WorkspaceDigest)
-	assert.Equal(t, withoutNames(pins), withoutNames(pinsOf(t, w.NutanixMachine)))
+	e.Advance(e.DriftInterval)
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs())
+	assert.Equal(t, digest, e.NutanixMachine.Status.Terraform.WorkspaceDigest)
+	assert.Equal(t, withoutNames(pins), withoutNames(pinsOf(t, e.NutanixMachine)))
 }
 
-// withoutNames removes the names of entities, which only describe them.
+// withoutNames removes the names of entities. They are for people only.
 func withoutNames(pins pinnedInputs) pinnedInputs {
 	pins.PrismElement.Name = ""
 	pins.Subnets = slices.Clone(pins.Subnets)
@@ -242,111 +243,111 @@ func withoutNames(pins pinnedInputs) pinnedInputs {
 	return pins
 }
 
-// A VM that the spec takes over stays on the Prism Element on which it runs.
-func TestPinsOfAVMThatIsTakenOver(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(controllertest.VM{UUID: vm1, Name: "m", Addresses: []string{"10.0.0.9"}, PrismElement: pe2})
-	w.NutanixMachine.Spec.ProviderID = "nutanix://" + vm1
-	w.running()
-	pins := pinsOf(t, w.NutanixMachine)
+// A VM that the spec takes over stays on the Prism Element that runs it.
+func TestPinsOfVMThatIsTakenOver(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.Prism.Put(controllertest.VM{UUID: vm1, Name: "m", Addresses: []string{"10.0.0.9"}, PrismElement: pe2})
+	e.NutanixMachine.Spec.ProviderID = "nutanix://" + vm1
+	e.running()
+	pins := pinsOf(t, e.NutanixMachine)
 	assert.Equal(t, pe2, pins.PrismElement.UUID)
 	assert.Equal(t, unknownUUID, pins.Subnets[0].UUID, "the subnet of the spec belongs to another Prism Element")
 }
 
-// A VM may be moved to another Prism Element. Moving it back would switch it off.
+// A VM may be moved to another Prism Element. An update that moves it back would switch it off.
 func TestPinnedPrismElementFollowsTheVM(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	vm := w.Prism.VMs()[0]
+	e := newTestEnvironment(t)
+	e.running()
+	vm := e.Prism.VMs()[0]
 	vm.PrismElement = pe2
-	w.Prism.Put(vm)
-	w.Advance(w.DriftInterval)
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Equal(t, pe2, pinsOf(t, w.NutanixMachine).PrismElement.UUID)
-	_, files := w.Terraform.Variables()
+	e.Prism.Put(vm)
+	e.Advance(e.DriftInterval)
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Equal(t, pe2, pinsOf(t, e.NutanixMachine).PrismElement.UUID)
+	_, files := e.Terraform.Variables()
 	assert.Contains(t, string(files["main.tf"]), pe2)
 }
 
-// Pins bind a machine to its VM. Without a VM, a spec that is corrected counts.
-func TestPinsFollowTheSpecUntilThereIsAVM(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	w.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Invalid, Message: "refused"})
-	w.settle()
-	require.Empty(t, w.Prism.VMs())
-	recorder := w.recorder()
+// Pins apply only while the VM exists. Without a VM, a corrected spec applies.
+func TestPinsFollowTheSpecUntilTheVMExists(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	e.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Invalid, Message: "refused"})
+	e.settle()
+	require.Empty(t, e.Prism.VMs())
+	recorder := e.recorder()
 	require.NoError(t, recorder.Sending(t.Context(), gateway.Create{}))
-	require.False(t, w.Gone(w.NutanixMachine))
+	require.False(t, e.Gone(e.NutanixMachine))
 	require.NoError(t, recorder.Refused(t.Context(), gateway.Create{}))
-	assert.Equal(t, controllertest.UUID(3, 1), pinsOf(t, w.NutanixMachine).Disks[0].Image.UUID)
+	assert.Equal(t, controllertest.UUID(3, 1), pinsOf(t, e.NutanixMachine).Disks[0].Image.UUID)
 
-	mutate(w, func(machine *infrav1.NutanixMachine) { machine.Spec.Image = ptr.To(named("seed")) })
-	w.Advance(time.Minute)
-	w.settle()
-	require.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	_, files := w.Terraform.Variables()
+	mutate(e, func(machine *infrav1.NutanixMachine) { machine.Spec.Image = ptr.To(named("seed")) })
+	e.Advance(time.Minute)
+	e.settle()
+	require.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	_, files := e.Terraform.Variables()
 	assert.Contains(t, string(files["main.tf"]), controllertest.UUID(3, 4))
 }
 
 // The inputs that the VM is created from are pinned before the create is sent. If that fails, the create is not sent.
 func TestInputsArePinnedBeforeTheCreateIsSent(t *testing.T) {
-	w := newWorld(t)
-	richMachine(w)
-	w.CreateMachine(w.Bed)
-	recorder := w.recorder()
+	e := newTestEnvironment(t)
+	richMachine(e)
+	e.CreateMachine(e.Environment)
+	recorder := e.recorder()
 	require.NoError(t, recorder.Sending(t.Context(), gateway.Create{}))
-	require.False(t, w.Gone(w.NutanixMachine))
-	pins := pinsOf(t, w.NutanixMachine)
+	require.False(t, e.Gone(e.NutanixMachine))
+	pins := pinsOf(t, e.NutanixMachine)
 	assert.Equal(t, renderer.Ref{UUID: pe1, Name: "pe-1"}, pins.PrismElement)
 	assert.Equal(t, "fd", pins.FailureDomain)
 
-	w.Prism.Miss("ubuntu-1.36.3", false)
+	e.Prism.SetPresent("ubuntu-1.36.3", false)
 	gathersPins := func() {
 		t.Helper()
-		require.False(t, w.Gone(w.NutanixMachine))
-		s := w.scope()
-		_, err := w.reconciler.gather(t.Context(), s)
+		require.False(t, e.Gone(e.NutanixMachine))
+		s := e.scope()
+		_, err := e.reconciler.gather(t.Context(), s)
 		require.NoError(t, err)
 		assert.Equal(t, pins, s.pins)
 	}
-	gathersPins() // the create was sent, and nothing is known of it
+	gathersPins() // the create was sent, and its result is unknown
 	require.NoError(t, recorder.Accepted(t.Context(), gateway.Created{UUID: vm1}))
-	gathersPins() // the VM may not be there yet
+	gathersPins() // the create was accepted, but the VM may not exist yet
 
-	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
+	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
 	assert.Error(t, recorder.Sending(t.Context(), gateway.Create{}))
 }
 
-// A cache may not show yet what was pinned when the VM was created. That stays.
+// A cache may lack the inputs that were pinned when the VM was created. They must stay.
 func TestStaleCacheDoesNotChangePins(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	want := w.NutanixMachine.Annotations[infrav1.PinnedInputsAnnotation]
+	e := newTestEnvironment(t)
+	e.running()
+	want := e.NutanixMachine.Annotations[infrav1.PinnedInputsAnnotation]
 	require.NotEmpty(t, want)
-	s := w.scope()
+	s := e.scope()
 	delete(s.nutanixMachine.Annotations, infrav1.PinnedInputsAnnotation)
 	s.nutanixMachine.Spec.Image = ptr.To(named("seed"))
-	_, err := w.reconciler.gather(t.Context(), s)
+	_, err := e.reconciler.gather(t.Context(), s)
 	require.NoError(t, err)
-	require.NoError(t, w.reconciler.pin(t.Context(), s))
+	require.NoError(t, e.reconciler.pin(t.Context(), s))
 	assert.True(t, s.unfinished, "the reconcile ends until the cache shows the annotation")
-	require.False(t, w.Gone(w.NutanixMachine))
-	assert.Equal(t, want, w.NutanixMachine.Annotations[infrav1.PinnedInputsAnnotation])
+	require.False(t, e.Gone(e.NutanixMachine))
+	assert.Equal(t, want, e.NutanixMachine.Annotations[infrav1.PinnedInputsAnnotation])
 }
 
-// scope is what a reconcile of the machine works on.
-func (w *world) scope() *scope {
-	w.T.Helper()
-	access, err := w.reconciler.Prism.Access(w.T.Context(), w.NutanixCluster)
-	require.NoError(w.T, err)
-	return &scope{cluster: w.Cluster, machine: w.Machine, nutanixCluster: w.NutanixCluster, nutanixMachine: w.NutanixMachine.DeepCopy(), access: access}
+// scope returns the scope of a reconcile of the machine.
+func (e *testEnvironment) scope() *scope {
+	e.T.Helper()
+	access, err := e.reconciler.Prism.Access(e.T.Context(), e.NutanixCluster)
+	require.NoError(e.T, err)
+	return &scope{cluster: e.Cluster, machine: e.Machine, nutanixCluster: e.NutanixCluster, nutanixMachine: e.NutanixMachine.DeepCopy(), access: access}
 }
 
-// recorder is what records the creates of a run for the present inputs of the machine.
-func (w *world) recorder() gateway.CreateRecorder {
-	w.T.Helper()
-	target, err := w.reconciler.target(w.T.Context(), w.scope())
-	require.NoError(w.T, err)
+// recorder returns the create recorder of a run with the present inputs of the machine.
+func (e *testEnvironment) recorder() gateway.CreateRecorder {
+	e.T.Helper()
+	target, err := e.reconciler.target(e.T.Context(), e.scope())
+	require.NoError(e.T, err)
 	return target.Hooks.Creates
 }

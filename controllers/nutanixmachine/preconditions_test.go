@@ -21,41 +21,41 @@ import (
 )
 
 func TestOwnerIsAwaited(t *testing.T) {
-	w := newWorld(t)
-	w.Create(w.NutanixMachine)
-	w.settle()
-	assert.Empty(t, w.NutanixMachine.Finalizers)
-	assert.Empty(t, w.NutanixMachine.Status.Conditions)
+	e := newTestEnvironment(t)
+	e.Create(e.NutanixMachine)
+	e.settle()
+	assert.Empty(t, e.NutanixMachine.Finalizers)
+	assert.Empty(t, e.NutanixMachine.Status.Conditions)
 }
 
-func TestPausedMachineIsLeftAlone(t *testing.T) {
-	for name, pause := range map[string]func(w *world){
-		"by its annotation": func(w *world) {
-			w.NutanixMachine.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
+func TestPausedMachineIsNotChanged(t *testing.T) {
+	for name, pause := range map[string]func(e *testEnvironment){
+		"by its annotation": func(e *testEnvironment) {
+			e.NutanixMachine.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
 		},
-		"by its cluster": func(w *world) {
-			controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = ptr.To(true) })
+		"by its cluster": func(e *testEnvironment) {
+			controllertest.Change(e.Environment, e.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = ptr.To(true) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			pause(w)
-			w.CreateMachine(w.Bed)
-			w.settle()
-			assert.True(t, conditions.IsTrue(w.NutanixMachine, infrav1.PausedCondition))
-			assert.Empty(t, w.Terraform.Runs())
-			assert.Empty(t, w.Prism.Requests())
+			e := newTestEnvironment(t)
+			pause(e)
+			e.CreateMachine(e.Environment)
+			e.settle()
+			assert.True(t, conditions.IsTrue(e.NutanixMachine, infrav1.PausedCondition))
+			assert.Empty(t, e.Terraform.Runs())
+			assert.Empty(t, e.Prism.Requests())
 
-			mutate(w, func(machine *infrav1.NutanixMachine) { machine.Annotations = nil })
-			controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = nil })
-			w.settle()
-			assert.True(t, conditions.IsFalse(w.NutanixMachine, infrav1.PausedCondition))
-			assert.True(t, w.NutanixMachine.Status.Ready)
+			mutate(e, func(machine *infrav1.NutanixMachine) { machine.Annotations = nil })
+			controllertest.Change(e.Environment, e.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = nil })
+			e.settle()
+			assert.True(t, conditions.IsFalse(e.NutanixMachine, infrav1.PausedCondition))
+			assert.True(t, e.NutanixMachine.Status.Ready)
 		})
 	}
 }
 
-// The watches of Machines and Clusters call for machines of other managers too, and for those that somebody else provides.
+// Events of Machines and Clusters also enqueue machines of other managers and machines that are managed externally.
 func TestMachineOfAnotherManagerIsIgnored(t *testing.T) {
 	for name, set := range map[string]func(machine *infrav1.NutanixMachine, theirs bool){
 		"by the watch filter": func(machine *infrav1.NutanixMachine, theirs bool) {
@@ -69,238 +69,238 @@ func TestMachineOfAnotherManagerIsIgnored(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.reconciler.WatchFilterValue = "ours"
-			set(w.NutanixMachine, true)
-			w.CreateMachine(w.Bed)
-			w.settle()
-			assert.Empty(t, w.NutanixMachine.Finalizers)
-			assert.Empty(t, w.Prism.Requests())
-			mutate(w, func(machine *infrav1.NutanixMachine) { set(machine, false) })
-			w.settle()
-			assert.True(t, w.NutanixMachine.Status.Ready)
+			e := newTestEnvironment(t)
+			e.reconciler.WatchFilterValue = "ours"
+			set(e.NutanixMachine, true)
+			e.CreateMachine(e.Environment)
+			e.settle()
+			assert.Empty(t, e.NutanixMachine.Finalizers)
+			assert.Empty(t, e.Prism.Requests())
+			mutate(e, func(machine *infrav1.NutanixMachine) { set(machine, false) })
+			e.settle()
+			assert.True(t, e.NutanixMachine.Status.Ready)
 		})
 	}
 }
 
 func TestMachineWaits(t *testing.T) {
 	tests := map[string]struct {
-		arrange   func(w *world)
+		arrange   func(e *testEnvironment)
 		condition string
 		reason    string
 		retries   bool
-		heal      func(w *world)
+		heal      func(e *testEnvironment)
 	}{
 		"for the cluster's infrastructure": {
-			arrange: func(w *world) {
-				w.CreateMachine(w.Bed)
-				provisioned(w, false)
+			arrange: func(e *testEnvironment) {
+				e.CreateMachine(e.Environment)
+				provisioned(e, false)
 			},
 			condition: infrav1.PreconditionsMetCondition, reason: infrav1.WaitingForClusterInfrastructureReason,
-			heal: func(w *world) { provisioned(w, true) },
+			heal: func(e *testEnvironment) { provisioned(e, true) },
 		},
 		"for its bootstrap data, behind the control plane": {
-			arrange: func(w *world) {
-				w.Machine.Spec.Bootstrap.DataSecretName = nil
-				w.Machine.Spec.Bootstrap.ConfigRef = clusterv1.ContractVersionedObjectReference{APIGroup: "bootstrap.cluster.x-k8s.io", Kind: "KubeadmConfig", Name: "m"}
-				w.CreateMachine(w.Bed)
+			arrange: func(e *testEnvironment) {
+				e.Machine.Spec.Bootstrap.DataSecretName = nil
+				e.Machine.Spec.Bootstrap.ConfigRef = clusterv1.ContractVersionedObjectReference{APIGroup: "bootstrap.cluster.x-k8s.io", Kind: "KubeadmConfig", Name: "m"}
+				e.CreateMachine(e.Environment)
 			},
 			condition: infrav1.PreconditionsMetCondition, reason: infrav1.WaitingForControlPlaneInitializedReason,
 			heal: hasData,
 		},
 		"for its bootstrap data": {
-			arrange: func(w *world) {
-				w.Machine.Labels[clusterv1.MachineControlPlaneLabel] = ""
-				w.Machine.Spec.Bootstrap.DataSecretName = nil
-				w.Machine.Spec.Bootstrap.ConfigRef = clusterv1.ContractVersionedObjectReference{APIGroup: "bootstrap.cluster.x-k8s.io", Kind: "KubeadmConfig", Name: "m"}
-				w.CreateMachine(w.Bed)
+			arrange: func(e *testEnvironment) {
+				e.Machine.Labels[clusterv1.MachineControlPlaneLabel] = ""
+				e.Machine.Spec.Bootstrap.DataSecretName = nil
+				e.Machine.Spec.Bootstrap.ConfigRef = clusterv1.ContractVersionedObjectReference{APIGroup: "bootstrap.cluster.x-k8s.io", Kind: "KubeadmConfig", Name: "m"}
+				e.CreateMachine(e.Environment)
 			},
 			condition: infrav1.PreconditionsMetCondition, reason: infrav1.WaitingForBootstrapDataReason,
 			heal: hasData,
 		},
 		"for its bootstrap Secret": {
-			arrange: func(w *world) {
-				w.CreateMachine(w.Bed)
-				require.NoError(w.T, api.Delete(w.T.Context(), w.Bootstrap))
+			arrange: func(e *testEnvironment) {
+				e.CreateMachine(e.Environment)
+				require.NoError(e.T, api.Delete(e.T.Context(), e.Bootstrap))
 			},
 			condition: infrav1.InputsResolvedCondition, reason: infrav1.WaitingForBootstrapDataReason, retries: true,
-			heal: func(w *world) {
-				w.Bootstrap.ResourceVersion = ""
-				w.Create(w.Bootstrap)
+			heal: func(e *testEnvironment) {
+				e.Bootstrap.ResourceVersion = ""
+				e.Create(e.Bootstrap)
 			},
 		},
 		"for a value in its bootstrap Secret": {
-			arrange: func(w *world) {
-				w.Bootstrap.Data = map[string][]byte{"other": []byte(controllertest.BootstrapData)}
-				w.CreateMachine(w.Bed)
+			arrange: func(e *testEnvironment) {
+				e.Bootstrap.Data = map[string][]byte{"other": []byte(controllertest.BootstrapData)}
+				e.CreateMachine(e.Environment)
 			},
 			condition: infrav1.InputsResolvedCondition, reason: infrav1.BootstrapDataInvalidReason, retries: true,
-			heal: func(w *world) {
-				controllertest.Change(w.Bed, w.Bootstrap, func(secret *corev1.Secret) { secret.Data["value"] = []byte(controllertest.BootstrapData) })
+			heal: func(e *testEnvironment) {
+				controllertest.Change(e.Environment, e.Bootstrap, func(secret *corev1.Secret) { secret.Data["value"] = []byte(controllertest.BootstrapData) })
 			},
 		},
 		"for bootstrap data that AHV accepts": {
-			arrange: func(w *world) {
-				w.Bootstrap.Data["value"] = userDataOf(renderer.MaxUserDataBytes + 1)
-				w.CreateMachine(w.Bed)
+			arrange: func(e *testEnvironment) {
+				e.Bootstrap.Data["value"] = userDataOf(renderer.MaxUserDataBytes + 1)
+				e.CreateMachine(e.Environment)
 			},
 			condition: infrav1.InputsResolvedCondition, reason: infrav1.BootstrapDataTooLargeReason, retries: true,
-			heal: func(w *world) {
-				assert.Contains(w.T, conditions.GetMessage(w.NutanixMachine, infrav1.InputsResolvedCondition), "has 32769 bytes, and AHV accepts at most 32768: move files into the image")
-				controllertest.Change(w.Bed, w.Bootstrap, func(secret *corev1.Secret) { secret.Data["value"] = userDataOf(renderer.MaxUserDataBytes) })
+			heal: func(e *testEnvironment) {
+				assert.Contains(e.T, conditions.GetMessage(e.NutanixMachine, infrav1.InputsResolvedCondition), "has 32769 bytes, and AHV accepts at most 32768: move files into the image")
+				controllertest.Change(e.Environment, e.Bootstrap, func(secret *corev1.Secret) { secret.Data["value"] = userDataOf(renderer.MaxUserDataBytes) })
 			},
 		},
 		"for a NutanixCluster": {
-			arrange: func(w *world) {
-				w.CreateMachine(w.Bed)
-				require.NoError(w.T, api.Delete(w.T.Context(), w.NutanixCluster))
+			arrange: func(e *testEnvironment) {
+				e.CreateMachine(e.Environment)
+				require.NoError(e.T, api.Delete(e.T.Context(), e.NutanixCluster))
 			},
 			condition: infrav1.PreconditionsMetCondition, reason: infrav1.WaitingForClusterInfrastructureReason, retries: true,
-			heal: func(w *world) {
-				w.NutanixCluster.ResourceVersion = ""
-				w.Create(w.NutanixCluster)
+			heal: func(e *testEnvironment) {
+				e.NutanixCluster.ResourceVersion = ""
+				e.Create(e.NutanixCluster)
 			},
 		},
 		"for the credentials": {
-			arrange: func(w *world) {
-				w.CreateMachine(w.Bed)
-				require.NoError(w.T, api.Delete(w.T.Context(), w.Credentials))
+			arrange: func(e *testEnvironment) {
+				e.CreateMachine(e.Environment)
+				require.NoError(e.T, api.Delete(e.T.Context(), e.Credentials))
 			},
 			condition: infrav1.InputsResolvedCondition, reason: infrav1.CredentialsNotFoundReason, retries: true,
-			heal: func(w *world) {
-				w.Credentials.ResourceVersion = ""
-				w.Create(w.Credentials)
+			heal: func(e *testEnvironment) {
+				e.Credentials.ResourceVersion = ""
+				e.Create(e.Credentials)
 			},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			test.arrange(w)
-			result := w.settle()
-			w.requireFalse(test.condition, test.reason)
+			e := newTestEnvironment(t)
+			test.arrange(e)
+			result := e.settle()
+			e.requireFalse(test.condition, test.reason)
 			assert.Equal(t, test.retries, result.RequeueAfter > 0)
 			assert.Less(t, result.RequeueAfter, time.Minute)
-			assert.Contains(t, w.NutanixMachine.Finalizers, infrav1.NutanixMachineFinalizer)
-			assert.Empty(t, w.Terraform.Runs())
-			test.heal(w)
-			w.settle()
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
+			assert.Contains(t, e.NutanixMachine.Finalizers, infrav1.NutanixMachineFinalizer)
+			assert.Empty(t, e.Terraform.Runs())
+			test.heal(e)
+			e.settle()
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
 		})
 	}
 }
 
-func provisioned(w *world, yes bool) {
-	controllertest.ChangeStatus(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) {
+func provisioned(e *testEnvironment, yes bool) {
+	controllertest.ChangeStatus(e.Environment, e.Cluster, func(cluster *clusterv1.Cluster) {
 		cluster.Status.Initialization.InfrastructureProvisioned = &yes
 	})
 }
 
-// userDataOf returns bootstrap data of that many bytes once the host name, which is one byte long, is filled in.
+// userDataOf returns bootstrap data whose size is size after the host name, which is one byte long, is filled in.
 func userDataOf(size int) []byte {
 	const data = "#cloud-config\nhostname: m\n"
 	filler := strings.Repeat("#", size-len(data))
 	return []byte(strings.Replace(data, "hostname: m", "hostname: {{ ds.meta_data.hostname }}", 1) + filler)
 }
 
-func hasData(w *world) {
-	controllertest.Change(w.Bed, w.Machine, func(machine *clusterv1.Machine) { machine.Spec.Bootstrap.DataSecretName = ptr.To("m-bootstrap") })
+func hasData(e *testEnvironment) {
+	controllertest.Change(e.Environment, e.Machine, func(machine *clusterv1.Machine) { machine.Spec.Bootstrap.DataSecretName = ptr.To("m-bootstrap") })
 }
 
-// Of a machine for which Terraform never ran nothing exists, and neither Prism Central nor a cluster is needed to let it go.
-func TestMachineThatNeverRanNeedsNobodyToGo(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	provisioned(w, false)
-	w.settle()
-	require.NoError(t, api.Delete(t.Context(), w.NutanixCluster))
-	require.NoError(t, api.Delete(t.Context(), w.Credentials))
-	w.Prism.Fail(500)
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Empty(t, w.Terraform.Runs())
+// A machine for which Terraform never ran has no infrastructure. Its deletion needs neither Prism Central nor a cluster.
+func TestDeletionOfMachineWithoutRunNeedsNoPrismCentral(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	provisioned(e, false)
+	e.settle()
+	require.NoError(t, api.Delete(t.Context(), e.NutanixCluster))
+	require.NoError(t, api.Delete(t.Context(), e.Credentials))
+	e.Prism.Fail(500)
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Empty(t, e.Terraform.Runs())
 }
 
-// A machine that exists needs no bootstrap data any more, and no infrastructure that is provisioned at this moment.
-func TestMachineThatExistsNeedsNoPreconditions(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	require.NoError(t, api.Delete(t.Context(), w.Bootstrap))
-	provisioned(w, false)
-	w.Advance(10 * time.Minute)
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-	assert.Len(t, w.Prism.VMs(), 1)
+// A machine whose VM exists does not wait for bootstrap data or provisioned infrastructure.
+func TestExistingMachineSkipsPreconditions(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	require.NoError(t, api.Delete(t.Context(), e.Bootstrap))
+	provisioned(e, false)
+	e.Advance(10 * time.Minute)
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Len(t, e.Prism.VMs(), 1)
 }
 
-// Whoever took the owners away by force does not leave a virtual machine behind.
-func TestDeletionOutlivesItsOwners(t *testing.T) {
-	for name, gone := range map[string]func(w *world) []client.Object{
-		"the Machine": func(w *world) []client.Object { return []client.Object{w.Machine} },
-		"the Cluster": func(w *world) []client.Object { return []client.Object{w.Cluster} },
-		"both":        func(w *world) []client.Object { return []client.Object{w.Machine, w.Cluster} },
-		"both, and the reference": func(w *world) []client.Object {
-			mutate(w, func(machine *infrav1.NutanixMachine) { machine.OwnerReferences = nil })
-			return []client.Object{w.Machine, w.Cluster}
+// If the owners were removed by force, the deletion still destroys the VM.
+func TestDeletionWithoutOwnersDestroysVM(t *testing.T) {
+	for name, gone := range map[string]func(e *testEnvironment) []client.Object{
+		"the Machine": func(e *testEnvironment) []client.Object { return []client.Object{e.Machine} },
+		"the Cluster": func(e *testEnvironment) []client.Object { return []client.Object{e.Cluster} },
+		"both":        func(e *testEnvironment) []client.Object { return []client.Object{e.Machine, e.Cluster} },
+		"both, and the reference": func(e *testEnvironment) []client.Object {
+			mutate(e, func(machine *infrav1.NutanixMachine) { machine.OwnerReferences = nil })
+			return []client.Object{e.Machine, e.Cluster}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.running()
-			for _, owner := range gone(w) {
+			e := newTestEnvironment(t)
+			e.running()
+			for _, owner := range gone(e) {
 				require.NoError(t, api.Delete(t.Context(), owner))
 			}
-			w.delete()
-			assert.True(t, w.Gone(w.NutanixMachine))
-			assert.Empty(t, w.Prism.VMs())
+			e.delete()
+			assert.True(t, e.Gone(e.NutanixMachine))
+			assert.Empty(t, e.Prism.VMs())
 		})
 	}
 }
 
-// Without owners the cluster is told by its label, and the virtual machine that Terraform does not know by its mark.
+// Without owners, the label identifies the cluster, and the mark identifies a VM that is not in the Terraform state.
 func TestDeletionWithoutOwnersFindsClusterAndMachine(t *testing.T) {
-	w := newWorld(t)
-	w.NutanixCluster.Name = "of-another-name"
-	w.NutanixCluster.ResourceVersion, w.NutanixCluster.UID = "", ""
-	w.Create(w.NutanixCluster)
-	require.NoError(t, api.Delete(t.Context(), &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "c"}}))
-	controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.InfrastructureRef.Name = "of-another-name" })
-	w.CreateMachine(w.Bed)
-	w.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Timeout, Message: "timeout while waiting for state"})
-	w.settle()
-	w.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", Description: mark(w.NutanixMachine)})
-	require.NoError(t, api.Delete(t.Context(), w.Machine))
-	require.NoError(t, api.Delete(t.Context(), w.Cluster))
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Empty(t, w.Prism.VMs())
+	e := newTestEnvironment(t)
+	e.NutanixCluster.Name = "of-another-name"
+	e.NutanixCluster.ResourceVersion, e.NutanixCluster.UID = "", ""
+	e.Create(e.NutanixCluster)
+	require.NoError(t, api.Delete(t.Context(), &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: e.Namespace, Name: "c"}}))
+	controllertest.Change(e.Environment, e.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.InfrastructureRef.Name = "of-another-name" })
+	e.CreateMachine(e.Environment)
+	e.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Timeout, Message: "timeout while waiting for state"})
+	e.settle()
+	e.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", Description: mark(e.NutanixMachine)})
+	require.NoError(t, api.Delete(t.Context(), e.Machine))
+	require.NoError(t, api.Delete(t.Context(), e.Cluster))
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Empty(t, e.Prism.VMs())
 }
 
-// When nothing says any more how Prism Central is reached, a condition says what to do.
-func TestDeletionWithoutAnyClusterSaysSo(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	for _, owner := range []client.Object{w.Machine, w.Cluster, w.NutanixCluster} {
+// If no object describes the connection to Prism Central any more, a condition says what to do.
+func TestDeletionWithoutClusterReportsRemedy(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	for _, owner := range []client.Object{e.Machine, e.Cluster, e.NutanixCluster} {
 		require.NoError(t, api.Delete(t.Context(), owner))
 	}
-	w.delete()
-	require.False(t, w.Gone(w.NutanixMachine))
-	w.requireFalse(infrav1.AppliedCondition, infrav1.WaitingForClusterInfrastructureReason)
-	assert.Contains(t, conditions.GetMessage(w.NutanixMachine, infrav1.AppliedCondition), "NutanixCluster c")
-	mutate(w, func(machine *infrav1.NutanixMachine) { machine.Finalizers = nil })
+	e.delete()
+	require.False(t, e.Gone(e.NutanixMachine))
+	e.requireFalse(infrav1.AppliedCondition, infrav1.WaitingForClusterInfrastructureReason)
+	assert.Contains(t, conditions.GetMessage(e.NutanixMachine, infrav1.AppliedCondition), "NutanixCluster c")
+	mutate(e, func(machine *infrav1.NutanixMachine) { machine.Finalizers = nil })
 }
 
 func TestDeletionWaitsForItsCluster(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	cluster := w.NutanixCluster.DeepCopy()
-	require.NoError(t, api.Delete(t.Context(), w.NutanixCluster))
-	w.delete()
-	require.False(t, w.Gone(w.NutanixMachine))
-	w.requireFalse(infrav1.AppliedCondition, infrav1.WaitingForClusterInfrastructureReason)
+	e := newTestEnvironment(t)
+	e.running()
+	cluster := e.NutanixCluster.DeepCopy()
+	require.NoError(t, api.Delete(t.Context(), e.NutanixCluster))
+	e.delete()
+	require.False(t, e.Gone(e.NutanixMachine))
+	e.requireFalse(infrav1.AppliedCondition, infrav1.WaitingForClusterInfrastructureReason)
 	cluster.ObjectMeta = metav1.ObjectMeta{Namespace: cluster.Namespace, Name: cluster.Name, Labels: cluster.Labels}
-	w.Create(cluster)
-	w.settle()
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Empty(t, w.Prism.VMs())
+	e.Create(cluster)
+	e.settle()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Empty(t, e.Prism.VMs())
 }

@@ -36,7 +36,7 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// provision takes the next step of the machine's workspace. A machine with nothing to do starts no process and resolves no name.
+// provision takes the next step of the machine's workspace. If there is nothing to do, it starts no process and resolves no name.
 func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
 	version, err := r.VersionFor(s.nutanixCluster, s.nutanixMachine)
 	if err != nil {
@@ -73,14 +73,14 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
 }
 
-// plannedWith reports whether the last run used that version of the provider. Another one has to prove first that it plans
-// no change.
+// plannedWith reports whether the last run used that version of the provider. After a change of version, a plan has to prove first
+// that nothing changes.
 func (s *scope) plannedWith(version string) bool {
 	terraform := s.nutanixMachine.Status.Terraform
 	return terraform == nil || terraform.ProviderVersion == "" || terraform.ProviderVersion == version
 }
 
-// unrendered returns the target without what only a run needs.
+// unrendered returns the target without the fields that only a run needs.
 func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
 	return lifecycle.Target{
 		Object:      s.nutanixMachine.DeepCopy(),
@@ -133,8 +133,8 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	return target, nil
 }
 
-// readBack parses the outputs of the workspace. A manager that has restarted since the last run has no outputs and reads the VM
-// in Prism Central instead.
+// readBack parses the outputs of the workspace. After a restart of the manager there are no outputs, so the VM is read in Prism
+// Central instead.
 func (s *scope) readBack(result lifecycle.Result) error {
 	if result.Outputs == nil {
 		return nil
@@ -149,7 +149,7 @@ func (s *scope) readBack(result lifecycle.Result) error {
 	return nil
 }
 
-// uuid returns the UUID of the VM that the object has published, or that its workspace created just now. It is empty if there is none.
+// uuid returns the UUID of the VM that the object has published or that its workspace has just created, or an empty string.
 func (s *scope) uuid() string {
 	if s.outputs != nil && s.outputs.VMUUID != "" {
 		return s.outputs.VMUUID
@@ -160,7 +160,7 @@ func (s *scope) uuid() string {
 	return ""
 }
 
-// vmUUID returns the UUID of the VM as soon as Prism Central has accepted its creation. It is empty before.
+// vmUUID returns the UUID of the VM once Prism Central has accepted its creation, or an empty string.
 func (s *scope) vmUUID() string { return cmp.Or(s.uuid(), vmUUIDOf(s.nutanixMachine)) }
 
 func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

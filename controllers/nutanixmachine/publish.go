@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// publish writes providerID and addresses, which Cluster API reads. A machine is provisioned when its VM has an address.
+// publish writes providerID and addresses, which Cluster API reads. A machine is provisioned once its VM has an address.
 func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error) {
 	uuid := s.uuid()
 	if uuid == "" {
@@ -28,7 +28,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 		s.nutanixMachine.Spec.ProviderID = providerid.Format(uuid) // a failover changes the UUID and not the providerID
 	}
 	s.nutanixMachine.Status.VMUUID = uuid
-	if err := setIntent(s.nutanixMachine, nil); err != nil { // providerID and state name the VM from now on
+	if err := setIntent(s.nutanixMachine, nil); err != nil { // from now on providerID and state identify the VM
 		return ctrl.Result{}, err
 	}
 	addresses, err := s.addresses(ctx)
@@ -55,7 +55,8 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// addresses returns the addresses in the outputs of the workspace, or those that Prism Central reports now if there are none.
+// addresses returns the addresses in the outputs of the workspace. If there are none, it reads the current addresses in Prism
+// Central.
 func (s *scope) addresses(ctx context.Context) ([]string, error) {
 	if s.outputs != nil && len(machineAddresses("", s.outputs.Addresses)) > 1 {
 		return s.outputs.Addresses, nil
@@ -67,7 +68,7 @@ func (s *scope) addresses(ctx context.Context) ([]string, error) {
 	return vm.Addresses, nil
 }
 
-// seen is what readVM returned for a UUID.
+// seen is the result of readVM for a UUID.
 type seen struct {
 	uuid string
 	vm   *prism.VM
@@ -77,7 +78,7 @@ type seen struct {
 // readTimeout limits how long a reconcile waits for Prism Central.
 const readTimeout = 10 * time.Second
 
-// readVM reads the VM of the machine in Prism Central, once in a reconcile.
+// readVM reads the VM of the machine in Prism Central. It reads once in each reconcile.
 func (s *scope) readVM(ctx context.Context) (*prism.VM, error) {
 	if uuid := s.vmUUID(); s.seen == nil || s.seen.uuid != uuid {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
@@ -88,8 +89,8 @@ func (s *scope) readVM(ctx context.Context) (*prism.VM, error) {
 	return s.seen.vm, s.seen.err
 }
 
-// machineAddresses returns the host name, then the addresses in the order of the network cards. It leaves out link-local
-// addresses, which other machines cannot reach.
+// machineAddresses returns the host name, then the addresses in the order of the network cards. It omits link-local addresses,
+// which other machines cannot reach.
 func machineAddresses(hostName string, addresses []string) []clusterv1.MachineAddress {
 	list := []clusterv1.MachineAddress{{Type: clusterv1.MachineHostName, Address: hostName}}
 	for _, address := range addresses {
@@ -100,7 +101,7 @@ func machineAddresses(hostName string, addresses []string) []clusterv1.MachineAd
 	return list
 }
 
-// checkHealth reports whether Prism Central can be asked about the VM and whether the VM is switched on.
+// checkHealth reports whether Prism Central can be reached and whether the VM is switched on.
 func (r *Reconciler) checkHealth(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if s.seen == nil {
 		r.reportPower(ctx, s) // the VM has just been created

@@ -44,110 +44,110 @@ func TestMachineAddresses(t *testing.T) {
 	}
 }
 
-// A machine without an address is not provisioned; one that it gets later is found without a run.
-func TestAddressesAreAwaited(t *testing.T) {
+// A machine without an address is not provisioned. An address that it gets later is found without a run.
+func TestMachineWaitsForAddresses(t *testing.T) {
 	for name, first := range map[string][]string{"none": {}, "link-local alone": {"fe80::1"}} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.Terraform.Addresses = first
-			w.CreateMachine(w.Bed)
-			result := w.settle()
-			w.requireFalse(infrav1.AddressesAssignedCondition, infrav1.WaitingForAddressesReason)
+			e := newTestEnvironment(t)
+			e.Terraform.Addresses = first
+			e.CreateMachine(e.Environment)
+			result := e.settle()
+			e.requireFalse(infrav1.AddressesAssignedCondition, infrav1.WaitingForAddressesReason)
 			assert.Positive(t, result.RequeueAfter)
-			vm := w.Prism.VMs()[0]
-			assert.Equal(t, "nutanix://"+vm.UUID, w.NutanixMachine.Spec.ProviderID)
-			assert.Nil(t, w.NutanixMachine.Status.Initialization.Provisioned)
-			w.Terraform.Runs()
+			vm := e.Prism.VMs()[0]
+			assert.Equal(t, "nutanix://"+vm.UUID, e.NutanixMachine.Spec.ProviderID)
+			assert.Nil(t, e.NutanixMachine.Status.Initialization.Provisioned)
+			e.Terraform.Runs()
 			vm.Addresses = append(vm.Addresses, "10.0.0.1")
-			w.Prism.Put(vm)
-			w.settle()
-			assert.True(t, w.NutanixMachine.Status.Ready, "%+v", w.NutanixMachine.Status.Conditions)
-			assert.Empty(t, w.Terraform.Runs())
+			e.Prism.Put(vm)
+			e.settle()
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+			assert.Empty(t, e.Terraform.Runs())
 		})
 	}
 }
 
-func TestAddressesFollowTheMachine(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	vm := w.Prism.VMs()[0]
+func TestAddressesFollowTheVM(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	vm := e.Prism.VMs()[0]
 	vm.Addresses = []string{"10.0.0.77", "fe80::1"}
-	w.Prism.Put(vm)
-	w.settle()
-	assert.Equal(t, "10.0.0.77", w.NutanixMachine.Status.Addresses[1].Address)
-	assert.Len(t, w.NutanixMachine.Status.Addresses, 2)
-	assert.Empty(t, w.Terraform.Runs())
+	e.Prism.Put(vm)
+	e.settle()
+	assert.Equal(t, "10.0.0.77", e.NutanixMachine.Status.Addresses[1].Address)
+	assert.Len(t, e.NutanixMachine.Status.Addresses, 2)
+	assert.Empty(t, e.Terraform.Runs())
 }
 
-// A machine of CAPX is taken over by its providerID, and goes with its object even if Terraform never ran.
-func TestTakenOver(t *testing.T) {
-	for name, first := range map[string]func(w *world){"and reconciled": func(w *world) {
-		w.settle()
-		assert.True(t, w.NutanixMachine.Status.Ready)
-		assert.Contains(t, reasons(w.Recorder.All()), "Normal Imported")
-	}, "and deleted at once": func(w *world) {
-		w.Prism.Fail(500)
-		w.settle()
-		w.Prism.Fail(0)
-		assert.True(t, conditions.IsFalse(w.NutanixMachine, infrav1.ReadyCondition))
-		assert.Empty(t, w.Terraform.Runs())
+// A machine of CAPX is taken over by its providerID. Its VM is destroyed with the object even if Terraform never ran.
+func TestVMOfCAPXIsTakenOver(t *testing.T) {
+	for name, first := range map[string]func(e *testEnvironment){"and reconciled": func(e *testEnvironment) {
+		e.settle()
+		assert.True(t, e.NutanixMachine.Status.Ready)
+		assert.Contains(t, reasons(e.Recorder.All()), "Normal Imported")
+	}, "and deleted at once": func(e *testEnvironment) {
+		e.Prism.Fail(500)
+		e.settle()
+		e.Prism.Fail(0)
+		assert.True(t, conditions.IsFalse(e.NutanixMachine, infrav1.ReadyCondition))
+		assert.Empty(t, e.Terraform.Runs())
 	}} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.Prism.Put(controllertest.VM{UUID: vm1, Name: "m", Addresses: []string{"10.0.0.9"}})
-			w.NutanixMachine.Spec.ProviderID = "nutanix://" + vm1
-			w.CreateMachine(w.Bed)
-			first(w)
-			assert.Len(t, w.Prism.VMs(), 1)
-			w.delete()
-			assert.True(t, w.Gone(w.NutanixMachine))
-			assert.Empty(t, w.Prism.VMs())
+			e := newTestEnvironment(t)
+			e.Prism.Put(controllertest.VM{UUID: vm1, Name: "m", Addresses: []string{"10.0.0.9"}})
+			e.NutanixMachine.Spec.ProviderID = "nutanix://" + vm1
+			e.CreateMachine(e.Environment)
+			first(e)
+			assert.Len(t, e.Prism.VMs(), 1)
+			e.delete()
+			assert.True(t, e.Gone(e.NutanixMachine))
+			assert.Empty(t, e.Prism.VMs())
 		})
 	}
 }
 
-// Two objects must not have one machine: the second would destroy it under the first.
-func TestMachineOfAnotherObjectIsNotTakenOver(t *testing.T) {
-	w := newWorld(t)
-	w.Prism.Put(controllertest.VM{UUID: vm1, Name: "m", Description: mark(marks), Addresses: []string{"10.0.0.9"}})
-	w.NutanixMachine.Spec.ProviderID = "nutanix://" + vm1
-	w.CreateMachine(w.Bed)
-	w.settle()
-	w.requireFalse(infrav1.AppliedCondition, infrav1.VMBelongsToOtherReason)
-	assert.NotContains(t, w.Terraform.Runs(), "apply")
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Len(t, w.Prism.VMs(), 1)
+// Two objects must not own one VM, because the deletion of one would destroy the VM of the other.
+func TestVMOfAnotherObjectIsNotTakenOver(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.Prism.Put(controllertest.VM{UUID: vm1, Name: "m", Description: mark(marks), Addresses: []string{"10.0.0.9"}})
+	e.NutanixMachine.Spec.ProviderID = "nutanix://" + vm1
+	e.CreateMachine(e.Environment)
+	e.settle()
+	e.requireFalse(infrav1.AppliedCondition, infrav1.VMBelongsToOtherReason)
+	assert.NotContains(t, e.Terraform.Runs(), "apply")
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Len(t, e.Prism.VMs(), 1)
 }
 
-// What Prism Central made before Terraform wrote it down is destroyed too.
-func TestUnknownMachineIsDestroyed(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	w.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Timeout, Message: "timeout while waiting for state"})
-	w.settle()
-	w.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", Description: mark(w.NutanixMachine), State: "PENDING"})
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Empty(t, w.Prism.VMs())
+// A VM that was created before Terraform wrote it to the state is destroyed, too.
+func TestVMOutsideTheStateIsDestroyed(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	e.Terraform.Fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Timeout, Message: "timeout while waiting for state"})
+	e.settle()
+	e.Prism.Put(controllertest.VM{UUID: vm2, Name: "m", Description: mark(e.NutanixMachine), State: "PENDING"})
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Empty(t, e.Prism.VMs())
 }
 
 func TestDestroyInputsRender(t *testing.T) {
-	w := newWorld(t)
-	settings, _, err := w.reconciler.Settings(t.Context(), w.NutanixCluster, kind, w.NutanixMachine)
+	e := newTestEnvironment(t)
+	settings, _, err := e.reconciler.Settings(t.Context(), e.NutanixCluster, kind, e.NutanixMachine)
 	require.NoError(t, err)
-	_, err = renderer.RenderMachine(settings, destroyInputs(&scope{machine: w.Machine, nutanixMachine: w.NutanixMachine}))
+	_, err = renderer.RenderMachine(settings, destroyInputs(&scope{machine: e.Machine, nutanixMachine: e.NutanixMachine}))
 	require.NoError(t, err)
 }
 
 func TestExportRendersWhatWasApplied(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.changeVM(func(vm *controllertest.VM) { vm.Categories["CostCenter"] = "42" })
-	w.reconciler.Pipeline = nil // a command that exports runs nothing
-	workspace, err := w.reconciler.Export(t.Context(), w.NutanixMachine)
+	e := newTestEnvironment(t)
+	e.running()
+	e.changeVM(func(vm *controllertest.VM) { vm.Categories["CostCenter"] = "42" })
+	e.reconciler.Pipeline = nil // an export starts no run
+	workspace, err := e.reconciler.Export(t.Context(), e.NutanixMachine)
 	require.NoError(t, err)
-	assert.Equal(t, w.NutanixMachine.Status.Terraform.WorkspaceDigest, workspace.Digest)
+	assert.Equal(t, e.NutanixMachine.Status.Terraform.WorkspaceDigest, workspace.Digest)
 	assert.Contains(t, string(workspace.Files[renderer.ForeignCategoriesFile]), "CostCenter", "a plan by hand keeps the categories of others")
-	assert.Empty(t, w.Terraform.Runs())
+	assert.Empty(t, e.Terraform.Runs())
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// unknownUUID stands for an entity that cannot be resolved and is not needed: a VM that exists was created from it, or the VM
-// is only destroyed. The module ignores such inputs once the VM exists.
+// unknownUUID stands for an entity that cannot be resolved and is not needed, because the VM already exists or is only destroyed.
+// The module ignores such inputs once the VM exists.
 const unknownUUID = "00000000-0000-0000-0000-000000000000"
 
 // resolver resolves the names in the spec of a machine to UUIDs.
@@ -23,12 +23,12 @@ type resolver struct {
 	*scope
 	place        placement
 	prismElement renderer.Ref
-	// vmExists says that an entity which cannot be resolved is no error. The VM was created from it and needs it no more.
+	// vmExists says that unresolved entities are no error, because only the creation of the VM needs them.
 	vmExists bool
 }
 
-// resolve resolves the names in the spec. vm is the VM of the machine, or nil if Prism Central does not have it. The Prism
-// Element of a VM is where it runs, whatever the spec says.
+// resolve resolves the names in the spec. vm is the VM of the machine, or nil if Prism Central does not have it. If vm is not nil,
+// the Prism Element is the one that runs the VM, whatever the spec says.
 func (r *Reconciler) resolve(ctx context.Context, s *scope, vm *prism.VM) (*pinnedInputs, error) {
 	resolver := &resolver{scope: s, vmExists: vm != nil || s.uuid() != ""}
 	var err error
@@ -86,7 +86,7 @@ func (r *resolver) resolveSubnets(ctx context.Context, pins *pinnedInputs) error
 	return nil
 }
 
-// duplicateSubnet is the problem of two entries that are the same subnet, for example one by name and one by UUID.
+// duplicateSubnet returns the problem of two entries for the same subnet, for example one by name and one by UUID.
 func duplicateSubnet(place placement, first, second int, subnet renderer.Ref) *provisioning.Problem {
 	list, owner := "spec.subnet", ""
 	if place.failureDomain != "" {
@@ -195,8 +195,8 @@ func (r *resolver) dataDisk(ctx context.Context, spec infrav1.NutanixMachineVMDi
 	return disk, nil
 }
 
-// resolveGPUs resolves the GPUs. Those of a VM that exists are in use by that VM itself. If the hosts have no such GPUs any
-// more, none are pinned: the provider then leaves the VM those that it has.
+// resolveGPUs resolves the GPUs. The GPUs of an existing VM are in use by that VM. If the hosts do not have them any more, no GPUs
+// are pinned, and the provider leaves the VM's GPUs unchanged.
 func (r *resolver) resolveGPUs(ctx context.Context, pins *pinnedInputs) error {
 	find := r.access.Client.GPUs
 	if r.vmExists {
@@ -215,7 +215,7 @@ func (r *resolver) resolveGPUs(ctx context.Context, pins *pinnedInputs) error {
 	return nil
 }
 
-// reference makes the result of a look-up a reference. An entity that a VM was created from may be unresolved.
+// reference converts the result of a look-up to a reference. If the VM exists, an unresolved entity is no error.
 func (r *resolver) reference(found prism.Entity, err error) (renderer.Ref, error) {
 	if r.vmExists && unresolved(err) {
 		return renderer.Ref{UUID: unknownUUID}, nil
@@ -223,8 +223,8 @@ func (r *resolver) reference(found prism.Entity, err error) (renderer.Ref, error
 	return renderer.Ref{UUID: found.UUID, Name: found.Name}, err
 }
 
-// unresolved reports whether a look-up failed because of what the spec or Prism Central says, and not because Prism Central
-// could not be asked.
+// unresolved reports whether a look-up failed because of the spec or the inventory of Prism Central. It returns false if Prism
+// Central could not be reached.
 func unresolved(err error) bool {
 	var (
 		problem     *provisioning.Problem

@@ -22,32 +22,32 @@ import (
 )
 
 // withPolicy sets the deletion policy.
-func (w *world) withPolicy(policy infrav1.TerraformDeletionPolicy) {
-	w.T.Helper()
-	controllertest.Change(w.Bed, w.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
+func (e *testEnvironment) withPolicy(policy infrav1.TerraformDeletionPolicy) {
+	e.T.Helper()
+	controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
 		cluster.Spec.Terraform = &infrav1.TerraformSpec{DeletionPolicy: policy}
 	})
 }
 
-// deleteCluster deletes the Cluster, which Cluster API keeps until its machines are gone.
-func (w *world) deleteCluster() {
-	w.T.Helper()
-	controllertest.Change(w.Bed, w.Cluster, func(cluster *clusterv1.Cluster) { cluster.Finalizers = []string{"cluster.cluster.x-k8s.io"} })
-	require.NoError(w.T, api.Delete(w.T.Context(), w.Cluster))
+// deleteCluster deletes the Cluster. Cluster API keeps it until its machines are deleted.
+func (e *testEnvironment) deleteCluster() {
+	e.T.Helper()
+	controllertest.Change(e.Environment, e.Cluster, func(cluster *clusterv1.Cluster) { cluster.Finalizers = []string{"cluster.cluster.x-k8s.io"} })
+	require.NoError(e.T, api.Delete(e.T.Context(), e.Cluster))
 }
 
 // exports returns the Secrets with exported workspaces.
-func (w *world) exports() []corev1.Secret {
-	w.T.Helper()
+func (e *testEnvironment) exports() []corev1.Secret {
+	e.T.Helper()
 	secrets := &corev1.SecretList{}
-	require.NoError(w.T, api.List(w.T.Context(), secrets, client.InNamespace(w.Namespace), client.HasLabels{infrav1.RetainedWorkspaceLabel}))
+	require.NoError(e.T, api.List(e.T.Context(), secrets, client.InNamespace(e.Namespace), client.HasLabels{infrav1.RetainedWorkspaceLabel}))
 	return secrets.Items
 }
 
-func (w *world) states() []corev1.Secret {
-	w.T.Helper()
+func (e *testEnvironment) states() []corev1.Secret {
+	e.T.Helper()
 	secrets := &corev1.SecretList{}
-	require.NoError(w.T, api.List(w.T.Context(), secrets, client.InNamespace(w.Namespace), client.HasLabels{"tfstate"}))
+	require.NoError(e.T, api.List(e.T.Context(), secrets, client.InNamespace(e.Namespace), client.HasLabels{"tfstate"}))
 	return secrets.Items
 }
 
@@ -71,60 +71,60 @@ func unpack(t *testing.T, packed []byte) map[string]string {
 func TestDeletionPolicy(t *testing.T) {
 	tests := map[string]struct {
 		policy   infrav1.TerraformDeletionPolicy
-		arrange  func(w *world)
+		arrange  func(e *testEnvironment)
 		retained bool
 	}{
-		"Retain and the Cluster is being deleted": {infrav1.TerraformDeletionPolicyRetain, (*world).deleteCluster, true},
-		"Retain and the Cluster is gone": {infrav1.TerraformDeletionPolicyRetain, func(w *world) {
-			require.NoError(w.T, api.Delete(w.T.Context(), w.Cluster))
+		"Retain and the Cluster is being deleted": {infrav1.TerraformDeletionPolicyRetain, (*testEnvironment).deleteCluster, true},
+		"Retain and the Cluster is gone": {infrav1.TerraformDeletionPolicyRetain, func(e *testEnvironment) {
+			require.NoError(e.T, api.Delete(e.T.Context(), e.Cluster))
 		}, true},
-		"Retain and the cache does not know the deletion of the Cluster yet": {infrav1.TerraformDeletionPolicyRetain, func(w *world) {
-			stale := w.Cluster.DeepCopy()
-			w.deleteCluster()
-			w.reconciler.Client = controllertest.Stale[*clusterv1.Cluster]{Client: w.reconciler.Client, Object: stale}
+		"Retain and the cache does not know the deletion of the Cluster yet": {infrav1.TerraformDeletionPolicyRetain, func(e *testEnvironment) {
+			stale := e.Cluster.DeepCopy()
+			e.deleteCluster()
+			e.reconciler.Client = controllertest.Stale[*clusterv1.Cluster]{Client: e.reconciler.Client, Object: stale}
 		}, true},
-		"Retain and the cache does not know the policy yet": {infrav1.TerraformDeletionPolicyRetain, func(w *world) {
-			stale := w.NutanixCluster.DeepCopy()
+		"Retain and the cache does not know the policy yet": {infrav1.TerraformDeletionPolicyRetain, func(e *testEnvironment) {
+			stale := e.NutanixCluster.DeepCopy()
 			stale.Spec.Terraform = nil
-			w.deleteCluster()
-			w.reconciler.Client = controllertest.Stale[*infrav1.NutanixCluster]{Client: w.reconciler.Client, Object: stale}
+			e.deleteCluster()
+			e.reconciler.Client = controllertest.Stale[*infrav1.NutanixCluster]{Client: e.reconciler.Client, Object: stale}
 		}, true},
-		"Retain and only the Machine is deleted":  {infrav1.TerraformDeletionPolicyRetain, func(*world) {}, false},
-		"Delete and the Cluster is being deleted": {infrav1.TerraformDeletionPolicyDelete, (*world).deleteCluster, false},
-		"none and the Cluster is being deleted":   {"", (*world).deleteCluster, false},
+		"Retain and only the Machine is deleted":  {infrav1.TerraformDeletionPolicyRetain, func(*testEnvironment) {}, false},
+		"Delete and the Cluster is being deleted": {infrav1.TerraformDeletionPolicyDelete, (*testEnvironment).deleteCluster, false},
+		"none and the Cluster is being deleted":   {"", (*testEnvironment).deleteCluster, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.running()
-			w.withPolicy(test.policy)
-			test.arrange(w)
-			w.delete()
-			assert.True(t, w.Gone(w.NutanixMachine), "%+v", w.NutanixMachine.Status.Conditions)
-			assert.Empty(t, w.states(), "the state is removed")
+			e := newTestEnvironment(t)
+			e.running()
+			e.withPolicy(test.policy)
+			test.arrange(e)
+			e.delete()
+			assert.True(t, e.Gone(e.NutanixMachine), "%+v", e.NutanixMachine.Status.Conditions)
+			assert.Empty(t, e.states(), "the state is removed")
 			if !test.retained {
-				assert.Empty(t, w.Prism.VMs())
-				assert.Empty(t, w.exports())
+				assert.Empty(t, e.Prism.VMs())
+				assert.Empty(t, e.exports())
 				return
 			}
-			require.Len(t, w.Prism.VMs(), 1)
-			assert.Contains(t, w.Prism.VMs()[0].Description, provisioning.WorkspaceKey(w.NutanixMachine), "the mark stays")
-			assert.Equal(t, []string{"open"}, w.Terraform.Runs())
-			require.Len(t, w.exports(), 1)
-			assert.Contains(t, strings.Join(w.Recorder.All(), "\n"), "Normal Retained Left everything in Prism Central and exported the workspace with its Terraform state to Secret "+w.exports()[0].Name)
+			require.Len(t, e.Prism.VMs(), 1)
+			assert.Contains(t, e.Prism.VMs()[0].Description, provisioning.WorkspaceKey(e.NutanixMachine), "the mark stays")
+			assert.Equal(t, []string{"open"}, e.Terraform.Runs())
+			require.Len(t, e.exports(), 1)
+			assert.Contains(t, strings.Join(e.Recorder.All(), "\n"), "Normal Retained Left everything in Prism Central and exported the workspace with its Terraform state to Secret "+e.exports()[0].Name)
 		})
 	}
 }
 
 func TestExportedWorkspace(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	state := string(w.states()[0].Data["state"])
-	w.withPolicy(infrav1.TerraformDeletionPolicyRetain)
-	w.deleteCluster()
-	w.delete()
-	require.Len(t, w.exports(), 1)
-	secret := w.exports()[0]
+	e := newTestEnvironment(t)
+	e.running()
+	state := string(e.states()[0].Data["state"])
+	e.withPolicy(infrav1.TerraformDeletionPolicyRetain)
+	e.deleteCluster()
+	e.delete()
+	require.Len(t, e.exports(), 1)
+	secret := e.exports()[0]
 	assert.True(t, strings.HasPrefix(secret.Name, "m-terraform-"), secret.Name)
 	assert.Empty(t, secret.OwnerReferences)
 	assert.Equal(t, map[string]string{clusterv1.ClusterNameLabel: "c", infrav1.RetainedWorkspaceLabel: kind}, secret.Labels)
@@ -137,43 +137,43 @@ func TestExportedWorkspace(t *testing.T) {
 	assert.Contains(t, files["main.tf"], "# net-1", "the inputs are those of the VM, not those of a destroy")
 	assert.Equal(t, "user_data = \"\"\n", files["terraform.tfvars"])
 	assert.Contains(t, files["README.md"], "terraform plan")
-	variables, _ := w.Terraform.Variables()
+	variables, _ := e.Terraform.Variables()
 	assert.Equal(t, map[string]string{"user_data": ""}, variables)
 	for name, content := range files {
 		assert.NotContains(t, content, "b00tstrap", name)
 	}
 }
 
-// The manager may die after it exported the workspace and before it removed the finalizer, when the state is gone already.
-func TestRetentionGoesOnAfterARestart(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.withPolicy(infrav1.TerraformDeletionPolicyRetain)
-	w.deleteCluster()
-	require.NoError(t, api.Delete(t.Context(), w.NutanixMachine))
-	w.reconcileUntil("exported", func() bool { return len(w.exports()) == 1 })
-	key := lifecycle.Target{Object: w.NutanixMachine, Kind: kind}.Key()
-	w.Eventually("the run has ended", func() bool { return !w.Pipeline.Pool.Running(key) })
-	exported := w.exports()[0].Data
-	for _, state := range w.states() {
+// The manager may crash after it exported the workspace and removed the state, and before it removed the finalizer.
+func TestRetainContinuesAfterRestart(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.withPolicy(infrav1.TerraformDeletionPolicyRetain)
+	e.deleteCluster()
+	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
+	e.reconcileUntil("exported", func() bool { return len(e.exports()) == 1 })
+	key := lifecycle.Target{Object: e.NutanixMachine, Kind: kind}.Key()
+	e.Eventually("the run has ended", func() bool { return !e.Pipeline.Pool.Running(key) })
+	exported := e.exports()[0].Data
+	for _, state := range e.states() {
 		require.NoError(t, api.Delete(t.Context(), &state))
 	}
-	w.reconciler.Pipeline.Init()
-	w.settle()
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Len(t, w.Prism.VMs(), 1)
-	require.Len(t, w.exports(), 1)
-	assert.Equal(t, exported, w.exports()[0].Data)
-	assert.Equal(t, []string{"open"}, w.Terraform.Runs())
+	e.reconciler.Pipeline.Init()
+	e.settle()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Len(t, e.Prism.VMs(), 1)
+	require.Len(t, e.exports(), 1)
+	assert.Equal(t, exported, e.exports()[0].Data)
+	assert.Equal(t, []string{"open"}, e.Terraform.Runs())
 }
 
 func TestMachineWithoutVMIsNotExported(t *testing.T) {
-	w := newWorld(t)
-	w.CreateMachine(w.Bed)
-	w.withPolicy(infrav1.TerraformDeletionPolicyRetain)
-	w.deleteCluster()
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Empty(t, w.exports())
-	assert.Empty(t, w.Terraform.Runs())
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	e.withPolicy(infrav1.TerraformDeletionPolicyRetain)
+	e.deleteCluster()
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Empty(t, e.exports())
+	assert.Empty(t, e.Terraform.Runs())
 }

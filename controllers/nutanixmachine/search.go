@@ -16,37 +16,37 @@ import (
 // searchTimeout limits one search. The list of all VMs of a large Prism Central has many pages.
 const searchTimeout = 2 * time.Minute
 
-// query is whose VM a search looks for.
+// query describes the VM that a search looks for.
 type query struct {
 	machine *infrav1.NutanixMachine
 	// name is the name of the VM.
 	name string
-	// uuids are the UUIDs under which the machine or its state knows the VM.
+	// uuids are the UUIDs of the VM according to the machine and its state.
 	uuids []string
 	// task is the task of Prism Central that creates the VM, or empty.
 	task string
 	// prismElement is the UUID of the Prism Element of the VM, or empty if it is not known.
 	prismElement string
-	// siblings are the UUIDs of the VMs of the other machines of the cluster. If there are any, Prism Central has to show one of them
-	// before the absence of this VM is believed.
+	// siblings are the UUIDs of the VMs of the other machines of the cluster. If there are any, a search proves the absence of
+	// this VM only if Prism Central shows at least one of them.
 	siblings []string
 }
 
-// found is what a search found.
+// found is the result of a search.
 type found struct {
-	// ours are the VMs of the machine: those with its mark, and those that it names and that carry no mark.
+	// ours are the VMs with the mark of the machine, and the VMs that the machine names and that carry no mark.
 	ours []prism.VM
-	// foreign are the VMs that the machine names and that carry the mark of another object.
+	// foreign are the VMs that the machine names but that carry the mark of another object.
 	foreign []prism.VM
-	// sameName are other VMs of the same name.
+	// sameName are other VMs with the same name.
 	sameName []prism.VM
-	// taskError is why the task that creates the VM failed. It is empty if the task did not fail.
+	// taskError is the error of the task that creates the VM, or empty if the task did not fail.
 	taskError string
-	// doubt is why it proves nothing that no VM was found. It is empty if it proves that there is none.
+	// doubt is the reason why the search does not prove that the VM is absent. It is empty if the search proves it.
 	doubt string
 }
 
-// names returns the UUIDs under which a machine knows its VM.
+// names returns the UUIDs that the machine records for its VM.
 func names(machine *infrav1.NutanixMachine) []string {
 	var uuids []string
 	published, _ := providerid.Parse(machine.Spec.ProviderID)
@@ -58,7 +58,7 @@ func names(machine *infrav1.NutanixMachine) []string {
 	return uuids
 }
 
-// search looks for the VM of a machine by its UUIDs and, in the list of all VMs, by its mark and its name. Nothing is cached.
+// search looks for the VM of a machine by its UUIDs and, in the list of all VMs, by its mark and its name. It uses no cache.
 func search(ctx context.Context, central *prism.Client, q query) (found, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
@@ -76,7 +76,7 @@ func search(ctx context.Context, central *prism.Client, q query) (found, error) 
 		switch {
 		case slices.Contains(q.uuids, vm.UUID):
 		case marked(vm.Description, q.machine):
-			// A list may still show a VM that was deleted.
+			// A list may still contain a VM that was deleted.
 			if err := result.read(ctx, central, q.machine, vm.UUID); err != nil {
 				return found{}, err
 			}
@@ -85,12 +85,12 @@ func search(ctx context.Context, central *prism.Client, q query) (found, error) 
 		}
 	}
 	if len(result.ours) == 0 {
-		err = result.judge(ctx, central, q, all)
+		err = result.setDoubt(ctx, central, q, all)
 	}
 	return result, err
 }
 
-// read reads the VM of a UUID and adds it to what was found.
+// read reads the VM with the UUID and adds it to the result.
 func (f *found) read(ctx context.Context, central *prism.Client, machine *infrav1.NutanixMachine, uuid string) error {
 	vm, err := central.VM(ctx, uuid)
 	var notFound *prism.NotFoundError
@@ -106,8 +106,8 @@ func (f *found) read(ctx context.Context, central *prism.Client, machine *infrav
 	return nil
 }
 
-// judge finds out whether a search that found no VM proves that there is none.
-func (f *found) judge(ctx context.Context, central *prism.Client, q query, all prism.VMList) error {
+// setDoubt sets doubt if a search that found no VM does not prove its absence.
+func (f *found) setDoubt(ctx context.Context, central *prism.Client, q query, all prism.VMList) error {
 	elements, err := central.AvailablePrismElements(ctx)
 	if err != nil {
 		return fmt.Errorf("listing Prism Elements: %w", err)
@@ -151,7 +151,7 @@ func (f *found) readTask(ctx context.Context, central *prism.Client, uuid string
 	return task.Running(), nil
 }
 
-// listUUIDs lists the UUIDs of VMs.
+// listUUIDs returns the UUIDs of VMs as text for messages.
 func listUUIDs(vms []prism.VM) string {
 	list := make([]string, 0, len(vms))
 	for _, vm := range vms {

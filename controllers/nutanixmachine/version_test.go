@@ -10,80 +10,80 @@ import (
 )
 
 // pinVersion sets the version of the provider in the NutanixCluster.
-func (w *world) pinVersion(version string) {
-	w.T.Helper()
-	controllertest.Change(w.Bed, w.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
+func (e *testEnvironment) pinVersion(version string) {
+	e.T.Helper()
+	controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
 		cluster.Spec.Terraform = &infrav1.TerraformSpec{ProviderVersion: version}
 	})
 }
 
-// A machine keeps the version of its state until the owner of the cluster names another one, which plans once and changes
-// nothing.
+// A machine keeps the provider version of its state until the owner of the cluster names another version. That version plans once
+// and changes nothing.
 func TestMachineKeepsItsProviderVersionUntilTheOwnerChangesIt(t *testing.T) {
-	w := newWorld(t)
-	w.reconciler.ProviderVersions = []string{"1.9.5", "2.4.2"}
-	w.running()
+	e := newTestEnvironment(t)
+	e.reconciler.ProviderVersions = []string{"1.9.5", "2.4.2"}
+	e.running()
 	version := func() string {
-		assert.Equal(t, w.NutanixMachine.Status.Terraform.ProviderVersion, w.NutanixMachine.Annotations[infrav1.ProviderVersionAnnotation])
-		return w.NutanixMachine.Status.Terraform.ProviderVersion
+		assert.Equal(t, e.NutanixMachine.Status.Terraform.ProviderVersion, e.NutanixMachine.Annotations[infrav1.ProviderVersionAnnotation])
+		return e.NutanixMachine.Status.Terraform.ProviderVersion
 	}
 	assert.Equal(t, "1.9.5", version())
 
-	w.reconciler.ProviderVersion = "2.4.2"
-	w.settle()
+	e.reconciler.ProviderVersion = "2.4.2"
+	e.settle()
 	assert.Equal(t, "1.9.5", version(), "another --provider-version is for new objects")
-	assert.Empty(t, w.Terraform.Runs())
+	assert.Empty(t, e.Terraform.Runs())
 
-	w.pinVersion("2.4.2")
-	w.settle()
+	e.pinVersion("2.4.2")
+	e.settle()
 	assert.Equal(t, "2.4.2", version())
-	assert.Equal(t, "2.4.2", w.Terraform.ProviderVersion())
-	assert.NotContains(t, w.Terraform.Runs(), "apply")
-	assert.True(t, w.NutanixMachine.Status.Ready)
+	assert.Equal(t, "2.4.2", e.Terraform.ProviderVersion())
+	assert.NotContains(t, e.Terraform.Runs(), "apply")
+	assert.True(t, e.NutanixMachine.Status.Ready)
 
-	w.pinVersion("")
-	w.settle()
+	e.pinVersion("")
+	e.settle()
 	assert.Equal(t, "2.4.2", version())
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Empty(t, w.Prism.VMs())
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Empty(t, e.Prism.VMs())
 }
 
-// If the cluster names a version that is not in the mirror, a living machine goes on with the one of its state, which is also
-// the one that destroys it.
-func TestUnavailableProviderVersionHarmsNoLivingMachine(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.pinVersion("2.4.2")
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
-	assert.Equal(t, "1.9.5", w.NutanixMachine.Status.Terraform.ProviderVersion)
-	w.delete()
-	assert.True(t, w.Gone(w.NutanixMachine))
-	assert.Empty(t, w.Prism.VMs())
+// If the cluster names a version that is not in the mirror, existing machines keep the version of their state. Deletions use it,
+// too.
+func TestUnavailableProviderVersionKeepsExistingMachines(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.pinVersion("2.4.2")
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	assert.Equal(t, "1.9.5", e.NutanixMachine.Status.Terraform.ProviderVersion)
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Empty(t, e.Prism.VMs())
 }
 
 func TestUnavailableProviderVersionStopsNewMachines(t *testing.T) {
-	w := newWorld(t)
-	w.pinVersion("2.4.2")
-	w.CreateMachine(w.Bed)
-	w.settle()
-	w.requireFalse(infrav1.InputsResolvedCondition, infrav1.ProviderVersionUnavailableReason)
-	assert.Empty(t, w.Terraform.Runs())
-	w.pinVersion("")
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
+	e := newTestEnvironment(t)
+	e.pinVersion("2.4.2")
+	e.CreateMachine(e.Environment)
+	e.settle()
+	e.requireFalse(infrav1.InputsResolvedCondition, infrav1.ProviderVersionUnavailableReason)
+	assert.Empty(t, e.Terraform.Runs())
+	e.pinVersion("")
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// A manager whose mirror lacks the version of a state says so, and which versions there are.
-func TestProviderVersionOfTheStateIsMissing(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.reconciler.ProviderVersion = "2.4.2"
-	w.settle()
-	w.requireFalse(infrav1.InputsResolvedCondition, infrav1.ProviderVersionUnavailableReason)
-	w.pinVersion("2.4.2")
-	w.settle()
-	assert.True(t, w.NutanixMachine.Status.Ready)
-	assert.Equal(t, "2.4.2", w.Terraform.ProviderVersion())
+// If the mirror lacks the version of a state, the message names that version and the versions in the mirror.
+func TestMissingProviderVersionOfTheStateIsReported(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.reconciler.ProviderVersion = "2.4.2"
+	e.settle()
+	e.requireFalse(infrav1.InputsResolvedCondition, infrav1.ProviderVersionUnavailableReason)
+	e.pinVersion("2.4.2")
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	assert.Equal(t, "2.4.2", e.Terraform.ProviderVersion())
 }

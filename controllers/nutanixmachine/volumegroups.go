@@ -15,19 +15,19 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// detachments remembers, by the UUID of a VM, the update that detaches its volume groups. A new process begins again.
+// detachments stores, by the UUID of a VM, the update that detaches its volume groups. A new process starts without entries.
 type detachments struct{ pending sync.Map }
 
 // detachment is one update that detaches volume groups.
 type detachment struct {
 	task string
-	// groups are the volume groups as messages name them.
+	// groups names the volume groups in messages.
 	groups string
 }
 
-// detacher detaches the volume groups of a VM that is about to be destroyed, because Prism Central refuses to delete a VM with
-// attached volume groups. Cluster API drains a node and waits for its volumes when a Machine is deleted, but not when the whole
-// Cluster is deleted.
+// detacher detaches the volume groups of a VM before its destruction, because Prism Central refuses to delete a VM with attached
+// volume groups. When a single Machine is deleted, Cluster API drains its node and waits for the volumes. It does not do so when
+// the whole Cluster is deleted.
 type detacher struct {
 	client  *prism.Client
 	machine *infrav1.NutanixMachine
@@ -41,8 +41,8 @@ func (r *Reconciler) detacher(s *scope) detacher {
 	return detacher{client: s.access.Client, machine: machine, memory: &r.detachments, event: func(event lifecycle.Event) { r.Event(machine, event) }}
 }
 
-// detach implements lifecycle.Hooks.BeforeDestroy. It sends at most one update. The update is asynchronous, so the destroy waits
-// with a *lifecycle.WaitError until a later call finds no attached volume group.
+// detach implements lifecycle.Hooks.BeforeDestroy. It sends at most one update. The update is asynchronous, so detach returns a
+// *lifecycle.WaitError until a later call finds no attached volume group.
 func (d detacher) detach(ctx context.Context, vmUUID string) error {
 	attachments, err := d.client.Attachments(ctx, vmUUID)
 	var notFound *prism.NotFoundError
@@ -94,7 +94,7 @@ func (d detacher) update(ctx context.Context, vmUUID string, attachments *prism.
 	return attached(vmUUID, groups, "Prism Central is detaching them")
 }
 
-// progress reports whether the last update of a VM is still being carried out, and otherwise why it failed.
+// progress reports whether the last update of a VM is under way, or the error with which it failed.
 func (d detacher) progress(ctx context.Context, vmUUID string) (running bool, failure string) {
 	pending, ok := d.memory.pending.Load(vmUUID)
 	if !ok {
@@ -112,7 +112,7 @@ func (d detacher) progress(ctx context.Context, vmUUID string) (running bool, fa
 	return false, ""
 }
 
-// refused records an event and returns the error for volume groups that Prism Central did not detach.
+// refused records an event and returns the error for volume groups that could not be detached.
 func (d detacher) refused(vmUUID, groups, cause string) error {
 	wait := attached(vmUUID, groups, "Prism Central did not detach them and is asked again ("+cause+
 		"): detach them in Prism Central if this stays")
@@ -120,7 +120,7 @@ func (d detacher) refused(vmUUID, groups, cause string) error {
 	return wait
 }
 
-// attached returns the error with which a destroy waits for volume groups.
+// attached returns the error that makes a destroy wait for volume groups.
 func attached(vmUUID, groups, state string) *lifecycle.WaitError {
 	return &lifecycle.WaitError{Reason: infrav1.VolumeGroupsAttachedReason, Message: fmt.Sprintf(
 		"virtual machine %s cannot be destroyed while volume groups are attached to it: %s; %s", vmUUID, groups, state)}

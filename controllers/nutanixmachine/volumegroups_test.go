@@ -16,18 +16,18 @@ import (
 
 const volumeGroup = "11111111-0000-4000-8000-000000000001"
 
-// attach attaches a volume group to the VM of the machine, as a CSI driver does, and switches the VM off or on.
-func (w *world) attach(powerState string) {
-	w.T.Helper()
-	vm := w.Prism.VMs()[0]
+// attach attaches a volume group to the VM of the machine, as a CSI driver does, and sets the power state of the VM.
+func (e *testEnvironment) attach(powerState string) {
+	e.T.Helper()
+	vm := e.Prism.VMs()[0]
 	vm.VolumeGroups, vm.PowerState = []string{volumeGroup}, powerState
-	w.Prism.Put(vm)
+	e.Prism.Put(vm)
 }
 
-// writes are the requests that change a VM.
-func (w *world) writes() int {
+// writes returns the number of requests that change a VM.
+func (e *testEnvironment) writes() int {
 	writes := 0
-	for _, request := range w.Prism.Requests() {
+	for _, request := range e.Prism.Requests() {
 		if strings.HasPrefix(request, "PUT vms/") {
 			writes++
 		}
@@ -35,112 +35,112 @@ func (w *world) writes() int {
 	return writes
 }
 
-func (w *world) requireAttached(part string) {
-	w.T.Helper()
-	require.False(w.T, w.Gone(w.NutanixMachine))
-	w.requireFalse(infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason)
-	message := conditions.GetMessage(w.NutanixMachine, infrav1.AppliedCondition)
-	assert.Contains(w.T, message, volumeGroup)
-	assert.Contains(w.T, message, part)
-	assert.True(w.T, conditions.IsTrue(w.NutanixMachine, infrav1.PlanRecordedCondition), "the destroy plan is kept")
-	assert.Len(w.T, w.Prism.VMs(), 1)
+func (e *testEnvironment) requireAttached(part string) {
+	e.T.Helper()
+	require.False(e.T, e.Gone(e.NutanixMachine))
+	e.requireFalse(infrav1.AppliedCondition, infrav1.VolumeGroupsAttachedReason)
+	message := conditions.GetMessage(e.NutanixMachine, infrav1.AppliedCondition)
+	assert.Contains(e.T, message, volumeGroup)
+	assert.Contains(e.T, message, part)
+	assert.True(e.T, conditions.IsTrue(e.NutanixMachine, infrav1.PlanRecordedCondition), "the destroy plan is kept")
+	assert.Len(e.T, e.Prism.VMs(), 1)
 }
 
 func TestVolumeGroupsAreDetachedBeforeTheDestroy(t *testing.T) {
 	for _, power := range []string{"ON", "OFF"} {
 		t.Run(power, func(t *testing.T) {
-			w := newWorld(t)
-			w.running()
-			w.attach(power)
-			w.delete()
-			w.requireAttached("Prism Central is detaching them")
-			assert.Equal(t, power, w.Prism.VMs()[0].PowerState, "the detach does not switch the VM on or off")
-			assert.Empty(t, w.Prism.VMs()[0].VolumeGroups)
-			assert.Equal(t, 1, w.writes())
-			w.Advance(5 * time.Second)
-			w.settle()
-			assert.True(t, w.Gone(w.NutanixMachine))
-			assert.Empty(t, w.Prism.VMs())
-			assert.Equal(t, []string{"open", "plan", "open", "open", "apply"}, w.Terraform.Runs(), "nothing is planned again")
-			assert.Contains(t, strings.Join(w.Recorder.All(), "\n"), "Normal VolumeGroupsDetached")
-			assert.Contains(t, strings.Join(w.Recorder.All(), "\n"), volumeGroup)
+			e := newTestEnvironment(t)
+			e.running()
+			e.attach(power)
+			e.delete()
+			e.requireAttached("Prism Central is detaching them")
+			assert.Equal(t, power, e.Prism.VMs()[0].PowerState, "the detach does not switch the VM on or off")
+			assert.Empty(t, e.Prism.VMs()[0].VolumeGroups)
+			assert.Equal(t, 1, e.writes())
+			e.Advance(5 * time.Second)
+			e.settle()
+			assert.True(t, e.Gone(e.NutanixMachine))
+			assert.Empty(t, e.Prism.VMs())
+			assert.Equal(t, []string{"open", "plan", "open", "open", "apply"}, e.Terraform.Runs(), "nothing is planned again")
+			assert.Contains(t, strings.Join(e.Recorder.All(), "\n"), "Normal VolumeGroupsDetached")
+			assert.Contains(t, strings.Join(e.Recorder.All(), "\n"), volumeGroup)
 		})
 	}
 }
 
 func TestVolumeGroupsOfALivingMachineStay(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.attach("ON")
-	w.Advance(10 * time.Minute)
-	w.settle()
-	assert.Zero(t, w.writes())
-	assert.Len(t, w.Prism.VMs()[0].VolumeGroups, 1)
+	e := newTestEnvironment(t)
+	e.running()
+	e.attach("ON")
+	e.Advance(10 * time.Minute)
+	e.settle()
+	assert.Zero(t, e.writes())
+	assert.Len(t, e.Prism.VMs()[0].VolumeGroups, 1)
 }
 
-// However Prism Central refuses, the deletion waits, says so, and goes on by itself when the volume groups are gone.
-func TestRefusedDetachIsWaitedFor(t *testing.T) {
+// If Prism Central refuses to detach, the deletion waits, reports the reason, and continues when the volume groups are detached.
+func TestDeletionWaitsAfterRefusedDetach(t *testing.T) {
 	for name, detaching := range map[string]controllertest.Detaching{
 		"conflict": {Status: http.StatusConflict}, "refused": {Status: http.StatusUnprocessableEntity}, "forbidden": {Status: http.StatusForbidden},
 		"failed": {Failure: "Volume group at scsi.1 is in use and cannot be detached."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.running()
-			w.attach("ON")
-			w.Prism.SetDetaching(detaching)
-			w.delete()
+			e := newTestEnvironment(t)
+			e.running()
+			e.attach("ON")
+			e.Prism.SetDetaching(detaching)
+			e.delete()
 			for range 3 {
-				w.Advance(time.Minute)
-				w.settle()
+				e.Advance(time.Minute)
+				e.settle()
 			}
-			w.requireAttached("did not detach them")
-			w.requireAttached(detaching.Failure)
-			assert.Equal(t, 4, w.writes(), "one attempt in each run")
-			assert.Contains(t, strings.Join(w.Recorder.All(), "\n"), "Warning VolumeGroupsAttached")
+			e.requireAttached("did not detach them")
+			e.requireAttached(detaching.Failure)
+			assert.Equal(t, 4, e.writes(), "one attempt in each run")
+			assert.Contains(t, strings.Join(e.Recorder.All(), "\n"), "Warning VolumeGroupsAttached")
 
-			vm := w.Prism.VMs()[0]
-			vm.VolumeGroups = nil // a person detaches it
-			w.Prism.Put(vm)
-			w.Advance(time.Minute)
-			w.settle()
-			assert.True(t, w.Gone(w.NutanixMachine))
-			assert.Empty(t, w.Prism.VMs())
+			vm := e.Prism.VMs()[0]
+			vm.VolumeGroups = nil // somebody detaches it
+			e.Prism.Put(vm)
+			e.Advance(time.Minute)
+			e.settle()
+			assert.True(t, e.Gone(e.NutanixMachine))
+			assert.Empty(t, e.Prism.VMs())
 		})
 	}
 }
 
-func TestDetachUnderWayIsNotRepeated(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.attach("ON")
-	w.Prism.SetDetaching(controllertest.Detaching{Running: true})
-	w.delete()
+func TestRunningDetachIsNotRepeated(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.attach("ON")
+	e.Prism.SetDetaching(controllertest.Detaching{Running: true})
+	e.delete()
 	for range 3 {
-		w.Advance(time.Minute)
-		w.settle()
+		e.Advance(time.Minute)
+		e.settle()
 	}
-	w.requireAttached("Prism Central is detaching them")
-	assert.Equal(t, 1, w.writes())
-	w.Prism.SetDetaching(controllertest.Detaching{})
-	w.Advance(time.Minute)
-	w.settle()
-	assert.Equal(t, 1, w.writes(), "the task has ended and the volume group is still attached: it is tried again")
-	w.Advance(time.Minute)
-	w.settle()
-	assert.True(t, w.Gone(w.NutanixMachine))
+	e.requireAttached("Prism Central is detaching them")
+	assert.Equal(t, 1, e.writes())
+	e.Prism.SetDetaching(controllertest.Detaching{})
+	e.Advance(time.Minute)
+	e.settle()
+	assert.Equal(t, 1, e.writes(), "the task has ended and the volume group is still attached: it is tried again")
+	e.Advance(time.Minute)
+	e.settle()
+	assert.True(t, e.Gone(e.NutanixMachine))
 }
 
 func TestVMOfAnotherObjectIsNotChanged(t *testing.T) {
-	w := newWorld(t)
-	w.running()
-	w.attach("ON")
-	vm := w.Prism.VMs()[0]
+	e := newTestEnvironment(t)
+	e.running()
+	e.attach("ON")
+	vm := e.Prism.VMs()[0]
 	vm.Description = "Managed by CAPNT, key another, NutanixMachine x/y"
-	w.Prism.Put(vm)
-	access, err := w.reconciler.Prism.Access(t.Context(), w.NutanixCluster)
+	e.Prism.Put(vm)
+	access, err := e.reconciler.Prism.Access(t.Context(), e.NutanixCluster)
 	require.NoError(t, err)
-	err = detacher{client: access.Client, machine: w.NutanixMachine, memory: &detachments{}}.detach(t.Context(), vm.UUID)
+	err = detacher{client: access.Client, machine: e.NutanixMachine, memory: &detachments{}}.detach(t.Context(), vm.UUID)
 	require.Error(t, err)
-	assert.Zero(t, w.writes())
+	assert.Zero(t, e.writes())
 }

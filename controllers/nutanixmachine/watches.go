@@ -14,8 +14,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// wayToPrismChanged lets a NutanixCluster through whose spec changed or whose credentials became good or bad.
-var wayToPrismChanged = predicate.Funcs{
+// prismAccessChanged passes updates of a NutanixCluster whose spec changed or whose credentials became valid or invalid.
+var prismAccessChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.NutanixCluster)
 		after, also := e.ObjectNew.(*infrav1.NutanixCluster)
