@@ -270,7 +270,7 @@ const (
 	// changed.
 	VMBelongsToOtherReason = "VMBelongsToOther"
 
-	// VMNotFoundReason: Prism Central does not find the VM. It is searched until its absence is confirmed.
+	// VMNotFoundReason: Prism Central does not find the VM. Searches continue until its absence is confirmed.
 	VMNotFoundReason = "VMNotFound"
 
 	// VMLostReason: the absence of the VM is confirmed. It is not created again: replace the Machine. The condition is

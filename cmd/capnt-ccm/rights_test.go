@@ -42,7 +42,7 @@ func scraperToken(f *fixture) string {
 // unexercised are rights that a short run does not need.
 var unexercised = []string{
 	"events patch", // for an Event that repeats
-	// For API servers that do not support watches that start with a list.
+	// Some API servers do not support watches that start with a list. There, clients list these kinds first.
 	"nodes list", "services list", "secrets list", "configmaps list",
 }
 

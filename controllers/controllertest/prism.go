@@ -78,8 +78,8 @@ func NewPrism() *Prism {
 	return p
 }
 
-// listen listens on a port that no earlier Prism Central has used. Otherwise a cluster that another test left behind would use
-// this Prism Central, because it knows it by its address.
+// listen listens on a port that no earlier Prism Central has used. Otherwise a cluster that another test left behind would send
+// its requests to this Prism Central.
 func listen() net.Listener {
 	ports, err := freeport.Find("127.0.0.1", 1)
 	if err != nil {

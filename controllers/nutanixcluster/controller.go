@@ -143,7 +143,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 	return ctrl.Result{RequeueAfter: s.untilCheck}, nil
 }
 
-// scope is what one reconcile works on.
+// scope contains the objects of one reconcile and its results so far.
 type scope struct {
 	cluster        *clusterv1.Cluster
 	nutanixCluster *infrav1.NutanixCluster

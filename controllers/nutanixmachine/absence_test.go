@@ -38,7 +38,7 @@ func TestAbsence(t *testing.T) {
 		"doubt alone":                                {every(time.Minute, 29, doubtful), searching},
 		"doubt for ten periods":                      {every(time.Minute, 31, doubtful), unproven},
 		"two doubtful searches, ten periods apart":   {[]look{doubtful(0), doubtful(10 * period)}, searching},
-		"confirmed, and searched seldom since":       {[]look{no(0), no(period / 2), no(period / 2), no(time.Hour)}, confirmed},
+		"confirmed, then searched for less often":    {[]look{no(0), no(period / 2), no(period / 2), no(time.Hour)}, confirmed},
 		"confirmed, then doubt":                      {[]look{no(0), no(period / 2), no(period / 2), doubtful(time.Minute)}, searching},
 		"confirmed, then doubt, then one more proof": {[]look{no(0), no(period / 2), no(period / 2), doubtful(time.Minute), no(time.Minute)}, searching},
 	}
@@ -65,7 +65,7 @@ func TestSearchInterval(t *testing.T) {
 	}
 	assert.Equal(t, period, a.last.Sub(begin))
 	assert.Equal(t, minSearches+1, a.searches)
-	assert.Equal(t, period, a.searchInterval(period), "a lost VM is searched less often")
+	assert.Equal(t, period, a.searchInterval(period), "a lost VM is searched for less often")
 }
 
 func TestAbsencesRecord(t *testing.T) {

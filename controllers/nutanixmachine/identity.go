@@ -48,7 +48,7 @@ func (i identity) identifyNamed(ctx context.Context, machine *infrav1.NutanixMac
 	var notFound *prism.NotFoundError
 	switch {
 	case errors.As(err, &notFound):
-		return "", &lifecycle.WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central does not find virtual machine " + named + ": it is searched"}
+		return "", &lifecycle.WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central does not find virtual machine " + named + ": it is searched for again"}
 	case err != nil:
 		return "", err
 	case markedForOther(vm.Description, machine):
@@ -83,8 +83,8 @@ func (i identity) requireNotOurs(ctx context.Context, machine *infrav1.NutanixMa
 	return nil
 }
 
-// identifyKnown checks a VM that only the state names. If Prism Central does not find the VM, it is searched until its absence is
-// confirmed. Then another VM may be created, because this one was never published.
+// identifyKnown checks a VM that only the state names. If Prism Central does not find the VM, searches continue until its absence
+// is confirmed. Then another VM may be created, because this one was never published.
 func (i identity) identifyKnown(ctx context.Context, machine *infrav1.NutanixMachine, known string) (string, error) {
 	vm, err := i.central.VM(ctx, known)
 	var notFound *prism.NotFoundError
@@ -104,11 +104,11 @@ func (i identity) identifyKnown(ctx context.Context, machine *infrav1.NutanixMac
 	if importID, err := i.identifyByMark(ctx, machine); err != nil || importID != "" || absent {
 		return importID, err
 	}
-	return "", &lifecycle.WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central does not find virtual machine " + known + ", which the state knows: it is searched"}
+	return "", &lifecycle.WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central does not find virtual machine " + known + ", which the state knows: it is searched for again"}
 }
 
-// identifyByMark searches the VM of a machine without a create intent or UUID. Such a VM exists if the machine's annotations were
-// lost, for example because an old backup of the machine was restored.
+// identifyByMark searches for the VM of a machine without a create intent or UUID. Such a VM exists if the machine's annotations
+// were lost, for example because an old backup of the machine was restored.
 func (i identity) identifyByMark(ctx context.Context, machine *infrav1.NutanixMachine) (string, error) {
 	result, err := search(ctx, i.central, i.reconciler.query(i.key, machine, i.name))
 	switch {

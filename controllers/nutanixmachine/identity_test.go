@@ -302,7 +302,7 @@ func TestIdentifyForDestroy(t *testing.T) {
 	}
 }
 
-// A deletion continues without a VM that Prism Central does not find when its absence is confirmed, or after ten absence periods.
+// A deletion waits for a VM that Prism Central does not find until its absence is confirmed, at most for ten absence periods.
 func TestIdentifyForDestroyWaitsForAbsence(t *testing.T) {
 	tests := map[string]struct {
 		vms  []controllertest.VM

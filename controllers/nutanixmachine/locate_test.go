@@ -42,7 +42,7 @@ func TestLostVM(t *testing.T) {
 	vm := e.vm()
 	e.Prism.Remove(vm.UUID)
 	result := e.settle()
-	assert.Positive(t, result.RequeueAfter, "it is searched again")
+	assert.Positive(t, result.RequeueAfter, "it is searched for again")
 	e.RequireFalse(e.NutanixMachine, infrav1.InputsResolvedCondition, infrav1.VMNotFoundReason)
 	assert.True(t, e.NutanixMachine.Status.Ready, "it may come back: %+v", e.NutanixMachine.Status.Conditions)
 	e.pass(3*time.Minute - 20*time.Second)

@@ -93,7 +93,7 @@ func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Wor
 func nothingToDestroy(state *terraform.State, resource string) outcome {
 	if known := find(state, resource).ID; known != "" {
 		return failed{err: &WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central did not find virtual machine " + known +
-			" while its destruction was planned: it is searched again"}}
+			" while its destruction was planned: it is searched for again"}}
 	}
 	return destroyed{}
 }

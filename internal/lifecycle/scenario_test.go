@@ -413,7 +413,7 @@ var destroyScenarios = map[string]func(f *fixture){
 	"destroy-waits-for-confirmed-absence": func(f *fixture) {
 		f.settle()
 		f.identify = func(known string) (string, error) {
-			return "", &WaitError{Reason: infrav1.VMNotFoundReason, Message: "virtual machine " + known + " is not found and searched again"}
+			return "", &WaitError{Reason: infrav1.VMNotFoundReason, Message: "virtual machine " + known + " is not found and is searched for again"}
 		}
 		f.delete()
 		f.settle()

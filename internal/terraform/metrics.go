@@ -26,7 +26,7 @@ func newMetrics() *metrics {
 	}
 }
 
-// started counts the start of a command. Callers call the returned function at its end.
+// started counts the start of a command and returns the function that records its end.
 func (m *metrics) started() func(verb string, failure *Error, elapsed time.Duration) {
 	m.running.Inc()
 	return func(verb string, failure *Error, elapsed time.Duration) {
