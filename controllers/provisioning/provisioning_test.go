@@ -300,6 +300,7 @@ func TestReadySummarizesTheMilestones(t *testing.T) {
 		"all True":                      {list{set("First", "True", "Good", ""), set("Second", "True", "Good", "")}, "True Provisioned "},
 		"passing fault, not in sync":    {list{set("First", "False", "PrismUnreachable", "no route"), set("Second", "True", "Good", "")}, "False PrismUnreachable First: no route"},
 		"passing fault, in sync":        {list{set("First", "False", "PrismUnreachable", "no route"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
+		"missing permission, in sync":   {list{set("First", "False", "PermissionDenied", "no"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
 		"backend fault, in sync":        {list{set("First", "False", "StateBackendFailed", "forbidden"), set("Second", "False", "LocalDiskFull", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
 		"rejected check, in sync":       {list{set("First", "False", "PrismRequestRejected", "422"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
 		"passing then lasting, in sync": {list{set("First", "False", "PrismUnreachable", "no route"), set("Second", "False", "Why", "x"), set("Applied", "True", "Applied", "")}, "False Why Second: x"},

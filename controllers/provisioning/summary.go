@@ -44,6 +44,7 @@ var passingReasons = map[string]bool{
 	infrav1.StateBackendFailedReason:   true,
 	infrav1.LocalDiskFullReason:        true,
 	infrav1.VMNotFoundReason:           true,
+	infrav1.PermissionDeniedReason:     true, // what an account is not permitted to see may be answered 403 or 404
 }
 
 // summarize writes Ready. The reason and message come from the first milestone in order that is False, even if an earlier
