@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,12 +12,14 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/internal/provider"
+	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -82,13 +83,9 @@ func findTerraform(ctx context.Context, log logr.Logger, options *options) (terr
 	return binary, nil
 }
 
-// newTerraform finds the binary and writes the kubeconfig with which its runs access the management cluster.
+// newTerraform finds the binary and prepares runs of it.
 func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*terraform.Terraform, error) {
 	binary, err := findTerraform(ctx, mgr.GetLogger(), options)
-	if err != nil {
-		return nil, err
-	}
-	kubeconfig, err := writeKubeconfig(scratch, mgr.GetConfig())
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +95,6 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 			environment[name] = value
 		}
 	}
-	maps.Copy(environment, map[string]string{"KUBE_CONFIG_PATH": kubeconfig})
 	engine, err := terraform.New(terraform.Config{
 		Binary:     binary,
 		MirrorDir:  options.providerMirror,
@@ -146,13 +142,23 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 	if err != nil {
 		return nil, fmt.Errorf("reading the host name: %w", err)
 	}
+	holders := &lifecycle.Holders{Host: host, Started: time.Now(), Reader: mgr.GetAPIReader(),
+		Namespace: os.Getenv("POD_NAMESPACE"), Pod: os.Getenv("POD_NAME")}
+	states := &state.Store{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
+		Dead: func(ctx context.Context, lock state.Lock) (bool, error) {
+			return holders.Dead(ctx, (*terraform.LockInfo)(&lock))
+		},
+	}
+	if options.leaderElect && holders.Namespace != "" {
+		states.Election = &client.ObjectKey{Namespace: holders.Namespace, Name: leaderElectionID}
+	}
 	pipeline := &lifecycle.Pipeline{
-		Engine:  opener{engine},
-		Gateway: server,
-		Pool:    lifecycle.NewPool(options.maxRuns),
-		State:   &lifecycle.SecretKeeper{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
-		Holders: &lifecycle.Holders{Host: host, Started: time.Now(), Reader: mgr.GetAPIReader(),
-			Namespace: os.Getenv("POD_NAMESPACE"), Pod: os.Getenv("POD_NAME")},
+		Engine:           opener{engine},
+		Gateway:          server,
+		Pool:             lifecycle.NewPool(options.maxRuns),
+		States:           states,
+		Holders:          holders,
 		Clock:            clock.RealClock{},
 		TerraformVersion: engine.Binary().Version,
 		ProviderVersion:  options.providerVersion,

@@ -66,7 +66,7 @@ func NewEnvironment(t *testing.T, api client.Client) *Environment {
 	e.Dependencies = provisioning.Dependencies{
 		Client: api, Reader: api, Prism: prism.NewResolver(api, prism.Options{}), Recorder: e.Recorder,
 		Pipeline: (&lifecycle.Pipeline{
-			Engine: e.Terraform, Gateway: proxy, Pool: pool, State: &lifecycle.SecretKeeper{Client: api, Reader: api}, Clock: e.Clock,
+			Engine: e.Terraform, Gateway: proxy, Pool: pool, States: states{api}, Clock: e.Clock,
 			TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 		}).Init(),
 		ProviderVersion: "1.9.5", DriftInterval: 10 * time.Minute, HealthInterval: time.Minute,

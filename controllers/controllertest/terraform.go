@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
 )
@@ -116,6 +117,17 @@ var (
 	elementArgument = regexp.MustCompile(`\n  prism_element_uuid += "([^"]*)"`)
 	importedID      = regexp.MustCompile(`id += "(.*)"`)
 )
+
+// states implements lifecycle.States for states that the double of Terraform writes itself.
+type states struct{ client client.Client }
+
+func (s states) Open(context.Context, state.Key, client.Object) (*state.Session, error) {
+	return nil, nil
+}
+
+func (s states) Remove(ctx context.Context, key state.Key) error {
+	return (&state.Store{Client: s.client}).Remove(ctx, key)
+}
 
 // Open implements lifecycle.Engine.
 func (t *Terraform) Open(ctx context.Context, options terraform.RunOptions) (lifecycle.Workspace, error) {

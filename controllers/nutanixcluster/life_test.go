@@ -32,7 +32,6 @@ func TestClusterIsProvisionedAndDeleted(t *testing.T) {
 		assert.True(t, conditions.IsTrue(cluster, condition), condition)
 	}
 	require.Len(t, e.states(), 1)
-	assert.Len(t, e.states()[0].OwnerReferences, 1)
 
 	before := cluster.ResourceVersion
 	e.Terraform.Runs()

@@ -187,7 +187,7 @@ func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, obj
 
 // remove removes the Terraform state of an object whose deletion ends, and what the pipeline remembers of the object.
 func (d *Dependencies) remove(ctx context.Context, target lifecycle.Target) error {
-	if err := d.Pipeline.State.Remove(ctx, target); err != nil {
+	if err := d.Pipeline.RemoveState(ctx, target); err != nil {
 		return err
 	}
 	d.Pipeline.Forget(target)

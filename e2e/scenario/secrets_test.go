@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -15,13 +17,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// assertNoSecretLeaks searches everything that others may read for the Prism Central password and for private keys
-// from bootstrap data: CAPNT's objects, events, logs, and the manager's metrics.
+// assertNoSecretLeaks searches everything that others may read, and the Terraform states, for the Prism Central password and
+// for private keys from bootstrap data. Others may read CAPNT's objects, events, logs, and the manager's metrics.
 func assertNoSecretLeaks(t *testing.T) {
 	t.Helper()
 	secrets := append([]string{password}, bootstrapSecrets(t)...)
@@ -30,7 +33,7 @@ func assertNoSecretLeaks(t *testing.T) {
 			assert.False(t, containsSecret(text, secret), "secret found in %s", place)
 		}
 	}
-	logf(t, "found none of %d secrets in objects, events, logs and metrics", len(secrets))
+	logf(t, "found none of %d secrets in objects, states, events, logs and metrics", len(secrets))
 }
 
 // containsSecret reports whether text contains the secret as it is or inside a base64-encoded string, such as user
@@ -91,7 +94,7 @@ func bootstrapSecrets(t *testing.T) []string {
 	return found
 }
 
-// publicTexts returns the strings that users other than the manager may read, by where each was found.
+// publicTexts returns the strings that users other than the manager may read, and the Terraform states, by where each was found.
 func publicTexts(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{"the metrics": metrics(t)}
@@ -113,12 +116,34 @@ func publicTexts(t *testing.T) map[string]string {
 			texts[kind+" "+item.GetName()] = string(text)
 		}
 	}
+	for name, state := range states(t) {
+		texts["state "+name] = state
+	}
 	events := &eventsv1.EventList{}
 	require.NoError(t, testStack.Env.Client.List(t.Context(), events))
 	for _, event := range events.Items {
 		texts["event "+event.Name] = event.Note
 	}
 	return texts
+}
+
+// states returns the Terraform states by the names of their Secrets.
+func states(t *testing.T) map[string]string {
+	t.Helper()
+	list := &corev1.SecretList{}
+	require.NoError(t, testStack.Env.Client.List(t.Context(), list, client.MatchingLabels{"tfstate": "true"}))
+	found := map[string]string{}
+	for _, secret := range list.Items {
+		if len(secret.Data["tfstate"]) == 0 {
+			continue // the first run has not written a state yet
+		}
+		reader, err := gzip.NewReader(bytes.NewReader(secret.Data["tfstate"]))
+		require.NoError(t, err)
+		content, err := io.ReadAll(reader)
+		require.NoError(t, err)
+		found[secret.Name] = string(content)
+	}
+	return found
 }
 
 // metrics returns the manager's metrics page.

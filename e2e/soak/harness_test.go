@@ -44,16 +44,14 @@ type harness struct {
 	interceptor *interceptor
 	machines    []string
 
-	started time.Time // when the manager was started
-	killed  int
-	counts  map[string]int
-	locks   map[string]heldLock
+	killed int
+	counts map[string]int
 }
 
 // newHarness starts a stack with a cluster that has no machines yet.
 func newHarness(t *testing.T, machines int) *harness {
 	t.Helper()
-	h := &harness{t: t, counts: map[string]int{}, locks: map[string]heldLock{}}
+	h := &harness{t: t, counts: map[string]int{}}
 	for i := range machines {
 		h.machines = append(h.machines, fmt.Sprintf("machine-%02d", i+1))
 	}
@@ -66,7 +64,6 @@ func newHarness(t *testing.T, machines int) *harness {
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp("", "capnt-") // t.TempDir is too long for the sockets of providers
 	require.NoError(t, err)
-	h.started = time.Now()
 	// The parts of the stack keep the context, so it must outlive the start.
 	h.Stack, err = stack.Start(context.Background(), stack.Options{
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory, WithoutGuests: true,
@@ -110,13 +107,13 @@ func (h *harness) during(name string, kills []kill, done func(context.Context) s
 			if ctx.Err() != nil {
 				continue
 			}
-			h.breakStaleLocks(ctx)
 			if missing = done(ctx); missing == "" {
 				if armed && !h.interceptor.disarm() {
 					armed = false
 					continue // a request has triggered the kill in the meantime
 				}
 				h.t.Logf("%s: done after %s, %d kills not triggered", name, time.Since(began).Round(time.Second), len(kills))
+				h.requireNoStaleLock()
 				return
 			}
 			if time.Since(logged) > progressInterval {
@@ -161,7 +158,6 @@ func (h *harness) execute(ctx context.Context, hit trigger) bool {
 
 func (h *harness) startManager(ctx context.Context) {
 	h.t.Helper()
-	h.started = time.Now()
 	require.NoError(h.t, h.StartManager(ctx))
 }
 

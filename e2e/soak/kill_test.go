@@ -103,12 +103,8 @@ func plan(random *rand.Rand, requests []string, first, n int) []kill {
 }
 
 // TestKillsLeaveExactlyTheWantedVMs creates, updates and deletes machines while the manager and Terraform are killed at random
-// requests. After each phase Prism Central has exactly the wanted VMs and the cluster exactly their states. No VM is ever made
-// twice, switched off, or deleted while its Machine exists, and nobody has to repair anything.
-//
-// One thing is repaired here: a lock that a killed Terraform holds while the manager lives on. The manager cannot tell it from
-// the lock of a living process, so the test deletes the Lease after it has made sure that the process is gone. A later release
-// of the manager does that itself.
+// requests. After each phase Prism Central has exactly the wanted VMs, and the cluster has exactly their states and no held lock. No VM
+// is created twice, switched off, or deleted while its Machine exists, and nobody has to repair anything.
 func TestKillsLeaveExactlyTheWantedVMs(t *testing.T) {
 	seed := *seedFlag
 	if seed == 0 {

@@ -3,7 +3,6 @@ package soak
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,11 +11,9 @@ import (
 // run is a running Terraform process.
 type run struct {
 	pid int
-	// workspace is the content of its workspace, suffix is the suffix of its state.
-	workspace, suffix string
+	// workspace is the content of its workspace.
+	workspace string
 }
-
-var suffixPattern = regexp.MustCompile(`secret_suffix\s*=\s*"([^"]+)"`)
 
 // runs returns the Terraform processes with a working directory below scratch, by PID. Providers are not included. It
 // supports Linux only.
@@ -38,11 +35,7 @@ func runs(scratch, executable string) []run {
 		if err != nil {
 			continue
 		}
-		one := run{pid: pid, workspace: read(filepath.Join(dir, "main.tf"))}
-		if match := suffixPattern.FindStringSubmatch(read(filepath.Join(dir, "backend.tf"))); match != nil {
-			one.suffix = match[1]
-		}
-		found = append(found, one)
+		found = append(found, run{pid: pid, workspace: read(filepath.Join(dir, "main.tf"))})
 	}
 	slices.SortFunc(found, func(a, b run) int { return a.pid - b.pid })
 	return found

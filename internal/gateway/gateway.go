@@ -1,4 +1,5 @@
-// Package gateway is the reverse proxy through which every Terraform run reaches Prism Central.
+// Package gateway is the reverse proxy through which every Terraform run reaches Prism Central, and its state if the manager
+// stores that.
 //
 // The gateway serves TLS on a loopback address. Each run gets a Session with a token, which is the password that the nutanix
 // provider sends. The gateway replaces the token with the real credentials and forwards requests over one verified and

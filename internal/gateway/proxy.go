@@ -21,6 +21,10 @@ func (g *Gateway) handler() http.Handler {
 		start := time.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		session := g.sessions.find(req)
+		if session != nil && session.options.State != nil && req.URL.Path == statePath {
+			session.options.State.ServeHTTP(recorder, req)
+			return
+		}
 		// The call is deferred, because an incomplete response ends the handler with a panic (http.ErrAbortHandler).
 		defer func() { g.metrics.observe(req.Method, session, recorder.status, time.Since(start)) }()
 		g.serve(recorder, req, session)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -31,6 +32,8 @@ type RunOptions struct {
 	// Deleted is called with the UUID of each VM whose deletion Prism Central has accepted, before the response is passed to the
 	// child. It may be nil.
 	Deleted func(uuid string)
+	// State serves the Terraform state of the run, which Terraform's http backend requests. It is nil if the state is elsewhere.
+	State http.Handler
 	// KeepPower refuses all requests that could switch a VM on or off or delete it. It is for applies that must not disrupt a
 	// running VM. Creates are forwarded.
 	KeepPower bool
@@ -71,12 +74,15 @@ func newToken() string {
 	return base64.RawURLEncoding.EncodeToString(token[:])
 }
 
-// Env returns environment variables with which the nutanix provider uses the gateway. They contain no credentials of Prism
-// Central.
+// statePath is the path at which the gateway serves the Terraform state of a run. No API of Prism Central has it.
+const statePath = "/terraform/state"
+
+// Env returns environment variables with which the nutanix provider uses the gateway, and Terraform's http backend, too, if the
+// session has a state. They contain no credentials of Prism Central.
 func (s *Session) Env() map[string]string {
 	host, port, _ := net.SplitHostPort(s.gateway.Addr())
 	minutes := max(1, int(s.gateway.options.WaitTimeout/time.Minute))
-	return map[string]string{
+	env := map[string]string{
 		"NUTANIX_ENDPOINT":     host,
 		"NUTANIX_PORT":         port, // provider 1.9.5 ignores it
 		"NUTANIX_USERNAME":     username,
@@ -84,6 +90,15 @@ func (s *Session) Env() map[string]string {
 		"NUTANIX_INSECURE":     "false",
 		"NUTANIX_WAIT_TIMEOUT": strconv.Itoa(minutes),
 	}
+	if s.options.State != nil {
+		address := "https://" + s.gateway.Addr() + statePath
+		maps.Copy(env, map[string]string{
+			"TF_HTTP_ADDRESS": address, "TF_HTTP_LOCK_ADDRESS": address, "TF_HTTP_UNLOCK_ADDRESS": address,
+			"TF_HTTP_USERNAME": username, "TF_HTTP_PASSWORD": s.token,
+			"TF_HTTP_RETRY_MAX": "0", // the state is retried behind the gateway
+		})
+	}
+	return env
 }
 
 // CABundle returns the certificate of the gateway's CA as PEM. The child has to trust it (SSL_CERT_FILE).

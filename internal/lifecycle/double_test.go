@@ -48,8 +48,9 @@ type double struct {
 	files    int
 	blocked  map[string]chan struct{}
 	entered  chan string
-	imported string       // the ID in the import block of the run
-	pending  *tfjson.Plan // the last plan that was made
+	imported string               // the ID in the import block of the run
+	options  terraform.RunOptions // of the last run
+	pending  *tfjson.Plan         // the last plan that was made
 }
 
 func newDouble() *double {
@@ -140,7 +141,7 @@ func (d *double) Open(ctx context.Context, options terraform.RunOptions) (Worksp
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.imported = ""
+	d.imported, d.options = "", options
 	return d, nil
 }
 
@@ -303,18 +304,3 @@ func (d *double) Pull(ctx context.Context) ([]byte, error) {
 }
 
 func (d *double) Close() error { return d.enter(context.Background(), "close", "close") }
-
-// keeperDouble stands for the StateKeeper.
-type keeperDouble struct{ double *double }
-
-func (k keeperDouble) Adopt(ctx context.Context, _ Target) error {
-	return k.double.enter(ctx, "adopt", "adopt the state")
-}
-
-func (k keeperDouble) Unlock(ctx context.Context, _ Target, lockID string) error {
-	return k.double.enter(ctx, "break", "delete the Lease of lock "+lockID)
-}
-
-func (k keeperDouble) Remove(ctx context.Context, _ Target) error {
-	return k.double.enter(ctx, "remove", "remove the state")
-}

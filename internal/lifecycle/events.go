@@ -49,8 +49,7 @@ func eventsOf(o outcome) []Event {
 	case superseded:
 		return []Event{{Type: corev1.EventTypeNormal, Action: "Apply", Reason: infrav1.PlanSupersededReason, Message: "Planning again: " + o.reason}}
 	case unlocked:
-		return []Event{{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
-			Message: "Broke the state lock that a dead run of this manager had left: " + o.lock}}
+		return []Event{unlockedEvent(o.lock)}
 	case onHold: // the conditions report it, and the controller of the kind records the event
 	case unchanged, retained:
 	}
@@ -71,6 +70,11 @@ func appliedEvent(record *plan.Record) Event {
 		event.Reason = infrav1.ImportedReason
 	}
 	return event
+}
+
+func unlockedEvent(lock string) Event {
+	return Event{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
+		Message: "Broke the state lock that a dead run of this manager had left: " + lock}
 }
 
 // foreignEvent returns the event for a resource that is removed from the state because it belongs to another object.

@@ -120,7 +120,7 @@ func newFixture(t *testing.T) *fixture {
 // start starts a manager with an empty memory.
 func (f *fixture) start() {
 	f.pipeline = (&Pipeline{
-		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Pool: NewPool(2), State: keeperDouble{f.double}, Clock: f.clock,
+		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Pool: NewPool(2), Clock: f.clock,
 		Holders:          &Holders{Host: "capnt-1", Started: f.clock.Now()},
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 	}).Init()

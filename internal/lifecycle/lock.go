@@ -59,12 +59,11 @@ func deployment(pod string) string {
 }
 
 // breakDeadLock returns the outcome of a run that failed. If a dead run of this installation holds the lock, breakDeadLock breaks
-// the lock, and the run may be repeated at once. workspace is nil if it could not be opened because the dead run had just created
-// the first, empty state.
+// the lock, and the run may be repeated at once. workspace is nil if it could not be opened. Then no lock can be broken.
 func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace Workspace, cause error) outcome {
 	failure := failed{err: cause}
 	var held *terraform.Error
-	if p.Holders == nil || !errors.As(cause, &held) || held.Class != terraform.LockHeld || held.Lock == nil {
+	if p.Holders == nil || workspace == nil || !errors.As(cause, &held) || held.Class != terraform.LockHeld || held.Lock == nil {
 		return failure
 	}
 	dead, err := p.Holders.Dead(ctx, held.Lock)
@@ -74,11 +73,7 @@ func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace W
 	if err != nil || !dead {
 		return failure
 	}
-	unlock := func() error { return p.State.Unlock(ctx, target, held.Lock.ID) }
-	if workspace != nil {
-		unlock = func() error { return workspace.Unlock(ctx, held.Lock.ID) }
-	}
-	if err := unlock(); err != nil {
+	if err := workspace.Unlock(ctx, held.Lock.ID); err != nil {
 		return failed{err: fmt.Errorf("breaking the lock of a dead run of %s: %w", target.Kind, err)}
 	}
 	return unlocked{lock: fmt.Sprintf("%s by %s since %s", held.Lock.Operation, held.Lock.Who, held.Lock.Created.Format(time.RFC3339))}

@@ -49,10 +49,6 @@ var lockScenarios = map[string]func(f *fixture){
 		f.fail("apply", locked("apply", "root@capnt-1", before))
 		f.settle()
 	},
-	"lock-of-a-dead-first-init": func(f *fixture) {
-		f.fail("open", locked("init", "root@capnt-1", before))
-		f.settle()
-	},
 	"lock-cannot-be-broken": func(f *fixture) {
 		f.fail("plan", locked("plan", "root@capnt-1", before))
 		f.fail("unlock", errors.New("no such lock"))

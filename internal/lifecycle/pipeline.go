@@ -25,9 +25,9 @@ type Pipeline struct {
 	Gateway Gateway
 	// Pool executes the runs.
 	Pool *Pool
-	// State manages the Secrets and Leases of the Kubernetes backend.
-	State StateKeeper
-	// Holders recognises locks of dead runs of this installation. If it is nil, no lock is broken.
+	// States stores the states of targets whose backend is kubernetes.
+	States States
+	// Holders recognises locks of dead runs of this installation. If it is nil, no lock of another backend is broken.
 	Holders *Holders
 	Clock   clock.PassiveClock
 	// TerraformVersion and ProviderVersion are recorded with every plan. ProviderVersion applies to targets without a version of

@@ -12,20 +12,34 @@ import (
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/provider"
+	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// open opens the target's workspace and a gateway session with the mode and KeepPower. The returned function closes both.
+// open opens the target's workspace with its state, and a gateway session with the mode and KeepPower. The returned function closes
+// all of them.
 func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, keepPower bool) (Workspace, func(), error) {
-	session, err := p.Gateway.Open(gateway.RunOptions{
+	stored, err := p.openState(ctx, target)
+	if err != nil {
+		return nil, nil, err
+	}
+	options := gateway.RunOptions{
 		Upstream:  target.Upstream,
 		Mode:      mode,
 		Object:    target.Key(),
 		Creates:   target.Hooks.Creates,
 		KeepPower: keepPower,
 		Deleted:   target.Hooks.Deleted,
-	})
+	}
+	files := target.Workspace.Files
+	if stored != nil {
+		options.State = stored
+		files = maps.Clone(files)
+		files[backendFile] = []byte(httpBackend)
+	}
+	session, err := p.Gateway.Open(options)
 	if err != nil {
+		stored.Close(ctx)
 		return nil, nil, fmt.Errorf("opening gateway session: %w", err)
 	}
 	environment := maps.Clone(target.Backend.Environment)
@@ -34,7 +48,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 	}
 	maps.Copy(environment, session.Env())
 	workspace, err := p.Engine.Open(ctx, terraform.RunOptions{
-		Files:           target.Workspace.Files,
+		Files:           files,
 		ProviderVersion: p.providerVersion(target),
 		Variables:       target.Variables,
 		Env:             environment,
@@ -42,14 +56,20 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 	})
 	if err != nil {
 		session.Close()
+		stored.Close(ctx)
 		return nil, nil, err
 	}
-	return workspace, func() {
+	done := func() {
 		if err := workspace.Close(); err != nil {
 			log.FromContext(ctx).Error(err, "Failed to remove a workspace directory")
 		}
 		session.Close()
-	}, nil
+		stored.Close(ctx)
+	}
+	if stored != nil {
+		return storedWorkspace{workspace, stored}, done, nil
+	}
+	return workspace, done, nil
 }
 
 // writeState writes the state that an earlier apply of this process could not write because its backend did not respond. If
@@ -61,7 +81,7 @@ func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Work
 		return nil
 	}
 	err := workspace.Push(ctx, unwritten)
-	refused := terraform.Refused(err)
+	refused := terraform.Refused(err) || errors.Is(err, state.ErrRefused)
 	if err != nil && !refused {
 		return fmt.Errorf("writing the state of an earlier apply: %w", err)
 	}
@@ -86,14 +106,14 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	}
 	defer done()
 
-	state, err := workspace.State(ctx)
+	present, err := workspace.State(ctx)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
-	if o := p.verify(ctx, target, stored, state); o != nil {
+	if o := p.verify(ctx, target, stored, present); o != nil {
 		return o
 	}
-	if err := prepareDestruction(ctx, target, find(state, target.Resource).ID); err != nil {
+	if err := prepareDestruction(ctx, target, find(present, target.Resource).ID); err != nil {
 		return notReady(&stored.Record, err)
 	}
 	if err := workspace.Apply(ctx, stored.File); err != nil {
@@ -152,11 +172,8 @@ func notReady(record *plan.Record, err error) outcome {
 	return failed{err: fmt.Errorf("preparing the destruction: %w", err)}
 }
 
-// applyFailed returns the outcome of a run whose apply failed. The apply may have written a state, so applyFailed sets its owner.
+// applyFailed returns the outcome of a run whose apply failed.
 func (p *Pipeline) applyFailed(ctx context.Context, target Target, workspace Workspace, record *plan.Record, cause error) outcome {
-	if err := p.setStateOwner(ctx, target); err != nil {
-		log.FromContext(ctx).Error(err, "Failed to set the owner of a Terraform state, the next run tries again")
-	}
 	o := p.breakDeadLock(ctx, target, workspace, cause)
 	if failure, ok := o.(failed); ok {
 		failure.applying = record
@@ -165,24 +182,9 @@ func (p *Pipeline) applyFailed(ctx context.Context, target Target, workspace Wor
 	return o
 }
 
-// setStateOwner makes the object the owner of its state, so that clusterctl move moves the state with the object. It does nothing
-// for an object that is being deleted, because its state will be removed.
-func (p *Pipeline) setStateOwner(ctx context.Context, target Target) error {
-	if target.Deleting() {
-		return nil
-	}
-	if err := p.State.Adopt(context.WithoutCancel(ctx), target); err != nil {
-		return fmt.Errorf("making the object the owner of its Terraform state: %w", err)
-	}
-	return nil
-}
-
 // readBack reads state and outputs after a run that brought infrastructure and workspace into agreement.
 func (p *Pipeline) readBack(ctx context.Context, target Target, workspace Workspace) (readBack, error) {
-	if err := p.setStateOwner(ctx, target); err != nil {
-		return readBack{}, err
-	}
-	state, err := workspace.State(ctx)
+	written, err := workspace.State(ctx)
 	if err != nil {
 		return readBack{}, err
 	}
@@ -190,7 +192,7 @@ func (p *Pipeline) readBack(ctx context.Context, target Target, workspace Worksp
 	if err != nil {
 		return readBack{}, err
 	}
-	applied := Applied{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial}
+	applied := Applied{WorkspaceDigest: target.Workspace.Digest, Lineage: written.Lineage, Serial: written.Serial}
 	return readBack{applied: applied, outputs: outputs}, nil
 }
 

@@ -318,12 +318,6 @@ var scenarios = map[string]func(f *fixture){
 		f.fail("session", errPrism)
 		f.settle()
 	},
-	"setting-the-owner-fails": func(f *fixture) {
-		f.fail("adopt", errPrism)
-		f.settle()
-		f.advance(5 * time.Second)
-		f.settle() // only the owner of the state was missing
-	},
 }
 
 // observing returns a hook Observe that returns the observation.

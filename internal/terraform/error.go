@@ -45,6 +45,11 @@ func (e *Error) Error() string { return fmt.Sprintf("running terraform %s: %s", 
 // error of the process, because that quotes the output, which may contain secrets.
 func (e *Error) Unwrap() error { return e.cause }
 
+// LockHeldError returns the failure of a run that is not started because another process holds the lock of its state.
+func LockHeldError(lock LockInfo) *Error {
+	return &Error{Verb: "init", Class: LockHeld, Source: SourceBackend, Message: lock.message(), Lock: &lock}
+}
+
 // ClassOf returns the class of err: the empty class for nil, LocalDisk for a file that did not fit on the disk, and Unknown
 // for other errors that are no *Error.
 func ClassOf(err error) Class {

@@ -50,7 +50,7 @@ func (r *Run) State(ctx context.Context) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseState(pulled)
+	return ParseState(pulled)
 }
 
 // Pull reads the state from the backend in Terraform's own format. It contains secrets. Without a state it is empty.
@@ -70,7 +70,7 @@ func (r *Run) Pull(ctx context.Context) ([]byte, error) {
 	return []byte(pulled), nil
 }
 
-// stateFile is the part of version 4 of the state format that parseState reads.
+// stateFile is the part of version 4 of the state format that ParseState reads.
 type stateFile struct {
 	Lineage   string `json:"lineage"`
 	Serial    int64  `json:"serial"`
@@ -89,7 +89,8 @@ type stateFile struct {
 	} `json:"resources"`
 }
 
-func parseState(content []byte) (*State, error) {
+// ParseState parses a state in Terraform's own format. The state of an empty content is empty.
+func ParseState(content []byte) (*State, error) {
 	if len(strings.TrimSpace(string(content))) == 0 {
 		return &State{}, nil
 	}

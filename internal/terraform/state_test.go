@@ -9,7 +9,7 @@ import (
 
 func TestParseState(t *testing.T) {
 	t.Parallel()
-	state, err := parseState([]byte(`{
+	state, err := ParseState([]byte(`{
   "version": 4, "terraform_version": "1.11.4", "serial": 7, "lineage": "line", "outputs": {},
   "resources": [
     {"mode": "data", "type": "nutanix_image", "name": "x", "instances": [{"attributes": {"id": "no"}}]},
@@ -37,10 +37,10 @@ func TestParseState(t *testing.T) {
 
 func TestParseEmptyState(t *testing.T) {
 	t.Parallel()
-	state, err := parseState([]byte("\n"))
+	state, err := ParseState([]byte("\n"))
 	require.NoError(t, err)
 	assert.True(t, state.Empty())
-	_, err = parseState([]byte(`{"secret": hush}`))
+	_, err = ParseState([]byte(`{"secret": hush}`))
 	require.ErrorContains(t, err, "not a Terraform state")
 	assert.NotContains(t, err.Error(), "hush")
 }

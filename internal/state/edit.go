@@ -1,0 +1,209 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// userData is the attribute of a nutanix_virtual_machine that contains the bootstrap data of a machine, and with it the keys of a
+// control plane. The modules ignore it once the virtual machine exists, so that a plan is clean without it.
+const userData = "guest_customization_cloud_init_user_data"
+
+// document is a Terraform state of version 4 whose parts are decoded as far as they are edited. Everything else stays as it is.
+type document struct {
+	fields    map[string]json.RawMessage
+	resources []map[string]json.RawMessage
+}
+
+// errFormat is what is said of a state that cannot be decoded. The decoder's own error may quote the state, which contains secrets.
+var errFormat = errors.New("it is not a Terraform state of version 4")
+
+func parse(content []byte) (*document, error) {
+	d := &document{}
+	if err := json.Unmarshal(content, &d.fields); err != nil {
+		return nil, errFormat
+	}
+	if resources, found := d.fields["resources"]; found {
+		if err := json.Unmarshal(resources, &d.resources); err != nil {
+			return nil, errFormat
+		}
+	}
+	return d, nil
+}
+
+// bytes encodes the document with its serial increased by one, as Terraform does with every change.
+func (d *document) bytes() ([]byte, error) {
+	var serial int64
+	if err := json.Unmarshal(d.fields["serial"], &serial); err != nil {
+		return nil, errFormat
+	}
+	resources, err := json.Marshal(d.resources)
+	if err != nil {
+		return nil, errFormat
+	}
+	d.fields["serial"], d.fields["resources"] = strconv.AppendInt(nil, serial+1, 10), resources
+	return json.Marshal(d.fields)
+}
+
+// addressOf returns the address of a resource without the keys of its instances.
+func addressOf(resource map[string]json.RawMessage) string {
+	var module, kind, name string
+	_ = json.Unmarshal(resource["module"], &module)
+	_ = json.Unmarshal(resource["type"], &kind)
+	_ = json.Unmarshal(resource["name"], &name)
+	return strings.TrimPrefix(module+"."+kind+"."+name, ".")
+}
+
+// instances calls edit with each instance of a resource. edit reports whether it has changed the instance.
+func instances(resource map[string]json.RawMessage, edit func(instance map[string]json.RawMessage) bool) (changed bool, err error) {
+	var list []map[string]json.RawMessage
+	if err := json.Unmarshal(resource["instances"], &list); err != nil {
+		return false, errFormat
+	}
+	for _, instance := range list {
+		changed = edit(instance) || changed
+	}
+	if changed {
+		resource["instances"], err = json.Marshal(list)
+	}
+	return changed, err
+}
+
+// Forget returns the state without the resources at the addresses. It ignores addresses that are not in the state.
+func Forget(content []byte, addresses ...string) ([]byte, error) {
+	d, err := parse(content)
+	if err != nil {
+		return nil, err
+	}
+	d.resources = slices.DeleteFunc(d.resources, func(resource map[string]json.RawMessage) bool {
+		return slices.Contains(addresses, addressOf(resource))
+	})
+	return d.bytes()
+}
+
+// Untaint returns the state in which the resource at the address is not tainted.
+func Untaint(content []byte, address string) ([]byte, error) {
+	d, err := parse(content)
+	if err != nil {
+		return nil, err
+	}
+	for _, resource := range d.resources {
+		if addressOf(resource) != address {
+			continue
+		}
+		if _, err := instances(resource, func(instance map[string]json.RawMessage) bool {
+			delete(instance, "status")
+			return true
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return d.bytes()
+}
+
+// Outputs returns the outputs of the root module in a state by name, as JSON.
+func Outputs(content []byte) (map[string]json.RawMessage, error) {
+	var file struct {
+		Outputs map[string]struct {
+			Value json.RawMessage `json:"value"`
+		} `json:"outputs"`
+	}
+	if err := json.Unmarshal(content, &file); len(content) > 0 && err != nil {
+		return nil, fmt.Errorf("reading the outputs: %w", errFormat)
+	}
+	values := make(map[string]json.RawMessage, len(file.Outputs))
+	for name, output := range file.Outputs {
+		values[name] = output.Value
+	}
+	return values, nil
+}
+
+// withoutUserData returns the state without the user data of virtual machines, and reports whether there was any. The serial stays.
+func withoutUserData(content []byte) (clean []byte, changed bool, err error) {
+	if !strings.Contains(string(content), userData) {
+		return content, false, nil
+	}
+	d, err := parse(content)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, resource := range d.resources {
+		cleaned, err := instances(resource, removeUserData)
+		if err != nil {
+			return nil, false, err
+		}
+		changed = changed || cleaned
+	}
+	if !changed {
+		return content, false, nil
+	}
+	if d.fields["resources"], err = json.Marshal(d.resources); err != nil {
+		return nil, false, errFormat
+	}
+	clean, err = json.Marshal(d.fields)
+	return clean, true, err
+}
+
+// increase returns the state with the next serial.
+func increase(content []byte) ([]byte, error) {
+	d, err := parse(content)
+	if err != nil {
+		return nil, err
+	}
+	return d.bytes()
+}
+
+func removeUserData(instance map[string]json.RawMessage) bool {
+	var attributes map[string]json.RawMessage
+	if json.Unmarshal(instance["attributes"], &attributes) != nil {
+		return false
+	}
+	value, found := attributes[userData]
+	if !found || string(value) == "null" || string(value) == `""` {
+		return false
+	}
+	attributes[userData] = json.RawMessage("null")
+	encoded, err := json.Marshal(attributes)
+	if err != nil {
+		return false
+	}
+	instance["attributes"] = encoded
+	return true
+}
+
+// ErrRefused says that a state is not stored because the present one is newer or of another lineage.
+var ErrRefused = errors.New("another state was written since")
+
+// follows returns ErrRefused if a state must not replace the present one, by Terraform's rule.
+func follows(content, present []byte) error {
+	var next, stored struct {
+		Lineage string
+		Serial  int64
+	}
+	if err := json.Unmarshal(content, &next); err != nil {
+		return errFormat
+	}
+	if len(present) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(present, &stored); err != nil {
+		return errFormat
+	}
+	if stored.Lineage != next.Lineage || stored.Serial > next.Serial {
+		return ErrRefused
+	}
+	return nil
+}
+
+// describe returns the description of a lock that this process takes itself, in Terraform's own format.
+func describe(id, operation string) []byte {
+	host, _ := os.Hostname()
+	encoded, _ := json.Marshal(Lock{ID: id, Operation: operation, Who: "capnt@" + host, Created: time.Now().UTC()})
+	return encoded
+}

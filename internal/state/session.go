@@ -1,0 +1,274 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+const (
+	// outage is how long a write is retried while the API server does not respond.
+	outage = 2 * time.Minute
+	// retryInterval is how long a write waits before it is retried.
+	retryInterval = time.Second
+	// closeTimeout is how long Close waits for the API server.
+	closeTimeout = 5 * time.Second
+)
+
+// Session gives one run access to one state. Its methods can be called from several goroutines. Callers have to close it.
+type Session struct {
+	states *Store
+	key    Key
+	owner  client.Object
+
+	mu sync.Mutex
+	// secret is the Secret as the run has read it when it took the lock, or written it since. A write requires that it has not changed.
+	secret *corev1.Secret
+	// lock is the ID of the lock that the run holds, or empty.
+	lock   string
+	closed bool
+	broken *Lock
+}
+
+// errClosed is why a session refuses requests.
+var errClosed = errors.New("using a Terraform state: its run has ended")
+
+// Open takes the state over for a run. It returns a *LockedError if somebody else holds its lock. A lock of a run that has ended is
+// broken, and reported by Session.Broken. owner becomes an owner of the state, so that clusterctl moves the state with it.
+func (s *Store) Open(ctx context.Context, key Key, owner client.Object) (*Session, error) {
+	if err := s.setTerm(ctx); err != nil {
+		return nil, err
+	}
+	session := &Session{states: s, key: key, owner: owner}
+	lease, err := s.readLease(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if held := holder(lease); held != nil {
+		stale, err := s.stale(ctx, held)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("finding out whether the holder of state lock %s has ended: %w", key.lease(), err)
+		case !stale:
+			return nil, held
+		}
+		// The state is taken over first, so that the earlier run cannot write it any more.
+		if err := session.takeOver(ctx); err != nil {
+			return nil, err
+		}
+		if err := s.release(ctx, key, held.Lock.ID); err != nil {
+			return nil, err
+		}
+		session.broken = &held.Lock
+		return session, nil
+	}
+	return session, session.takeOver(ctx)
+}
+
+// takeOver writes term and owner into the Secret, which it creates if there is none, so that writes of earlier processes fail. It takes
+// user data out of a state that contains it.
+func (s *Session) takeOver(ctx context.Context) error {
+	secret, content, err := s.states.read(ctx, s.key)
+	if err != nil {
+		return err
+	}
+	claimed := newSecret(s.key)
+	if secret != nil {
+		claimed = secret.DeepCopy()
+	}
+	if err := s.states.claim(claimed, s.owner); err != nil {
+		return err
+	}
+	switch {
+	case secret == nil:
+		err = s.states.Client.Create(ctx, claimed)
+	case !equality.Semantic.DeepEqual(secret.ObjectMeta, claimed.ObjectMeta):
+		err = s.states.Client.Update(ctx, claimed)
+	}
+	if err != nil {
+		return fmt.Errorf("taking over state Secret %s: %w", s.key.secret(), err)
+	}
+	_, dirty, err := withoutUserData(content)
+	if err != nil {
+		return fmt.Errorf("reading state Secret %s: %w", s.key.secret(), err)
+	}
+	if dirty {
+		return s.Edit(ctx, "removal of user data", increase)
+	}
+	return nil
+}
+
+// Broken returns the lock that Open has broken, nil if there was none.
+func (s *Session) Broken() *Lock { return s.broken }
+
+// Read returns the state in Terraform's own format. Without a state it is empty.
+func (s *Session) Read(ctx context.Context) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	_, content, err := s.states.read(ctx, s.key)
+	return content, err
+}
+
+// Lock takes the lock for the run. info describes the run in Terraform's own format. A lock that the run holds already belongs to
+// a Terraform that has ended, because a run has one at a time: the new lock replaces it.
+func (s *Session) Lock(ctx context.Context, id string, info []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	lease, err := s.states.readLease(ctx, s.key)
+	if err != nil {
+		return err
+	}
+	if held := holder(lease); held != nil && held.Lock.ID != id && held.Lock.ID != s.lock {
+		return held
+	}
+	if err := s.states.acquire(ctx, s.key, lease, id, info); err != nil {
+		return err
+	}
+	if s.lock != "" && s.lock != id {
+		s.states.mark(s.lock, false)
+	}
+	s.lock = id
+	if s.secret, _, err = s.states.read(ctx, s.key); err != nil {
+		return err
+	}
+	if s.secret == nil || s.secret.Annotations[TermAnnotation] != s.states.Term {
+		return fmt.Errorf("locking state %s: %w", s.key.lease(), errTakenOver)
+	}
+	return nil
+}
+
+// Unlock releases the lock of that ID.
+func (s *Session) Unlock(ctx context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lock == "" || s.lock != id {
+		return fmt.Errorf("unlocking state %s: this run does not hold lock %s", s.key.lease(), id)
+	}
+	return s.unlock(ctx)
+}
+
+func (s *Session) unlock(ctx context.Context) error {
+	if err := retry(ctx, func(ctx context.Context) error { return s.states.release(ctx, s.key, s.lock) }); err != nil {
+		return err
+	}
+	s.lock = ""
+	return nil
+}
+
+// Write stores a state under the lock of that ID. User data is not stored.
+func (s *Session) Write(ctx context.Context, id string, content []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return errClosed
+	case s.lock == "" || s.lock != id:
+		return fmt.Errorf("writing state %s: this run does not hold its lock", s.key.secret())
+	}
+	clean, _, err := withoutUserData(content)
+	if err != nil {
+		return fmt.Errorf("writing state %s: %w", s.key.secret(), err)
+	}
+	return retry(ctx, func(ctx context.Context) error { return s.store(ctx, clean) })
+}
+
+// store writes the state once. A write whose response was lost is recognized by what is stored.
+func (s *Session) store(ctx context.Context, content []byte) error {
+	secret, err := s.states.write(ctx, s.key, s.secret, content)
+	if errors.Is(err, errTakenOver) {
+		present, stored, readErr := s.states.read(ctx, s.key)
+		if readErr == nil && present != nil && present.Annotations[TermAnnotation] == s.states.Term && bytes.Equal(stored, content) {
+			secret, err = present, nil
+		}
+	}
+	if err == nil {
+		s.secret = secret
+	}
+	return err
+}
+
+// retry repeats a write that the API server did not respond to, because a state that is not written is lost with its run.
+func retry(ctx context.Context, write func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outage)
+	defer cancel()
+	var err error
+	_ = wait.PollUntilContextCancel(ctx, retryInterval, true, func(ctx context.Context) (bool, error) {
+		err = write(ctx)
+		return err == nil || !transient(err), nil
+	})
+	return err
+}
+
+// transient reports whether a request failed because the API server was away or busy.
+func transient(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return !errors.Is(err, errTakenOver)
+	}
+	return apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
+		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
+}
+
+// Edit changes the state under a lock of its own, without Terraform. change returns the new state, whose serial has to be higher.
+func (s *Session) Edit(ctx context.Context, operation string, change func(content []byte) ([]byte, error)) error {
+	id := uuid.NewString()
+	if err := s.Lock(ctx, id, describe(id, operation)); err != nil {
+		return err
+	}
+	content, err := s.Read(ctx)
+	if err == nil {
+		content, err = change(content)
+	}
+	if err == nil {
+		err = s.Write(ctx, id, content)
+	}
+	return errors.Join(err, s.Unlock(ctx, id))
+}
+
+// Push stores a state that an earlier run could not write. It returns ErrRefused if another state was written since.
+func (s *Session) Push(ctx context.Context, content []byte) error {
+	return s.Edit(ctx, "state push", func(present []byte) ([]byte, error) { return content, follows(content, present) })
+}
+
+// Close ends the session, and releases the lock that its Terraform has left. It may be called on a nil session.
+func (s *Session) Close(ctx context.Context) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed = true; s.lock == "" {
+		return
+	}
+	id := s.lock
+	s.states.mark(id, false)
+	release := func(ctx context.Context) error { return s.states.release(ctx, s.key, id) }
+	once, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if release(once) == nil {
+		return
+	}
+	// The caller does not wait for an API server that is away. If this process ends meanwhile, a later one breaks the lock.
+	go func() {
+		if err := retry(ctx, release); err != nil {
+			log.FromContext(ctx).Error(err, "Failed to release a state lock, the next run breaks it", "lock", s.key.lease())
+		}
+	}()
+}

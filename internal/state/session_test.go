@@ -1,0 +1,234 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+func alwaysDead(context.Context, Lock) (bool, error) { return true, nil }
+
+const initial = `{"version": 4, "serial": 1, "lineage": "line", "resources": []}`
+
+func TestWriteNeedsTheLock(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	session := f.open(f.store)
+	require.ErrorContains(t, session.Write(t.Context(), "1", []byte(initial)), "does not hold its lock")
+	require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
+	require.ErrorContains(t, session.Write(t.Context(), "2", []byte(initial)), "does not hold its lock")
+	require.NoError(t, session.Write(t.Context(), "1", []byte(initial)))
+	require.ErrorContains(t, session.Unlock(t.Context(), "2"), "does not hold lock 2")
+	require.NoError(t, session.Unlock(t.Context(), "1"))
+	session.Close(t.Context())
+	require.ErrorIs(t, session.Lock(t.Context(), "1", nil), errClosed)
+	_, err := session.Read(t.Context())
+	require.ErrorIs(t, err, errClosed)
+}
+
+func TestLockOfAClosedSessionIsBroken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ended := f.open(f.store)
+	require.NoError(t, ended.Lock(t.Context(), "1", describe("1", "test")))
+	_, err := f.store.Open(t.Context(), f.key, f.owner)
+	var locked *LockedError
+	require.ErrorAs(t, err, &locked, "the session is open")
+
+	f.store.mark("1", false) // as if the session had ended while the API server was away
+	assert.Equal(t, "1", f.open(f.store).Broken().ID)
+	assert.Empty(t, f.holder())
+}
+
+func TestLockOfAnotherProcessIsBrokenOnlyIfItIsDead(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	require.NoError(t, f.open(f.store).Lock(t.Context(), "1", describe("1", "test")))
+	other := newStore(f.api, "term-2")
+	for name, dead := range map[string]func(context.Context, Lock) (bool, error){
+		"nobody knows":      nil,
+		"it lives":          func(context.Context, Lock) (bool, error) { return false, nil },
+		"it cannot be read": func(context.Context, Lock) (bool, error) { return true, errors.New("no connection") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			other.Dead = dead
+			_, err := other.Open(t.Context(), f.key, f.owner)
+			require.Error(t, err)
+			assert.Equal(t, "1", f.holder())
+		})
+	}
+	other.Dead = alwaysDead
+	f.open(other)
+	assert.Empty(t, f.holder())
+}
+
+func TestLockOfAnEarlierLeaderIsBroken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	election := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: "leader"}}
+	require.NoError(t, f.api.Create(t.Context(), election))
+	leader := func(transitions int32) *Store {
+		election.Spec.LeaseTransitions = ptr.To(transitions)
+		require.NoError(t, f.api.Update(t.Context(), election))
+		store := newStore(f.api, "")
+		store.Election = ptr.To(client.ObjectKeyFromObject(election))
+		return store
+	}
+	earlier, later := f.open(leader(9)), leader(10)
+	require.NoError(t, earlier.Lock(t.Context(), "1", describe("1", "test")))
+	session := f.open(later)
+	assert.Equal(t, "1", session.Broken().ID)
+	require.ErrorIs(t, earlier.Write(t.Context(), "1", []byte(initial)), errTakenOver)
+	require.NoError(t, session.Lock(t.Context(), "2", describe("2", "test")))
+
+	// The earlier leader is slow to notice that it does not lead any more.
+	_, err := earlier.states.Open(t.Context(), f.key, f.owner)
+	var locked *LockedError
+	require.ErrorAs(t, err, &locked)
+	assert.Equal(t, "2", locked.Lock.ID)
+}
+
+// flaky returns a client whose next updates of Secrets fail. written says that the API server has executed them all the same.
+func flaky(t *testing.T, failures int, err error, written bool) client.Client {
+	t.Helper()
+	api, clientErr := client.NewWithWatch(environment.Config, client.Options{})
+	require.NoError(t, clientErr)
+	return interceptor.NewClient(api, interceptor.Funcs{
+		Update: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			_, isState := object.(*corev1.Secret)
+			if !isState || failures == 0 {
+				return api.Update(ctx, object, options...)
+			}
+			failures--
+			if written {
+				if err := api.Update(ctx, object.DeepCopyObject().(client.Object), options...); err != nil {
+					return err
+				}
+			}
+			return err
+		},
+	})
+}
+
+func TestWriteOutlastsAnAPIServerThatIsAway(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err     error
+		written bool
+	}{
+		"no connection":        {errors.New("connection refused"), false},
+		"busy":                 {apierrors.NewTooManyRequestsError("later"), false},
+		"the response is lost": {errors.New("unexpected EOF"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.open(f.store).Close(t.Context())
+			session := f.open(newStore(flaky(t, 2, test.err, test.written), f.store.Term))
+			require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
+			require.NoError(t, session.Write(t.Context(), "1", []byte(initial)))
+			stored, err := session.Read(t.Context())
+			require.NoError(t, err)
+			assert.JSONEq(t, initial, string(stored))
+		})
+	}
+}
+
+func TestRefusedWriteIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.open(f.store).Close(t.Context())
+	denied := apierrors.NewForbidden(corev1.Resource("secrets"), "x", errors.New("no right"))
+	session := f.open(newStore(flaky(t, 1, denied, false), f.store.Term))
+	require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
+	require.ErrorIs(t, session.Write(t.Context(), "1", []byte(initial)), denied)
+}
+
+const bootstrap = "CA-KEY"
+
+// stateOf returns a state with the user data of a virtual machine.
+func stateOf(userDataJSON string) string {
+	return fmt.Sprintf(`{"version": 4, "serial": 7, "lineage": "line", "outputs": {"vm_uuid": {"value": "u", "type": "string"}}, "resources": [
+  {"module": "module.machine", "mode": "managed", "type": "nutanix_virtual_machine", "name": "this", "instances": [
+    {"schema_version": 1, "status": "tainted", "attributes": {"id": "u", "num_sockets": 2, %q: %s}}]}]}`, userData, userDataJSON)
+}
+
+func TestUserDataIsNotStored(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	session := f.open(f.store)
+	require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
+	require.NoError(t, session.Write(t.Context(), "1", []byte(stateOf(`"`+bootstrap+`"`))))
+	require.NoError(t, session.Unlock(t.Context(), "1"))
+	stored, err := session.Read(t.Context())
+	require.NoError(t, err)
+	assert.JSONEq(t, stateOf("null"), string(stored))
+}
+
+func TestUserDataIsTakenOutOfAnExistingState(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.open(f.store).Close(t.Context())
+	secret := f.secret()
+	content, err := encode([]byte(stateOf(`"` + bootstrap + `"`)))
+	require.NoError(t, err)
+	secret.Data = map[string][]byte{contentKey: content}
+	require.NoError(t, f.api.Update(t.Context(), secret))
+
+	session := f.open(newStore(f.api, "term-2"))
+	stored, err := session.Read(t.Context())
+	require.NoError(t, err)
+	assert.NotContains(t, string(stored), bootstrap)
+	assert.Contains(t, string(stored), `"serial":8`)
+	assert.Empty(t, f.holder())
+	unchanged := f.secret().ResourceVersion
+	f.open(newStore(f.api, "term-2"))
+	assert.Equal(t, unchanged, f.secret().ResourceVersion)
+}
+
+func TestContentThatIsNoStateIsRefusedWithoutQuotingIt(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{
+		"no JSON":      `{"` + userData + `": ` + bootstrap,
+		"no resources": `{"serial": 1, "resources": "` + userData + bootstrap + `"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, edit := range []func() error{
+				func() error { _, _, err := withoutUserData([]byte(content)); return err },
+				func() error { _, err := Forget([]byte(content), "a.b"); return err },
+				func() error { _, err := Untaint([]byte(content), "a.b"); return err },
+			} {
+				err := edit()
+				require.ErrorIs(t, err, errFormat)
+				assert.NotContains(t, err.Error(), bootstrap)
+			}
+		})
+	}
+}
+
+func TestUntaintAndForgetMatchWholeAddresses(t *testing.T) {
+	t.Parallel()
+	const vm = "module.machine.nutanix_virtual_machine.this"
+	untainted, err := Untaint([]byte(stateOf("null")), vm)
+	require.NoError(t, err)
+	assert.NotContains(t, string(untainted), "tainted")
+	assert.Contains(t, string(untainted), `"num_sockets":2`)
+	assert.Contains(t, string(untainted), `"serial":8`)
+	other, err := Untaint([]byte(stateOf("null")), "nutanix_virtual_machine.this")
+	require.NoError(t, err)
+	assert.Contains(t, string(other), "tainted")
+	forgotten, err := Forget([]byte(stateOf("null")), vm)
+	require.NoError(t, err)
+	assert.NotContains(t, string(forgotten), "nutanix_virtual_machine")
+}

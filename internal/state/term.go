@@ -1,0 +1,48 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/utils/ptr"
+)
+
+// setTerm sets the term of this process when the first session is opened, which a process does when it leads. With leader election the
+// term is "<UID of the Lease>/<leader transitions>/<random UUID>", so that a later leader recognizes the terms of earlier ones.
+func (s *Store) setTerm(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Term != "" {
+		return nil
+	}
+	if s.Election == nil {
+		s.Term = uuid.NewString()
+		return nil
+	}
+	lease := &coordinationv1.Lease{}
+	if err := s.Reader.Get(ctx, *s.Election, lease); err != nil {
+		return fmt.Errorf("reading leader election Lease %s: %w", s.Election, err)
+	}
+	s.Term = fmt.Sprintf("%s/%d/%s", lease.UID, ptr.Deref(lease.Spec.LeaseTransitions, 0), uuid.NewString())
+	return nil
+}
+
+// precedes reports whether a term is certain to have ended before the other one began, because both are of one leader election.
+func precedes(earlier, later string) bool {
+	election, number, ok := parseTerm(earlier)
+	laterElection, laterNumber, laterOK := parseTerm(later)
+	return ok && laterOK && election == laterElection && number < laterNumber
+}
+
+func parseTerm(term string) (election string, number int, ok bool) {
+	parts := strings.Split(term, "/")
+	if len(parts) != 3 {
+		return "", 0, false
+	}
+	number, err := strconv.Atoi(parts[1])
+	return parts[0], number, err == nil
+}
