@@ -47,6 +47,16 @@ func TestHeldCreateIsProcessed_AfterClientDisconnects(t *testing.T) {
 	assert.Equal(t, "vm-1", s.VMs()[0].Name)
 }
 
+func TestClearedFaultReleasesHeldCreate(t *testing.T) {
+	s := start(t, nil)
+	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: hour, Times: 1})
+	_, failed := createInBackground(t, s)
+	waitForHit(t, s)
+	s.Faults().Clear(s.Faults().List()[0].ID)
+	require.NoError(t, <-failed)
+	require.Eventually(t, func() bool { return len(s.VMs()) == 1 }, waitFor, tick)
+}
+
 func TestHeldCreateReturnsResponse_ToWaitingClient(t *testing.T) {
 	s := start(t, nil)
 	setFault(t, s, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Hold: time.Millisecond, Times: 1})

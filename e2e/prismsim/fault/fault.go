@@ -36,7 +36,8 @@ type Fault struct {
 	// ContentType is the content type of Body. Default: application/json. Pages of proxies are text/html.
 	ContentType string        `json:"contentType,omitempty"`
 	RetryAfter  time.Duration `json:"retryAfter,omitempty"` // Retry-After header for Status (whole seconds)
-	// Hold reads the request and waits before handling it. The request is handled even if the client disconnects.
+	// Hold reads the request and waits before handling it. The request is handled even if the client disconnects. Clearing the fault
+	// ends the wait.
 	Hold time.Duration `json:"hold,omitempty"`
 	// DelayReply waits between handling the request and sending the response.
 	DelayReply time.Duration `json:"delayReply,omitempty"`
@@ -54,6 +55,9 @@ type Fault struct {
 	Cut bool `json:"cut,omitempty"`
 
 	Hits int `json:"hits,omitempty"` // how often it matched; set by the server
+
+	// cleared is closed when the fault is cleared. Only faults that match returns have it.
+	cleared <-chan struct{}
 }
 
 // Faults are the active faults. Its methods may be called concurrently.
@@ -65,8 +69,9 @@ type Faults struct {
 
 type activeFault struct {
 	Fault
-	path *regexp.Regexp
-	ends time.Time
+	path    *regexp.Regexp
+	ends    time.Time
+	cleared chan struct{}
 }
 
 // Set activates a fault and returns its ID.
@@ -85,7 +90,7 @@ func (f *Faults) Set(fault Fault) (string, error) {
 		fault.ID = "fault-" + strconv.Itoa(f.next)
 	}
 	fault.Hits = 0
-	a := &activeFault{Fault: fault, path: path}
+	a := &activeFault{Fault: fault, path: path, cleared: make(chan struct{})}
 	if fault.For > 0 {
 		a.ends = time.Now().Add(fault.For)
 	}
@@ -93,19 +98,17 @@ func (f *Faults) Set(fault Fault) (string, error) {
 	return fault.ID, nil
 }
 
-// Clear removes the faults with these IDs, or all faults when no ID is given.
+// Clear removes the faults with these IDs, or all faults when no ID is given. Requests that they hold are handled.
 func (f *Faults) Clear(ids ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(ids) == 0 {
-		f.active = nil
-		return
-	}
 	var kept []*activeFault
 	for _, a := range f.active {
-		if !slices.Contains(ids, a.ID) {
+		if len(ids) > 0 && !slices.Contains(ids, a.ID) {
 			kept = append(kept, a)
+			continue
 		}
+		close(a.cleared)
 	}
 	f.active = kept
 }
@@ -137,6 +140,7 @@ func (f *Faults) match(r *http.Request) *Fault {
 		}
 		a.Hits++
 		hit := a.Fault
+		hit.cleared = a.cleared
 		return &hit
 	}
 	return nil

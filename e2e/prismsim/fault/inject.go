@@ -46,18 +46,26 @@ func (f *Faults) Inject(stop <-chan struct{}, refuse wire.Refuser, next http.Han
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), faultKey{}, fault))
-		if fault.Hold > 0 && !hold(r, stop, fault.Hold) {
+		if fault.Hold > 0 && !fault.hold(r, stop) {
 			panic(http.ErrAbortHandler)
 		}
 		fault.work(w, r, stop, next)
 	})
 }
 
-// hold waits, whether or not the client stays connected. It returns false when the server closes. It reads the body first,
-// because the body of a client that has disconnected cannot be read.
-func hold(r *http.Request, stop <-chan struct{}, d time.Duration) bool {
+// hold waits until the time is over or the fault is cleared, whether or not the client stays connected. It returns false when the server
+// closes. It reads the body first, because the body of a client that has disconnected cannot be read.
+func (fault *Fault) hold(r *http.Request, stop <-chan struct{}) bool {
 	_, _ = wire.PeekBody(r) // the handler gets the same error
-	return Pause(context.Background(), stop, d)
+	timer := time.NewTimer(fault.Hold)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-fault.cleared:
+	case <-stop:
+		return false
+	}
+	return true
 }
 
 // work handles a request and applies the effects on its response.
