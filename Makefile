@@ -94,8 +94,10 @@ ccm-scenarios:
 
 # A seed repeats the kills. Every run prints its seed.
 .PHONY: soak
-soak: tools build ## Run the long tests: 100 SIGKILLs of manager and Terraform with 20 machines (SEED= repeats a run)
+soak: tools build ## Run the long tests: 100 SIGKILLs of manager and Terraform with 20 machines (SEED= repeats a run), and slow creates
 	$(scenario_test) -v -count=1 -timeout 5h ./e2e/soak -machines=20 -kills=100 $(if $(SEED),-seed=$(SEED))
+	$(scenario_test) -v -count=1 -timeout 60m ./e2e/scenario -run '^TestInterruptedCreateMakesOneVM$$' \
+		-list-lag=30s -hold=40s -absence-period=3m
 
 ##@ Checks
 

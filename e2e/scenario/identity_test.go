@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"testing"
@@ -17,12 +18,10 @@ import (
 )
 
 // While a list lags or a create is held, the manager cannot know whether the VM exists. Both durations are shorter
-// than the absence period.
-const (
-	// listLag is how long a new VM is missing from Prism Central's lists.
-	listLag = 10 * time.Second
-	// holdDuration is how long Prism Central delays a create request before it processes it.
-	holdDuration = 20 * time.Second
+// than the absence period. make soak sets longer ones.
+var (
+	listLag      = flag.Duration("list-lag", 10*time.Second, "how long a new VM is missing from Prism Central's lists")
+	holdDuration = flag.Duration("hold", 20*time.Second, "how long Prism Central delays a create request before it processes it")
 )
 
 // The manager is killed during creates while VM lists lag. In two clusters, the response to the create was lost. In
@@ -31,12 +30,12 @@ const (
 // Prism Central.
 func TestInterruptedCreateMakesOneVM(t *testing.T) {
 	testStack.Prism.ChangeRules(func(rules *prismsim.Rules) {
-		rules.ListLag, rules.ListLagKinds = prismsim.Duration(listLag), []string{"vm"}
+		rules.ListLag, rules.ListLagKinds = prismsim.Duration(*listLag), []string{"vm"}
 	})
 	t.Cleanup(func() {
 		testStack.Prism.ChangeRules(func(rules *prismsim.Rules) { rules.ListLag, rules.ListLagKinds = 0, nil })
 	})
-	lost, held := prismsim.Fault{DropReply: true}, prismsim.Fault{Hold: holdDuration}
+	lost, held := prismsim.Fault{DropReply: true}, prismsim.Fault{Hold: *holdDuration}
 	clusters := map[string]*cluster{}
 	for name, fault := range map[string]prismsim.Fault{"kept-lost": lost, "kept-held": held, "removed-lost": lost, "removed-held": held} {
 		c := newCluster(t, name)
@@ -106,13 +105,13 @@ func TestMissingVMsAreRecognisedAgain(t *testing.T) {
 		for _, machine := range c.machines() {
 			assert.True(t, conditions.IsTrue(&machine, infrav1.ReadyCondition), "%s: %+v", machine.Name, machine.Status.Conditions)
 		}
-		return time.Since(began) > 2*absencePeriod, "", nil
+		return time.Since(began) > 2*(*absencePeriod), "", nil
 	}))
 	require.NoError(t, testStack.Prism.SetRights("admin", prismsim.Rights{}))
 	c.waitForCondition("the VMs to be found", c.anyMachine, infrav1.InputsResolvedCondition, infrav1.InputsResolvedReason, "")
 
 	worker := c.workers()[0]
-	uuid, err := testStack.Prism.FailOverVM(worker.Status.VMUUID, prismsim.Failover{PrismElement: "nutanix-cluster-2", After: prismsim.Duration(listLag)})
+	uuid, err := testStack.Prism.FailOverVM(worker.Status.VMUUID, prismsim.Failover{PrismElement: "nutanix-cluster-2", After: prismsim.Duration(*listLag)})
 	require.NoError(t, err)
 	logf(t, "VM %s failed over and has UUID %s now", worker.Status.VMUUID, uuid)
 	c.must(testStack.Env.Wait(c.ctx, "the VM to be recognised", func(context.Context) (bool, string, error) {

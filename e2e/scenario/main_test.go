@@ -27,7 +27,7 @@ const createDuration = time.Second
 
 // absencePeriod is how long Prism Central must report a VM as missing before the manager confirms its absence. It is
 // longer than any create that the scenarios delay.
-const absencePeriod = 30 * time.Second
+var absencePeriod = flag.Duration("absence-period", 30*time.Second, "how long Prism Central must report a VM as missing")
 
 // diagnostics is the address of the manager's metrics, which are served without authentication.
 var diagnostics string
