@@ -5,28 +5,18 @@ import (
 	"fmt"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/e2e/stack"
 )
 
 // An update adds this category to each VM. It is an update that no guest notices.
 const categoryKey, categoryValue = "Environment", "Staging"
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
-
-func reference(kind, name string) clusterv1.ContractVersionedObjectReference {
-	return clusterv1.ContractVersionedObjectReference{APIGroup: infrav1.GroupVersion.Group, Kind: kind, Name: name}
-}
-
-func byName(name string) infrav1.NutanixResourceIdentifier {
-	return infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierName, Name: ptr.To(name)}
-}
 
 // write retries a write to the API server, because its webhooks are not served while no manager runs.
 func (h *harness) write(ctx context.Context, what string, write func(context.Context) error) {
@@ -48,42 +38,20 @@ func (h *harness) createObjects(ctx context.Context, objects ...client.Object) {
 
 func (h *harness) createCluster(ctx context.Context) {
 	h.t.Helper()
-	host, port := h.interceptor.address()
-	credentials := fmt.Sprintf(`[{"type": "basic_auth", "data": {"prismCentral": {"username": "admin", "password": %q}}}]`, password)
-	h.createObjects(ctx,
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		&corev1.Secret{ObjectMeta: named("nutanix-credentials"), StringData: map[string]string{infrav1.NutanixCredentialKey: credentials}},
-		&clusterv1.Cluster{ObjectMeta: named(clusterName), Spec: clusterv1.ClusterSpec{InfrastructureRef: reference("NutanixCluster", clusterName)}},
-		&infrav1.NutanixCluster{ObjectMeta: named(clusterName), Spec: infrav1.NutanixClusterSpec{
-			ControlPlaneEndpoint: infrav1.APIEndpoint{Host: "127.0.0.1", Port: 6443},
-			PrismCentral: &infrav1.NutanixPrismEndpoint{
-				Address: host, Port: port,
-				AdditionalTrustBundle: &infrav1.NutanixTrustBundleReference{
-					Kind: infrav1.NutanixTrustBundleKindString, Data: h.interceptor.trustBundle()},
-				CredentialRef: &infrav1.NutanixCredentialReference{Kind: infrav1.NutanixCredentialKindSecret, Name: "nutanix-credentials"},
-			},
-		}},
-	)
+	h.createObjects(ctx, h.cluster().Objects()...)
 }
 
 // createMachine creates a Machine with bootstrap data, as a control plane or a MachineSet does.
 func (h *harness) createMachine(ctx context.Context, name string) {
 	h.t.Helper()
-	labels := map[string]string{clusterv1.ClusterNameLabel: clusterName}
-	machine := &clusterv1.Machine{ObjectMeta: named(name), Spec: clusterv1.MachineSpec{
-		ClusterName: clusterName, InfrastructureRef: reference("NutanixMachine", name),
-		Bootstrap: clusterv1.Bootstrap{DataSecretName: ptr.To("bootstrap")},
-	}}
-	machine.Labels = labels
-	infrastructure := &infrav1.NutanixMachine{ObjectMeta: named(name), Spec: infrav1.NutanixMachineSpec{
-		VCPUSockets: 2, VCPUsPerSocket: 1, MemorySize: resource.MustParse("4Gi"), SystemDiskSize: resource.MustParse("40Gi"),
-		Image: ptr.To(byName("ubuntu-22.04-kube-v1.36.3")), Cluster: byName("nutanix-cluster-1"),
-		Subnets: []infrav1.NutanixResourceIdentifier{byName("vm-network")},
-	}}
-	infrastructure.Labels = labels
-	bootstrap := &corev1.Secret{ObjectMeta: named("bootstrap"), Data: map[string][]byte{"value": []byte("#cloud-config\n")}}
-	bootstrap.Labels = labels
-	h.createObjects(ctx, bootstrap, infrastructure, machine)
+	infrastructure, machine := h.cluster().Machine(name)
+	h.createObjects(ctx, infrastructure, machine)
+}
+
+func (h *harness) cluster() stack.BareCluster {
+	host, port := h.interceptor.address()
+	return stack.BareCluster{Namespace: namespace, Name: clusterName, Address: host, Port: port, TrustBundle: h.interceptor.trustBundle(),
+		Credentials: h.Options().Credentials}
 }
 
 // eachMachine calls a function that writes one machine, for all machines, while kills may happen.

@@ -35,6 +35,8 @@ type Options struct {
 	// BeforeManager runs before the manager starts. It may create objects and virtual machines, and upgrade the provider
 	// with Install.
 	BeforeManager func(ctx context.Context, s *Stack) error
+	// WithoutPrism starts no Prism Central, for a further management cluster that shares the one of another stack. Stack.Prism is nil then.
+	WithoutPrism bool
 	// WithoutGuests leaves VMs without a guest, for tests that need VMs and no Kubernetes nodes. Stack.Guests is nil then.
 	WithoutGuests bool
 	// ManagerArgs are further flags of the manager.
@@ -130,6 +132,9 @@ func (s *Stack) Install(provider Provider) error {
 }
 
 func (s *Stack) startPrism(ctx context.Context) error {
+	if s.options.WithoutPrism {
+		return nil
+	}
 	options := prismsim.Options{
 		Inventory: s.options.Inventory, Address: s.options.Network.Prism(),
 		Username: s.options.Credentials.Username, Password: s.options.Credentials.Password,

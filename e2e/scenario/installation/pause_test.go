@@ -1,0 +1,148 @@
+package installation
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	clusterctlv1 "sigs.k8s.io/cluster-api/cmd/clusterctl/api/v1alpha3"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/e2e/prismsim"
+)
+
+// A Cluster is paused while the VM of one machine is created and the run of another machine is queued. The queued run is withdrawn, the run
+// under way ends before its machine is reported as paused, and nothing runs until the Cluster is unpaused. Then a single machine is paused
+// while its VM is updated.
+func TestRunsEndBeforeObjectsArePaused(t *testing.T) {
+	c := newCluster(t, testStack.Env.Client, "paused", nil)
+	c.until("the NutanixCluster to be Ready", func() (bool, string) {
+		return conditions.IsTrue(c.nutanixCluster(), infrav1.ReadyCondition), ""
+	})
+	release := c.hold(prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Contains: `"name":"paused-running"`})
+	c.createMachine("paused-running", nil)
+	c.untilHeld()
+	c.createMachine("paused-queued", nil)
+	// The condition is written after the run was submitted.
+	c.untilSaid("paused-queued", infrav1.InputsResolvedCondition, metav1.ConditionTrue, "")
+	c.requireNotPaused(c.nutanixCluster(), c.machine("paused-running"), c.machine("paused-queued"))
+
+	c.patch(&clusterv1.Cluster{}, c.Name, `{"spec":{"paused":true}}`)
+	c.untilPaused(func() object { return c.nutanixCluster() })
+	c.untilPaused(func() object { return c.machine("paused-queued") })
+	c.requireNotPaused(c.machine("paused-running"))
+	require.Empty(t, testStack.Prism.VMs(), "the create is held")
+	release()
+	c.untilRunEndedAndPaused("paused-running")
+	require.Len(t, vmsOf("paused-running"), 1)
+	c.nothingRuns(func() {
+		for _, name := range []string{"paused-running", "paused-queued"} {
+			c.editCategory(name, "Staging")
+			c.untilSaid(name, infrav1.PausedCondition, metav1.ConditionTrue, "")
+		}
+	})
+
+	c.patch(&clusterv1.Cluster{}, c.Name, `{"spec":{"paused":false}}`)
+	vm := c.untilReady("paused-running", "Staging")
+	c.untilReady("paused-queued", "Staging")
+	c.requireNotPaused(c.nutanixCluster(), c.machine("paused-running"), c.machine("paused-queued"))
+
+	release = c.hold(prismsim.Fault{Method: http.MethodPut, Path: "/vms/" + vm.UUID + "$"})
+	c.editCategory("paused-running", "Testing")
+	c.untilHeld()
+	c.patch(&infrav1.NutanixMachine{}, "paused-running", `{"metadata":{"annotations":{"`+clusterv1.PausedAnnotation+`":""}}}`)
+	c.patch(&infrav1.NutanixMachine{}, "paused-queued", `{"metadata":{"annotations":{"`+clusterv1.PausedAnnotation+`":""}}}`)
+	c.untilPaused(func() object { return c.machine("paused-queued") })
+	c.requireNotPaused(c.machine("paused-running"))
+	release()
+	c.untilRunEndedAndPaused("paused-running")
+	assert.Equal(t, "Testing", vmsOf("paused-running")[0].Categories["Environment"], "the update was applied")
+	for _, name := range []string{"paused-running", "paused-queued"} {
+		c.patch(&infrav1.NutanixMachine{}, name, `{"metadata":{"annotations":{"`+clusterv1.PausedAnnotation+`":null}}}`)
+	}
+	assert.Equal(t, vm.UUID, c.untilReady("paused-running", "Testing").UUID)
+	c.deleteCluster()
+	assert.Empty(t, testStack.Prism.VMs())
+}
+
+// hold makes Prism Central hold the next request that the fault matches, until release is called.
+func (c *cluster) hold(fault prismsim.Fault) (release func()) {
+	c.t.Helper()
+	fault.Hold, fault.Times = patience, 1
+	id, err := testStack.Prism.Faults().Set(fault)
+	require.NoError(c.t, err)
+	release = func() { testStack.Prism.Faults().Clear(id) }
+	c.t.Cleanup(release)
+	return release
+}
+
+func (c *cluster) untilHeld() {
+	c.t.Helper()
+	c.until("a request to be held", func() (bool, string) { return testStack.Prism.Faults().List()[0].Hits == 1, "" })
+}
+
+// object is an object that can be paused.
+type object interface {
+	metav1.Object
+	conditions.Getter
+}
+
+// isPaused reports whether an object is reported as paused. It requires that clusterctl may move what is paused, and nothing else.
+func (c *cluster) isPaused(object object) bool {
+	c.t.Helper()
+	paused := conditions.IsTrue(object, infrav1.PausedCondition)
+	_, blocks := object.GetAnnotations()[clusterctlv1.BlockMoveAnnotation]
+	if !paused {
+		require.True(c.t, blocks, "%s is not paused and lacks the annotation %s", object.GetName(), clusterctlv1.BlockMoveAnnotation)
+	}
+	return paused && !blocks
+}
+
+func (c *cluster) requireNotPaused(objects ...object) {
+	c.t.Helper()
+	for _, object := range objects {
+		require.False(c.t, c.isPaused(object), object.GetName())
+	}
+}
+
+func (c *cluster) untilPaused(read func() object) {
+	c.t.Helper()
+	c.until("an object to be paused", func() (bool, string) {
+		object := read()
+		return c.isPaused(object), object.GetName() + " is not"
+	})
+}
+
+// untilRunEndedAndPaused waits until a machine is paused, and requires that no run was left when it was reported.
+func (c *cluster) untilRunEndedAndPaused(name string) {
+	c.t.Helper()
+	c.until(name+" to be paused", func() (bool, string) {
+		machine := c.machine(name)
+		if conditions.IsTrue(machine, infrav1.PausedCondition) {
+			c.requireNoRun()
+		}
+		return c.isPaused(machine), ""
+	})
+}
+
+func (c *cluster) requireNoRun() {
+	c.t.Helper()
+	left, err := testStack.LeftOnMachine()
+	require.NoError(c.t, err)
+	require.Empty(c.t, strings.Join(left, ", "))
+}
+
+// nothingRuns requires that no Terraform process runs and that Prism Central gets no request while something is done.
+func (c *cluster) nothingRuns(while func()) {
+	c.t.Helper()
+	c.requireNoRun()
+	requests := len(testStack.Prism.Requests())
+	while()
+	c.requireNoRun()
+	require.Len(c.t, testStack.Prism.Requests(), requests)
+}

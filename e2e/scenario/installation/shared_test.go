@@ -1,0 +1,66 @@
+package installation
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// Two management clusters have objects of equal namespaces and names, one http backend and one Prism Central. A VM belongs to the object whose
+// workspace key it carries: the second installation neither changes nor destroys the VMs of the first, whether the states of their
+// machines differ, as those of new objects do, or are the same, as those of v0.1.0 are.
+func TestInstallationsWithOneBackendKeepTheirVMs(t *testing.T) {
+	second := secondInstallation(t)
+	states := newBackend(t)
+	theirs := newCluster(t, testStack.Env.Client, "shared", states.spec())
+	theirs.createMachine("shared-new", nil)
+	theirs.createMachine("shared-old", map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-first"})
+	vms := map[string]string{}
+	for _, name := range []string{"shared-new", "shared-old"} {
+		vms[name] = theirs.untilReady(name, "").UUID
+	}
+	before := testStack.Prism.VMs()
+	writes := len(vmWrites())
+
+	ours := newCluster(t, second, "shared", states.spec())
+	ours.createMachine("shared-new", nil)
+	ours.createMachine("shared-old", map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-second"})
+	ours.untilSaid("shared-new", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMNameConflictReason)
+	ours.untilSaid("shared-old", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMBelongsToOtherReason)
+	suffix := func(c *cluster, name string) string {
+		return c.machine(name).Annotations[infrav1.StateSuffixAnnotation]
+	}
+	assert.NotEqual(t, suffix(theirs, "shared-new"), suffix(ours, "shared-new"))
+	ours.deleteMachine("shared-new")
+	ours.deleteMachine("shared-old")
+	ours.deleteCluster()
+	require.Equal(t, before, testStack.Prism.VMs(), "the second installation has not touched the VMs of the first")
+	require.Len(t, vmWrites(), writes)
+	assert.Contains(t, testStack.Prism.CategoryValues(infrav1.CategoryKey), "shared", "the VMs carry it")
+
+	for name, uuid := range vms {
+		theirs.editCategory(name, "Staging")
+		assert.Equal(t, uuid, theirs.untilReady(name, "Staging").UUID)
+	}
+	theirs.deleteCluster()
+	assert.Empty(t, testStack.Prism.VMs())
+	assert.NotContains(t, testStack.Prism.CategoryValues(infrav1.CategoryKey), "shared")
+	assert.Empty(t, states.resources(t))
+}
+
+// vmWrites returns the methods and paths of the requests that came to Prism Central to create, change or delete a VM.
+func vmWrites() []string {
+	var writes []string
+	for _, request := range testStack.Prism.Requests() {
+		if strings.Contains(request.Path, "/vms") && request.Method != http.MethodGet && !strings.HasSuffix(request.Path, "/list") {
+			writes = append(writes, request.Method+" "+request.Path)
+		}
+	}
+	return writes
+}
