@@ -106,7 +106,7 @@ func options(dir string) (stack.Options, error) {
 		Credentials: stack.Credentials{Username: "admin", Password: password},
 		Latency:     stack.Latencies(createDuration),
 		ManagerArgs: []string{"--health-check-interval=10s", "--absence-period=" + absencePeriod.String(), "--insecure-diagnostics", "--diagnostics-address=" + diagnostics},
-		Log:         transcript(),
+		Log:         transcript(), RenumberedProvider: true,
 	}, nil
 }
 

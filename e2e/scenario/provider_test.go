@@ -32,50 +32,86 @@ func TestUnavailableProviderVersionBlocksOnlyItsCluster(t *testing.T) {
 }
 
 // The provider version of a cluster can be changed. Each workspace is planned once with the new version, and existing
-// VMs do not change. The new version creates new machines and destroys machines of the old version.
+// VMs do not change. The new version creates new machines and destroys machines of the old version. When the cluster sets
+// no version any more, existing machines keep the version of their last run. The mirror always has a second version,
+// which is the same binary under another number.
 func TestProviderVersionCanBeChanged(t *testing.T) {
 	t.Parallel()
-	versions := toolbox.ProviderVersions(t)
-	other := slices.IndexFunc(versions, func(version string) bool { return version != stack.ProviderVersion })
-	if other < 0 {
-		logf(t, "the mirror has only provider %s, so the version is not changed: make tools PROVIDER_2=path adds another one", stack.ProviderVersion)
-		return
-	}
 	c := newCluster(t, "newversion")
 	c.Workers = 1
 	c.apply()
 	c.complete()
+	c.waitForProviderVersion(stack.ProviderVersion, c.machineNames())
 	before := c.vms()
 
-	c.patch(&infrav1.NutanixCluster{}, c.Name, fmt.Sprintf(`{"spec":{"terraform":{"providerVersion":%q}}}`, versions[other]))
-	logf(t, "changed the provider version from %s to %s", stack.ProviderVersion, versions[other])
-	c.waitForProviderVersion(versions[other])
-	assert.Equal(t, before, c.vms())
-	for _, request := range testStack.Prism.Requests() {
+	version := stack.ProviderVersion
+	for _, other := range otherVersions(t) {
+		c.patch(&infrav1.NutanixCluster{}, c.Name, fmt.Sprintf(`{"spec":{"terraform":{"providerVersion":%q}}}`, other))
+		logf(t, "changed the provider version from %s to %s", version, other)
+		version = other
+		c.waitForProviderVersion(version, c.machineNames())
+		assert.Equal(t, before, c.vms())
 		for _, vm := range before {
-			assert.False(t, request.Method != http.MethodGet && strings.HasSuffix(request.Path, vm.UUID), "%s %s", request.Method, request.Path)
+			for _, method := range []string{http.MethodPut, http.MethodDelete} {
+				assert.Empty(t, requestsOf(method, vm.UUID))
+			}
 		}
 	}
 	c.scaleWorkers("2")
 	c.complete()
-	c.waitForProviderVersion(versions[other])
+	c.waitForProviderVersion(version, c.machineNames())
 	c.plansClean()
+
+	c.patch(&infrav1.NutanixCluster{}, c.Name, `{"spec":{"terraform":{"providerVersion":null}}}`)
+	logf(t, "removed the provider version")
+	kept := c.machineNames()
+	c.edit(c.workers()[0].Name, `{"spec":{"categories":[{"key":"Environment","value":"Testing"}]}}`)
+	c.waitForApplied(c.workers()[0].Name)
+	c.scaleWorkers("3")
+	c.complete()
+	c.waitForProviderVersion(version, kept)
+	added := slices.DeleteFunc(c.machineNames(), func(name string) bool { return slices.Contains(kept, name) })
+	require.Len(t, added, 1)
+	c.waitForProviderVersion(stack.ProviderVersion, added)
 }
 
-// waitForProviderVersion waits until the last run of every machine used this version of the provider.
-func (c *cluster) waitForProviderVersion(version string) {
+// otherVersions returns the versions in the mirror to which a cluster can be changed, and logs which binaries they are.
+func otherVersions(t *testing.T) []string {
+	t.Helper()
+	versions := slices.DeleteFunc(toolbox.ProviderVersions(t), func(version string) bool { return version <= stack.ProviderVersion })
+	for _, version := range versions {
+		logf(t, "provider %s in the mirror is a binary of its own", version)
+	}
+	renumbered := stack.RenumberedVersion()
+	logf(t, "provider %s in the mirror is the binary of %s under another number", renumbered, stack.ProviderVersion)
+	return append([]string{renumbered}, versions...)
+}
+
+// waitForProviderVersion waits until the last run of the machines used this version of the provider. It requires that
+// Terraform selects this version for their exported workspaces.
+func (c *cluster) waitForProviderVersion(version string, names []string) {
 	c.t.Helper()
 	c.must(testStack.Env.Wait(c.ctx, "machines of "+c.Name+" to be planned with provider "+version, func(context.Context) (bool, string, error) {
 		var others []string
-		for _, machine := range c.machines() {
-			terraform := machine.Status.Terraform
+		for _, name := range names {
+			terraform := c.machine(name).Status.Terraform
 			if terraform == nil || terraform.ProviderVersion != version {
-				others = append(others, machine.Name)
+				others = append(others, name)
 			}
 		}
 		return len(others) == 0, strings.Join(others, ", "), nil
 	}))
-	for _, machine := range c.machines() {
+	require.NotEmpty(c.t, names)
+	for _, name := range names {
+		machine := c.machine(name)
 		require.Equal(c.t, version, machine.Annotations[infrav1.ProviderVersionAnnotation])
+		workspace, err := testStack.Workspace(c.ctx, machine)
+		require.NoError(c.t, err)
+		defer workspace.Close()
+		output, err := workspace.Terraform(c.ctx, stack.InitArgs...)
+		require.NoError(c.t, err, output)
+		output, err = workspace.Terraform(c.ctx, "version")
+		require.NoError(c.t, err, output)
+		require.Contains(c.t, output, "registry.terraform.io/nutanix/nutanix v"+version)
 	}
 }

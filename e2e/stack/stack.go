@@ -32,6 +32,8 @@ type Options struct {
 	Latency     prismsim.Latencies
 	// Provider is the version of the provider that Start installs; by default the one in Repository.
 	Provider *Provider
+	// RenumberedProvider adds RenumberedVersion to the provider mirror.
+	RenumberedProvider bool
 	// BeforeManager runs before the manager starts. It may create objects and virtual machines, and upgrade the provider
 	// with Install.
 	BeforeManager func(ctx context.Context, s *Stack) error
@@ -100,6 +102,9 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 		{"management cluster with Cluster API", s.startManagement},
 		{"Prism Central (simulated) and its hypervisor", s.startPrism},
 	}
+	if options.RenumberedProvider {
+		steps = append(steps, step{"provider mirror with a renumbered version", s.renumberProvider})
+	}
 	if options.BeforeManager != nil {
 		steps = append(steps, step{"what is there before the manager", func(ctx context.Context) error { return options.BeforeManager(ctx, s) }})
 	}
@@ -161,7 +166,7 @@ func (s *Stack) StartManager(ctx context.Context) error {
 	args := []string{
 		"--gateway-address=" + s.options.Network.Gateway(),
 		"--terraform-path=" + s.Tool("bin/terraform"),
-		"--provider-mirror=" + s.Tool("mirror"),
+		"--provider-mirror=" + s.mirror(),
 		"--provider-version=" + ProviderVersion,
 	}
 	return s.Env.StartManager(ctx, env.ManagerOptions{

@@ -1,17 +1,13 @@
 package stack
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -20,42 +16,6 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/renderer"
 )
-
-// ProviderVersion is the version of the provider that the manager uses unless a cluster sets another one. The
-// environment variable CAPNT_PROVIDER_VERSION selects another version in the mirror, so that all scenarios can run
-// with it.
-var ProviderVersion = cmp.Or(os.Getenv("CAPNT_PROVIDER_VERSION"), "1.9.5")
-
-// providers is the directory in .tools with the versions of the provider.
-const providers = "mirror/registry.terraform.io/nutanix/nutanix"
-
-// ProviderVersions returns the versions of the provider in the mirror.
-func (s *Stack) ProviderVersions() ([]string, error) {
-	entries, err := os.ReadDir(s.Tool(providers))
-	if err != nil {
-		return nil, fmt.Errorf("reading the provider mirror: %w", err)
-	}
-	var versions []string
-	for _, entry := range entries {
-		versions = append(versions, entry.Name())
-	}
-	return versions, nil
-}
-
-var requiredVersion = regexp.MustCompile(`version += "= ([^"]+)"`)
-
-// lockFile returns the dependency lock file of the provider version that a workspace requires.
-func (s *Stack) lockFile(content map[string][]byte) ([]byte, error) {
-	found := requiredVersion.FindSubmatch(content["versions.tf"])
-	if found == nil {
-		return nil, errors.New("reading versions.tf of a workspace: it requires no exact version of the provider")
-	}
-	lock, err := os.ReadFile(s.Tool(path.Join(providers, string(found[1]), ".terraform.lock.hcl")))
-	if err != nil {
-		return nil, fmt.Errorf("reading the dependency lock file: %w", err)
-	}
-	return lock, nil
-}
 
 // Workspace is the Terraform workspace of one machine in a directory, for use without the manager. It has the real
 // backend and connects to Prism Central directly.
@@ -99,7 +59,7 @@ func (s *Stack) WorkspaceOf(content map[string][]byte) (*Workspace, error) {
 	files := map[string][]byte{
 		".terraform.lock.hcl": lock,
 		"../" + filepath.Base(dir) + ".rc": fmt.Appendf(nil,
-			"disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", s.Tool("mirror")),
+			"disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", s.mirror()),
 		"../" + filepath.Base(dir) + ".pem": s.Prism.CABundle(),
 	}
 	maps.Copy(files, content)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +23,9 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
+// restored is the version of the nutanix provider that created the snapshot.
+const restored = "1.9.5"
+
 // testTimeout limits a test. It is long because a busy machine is slow.
 const testTimeout = 25 * time.Minute
 
@@ -35,8 +39,8 @@ type fixture struct {
 }
 
 // start starts a management cluster with the CRDs of a release, restores the snapshot of that release, upgrades the
-// CRDs, and starts the current manager with the extra flags.
-func start(t *testing.T, release string, flags ...string) *fixture {
+// CRDs, and starts the current manager with the newest version of the nutanix provider in the mirror.
+func start(t *testing.T, release string) *fixture {
 	t.Helper()
 	saved, err := snapshot.Read(testdata(release))
 	require.NoError(t, err)
@@ -58,8 +62,9 @@ func start(t *testing.T, release string, flags ...string) *fixture {
 	f.stack, err = stack.Start(context.WithoutCancel(t.Context()), stack.Options{
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory, Provider: saved.Provider(),
 		Credentials: stack.Credentials{Username: "admin", Password: "your-password"}, Latency: stack.Latencies(time.Second),
-		ManagerArgs: append([]string{"--health-check-interval=5s", "--drift-interval=20s",
-			"--insecure-diagnostics", "--diagnostics-address=" + f.diagnostics}, flags...),
+		ManagerArgs: []string{"--health-check-interval=5s", "--drift-interval=20s", "--provider-version=" + newestProvider(t),
+			"--insecure-diagnostics", "--diagnostics-address=" + f.diagnostics},
+		RenumberedProvider: true,
 		BeforeManager: func(ctx context.Context, s *stack.Stack) error {
 			if err := saved.Restore(ctx, s); err != nil {
 				return err
@@ -74,6 +79,16 @@ func start(t *testing.T, release string, flags ...string) *fixture {
 	t.Cleanup(f.close)
 	require.NoError(t, saved.AdmitGuests(ctx, f.stack))
 	return f
+}
+
+// newestProvider returns the newest version of the nutanix provider in the mirror of the stack: a binary of its own, or
+// the renumbered version.
+func newestProvider(t *testing.T) string {
+	t.Helper()
+	newest := slices.Max(append(toolbox.ProviderVersions(t), stack.RenumberedVersion()))
+	require.NotEqual(t, restored, newest)
+	t.Logf("provider %s created the snapshot, and the manager uses %s for new objects", restored, newest)
+	return newest
 }
 
 // close stops the stack. If the test failed, close first logs objects and logs.

@@ -1,0 +1,78 @@
+package stack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+
+	"github.com/hashicorp/go-version"
+)
+
+// ProviderVersion is the version of the provider that the manager uses unless a cluster sets another one. The
+// environment variable CAPNT_PROVIDER_VERSION selects another version in the mirror, so that all scenarios can run
+// with it.
+var ProviderVersion = cmp.Or(os.Getenv("CAPNT_PROVIDER_VERSION"), "1.9.5")
+
+// providers is the directory of the provider's versions, below the provider mirror.
+const providers = "registry.terraform.io/nutanix/nutanix"
+
+// RenumberedVersion is the number that Options.RenumberedProvider gives to the binary of ProviderVersion: the next patch version.
+func RenumberedVersion() string {
+	numbers := version.Must(version.NewVersion(ProviderVersion)).Segments()
+	return fmt.Sprintf("%d.%d.%d", numbers[0], numbers[1], numbers[2]+1)
+}
+
+// mirror returns the directory of the provider mirror.
+func (s *Stack) mirror() string {
+	if s.options.RenumberedProvider {
+		return filepath.Join(s.options.Dir, "mirror")
+	}
+	return s.Tool("mirror")
+}
+
+// renumberProvider copies the provider mirror and adds RenumberedVersion. In an unpacked mirror a version is the name of a directory.
+func (s *Stack) renumberProvider(ctx context.Context) error {
+	if err := os.CopyFS(s.mirror(), os.DirFS(s.Tool("mirror"))); err != nil {
+		return fmt.Errorf("copying the provider mirror: %w", err)
+	}
+	binary := filepath.Join(s.mirror(), providers, ProviderVersion, runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-nutanix_v"+ProviderVersion)
+	add := exec.CommandContext(ctx, filepath.Join(s.options.Repository, "hack/tools/mirror.sh"), s.mirror(), binary, RenumberedVersion(), s.Tool("bin/terraform"))
+	if output, err := add.CombinedOutput(); err != nil {
+		return fmt.Errorf("adding version %s to the provider mirror: %w:\n%s", RenumberedVersion(), err, output)
+	}
+	return nil
+}
+
+// ProviderVersions returns the versions of the provider in the mirror.
+func (s *Stack) ProviderVersions() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.mirror(), providers))
+	if err != nil {
+		return nil, fmt.Errorf("reading the provider mirror: %w", err)
+	}
+	var versions []string
+	for _, entry := range entries {
+		versions = append(versions, entry.Name())
+	}
+	return versions, nil
+}
+
+var requiredVersion = regexp.MustCompile(`version += "= ([^"]+)"`)
+
+// lockFile returns the dependency lock file of the provider version that a workspace requires.
+func (s *Stack) lockFile(content map[string][]byte) ([]byte, error) {
+	found := requiredVersion.FindSubmatch(content["versions.tf"])
+	if found == nil {
+		return nil, errors.New("reading versions.tf of a workspace: it requires no exact version of the provider")
+	}
+	lock, err := os.ReadFile(filepath.Join(s.mirror(), providers, string(found[1]), ".terraform.lock.hcl"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the dependency lock file: %w", err)
+	}
+	return lock, nil
+}
