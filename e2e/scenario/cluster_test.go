@@ -99,15 +99,21 @@ func (c *cluster) apply() {
 
 func (c *cluster) applyFile(path string) {
 	c.t.Helper()
+	c.applyObjects(c.parse(path, c))
+}
+
+// parse executes a manifest that is a Go template.
+func (c *cluster) parse(path string, data any) []*unstructured.Unstructured {
+	c.t.Helper()
 	content, err := os.ReadFile(path)
 	require.NoError(c.t, err)
 	parsed, err := template.New(path).Funcs(template.FuncMap{"indent": indent}).Parse(string(content))
 	require.NoError(c.t, err)
 	var manifest bytes.Buffer
-	require.NoError(c.t, parsed.Execute(&manifest, c))
+	require.NoError(c.t, parsed.Execute(&manifest, data))
 	objects, err := env.ParseManifest(manifest.Bytes())
 	require.NoError(c.t, err)
-	c.applyObjects(objects)
+	return objects
 }
 
 // applyTemplate applies the objects that clusterctl generates from a cluster template.

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/e2e/prismsim"
 )
 
 // switchedOff contains the UUIDs of the VMs that the scenarios themselves switched off.
@@ -24,8 +26,10 @@ func powerOff(t *testing.T, uuid string) {
 
 // checkNoPowerOff returns an error if the manager sent Prism Central a request that switches a VM off. A PUT may
 // repeat the power state OFF of a VM that a scenario switched off.
-func checkNoPowerOff() error {
-	for _, request := range testStack.Prism.Requests() {
+func checkNoPowerOff() error { return checkNoPowerOffIn(testStack.Prism.Requests()) }
+
+func checkNoPowerOffIn(requests []prismsim.Request) error {
+	for _, request := range requests {
 		if strings.HasSuffix(request.Path, "/$actions/power-off") || strings.HasSuffix(request.Path, "/$actions/shutdown") {
 			return fmt.Errorf("the manager switched off a VM: %s %s", request.Method, request.Path)
 		}

@@ -48,12 +48,18 @@ func (p *proxy) fail(status int) {
 func (p *proxy) insert(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
 	host, port := p.Address()
+	leadTo(t, objects, host, port, p.TrustBundle)
+}
+
+// leadTo makes the NutanixCluster of a manifest ask a server.
+func leadTo(t *testing.T, objects []*unstructured.Unstructured, host string, port int, trustBundle []byte) {
+	t.Helper()
 	for _, object := range objects {
 		if object.GetKind() != "NutanixCluster" {
 			continue
 		}
 		for field, value := range map[string]any{
-			"address": host, "port": int64(port), "additionalTrustBundle": map[string]any{"kind": "String", "data": string(p.TrustBundle)},
+			"address": host, "port": int64(port), "additionalTrustBundle": map[string]any{"kind": "String", "data": string(trustBundle)},
 		} {
 			require.NoError(t, unstructured.SetNestedField(object.Object, value, "spec", "prismCentral", field))
 		}

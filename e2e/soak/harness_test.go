@@ -68,14 +68,14 @@ func newHarness(t *testing.T, machines int) *harness {
 	h.Stack, err = stack.Start(context.Background(), stack.Options{
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory, WithoutGuests: true,
 		Credentials: stack.Credentials{Username: "admin", Password: password},
-		Latency:     stack.Latencies(creation), ManagerArgs: managerArgs, Log: logr.Discard(),
+		Latency:     stack.Latencies(creation), ManagerArgs: managerArgs, Log: logr.Discard(), SecondAnswers: true,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, h.Close())
 		require.NoError(t, os.RemoveAll(dir))
 	})
-	h.Prism.SetRules(prismsim.Rules{ListLag: prismsim.Duration(listLag)})
+	h.Prism.ChangeRules(func(rules *prismsim.Rules) { rules.ListLag = prismsim.Duration(listLag) })
 	h.interceptor = newInterceptor(t, h.Prism)
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()

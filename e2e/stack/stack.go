@@ -30,6 +30,8 @@ type Options struct {
 	// Credentials are the credentials that Prism Central accepts.
 	Credentials Credentials
 	Latency     prismsim.Latencies
+	// SecondAnswers gives Prism Central the second set of prismsim.Answers.
+	SecondAnswers bool
 	// Provider is the version of the provider that Start installs; by default the one in Repository.
 	Provider *Provider
 	// RenumberedProvider adds RenumberedVersion to the provider mirror.
@@ -145,6 +147,7 @@ func (s *Stack) startPrism(ctx context.Context) error {
 		Username: s.options.Credentials.Username, Password: s.options.Credentials.Password,
 		Latency: s.options.Latency, Log: s.options.Log,
 	}
+	options.Rules, options.Network = prismsim.Answers(s.options.SecondAnswers)
 	if !s.options.WithoutGuests {
 		s.Guests = guest.New(guest.Options{
 			Tools: s.tools(), Dir: filepath.Join(s.options.Dir, "guests"), Log: s.options.Log,

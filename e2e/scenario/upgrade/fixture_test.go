@@ -64,7 +64,7 @@ func start(t *testing.T, release string) *fixture {
 		Credentials: stack.Credentials{Username: "admin", Password: "your-password"}, Latency: stack.Latencies(time.Second),
 		ManagerArgs: []string{"--health-check-interval=5s", "--drift-interval=20s", "--provider-version=" + newestProvider(t),
 			"--insecure-diagnostics", "--diagnostics-address=" + f.diagnostics},
-		RenumberedProvider: true,
+		RenumberedProvider: true, SecondAnswers: true,
 		BeforeManager: func(ctx context.Context, s *stack.Stack) error {
 			if err := saved.Restore(ctx, s); err != nil {
 				return err
