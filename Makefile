@@ -21,6 +21,7 @@ series = v$(shell awk '/major:/ {major = $$NF} /minor:/ {minor = $$NF} END {prin
 
 KEEP ?=
 PROVIDER ?=
+ANSWERS ?=
 MANIFEST ?=
 INVENTORY ?=
 CREATE_LATENCY ?= 5s
@@ -79,7 +80,7 @@ unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where ther
 
 # The scenarios of clusters and of the cloud controller manager run at the same time. One of the latter takes five minutes.
 .PHONY: scenarios
-scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one, PROVIDER=2.4.2 runs them with that provider)
+scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one, PROVIDER=2.4.2 and ANSWERS=other change what they run with)
 	@$(MAKE) --no-print-directory -j2 cluster-scenarios ccm-scenarios
 
 .PHONY: cluster-scenarios
@@ -88,6 +89,7 @@ cluster-scenarios:
 	@$(print_providers)
 	$(scenario_test) -v -count=1 -parallel 3 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
 
+cluster-scenarios ccm-scenarios: export CAPNT_ANSWERS := $(ANSWERS)
 .PHONY: ccm-scenarios
 ccm-scenarios:
 	$(scenario_test) -count=1 -timeout 30m $(with_scenarios) $(if $(RUN),-run '$(RUN)')

@@ -50,6 +50,20 @@ func run(m *testing.M) (code int) {
 	return m.Run()
 }
 
+// withBothAnswers runs a scenario twice, once with each set of answers.
+func withBothAnswers(t *testing.T, options fixture.Options, scenario func(f *fixture.Fixture)) {
+	t.Helper()
+	t.Parallel()
+	for _, answers := range fixture.BothAnswers() {
+		t.Run(string(answers), func(t *testing.T) {
+			t.Parallel()
+			options := options
+			options.Answers = answers
+			scenario(fixture.New(t, suite, options))
+		})
+	}
+}
+
 func fail(err error) int {
 	fmt.Fprintln(os.Stderr, "scenarios of the cloud controller manager:", err)
 	return 1

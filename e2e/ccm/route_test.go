@@ -80,6 +80,22 @@ func TestConflictingRouteIsReported(t *testing.T) {
 	f.WaitForNetwork("worker-1", true)
 }
 
+// It is unknown whether every Prism Central accepts an address as the next hop. If it does not, an event of the Node
+// reports the refusal, and its network is unavailable. The route is created as soon as it is accepted.
+func TestRefusedRouteIsReported(t *testing.T) {
+	t.Parallel()
+	f := fixture.New(t, suite, fixture.WithRoutes())
+	f.Prism.SetNetworkRules(prismsim.NetworkRules{NoAddressNextHop: true})
+	vm := joinRouted(f, "worker-1", pods1)
+	f.WaitForEvent(metav1.NamespaceDefault, "worker-1", "FailedToCreateRoute", "is not supported")
+	f.WaitForNetwork("worker-1", false)
+	assert.Empty(t, f.Prism.Routes())
+
+	f.Prism.SetNetworkRules(prismsim.NetworkRules{})
+	f.WaitForRoutes(fixture.RouteTo(pods1, vm.IPs()[0]))
+	f.WaitForNetwork("worker-1", true)
+}
+
 // While Prism Central is unavailable or a proxy responds with 404, one machine and its Node are removed, one route is
 // deleted, and one Node gets a Pod CIDR. The manager changes no route during that time, and corrects all three
 // afterwards.

@@ -17,30 +17,31 @@ import (
 // A Service has one session per port. All its sessions have the same reserved address, and their targets are the node
 // ports of all Nodes. Nothing is left when the Service is deleted, which the fixture checks after every test.
 func TestServiceIsServed(t *testing.T) {
-	t.Parallel()
-	f := fixture.New(t, suite, fixture.Options{})
-	f.Join("worker-1")
-	f.Join("worker-2")
-	cases := map[string][]corev1.ServicePort{
-		"tcp":                       {fixture.TCP(80)},
-		"udp":                       {fixture.UDP(53)},
-		"tcp-and-udp-on-one-port":   {fixture.TCP(53), fixture.UDP(53)},
-		"several-ports":             {fixture.TCP(80), fixture.TCP(443), fixture.UDP(8443)},
-		"a-port-with-a-long-number": {fixture.TCP(65535)},
-	}
-	for name := range cases {
-		f.CreateService(name, fixture.Ports(cases[name]...))
-	}
-	addresses := map[string]string{}
-	for name := range cases {
-		service, address := f.WaitForAddress(name)
-		f.WaitForSessions(name, address, "worker-1", "worker-2")
-		assert.Equal(t, []fixture.Reservation{{Address: address, Context: f.ReservationContext(service)}}, f.ReservationsOf(service))
-		assert.Empty(t, addresses[address], "two Services must not share an address")
-		addresses[address] = name
-		require.Len(t, service.Status.LoadBalancer.Ingress, 1)
-		assert.Equal(t, corev1.LoadBalancerIPModeVIP, *service.Status.LoadBalancer.Ingress[0].IPMode)
-	}
+	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
+		t := f.T()
+		f.Join("worker-1")
+		f.Join("worker-2")
+		cases := map[string][]corev1.ServicePort{
+			"tcp":                       {fixture.TCP(80)},
+			"udp":                       {fixture.UDP(53)},
+			"tcp-and-udp-on-one-port":   {fixture.TCP(53), fixture.UDP(53)},
+			"several-ports":             {fixture.TCP(80), fixture.TCP(443), fixture.UDP(8443)},
+			"a-port-with-a-long-number": {fixture.TCP(65535)},
+		}
+		for name := range cases {
+			f.CreateService(name, fixture.Ports(cases[name]...))
+		}
+		addresses := map[string]string{}
+		for name := range cases {
+			service, address := f.WaitForAddress(name)
+			f.WaitForSessions(name, address, "worker-1", "worker-2")
+			assert.Equal(t, []fixture.Reservation{{Address: address, Context: f.ReservationContext(service)}}, f.ReservationsOf(service))
+			assert.Empty(t, addresses[address], "two Services must not share an address")
+			addresses[address] = name
+			require.Len(t, service.Status.LoadBalancer.Ingress, 1)
+			assert.Equal(t, corev1.LoadBalancerIPModeVIP, *service.Status.LoadBalancer.Ingress[0].IPMode)
+		}
+	})
 }
 
 // A Service can request an address with the annotation or with the deprecated field loadBalancerIP.
@@ -60,55 +61,57 @@ func TestServiceGetsRequestedAddress(t *testing.T) {
 // Two Services request the same address. One gets it, and an event of the other reports that it is taken. The second
 // Service gets the address after the first is deleted.
 func TestTwoServicesRequestSameAddress(t *testing.T) {
-	t.Parallel()
-	f := fixture.New(t, suite, fixture.Options{})
-	f.Join("worker-1")
-	const wanted = "10.11.0.210"
-	names := []string{"one", "two"}
-	for _, name := range names {
-		f.CreateService(name, fixture.Annotate(loadbalancer.AnnotationAddress, wanted))
-	}
-	winner := ""
-	f.WaitFor("one Service to get the address", func() string {
+	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
+		t := f.T()
+		f.Join("worker-1")
+		const wanted = "10.11.0.210"
+		names := []string{"one", "two"}
 		for _, name := range names {
-			if len(f.GetService(name).Status.LoadBalancer.Ingress) > 0 {
-				winner = name
-			}
+			f.CreateService(name, fixture.Annotate(loadbalancer.AnnotationAddress, wanted))
 		}
-		return missing(winner != "", "none has")
-	})
-	loser := names[1-slices.Index(names, winner)]
-	f.WaitForEvent(f.Namespace, loser, wanted)
-	f.WaitForSessions(winner, wanted, "worker-1")
-	assert.Empty(t, f.Sessions(f.GetService(loser)))
-	assert.Empty(t, f.ReservationsOf(f.GetService(loser)))
+		winner := ""
+		f.WaitFor("one Service to get the address", func() string {
+			for _, name := range names {
+				if len(f.GetService(name).Status.LoadBalancer.Ingress) > 0 {
+					winner = name
+				}
+			}
+			return missing(winner != "", "none has")
+		})
+		loser := names[1-slices.Index(names, winner)]
+		f.WaitForEvent(f.Namespace, loser, wanted)
+		f.WaitForSessions(winner, wanted, "worker-1")
+		assert.Empty(t, f.Sessions(f.GetService(loser)))
+		assert.Empty(t, f.ReservationsOf(f.GetService(loser)))
 
-	f.DeleteService(winner)
-	f.WaitForServiceDeleted(winner)
-	_, address := f.WaitForAddress(loser)
-	assert.Equal(t, wanted, address)
-	f.WaitForSessions(loser, wanted, "worker-1")
+		f.DeleteService(winner)
+		f.WaitForServiceDeleted(winner)
+		_, address := f.WaitForAddress(loser)
+		assert.Equal(t, wanted, address)
+		f.WaitForSessions(loser, wanted, "worker-1")
+	})
 }
 
 // Targets change when Nodes join, are excluded by a label, are included again, and leave.
 func TestTargetsFollowNodes(t *testing.T) {
-	t.Parallel()
-	f := fixture.New(t, suite, fixture.Options{})
-	f.Join("worker-1")
-	f.CreateService("web", fixture.Ports(fixture.TCP(80), fixture.UDP(80)))
-	_, address := f.WaitForAddress("web")
-	f.WaitForSessions("web", address, "worker-1")
+	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
+		t := f.T()
+		f.Join("worker-1")
+		f.CreateService("web", fixture.Ports(fixture.TCP(80), fixture.UDP(80)))
+		_, address := f.WaitForAddress("web")
+		f.WaitForSessions("web", address, "worker-1")
 
-	gone := f.Join("worker-2")
-	f.WaitForSessions("web", address, "worker-1", "worker-2")
-	f.EditNode("worker-1", func(n *corev1.Node) { n.Labels[corev1.LabelNodeExcludeBalancers] = "true" })
-	f.WaitForSessions("web", address, "worker-2")
-	f.EditNode("worker-1", func(n *corev1.Node) { delete(n.Labels, corev1.LabelNodeExcludeBalancers) })
-	f.WaitForSessions("web", address, "worker-1", "worker-2")
-	require.NoError(t, f.Prism.DeleteVM(gone.UUID))
-	f.SetReady("worker-2", false)
-	f.WaitForNodeDeleted("worker-2")
-	f.WaitForSessions("web", address, "worker-1")
+		gone := f.Join("worker-2")
+		f.WaitForSessions("web", address, "worker-1", "worker-2")
+		f.EditNode("worker-1", func(n *corev1.Node) { n.Labels[corev1.LabelNodeExcludeBalancers] = "true" })
+		f.WaitForSessions("web", address, "worker-2")
+		f.EditNode("worker-1", func(n *corev1.Node) { delete(n.Labels, corev1.LabelNodeExcludeBalancers) })
+		f.WaitForSessions("web", address, "worker-1", "worker-2")
+		require.NoError(t, f.Prism.DeleteVM(gone.UUID))
+		f.SetReady("worker-2", false)
+		f.WaitForNodeDeleted("worker-2")
+		f.WaitForSessions("web", address, "worker-1")
+	})
 }
 
 func TestNodeSelectorLimitsTargets(t *testing.T) {
@@ -220,22 +223,23 @@ func TestAddressInVLANIsReservedAndReleased(t *testing.T) {
 
 // The annotation creates and deletes the floating IP. While it exists, it is the published address.
 func TestFloatingIPFollowsAnnotation(t *testing.T) {
-	t.Parallel()
-	f := fixture.New(t, suite, fixture.Options{})
-	f.Join("worker-1")
-	f.CreateService("web", fixture.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
-	service, outside := f.WaitForAddress("web")
-	floating := f.FloatingIPsOf(service)
-	require.Len(t, floating, 1)
-	assert.Equal(t, floating[0].Address, outside)
-	inside := f.ReservationsOf(service)[0].Address
-	f.WaitForSessions("web", inside, "worker-1")
+	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
+		t := f.T()
+		f.Join("worker-1")
+		f.CreateService("web", fixture.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
+		service, outside := f.WaitForAddress("web")
+		floating := f.FloatingIPsOf(service)
+		require.Len(t, floating, 1)
+		assert.Equal(t, floating[0].Address, outside)
+		inside := f.ReservationsOf(service)[0].Address
+		f.WaitForSessions("web", inside, "worker-1")
 
-	f.EditService("web", fixture.Annotate(loadbalancer.AnnotationFloatingIP, "false"))
-	f.WaitForService("web", "to be reached from inside only", func(s *corev1.Service) string {
-		return missing(s.Status.LoadBalancer.Ingress[0].IP == inside, fmt.Sprintf("its ingress is %v", s.Status.LoadBalancer.Ingress))
+		f.EditService("web", fixture.Annotate(loadbalancer.AnnotationFloatingIP, "false"))
+		f.WaitForService("web", "to be reached from inside only", func(s *corev1.Service) string {
+			return missing(s.Status.LoadBalancer.Ingress[0].IP == inside, fmt.Sprintf("its ingress is %v", s.Status.LoadBalancer.Ingress))
+		})
+		assert.Empty(t, f.FloatingIPsOf(service))
 	})
-	assert.Empty(t, f.FloatingIPsOf(service))
 }
 
 // While Prism Central is unavailable, a deleted Service keeps its finalizer. The deletion ends once Prism Central is
@@ -258,20 +262,20 @@ func TestDeletionWaitsForPrismCentral(t *testing.T) {
 
 // Services are created, changed and deleted while the manager does not run.
 func TestServicesChangeWhileManagerIsDown(t *testing.T) {
-	t.Parallel()
-	f := fixture.New(t, suite, fixture.Options{})
-	f.Join("worker-1")
-	f.CreateService("deleted")
-	f.CreateService("changed")
-	f.WaitForAddress("deleted")
-	_, address := f.WaitForAddress("changed")
-	f.Manager.Kill()
-	f.DeleteService("deleted")
-	f.EditService("changed", fixture.Ports(fixture.TCP(8080), fixture.UDP(8080)))
-	f.CreateService("created")
-	f.Start()
-	f.WaitForServiceDeleted("deleted")
-	f.WaitForSessions("changed", address, "worker-1")
-	_, address = f.WaitForAddress("created")
-	f.WaitForSessions("created", address, "worker-1")
+	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
+		f.Join("worker-1")
+		f.CreateService("deleted")
+		f.CreateService("changed")
+		f.WaitForAddress("deleted")
+		_, address := f.WaitForAddress("changed")
+		f.Manager.Kill()
+		f.DeleteService("deleted")
+		f.EditService("changed", fixture.Ports(fixture.TCP(8080), fixture.UDP(8080)))
+		f.CreateService("created")
+		f.Start()
+		f.WaitForServiceDeleted("deleted")
+		f.WaitForSessions("changed", address, "worker-1")
+		_, address = f.WaitForAddress("created")
+		f.WaitForSessions("created", address, "worker-1")
+	})
 }
