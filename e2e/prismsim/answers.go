@@ -19,7 +19,7 @@ func Answers(second bool) (Rules, NetworkRules) {
 		KeepCategoryValues: true, DeleteWithVolumeGroup: RefusedByRequest, AttachmentKeepsSpecVersion: true,
 		LearnedInSpec: true, AcceptLearned: true, PowerOffWhenOff: RefusedByTask,
 		DuplicateTaskEntities: true, UnknownTaskEntities: true, NoVersionInfo: true, ForgetRequestIDs: true,
-		ListLag: Duration(2 * time.Second),
+		ListLag: Duration(2 * time.Second), ListLagKinds: []string{"vm"},
 	}
 	return rules, NetworkRules{HiddenVIP: true, UniqueNames: true, AnyTarget: true, ReleaseFloatingIP: true, OptionalIfMatch: true}
 }
