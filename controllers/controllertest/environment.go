@@ -78,7 +78,7 @@ func NewEnvironment(t *testing.T, api client.Client) *Environment {
 	return e
 }
 
-// background calls run in a goroutine and cancels it at the end of the test.
+// background calls run in a goroutine and cancels the context of run at the end of the test.
 func (e *Environment) background(run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -89,7 +89,7 @@ func (e *Environment) background(run func(context.Context) error) {
 	})
 }
 
-// ExpectNoLeak makes the test fail if the secret leaks.
+// ExpectNoLeak makes the test fail if secret leaks.
 func (e *Environment) ExpectNoLeak(secret string) { e.secrets = append(e.secrets, secret) }
 
 func (e *Environment) Create(objects ...client.Object) {
@@ -99,7 +99,7 @@ func (e *Environment) Create(objects ...client.Object) {
 	}
 }
 
-// Change updates an object's spec and metadata after calling change.
+// Change calls change with the object and updates the object's spec and metadata.
 func Change[T client.Object](e *Environment, object T, change func(T)) {
 	e.T.Helper()
 	require.NoError(e.T, e.Client.Get(e.T.Context(), client.ObjectKeyFromObject(object), object))
@@ -107,7 +107,7 @@ func Change[T client.Object](e *Environment, object T, change func(T)) {
 	require.NoError(e.T, e.Client.Update(e.T.Context(), object))
 }
 
-// ChangeStatus updates an object's status after calling change.
+// ChangeStatus calls change with the object and updates the object's status.
 func ChangeStatus[T client.Object](e *Environment, object T, change func(T)) {
 	e.T.Helper()
 	require.NoError(e.T, e.Client.Get(e.T.Context(), client.ObjectKeyFromObject(object), object))
@@ -121,8 +121,8 @@ func (e *Environment) Reconcile(reconciler reconcile.Reconciler, object client.O
 	return reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)})
 }
 
-// Settle reconciles an object until it neither changes nor waits for a run, and reads it back. It fails the test after 30
-// reconciles.
+// Settle reconciles an object until the object no longer changes and no run is under way. Then Settle reads the object
+// back. It fails the test after 30 reconciles.
 func (e *Environment) Settle(reconciler reconcile.Reconciler, kind string, object client.Object) ctrl.Result {
 	e.T.Helper()
 	for range 30 {
@@ -168,7 +168,7 @@ func (e *Environment) drain(kind string) int {
 	}
 }
 
-// RequireFalse requires a condition to be False with a reason and a message.
+// RequireFalse requires the condition to be False with the reason, and to have a message.
 func (e *Environment) RequireFalse(object provisioning.Object, condition, reason string) {
 	e.T.Helper()
 	found := conditions.Get(object, condition)
@@ -178,10 +178,10 @@ func (e *Environment) RequireFalse(object provisioning.Object, condition, reason
 	assert.NotEmpty(e.T, found.Message)
 }
 
-// Gone reports whether the object does not exist any more.
+// Gone reports whether the object no longer exists.
 func (e *Environment) Gone(object client.Object) bool { return e.version(object) == "" }
 
-// Advance sets the clock forward.
+// Advance moves the clock forward.
 func (e *Environment) Advance(by time.Duration) { e.Clock.SetTime(e.Clock.Now().Add(by)) }
 
 // dump returns the NutanixClusters and NutanixMachines of the namespace, the events and the logs.

@@ -12,15 +12,16 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// BootstrapData is the content of the bootstrap Secret. It must not leak.
+// BootstrapData is the content of the bootstrap Secret. The content must not leak.
 const BootstrapData = "#cloud-config b00tstrap-t0ken-that-must-not-leak"
 
-// Named returns an identifier by name.
+// Named returns an identifier that selects an entity by name.
 func Named(name string) infrav1.NutanixResourceIdentifier {
 	return infrav1.NutanixResourceIdentifier{Type: infrav1.NutanixIdentifierName, Name: &name}
 }
 
-// Fixture contains the objects around one machine of the cluster "c". They are not created in the API server yet.
+// Fixture contains the objects around one machine of the Cluster "c". NewFixture does not create them in the API
+// server.
 type Fixture struct {
 	Credentials    *corev1.Secret
 	Cluster        *clusterv1.Cluster
@@ -30,7 +31,7 @@ type Fixture struct {
 	NutanixMachine *infrav1.NutanixMachine
 }
 
-// NewFixture returns the objects for a test environment.
+// NewFixture returns the objects for the test environment e.
 func NewFixture(e *Environment) *Fixture {
 	e.ExpectNoLeak(BootstrapData)
 	meta := func(name string) metav1.ObjectMeta {
@@ -55,7 +56,7 @@ func NewFixture(e *Environment) *Fixture {
 	return f
 }
 
-// Endpoint returns the endpoint of a Prism Central with the credentials in a Secret.
+// Endpoint returns the endpoint of the Prism Central prism. The Secret with the name secret contains the credentials.
 func Endpoint(prism *Prism, secret string) *infrav1.NutanixPrismEndpoint {
 	host, port := prism.HostPort()
 	return &infrav1.NutanixPrismEndpoint{
@@ -80,7 +81,8 @@ func credentials(password string) map[string][]byte {
 	return map[string][]byte{infrav1.NutanixCredentialKey: content}
 }
 
-// CreateCluster creates the credentials, the Cluster and the NutanixCluster, with the owner that Cluster API would set.
+// CreateCluster creates the credentials, the Cluster and the NutanixCluster. It sets the owner reference that Cluster
+// API would set.
 func (f *Fixture) CreateCluster(e *Environment) {
 	e.T.Helper()
 	e.Create(f.Credentials, f.Cluster)
@@ -88,7 +90,7 @@ func (f *Fixture) CreateCluster(e *Environment) {
 	e.Create(f.NutanixCluster)
 }
 
-// CreateMachine creates the machine with its bootstrap data, and marks the infrastructure of the cluster as provisioned.
+// CreateMachine creates the machine with its bootstrap data and sets the infrastructure of the cluster to provisioned.
 func (f *Fixture) CreateMachine(e *Environment) {
 	e.T.Helper()
 	ChangeStatus(e, f.Cluster, func(cluster *clusterv1.Cluster) {

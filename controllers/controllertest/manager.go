@@ -22,8 +22,8 @@ type Reconciler interface {
 	SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error
 }
 
-// Manage runs a reconciler with those dependencies in a manager with a cache until the test ends. The cache is limited to the
-// namespace of the test.
+// Manage runs a reconciler with the dependencies in a manager with a cache until the test ends. The cache is limited to
+// the namespace of the test.
 func (e *Environment) Manage(config *rest.Config, reconciler Reconciler, dependencies *provisioning.Dependencies) {
 	e.T.Helper()
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
@@ -43,7 +43,7 @@ func (e *Environment) Manage(config *rest.Config, reconciler Reconciler, depende
 	})
 }
 
-// Eventually waits until the condition holds. The condition may fail the test.
+// Eventually waits until condition returns true. condition may fail the test.
 func (e *Environment) Eventually(what string, condition func() bool) {
 	e.T.Helper()
 	deadline := time.After(Deadline)

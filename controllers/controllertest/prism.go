@@ -18,7 +18,8 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// The account of the Prism Central. The password can be found by a search if it leaks.
+// The credentials of the Prism Central account. The password is an unusual string, so that a search can find it if it
+// leaks.
 const (
 	Username = "admin"
 	Password = "pr1sm-passw0rd-that-must-not-leak"
@@ -32,12 +33,12 @@ type VM struct {
 	// State is the state of the VM; empty means COMPLETE.
 	State     string
 	Addresses []string
-	// Categories are the category values by key. CategoryValues has all values of keys with several values.
+	// Categories are the category values by key. CategoryValues lists all values for keys with several values.
 	Categories     map[string]string
 	CategoryValues map[string][]string
 	// PowerState is the power state; empty means ON.
 	PowerState string
-	// MemoryMiB is the memory; zero means that of the workspace.
+	// MemoryMiB is the memory. If it is zero, the VM has the memory that the workspace describes.
 	MemoryMiB int64
 	// PrismElement is the UUID of the Prism Element that runs the VM. If it is empty, Prism Central does not report it.
 	PrismElement string
@@ -56,7 +57,8 @@ type Prism struct {
 	password string
 	status   int
 	missing  map[string]bool
-	// lingering are deleted VMs that lists still contain. refused maps paths to the HTTP status of the response.
+	// lingering are deleted VMs that lists still contain. refused maps request paths to the HTTP status of their
+	// responses.
 	lingering []VM
 	refused   map[string]int
 	detaching Detaching
@@ -67,7 +69,7 @@ type Prism struct {
 	hidden map[string]bool
 }
 
-// NewPrism starts a Prism Central without VMs. The caller has to close it.
+// NewPrism starts a Prism Central without VMs. The caller must close it.
 func NewPrism() *Prism {
 	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}, hidden: map[string]bool{}, changes: newVMChanges()}
 	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
@@ -78,8 +80,8 @@ func NewPrism() *Prism {
 	return p
 }
 
-// listen listens on a port that no earlier Prism Central has used. Otherwise a cluster that another test left behind would send
-// its requests to this Prism Central.
+// listen listens on a port that no earlier Prism Central has used. On a reused port, this Prism Central would receive
+// requests for a cluster that another test left behind.
 func listen() net.Listener {
 	ports, err := freeport.Find("127.0.0.1", 1)
 	if err != nil {
@@ -120,7 +122,7 @@ func (p *Prism) Remove(uuid string) {
 	delete(p.vms, uuid)
 }
 
-// Hide removes the right to see entities of a kind ("vms", "clusters"), or restores it if hidden is false.
+// Hide hides all entities of a kind ("vms", "clusters") from the account, or shows them again if hidden is false.
 func (p *Prism) Hide(kind string, hidden bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,14 +148,14 @@ func (p *Prism) Fail(status int) {
 	p.status = status
 }
 
-// Linger makes lists contain a VM that is already deleted, like a list that lags behind.
+// Linger makes lists contain a VM that is already deleted, as stale lists of Prism Central do.
 func (p *Prism) Linger(vm VM) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lingering = append(p.lingering, vm)
 }
 
-// Refuse makes every response for a path such as "vms/list" have the HTTP status; zero restores normal responses.
+// Refuse makes every response for path, such as "vms/list", have the HTTP status; zero restores normal responses.
 func (p *Prism) Refuse(path string, status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,7 +172,8 @@ func (p *Prism) SetPassword(password string) {
 	p.password = password
 }
 
-// SetPresent removes an image, a subnet or another entity from the inventory by its name, or adds it again if present is true.
+// SetPresent removes the image, subnet or other entity with the name from the inventory, or adds the entity again if
+// present is true.
 func (p *Prism) SetPresent(name string, present bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,7 +187,7 @@ func (p *Prism) TakeGPU(taken bool) {
 	p.gpuTaken = taken
 }
 
-// Requests returns the requests since the last call of Requests, for example "GET vms/<uuid>".
+// Requests returns the requests since the previous call of Requests, for example "GET vms/<uuid>".
 func (p *Prism) Requests() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -323,7 +326,7 @@ func (p *Prism) list(w io.Writer, kind string, body io.Reader) {
 }
 
 func reply(w io.Writer, value jsonObject) {
-	_ = json.NewEncoder(w).Encode(value) // a client that has disconnected needs no response
+	_ = json.NewEncoder(w).Encode(value) // the client may have disconnected
 }
 
 func refuse(w http.ResponseWriter, status int, reason string) {

@@ -26,7 +26,8 @@ func newSession(options terraform.RunOptions) *session {
 	return &session{client: &http.Client{Transport: transport}, env: options.Env}
 }
 
-// send sends a request of the v3 API and returns the response. If the status is not a success, it returns an error with the body.
+// send sends a request of the v3 API and returns the response body. If the status code is not a success, send returns
+// an error that contains the body.
 func (s *session) send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
 	url := "https://" + net.JoinHostPort(s.env["NUTANIX_ENDPOINT"], s.env["NUTANIX_PORT"]) + basePath + path
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))

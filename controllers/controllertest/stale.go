@@ -6,7 +6,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Stale is a client whose reads return an outdated object, like a cache that lags behind.
+// Stale is a client whose reads return an outdated object, as a stale cache does.
 type Stale[T interface {
 	client.Object
 	DeepCopyInto(into T)
@@ -15,7 +15,7 @@ type Stale[T interface {
 	Object T
 }
 
-// Get returns the outdated object for every key of its kind.
+// Get returns the outdated object for every key if the requested object has the same type.
 func (s Stale[T]) Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
 	if object, ok := into.(T); ok {
 		s.Object.DeepCopyInto(object)

@@ -1,6 +1,6 @@
-// Package controllertest provides the test environment of the controllers' tests: a real API server with the kinds of this project
-// and of Cluster API, a double of Prism Central with the API calls that the controllers make, and a double of Terraform that
-// creates VMs there.
+// Package controllertest provides the test environment of the controllers' tests. The environment consists of a real
+// API server with the CRDs of this project and of Cluster API, a double of Prism Central with the API calls that the
+// controllers make, and a double of Terraform that creates VMs in that Prism Central.
 package controllertest
 
 import (
@@ -31,8 +31,8 @@ func NewScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// Main is the TestMain of a package whose tests share an API server. It passes the configuration for the server and a client
-// without a cache to use.
+// Main is the TestMain of a package whose tests share an API server. It calls use with the configuration for the API
+// server and with a client that has no cache.
 func Main(m *testing.M, use func(config *rest.Config, api client.Client)) {
 	ctrl.SetLogger(logr.Discard())
 	apiserver.Main(apiserver.Options{CRDs: true}, func(environment *envtest.Environment) (int, error) {

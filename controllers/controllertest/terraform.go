@@ -24,12 +24,12 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Terraform is a double of Terraform with the kubernetes backend. It stores states in Secrets as the real Terraform does, and
-// creates, imports and destroys VMs in Prism.
+// Terraform is a double of Terraform with the kubernetes backend. It stores states in Secrets as the real Terraform
+// does. It creates, imports and destroys VMs in Prism.
 type Terraform struct {
 	Client client.Client
 	Prism  *Prism
-	// Addresses are the addresses of VMs that are created. If it is nil, the n-th VM gets 10.0.0.n.
+	// Addresses are the IP addresses of the VMs that Terraform creates. If Addresses is nil, the n-th VM gets 10.0.0.n.
 	Addresses []string
 
 	mu        sync.Mutex
@@ -41,7 +41,7 @@ type Terraform struct {
 	version   string
 }
 
-// Fail sets the errors that the next calls of a verb return. Verbs are open, plan and apply.
+// Fail sets the errors that the next calls of a verb return. The verbs are open, plan and apply.
 func (t *Terraform) Fail(verb string, errs ...error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,7 +51,7 @@ func (t *Terraform) Fail(verb string, errs ...error) {
 	t.errors[verb] = append(t.errors[verb], errs...)
 }
 
-// Runs returns the verbs that were called since the last call of Runs.
+// Runs returns the verbs that were called since the previous call of Runs.
 func (t *Terraform) Runs() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,10 +74,11 @@ func (t *Terraform) ProviderVersion() string {
 	return t.version
 }
 
-// hold makes a call wait.
+// hold contains the channels with which a test delays a call.
 type hold struct{ entered, released chan struct{} }
 
-// Hold makes the next call of a verb wait until release is called. entered is closed as soon as the call waits.
+// Hold delays the next call of verb until the test calls release. entered is closed as soon as the delayed call starts
+// to wait.
 func (t *Terraform) Hold(verb string) (entered <-chan struct{}, release func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,7 +87,7 @@ func (t *Terraform) Hold(verb string) (entered <-chan struct{}, release func()) 
 	return held.entered, sync.OnceFunc(func() { close(held.released) })
 }
 
-// wait waits if Hold was called for the verb.
+// wait blocks if a test has called Hold for verb, until the test releases the call.
 func (t *Terraform) wait(verb string) {
 	t.mu.Lock()
 	held, ok := t.holds[verb]
@@ -118,7 +119,8 @@ var (
 	importedID      = regexp.MustCompile(`id += "(.*)"`)
 )
 
-// states implements lifecycle.States for states that the double of Terraform writes itself.
+// states implements lifecycle.States. It needs no locks or migrations, because the double of Terraform writes the
+// states itself.
 type states struct{ client client.Client }
 
 func (s states) Open(context.Context, state.Key, client.Object) (*state.Session, error) {
@@ -164,8 +166,8 @@ func (w *workspace) secret() *corev1.Secret {
 		Labels: map[string]string{"tfstate": "true", "tfstateSecretSuffix": w.suffix, "tfstateWorkspace": "default"}}}
 }
 
-// change reads the state, calls change and writes the state. If there is no state, it starts with an empty one, like the real
-// backend.
+// change reads the state, calls change and writes the state. If there is no state, change starts with an empty state,
+// like the real backend.
 func (w *workspace) change(ctx context.Context, change func(*terraform.State)) error {
 	secret := w.secret()
 	err := w.terraform.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret)
@@ -284,7 +286,7 @@ func (w *workspace) Apply(ctx context.Context, plan []byte) error {
 	return w.change(ctx, func(state *terraform.State) { state.Resources = append(state.Resources, made) })
 }
 
-// destroy deletes the VM in the state. Like the provider, it treats a VM that is not found as deleted.
+// destroy deletes the VM in the state. Like the provider, destroy succeeds if Prism does not find the VM.
 func (w *workspace) destroy(ctx context.Context) error {
 	state, err := w.State(ctx)
 	if err != nil {

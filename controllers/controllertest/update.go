@@ -14,7 +14,7 @@ var (
 	categoryEntry  = regexp.MustCompile(`"(.*)" += "(.*)"`)
 )
 
-// desired returns the memory and categories of a VM according to main.tf and the file with foreign categories.
+// desired returns the memory and categories that main.tf and the file with foreign categories request for the VM.
 func (w *workspace) desired() (memoryMiB int64, categories map[string]string) {
 	if found := memoryArgument.FindSubmatch(w.files["main.tf"]); found != nil {
 		memoryMiB, _ = strconv.ParseInt(string(found[1]), 10, 64) // the pattern matches digits only
@@ -30,7 +30,8 @@ func (w *workspace) desired() (memoryMiB int64, categories map[string]string) {
 	return memoryMiB, categories
 }
 
-// differences returns the attributes in which a VM differs from its workspace: their values before and after an update.
+// differences returns the attributes in which the VM with the UUID differs from its workspace, with their values before
+// and after an update.
 func (w *workspace) differences(uuid string) (before, after map[string]any) {
 	before, after = map[string]any{}, map[string]any{}
 	memoryMiB, categories := w.desired()
@@ -48,7 +49,7 @@ func (w *workspace) differences(uuid string) (before, after map[string]any) {
 	return before, after
 }
 
-// update applies the planned attributes to a VM.
+// update writes the planned attributes to the VM with the UUID.
 func (w *workspace) update(uuid string, after map[string]any) {
 	for _, vm := range w.terraform.Prism.VMs() {
 		if vm.UUID != uuid {

@@ -7,12 +7,12 @@ import (
 	"net/http"
 )
 
-// CreateFault is a fault of requests that create VMs.
+// CreateFault is a fault that Prism simulates for requests that create VMs.
 type CreateFault string
 
 // Faults of create requests.
 const (
-	// CreatesSucceed means no fault.
+	// CreatesSucceed means that Prism creates VMs without a fault.
 	CreatesSucceed CreateFault = ""
 	// CreatesLost means that no VM is created and no response is sent.
 	CreatesLost CreateFault = "lost"
@@ -20,7 +20,7 @@ const (
 	CreateRepliesLost CreateFault = "reply lost"
 	// CreatesFail means that the request is accepted but its task fails.
 	CreatesFail CreateFault = "fails"
-	// CreatesRefused means that the request is refused.
+	// CreatesRefused means that Prism responds with an error and creates no VM.
 	CreatesRefused CreateFault = "refused"
 )
 
@@ -28,9 +28,9 @@ const (
 type vmChanges struct {
 	made  int
 	fault CreateFault
-	// tasks maps UUIDs of tasks to their status.
+	// tasks maps the UUIDs of tasks to their status.
 	tasks map[string]string
-	// lags says that lists do not contain VMs that are created from now on. unlisted has the UUIDs of those VMs.
+	// lags makes lists omit VMs that are created from now on. unlisted contains the UUIDs of these VMs.
 	lags     bool
 	unlisted map[string]bool
 }
@@ -39,7 +39,7 @@ func newVMChanges() vmChanges {
 	return vmChanges{tasks: map[string]string{}, unlisted: map[string]bool{}}
 }
 
-// FailCreates sets the fault of create requests from now on.
+// FailCreates sets the fault of all later create requests.
 func (p *Prism) FailCreates(fault CreateFault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +56,7 @@ func (p *Prism) Lag(lags bool) {
 	}
 }
 
-// create creates a VM with its own address, unless the request contains addresses.
+// create creates a VM. If the request contains no addresses, the VM gets an address that no other VM has.
 func (p *Prism) create(w http.ResponseWriter, body io.Reader) {
 	var vm VM
 	_ = json.NewDecoder(body).Decode(&vm) // the double of Terraform sends valid JSON

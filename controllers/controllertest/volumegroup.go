@@ -9,23 +9,25 @@ import (
 // detachTask is the UUID of the task of the last update that detached volume groups.
 var detachTask = UUID(10, 1)
 
-// Detaching sets how Prism executes an update that detaches volume groups. By default the update succeeds at once.
+// Detaching describes how Prism executes an update that detaches volume groups. By default, the update succeeds
+// immediately.
 type Detaching struct {
-	// Status is the HTTP status with which the request is refused; zero means that the request is accepted.
+	// Status is the HTTP status of the error response; zero means that Prism accepts the request.
 	Status int
-	// Failure is the error with which the task fails. Running says that the task does not end.
+	// Failure is the error with which the task fails. If Running is true, the task does not end.
 	Failure string
 	Running bool
 }
 
-// SetDetaching sets how updates are executed from now on.
+// SetDetaching sets how Prism executes later updates that detach volume groups.
 func (p *Prism) SetDetaching(detaching Detaching) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.detaching = detaching
 }
 
-// disks returns the disks of a VM: its own disk and its volume groups.
+// disks returns the disks of a VM in the format of the v3 API: the disk of the VM itself and one entry for each volume
+// group.
 func (v VM) disks() []jsonObject {
 	disks := []jsonObject{{"uuid": "disk", "disk_size_mib": 40960}}
 	for _, group := range v.VolumeGroups {

@@ -19,12 +19,14 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// keptAfter is how many times in a row Prism Central may fail to delete a category value before CAPNT keeps the value. The retries
-// take about two minutes. By then Prism Central has noticed that the VMs of the cluster are deleted.
+// keptAfter is the number of consecutive failed deletions after which CAPNT keeps a category value. The retries take
+// about two minutes. After that time Prism Central no longer counts the deleted VMs of the cluster as users of the
+// value.
 const keptAfter = 6
 
-// shared lists the resources that a destroy leaves in Prism Central because others may use them. These are the category key, which
-// all clusters share, and the category value if another Cluster of the same name marks its machines with it.
+// shared lists the resources that a destroy leaves in Prism Central because other clusters may use them. The category
+// key is always in the list, because all clusters share it. The category value is in the list if another Cluster with
+// the same name uses the value for its machines.
 func (r *Reconciler) shared(ctx context.Context, s *scope) ([]string, error) {
 	addresses := []string{renderer.CategoryKeyAddress}
 	other, err := r.clusterOfSameName(ctx, s)
@@ -34,7 +36,8 @@ func (r *Reconciler) shared(ctx context.Context, s *scope) ([]string, error) {
 	return append(addresses, renderer.CategoryValueAddress), nil
 }
 
-// clusterOfSameName returns a Cluster of the same name in another namespace that uses the same Prism Central, or an empty string.
+// clusterOfSameName returns a Cluster that has the same name, is in another namespace and uses the same Prism Central.
+// It returns an empty string if there is no such Cluster.
 func (r *Reconciler) clusterOfSameName(ctx context.Context, s *scope) (string, error) {
 	clusters := &infrav1.NutanixClusterList{}
 	if err := r.Client.List(ctx, clusters, client.MatchingLabels{clusterv1.ClusterNameLabel: s.cluster.Name}); err != nil {
@@ -49,8 +52,9 @@ func (r *Reconciler) clusterOfSameName(ctx context.Context, s *scope) (string, e
 	return "", nil
 }
 
-// prismCentralOf returns the address of a cluster's Prism Central. Two host names of one Prism Central count as two Prism
-// Centrals. In that case usersOfCategory still finds the VMs of the other cluster.
+// prismCentralOf returns the address of a cluster's Prism Central. clusterOfSameName compares these addresses. Two
+// clusters may use different host names for the same Prism Central, so clusterOfSameName may miss a cluster with the
+// same name. usersOfCategory then still finds the VMs of that cluster.
 func prismCentralOf(cluster *infrav1.NutanixCluster) string {
 	endpoint := cluster.Spec.PrismCentral
 	if endpoint == nil {
@@ -59,8 +63,9 @@ func prismCentralOf(cluster *infrav1.NutanixCluster) string {
 	return fmt.Sprintf("%s:%d", strings.ToLower(endpoint.Address), cmp.Or(endpoint.Port, infrav1.DefaultPrismPort))
 }
 
-// usersOfCategory returns why the category value of a cluster without machines has to stay, or an empty string. Prism Central
-// refuses to delete a value that an entity carries. The entity may belong to a cluster that this manager does not manage.
+// usersOfCategory returns the reason why the category value of a cluster without machines has to stay, or an empty
+// string. Prism Central does not delete a category value that is assigned to an entity. The entity may belong to a
+// cluster of another manager.
 func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, error) {
 	other, err := r.clusterOfSameName(ctx, s)
 	if err != nil {
@@ -74,7 +79,7 @@ func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, err
 	}
 	vms, err := s.access.Client.VMsOfCategory(ctx, infrav1.CategoryKey, s.cluster.Name)
 	if forbidden(err) {
-		return "", nil // the deletion of the value shows whether it is in use
+		return "", nil // the deletion request shows whether the value is in use
 	} else if err != nil {
 		return "", fmt.Errorf("listing virtual machines that carry the category of the cluster: %w", err)
 	}
@@ -90,8 +95,8 @@ func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, err
 	return "", nil
 }
 
-// carries reports whether a VM carries the category value of the cluster. It reads the VM because a list lags behind and may
-// contain a VM that was just deleted.
+// carries reports whether the category value of the cluster is assigned to a VM. It reads the VM instead of a list,
+// because a stale list may contain a VM that was just deleted.
 func carries(ctx context.Context, s *scope, vmUUID string) (bool, error) {
 	vm, err := s.access.Client.VM(ctx, vmUUID)
 	var notFound *prism.NotFoundError
@@ -104,24 +109,25 @@ func carries(ctx context.Context, s *scope, vmUUID string) (bool, error) {
 	return slices.Contains(vm.CategoryValues[infrav1.CategoryKey], s.cluster.Name) && !strings.HasPrefix(vm.State, "DELETE"), nil
 }
 
-// forbidden reports whether the account lacks the right to read an entity.
+// forbidden reports whether err means that the account has no permission to read an entity.
 func forbidden(err error) bool {
 	var refused *prism.AuthenticationError
 	return errors.As(err, &refused) && refused.Status == http.StatusForbidden
 }
 
-// refusals records, by UID of a NutanixCluster, why Prism Central did not delete its category value, once the deletion has failed
-// keptAfter times. A new process tries again.
+// refusals stores, by the UID of a NutanixCluster, the reason why Prism Central did not delete the category value. It
+// has an entry only after the deletion has failed keptAfter times. The entries are lost on a restart, so a new process
+// tries to delete the value again.
 type refusals struct{ reasons sync.Map }
 
-// note records the failure of a destroy plan once it has failed keptAfter times.
+// note stores the failure of a destroy plan after the plan has failed keptAfter times.
 func (r *refusals) note(cluster *infrav1.NutanixCluster, result lifecycle.Result) {
 	if result.DestroyFailures >= keptAfter && result.ApplyFailed() {
 		r.reasons.Store(cluster.UID, result.Err.Error())
 	}
 }
 
-// kept returns why the category value is kept, or an empty string.
+// kept returns the reason why the category value is kept, or an empty string.
 func (r *refusals) kept(cluster *infrav1.NutanixCluster) string {
 	reason, _ := r.reasons.Load(cluster.UID)
 	text, _ := reason.(string)

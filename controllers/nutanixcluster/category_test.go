@@ -14,8 +14,8 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// The category value is the name of the Cluster. The value stays while another Cluster of the same name in the same Prism Central
-// uses it, or while a VM of another cluster carries it.
+// The category value is the name of the Cluster. The value stays while another Cluster with the same name in the same
+// Prism Central uses it, and while it is assigned to a VM of another cluster.
 func TestCategoryInUseIsKept(t *testing.T) {
 	tests := map[string]struct {
 		arrange func(e *testEnvironment)
@@ -68,7 +68,8 @@ func TestCategoryInUseIsKept(t *testing.T) {
 	}
 }
 
-// An entity that no list shows may use the value. The error with which Prism Central refuses the deletion is not documented.
+// An entity that is in no list may use the category value. The error response of Prism Central to the deletion is not
+// documented, so any repeated failure keeps the value.
 func TestCategoryIsKeptAfterRefusedDeletions(t *testing.T) {
 	refusal := &terraform.Error{Verb: "apply", Class: terraform.Unknown, Message: "status: 418, reason: CATEGORY_ON_FIRE"}
 	locked := &terraform.Error{Verb: "apply", Class: terraform.LockHeld, Message: "the state is locked"}
@@ -124,7 +125,8 @@ func TestCategoryDeletionIsRetriedWhilePrismCentralFails(t *testing.T) {
 	assert.NotContains(t, strings.Join(e.Recorder.All(), "\n"), infrav1.CategoryKeptReason)
 }
 
-// If a Cluster is removed by force, its NutanixCluster with the finalizer stays.
+// If a Cluster is removed by force, its NutanixCluster remains because of the finalizer. The deletion of the
+// NutanixCluster must still end.
 func TestDeletionWithoutClusterEnds(t *testing.T) {
 	for name, orphan := range map[string]bool{"with the reference to its owner": false, "without it": true} {
 		t.Run(name, func(t *testing.T) {

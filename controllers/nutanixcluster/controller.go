@@ -1,5 +1,5 @@
-// Package nutanixcluster reconciles NutanixCluster: the credentials, failure domains and control plane endpoint of a cluster, and
-// its Terraform workspace.
+// Package nutanixcluster reconciles NutanixCluster. It manages the credentials, failure domains and control plane
+// endpoint of a cluster, and the Terraform workspace of the cluster.
 package nutanixcluster
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// kind is the name of the kind in targets, states and metrics.
+// kind is the name of the kind in pipeline targets, Terraform states and metrics.
 const kind = "NutanixCluster"
 
 // Reconciler reconciles NutanixCluster objects.
@@ -72,8 +72,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	return nil
 }
 
-// onlyDeletes passes events of objects that are being deleted or are deleted. An object without finalizers never has a
-// deletionTimestamp.
+// onlyDeletes passes events of objects that are being deleted or no longer exist. It handles delete events too, because
+// an object without finalizers disappears without ever having a deletionTimestamp.
 var onlyDeletes = predicate.Funcs{
 	CreateFunc:  func(event.CreateEvent) bool { return false },
 	UpdateFunc:  func(event.UpdateEvent) bool { return false },
@@ -126,7 +126,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	return r.reconcile(ctx, scope)
 }
 
-// reconcile takes the steps towards a provisioned cluster, up to the first that cannot be finished now.
+// reconcile runs the steps towards a provisioned cluster in order. It stops at the first step that cannot finish now.
 func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, error) {
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
 		r.resolveCredentials,
@@ -143,18 +143,19 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 	return ctrl.Result{RequeueAfter: s.untilCheck}, nil
 }
 
-// scope contains the objects of one reconcile and its results so far.
+// scope contains the objects and the interim results of one reconcile.
 type scope struct {
 	cluster        *clusterv1.Cluster
 	nutanixCluster *infrav1.NutanixCluster
 	access         *accessToPrism
 	// untilCheck is the time until the next check of the workspace.
 	untilCheck time.Duration
-	// unfinished says that a step waits for an event, which triggers the next reconcile.
+	// unfinished is true if a step waits for an event. The event triggers the next reconcile.
 	unfinished bool
 }
 
-// stop sets a condition to False and ends the reconcile. An event or the problem's interval triggers the next one.
+// stop sets a condition to False and ends the reconcile. The next reconcile follows an event or the retry interval of
+// the problem.
 func (s *scope) stop(conditionType string, problem *provisioning.Problem) (ctrl.Result, error) {
 	provisioning.Set(s.nutanixCluster, conditionType, metav1.ConditionFalse, problem.Reason, problem.Message)
 	return ctrl.Result{RequeueAfter: problem.After()}, nil

@@ -20,7 +20,8 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// resolveCredentials protects the credential Secret and the trust bundle, reads them, and checks that Prism Central accepts them.
+// resolveCredentials adds finalizers to the credential Secret and the trust bundle, reads both, and checks that Prism
+// Central accepts the credentials.
 func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if err := r.protectCredentials(ctx, s.nutanixCluster); err != nil {
 		return ctrl.Result{}, err
@@ -45,7 +46,7 @@ func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Res
 	return ctrl.Result{}, nil
 }
 
-// conditionOf returns the type of the condition that reports an error of the connection to Prism Central.
+// conditionOf returns the type of the condition that reports err, an error of the connection to Prism Central.
 func conditionOf(err error) string {
 	var bundle *prism.TrustBundleError
 	var certificate *prism.CertificateError
@@ -55,14 +56,14 @@ func conditionOf(err error) string {
 	return infrav1.CredentialsResolvedCondition
 }
 
-// protectCredentials adds a finalizer to the credential Secret and the trust bundle, because the cluster needs them until its
-// infrastructure is destroyed. It also labels them for clusterctl move. They get no owner, because they belong to the user and
-// several clusters may share them. Objects in other namespaces stay unchanged: the right to write clusters in one namespace must
-// not allow a user to block deletions in another one.
+// protectCredentials adds a finalizer to the credential Secret and the trust bundle, because the cluster needs both
+// until its infrastructure is destroyed. It also labels both for clusterctl move. It sets no owner reference, because
+// the objects belong to the user and several clusters may share them. Objects in other namespaces stay unchanged: a
+// user who may write clusters in one namespace must not be able to block deletions in another namespace.
 func (r *Reconciler) protectCredentials(ctx context.Context, cluster *infrav1.NutanixCluster) error {
 	for _, object := range protected(cluster) {
 		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), object); apierrors.IsNotFound(err) {
-			continue // reading the credentials reports it
+			continue // a later step reads the credentials and reports the error
 		} else if err != nil {
 			return fmt.Errorf("protecting %T %s: %w", object, client.ObjectKeyFromObject(object), err)
 		}
@@ -87,10 +88,12 @@ func (r *Reconciler) protectCredentials(ctx context.Context, cluster *infrav1.Nu
 	return nil
 }
 
-// releaseCredentials removes the finalizer from the Secrets and trust bundles of a namespace that no cluster uses any more.
-// deleted is the UID of a cluster whose deletion ends, or empty. No later reconcile of a deleted cluster removes the finalizer, so
-// the objects are read past the cache, which may lack the latest changes. All objects with the finalizer also have the move label,
-// and the cluster may have used objects that its spec no longer names.
+// releaseCredentials removes the finalizer from the Secrets and trust bundles in namespace that no cluster uses any
+// more. If the deletion of a cluster ends, deleted is the UID of that cluster; otherwise it is empty.
+//
+// releaseCredentials reads the objects past the cache, because the cache may lack recent changes and no later reconcile
+// of a deleted cluster could remove a remaining finalizer. It selects the objects by the move label, which all objects
+// with the finalizer have, because the cluster may have used objects that its spec no longer names.
 func (r *Reconciler) releaseCredentials(ctx context.Context, namespace string, deleted types.UID) error {
 	var reader client.Reader = r.Client
 	which := []client.ListOption{client.InNamespace(namespace)}
@@ -125,7 +128,7 @@ func (r *Reconciler) releaseCredentials(ctx context.Context, namespace string, d
 	return nil
 }
 
-// removeFinalizer removes our finalizer from an object.
+// removeFinalizer removes CAPNT's finalizer from an object.
 func (r *Reconciler) removeFinalizer(ctx context.Context, object client.Object) error {
 	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 	if !controllerutil.RemoveFinalizer(object, infrav1.CredentialFinalizer) {
@@ -137,13 +140,13 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, object client.Object) 
 	return nil
 }
 
-// unlessChanged returns a patch that fails if the object has changed since it was read. Otherwise the patch could remove
-// finalizers of others, because a merge patch replaces the whole list.
+// unlessChanged returns a patch that fails if the object has changed since it was read. Without this check, the patch
+// could remove finalizers of other controllers, because a merge patch replaces the whole list of finalizers.
 func unlessChanged(before client.Object) client.Patch {
 	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 }
 
-// usedByOther reports whether a cluster with another UID uses the object.
+// usedByOther reports whether a cluster with a UID other than uid uses the object.
 func usedByOther(clusters []infrav1.NutanixCluster, uid types.UID, object client.Object) bool {
 	for i := range clusters {
 		if clusters[i].UID != uid && contains(protected(&clusters[i]), object) {
@@ -153,13 +156,14 @@ func usedByOther(clusters []infrav1.NutanixCluster, uid types.UID, object client
 	return false
 }
 
-// protected lists the credential Secret and the trust bundle of a cluster if they are in the cluster's namespace. Only their names
-// are set.
+// protected lists the credential Secret and the trust bundle of a cluster if they are in the cluster's namespace. The
+// objects have only a name and a namespace.
 func protected(cluster *infrav1.NutanixCluster) []client.Object {
 	return slices.DeleteFunc(references(cluster), func(object client.Object) bool { return object.GetNamespace() != cluster.Namespace })
 }
 
-// references lists the credential Secret and the trust bundle of a cluster. Only their names are set.
+// references lists the credential Secret and the trust bundle of a cluster. The objects have only a name and a
+// namespace.
 func references(cluster *infrav1.NutanixCluster) []client.Object {
 	endpoint := cluster.Spec.PrismCentral
 	if endpoint == nil {
@@ -175,7 +179,7 @@ func references(cluster *infrav1.NutanixCluster) []client.Object {
 	return objects
 }
 
-// contains reports whether a list contains an object of the same type and name.
+// contains reports whether list contains an object with the same type and name as object.
 func contains(list []client.Object, object client.Object) bool {
 	return slices.ContainsFunc(list, func(other client.Object) bool {
 		return fmt.Sprintf("%T", other) == fmt.Sprintf("%T", object) && client.ObjectKeyFromObject(other) == client.ObjectKeyFromObject(object)

@@ -20,7 +20,7 @@ import (
 
 const moveLabel = "clusterctl.cluster.x-k8s.io/move"
 
-// A Secret that is deleted together with its cluster stays until the cluster has used it for the last time.
+// If a Secret is deleted together with its cluster, the Secret stays until the cluster no longer needs it.
 func TestCredentialsAreProtectedUntilTheClusterIsDeleted(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -68,7 +68,7 @@ func TestFormerCredentialsAreReleased(t *testing.T) {
 	assert.Contains(t, second.Finalizers, infrav1.CredentialFinalizer)
 }
 
-// Adding or removing our finalizer does not remove a finalizer that another controller has just added.
+// A patch of CAPNT's finalizer does not remove a finalizer that another controller has just added.
 func TestForeignFinalizersOfCredentialsStay(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.CreateCluster(e.Environment)
@@ -95,7 +95,7 @@ func TestForeignFinalizersOfCredentialsStay(t *testing.T) {
 	require.NoError(t, api.Update(t.Context(), e.Credentials))
 }
 
-// The spec may name other credentials than those that were protected before.
+// The spec of a cluster may now name other credentials than the credentials that got the finalizer before.
 func TestDeletionReleasesFormerCredentials(t *testing.T) {
 	e := newTestEnvironment(t)
 	bundle := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: e.Namespace, Name: "bundle"},
@@ -119,7 +119,7 @@ func TestDeletionReleasesFormerCredentials(t *testing.T) {
 	}
 }
 
-// The right to write clusters in one namespace must not allow a user to block deletions in another one.
+// A user who may write clusters in one namespace must not be able to block deletions in another namespace.
 func TestCredentialsInAnotherNamespaceAreNotChanged(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.reconciler.Client = api

@@ -17,8 +17,9 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// reconcileDelete waits until the cluster has no machines. Then it destroys the workspace, removes the Terraform state and
-// releases the credentials. Without a workspace key Terraform never ran, so the deletion needs no Prism Central.
+// reconcileDelete waits until the cluster has no machines. Then it destroys the workspace, removes the Terraform state
+// and releases the credentials. If the cluster has no workspace key, Terraform never ran, so the deletion does not
+// connect to Prism Central.
 func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(s.nutanixCluster, infrav1.NutanixClusterFinalizer) {
 		return ctrl.Result{}, nil
@@ -49,8 +50,8 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 	return ctrl.Result{}, nil
 }
 
-// machines counts the machines of the cluster. Before it returns zero it reads past the cache, because the cache may lack a
-// machine that was just created.
+// machines returns the number of machines of the cluster. Before it returns zero, it lists the machines past the cache,
+// because the cache may lack a machine that was just created.
 func (r *Reconciler) machines(ctx context.Context, s *scope) (int, error) {
 	for _, reader := range []client.Reader{r.Client, r.Reader} {
 		machines := &infrav1.NutanixMachineList{}
@@ -85,7 +86,7 @@ func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error)
 	return r.destroy(ctx, s, target)
 }
 
-// destroy destroys the category value of the cluster. A value that is in use stays in Prism Central.
+// destroy destroys the category value of the cluster. If the value is in use, destroy leaves it in Prism Central.
 func (r *Reconciler) destroy(ctx context.Context, s *scope, target lifecycle.Target) (ctrl.Result, error) {
 	users, err := r.usersOfCategory(ctx, s)
 	if err != nil {

@@ -14,14 +14,15 @@ import (
 	"github.com/capnt/capnt/controllers/controllertest"
 )
 
-// testEnvironment is a cluster with the objects around it. The test calls the reconciler.
+// testEnvironment contains a cluster and the objects around it. Tests call the reconciler themselves.
 type testEnvironment struct {
 	*controllertest.Environment
 	*controllertest.Fixture
 	reconciler *Reconciler
 }
 
-// newTestEnvironment creates no objects yet. Tests run in parallel, each in its own namespace.
+// newTestEnvironment returns a test environment whose objects do not exist in the API server yet. Tests run in
+// parallel, each in its own namespace.
 func newTestEnvironment(t *testing.T) *testEnvironment {
 	t.Helper()
 	t.Parallel()
@@ -30,7 +31,8 @@ func newTestEnvironment(t *testing.T) *testEnvironment {
 	return &testEnvironment{Environment: environment, Fixture: controllertest.NewFixture(environment), reconciler: &Reconciler{Dependencies: environment.Dependencies}}
 }
 
-// namespaced is a client that lists one namespace only. Clusters of other tests have the same name and would share the category.
+// namespaced is a client that lists only one namespace. Clusters of other tests have the same name, so without this
+// limit they would share the category value.
 type namespaced struct {
 	client.Client
 	namespace string
@@ -40,7 +42,7 @@ func (n namespaced) List(ctx context.Context, list client.ObjectList, options ..
 	return n.Client.List(ctx, list, append(options, client.InNamespace(n.namespace))...)
 }
 
-// settle reconciles until nothing changes any more.
+// settle reconciles until the cluster no longer changes.
 func (e *testEnvironment) settle() ctrl.Result {
 	e.T.Helper()
 	return e.Settle(e.reconciler, kind, e.NutanixCluster)

@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// domain is a failure domain of spec.failureDomains, or a NutanixFailureDomain of spec.controlPlaneFailureDomains.
+// domain is a failure domain from spec.failureDomains, or a NutanixFailureDomain from spec.controlPlaneFailureDomains.
 type domain struct {
 	name         string
 	controlPlane bool
@@ -25,9 +25,10 @@ type domain struct {
 	subnets      []infrav1.NutanixResourceIdentifier
 }
 
-// validateFailureDomains resolves every failure domain in Prism Central. It publishes the failure domains only if all of them can
-// be resolved, because Cluster API spreads new machines over the published ones. If an edit cannot be resolved, the condition of
-// the NutanixCluster reports it, and the failure domains that were published before stay. Existing machines are not affected.
+// validateFailureDomains resolves every failure domain in Prism Central. It publishes the failure domains only if all
+// of them can be resolved, because Cluster API spreads new machines over the published failure domains. If an edit
+// cannot be resolved, a condition of the NutanixCluster reports the error, and the failure domains that were published
+// before stay. Existing machines are not affected.
 func (r *Reconciler) validateFailureDomains(ctx context.Context, s *scope) (ctrl.Result, error) {
 	domains, err := r.failureDomains(ctx, s.nutanixCluster)
 	if err != nil {
@@ -89,7 +90,7 @@ func (r *Reconciler) failureDomains(ctx context.Context, cluster *infrav1.Nutani
 	return domains, nil
 }
 
-// resolve resolves a failure domain in Prism Central and returns the attributes that are published with it.
+// resolve resolves a failure domain in Prism Central and returns the attributes to publish for the failure domain.
 func (r *Reconciler) resolve(ctx context.Context, s *scope, domain domain) (map[string]string, error) {
 	element, err := s.access.Client.PrismElement(ctx, domain.prismElement)
 	if err != nil {

@@ -67,7 +67,7 @@ func TestPausedClusterIsNotChanged(t *testing.T) {
 	assert.True(t, e.NutanixCluster.Status.Ready)
 }
 
-// Events of Secrets and failure domains trigger reconciles of such clusters too.
+// Events of Secrets and failure domains also trigger reconciles of clusters that another manager reconciles.
 func TestClusterOfAnotherManagerIsIgnored(t *testing.T) {
 	for name, change := range map[string]func(e *testEnvironment){
 		"externally managed": func(e *testEnvironment) {
@@ -156,8 +156,8 @@ func TestFailureDomains(t *testing.T) {
 	}, e.NutanixCluster.Status.FailureDomains)
 }
 
-// An edit of the failure domains that cannot be resolved is reported on the cluster. The failure domains that were published
-// before stay, and the cluster stays provisioned.
+// If an edit of the failure domains cannot be resolved, a condition of the cluster reports the error. The failure
+// domains that were published before stay, and the cluster stays provisioned.
 func TestUnresolvedFailureDomainEditKeepsPublishedDomains(t *testing.T) {
 	subnet := controllertest.Named("net-1")
 	good := infrav1.NutanixFailureDomainConfig{Name: "fd-1", Cluster: controllertest.Named("pe-1"), Subnets: []infrav1.NutanixResourceIdentifier{subnet}}
@@ -207,8 +207,8 @@ func TestTerraformFailureIsReportedAndRetried(t *testing.T) {
 	assert.True(t, e.NutanixCluster.Status.Ready)
 }
 
-// If the mirror lacks a provider version, a condition says so until the cluster names another version. A deletion uses the version
-// of the last run.
+// If the mirror lacks a provider version, a condition reports the error until the cluster names another version. A
+// deletion uses the version of the last run.
 func TestUnavailableProviderVersionIsACondition(t *testing.T) {
 	e := newTestEnvironment(t)
 	pin := func(version string) {
@@ -245,7 +245,7 @@ func TestUnavailableProviderVersionIsACondition(t *testing.T) {
 	assert.Equal(t, "1.9.5", e.Terraform.ProviderVersion())
 }
 
-// clusterctl moves a cluster as soon as no object blocks the move. No run may be under way then.
+// clusterctl moves a cluster as soon as no object blocks the move. No run may be under way at that moment.
 func TestClusterIsPausedAfterItsRunEnds(t *testing.T) {
 	e := newTestEnvironment(t)
 	blocks := func() bool {

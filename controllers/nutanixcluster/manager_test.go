@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/controllers/controllertest"
 )
 
-// Events alone trigger every reconcile that the cluster needs. The test waits for no periodic reconcile.
+// Events alone trigger every reconcile that the cluster needs. The test does not wait for a periodic reconcile.
 func TestClusterUnderAManager(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.NutanixCluster.Spec.PrismCentral.CredentialRef.Name = "c-creds"
@@ -43,7 +43,7 @@ func TestClusterUnderAManager(t *testing.T) {
 	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
 }
 
-// A machine without finalizers is deleted without ever having a deletionTimestamp.
+// A machine without finalizers disappears without ever having a deletionTimestamp.
 func TestOnlyDeletes(t *testing.T) {
 	machine := &infrav1.NutanixMachine{}
 	assert.True(t, onlyDeletes.Delete(event.DeleteEvent{Object: machine}))
@@ -51,12 +51,12 @@ func TestOnlyDeletes(t *testing.T) {
 	assert.False(t, onlyDeletes.Update(event.UpdateEvent{ObjectOld: machine, ObjectNew: machine}))
 }
 
-// emptyCache is a client whose lists are empty, like a cache that has not received new objects yet.
+// emptyCache is a client whose lists are empty, as in a cache that has not received new objects yet.
 type emptyCache struct{ client.Client }
 
 func (emptyCache) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
 
-// A deletion finds machines and credentials that the cache does not contain yet.
+// The deletion of a cluster finds machines and credentials that the cache does not contain yet.
 func TestDeletionReadsPastTheCache(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()

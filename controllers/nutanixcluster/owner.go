@@ -14,8 +14,9 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// owner returns the Cluster that owns a NutanixCluster, or nil while Cluster API has not set the owner. The deletion of a
-// NutanixCluster needs only the name of the Cluster, so it goes on after the Cluster was removed by force.
+// owner returns the Cluster that owns a NutanixCluster, or nil if Cluster API has not set the owner reference yet. If
+// the NutanixCluster is being deleted and its Cluster was removed by force, owner returns an object with the name of
+// that Cluster, because the deletion needs only the name.
 func (r *Reconciler) owner(ctx context.Context, nutanixCluster *infrav1.NutanixCluster) (*clusterv1.Cluster, error) {
 	cluster, err := util.GetOwnerCluster(ctx, r.Client, nutanixCluster.ObjectMeta)
 	deleting := !nutanixCluster.DeletionTimestamp.IsZero() && controllerutil.ContainsFinalizer(nutanixCluster, infrav1.NutanixClusterFinalizer)
@@ -28,7 +29,8 @@ func (r *Reconciler) owner(ctx context.Context, nutanixCluster *infrav1.NutanixC
 	return cluster, nil
 }
 
-// formerCluster returns a Cluster with the name and namespace of a Cluster that does not exist any more.
+// formerCluster returns a Cluster object for a Cluster that no longer exists. The object has only the name and
+// namespace.
 func formerCluster(nutanixCluster *infrav1.NutanixCluster) *clusterv1.Cluster {
 	name := ""
 	for _, owner := range nutanixCluster.OwnerReferences {

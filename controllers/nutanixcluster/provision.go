@@ -16,7 +16,8 @@ import (
 
 type accessToPrism = prism.Access
 
-// provision takes the next step of the cluster's workspace, which contains the category of the cluster's machines.
+// provision runs the next step for the cluster's workspace. The workspace contains the category of the cluster's
+// machines.
 func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
 	target, err := r.target(ctx, s)
 	if err != nil {

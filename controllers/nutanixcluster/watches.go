@@ -10,7 +10,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// usersOfSecret maps a Secret to the clusters that read credentials or backend configuration from it.
+// usersOfSecret maps a Secret to the clusters that read credentials or a backend configuration from the Secret.
 func (r *Reconciler) usersOfSecret(ctx context.Context, secret client.Object) []ctrl.Request {
 	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool {
 		terraform := cluster.Spec.Terraform
@@ -22,12 +22,12 @@ func (r *Reconciler) usersOfSecret(ctx context.Context, secret client.Object) []
 	})
 }
 
-// usersOfConfigMap maps a ConfigMap to the clusters that use it as trust bundle.
+// usersOfConfigMap maps a ConfigMap to the clusters that use the ConfigMap as trust bundle.
 func (r *Reconciler) usersOfConfigMap(ctx context.Context, configMap client.Object) []ctrl.Request {
 	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool { return contains(references(cluster), configMap) })
 }
 
-// usersOfFailureDomain maps a NutanixFailureDomain to the clusters of its namespace that name it.
+// usersOfFailureDomain maps a NutanixFailureDomain to the clusters in the same namespace that reference it.
 func (r *Reconciler) usersOfFailureDomain(ctx context.Context, domain client.Object) []ctrl.Request {
 	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool {
 		if cluster.Namespace != domain.GetNamespace() {
@@ -42,7 +42,8 @@ func (r *Reconciler) usersOfFailureDomain(ctx context.Context, domain client.Obj
 	})
 }
 
-// clusterOfMachine maps a machine that is being deleted to its cluster, whose deletion may wait for the machine.
+// clusterOfMachine maps a machine that is being deleted to the cluster of the machine. The deletion of the cluster may
+// wait for the machine.
 func (r *Reconciler) clusterOfMachine(ctx context.Context, machine client.Object) []ctrl.Request {
 	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool {
 		return cluster.Namespace == machine.GetNamespace() && !cluster.DeletionTimestamp.IsZero() &&

@@ -20,7 +20,7 @@ var owned = []string{
 	infrav1.SafeForDeletionCondition,
 }
 
-// patchDomain patches the object once, with Ready as the summary.
+// patchDomain patches the object once, after it has set the Ready condition.
 func patchDomain(ctx context.Context, helper *patch.Helper, domain *infrav1.NutanixFailureDomain) error {
 	summarize(domain)
 	if err := helper.Patch(ctx, domain, patch.WithOwnedConditions{Conditions: owned}); err != nil {
@@ -29,7 +29,7 @@ func patchDomain(ctx context.Context, helper *patch.Helper, domain *infrav1.Nuta
 	return nil
 }
 
-// summarize writes Ready. Ready equals Valid unless the failure domain is being deleted.
+// summarize writes the Ready condition. Ready equals Valid unless the failure domain is being deleted.
 func summarize(domain *infrav1.NutanixFailureDomain) {
 	if !domain.DeletionTimestamp.IsZero() {
 		message := conditions.GetMessage(domain, infrav1.SafeForDeletionCondition)

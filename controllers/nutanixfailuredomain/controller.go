@@ -1,5 +1,5 @@
-// Package nutanixfailuredomain reconciles NutanixFailureDomain. It checks that Prism Central has the Prism Element and the
-// subnets, and keeps a failure domain from being deleted while it is in use.
+// Package nutanixfailuredomain reconciles NutanixFailureDomain. It checks that the Prism Element and the subnets of a
+// failure domain exist in Prism Central, and prevents the deletion of a failure domain that is in use.
 package nutanixfailuredomain
 
 import (
@@ -32,9 +32,9 @@ type Inventory interface {
 // Reconciler reconciles NutanixFailureDomain objects.
 type Reconciler struct {
 	Client client.Client
-	// Reader reads past the cache. It is used for the last check before a deletion.
+	// Reader reads past the cache. The controller uses it for the last check before a deletion.
 	Reader client.Reader
-	// Inventory returns the inventory of the Prism Central of a cluster.
+	// Inventory returns the inventory of a cluster's Prism Central.
 	Inventory func(ctx context.Context, cluster *infrav1.NutanixCluster) (Inventory, error)
 	Recorder  events.EventRecorder
 	// WatchFilterValue limits the reconciler to objects with this value of the label cluster.x-k8s.io/watch-filter.
@@ -48,14 +48,15 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconcile validates one NutanixFailureDomain. It removes the finalizer of one that is being deleted and not in use.
+// Reconcile validates one NutanixFailureDomain. If the failure domain is being deleted and not in use, Reconcile
+// removes the finalizer.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
 	domain := &infrav1.NutanixFailureDomain{}
 	if err := r.Client.Get(ctx, request.NamespacedName, domain); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.WatchFilterValue != "" && !labels.HasWatchLabel(domain, r.WatchFilterValue) {
-		return ctrl.Result{}, nil // an object that we watch names it, but another manager reconciles it
+		return ctrl.Result{}, nil // a watched object references the failure domain, but another manager reconciles it
 	}
 	usage, err := gatherUsage(ctx, r.Client, domain)
 	if err != nil {
@@ -68,8 +69,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	if isPaused, requeue, err := paused.EnsurePausedCondition(ctx, r.Client, cluster, domain); err != nil || isPaused || requeue {
 		return ctrl.Result{}, err
 	}
-	// The finalizer is added after the check for pause, because clusterctl move removes the finalizers of paused objects before it
-	// deletes them.
+	// The finalizer is added after the pause check, because clusterctl move removes the finalizers of paused objects
+	// before it deletes the objects.
 	if added, err := finalizers.EnsureFinalizer(ctx, r.Client, domain, infrav1.NutanixFailureDomainFinalizer); err != nil || added {
 		return ctrl.Result{}, err
 	}

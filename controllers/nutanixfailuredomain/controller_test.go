@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// eventually waits until the failure domain meets an expectation.
+// eventually waits until fits returns true for the failure domain. expectation describes fits in the failure message.
 func eventually(t *testing.T, namespace, expectation string, fits func(*infrav1.NutanixFailureDomain) bool) *infrav1.NutanixFailureDomain {
 	t.Helper()
 	domain := &infrav1.NutanixFailureDomain{}

@@ -13,18 +13,18 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// namedUsers is how many users a message names. The message counts the others.
+// namedUsers is the maximum number of users that a message names. The message gives only the number of the others.
 const namedUsers = 5
 
-// remedies say, for each kind of user, what a person has to do before the failure domain can be deleted.
+// remedies contains, for each kind of user, what a person has to do before the failure domain can be deleted.
 var remedies = map[string]string{
 	kindNutanixCluster:    "take it out of spec.controlPlaneFailureDomains of the NutanixCluster",
 	kindMachineDeployment: "name another one in spec.template.spec.failureDomain of the MachineDeployment",
 	kindMachine:           "wait until the Machines are replaced, or delete them",
 }
 
-// reconcileDelete removes the finalizer if nothing uses the failure domain. Otherwise a change of a user triggers the next
-// reconcile.
+// reconcileDelete removes the finalizer if no object uses the failure domain. Otherwise a change of one of its users
+// triggers the next reconcile.
 func (r *Reconciler) reconcileDelete(ctx context.Context, domain *infrav1.NutanixFailureDomain, found usage) error {
 	if len(found.users) == 0 {
 		// The cache may lack a user that was just created.
@@ -50,7 +50,8 @@ func publishUsage(domain *infrav1.NutanixFailureDomain, found usage) {
 	provisioning.Set(domain, infrav1.SafeForDeletionCondition, metav1.ConditionFalse, infrav1.FailureDomainInUseReason, message)
 }
 
-// usageMessage names the users of the failure domain and, if it is being deleted, what to do about them.
+// usageMessage names the users of the failure domain. If the failure domain is being deleted, the message also contains
+// the remedies.
 func usageMessage(users []user, deleting bool) string {
 	var named, todo []string
 	for i, user := range users {

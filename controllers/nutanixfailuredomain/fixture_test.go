@@ -23,7 +23,8 @@ func newDomain(namespace string) *infrav1.NutanixFailureDomain {
 	}
 }
 
-// newNutanixCluster returns the NutanixCluster of the Cluster "c" with these failure domains for the control plane.
+// newNutanixCluster returns the NutanixCluster of the Cluster "c". Its control plane uses the failure domains with the
+// names domains.
 func newNutanixCluster(namespace string, domains ...string) *infrav1.NutanixCluster {
 	cluster := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{
 		Namespace: namespace, Name: "c-infra", Labels: map[string]string{clusterv1.ClusterNameLabel: "c"},

@@ -9,8 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// pausingCluster returns a paused Cluster if all Clusters that use the failure domain are paused, as during clusterctl move.
-// Otherwise it returns nil, because one paused Cluster must not stop a failure domain that other Clusters use.
+// pausingCluster returns a paused Cluster if all Clusters that use the failure domain are paused, as during clusterctl
+// move. Otherwise it returns nil, because one paused Cluster must not stop the reconciles of a failure domain that
+// other Clusters use.
 func (r *Reconciler) pausingCluster(ctx context.Context, namespace string, found usage) (*clusterv1.Cluster, error) {
 	var pausing *clusterv1.Cluster
 	for _, name := range found.clusterNames() {

@@ -23,7 +23,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
-// How long and how often the tests wait for the controller.
+// Timeout and interval with which the tests wait for the controller.
 const (
 	deadline = 2 * time.Minute
 	tick     = 20 * time.Millisecond
@@ -32,7 +32,7 @@ const (
 var (
 	// api is a client for the API server that the tests and the controller share.
 	api client.Client
-	// central stands for the Prism Centrals of all clusters.
+	// central replaces the Prism Centrals of all clusters.
 	central = &double{failures: map[string]error{}}
 )
 
@@ -76,7 +76,7 @@ func runTests(m *testing.M, mgr ctrl.Manager) (int, error) {
 	return code, <-stopped
 }
 
-// double stands for one Prism Central in each namespace. Every look-up succeeds unless fail has set an error.
+// double simulates one Prism Central for each namespace. Every look-up succeeds unless fail has set an error.
 type double struct {
 	mu       sync.Mutex
 	failures map[string]error

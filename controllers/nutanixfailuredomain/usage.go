@@ -13,18 +13,18 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// usage says which objects use a failure domain. Objects that are being deleted do not count.
+// usage contains the objects that use a failure domain. Objects that are being deleted do not count.
 type usage struct {
-	// users are the objects that name the failure domain: first NutanixClusters, then MachineDeployments, then Machines, each
-	// sorted by name.
+	// users are the objects that reference the failure domain: first NutanixClusters, then MachineDeployments, then
+	// Machines, each sorted by name.
 	users []user
-	// nutanixClusters are the clusters with machines that run in the failure domain or may be created there, sorted by name.
+	// nutanixClusters are the NutanixClusters with existing or possible machines in the failure domain, sorted by name.
 	nutanixClusters []*infrav1.NutanixCluster
 }
 
-// user is one object that names a failure domain.
+// user is one object that references a failure domain.
 type user struct {
-	// kind and name identify the object. cluster is the name of the Cluster that the object belongs to.
+	// kind and name identify the object. cluster is the name of the Cluster to which the object belongs.
 	kind, name, cluster string
 }
 
@@ -52,10 +52,10 @@ func gatherUsage(ctx context.Context, reader client.Reader, domain *infrav1.Nuta
 	return determineUsage(domain.Name, found), nil
 }
 
-// determineUsage returns the usage of the failure domain of that name.
+// determineUsage returns the usage of the failure domain with the name. It selects the users from the candidates.
 func determineUsage(name string, found candidates) usage {
 	var result usage
-	inline := map[string]bool{} // Clusters whose own spec has a failure domain of that name
+	inline := map[string]bool{} // Clusters whose own spec defines a failure domain with the same name
 	for i := range found.nutanixClusters.Items {
 		cluster := &found.nutanixClusters.Items[i]
 		inline[clusterOf(cluster)] = slices.ContainsFunc(cluster.Spec.FailureDomains, func(d infrav1.NutanixFailureDomainConfig) bool { return d.Name == name })
@@ -82,7 +82,7 @@ func determineUsage(name string, found candidates) usage {
 	return result
 }
 
-// names reports whether one of the references has the name.
+// names reports whether one of the references has the name name.
 func names(references []corev1.LocalObjectReference, name string) bool {
 	return slices.Contains(references, corev1.LocalObjectReference{Name: name})
 }
@@ -102,7 +102,8 @@ func (u *usage) sort() {
 	})
 }
 
-// clustersOf returns the NutanixClusters among the users and the NutanixClusters of the users' Clusters, sorted by name.
+// clustersOf returns the NutanixClusters that are users, and the NutanixClusters of the Clusters of all other users,
+// sorted by name.
 func clustersOf(users []user, all []infrav1.NutanixCluster) []*infrav1.NutanixCluster {
 	var clusters []*infrav1.NutanixCluster
 	for i := range all {

@@ -12,11 +12,11 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// validate writes the Valid condition. It checks the spec, and that the Prism Central of every cluster that uses the failure
-// domain has its Prism Element and subnets. It returns the delay before the next check, because changes in Prism Central trigger
-// no reconcile. Zero means that no check is due.
+// validate writes the Valid condition. It validates the spec. It also checks, for every cluster that uses the failure
+// domain, that the cluster's Prism Central contains the Prism Element and the subnets. validate returns the delay
+// before the next check, because changes in Prism Central trigger no reconcile. Zero means that no check is due.
 func (r *Reconciler) validate(ctx context.Context, domain *infrav1.NutanixFailureDomain, clusters []*infrav1.NutanixCluster) time.Duration {
-	if err := domain.Validate().ToAggregate(); err != nil { // admission refuses such a spec, but may have been bypassed
+	if err := domain.Validate().ToAggregate(); err != nil { // the webhook rejects such a spec, but may have been bypassed
 		provisioning.Set(domain, infrav1.FailureDomainValidCondition, metav1.ConditionFalse, infrav1.InvalidSpecReason, err.Error())
 		return 0
 	}
@@ -32,8 +32,8 @@ func (r *Reconciler) validate(ctx context.Context, domain *infrav1.NutanixFailur
 	return shortestRetry(problems)
 }
 
-// publishValidity writes the Valid condition. Its status is Unknown if all problems may disappear by themselves, and False if a
-// person has to correct one.
+// publishValidity writes the Valid condition. Its status is Unknown if all problems may disappear by themselves, and
+// False if a person has to correct at least one problem.
 func publishValidity(domain *infrav1.NutanixFailureDomain, problems []*provisioning.Problem, asked bool) {
 	status, reason, message := metav1.ConditionTrue, infrav1.FailureDomainValidReason, ""
 	if !asked {
@@ -55,7 +55,7 @@ func publishValidity(domain *infrav1.NutanixFailureDomain, problems []*provision
 	provisioning.Set(domain, infrav1.FailureDomainValidCondition, status, reason, message)
 }
 
-// shortestRetry returns the shortest delay before one of the problems is retried, or zero if there is no problem.
+// shortestRetry returns the shortest delay after which one of the problems is retried, or zero if there is no problem.
 func shortestRetry(problems []*provisioning.Problem) time.Duration {
 	var after time.Duration
 	for _, problem := range problems {
@@ -66,7 +66,8 @@ func shortestRetry(problems []*provisioning.Problem) time.Duration {
 	return after
 }
 
-// checkInventory checks that the Prism Central of a cluster has the Prism Element and its subnets.
+// checkInventory checks that the Prism Central of a cluster contains the Prism Element and the subnets of the failure
+// domain.
 func (r *Reconciler) checkInventory(ctx context.Context, spec infrav1.NutanixFailureDomainSpec, cluster *infrav1.NutanixCluster) error {
 	inventory, err := r.Inventory(ctx, cluster)
 	if err != nil {

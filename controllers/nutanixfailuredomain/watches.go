@@ -19,8 +19,9 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// SetupWithManager starts the reconciler with the manager. An update of a user enqueues the failure domains that it named before
-// and those that it names now, because the handler maps both objects.
+// SetupWithManager starts the reconciler with the manager. If an update changes the failure domains that an object
+// references, both the former and the new failure domains are enqueued, because the handler maps the old and the new
+// object.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
 	log := mgr.GetLogger().WithValues("controller", kind)
 	scheme := mgr.GetScheme()
@@ -41,7 +42,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	return nil
 }
 
-// credentialsChanged passes updates of clusters whose Prism Central becomes accessible.
+// credentialsChanged passes updates of clusters whose credentials became valid.
 var credentialsChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.NutanixCluster)
@@ -92,7 +93,7 @@ func (r *Reconciler) candidatesOfCluster(ctx context.Context, cluster client.Obj
 	return requests
 }
 
-// request returns a request for a failure domain, or none if the name is empty.
+// request returns a request for the failure domain with the name, or no request if the name is empty.
 func request(namespace, name string) []ctrl.Request {
 	if name == "" {
 		return nil
