@@ -15,10 +15,10 @@ import (
 	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// For five minutes, a proxy responds to every request with 404, and the manager uses the deployed periods and limits.
-// Of two Nodes that are not ready, one has a VM and the other's VM was deleted. No Node may be deleted until the
-// responses are correct again. This file is the first of the package, so that the test starts early and runs in
-// parallel with all others.
+// For five minutes, a proxy responds to every request with 404, while the manager uses the periods and limits of its
+// Deployment. Two Nodes are not ready. The VM of one of them exists, and the VM of the other was deleted. The manager
+// must not delete either Node until Prism Central can respond again. This file is the first one of the package, so that
+// this long test starts early and runs in parallel with the other tests.
 func TestNoNodeIsDeletedDuringFiveMinutesOf404(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{
@@ -55,7 +55,7 @@ func TestNoNodeIsDeletedDuringFiveMinutesOf404(t *testing.T) {
 	assert.True(t, f.Manager.Running())
 }
 
-// requireNoNodeDeleted requires for the period that no Node is deleted and that the manager does not exit.
+// requireNoNodeDeleted requires that no Node is deleted during the period and that the manager does not exit.
 func requireNoNodeDeleted(t *testing.T, f *fixture.Fixture, watcher watch.Interface, period time.Duration) {
 	t.Helper()
 	over := time.NewTimer(period)

@@ -15,8 +15,9 @@ func class(name string) func(*corev1.Service) {
 	return func(s *corev1.Service) { s.Spec.LoadBalancerClass = &name }
 }
 
-// The framework's service controller ignores Services with a class. CAPNT's controllers serve the Services with the
-// configured classes, even if Services without a class are not served. Services with other classes are left alone.
+// The framework's service controller ignores Services that have a load balancer class. CAPNT's controllers serve
+// Services with a configured class, even if CAPNT is configured not to serve Services without a class. CAPNT does not
+// change Services with other classes.
 func TestClassChoosesTheLoadBalancer(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{Configure: func(c *config.Config) { c.LoadBalancer.Type = config.LoadBalancerNone }})
@@ -42,8 +43,8 @@ func TestClassChoosesTheLoadBalancer(t *testing.T) {
 		assert.Empty(t, service.Status.LoadBalancer.Ingress, name)
 		assert.Empty(t, f.ReservationsOf(service), name)
 	}
-	// This check leaves "plain" out: the framework adds its finalizer to every Service without a class before it asks
-	// the cloud provider.
+	// The Service "plain" is not checked, because the framework adds its finalizer to every Service without a class before
+	// it calls the cloud provider.
 	assert.Empty(t, f.GetService("foreign").Finalizers)
 	f.EditService("ours", func(s *corev1.Service) {
 		s.Spec.Type, s.Spec.LoadBalancerClass = corev1.ServiceTypeNodePort, nil

@@ -13,8 +13,8 @@ import (
 	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// The password changes in Prism Central before it changes in the Secret. Until then, requests fail and nothing is
-// deleted. Afterwards, everything works in the same process.
+// The password changes in Prism Central before it changes in the Secret. While the two passwords differ, requests fail
+// and the manager deletes nothing. After the Secret is updated, the manager works again without a restart.
 func TestCredentialsAreRotatedWithoutRestart(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -59,8 +59,9 @@ func TestAPIKeyReplacesPassword(t *testing.T) {
 	f.WaitForSessions("web", address, "worker-1", "worker-2", "worker-3")
 }
 
-// Prism Central gets a certificate of an unknown CA. Until the CA is in the trust bundle, the manager sends no
-// requests, reports the reason in an event, and deletes nothing. Afterwards, everything works in the same process.
+// The certificate of Prism Central is replaced by a certificate of an unknown CA. Until the trust bundle contains that
+// CA, the manager sends no requests, reports the reason in an event, and deletes nothing. After the trust bundle is
+// updated, the manager works again without a restart.
 func TestCertificateIsRotatedWithoutRestart(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {

@@ -14,11 +14,11 @@ import (
 	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// The tests in this file correspond to cases of Kubernetes' own test suites, without network traffic.
-// docs/ccm-conformance.md maps the cases to the tests.
+// The tests in this file correspond to test cases of the Kubernetes test suites, but send no traffic to load balancers.
+// docs/ccm-conformance.md maps the test cases to the tests.
 
-// A Service changes from ClusterIP to NodePort and to LoadBalancer with a requested address. Then its node port and
-// its port change, and it becomes ClusterIP again.
+// A Service changes its type from ClusterIP to NodePort, and then to LoadBalancer with a requested address. Its node
+// port and its port change after that. Finally, its type changes back to ClusterIP.
 func TestConformanceTypeAndPortsChange(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -35,7 +35,7 @@ func TestConformanceTypeAndPortsChange(t *testing.T) {
 			require.Equal(t, nodePort, service.Spec.Ports[0].NodePort)
 			f.WaitForSessions(name, address, "worker-1")
 
-			another := nodePort ^ 1 // the neighbouring node port, which is in the range too
+			another := nodePort ^ 1 // the other port of an even-odd pair, which is in the node port range too
 			f.EditService(name, func(s *corev1.Service) { s.Spec.Ports[0].NodePort = another })
 			f.WaitForSessions(name, address, "worker-1")
 
@@ -58,7 +58,7 @@ func ofType(kind corev1.ServiceType) func(*corev1.Service) {
 	return func(s *corev1.Service) { s.Spec.Type = kind }
 }
 
-// The finalizer exists exactly as long as the load balancer.
+// The finalizer exists exactly as long as the load balancer exists.
 func TestConformanceFinalizer(t *testing.T) {
 	t.Parallel()
 	const finalizer = "service.kubernetes.io/load-balancer-cleanup"
@@ -78,9 +78,9 @@ func TestConformanceFinalizer(t *testing.T) {
 	assert.Empty(t, f.Entities())
 }
 
-// A network load balancer cannot filter source ranges or keep session affinity. The manager reports such a Service in
-// an event and does not serve it, because users would rely on the missing feature. The Service is served once it no
-// longer requests the feature.
+// A network load balancer supports neither source ranges nor session affinity. The manager does not serve a Service
+// that requests one of these features, because users would rely on the missing feature, and reports the reason in an
+// event. The manager serves the Service once the Service no longer requests the feature.
 func TestConformanceRefusals(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -138,8 +138,8 @@ func affinity(kind corev1.ServiceAffinity) func(*corev1.Service) {
 	}
 }
 
-// Requesting session affinity for a Service that is already served changes nothing. An event reports the unsupported
-// feature.
+// If a Service that already has a load balancer requests session affinity, the load balancer does not change. An event
+// reports the unsupported feature.
 func TestConformanceAffinityIsSwitched(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -153,7 +153,7 @@ func TestConformanceAffinityIsSwitched(t *testing.T) {
 	f.WaitForSessions("web", address, "worker-1")
 }
 
-// A Service of type ipam needs no node ports. It keeps its address when node ports are allocated later.
+// A Service of type ipam needs no node ports. The Service keeps its address when node ports are allocated later.
 func TestConformanceNodePortsComeLater(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{Configure: func(c *config.Config) { c.LoadBalancer.Type = config.LoadBalancerIPAM }})
@@ -172,8 +172,8 @@ func TestConformanceNodePortsComeLater(t *testing.T) {
 	assert.Len(t, f.ReservationsOf(service), 1)
 }
 
-// With the external traffic policy Local, all nodes are still targets. kube-proxy responds to health checks only on
-// nodes with endpoints. The policy can be changed.
+// All nodes are targets even if the external traffic policy is Local, because kube-proxy makes the health check fail on
+// nodes without endpoints. The policy of an existing Service can be changed.
 func TestConformanceLocalTrafficPolicy(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -192,7 +192,7 @@ func TestConformanceLocalTrafficPolicy(t *testing.T) {
 	assert.Equal(t, address, now)
 }
 
-// The configured IP mode is published and does not change when the ports change.
+// The manager publishes the configured IP mode of the load balancer. Changing the ports does not change the IP mode.
 func TestConformanceIPMode(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []corev1.LoadBalancerIPMode{corev1.LoadBalancerIPModeVIP, corev1.LoadBalancerIPModeProxy} {
@@ -211,8 +211,8 @@ func TestConformanceIPMode(t *testing.T) {
 	}
 }
 
-// The node IP that a kubelet was started with comes first among the Node's addresses. A Node stays uninitialised if
-// its VM does not have this address.
+// The IP address in the kubelet's flag --node-ip becomes the first address of the Node. If the VM does not have this
+// address, the Node stays uninitialised.
 func TestConformanceProvidedNodeIP(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -230,7 +230,7 @@ func TestConformanceProvidedNodeIP(t *testing.T) {
 	})
 }
 
-// difference describes how two lists differ. It returns an empty string if they are equal.
+// difference describes how the lists want and have differ. If they are equal, difference returns an empty string.
 func difference(want, have []string) string {
 	if fmt.Sprint(want) == fmt.Sprint(have) {
 		return ""

@@ -11,8 +11,8 @@ import (
 	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// Of two replicas with leader election, the leader is killed, and the other replica finishes its work. The lease
-// duration is 30 s instead of 15 s, so that the leader does not lose its lease on a busy machine.
+// Two replicas run with leader election. After the leader is killed, the other replica completes the work of the
+// leader. The lease duration is 30 s instead of 15 s, so that the leader does not lose its lease on a busy machine.
 func TestSecondReplicaTakesOver(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{Flags: []string{
@@ -43,8 +43,8 @@ func TestSecondReplicaTakesOver(t *testing.T) {
 	require.NoError(t, second.Stop())
 }
 
-// The metrics count requests to Prism Central. Only authorized users can read them, because the manager asks the API
-// server with a SubjectAccessReview.
+// The metrics count requests to Prism Central. Only authorized users can read the metrics: the manager authorizes each
+// reader with a SubjectAccessReview.
 func TestMetricsRequireAuthorization(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -63,8 +63,8 @@ func TestMetricsRequireAuthorization(t *testing.T) {
 	assert.Contains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, status)
 }
 
-// The version must start with the Kubernetes version. The framework does not know its own feature gates in any other
-// version.
+// The version of the manager must start with the Kubernetes version. With any other version, the framework does not
+// recognise its own feature gates.
 func TestVersionStartsWithKubernetesVersion(t *testing.T) {
 	t.Parallel()
 	output, err := exec.Command(suite.Binary, "--version").CombinedOutput()

@@ -16,7 +16,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// Every test that docs/ccm-conformance.md names must exist, and the page must name every TestConformance test.
+// docs/ccm-conformance.md must name every TestConformance test, and every test that the page names must exist.
 func TestPageNamesConformanceTests(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(filepath.Dir(toolbox.Dir()), "docs", "ccm-conformance.md"))
 	require.NoError(t, err)

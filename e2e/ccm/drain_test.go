@@ -8,9 +8,9 @@ import (
 	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// A cordoned Node stays a target, because its kube-proxy forwards to Nodes with endpoints. The
-// ToBeDeletedByClusterAutoscaler taint removes the Node from the targets, but not immediately: the framework
-// evaluates the taint when a Node is added or removed or the Service changes.
+// A cordoned Node stays a load balancer target, because its kube-proxy still forwards traffic to Nodes with endpoints.
+// The ToBeDeletedByClusterAutoscaler taint removes the Node from the targets, but not immediately: the framework
+// evaluates the taint only when a Node is added or removed, or when the Service changes.
 func TestCordonedNodeStaysTarget_UntilAutoscalerTaint(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})

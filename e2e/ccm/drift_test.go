@@ -20,9 +20,9 @@ func repairEvery(period time.Duration, orphans config.OrphanPolicy) func(*config
 	}
 }
 
-// Somebody deletes one session, changes the targets of another, and frees the reserved address. The manager repairs
-// the sessions, and the Service keeps its address. No other Service can get the address meanwhile, because sessions
-// still use it.
+// An administrator deletes one session, changes the targets of another session, and unreserves the address. The manager
+// repairs the sessions, and the Service keeps its address. Another Service cannot get the address before the repair,
+// because a session still uses the address.
 func TestDriftIsRepaired(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{Configure: repairEvery(time.Second, config.OrphansReport)})
@@ -45,9 +45,9 @@ func TestDriftIsRepaired(t *testing.T) {
 	assert.Equal(t, address, now)
 }
 
-// While the manager is stopped, somebody removes the finalizer of a Service and deletes it. By default, the manager
-// only reports what is left in Prism Central, and with orphans: Delete it deletes it. Entities of a cluster whose
-// name starts with the same text are kept.
+// While the manager is stopped, a user removes the finalizer of a Service and deletes the Service. Its entities in
+// Prism Central are now orphans. The manager only reports orphans by default, and deletes them with "orphans: Delete".
+// It keeps the entities of another cluster whose name starts with the name of this cluster.
 func TestOrphanIsReportedOrDeleted(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{Configure: repairEvery(time.Second, config.OrphansReport)})

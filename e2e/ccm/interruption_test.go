@@ -27,8 +27,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// seedVariable is the environment variable with the seed of the random numbers. The log of each run contains its
-// seed.
+// seedVariable is the environment variable that sets the seed of the random numbers. Each run logs its seed.
 const seedVariable = "CAPNT_CCM_SEED"
 
 const (
@@ -38,9 +37,10 @@ const (
 	runs          = 10
 )
 
-// A balancer in this process creates, changes and deletes Services, and is interrupted at random requests to Prism
-// Central. Whenever it completes without an interruption, Prism Central contains exactly what the Services need. At
-// the end nothing is left.
+// A load balancer controller that runs in this process creates, changes and deletes Services, and is interrupted at
+// random requests to Prism Central. Whenever the controller completes a sync without an interruption, Prism Central
+// must contain exactly the entities that the Services need. At the end, Prism Central must contain no entities of the
+// cluster.
 func TestInterruptionsLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -59,7 +59,7 @@ func TestInterruptionsLeaveNothingBehind(t *testing.T) {
 }
 
 func runChaos(t *testing.T, seed, number uint64) {
-	// Tasks take some time, so that a new process can start before the tasks of the old process are done.
+	// Tasks take some time, so that a new process can start before the tasks of the old process have ended.
 	c := newChaos(t, prismsim.Latencies{Network: 3 * time.Millisecond}, seed, number)
 	for c.count < interruptions/runs {
 		c.step()
@@ -75,7 +75,8 @@ func runChaos(t *testing.T, seed, number uint64) {
 	t.Logf("%d interruptions of %d synchronisations: %v", c.count, c.syncs, c.kinds)
 }
 
-// names returns the sorted names of the Services, because the seed reproduces a run only if the order is fixed.
+// names returns the names of the Services. The names are sorted, because a seed reproduces a run only if the order is
+// fixed.
 func (c *chaos) names() []string { return slices.Sorted(maps.Keys(c.wants)) }
 
 // chaos is the state of one run.
@@ -103,7 +104,7 @@ func newChaos(t *testing.T, latency prismsim.Latencies, seed, number uint64) *ch
 	return c
 }
 
-// restart replaces the balancer by a new one without any cached state.
+// restart replaces the load balancer controller with a new one that has no cached state.
 func (c *chaos) restart() {
 	host, port := c.f.Proxy.Address()
 	api := c.f.NewClient(host, port, c.f.Proxy.TrustBundle)
@@ -118,14 +119,14 @@ func (c *chaos) restart() {
 	})
 }
 
-// step changes a Service and lets the balancer sync it, in most cases with an interruption.
+// step changes a Service and syncs it. In most cases, an interruption occurs during the sync.
 func (c *chaos) step() {
 	name := fmt.Sprintf("service-%d", c.random.IntN(4))
 	service := c.wants[name]
 	switch {
 	case service == nil:
 		c.create(name)
-	case service.DeletionTimestamp != nil: // only a completed sync ends the deletion
+	case service.DeletionTimestamp != nil: // only a successful sync completes the deletion
 	case c.random.IntN(3) == 0:
 		c.delete(name)
 	default:
@@ -154,7 +155,7 @@ func (c *chaos) delete(name string) {
 	c.wants[name] = c.f.GetService(name)
 }
 
-// shape sets random ports, a random type and a random floating IP annotation.
+// shape returns a function that sets random ports, a random type and a random floating IP annotation in a Service.
 func (c *chaos) shape() func(*corev1.Service) {
 	all := []corev1.ServicePort{fixture.TCP(80), fixture.UDP(80), fixture.TCP(443), fixture.UDP(53)}
 	c.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -199,8 +200,8 @@ func (c *chaos) sync(ctx context.Context, name string, nodes []*corev1.Node) err
 	return nil
 }
 
-// syncAll waits for the tasks of Prism Central, reconciles every Service without interruptions, and compares the
-// result.
+// syncAll waits until the tasks of Prism Central have ended, reconciles every Service without interruptions, and then
+// compares Prism Central with the Services.
 func (c *chaos) syncAll() {
 	c.f.WaitForTasks()
 	for _, name := range c.names() {
@@ -209,7 +210,7 @@ func (c *chaos) syncAll() {
 	c.compare()
 }
 
-// compare requires that Prism Central contains exactly what the Services need.
+// compare requires that Prism Central contains exactly the entities that the Services need.
 func (c *chaos) compare() {
 	want := []string{}
 	for _, name := range c.names() {
@@ -232,7 +233,8 @@ func (c *chaos) compare() {
 	require.Equal(c.t, want, c.f.Entities())
 }
 
-// virtualIP returns the virtual IP of a Service. All sessions of the Service must have the same.
+// virtualIP returns the virtual IP of a Service, or an empty string if the Service has no session. It fails the test if
+// the sessions of the Service have different virtual IPs.
 func (c *chaos) virtualIP(service *corev1.Service) string {
 	found := ""
 	for _, session := range c.f.Sessions(service) {
@@ -287,8 +289,8 @@ func (c *chaos) note(kind string, hit bool) {
 	c.kinds[kind]++
 }
 
-// interruptAt returns a rule that interrupts one request. If the interruption simulates a killed process, all later
-// requests are held.
+// interruptAt returns a rule that interrupts the request with the number at. For a kind that simulates a killed
+// process, the rule also holds all later requests.
 func interruptAt(kind string, at int64, hit *atomic.Bool, kill func()) fixture.Rule {
 	var asked int64
 	return func(*http.Request) fixture.Action {

@@ -10,15 +10,16 @@ import (
 	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// webService is the Service during whose reconciliation the manager is killed. Its two ports and floating IP need
-// every kind of entity in Prism Central.
+// webService is the name of the Service that the manager reconciles when it is killed. The Service has two ports and a
+// floating IP, so that the manager creates every kind of entity in Prism Central.
 const webService = "web"
 
 func createWebService(f *fixture.Fixture) {
 	f.CreateService(webService, fixture.Ports(fixture.TCP(80), fixture.UDP(80)), fixture.Annotate(loadbalancer.AnnotationFloatingIP, "true"))
 }
 
-// waitForExactLoadBalancer waits until the Service is served without duplicate or leftover entities.
+// waitForExactLoadBalancer waits until the Service has a complete load balancer and Prism Central contains no duplicate
+// or leftover entities.
 func waitForExactLoadBalancer(f *fixture.Fixture) {
 	service, outside := f.WaitForAddress(webService)
 	f.WaitFor("exactly one reservation and one floating IP", func() string {
@@ -37,7 +38,8 @@ func deleteWebService(f *fixture.Fixture) {
 	require.Empty(f.T(), f.Entities())
 }
 
-// killCases are the operations during which the manager is killed. complete waits for the end of the operation.
+// killCases are the operations during which the manager is killed. prepare creates the initial state, act starts the
+// operation, and complete waits until the operation has completed.
 var killCases = []struct {
 	name                   string
 	prepare, act, complete func(*fixture.Fixture)
@@ -57,9 +59,10 @@ var killCases = []struct {
 	},
 }
 
-// The manager is killed before each write request to Prism Central, and again after the request but before its
-// response. A new process completes the operation, and nothing is left after the Service is deleted. Each case also
-// runs with the Service being deleted before the new process starts.
+// The manager is killed at each write request to Prism Central: once before Prism Central gets the request, and once
+// after Prism Central got the request but before the manager gets the response. A new process must complete the
+// operation. After the Service is deleted, no entities may be left. Each case is repeated with the Service being
+// deleted before the new process starts.
 func TestManagerKilledAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for _, test := range killCases {
@@ -88,8 +91,8 @@ func TestManagerKilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// killAt kills the manager at a write request: before Prism Central gets the request, or, if done is true, before the
-// manager gets the response.
+// killAt kills the manager at the write request with the number step. If done is false, the manager is killed before
+// Prism Central gets the request. If done is true, the manager is killed before it gets the response.
 func killAt(f *fixture.Fixture, prepare, act, complete func(*fixture.Fixture), step int, done, deleted bool) {
 	f.T().Logf("killing the manager at write %d, after the write: %t, Service deleted meanwhile: %t", step, done, deleted)
 	prepare(f)

@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// If Prism Central has no sessions, addresses or floating IPs left, an event reports which, and the Service is served
-// once the limit is raised.
+// If Prism Central has reached its limit of sessions, addresses or floating IPs, an event reports which limit was
+// reached. The manager serves the Service once the limit is raised.
 func TestExhaustedLimitsAreReported(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
@@ -42,8 +42,9 @@ func TestExhaustedLimitsAreReported(t *testing.T) {
 	}
 }
 
-// It is unknown whether every Prism Central lets sessions share a virtual IP. If sessions cannot share one, the
-// manager serves one port and reports the others in an event. Services with one port are not affected.
+// It is unknown whether every Prism Central allows several sessions to share a virtual IP. If Prism Central does not
+// allow it, the manager serves one port of the Service and reports the other ports in an event. Services with one port
+// are not affected.
 func TestPortsThatCannotShareAddress(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})

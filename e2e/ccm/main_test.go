@@ -1,4 +1,5 @@
-// Package ccm tests the cloud controller manager end to end. Package fixture describes which parts are real.
+// Package ccm tests the cloud controller manager end to end. Package fixture describes which parts of the environment
+// are real.
 package ccm
 
 import (
@@ -15,8 +16,8 @@ import (
 // suite is shared by all scenarios.
 var suite *fixture.Suite
 
-// parallelScenarios is the default of -parallel. It is higher than the number of cores, because scenarios mostly
-// wait, one of them for five minutes.
+// parallelScenarios is the default of the flag -parallel. It is higher than the number of cores, because scenarios
+// spend most of their time waiting.
 const parallelScenarios = "7"
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -50,7 +51,7 @@ func run(m *testing.M) (code int) {
 	return m.Run()
 }
 
-// withBothAnswers runs a scenario twice, once with each set of answers.
+// withBothAnswers runs a scenario once with each set of simulator rules; see fixture.AnswerSet.
 func withBothAnswers(t *testing.T, options fixture.Options, scenario func(f *fixture.Fixture)) {
 	t.Helper()
 	t.Parallel()

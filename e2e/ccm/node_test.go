@@ -21,8 +21,8 @@ const (
 	shutdown      = "node.cloudprovider.kubernetes.io/shutdown"
 )
 
-// The test watches all versions of a Node. The version that removes the uninitialized taint also has the provider ID
-// and the labels. The addresses are added shortly afterwards.
+// The test watches all versions of a Node. The first version without the uninitialized taint must also have the
+// provider ID and the labels. The manager adds the addresses shortly afterwards.
 func TestNodeIsInitialisedInOneStep(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -70,7 +70,7 @@ func firstWithoutTaint(t *testing.T, watcher watch.Interface) *corev1.Node {
 	}
 }
 
-// Of two Nodes that are not ready, only the one whose VM was deleted is removed.
+// Two Nodes are not ready, and the VM of one of them was deleted. The manager deletes only the Node of the deleted VM.
 func TestNodeIsRemovedOnlyWhenItsVMIsGone(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -86,7 +86,7 @@ func TestNodeIsRemovedOnlyWhenItsVMIsGone(t *testing.T) {
 	f.RequireNodesStay(3, "there")
 }
 
-// The Node of a VM that is switched off gets the shutdown taint. The taint is removed when the VM is on again.
+// The Node of a VM that is switched off gets the shutdown taint. The taint is removed when the VM is switched on again.
 func TestNodeOfPoweredOffVMGetsShutdownTaint(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -123,7 +123,7 @@ func TestLabelsFollowLiveMigration(t *testing.T) {
 	})
 }
 
-// The address of a NIC that is added later appears in the Node's status.
+// When a NIC is added to a VM, the address of the NIC is added to the Node's status.
 func TestAddressesFollowTheVM(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -135,8 +135,8 @@ func TestAddressesFollowTheVM(t *testing.T) {
 	})
 }
 
-// The hypervisor learns the virtual IPs of kube-vip, for the control plane and for Services, on a node's NIC. They
-// must not become node addresses. Other learned addresses must.
+// On the NIC of a node, the hypervisor learns the virtual IPs that kube-vip announces for the control plane and for
+// Services. These virtual IPs must not become node addresses. Other learned addresses must become node addresses.
 func TestVirtualIPsAreNotNodeAddresses(t *testing.T) {
 	t.Parallel()
 	const endpoint, own = "10.20.0.5", "10.20.0.77"
@@ -161,8 +161,8 @@ func TestVirtualIPsAreNotNodeAddresses(t *testing.T) {
 	assert.ElementsMatch(t, append(vm.IPs(), own), fixture.Addresses(node, corev1.NodeInternalIP))
 }
 
-// After a metro failover, the VM has another extId in Prism Central, while the guest keeps the old system UUID. Node
-// and load balancer controllers still find the VM.
+// After a metro failover, the VM has a new extId in Prism Central, but the guest keeps the old system UUID. The node
+// controller and the load balancer controller must still find the VM.
 func TestMetroFailoverKeepsTheNode(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -184,7 +184,7 @@ func TestMetroFailoverKeepsTheNode(t *testing.T) {
 	f.WaitForNodeDeleted("worker-1")
 }
 
-// missing returns text if the condition is false, and an empty string otherwise.
+// missing returns text if holds is false, and an empty string otherwise.
 func missing(holds bool, text string) string {
 	if holds {
 		return ""

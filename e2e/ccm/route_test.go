@@ -16,22 +16,22 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// Pod CIDRs, and a next hop that belongs to no machine of the cluster.
+// These are the Pod CIDRs of the Nodes, and a next hop that is not the address of any machine in the cluster.
 const (
 	pods1, pods2, pods3 = "10.244.1.0/24", "10.244.2.0/24", "10.244.3.0/24"
 	foreignHop          = "10.10.0.200"
 )
 
-// joinRouted creates a machine with a Node that has a Pod CIDR, and returns the machine.
+// joinRouted creates a machine whose Node has a Pod CIDR, and returns the machine.
 func joinRouted(f *fixture.Fixture, name, cidr string) fixture.Machine {
 	vm := f.Join(name)
 	f.SetPodCIDR(name, cidr)
 	return vm
 }
 
-// Each Node with a Pod CIDR has a route to its VM. The route is deleted with the Node, and its next hop follows the
-// VM's address. Routes of other owners in the same table are kept, even if their names start with the cluster's name
-// or belong to a cluster with the same name.
+// Each Node with a Pod CIDR gets a route to its VM. The manager updates the next hop when the VM's address changes, and
+// deletes the route when the Node is deleted. The manager keeps routes of other owners in the same table, even if their
+// names start with the cluster's name or they were created for another cluster with the same name.
 func TestRoutesFollowNodes(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.WithRoutes())
@@ -60,9 +60,9 @@ func TestRoutesFollowNodes(t *testing.T) {
 	f.WaitForNetwork("stays", true)
 }
 
-// A route that somebody else created already has a Node's Pod CIDR as its destination. The manager keeps that route
-// and reports the conflict in an event and in the NetworkUnavailable condition. Once the foreign route is deleted,
-// the Node gets its own.
+// The destination of an existing route that the manager did not create equals a Node's Pod CIDR. The manager keeps that
+// route and reports the conflict in an event and in the NetworkUnavailable condition. Once the existing route is
+// deleted, the manager creates the route of the Node.
 func TestConflictingRouteIsReported(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.WithRoutes())
@@ -80,8 +80,9 @@ func TestConflictingRouteIsReported(t *testing.T) {
 	f.WaitForNetwork("worker-1", true)
 }
 
-// It is unknown whether every Prism Central accepts an address as the next hop. If it does not, an event of the Node
-// reports the refusal, and its network is unavailable. The route is created as soon as it is accepted.
+// It is unknown whether every Prism Central accepts an IP address as the next hop of a route. If Prism Central rejects
+// the route, an event of the Node reports the error, and the Node's NetworkUnavailable condition stays True. The
+// manager creates the route as soon as Prism Central accepts it.
 func TestRefusedRouteIsReported(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.WithRoutes())
@@ -96,8 +97,8 @@ func TestRefusedRouteIsReported(t *testing.T) {
 	f.WaitForNetwork("worker-1", true)
 }
 
-// While Prism Central is unavailable or a proxy responds with 404, one machine and its Node are removed, one route is
-// deleted, and one Node gets a Pod CIDR. The manager changes no route during that time, and corrects all three
+// While Prism Central is unavailable or a proxy responds with 404, one machine and its Node are deleted, one route is
+// deleted, and one Node gets a Pod CIDR. The manager changes no route during the outage, and corrects all three routes
 // afterwards.
 func TestRoutesAreRepaired_AfterPrismCentralOutage(t *testing.T) {
 	t.Parallel()
@@ -136,9 +137,10 @@ func TestRoutesAreRepaired_AfterPrismCentralOutage(t *testing.T) {
 	}
 }
 
-// The manager is killed before each request that changes the route table, and again after Prism Central has accepted
-// the request, while its task runs. A new process creates the routes that the current Nodes need, without duplicates
-// or leftovers, even if the Nodes were deleted in the meantime.
+// The manager is killed at each request that changes the route table: once before Prism Central gets the request, and
+// once while the task of the accepted request is running. A new process must create the routes that the current Nodes
+// need, without duplicate or leftover routes. The test also covers Nodes that are deleted before the new process
+// starts.
 func TestManagerKilledDuringRouteChanges(t *testing.T) {
 	t.Parallel()
 	for step := 1; step <= 2; step++ {
@@ -146,7 +148,7 @@ func TestManagerKilledDuringRouteChanges(t *testing.T) {
 			t.Run(fmt.Sprintf("step %d, done %t", step, done), func(t *testing.T) {
 				t.Parallel()
 				options := fixture.WithRoutes()
-				// A new process lists the routes before a task of the old process ends.
+				// Tasks are slow, so that a new process lists the routes before a task of the old process ends.
 				options.Latency = prismsim.Latencies{Network: 2 * time.Second}
 				f := fixture.New(t, suite, options)
 				killDuringRouteChanges(f, step, done)

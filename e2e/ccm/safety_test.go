@@ -23,9 +23,9 @@ const (
 		`"$objectType":"vmm.v4.ahv.config.ListVmsApiResponse"}`
 )
 
-// Two Nodes are not ready; the VM of one of them was deleted. While responses are invalid, neither Node is deleted,
-// although the manager keeps checking. Once responses are valid, the Node without a VM is deleted.
-// TestNoNodeIsDeletedDuringFiveMinutesOf404 uses the deployed periods.
+// Two Nodes are not ready, and the VM of one of them was deleted. While Prism Central's responses are invalid, the
+// manager keeps checking but deletes neither Node. Once the responses are valid, the manager deletes the Node without a
+// VM. TestNoNodeIsDeletedDuringFiveMinutesOf404 runs a similar case with the periods of the Deployment.
 func TestInvalidResponsesDeleteNoNode(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, contentType, body string) fixture.Rule {
@@ -38,7 +38,7 @@ func TestInvalidResponsesDeleteNoNode(t *testing.T) {
 			if strings.HasSuffix(r.URL.Path, "/ahv/config/vms") {
 				return fixture.Action{Status: http.StatusOK, ContentType: "application/json", Body: body}
 			}
-			// requests for a single VM fail
+			// Requests for a single VM fail.
 			return fixture.Action{Status: http.StatusServiceUnavailable, ContentType: "text/plain", Body: "upstream is down"}
 		}
 	}
@@ -75,8 +75,9 @@ func TestInvalidResponsesDeleteNoNode(t *testing.T) {
 	}
 }
 
-// Complete lists that lack a VM do not prove its absence, because the account may lack permission to see it. A 404
-// from a proxy does not either. Only a 404 from Prism Central deletes the Node.
+// A complete list without a VM does not prove that the VM is absent, because the account may lack the permission to see
+// the VM. A 404 from a proxy does not prove it either. The manager deletes the Node only after a 404 from Prism
+// Central.
 func TestNodeIsDeletedOnlyAfterNotFoundFromPrismCentral(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -99,8 +100,8 @@ func TestNodeIsDeletedOnlyAfterNotFoundFromPrismCentral(t *testing.T) {
 	f.WaitForNodeDeleted("hidden")
 }
 
-// Complete lists lack a VM, and Prism Central reports it as not found in every second response. A Prism Central that
-// is being restored from a backup may respond like this, so the Node must stay.
+// Complete lists do not contain a VM, and every second response to a request for the VM is a 404 from Prism Central. A
+// Prism Central that is being restored from a backup may respond like this, so the Node must not be deleted.
 func TestSingleNotFoundDeletesNoNode(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -117,7 +118,8 @@ func TestSingleNotFoundDeletesNoNode(t *testing.T) {
 		return fixture.Action{Status: http.StatusNotFound, ContentType: "application/json", Body: notFound}
 	})
 	f.SetReady("hidden", false)
-	// Two consecutive 404s would prove the absence, so the manager must have sent more than two requests.
+	// Two consecutive 404s would prove that the VM is absent. The test therefore waits until the manager has sent more
+	// than two requests.
 	f.WaitFor("the VM to be requested three times", func() string { return missing(asked.Load() > 2, "too few requests") })
 	f.RequireNodesStay(20, "hidden", "there")
 	f.Proxy.SetRule(nil)

@@ -16,25 +16,25 @@ const (
 	nodeCount = 200
 	// pageSize is the number of VMs in one page of a list.
 	pageSize = 100
-	// initialRequests limits the requests in addition to the periodic ones while the Nodes join, such as for API
-	// versions, the topology and load balancers. It does not depend on the number of Nodes. The vendor's manager
-	// sends three requests per Node, which are 600.
+	// initialRequests limits the number of requests that the manager sends in addition to its periodic requests while the
+	// Nodes join, for example for API versions, the topology and load balancers. The limit does not depend on the number
+	// of Nodes. The cloud provider of Nutanix sends three requests per Node, which would be 600.
 	initialRequests = 20
-	// listTTL is how long the deployed manager uses one list for all Nodes.
+	// listTTL is how long the manager uses one VM list for all Nodes, with the settings of the Deployment.
 	listTTL = 10 * time.Second
-	// loadBalancerRequests is the number of requests that list the addresses of all load balancers. They must not
-	// become node addresses.
+	// loadBalancerRequests is the number of requests that list the addresses of all load balancers. The manager needs the
+	// list because these addresses must not become node addresses.
 	loadBalancerRequests = 8
 )
 
-// deployedLimits sets the default limits of the client.
+// deployedLimits sets the client's limits to their defaults, as in the Deployment.
 func deployedLimits(c *config.Config) {
 	c.Client = config.Client{}
 	c.Default()
 }
 
-// 200 Nodes register at the same time, and their addresses and labels are refreshed periodically. A refresh of all
-// Nodes needs only one request per page of the VM list.
+// 200 Nodes register at the same time, and the manager refreshes their addresses and labels periodically. Refreshing
+// all Nodes requires only one request per page of the VM list.
 func TestManyNodesNeedFewRequests(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
@@ -70,8 +70,8 @@ func TestManyNodesNeedFewRequests(t *testing.T) {
 	}
 }
 
-// BenchmarkNodes measures how long Nodes take to be initialised, the number of requests to Prism Central, and the
-// manager's memory. Zero Nodes measure the framework alone.
+// BenchmarkNodes measures the time until all Nodes are initialised, the number of requests to Prism Central, and the
+// manager's memory. The case without Nodes measures the framework alone.
 func BenchmarkNodes(b *testing.B) {
 	for _, number := range []int{0, 1, 200, 500} {
 		b.Run(fmt.Sprint(number), func(b *testing.B) {

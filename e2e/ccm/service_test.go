@@ -14,8 +14,8 @@ import (
 	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// A Service has one session per port. All its sessions have the same reserved address, and their targets are the node
-// ports of all Nodes. Nothing is left when the Service is deleted, which the fixture checks after every test.
+// A Service gets one session per port. All its sessions have the same reserved address, and their targets are the node
+// ports of all Nodes. After every test, the fixture checks that deleted Services leave no entities in Prism Central.
 func TestServiceIsServed(t *testing.T) {
 	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
 		t := f.T()
@@ -44,7 +44,7 @@ func TestServiceIsServed(t *testing.T) {
 	})
 }
 
-// A Service can request an address with the annotation or with the deprecated field loadBalancerIP.
+// A Service can request an address with the annotation or with the deprecated field spec.loadBalancerIP.
 func TestServiceGetsRequestedAddress(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -58,8 +58,8 @@ func TestServiceGetsRequestedAddress(t *testing.T) {
 	}
 }
 
-// Two Services request the same address. One gets it, and an event of the other reports that it is taken. The second
-// Service gets the address after the first is deleted.
+// Two Services request the same address. One Service gets the address, and an event of the other Service reports that
+// the address is taken. The other Service gets the address after the first one is deleted.
 func TestTwoServicesRequestSameAddress(t *testing.T) {
 	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
 		t := f.T()
@@ -92,7 +92,7 @@ func TestTwoServicesRequestSameAddress(t *testing.T) {
 	})
 }
 
-// Targets change when Nodes join, are excluded by a label, are included again, and leave.
+// The targets change when a Node joins, is excluded by a label, is included again, and is deleted.
 func TestTargetsFollowNodes(t *testing.T) {
 	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
 		t := f.T()
@@ -127,7 +127,7 @@ func TestNodeSelectorLimitsTargets(t *testing.T) {
 	f.WaitForSessions("web", address, "edge-1", "worker-1")
 }
 
-// The address stays when ports are added, changed and removed and when the protocol changes.
+// The address does not change when ports are added, changed or removed, or when the protocol changes.
 func TestAddressStaysWhenPortsChange(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -147,7 +147,8 @@ func TestAddressStaysWhenPortsChange(t *testing.T) {
 	}
 }
 
-// Changing the type between LoadBalancer and NodePort deletes and creates the whole load balancer.
+// Changing the type of a Service from LoadBalancer to NodePort deletes the load balancer. Changing the type back
+// creates a new load balancer.
 func TestServiceTypeChanges(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -164,8 +165,8 @@ func TestServiceTypeChanges(t *testing.T) {
 	f.WaitForAddress("web")
 }
 
-// A Service changes from a network load balancer to an address that kube-vip announces, and back. Nothing of the
-// previous type is left.
+// The load balancer of a Service changes from a network load balancer to an address that kube-vip announces, and back.
+// No entities of the previous load balancer type may be left.
 func TestLoadBalancerTypeChanges(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -199,8 +200,8 @@ func TestLoadBalancerTypeChanges(t *testing.T) {
 	assert.Len(t, f.ReservationsOf(service), 1)
 }
 
-// The type ipam reserves one address and sets it in kube-vip's annotation. The address stays when the Service
-// changes.
+// For a Service of type ipam, the manager reserves one address and writes it into kube-vip's annotation. The address
+// does not change when the Service changes.
 func TestAddressInVLANIsReservedAndReleased(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{Configure: func(c *config.Config) { c.LoadBalancer.Type = config.LoadBalancerIPAM }})
@@ -221,7 +222,8 @@ func TestAddressInVLANIsReservedAndReleased(t *testing.T) {
 	f.WaitFor("the address to be released", func() string { return missing(len(f.Entities()) == 0, fmt.Sprint(f.Entities())) })
 }
 
-// The annotation creates and deletes the floating IP. While it exists, it is the published address.
+// Setting the annotation creates the floating IP, and removing the annotation deletes it. While the floating IP exists,
+// it is the published address of the Service.
 func TestFloatingIPFollowsAnnotation(t *testing.T) {
 	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
 		t := f.T()
@@ -242,8 +244,8 @@ func TestFloatingIPFollowsAnnotation(t *testing.T) {
 	})
 }
 
-// While Prism Central is unavailable, a deleted Service keeps its finalizer. The deletion ends once Prism Central is
-// available again.
+// While Prism Central is unavailable, a deleted Service keeps its finalizer. The deletion completes once Prism Central
+// is available again.
 func TestDeletionWaitsForPrismCentral(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})
@@ -260,7 +262,7 @@ func TestDeletionWaitsForPrismCentral(t *testing.T) {
 	assert.Empty(t, f.Entities())
 }
 
-// Services are created, changed and deleted while the manager does not run.
+// Services are created, changed and deleted while the manager does not run. The manager catches up when it starts.
 func TestServicesChangeWhileManagerIsDown(t *testing.T) {
 	withBothAnswers(t, fixture.Options{}, func(f *fixture.Fixture) {
 		f.Join("worker-1")

@@ -15,13 +15,13 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// slowTasks makes a task run longer than a new process needs to list the entities.
+// slowTasks makes tasks so slow that a new process lists the entities before a task of the old process ends.
 var slowTasks = prismsim.Latencies{Network: 400 * time.Millisecond}
 
-// The process is killed after Prism Central has accepted a request whose task still runs. A new process does not find
-// the entity yet. It creates what is missing, or deletes what it finds if the Service was deleted meanwhile. Neither
-// duplicates nor leftovers may remain. TestLateReservationIsDeleted covers a deletion after the first request, when
-// the new process finds nothing.
+// The process is killed after Prism Central has accepted a request and while the task of the request is still running.
+// A new process does not find the entity yet. The new process creates the missing entities or, if the Service has been
+// deleted in the meantime, deletes the entities that it finds. No duplicate or leftover entities may remain.
+// TestLateReservationIsDeleted covers a deletion after the first request, when the new process finds no entities.
 func TestManagerKilledDuringTask(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
@@ -53,13 +53,14 @@ func TestManagerKilledDuringTask(t *testing.T) {
 	}
 }
 
-// likeFramework adds the finalizer and the type annotation to a Service, as the service controller does.
+// likeFramework adds the finalizer and the type annotation to a Service, as the framework's service controller does.
 func likeFramework(s *corev1.Service) {
 	fixture.Annotate(loadbalancer.AnnotationType, string(config.LoadBalancerNLB))(s)
 	s.Finalizers = []string{"service.kubernetes.io/load-balancer-cleanup"}
 }
 
-// killAfterWrite kills the process when Prism Central has accepted the n-th write request, and starts a new process.
+// killAfterWrite simulates that the process is killed after Prism Central has accepted the n-th write request, and then
+// starts a new process.
 func (c *chaos) killAfterWrite(n int) {
 	ctx, kill := context.WithCancel(c.t.Context())
 	defer kill()
@@ -78,9 +79,9 @@ func (c *chaos) killAfterWrite(n int) {
 	c.restart()
 }
 
-// The manager is killed while Prism Central reserves the address of a new Service, and the Service is deleted. The
-// new manager finds no reservation, so the deletion ends. When the reservation appears later, the manager deletes it,
-// although orphans are configured to be only reported.
+// The manager is killed while Prism Central reserves the address of a new Service, and then the Service is deleted. The
+// new manager finds no reservation, so the deletion completes. When the reservation appears later, the manager deletes
+// it, even though the manager is configured only to report orphans.
 func TestLateReservationIsDeleted(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{

@@ -13,8 +13,8 @@ import (
 	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// Only one type of load balancer is configured. Nodes are initialised, a Service is served and deleted, a Service of
-// type none is ignored, and orphans are deleted.
+// Only one type of load balancer is configured. The manager initialises Nodes, creates and deletes the load balancer of
+// a Service, ignores a Service of type none, and deletes orphans.
 func TestSingleLoadBalancerTypeIsConfigured(t *testing.T) {
 	t.Parallel()
 	for kind, only := range map[config.LoadBalancerType]struct {
@@ -48,7 +48,7 @@ func TestSingleLoadBalancerTypeIsConfigured(t *testing.T) {
 	}
 }
 
-// Entities of another cluster with the same name are not orphans of this cluster.
+// Entities of another cluster that has the same name are not orphans of this cluster.
 func TestEntitiesOfClusterWithSameNameAreKept(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{Configure: repairEvery(time.Second, config.OrphansDelete)})

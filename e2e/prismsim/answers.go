@@ -5,12 +5,15 @@ import (
 	"time"
 )
 
-// AnswersVariable is an environment variable. Its value "other" exchanges the two sets of answers that Answers returns.
+// AnswersVariable is the name of an environment variable. If its value is "other", Answers exchanges the two rule sets:
+// it returns the second set instead of the first, and the first set instead of the second.
 const AnswersVariable = "CAPNT_ANSWERS"
 
-// Answers returns rules for the Prism Central of a test. Where no public record says what a real Prism Central does, the first set
-// has one answer, which is the default of the rule, and the second set has the other one. The README lists the rules and the tests
-// that meet each answer.
+// Answers returns a set of answers: one of two rule sets with which the simulator answers questions about the real
+// Prism Central that no public record answers. The first set consists of the default of each rule. The second set
+// contains the alternative for each rule whose alternative can stay in effect for a whole test. Answers returns the
+// second set if second is true. Tests run with both sets, because the real behaviour is unknown. README.md lists the
+// rules and the tests that run with each set.
 func Answers(second bool) (Rules, NetworkRules) {
 	if second == (os.Getenv(AnswersVariable) == "other") {
 		return Rules{}, NetworkRules{}
