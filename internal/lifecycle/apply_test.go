@@ -17,8 +17,8 @@ var classes = []terraform.Class{
 	terraform.Transient, terraform.ProviderPanic, terraform.Canceled, terraform.Invalid, terraform.Unknown,
 }
 
-// No class of failure is terminal. A failed apply is planned again after a delay, which grows to a minute and is reset by a
-// success.
+// TestApplyFailsWithEachClass proves that no class of failure is terminal. A failed apply is planned again after a delay. The delay grows
+// to one minute, and a success resets it.
 func TestApplyFailsWithEachClass(t *testing.T) {
 	for _, class := range classes {
 		t.Run("apply-fails-"+string(class), func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestApplyFailsWithEachClass(t *testing.T) {
 	}
 }
 
-// A failure of one workspace does not delay another one.
+// TestBackoffDoesNotDelayAnotherWorkspace proves that the delay after a failure applies only to the workspace that failed.
 func TestBackoffDoesNotDelayAnotherWorkspace(t *testing.T) {
 	f := newFixture(t)
 	f.fail("plan", terraformError("plan", terraform.Invalid))
@@ -93,7 +93,7 @@ func TestIdleWithoutAWorkspace(t *testing.T) {
 	assert.False(t, f.pipeline.Idle(target), "the last run failed")
 }
 
-// No memory is kept for a deleted object.
+// TestForgetRemovesTheMemory proves that the pipeline keeps no memory of a deleted object.
 func TestForgetRemovesTheMemory(t *testing.T) {
 	f := newFixture(t)
 	f.settle()
@@ -103,7 +103,8 @@ func TestForgetRemovesTheMemory(t *testing.T) {
 	assert.False(t, planned)
 }
 
-// An event is reported once, but every step reports the results, so that the next step writes a status that could not be written.
+// TestLastPlanSurvivesAStatusThatWasNotWritten proves that an event is reported once, but that every step reports the results of the last
+// run. So if a reconcile fails to write the status, the next reconcile writes it.
 func TestLastPlanSurvivesAStatusThatWasNotWritten(t *testing.T) {
 	f := newFixture(t)
 	first := f.settle()

@@ -12,18 +12,18 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// kubernetesBackend is Terraform's backend type for states in Secrets, and the default.
+// kubernetesBackend is the type of Terraform's backend that stores states in Secrets. It is the default.
 const kubernetesBackend = "kubernetes"
 
-// Placeholders in a backend's configuration, which serves all objects of a cluster.
+// Placeholders in the configuration of a backend. One configuration applies to all objects of a cluster.
 const (
 	placeholderNamespace = "{namespace}"
 	placeholderName      = "{name}"
 	placeholderSuffix    = "{suffix}"
 )
 
-// stateKeys maps each backend type that can store many states to the argument that distinguishes them. If the configuration does
-// not set the argument, it is set to the object's suffix.
+// stateKeys maps each backend type that can store several states to the argument that distinguishes them. If the configuration does not
+// set this argument, BackendFor sets it to the object's suffix.
 var stateKeys = map[string]string{
 	"azurerm": "key",
 	"consul":  "path",
@@ -35,21 +35,21 @@ var stateKeys = map[string]string{
 	"s3":      "key",
 }
 
-// Backend is where the Terraform state of one object is stored.
+// Backend describes where the Terraform state of one object is stored.
 type Backend struct {
 	renderer.Backend
-	// Suffix is unique to the object and stays the same when the object is moved.
+	// Suffix identifies the object in the backend. It stays the same when clusterctl moves the object to another management cluster.
 	Suffix string
-	// Environment contains the environment variables with the backend's secrets for a run.
+	// Environment contains environment variables for runs: the secrets of the backend.
 	Environment map[string]string
 }
 
 // Kubernetes reports whether the state is stored in Secrets in the object's namespace.
 func (b Backend) Kubernetes() bool { return b.Type == kubernetesBackend }
 
-// BackendFor returns the backend for the state of the object with that namespace and name. suffix is the object's state suffix
-// (see StateSuffix). spec is the cluster's configuration and may be nil. secret contains environment variables for the runs, by
-// name. BackendFor returns an error for a configuration with which two objects would share one state.
+// BackendFor returns the backend for the state of the object namespace/name. suffix is the object's state suffix (see StateSuffix). spec
+// is the backend configuration of the cluster, or nil. secret maps environment variables to their values for the runs. BackendFor returns
+// an error if two objects would share one state with this configuration.
 func BackendFor(spec *infrav1.TerraformBackend, suffix, namespace, name string, secret map[string][]byte) (Backend, error) {
 	backend := Backend{Suffix: suffix, Environment: map[string]string{}}
 	if spec == nil || spec.Type == "" || spec.Type == kubernetesBackend {
@@ -76,32 +76,33 @@ func BackendFor(spec *infrav1.TerraformBackend, suffix, namespace, name string, 
 	return backend, nil
 }
 
-// expand replaces the placeholders, and reports whether the resulting values are unique to one object.
+// expand replaces the placeholders in the values of config. unique reports whether the result is different for every object.
 func expand(config map[string]string, placeholders *strings.Replacer) (map[string]string, bool) {
 	expanded := map[string]string{}
 	unique := false
 	for _, argument := range slices.Sorted(maps.Keys(config)) {
 		value := config[argument]
 		expanded[argument] = placeholders.Replace(value)
-		// Namespace and name are not enough, because a cluster and a machine may have the same name.
+		// Namespace and name are not unique, because a cluster and a machine can have the same name.
 		unique = unique || strings.Contains(value, placeholderSuffix)
 	}
 	return expanded, unique
 }
 
-// With these lengths a suffix fits into a label of 63 characters. The kubernetes backend writes the suffix to a label.
+// Maximum lengths of the parts of a suffix. The kubernetes backend writes the suffix into a label, whose maximum length is 63 characters.
 const (
 	suffixNameLength      = 27
 	suffixKeyLength       = 8
 	suffixNameLengthNoKey = 36
 )
 
-// StateSuffix returns the state suffix of a new object. It is derived from kind, namespace, name and a part of the workspace key,
-// so that objects of the same name in two management clusters with one backend have different states. Without a key it returns the
-// suffix of v0.1.0, which objects of that release keep.
+// StateSuffix returns the state suffix of a new object. The suffix is derived from kind, namespace, name and a part of the workspace key.
+// Because of the key, two objects with the same name in two management clusters have different states even if both clusters use the same
+// backend. If key is empty, StateSuffix returns the suffix that v0.1.0 used, because objects of that release keep their suffix.
 //
-// A suffix ends in a letter, because Terraform's kubernetes backend parses a final dash and digits as the number of a part of a
-// state. The digest distinguishes names that are equal after truncation.
+// A suffix ends in a letter. Terraform's kubernetes backend splits a large state into several Secrets and numbers them with a dash and
+// digits. A suffix that ends in a dash and digits would look like such a number. The suffix contains a digest, so that two long names
+// with the same beginning have different suffixes.
 func StateSuffix(kind, namespace, name, key string) string {
 	sum := sha256.Sum256([]byte(kind + "/" + namespace + "/" + name))
 	digest, kindName := hex.EncodeToString(sum[:5]), strings.ToLower(strings.TrimPrefix(kind, "Nutanix"))
@@ -111,7 +112,7 @@ func StateSuffix(kind, namespace, name, key string) string {
 	return fmt.Sprintf("%s-%s-%s-%s", readable(name, suffixNameLength), digest, readable(key, suffixKeyLength), kindName)
 }
 
-// readable truncates a name and replaces its dots, which are not allowed in a suffix.
+// readable truncates name to length and replaces its dots, which are not allowed in a suffix.
 func readable(name string, length int) string {
 	return strings.ReplaceAll(name[:min(len(name), length)], ".", "-")
 }

@@ -64,7 +64,7 @@ func backend(kind string, config ...string) *infrav1.TerraformBackend {
 	return spec
 }
 
-// BackendFor does not change the spec, because one spec serves many objects.
+// TestBackendForDoesNotChangeTheSpec proves that BackendFor does not modify its argument, because many objects share one spec.
 func TestBackendForDoesNotChangeTheSpec(t *testing.T) {
 	spec := backend("s3", "bucket", "{namespace}-{suffix}")
 	_, err := BackendFor(spec, "suffix", "a", "b", nil)
@@ -74,8 +74,9 @@ func TestBackendForDoesNotChangeTheSpec(t *testing.T) {
 
 var endsLikeAPart = regexp.MustCompile(`-[0-9]+$`)
 
-// Terraform's kubernetes backend parses a final dash and digits as the number of a part of a state. It writes the suffix into a
-// label and, with a prefix, into the names of a Secret and a Lease.
+// FuzzStateSuffix checks that a suffix works with Terraform's kubernetes backend. The backend writes the suffix into a label and, after a
+// prefix, into the names of a Secret and a Lease. A suffix must not end in a dash and digits, because the backend numbers the Secrets of
+// a large state like that.
 func FuzzStateSuffix(f *testing.F) {
 	const one, two = "0a1b2c3d-1111-4222-8333-444455556666", "f0a1b2c3-1111-4222-8333-444455556666"
 	f.Add("default", "m-1", one, "default", "m-2", two)
@@ -111,10 +112,10 @@ func FuzzStateSuffix(f *testing.F) {
 
 var isUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// first returns the part of a key that a suffix contains.
+// first returns the part of the workspace key that is included in a suffix.
 func first(key string) string { return key[:min(len(key), suffixKeyLength)] }
 
-// Objects of v0.1.0 keep their suffix, because their states are stored under it.
+// TestStateSuffixWithoutKeyIsThatOfV010 proves that objects of v0.1.0 keep their suffix, because their states are stored under it.
 func TestStateSuffixWithoutKeyIsThatOfV010(t *testing.T) {
 	require.Equal(t, "m-1-6c24f48f9c-machine", StateSuffix("NutanixMachine", "team-a", "m-1", ""))
 	require.Equal(t, "my-very-long-cluster-name-of-a-big-c-2d2c9cb49a-cluster",

@@ -7,12 +7,12 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// A failed run is retried after backoffBase. The delay doubles up to backoffMax, so that a run is retried within a minute after
-// the cause of its failure has disappeared.
+// Delays before a failed run is retried. The first delay is backoffBase. Each further failure doubles the delay, up to backoffMax, so
+// that a run is retried within one minute after the cause of the failure was fixed.
 const (
 	backoffBase = 5 * time.Second
 	backoffMax  = time.Minute
-	// backoffSlow is the first delay after a fault that a person has to correct.
+	// backoffSlow is the first delay after a failure that a person has to fix.
 	backoffSlow = 20 * time.Second
 )
 
@@ -22,11 +22,11 @@ func backoff(err error, failures int) time.Duration {
 	var failed *terraform.Error
 	if errors.As(err, &failed) {
 		switch failed.Class.Retry() {
-		case terraform.RetryImmediately, terraform.RetryBackoff: // an immediate retry waits, too, to prevent a busy loop
+		case terraform.RetryImmediately, terraform.RetryBackoff: // an immediate retry also waits, to prevent a busy loop
 		case terraform.RetrySlowly:
 			delay = max(delay, backoffSlow)
 		case terraform.RetryOnChange:
-			delay = backoffMax // a changed workspace is planned at once
+			delay = backoffMax // a workspace that has changed is planned without this delay
 		}
 	}
 	return min(delay, backoffMax)

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// defaultSpread is the time over which the checks after an upgrade are spread if the target has no check interval.
+// defaultSpread is the period over which the checks after an upgrade are spread if the target has no check interval.
 const defaultSpread = 10 * time.Minute
 
-// upgradeCheck returns the time of the check of a target whose applied digest has another version than this release computes.
-// since is the time at which this process first observed the target. The check times are spread over the check interval, because
-// an upgrade would otherwise plan all objects at once. The position in the interval depends only on the key.
+// upgradeCheck returns when to check a target after an upgrade. Such a check is needed if this release computes digests of another
+// version than the target's applied digest. since is the time at which this process first observed the target. The checks are spread over
+// the check interval, because otherwise an upgrade would plan all objects at once. The position within the interval depends only on key.
 func upgradeCheck(key string, since time.Time, interval time.Duration) time.Time {
 	return since.Add(jitter(key, cmp.Or(interval, defaultSpread)))
 }
@@ -24,7 +24,7 @@ func jitter(key string, spread time.Duration) time.Duration {
 	return time.Duration(fraction * float64(spread))
 }
 
-// nextCheck returns the time of the next comparison of infrastructure and workspace; zero means never.
+// nextCheck returns when the infrastructure is next compared with the workspace. A zero time means never.
 func (o Observed) nextCheck() time.Time {
 	switch {
 	case !o.UpgradeCheck.IsZero():
@@ -41,7 +41,7 @@ func (o Observed) checkDue() bool {
 	return !next.IsZero() && !o.Now.Before(next)
 }
 
-// untilCheck returns the time until the next check, at least one second; zero means that no check is due.
+// untilCheck returns how long it takes until the next check, at least one second. Zero means that no check is scheduled.
 func (o Observed) untilCheck() time.Duration {
 	next := o.nextCheck()
 	if next.IsZero() {
@@ -50,7 +50,8 @@ func (o Observed) untilCheck() time.Duration {
 	return max(next.Sub(o.Now), time.Second)
 }
 
-// UntilCheck returns the time until the next check of the target; zero means that no check is due. It needs no rendered workspace.
+// UntilCheck returns how long it takes until the next check of the target. Zero means that no check is scheduled. The target does not
+// need a rendered workspace.
 func (p *Pipeline) UntilCheck(target Target) time.Duration {
 	observed, _ := p.observe(target, target.Key())
 	return observed.untilCheck()

@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// After an upgrade the objects are checked one after the other over the check interval. The check time of an object does not
-// depend on the start of the manager.
+// TestUpgradeChecksAreSpread proves that the checks after an upgrade are spread over the check interval. The position of an object within
+// the interval does not depend on when the manager started.
 func TestUpgradeChecksAreSpread(t *testing.T) {
 	since := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	for interval, spread := range map[time.Duration]time.Duration{time.Hour: time.Hour, 0: defaultSpread} {
@@ -34,14 +34,15 @@ func TestUpgradeChecksAreSpread(t *testing.T) {
 	}
 }
 
-// outdated gives the target an applied digest of another version and returns the time until its check.
+// outdated sets the applied digest of the target to a digest of another version. It returns the time until the check of the target.
 func outdated(f *fixture) (check time.Duration) {
 	f.addResource(machineAddress, "vm-1", false)
 	f.target.Remembered = Remembered{Applied: Applied{WorkspaceDigest: "digest-of-another-version"}, Outdated: true, Current: true}
 	return jitter(f.target.Key(), f.target.CheckInterval)
 }
 
-// A target whose applied digest has another version counts as in sync until its check. The check finds no change.
+// TestOutdatedDigestIsCheckedOnce proves that a target whose applied digest has another version is in sync until its check, and that the
+// check finds no change.
 func TestOutdatedDigestIsCheckedOnce(t *testing.T) {
 	f := newFixture(t)
 	check := outdated(f)
@@ -63,7 +64,7 @@ func TestOutdatedDigestIsCheckedOnce(t *testing.T) {
 	assert.NotContains(t, f.String(), "apply")
 }
 
-// Targets without a check interval are checked once after an upgrade, too.
+// TestOutdatedDigestIsCheckedWithoutAnInterval proves that a target without a check interval is also checked once after an upgrade.
 func TestOutdatedDigestIsCheckedWithoutAnInterval(t *testing.T) {
 	f := newFixture(t)
 	f.target.CheckInterval = 0
@@ -75,7 +76,7 @@ func TestOutdatedDigestIsCheckedWithoutAnInterval(t *testing.T) {
 	assert.Zero(t, f.pipeline.UntilCheck(f.target))
 }
 
-// The plan of the check decides whether anything changes.
+// TestOutdatedDigestWithDriftIsRepaired proves that the check after an upgrade detects drift and repairs it.
 func TestOutdatedDigestWithDriftIsRepaired(t *testing.T) {
 	f := newFixture(t)
 	check := outdated(f)
@@ -89,7 +90,8 @@ func TestOutdatedDigestWithDriftIsRepaired(t *testing.T) {
 	assert.Equal(t, InSync, f.settle().State)
 }
 
-// A spec that changed before the manager was upgraded is applied at once.
+// TestOutdatedDigestWithChangedSpecIsPlannedAtOnce proves that a change of the spec before the upgrade is applied without waiting for the
+// check.
 func TestOutdatedDigestWithChangedSpecIsPlannedAtOnce(t *testing.T) {
 	f := newFixture(t)
 	outdated(f)
@@ -100,7 +102,7 @@ func TestOutdatedDigestWithChangedSpecIsPlannedAtOnce(t *testing.T) {
 	assert.Equal(t, InSync, f.settle().State)
 }
 
-// A failed check is retried until it succeeds once.
+// TestOutdatedDigestIsCheckedAgainAfterFailure proves that a failed check is retried until it succeeds.
 func TestOutdatedDigestIsCheckedAgainAfterFailure(t *testing.T) {
 	f := newFixture(t)
 	check := outdated(f)

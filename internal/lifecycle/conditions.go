@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// FailureReason returns the condition reason for the error of a run.
+// FailureReason returns the reason for the condition that reports the error of a run.
 func FailureReason(err error) string {
 	if reason := identityReason(err); reason != "" {
 		return reason
@@ -26,7 +26,8 @@ func FailureReason(err error) string {
 	return infrav1.PlanFailedReason
 }
 
-// classReason returns the reason for a class of failures from a source. An empty string means that the reason depends on the verb.
+// classReason returns the condition reason for a failure of the given class and source. An empty string means that the reason depends on
+// the Terraform command.
 func classReason(class terraform.Class, source terraform.Source) string {
 	switch class {
 	case terraform.LockHeld:
@@ -43,7 +44,7 @@ func classReason(class terraform.Class, source terraform.Source) string {
 	}
 }
 
-// prismReasons are the reasons for failures that Prism Central or the provider reports.
+// prismReasons maps classes to the condition reasons for failures that Prism Central or the provider reports.
 var prismReasons = map[terraform.Class]string{
 	terraform.Authentication: infrav1.AuthenticationFailedReason,
 	terraform.Permission:     infrav1.PermissionDeniedReason,
@@ -54,7 +55,7 @@ var prismReasons = map[terraform.Class]string{
 	terraform.ProviderPanic:  infrav1.ProviderFailedReason,
 }
 
-// identityReason returns the reason for an error of Hooks.Identify, or an empty string for other errors.
+// identityReason returns the condition reason for an error of Hooks.Identify, or an empty string for other errors.
 func identityReason(err error) string {
 	var absent *AbsentError
 	var conflict *ConflictError
@@ -122,7 +123,8 @@ func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
 	return no(infrav1.WaitingForPlanReason, ""), no(infrav1.WaitingForPlanReason, "")
 }
 
-// waiting returns the conditions of a plan that is not applied. The last applied workspace stays applied.
+// waiting returns the conditions for a plan that is recorded but not applied. The condition Applied still describes the previous
+// workspace.
 func (r Result) waiting(reason, message string) (recorded, applied metav1.Condition) {
 	if r.AppliedBefore {
 		return yes(reason, message), yes(infrav1.AppliedReason, "")
@@ -130,13 +132,13 @@ func (r Result) waiting(reason, message string) (recorded, applied metav1.Condit
 	return yes(reason, message), no(reason, message)
 }
 
-// Waiting reports whether the infrastructure stays unchanged although it may have to change, because a recorded plan waits for a
-// decision or was denied, or because a hold prevents plans.
+// Waiting reports whether changes may be pending but are not applied. The cause is a recorded plan that waits for a decision or was
+// denied, or a hold that prevents plans.
 func (r Result) Waiting() bool {
 	return r.State == AwaitingDecision || r.State == Drifted || r.State == Denied || r.State == Held
 }
 
-// retaining returns the conditions of an object whose workspace is being exported or was exported.
+// retaining returns the conditions of an object that is being deleted with Retain, while its workspace is being exported and afterwards.
 func (r Result) retaining() (recorded, applied metav1.Condition) {
 	if r.State == InSync {
 		return yes(infrav1.NoChangesReason, ""), yes(infrav1.RetainedReason, "")

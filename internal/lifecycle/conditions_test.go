@@ -18,7 +18,7 @@ import (
 )
 
 func TestFailureReason(t *testing.T) {
-	reasons := map[terraform.Class][2]string{ // reason of a planning run, reason of an applying run
+	reasons := map[terraform.Class][2]string{ // {reason if the run was planning, reason if it was applying}
 		terraform.LockHeld:       {"StateLocked", "StateLocked"},
 		terraform.StalePlan:      {"PlanSuperseded", "PlanSuperseded"},
 		terraform.Authentication: {"AuthenticationFailed", "AuthenticationFailed"},
@@ -99,7 +99,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// A status lists only the first changes of a large plan, but the counts cover all changes.
+// TestRecordLimitsTheListedChanges proves that a status lists only the first changes of a large plan, but counts all of them.
 func TestRecordLimitsTheListedChanges(t *testing.T) {
 	made := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	record := &plan.Record{Cause: plan.CauseUpdate, Counts: plan.Counts{Create: 40, Update: 1, Replace: 2, Delete: 3, Import: 4}, Time: made}
@@ -118,7 +118,7 @@ func TestRecordLimitsTheListedChanges(t *testing.T) {
 	}, status)
 }
 
-// A step without new results does not change the status, even after a restart.
+// TestRecordKeepsUnknownFields proves that a step without new results does not change the status, even after a restart.
 func TestRecordKeepsUnknownFields(t *testing.T) {
 	status := infrav1.TerraformStatus{WorkspaceDigest: "d", Serial: 5, LastPlan: &infrav1.PlanSummary{Create: 1}, LastAppliedTime: &metav1.Time{}}
 	before := *status.DeepCopy()

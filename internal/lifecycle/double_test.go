@@ -15,7 +15,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// transcript records what happens in a scenario, line by line.
+// transcript records the calls and results of a scenario as lines of text.
 type transcript struct {
 	mu    sync.Mutex
 	lines []string
@@ -33,38 +33,37 @@ func (j *transcript) String() string {
 	return strings.Join(j.lines, "\n") + "\n"
 }
 
-// double stands for Terraform, its backend and Prism Central. All calls succeed unless fail has set errors for a method. Each call
-// returns one of those errors.
+// double replaces Terraform, its backend and Prism Central. A call succeeds unless fail has set an error for the method.
 type double struct {
 	*transcript
 
-	// stepping is locked while a reconcile writes its step to the transcript, so that the run that it starts is written after it.
+	// stepping is locked while step writes to the transcript. A run that the step starts writes its lines afterwards.
 	stepping sync.Mutex
 	mu       sync.Mutex
 	errors   map[string][]error
 	panics   string
 	state    terraform.State
-	plan     *tfjson.Plan // returned by the next call of Plan
+	plan     *tfjson.Plan // result of the next call of Plan
 	files    int
 	blocked  map[string]chan struct{}
 	entered  chan string
-	imported string               // the ID in the import block of the run
-	options  terraform.RunOptions // of the last run
-	pending  *tfjson.Plan         // the last plan that was made
+	imported string               // ID in the import block of the run
+	options  terraform.RunOptions // options of the last run
+	pending  *tfjson.Plan         // last plan that Plan returned
 }
 
 func newDouble() *double {
 	return &double{transcript: &transcript{}, errors: map[string][]error{}, blocked: map[string]chan struct{}{}, entered: make(chan string, 8)}
 }
 
-// fail sets the errors of the next calls of a method. A nil error lets one call succeed.
+// fail sets the errors that the next calls of a method return, one error per call. A nil error makes a call succeed.
 func (d *double) fail(method string, errs ...error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.errors[method] = append(d.errors[method], errs...)
 }
 
-// block makes the next call of a method wait until the returned function is called or its context ends.
+// block makes the next call of a method wait until release is called or the context of the call ends.
 func (d *double) block(method string) (release func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,7 +72,7 @@ func (d *double) block(method string) (release func()) {
 	return func() { close(gate) }
 }
 
-// enter writes a call to the transcript and returns the error that fail has set.
+// enter writes a call to the transcript and returns the error that fail has set for it.
 func (d *double) enter(ctx context.Context, method, line string) error {
 	d.log("    %s", line)
 	d.mu.Lock()
@@ -102,7 +101,7 @@ func (d *double) enter(ctx context.Context, method, line string) error {
 	return err
 }
 
-// addResource adds a resource to the state, as if an earlier run had created it.
+// addResource adds a resource to the state, as an earlier run would have done.
 func (d *double) addResource(address, id string, tainted bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -110,7 +109,7 @@ func (d *double) addResource(address, id string, tainted bool) {
 	d.state.Resources = append(d.state.Resources, terraform.Resource{Address: address, ID: id, Tainted: tainted})
 }
 
-// gatewayDouble is the real gateway, except that opening a session can be made to fail.
+// gatewayDouble is the real gateway. In addition, a test can make Open fail.
 type gatewayDouble struct {
 	*gateway.Gateway
 	double *double
@@ -184,8 +183,8 @@ func (d *double) Plan(ctx context.Context, options terraform.PlanOptions) (*terr
 		HasChanges: len(planned.ResourceChanges)+len(planned.OutputChanges) > 0}, nil
 }
 
-// foresee returns the plan that Terraform would make. A resource that the state lacks is created or imported, a tainted one is
-// replaced, and a destroy deletes all resources.
+// foresee returns the plan that Terraform would make. The plan creates or imports a resource that is missing in the state, and replaces a
+// tainted resource. A destroy plan deletes all resources.
 func (d *double) foresee(destroy bool) *tfjson.Plan {
 	planned := &tfjson.Plan{}
 	if destroy {

@@ -2,9 +2,9 @@ package lifecycle
 
 import "fmt"
 
-// AbsentError says that the absence of infrastructure is confirmed.
+// AbsentError means that the infrastructure is confirmed not to exist.
 type AbsentError struct {
-	// ID is the last known ID of the infrastructure, or empty. For a virtual machine it is the UUID.
+	// ID is the last known ID of the infrastructure, or empty. The ID of a virtual machine is its UUID.
 	ID string
 }
 
@@ -12,16 +12,17 @@ func (e *AbsentError) Error() string {
 	return fmt.Sprintf("finding virtual machine %s: its absence is confirmed", e.ID)
 }
 
-// ConflictError says that foreign infrastructure exists where the object's own would be created, for example under the same name.
+// ConflictError means that the object's infrastructure cannot be created because other infrastructure is in its place, for example a VM
+// with the same name.
 type ConflictError struct {
-	// Reason is the reason of the condition. An empty reason means VMNameConflict.
+	// Reason is the reason for the condition. If it is empty, the reason is VMNameConflict.
 	Reason  string
 	Message string
 }
 
 func (e *ConflictError) Error() string { return e.Message }
 
-// ForeignError says that the infrastructure with that ID belongs to another object although the state or the object names it.
+// ForeignError means that the infrastructure with this ID belongs to another object, although the state or the object contains the ID.
 type ForeignError struct {
 	ID      string
 	Message string
@@ -29,10 +30,10 @@ type ForeignError struct {
 
 func (e *ForeignError) Error() string { return e.Message }
 
-// WaitError says that a run has to wait for an event outside of Terraform. The run is repeated later. It did not fail, so no event
-// is recorded.
+// WaitError means that a run has to wait for an event outside of Terraform and is repeated later. A WaitError is not a failure, so no
+// event is recorded.
 type WaitError struct {
-	// Reason is the reason of the condition.
+	// Reason is the reason for the condition.
 	Reason  string
 	Message string
 }

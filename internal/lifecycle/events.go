@@ -10,11 +10,11 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// Event is a Kubernetes event for the object. Its reason is also the reason of a condition.
+// Event is a Kubernetes event for the object. The condition that reports the same fact has the same reason.
 type Event struct {
 	// Type is corev1.EventTypeNormal or corev1.EventTypeWarning.
 	Type string
-	// Action is the action of the run: Plan, Apply or Unlock.
+	// Action is what the run did: Plan, Apply or Unlock.
 	Action  string
 	Reason  string
 	Message string
@@ -50,7 +50,7 @@ func eventsOf(o outcome) []Event {
 		return []Event{{Type: corev1.EventTypeNormal, Action: "Apply", Reason: infrav1.PlanSupersededReason, Message: "Planning again: " + o.reason}}
 	case unlocked:
 		return []Event{unlockedEvent(o.lock)}
-	case onHold: // the conditions report it, and the controller of the kind records the event
+	case onHold: // conditions report the hold, and the controller records the event
 	case unchanged, retained:
 	}
 	return nil
@@ -77,13 +77,13 @@ func unlockedEvent(lock string) Event {
 		Message: "Broke the state lock that a dead run of this manager had left: " + lock}
 }
 
-// foreignEvent returns the event for a resource that is removed from the state because it belongs to another object.
+// foreignEvent returns the event for a resource that is removed from the state because the infrastructure belongs to another object.
 func foreignEvent(err *ForeignError) Event {
 	return Event{Type: corev1.EventTypeWarning, Action: "Plan", Reason: infrav1.VMBelongsToOtherReason,
 		Message: "Removed virtual machine " + err.ID + " from the state and left it as it is: " + err.Message}
 }
 
-// discardedEvent returns the event for a state of an earlier apply that is discarded.
+// discardedEvent returns the event for a state that an earlier apply could not write and that is now discarded.
 func discardedEvent(err error) Event {
 	return Event{Type: corev1.EventTypeWarning, Action: "Plan", Reason: infrav1.StateDiscardedReason,
 		Message: "Gave up the state of an earlier apply, because another one was written since: " + err.Error()}

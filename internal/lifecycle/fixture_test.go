@@ -34,7 +34,7 @@ const (
 	deadline       = 2 * time.Minute
 )
 
-// fixture is a target with a pipeline and doubles. It records all calls in a transcript.
+// fixture contains a target, a pipeline and test doubles. It records all calls in a transcript.
 type fixture struct {
 	*double
 	t        *testing.T
@@ -46,9 +46,9 @@ type fixture struct {
 	// identify is the hook Identify. By default no infrastructure exists.
 	identify func(known string) (string, error)
 	healthy  func(id string) (bool, error)
-	// beforeDestroy is the hook BeforeDestroy; nil means that the infrastructure is ready.
+	// beforeDestroy is the hook BeforeDestroy. If it is nil, the infrastructure is ready to be destroyed.
 	beforeDestroy func(id string) error
-	// observe is the hook Observe; nil observes existing infrastructure and records nothing.
+	// observe is the hook Observe. If it is nil, the hook reports that the infrastructure exists and writes nothing to the transcript.
 	observe func(id string) (Observation, error)
 	stop    context.CancelFunc
 	stopped chan error
@@ -117,7 +117,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// start starts a manager with an empty memory.
+// start starts a manager that has no memory of earlier runs.
 func (f *fixture) start() {
 	f.pipeline = (&Pipeline{
 		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Pool: NewPool(2), Clock: f.clock,
@@ -134,7 +134,7 @@ func (f *fixture) start() {
 	}()
 	f.t.Cleanup(func() {
 		cancel()
-		<-ended // runs use the test and must not outlive it
+		<-ended // runs use t, so they must end before the test does
 	})
 	require.Eventually(f.t, pool.started, deadline, time.Millisecond)
 	f.stop, f.stopped = cancel, stopped
@@ -154,7 +154,7 @@ func (f *fixture) restart() {
 	f.start()
 }
 
-// step reconciles once and records the resulting state, events and conditions.
+// step reconciles once and writes the resulting state, events and conditions to the transcript.
 func (f *fixture) step() Result {
 	f.stepping.Lock()
 	defer f.stepping.Unlock()
@@ -178,7 +178,7 @@ func (f *fixture) step() Result {
 	return result
 }
 
-// wait waits until the run under way has ended.
+// wait waits until the current run has ended.
 func (f *fixture) wait() {
 	select {
 	case ended := <-f.pipeline.Pool.Events(f.target.Kind):
@@ -189,7 +189,7 @@ func (f *fixture) wait() {
 	}
 }
 
-// settle reconciles until no run is under way.
+// settle reconciles until no run is queued or running.
 func (f *fixture) settle() Result {
 	for range 10 {
 		result := f.step()
@@ -207,7 +207,7 @@ func (f *fixture) advance(by time.Duration) {
 	f.clock.SetTime(f.clock.Now().Add(by))
 }
 
-// remember passes the status back to the pipeline, as a reconciler does.
+// remember passes the recorded status to the next step, as a reconciler does.
 func (f *fixture) remember() {
 	f.target.Remembered.Applied = Applied{WorkspaceDigest: f.status.WorkspaceDigest, Lineage: f.status.Lineage, Serial: f.status.Serial}
 	if f.status.LastAppliedTime != nil {
@@ -215,13 +215,13 @@ func (f *fixture) remember() {
 	}
 }
 
-// render changes the digest of the workspace.
+// render sets the digest of the workspace.
 func (f *fixture) render(digest string) {
 	f.log("the workspace becomes %s", digest)
 	f.target.Workspace.Digest = digest
 }
 
-// occupy uses a slot of the pool until done is closed.
+// occupy uses one slot of the pool until done is closed.
 func (f *fixture) occupy(key string, done <-chan struct{}) {
 	entered := make(chan struct{})
 	require.True(f.t, f.pipeline.Pool.Submit("none", key, nil, func(context.Context) { close(entered); <-done }))
@@ -235,7 +235,7 @@ func (f *fixture) delete() {
 	f.target.Object = object
 }
 
-// compare compares the transcript of the test with the golden one.
+// compare compares the transcript with the golden file of the test.
 func (f *fixture) compare() {
 	f.t.Helper()
 	path := filepath.Join("testdata", filepath.Base(f.t.Name())+".txt")

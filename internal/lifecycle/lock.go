@@ -15,22 +15,22 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// Holders recognises locks of runs that a manager left behind when it died. Terraform writes user@host and the time into a lock.
-// Only one manager runs at a time, so a lock is stale if it was taken on this host before this manager started, or in a pod of
-// this Deployment that does not exist any more.
+// Holders determines whether the holder of a state lock has ended without releasing the lock. Terraform writes user@host and the time
+// into a lock. Only one manager of an installation runs at a time. Therefore a lock is stale in two cases: it was acquired on this host
+// before this process started, or it was acquired in a pod of this Deployment that no longer exists.
 type Holders struct {
-	// Host is the name of this host, in a pod the name of the pod. Started is the start time of this process.
+	// Host is the name of this host. In a pod it is the name of the pod. Started is the start time of this process.
 	Host    string
 	Started time.Time
-	// Reader and Namespace find the pods of the Deployment. Without a namespace only locks of this host are recognised.
+	// Reader and Namespace are used to look up the pods of the Deployment. If Namespace is empty, only locks of this host can be stale.
 	Reader    client.Reader
 	Namespace string
-	// Pod is the name of this pod. If Host differs, the pod uses the host name of its node, which other processes may share. In
-	// that case no lock counts as stale.
+	// Pod is the name of this pod. If Host is different, the pod uses the host name of its node, which other processes may share. In that
+	// case no lock is considered stale.
 	Pod string
 }
 
-// Dead reports whether a dead run of a manager of this installation holds the lock.
+// Dead reports whether lock is stale: a manager of this installation started the run that acquired the lock, and that run has ended.
 func (h *Holders) Dead(ctx context.Context, lock *terraform.LockInfo) (bool, error) {
 	_, host, ok := strings.Cut(lock.Who, "@")
 	if !ok || h.Namespace != "" && h.Pod != h.Host {
@@ -49,7 +49,8 @@ func (h *Holders) Dead(ctx context.Context, lock *terraform.LockInfo) (bool, err
 	return false, client.IgnoreNotFound(err)
 }
 
-// deployment removes the two generated parts from the name of a pod of a Deployment. It returns an empty string for other names.
+// deployment returns the name of the Deployment that a pod belongs to: the name of the pod without its two generated parts. It returns an
+// empty string if pod is not the name of a pod of a Deployment.
 func deployment(pod string) string {
 	parts := strings.Split(pod, "-")
 	if len(parts) < 3 {
@@ -58,8 +59,9 @@ func deployment(pod string) string {
 	return strings.Join(parts[:len(parts)-2], "-")
 }
 
-// breakDeadLock returns the outcome of a run that failed. If a dead run of this installation holds the lock, breakDeadLock breaks
-// the lock, and the run may be repeated at once. workspace is nil if it could not be opened. Then no lock can be broken.
+// breakDeadLock handles a run that failed with the error cause. If cause is a stale lock, breakDeadLock removes the lock, and the
+// returned outcome lets the run be repeated at once. Otherwise the outcome is a failure. If workspace is nil, because it could not be
+// opened, no lock can be removed.
 func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace Workspace, cause error) outcome {
 	failure := failed{err: cause}
 	var held *terraform.Error

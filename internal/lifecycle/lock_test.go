@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// terraformError returns the error of a Terraform command.
+// terraformError returns an error of a Terraform command with the given class.
 func terraformError(verb string, class terraform.Class) *terraform.Error {
 	return &terraform.Error{Verb: verb, Class: class, Message: "scripted " + string(class)}
 }
@@ -35,7 +35,7 @@ var lockScenarios = map[string]func(f *fixture){
 	"lock-of-somebody-else": func(f *fixture) {
 		f.fail("plan", locked("plan", "jane@laptop", before), locked("plan", "jane@laptop", before))
 		f.settle()
-		f.step() // waits for the holder
+		f.step() // waits for the holder of the lock
 		f.advance(5 * time.Second)
 		f.settle() // retries
 		f.advance(10 * time.Second)
@@ -63,7 +63,7 @@ func TestHolders(t *testing.T) {
 	living := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "capnt-system", Name: "capnt-manager-6f5d8-live1"}}
 	inPod := Holders{Host: "capnt-manager-6f5d8-self1", Pod: "capnt-manager-6f5d8-self1", Started: started, Namespace: "capnt-system",
 		Reader: fake.NewClientBuilder().WithObjects(living).Build()}
-	onNode := inPod // with host networking, the host name of a pod is that of the node
+	onNode := inPod // with host networking, the host name of a pod is the name of its node
 	onNode.Host = "ip-10-0-1"
 	nameless := inPod
 	nameless.Pod = ""

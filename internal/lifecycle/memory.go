@@ -10,9 +10,10 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// memory is what this process remembers of a target between reconciles. A process that starts without it plans again.
+// memory contains what this process knows about a target in addition to the object's status. It is lost when the process ends. The next
+// process plans again.
 type memory struct {
-	// applied and outputs are the result of the last run that read back the state.
+	// applied and outputs are the results of the last run that read the state after an apply or a plan without changes.
 	applied   *Applied
 	outputs   map[string]json.RawMessage
 	destroyed bool
@@ -20,36 +21,36 @@ type memory struct {
 	checked   time.Time
 	// since is the time at which this process first observed the target.
 	since time.Time
-	// lastPlan and lastApplied are the records of the last recorded and the last applied plan, and appliedAt is the time of that
-	// apply. Every step reports them, so that the next step writes a status that could not be written.
+	// lastPlan is the record of the last recorded plan. lastApplied is the record of the last applied plan, and appliedAt is the time of
+	// that apply. Every step reports them, so that the next reconcile writes them if a status update fails.
 	lastPlan, lastApplied *plan.Record
 	appliedAt             time.Time
 
-	// action is what the last submitted run does.
+	// action is the action of the last submitted run.
 	action string
 
 	// err is the error of the last run.
 	err error
-	// failures is the number of consecutive failed runs, failedFor the workspace digest of the last one, and retryAt the time of
-	// its retry.
+	// failures is the number of consecutive failed runs. failedFor is the workspace digest of the last failed run, and retryAt is the time
+	// of its retry.
 	failures  int
 	failedFor string
 	retryAt   time.Time
-	// destroyFailures is the number of failed applies of destroy plans.
+	// destroyFailures is the number of destroy plans whose apply failed.
 	destroyFailures int
-	// unfinished says that the last run left work to do.
+	// unfinished means that another run is needed, because the last one failed or was superseded.
 	unfinished bool
-	// hold is the reason why the last run changed nothing, or nil. After retryAt another run observes the infrastructure.
+	// hold is the reason why the last run changed nothing, or nil. After retryAt another run observes the infrastructure again.
 	hold *plan.Hold
-	// unwritten is a state that an apply could not write to its backend. It contains secrets. The next run writes it first.
+	// unwritten is a state that an apply could not write to its backend. It contains secrets. The next run writes it before anything else.
 	unwritten []byte
 
-	// events are the events that no step has reported yet. reported says that a step has reported the last run.
+	// events are the events that no step has reported yet. reported is true if a step has reported the outcome of the last run.
 	events   []Event
 	reported bool
 }
 
-// memories contains the memories of all targets by key.
+// memories contains the memory of each target by key. Its methods are safe for concurrent use.
 type memories struct {
 	mu      sync.Mutex
 	targets map[string]*memory
@@ -57,7 +58,7 @@ type memories struct {
 
 func newMemories() *memories { return &memories{targets: map[string]*memory{}} }
 
-// with calls use with the memory of a target while it holds the lock on that memory.
+// with calls use with the memory of the target key. It holds the lock during the call.
 func (t *memories) with(key string, use func(m *memory)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -67,14 +68,14 @@ func (t *memories) with(key string, use func(m *memory)) {
 	use(t.targets[key])
 }
 
-// forget removes the memory of a target.
+// forget removes the memory of the target key.
 func (t *memories) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.targets, key)
 }
 
-// observe adds the remembered results to the facts from the object's status.
+// observe adds the results of this process to the facts from the object's status.
 func (m *memory) observe(o *Observed) {
 	if m.applied != nil {
 		o.Applied, o.Unfinished = m.applied.WorkspaceDigest, false
@@ -93,7 +94,7 @@ func (m *memory) observe(o *Observed) {
 	o.Failure = Failure{Rendered: m.failedFor, RetryAt: m.retryAt, LockHeld: lockHeld(m.err)}
 }
 
-// remember updates the memory with the outcome of a run. digest is the digest of its workspace.
+// remember updates the memory after a run with the outcome o. digest is the digest of the workspace that the run used.
 func (m *memory) remember(o outcome, digest string, now time.Time) {
 	m.events, m.reported = append(m.events, eventsOf(o)...), false
 	m.checked, m.hold = now, nil
@@ -110,7 +111,7 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	case unread:
 		m.lastApplied, m.appliedAt = o.record, now
 	case planned:
-		// A successful plan does not reset the count of failures, because its apply may fail repeatedly.
+		// A successful plan does not reset the number of failures, because its apply may fail again.
 		m.lastPlan = &o.plan.Record
 	case unchanged:
 		m.read(o.readBack)
@@ -134,7 +135,8 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	}
 }
 
-// stateFailure reports whether a run failed because of its state or of the disk of this host, and not because of Prism Central.
+// stateFailure reports whether a run failed because of the Terraform state or because the disk of this host is full. Such a failure has
+// nothing to do with Prism Central.
 func stateFailure(err error) bool {
 	class := terraform.ClassOf(err)
 	return class == terraform.LockHeld || class == terraform.LocalDisk || terraform.SourceOf(err) == terraform.SourceBackend

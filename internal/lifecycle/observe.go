@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// observeInfrastructure calls Hooks.Observe for the infrastructure with that ID. An empty ID means that no infrastructure exists.
+// observeInfrastructure calls Hooks.Observe with id. If id is empty, no infrastructure exists and the hook is not called.
 func (p *Pipeline) observeInfrastructure(ctx context.Context, target Target, id string) (Observation, error) {
 	if id == "" || target.Hooks.Observe == nil {
 		return Observation{}, nil
@@ -21,7 +21,7 @@ func (p *Pipeline) observeInfrastructure(ctx context.Context, target Target, id 
 	return seen, nil
 }
 
-// writeFiles writes files into the workspace of a run.
+// writeFiles writes files into the workspace directory of a run.
 func writeFiles(workspace Workspace, files map[string][]byte) error {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := workspace.WriteFile(name, files[name]); err != nil {
@@ -31,7 +31,7 @@ func writeFiles(workspace Workspace, files map[string][]byte) error {
 	return nil
 }
 
-// filesDigest returns the SHA-256 of files in hex, or an empty string if there are none.
+// filesDigest returns the SHA-256 of files in hex, or an empty string if files is empty.
 func filesDigest(files map[string][]byte) string {
 	if len(files) == 0 {
 		return ""

@@ -6,13 +6,13 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// outcome is how one run ended. Its cases are the types of this file.
+// outcome is the result of one run. The types in this file implement it.
 type outcome interface{ isOutcome() }
 
-// failed is the outcome of a run that ended with an error before it applied a plan successfully.
+// failed is the outcome of a run that ended with an error before an apply succeeded.
 type failed struct {
 	err error
-	// applying is the record of the plan whose apply failed. It is nil if the run failed earlier.
+	// applying is the record of the plan whose apply failed, or nil if the run failed before the apply.
 	applying *plan.Record
 }
 
@@ -22,13 +22,13 @@ type planned struct{ plan plan.Stored }
 // unchanged is the outcome of a run whose plan contains no changes.
 type unchanged struct{ readBack }
 
-// applied is the outcome of a run that applied the recorded plan and read back the state.
+// applied is the outcome of a run that applied the recorded plan and then read the state.
 type applied struct {
 	record *plan.Record
 	readBack
 }
 
-// unread is the outcome of a run that applied the recorded plan but could not read back the state.
+// unread is the outcome of a run that applied the recorded plan but could not read the state afterwards.
 type unread struct {
 	record *plan.Record
 	err    error
@@ -36,38 +36,37 @@ type unread struct {
 
 // destroyed is the outcome of a run after which no infrastructure is left to destroy.
 type destroyed struct {
-	// record is the record of the applied destroy plan. It is nil if there was nothing to destroy.
+	// record is the record of the applied destroy plan, or nil if there was nothing to destroy.
 	record *plan.Record
 }
 
-// destroyedSome is the outcome of a run that applied a destroy plan while more infrastructure is left to destroy. The target is
+// destroyedSome is the outcome of a run that applied a destroy plan, after which more infrastructure is left to destroy. The target is
 // planned again at once.
 type destroyedSome struct{ record *plan.Record }
 
-// retained is the outcome of a run after which the workspace of an object that is being deleted is exported.
+// retained is the outcome of a run after which the workspace of a deleted object is exported and its infrastructure stays.
 type retained struct{}
 
-// postponed is the outcome of a run that did not apply the recorded plan, because the infrastructure is not ready for it. The
-// plan is kept and applied later.
+// postponed is the outcome of a run that did not apply the recorded plan because the infrastructure is not ready. The plan stays recorded
+// and is applied later.
 type postponed struct {
 	record *plan.Record
 	err    error
 }
 
-// superseded is the outcome of a run that stopped because its plan or its workspace is outdated. The target is planned again at
-// once.
+// superseded is the outcome of a run that stopped because its plan or its workspace is outdated. The target is planned again at once.
 type superseded struct{ reason string }
 
-// unlocked is the outcome of a run that broke the lock of a dead run. The target is planned again at once.
+// unlocked is the outcome of a run that removed a stale lock. The target is planned again at once.
 type unlocked struct{ lock string }
 
-// onHold is the outcome of a run that observed infrastructure that must not be changed now.
+// onHold is the outcome of a run that found that the infrastructure must not be changed now.
 type onHold struct{ hold plan.Hold }
 
-// readBack is the result of reading the state when infrastructure and workspace agree.
+// readBack contains what a run read from the state when the infrastructure matched the workspace.
 type readBack struct {
 	applied Applied
-	// outputs are the workspace's outputs by name.
+	// outputs maps the names of the workspace's outputs to their values.
 	outputs map[string]json.RawMessage
 }
 

@@ -17,21 +17,23 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// Pipeline takes targets through plan, record, decide, apply and read back.
+// Pipeline brings the infrastructure of targets to its desired state. For each target it makes a plan, records the plan, decides about
+// it, applies it and reads the state.
 type Pipeline struct {
 	// Engine opens Terraform workspaces.
 	Engine Engine
 	// Gateway opens the sessions through which runs reach Prism Central.
 	Gateway Gateway
-	// Pool executes the runs.
+	// Pool executes runs.
 	Pool *Pool
-	// States stores the states of targets whose backend is kubernetes.
+	// States stores the states of targets with the kubernetes backend.
 	States States
-	// Holders recognises locks of dead runs of this installation. If it is nil, no lock of another backend is broken.
+	// Holders recognizes stale locks of this installation. If it is nil, the pipeline never removes a lock of a backend other than
+	// kubernetes.
 	Holders *Holders
 	Clock   clock.PassiveClock
-	// TerraformVersion and ProviderVersion are recorded with every plan. ProviderVersion applies to targets without a version of
-	// their own.
+	// TerraformVersion and ProviderVersion are recorded with every plan. ProviderVersion applies to targets whose own ProviderVersion is
+	// empty.
 	TerraformVersion, ProviderVersion string
 
 	plans    *plan.Store
@@ -64,45 +66,47 @@ type Gateway interface {
 	Open(options gateway.RunOptions) (*gateway.Session, error)
 }
 
-// Init initializes a pipeline after its exported fields were set.
+// Init initializes the pipeline. The exported fields must be set before.
 func (p *Pipeline) Init() *Pipeline {
 	p.plans, p.memories = plan.NewStore(), newMemories()
 	return p
 }
 
-// Result is the state of a target after a step.
+// Result describes a target after a step.
 type Result struct {
 	State State
-	// Plan is the record of the plan that is being applied or waits. Verdict is the decision about it.
+	// Plan is the record of the plan that is being applied or waits for a decision. Verdict is the decision about this plan.
 	Plan    *plan.Record
 	Verdict plan.Verdict
-	// Applying says that the run under way applies a plan. Otherwise that run makes a plan.
+	// Applying is true if the current run applies a plan, and false if the current run makes a plan.
 	Applying bool
-	// Retain says that the infrastructure of an object that is being deleted stays.
+	// Retain means that the object is being deleted but its infrastructure stays.
 	Retain bool
-	// Applied and Outputs are the results of the last run of this process that read back the state; nil if there was none.
+	// Applied and Outputs are the results of the last run of this process that read the state, or nil if no run did.
 	Applied *Applied
 	Outputs map[string]json.RawMessage
-	// AppliedBefore says that a plan was applied by this process, or earlier according to the object's status.
+	// AppliedBefore is true if a plan was applied by this process or, according to the object's status, by an earlier one.
 	AppliedBefore bool
-	// Err is the error of the last run.
+	// Err is the error of the last run, or nil.
 	Err error
-	// DestroyFailures is how many times this process failed to apply a destroy plan. Failures because of a locked state do not
-	// count.
+	// DestroyFailures is the number of times that this process failed to apply a destroy plan. Failures because of a locked state are not
+	// counted.
 	DestroyFailures int
-	// Hold is the reason why nothing is planned or applied; nil if the state is not Held.
+	// Hold is the reason why nothing is planned or applied. It is nil unless the state is Held.
 	Hold *plan.Hold
-	// RetryAfter is the delay before the next step if no event triggers one earlier; zero means that no step is due.
+	// RetryAfter is the delay after which the next step is needed even without an event. Zero means that only an event requires the next
+	// step.
 	RetryAfter time.Duration
-	// LastPlan is the last plan that this process recorded, and LastApplied the one that it applied last; zero if there was none.
+	// LastPlan is the last plan that this process recorded. LastApplied is the last plan that it applied. Both are nil if there was no such
+	// plan.
 	LastPlan    *plan.Record
 	LastApplied time.Time
-	// Events are the events since the last step, in order.
+	// Events are the events since the last step, in chronological order.
 	Events []Event
 }
 
-// Step takes the one action for the state of the target. It does not wait for a run to end. The pool sends an event for the
-// target's kind when a run has ended and the next step is due.
+// Step performs the next action for the target, which depends on the target's state. It does not wait for runs to end. When a run has
+// ended and the next step is needed, the pool sends an event for the target's kind.
 func (p *Pipeline) Step(target Target) Result {
 	key := target.Key()
 	if target.Retain {
@@ -140,13 +144,13 @@ func (p *Pipeline) Step(target Target) Result {
 	case Running:
 	}
 	if slices.Contains([]State{NoPlan, PlanStale, Retaining, Approved}, result.State) {
-		result.RetryAfter = backoffBase // the pool is stopping, or a run of this target has not ended yet
+		result.RetryAfter = backoffBase // the pool is stopping, or another run of this target has not ended yet
 	}
 	return result
 }
 
-// Idle reports whether a step for the target would do and report nothing. The target needs no rendered workspace, so an object
-// with nothing to do needs no look-ups in Prism Central.
+// Idle reports whether a step for the target would do nothing and report nothing. The target does not need a rendered workspace, so
+// controllers can skip look-ups in Prism Central for idle objects.
 func (p *Pipeline) Idle(target Target) bool {
 	key := target.Key()
 	observed, _ := p.observe(target, key)
@@ -155,13 +159,13 @@ func (p *Pipeline) Idle(target Target) bool {
 	return idle
 }
 
-// Forget removes all memory of a target whose object is deleted.
+// Forget removes everything that this process remembers about a target. Controllers call it when the object is deleted.
 func (p *Pipeline) Forget(target Target) {
 	p.plans.Drop(target.Key())
 	p.memories.forget(target.Key())
 }
 
-// observe gathers the facts for Determine, and the parts of the result that do not depend on the state.
+// observe collects the facts for Determine. It also returns a Result with the fields that do not depend on the state.
 func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	observed := Observed{
 		Now:           p.Clock.Now(),
@@ -196,14 +200,14 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	return observed, result
 }
 
-// report returns the events that no step has reported yet.
+// report returns the events that no step has reported yet, and marks them as reported.
 func (p *Pipeline) report(key string) []Event {
 	var events []Event
 	p.memories.with(key, func(m *memory) { events, m.events, m.reported = m.events, nil, true })
 	return events
 }
 
-// withdrawDestroy withdraws a queued run that would destroy infrastructure that has to stay.
+// withdrawDestroy removes a queued run from the pool if that run would destroy infrastructure that must stay.
 func (p *Pipeline) withdrawDestroy(key string) {
 	action := ""
 	p.memories.with(key, func(m *memory) { action = m.action })
@@ -218,7 +222,7 @@ func (p *Pipeline) submit(target Target, key, action string, run func(ctx contex
 		o := withoutPanic(ctx, target, run)
 		logRun(log.FromContext(ctx), target, action, o, p.Clock.Now().Sub(begin))
 		if errors.Is(errorOf(o), context.Canceled) && ctx.Err() != nil {
-			return // the manager is stopping; the next one plans again
+			return // the manager is stopping, and the next manager plans again
 		}
 		switch o := o.(type) {
 		case planned:
@@ -235,7 +239,7 @@ func (p *Pipeline) submit(target Target, key, action string, run func(ctx contex
 	return submitted
 }
 
-// withoutPanic converts a panic of a run into a failure. Otherwise a panic in the run of one object would stop the manager.
+// withoutPanic calls run and converts a panic to a failure. Otherwise a panic in the run of one object would stop the manager.
 func withoutPanic(ctx context.Context, target Target, run func(ctx context.Context, target Target) outcome) (o outcome) {
 	defer func() {
 		if cause := recover(); cause != nil {

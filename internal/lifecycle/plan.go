@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// planRun prepares the state of the target and plans.
+// planRun prepares the state of the target and makes a plan.
 func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	generation, err := provider.ForVersion(p.providerVersion(target))
 	if err != nil {
@@ -33,7 +33,7 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	return p.planUpdate(ctx, target, workspace, generation)
 }
 
-// planUpdate plans the changes for an object that is not being deleted. The plan may create the infrastructure.
+// planUpdate makes a plan for an object that is not being deleted. The plan creates the infrastructure if it does not exist.
 func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
 	state, id, err := p.prepare(ctx, target, workspace)
 	if err != nil {
@@ -69,7 +69,7 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 	return planned{plan.Stored{Record: record, File: made.Bytes}}
 }
 
-// planDestroy plans the destruction of the remaining infrastructure of an object that is being deleted.
+// planDestroy makes a plan that destroys the remaining infrastructure of an object that is being deleted.
 func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
 	state, err := p.prepareDestroy(ctx, target, workspace)
 	if err != nil {
@@ -88,8 +88,9 @@ func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Wor
 	return planned{plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
 }
 
-// nothingToDestroy returns the outcome of a destroy plan without changes. The provider removes a resource from the state after a
-// single response that it was not found. That does not prove that the infrastructure is gone if the state contained it before.
+// nothingToDestroy returns the outcome if a destroy plan contains no changes. If the state contained the resource before the plan, the
+// provider has removed it after a single "not found" response. One such response is not sufficient evidence that the infrastructure does
+// not exist.
 func nothingToDestroy(state *terraform.State, resource string) outcome {
 	if known := find(state, resource).ID; known != "" {
 		return failed{err: &WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central did not find virtual machine " + known +

@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 )
 
-// Pool executes a limited number of runs at a time, and at most one for each target. It reports the end of a run through an event
-// channel for each kind, so that no reconcile waits for a run.
+// Pool executes a limited number of runs at a time, at most one for each target. Reconciles do not wait for runs. When a run ends, the
+// pool sends an event to the channel of the target's kind.
 type Pool struct {
 	slots chan struct{}
 	runs  sync.WaitGroup
@@ -20,14 +20,14 @@ type Pool struct {
 	events  map[string]chan event.GenericEvent
 }
 
-// entry is one submitted run of a target.
+// entry is one submitted run.
 type entry struct {
 	kind, key string
 	object    client.Object
 	run       func(ctx context.Context)
-	// withdrawn is closed when the run must not start any more.
+	// withdrawn is closed when the run has been withdrawn and must not start.
 	withdrawn chan struct{}
-	// begun says that the run has started. The pool's mutex guards it.
+	// begun is true if the run has started. The pool's mutex guards it.
 	begun bool
 }
 
@@ -36,21 +36,21 @@ func NewPool(size int) *Pool {
 	return &Pool{slots: make(chan struct{}, size), running: map[string]*entry{}, events: map[string]chan event.GenericEvent{}}
 }
 
-// Start makes the pool accept runs until the context ends. Then it interrupts the runs under way and waits until they have ended.
-// It implements manager.Runnable.
+// Start lets the pool accept runs until ctx ends. Then it interrupts the current runs and waits until they have ended. It implements
+// manager.Runnable.
 func (p *Pool) Start(ctx context.Context) error {
 	p.mu.Lock()
 	p.ctx = ctx
 	p.mu.Unlock()
 	<-ctx.Done()
 	p.mu.Lock()
-	p.ctx = nil // runs that are already submitted are awaited, and no more are accepted
+	p.ctx = nil // no more runs are accepted; Start waits for those that are already submitted
 	p.mu.Unlock()
 	p.runs.Wait()
 	return nil
 }
 
-// Events returns the channel that receives an event when a run of a kind ends. The event contains the object of the run.
+// Events returns the channel that receives an event whenever a run of the kind ends. The event contains the object.
 func (p *Pool) Events(kind string) <-chan event.GenericEvent { return p.channel(kind) }
 
 func (p *Pool) channel(kind string) chan event.GenericEvent {
@@ -69,8 +69,8 @@ func (p *Pool) Running(key string) bool {
 	return p.running[key] != nil
 }
 
-// Withdraw removes a queued run of the target. It reports whether the target has no run now. If it returns false, a run is under
-// way, and the pool sends an event when it ends. For a withdrawn run it sends none.
+// Withdraw removes a queued run of the target from the queue. It returns true if the target has no run now. It returns false if a run has
+// already started. The pool sends an event when a started run ends, but none for a withdrawn run.
 func (p *Pool) Withdraw(key string) (idle bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,8 +86,8 @@ func (p *Pool) Withdraw(key string) (idle bool) {
 	return true
 }
 
-// Submit queues a run and reports whether the pool accepted it. It refuses the run if one of the same target is queued or under
-// way, or if the pool has not started or is stopping. The context of the run ends when the pool stops.
+// Submit queues a run and reports whether the pool accepted it. The pool rejects a run if another run of the same target is queued or
+// running, and if the pool has not started or is stopping. The context of the run ends when the pool stops.
 func (p *Pool) Submit(kind, key string, object client.Object, run func(ctx context.Context)) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,8 +128,8 @@ func (p *Pool) begin(submitted *entry) bool {
 	return submitted.begun
 }
 
-// end marks a run as ended and sends its event. It reports whether nothing is left to send, because the run was withdrawn or the
-// event was sent. The event is sent before the run counts as ended unless no receiver is ready.
+// end marks a run as ended and sends its event. It returns true if the event was sent or is not needed because the run was withdrawn. If
+// a receiver is ready, the event is sent before the run is marked as ended.
 func (p *Pool) end(ended *entry) (announced bool) {
 	channel := p.channel(ended.kind)
 	p.mu.Lock()

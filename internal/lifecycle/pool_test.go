@@ -20,7 +20,7 @@ func object(name string) *infrav1.NutanixMachine {
 	return &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
 }
 
-// startPool starts a pool. stop ends it and returns after Start has returned.
+// startPool starts a pool. stop stops the pool and waits until Start has returned.
 func startPool(t *testing.T, size int) (pool *Pool, stop func()) {
 	t.Helper()
 	pool = NewPool(size)
@@ -85,7 +85,8 @@ func TestPoolSendsEventsByKind(t *testing.T) {
 	assert.Equal(t, "m", (<-pool.Events("NutanixMachine")).Object.GetName())
 }
 
-// A controller that does not receive its events blocks neither reconciles nor the runs of other kinds.
+// TestPoolDoesNotWaitForReceivers proves that a controller that does not receive its events blocks neither reconciles nor the runs of
+// other kinds.
 func TestPoolDoesNotWaitForReceivers(t *testing.T) {
 	pool, stop := startPool(t, 1)
 	var ran atomic.Int32
@@ -97,7 +98,7 @@ func TestPoolDoesNotWaitForReceivers(t *testing.T) {
 	require.Eventually(t, func() bool { return !pool.Running("0") && !pool.Running("9") }, deadline, time.Millisecond)
 	require.True(t, pool.Submit("M", "m", object("m"), func(context.Context) {}))
 	<-pool.Events("M")
-	stop() // it does not keep the manager from stopping either
+	stop() // the missing receiver does not prevent the pool from stopping either
 }
 
 func TestPoolRefusesBeforeStartAndAfterStop(t *testing.T) {
@@ -125,7 +126,7 @@ func TestPoolWaitsForItsRuns(t *testing.T) {
 	assert.False(t, pool.Running("waits"))
 }
 
-// Runs that are accepted while the pool stops are awaited, too.
+// TestPoolStopsWhileTargetsAreSubmitted proves that Start also waits for runs that were accepted while the pool was stopping.
 func TestPoolStopsWhileTargetsAreSubmitted(t *testing.T) {
 	for range 50 {
 		pool, stop := startPool(t, 2)
@@ -174,7 +175,8 @@ func TestQueuedRunIsWithdrawn(t *testing.T) {
 	assert.True(t, pool.Withdraw("busy"), "an ended run leaves its target idle")
 }
 
-// If a run gets its slot while it is withdrawn, it either starts or is withdrawn, but never both.
+// TestWithdrawnRunNeverStarts proves that a run that gets a slot while it is being withdrawn either starts or is withdrawn, but never
+// both.
 func TestWithdrawnRunNeverStarts(t *testing.T) {
 	pool, stop := startPool(t, 2)
 	var begun atomic.Int32

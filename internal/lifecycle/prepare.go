@@ -8,13 +8,12 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// importFile is the workspace file with the import block. The digest does not cover it, because it names existing infrastructure
-// and does not describe the desired infrastructure.
+// importFile is the workspace file with the import block. The digest does not cover this file, because the import block identifies
+// existing infrastructure and does not describe desired infrastructure.
 const importFile = "import.tf"
 
-// prepare prepares the workspace of an object that is not being deleted for a plan. It adds an import block for existing
-// infrastructure and untaints healthy infrastructure. It returns the state, and the ID of the existing infrastructure or an empty
-// string.
+// prepare prepares the workspace for a plan of an object that is not being deleted. It adds an import block for existing infrastructure
+// and removes the taint from healthy infrastructure. It returns the state, and the ID of the existing infrastructure or an empty string.
 func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspace) (state *terraform.State, id string, err error) {
 	state, err = p.untaintShared(ctx, target, workspace)
 	if err != nil || target.Hooks.Identify == nil {
@@ -35,8 +34,8 @@ func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspa
 	return state, known.ID, err
 }
 
-// untaintShared reads the state and untaints the shared resources in it. Terraform taints a resource whose last read failed, and
-// the replacement of a shared resource would destroy it for other objects, too.
+// untaintShared reads the state and removes the taint from shared resources. Terraform taints a resource whose last read failed, and a
+// plan would replace it. Replacing a shared resource would destroy it for other objects, too.
 func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
 	state, err := workspace.State(ctx)
 	if err != nil {
@@ -58,7 +57,8 @@ func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace W
 	return workspace.State(ctx)
 }
 
-// planImport adds an import block for existing infrastructure to the workspace. It removes another known resource from the state.
+// planImport adds an import block for existing infrastructure to the workspace. If known is another resource, planImport removes it from
+// the state first.
 func (p *Pipeline) planImport(ctx context.Context, target Target, workspace Workspace, known terraform.Resource, importID string) (*terraform.State, error) {
 	if known.Address != "" {
 		if err := workspace.Forget(ctx, target.Resource); err != nil {
@@ -85,8 +85,8 @@ func (p *Pipeline) untaint(ctx context.Context, target Target, workspace Workspa
 	return workspace.State(ctx)
 }
 
-// prepareDestroy prepares the workspace of an object that is being deleted for a destroy plan. It imports existing infrastructure
-// that the state lacks, and removes shared resources from the state.
+// prepareDestroy prepares the workspace for a destroy plan of an object that is being deleted. It imports existing infrastructure that is
+// missing in the state, and removes shared resources from the state.
 func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
 	state, err := workspace.State(ctx)
 	if err != nil {
@@ -113,8 +113,8 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 	return workspace.State(ctx)
 }
 
-// identifyForDestroy imports the infrastructure that has to be destroyed next. It removes resources from the state that belong to
-// another object or do not exist.
+// identifyForDestroy imports the infrastructure that has to be destroyed next. It removes a resource from the state if the resource
+// belongs to another object or does not exist.
 func (p *Pipeline) identifyForDestroy(ctx context.Context, target Target, workspace Workspace, known terraform.Resource) (changed bool, err error) {
 	importID, err := target.Hooks.Identify(ctx, known.ID)
 	var foreign *ForeignError

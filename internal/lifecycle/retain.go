@@ -8,8 +8,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// retainRun exports the workspace of an object that is being deleted and whose infrastructure stays. It changes nothing in
-// Prism Central.
+// retainRun exports the workspace of an object that is being deleted and whose infrastructure stays. It changes nothing in Prism Central.
 func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
 	workspace, done, err := p.open(ctx, target, gateway.ReadOnly, true)
 	if err != nil {
@@ -25,7 +24,7 @@ func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
 	if state.Empty() {
-		return retained{} // no infrastructure exists, so nothing has to be exported
+		return retained{} // no infrastructure exists, so there is nothing to export
 	}
 	seen, err := p.observeInfrastructure(ctx, target, find(state, target.Resource).ID)
 	if err != nil {
@@ -41,8 +40,8 @@ func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
 	return retained{}
 }
 
-// prepareRetain prepares the state of a workspace for its export. Like prepareDestroy it imports existing infrastructure that the
-// state lacks, but shared resources stay in the state.
+// prepareRetain prepares the state of a workspace for its export. It imports existing infrastructure that is missing in the state, as
+// prepareDestroy does. Unlike prepareDestroy, it leaves shared resources in the state.
 func (p *Pipeline) prepareRetain(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
 	state, err := workspace.State(ctx)
 	if err != nil || target.Hooks.Identify == nil {

@@ -49,7 +49,7 @@ var retainScenarios = map[string]func(f *fixture){
 		f.settle()
 		f.delete()
 		f.step()
-		f.wait() // the destroy plan is recorded, and the next step would apply it
+		f.wait() // the destroy plan is recorded, and the next step would apply the plan
 		f.retain()
 		f.settle()
 	},
@@ -63,7 +63,8 @@ func (f *fixture) retain() {
 
 func TestRetainScenarios(t *testing.T) { play(t, retainScenarios) }
 
-// A queued destroy must not start once the infrastructure has to stay.
+// TestQueuedDestroyIsWithdrawn proves that a queued run that would destroy infrastructure does not start once the infrastructure has to
+// stay.
 func TestQueuedDestroyIsWithdrawn(t *testing.T) {
 	f := newFixture(t)
 	f.settle()

@@ -16,8 +16,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// open opens the target's workspace with its state, and a gateway session with the mode and KeepPower. The returned function closes
-// all of them.
+// open opens the target's state, a gateway session with mode and keepPower, and the workspace. The returned function closes all of them.
 func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, keepPower bool) (Workspace, func(), error) {
 	stored, err := p.openState(ctx, target)
 	if err != nil {
@@ -72,8 +71,9 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 	return workspace, done, nil
 }
 
-// writeState writes the state that an earlier apply of this process could not write because its backend did not respond. If
-// another process has written a newer state, the unwritten one is discarded, and Hooks.Identify finds what the apply created.
+// writeState writes the state that an earlier apply of this process could not write because the backend did not respond. If another
+// process has written a newer state since, writeState discards the unwritten state. Hooks.Identify then finds the infrastructure that the
+// apply created.
 func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Workspace) error {
 	var unwritten []byte
 	p.memories.with(target.Key(), func(m *memory) { unwritten = m.unwritten })
@@ -132,8 +132,8 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	return applied{&stored.Record, back}
 }
 
-// verify returns the outcome of a run that must not apply the recorded plan, or nil. It observes the infrastructure again, because
-// it may have changed since the plan was made.
+// verify returns nil if the run may apply the recorded plan. Otherwise it returns the outcome with which the run ends. verify observes
+// the infrastructure again, because the infrastructure may have changed since the plan was made.
 func (p *Pipeline) verify(ctx context.Context, target Target, stored plan.Stored, state *terraform.State) outcome {
 	present := plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial}
 	if !target.Deleting() {
@@ -155,7 +155,7 @@ func (p *Pipeline) verify(ctx context.Context, target Target, stored plan.Stored
 	return nil
 }
 
-// prepareDestruction calls Hooks.BeforeDestroy for the infrastructure of an object that is being deleted.
+// prepareDestruction calls Hooks.BeforeDestroy with id if the object is being deleted.
 func prepareDestruction(ctx context.Context, target Target, id string) error {
 	if !target.Deleting() || id == "" || target.Hooks.BeforeDestroy == nil {
 		return nil
@@ -163,7 +163,7 @@ func prepareDestruction(ctx context.Context, target Target, id string) error {
 	return target.Hooks.BeforeDestroy(ctx, id)
 }
 
-// notReady returns the outcome of a run whose plan could not be applied because of an error of Hooks.BeforeDestroy.
+// notReady returns the outcome of a run that did not apply its plan because Hooks.BeforeDestroy returned err.
 func notReady(record *plan.Record, err error) outcome {
 	var wait *WaitError
 	if errors.As(err, &wait) {
@@ -182,7 +182,7 @@ func (p *Pipeline) applyFailed(ctx context.Context, target Target, workspace Wor
 	return o
 }
 
-// readBack reads state and outputs after a run that brought infrastructure and workspace into agreement.
+// readBack reads the state and its outputs after a run, when the infrastructure matches the workspace.
 func (p *Pipeline) readBack(ctx context.Context, target Target, workspace Workspace) (readBack, error) {
 	written, err := workspace.State(ctx)
 	if err != nil {

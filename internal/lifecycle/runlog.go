@@ -12,14 +12,14 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// Actions of runs in log lines.
+// Actions of runs in log messages.
 const (
 	actionPlan   = "plan"
 	actionApply  = "apply"
 	actionRetain = "retain"
 )
 
-// logRun logs the outcome of a run in one line. The line may contain addresses, counts and messages, but no attribute values.
+// logRun logs the outcome of a run in one line. The line contains addresses, counts and messages, but no attribute values.
 func logRun(log logr.Logger, target Target, action string, o outcome, took time.Duration) {
 	message, values := runLog(o)
 	log.Info(message, append([]any{target.Kind, klog.KObj(target.Object), "action", action,
@@ -66,7 +66,8 @@ func planValues(record *plan.Record) []any {
 		"replace", counts.Replace, "delete", counts.Delete, "import", counts.Import}
 }
 
-// failureValues returns the class and the message of an error. For an error that is not from Terraform, the class is its reason.
+// failureValues returns the class and the message of an error as key-value pairs for a log line. If the error does not come from
+// Terraform, the class is the condition reason.
 func failureValues(err error) []any {
 	class := FailureReason(err)
 	var failed *terraform.Error

@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// logRecorder records log lines of the default verbosity.
+// logRecorder stores log lines of the default verbosity.
 type logRecorder struct {
 	t     *testing.T
 	mu    sync.Mutex
@@ -34,7 +34,7 @@ func (l *logRecorder) logger() logr.Logger {
 	}, funcr.Options{})
 }
 
-// take returns the lines since the last call of take.
+// take returns the lines that were logged since the last call of take.
 func (l *logRecorder) take() []map[string]any {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,7 +43,7 @@ func (l *logRecorder) take() []map[string]any {
 	return lines
 }
 
-// Each run logs one line with its action and its outcome.
+// TestRunsAreLogged proves that each run logs one line with its action and its outcome.
 func TestRunsAreLogged(t *testing.T) {
 	f := newFixture(t)
 	line := func(message, action, duration string, more map[string]any) map[string]any {
@@ -106,7 +106,7 @@ func TestRunsAreLogged(t *testing.T) {
 		"class": "PlanFailed", "error": "identifying infrastructure: " + errPrism.Error()})}, f.logs.take())
 }
 
-// A run that is interrupted by the stop of the manager is logged, too.
+// TestInterruptedRunIsLogged proves that a run is also logged if the stop of the manager interrupts it.
 func TestInterruptedRunIsLogged(t *testing.T) {
 	f := newFixture(t)
 	f.block("plan")

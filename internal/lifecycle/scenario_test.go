@@ -13,11 +13,11 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// scenarios are sequences of steps for an object that is not being deleted. Each is compared with a transcript in testdata.
+// scenarios are sequences of steps for an object that is not being deleted. The test compares each transcript with a file in testdata.
 var scenarios = map[string]func(f *fixture){
 	"create": func(f *fixture) {
 		f.settle()
-		f.step() // in sync, so no process starts
+		f.step() // in sync, so no run starts
 		f.advance(10 * time.Minute)
 		f.settle() // checks for drift and finds none
 	},
@@ -55,7 +55,7 @@ var scenarios = map[string]func(f *fixture){
 		f.settle()
 		f.step() // waits
 		f.advance(5 * time.Second)
-		f.settle() // waits for a longer delay
+		f.settle() // waits longer than before
 		f.advance(10 * time.Second)
 		f.identify = func(string) (string, error) { return "", nil }
 		f.settle()
@@ -77,7 +77,7 @@ var scenarios = map[string]func(f *fixture){
 		f.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
 		f.fail("push", &terraform.Error{Verb: "state push", Class: terraform.Invalid, Message: "cannot import state with serial 3 over newer state with serial 5"})
 		f.settle()
-		f.identify = func(known string) (string, error) { // the machine was created, but the newer state does not contain it
+		f.identify = func(known string) (string, error) { // the apply created the machine, but the newer state does not contain it
 			if known == "" {
 				return "vm-1", nil
 			}
@@ -117,7 +117,7 @@ var scenarios = map[string]func(f *fixture){
 		f.step()
 		f.wait()
 		f.step()
-		f.wait() // applied, but not published in the object
+		f.wait() // applied, but the ID is not written to the object yet
 		f.restart()
 		f.settle()
 	},
@@ -142,7 +142,7 @@ var scenarios = map[string]func(f *fixture){
 		f.advance(10 * time.Minute)
 		f.settle()
 		f.advance(5 * time.Second)
-		f.settle() // not in sync until a plan finds no change
+		f.settle() // in sync after a plan finds no change
 	},
 	"drift-destructive": func(f *fixture) {
 		f.settle()
@@ -150,7 +150,7 @@ var scenarios = map[string]func(f *fixture){
 		f.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
 		f.advance(10 * time.Minute)
 		f.settle()
-		f.restart() // the plan is lost, but the status says that it waited
+		f.restart() // the plan is lost, but according to the status it was waiting
 		f.target.Remembered.Unfinished = true
 		f.plan = &tfjson.Plan{ResourceChanges: []*tfjson.ResourceChange{change(machineAddress, tfjson.ActionDelete, tfjson.ActionCreate)}}
 		f.settle()
@@ -162,7 +162,7 @@ var scenarios = map[string]func(f *fixture){
 		f.advance(10 * time.Minute)
 		f.settle()
 		f.advance(10 * time.Minute)
-		f.settle() // the drift was reverted
+		f.settle() // the drift was reverted outside of Terraform
 	},
 	"edit-that-power-cycles": func(f *fixture) {
 		f.settle()
@@ -200,7 +200,7 @@ var scenarios = map[string]func(f *fixture){
 		f.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
 		f.advance(10 * time.Minute)
 		f.settle()
-		f.step() // still switched off, and no run starts
+		f.step() // the machine is still switched off, so no run starts
 		f.target.Observation = &Observation{Found: true}
 		f.observe = observing(*f.target.Observation)
 		f.settle() // the reconcile has observed that the machine is on
@@ -214,13 +214,13 @@ var scenarios = map[string]func(f *fixture){
 		f.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
 		f.settle()
 		f.delete()
-		f.settle() // a deletion does not wait for power
+		f.settle() // a deletion does not wait until the machine is switched on
 	},
 	"imported-while-switched-off": func(f *fixture) {
 		f.identify = func(string) (string, error) { return "vm-7", nil }
 		f.observe = observing(Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: "it is switched off"}})
 		f.settle()
-		f.step() // waits, because a reconcile observes only published machines
+		f.step() // waits, because a reconcile observes a machine only if its ID is written to the object
 		f.advance(20 * time.Second)
 		f.observe = observing(Observation{Found: true})
 		f.settle()
@@ -310,7 +310,7 @@ var scenarios = map[string]func(f *fixture){
 		require.NoError(f.t, <-f.stopped)
 		f.stopped <- nil
 		f.log("the manager has stopped")
-		f.step() // no run starts, and no failure is reported
+		f.step() // no run starts and no failure is reported
 		f.restart()
 		f.settle()
 	},
@@ -320,7 +320,7 @@ var scenarios = map[string]func(f *fixture){
 	},
 }
 
-// observing returns a hook Observe that returns the observation.
+// observing returns a hook Observe that always returns the observation seen.
 func observing(seen Observation) func(id string) (Observation, error) {
 	return func(string) (Observation, error) { return seen, nil }
 }
@@ -335,7 +335,7 @@ var destroyScenarios = map[string]func(f *fixture){
 		f.settle()
 		f.delete()
 		f.settle()
-		f.step() // still destroyed
+		f.step() // still being destroyed
 		f.pipeline.Forget(f.target)
 	},
 	"destroy-waits-until-ready": func(f *fixture) {
@@ -413,15 +413,15 @@ var destroyScenarios = map[string]func(f *fixture){
 		f.settle()
 		f.advance(5 * time.Second)
 		f.identify = func(known string) (string, error) { return "", &AbsentError{ID: known} }
-		f.settle() // its absence is confirmed
+		f.settle() // the absence of the machine is confirmed
 	},
 	"destroy-machine-missing-from-the-plan": func(f *fixture) {
 		f.settle()
 		f.plan = &tfjson.Plan{}
 		f.delete()
-		f.settle() // the provider removed it from the state after one response, which proves nothing
+		f.settle() // the provider removed the machine from the state after one "not found" response, which is inconclusive
 		f.advance(5 * time.Second)
-		f.settle() // it exists
+		f.settle() // the machine exists
 	},
 	"destroy-a-failed-over-machine": func(f *fixture) {
 		f.settle()
@@ -445,7 +445,7 @@ var destroyScenarios = map[string]func(f *fixture){
 		require.Equal(f.t, "apply", <-f.entered)
 		f.delete()
 		f.render("digest-2")
-		f.step() // waits for the end of the create
+		f.step() // waits until the create task has ended
 		release()
 		f.wait()
 		f.settle()

@@ -1,5 +1,6 @@
-// Package lifecycle contains the pipeline that all kinds share. It takes a rendered workspace through plan, record, decide, apply
-// and read back. Determine names the state of a target, and a step of the pipeline takes the one action for that state.
+// Package lifecycle contains the pipeline that creates, changes and destroys the infrastructure of all kinds with Terraform. The pipeline
+// makes a plan for a rendered workspace, records the plan, decides about it, applies it and reads the state. Determine returns the state
+// of a target in the pipeline. A step performs the one action that this state requires.
 package lifecycle
 
 import (
@@ -13,9 +14,10 @@ type State string
 
 // States of a target. A target is in exactly one of them.
 const (
-	// NoPlan means that something may have to change and that no plan has been made.
+	// NoPlan means that changes may be needed and that no plan has been made.
 	NoPlan State = "NoPlan"
-	// PlanStale means that the recorded plan is for another workspace or another purpose, or has waited too long.
+	// PlanStale means that the recorded plan cannot be used. It was made for another workspace or for another purpose (update or destroy),
+	// or it is too old.
 	PlanStale State = "PlanStale"
 	// AwaitingDecision means that the recorded plan waits for a decision.
 	AwaitingDecision State = "AwaitingDecision"
@@ -27,15 +29,15 @@ const (
 	Running State = "Running"
 	// Locked means that another process holds the lock of the Terraform state.
 	Locked State = "Locked"
-	// InSync means that there is nothing to do. A target that is being deleted has nothing left to destroy.
+	// InSync means that there is nothing to do. If the target is being deleted, nothing is left to destroy.
 	InSync State = "InSync"
-	// Drifted means that the recorded plan reverts a change that was made outside of Terraform, and waits for a decision.
+	// Drifted means that the recorded plan would revert a change that was made outside of Terraform, and that the plan waits for a decision.
 	Drifted State = "Drifted"
-	// Held means that something may have to change but the infrastructure must not be changed now.
+	// Held means that changes may be needed but the infrastructure must not be changed now.
 	Held State = "Held"
-	// Retaining means that the object is being deleted, its infrastructure stays, and its workspace is not exported yet.
+	// Retaining means that the object is being deleted, that its infrastructure stays, and that its workspace has not been exported yet.
 	Retaining State = "Retaining"
-	// Failed means that the last run failed and that its retry is not due.
+	// Failed means that the last run failed and that its retry is not due yet.
 	Failed State = "Failed"
 )
 
@@ -45,50 +47,52 @@ type Observed struct {
 	Now time.Time
 	// Deleting says that the object is being deleted.
 	Deleting bool
-	// Rendered is the digest of the present workspace. It is empty if the workspace was not rendered.
+	// Rendered is the digest of the present workspace, or empty if the workspace has not been rendered.
 	Rendered string
-	// Applied is the digest of the workspace that was applied last. Current says that the present workspace would have the same
-	// digest.
+	// Applied is the digest of the workspace that was applied last. Current means that the spec has not changed since, so the present
+	// workspace would have the same digest.
 	Applied string
 	Current bool
 	// Destroyed says that a run has confirmed that no infrastructure is left to destroy.
 	Destroyed bool
-	// Retain says that the infrastructure of an object that is being deleted stays. Retained says that its workspace is exported.
+	// Retain means that the infrastructure stays when the object is deleted. Retained means that the workspace has been exported.
 	Retain, Retained bool
 	// Running says that a run of the target is queued or under way.
 	Running bool
-	// NoPlan is the reason why nothing is planned or applied now; nil if nothing prevents it.
+	// NoPlan is the reason why nothing is planned or applied now, or nil if nothing prevents it.
 	NoPlan *plan.Hold
-	// NoUpdate is the reason why updates wait; nil if nothing prevents them. UpdatesObserved says that NoUpdate is known.
+	// NoUpdate is the reason why updates have to wait, or nil. UpdatesObserved means that this reconcile has determined NoUpdate.
 	NoUpdate        *plan.Hold
 	UpdatesObserved bool
 	// Failure describes the last run if it failed.
 	Failure Failure
-	// Unfinished says that the last run left work to do, because it failed or was superseded.
+	// Unfinished means that another run is needed, because the last one failed or was superseded.
 	Unfinished bool
-	// Checked is the time of the last comparison of infrastructure and workspace. CheckInterval is the time between two
-	// comparisons; zero means never.
+	// Checked is the time of the last comparison of infrastructure and workspace. CheckInterval is the time between two comparisons. Zero
+	// means that the infrastructure is not checked periodically.
 	Checked       time.Time
 	CheckInterval time.Duration
-	// UpgradeCheck is the time of the check of a workspace whose Applied has another version than Rendered. Until then Current
-	// says whether the workspace is unchanged. Zero means that the versions are equal.
+	// UpgradeCheck is when to check a target after an upgrade of CAPNT that changed the version of digests. Digests of different versions
+	// cannot be compared. Therefore, until the check, Current and not Applied determines whether the workspace has changed. UpgradeCheck is
+	// zero if Applied and Rendered have the same version.
 	UpgradeCheck time.Time
-	// Plan is the recorded plan, or nil. Decision is the decision about it.
+	// Plan is the recorded plan, or nil. Decision is the decision about this plan.
 	Plan     *plan.Record
 	Decision plan.Decision
 }
 
 // Failure describes a failed run.
 type Failure struct {
-	// Rendered is the digest of the workspace whose run failed. A changed workspace does not wait for the retry.
+	// Rendered is the digest of the workspace that the failed run used. If the workspace has changed since, the next run does not wait until
+	// RetryAt.
 	Rendered string
-	// RetryAt is the time of the retry; zero if the last run did not fail.
+	// RetryAt is the time of the retry. It is zero if the last run did not fail.
 	RetryAt time.Time
 	// LockHeld says that the run failed because another process holds the lock of the Terraform state.
 	LockHeld bool
 }
 
-// Determine returns the state of a target. It has no side effects. No other function decides whether there is anything to do.
+// Determine returns the state of a target. It has no side effects. Only this function decides whether a target needs an action.
 func Determine(o Observed) State {
 	state := determine(o)
 	if startsRun := state == NoPlan || state == PlanStale || state == Approved; startsRun && o.NoPlan != nil && !o.Deleting {
@@ -136,20 +140,20 @@ func determinePlanned(o Observed) State {
 	}
 }
 
-// holdEnded reports whether the recorded plan waits for a reason that no longer applies.
+// holdEnded reports whether the recorded plan was put on hold for a reason that no longer applies.
 func (o Observed) holdEnded() bool {
 	return o.Plan.Hold != nil && o.UpdatesObserved && o.NoUpdate == nil
 }
 
-// backingOff reports whether the last run of this workspace failed and its retry is not due yet.
+// backingOff reports whether the last run of the present workspace failed and its retry is not due yet.
 func (o Observed) backingOff() bool {
 	return o.Failure.Rendered == o.Rendered && o.Now.Before(o.Failure.RetryAt)
 }
 
-// retaining reports whether the workspace still has to be exported before the object is deleted.
+// retaining reports whether the workspace has to be exported before the object can be deleted.
 func (o Observed) retaining() bool { return o.Deleting && o.Retain && !o.Retained }
 
-// planFits reports whether the recorded plan is for the present workspace and purpose.
+// planFits reports whether the recorded plan was made for the present workspace and for the present purpose (update or destroy).
 func (o Observed) planFits() bool {
 	return o.Plan != nil && !o.Retain && o.Plan.WorkspaceDigest == o.Rendered && o.Plan.Destroy == o.Deleting
 }
@@ -161,8 +165,8 @@ func (o Observed) nothingToDo() bool {
 	return o.unchanged() && !o.Unfinished && !o.checkDue()
 }
 
-// unchanged reports whether the present workspace is the one that was applied. Without a rendered workspace it cannot compare a
-// recorded plan with it.
+// unchanged reports whether the present workspace is the one that was applied. If the workspace has not been rendered, unchanged returns
+// false while a plan is recorded, because it cannot tell whether the plan is for the present workspace.
 func (o Observed) unchanged() bool {
 	switch {
 	case o.Rendered == "":

@@ -11,22 +11,24 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// States stores the states of targets whose backend is kubernetes. state.Store implements it.
+// States stores the states of targets with the kubernetes backend. state.Store implements it.
 type States interface {
-	// Open gives a run access to the target's state. It returns a *state.LockedError if another holds the lock.
+	// Open gives a run access to the target's state. It returns a *state.LockedError if another process holds the lock.
 	Open(ctx context.Context, key state.Key, owner client.Object) (*state.Session, error)
-	// Remove deletes the target's state and lock, after everything in it was destroyed.
+	// Remove deletes the state and the lock of the target key. Everything in the state must have been destroyed.
 	Remove(ctx context.Context, key state.Key) error
 }
 
-// backendFile is the workspace file that selects the backend. httpBackend is its content in a run whose state the manager stores.
-// The rest of the configuration is in the environment, so that another run can apply the plan.
+// backendFile is the workspace file that selects the backend. httpBackend is the content of this file in a run whose state the manager
+// stores. The backend reads the rest of its configuration from environment variables. A plan file therefore contains no address or token,
+// and a run with another session can apply it.
 const (
 	backendFile = "backend.tf"
 	httpBackend = "terraform {\n  backend \"http\" {}\n}\n"
 )
 
-// RemoveState removes the state of a target, after everything in it was destroyed. Backends other than kubernetes keep an empty state.
+// RemoveState deletes the state of a target. Everything in the state must have been destroyed. Backends other than kubernetes keep an
+// empty state.
 func (p *Pipeline) RemoveState(ctx context.Context, target Target) error {
 	if !target.Backend.Kubernetes() {
 		return nil
@@ -38,8 +40,8 @@ func (t Target) stateKey() state.Key {
 	return state.Key{Namespace: t.Object.GetNamespace(), Suffix: t.Backend.Suffix}
 }
 
-// openState opens the state of a target whose backend is kubernetes. It returns nil for other backends, and a *terraform.Error of class
-// LockHeld if another process holds the lock.
+// openState opens the state of a target with the kubernetes backend. It returns nil for other backends. If another process holds the
+// lock, it returns a *terraform.Error of class LockHeld.
 func (p *Pipeline) openState(ctx context.Context, target Target) (*state.Session, error) {
 	if !target.Backend.Kubernetes() {
 		return nil, nil
@@ -61,7 +63,7 @@ func (p *Pipeline) openState(ctx context.Context, target Target) (*state.Session
 	return session, nil
 }
 
-// storedWorkspace is a workspace whose state the manager stores. The state is read and edited without a process.
+// storedWorkspace is a workspace whose state the manager stores. It reads and edits the state without running a Terraform command.
 type storedWorkspace struct {
 	Workspace
 	session *state.Session

@@ -27,7 +27,7 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// storing returns a fixture whose states a Store with a fake client stores.
+// storing returns a fixture whose states are stored by a state.Store with a fake client.
 func storing(t *testing.T) (*fixture, client.Client) {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -40,7 +40,7 @@ func storing(t *testing.T) (*fixture, client.Client) {
 	return f, api
 }
 
-// requester sends the requests that Terraform's http backend would send with the options of a run.
+// requester returns a function that sends the same requests as Terraform's http backend in a run with these options.
 func requester(t *testing.T, options terraform.RunOptions) func(method, query, body string) (int, string) {
 	t.Helper()
 	roots := x509.NewCertPool()

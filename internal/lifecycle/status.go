@@ -7,8 +7,8 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// Record writes the known results of the last plan, the last apply and the state to the Terraform status of an object. It does not
-// change fields about which this process knows nothing.
+// Record writes the results of the last plan, the last apply and the last read of the state to the Terraform status of an object. It
+// leaves fields unchanged for which this process has no result.
 func (r Result) Record(status *infrav1.TerraformStatus, terraformVersion, providerVersion string) {
 	if r.LastPlan != nil {
 		status.LastPlan = summarize(r.LastPlan)
@@ -22,7 +22,7 @@ func (r Result) Record(status *infrav1.TerraformStatus, terraformVersion, provid
 	}
 }
 
-// summaryChanges is how many changes a status lists at most.
+// summaryChanges is the maximum number of changes that a status lists.
 const summaryChanges = 32
 
 func summarize(record *plan.Record) *infrav1.PlanSummary {

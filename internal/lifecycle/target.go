@@ -14,98 +14,99 @@ import (
 
 // Target is an object with its workspace, as a controller passes it to the pipeline.
 type Target struct {
-	// Object is the custom resource. It owns the Terraform state and gets the events.
+	// Object is the custom resource. It owns the Terraform state, and events are recorded for it.
 	Object client.Object
 	// Kind is the object's kind, for example NutanixMachine.
 	Kind string
 	Desired
 	Remembered Remembered
-	// Observation is what this reconcile has observed of the infrastructure; nil if it observed nothing.
+	// Observation is what this reconcile has observed of the infrastructure, or nil if it observed nothing.
 	Observation *Observation
 	Hooks       Hooks
 }
 
-// Desired is the desired infrastructure. Pipeline.Idle needs only CheckInterval.
+// Desired describes the desired infrastructure. Pipeline.Idle uses only CheckInterval.
 type Desired struct {
-	// Workspace is the rendered workspace. For an object that is being deleted, it needs the provider and the backend, too.
+	// Workspace is the rendered workspace. An object that is being deleted also needs one, with the provider and the backend.
 	Workspace renderer.Workspace
-	// ProviderVersion is the exact version of the provider in the workspace. If it is empty, the version of the pipeline applies.
+	// ProviderVersion is the exact version of the provider in the workspace. If it is empty, Pipeline.ProviderVersion applies.
 	ProviderVersion string
 	// Backend is where the Terraform state is stored.
 	Backend Backend
-	// Variables are the values of sensitive variables by name. They are written only to the run's directory.
+	// Variables maps sensitive variables to their values. The values are written only to the directory of the run.
 	Variables map[string]string
-	// Upstream is the Prism Central that the run's gateway session reaches.
+	// Upstream is the Prism Central to which the gateway forwards the requests of the run.
 	Upstream gateway.Upstream
-	// Resource is the address of the resource that Hooks.Identify identifies. It is empty for kinds without that hook.
+	// Resource is the address of the resource that Hooks.Identify identifies. It is empty for kinds without this hook.
 	Resource string
-	// Shared lists the addresses of resources that other objects may share. A plan neither replaces nor destroys them. A tainted
-	// shared resource is untainted, and all are removed from the state before a destroy.
+	// Shared lists the addresses of resources that other objects may share. A plan neither replaces nor destroys them. If a shared resource
+	// is tainted, its taint is removed before a plan. Before a destroy, all shared resources are removed from the state.
 	Shared []string
-	// Retain says that the infrastructure stays when the object is deleted. The workspace is exported instead of destroyed.
+	// Retain means that the infrastructure stays when the object is deleted. The workspace is exported and not destroyed.
 	Retain bool
-	// CheckInterval is how often the infrastructure is compared with the workspace; zero means never.
+	// CheckInterval is how often the infrastructure is compared with the workspace. Zero means never.
 	CheckInterval time.Duration
 }
 
-// Remembered contains the results of earlier runs in the object's status. Results of a run of this process replace them.
+// Remembered contains the results of earlier runs from the object's status. If this process has newer results, they take precedence.
 type Remembered struct {
 	// Applied is the result of the last successful run.
 	Applied Applied
-	// Current says that the spec has not changed since Applied, so that the present workspace has the same digest.
+	// Current means that the spec has not changed since Applied, so the present workspace would have the same digest.
 	Current bool
-	// Outdated says that the digest in Applied has another version than this release computes.
+	// Outdated means that this release computes digests of another version than the digest in Applied.
 	Outdated bool
-	// Unfinished says that the last run left work to do.
+	// Unfinished means that another run is needed, because the last one failed or was superseded.
 	Unfinished bool
-	// Checked is the time of the last comparison of infrastructure and workspace; zero means never.
+	// Checked is the time of the last comparison of infrastructure and workspace. Zero means that they were never compared.
 	Checked time.Time
 }
 
-// Hooks are the functions of a kind that a run calls, outside of any reconcile. A nil hook is not called.
+// Hooks are functions of a kind that a run calls. They do not run within a reconcile. A hook that is nil is not called.
 type Hooks struct {
-	// Identify returns the ID of the existing infrastructure to import as Desired.Resource, or an empty string if the plan needs
-	// no import. known is the ID in the state, or empty; a returned ID replaces it. Identify returns a *ForeignError if the
-	// infrastructure that the state or the object names belongs to another object. It returns a *WaitError if the identity is not
-	// certain yet. Any other error fails the run.
+	// Identify returns the ID of the existing infrastructure to import as Desired.Resource, or an empty string if no import is needed. known
+	// is the ID in the state, or empty. A returned ID replaces known in the state. Identify returns a *ForeignError if the ID in the state
+	// or in the object identifies infrastructure that belongs to another object. It returns a *WaitError if it cannot identify the
+	// infrastructure yet. Any other error fails the run.
 	//
-	// For an object that is being deleted, Identify returns the ID of the infrastructure that has to be destroyed next, and an
-	// *AbsentError if it is certain that none is left. After an *AbsentError or a *ForeignError the known resource is removed from
-	// the state.
+	// For an object that is being deleted, Identify returns the ID of the infrastructure that has to be destroyed next. It returns an
+	// *AbsentError if it is certain that no infrastructure is left. After an *AbsentError or a *ForeignError, the run removes the known
+	// resource from the state.
 	Identify func(ctx context.Context, known string) (importID string, err error)
-	// Observe returns the observation of the infrastructure with that ID. It is called before every plan of an object that is not
-	// being deleted and has such infrastructure, and again before the apply.
+	// Observe returns an observation of the infrastructure with the ID id. A run calls it before every plan of an object that has
+	// infrastructure and is not being deleted, and again before the apply.
 	Observe func(ctx context.Context, id string) (Observation, error)
-	// BeforeDestroy prepares the infrastructure with that ID for its destruction. It is called before a destroy plan is applied.
-	// After a *WaitError the plan is kept and applied later. Any other error fails the run.
+	// BeforeDestroy prepares the infrastructure with the ID id for its destruction. A run calls it before it applies a destroy plan. After a
+	// *WaitError the plan stays recorded and is applied later. Any other error fails the run.
 	BeforeDestroy func(ctx context.Context, id string) error
-	// Remaining is called after a destroy plan was applied. It reports whether more infrastructure has to be destroyed.
+	// Remaining reports whether more infrastructure has to be destroyed. A run calls it after it has applied a destroy plan.
 	Remaining func() bool
-	// Deleted is called with the UUID of each virtual machine whose deletion Prism Central has accepted.
+	// Deleted is called with the UUID of a virtual machine when Prism Central has accepted the deletion of that machine.
 	Deleted func(uuid string)
-	// Export stores the workspace, its state and the files that Observe rendered. The state is in Terraform's own format and
-	// contains secrets. Export is called for an object with Desired.Retain if infrastructure exists.
+	// Export stores the workspace, its state and the files that Observe rendered. state is in Terraform's own format and contains secrets. A
+	// run calls Export for an object with Desired.Retain if infrastructure exists.
 	Export func(ctx context.Context, state []byte, observed map[string][]byte) error
-	// Healthy reports whether infrastructure that is tainted in the state is kept.
+	// Healthy reports whether the infrastructure with the ID id works although it is tainted in the state. If so, the run removes the taint,
+	// so that Terraform does not replace the infrastructure.
 	Healthy func(ctx context.Context, id string) (bool, error)
-	// Creates records the virtual machines that a run creates before Terraform writes them to the state.
+	// Creates records a virtual machine that a run creates, before Terraform writes the machine to the state.
 	Creates gateway.CreateRecorder
 }
 
-// Observation is what was observed of infrastructure and is not part of its workspace.
+// Observation describes existing infrastructure. It contains only facts that are not part of the workspace.
 type Observation struct {
-	// Found says that the infrastructure exists, so that a plan must not create it.
+	// Found means that the infrastructure exists, so a plan must not create it.
 	Found bool
-	// NoPlan is the reason why nothing is planned now, for example that the virtual machine is switched off; nil if plans are
-	// made.
+	// NoPlan is the reason why nothing is planned now, for example because the virtual machine is switched off. It is nil if nothing
+	// prevents a plan.
 	NoPlan *plan.Hold
-	// NoUpdate is the reason why a plan that updates the infrastructure waits; nil if it may be applied.
+	// NoUpdate is the reason why a plan that updates the infrastructure has to wait. It is nil if the plan may be applied.
 	NoUpdate *plan.Hold
-	// Files are workspace files that were rendered from the observation. The workspace digest does not cover them.
+	// Files are workspace files that were rendered from observed values. The workspace digest does not cover them.
 	Files map[string][]byte
 }
 
-// Applied identifies the workspace and the state that agree with the infrastructure.
+// Applied identifies the workspace and the state that matched the infrastructure after the last successful run.
 type Applied struct {
 	// WorkspaceDigest is the digest of the workspace.
 	WorkspaceDigest string
@@ -114,7 +115,7 @@ type Applied struct {
 	Serial  int64
 }
 
-// Key identifies the target. It differs from the key of a deleted object of the same name.
+// Key returns the key of the target. An object has another key than a deleted object with the same name.
 func (t Target) Key() string {
 	return fmt.Sprintf("%s/%s/%s/%s", t.Kind, t.Object.GetNamespace(), t.Object.GetName(), t.Object.GetUID())
 }

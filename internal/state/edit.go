@@ -11,17 +11,18 @@ import (
 	"time"
 )
 
-// userData is the attribute of a nutanix_virtual_machine that contains the bootstrap data of a machine, and with it the keys of a
-// control plane. The modules ignore it once the virtual machine exists, so that a plan is clean without it.
+// userData is the attribute of a nutanix_virtual_machine that contains the bootstrap data of a machine. The bootstrap data of a control
+// plane machine contains private keys. The modules ignore changes of this attribute after the VM was created, so that a plan finds no
+// change although the stored state does not contain the user data.
 const userData = "guest_customization_cloud_init_user_data"
 
-// document is a Terraform state of version 4 whose parts are decoded as far as they are edited. Everything else stays as it is.
+// document is a Terraform state of version 4. Only the parts that this package edits are decoded. All other parts are kept unchanged.
 type document struct {
 	fields    map[string]json.RawMessage
 	resources []map[string]json.RawMessage
 }
 
-// errFormat is what is said of a state that cannot be decoded. The decoder's own error may quote the state, which contains secrets.
+// errFormat replaces the errors of the JSON decoder, because those may quote the state, which contains secrets.
 var errFormat = errors.New("it is not a Terraform state of version 4")
 
 func parse(content []byte) (*document, error) {
@@ -37,7 +38,7 @@ func parse(content []byte) (*document, error) {
 	return d, nil
 }
 
-// bytes encodes the document with its serial increased by one, as Terraform does with every change.
+// bytes encodes the document. It increases the serial by one, as Terraform does for every change.
 func (d *document) bytes() ([]byte, error) {
 	var serial int64
 	if err := json.Unmarshal(d.fields["serial"], &serial); err != nil {
@@ -51,7 +52,7 @@ func (d *document) bytes() ([]byte, error) {
 	return json.Marshal(d.fields)
 }
 
-// addressOf returns the address of a resource without the keys of its instances.
+// addressOf returns the address of a resource, without the index of an instance.
 func addressOf(resource map[string]json.RawMessage) string {
 	var module, kind, name string
 	_ = json.Unmarshal(resource["module"], &module)
@@ -60,7 +61,7 @@ func addressOf(resource map[string]json.RawMessage) string {
 	return strings.TrimPrefix(module+"."+kind+"."+name, ".")
 }
 
-// instances calls edit with each instance of a resource. edit reports whether it has changed the instance.
+// instances calls edit with each instance of a resource. edit returns true if it has changed the instance.
 func instances(resource map[string]json.RawMessage, edit func(instance map[string]json.RawMessage) bool) (changed bool, err error) {
 	var list []map[string]json.RawMessage
 	if err := json.Unmarshal(resource["instances"], &list); err != nil {
@@ -75,7 +76,7 @@ func instances(resource map[string]json.RawMessage, edit func(instance map[strin
 	return changed, err
 }
 
-// Forget returns the state without the resources at the addresses. It ignores addresses that are not in the state.
+// Forget returns the state content without the resources at addresses. It ignores an address that is not in the state.
 func Forget(content []byte, addresses ...string) ([]byte, error) {
 	d, err := parse(content)
 	if err != nil {
@@ -87,7 +88,7 @@ func Forget(content []byte, addresses ...string) ([]byte, error) {
 	return d.bytes()
 }
 
-// Untaint returns the state in which the resource at the address is not tainted.
+// Untaint returns the state content after it has removed the taint from the resource at address.
 func Untaint(content []byte, address string) ([]byte, error) {
 	d, err := parse(content)
 	if err != nil {
@@ -107,7 +108,7 @@ func Untaint(content []byte, address string) ([]byte, error) {
 	return d.bytes()
 }
 
-// Outputs returns the outputs of the root module in a state by name, as JSON.
+// Outputs returns the outputs of the root module. It maps their names to their values as JSON.
 func Outputs(content []byte) (map[string]json.RawMessage, error) {
 	var file struct {
 		Outputs map[string]struct {
@@ -124,7 +125,8 @@ func Outputs(content []byte) (map[string]json.RawMessage, error) {
 	return values, nil
 }
 
-// withoutUserData returns the state without the user data of virtual machines, and reports whether there was any. The serial stays.
+// withoutUserData returns the state content without the user data of virtual machines. changed is true if content contained user data.
+// The serial stays the same.
 func withoutUserData(content []byte) (clean []byte, changed bool, err error) {
 	if !strings.Contains(string(content), userData) {
 		return content, false, nil
@@ -150,7 +152,7 @@ func withoutUserData(content []byte) (clean []byte, changed bool, err error) {
 	return clean, true, err
 }
 
-// increase returns the state with the next serial.
+// increase returns the state content with its serial increased by one.
 func increase(content []byte) ([]byte, error) {
 	d, err := parse(content)
 	if err != nil {
@@ -177,10 +179,11 @@ func removeUserData(instance map[string]json.RawMessage) bool {
 	return true
 }
 
-// ErrRefused says that a state is not stored because the present one is newer or of another lineage.
+// ErrRefused means that a state was not stored, because the stored state is newer or has another lineage.
 var ErrRefused = errors.New("another state was written since")
 
-// follows returns ErrRefused if a state must not replace the present one, by Terraform's rule.
+// follows returns ErrRefused if the state content must not replace the state present. The rule is the same as in Terraform: both need the
+// same lineage, and the serial must not decrease.
 func follows(content, present []byte) error {
 	var next, stored struct {
 		Lineage string
@@ -201,7 +204,7 @@ func follows(content, present []byte) error {
 	return nil
 }
 
-// describe returns the description of a lock that this process takes itself, in Terraform's own format.
+// describe returns a description, in Terraform's own format, of a lock that this process acquires without Terraform.
 func describe(id, operation string) []byte {
 	host, _ := os.Hostname()
 	encoded, _ := json.Marshal(Lock{ID: id, Operation: operation, Who: "capnt@" + host, Created: time.Now().UTC()})

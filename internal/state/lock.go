@@ -13,34 +13,34 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// infoAnnotation contains, on a Lease, what Terraform says of the holder of the lock.
+// infoAnnotation is the annotation of a Lease that contains Terraform's description of the lock and its holder.
 const infoAnnotation = "app.terraform.io/lock-info"
 
-// Lock describes the holder of a lock, in Terraform's own format.
+// Lock is Terraform's own description of a lock and its holder.
 type Lock struct {
 	ID string
-	// Who is user@host of the process that took the lock.
+	// Who is user@host of the process that acquired the lock.
 	Who       string
 	Operation string
 	Created   time.Time
 }
 
-// String returns operation, holder and time, for messages.
+// String returns the operation, the holder and the time for messages.
 func (l Lock) String() string {
 	return fmt.Sprintf("%s by %s since %s", l.Operation, l.Who, l.Created.Format(time.RFC3339))
 }
 
-// LockedError says that somebody else holds the lock of a state.
+// LockedError means that another process holds the lock of a state.
 type LockedError struct {
 	Lock Lock
-	// Term is the term of the process that took the lock for one of its runs. It is empty if a Terraform at a terminal, or one of CAPNT
-	// 0.1, took it.
+	// Term is the term of the manager process whose run acquired the lock. It is empty if a user's own Terraform or CAPNT 0.1 acquired the
+	// lock.
 	Term string
-	// Info is the lock in Terraform's own format. It is empty if the holder did not describe itself.
+	// Info is the description of the lock in Terraform's own format. It is empty if the holder wrote no description.
 	Info []byte
 }
 
-// Error returns the holder of the lock.
+// Error returns a message that names the holder of the lock.
 func (e *LockedError) Error() string {
 	return fmt.Sprintf("locking the state: it is locked for %s (lock id %s)", e.Lock, e.Lock.ID)
 }
@@ -49,7 +49,7 @@ func newLease(key Key) *coordinationv1.Lease {
 	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: key.lease().Namespace, Name: key.lease().Name}}
 }
 
-// readLease reads the Lease of a state. It is nil if there is none.
+// readLease reads the Lease of the state key. It returns nil if the Lease does not exist.
 func (s *Store) readLease(ctx context.Context, key Key) (*coordinationv1.Lease, error) {
 	lease := newLease(key)
 	err := s.Reader.Get(ctx, key.lease(), lease)
@@ -62,19 +62,20 @@ func (s *Store) readLease(ctx context.Context, key Key) (*coordinationv1.Lease, 
 	return lease, nil
 }
 
-// holder returns the lock that a Lease contains, nil if it is not locked.
+// holder returns the lock that a Lease contains, or nil if the state is not locked.
 func holder(lease *coordinationv1.Lease) *LockedError {
 	if lease == nil || ptr.Deref(lease.Spec.HolderIdentity, "") == "" {
 		return nil
 	}
 	held := &LockedError{Info: []byte(lease.Annotations[infoAnnotation])}
-	// Whoever took the lock without a description holds it all the same.
+	// The state is locked even if the holder wrote no valid description of the lock.
 	_ = json.Unmarshal(held.Info, &held.Lock)
 	held.Lock.ID, held.Term = *lease.Spec.HolderIdentity, lease.Annotations[TermAnnotation]
 	return held
 }
 
-// acquire writes a lock into the Lease as it was read.
+// acquire writes a lock into the Lease. lease is the Lease as it was read, or nil if it does not exist. acquire fails if the Lease has
+// changed since.
 func (s *Store) acquire(ctx context.Context, key Key, lease *coordinationv1.Lease, id string, info []byte) error {
 	next := newLease(key)
 	next.Labels = key.labels()
@@ -97,7 +98,7 @@ func (s *Store) acquire(ctx context.Context, key Key, lease *coordinationv1.Leas
 	return nil
 }
 
-// release removes the lock of that ID from the Lease. A lock that has another holder by now, or none, is left.
+// release removes the lock with the ID id from the Lease. It does nothing if the state is not locked or is locked with another ID.
 func (s *Store) release(ctx context.Context, key Key, id string) error {
 	lease, err := s.readLease(ctx, key)
 	if err != nil {
@@ -115,8 +116,8 @@ func (s *Store) release(ctx context.Context, key Key, id string) error {
 	return nil
 }
 
-// stale reports whether a lock belongs to a run that has ended: a run of this process whose session is closed, a run of an earlier leader,
-// or a run that Dead recognizes.
+// stale reports whether the run that acquired a lock has ended. That is the case for a run of this process whose session is closed, for a
+// run of an earlier leader, and for a run for which Dead returns true.
 func (s *Store) stale(ctx context.Context, held *LockedError) (bool, error) {
 	if held.Term == s.Term {
 		s.mu.Lock()
@@ -132,7 +133,7 @@ func (s *Store) stale(ctx context.Context, held *LockedError) (bool, error) {
 	return s.Dead(ctx, held.Lock)
 }
 
-// mark notes whether an open session of this process holds the lock of that ID.
+// mark records whether an open session of this process holds the lock with the ID id.
 func (s *Store) mark(id string, held bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// ServeHTTP implements the server of Terraform's http backend, for requests that are authenticated.
+// ServeHTTP implements the server side of Terraform's http backend. The caller must have authenticated the request.
 func (s *Session) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
@@ -49,10 +49,10 @@ func (s *Session) respond(w http.ResponseWriter, req *http.Request, content []by
 		w.WriteHeader(http.StatusLocked)
 		content = locked.Info
 	case err != nil:
-		// Terraform does not show the body of the response.
+		// The error is logged because Terraform does not show the body of the response.
 		log.FromContext(req.Context()).Error(err, "Failed to serve a Terraform state", "method", req.Method)
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	_, _ = w.Write(content) // a Terraform that has ended does not read the response
+	_, _ = w.Write(content) // the error is ignored, because the only cause is a client that has ended
 }

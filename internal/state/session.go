@@ -18,34 +18,35 @@ import (
 )
 
 const (
-	// outage is how long a write is retried while the API server does not respond.
+	// outage is the maximum time for which a write is retried while the API server does not respond.
 	outage = 2 * time.Minute
-	// retryInterval is how long a write waits before it is retried.
+	// retryInterval is the time between two attempts of a write.
 	retryInterval = time.Second
-	// closeTimeout is how long Close waits for the API server.
+	// closeTimeout is the maximum time for which Close waits for the API server.
 	closeTimeout = 5 * time.Second
 )
 
-// Session gives one run access to one state. Its methods can be called from several goroutines. Callers have to close it.
+// Session gives one run access to one state. Its methods are safe for concurrent use. Callers must close it.
 type Session struct {
 	states *Store
 	key    Key
 	owner  client.Object
 
 	mu sync.Mutex
-	// secret is the Secret as the run has read it when it took the lock, or written it since. A write requires that it has not changed.
+	// secret is the Secret as the run last read or wrote it. A write fails if the Secret has changed since.
 	secret *corev1.Secret
-	// lock is the ID of the lock that the run holds, or empty.
+	// lock is the ID of the lock that the run holds, or empty if it holds none.
 	lock   string
 	closed bool
 	broken *Lock
 }
 
-// errClosed is why a session refuses requests.
+// errClosed is the error of a request to a session that is closed.
 var errClosed = errors.New("using a Terraform state: its run has ended")
 
-// Open takes the state over for a run. It returns a *LockedError if somebody else holds its lock. A lock of a run that has ended is
-// broken, and reported by Session.Broken. owner becomes an owner of the state, so that clusterctl moves the state with it.
+// Open starts a session for a run and prevents earlier processes from writing the state. It returns a *LockedError if another process
+// holds the lock. Open removes a stale lock, and Session.Broken returns the removed lock. owner becomes an owner of the Secret, so that
+// clusterctl moves the Secret together with owner.
 func (s *Store) Open(ctx context.Context, key Key, owner client.Object) (*Session, error) {
 	if err := s.setTerm(ctx); err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func (s *Store) Open(ctx context.Context, key Key, owner client.Object) (*Sessio
 		case !stale:
 			return nil, held
 		}
-		// The state is taken over first, so that the earlier run cannot write it any more.
+		// takeOver is called before the stale lock is removed, so that the earlier run can no longer write the state.
 		if err := session.takeOver(ctx); err != nil {
 			return nil, err
 		}
@@ -76,8 +77,8 @@ func (s *Store) Open(ctx context.Context, key Key, owner client.Object) (*Sessio
 	return session, session.takeOver(ctx)
 }
 
-// takeOver writes term and owner into the Secret, which it creates if there is none, so that writes of earlier processes fail. It takes
-// user data out of a state that contains it.
+// takeOver writes term and owner into the Secret, so that writes of earlier processes fail. It creates the Secret if it does not exist.
+// If the state contains user data, takeOver removes the user data.
 func (s *Session) takeOver(ctx context.Context) error {
 	secret, content, err := s.states.read(ctx, s.key)
 	if err != nil {
@@ -109,10 +110,10 @@ func (s *Session) takeOver(ctx context.Context) error {
 	return nil
 }
 
-// Broken returns the lock that Open has broken, nil if there was none.
+// Broken returns the stale lock that Open has removed, or nil if there was none.
 func (s *Session) Broken() *Lock { return s.broken }
 
-// Read returns the state in Terraform's own format. Without a state it is empty.
+// Read returns the state in Terraform's own format. If there is no state, the result is empty.
 func (s *Session) Read(ctx context.Context) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,8 +124,8 @@ func (s *Session) Read(ctx context.Context) ([]byte, error) {
 	return content, err
 }
 
-// Lock takes the lock for the run. info describes the run in Terraform's own format. A lock that the run holds already belongs to
-// a Terraform that has ended, because a run has one at a time: the new lock replaces it.
+// Lock acquires the lock with the ID id for the run. info describes the run in Terraform's own format. If the run already holds a lock,
+// the new lock replaces it: a run executes one Terraform command at a time, so the command that acquired the old lock has ended.
 func (s *Session) Lock(ctx context.Context, id string, info []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +155,7 @@ func (s *Session) Lock(ctx context.Context, id string, info []byte) error {
 	return nil
 }
 
-// Unlock releases the lock of that ID.
+// Unlock releases the lock with the ID id.
 func (s *Session) Unlock(ctx context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +173,7 @@ func (s *Session) unlock(ctx context.Context) error {
 	return nil
 }
 
-// Write stores a state under the lock of that ID. User data is not stored.
+// Write stores a state without its user data. The run must hold the lock with the ID id.
 func (s *Session) Write(ctx context.Context, id string, content []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +190,8 @@ func (s *Session) Write(ctx context.Context, id string, content []byte) error {
 	return retry(ctx, func(ctx context.Context) error { return s.store(ctx, clean) })
 }
 
-// store writes the state once. A write whose response was lost is recognized by what is stored.
+// store makes one attempt to write the state. If an earlier attempt succeeded but its response was lost, the write conflicts. In this
+// case store compares the stored state with content, and returns no error if they are equal.
 func (s *Session) store(ctx context.Context, content []byte) error {
 	secret, err := s.states.write(ctx, s.key, s.secret, content)
 	if errors.Is(err, errTakenOver) {
@@ -204,7 +206,7 @@ func (s *Session) store(ctx context.Context, content []byte) error {
 	return err
 }
 
-// retry repeats a write that the API server did not respond to, because a state that is not written is lost with its run.
+// retry repeats write while the API server does not respond. A state that cannot be written before the run ends is lost.
 func retry(ctx context.Context, write func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outage)
 	defer cancel()
@@ -216,7 +218,7 @@ func retry(ctx context.Context, write func(context.Context) error) error {
 	return err
 }
 
-// transient reports whether a request failed because the API server was away or busy.
+// transient reports whether a request failed because the API server was unreachable or overloaded.
 func transient(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -226,7 +228,8 @@ func transient(err error) bool {
 		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
 }
 
-// Edit changes the state under a lock of its own, without Terraform. change returns the new state, whose serial has to be higher.
+// Edit changes the state without Terraform. It acquires a lock for the duration of the change. change returns the new state, which must
+// have a higher serial.
 func (s *Session) Edit(ctx context.Context, operation string, change func(content []byte) ([]byte, error)) error {
 	id := uuid.NewString()
 	if err := s.Lock(ctx, id, describe(id, operation)); err != nil {
@@ -242,12 +245,12 @@ func (s *Session) Edit(ctx context.Context, operation string, change func(conten
 	return errors.Join(err, s.Unlock(ctx, id))
 }
 
-// Push stores a state that an earlier run could not write. It returns ErrRefused if another state was written since.
+// Push stores a state that an earlier run could not write. It returns ErrRefused if another state has been written since.
 func (s *Session) Push(ctx context.Context, content []byte) error {
 	return s.Edit(ctx, "state push", func(present []byte) ([]byte, error) { return content, follows(content, present) })
 }
 
-// Close ends the session, and releases the lock that its Terraform has left. It may be called on a nil session.
+// Close ends the session. If a Terraform command has left a lock, Close releases the lock. Close may be called on a nil session.
 func (s *Session) Close(ctx context.Context) {
 	if s == nil {
 		return
@@ -265,7 +268,8 @@ func (s *Session) Close(ctx context.Context) {
 	if release(once) == nil {
 		return
 	}
-	// The caller does not wait for an API server that is away. If this process ends meanwhile, a later one breaks the lock.
+	// The lock is released in a goroutine, so that the caller waits at most closeTimeout if the API server does not respond. If this process
+	// ends before, a later process removes the stale lock.
 	go func() {
 		if err := retry(ctx, release); err != nil {
 			log.FromContext(ctx).Error(err, "Failed to release a state lock, the next run breaks it", "lock", s.key.lease())

@@ -46,7 +46,7 @@ func TestLockOfAClosedSessionIsBroken(t *testing.T) {
 	var locked *LockedError
 	require.ErrorAs(t, err, &locked, "the session is open")
 
-	f.store.mark("1", false) // as if the session had ended while the API server was away
+	f.store.mark("1", false) // simulates a session that was closed while the API server did not respond
 	assert.Equal(t, "1", f.open(f.store).Broken().ID)
 	assert.Empty(t, f.holder())
 }
@@ -92,14 +92,15 @@ func TestLockOfAnEarlierLeaderIsBroken(t *testing.T) {
 	require.ErrorIs(t, earlier.Write(t.Context(), "1", []byte(initial)), errTakenOver)
 	require.NoError(t, session.Lock(t.Context(), "2", describe("2", "test")))
 
-	// The earlier leader is slow to notice that it does not lead any more.
+	// The earlier leader has not noticed yet that it is no longer the leader.
 	_, err := earlier.states.Open(t.Context(), f.key, f.owner)
 	var locked *LockedError
 	require.ErrorAs(t, err, &locked)
 	assert.Equal(t, "2", locked.Lock.ID)
 }
 
-// flaky returns a client whose next updates of Secrets fail. written says that the API server has executed them all the same.
+// flaky returns a client that returns err for the next updates of Secrets. If written is true, the API server nevertheless executes these
+// updates.
 func flaky(t *testing.T, failures int, err error, written bool) client.Client {
 	t.Helper()
 	api, clientErr := client.NewWithWatch(environment.Config, client.Options{})
@@ -157,7 +158,7 @@ func TestRefusedWriteIsNotRepeated(t *testing.T) {
 
 const bootstrap = "CA-KEY"
 
-// stateOf returns a state with the user data of a virtual machine.
+// stateOf returns a state that contains the given user data of a virtual machine.
 func stateOf(userDataJSON string) string {
 	return fmt.Sprintf(`{"version": 4, "serial": 7, "lineage": "line", "outputs": {"vm_uuid": {"value": "u", "type": "string"}}, "resources": [
   {"module": "module.machine", "mode": "managed", "type": "nutanix_virtual_machine", "name": "this", "instances": [

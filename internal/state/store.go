@@ -1,8 +1,9 @@
-// Package state stores the Terraform states of objects as Terraform's kubernetes backend does: a state is a Secret, and its lock
-// is a Lease. A person with `backend "kubernetes"` at a terminal reads, locks and is locked out as by another Terraform.
+// Package state stores the Terraform states of objects in the same format as Terraform's kubernetes backend: a state is a Secret, and its
+// lock is a Lease. A user can therefore work with the same state through `backend "kubernetes"`, and the locks of both sides exclude each
+// other.
 //
-// A Session gives one run access to one state. Terraform reaches it through its http backend (Session.ServeHTTP). No lock
-// outlives its session, and no write succeeds after another process has taken the state over.
+// A Session gives one run access to one state. Terraform uses the session through its http backend (Session.ServeHTTP). When a session is
+// closed, its lock is released. A process cannot write a state after another process has opened a session for the same state.
 package state
 
 import (
@@ -21,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 )
 
-// Names that Terraform's kubernetes backend gives to its objects, their labels and their content.
+// Names that Terraform's kubernetes backend uses for its Secrets and Leases, and for the content of the Secrets.
 const (
 	secretPrefix = "tfstate-default-"
 	leasePrefix  = "lock-"
@@ -29,15 +30,15 @@ const (
 	encodingKey  = "encoding"
 )
 
-// TermAnnotation names, on a Secret with a state, the process that may write it. A process writes it before anything else, so that
-// writes of earlier processes fail because of their resourceVersion.
+// TermAnnotation is the annotation of a state Secret that contains the term of the only process that may write the state. A process sets
+// the annotation before it reads or writes the state. This changes the resourceVersion, so later writes of earlier processes fail.
 const TermAnnotation = "infrastructure.cluster.x-k8s.io/state-term"
 
-// maxContent is the size of a compressed state in bytes up to which the kubernetes backend stores it in one Secret. The state of
-// an object describes one virtual machine and is far smaller.
+// maxContent is the maximum size of a compressed state in bytes. The kubernetes backend splits a larger state into several Secrets, which
+// this package does not support. The state of an object describes one virtual machine and is much smaller.
 const maxContent = 1 << 20
 
-// Key names the state of one object.
+// Key identifies the state of one object.
 type Key struct {
 	Namespace, Suffix string
 }
@@ -50,7 +51,7 @@ func (k Key) lease() client.ObjectKey {
 	return client.ObjectKey{Namespace: k.Namespace, Name: leasePrefix + secretPrefix + k.Suffix}
 }
 
-// labels are those by which the kubernetes backend finds its Secrets.
+// labels returns the labels by which the kubernetes backend finds its Secrets.
 func (k Key) labels() map[string]string {
 	return map[string]string{
 		"tfstate": "true", "tfstateSecretSuffix": k.Suffix, "tfstateWorkspace": "default", "app.kubernetes.io/managed-by": "terraform",
@@ -59,26 +60,27 @@ func (k Key) labels() map[string]string {
 
 // Store opens sessions. It is safe for concurrent use.
 type Store struct {
-	// Client writes. Reader reads past any cache, because states are large and have to be current.
+	// Client writes Secrets and Leases. Reader reads them without a cache, because states are large and must be current.
 	Client client.Client
 	Reader client.Reader
-	// Term identifies this process among all that have written the states. If it is empty, the first session sets it.
+	// Term identifies this process among all processes that write the states. If it is empty, the first session sets it.
 	Term string
-	// Election is the Lease of the leader election, with which a leader recognizes the locks of earlier leaders. It is nil without leader
-	// election.
+	// Election is the Lease of the leader election, or nil if there is no leader election. The current leader uses it to recognize locks of
+	// earlier leaders.
 	Election *client.ObjectKey
-	// Dead reports whether the holder of a lock that neither this process nor an earlier leader took is a run of this installation that
-	// has ended. If it is nil, no such lock is broken.
+	// Dead reports whether the run that acquired lock belongs to this installation and has ended. The store calls Dead only for a lock that
+	// was acquired neither by this process nor by an earlier leader. If Dead is nil, such a lock is never considered stale.
 	Dead func(ctx context.Context, lock Lock) (bool, error)
 
 	mu   sync.Mutex
-	open map[string]bool // the locks that open sessions hold, by ID
+	open map[string]bool // IDs of the locks that open sessions of this process hold
 }
 
-// errTakenOver is why a write is refused after another process has taken the state over.
+// errTakenOver is the error of a write if another process has written the Secret in the meantime.
 var errTakenOver = errors.New("another process has written the state since this run read it")
 
-// read reads the Secret of a state and the state in it. Without a state the content is empty. Without a Secret, secret is nil.
+// read returns the Secret of the state key and the decoded state. If the Secret contains no state, content is empty. If the Secret does
+// not exist, secret is nil.
 func (s *Store) read(ctx context.Context, key Key) (secret *corev1.Secret, content []byte, err error) {
 	secret = &corev1.Secret{}
 	err = s.Reader.Get(ctx, key.secret(), secret)
@@ -95,7 +97,7 @@ func (s *Store) read(ctx context.Context, key Key) (secret *corev1.Secret, conte
 	return secret, content, nil
 }
 
-// write writes a state into its Secret as it was read. It fails with errTakenOver if the Secret has changed since.
+// write writes a state into secret. It fails with errTakenOver if the Secret has changed since secret was read.
 func (s *Store) write(ctx context.Context, key Key, secret *corev1.Secret, content []byte) (*corev1.Secret, error) {
 	compressed, err := encode(content)
 	if err != nil {
@@ -130,7 +132,7 @@ func (s *Store) claim(secret *corev1.Secret, owner client.Object) error {
 	return nil
 }
 
-// Remove deletes a state and its lock, after everything in the state was destroyed.
+// Remove deletes the Secret and the Lease of a state. Everything in the state must have been destroyed.
 func (s *Store) Remove(ctx context.Context, key Key) error {
 	secret, lease := newSecret(key), newLease(key)
 	if err := s.Client.Delete(ctx, secret); client.IgnoreNotFound(err) != nil {

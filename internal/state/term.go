@@ -11,8 +11,9 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// setTerm sets the term of this process when the first session is opened, which a process does when it leads. With leader election the
-// term is "<UID of the Lease>/<leader transitions>/<random UUID>", so that a later leader recognizes the terms of earlier ones.
+// setTerm sets the term of this process. It is called when the first session is opened, because then the process is the leader. With
+// leader election the term is "<UID of the Lease>/<leader transitions>/<random UUID>", so that a later leader recognizes the terms of
+// earlier leaders.
 func (s *Store) setTerm(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -31,7 +32,8 @@ func (s *Store) setTerm(ctx context.Context) error {
 	return nil
 }
 
-// precedes reports whether a term is certain to have ended before the other one began, because both are of one leader election.
+// precedes reports whether the term earlier has ended before the term later began. This is certain only if both terms belong to the same
+// leader election.
 func precedes(earlier, later string) bool {
 	election, number, ok := parseTerm(earlier)
 	laterElection, laterNumber, laterOK := parseTerm(later)

@@ -28,7 +28,7 @@ import (
 
 const timeout = time.Minute
 
-// environment is the API server of this package's tests.
+// environment is the API server for the tests of this package.
 var environment *envtest.Environment
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// fixture is a namespace with an object that owns a state, and a Store for it.
+// fixture contains a Store and an object that owns a state, in a namespace of its own.
 type fixture struct {
 	*testing.T
 	api   client.Client
@@ -77,7 +77,7 @@ func (f *fixture) secret() *corev1.Secret {
 	return secret
 }
 
-// holder returns the ID of the lock, or an empty string.
+// holder returns the ID of the current lock, or an empty string.
 func (f *fixture) holder() string {
 	f.Helper()
 	lease := &coordinationv1.Lease{}
@@ -85,14 +85,14 @@ func (f *fixture) holder() string {
 	return ptr.Deref(lease.Spec.HolderIdentity, "")
 }
 
-// workspace is a directory with a configuration that needs no provider, in which Terraform is run.
+// workspace is a directory with a Terraform configuration that needs no provider.
 type workspace struct {
 	f           *fixture
 	dir         string
 	environment []string
 }
 
-// configuration has one resource. Its creation waits until the file "go" exists if the variable wait is set.
+// configuration contains one resource. If the variable wait is set, the creation of the resource waits until the file "go" exists.
 const configuration = `
 variable "value" {}
 variable "wait" { default = false }
@@ -113,7 +113,7 @@ func (f *fixture) workspace(backend string, environment ...string) *workspace {
 	return w
 }
 
-// served returns a workspace that reaches its state through a session.
+// served returns a workspace that uses the state through a session and the http backend.
 func (f *fixture) served(session http.Handler) *workspace {
 	f.Helper()
 	server := httptest.NewServer(session)
@@ -122,7 +122,7 @@ func (f *fixture) served(session http.Handler) *workspace {
 		"TF_HTTP_ADDRESS="+server.URL, "TF_HTTP_LOCK_ADDRESS="+server.URL, "TF_HTTP_UNLOCK_ADDRESS="+server.URL, "TF_HTTP_RETRY_MAX=0")
 }
 
-// direct returns a workspace with the kubernetes backend, as a person at a terminal has it.
+// direct returns a workspace that uses the state through the kubernetes backend, as a user's own Terraform does.
 func (f *fixture) direct() *workspace {
 	f.Helper()
 	user, err := environment.AddUser(envtest.User{Name: "person", Groups: []string{"system:masters"}}, nil)
@@ -148,7 +148,7 @@ func (w *workspace) run(arguments ...string) string {
 	return string(output)
 }
 
-// start starts an apply and waits until it creates the resource, with its lock held.
+// start starts an apply. It returns while the apply holds the lock and creates the resource.
 func (w *workspace) start() *exec.Cmd {
 	w.f.Helper()
 	command := w.command("apply", "-auto-approve", "-var=value=a", "-var=wait=true")
@@ -246,7 +246,7 @@ func TestKilledTerraformLeavesNoLock(t *testing.T) {
 	assert.NotEmpty(t, f.holder())
 	require.NoError(t, apply.Process.Signal(syscall.SIGKILL))
 	require.Error(t, apply.Wait())
-	run.proceed() // ends the command of the provisioner, which outlives Terraform
+	run.proceed() // ends the command of the provisioner, which keeps running after Terraform has ended
 
 	t.Run("within the run", func(t *testing.T) {
 		assert.NotContains(t, run.run("plan", "-var=value=a"), "locked")
@@ -266,7 +266,7 @@ func TestLateWriteOfAnEarlierProcessFails(t *testing.T) {
 	run := f.served(earlier)
 	apply := run.start()
 
-	// The next leader knows that the earlier process does not lead any more.
+	// The next leader can tell from the Lease that the earlier process is no longer the leader.
 	next := newStore(f.api, "term-2")
 	next.Dead = alwaysDead
 	session := f.open(next)
