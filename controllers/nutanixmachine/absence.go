@@ -6,14 +6,15 @@ import (
 )
 
 const (
-	// minSearches is how many searches in a row have to find no VM before the absence of the VM is confirmed.
+	// minSearches is the number of consecutive searches that must find no VM before the absence of the VM is confirmed.
 	minSearches = 3
-	// unprovenPeriods is how many absence periods a deletion and a create wait if the searches find no VM but prove nothing. A
-	// search proves nothing if, for example, Prism Central shows the account no other VM either.
+	// unprovenPeriods is the number of absence periods that a deletion or a create waits if the searches find no VM but
+	// are inconclusive. A search is inconclusive, for example, if Prism Central shows the account no other VM of the
+	// cluster either.
 	unprovenPeriods = 10
 )
 
-// verdict is the result of consecutive searches for the VM of a machine.
+// verdict is the outcome of consecutive searches for the VM of a machine.
 type verdict string
 
 const (
@@ -21,30 +22,31 @@ const (
 	searching verdict = "searching"
 	// confirmed means that the VM does not exist.
 	confirmed verdict = "confirmed"
-	// unproven means that the VM was not found for unprovenPeriods, but its absence could not be proven.
+	// unproven means that the VM was not found for unprovenPeriods absence periods, but the searches were inconclusive.
 	unproven verdict = "unproven"
 )
 
-// absence is the result of consecutive searches that did not find a VM. Its zero value means that no search has ended yet.
+// absence summarizes consecutive searches that did not find a VM. Its zero value means that no search has ended yet.
 type absence struct {
-	// since is when the first search found no VM, last when the last search found none, and searches is the number of these
-	// searches.
+	// since is the time of the first search without a result, and last is the time of the most recent one. searches is
+	// the number of searches from since to last.
 	since, last time.Time
 	searches    int
-	// doubt is the reason why the last search proved nothing. It is empty if the search proved that the VM was absent at that
-	// time.
+	// doubt is the reason why the last search was inconclusive. If the search was conclusive, doubt is empty.
 	doubt string
-	// provenSince is the time of the first of the most recent searches that all proved the absence. proofs is their number.
+	// proofs is the number of conclusive searches since the last inconclusive search. provenSince is the time of the
+	// first of these searches.
 	provenSince time.Time
 	proofs      int
 	confirmed   bool
 }
 
-// add returns the absence after another search at that time. doubt is the reason why the search proves nothing, or empty. period
-// is the absence period.
+// add returns the absence after another search, at time at, that found no VM. If the search was inconclusive, doubt
+// contains the reason; otherwise it is empty. period is the absence period.
 //
-// The proof starts again after a search that proves nothing, and after a gap of more than one period between two searches, because
-// Prism Central might have shown the VM in the meantime.
+// add counts conclusive searches. It resets the count after an inconclusive search, and, while the absence is not
+// confirmed, after a gap of more than one period between two searches. Prism Central might have shown the VM during
+// such a gap.
 func (a absence) add(at time.Time, doubt string, period time.Duration) absence {
 	if a.searches == 0 {
 		a.since = at
@@ -64,7 +66,7 @@ func (a absence) add(at time.Time, doubt string, period time.Duration) absence {
 	return a
 }
 
-// verdict returns the verdict after the searches so far.
+// verdict returns the verdict after all searches so far.
 func (a absence) verdict(period time.Duration) verdict {
 	switch {
 	case a.confirmed:
@@ -76,7 +78,7 @@ func (a absence) verdict(period time.Duration) verdict {
 	}
 }
 
-// searchInterval returns how long after a search the next one is due.
+// searchInterval returns the delay between a search and the next search.
 func (a absence) searchInterval(period time.Duration) time.Duration {
 	if a.confirmed {
 		return period
@@ -84,31 +86,32 @@ func (a absence) searchInterval(period time.Duration) time.Duration {
 	return max(period/minSearches, time.Second/10)
 }
 
-// absences stores the results of the searches for the VMs of all machines. They are kept in memory only. After a restart the
-// searches begin again, which delays a verdict but cannot make it wrong.
+// absences stores the results of the searches for the VMs of all machines. The results are kept only in memory. After a
+// restart the searches begin again, which delays a verdict but cannot make the verdict wrong.
 type absences struct {
 	mu       sync.Mutex
 	machines map[string]*searched
 }
 
-// searched is the result of the searches for the VM of one machine.
+// searched contains the results of the searches for the VM of one machine.
 type searched struct {
 	absence absence
-	// result is what the last search found, err the error with which it failed, and at when it ended.
+	// result is what the last search found. err is the error if the search failed. at is the time at which the search
+	// ended.
 	result found
 	err    error
 	at     time.Time
-	// submitted says that a search is queued or under way.
+	// submitted is true while a search is queued or under way.
 	submitted bool
 	// awaited describes the VMs whose absence a deletion has to confirm.
 	awaited []string
-	// suspect is the UUID of a VM that was not found and that only the Terraform state names.
+	// suspect is the UUID of a VM that only the Terraform state references and that Prism Central did not find.
 	suspect string
 	// deleted are the UUIDs of VMs whose deletion Prism Central has accepted.
 	deleted map[string]bool
 }
 
-// with calls use while it holds the lock on the search results of a machine.
+// with locks the search results of the machine with the key and calls use with them.
 func (a *absences) with(key string, use func(s *searched)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -121,7 +124,7 @@ func (a *absences) with(key string, use func(s *searched)) {
 	use(a.machines[key])
 }
 
-// record adds the result of a search and returns the verdict.
+// record stores the result of a search and returns the verdict.
 func (a *absences) record(key string, result found, err error, at time.Time, period time.Duration) verdict {
 	var says verdict
 	a.with(key, func(s *searched) {
@@ -138,7 +141,7 @@ func (a *absences) record(key string, result found, err error, at time.Time, per
 	return says
 }
 
-// reset forgets the searches for the VM of a machine, because the VM was found.
+// reset removes the results of the searches for a machine's VM, because the VM was found. The set of deleted VMs stays.
 func (a *absences) reset(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -147,7 +150,7 @@ func (a *absences) reset(key string) {
 	}
 }
 
-// forget removes all search results of a machine that does not exist any more.
+// forget removes all search results of a machine that no longer exists.
 func (a *absences) forget(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -54,7 +54,7 @@ func TestAbsence(t *testing.T) {
 	}
 }
 
-// If searches are repeated in the search interval, an absence is confirmed right after the period.
+// If a search runs once in every search interval, an absence is confirmed right after the absence period.
 func TestSearchInterval(t *testing.T) {
 	const period = 3 * time.Minute
 	begin, a := time.Now(), absence{}

@@ -26,7 +26,7 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// kind is the name of the kind in targets, states and metrics.
+// kind is the name of the kind in pipeline targets, Terraform states and metrics.
 const kind = "NutanixMachine"
 
 // Reconciler reconciles NutanixMachine objects.
@@ -107,7 +107,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 	return r.reconcile(ctx, scope)
 }
 
-// reconcile takes the steps towards a running machine, up to the first that cannot finish now.
+// reconcile runs the steps towards a running machine in order. It stops at the first step that cannot finish now.
 func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, error) {
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
 		r.checkPreconditions,
@@ -126,28 +126,28 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 	return ctrl.Result{RequeueAfter: sooner(s.requeueAfter, r.HealthInterval)}, nil
 }
 
-// scope contains the objects of one reconcile and its results so far.
+// scope contains the objects and the interim results of one reconcile.
 type scope struct {
 	cluster        *clusterv1.Cluster
 	machine        *clusterv1.Machine
 	nutanixCluster *infrav1.NutanixCluster
 	nutanixMachine *infrav1.NutanixMachine
 	access         *prism.Access
-	// pins are the inputs of the machine that cannot change once its VM exists. unpinned says that the VM exists but the
-	// annotation lacks the pins.
+	// pins are the inputs of the machine that cannot change once its VM exists. unpinned is true if the VM exists but
+	// the machine's annotation does not contain the pins.
 	pins     pinnedInputs
 	unpinned bool
-	// outputs are the outputs of the workspace, if a run of this process has read them.
+	// outputs are the outputs of the workspace. They are nil unless a run of this process has read them.
 	outputs *outputs
-	// seen is the VM as this reconcile has read it in Prism Central, or nil.
+	// seen is the VM as this reconcile has read it from Prism Central, or nil.
 	seen *seen
-	// unfinished ends the reconcile. An event triggers the next one.
+	// unfinished ends the reconcile if it is true. An event triggers the next reconcile.
 	unfinished bool
-	// requeueAfter is the delay before provision has to run again; zero if it does not have to.
+	// requeueAfter is the delay after which provision has to run again. Zero means that no further run is needed.
 	requeueAfter time.Duration
 }
 
-// sooner returns the shorter of two delays. Zero means no delay was set.
+// sooner returns the shorter of two delays. A delay of zero is not set and is ignored.
 func sooner(one, other time.Duration) time.Duration {
 	if one == 0 || other != 0 && other < one {
 		return other
@@ -155,7 +155,8 @@ func sooner(one, other time.Duration) time.Duration {
 	return one
 }
 
-// scope reads the objects that a NutanixMachine belongs to. It returns nil while one of them does not exist yet.
+// scope reads the owners and the NutanixCluster of a NutanixMachine. It returns nil if one of these objects does not
+// exist yet.
 func (r *Reconciler) scope(ctx context.Context, nutanixMachine *infrav1.NutanixMachine) (*scope, error) {
 	machine, cluster, err := r.owners(ctx, nutanixMachine)
 	if err != nil || machine == nil {
@@ -171,7 +172,8 @@ func (r *Reconciler) scope(ctx context.Context, nutanixMachine *infrav1.NutanixM
 	return &scope{cluster: cluster, machine: machine, nutanixCluster: nutanixCluster, nutanixMachine: nutanixMachine}, nil
 }
 
-// stop sets a condition to False and ends the reconcile. An event or the problem's interval triggers the next one.
+// stop sets a condition to False and ends the reconcile. The next reconcile follows an event or the retry interval of
+// the problem.
 func (s *scope) stop(conditionType string, problem *provisioning.Problem) (ctrl.Result, error) {
 	provisioning.Set(s.nutanixMachine, conditionType, metav1.ConditionFalse, problem.Reason, problem.Message)
 	return ctrl.Result{RequeueAfter: problem.After()}, nil

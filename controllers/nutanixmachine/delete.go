@@ -12,8 +12,9 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// reconcileDelete destroys the VM, or retains it if the deletion policy of the Cluster says so, and removes the Terraform state.
-// If Terraform never ran for the machine, the deletion needs no Prism Central.
+// reconcileDelete removes the Terraform state of a machine and either destroys or retains its VM, depending on the
+// deletion policy of the cluster. If Terraform never ran for the machine, the deletion does not connect to Prism
+// Central.
 func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer) {
 		return ctrl.Result{}, nil
@@ -54,7 +55,7 @@ func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error)
 	return r.destroy(ctx, s)
 }
 
-// mayExist reports whether a VM may exist, because Terraform may have run or the object took over a VM.
+// mayExist reports whether a VM may exist, because Terraform may have run or the object has adopted an existing VM.
 func (r *Reconciler) mayExist(machine *infrav1.NutanixMachine) bool {
 	_, published := providerid.Parse(machine.Spec.ProviderID)
 	return published || r.HasWorkspaceKey(machine)
@@ -70,7 +71,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
 }
 
-// retain exports the workspace of the VM as it was last applied. The VM stays.
+// retain exports the workspace as it was last applied. The VM stays in Prism Central.
 func (r *Reconciler) retain(ctx context.Context, s *scope) (ctrl.Result, error) {
 	inputs, err := r.gather(ctx, s)
 	if err != nil {
@@ -85,8 +86,8 @@ func (r *Reconciler) retain(ctx context.Context, s *scope) (ctrl.Result, error) 
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
 }
 
-// destroyInputs returns inputs for a workspace that is only destroyed. Terraform needs a configuration for the import, but the
-// values have no effect. The real images, subnets and Secrets may not exist any more.
+// destroyInputs returns the inputs for a workspace that is only destroyed. Terraform needs a configuration to import
+// the VM, but the values have no effect. The real images, subnets and Secrets may no longer exist.
 func destroyInputs(s *scope) renderer.Machine {
 	return renderer.Machine{
 		Name:           s.machine.Name,

@@ -15,9 +15,9 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// identifyForDestroy returns the UUID of the VM that has to be destroyed next, or an empty string if the state contains the VM
-// already. All VMs of the machine are destroyed, one after the other. A VM that Prism Central does not find counts as destroyed
-// only if Prism Central has accepted its deletion or its absence is confirmed.
+// identifyForDestroy returns the UUID of the VM that has to be destroyed next, or an empty string if the state already
+// contains the VM. If the machine has several VMs, they are destroyed one after the other. A VM that Prism Central does
+// not find counts as destroyed only if Prism Central has accepted its deletion or its absence is confirmed.
 func (i identity) identifyForDestroy(ctx context.Context, machine *infrav1.NutanixMachine, known string) (string, error) {
 	r := i.reconciler
 	q := r.query(i.key, machine, i.name)
@@ -42,7 +42,7 @@ func (i identity) identifyForDestroy(ctx context.Context, machine *infrav1.Nutan
 	missing := i.missing(machine, q.uuids, result)
 	switch {
 	case len(missing) == 0 && known == "":
-		return "", nil // no create was ever sent, or its VM was destroyed
+		return "", nil // no create request was sent, or its VM was destroyed
 	case len(missing) == 0 || says == confirmed:
 		return "", &lifecycle.AbsentError{ID: known}
 	case says == unproven:
@@ -56,7 +56,7 @@ func (i identity) identifyForDestroy(ctx context.Context, machine *infrav1.Nutan
 	return "", &lifecycle.WaitError{Reason: problem.Reason, Message: problem.Message}
 }
 
-// missing describes the VMs of the machine that must exist or be confirmed absent, but that the search did not find.
+// missing describes the VMs that the search did not find but that must be found or be confirmed absent.
 func (i identity) missing(machine *infrav1.NutanixMachine, uuids []string, result found) []string {
 	var missing []string
 	intent := intentOf(machine)
@@ -75,10 +75,10 @@ func (i identity) missing(machine *infrav1.NutanixMachine, uuids []string, resul
 	return missing
 }
 
-// openCreate describes a VM whose create was sent but whose UUID is not known.
+// openCreate describes a VM with an unknown UUID, for which a create request was sent.
 const openCreate = "what an earlier create made"
 
-// noteCreated adds the UUID of the VM that was found to a create intent without a UUID.
+// noteCreated adds the UUID of the VM that was found to the create intent if the intent has no UUID.
 func (i identity) noteCreated(ctx context.Context, machine *infrav1.NutanixMachine, ours []prism.VM) error {
 	if intent := intentOf(machine); intent == nil || intent.VM != "" {
 		return nil
@@ -98,8 +98,8 @@ func (i identity) deleted(uuid string) {
 	i.reconciler.absences.with(i.key, func(s *searched) { s.deleted[strings.ToLower(uuid)] = true })
 }
 
-// remaining implements lifecycle.Hooks.Remaining. It reports whether VMs were found whose deletion Prism Central has not accepted
-// yet.
+// remaining implements lifecycle.Hooks.Remaining. It reports whether the searches found VMs whose deletion Prism
+// Central has not accepted yet.
 func (i identity) remaining() bool {
 	remains := false
 	i.reconciler.absences.with(i.key, func(s *searched) {
@@ -108,8 +108,8 @@ func (i identity) remaining() bool {
 	return remains
 }
 
-// awaitAbsence makes a deletion wait until the absence of the VMs that a run did not find is confirmed. It searches without
-// starting Terraform.
+// awaitAbsence makes a deletion wait until the absence of the VMs that a run did not find is confirmed. The searches do
+// not start Terraform.
 func (r *Reconciler) awaitAbsence(s *scope) (wait bool, result ctrl.Result, err error) {
 	if r.busy(s) {
 		return s.unfinished, ctrl.Result{}, nil
@@ -133,7 +133,7 @@ func (r *Reconciler) awaitAbsence(s *scope) (wait bool, result ctrl.Result, err 
 	return true, result, err
 }
 
-// stillMissing returns the problem that a waiting deletion reports.
+// stillMissing returns the problem that a deletion reports while it waits for VMs that were not found.
 func (r *Reconciler) stillMissing(missing []string, doubt string) *provisioning.Problem {
 	reason := infrav1.VMNotFoundReason
 	if slices.Contains(missing, openCreate) {

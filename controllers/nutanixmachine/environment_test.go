@@ -11,14 +11,14 @@ import (
 	"github.com/capnt/capnt/controllers/controllertest"
 )
 
-// testEnvironment is a machine with the objects around it. The test calls the reconciler.
+// testEnvironment contains a machine and the objects around it. Tests call the reconciler themselves.
 type testEnvironment struct {
 	*controllertest.Environment
 	*controllertest.Fixture
 	reconciler *Reconciler
 }
 
-// newTestEnvironment creates a cluster and no machine. Tests run in parallel, each in its own namespace.
+// newTestEnvironment creates a cluster but no machine. Tests run in parallel, each in its own namespace.
 func newTestEnvironment(t *testing.T) *testEnvironment {
 	t.Helper()
 	t.Parallel()
@@ -28,7 +28,7 @@ func newTestEnvironment(t *testing.T) *testEnvironment {
 	return e
 }
 
-// settle reconciles until nothing changes any more.
+// settle reconciles until the machine no longer changes.
 func (e *testEnvironment) settle() ctrl.Result {
 	e.T.Helper()
 	return e.Settle(e.reconciler, kind, e.NutanixMachine)
@@ -44,14 +44,14 @@ func (e *testEnvironment) running() {
 	e.Prism.Requests()
 }
 
-// requireFalse requires a condition to be False with a reason, and the machine not to be ready.
+// requireFalse requires the condition to be False with the reason. It also requires that the machine is not ready.
 func (e *testEnvironment) requireFalse(condition, reason string) {
 	e.T.Helper()
 	e.RequireFalse(e.NutanixMachine, condition, reason)
 	assert.False(e.T, e.NutanixMachine.Status.Ready)
 }
 
-// delete deletes the machine and reconciles until it is gone.
+// delete deletes the machine and reconciles until the object no longer exists.
 func (e *testEnvironment) delete() {
 	e.T.Helper()
 	require.NoError(e.T, e.Client.Delete(e.T.Context(), e.NutanixMachine))

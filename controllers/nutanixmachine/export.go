@@ -8,7 +8,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Export renders the workspace of a machine as the reconciler would, so that a person can run Terraform in it. It changes nothing.
+// Export renders the workspace of a machine as the reconciler would, so that a person can run Terraform in it. Export
+// changes neither the cluster nor Prism Central.
 func (r *Reconciler) Export(ctx context.Context, nutanixMachine *infrav1.NutanixMachine) (renderer.Workspace, error) {
 	s, err := r.scope(ctx, nutanixMachine.DeepCopy())
 	if err != nil {

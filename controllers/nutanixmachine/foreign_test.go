@@ -12,15 +12,15 @@ import (
 	"github.com/capnt/capnt/controllers/controllertest"
 )
 
-// In two management clusters with objects of the same name and one backend, the state of the second object may contain the VM of
-// the first.
+// If two management clusters use one state backend and contain objects with the same name, the state of the second
+// object may contain the VM of the first object.
 func TestVMOfAnotherInstallationIsNotChanged(t *testing.T) {
 	v010 := func(e *testEnvironment) {
 		e.NutanixMachine.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-second"}
 	}
 	tests := map[string]struct {
 		first, second func(e *testEnvironment)
-		// reason is why the second machine gets no VM.
+		// reason is the condition reason that explains why the second machine gets no VM.
 		reason string
 	}{
 		"new objects": {func(*testEnvironment) {}, func(*testEnvironment) {}, infrav1.VMNameConflictReason},
@@ -51,7 +51,8 @@ func TestVMOfAnotherInstallationIsNotChanged(t *testing.T) {
 	}
 }
 
-// leave removes the machine from this API server without a deletion, as if it existed only in another management cluster.
+// leave removes the machine from this API server without a deletion. Afterwards the machine seems to exist only in
+// another management cluster.
 func (e *testEnvironment) leave() {
 	e.T.Helper()
 	mutate(e, func(machine *infrav1.NutanixMachine) { machine.Finalizers = nil })

@@ -11,12 +11,13 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// identity finds the VM of a machine during a run. It reads the machine past the cache, and Prism Central without any cache.
+// identity finds the VM of a machine during a run. It reads the machine past the cache, and it does not cache responses
+// of Prism Central.
 type identity struct {
 	reconciler *Reconciler
 	central    *prism.Client
 	machine    recordedMachine
-	// key is the key of the target, name the name of the VM. deleting says that the machine is being deleted.
+	// key is the key of the target. name is the name of the VM. deleting is true if the machine is being deleted.
 	key      string
 	name     string
 	deleting bool
@@ -41,7 +42,8 @@ func (i identity) identify(ctx context.Context, known string) (string, error) {
 	}
 }
 
-// identifyNamed returns the UUID of the VM that the machine names, or an empty string if the state contains that VM already.
+// identifyNamed returns the UUID of the VM that the machine references, or an empty string if the state already
+// contains that VM.
 func (i identity) identifyNamed(ctx context.Context, machine *infrav1.NutanixMachine, known string) (string, error) {
 	named := vmUUIDOf(machine)
 	vm, err := i.central.VM(ctx, named)
@@ -66,8 +68,9 @@ func (i identity) identifyNamed(ctx context.Context, machine *infrav1.NutanixMac
 	return named, requireUsable(vm)
 }
 
-// requireNotOurs returns an error if the VM in the state carries the mark of the machine although the machine names another VM.
-// Replacing it in the state would leave it behind in Prism Central.
+// requireNotOurs returns an error if the machine references one VM, but the state contains another VM whose description
+// identifies the same machine. If the run replaced the VM in the state, nothing would delete the former VM from Prism
+// Central.
 func (i identity) requireNotOurs(ctx context.Context, machine *infrav1.NutanixMachine, named prism.VM, known string) error {
 	vm, err := i.central.VM(ctx, known)
 	var notFound *prism.NotFoundError
@@ -83,8 +86,9 @@ func (i identity) requireNotOurs(ctx context.Context, machine *infrav1.NutanixMa
 	return nil
 }
 
-// identifyKnown checks a VM that only the state names. If Prism Central does not find the VM, searches continue until its absence
-// is confirmed. Then another VM may be created, because this one was never published.
+// identifyKnown checks a VM that only the state references. If Prism Central does not find the VM, searches continue
+// until the absence of the VM is confirmed. Then Terraform may create another VM, because the missing VM was never
+// published.
 func (i identity) identifyKnown(ctx context.Context, machine *infrav1.NutanixMachine, known string) (string, error) {
 	vm, err := i.central.VM(ctx, known)
 	var notFound *prism.NotFoundError
@@ -107,8 +111,9 @@ func (i identity) identifyKnown(ctx context.Context, machine *infrav1.NutanixMac
 	return "", &lifecycle.WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central does not find virtual machine " + known + ", which the state knows: it is searched for again"}
 }
 
-// identifyByMark searches for the VM of a machine without a create intent or UUID. Such a VM exists if the machine's annotations
-// were lost, for example because an old backup of the machine was restored.
+// identifyByMark searches for the VM of a machine that has neither a create intent nor a UUID. The search compares the
+// descriptions of VMs with the machine. Such a VM exists if the annotations of the machine were lost, for example
+// because an old backup of the machine was restored.
 func (i identity) identifyByMark(ctx context.Context, machine *infrav1.NutanixMachine) (string, error) {
 	result, err := search(ctx, i.central, i.reconciler.query(i.key, machine, i.name))
 	switch {
@@ -127,8 +132,8 @@ func (i identity) identifyByMark(ctx context.Context, machine *infrav1.NutanixMa
 	return "", nil
 }
 
-// requireUsable returns an error for a VM whose creation has not succeeded. Such a VM must not enter the state of a living
-// machine, because Terraform would replace it.
+// requireUsable returns an error for a VM whose creation has not succeeded. Unless the machine is being deleted, such a
+// VM must not enter the state, because Terraform would replace the VM.
 func requireUsable(vm *prism.VM) error {
 	switch vm.State {
 	case "COMPLETE":
@@ -141,8 +146,8 @@ func requireUsable(vm *prism.VM) error {
 	}
 }
 
-// healthy implements lifecycle.Hooks.Healthy. A VM that does not exist is not healthy. For a VM that Prism Central is still
-// creating, it returns an error.
+// healthy implements lifecycle.Hooks.Healthy. It returns false for a VM that does not exist, and an error for a VM that
+// Prism Central is still creating.
 func (i identity) healthy(ctx context.Context, id string) (bool, error) {
 	machine, err := i.machine.read(ctx)
 	if err != nil {

@@ -49,7 +49,7 @@ func newCentral(t *testing.T, vms ...controllertest.VM) (*prism.Client, *control
 	return asks, central
 }
 
-// newIdentity returns the identity of a stored machine after calling change.
+// newIdentity creates a machine in the API server, calls change with it, and returns the identity of the machine.
 func newIdentity(t *testing.T, change func(machine *infrav1.NutanixMachine), vms ...controllertest.VM) (identity, *controllertest.Prism) {
 	t.Helper()
 	asks, central := newCentral(t, vms...)
@@ -62,7 +62,7 @@ func newIdentity(t *testing.T, change func(machine *infrav1.NutanixMachine), vms
 		deleting: !machine.DeletionTimestamp.IsZero()}, central
 }
 
-// advance sets the clock forward.
+// advance moves the clock forward.
 func (i identity) advance(by time.Duration) {
 	clock := i.reconciler.Pipeline.Clock.(*clocktesting.FakePassiveClock)
 	clock.SetTime(clock.Now().Add(by))
@@ -141,11 +141,12 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
-// requireFaultsDecideNothing requires that a failure of Prism Central does not decide which VM the machine has.
+// requireFaultsDecideNothing requires that identify returns an error while Prism Central fails, instead of selecting a
+// VM.
 func requireFaultsDecideNothing(t *testing.T, i identity, central *controllertest.Prism, known string) {
 	t.Helper()
 	if machine, err := i.machine.read(t.Context()); err != nil || !i.deleting && vmUUIDOf(machine) == "" && intentOf(machine) != nil {
-		return // Prism Central gets no request
+		return // Prism Central receives no request
 	}
 	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusNotFound, http.StatusForbidden} {
 		central.Fail(status)
@@ -155,7 +156,7 @@ func requireFaultsDecideNothing(t *testing.T, i identity, central *controllertes
 	}
 }
 
-// kindOf returns the kind of an error of identify.
+// kindOf classifies an error of identify.
 func kindOf(err error) string {
 	var absent *lifecycle.AbsentError
 	var conflict *lifecycle.ConflictError
@@ -174,7 +175,8 @@ func kindOf(err error) string {
 	return ""
 }
 
-// A VM that only the state names and that Prism Central does not find is created again, but only after its absence is confirmed.
+// If only the state references a VM and Prism Central does not find the VM, it is created again after its absence is
+// confirmed.
 func TestIdentifyCreatesAgainAfterConfirmedAbsence(t *testing.T) {
 	i, _ := newIdentity(t, unchanged, bystander)
 	var wait *lifecycle.WaitError
@@ -189,7 +191,7 @@ func TestIdentifyCreatesAgainAfterConfirmedAbsence(t *testing.T) {
 	assert.Empty(t, id)
 }
 
-// The identity of the VM is read from the API server and not from the cache.
+// identify reads the machine from the API server and not from the cache.
 func TestIdentifyReadsPastTheCache(t *testing.T) {
 	i, _ := newIdentity(t, withIntent(""), ours(vm1, ""))
 	i.machine.client = nil
@@ -302,7 +304,8 @@ func TestIdentifyForDestroy(t *testing.T) {
 	}
 }
 
-// A deletion waits for a VM that Prism Central does not find until its absence is confirmed, at most for ten absence periods.
+// If Prism Central does not find a VM, a deletion waits until the absence of the VM is confirmed, but at most ten
+// absence periods.
 func TestIdentifyForDestroyWaitsForAbsence(t *testing.T) {
 	tests := map[string]struct {
 		vms  []controllertest.VM
@@ -338,7 +341,7 @@ func TestIdentifyForDestroyWaitsForAbsence(t *testing.T) {
 	}
 }
 
-// The VM of a create whose response was lost is destroyed. Afterwards the deletion does not wait for it.
+// If the response to a create request was lost, the deletion destroys the VM and does not wait for it afterwards.
 func TestIdentifyForDestroyRecordsTheCreatedVM(t *testing.T) {
 	i, central := newIdentity(t, deleting(withIntent("")), ours(vm1, ""), bystander)
 	id, err := i.identify(t.Context(), "")

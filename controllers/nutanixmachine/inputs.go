@@ -16,7 +16,7 @@ import (
 // bytesPerMiB converts quantities to MiB, the unit of Prism Central.
 const bytesPerMiB = 1 << 20
 
-// gather returns the inputs of the renderer. Only gather resolves names to UUIDs.
+// gather returns the inputs of the renderer. No other step resolves names to UUIDs.
 func (r *Reconciler) gather(ctx context.Context, s *scope) (renderer.Machine, error) {
 	pins, pinned, err := r.gatherPins(ctx, s)
 	if err != nil {
@@ -46,8 +46,8 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) (renderer.Machine, er
 	}, nil
 }
 
-// gatherCategories merges both lists of categories with the mark of the cluster. The categories of the user have to exist in Prism
-// Central unless the workspace is rendered for an export.
+// gatherCategories merges the machine's two lists of categories with the category of the cluster. It returns an error
+// if a category of the user does not exist in Prism Central, unless the workspace is rendered for an export.
 func gatherCategories(ctx context.Context, s *scope) (map[string]string, error) {
 	categories := s.nutanixMachine.Spec.MergedCategories()
 	if !s.nutanixMachine.DeletionTimestamp.IsZero() {
@@ -74,7 +74,8 @@ func mebibytes(quantity resource.Quantity) int64 {
 	return (quantity.Value() + bytesPerMiB - 1) / bytesPerMiB
 }
 
-// variables returns the sensitive inputs by name. They are passed to runs and are not written to the workspace.
+// variables returns the sensitive inputs by name. Runs receive them as variables, and they are never written to the
+// workspace.
 func (r *Reconciler) variables(ctx context.Context, s *scope, inputs renderer.Machine) (map[string]string, error) {
 	if !inputs.CloudInit {
 		return nil, nil

@@ -18,7 +18,7 @@ import (
 
 func named(name string) infrav1.NutanixResourceIdentifier { return controllertest.Named(name) }
 
-// gathered calls gather for a machine after changing its spec.
+// gathered calls change with the machine and then gather.
 func gathered(e *testEnvironment, change func(*infrav1.NutanixMachine)) (renderer.Machine, error) {
 	e.T.Helper()
 	change(e.NutanixMachine)
@@ -125,8 +125,8 @@ func TestMissingEntityIsReportedAndRetried(t *testing.T) {
 	}
 }
 
-// Two network cards on one subnet are refused, whether the subnet is given by name or by UUID. A machine that already has two
-// network cards on one subnet keeps them.
+// The controller rejects two network cards on one subnet, whether the spec references the subnet by name or by UUID. A
+// machine that already has two network cards on one subnet keeps them.
 func TestSubnetTwiceIsRefused(t *testing.T) {
 	twice := []infrav1.NutanixResourceIdentifier{named("net-1"), {Type: infrav1.NutanixIdentifierUUID, UUID: ptr.To(controllertest.UUID(2, 1))}}
 	for name, test := range map[string]struct {

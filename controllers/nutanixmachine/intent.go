@@ -19,21 +19,22 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// createIntent says that a request to create the VM of a machine was or is being sent. It is stored in an annotation before the
-// request is sent, and removed when the result of the request is certain. While a machine has a create intent, no other VM is
-// created for it.
+// createIntent records that a request to create the VM of a machine was sent or is about to be sent. It is stored in an
+// annotation before the request is sent, and removed when the result of the request is certain. While a machine has a
+// create intent, no other VM is created for it.
 type createIntent struct {
-	// Time is when the request was recorded.
+	// Time is the time at which the intent was recorded.
 	Time time.Time `json:"time"`
 	// Run identifies the Terraform run that sent the request.
 	Run string `json:"run"`
-	// VM is the UUID of the VM once it is known. Task is the UUID of the task of Prism Central that creates the VM.
+	// VM is the UUID of the VM once it is known. Task is the UUID of the Prism Central task that creates the VM.
 	VM   string `json:"vm,omitempty"`
 	Task string `json:"task,omitempty"`
 }
 
-// intentOf returns the create intent of a machine, or nil if it has none. An annotation that cannot be parsed counts as the intent
-// of an unknown VM. CAPNT 0.1 stored the UUID of an accepted create in status.vmUUID and had no annotation.
+// intentOf returns the create intent of a machine, or nil if the machine has none. If the annotation cannot be parsed,
+// intentOf returns an intent with no UUID. CAPNT 0.1 wrote no annotation. It stored the UUID of an accepted create
+// request in status.vmUUID.
 func intentOf(machine *infrav1.NutanixMachine) *createIntent {
 	value, found := machine.Annotations[infrav1.CreateIntentAnnotation]
 	if !found {
@@ -66,8 +67,9 @@ func setIntent(machine *infrav1.NutanixMachine, intent *createIntent) error {
 	return nil
 }
 
-// vmUUIDOf returns the UUID of the VM of a machine, or an empty string if no UUID is known. It is the UUID in spec.providerID,
-// after a failover the UUID in the status, and before the VM is published the UUID of the create that Prism Central accepted.
+// vmUUIDOf returns the UUID of the VM of a machine, or an empty string if no UUID is known. The UUID comes from
+// spec.providerID, after a failover from the status, and before the VM is published from the create request that Prism
+// Central accepted.
 func vmUUIDOf(machine *infrav1.NutanixMachine) string {
 	if uuid, published := providerid.Parse(machine.Spec.ProviderID); published {
 		return cmp.Or(machine.Status.VMUUID, uuid)
@@ -78,8 +80,8 @@ func vmUUIDOf(machine *infrav1.NutanixMachine) string {
 	return ""
 }
 
-// recordedMachine reads and writes the identity of a NutanixMachine past the cache. The cache may lack an intent that was just
-// recorded, and a second VM would be created.
+// recordedMachine reads and writes the identity of a NutanixMachine past the cache. With a stale cache, a create intent
+// that was just recorded could be missed and a second VM created.
 type recordedMachine struct {
 	client client.Client
 	reader client.Reader
@@ -103,8 +105,8 @@ func (m recordedMachine) read(ctx context.Context) (*infrav1.NutanixMachine, err
 	return machine, nil
 }
 
-// change changes the metadata of the machine, or nothing if change returns an error. It retries if another client changes the
-// machine at the same time.
+// change calls its parameter change and patches the metadata of the machine. If change returns an error, the machine
+// stays as it is. The method retries if another client changes the machine at the same time.
 func (m recordedMachine) change(ctx context.Context, change func(machine *infrav1.NutanixMachine) error) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		machine, err := m.read(ctx)
@@ -119,22 +121,23 @@ func (m recordedMachine) change(ctx context.Context, change func(machine *infrav
 	})
 }
 
-// createRecorder implements gateway.CreateRecorder for one run. It writes the create intent of the machine.
+// createRecorder implements gateway.CreateRecorder for one run. It writes the create intent of the machine to the
+// annotation.
 type createRecorder struct {
 	machine recordedMachine
-	// run identifies the run. now returns the time.
+	// run identifies the run. now returns the current time.
 	run string
 	now func() time.Time
-	// annotations are written together with the intent. They contain the inputs that the VM is created from.
+	// annotations are written together with the intent. They contain the inputs from which the VM is created.
 	annotations map[string]string
 
 	mu sync.Mutex
-	// sent says that this run has sent a create that was not refused.
+	// sent is true if this run has sent a create request that Prism Central has not rejected.
 	sent bool
 }
 
-// Sending records the intent before the create is sent. If the machine has a VM, may have one or is being deleted, Sending returns
-// an error, and the create is not sent.
+// Sending records the intent before the create request is sent. If the machine has a VM, may have a VM or is being
+// deleted, Sending returns an error, and the request is not sent.
 func (c *createRecorder) Sending(ctx context.Context, create gateway.Create) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,7 +165,7 @@ func (c *createRecorder) Sending(ctx context.Context, create gateway.Create) err
 	return nil
 }
 
-// Accepted adds UUID and task to the intent.
+// Accepted adds the UUIDs of the VM and the task to the intent.
 func (c *createRecorder) Accepted(ctx context.Context, created gateway.Created) error {
 	err := c.machine.change(ctx, func(machine *infrav1.NutanixMachine) error {
 		intent := intentOf(machine)
@@ -178,7 +181,7 @@ func (c *createRecorder) Accepted(ctx context.Context, created gateway.Created) 
 	return nil
 }
 
-// Refused removes the intent, because nothing was created.
+// Refused removes the intent, because Prism Central rejected the request and created no VM.
 func (c *createRecorder) Refused(ctx context.Context, create gateway.Create) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

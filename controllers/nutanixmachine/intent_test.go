@@ -47,7 +47,7 @@ func TestIntentOfReturnsWhatSetIntentWrote(t *testing.T) {
 	assert.Empty(t, machine.Annotations)
 }
 
-// newRecorder returns the create recorder for a run of a stored machine.
+// newRecorder returns the create recorder for a run. The machine of the run exists in the API server.
 func newRecorder(e *testEnvironment, run string) *createRecorder {
 	return &createRecorder{machine: e.reconciler.recorded(e.NutanixMachine), run: run, now: e.Clock.Now, annotations: map[string]string{"pins": "{}"}}
 }
@@ -77,7 +77,7 @@ func TestCreateRecorder(t *testing.T) {
 	assert.NotNil(t, e.intent(), "the intent of another run stays")
 }
 
-// A refused create removes the intent, and the next create may be sent.
+// If Prism Central rejects a create request, the intent is removed and the next create request may be sent.
 func TestCreateRecorderRemovesRefusedIntent(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.CreateMachine(e.Environment)
@@ -89,7 +89,8 @@ func TestCreateRecorderRemovesRefusedIntent(t *testing.T) {
 	}
 }
 
-// If the API server does not respond, the gateway repeats Sending although the first call may have recorded the intent.
+// If the API server does not respond, the gateway calls Sending again, although the first call may have recorded the
+// intent.
 func TestCreateRecorderAcceptsRepeatedSending(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.CreateMachine(e.Environment)

@@ -67,7 +67,8 @@ func reasons(events []string) []string {
 	return short
 }
 
-// A reconcile of a machine that is in sync sends one request, which reads the VM. It starts no process and writes nothing.
+// A reconcile of a machine that is in sync sends only one request, which reads the VM. The reconcile starts no process
+// and writes nothing.
 func TestMachineInSyncSendsOneRequest(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -93,7 +94,7 @@ func TestDriftIsCheckedInItsInterval(t *testing.T) {
 	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// After a restart the status contains all that a machine in sync needs.
+// For a machine that is in sync, the status contains everything that the manager needs after a restart.
 func TestRestartStartsNoRun(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -103,7 +104,7 @@ func TestRestartStartsNoRun(t *testing.T) {
 	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// A run that failed is repeated after a restart, even if its workspace was applied successfully before.
+// A failed run is retried after a restart, even if an earlier run has applied the workspace successfully.
 func TestFailedRunIsRepeatedAfterRestart(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -139,7 +140,8 @@ func TestReasonStaysDuringRetry(t *testing.T) {
 	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// No error response of Prism Central other than 404 makes a machine lost or removes what is known of it.
+// An error response of Prism Central other than 404 never marks a machine as lost and never removes recorded
+// information about its VM.
 func TestPrismCentralErrorsAreNotTerminal(t *testing.T) {
 	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusNotFound, http.StatusForbidden, http.StatusUnauthorized, http.StatusBadGateway} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
@@ -186,8 +188,8 @@ func TestBootstrapDataReachesOnlyTheRun(t *testing.T) {
 	e.ExpectNoLeak(variables["user_data"])
 }
 
-// A cache may still contain a machine that is already deleted. Terraform must not run for it, because nothing would remove the
-// state.
+// A stale cache may still contain a machine that is already deleted. Terraform must not run for such a machine, because
+// nothing would remove the state.
 func TestDeletedMachineIsNotRunAgain(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()

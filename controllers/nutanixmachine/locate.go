@@ -21,8 +21,8 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// locate makes sure that the VM of the machine is known before any later step. If Prism Central does not find the VM, searches run
-// in the background until the VM is found or its absence is confirmed. An open create intent is settled in the same way.
+// locate finds the VM of the machine before any later step runs. If Prism Central does not find the VM, searches run in
+// the background until the VM is found or its absence is confirmed. The same searches resolve an open create intent.
 func (r *Reconciler) locate(ctx context.Context, s *scope) (ctrl.Result, error) {
 	s.clearLostFailure()
 	if busy := r.busy(s); busy {
@@ -32,7 +32,7 @@ func (r *Reconciler) locate(ctx context.Context, s *scope) (ctrl.Result, error) 
 	var suspect string
 	r.absences.with(key, func(s *searched) { suspect = s.suspect })
 	if s.vmUUID() == "" && intentOf(s.nutanixMachine) == nil && suspect == "" {
-		return ctrl.Result{}, nil // no create was ever sent
+		return ctrl.Result{}, nil // no create request was sent
 	}
 	if s.vmUUID() != "" {
 		vm, err := s.readVM(ctx)
@@ -42,7 +42,7 @@ func (r *Reconciler) locate(ctx context.Context, s *scope) (ctrl.Result, error) 
 			r.absences.reset(key)
 			return r.requireOwn(s, vm)
 		case !errors.As(err, &notFound):
-			return ctrl.Result{}, nil // later steps report it
+			return ctrl.Result{}, nil // later steps report the error
 		}
 	}
 	last := r.lastSearch(key)
@@ -60,26 +60,26 @@ func (r *Reconciler) key(s *scope) string {
 	return lifecycle.Target{Object: s.nutanixMachine, Kind: kind}.Key()
 }
 
-// busy reports whether a search or a Terraform run of the machine is queued or under way. During a search, the reconcile does
-// nothing else.
+// busy reports whether a search or a Terraform run of the machine is queued or under way. During a search, the
+// reconcile runs no other step.
 func (r *Reconciler) busy(s *scope) bool {
 	key := r.key(s)
 	running := r.Pipeline.Pool.Running(key)
 	r.absences.with(key, func(a *searched) {
-		a.submitted = a.submitted && running // a search that was withdrawn from the queue never ends
+		a.submitted = a.submitted && running // a search that was removed from the queue never ends
 		s.unfinished = s.unfinished || a.submitted
 	})
 	return running
 }
 
-// lastSearch is the result of the last search for a VM.
+// lastSearch contains the result of the last search for a VM.
 type lastSearch struct {
 	found
-	// err is the error with which the search failed.
+	// err is the error if the search failed.
 	err error
-	// absence is the result of the last search and the searches before it.
+	// absence summarizes the last search and the searches before it.
 	absence absence
-	// due is the delay before the next search; zero means now.
+	// due is the delay before the next search. Zero means that the search can start now.
 	due time.Duration
 }
 
@@ -150,7 +150,7 @@ func (r *Reconciler) siblings(ctx context.Context, s *scope) []string {
 	return uuids
 }
 
-// handleSearch acts on the result of the last search.
+// handleSearch evaluates the result of the last search and ends or continues the reconcile.
 func (r *Reconciler) handleSearch(ctx context.Context, s *scope, last lastSearch) (ctrl.Result, error) {
 	intent := intentOf(s.nutanixMachine)
 	_, published := providerid.Parse(s.nutanixMachine.Spec.ProviderID)
@@ -162,7 +162,7 @@ func (r *Reconciler) handleSearch(ctx context.Context, s *scope, last lastSearch
 		r.failOver(s, last.ours[0])
 		return ctrl.Result{}, nil
 	case intent == nil && !published && (len(last.ours) == 1 || says != searching):
-		return ctrl.Result{}, nil // the next run continues without the VM, which only the state names
+		return ctrl.Result{}, nil // the next run continues without the VM, which only the state references
 	case len(last.ours) == 1:
 		return ctrl.Result{}, r.settleIntent(ctx, s, last.ours[0].UUID)
 	case published && says == confirmed:
@@ -185,13 +185,14 @@ func (r *Reconciler) handleSearch(ctx context.Context, s *scope, last lastSearch
 func (s *scope) retry(conditionType string, problem *provisioning.Problem, due time.Duration) (ctrl.Result, error) {
 	s.unfinished = true
 	lost := conditions.GetReason(s.nutanixMachine, infrav1.AppliedCondition) == infrav1.VMLostReason && s.nutanixMachine.DeletionTimestamp.IsZero()
-	if !lost || problem.Reason != infrav1.VMNotFoundReason { // a lost VM stays lost until it is found
+	if !lost || problem.Reason != infrav1.VMNotFoundReason { // the condition of a lost VM stays until the VM is found
 		provisioning.Set(s.nutanixMachine, conditionType, metav1.ConditionFalse, problem.Reason, problem.Message)
 	}
 	return ctrl.Result{RequeueAfter: due}, nil
 }
 
-// requireOwn stops the reconcile at a VM that carries the mark of another object. Such a VM is neither changed nor destroyed.
+// requireOwn stops the reconcile if the description of the VM identifies another object. Such a VM is neither changed
+// nor destroyed.
 func (r *Reconciler) requireOwn(s *scope, vm *prism.VM) (ctrl.Result, error) {
 	if !markedForOther(vm.Description, s.nutanixMachine) {
 		return ctrl.Result{}, nil
@@ -199,7 +200,8 @@ func (r *Reconciler) requireOwn(s *scope, vm *prism.VM) (ctrl.Result, error) {
 	return s.retry(infrav1.AppliedCondition, &provisioning.Problem{Reason: infrav1.VMBelongsToOtherReason, Message: belongsToOther(vm)}, r.HealthInterval)
 }
 
-// failOver takes over a VM that came back under another UUID. The next run imports it in place of the old UUID.
+// failOver adopts a VM that came back under another UUID. The next run imports the VM and replaces the old UUID in the
+// state.
 func (r *Reconciler) failOver(s *scope, vm prism.VM) {
 	message := fmt.Sprintf("virtual machine %s came back as %s, which carries the mark of this NutanixMachine: it is imported in its place", s.vmUUID(), vm.UUID)
 	s.nutanixMachine.Status.VMUUID = vm.UUID
@@ -210,13 +212,14 @@ func (r *Reconciler) failOver(s *scope, vm prism.VM) {
 	s.unfinished = true // the change of the object triggers the next reconcile
 }
 
-// settleIntent adds the UUID of the VM that was found to the create intent. If no VM was found, settleIntent removes the intent.
+// settleIntent adds uuid, the UUID of the VM that was found, to the create intent. If uuid is empty, settleIntent
+// removes the intent.
 func (r *Reconciler) settleIntent(ctx context.Context, s *scope, uuid string) error {
 	before := intentOf(s.nutanixMachine)
 	err := r.recorded(s.nutanixMachine).change(ctx, func(machine *infrav1.NutanixMachine) error {
 		intent := intentOf(machine)
 		if before == nil || intent == nil || *intent != *before {
-			return nil // the cache lagged behind
+			return nil // the cache was stale
 		}
 		if uuid != "" {
 			intent.VM = uuid
@@ -236,7 +239,8 @@ func (r *Reconciler) settleIntent(ctx context.Context, s *scope, uuid string) er
 	return nil
 }
 
-// reportLost reports that the absence of the VM is confirmed. The condition is removed when the VM returns.
+// reportLost sets the condition that the VM is lost, because its absence is confirmed. The condition is removed when
+// the VM returns.
 func (r *Reconciler) reportLost(s *scope) {
 	message := fmt.Sprintf("virtual machine %s disappeared from Prism Central; it is not created again, because its bootstrap data is stale: "+
 		"delete the Machine, or let a MachineHealthCheck replace it", s.vmUUID())
@@ -254,7 +258,7 @@ func (s *scope) clearLostFailure() {
 	}
 }
 
-// absencePeriod returns how long Prism Central must not find a VM before its absence is confirmed.
+// absencePeriod returns the minimum time between the first and the last search before the absence of a VM is confirmed.
 func (r *Reconciler) absencePeriod() time.Duration {
 	if r.AbsencePeriod == 0 {
 		return provisioning.DefaultAbsencePeriod
@@ -279,7 +283,7 @@ func (r *Reconciler) unconfirmed(intent *createIntent, doubt string) *provisioni
 		"it is not known yet what came of %s, and nothing else is created meanwhile: %s", which, r.describeAbsence("it counts as not created", doubt))}
 }
 
-// describeAbsence describes when the consequence of an absence follows, or why it does not follow.
+// describeAbsence returns a message that says when the consequence of an absence follows, or why it does not follow.
 func (r *Reconciler) describeAbsence(consequence, doubt string) string {
 	if doubt != "" {
 		return "its absence is not proven, because " + doubt

@@ -16,7 +16,7 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// pass sets the clock forward in steps of 20 seconds and reconciles at each step.
+// pass moves the clock forward in steps of 20 seconds and reconciles at each step.
 func (e *testEnvironment) pass(duration time.Duration) {
 	e.T.Helper()
 	for ; duration > 0; duration -= 20 * time.Second {
@@ -25,7 +25,7 @@ func (e *testEnvironment) pass(duration time.Duration) {
 	}
 }
 
-// restart replaces the reconciler by one with empty memory, as a restart of the manager does.
+// restart replaces the reconciler by a new one with empty memory, as a restart of the manager does.
 func (e *testEnvironment) restart() {
 	e.reconciler.Pipeline.Init()
 	e.reconciler.absences = absences{}
@@ -79,7 +79,7 @@ func (e *testEnvironment) vm() controllertest.VM {
 	return controllertest.VM{}
 }
 
-// A VM that is found before its absence is confirmed was never lost.
+// A VM that is found before its absence is confirmed is not reported as lost.
 func TestVMThatReturnsInTimeIsNotLost(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.Put(bystander)
@@ -97,7 +97,7 @@ func TestVMThatReturnsInTimeIsNotLost(t *testing.T) {
 	assert.Zero(t, e.count("Warning VMLost"))
 }
 
-// When an account loses rights, Prism Central shows it fewer VMs. No VM counts as lost because of that.
+// If an account loses permissions, Prism Central shows it fewer VMs. The hidden VMs must not be reported as lost.
 func TestReducedRightsLoseNoVM(t *testing.T) {
 	tests := map[string]func(e *testEnvironment){
 		"no VM is shown": func(e *testEnvironment) { e.Prism.Hide("vms", true) },
@@ -133,7 +133,7 @@ func TestReducedRightsLoseNoVM(t *testing.T) {
 	}
 }
 
-// If the account sees another VM of the cluster, a VM that is not found counts as lost.
+// If the account sees another VM of the cluster, a VM that is not found is reported as lost.
 func TestLostVMBesideOthersOfTheCluster(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -159,7 +159,7 @@ func TestTerminalFailureOfV010IsRemoved(t *testing.T) {
 	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// A failover restores the VM under another UUID, before or after the VM counted as lost.
+// A failover restores the VM under another UUID, before or after the VM was reported as lost.
 func TestFailedOverVMIsTakenOver(t *testing.T) {
 	for name, after := range map[string]time.Duration{"at once": 0, "after a minute": time.Minute, "after it was lost": time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +193,8 @@ func TestFailedOverVMIsTakenOver(t *testing.T) {
 	}
 }
 
-// A create whose response is lost creates one VM, even if lists lag behind and the manager restarts.
+// If the response to a create request is lost, exactly one VM is created, even if lists are stale and the manager
+// restarts.
 func TestCreateWhoseResponseIsLost(t *testing.T) {
 	for name, restarts := range map[string]bool{"": false, "and the manager restarts": true} {
 		t.Run(name, func(t *testing.T) {
@@ -223,11 +224,11 @@ func TestCreateWhoseResponseIsLost(t *testing.T) {
 	}
 }
 
-// A deletion destroys the VM of a create that was under way when the machine was deleted.
+// If a machine is deleted while a create request is open, the deletion destroys the VM of that request.
 func TestDeletionWhileCreateIsOpen(t *testing.T) {
 	tests := map[string]struct {
 		fault controllertest.CreateFault
-		// late says that Prism Central executes the request only a minute later.
+		// late is true if Prism Central executes the request a minute later.
 		late bool
 	}{
 		"its response was lost":    {fault: controllertest.CreateRepliesLost},
@@ -262,7 +263,7 @@ func TestDeletionWhileCreateIsOpen(t *testing.T) {
 	}
 }
 
-// A create that never reached Prism Central is repeated when that is certain.
+// If it is certain that a create request never reached Prism Central, the request is sent again.
 func TestLostCreateIsRepeated(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.Put(bystander)
@@ -277,7 +278,7 @@ func TestLostCreateIsRepeated(t *testing.T) {
 	assert.Len(t, e.Prism.VMs(), 2)
 }
 
-// If the account sees no other VM, a lost create is repeated only after a longer time.
+// If the account sees no other VM, a lost create request is sent again only after a longer time.
 func TestLostFirstCreateIsRepeated(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.FailCreates(controllertest.CreatesLost)
@@ -291,8 +292,8 @@ func TestLostFirstCreateIsRepeated(t *testing.T) {
 	assert.Equal(t, 1, e.count("Warning VMAbsenceUnproven"))
 }
 
-// A create that Prism Central refused, or whose task failed, has certainly created no VM. It is repeated at once, and the spec may
-// be corrected.
+// If Prism Central rejects a create request or its task fails, no VM was created. The request is sent again
+// immediately, and the user may correct the spec.
 func TestFailedCreateIsRepeatedAtOnce(t *testing.T) {
 	for _, fault := range []controllertest.CreateFault{controllertest.CreatesRefused, controllertest.CreatesFail} {
 		t.Run(string(fault), func(t *testing.T) {
@@ -311,7 +312,7 @@ func TestFailedCreateIsRepeatedAtOnce(t *testing.T) {
 	}
 }
 
-// One response that a VM does not exist releases no finalizer.
+// A single response that a VM does not exist does not remove the finalizer.
 func TestDeletionConfirmsAbsenceOfVM(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.Put(bystander)
@@ -328,7 +329,8 @@ func TestDeletionConfirmsAbsenceOfVM(t *testing.T) {
 	assert.Equal(t, []controllertest.VM{bystander}, e.Prism.VMs())
 }
 
-// If somebody deleted the VM, the deletion of its Machine waits for the absence period only, and searches start no process.
+// If the VM was deleted externally, the deletion of its Machine waits only for the absence period, and the searches
+// start no process.
 func TestDeletionOfExternallyDeletedVM(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.Put(bystander)
@@ -342,7 +344,7 @@ func TestDeletionOfExternallyDeletedVM(t *testing.T) {
 	assert.Len(t, e.Terraform.Runs(), 2, "one run found it missing, and one ended the deletion")
 }
 
-// A deletion also ends if Prism Central shows no VM at all.
+// A deletion also ends if Prism Central shows the account no VMs at all.
 func TestDeletionEndsWithoutVisibleVMs(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -368,7 +370,8 @@ func TestDeletionDestroysAllVMsOfTheMachine(t *testing.T) {
 	assert.Equal(t, 3, e.count("Normal Destroyed"))
 }
 
-// If two VMs carry the mark, the condition names them, and nothing is created.
+// If the descriptions of two VMs identify the same NutanixMachine, the Applied condition names both VMs and CAPNT
+// creates no further VM.
 func TestDuplicateVMsAreReported(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.Put(bystander)
@@ -388,7 +391,7 @@ func TestDuplicateVMsAreReported(t *testing.T) {
 	assert.Equal(t, []controllertest.VM{bystander}, e.Prism.VMs())
 }
 
-// A VM of CAPNT 0.1 whose UUID is only in the status is treated like an accepted create.
+// If CAPNT 0.1 stored the UUID of a VM only in the status, the UUID is treated like that of an accepted create request.
 func TestCreateOfV010(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.Put(bystander)

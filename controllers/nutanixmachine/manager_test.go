@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// Events alone trigger every reconcile that the machine needs. The test waits for no periodic reconcile.
+// Events alone trigger every reconcile that the machine needs. The test does not wait for a periodic reconcile.
 func TestMachineUnderAManager(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.reconciler.HealthInterval = time.Hour
@@ -30,7 +30,7 @@ func TestMachineUnderAManager(t *testing.T) {
 	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
 	e.Eventually("gone", func() bool { return e.Gone(e.NutanixMachine) })
 
-	// The last reconciles may still be under way. They must not leave a run or a state behind.
+	// The last reconciles may still be under way. They must leave neither a run nor a state behind.
 	e.Eventually("no run", func() bool {
 		return !e.Pipeline.Pool.Running("NutanixMachine/" + e.Namespace + "/m/" + string(e.NutanixMachine.UID))
 	})

@@ -9,7 +9,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// The text after the key comes from users. It must not make the mark of one object look like that of another.
+// Users choose the namespace and name that follow the key. These must not make the description for one object look like
+// the description for another object.
 func FuzzMark(f *testing.F) {
 	f.Add("key-1", "ns", "m", "key-2", "ns", "m")
 	f.Add("key", "ns", "m", "key-1", "ns", "m")

@@ -24,8 +24,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// observe reads the VM of a machine and sets VMPoweredOn. The pipeline decides by the observation. If the VM cannot be read, later
-// steps report the error.
+// observe reads the VM of a machine and sets VMPoweredOn. The pipeline uses the observation to decide its next step. If
+// the VM cannot be read, later steps report the error.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if s.uuid() != "" {
 		r.reportPower(ctx, s)
@@ -33,7 +33,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// reportPower sets VMPoweredOn. If Prism Central cannot be reached, the condition stays as it is.
+// reportPower sets VMPoweredOn. If Prism Central cannot be reached, the condition does not change.
 func (r *Reconciler) reportPower(ctx context.Context, s *scope) {
 	written := conditions.Has(s.nutanixMachine, infrav1.VMPoweredOnCondition)
 	wasOff := conditions.IsFalse(s.nutanixMachine, infrav1.VMPoweredOnCondition)
@@ -55,7 +55,7 @@ func (r *Reconciler) reportPower(ctx context.Context, s *scope) {
 	}
 }
 
-// switchedOff reports whether a VM is off, paused or suspended.
+// switchedOff reports whether a VM is in a power state other than ON, for example off, paused or suspended.
 func switchedOff(vm *prism.VM) bool { return vm.PowerState != "" && vm.PowerState != "ON" }
 
 func powerMessage(vm *prism.VM) string {
@@ -71,14 +71,14 @@ func (s *scope) observation() *lifecycle.Observation {
 	return &observed
 }
 
-// observer reads the VM of a machine during a run.
+// observer reads the VM of a machine during a run of the pipeline.
 type observer struct {
 	client  *prism.Client
 	machine *infrav1.NutanixMachine
 }
 
-// observe implements lifecycle.Hooks.Observe. The absence of a VM is an error only if the object has published the VM, because the
-// creation of any other VM may have failed.
+// observe implements lifecycle.Hooks.Observe. A missing VM is an error only if the object has already published the VM.
+// In other cases the creation of the VM may have failed.
 func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation, error) {
 	vm, err := o.client.VM(ctx, id)
 	var notFound *prism.NotFoundError
@@ -92,8 +92,8 @@ func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation
 	return observed(vm, o.machine), nil
 }
 
-// observed returns the observation of a VM: the power state and the category keys that the machine does not name. Both belong to
-// others and are not part of the workspace.
+// observed returns the observation of a VM: the power state and the categories that the machine does not specify. Other
+// controllers or people manage both, so they are not part of the workspace.
 func observed(vm *prism.VM, machine *infrav1.NutanixMachine) lifecycle.Observation {
 	observation := lifecycle.Observation{Found: true}
 	if switchedOff(vm) {
@@ -108,7 +108,7 @@ func observed(vm *prism.VM, machine *infrav1.NutanixMachine) lifecycle.Observati
 	return observation
 }
 
-// foreignCategories returns the categories of a VM whose keys the machine does not name.
+// foreignCategories returns the categories of a VM whose keys the machine does not specify.
 func foreignCategories(vm *prism.VM, machine *infrav1.NutanixMachine) map[string]string {
 	own := machine.Spec.MergedCategories()
 	own[infrav1.CategoryKey] = ""
@@ -121,8 +121,8 @@ func foreignCategories(vm *prism.VM, machine *infrav1.NutanixMachine) map[string
 	return foreign
 }
 
-// ambiguousCategories names the category keys of which a VM has several values, or returns an empty string. An update by the v3
-// resource of the provider sends one value for each key and would remove the other values.
+// ambiguousCategories returns a list of the category keys for which a VM has several values, or an empty string. The v3
+// resource of the provider sends only one value for each key, so an update would remove the other values.
 func ambiguousCategories(vm *prism.VM) string {
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(vm.CategoryValues)) {

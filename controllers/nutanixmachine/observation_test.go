@@ -100,7 +100,7 @@ func TestSwitchedOffVMGetsNoUpdate(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(all, "Normal VMPoweredOn"), all)
 }
 
-// The run reads the VM again before the apply, because the reconcile may have read it long before.
+// The run reads the VM again before the apply, because the reconcile may have read the VM long before.
 func TestVMSwitchedOffBeforeTheApplyIsNotUpdated(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -121,8 +121,8 @@ func TestVMSwitchedOffBeforeTheApplyIsNotUpdated(t *testing.T) {
 	assert.Empty(t, e.Prism.VMs())
 }
 
-// If the VMPoweredOn condition was never written, a machine stays ready while Prism Central cannot be reached. The condition is
-// missing after an upgrade of the manager.
+// If the VMPoweredOn condition was never written, a machine stays ready while Prism Central cannot be reached. The
+// condition does not exist yet after an upgrade from an older release.
 func TestMachineWithoutPowerConditionStaysReady(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -155,7 +155,7 @@ func TestForeignCategoriesSurviveAnUpdate(t *testing.T) {
 	assert.Equal(t, map[string]string{"KubernetesClusterName": "c", "CostCenter": "42", "env": "prod"}, e.Prism.VMs()[0].Categories)
 }
 
-// Categories that others change between plan and apply are not overwritten.
+// If another client changes categories between plan and apply, the apply does not overwrite them.
 func TestForeignCategoriesAreObservedAgainBeforeTheApply(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -193,7 +193,7 @@ func TestSeveralValuesOfACategoryKeyBlockUpdates(t *testing.T) {
 	assert.Equal(t, map[string]string{"KubernetesClusterName": "c", "CostCenter": "42", "env": "prod"}, e.Prism.VMs()[0].Categories)
 }
 
-// Memory that an operator added to a running VM is reported as drift and stays.
+// If an operator adds memory to a running VM, the memory stays and is reported as drift.
 func TestDriftThatPowerCyclesWaits(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()

@@ -14,8 +14,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// owners returns the Machine and the Cluster of a NutanixMachine, or nil while Cluster API has not set the owner. A deletion
-// continues after both were removed by force, because it needs only their names.
+// owners returns the Machine and the Cluster of a NutanixMachine, or nil if Cluster API has not set the owner reference
+// yet. If both were removed by force, a deletion continues with objects that have only their names.
 func (r *Reconciler) owners(ctx context.Context, nutanixMachine *infrav1.NutanixMachine) (*clusterv1.Machine, *clusterv1.Cluster, error) {
 	deleting := !nutanixMachine.DeletionTimestamp.IsZero()
 	machine, err := util.GetOwnerMachine(ctx, r.Client, nutanixMachine.ObjectMeta)
@@ -38,8 +38,9 @@ func (r *Reconciler) owners(ctx context.Context, nutanixMachine *infrav1.Nutanix
 	return machine, cluster, nil
 }
 
-// formerMachine returns a Machine with the name of a Machine that does not exist any more. The name comes from the owner
-// reference, or is the name of the NutanixMachine, to which Cluster API gives the same name.
+// formerMachine returns a Machine object for a Machine that no longer exists. The object has only the name, which comes
+// from the owner reference. If there is no owner reference, it is the name of the NutanixMachine, because Cluster API
+// gives both objects the same name.
 func formerMachine(nutanixMachine *infrav1.NutanixMachine) *clusterv1.Machine {
 	former := &clusterv1.Machine{ObjectMeta: metav1.ObjectMeta{
 		Namespace: nutanixMachine.Namespace, Name: nutanixMachine.Name, Labels: nutanixMachine.Labels}}
@@ -51,8 +52,8 @@ func formerMachine(nutanixMachine *infrav1.NutanixMachine) *clusterv1.Machine {
 	return former
 }
 
-// formerCluster returns a Cluster for a Machine whose Cluster does not exist any more. Its infrastructure is the NutanixCluster
-// with the label of the Cluster.
+// formerCluster returns a Cluster object for a Machine whose Cluster no longer exists. Its infrastructure reference
+// points to the NutanixCluster with the cluster name label of the Machine.
 func (r *Reconciler) formerCluster(ctx context.Context, machine *clusterv1.Machine) (*clusterv1.Cluster, error) {
 	name := machine.Labels[clusterv1.ClusterNameLabel]
 	former := &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: machine.Namespace, Name: name}}

@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/lifecycle"
 )
 
-// pauses are the two ways to pause a machine.
+// pauses contains the two methods of pausing a machine.
 var pauses = map[string]func(e *testEnvironment, paused bool){
 	"the Cluster": func(e *testEnvironment, paused bool) {
 		controllertest.Change(e.Environment, e.Cluster, func(cluster *clusterv1.Cluster) { cluster.Spec.Paused = ptr.To(paused) })
@@ -32,7 +32,7 @@ var pauses = map[string]func(e *testEnvironment, paused bool){
 	},
 }
 
-// reconcileUntil reconciles until the condition holds.
+// reconcileUntil reconciles until condition returns true.
 func (e *testEnvironment) reconcileUntil(what string, condition func() bool) {
 	e.T.Helper()
 	e.Eventually(what, func() bool {
@@ -42,7 +42,7 @@ func (e *testEnvironment) reconcileUntil(what string, condition func() bool) {
 	})
 }
 
-// holdRun reconciles until a call of the verb waits.
+// holdRun reconciles until a run calls verb. The call waits until release is called.
 func (e *testEnvironment) holdRun(verb string) (release func()) {
 	e.T.Helper()
 	entered, release := e.Terraform.Hold(verb)
@@ -150,8 +150,8 @@ func TestPauseDuringDeletion(t *testing.T) {
 	assert.Empty(t, e.Prism.VMs())
 }
 
-// clusterctl deletes an object after it has moved it. It replaces all annotations, then removes the finalizers, and may be
-// interrupted in between.
+// clusterctl deletes an object after it has moved the object. It first replaces all annotations and then removes the
+// finalizers, and it may be interrupted between these steps.
 func TestMovedMachineKeepsItsVM(t *testing.T) {
 	for name, pause := range map[string]bool{"while the Cluster is paused": true, "when somebody unpaused the Cluster": false} {
 		t.Run(name, func(t *testing.T) {

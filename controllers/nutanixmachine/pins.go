@@ -15,27 +15,27 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// pinnedInputs are the inputs of the renderer that cannot change once the VM exists. They are resolved for the plan that creates
-// the VM, and stored in an annotation from then on.
+// pinnedInputs are the inputs of the renderer that cannot change once the VM exists. The plan that creates the VM
+// resolves them, and they are then stored in an annotation.
 type pinnedInputs struct {
 	// PrismElement is the Prism Element that runs the VM.
 	PrismElement renderer.Ref `json:"prismElement"`
-	// Subnets are the subnets of the network interfaces, in their order.
+	// Subnets are the subnets of the network interfaces, in the same order.
 	Subnets []renderer.Ref `json:"subnets"`
 	// Project is the project of the VM; nil means the default project.
 	Project *renderer.Ref `json:"project,omitempty"`
-	// Disks have the UUIDs of their images and storage containers.
+	// Disks are the disks of the VM. They contain the UUIDs of their images and storage containers.
 	Disks []renderer.Disk `json:"disks"`
 	GPUs  []renderer.GPU  `json:"gpus,omitempty"`
 	// BootType is LEGACY, UEFI or empty.
 	BootType string `json:"bootType,omitempty"`
-	// CloudInit says that the VM was created with bootstrap data as user data of cloud-init.
+	// CloudInit is true if the bootstrap data was passed to cloud-init as user data when the VM was created.
 	CloudInit bool `json:"cloudInit,omitempty"`
 	// FailureDomain is the name of the failure domain of the VM, or empty.
 	FailureDomain string `json:"failureDomain,omitempty"`
 }
 
-// encode returns the value of the annotation.
+// encode returns the pinned inputs as the value of the annotation.
 func (p *pinnedInputs) encode() (string, error) {
 	content, err := json.Marshal(p)
 	if err != nil {
@@ -44,8 +44,8 @@ func (p *pinnedInputs) encode() (string, error) {
 	return string(content), nil
 }
 
-// readPins returns the inputs in the annotation of a machine, or nil if there are none. If the annotation cannot be parsed,
-// readPins returns nil, and the annotation is rebuilt from the VM and the spec.
+// readPins returns the pinned inputs in the annotation of a machine, or nil if there is no annotation. If the
+// annotation cannot be parsed, readPins returns nil, and the annotation is rebuilt from the VM and the spec.
 func readPins(machine *infrav1.NutanixMachine) *pinnedInputs {
 	pins := &pinnedInputs{}
 	if err := json.Unmarshal([]byte(machine.Annotations[infrav1.PinnedInputsAnnotation]), pins); err != nil || pins.PrismElement.UUID == "" {
@@ -54,20 +54,21 @@ func readPins(machine *infrav1.NutanixMachine) *pinnedInputs {
 	return pins
 }
 
-// gatherPins returns the pinned inputs of a machine. Once the VM exists, they come from the annotation, and no change of the spec,
-// a failure domain or Prism Central affects them. Only the Prism Element follows the VM, because a VM can be moved. pinned is
-// false if the VM exists and the annotation has to be written.
+// gatherPins returns the pinned inputs of a machine. Once the VM exists, the annotation provides the inputs, so later
+// changes of the spec, a failure domain or Prism Central do not affect them. The only exception is the Prism Element,
+// which is read from the VM, because a VM can be moved. pinned is false if the VM exists but the annotation has to be
+// written.
 //
-// A VM without the annotation was created by CAPNT 0.1, or spec.providerID took it over. Its inputs are resolved from the spec as
-// far as that is still possible.
+// If a machine with a VM has no annotation, CAPNT 0.1 created the VM or spec.providerID adopted it. gatherPins then
+// resolves the inputs from the spec as far as possible.
 func (r *Reconciler) gatherPins(ctx context.Context, s *scope) (pins *pinnedInputs, pinned bool, err error) {
 	pins = readPins(s.nutanixMachine)
 	switch {
 	case s.vmUUID() == "" && (pins == nil || intentOf(s.nutanixMachine) == nil):
 		pins, err = r.resolve(ctx, s, nil)
-		return pins, true, err // the inputs are pinned when the create is sent
+		return pins, true, err // the inputs are pinned when the create request is sent
 	case s.uuid() == "" && pins != nil:
-		return pins, true, nil // the create was sent, but Prism Central may not show the VM yet
+		return pins, true, nil // the create request was sent, but Prism Central may not show the VM yet
 	}
 	vm, err := s.readVM(ctx)
 	var notFound *prism.NotFoundError
@@ -84,8 +85,8 @@ func (r *Reconciler) gatherPins(ctx context.Context, s *scope) (pins *pinnedInpu
 	return pins, true, nil
 }
 
-// pin writes the pinned inputs of an existing VM to the annotation of the machine. It first reads the machine past the cache,
-// because the cache may lack the inputs that were pinned when the VM was created.
+// pin writes the pinned inputs of an existing VM to the annotation of the machine. It first reads the machine past the
+// cache, because a stale cache may lack inputs that were pinned when the VM was created.
 func (r *Reconciler) pin(ctx context.Context, s *scope) error {
 	if !s.unpinned || r.Pipeline.Pool.Running(r.unrendered(s).Key()) {
 		return nil
@@ -112,7 +113,7 @@ func (r *Reconciler) pin(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// cacheIsBehind reports whether the cached machine lacks changes that its pinned inputs depend on.
+// cacheIsBehind reports whether the cached machine is stale in a field that affects the pinned inputs.
 func cacheIsBehind(cached, current *infrav1.NutanixMachine) bool {
 	return cached.UID != current.UID || cached.Spec.ProviderID != current.Spec.ProviderID || cached.Status.VMUUID != current.Status.VMUUID ||
 		cached.Annotations[infrav1.CreateIntentAnnotation] != current.Annotations[infrav1.CreateIntentAnnotation] ||

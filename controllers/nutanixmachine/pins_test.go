@@ -24,7 +24,7 @@ import (
 
 var pe1, pe2 = controllertest.UUID(1, 1), controllertest.UUID(1, 2)
 
-// richMachine gives a machine one input of every pinned kind. The machine runs in a failure domain of the cluster.
+// richMachine sets an input of every pinned kind in the machine. The machine runs in a failure domain of the cluster.
 func richMachine(e *testEnvironment) {
 	e.T.Helper()
 	controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
@@ -71,8 +71,8 @@ func TestInputsArePinned(t *testing.T) {
 	assert.Equal(t, "fd", e.NutanixMachine.Status.FailureDomain)
 }
 
-// Once the VM exists, the entities that it was created from may be deleted, renamed or duplicated. The machine stays Ready, its
-// workspace stays the same to the byte, and these entities are not looked up.
+// Once the VM exists, the entities that were used to create it may be deleted, renamed or duplicated. The machine stays
+// Ready, its workspace does not change by a single byte, and these entities are not looked up.
 func TestLivingMachineKeepsItsPinnedInputs(t *testing.T) {
 	domains := func(e *testEnvironment, change func(*infrav1.NutanixClusterSpec)) {
 		controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) { change(&cluster.Spec) })
@@ -156,8 +156,8 @@ func TestDeletedNutanixFailureDomainChangesNothing(t *testing.T) {
 	assert.Equal(t, pe2, pinsOf(t, e.NutanixMachine).PrismElement.UUID)
 }
 
-// A machine of CAPNT 0.1 has no pinned inputs. They are added at its next check. The Prism Element is the one that runs the VM.
-// The other inputs come from the spec as far as they can be resolved.
+// A machine of CAPNT 0.1 has no pinned inputs. They are added at the next check of the machine. The Prism Element is
+// read from the VM. The other inputs are resolved from the spec as far as possible.
 func TestMachineWithoutPinsIsPinned(t *testing.T) {
 	for name, test := range map[string]struct {
 		annotation string
@@ -202,8 +202,8 @@ func TestMachineWithoutPinsIsPinned(t *testing.T) {
 	}
 }
 
-// The digest of a machine of CAPNT 0.1 cannot be compared. The machine counts as in sync until its next check, which pins its
-// inputs.
+// The digest of a machine of CAPNT 0.1 cannot be compared with a current digest. The machine counts as in sync until
+// its next check, which pins the inputs.
 func TestMachineOfAnEarlierReleaseIsCheckedLater(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -226,7 +226,7 @@ func TestMachineOfAnEarlierReleaseIsCheckedLater(t *testing.T) {
 	assert.Equal(t, withoutNames(pins), withoutNames(pinsOf(t, e.NutanixMachine)))
 }
 
-// withoutNames removes the names of entities. They are for people only.
+// withoutNames removes the names of entities, which are only for people.
 func withoutNames(pins pinnedInputs) pinnedInputs {
 	pins.PrismElement.Name = ""
 	pins.Subnets = slices.Clone(pins.Subnets)
@@ -243,7 +243,7 @@ func withoutNames(pins pinnedInputs) pinnedInputs {
 	return pins
 }
 
-// A VM that the spec takes over stays on the Prism Element that runs it.
+// If the spec adopts a VM, the VM stays on its Prism Element.
 func TestPinsOfVMThatIsTakenOver(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.Put(controllertest.VM{UUID: vm1, Name: "m", Addresses: []string{"10.0.0.9"}, PrismElement: pe2})
@@ -254,7 +254,7 @@ func TestPinsOfVMThatIsTakenOver(t *testing.T) {
 	assert.Equal(t, unknownUUID, pins.Subnets[0].UUID, "the subnet of the spec belongs to another Prism Element")
 }
 
-// A VM may be moved to another Prism Element. An update that moves it back would switch it off.
+// A VM may be moved to another Prism Element. An update that moved the VM back would switch it off.
 func TestPinnedPrismElementFollowsTheVM(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -269,7 +269,7 @@ func TestPinnedPrismElementFollowsTheVM(t *testing.T) {
 	assert.Contains(t, string(files["main.tf"]), pe2)
 }
 
-// Pins apply only while the VM exists. Without a VM, a corrected spec applies.
+// Pinned inputs apply only while the VM exists. If there is no VM, a corrected spec applies.
 func TestPinsFollowTheSpecUntilTheVMExists(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.CreateMachine(e.Environment)
@@ -290,7 +290,7 @@ func TestPinsFollowTheSpecUntilTheVMExists(t *testing.T) {
 	assert.Contains(t, string(files["main.tf"]), controllertest.UUID(3, 4))
 }
 
-// The inputs that the VM is created from are pinned before the create is sent. If that fails, the create is not sent.
+// The inputs are pinned before the create request is sent. If they cannot be pinned, the request is not sent.
 func TestInputsArePinnedBeforeTheCreateIsSent(t *testing.T) {
 	e := newTestEnvironment(t)
 	richMachine(e)
@@ -311,15 +311,15 @@ func TestInputsArePinnedBeforeTheCreateIsSent(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, pins, s.pins)
 	}
-	gathersPins() // the create was sent, and its result is unknown
+	gathersPins() // the create request was sent, and its result is unknown
 	require.NoError(t, recorder.Accepted(t.Context(), gateway.Created{UUID: vm1}))
-	gathersPins() // the create was accepted, but the VM may not exist yet
+	gathersPins() // the create request was accepted, but the VM may not exist yet
 
 	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
 	assert.Error(t, recorder.Sending(t.Context(), gateway.Create{}))
 }
 
-// A cache may lack the inputs that were pinned when the VM was created. They must stay.
+// A stale cache may lack the inputs that were pinned when the VM was created. These inputs must stay.
 func TestStaleCacheDoesNotChangePins(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -336,7 +336,7 @@ func TestStaleCacheDoesNotChangePins(t *testing.T) {
 	assert.Equal(t, want, e.NutanixMachine.Annotations[infrav1.PinnedInputsAnnotation])
 }
 
-// scope returns the scope of a reconcile of the machine.
+// scope returns the scope for a reconcile of the machine.
 func (e *testEnvironment) scope() *scope {
 	e.T.Helper()
 	access, err := e.reconciler.Prism.Access(e.T.Context(), e.NutanixCluster)
@@ -344,7 +344,7 @@ func (e *testEnvironment) scope() *scope {
 	return &scope{cluster: e.Cluster, machine: e.Machine, nutanixCluster: e.NutanixCluster, nutanixMachine: e.NutanixMachine.DeepCopy(), access: access}
 }
 
-// recorder returns the create recorder of a run with the present inputs of the machine.
+// recorder returns the create recorder for a run with the current inputs of the machine.
 func (e *testEnvironment) recorder() gateway.CreateRecorder {
 	e.T.Helper()
 	target, err := e.reconciler.target(e.T.Context(), e.scope())

@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 )
 
-// placement is the location of a VM.
+// placement is the failure domain, Prism Element and subnets of a VM.
 type placement struct {
 	// failureDomain is the name of the failure domain of the Machine, or empty.
 	failureDomain string
@@ -19,8 +19,8 @@ type placement struct {
 	subnets       []infrav1.NutanixResourceIdentifier
 }
 
-// place returns the location for a new VM. The failure domain of the Machine takes precedence over the spec of the NutanixMachine.
-// The spec is not changed to match, because its owner would change it back.
+// place returns the placement for a new VM. The failure domain of the Machine takes precedence over the spec of the
+// NutanixMachine. place does not change the spec, because the owner of the spec would revert the change.
 func (r *Reconciler) place(ctx context.Context, s *scope) (placement, error) {
 	spec := &s.nutanixMachine.Spec
 	if name := s.machine.Spec.FailureDomain; name != "" {
@@ -37,7 +37,8 @@ func (r *Reconciler) place(ctx context.Context, s *scope) (placement, error) {
 	return placement{prismElement: spec.Cluster, subnets: spec.Subnets}, nil
 }
 
-// failureDomain looks up a failure domain by name, first in the spec of the NutanixCluster and then as a NutanixFailureDomain.
+// failureDomain looks up a failure domain by name. It searches the spec of the NutanixCluster first and then the
+// NutanixFailureDomains.
 func (r *Reconciler) failureDomain(ctx context.Context, s *scope, name string) (placement, error) {
 	for _, config := range s.nutanixCluster.Spec.FailureDomains {
 		if config.Name == name {

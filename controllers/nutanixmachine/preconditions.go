@@ -17,8 +17,8 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// checkPreconditions waits for the cluster's infrastructure and for bootstrap data, as the InfraMachine contract requires. A
-// machine whose VM exists needs neither.
+// checkPreconditions waits for the cluster's infrastructure and for the bootstrap data, as the InfraMachine contract of
+// Cluster API requires. A machine whose VM exists needs neither.
 func (r *Reconciler) checkPreconditions(_ context.Context, s *scope) (ctrl.Result, error) {
 	if s.nutanixCluster == nil {
 		return s.stop(infrav1.PreconditionsMetCondition, missingCluster(s))
@@ -50,13 +50,14 @@ func (s *scope) waitForBootstrapData() (ctrl.Result, error) {
 		fmt.Sprintf("Machine %s has no bootstrap data yet", s.machine.Name))
 }
 
-// bootsFromImage reports whether a CD-ROM image contains the bootstrap data instead of a Secret.
+// bootsFromImage reports whether the machine gets its bootstrap data from a CD-ROM image instead of a Secret.
 func bootsFromImage(s *scope) bool {
 	ref := s.nutanixMachine.Spec.BootstrapRef
 	return ref != nil && ref.Kind == infrav1.NutanixMachineBootstrapRefKindImage
 }
 
-// bootstrapData reads the bootstrap data. Only the creation of the VM needs it, so a missing Secret is no error afterwards.
+// bootstrapData reads the bootstrap data. Only the creation of the VM needs the data, so a missing Secret is not an
+// error once the VM exists.
 func (r *Reconciler) bootstrapData(ctx context.Context, s *scope) ([]byte, error) {
 	name := s.machine.Spec.Bootstrap.DataSecretName
 	if name == nil {

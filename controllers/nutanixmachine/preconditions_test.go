@@ -55,7 +55,8 @@ func TestPausedMachineIsNotChanged(t *testing.T) {
 	}
 }
 
-// Events of Machines and Clusters also enqueue machines of other managers and machines that are managed externally.
+// Events of Machines and Clusters also enqueue NutanixMachines of other managers and externally managed
+// NutanixMachines.
 func TestMachineOfAnotherManagerIsIgnored(t *testing.T) {
 	for name, set := range map[string]func(machine *infrav1.NutanixMachine, theirs bool){
 		"by the watch filter": func(machine *infrav1.NutanixMachine, theirs bool) {
@@ -196,7 +197,8 @@ func provisioned(e *testEnvironment, yes bool) {
 	})
 }
 
-// userDataOf returns bootstrap data whose size is size after the host name, which is one byte long, is filled in.
+// userDataOf returns bootstrap data that has size bytes after the host name is filled in. The host name in the tests
+// has one byte.
 func userDataOf(size int) []byte {
 	const data = "#cloud-config\nhostname: m\n"
 	filler := strings.Repeat("#", size-len(data))
@@ -207,7 +209,8 @@ func hasData(e *testEnvironment) {
 	controllertest.Change(e.Environment, e.Machine, func(machine *clusterv1.Machine) { machine.Spec.Bootstrap.DataSecretName = ptr.To("m-bootstrap") })
 }
 
-// A machine for which Terraform never ran has no infrastructure. Its deletion needs neither Prism Central nor a cluster.
+// If Terraform never ran for a machine, the machine has no infrastructure. Its deletion needs neither Prism Central nor
+// a cluster.
 func TestDeletionOfMachineWithoutRunNeedsNoPrismCentral(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.CreateMachine(e.Environment)
@@ -221,7 +224,7 @@ func TestDeletionOfMachineWithoutRunNeedsNoPrismCentral(t *testing.T) {
 	assert.Empty(t, e.Terraform.Runs())
 }
 
-// A machine whose VM exists does not wait for bootstrap data or provisioned infrastructure.
+// A machine whose VM exists waits neither for bootstrap data nor for provisioned infrastructure.
 func TestExistingMachineSkipsPreconditions(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -257,7 +260,8 @@ func TestDeletionWithoutOwnersDestroysVM(t *testing.T) {
 	}
 }
 
-// Without owners, the label identifies the cluster, and the mark identifies a VM that is not in the Terraform state.
+// If there are no owners, the label identifies the cluster. The description of a VM that is not in the Terraform state
+// identifies the machine.
 func TestDeletionWithoutOwnersFindsClusterAndMachine(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.NutanixCluster.Name = "of-another-name"
@@ -276,7 +280,7 @@ func TestDeletionWithoutOwnersFindsClusterAndMachine(t *testing.T) {
 	assert.Empty(t, e.Prism.VMs())
 }
 
-// If no object describes the connection to Prism Central any more, a condition says what to do.
+// If no object configures the connection to Prism Central any more, a condition describes the remedy.
 func TestDeletionWithoutClusterReportsRemedy(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()

@@ -26,7 +26,7 @@ type outputs struct {
 	Addresses []string `json:"addresses"`
 }
 
-// connect resolves the credentials and the client for Prism Central.
+// connect resolves the credentials and creates the client for Prism Central.
 func (r *Reconciler) connect(ctx context.Context, s *scope) (ctrl.Result, error) {
 	access, err := r.Prism.Access(ctx, s.nutanixCluster)
 	if err != nil {
@@ -36,7 +36,8 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// provision takes the next step of the machine's workspace. If there is nothing to do, it starts no process and resolves no name.
+// provision runs the next step for the machine's workspace. If no step is due, provision starts no process and resolves
+// no names.
 func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
 	version, err := r.VersionFor(s.nutanixCluster, s.nutanixMachine)
 	if err != nil {
@@ -64,7 +65,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	case lifecycle.AwaitingDecision, lifecycle.Drifted, lifecycle.Denied, lifecycle.Held:
 		if ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false) {
 			s.requeueAfter = result.RetryAfter
-			return ctrl.Result{}, nil // the health of the VM is checked while its plan waits
+			return ctrl.Result{}, nil // the health of the VM is checked while the plan waits
 		}
 		result.RetryAfter = sooner(result.RetryAfter, r.HealthInterval)
 	case lifecycle.NoPlan, lifecycle.PlanStale, lifecycle.Approved, lifecycle.Running, lifecycle.Locked, lifecycle.Failed:
@@ -73,14 +74,14 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
 }
 
-// plannedWith reports whether the last run used that version of the provider. After a change of version, a plan has to prove first
-// that nothing changes.
+// plannedWith reports whether the last run used the provider version version. After a change of the version, a plan has
+// to show that nothing changes.
 func (s *scope) plannedWith(version string) bool {
 	terraform := s.nutanixMachine.Status.Terraform
 	return terraform == nil || terraform.ProviderVersion == "" || terraform.ProviderVersion == version
 }
 
-// unrendered returns the target without the fields that only a run needs.
+// unrendered returns the target without the fields that only a Terraform run needs.
 func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
 	return lifecycle.Target{
 		Object:      s.nutanixMachine.DeepCopy(),
@@ -133,8 +134,8 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	return target, nil
 }
 
-// readBack parses the outputs of the workspace. After a restart of the manager there are no outputs, so the VM is read in Prism
-// Central instead.
+// readBack parses the outputs of the workspace. After a restart of the manager there are no outputs, so later steps
+// read the VM from Prism Central instead.
 func (s *scope) readBack(result lifecycle.Result) error {
 	if result.Outputs == nil {
 		return nil
@@ -149,7 +150,8 @@ func (s *scope) readBack(result lifecycle.Result) error {
 	return nil
 }
 
-// uuid returns the UUID of the VM that the object has published or that its workspace has just created, or an empty string.
+// uuid returns the UUID of the VM, or an empty string. The UUID is known if the object has published the VM or the
+// workspace has just created it.
 func (s *scope) uuid() string {
 	if s.outputs != nil && s.outputs.VMUUID != "" {
 		return s.outputs.VMUUID
@@ -160,7 +162,7 @@ func (s *scope) uuid() string {
 	return ""
 }
 
-// vmUUID returns the UUID of the VM once Prism Central has accepted its creation, or an empty string.
+// vmUUID returns the UUID of the VM once Prism Central has accepted the create request, or an empty string.
 func (s *scope) vmUUID() string { return cmp.Or(s.uuid(), vmUUIDOf(s.nutanixMachine)) }
 
 func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

@@ -17,7 +17,8 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// publish writes providerID and addresses, which Cluster API reads. A machine is provisioned once its VM has an address.
+// publish writes spec.providerID and the addresses, which Cluster API reads. A machine is provisioned once its VM has
+// an address.
 func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error) {
 	uuid := s.uuid()
 	if uuid == "" {
@@ -25,10 +26,10 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 			Reason: infrav1.WaitingForVMReason, Message: "the workspace has no output with the UUID of a virtual machine", Retry: true})
 	}
 	if _, published := providerid.Parse(s.nutanixMachine.Spec.ProviderID); !published {
-		s.nutanixMachine.Spec.ProviderID = providerid.Format(uuid) // a failover changes the UUID and not the providerID
+		s.nutanixMachine.Spec.ProviderID = providerid.Format(uuid) // a failover changes the UUID but not the providerID
 	}
 	s.nutanixMachine.Status.VMUUID = uuid
-	if err := setIntent(s.nutanixMachine, nil); err != nil { // from now on providerID and state identify the VM
+	if err := setIntent(s.nutanixMachine, nil); err != nil { // from now on the providerID and the state identify the VM
 		return ctrl.Result{}, err
 	}
 	addresses, err := s.addresses(ctx)
@@ -37,7 +38,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	case errors.As(err, &notFound):
 		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err)) // the next reconcile searches for the VM
 	case err != nil && ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false):
-		return ctrl.Result{}, nil // the addresses stay as they were, and checkHealth reports the error
+		return ctrl.Result{}, nil // the addresses do not change, and checkHealth reports the error
 	case err != nil:
 		return s.stop(infrav1.AddressesAssignedCondition, provisioning.Diagnose(err))
 	}
@@ -55,8 +56,8 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// addresses returns the addresses in the outputs of the workspace. If there are none, it reads the current addresses in Prism
-// Central.
+// addresses returns the addresses in the outputs of the workspace. If there are none, addresses reads the current
+// addresses from Prism Central.
 func (s *scope) addresses(ctx context.Context) ([]string, error) {
 	if s.outputs != nil && len(machineAddresses("", s.outputs.Addresses)) > 1 {
 		return s.outputs.Addresses, nil
@@ -78,7 +79,7 @@ type seen struct {
 // readTimeout limits how long a reconcile waits for Prism Central.
 const readTimeout = 10 * time.Second
 
-// readVM reads the VM of the machine in Prism Central. It reads once in each reconcile.
+// readVM reads the VM of the machine from Prism Central. It sends at most one request in each reconcile.
 func (s *scope) readVM(ctx context.Context) (*prism.VM, error) {
 	if uuid := s.vmUUID(); s.seen == nil || s.seen.uuid != uuid {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
@@ -89,8 +90,8 @@ func (s *scope) readVM(ctx context.Context) (*prism.VM, error) {
 	return s.seen.vm, s.seen.err
 }
 
-// machineAddresses returns the host name, then the addresses in the order of the network cards. It omits link-local addresses,
-// which other machines cannot reach.
+// machineAddresses returns the host name, followed by the addresses in the order of the network cards. It omits
+// link-local addresses, because other machines cannot reach them.
 func machineAddresses(hostName string, addresses []string) []clusterv1.MachineAddress {
 	list := []clusterv1.MachineAddress{{Type: clusterv1.MachineHostName, Address: hostName}}
 	for _, address := range addresses {

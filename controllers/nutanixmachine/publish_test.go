@@ -44,7 +44,8 @@ func TestMachineAddresses(t *testing.T) {
 	}
 }
 
-// A machine without an address is not provisioned. An address that it gets later is found without a run.
+// A machine without an address is not provisioned. If the VM gets an address later, the controller finds the address
+// without a Terraform run.
 func TestMachineWaitsForAddresses(t *testing.T) {
 	for name, first := range map[string][]string{"none": {}, "link-local alone": {"fe80::1"}} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +80,8 @@ func TestAddressesFollowTheVM(t *testing.T) {
 	assert.Empty(t, e.Terraform.Runs())
 }
 
-// A machine of CAPX is taken over by its providerID. Its VM is destroyed with the object even if Terraform never ran.
+// A machine of CAPX is adopted by its providerID. The deletion of the machine destroys the VM even if Terraform never
+// ran.
 func TestVMOfCAPXIsTakenOver(t *testing.T) {
 	for name, first := range map[string]func(e *testEnvironment){"and reconciled": func(e *testEnvironment) {
 		e.settle()
@@ -106,7 +108,7 @@ func TestVMOfCAPXIsTakenOver(t *testing.T) {
 	}
 }
 
-// Two objects must not own one VM, because the deletion of one would destroy the VM of the other.
+// Two objects must not own the same VM, because the deletion of one object would destroy the VM of the other.
 func TestVMOfAnotherObjectIsNotTakenOver(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.Put(controllertest.VM{UUID: vm1, Name: "m", Description: mark(marks), Addresses: []string{"10.0.0.9"}})
@@ -120,7 +122,7 @@ func TestVMOfAnotherObjectIsNotTakenOver(t *testing.T) {
 	assert.Len(t, e.Prism.VMs(), 1)
 }
 
-// A VM that was created before Terraform wrote it to the state is destroyed, too.
+// If a VM was created but Terraform did not write it to the state, the deletion still destroys the VM.
 func TestVMOutsideTheStateIsDestroyed(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.CreateMachine(e.Environment)

@@ -14,8 +14,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// unknownUUID stands for an entity that cannot be resolved and is not needed, because the VM already exists or is only destroyed.
-// The module ignores such inputs once the VM exists.
+// unknownUUID replaces the UUID of an entity that cannot be resolved. The entity is not needed, because the VM already
+// exists or is only destroyed. The Terraform module ignores such inputs once the VM exists.
 const unknownUUID = "00000000-0000-0000-0000-000000000000"
 
 // resolver resolves the names in the spec of a machine to UUIDs.
@@ -23,12 +23,13 @@ type resolver struct {
 	*scope
 	place        placement
 	prismElement renderer.Ref
-	// vmExists says that unresolved entities are no error, because only the creation of the VM needs them.
+	// vmExists is true if the VM exists. Unresolved entities are then not an error, because only the creation of the VM
+	// needs them.
 	vmExists bool
 }
 
-// resolve resolves the names in the spec. vm is the VM of the machine, or nil if Prism Central does not have it. If vm is not nil,
-// the Prism Element is the one that runs the VM, whatever the spec says.
+// resolve resolves the names in the spec. vm is the VM of the machine, or nil if it does not exist in Prism Central. If
+// vm is not nil, resolve returns the Prism Element of vm instead of the Prism Element in the spec.
 func (r *Reconciler) resolve(ctx context.Context, s *scope, vm *prism.VM) (*pinnedInputs, error) {
 	resolver := &resolver{scope: s, vmExists: vm != nil || s.uuid() != ""}
 	var err error
@@ -86,7 +87,7 @@ func (r *resolver) resolveSubnets(ctx context.Context, pins *pinnedInputs) error
 	return nil
 }
 
-// duplicateSubnet returns the problem of two entries for the same subnet, for example one by name and one by UUID.
+// duplicateSubnet returns the problem that two entries select the same subnet, for example one by name and one by UUID.
 func duplicateSubnet(place placement, first, second int, subnet renderer.Ref) *provisioning.Problem {
 	list, owner := "spec.subnet", ""
 	if place.failureDomain != "" {
@@ -164,7 +165,7 @@ func (r *resolver) image(ctx context.Context, identifier infrav1.NutanixResource
 	return r.reference(found.Entity, err)
 }
 
-// deviceTypes translates the device types of the API.
+// deviceTypes maps the device types of the API to the device types of the renderer.
 var deviceTypes = map[infrav1.NutanixMachineDiskDeviceType]string{
 	infrav1.NutanixMachineDiskDeviceTypeDisk:  renderer.DeviceDisk,
 	infrav1.NutanixMachineDiskDeviceTypeCDRom: renderer.DeviceCDROM,
@@ -195,8 +196,8 @@ func (r *resolver) dataDisk(ctx context.Context, spec infrav1.NutanixMachineVMDi
 	return disk, nil
 }
 
-// resolveGPUs resolves the GPUs. The GPUs of an existing VM are in use by that VM. If the hosts do not have them any more, no GPUs
-// are pinned, and the provider leaves the VM's GPUs unchanged.
+// resolveGPUs resolves the GPUs. GPUs that are assigned to an existing VM are not free, but still resolve. If the hosts
+// no longer have the GPUs, resolveGPUs pins no GPUs, and the provider leaves the GPUs of the VM unchanged.
 func (r *resolver) resolveGPUs(ctx context.Context, pins *pinnedInputs) error {
 	find := r.access.Client.GPUs
 	if r.vmExists {
@@ -215,7 +216,8 @@ func (r *resolver) resolveGPUs(ctx context.Context, pins *pinnedInputs) error {
 	return nil
 }
 
-// reference converts the result of a look-up to a reference. If the VM exists, an unresolved entity is no error.
+// reference converts the result of a look-up to a reference. If the VM exists, reference returns no error for an
+// unresolved entity.
 func (r *resolver) reference(found prism.Entity, err error) (renderer.Ref, error) {
 	if r.vmExists && unresolved(err) {
 		return renderer.Ref{UUID: unknownUUID}, nil
@@ -223,8 +225,8 @@ func (r *resolver) reference(found prism.Entity, err error) (renderer.Ref, error
 	return renderer.Ref{UUID: found.UUID, Name: found.Name}, err
 }
 
-// unresolved reports whether a look-up failed because of the spec or the inventory of Prism Central. It returns false if Prism
-// Central could not be reached.
+// unresolved reports whether a look-up failed because of the spec or the inventory of Prism Central. If Prism Central
+// could not be reached, it returns false.
 func unresolved(err error) bool {
 	var (
 		problem     *provisioning.Problem

@@ -21,7 +21,7 @@ import (
 	"github.com/capnt/capnt/internal/lifecycle"
 )
 
-// withPolicy sets the deletion policy.
+// withPolicy sets the deletion policy of the cluster.
 func (e *testEnvironment) withPolicy(policy infrav1.TerraformDeletionPolicy) {
 	e.T.Helper()
 	controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
@@ -29,7 +29,7 @@ func (e *testEnvironment) withPolicy(policy infrav1.TerraformDeletionPolicy) {
 	})
 }
 
-// deleteCluster deletes the Cluster. Cluster API keeps it until its machines are deleted.
+// deleteCluster deletes the Cluster. The object stays until its machines are deleted, as in Cluster API.
 func (e *testEnvironment) deleteCluster() {
 	e.T.Helper()
 	controllertest.Change(e.Environment, e.Cluster, func(cluster *clusterv1.Cluster) { cluster.Finalizers = []string{"cluster.cluster.x-k8s.io"} })
@@ -144,7 +144,7 @@ func TestExportedWorkspace(t *testing.T) {
 	}
 }
 
-// The manager may crash after it exported the workspace and removed the state, and before it removed the finalizer.
+// The manager may crash after it has exported the workspace and removed the state, but before it removes the finalizer.
 func TestRetainContinuesAfterRestart(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()

@@ -13,10 +13,10 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// searchTimeout limits one search. The list of all VMs of a large Prism Central has many pages.
+// searchTimeout limits the duration of one search. In a large Prism Central, the list of all VMs has many pages.
 const searchTimeout = 2 * time.Minute
 
-// query describes the VM that a search looks for.
+// query describes the VM for which a search looks.
 type query struct {
 	machine *infrav1.NutanixMachine
 	// name is the name of the VM.
@@ -25,28 +25,29 @@ type query struct {
 	uuids []string
 	// task is the task of Prism Central that creates the VM, or empty.
 	task string
-	// prismElement is the UUID of the Prism Element of the VM, or empty if it is not known.
+	// prismElement is the UUID of the Prism Element of the VM, or empty if the Prism Element is unknown.
 	prismElement string
-	// siblings are the UUIDs of the VMs of the other machines of the cluster. If there are any, a search proves the absence of
-	// this VM only if Prism Central shows at least one of them.
+	// siblings are the UUIDs of the VMs of the other machines of the cluster. If there are siblings, a search is
+	// conclusive only if Prism Central shows at least one of their VMs.
 	siblings []string
 }
 
 // found is the result of a search.
 type found struct {
-	// ours are the VMs with the mark of the machine, and the VMs that the machine names and that carry no mark.
+	// ours are the VMs whose description identifies the machine, and the VMs that the machine references and whose
+	// description identifies no machine.
 	ours []prism.VM
-	// foreign are the VMs that the machine names but that carry the mark of another object.
+	// foreign are the VMs that the machine references but whose description identifies another object.
 	foreign []prism.VM
 	// sameName are other VMs with the same name.
 	sameName []prism.VM
-	// taskError is the error of the task that creates the VM, or empty if the task did not fail.
+	// taskError is the error of the task that creates the VM, or empty if the task has not failed.
 	taskError string
-	// doubt is the reason why the search does not prove that the VM is absent. It is empty if the search proves it.
+	// doubt is the reason why the search is inconclusive. If the search is conclusive, doubt is empty.
 	doubt string
 }
 
-// names returns the UUIDs that the machine records for its VM.
+// names returns the UUIDs of the VM that are recorded in the machine.
 func names(machine *infrav1.NutanixMachine) []string {
 	var uuids []string
 	published, _ := providerid.Parse(machine.Spec.ProviderID)
@@ -58,7 +59,8 @@ func names(machine *infrav1.NutanixMachine) []string {
 	return uuids
 }
 
-// search looks for the VM of a machine by its UUIDs and, in the list of all VMs, by its mark and its name. It uses no cache.
+// search looks for the VM of a machine by UUID, and in the list of all VMs by description and by name. It uses no
+// cache.
 func search(ctx context.Context, central *prism.Client, q query) (found, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
@@ -90,7 +92,7 @@ func search(ctx context.Context, central *prism.Client, q query) (found, error) 
 	return result, err
 }
 
-// read reads the VM with the UUID and adds it to the result.
+// read reads the VM with the UUID uuid and adds the VM to the result.
 func (f *found) read(ctx context.Context, central *prism.Client, machine *infrav1.NutanixMachine, uuid string) error {
 	vm, err := central.VM(ctx, uuid)
 	var notFound *prism.NotFoundError
@@ -106,7 +108,7 @@ func (f *found) read(ctx context.Context, central *prism.Client, machine *infrav
 	return nil
 }
 
-// setDoubt sets doubt if a search that found no VM does not prove its absence.
+// setDoubt sets doubt if a search that found no VM is inconclusive.
 func (f *found) setDoubt(ctx context.Context, central *prism.Client, q query, all prism.VMList) error {
 	elements, err := central.AvailablePrismElements(ctx)
 	if err != nil {
@@ -133,7 +135,7 @@ func (f *found) setDoubt(ctx context.Context, central *prism.Client, q query, al
 	return nil
 }
 
-// readTask reads the task that creates the VM, and reports whether it is running.
+// readTask reads the task that creates the VM, and reports whether the task is running.
 func (f *found) readTask(ctx context.Context, central *prism.Client, uuid string) (running bool, err error) {
 	if uuid == "" {
 		return false, nil
@@ -151,7 +153,7 @@ func (f *found) readTask(ctx context.Context, central *prism.Client, uuid string
 	return task.Running(), nil
 }
 
-// listUUIDs returns the UUIDs of VMs as text for messages.
+// listUUIDs formats the UUIDs of VMs for messages.
 func listUUIDs(vms []prism.VM) string {
 	list := make([]string, 0, len(vms))
 	for _, vm := range vms {

@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	// config is the configuration of clients for the API server that all tests of the package share.
+	// config is the client configuration for the API server that all tests of the package share.
 	config *rest.Config
-	// api is a client for that server without a cache.
+	// api is a client for the shared API server. It has no cache.
 	api client.Client
 )
 

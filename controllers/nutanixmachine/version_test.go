@@ -17,8 +17,8 @@ func (e *testEnvironment) pinVersion(version string) {
 	})
 }
 
-// A machine keeps the provider version of its state until the owner of the cluster names another version. That version plans once
-// and changes nothing.
+// A machine keeps the provider version of its state until the owner of the cluster specifies another version. The new
+// version plans once, and the plan changes nothing.
 func TestMachineKeepsItsProviderVersionUntilTheOwnerChangesIt(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.reconciler.ProviderVersions = []string{"1.9.5", "2.4.2"}
@@ -49,8 +49,8 @@ func TestMachineKeepsItsProviderVersionUntilTheOwnerChangesIt(t *testing.T) {
 	assert.Empty(t, e.Prism.VMs())
 }
 
-// If the cluster names a version that is not in the mirror, existing machines keep the version of their state. Deletions use it,
-// too.
+// If the cluster specifies a version that is not in the mirror, existing machines keep the version of their state.
+// Their deletions also use that version.
 func TestUnavailableProviderVersionKeepsExistingMachines(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
@@ -75,7 +75,7 @@ func TestUnavailableProviderVersionStopsNewMachines(t *testing.T) {
 	assert.True(t, e.NutanixMachine.Status.Ready)
 }
 
-// If the mirror lacks the version of a state, the message names that version and the versions in the mirror.
+// If the mirror lacks the version of a state, the message lists that version and the versions in the mirror.
 func TestMissingProviderVersionOfTheStateIsReported(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()

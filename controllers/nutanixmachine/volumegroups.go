@@ -15,7 +15,7 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// detachments stores, by the UUID of a VM, the update that detaches its volume groups. A new process starts without entries.
+// detachments stores updates that detach volume groups, by the UUID of the VM. The entries are lost on a restart.
 type detachments struct{ pending sync.Map }
 
 // detachment is one update that detaches volume groups.
@@ -25,9 +25,9 @@ type detachment struct {
 	groups string
 }
 
-// detacher detaches the volume groups of a VM before its destruction, because Prism Central refuses to delete a VM with attached
-// volume groups. When a single Machine is deleted, Cluster API drains its node and waits for the volumes. It does not do so when
-// the whole Cluster is deleted.
+// detacher detaches the volume groups of a VM before the VM is destroyed, because Prism Central does not delete a VM
+// with attached volume groups. When a single Machine is deleted, Cluster API drains the node and waits until the
+// volumes are detached. When the whole Cluster is deleted, Cluster API does neither.
 type detacher struct {
 	client  *prism.Client
 	machine *infrav1.NutanixMachine
@@ -35,14 +35,14 @@ type detacher struct {
 	event   func(lifecycle.Event)
 }
 
-// detacher returns the detacher for a machine. Runs use it outside of the reconcile.
+// detacher returns the detacher for a machine. Runs call the detacher outside of the reconcile.
 func (r *Reconciler) detacher(s *scope) detacher {
 	machine := s.nutanixMachine.DeepCopy()
 	return detacher{client: s.access.Client, machine: machine, memory: &r.detachments, event: func(event lifecycle.Event) { r.Event(machine, event) }}
 }
 
-// detach implements lifecycle.Hooks.BeforeDestroy. It sends at most one update. The update is asynchronous, so detach returns a
-// *lifecycle.WaitError until a later call finds no attached volume group.
+// detach implements lifecycle.Hooks.BeforeDestroy. It sends at most one update. The update is asynchronous, so detach
+// returns a *lifecycle.WaitError until a later call finds no attached volume group.
 func (d detacher) detach(ctx context.Context, vmUUID string) error {
 	attachments, err := d.client.Attachments(ctx, vmUUID)
 	var notFound *prism.NotFoundError
@@ -61,7 +61,7 @@ func (d detacher) detach(ctx context.Context, vmUUID string) error {
 	return d.update(ctx, vmUUID, attachments)
 }
 
-// report records the event for volume groups that an update of this process has detached.
+// report records an event for the volume groups that an update of this process has detached.
 func (d detacher) report(vmUUID string) {
 	pending, ok := d.memory.pending.LoadAndDelete(vmUUID)
 	if !ok {
@@ -71,7 +71,7 @@ func (d detacher) report(vmUUID string) {
 		Message: fmt.Sprintf("Detached volume groups from virtual machine %s before its destruction: %s", vmUUID, pending.(detachment).groups)}) //nolint:forcetypeassert // stored below
 }
 
-// update sends the update that detaches the volume groups, unless an earlier one is still being carried out.
+// update sends the update that detaches the volume groups, unless an earlier update is still under way.
 func (d detacher) update(ctx context.Context, vmUUID string, attachments *prism.Attachments) error {
 	names := make([]string, 0, len(attachments.Groups))
 	for _, group := range attachments.Groups {
@@ -94,7 +94,7 @@ func (d detacher) update(ctx context.Context, vmUUID string, attachments *prism.
 	return attached(vmUUID, groups, "Prism Central is detaching them")
 }
 
-// progress reports whether the last update of a VM is under way, or the error with which it failed.
+// progress reports whether the last update of a VM is under way. If the update failed, progress returns the error.
 func (d detacher) progress(ctx context.Context, vmUUID string) (running bool, failure string) {
 	pending, ok := d.memory.pending.Load(vmUUID)
 	if !ok {
@@ -112,7 +112,7 @@ func (d detacher) progress(ctx context.Context, vmUUID string) (running bool, fa
 	return false, ""
 }
 
-// refused records an event and returns the error for volume groups that could not be detached.
+// refused records an event and returns the error for volume groups that Prism Central could not detach.
 func (d detacher) refused(vmUUID, groups, cause string) error {
 	wait := attached(vmUUID, groups, "Prism Central did not detach them and is asked again ("+cause+
 		"): detach them in Prism Central if this stays")

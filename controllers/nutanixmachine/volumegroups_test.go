@@ -24,7 +24,7 @@ func (e *testEnvironment) attach(powerState string) {
 	e.Prism.Put(vm)
 }
 
-// writes returns the number of requests that change a VM.
+// writes returns the number of requests that changed a VM.
 func (e *testEnvironment) writes() int {
 	writes := 0
 	for _, request := range e.Prism.Requests() {
@@ -78,7 +78,8 @@ func TestVolumeGroupsOfALivingMachineStay(t *testing.T) {
 	assert.Len(t, e.Prism.VMs()[0].VolumeGroups, 1)
 }
 
-// If Prism Central refuses to detach, the deletion waits, reports the reason, and continues when the volume groups are detached.
+// If Prism Central does not detach the volume groups, the deletion waits and reports the reason. It continues when the
+// volume groups are detached.
 func TestDeletionWaitsAfterRefusedDetach(t *testing.T) {
 	for name, detaching := range map[string]controllertest.Detaching{
 		"conflict": {Status: http.StatusConflict}, "refused": {Status: http.StatusUnprocessableEntity}, "forbidden": {Status: http.StatusForbidden},
@@ -100,7 +101,7 @@ func TestDeletionWaitsAfterRefusedDetach(t *testing.T) {
 			assert.Contains(t, strings.Join(e.Recorder.All(), "\n"), "Warning VolumeGroupsAttached")
 
 			vm := e.Prism.VMs()[0]
-			vm.VolumeGroups = nil // somebody detaches it
+			vm.VolumeGroups = nil // somebody detaches the volume group
 			e.Prism.Put(vm)
 			e.Advance(time.Minute)
 			e.settle()

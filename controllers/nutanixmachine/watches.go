@@ -14,7 +14,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// prismAccessChanged passes updates of a NutanixCluster whose spec changed or whose credentials became valid or invalid.
+// prismAccessChanged passes updates of a NutanixCluster if its spec changed or if its credentials became valid or
+// invalid.
 var prismAccessChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.NutanixCluster)
@@ -24,7 +25,7 @@ var prismAccessChanged = predicate.Funcs{
 	},
 }
 
-// machinesOfCluster maps a NutanixCluster to the machines of its Cluster.
+// machinesOfCluster maps a NutanixCluster to the NutanixMachines of its Cluster.
 func (r *Reconciler) machinesOfCluster(ctx context.Context, cluster client.Object) []ctrl.Request {
 	name, ok := cluster.GetLabels()[clusterv1.ClusterNameLabel]
 	if !ok {

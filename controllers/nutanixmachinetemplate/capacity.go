@@ -7,13 +7,13 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// resourceGPU is the extended resource of NVIDIA's device plugin. The cluster autoscaler knows it.
+// resourceGPU is the extended resource of NVIDIA's device plugin. The cluster autoscaler supports this name.
 const resourceGPU corev1.ResourceName = "nvidia.com/gpu"
 
 // operatingSystem is the operating system of all nodes, because kubeadm runs on Linux only.
 const operatingSystem = "linux"
 
-// publishCapacity writes the capacity, architecture and operating system of a node of the template to its status.
+// publishCapacity writes the capacity, architecture and operating system of a node to the status of the template.
 func publishCapacity(template *infrav1.NutanixMachineTemplate) {
 	template.Status.Capacity = capacity(template.Spec.Template.Spec)
 	template.Status.NodeInfo = infrav1.NutanixMachineNodeInfo{
@@ -22,8 +22,8 @@ func publishCapacity(template *infrav1.NutanixMachineTemplate) {
 	}
 }
 
-// capacity returns the capacity of a VM with the spec. A node reports slightly less memory, because firmware and kernel reserve
-// some.
+// capacity returns the capacity of a VM with the spec. A real node reports slightly less memory, because firmware and
+// kernel reserve some of it.
 func capacity(spec infrav1.NutanixMachineSpec) corev1.ResourceList {
 	resources := corev1.ResourceList{
 		corev1.ResourceCPU:    *resource.NewQuantity(int64(spec.VCPUSockets)*int64(spec.VCPUsPerSocket), resource.DecimalSI),

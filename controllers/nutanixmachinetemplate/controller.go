@@ -1,5 +1,5 @@
-// Package nutanixmachinetemplate reconciles NutanixMachineTemplate. It publishes the capacity of a node of the template, so that the
-// cluster autoscaler can scale from zero
+// Package nutanixmachinetemplate reconciles NutanixMachineTemplate. It publishes the capacity of the nodes that a
+// template creates, so that the cluster autoscaler can scale from zero
 // (https://cluster-api.sigs.k8s.io/developer/providers/contracts/infra-machine#inframachinetemplate-support-cluster-autoscaling-from-zero).
 package nutanixmachinetemplate
 
@@ -53,8 +53,8 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	return nil
 }
 
-// templatesOfCluster returns requests for the templates that a Cluster owns. It does not select by label, because Cluster API
-// labels only the templates that it created itself.
+// templatesOfCluster returns requests for the templates that a Cluster owns. It does not use the cluster name label,
+// because Cluster API sets the label only on templates that it created itself.
 func (r *Reconciler) templatesOfCluster(ctx context.Context, cluster client.Object) []ctrl.Request {
 	templates := &infrav1.NutanixMachineTemplateList{}
 	if err := r.Client.List(ctx, templates, client.InNamespace(cluster.GetNamespace())); err != nil {
@@ -74,7 +74,7 @@ func (r *Reconciler) templatesOfCluster(ctx context.Context, cluster client.Obje
 	return requests
 }
 
-// Reconcile publishes the capacity of a node of one template.
+// Reconcile publishes the capacity of the nodes that one template creates.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, reterr error) {
 	template := &infrav1.NutanixMachineTemplate{}
 	if err := r.Client.Get(ctx, request.NamespacedName, template); err != nil {

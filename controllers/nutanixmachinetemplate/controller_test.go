@@ -38,7 +38,7 @@ func newClient(t *testing.T, objects ...client.Object) client.Client {
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&infrav1.NutanixMachineTemplate{}).Build()
 }
 
-// settle reconciles until nothing changes any more.
+// settle reconciles until the template no longer changes.
 func settle(t *testing.T, reconciler *Reconciler, template *infrav1.NutanixMachineTemplate) {
 	t.Helper()
 	for version := ""; version != template.ResourceVersion; {

@@ -9,7 +9,8 @@ import (
 	"slices"
 )
 
-// archive packs files by path into a gzip-compressed tar file. Equal files result in equal bytes.
+// archive packs files, given by path, into a gzip-compressed tar file. The output depends only on the paths and the
+// contents.
 func archive(files map[string][]byte) ([]byte, error) {
 	var packed bytes.Buffer
 	compressor := gzip.NewWriter(&packed)

@@ -10,14 +10,14 @@ import (
 	"github.com/capnt/capnt/internal/lifecycle"
 )
 
-// EnsureWorkspaceKey writes the workspace key and the state suffix of an object before Terraform runs for it the first time, and
-// records the version of the nutanix provider for the next run. The key is the UID that the object has at that time. It is as
-// unique as the UID but, unlike the UID, survives clusterctl move.
+// EnsureWorkspaceKey writes the workspace key and the state suffix of an object before Terraform runs for the object
+// for the first time. It also records the version of the nutanix provider for the next run. The key is the current UID
+// of the object. The key is as unique as the UID but, unlike the UID, survives clusterctl move.
 func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, object client.Object, providerVersion string) error {
 	if d.HasWorkspaceKey(object) && object.GetAnnotations()[infrav1.ProviderVersionAnnotation] == providerVersion {
 		return nil
 	}
-	// The patch goes through a copy, so that the object's pending changes are neither sent nor overwritten.
+	// The patch uses a copy, so that pending changes of the object are neither sent nor overwritten.
 	annotated := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 	before := annotated.DeepCopyObject().(client.Object) //nolint:forcetypeassert // as above
 	annotate(kind, annotated, providerVersion)
@@ -31,13 +31,13 @@ func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, obje
 // HasWorkspaceKey reports whether Terraform may have run for an object. An object without a key has no infrastructure.
 func (d *Dependencies) HasWorkspaceKey(object client.Object) bool { return WorkspaceKey(object) != "" }
 
-// WorkspaceKey returns the stable key of an object, or an empty string.
+// WorkspaceKey returns the workspace key of an object, which never changes, or an empty string.
 func WorkspaceKey(object client.Object) string {
 	return object.GetAnnotations()[infrav1.WorkspaceKeyAnnotation]
 }
 
-// StateSuffix returns the state suffix of an object of that kind. An object with a workspace key but no suffix was created by
-// v0.1.0. For an object without a key, StateSuffix returns the suffix that EnsureWorkspaceKey would write.
+// StateSuffix returns the state suffix of an object of the kind kind. If an object has a workspace key but no suffix,
+// v0.1.0 created it. If an object has no key, StateSuffix returns the suffix that EnsureWorkspaceKey would write.
 func StateSuffix(kind string, object client.Object) string {
 	if suffix := object.GetAnnotations()[infrav1.StateSuffixAnnotation]; suffix != "" {
 		return suffix

@@ -22,13 +22,14 @@ import (
 	"github.com/capnt/capnt/internal/lifecycle"
 )
 
-// Pause writes the Paused condition of an object with a workspace and reports whether the reconcile ends here. Paused becomes True
-// only when no run of the object is under way. A queued run is withdrawn. A run that has started continues, and its end triggers
-// the next reconcile.
+// Pause writes the Paused condition of an object with a workspace and reports whether the reconcile ends here. Paused
+// becomes True only when no run of the object is under way. Pause removes a queued run from the queue. A run that has
+// started continues, and the end of the run triggers the next reconcile.
 //
-// The annotation block-move of clusterctl follows the same rule. clusterctl notes which objects carry the annotation, pauses the
-// Cluster, and copies the objects only when none of them carries it any more. So every object that is not paused and may have a
-// run carries the annotation. It is removed when Paused becomes True.
+// The block-move annotation of clusterctl works together with this rule. clusterctl notes which objects have the
+// annotation, pauses the Cluster, and copies the objects only when none of them has the annotation any more. So every
+// object that is not paused and may have a run has the annotation. Pause removes the annotation when Paused becomes
+// True.
 func (d *Dependencies) Pause(ctx context.Context, cluster *clusterv1.Cluster, object Object, kind, finalizer string) (ended bool, err error) {
 	if annotations.IsPaused(cluster, object) && !d.Pipeline.Pool.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
 		ctrl.LoggerFrom(ctx).Info("Waiting for a Terraform run to end before the object is reported as paused")
@@ -53,7 +54,7 @@ func (d *Dependencies) blockMove(ctx context.Context, object client.Object, bloc
 	if _, blocks := object.GetAnnotations()[clusterctlv1.BlockMoveAnnotation]; blocks == block {
 		return nil
 	}
-	// The patch goes through a copy, so that the object's pending changes are neither sent nor overwritten.
+	// The patch uses a copy, so that pending changes of the object are neither sent nor overwritten.
 	patched := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 	before := patched.DeepCopyObject().(client.Object) //nolint:forcetypeassert // as above
 	setBlockMove(patched, block)
@@ -76,15 +77,15 @@ func setBlockMove(object client.Object, block bool) {
 	object.SetAnnotations(annotations)
 }
 
-// Moved reports whether clusterctl is deleting an object that it has already copied to another management cluster. The
-// infrastructure of the object belongs to the copy.
+// Moved reports whether clusterctl is deleting the object after it copied the object to another management cluster. The
+// copy then owns the infrastructure.
 func Moved(object client.Object) bool {
 	_, moved := object.GetAnnotations()[clusterctlv1.DeleteForMoveAnnotation]
 	return moved && !object.GetDeletionTimestamp().IsZero()
 }
 
-// ReleaseMoved removes the finalizer of an object that was moved, and changes nothing else. clusterctl removes it too, but may
-// have been interrupted before.
+// ReleaseMoved removes the finalizer of an object that was moved, and changes nothing else. clusterctl removes the
+// finalizer too, but it may have been interrupted before that step.
 func (d *Dependencies) ReleaseMoved(ctx context.Context, object client.Object, kind, finalizer string) error {
 	if !d.Pipeline.Pool.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
 		return nil // the end of the run triggers the next reconcile
@@ -100,8 +101,8 @@ func (d *Dependencies) ReleaseMoved(ctx context.Context, object client.Object, k
 	return nil
 }
 
-// PauseChanged passes events of a Cluster that is paused or unpaused, and the creation of a paused Cluster. The creation matters
-// because objects that are reconciled before the cache contains their Cluster count as unpaused.
+// PauseChanged passes events of a Cluster that is paused or unpaused, and the creation of a paused Cluster. The
+// creation matters because an object counts as unpaused if it is reconciled before the cache contains its Cluster.
 func PauseChanged(scheme *runtime.Scheme, log logr.Logger) predicate.Predicate {
 	return predicate.Or(predicates.ClusterPausedTransitions(scheme, log), predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool {

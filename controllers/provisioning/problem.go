@@ -13,18 +13,18 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Problem is an error that prevents a step of a reconcile, with the reason and the message of a condition.
+// Problem is an error that prevents a step of a reconcile. It contains the reason and the message for a condition.
 type Problem struct {
-	// Reason is the reason of the condition. Message names the problem and the remedy.
+	// Reason is the reason of the condition. Message describes the problem and the remedy.
 	Reason, Message string
-	// Retry says that the cause may disappear by itself.
+	// Retry is true if the cause may disappear by itself.
 	Retry bool
 }
 
 func (p *Problem) Error() string { return p.Message }
 
-// Intervals after which a step is retried. A change in Prism Central triggers no reconcile, so a step is retried even after an
-// error that a person has to correct.
+// Intervals after which a step is retried. A change in Prism Central triggers no reconcile, so even a step with an
+// error that a person has to correct is retried.
 const (
 	retrySoon  = 10 * time.Second
 	retryLater = 20 * time.Second
@@ -38,8 +38,8 @@ func (p *Problem) After() time.Duration {
 	return retryLater
 }
 
-// kindReasons are the condition reasons for an entity that does not exist or whose name is ambiguous. The keys are the kinds in
-// the errors of package prism.
+// kindReasons are the condition reasons for entities that do not exist or have an ambiguous name. The keys are the
+// kinds in the errors of package prism.
 var kindReasons = map[string]lookUpReasons{
 	prism.KindPrismElement:     {infrav1.PrismElementNotFoundReason, infrav1.PrismElementAmbiguousReason},
 	prism.KindSubnet:           {infrav1.SubnetNotFoundReason, infrav1.SubnetAmbiguousReason},
@@ -52,8 +52,8 @@ var kindReasons = map[string]lookUpReasons{
 
 type lookUpReasons struct{ notFound, ambiguous string }
 
-// reasonsOf returns the reasons of a kind. In some errors of package prism the kind includes a location, as in "GPU of Prism
-// Element ...".
+// reasonsOf returns the condition reasons for a kind. In some errors of package prism the kind includes a location, as
+// in "GPU of Prism Element ...".
 func reasonsOf(kind string) lookUpReasons {
 	kind, _, _ = strings.Cut(kind, " of ")
 	return kindReasons[kind]

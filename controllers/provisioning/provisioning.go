@@ -1,5 +1,6 @@
-// Package provisioning contains what the controllers of kinds with a Terraform workspace share. It returns the settings and the
-// backend of a workspace, and writes the result of a pipeline step into conditions, status and events.
+// Package provisioning contains the shared code of the controllers whose objects have a Terraform workspace. It returns
+// the settings and the backend of a workspace. It also writes the result of a pipeline step to the conditions, status
+// and events of an object.
 package provisioning
 
 import (
@@ -25,28 +26,30 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Dependencies are what the reconcilers of kinds with a workspace need.
+// Dependencies contains the clients and settings that the reconcilers of objects with a workspace need.
 type Dependencies struct {
 	Client client.Client
-	// Reader reads from the API server without the cache.
+	// Reader reads from the API server without a cache.
 	Reader   client.Reader
 	Prism    *prism.Resolver
 	Pipeline *lifecycle.Pipeline
 	Recorder events.EventRecorder
-	// ProviderVersion is the version of the nutanix provider for objects whose cluster names none. ProviderVersions are all
-	// versions that runs may use. If it is empty, only ProviderVersion may be used.
+	// ProviderVersion is the default version of the nutanix provider, for clusters that specify none. ProviderVersions
+	// are all versions that runs may use. If ProviderVersions is empty, only ProviderVersion may be used.
 	ProviderVersion  string
 	ProviderVersions []string
 	// WatchFilterValue limits the reconciler to objects with this value of the label cluster.x-k8s.io/watch-filter.
 	WatchFilterValue string
-	// DriftInterval is how often an applied workspace is compared with Prism Central unless the cluster sets an interval. Zero
-	// means never. HealthInterval is how often a VM is read.
+	// DriftInterval is the interval at which an applied workspace is compared with Prism Central, unless the cluster
+	// sets another interval. Zero means never. HealthInterval is the interval at which a VM is read.
 	DriftInterval, HealthInterval time.Duration
-	// AbsencePeriod is how long Prism Central must not find a VM before its absence is confirmed. Zero means DefaultAbsencePeriod.
+	// AbsencePeriod is the time for which Prism Central must not find a VM before the absence of the VM is confirmed.
+	// Zero means DefaultAbsencePeriod.
 	AbsencePeriod time.Duration
 }
 
-// DefaultAbsencePeriod is longer than lists of Prism Central lag behind, and longer than a create request can take to arrive.
+// DefaultAbsencePeriod is longer than the time for which lists of Prism Central are stale, and longer than a create
+// request can take to arrive.
 const DefaultAbsencePeriod = 3 * time.Minute
 
 // Object is an object with conditions.
@@ -55,16 +58,17 @@ type Object interface {
 	conditions.Setter
 }
 
-// Ignores reports whether this manager does not reconcile an object, because the object has another watch filter or is managed
-// externally. Watches of other kinds enqueue such objects, too.
+// Ignores reports whether this manager does not reconcile an object, because the object has another watch filter or is
+// managed externally. Watches of other kinds enqueue such objects, too, so the predicates of the controller do not
+// suffice.
 func (d *Dependencies) Ignores(object client.Object) bool {
 	return d.WatchFilterValue != "" && object.GetLabels()[clusterv1.WatchLabel] != d.WatchFilterValue ||
 		annotations.IsExternallyManaged(object)
 }
 
-// Released reports whether an object that is being deleted has lost the finalizer or does not exist any more. It reads past the
-// cache, because a reconcile right after the last one still finds the object in the cache. Terraform would then create a state
-// that nothing removes.
+// Released reports whether an object that is being deleted has no finalizer any more or no longer exists. It reads past
+// the cache, because a stale cache still contains an object that was just deleted. If Terraform ran for such an object,
+// it would create a state that nothing removes.
 func (d *Dependencies) Released(ctx context.Context, object client.Object, finalizer string) (bool, error) {
 	current := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(object), current); apierrors.IsNotFound(err) {
@@ -75,7 +79,7 @@ func (d *Dependencies) Released(ctx context.Context, object client.Object, final
 	return current.GetUID() != object.GetUID() || !controllerutil.ContainsFinalizer(current, finalizer), nil
 }
 
-// Settings returns the backend and the provider version of an object of the cluster.
+// Settings returns the backend and the provider version for an object of the cluster.
 func (d *Dependencies) Settings(ctx context.Context, cluster *infrav1.NutanixCluster, kind string, object client.Object) (renderer.Settings, lifecycle.Backend, error) {
 	version, err := d.VersionFor(cluster, object)
 	if err != nil {
@@ -113,7 +117,7 @@ func (d *Dependencies) backendSecret(ctx context.Context, namespace string, spec
 	return secret.Data, nil
 }
 
-// CheckInterval returns how often an object of the cluster is compared with Prism Central.
+// CheckInterval returns the interval at which an object of the cluster is compared with Prism Central.
 func (d *Dependencies) CheckInterval(cluster *infrav1.NutanixCluster) time.Duration {
 	if terraform := cluster.Spec.Terraform; terraform != nil && terraform.Drift != nil && terraform.Drift.IntervalSeconds != nil {
 		return time.Duration(*terraform.Drift.IntervalSeconds) * time.Second
@@ -121,7 +125,7 @@ func (d *Dependencies) CheckInterval(cluster *infrav1.NutanixCluster) time.Durat
 	return d.DriftInterval
 }
 
-// Remembered returns the results of earlier runs that are stored in the status of an object.
+// Remembered returns the results of earlier runs, which are stored in the status of an object.
 func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Remembered {
 	remembered := lifecycle.Remembered{
 		Current:    inSync(object),
@@ -138,13 +142,13 @@ func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Rememb
 	return remembered
 }
 
-// planWaited reports whether the conditions of an object say that a recorded plan waits.
+// planWaited reports whether a recorded plan waits for a decision, according to the conditions of the object.
 func planWaited(object Object) bool {
 	reason := conditions.GetReason(object, infrav1.PlanRecordedCondition)
 	return reason == infrav1.DisruptivePlanReason || reason == infrav1.CategoryValuesAmbiguousReason
 }
 
-// Publish writes the result of a pipeline step into an object: conditions, Terraform status and events.
+// Publish writes the result of a pipeline step to the conditions, the Terraform status and the events of an object.
 func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, result lifecycle.Result) {
 	if *status == nil {
 		*status = &infrav1.TerraformStatus{}
@@ -159,20 +163,20 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	case result.State == lifecycle.Running && !result.Applying && (result.Err != nil || applied):
 		return // a check for drift does not make an object that is in sync unready, and a retry does not hide the last failure
 	case result.State == lifecycle.Held && applied:
-		return // a condition of the kind explains why nothing is planned
+		return // another condition explains why nothing is planned
 	case checkFailed && applied && planWaited(object):
-		return // the waiting plan is still the last one
+		return // the waiting plan is still the latest plan
 	}
 	for _, condition := range result.Conditions(!object.GetDeletionTimestamp().IsZero()) {
 		if condition.Type == infrav1.AppliedCondition && (checkFailed && inSync(object) || result.Waiting() && applied) {
-			continue // the last apply is still valid, and the condition keeps the generation of that apply
+			continue // the last apply is still valid, and the condition keeps its generation
 		}
 		conditions.Set(object, condition)
 	}
 }
 
-// Destroy takes one step of the destruction of an object's workspace. It is done when no infrastructure is left in Prism Central
-// and the Terraform state is removed.
+// Destroy runs one step of the destruction of an object's workspace. It reports true when no infrastructure is left in
+// Prism Central and the Terraform state is removed.
 func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, object Object, status **infrav1.TerraformStatus) (_ lifecycle.Result, done bool, err error) {
 	result := d.Pipeline.Step(target)
 	d.Publish(object, status, result)
@@ -185,7 +189,8 @@ func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, obj
 	return result, true, nil
 }
 
-// remove removes the Terraform state of an object whose deletion ends, and what the pipeline remembers of the object.
+// remove removes the Terraform state of an object at the end of its deletion. It also removes the data that the
+// pipeline stores in memory for the object.
 func (d *Dependencies) remove(ctx context.Context, target lifecycle.Target) error {
 	if err := d.Pipeline.RemoveState(ctx, target); err != nil {
 		return err
@@ -194,14 +199,14 @@ func (d *Dependencies) remove(ctx context.Context, target lifecycle.Target) erro
 	return nil
 }
 
-// inSyncOrWaiting reports whether no run will change an object's infrastructure, because its present spec is applied or a recorded plan
-// waits for a decision.
+// inSyncOrWaiting reports whether no run will change the infrastructure of an object, because the current spec is
+// applied or a recorded plan waits for a decision.
 func inSyncOrWaiting(object Object) bool {
 	return inSync(object) ||
 		planWaited(object) && conditions.IsTrue(object, infrav1.AppliedCondition) && object.GetDeletionTimestamp().IsZero()
 }
 
-// inSync reports whether the conditions of an object say that its present spec is applied.
+// inSync reports whether the current spec of an object is applied, according to the conditions of the object.
 func inSync(object Object) bool {
 	applied := conditions.Get(object, infrav1.AppliedCondition)
 	return applied != nil && applied.Status == metav1.ConditionTrue && applied.ObservedGeneration == object.GetGeneration() &&

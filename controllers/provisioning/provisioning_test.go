@@ -114,8 +114,8 @@ func TestWorkspaceKeyIsTheFirstUID(t *testing.T) {
 	assert.Equal(t, "uid-1", WorkspaceKey(stored), "a move changes the UID and not the key")
 }
 
-// Objects of the same name in two management clusters have different states. An object keeps its state when its UID changes.
-// Objects of v0.1.0 keep the suffix of that release.
+// Objects with the same name in two management clusters have different states. An object keeps its state when its UID
+// changes. Objects of v0.1.0 keep the suffix of that release.
 func TestStateSuffix(t *testing.T) {
 	const kind = "NutanixMachine"
 	d, api := dependencies(t, machine())
@@ -262,7 +262,7 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// The events API refuses longer notes, so the event would be lost.
+// The events API rejects longer notes, so the event would be lost.
 func TestEventNotesAreTruncated(t *testing.T) {
 	d, _ := dependencies(t)
 	object := machine()

@@ -17,12 +17,13 @@ import (
 	"github.com/capnt/capnt/internal/lifecycle"
 )
 
-// exportKey is the key of an exported workspace in its Secret.
+// exportKey is the key in the Secret that contains an exported workspace.
 const exportKey = "workspace.tar.gz"
 
-// Retains reports whether the infrastructure of an object that is being deleted stays in Prism Central. It stays if the deletion
-// policy is Retain and the Cluster is being deleted or gone. Both are read past the cache, because the cache may show the deletion
-// of the object before that of its Cluster, and a VM that is destroyed by mistake is lost.
+// Retains reports whether the infrastructure of an object that is being deleted stays in Prism Central. It stays if the
+// deletion policy is Retain and the Cluster is being deleted or no longer exists. Retains reads the Cluster and the
+// policy past the cache. With a stale cache, the deletion of the object could be visible before the deletion of its
+// Cluster, and the VM would be destroyed by mistake.
 func (d *Dependencies) Retains(ctx context.Context, cluster *clusterv1.Cluster, nutanixCluster *infrav1.NutanixCluster) (bool, error) {
 	current := &infrav1.NutanixCluster{}
 	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(nutanixCluster), current); apierrors.IsNotFound(err) {
@@ -42,8 +43,9 @@ func (d *Dependencies) Retains(ctx context.Context, cluster *clusterv1.Cluster, 
 	return !owner.DeletionTimestamp.IsZero(), nil
 }
 
-// Retain takes one step of the deletion of an object whose infrastructure stays. It is done when the workspace is exported and the
-// Terraform state is removed. A process that starts in between finds the exported workspace.
+// Retain runs one step of the deletion of an object whose infrastructure stays. It reports true when the workspace is
+// exported and the Terraform state is removed. If the process is restarted between these steps, the new process finds
+// the exported workspace and continues.
 func (d *Dependencies) Retain(ctx context.Context, target lifecycle.Target, cluster string, object Object, status **infrav1.TerraformStatus) (lifecycle.Result, bool, error) {
 	target.Retain = true
 	target.Hooks.Export = func(ctx context.Context, state []byte, observed map[string][]byte) error {
@@ -72,8 +74,8 @@ func (d *Dependencies) Retain(ctx context.Context, target lifecycle.Target, clus
 	return lifecycle.Result{}, true, nil
 }
 
-// export writes the files of a workspace, including its state, into a Secret without an owner. The Secret is immutable, because
-// only Terraform may change a state.
+// export writes the files of a workspace, including its state, to a Secret without an owner. The Secret is immutable,
+// because only Terraform may change a state.
 func (d *Dependencies) export(ctx context.Context, target lifecycle.Target, cluster string, files map[string][]byte) error {
 	content, err := archive(files)
 	if err != nil {
@@ -93,8 +95,8 @@ func (d *Dependencies) export(ctx context.Context, target lifecycle.Target, clus
 	return nil
 }
 
-// ExportName returns the name of the Secret with the exported workspace of an object. It contains the workspace key, because
-// objects of the same name may be created one after the other.
+// ExportName returns the name of the Secret with the exported workspace of an object. The name contains the workspace
+// key, because an object with the same name may be created later.
 func ExportName(object client.Object, kind string) string {
 	sum := sha256.Sum256([]byte(kind + "/" + object.GetNamespace() + "/" + object.GetName() + "/" + WorkspaceKey(object)))
 	return fmt.Sprintf("%.200s-terraform-%s", object.GetName(), hex.EncodeToString(sum[:5]))

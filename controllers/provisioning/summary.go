@@ -14,8 +14,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Patch patches the object with its milestones and with Ready, which summarizes them. Milestones are the object's conditions in
-// the order in which they are reached. ready points to the object's status.ready.
+// Patch patches the object with its milestones and with Ready, which summarizes the milestones. Milestones are the
+// object's conditions in the order in which they are reached. ready points to the object's status.ready.
 func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool, milestones []string) error {
 	summarize(object, milestones)
 	*ready = conditions.IsTrue(object, infrav1.ReadyCondition)
@@ -32,9 +32,10 @@ func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool
 	return nil
 }
 
-// passingReasons are the reasons of faults that disappear by themselves, or that concern only the next Terraform run. Such a fault
-// is reported in its own condition, but an object that is in sync or whose plan waits stays Ready. Cluster API treats a machine
-// that is not Ready as unavailable, and an hour without Prism Central must not make all machines unavailable.
+// passingReasons are the reasons of faults that disappear by themselves or concern only the next Terraform run. Such a
+// fault is reported in its own condition, but an object that is in sync or whose plan waits stays Ready. Cluster API
+// treats a machine that is not Ready as unavailable, and an outage of Prism Central must not make all machines
+// unavailable.
 var passingReasons = map[string]bool{
 	infrav1.PrismUnreachableReason:     true,
 	infrav1.PrismRequestRejectedReason: true,
@@ -44,12 +45,12 @@ var passingReasons = map[string]bool{
 	infrav1.StateBackendFailedReason:   true,
 	infrav1.LocalDiskFullReason:        true,
 	infrav1.VMNotFoundReason:           true,
-	infrav1.PermissionDeniedReason:     true, // what an account is not permitted to see may be answered 403 or 404
+	infrav1.PermissionDeniedReason:     true, // Prism Central may respond 403 or 404 to an account without the permission
 }
 
-// summarize writes Ready. The reason and message come from the first milestone in order that is False, even if an earlier
-// milestone is Unknown or was never written, because a False milestone says what is wrong. Without a False milestone they
-// come from the first milestone that is not True.
+// summarize writes Ready. The reason and message come from the first milestone that is False, even if an earlier
+// milestone is Unknown or was never written, because a False milestone explains the problem. If no milestone is False,
+// they come from the first milestone that is not True.
 func summarize(object Object, milestones []string) {
 	if !object.GetDeletionTimestamp().IsZero() {
 		Set(object, infrav1.ReadyCondition, metav1.ConditionFalse, infrav1.DeletingReason, conditions.GetMessage(object, infrav1.AppliedCondition))

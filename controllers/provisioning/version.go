@@ -11,12 +11,14 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// VersionFor returns the version of the nutanix provider for the next run of an object of the cluster. It is
-// spec.terraform.providerVersion, otherwise the version of the last run, otherwise --provider-version of the manager. VersionFor
-// fails with the reason ProviderVersionUnavailable if the manager's mirror lacks that version.
+// VersionFor returns the version of the nutanix provider for the next run of an object of the cluster. The version is
+// spec.terraform.providerVersion, otherwise the version of the last run, otherwise the manager's flag
+// --provider-version. If the manager's mirror lacks that version, VersionFor returns an error with the reason
+// ProviderVersionUnavailable.
 //
-// A version in the spec that is not available stops objects without a state, and the NutanixCluster, where the user sees the
-// mistake. Other objects use the version of their last run, so that existing machines stay ready and every deletion ends.
+// If the version in the spec is not available, the error stops objects without a state and the NutanixCluster, where
+// the user sees the mistake. Other objects use the version of their last run, so that existing machines stay ready and
+// every deletion ends.
 func (d *Dependencies) VersionFor(cluster *infrav1.NutanixCluster, object client.Object) (string, error) {
 	pinned, recorded := "", RecordedVersion(object)
 	if terraform := cluster.Spec.Terraform; terraform != nil {
@@ -53,8 +55,9 @@ func (d *Dependencies) versionUnavailable(cluster *infrav1.NutanixCluster, pinne
 		cause, strings.Join(available, ", "), remedy)}
 }
 
-// RecordedVersion returns the version of the nutanix provider that the last run of an object used, or an empty string. It is
-// stored in an annotation, because the status does not survive clusterctl move. Objects of v0.1.0 have it in their status only.
+// RecordedVersion returns the version of the nutanix provider that the last run of an object used, or an empty string.
+// The version is stored in an annotation, because the status does not survive clusterctl move. Objects of v0.1.0 have
+// the version only in their status.
 func RecordedVersion(object client.Object) string {
 	if version := object.GetAnnotations()[infrav1.ProviderVersionAnnotation]; version != "" {
 		return version

@@ -12,7 +12,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// The manager has the versions 1.9.5, which is the default, and 2.4.2.
+// The mirror of the manager contains the versions 1.9.5, which is the default, and 2.4.2.
 func TestProviderVersionOfAnObject(t *testing.T) {
 	deleted := &metav1.Time{Time: time.Now()}
 	annotated := func(version string) metav1.ObjectMeta {
