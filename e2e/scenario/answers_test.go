@@ -24,24 +24,28 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// answers are what a Prism Central does where no public record says what a real one does.
+// answers is a set of rules for a simulated Prism Central, with the condition reasons that CAPNT must report under
+// these rules. The sets of answers differ where no public record says how a real Prism Central behaves.
 type answers struct {
 	rules prismsim.Rules
-	// hidden is the status of responses about VMs that the account does not see, and hiddenReason the reason that machines give then.
+	// hidden is the response status for VMs that the account has no permission to see. hiddenReason is the condition
+	// reason of the machines while their VMs are hidden.
 	hidden       int
 	hiddenReason string
-	// disconnected is how VMs of a disconnected Prism Element are shown, and disconnectedReason the reason that machines give then.
+	// disconnected determines how Prism Central presents the VMs of a disconnected Prism Element. disconnectedReason is
+	// the condition reason of the machines while the Prism Element is disconnected.
 	disconnected       prismsim.Disconnection
 	disconnectedReason string
-	// miscount is by how much totals of lists are off while they are.
+	// miscount is the error that Prism Central adds to the totals of lists while the test makes these totals wrong.
 	miscount int
-	// lockout is the status of responses to a locked account, and lockoutReason the reason that the NutanixCluster gives then.
+	// lockout is the response status for a locked account. lockoutReason is the condition reason of the NutanixCluster
+	// while the account is locked.
 	lockout       int
 	lockoutReason string
 }
 
-// Machines live and die with either answer to each question about Prism Central that no public record answers. Each set of answers
-// has a Prism Central of its own, whose VMs have no guests.
+// The lifecycle of machines, from create to delete, works with each set of answers; see prismsim.Answers. The test
+// starts a separate Prism Central for each set. Its VMs have no guests.
 func TestMachinesLiveWithEitherAnswer(t *testing.T) {
 	t.Parallel()
 	first, _ := prismsim.Answers(false)
@@ -73,12 +77,12 @@ func TestMachinesLiveWithEitherAnswer(t *testing.T) {
 	}
 }
 
-// machines are two machines without a control plane, and their Prism Central.
+// machines contains two machines of a cluster without a control plane, and the Prism Central that they use.
 type machines struct {
 	*cluster
 	answers
 	prism *prismsim.Server
-	// MachineNames are their names, and uuids the UUIDs of their VMs.
+	// MachineNames contains the names of the machines, and uuids the UUIDs of their VMs.
 	MachineNames []string
 	uuids        []string
 }
@@ -94,7 +98,8 @@ func newMachines(t *testing.T, name string, set answers) *machines {
 	t.Cleanup(prism.Close)
 	require.NoError(t, prism.Start(context.Background()))
 	prism.RecordBodies(true)
-	// Prism Central always shows a VM of somebody else, because an empty list proves no absence.
+	// Prism Central always lists at least this VM, which is not managed by CAPNT, because CAPNT does not accept an empty
+	// list as proof that a VM is absent.
 	_, err = prism.AddVMs(prismsim.Fleet{Count: 1, NamePrefix: "other", PrismElement: "nutanix-cluster-2", Subnets: []string{"vm-network-2"}})
 	require.NoError(t, err)
 	logf(t, "Prism Central has the rules %+v", set.rules)
@@ -103,7 +108,7 @@ func newMachines(t *testing.T, name string, set answers) *machines {
 	return &machines{cluster: c, answers: set, prism: prism, MachineNames: []string{name + "-a", name + "-b"}}
 }
 
-// areCreated creates the machines. The response to one create is lost.
+// areCreated creates the machines. Prism Central drops the response to the create request of the second machine.
 func (m *machines) areCreated() {
 	_, err := m.prism.Faults().Set(prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Contains: `"name":"` + m.MachineNames[1] + `"`, Times: 1, DropReply: true})
 	require.NoError(m.t, err)
@@ -125,8 +130,8 @@ func (m *machines) areCreated() {
 	logf(m.t, "both machines are Ready")
 }
 
-// areUpdated changes a category of a VM that others have changed as well: it has a volume group, a category of theirs, and an address
-// that Prism Central has learned.
+// areUpdated changes a category of a VM that was also changed outside of CAPNT: the VM has an attached volume group, an
+// additional category, and an IP address that Prism Central has learned.
 func (m *machines) areUpdated() {
 	m.attach(m.uuids[0])
 	require.NoError(m.t, m.prism.ChangeVM(m.uuids[0], prismsim.VMChange{Categories: map[string][]string{"CostCenter": {"42", "43"}}}))
@@ -156,7 +161,8 @@ func (m *machines) stayReadyWhileDisconnected() {
 	m.areFound()
 }
 
-// areLostOnlyByARightCount deletes a VM while totals are off. Its absence is proven only when they are right again.
+// areLostOnlyByARightCount deletes a VM while the totals of lists are wrong. CAPNT must report the VM as lost only
+// after the totals are correct again.
 func (m *machines) areLostOnlyByARightCount() {
 	m.prism.ChangeRules(func(rules *prismsim.Rules) { rules.TotalOffset = m.miscount })
 	require.NoError(m.t, m.prism.DeleteVM(m.uuids[1]))
@@ -166,7 +172,8 @@ func (m *machines) areLostOnlyByARightCount() {
 	m.waitForCondition("the VM to be lost", m.named(m.MachineNames[1]), infrav1.AppliedCondition, infrav1.VMLostReason, m.uuids[1])
 }
 
-// surviveALockout gives the account another password. The old one locks it, so that the right one is refused for a while, too.
+// surviveALockout changes the password of the account in Prism Central. CAPNT's logins with the old password lock the
+// account, so Prism Central rejects even the new password until the lockout ends.
 func (m *machines) surviveALockout() {
 	m.prism.ChangeRules(func(rules *prismsim.Rules) {
 		rules.LockoutAfter, rules.LockoutFor, rules.LockoutStatus = 3, prismsim.Duration(*listLag), m.lockout
@@ -190,7 +197,8 @@ func (m *machines) surviveALockout() {
 	m.waitForCondition("the credentials to be accepted", m.infraCluster, infrav1.CredentialsResolvedCondition, infrav1.CredentialsResolvedReason, "")
 }
 
-// areDeleted deletes the cluster. A volume group is attached again while Prism Central holds the request that deletes the VM.
+// areDeleted deletes the cluster. While Prism Central holds the request that deletes a VM, the test attaches another
+// volume group to that VM.
 func (m *machines) areDeleted() {
 	id, err := m.prism.Faults().Set(prismsim.Fault{Method: http.MethodDelete, Path: "/vms/" + m.uuids[0], Times: 1, Hold: *holdDuration})
 	require.NoError(m.t, err)
@@ -214,7 +222,7 @@ func (m *machines) areDeleted() {
 	assert.NoError(m.t, checkNoPowerOffIn(m.prism.Requests()))
 }
 
-// attach attaches a new volume group to a VM.
+// attach creates a volume group and attaches it to a VM.
 func (m *machines) attach(uuid string) {
 	m.t.Helper()
 	group, err := m.prism.AddVolumeGroup(prismsim.VolumeGroup{Name: "pvc", PrismElement: "nutanix-cluster-1"})
@@ -230,7 +238,8 @@ func (m *machines) waitForReady(names ...string) {
 	}
 }
 
-// stayReady proves that the machines stay Ready for twice the absence period after one of them has given a reason.
+// stayReady waits until a machine reports the reason, and then requires that all machines stay Ready for twice the
+// absence period.
 func (m *machines) stayReady(reason string) {
 	m.t.Helper()
 	m.waitForCondition("the reason to be given", m.anyMachine, infrav1.InputsResolvedCondition, reason, "")
@@ -243,7 +252,7 @@ func (m *machines) stayReady(reason string) {
 	}))
 }
 
-// areFound waits until Prism Central shows both VMs again.
+// areFound waits until the manager has found the VMs of both machines again.
 func (m *machines) areFound() {
 	m.t.Helper()
 	for _, name := range m.MachineNames {
@@ -259,7 +268,7 @@ func (m *machines) vm(uuid string) prismsim.VM {
 	return vms[at]
 }
 
-// requests are the requests of a method to a path of the v3 API.
+// requests returns the time and status of each v3 API request with the given method and path.
 func (m *machines) requests(method, path string) []string {
 	var found []string
 	for _, request := range m.prism.Requests() {

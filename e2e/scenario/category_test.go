@@ -16,8 +16,9 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// The category value of a cluster stays in Prism Central with an event if a VM of somebody else carries it when the Cluster is deleted. The
-// deletion ends. A later Cluster of that name uses the value and deletes it.
+// A VM that is not part of the cluster has the category value of the cluster when the Cluster is deleted. The deletion
+// completes, the category value stays in Prism Central, and an event reports it. A later Cluster of the same name uses
+// the category value and deletes it.
 func TestCategoryValueOnAForeignVMOutlivesItsCluster(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "category")
@@ -54,7 +55,7 @@ func (c *cluster) provisioned() {
 	c.must(testStack.Env.WaitForCondition(c.ctx, object, infrav1.ReadyCondition, metav1.ConditionTrue))
 }
 
-// categoryDeletions are the requests that came to Prism Central to delete the category value of the cluster.
+// categoryDeletions returns the requests in which Prism Central was asked to delete the category value of the cluster.
 func (c *cluster) categoryDeletions() []prismsim.Request {
 	return slices.DeleteFunc(testStack.Prism.Requests(), func(request prismsim.Request) bool {
 		return request.Method != http.MethodDelete || !strings.HasSuffix(request.Path, "/categories/"+infrav1.CategoryKey+"/"+c.Name)

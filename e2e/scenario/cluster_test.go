@@ -24,8 +24,8 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// scenarioTimeout limits a scenario, and separately the deletion of its cluster. It is long because a busy machine is
-// slow.
+// scenarioTimeout limits a scenario. The deletion of its cluster gets the same limit again. The limit is high because
+// the scenarios may run on a busy machine.
 const scenarioTimeout = 25 * time.Minute
 
 // domain is a failure domain of a cluster.
@@ -41,16 +41,16 @@ type cluster struct {
 	ControlPlanes, Workers int
 	Version, Image, Subnet string
 	FailureDomains         []domain
-	// InlineDomains writes the failure domains into the NutanixCluster instead of creating NutanixFailureDomain
+	// InlineDomains makes the manifest define the failure domains in the NutanixCluster instead of in NutanixFailureDomain
 	// objects.
 	InlineDomains bool
 	WorkerSpec    string
-	// ProviderVersion sets spec.terraform.providerVersion. It is unset when ProviderVersion is empty.
+	// ProviderVersion is the value of spec.terraform.providerVersion. If it is empty, the field is not set.
 	ProviderVersion string
 
-	// proxy, if not nil, is placed between the manager and Prism Central for this cluster.
+	// proxy is the proxy between the manager and Prism Central for this cluster, or nil if there is no proxy.
 	proxy *proxy
-	// applied lists the objects that were applied for the cluster, in order.
+	// applied contains the objects that were applied for the cluster, in the order in which they were applied.
 	applied []*unstructured.Unstructured
 }
 
@@ -77,8 +77,9 @@ subnet:
   name: vm-network
 `
 
-// newCluster returns a cluster with one control plane machine and no workers. The test may change it before apply.
-// When the test ends, the cluster is deleted, and the test fails if any object, VM or state is left.
+// newCluster returns a cluster with one control plane machine and no workers. A test can change the returned cluster
+// before it calls apply. When the test ends, the cluster is deleted, and the test fails if any object, VM or state is
+// left.
 func newCluster(t *testing.T, name string) *cluster {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), scenarioTimeout)
@@ -91,7 +92,7 @@ func newCluster(t *testing.T, name string) *cluster {
 	return c
 }
 
-// apply applies the cluster's manifest with the addresses of the simulated Prism Central.
+// apply applies the cluster's manifest. The manifest contains the addresses of the simulated Prism Central.
 func (c *cluster) apply() {
 	c.t.Helper()
 	c.applyFile("testdata/cluster.yaml")
@@ -102,7 +103,7 @@ func (c *cluster) applyFile(path string) {
 	c.applyObjects(c.parse(path, c))
 }
 
-// parse executes a manifest that is a Go template.
+// parse executes the Go template at path with data and parses the resulting manifest.
 func (c *cluster) parse(path string, data any) []*unstructured.Unstructured {
 	c.t.Helper()
 	content, err := os.ReadFile(path)
@@ -116,7 +117,7 @@ func (c *cluster) parse(path string, data any) []*unstructured.Unstructured {
 	return objects
 }
 
-// applyTemplate applies the objects that clusterctl generates from a cluster template.
+// applyTemplate applies the objects that clusterctl generates from the cluster template of the flavor.
 func (c *cluster) applyTemplate(flavor string) {
 	c.t.Helper()
 	objects, err := testStack.FromTemplate(c.ctx, flavor, c.Namespace, c.Name, map[string]string{
@@ -161,7 +162,7 @@ func (c *cluster) complete() {
 	logf(c.t, "complete: %s", strings.Join(c.machineNames(), ", "))
 }
 
-// must fails the test if err is not nil. It first logs the state of all clusters.
+// must fails the test if err is not nil. Before that, it logs the state of all clusters.
 func (c *cluster) must(err error) {
 	c.t.Helper()
 	if err == nil {
@@ -222,8 +223,8 @@ func (c *cluster) patch(object client.Object, name, patch string) {
 	require.NoError(c.t, testStack.Env.Client.Patch(c.ctx, object, client.RawPatch("application/merge-patch+json", []byte(patch))))
 }
 
-// waitForCondition waits until one of the objects has the condition with this reason and with a message that contains
-// part.
+// waitForCondition waits until one of the objects has a condition of the type conditionType with the reason, and the
+// message of the condition contains part.
 func (c *cluster) waitForCondition(what string, objects func() []conditionsOf, conditionType, reason, part string) {
 	c.t.Helper()
 	c.must(testStack.Env.Wait(c.ctx, what, func(context.Context) (bool, string, error) {
@@ -265,8 +266,8 @@ func (c *cluster) infraCluster() []conditionsOf {
 	return []conditionsOf{object}
 }
 
-// plansClean requires that terraform plan finds no changes. It plans one machine per machine template and failure
-// domain.
+// plansClean requires that terraform plan finds no changes. It checks only one machine for each combination of machine
+// template and failure domain.
 func (c *cluster) plansClean() {
 	c.t.Helper()
 	shapes := map[string]bool{}
@@ -282,7 +283,7 @@ func (c *cluster) plansClean() {
 	logf(c.t, "terraform plan: No changes, for machines of %d shapes", len(shapes))
 }
 
-// remove deletes the cluster and its namespace and requires that nothing is left.
+// remove deletes the cluster and its namespace, and requires that no object, VM or state is left.
 func (c *cluster) remove() {
 	ctx, cancel := context.WithTimeout(context.Background(), scenarioTimeout)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// A cluster is deleted even if its credentials are deleted at the same time and one of its VMs no longer exists.
+// A cluster can be deleted even if its credentials are deleted at the same time and one of its VMs no longer exists.
 func TestClusterIsDeleted_WithoutCredentialsAndWithMissingVM(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "deleted")

@@ -29,7 +29,8 @@ func (c *cluster) eventReasons(name string) []string {
 	return reasons
 }
 
-// waitForEvents waits until the object has events with all these reasons. The manager writes events asynchronously.
+// waitForEvents waits until the object has an event for each of the reasons. It has to wait because the manager writes
+// events asynchronously.
 func (c *cluster) waitForEvents(name string, reasons ...string) {
 	c.t.Helper()
 	c.must(testStack.Env.Wait(c.ctx, "events about "+name, func(context.Context) (bool, string, error) {
@@ -39,7 +40,7 @@ func (c *cluster) waitForEvents(name string, reasons ...string) {
 	}))
 }
 
-// waitForWarning waits until the object has a warning event with this reason and with a note that contains part.
+// waitForWarning waits until the object has a warning event with the reason, and the note of the event contains part.
 func (c *cluster) waitForWarning(name, reason, part string) {
 	c.t.Helper()
 	c.must(testStack.Env.Wait(c.ctx, "an event "+reason+" about "+name, func(context.Context) (bool, string, error) {

@@ -18,9 +18,9 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// A machine keeps the inputs that its VM was created from. The test moves the machine's failure domain to another
-// Prism Element, then to one that does not exist, and removes the image. The next drift check must find no changes,
-// and nothing may be written to Prism Central.
+// A machine keeps the inputs with which its VM was created. The test moves the machine's failure domain to another
+// Prism Element, then to a Prism Element that does not exist, and removes the image. The next drift check must find no
+// changes, and the manager must send no write request to Prism Central.
 func TestMachineKeepsPinnedInputs_AfterFailureDomainEditAndImageRemoval(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "pinned")
@@ -53,7 +53,7 @@ func TestMachineKeepsPinnedInputs_AfterFailureDomainEditAndImageRemoval(t *testi
 }
 
 // moveFailureDomain moves the failure domain rack-1 of the NutanixCluster to another Prism Element. It also sets the
-// drift interval to the minimum of one minute.
+// drift interval to one minute, which is the minimum.
 func (c *cluster) moveFailureDomain(prismElement, subnet string) {
 	c.t.Helper()
 	c.patch(&infrav1.NutanixCluster{}, c.Name, fmt.Sprintf(`{"spec":{"terraform":{"drift":{"intervalSeconds":60}},"failureDomains":[
@@ -89,7 +89,7 @@ func (c *cluster) assertMachinesReady() {
 }
 
 // Control plane machines are spread over the failure domains. Each machine uses the Prism Element and subnet of its
-// failure domain. A failure domain that machines use cannot be deleted.
+// failure domain. A failure domain cannot be deleted while machines use it.
 func TestControlPlaneIsSpreadOverFailureDomains(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "domains")

@@ -17,8 +17,9 @@ import (
 // faultDuration is how long each fault lasts.
 const faultDuration = time.Minute
 
-// While a cluster is being created, Prism Central responds with 500 for one minute and with 429 for another. No
-// machine gets a terminal failure, no VM is created twice, and the cluster becomes complete.
+// While a cluster is being created, Prism Central responds with status 500 for one minute and with status 429 for
+// another minute. No machine may get a terminal failure, no VM may be created twice, and the cluster must become
+// complete.
 func TestClusterCompletes_AfterPrismCentralErrors(t *testing.T) {
 	t.Parallel()
 	proxy := newProxy(t)
@@ -49,8 +50,8 @@ func TestClusterCompletes_AfterPrismCentralErrors(t *testing.T) {
 	c.plansClean()
 }
 
-// Prism Central accepts creates, but their tasks fail. The condition and a warning event report the cause, and a
-// failed attempt leaves neither a VM nor a UUID behind. Once creates succeed again, the same machine gets its VM
+// Prism Central accepts create requests, but their tasks fail. The condition and a warning event report the cause.
+// After a failed attempt, neither a VM nor a UUID may be left. Once creates succeed again, the same machine gets its VM
 // without user action.
 func TestFailedCreateIsRetried(t *testing.T) {
 	t.Parallel()

@@ -15,8 +15,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// A MachineHealthCheck replaces a machine whose VM was switched off and a machine whose VM was deleted. The latter is
-// reported as lost, and its VM is not created again.
+// A MachineHealthCheck replaces two machines: the VM of the first one was switched off, and the VM of the second one
+// was deleted. The manager reports the VM of the second machine as lost and does not create it again.
 func TestMachineHealthCheckReplacesFailedMachines(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "health")
@@ -56,7 +56,7 @@ func (c *cluster) healthCheck() *clusterv1.MachineHealthCheck {
 			ClusterName: c.Name,
 			Selector:    metav1.LabelSelector{MatchLabels: map[string]string{"role": "worker"}},
 			Checks: clusterv1.MachineHealthCheckChecks{
-				// Nodes that start slowly must not count as unhealthy.
+				// Zero disables the timeout, because Nodes that start slowly must not count as unhealthy.
 				NodeStartupTimeoutSeconds: ptr.To[int32](0),
 				UnhealthyNodeConditions: []clusterv1.UnhealthyNodeCondition{
 					{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, TimeoutSeconds: ptr.To[int32](1)},

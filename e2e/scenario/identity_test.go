@@ -17,17 +17,17 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// While a list lags or a create is held, the manager cannot know whether the VM exists. Both durations are shorter
-// than the absence period. make soak sets longer ones.
+// While a list lags or a create request is held, the manager cannot know whether the VM exists. Both durations must be
+// shorter than the absence period. "make soak" sets longer durations.
 var (
 	listLag      = flag.Duration("list-lag", 10*time.Second, "how long a new VM is missing from Prism Central's lists")
 	holdDuration = flag.Duration("hold", 20*time.Second, "how long Prism Central delays a create request before it processes it")
 )
 
-// The manager is killed during creates while VM lists lag. In two clusters, the response to the create was lost. In
-// the two others, Prism Central still holds the request. Each remaining machine gets exactly one VM, and deleted
-// machines leave no VM. The test does not run in parallel, because it kills the manager and changes the rules of
-// Prism Central.
+// The manager is killed while it creates VMs and the VM lists lag. For two of the four clusters, the response to the
+// create request is lost. For the other two clusters, Prism Central still holds the create request. Each machine that
+// is not deleted must get exactly one VM, and a deleted machine must leave no VM. The test does not run in parallel
+// with others, because it kills the manager and changes the rules of Prism Central.
 func TestInterruptedCreateMakesOneVM(t *testing.T) {
 	testStack.Prism.ChangeRules(func(rules *prismsim.Rules) {
 		rules.ListLag, rules.ListLagKinds = prismsim.Duration(*listLag), []string{"vm"}
@@ -83,8 +83,8 @@ func TestInterruptedCreateMakesOneVM(t *testing.T) {
 	}
 }
 
-// When the account cannot see the VMs any more, no machine is reported as lost. A VM that gets a new UUID in a
-// failover is recognised, and it is deleted together with its Machine.
+// While the account cannot see the VMs, the manager must not report any machine as lost. If a VM gets a new UUID in a
+// failover, the manager recognises the VM and deletes it together with its Machine.
 func TestMissingVMsAreRecognisedAgain(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "not-found")

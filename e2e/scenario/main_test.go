@@ -1,6 +1,6 @@
-// Package scenario tests CAPNT end to end with real parts; only Prism Central and the guests are simulated. All
-// scenarios share one stack and run in parallel, except those that change Prism Central or the manager for all
-// clusters.
+// Package scenario tests CAPNT end to end. Prism Central and the guests are simulated, and all other components are
+// real. All scenarios share one stack and run in parallel, except scenarios that change Prism Central or the manager
+// for all clusters.
 package scenario
 
 import (
@@ -19,17 +19,18 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// password is the Prism Central password in the manifests. The scenarios search logs, objects and metrics for it.
+// password is the Prism Central password in the manifests. The scenarios verify that logs, objects and metrics do not
+// contain it.
 const password = "your-password"
 
 // createDuration is how long the simulated Prism Central takes to create a VM.
 const createDuration = time.Second
 
-// absencePeriod is how long Prism Central must report a VM as missing before the manager confirms its absence. It is
-// longer than any create that the scenarios delay.
+// absencePeriod is how long Prism Central must report a VM as missing before the manager confirms that the VM is
+// absent. The period is longer than any delay of a create in the scenarios.
 var absencePeriod = flag.Duration("absence-period", 30*time.Second, "how long Prism Central must report a VM as missing")
 
-// diagnostics is the address of the manager's metrics, which are served without authentication.
+// diagnostics is the address at which the manager serves its metrics without authentication.
 var diagnostics string
 
 // testStack is the stack that all scenarios share.
@@ -71,8 +72,8 @@ func run(m *testing.M) (code int) {
 	return code
 }
 
-// waitForNoProcesses waits until no run directory and no guest is left. All clusters are deleted at this point, but
-// the last guests may still be stopping.
+// waitForNoProcesses waits until no run directory and no guest is left. All clusters are already deleted at this point,
+// but some guests may still be stopping.
 func waitForNoProcesses() error {
 	ctx, cancel := context.WithTimeout(context.Background(), scenarioTimeout)
 	defer cancel()

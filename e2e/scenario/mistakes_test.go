@@ -16,8 +16,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// The image of a machine does not exist. A condition names the image, and nothing is created until the image is
-// uploaded.
+// The image of a machine does not exist. A condition names the image, and the manager creates nothing until the image
+// is uploaded.
 func TestMachineIsCreated_OnceImageExists(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "wrong-image")
@@ -33,7 +33,8 @@ func TestMachineIsCreated_OnceImageExists(t *testing.T) {
 	assert.Len(t, c.creations(), 1)
 }
 
-// The password of a cluster is wrong. A condition reports it, and nothing is created until the Secret is corrected.
+// The password of a cluster is wrong. A condition reports the wrong password, and the manager creates nothing until the
+// Secret is corrected.
 func TestClusterIsCreated_OncePasswordIsCorrected(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "wrong-password")
@@ -50,8 +51,8 @@ func TestClusterIsCreated_OncePasswordIsCorrected(t *testing.T) {
 	assert.Len(t, c.creations(), 1)
 }
 
-// The subnet of a machine belongs to another Prism Element. A condition reports it, and nothing is created until the
-// machine's subnet is corrected.
+// The subnet of a machine is on a different Prism Element than the machine. A condition reports the mismatch, and the
+// manager creates nothing until the machine's subnet is corrected.
 func TestMachineIsCreated_OnceSubnetIsCorrected(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "wrong-subnet")
@@ -80,8 +81,8 @@ func (c *cluster) assertNothingCreated() {
 	}
 }
 
-// creations returns the VM name of each create request for the cluster that reached Prism Central, including requests
-// that failed.
+// creations returns the VM name in each create request that Prism Central got for the cluster, including failed
+// requests.
 func (c *cluster) creations() []string {
 	c.t.Helper()
 	var names []string

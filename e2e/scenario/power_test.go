@@ -13,10 +13,10 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// switchedOff contains the UUIDs of the VMs that the scenarios themselves switched off.
+// switchedOff contains the UUIDs of the VMs that the scenarios, and not the manager, switched off.
 var switchedOff sync.Map
 
-// powerOff switches a VM off, as a user does in Prism.
+// powerOff switches a VM off as a user of Prism does.
 func powerOff(t *testing.T, uuid string) {
 	t.Helper()
 	switchedOff.Store(uuid, true)
@@ -24,8 +24,9 @@ func powerOff(t *testing.T, uuid string) {
 	logf(t, "switched off VM %s", uuid)
 }
 
-// checkNoPowerOff returns an error if the manager sent Prism Central a request that switches a VM off. A PUT may
-// repeat the power state OFF of a VM that a scenario switched off.
+// checkNoPowerOff returns an error if the manager has sent a request that switches a VM off. A PUT request with the
+// power state OFF is allowed if a scenario has switched off the VM, because the request does not change the power
+// state.
 func checkNoPowerOff() error { return checkNoPowerOffIn(testStack.Prism.Requests()) }
 
 func checkNoPowerOffIn(requests []prismsim.Request) error {

@@ -16,8 +16,8 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// A cluster whose provider version is not in the mirror reports that in a condition and waits. Other clusters and the
-// manager are not affected.
+// The provider version of a cluster is not in the mirror. The cluster reports the missing version in a condition and
+// waits. Other clusters and the manager are not affected.
 func TestUnavailableProviderVersionBlocksOnlyItsCluster(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "noversion")
@@ -31,10 +31,10 @@ func TestUnavailableProviderVersionBlocksOnlyItsCluster(t *testing.T) {
 	c.complete()
 }
 
-// The provider version of a cluster can be changed. Each workspace is planned once with the new version, and existing
-// VMs do not change. The new version creates new machines and destroys machines of the old version. When the cluster sets
-// no version any more, existing machines keep the version of their last run. The mirror always has a second version,
-// which is the same binary under another number.
+// The provider version of a cluster can be changed. Terraform plans each workspace once with the new version, and
+// existing VMs do not change. The new version creates new machines and destroys machines that the old version created.
+// When the cluster no longer sets a version, existing machines keep the version of their last run. The mirror always
+// contains a second version: a copy of the same binary with a different version number.
 func TestProviderVersionCanBeChanged(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "newversion")
@@ -75,7 +75,8 @@ func TestProviderVersionCanBeChanged(t *testing.T) {
 	c.waitForProviderVersion(stack.ProviderVersion, added)
 }
 
-// otherVersions returns the versions in the mirror to which a cluster can be changed, and logs which binaries they are.
+// otherVersions returns the versions in the mirror to which a cluster can be changed. It logs whether each version has
+// its own binary.
 func otherVersions(t *testing.T) []string {
 	t.Helper()
 	versions := slices.DeleteFunc(toolbox.ProviderVersions(t), func(version string) bool { return version <= stack.ProviderVersion })
@@ -87,8 +88,8 @@ func otherVersions(t *testing.T) []string {
 	return append([]string{renumbered}, versions...)
 }
 
-// waitForProviderVersion waits until the last run of the machines used this version of the provider. It requires that
-// Terraform selects this version for their exported workspaces.
+// waitForProviderVersion waits until the last run of each machine has used the provider version. It requires that
+// Terraform selects this version in the exported workspace of each machine.
 func (c *cluster) waitForProviderVersion(version string, names []string) {
 	c.t.Helper()
 	c.must(testStack.Env.Wait(c.ctx, "machines of "+c.Name+" to be planned with provider "+version, func(context.Context) (bool, string, error) {

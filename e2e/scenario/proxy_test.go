@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/ccm/fixture"
 )
 
-// proxy is a proxy between the manager and Prism Central for one cluster. Faults that it injects do not affect other
+// proxy is a proxy between the manager and Prism Central for one cluster. It can inject faults without affecting other
 // clusters.
 type proxy struct {
 	*fixture.Proxy
@@ -38,7 +38,8 @@ func newProxy(t *testing.T) *proxy {
 	return p
 }
 
-// fail responds to all v3 requests with the status from now on. Zero forwards requests again.
+// fail makes the proxy respond to all v3 requests with the status. If the status is zero, the proxy forwards requests
+// again.
 func (p *proxy) fail(status int) {
 	p.hits.Store(0)
 	p.status.Store(int64(status))
@@ -51,7 +52,7 @@ func (p *proxy) insert(t *testing.T, objects []*unstructured.Unstructured) {
 	leadTo(t, objects, host, port, p.TrustBundle)
 }
 
-// leadTo makes the NutanixCluster of a manifest ask a server.
+// leadTo sets the address, port and trust bundle of Prism Central in the NutanixCluster of a manifest.
 func leadTo(t *testing.T, objects []*unstructured.Unstructured, host string, port int, trustBundle []byte) {
 	t.Helper()
 	for _, object := range objects {

@@ -18,8 +18,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// With the deletion policy Retain, the VMs survive the deletion of their Cluster. A user can plan and destroy with
-// the exported workspaces.
+// With the deletion policy Retain, the VMs still exist after their Cluster is deleted. A user can run terraform plan
+// and terraform destroy in the exported workspaces.
 func TestRetainedWorkspacesPlanClean_AfterClusterDeletion(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "retained")
@@ -53,7 +53,7 @@ func TestRetainedWorkspacesPlanClean_AfterClusterDeletion(t *testing.T) {
 	require.NoError(t, testStack.Env.Client.List(c.ctx, secrets, client.InNamespace(c.Namespace),
 		client.MatchingLabels{clusterv1.ClusterNameLabel: c.Name}, client.HasLabels{infrav1.RetainedWorkspaceLabel}))
 	require.Len(t, secrets.Items, 3)
-	// Destroy the machines first, because Prism Central refuses to delete a category value that a VM still has.
+	// Destroy the machines first, because Prism Central does not delete a category value that is assigned to a VM.
 	for _, kind := range []string{"NutanixMachine", "NutanixCluster"} {
 		for _, secret := range secrets.Items {
 			if secret.Labels[infrav1.RetainedWorkspaceLabel] != kind {

@@ -20,8 +20,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// A plan that would power-cycle a running VM waits for approval, whether drift or an edit caused it. The machine
-// stays Ready.
+// A plan that would power-cycle a running VM waits for approval. This applies to plans caused by drift and to plans
+// caused by an edit. The machine stays Ready while the plan waits.
 func TestDisruptivePlanOfRunningVMWaits(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "waiting")
@@ -55,7 +55,8 @@ func TestDisruptivePlanOfRunningVMWaits(t *testing.T) {
 	logf(t, "deleting the cluster while a plan waits")
 }
 
-// Categories that others added to a VM survive updates. A VM that somebody switched off stays off.
+// Categories that were added to a VM outside of CAPNT survive updates. A VM that was switched off outside of CAPNT
+// stays off.
 func TestExternalChangesToVMArePreserved(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "others")
@@ -98,14 +99,14 @@ func TestExternalChangesToVMArePreserved(t *testing.T) {
 	c.complete()
 }
 
-// checkOften sets the drift interval of the cluster to the minimum of one minute.
+// checkOften sets the drift interval of the cluster to one minute, which is the minimum.
 func (c *cluster) checkOften() {
 	c.t.Helper()
 	c.patch(&infrav1.NutanixCluster{}, c.Name, `{"spec":{"terraform":{"drift":{"intervalSeconds":60}}}}`)
 }
 
-// edit changes a NutanixMachine. It retries while the API server still uses the old webhook configuration; see
-// withoutAdmission.
+// edit applies a JSON merge patch to a NutanixMachine. It retries errors, because the API server may still use the old
+// webhook configuration after withoutAdmission has changed it.
 func (c *cluster) edit(name, patch string) {
 	c.t.Helper()
 	c.must(testStack.Env.Wait(c.ctx, "the edit to be accepted", func(context.Context) (bool, string, error) {
@@ -117,8 +118,8 @@ func (c *cluster) edit(name, patch string) {
 	logf(c.t, "edited %s: %s", name, patch)
 }
 
-// withoutAdmission excludes the cluster's namespace from the validating webhook for NutanixMachines. The test can
-// then make changes that reach the manager only if admission was bypassed.
+// withoutAdmission excludes the cluster's namespace from the validating webhook for NutanixMachines. A test can then
+// make changes that the webhook would reject, to check how the manager handles such changes.
 func (c *cluster) withoutAdmission() {
 	c.t.Helper()
 	const webhook = "validation.nutanixmachine.infrastructure.cluster.x-k8s.io"
@@ -158,13 +159,14 @@ func (c *cluster) clusterAPIMachines() []conditionsOf {
 	return objects
 }
 
-// waitForPlanRecorded waits until the machine's PlanRecorded condition has this reason.
+// waitForPlanRecorded waits until the machine's PlanRecorded condition has the reason, and the message of the condition
+// contains part.
 func (c *cluster) waitForPlanRecorded(name, reason, part string) {
 	c.t.Helper()
 	c.waitForCondition("PlanRecorded of "+name, c.named(name), infrav1.PlanRecordedCondition, reason, part)
 }
 
-// waitForApplied waits until the machine's current generation is applied.
+// waitForApplied waits until the current generation of the machine is applied and the machine is ready.
 func (c *cluster) waitForApplied(name string) {
 	c.t.Helper()
 	c.must(testStack.Env.Wait(c.ctx, "the edit to be applied", func(context.Context) (bool, string, error) {
@@ -181,10 +183,10 @@ func (c *cluster) requireReady(name string) {
 	require.True(c.t, conditions.IsTrue(machine, infrav1.ReadyCondition), "%+v", machine.Status.Conditions)
 }
 
-// updates returns the requests to Prism Central that update the VM.
+// updates returns the requests in which Prism Central was asked to update the VM.
 func (c *cluster) updates(uuid string) []prismsim.Request { return requestsOf(http.MethodPut, uuid) }
 
-// waitForReads waits until the VM was read the given number of times from now on.
+// waitForReads waits until Prism Central has received the given number of further requests that read the VM.
 func (c *cluster) waitForReads(uuid string, times int) {
 	c.t.Helper()
 	before := len(requestsOf(http.MethodGet, uuid))

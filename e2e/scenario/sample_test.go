@@ -14,9 +14,9 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// The sample manifest, of which only the addresses are changed, becomes an Available cluster of three control plane
-// machines and three workers. Its objects can be read through Cluster API's v1beta1 API. When the cluster and its
-// credentials are deleted at the same time, nothing is left.
+// Only the addresses of the sample manifest are changed. The manifest must become an Available cluster with three
+// control plane machines and three workers, whose objects can be read through Cluster API's v1beta1 API. When the
+// cluster and its credentials are deleted at the same time, no object, VM or state may be left.
 func TestSampleManifestBecomesAvailable(t *testing.T) {
 	objects, err := env.LoadManifest(filepath.Join(testStack.Options().Repository, "e2e/demo/testdata/my-nutanix-cluster.yaml"))
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func TestSampleManifestBecomesAvailable(t *testing.T) {
 	c.removeKeepingNamespace()
 }
 
-// assertMachinesMatchVMs checks that the provider ID and the addresses of each NutanixMachine are those of its VM.
+// assertMachinesMatchVMs checks that the provider ID and the addresses of each NutanixMachine match its VM.
 func (c *cluster) assertMachinesMatchVMs() {
 	c.t.Helper()
 	byUUID := map[string]string{}
@@ -64,8 +64,8 @@ func (c *cluster) assertMachinesMatchVMs() {
 	}
 }
 
-// requireNodesInitialized waits until the cloud controller manager has set provider ID, addresses and labels of every
-// Node. Guests register without a provider ID and with the uninitialized taint.
+// requireNodesInitialized waits until the cloud controller manager has set the provider ID, the addresses and the
+// labels of every Node. Guests register their Nodes without a provider ID and with the uninitialized taint.
 func (c *cluster) requireNodesInitialized() {
 	c.t.Helper()
 	addresses := map[string]string{}

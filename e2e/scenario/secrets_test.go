@@ -23,8 +23,9 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// assertNoSecretLeaks searches everything that others may read, and the Terraform states, for the Prism Central password and
-// for private keys from bootstrap data. Others may read CAPNT's objects, events, logs, and the manager's metrics.
+// assertNoSecretLeaks requires that neither the Prism Central password nor a private key from bootstrap data occurs in
+// the Terraform states or in anything that users other than the manager can read: CAPNT's objects, events, logs, and
+// metrics.
 func assertNoSecretLeaks(t *testing.T) {
 	t.Helper()
 	secrets := append([]string{password}, bootstrapSecrets(t)...)
@@ -36,8 +37,8 @@ func assertNoSecretLeaks(t *testing.T) {
 	logf(t, "found none of %d secrets in objects, states, events, logs and metrics", len(secrets))
 }
 
-// containsSecret reports whether text contains the secret as it is or inside a base64-encoded string, such as user
-// data or a basic auth header.
+// containsSecret reports whether text contains the secret, either in plain text or within a base64-encoded string such
+// as user data or a basic auth header.
 func containsSecret(text, secret string) bool {
 	for _, form := range append(encodings(secret), secret) {
 		if strings.Contains(text, form) {
@@ -47,8 +48,9 @@ func containsSecret(text, secret string) bool {
 	return false
 }
 
-// encodings returns the base64 encodings of a secret inside a longer string. The encoding depends on the number of
-// preceding bytes modulo 3. Characters at both ends that also encode neighbouring bytes are left out.
+// encodings returns the base64 encodings of a secret that is part of a longer string. There are three encodings,
+// because the encoding depends on the number of preceding bytes modulo 3. The first and last characters are left out if
+// they also encode adjacent bytes.
 func encodings(secret string) []string {
 	var found []string
 	for before, shared := range []int{0, 2, 3} {
@@ -73,8 +75,8 @@ func TestContainsSecret_InBase64(t *testing.T) {
 	assert.True(t, containsSecret("it is "+password, password))
 }
 
-// bootstrapSecrets returns one line of each private key in bootstrap data. A line is long enough not to occur by
-// chance.
+// bootstrapSecrets returns one line of each private key in bootstrap data. A line is so long that it does not occur in
+// other text by chance.
 func bootstrapSecrets(t *testing.T) []string {
 	t.Helper()
 	list := &corev1.SecretList{}
@@ -94,7 +96,8 @@ func bootstrapSecrets(t *testing.T) []string {
 	return found
 }
 
-// publicTexts returns the strings that users other than the manager may read, and the Terraform states, by where each was found.
+// publicTexts returns the Terraform states and the strings that users other than the manager can read. Each key of the
+// map describes where the string was found.
 func publicTexts(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{"the metrics": metrics(t)}
@@ -127,7 +130,7 @@ func publicTexts(t *testing.T) map[string]string {
 	return texts
 }
 
-// states returns the Terraform states by the names of their Secrets.
+// states returns the Terraform states by the name of the Secret that stores the state.
 func states(t *testing.T) map[string]string {
 	t.Helper()
 	list := &corev1.SecretList{}

@@ -19,8 +19,8 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// richSpec sets every field of a machine except bootstrapRef. Where a field has two forms, otherSpec uses the other
-// one.
+// richSpec sets every field of a machine except bootstrapRef. If a field has two alternative forms, otherSpec uses the
+// alternative that richSpec does not use.
 const richSpec = `vcpuSockets: 2
 vcpusPerSocket: 2
 memorySize: 6Gi
@@ -72,8 +72,8 @@ gpus:
   name: Tesla T4
 `
 
-// otherSpec refers by UUID to what richSpec names, and uses the other kinds of disks. The template function uuid
-// looks up the UUID of a kind and name in Prism Central.
+// otherSpec refers by UUID to the entities to which richSpec refers by name, and uses the other kinds of disks. The
+// template function uuid returns the UUID of the entity with the given kind and name in Prism Central.
 const otherSpec = `vcpuSockets: 1
 vcpusPerSocket: 2
 memorySize: 4Gi
@@ -122,12 +122,13 @@ gpus:
   deviceID: 7864
 `
 
-// For each provider version in the mirror, a machine that sets every field gets a VM with these settings, and the
-// following plan finds no changes.
+// The test runs for each provider version in the mirror. The VM of a machine that sets every field must have the
+// configured settings, and the next plan must find no changes.
 func TestMachineWithAllFieldsPlansClean(t *testing.T) {
 	t.Parallel()
 	for _, version := range toolbox.ProviderVersions(t) {
-		// The versions run one after the other because the simulated hosts have too few GPUs for two.
+		// The subtests do not run in parallel, because the simulated hosts do not have enough GPUs for the machines of two
+		// subtests.
 		t.Run(version, func(t *testing.T) { machinesOfAllShapes(t, version) })
 	}
 }
@@ -169,8 +170,8 @@ func machinesOfAllShapes(t *testing.T, providerVersion string) {
 	c.requireBootFromImage()
 }
 
-// requireBootFromImage requires that a machine with its own bootstrap CD-ROM gets that CD-ROM instead of
-// cloud-init's. No Node joins from such a machine.
+// requireBootFromImage requires that a machine whose spec defines a bootstrap CD-ROM gets this CD-ROM instead of the
+// CD-ROM with cloud-init data. No Node registers from such a machine, because its guest has no cloud-init data.
 func (c *cluster) requireBootFromImage() {
 	c.t.Helper()
 	c.rollOut("image", func(spec map[string]any) {
@@ -192,7 +193,7 @@ func (c *cluster) requireBootFromImage() {
 	require.NoError(c.t, testStack.PlanClean(c.ctx, machine))
 }
 
-// replaceSpec replaces the spec by a YAML template.
+// replaceSpec replaces the content of spec with the result of a YAML template.
 func replaceSpec(t *testing.T, spec map[string]any, text string) {
 	t.Helper()
 	parsed, err := template.New("spec").Funcs(template.FuncMap{"uuid": testStack.Prism.UUID}).Parse(text)
@@ -203,7 +204,7 @@ func replaceSpec(t *testing.T, spec map[string]any, text string) {
 	require.NoError(t, yaml.Unmarshal(filled.Bytes(), &spec))
 }
 
-// diskAddresses returns adapter, index and type of each disk.
+// diskAddresses returns the adapter type, index and device type of each disk, for example "SCSI.0 DISK".
 func diskAddresses(vm prismsim.VM) []string {
 	var found []string
 	for _, disk := range vm.Disks {

@@ -12,8 +12,8 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// A cluster from a ClusterClass is changed only through the Cluster. Adding workers keeps the existing ones, and
-// changing the memory replaces them.
+// A cluster that is based on a ClusterClass is changed only through its Cluster. Adding workers does not replace
+// existing workers, and changing the memory replaces all workers.
 func TestClusterClassScalesAndResizesWorkers(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "topology")
@@ -46,7 +46,7 @@ func TestClusterClassScalesAndResizesWorkers(t *testing.T) {
 	c.plansClean()
 }
 
-// resize changes the topology of the Cluster. It retries conflicts, because controllers update the Cluster too.
+// resize changes the topology of the Cluster. It retries conflicts, because controllers also update the Cluster.
 func (c *cluster) resize(change func(*clusterv1.Topology)) {
 	c.t.Helper()
 	c.must(testStack.Env.Wait(c.ctx, "Cluster "+c.Name+" to be changed", func(ctx context.Context) (bool, string, error) {

@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// Cluster API does not drain nodes when the whole Cluster is deleted, so volume groups are still attached when the
-// VMs are to be destroyed. While Prism Central refuses to detach a volume group, the deletion waits, and a condition
+// Cluster API does not drain nodes when the whole Cluster is deleted, so volume groups may still be attached to a VM
+// when the VM is to be destroyed. While Prism Central cannot detach a volume group, the deletion waits, and a condition
 // names the volume group.
 func TestClusterWithVolumeGroupsIsDeleted(t *testing.T) {
 	t.Parallel()

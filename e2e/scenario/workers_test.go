@@ -16,8 +16,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// A cluster from the template with the CSI driver starts with 3 workers and is scaled to 5 and then to 1. Scaling
-// does not replace existing workers. The addons are installed in the workload cluster.
+// A cluster from the template with the CSI driver starts with 3 workers, is scaled up to 5, and is then scaled down to
+// 1. Scaling must not replace existing workers. The addons must be installed in the workload cluster.
 func TestWorkersScale(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "scale")
@@ -68,7 +68,7 @@ func TestWorkersRollOutNewTemplate(t *testing.T) {
 	c.plansClean()
 }
 
-// rollOut creates a changed copy of the workers' machine template and sets it in the MachineDeployment.
+// rollOut creates a changed copy of the workers' machine template and sets the copy in the MachineDeployment.
 func (c *cluster) rollOut(suffix string, change func(spec map[string]any)) {
 	c.t.Helper()
 	template := &unstructured.Unstructured{}
@@ -87,8 +87,9 @@ func (c *cluster) rollOut(suffix string, change func(spec map[string]any)) {
 	c.patch(&clusterv1.MachineDeployment{}, c.Name+"-workers", `{"spec":{"template":{"spec":{"infrastructureRef":{"name":"`+template.GetName()+`"}}}}}`)
 }
 
-// waitForAddons waits until the ClusterResourceSets of the template have installed the cloud controller manager and
-// the CSI driver. Only the cloud controller manager must run, because guests cannot run the CSI driver's image.
+// waitForAddons waits until the ClusterResourceSets of the template have installed the cloud controller manager and the
+// CSI driver. It requires only the cloud controller manager to run, because guests cannot run the image of the CSI
+// driver.
 func (c *cluster) waitForAddons() {
 	c.t.Helper()
 	workload, err := testStack.Env.Workload(c.ctx, c.key())

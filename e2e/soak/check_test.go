@@ -24,8 +24,8 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// notReady describes the machines that are not Ready with a VM that has the categories. It returns an empty string if
-// there are none.
+// notReady describes the machines that are not Ready or whose VM does not have the categories. If there are no such
+// machines, it returns an empty string.
 func (h *harness) notReady(ctx context.Context, categories map[string]string) string {
 	machines, err := h.nutanixMachines(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func has(vms []prismsim.VM, categories map[string]string) bool {
 	})
 }
 
-// notDeleted describes the machines that still exist. It returns an empty string if there are none.
+// notDeleted describes the machines that still exist. If no machine exists, it returns an empty string.
 func (h *harness) notDeleted(ctx context.Context) string {
 	var left []string
 	for _, name := range h.machines {
@@ -74,8 +74,7 @@ func (h *harness) notDeleted(ctx context.Context) string {
 	return strings.Join(left, "; ")
 }
 
-// exists describes an object that exists, with its conditions. It returns an empty string if the object does not
-// exist.
+// exists describes the object and its conditions. If the object does not exist, it returns an empty string.
 func (h *harness) exists(ctx context.Context, object client.Object) string {
 	err := h.Env.Client.Get(ctx, client.ObjectKeyFromObject(object), object)
 	switch {
@@ -105,7 +104,7 @@ func (h *harness) nutanixMachines(ctx context.Context) (map[string]infrav1.Nutan
 	return machines, nil
 }
 
-// vms returns the VMs in Prism Central by name. Several VMs can have the same name.
+// vms returns the VMs in Prism Central, grouped by name. Several VMs can have the same name.
 func (h *harness) vms() map[string][]prismsim.VM {
 	vms := map[string][]prismsim.VM{}
 	for _, vm := range h.Prism.VMs() {
@@ -114,7 +113,7 @@ func (h *harness) vms() map[string][]prismsim.VM {
 	return vms
 }
 
-// vmUUIDs returns the UUIDs of the VMs by name.
+// vmUUIDs returns the UUID of each VM in Prism Central by the name of the VM.
 func (h *harness) vmUUIDs() map[string]string {
 	uuids := map[string]string{}
 	for name, vms := range h.vms() {
@@ -125,8 +124,8 @@ func (h *harness) vmUUIDs() map[string]string {
 	return uuids
 }
 
-// requireVMs requires that Prism Central has exactly one VM for each machine, that the machine and its state refer to
-// that VM, and that Prism Central got no request that harms a VM.
+// requireVMs requires that Prism Central contains exactly one VM for each machine, and that the machine and its
+// Terraform state refer to that VM. It also requires that no request that could harm a VM was sent to Prism Central.
 func (h *harness) requireVMs(categories map[string]string) {
 	h.t.Helper()
 	ctx := context.Background()
@@ -160,7 +159,7 @@ func (h *harness) requireVMs(categories map[string]string) {
 	}
 }
 
-// states returns the UUIDs of the VMs in each state, by VM name. States without a VM are left out.
+// states returns the UUIDs of the VMs in all Terraform states, grouped by the name of the VM.
 func (h *harness) states(ctx context.Context) (map[string][]string, error) {
 	secrets := &corev1.SecretList{}
 	if err := h.Env.Client.List(ctx, secrets, client.InNamespace(namespace), client.MatchingLabels{"tfstate": "true"}); err != nil {
@@ -198,8 +197,8 @@ func (h *harness) states(ctx context.Context) (map[string][]string, error) {
 	return states, nil
 }
 
-// leftOfMachines lists what deleted machines left in Prism Central and in the cluster. The state of the
-// NutanixCluster is not listed.
+// leftOfMachines lists the entities and objects that deleted machines have left in Prism Central and in the cluster. It
+// does not list the category value and the state of the NutanixCluster, which still exists.
 func (h *harness) leftOfMachines(ctx context.Context) ([]string, error) {
 	all, err := h.LeftoversOf(ctx, namespace, clusterName)
 	return slices.DeleteFunc(all, func(left string) bool {
@@ -207,7 +206,7 @@ func (h *harness) leftOfMachines(ctx context.Context) ([]string, error) {
 	}), err
 }
 
-// requireNothingLeft waits until nothing is left.
+// requireNothingLeft waits until list returns nothing, and requires that Prism Central contains no VMs.
 func (h *harness) requireNothingLeft(what string, list func(context.Context) ([]string, error)) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)

@@ -1,2 +1,3 @@
-// Package soak contains long tests. `make soak` runs them at full length; the scenarios run a short form.
+// Package soak contains long-running tests. "make soak" runs them at full length, and "make scenarios" runs a short
+// version.
 package soak

@@ -28,16 +28,17 @@ const (
 	// creation is how long Prism Central takes to create a VM.
 	creation = time.Second
 	tick     = 250 * time.Millisecond
-	// startTimeout limits the start of everything and the start of a manager, on a slow machine.
+	// startTimeout limits the start of the stack and each start of a manager. The limit is high because the tests may run
+	// on a slow machine.
 	startTimeout = 10 * time.Minute
 	// progressInterval is how often a phase logs what is missing.
 	progressInterval = time.Minute
-	// phaseBase and phasePerKill limit a phase.
+	// A phase may take phaseBase plus phasePerKill for each kill.
 	phaseBase    = 20 * time.Minute
 	phasePerKill = time.Minute
 )
 
-// harness runs machines on a stack and kills processes meanwhile.
+// harness creates, updates and deletes machines on a stack, and kills processes at the same time.
 type harness struct {
 	*stack.Stack
 	t           *testing.T
@@ -48,7 +49,7 @@ type harness struct {
 	counts map[string]int
 }
 
-// newHarness starts a stack with a cluster that has no machines yet.
+// newHarness starts a stack with a cluster. The machines of the cluster are not created yet.
 func newHarness(t *testing.T, machines int) *harness {
 	t.Helper()
 	h := &harness{t: t, counts: map[string]int{}}
@@ -64,7 +65,7 @@ func newHarness(t *testing.T, machines int) *harness {
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp("", "capnt-") // t.TempDir is too long for the sockets of providers
 	require.NoError(t, err)
-	// The parts of the stack keep the context, so it must outlive the start.
+	// The stack uses this context after Start has returned, so the context must not be cancelled when Start returns.
 	h.Stack, err = stack.Start(context.Background(), stack.Options{
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory, WithoutGuests: true,
 		Credentials: stack.Credentials{Username: "admin", Password: password},
@@ -86,7 +87,8 @@ func newHarness(t *testing.T, machines int) *harness {
 // managerArgs are additional flags of the manager.
 var managerArgs = []string{"--health-check-interval=5s", "--absence-period=" + absencePeriod.String()}
 
-// during executes the kills of a phase until done returns an empty string. Otherwise done describes what is missing.
+// during executes the kills of a phase until done returns an empty string. Until then, done returns a description of
+// what is missing.
 func (h *harness) during(name string, kills []kill, done func(context.Context) string) {
 	h.t.Helper()
 	timeout := phaseBase + time.Duration(len(kills))*phasePerKill
@@ -130,10 +132,10 @@ func (h *harness) during(name string, kills []kill, done func(context.Context) s
 	}
 }
 
-// execute kills the victim. It returns false when there is no such process.
+// execute kills the victim. It returns false if the victim is not running.
 func (h *harness) execute(ctx context.Context, hit trigger) bool {
 	h.t.Helper()
-	// The request arrives while the manager starts, or later.
+	// Calling release lets the request continue to Prism Central. It may be called while the new manager starts, or later.
 	release := func() { close(hit.done) }
 	switch hit.kill.victim {
 	case manager:
@@ -161,8 +163,8 @@ func (h *harness) startManager(ctx context.Context) {
 	require.NoError(h.t, h.StartManager(ctx))
 }
 
-// killTerraform kills the Terraform process that works for a VM, or any other if there is none. It waits until the
-// process has exited.
+// killTerraform kills the Terraform process of the run for the VM named vm, or any Terraform process if there is no
+// such run. It waits until the process has exited. It returns false if no process was killed.
 func (h *harness) killTerraform(vm string) bool {
 	h.t.Helper()
 	running := runs(h.Env.ScratchDir(), h.Tool("bin/terraform"))
@@ -184,7 +186,7 @@ func (h *harness) killTerraform(vm string) bool {
 	return true
 }
 
-// fail ends the test and logs objects and logs.
+// fail logs objects and logs of the stack, and ends the test.
 func (h *harness) fail(format string, args ...any) {
 	h.t.Helper()
 	var explanation bytes.Buffer

@@ -23,13 +23,13 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// interceptor is a reverse proxy between the manager and Prism Central. It triggers kills and records requests that
-// must not be sent.
+// interceptor is a reverse proxy between the manager and Prism Central. It triggers kills at requests, and records
+// requests that the manager must not send.
 type interceptor struct {
 	*httptest.Server
 	prism    *prismsim.Server
 	upstream *http.Transport
-	// triggered receives each kill that a request triggers.
+	// triggered receives a value whenever a request triggers a kill.
 	triggered chan trigger
 
 	mu         sync.Mutex
@@ -39,7 +39,7 @@ type interceptor struct {
 	violations []string
 }
 
-// trigger is a request that triggered a kill. It is held until done is closed.
+// trigger describes a kill and the request that triggered it. The interceptor holds the request until done is closed.
 type trigger struct {
 	kill kill
 	vm   string
@@ -75,14 +75,14 @@ func (i *interceptor) trustBundle() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.Certificate().Raw}))
 }
 
-// arm sets the kill that the next request of its kind triggers.
+// arm makes the interceptor execute the kill k at the next request that matches k. Until then, k is the armed kill.
 func (i *interceptor) arm(k kill) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.armed = &k
 }
 
-// disarm removes the armed kill. It returns false when there is none, because a request has triggered it.
+// disarm removes the armed kill. It returns false if a request has already triggered the kill.
 func (i *interceptor) disarm() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -91,7 +91,7 @@ func (i *interceptor) disarm() bool {
 	return armed
 }
 
-// startPhase resets the counters and sets whether VMs may be deleted.
+// startPhase resets the counters of accepted creates, and sets whether VMs may be deleted in the new phase.
 func (i *interceptor) startPhase(mayDelete bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -99,7 +99,7 @@ func (i *interceptor) startPhase(mayDelete bool) {
 	clear(i.creates)
 }
 
-// results returns the accepted creates by name, and the requests that must not have been sent.
+// results returns the number of accepted creates by VM name, and descriptions of the requests that must not be sent.
 func (i *interceptor) results() (map[string]int, []string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -134,7 +134,8 @@ func (i *interceptor) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(reply)
 }
 
-// hit returns the armed kill if the request triggers it. Only requests of Terraform trigger a kill of Terraform.
+// hit returns the armed kill if the request triggers it, and nil otherwise. A kill of Terraform is triggered only by
+// requests from Terraform.
 func (i *interceptor) hit(r *http.Request, kind string) *kill {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -152,8 +153,8 @@ func (i *interceptor) fire(k kill, vm string) {
 	<-trigger.done
 }
 
-// forward sends the request to Prism Central. It does not end when the client disconnects, because Prism Central
-// processes every request that it has received.
+// forward sends the request to Prism Central and returns the response. The request continues when the client
+// disconnects, because a real Prism Central processes every request that it has received.
 func (i *interceptor) forward(r *http.Request, body []byte) (*http.Response, []byte) {
 	request, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, i.prism.URL()+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
@@ -172,7 +173,7 @@ func (i *interceptor) forward(r *http.Request, body []byte) (*http.Response, []b
 	return resp, reply
 }
 
-// check records requests that must not be sent.
+// check records a violation if the request must not be sent.
 func (i *interceptor) check(kind, vm string, body []byte) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -199,7 +200,7 @@ func (i *interceptor) count(kind, vm string, status int) {
 	}
 }
 
-// nameOf returns the name of the VM with that UUID, or the UUID.
+// nameOf returns the name of the VM with the UUID uuid, or uuid itself if the VM does not exist.
 func (i *interceptor) nameOf(uuid string) string {
 	if uuid == "" {
 		return ""

@@ -17,22 +17,23 @@ var (
 	seedFlag     = flag.Uint64("seed", 0, "seed of the kills; 0 takes the time")
 )
 
-// killsPerRound is how many kills one round of create, update and delete gets at most: enough to meet every kind of request,
-// and few enough that the runs in between make progress.
+// killsPerRound limits the number of kills in one round of create, update and delete. The limit is high enough to cover
+// every kind of request, and low enough that runs make progress between the kills.
 const killsPerRound = 30
 
 const (
 	// maxPause limits the time between two kills.
 	maxPause = 10 * time.Second
-	// listLag is how far the lists of Prism Central lag behind.
+	// listLag is how long a change takes to appear in the lists of Prism Central.
 	listLag = 2 * time.Second
-	// maxHold limits how long a request is on its way to Prism Central after its sender was killed.
+	// maxHold limits how long the interceptor delays a request whose sender was killed.
 	maxHold = 6 * time.Second
-	// absencePeriod is longer than a request can be on its way and a list lag behind, as the default is.
+	// absencePeriod is longer than maxHold plus listLag. The default of the manager's flag is also longer than real delays
+	// of requests and lists.
 	absencePeriod = 15 * time.Second
 )
 
-// victim is a process that is killed.
+// victim is the kind of process that is killed.
 type victim string
 
 const (
@@ -40,20 +41,21 @@ const (
 	terraform victim = "terraform"
 )
 
-// kill is a planned SIGKILL. A request to Prism Central triggers it.
+// kill describes a planned SIGKILL, which is sent when a matching request is sent to Prism Central.
 type kill struct {
 	number int
 	victim victim
-	// request is the kind of the request, as kindOf returns it.
+	// request is the kind of request that triggers the kill; see kindOf.
 	request string
-	// after is false when the victim is killed before the request reaches Prism Central, and true when it is killed after Prism
-	// Central has responded and before the response reaches the victim.
+	// If after is false, the victim is killed before the request reaches Prism Central. If after is true, the victim is
+	// killed after Prism Central has responded, but before the response reaches the victim.
 	after bool
-	// lost says that a request before which the victim was killed never reaches Prism Central. Otherwise it does so after hold,
-	// when nobody waits for the response and a new manager may be running.
+	// lost is used only if after is false. If lost is true, the request never reaches Prism Central. Otherwise, the
+	// request reaches Prism Central after the duration hold, when a new manager may already be running.
 	lost bool
 	hold time.Duration
-	// pause is the time before the kill is armed.
+	// pause is the minimum time between the previous kill and this one. Before the pause has passed, requests do not
+	// trigger this kill.
 	pause time.Duration
 }
 
@@ -68,11 +70,11 @@ func (k kill) String() string {
 	return fmt.Sprintf("kill %d: SIGKILL of %s at a %s request, %s", k.number, k.victim, k.request, moment)
 }
 
-// phases of a round in order, with the kinds of requests that trigger kills. The first kind is the request that changes a VM and
-// triggers half of the kills.
+// phases contains the phases of a round in order. The first request kind of each phase is the request that changes a
+// VM, and at least half of the kills are triggered by it.
 var phases = []struct {
 	name     string
-	share    float64 // of the kills of a round
+	share    float64 // fraction of the kills of a round
 	requests []string
 }{
 	{"create", 0.4, []string{kindCreate, kindTask, kindRead, kindList}},
@@ -80,12 +82,13 @@ var phases = []struct {
 	{"delete", 0.35, []string{kindDelete, kindTask, kindRead}},
 }
 
-// randomUpTo returns a random time in whole tenths of a second.
+// randomUpTo returns a random duration below limit, in whole tenths of a second.
 func randomUpTo(random *rand.Rand, limit time.Duration) time.Duration {
 	return time.Duration(random.IntN(int(limit/(100*time.Millisecond)))) * 100 * time.Millisecond
 }
 
-// plan returns n kills for a phase.
+// plan returns n random kills for a phase, numbered from first. Half of the kills, on average, use the first request
+// kind.
 func plan(random *rand.Rand, requests []string, first, n int) []kill {
 	kills := make([]kill, 0, n)
 	for i := range n {
@@ -102,9 +105,10 @@ func plan(random *rand.Rand, requests []string, first, n int) []kill {
 	return kills
 }
 
-// TestKillsLeaveExactlyTheWantedVMs creates, updates and deletes machines while the manager and Terraform are killed at random
-// requests. After each phase Prism Central has exactly the wanted VMs, and the cluster has exactly their states and no held lock. No VM
-// is created twice, switched off, or deleted while its Machine exists, and nobody has to repair anything.
+// TestKillsLeaveExactlyTheWantedVMs creates, updates and deletes machines while it kills the manager and Terraform at
+// random requests. After each phase, Prism Central must contain exactly the VMs of the machines, the cluster must
+// contain exactly the states of these VMs, and no state may be locked. No VM may be created twice, switched off, or
+// deleted while its Machine exists. No manual repair may be necessary.
 func TestKillsLeaveExactlyTheWantedVMs(t *testing.T) {
 	seed := *seedFlag
 	if seed == 0 {
@@ -134,7 +138,7 @@ func TestKillsLeaveExactlyTheWantedVMs(t *testing.T) {
 	t.Logf("%s", h.summary())
 }
 
-// Kinds of requests to Prism Central.
+// These are the kinds of requests to Prism Central.
 const (
 	kindCreate = "create"
 	kindUpdate = "update"
@@ -145,7 +149,7 @@ const (
 	kindOther  = "other"
 )
 
-// kindOf returns the kind of a request, and the UUID of the VM in its path.
+// kindOf returns the kind of a request and the UUID of the VM in the path. The UUID is empty if the path contains none.
 func kindOf(method, path string) (kind, uuid string) {
 	const vms, tasks = "/api/nutanix/v3/vms", "/api/nutanix/v3/tasks/"
 	switch {

@@ -10,10 +10,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// lockTimeout is how long after the last kill of a phase a lock may be held without a process.
+// lockTimeout limits how long a state may stay locked after the end of a phase.
 const lockTimeout = time.Minute
 
-// requireNoStaleLock waits until no lock of a state is held without a Terraform process that could hold it.
+// requireNoStaleLock waits until no state is locked. A lock that is not released within lockTimeout was left behind by a
+// killed process.
 func (h *harness) requireNoStaleLock() {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)

@@ -13,12 +13,13 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// An update adds this category to each VM. It is an update that no guest notices.
+// categoryKey and categoryValue are the category that an update adds to each VM. The guest does not notice such an
+// update.
 const categoryKey, categoryValue = "Environment", "Staging"
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 
-// write retries a write to the API server, because its webhooks are not served while no manager runs.
+// write retries a write to the API server, because the API server rejects writes while no manager serves the webhooks.
 func (h *harness) write(ctx context.Context, what string, write func(context.Context) error) {
 	h.t.Helper()
 	require.NoError(h.t, h.Env.Wait(ctx, what, func(ctx context.Context) (bool, string, error) {
@@ -54,7 +55,7 @@ func (h *harness) cluster() stack.BareCluster {
 		Credentials: h.Options().Credentials}
 }
 
-// eachMachine calls a function that writes one machine, for all machines, while kills may happen.
+// eachMachine calls do, which writes the objects of one machine, for each machine. The manager may be killed meanwhile.
 func (h *harness) eachMachine(ctx context.Context, do func(context.Context, string)) {
 	h.t.Helper()
 	for _, name := range h.machines {
@@ -62,7 +63,7 @@ func (h *harness) eachMachine(ctx context.Context, do func(context.Context, stri
 	}
 }
 
-// create creates all machines, and requires one VM with one state for each.
+// create creates all machines, and requires that each machine gets exactly one VM with one state.
 func (h *harness) create(kills []kill) {
 	h.t.Helper()
 	h.interceptor.startPhase(false)
@@ -77,7 +78,7 @@ func (h *harness) create(kills []kill) {
 	}
 }
 
-// update adds a category to all machines, and requires that the VMs are the same and have it.
+// update adds a category to all machines, and requires that the same VMs still exist and have the category.
 func (h *harness) update(kills []kill) {
 	h.t.Helper()
 	h.interceptor.startPhase(false)
@@ -97,7 +98,7 @@ func (h *harness) update(kills []kill) {
 	require.Equal(h.t, before, h.vmUUIDs(), "a VM was replaced")
 }
 
-// delete deletes all machines, and requires that nothing of them is left.
+// delete deletes all machines, and requires that they leave nothing behind.
 func (h *harness) delete(kills []kill) {
 	h.t.Helper()
 	h.interceptor.startPhase(true)
@@ -112,7 +113,8 @@ func (h *harness) delete(kills []kill) {
 	h.requireNothingLeft("machines", func(ctx context.Context) ([]string, error) { return h.leftOfMachines(ctx) })
 }
 
-// deleteCluster deletes the cluster, and requires that nothing is left in Prism Central, in the cluster and on this host.
+// deleteCluster deletes the cluster, and requires that it leaves nothing in Prism Central, in the management cluster,
+// or on this host.
 func (h *harness) deleteCluster() {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)

@@ -11,12 +11,12 @@ import (
 // run is a running Terraform process.
 type run struct {
 	pid int
-	// workspace is the content of its workspace.
+	// workspace is the content of main.tf in the workspace of the run.
 	workspace string
 }
 
-// runs returns the Terraform processes with a working directory below scratch, by PID. Providers are not included. It
-// supports Linux only.
+// runs returns the running processes of the Terraform executable whose working directory is below scratch, sorted by
+// PID. Provider processes are not included. The function supports Linux only.
 func runs(scratch, executable string) []run {
 	executable, err := filepath.EvalSymlinks(executable)
 	if err != nil {
@@ -25,7 +25,7 @@ func runs(scratch, executable string) []run {
 	processes, _ := filepath.Glob("/proc/[0-9]*")
 	var found []run
 	for _, process := range processes {
-		// readlink fails for a process that has exited or belongs to another user.
+		// Readlink fails if the process has exited or is owned by another user.
 		program, _ := os.Readlink(filepath.Join(process, "exe"))
 		dir, _ := os.Readlink(filepath.Join(process, "cwd"))
 		if program != executable || !strings.HasPrefix(dir, scratch+string(filepath.Separator)) {
@@ -46,10 +46,10 @@ func read(path string) string {
 	return string(content)
 }
 
-// of reports whether the run is for the VM of that name.
+// of reports whether the run is for the VM with the name vm.
 func (r run) of(vm string) bool { return strings.Contains(r.workspace, strconv.Quote(vm)) }
 
-// alive reports whether a process exists and is not a zombie.
+// alive reports whether the process exists and is not a zombie.
 func alive(pid int) bool {
 	stat := read(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	_, rest, ok := strings.Cut(stat, ") ")

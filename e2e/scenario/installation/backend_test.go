@@ -13,14 +13,14 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// backend is a server for Terraform's http backend (https://developer.hashicorp.com/terraform/language/backend/http) with one state for
-// each path.
+// backend is a server for Terraform's http backend (https://developer.hashicorp.com/terraform/language/backend/http).
+// It stores one state per URL path.
 type backend struct {
 	*httptest.Server
 
 	mu     sync.Mutex
 	states map[string][]byte
-	// locks are the descriptions of the locks that are held.
+	// locks contains the lock info that Terraform sent for each locked state, by URL path.
 	locks map[string][]byte
 }
 
@@ -32,7 +32,7 @@ func newBackend(t *testing.T) *backend {
 	return b
 }
 
-// spec returns the configuration of a cluster that stores its states here.
+// spec returns the configuration that makes a cluster store its states in b.
 func (b *backend) spec() *infrav1.TerraformSpec {
 	address := b.URL + "/{suffix}"
 	return &infrav1.TerraformSpec{Backend: &infrav1.TerraformBackend{Type: "http", Config: map[string]string{
@@ -61,7 +61,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.states[path] = body
 	case r.Method == http.MethodDelete:
 		delete(b.states, path)
-	default: // somebody else holds the lock
+	default: // the state is locked by another client
 		w.WriteHeader(http.StatusLocked)
 		_, _ = w.Write(held)
 	}
@@ -73,7 +73,7 @@ func lockID(lock []byte) string {
 	return info.ID
 }
 
-// resources returns the number of resources in each state, and requires that no state is locked.
+// resources returns the number of managed resources in each state, and requires that no state is locked.
 func (b *backend) resources(t *testing.T) map[string]int {
 	t.Helper()
 	b.mu.Lock()

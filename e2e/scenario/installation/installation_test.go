@@ -26,7 +26,7 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// cluster is a bare cluster in one installation.
+// cluster is a cluster of one installation of CAPNT. It has no control plane; see stack.BareCluster.
 type cluster struct {
 	stack.BareCluster
 	t      *testing.T
@@ -34,7 +34,7 @@ type cluster struct {
 	client client.Client
 }
 
-// newCluster creates a cluster in an installation, with a namespace of its own.
+// newCluster creates a cluster in its own namespace. The client in determines the installation.
 func newCluster(t *testing.T, in client.Client, name string, terraform *infrav1.TerraformSpec) *cluster {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -58,7 +58,7 @@ func (c *cluster) create(objects ...client.Object) {
 	}
 }
 
-// createMachine creates a Machine. Its NutanixMachine gets the annotations.
+// createMachine creates a Machine and a NutanixMachine. The NutanixMachine has the annotations.
 func (c *cluster) createMachine(name string, annotations map[string]string) {
 	c.t.Helper()
 	infrastructure, machine := c.Machine(name)
@@ -80,7 +80,7 @@ func (c *cluster) nutanixCluster() *infrav1.NutanixCluster {
 	return object
 }
 
-// patch changes an object of the cluster with a merge patch in JSON.
+// patch applies a JSON merge patch to an object of the cluster.
 func (c *cluster) patch(object client.Object, name, patch string) {
 	c.t.Helper()
 	object.SetNamespace(c.Namespace)
@@ -88,7 +88,8 @@ func (c *cluster) patch(object client.Object, name, patch string) {
 	require.NoError(c.t, c.client.Patch(c.ctx, object, client.RawPatch("application/merge-patch+json", []byte(patch))))
 }
 
-// until waits until something holds. When it does not, the test fails with everything that is known of the first installation.
+// until waits until check returns done. If the wait times out, until logs the objects and logs of the first
+// installation and fails the test.
 func (c *cluster) until(what string, check func() (done bool, progress string)) {
 	c.t.Helper()
 	err := testStack.Env.Wait(c.ctx, what, func(context.Context) (bool, string, error) {
@@ -106,7 +107,8 @@ func (c *cluster) until(what string, check func() (done bool, progress string)) 
 	require.NoError(c.t, err)
 }
 
-// untilSaid waits until a machine has a condition for its current generation: its status and its reason, if one is given.
+// untilSaid waits until the machine's condition of the type conditionType has the status and the reason, and was
+// observed at the machine's current generation. An empty reason matches every reason.
 func (c *cluster) untilSaid(name, conditionType string, status metav1.ConditionStatus, reason string) {
 	c.t.Helper()
 	c.until(fmt.Sprintf("%s of %s to be %s %s", conditionType, name, status, reason), func() (bool, string) {
@@ -120,7 +122,8 @@ func (c *cluster) untilSaid(name, conditionType string, status metav1.ConditionS
 	})
 }
 
-// untilReady waits until a machine is Ready with a VM that has the category value in its spec. It returns the VM.
+// untilReady waits until the machine is Ready and the category Environment of its VM has the value environment. It
+// returns the VM.
 func (c *cluster) untilReady(name, environment string) prismsim.VM {
 	c.t.Helper()
 	var vm prismsim.VM
@@ -134,13 +137,13 @@ func (c *cluster) untilReady(name, environment string) prismsim.VM {
 	return vm
 }
 
-// editCategory changes the spec of a machine so that its VM needs an update.
+// editCategory sets the category Environment in the spec of a machine, so that its VM needs an update.
 func (c *cluster) editCategory(name, environment string) {
 	c.t.Helper()
 	c.patch(&infrav1.NutanixMachine{}, name, fmt.Sprintf(`{"spec":{"additionalCategories":[{"key":"Environment","value":%q}]}}`, environment))
 }
 
-// delete deletes objects of the cluster and waits until they are gone.
+// delete deletes objects of the cluster and waits until the API server no longer has them.
 func (c *cluster) delete(objects ...client.Object) {
 	c.t.Helper()
 	for _, object := range objects {
@@ -167,7 +170,7 @@ func (c *cluster) deleteCluster() {
 	c.delete(&clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name}})
 }
 
-// vmsOf returns the VMs of that name.
+// vmsOf returns the VMs with the given name.
 func vmsOf(name string) []prismsim.VM {
 	var vms []prismsim.VM
 	for _, vm := range testStack.Prism.VMs() {
@@ -178,7 +181,8 @@ func vmsOf(name string) []prismsim.VM {
 	return vms
 }
 
-// secondInstallation starts another management cluster with a manager in a process of its own. It ends with the test.
+// secondInstallation starts another management cluster in a separate process and returns a client for the management
+// cluster. The process ends when the test ends.
 func secondInstallation(t *testing.T) client.Client {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "capnt-")

@@ -1,5 +1,6 @@
-// Package installation proves what needs management clusters with VMs and no Kubernetes nodes: that runs end before an object is paused,
-// and that two installations of CAPNT respect each other's VMs.
+// Package installation tests management clusters whose machines have VMs but no Kubernetes nodes. The tests verify that
+// runs of Terraform end before the controllers report an object as paused, and that an installation of CAPNT neither
+// changes nor deletes the VMs of another installation.
 package installation
 
 import (
@@ -18,14 +19,15 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// patience bounds a test, for machines that are slow.
+// patience limits the duration of a test. The limit is high because the tests may run on a slow machine.
 const patience = 15 * time.Minute
 
-// served is the environment variable with the directory of an installation that this program serves instead of running tests. Cluster API
-// keeps state in package variables, so that a further management cluster needs a process of its own.
+// served is the name of an environment variable. If it is set, the test binary does not run tests: it serves an
+// installation and stores the files of the installation in the directory that the variable contains. A second
+// management cluster needs a separate process, because Cluster API keeps state in package variables.
 const served = "CAPNT_TEST_INSTALLATION"
 
-// testStack is the stack of the first installation, with Prism Central.
+// testStack is the stack of the first installation. Its Prism Central serves both installations.
 var testStack *stack.Stack
 
 func TestMain(m *testing.M) {
@@ -58,7 +60,7 @@ func test(m *testing.M) (code int, err error) {
 	if options.Inventory, err = prismsim.ParseInventory([]byte(options.Network.Move(string(content)))); err != nil {
 		return 0, err
 	}
-	// One run at a time, so that a second one is queued.
+	// The manager executes one run at a time, so that a second run is queued.
 	options.ManagerArgs = append(options.ManagerArgs, "--max-runs=1")
 	if testStack, err = stack.Start(context.Background(), options); err != nil {
 		return 0, err
@@ -67,7 +69,8 @@ func test(m *testing.M) (code int, err error) {
 	return code, testStack.Close()
 }
 
-// serve runs an installation without a Prism Central until the standard input ends. It says on the standard output when it is ready.
+// serve starts an installation without a Prism Central and stops it when standard input is closed. When the
+// installation is ready, serve prints the path of its kubeconfig to standard output.
 func serve(dir string) error {
 	options, err := options(dir)
 	if err != nil {

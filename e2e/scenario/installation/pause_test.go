@@ -16,9 +16,10 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// A Cluster is paused while the VM of one machine is created and the run of another machine is queued. The queued run is withdrawn, the run
-// under way ends before its machine is reported as paused, and nothing runs until the Cluster is unpaused. Then a single machine is paused
-// while its VM is updated.
+// A Cluster is paused while Prism Central creates the VM of one machine and the run of another machine is queued. The
+// manager must cancel the queued run, and must report the first machine as paused only after its run has ended. No run
+// may start until the Cluster is unpaused. Afterwards, single machines are paused, one of them while its VM is being
+// updated.
 func TestRunsEndBeforeObjectsArePaused(t *testing.T) {
 	c := newCluster(t, testStack.Env.Client, "paused", nil)
 	c.until("the NutanixCluster to be Ready", func() (bool, string) {
@@ -28,7 +29,7 @@ func TestRunsEndBeforeObjectsArePaused(t *testing.T) {
 	c.createMachine("paused-running", nil)
 	c.untilHeld()
 	c.createMachine("paused-queued", nil)
-	// The condition is written after the run was submitted.
+	// The controller sets this condition after it has submitted the run.
 	c.untilSaid("paused-queued", infrav1.InputsResolvedCondition, metav1.ConditionTrue, "")
 	c.requireNotPaused(c.nutanixCluster(), c.machine("paused-running"), c.machine("paused-queued"))
 
@@ -70,7 +71,7 @@ func TestRunsEndBeforeObjectsArePaused(t *testing.T) {
 	assert.Empty(t, testStack.Prism.VMs())
 }
 
-// hold makes Prism Central hold the next request that the fault matches, until release is called.
+// hold makes Prism Central hold the next request that matches the fault. The returned function releases the request.
 func (c *cluster) hold(fault prismsim.Fault) (release func()) {
 	c.t.Helper()
 	fault.Hold, fault.Times = patience, 1
@@ -86,13 +87,14 @@ func (c *cluster) untilHeld() {
 	c.until("a request to be held", func() (bool, string) { return testStack.Prism.Faults().List()[0].Hits == 1, "" })
 }
 
-// object is an object that can be paused.
+// object is an API object that can be paused.
 type object interface {
 	metav1.Object
 	conditions.Getter
 }
 
-// isPaused reports whether an object is reported as paused. It requires that clusterctl may move what is paused, and nothing else.
+// isPaused reports whether the object has the Paused condition and clusterctl may move it. It requires that an object
+// that is not paused has the annotation that prevents clusterctl from moving it.
 func (c *cluster) isPaused(object object) bool {
 	c.t.Helper()
 	paused := conditions.IsTrue(object, infrav1.PausedCondition)
@@ -118,7 +120,8 @@ func (c *cluster) untilPaused(read func() object) {
 	})
 }
 
-// untilRunEndedAndPaused waits until a machine is paused, and requires that no run was left when it was reported.
+// untilRunEndedAndPaused waits until the machine with the given name is paused. It requires that no run exists when the
+// Paused condition becomes True.
 func (c *cluster) untilRunEndedAndPaused(name string) {
 	c.t.Helper()
 	c.until(name+" to be paused", func() (bool, string) {
@@ -137,7 +140,8 @@ func (c *cluster) requireNoRun() {
 	require.Empty(c.t, strings.Join(left, ", "))
 }
 
-// nothingRuns requires that no Terraform process runs and that Prism Central gets no request while something is done.
+// nothingRuns calls while. It requires that no Terraform process runs before and after the call, and that Prism Central
+// gets no request during the call.
 func (c *cluster) nothingRuns(while func()) {
 	c.t.Helper()
 	c.requireNoRun()

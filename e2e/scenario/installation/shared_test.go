@@ -12,9 +12,11 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Two management clusters have objects of equal namespaces and names, one http backend and one Prism Central. A VM belongs to the object whose
-// workspace key it carries: the second installation neither changes nor destroys the VMs of the first, whether the states of their
-// machines differ, as those of new objects do, or are the same, as those of v0.1.0 are.
+// Two management clusters contain objects with the same namespaces and names, and use the same http backend and the
+// same Prism Central. The workspace key in the description of a VM identifies the object that manages the VM. The
+// second installation must neither change nor delete the VMs of the first installation. The test covers machines whose
+// states have different paths, as new machines have, and machines whose states have the same path, as machines of
+// v0.1.0 have.
 func TestInstallationsWithOneBackendKeepTheirVMs(t *testing.T) {
 	second := secondInstallation(t)
 	states := newBackend(t)
@@ -54,7 +56,8 @@ func TestInstallationsWithOneBackendKeepTheirVMs(t *testing.T) {
 	assert.Empty(t, states.resources(t))
 }
 
-// vmWrites returns the methods and paths of the requests that came to Prism Central to create, change or delete a VM.
+// vmWrites returns the methods and paths of all requests in which Prism Central was asked to create, change or delete a
+// VM.
 func vmWrites() []string {
 	var writes []string
 	for _, request := range testStack.Prism.Requests() {

@@ -23,13 +23,13 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// restored is the version of the nutanix provider that created the snapshot.
+// restored is the version of the nutanix provider with which the snapshot was created.
 const restored = "1.9.5"
 
-// testTimeout limits a test. It is long because a busy machine is slow.
+// testTimeout limits a test. The limit is high because the tests may run on a busy machine.
 const testTimeout = 25 * time.Minute
 
-// fixture is a stack with the snapshot of a release and the current manager.
+// fixture is a stack that contains the restored snapshot of a release and runs the current manager.
 type fixture struct {
 	t           *testing.T
 	ctx         context.Context //nolint:containedctx // the life of the test
@@ -38,8 +38,8 @@ type fixture struct {
 	diagnostics string
 }
 
-// start starts a management cluster with the CRDs of a release, restores the snapshot of that release, upgrades the
-// CRDs, and starts the current manager with the newest version of the nutanix provider in the mirror.
+// start starts a management cluster with the CRDs of a release and restores the snapshot of that release. Then it
+// upgrades the CRDs and starts the current manager with the newest version of the nutanix provider in the mirror.
 func start(t *testing.T, release string) *fixture {
 	t.Helper()
 	saved, err := snapshot.Read(testdata(release))
@@ -81,8 +81,8 @@ func start(t *testing.T, release string) *fixture {
 	return f
 }
 
-// newestProvider returns the newest version of the nutanix provider in the mirror of the stack: a binary of its own, or
-// the renumbered version.
+// newestProvider returns the newest version of the nutanix provider in the mirror of the stack. If the mirror contains
+// only one binary, the newest version is the renumbered copy of that binary.
 func newestProvider(t *testing.T) string {
 	t.Helper()
 	newest := slices.Max(append(toolbox.ProviderVersions(t), stack.RenumberedVersion()))
@@ -91,7 +91,7 @@ func newestProvider(t *testing.T) string {
 	return newest
 }
 
-// close stops the stack. If the test failed, close first logs objects and logs.
+// close stops the stack. If the test failed, close first logs the objects and logs of the stack.
 func (f *fixture) close() {
 	if f.t.Failed() {
 		var explanation bytes.Buffer
@@ -103,8 +103,7 @@ func (f *fixture) close() {
 	require.NoError(f.t, f.stack.Close())
 }
 
-// commands returns the number of Terraform commands with this verb, such as plan, that the manager has run
-// successfully.
+// commands returns how many Terraform commands with the given verb, for example plan, the manager has run successfully.
 func (f *fixture) commands(verb string) int {
 	f.t.Helper()
 	request, err := http.NewRequestWithContext(f.ctx, http.MethodGet, "http://"+f.diagnostics+"/metrics", nil)

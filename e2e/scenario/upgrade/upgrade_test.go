@@ -20,9 +20,9 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// An upgrade from v0.1.0 changes no infrastructure. Every object stays or becomes ready, each workspace keeps its
-// provider version and is planned once without changes, and Prism Central gets only reads. Afterwards the cluster can
-// be deleted without leftovers.
+// An upgrade from v0.1.0 must not change infrastructure. Every object must be ready after the upgrade, the manager must
+// plan each workspace once with its old provider version and find no changes, and Prism Central must get only read
+// requests. Afterwards, the deletion of the cluster must leave no objects.
 func TestUpgradeFromV010(t *testing.T) {
 	f := start(t, "v0.1.0")
 	key := f.snapshot.Clusters()[0]
@@ -123,8 +123,8 @@ func (f *fixture) eachWorkspaceIsPlanned() {
 	}))
 }
 
-// machinesArePinned waits until each machine has pinned inputs and a digest of the current version. The pinned Prism
-// Element must be that of the machine's VM.
+// machinesArePinned waits until each machine has pinned inputs and a workspace digest in the current format. It
+// requires that the pinned Prism Element of each machine is the Prism Element of its VM.
 func (f *fixture) machinesArePinned(namespace string) {
 	f.t.Helper()
 	require.NoError(f.t, f.stack.Env.Wait(f.ctx, "the machines to be pinned", func(context.Context) (bool, string, error) {
@@ -146,7 +146,7 @@ func (f *fixture) machinesArePinned(namespace string) {
 	}
 }
 
-// onlyReads checks that Prism Central got only requests that cannot change anything.
+// onlyReads checks that Prism Central got only read requests.
 func (f *fixture) onlyReads() {
 	f.t.Helper()
 	requests := f.stack.Prism.Requests()
