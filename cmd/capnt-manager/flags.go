@@ -13,11 +13,11 @@ import (
 	"github.com/capnt/capnt/internal/gateway"
 )
 
-// options are the values of the flags.
+// options contains the values of the command line flags.
 type options struct {
 	showVersion bool
 
-	// Flags that the managers of Cluster API also have.
+	// Flags that Cluster API's own managers have, too.
 	logging                                  *logs.Options
 	diagnostics                              capiflags.ManagerOptions
 	namespace, watchFilter                   string
@@ -32,7 +32,7 @@ type options struct {
 	kubeBurst                                int
 	concurrency                              concurrency
 
-	// Flags of this provider.
+	// Flags that only this provider has.
 	gatewayAddress                               string
 	terraformPath                                string
 	terraformDownload                            bool
@@ -47,7 +47,7 @@ type options struct {
 	prismBurst                                   int
 }
 
-// concurrency is the number of objects of each kind that are reconciled at the same time.
+// concurrency contains, for each kind, the number of objects that are reconciled at the same time.
 type concurrency struct {
 	nutanixCluster, nutanixMachine, nutanixMachineTemplate, nutanixFailureDomain int
 }

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// parse parses arguments as main does.
+// parse parses arguments in the same way as main.
 func parse(arguments ...string) (*options, error) {
 	options := newOptions()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)

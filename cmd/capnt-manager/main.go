@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	cliflag "k8s.io/component-base/cli/flag"
 	logsv1 "k8s.io/component-base/logs/api/v1"
-	_ "k8s.io/component-base/logs/json/register" // --logging-format=json
+	_ "k8s.io/component-base/logs/json/register" // registers the format of --logging-format=json
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
@@ -22,7 +22,7 @@ func main() {
 	flags := pflag.NewFlagSet("capnt-manager", pflag.ContinueOnError)
 	flags.SetNormalizeFunc(cliflag.WordSepNormalizeFunc)
 	options.addFlags(flags)
-	flags.AddGoFlagSet(flag.CommandLine) // --kubeconfig, which controller-runtime registers
+	flags.AddGoFlagSet(flag.CommandLine) // adds --kubeconfig, which controller-runtime registers
 	if err := flags.Parse(os.Args[1:]); errors.Is(err, pflag.ErrHelp) {
 		return
 	} else if err != nil {

@@ -29,12 +29,11 @@ import (
 // leaderElectionID is the name of the leader election Lease.
 const leaderElectionID = "controller-leader-election-capnt"
 
-// labelState is the label of the Secrets in which Terraform's kubernetes backend stores states.
+// labelState is the label that Terraform's kubernetes backend sets on the Secrets that contain states.
 const labelState = "tfstate"
 
-// restConfig finds the management cluster as kubectl does, in this order: --kubeconfig, KUBECONFIG, the pod's service account,
-//
-// /.kube/config.
+// restConfig returns the client configuration for the management cluster. Like kubectl, it uses the first of these that exists:
+// --kubeconfig, KUBECONFIG, the service account of the pod, and .kube/config in the home directory.
 func (o *options) restConfig() (*rest.Config, error) {
 	found, err := config.GetConfig()
 	if err != nil {
@@ -45,7 +44,7 @@ func (o *options) restConfig() (*rest.Config, error) {
 	return found, nil
 }
 
-// newScheme returns a scheme with the kinds that the controllers read and write.
+// newScheme returns a scheme with all kinds that the controllers read or write.
 func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
@@ -54,7 +53,7 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-// newManager builds a manager without controllers and webhooks.
+// newManager creates a manager without controllers and webhooks.
 func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 	tlsOptions, metrics, err := capiflags.GetManagerOptions(options.diagnostics)
 	if err != nil {
@@ -90,8 +89,8 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// cacheOptions excludes large objects that are not read through the cache. These are Terraform states, Helm releases, and the
-// ConfigMap with the cluster's root certificates in each namespace.
+// cacheOptions excludes large objects from the cache that the controllers do not read through the cache: Terraform states, Helm releases,
+// and the ConfigMap in each namespace that contains the cluster's root certificates.
 func cacheOptions(namespace string, syncPeriod time.Duration) cache.Options {
 	options := cache.Options{
 		SyncPeriod:       &syncPeriod,

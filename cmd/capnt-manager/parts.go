@@ -23,17 +23,17 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// parts are the components that the reconcilers share.
+// parts contains the components that the reconcilers share.
 type parts struct {
 	terraform *terraform.Terraform
 	gateway   *gateway.Gateway
 	pipeline  *lifecycle.Pipeline
 	prism     *prism.Resolver
-	// providerVersions are the versions of the nutanix provider that runs may use.
+	// providerVersions lists the versions of the nutanix provider that runs can use.
 	providerVersions []string
 }
 
-// gatewayHeadStart is how long before the manager the gateway stops waiting for runs.
+// gatewayHeadStart is how much earlier than the manager the gateway stops waiting for runs during shutdown.
 const gatewayHeadStart = 5 * time.Second
 
 // newParts creates the parts and adds the gateway and the pool to the manager.
@@ -64,7 +64,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	return &parts{terraform: engine, gateway: server, pipeline: pipeline, prism: resolver, providerVersions: usableProviders(engine)}, nil
 }
 
-// inherited lists the environment variables that runs inherit from the manager. A state backend may need the proxy.
+// inherited lists the environment variables that runs inherit from the manager. A state backend may need a proxy.
 var inherited = []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"}
 
 // findTerraform finds the Terraform binary or, with --terraform-download, downloads one.
@@ -83,7 +83,7 @@ func findTerraform(ctx context.Context, log logr.Logger, options *options) (terr
 	return binary, nil
 }
 
-// newTerraform finds the binary and prepares runs of it.
+// newTerraform finds the Terraform binary and creates the engine for its runs.
 func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*terraform.Terraform, error) {
 	binary, err := findTerraform(ctx, mgr.GetLogger(), options)
 	if err != nil {
@@ -100,7 +100,7 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 		MirrorDir:  options.providerMirror,
 		ScratchDir: scratch,
 		Env:        environment,
-		// A run is killed shortly before the manager stops waiting for it.
+		// A run is killed shortly before the manager stops waiting for the run.
 		InterruptGrace: max(options.shutdownTimeout-2*gatewayHeadStart, time.Second),
 	})
 	if err != nil {
@@ -117,7 +117,7 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 	return engine, nil
 }
 
-// usableProviders returns the versions of the nutanix provider in the mirror that this manager supports.
+// usableProviders returns the versions of the nutanix provider that are in the mirror and that this manager supports.
 func usableProviders(engine *terraform.Terraform) []string {
 	return slices.DeleteFunc(engine.ProviderVersions(), func(version string) bool {
 		_, err := provider.ForVersion(version)
@@ -125,8 +125,8 @@ func usableProviders(engine *terraform.Terraform) []string {
 	})
 }
 
-// noProvider returns the reason why --provider-version cannot be used. Without that version the manager does not start, because
-// new objects could not be provisioned.
+// noProvider returns an error that says why --provider-version cannot be used. The manager does not start without this version, because
+// it could not provision new objects.
 func noProvider(engine *terraform.Terraform, options *options) error {
 	problems := []error{fmt.Errorf("reading --provider-mirror=%s: it has %s in the versions %s, but --provider-version=%s",
 		options.providerMirror, terraform.ProviderSource, strings.Join(engine.ProviderVersions(), ", "), options.providerVersion)}
@@ -172,7 +172,7 @@ type opener struct{ *terraform.Terraform }
 func (o opener) Open(ctx context.Context, options terraform.RunOptions) (lifecycle.Workspace, error) {
 	run, err := o.Terraform.Open(ctx, options)
 	if err != nil {
-		return nil, err // a Workspace with a nil *Run would not be nil
+		return nil, err // returning run would return a non-nil Workspace that contains a nil *Run
 	}
 	return run, nil
 }

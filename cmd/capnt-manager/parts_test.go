@@ -17,7 +17,8 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// mirror creates a mirror with versions of the provider for this platform. An empty locked version omits the lock file.
+// mirror creates a provider mirror for this platform. locked maps each version in the mirror to the version in its lock file. If the
+// latter is empty, the lock file is missing.
 func mirror(t *testing.T, locked map[string]string) *terraform.Terraform {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,7 +35,7 @@ func mirror(t *testing.T, locked map[string]string) *terraform.Terraform {
 	return engine
 }
 
-// The manager can use every supported version in the mirror. An unusable version does not affect the others.
+// TestUsableProviders proves that the manager can use every supported version in the mirror, even if another version is unusable.
 func TestUsableProviders(t *testing.T) {
 	engine := mirror(t, map[string]string{"1.9.5": "1.9.5", "2.4.2": "2.4.2", "1.8.0": "1.8.0", "3.0.0": "3.0.0", "2.4.3": ""})
 	assert.Equal(t, []string{"1.9.5", "2.4.2"}, usableProviders(engine))

@@ -20,7 +20,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// Timeout and interval of the wait for the manager.
+// Timeout and interval for polling the manager.
 const (
 	deadline = 3 * time.Minute
 	tick     = 50 * time.Millisecond
@@ -48,7 +48,8 @@ func freePort(t *testing.T) int {
 	return ports[0]
 }
 
-// freeGateway returns a loopback address for the gateway that no other process uses. The port is always the same.
+// freeGateway returns a loopback address for the gateway on which the gateway's port is free. The port is fixed, because provider 1.9.5
+// always uses it.
 func freeGateway(t *testing.T) string {
 	t.Helper()
 	for last := 1; last < 255; last++ {
@@ -60,7 +61,7 @@ func freeGateway(t *testing.T) string {
 	return ""
 }
 
-// ready reports whether the manager at that address is ready.
+// ready reports whether the manager with the health probe address health is ready.
 func ready(ctx context.Context, health string) bool {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+"/readyz", http.NoBody)
 	if err != nil {
@@ -75,7 +76,7 @@ func TestManagerBecomesReadyAndCleansUp(t *testing.T) {
 	t.Setenv("POD_NAMESPACE", "default")
 	health, scratchDir := fmt.Sprintf("127.0.0.1:%d", freePort(t)), shortDir(t)
 	options, err := parse(
-		// On a busy machine the manager renews its lease late and stops slowly.
+		// The durations are long, because on a busy machine the manager renews its lease late and stops slowly.
 		"--leader-elect", "--leader-elect-lease-duration=10m", "--leader-elect-renew-deadline=5m",
 		"--health-addr="+health,
 		"--diagnostics-address=127.0.0.1:0", "--insecure-diagnostics",
@@ -93,7 +94,7 @@ func TestManagerBecomesReadyAndCleansUp(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		defer cancel() // if the manager ends early, waiting ends too
+		defer cancel() // if the manager ends early, the polling below ends, too
 		ended <- run(ctx, options)
 	}()
 	require.Eventually(t, func() bool { return ctx.Err() != nil || ready(ctx, health) }, deadline, tick, "waiting for the manager to become ready")

@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	// scratchPrefix is the prefix of the managers' directories in the scratch directory.
+	// scratchPrefix is the prefix of the directories that managers create in the scratch directory.
 	scratchPrefix = "capnt-"
-	// lockName is the file in a manager's directory that is locked while the manager runs.
+	// lockName is the name of a file in a manager's directory. The file is locked while the manager runs.
 	lockName = ".capnt-manager.lock"
-	// maxScratchPath is the maximum length of the directory's path. A provider process listens on a socket below the directory of
-	// its run, and some systems limit the path of a socket to 104 bytes.
+	// maxScratchPath is the maximum length of the path of a manager's directory. A provider listens on a Unix socket in the directory of its
+	// run, and some systems limit the path of a socket to 104 bytes.
 	maxScratchPath = 64
 )
 
-// scratch is the private directory of this manager with the kubeconfig and the run directories. Both contain secrets, so the
-// manager removes the directory when it exits. The next manager removes the directory of a manager that was killed.
+// scratch is the private directory of this manager. It contains the kubeconfig and the run directories. Both contain secrets, so the
+// manager removes the directory when it exits. If a manager was killed, the next manager removes its directory.
 type scratch struct {
 	path string
 	lock *os.File
 }
 
-// newScratch creates the directory of this manager in root and removes the directories of managers that no longer run.
+// newScratch creates the directory of this manager below root. It also removes the directories of managers that no longer run.
 func newScratch(root string) (*scratch, error) {
 	if root == "" {
 		root = os.TempDir()
@@ -67,8 +67,8 @@ func (s *scratch) remove() error {
 	return nil
 }
 
-// sweep removes the directories of managers that no longer run, and kills the provider processes that they left. A directory
-// without a lock file belongs to a manager that is just starting.
+// sweep removes the directories of managers that no longer run, and kills the provider processes of those managers. It skips a directory
+// without a lock file, because its manager may be starting.
 func sweep(root string) error {
 	locks, err := filepath.Glob(filepath.Join(root, scratchPrefix+"*", lockName))
 	if err != nil {
@@ -77,7 +77,7 @@ func sweep(root string) error {
 	for _, path := range locks {
 		lock, err := lockFile(path)
 		if err != nil {
-			continue // the manager runs, or the directory belongs to another user
+			continue // the manager still runs, or another user owns the directory
 		}
 		terraform.KillLeftovers(filepath.Dir(path))
 		if err := errors.Join(os.RemoveAll(filepath.Dir(path)), lock.Close()); err != nil {
@@ -87,7 +87,7 @@ func sweep(root string) error {
 	return nil
 }
 
-// lockFile opens a file and locks it. It returns an error if the file is locked.
+// lockFile opens and locks a file. It returns an error if another process has locked the file.
 func lockFile(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shortDir returns a directory whose path is short enough for the sockets of providers. The path of t.TempDir may be too long.
+// shortDir returns a directory whose path is short enough for the sockets of providers. The path that t.TempDir returns may be too long.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "s-")
@@ -44,7 +44,7 @@ func TestScratchOfKilledManagerIsRemoved(t *testing.T) {
 	dead, err := newScratch(root)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dead.path, "kubeconfig"), []byte("secret"), 0o600))
-	require.NoError(t, dead.lock.Close()) // the kernel closes the file when a process is killed
+	require.NoError(t, dead.lock.Close()) // the kernel also closes the file of a process that was killed
 	living, err := newScratch(root)
 	require.NoError(t, err)
 	assert.Equal(t, []string{living.path}, entries(t, root))
@@ -56,8 +56,8 @@ func TestScratchOfKilledManagerIsRemoved(t *testing.T) {
 	require.NoError(t, living.remove())
 }
 
-// TestScratchSweepKillsLeftProcesses proves that a provider process of a killed manager is killed. Terraform ends with the
-// manager, but its provider does not.
+// TestScratchSweepKillsLeftProcesses proves that sweep kills the provider processes of a killed manager. Terraform ends together with its
+// manager, but the provider keeps running.
 func TestScratchSweepKillsLeftProcesses(t *testing.T) {
 	root := shortDir(t)
 	dead, err := newScratch(root)

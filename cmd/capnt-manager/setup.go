@@ -30,7 +30,7 @@ func setUp(ctx context.Context, mgr ctrl.Manager, options *options, parts *parts
 	return setUpReconcilers(ctx, mgr, options, parts)
 }
 
-// setUpProbes adds probes that succeed if the webhook server responds.
+// setUpProbes adds health probes that succeed if the webhook server responds.
 func setUpProbes(mgr ctrl.Manager) error {
 	checker := mgr.GetWebhookServer().StartedChecker()
 	if err := mgr.AddHealthzCheck("webhook", checker); err != nil {
@@ -80,7 +80,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 	return nil
 }
 
-// inventory returns an inventory that queries the cluster's Prism Central.
+// inventory returns an inventory that queries the Prism Central of cluster.
 func (p *parts) inventory(ctx context.Context, cluster *infrav1.NutanixCluster) (nutanixfailuredomain.Inventory, error) {
 	access, err := p.prism.Access(ctx, cluster)
 	if err != nil {

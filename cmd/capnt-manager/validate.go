@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
-// gatewayPort is the port of Prism Central that provider 1.9.5 always uses, because it ignores NUTANIX_PORT.
+// gatewayPort is the port of the gateway. Provider 1.9.5 always uses this port, because it ignores NUTANIX_PORT.
 const gatewayPort = "9440"
 
 // validate checks the values of the flags and returns all problems at once.
@@ -94,7 +94,7 @@ func (o *options) validateTerraform() error {
 	return errors.Join(problems...)
 }
 
-// validateReleasesURL checks the URL of the releases. Its errors do not contain the URL, because the URL may contain a password.
+// validateReleasesURL checks the URL of the releases. The errors do not contain the URL, because it may contain a password.
 func (o *options) validateReleasesURL() error {
 	if o.terraformReleasesURL == "" {
 		return nil

@@ -2,10 +2,10 @@ package main
 
 import "runtime/debug"
 
-// release is set by the linker, see the Makefile.
+// release is the version of a release build. The Makefile sets it through the linker.
 var release string
 
-// buildVersion returns the version that the Makefile has set, otherwise the version of the module that the program was built from.
+// buildVersion returns the version that the Makefile has set. If there is none, it returns the version of the main Go module.
 func buildVersion() string {
 	if release != "" {
 		return release

@@ -17,7 +17,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// TestManifestsApply applies existing manifests twice, unchanged and under strict field validation.
+// TestManifestsApply applies the manifests twice without changes, with strict field validation.
 func TestManifestsApply(t *testing.T) {
 	files, err := filepath.Glob("testdata/accepted/*.yaml")
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestManifestsApply(t *testing.T) {
 	}
 }
 
-// field returns the map at a path inside an object, or nil.
+// field returns the map at the path names in object, or nil if it does not exist.
 func field(object map[string]any, names ...string) map[string]any {
 	for _, name := range names {
 		object, _ = object[name].(map[string]any)
@@ -90,7 +90,7 @@ func TestPlaceholderImage(t *testing.T) {
 	assert.Contains(t, warnings.messages[0], "spec.template.spec.image: names no image")
 }
 
-// TestTrustBundleOfAnotherNamespace checks that it is accepted with a warning.
+// TestTrustBundleOfAnotherNamespace checks that a trust bundle in another namespace is accepted with a warning.
 func TestTrustBundleOfAnotherNamespace(t *testing.T) {
 	c := cluster(namespace(t))
 	c.Spec.PrismCentral.AdditionalTrustBundle = &infrav1.NutanixTrustBundleReference{Kind: infrav1.NutanixTrustBundleKindConfigMap, Name: "ca", Namespace: c.Namespace}
@@ -103,7 +103,7 @@ func TestTrustBundleOfAnotherNamespace(t *testing.T) {
 	assert.Contains(t, warnings.messages[0], "ConfigMap shared/ca is only read")
 }
 
-// TestColumns checks what `kubectl get` prints for each kind.
+// TestColumns checks the columns that `kubectl get` prints for each kind.
 func TestColumns(t *testing.T) {
 	ns := namespace(t)
 	c := cluster(ns)
@@ -143,7 +143,7 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// printedRow gets the only object of a kind as a table, as kubectl does, and returns its cells by column.
+// printedRow lists a resource as a table, as kubectl does. It returns the cells of the only row by column name.
 func printedRow(t *testing.T, ns, resource string) map[string]any {
 	t.Helper()
 	tables := rest.CopyConfig(server)

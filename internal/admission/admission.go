@@ -1,9 +1,9 @@
-// Package admission registers the defaults and the validation of package v1beta1 as webhooks of the API server. The rules
-// are pure functions of that package, so that controllers apply the same rules.
+// Package admission registers webhooks for the defaults and the validation in package v1beta1. The rules are pure functions of that
+// package, so that controllers can apply the same rules.
 //
-// Objects that are being deleted are not validated, because their finalizers must be removable. An update is refused only
-// for mistakes that the old object does not have, so that objects stored before a rule existed, or by another provider, can be
-// updated.
+// Objects that are being deleted are not validated, because it must be possible to remove their finalizers. An update is rejected only
+// for errors that the old object does not have. Therefore an object can be updated even if it was stored before a rule existed or by
+// another provider.
 //
 // +kubebuilder:webhookconfiguration:mutating=true,name=capnt-mutating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=false,name=capnt-validating-webhook-configuration
@@ -40,7 +40,7 @@ func SetupWithManager(mgr ctrl.Manager) error {
 	return nil
 }
 
-// invalid returns one error that contains all errs, or nil if there are none.
+// invalid returns one error that contains all errs, or nil if errs is empty.
 func invalid(kind string, object metav1.Object, errs field.ErrorList) error {
 	if len(errs) == 0 {
 		return nil
@@ -48,7 +48,7 @@ func invalid(kind string, object metav1.Object, errs field.ErrorList) error {
 	return apierrors.NewInvalid(infrav1.GroupVersion.WithKind(kind).GroupKind(), object.GetName(), errs)
 }
 
-// newErrors returns the errors of an updated object that the old object does not have.
+// newErrors returns the errors in updated that are not in old.
 func newErrors(old, updated field.ErrorList) field.ErrorList {
 	known := map[string]bool{}
 	for _, err := range old {
@@ -62,8 +62,8 @@ func deleting(object metav1.Object) bool {
 	return !object.GetDeletionTimestamp().IsZero()
 }
 
-// topologyDryRun reports whether the request is a dry run of Cluster API's topology controller. The controller uses it to find
-// out whether a template must be replaced, so it must not get an error for a change of an immutable field
+// topologyDryRun reports whether the request is a dry run of Cluster API's topology controller. This controller uses dry runs to find out
+// whether a template must be replaced. Therefore a change of an immutable field must not be rejected in a dry run
 // (https://cluster-api.sigs.k8s.io/developer/providers/contracts/infra-machine#inframachinetemplate-support-for-ssa-dry-run).
 func topologyDryRun(ctx context.Context, object metav1.Object) (bool, error) {
 	request, err := admission.RequestFromContext(ctx)

@@ -6,9 +6,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The types in this file describe the API of CAPX as Go clients use it, with the same fields and the same Go kinds. Fields that
-// are pointers, slices or maps have omitempty, because the CRDs of CAPX refuse null. All other fields have no omitempty, so a
-// client writes "", 0, false or an object of such values for an unset field. No version of the client library writes more.
+// The types in this file describe the API of CAPX as its Go types do, with the same fields and the same Go kinds. Pointers, slices and
+// maps have omitempty, because the CRDs of CAPX reject null. All other fields lack omitempty, so that a client writes "", 0, false or an
+// object of such values for an unset field. No version of the client library of CAPX writes more fields than these types.
 
 type capxIdentifier struct {
 	Type string  `json:"type"`

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// TestContract checks the labels and names that Cluster API and clusterctl read from the CRDs.
+// TestContract checks the labels and names in the CRDs that Cluster API and clusterctl require.
 func TestContract(t *testing.T) {
 	files, err := filepath.Glob("../../config/crd/bases/*.yaml")
 	require.NoError(t, err)
@@ -25,7 +25,7 @@ func TestContract(t *testing.T) {
 			assert.Contains(t, crd.Spec.Names.Categories, "cluster-api")
 			assert.Len(t, crd.Spec.Names.ShortNames, 1)
 
-			// No cluster owns failure domains, so clusterctl moves them only with this label.
+			// Failure domains have no owner reference to a Cluster, so clusterctl moves them only if the CRD has this label.
 			_, moved := crd.Labels["clusterctl.cluster.x-k8s.io/move"]
 			assert.Equal(t, crd.Spec.Names.Kind == "NutanixFailureDomain", moved)
 		})

@@ -46,7 +46,7 @@ func TestClusterTemplateIsImmutable(t *testing.T) {
 	assert.NoError(t, api.Update(t.Context(), changed, client.DryRunAll), "the dry run of the topology controller")
 }
 
-// TestMachineImmutability checks that mistakes can be corrected until the VM exists, and not afterwards.
+// TestMachineImmutability checks that fields can be changed until the VM exists, but not afterwards.
 func TestMachineImmutability(t *testing.T) {
 	m := machine(namespace(t))
 	m.Spec.ProviderID = "nutanix://c-m1"
@@ -67,7 +67,7 @@ func TestMachineImmutability(t *testing.T) {
 	assert.ErrorContains(t, api.Update(t.Context(), m), "spec.providerID: Invalid value")
 }
 
-// TestChangesWithoutEffectCauseWarnings checks the warning for an edit of inputs that are pinned. Such an edit does not change the
+// TestChangesWithoutEffectCauseWarnings checks that an edit of a pinned input causes a warning, because such an edit does not change the
 // VM.
 func TestChangesWithoutEffectCauseWarnings(t *testing.T) {
 	m := machine(namespace(t))
@@ -139,7 +139,7 @@ func TestFailureDomainIsImmutable(t *testing.T) {
 	assert.ErrorContains(t, api.Update(t.Context(), subnets), "subnets is immutable")
 }
 
-// TestDeletionIsNeverRefused checks that a finalizer can be removed from an object with an invalid spec.
+// TestDeletionIsNeverRefused checks that the finalizer of an object can be removed even if its spec is invalid.
 func TestDeletionIsNeverRefused(t *testing.T) {
 	m := machine(namespace(t))
 	controllerutil.AddFinalizer(m, infrav1.NutanixMachineFinalizer)

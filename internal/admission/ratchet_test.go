@@ -13,7 +13,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// TestUpdateIsRefusedOnlyForNewErrors updates an object that was stored before its webhook existed.
+// TestUpdateIsRefusedOnlyForNewErrors updates an object that was stored before the webhook was installed.
 func TestUpdateIsRefusedOnlyForNewErrors(t *testing.T) {
 	m := machine(namespace(t))
 	m.Spec.MemorySize = resource.MustParse("1Gi")
@@ -27,7 +27,7 @@ func TestUpdateIsRefusedOnlyForNewErrors(t *testing.T) {
 	assert.NotContains(t, err.Error(), "memorySize")
 }
 
-// withoutValidation creates a machine without the validating webhooks. A selector excludes it until it is stored.
+// withoutValidation creates a machine that the validating webhooks do not check. A selector excludes the machine until it is stored.
 func withoutValidation(t *testing.T, m *infrav1.NutanixMachine) {
 	t.Helper()
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}

@@ -14,7 +14,7 @@ import (
 
 const uuid = "0a1b2c3d-4e5f-6789-abcd-ef0123456789"
 
-// TestRefused checks that invalid objects are refused by schema, CEL or webhook with a message that names the field.
+// TestRefused checks that the schema, a CEL rule or a webhook rejects invalid objects with a message that names the field.
 func TestRefused(t *testing.T) {
 	ns := namespace(t)
 	withMachine := func(change func(*infrav1.NutanixMachineSpec)) client.Object {

@@ -29,24 +29,24 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/apiserver"
 )
 
-// deadline and tick limit how long and set how often the tests wait for the API server to use a change.
+// deadline limits how long the tests wait until the API server uses a change. tick is the polling interval.
 const (
 	deadline = 2 * time.Minute
 	tick     = 50 * time.Millisecond
 )
 
 var (
-	// server is the configuration for clients of the API server.
+	// server contains the configuration for clients of the API server.
 	server *rest.Config
 
-	// api is a client that refuses unknown fields, as kubectl apply does.
+	// api is a client with strict field validation, as kubectl apply has. The API server rejects unknown fields.
 	api client.Client
 
-	// warnings collects the warnings of the API server.
+	// warnings stores the warnings that the API server sends to api.
 	warnings warningLog
 )
 
-// warningLog stores the warnings of the API server.
+// warningLog stores warnings of the API server.
 type warningLog struct{ messages []string }
 
 // HandleWarningHeader implements rest.WarningHandler.
@@ -54,7 +54,7 @@ func (l *warningLog) HandleWarningHeader(_ int, _, text string) {
 	l.messages = append(l.messages, text)
 }
 
-// TestMain runs all tests against a real API server with our CRDs and webhooks.
+// TestMain runs all tests against a real API server with the CRDs and webhooks of this project.
 func TestMain(m *testing.M) {
 	apiserver.Main(apiserver.Options{CRDs: true, Webhooks: true}, func(environment *envtest.Environment) (int, error) {
 		server = environment.Config
@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// runTests runs all tests while a manager serves the webhooks.
+// runTests runs all tests while a manager serves the webhooks. It returns the exit code.
 func runTests(m *testing.M, options envtest.WebhookInstallOptions) (int, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -75,7 +75,8 @@ func runTests(m *testing.M, options envtest.WebhookInstallOptions) (int, error) 
 	return code, <-stopped
 }
 
-// startWebhooks runs a manager with the webhooks and returns when they respond. The channel returns the result of the manager.
+// startWebhooks starts a manager with the webhooks and waits until the webhooks respond. The returned channel receives the error with
+// which the manager ends.
 func startWebhooks(ctx context.Context, options envtest.WebhookInstallOptions) (<-chan error, error) {
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
@@ -121,7 +122,7 @@ func namespace(t *testing.T) string {
 	return ns.Name
 }
 
-// manifests returns the objects in a file.
+// manifests returns the objects in the file at path.
 func manifests(t *testing.T, path string) []*unstructured.Unstructured {
 	t.Helper()
 	content, err := os.ReadFile(path)

@@ -37,7 +37,7 @@ func warnOfPlaceholder(template *infrav1.NutanixMachineTemplate) admission.Warni
 	return admission.Warnings{"spec.template.spec.image: names no image: a ClusterClass patch must set it"}
 }
 
-// template is a kind whose objects are immutable, except in dry runs of Cluster API's topology controller.
+// template is a kind whose objects are immutable. Only dry runs of Cluster API's topology controller may change them.
 type template[T runtime.Object] interface {
 	client.Object
 	Default()

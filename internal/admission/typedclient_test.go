@@ -20,7 +20,7 @@ import (
 
 func capxByName(name string) capxIdentifier { return capxIdentifier{Type: "name", Name: ptr.To(name)} }
 
-// typed returns the type and object metadata of an object in the namespace.
+// typed returns the type metadata and object metadata for an object of a kind in the namespace ns.
 func typed(kind, ns string) (metav1.TypeMeta, metav1.ObjectMeta) {
 	return metav1.TypeMeta{APIVersion: infrav1.GroupVersion.String(), Kind: kind}, metav1.ObjectMeta{Namespace: ns, Name: "typed-" + strings.ToLower(kind)}
 }
@@ -33,7 +33,8 @@ func leastMachineSpec() capxMachineSpec {
 	}
 }
 
-// nestedMachineSpec returns a spec that sets each optional field whose type has optional fields. The latter have their zero value.
+// nestedMachineSpec returns a spec that sets every optional field whose type contains optional fields. The inner optional fields have
+// their zero values.
 func nestedMachineSpec() capxMachineSpec {
 	spec := leastMachineSpec()
 	spec.Image, spec.ImageLookup = nil, &capxImageLookup{BaseOS: "ubuntu"}
@@ -55,7 +56,7 @@ func leastClusterSpec() capxClusterSpec {
 	}}
 }
 
-// nestedClusterSpec returns a spec that sets each optional field whose type has optional fields.
+// nestedClusterSpec returns a spec that sets every optional field whose type contains optional fields.
 func nestedClusterSpec() capxClusterSpec {
 	spec := leastClusterSpec()
 	spec.PrismCentral.AdditionalTrustBundle = &capxTrustBundle{Kind: "ConfigMap", Name: "ca"}
@@ -63,7 +64,7 @@ func nestedClusterSpec() capxClusterSpec {
 	return spec
 }
 
-// capxObjects returns objects of all kinds as typed clients write them.
+// capxObjects returns one object of each kind, as typed clients write it.
 func capxObjects(ns string) map[string]any {
 	objects := map[string]any{}
 	for name, spec := range map[string]capxMachineSpec{"least": leastMachineSpec(), "nested": nestedMachineSpec()} {
@@ -104,7 +105,7 @@ func asJSON(t *testing.T, object any) *unstructured.Unstructured {
 	return decoded
 }
 
-// omitUnset removes zero values as omitempty and omitzero do, and structs without a value.
+// omitUnset removes zero values, as omitempty and omitzero do, and structs that contain only zero values.
 func omitUnset(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -140,7 +141,7 @@ func omitUnset(value any) any {
 	return value
 }
 
-// TestTypedClientsOfCAPX creates, applies and updates objects of typed clients under strict field validation.
+// TestTypedClientsOfCAPX creates, applies and updates objects as typed clients write them, with strict field validation.
 func TestTypedClientsOfCAPX(t *testing.T) {
 	for name := range capxObjects("") {
 		for form, marshal := range map[string]func(any) any{
@@ -170,7 +171,7 @@ func TestTypedClientsOfCAPX(t *testing.T) {
 	}
 }
 
-// endpointForms are the forms in which clients write an unset control plane endpoint.
+// endpointForms contains the values that clients write for an unset control plane endpoint.
 var endpointForms = map[string]any{
 	"absent":             nil,
 	"empty object":       map[string]any{},
@@ -179,8 +180,8 @@ var endpointForms = map[string]any{
 	"port without host":  map[string]any{"port": int64(6443)},
 }
 
-// TestEndpointIsSetOnce creates a NutanixCluster and a NutanixClusterTemplate without an endpoint in every form, and sets the
-// endpoint later.
+// TestEndpointIsSetOnce creates a NutanixCluster and a NutanixClusterTemplate without an endpoint, in each form that clients use. Then it
+// sets the endpoint.
 func TestEndpointIsSetOnce(t *testing.T) {
 	for kind, path := range map[string][]string{
 		"NutanixCluster": {"spec"}, "NutanixClusterTemplate": {"spec", "template", "spec"},
@@ -189,8 +190,7 @@ func TestEndpointIsSetOnce(t *testing.T) {
 			t.Run(kind+"/"+form, func(t *testing.T) {
 				object := endpointFixture(t, kind)
 				require.NoError(t, api.Create(t.Context(), withEndpoint(object, path, endpoint)))
-				// The test uses an update, because the API server merges a server-side apply of {} after {host, port} into null
-				// for every field.
+				// The test uses an update and not a server-side apply. If {} is applied after {host, port}, the API server sets both fields to null.
 				set := func(endpoint any) error {
 					stored := object.DeepCopy()
 					require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), stored))
@@ -207,7 +207,7 @@ func TestEndpointIsSetOnce(t *testing.T) {
 	}
 }
 
-// withEndpoint returns a copy of the object with the endpoint in the spec at path, or without one for nil.
+// withEndpoint returns a copy of object whose spec at path contains the endpoint. If endpoint is nil, the copy has no endpoint.
 func withEndpoint(object *unstructured.Unstructured, path []string, endpoint any) *unstructured.Unstructured {
 	changed := object.DeepCopy()
 	spec := field(changed.Object, path...)
@@ -225,8 +225,8 @@ func endpointFixture(t *testing.T, kind string) *unstructured.Unstructured {
 	return asJSON(t, objects[name])
 }
 
-// TestEmptyImageName checks that an empty image name is accepted with a warning in a template, where a ClusterClass patch may set
-// it, and refused in a machine.
+// TestEmptyImageName checks that an empty image name is rejected in a machine. In a template it is accepted with a warning, because a
+// ClusterClass patch may set the name.
 func TestEmptyImageName(t *testing.T) {
 	for _, image := range []capxIdentifier{{Type: "name"}, {Type: "name", Name: ptr.To("")}, {Type: "uuid"}, {Type: "uuid", UUID: ptr.To("")}} {
 		objects := capxObjects(namespace(t))

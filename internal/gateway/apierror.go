@@ -11,31 +11,31 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// Reasons of the gateway's own error responses, in message_list[].reason. Provider 1.9.5 shows them to the user, except for
-// status 401, which it always reports as "invalid auth Credentials".
+// Reasons in the gateway's own error responses (message_list[].reason). Provider 1.9.5 shows them to the user, except for status 401,
+// which it always reports as "invalid auth Credentials".
 const (
-	// ReasonUnauthorized: the token belongs to no open session.
+	// ReasonUnauthorized means that no open session has the token of the request.
 	ReasonUnauthorized = "GATEWAY_SESSION_UNKNOWN"
-	// ReasonReadOnly: a planning run sent a request that could change something.
+	// ReasonReadOnly means that a planning run sent a request that could change something.
 	ReasonReadOnly = "GATEWAY_READ_ONLY"
-	// ReasonMethod: the HTTP method is not forwarded.
+	// ReasonMethod means that the gateway does not forward requests with this HTTP method.
 	ReasonMethod = "GATEWAY_METHOD_NOT_ALLOWED"
-	// ReasonPowerState: RunOptions.KeepPower refused the request.
+	// ReasonPowerState means that RunOptions.KeepPower does not allow the request.
 	ReasonPowerState = "GATEWAY_POWER_STATE"
-	// ReasonNotRecorded: a create was not sent, because CreateRecorder.Sending failed.
+	// ReasonNotRecorded means that a create was not sent, because CreateRecorder.Sending failed.
 	ReasonNotRecorded = "GATEWAY_CREATE_NOT_RECORDED"
-	// ReasonTooLarge: the body of a request that the gateway has to read exceeds the limit.
+	// ReasonTooLarge means that the gateway has to read the body of the request, but the body exceeds the limit.
 	ReasonTooLarge = "GATEWAY_REQUEST_TOO_LARGE"
-	// ReasonCertificate: the certificate of Prism Central is not trusted.
+	// ReasonCertificate means that the certificate of Prism Central is not trusted.
 	ReasonCertificate = "GATEWAY_CERTIFICATE_NOT_TRUSTED"
-	// ReasonTimeout: Prism Central did not respond in time.
+	// ReasonTimeout means that Prism Central did not respond in time.
 	ReasonTimeout = "GATEWAY_PRISM_CENTRAL_TIMEOUT"
-	// ReasonUnreachable: the connection to Prism Central failed.
+	// ReasonUnreachable means that the connection to Prism Central failed.
 	ReasonUnreachable = "GATEWAY_PRISM_CENTRAL_UNREACHABLE"
 )
 
-// apiError is an error response of the gateway itself. A RoundTripper returns it as an error if the gateway does not forward the
-// request.
+// apiError is an error response that the gateway itself creates. A RoundTripper returns an apiError as its error if the gateway does not
+// forward the request.
 type apiError struct {
 	status          int
 	reason, message string
@@ -51,7 +51,8 @@ func unauthorized() *apiError {
 	}
 }
 
-// apiErrorOf returns the response to a request that could not be sent to the Prism Central at address because of err.
+// apiErrorOf returns the error response for a request that could not be sent to Prism Central. err is the cause, address is the address
+// of Prism Central.
 func apiErrorOf(err error, address string) *apiError {
 	var own *apiError
 	var certificate *transport.CertificateError
@@ -66,8 +67,8 @@ func apiErrorOf(err error, address string) *apiError {
 	return &apiError{status: http.StatusBadGateway, reason: ReasonUnreachable, message: fmt.Sprintf("reaching Prism Central %s: %v", address, err)}
 }
 
-// write sends the error in the form of the v3 API. Provider 1.9.5 treats a JSON error body without `state` as success, and the v4
-// SDKs crash on a response of type text/html.
+// write sends the error as an error response of the v3 API. The format matters: provider 1.9.5 treats a JSON error body without `state`
+// as success, and the v4 SDKs crash on a response of type text/html.
 func (e *apiError) write(w http.ResponseWriter) {
 	type message struct {
 		Message string `json:"message"`

@@ -10,17 +10,17 @@ import (
 type Retry struct {
 	// Attempts is the maximum number of attempts, including the first one. 0 means no maximum.
 	Attempts int
-	// Total limits the time from the first attempt to the start of the last one.
+	// Total limits the time between the first attempt and the start of the last one.
 	Total time.Duration
-	// Base is the wait after the first attempt. It doubles after each further attempt, up to Max. Half of each wait is random.
+	// Base is the wait after the first attempt. Each further attempt doubles the wait, up to Max. Half of each wait is random.
 	Base, Max time.Duration
 }
 
 var (
-	// readRetry retries for one minute of failing responses. After a longer outage, a new run is more useful than a retry. Total
-	// exceeds one minute by more than Max, because no attempt starts after Total.
+	// readRetry retries a read for at least one minute. If Prism Central is unavailable for longer, a new run is better than another retry.
+	// Total exceeds one minute by more than Max, because no attempt starts after Total has passed.
 	readRetry = Retry{Total: 75 * time.Second, Base: 250 * time.Millisecond, Max: 10 * time.Second}
-	// recordRetry is short, because a child waits for the response and the API server is close.
+	// recordRetry is short, because the API server is close and a child process waits for the response.
 	recordRetry = Retry{Attempts: 6, Total: 15 * time.Second, Base: 100 * time.Millisecond, Max: 5 * time.Second}
 )
 
@@ -40,17 +40,17 @@ func (r Retry) withDefaults(defaults Retry) Retry {
 	return r
 }
 
-// next returns the wait after the given attempt, and whether another attempt is allowed. Attempts count from 1. elapsed is the
-// time since the first attempt. retryAfter is the wait that the response requests.
+// next returns the wait after an attempt, and whether another attempt is allowed. attempt is 1 for the first attempt. elapsed is the time
+// since the first attempt started. retryAfter is the wait that the response requests, or zero.
 func (r Retry) next(attempt int, elapsed, retryAfter time.Duration) (time.Duration, bool) {
 	wait := max(r.delay(attempt), retryAfter)
 	return wait, !r.last(attempt) && elapsed+wait <= r.Total
 }
 
-// last reports whether the given attempt is the last one that Attempts allows.
+// last reports whether Attempts allows no further attempt after attempt.
 func (r Retry) last(attempt int) bool { return r.Attempts > 0 && attempt >= r.Attempts }
 
-// delay returns the wait after the given attempt.
+// delay returns the wait after attempt.
 func (r Retry) delay(attempt int) time.Duration {
 	wait := r.Base
 	for range attempt - 1 {
@@ -63,7 +63,7 @@ func (r Retry) delay(attempt int) time.Duration {
 	return wait/2 + rand.N(wait/2+1) //nolint:gosec // jitter is not a secret
 }
 
-// sleep waits for the given time, or returns the error of ctx when ctx ends first.
+// sleep waits for the duration wait. If ctx ends earlier, it returns the error of ctx.
 func sleep(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -20,8 +20,8 @@ func TestDelayDoublesUpToMaximum(t *testing.T) {
 	}
 }
 
-// TestReadsAreRetriedForOneMinute proves that only the total time ends the retries of a read, independent of the random part of
-// each wait. The provider crashes when a read fails during an update, so it must not see one minute of failing responses.
+// TestReadsAreRetriedForOneMinute proves that reads are retried for at least one minute, independent of the random part of each wait. The
+// provider crashes if a read fails during an update, so it must not notice that Prism Central is unavailable for one minute.
 func TestReadsAreRetriedForOneMinute(t *testing.T) {
 	retry := Retry{}.withDefaults(readRetry)
 	for range 1000 {

@@ -23,15 +23,16 @@ func readBody(req *http.Request, limit int) ([]byte, error) {
 	return body, nil
 }
 
-// setBody sets the body of req. It also sets GetBody, so that net/http can use another connection if a kept-alive connection was
-// closed before a byte was written.
+// setBody sets the body of req. It also sets GetBody, so that net/http can send the request over another connection if Prism Central has
+// closed an idle one.
 func setBody(req *http.Request, body []byte) {
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	req.Body, _ = req.GetBody()
 	req.ContentLength = int64(len(body))
 }
 
-// bufferedBody is a response body that was read before it is passed on. It returns the error with which the original body ended.
+// bufferedBody is a response body that the gateway has read completely. A reader of bufferedBody gets the same error as the gateway got
+// at the end of the original body.
 type bufferedBody struct {
 	*bytes.Reader
 	err error

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// lifetime is the validity of the certificates. They exist only in the memory of the process.
+// lifetime is the validity period of the certificates. They exist only in memory.
 const lifetime = 10 * 365 * 24 * time.Hour
 
-// authority is a CA with one server certificate. The key of the CA is discarded, so that it signs nothing else.
+// authority is a CA with one server certificate. The private key of the CA is discarded, so the CA cannot sign other certificates.
 type authority struct {
 	bundle []byte
 	leaf   tls.Certificate

@@ -15,53 +15,53 @@ import (
 )
 
 const (
-	// createTimeout limits the wait for Prism Central's response to a create. It starts when the create is sent and does not
-	// depend on the child.
+	// createTimeout limits the wait for Prism Central's response to a create. It starts when the create is sent. It also applies if the
+	// child ends earlier.
 	createTimeout = 3 * time.Minute
-	// maxCreateBytes limits a create request. The limit of user data is much lower.
+	// maxCreateBytes limits the body of a create request. User data, the largest part, has a much lower limit.
 	maxCreateBytes = 8 << 20
 )
 
-// CreateRecorder records the creation of virtual machines. With the record a VM is found again if the manager, Terraform or the
-// response is lost between the create request and the Terraform state.
+// CreateRecorder records the creation of virtual machines. The record identifies a VM whose create request was sent but which is not in
+// the Terraform state, because the manager or Terraform ended or the response was lost.
 //
-// The gateway calls Sending before it sends a create, and then Accepted, Refused or neither. If it calls neither, Prism Central
-// may or may not have created a VM. The causes are a 5xx response, a timeout, a broken connection, or a crash of the manager.
+// The gateway calls Sending before it sends a create. Afterwards it calls Accepted, Refused or neither. If it calls neither, it is
+// unknown whether Prism Central created a VM. The causes are a 5xx response, a timeout, a broken connection and a crash of the manager.
 //
-// Each method is retried within Options.RecordRetry. Contexts do not end with the child or its run. A method must not call
-// Session.Close, which waits for the method.
+// The gateway retries each method within Options.RecordRetry. The contexts stay valid after the child or its run has ended. A method must
+// not call Session.Close, because Close waits for the method.
 type CreateRecorder interface {
-	// Sending is called before the create is sent. If it still fails after all retries, the create is not sent, and the child gets
-	// an error with ReasonNotRecorded.
+	// Sending is called before the create is sent. If all retries fail, the create is not sent, and the child gets an error with
+	// ReasonNotRecorded.
 	Sending(ctx context.Context, create Create) error
-	// Accepted is called before a 2xx response is passed to the child. If it still fails after all retries, the response is passed
-	// to the child anyway, because the VM exists. The failure is logged and counted.
+	// Accepted is called before a 2xx response is passed to the child. If all retries fail, the child gets the response anyway, because the
+	// VM exists. The failure is logged and counted.
 	Accepted(ctx context.Context, created Created) error
-	// Refused is called when Prism Central has certainly created no VM, because the request was never sent or the response was 4xx
-	// other than 408. A failure is logged and counted.
+	// Refused is called if Prism Central has certainly not created a VM, because the request was not sent or because the status is 4xx but
+	// not 408. If all retries fail, the failure is logged and counted.
 	Refused(ctx context.Context, create Create) error
 }
 
-// Create is a virtual machine that a child wants to create.
+// Create describes a virtual machine that a child wants to create.
 type Create struct {
-	// Name is the name of the VM, or empty if the request contains none.
+	// Name is the name of the VM. It is empty if the request contains no name.
 	Name string
 }
 
-// Created is a virtual machine whose creation Prism Central has accepted.
+// Created describes a virtual machine whose creation Prism Central has accepted.
 type Created struct {
-	// UUID identifies the VM. It is empty for a v4 create, because the response contains only the task.
+	// UUID is the UUID of the VM. It is empty for a v4 create, because the response contains only the task.
 	UUID string
-	// Name is the name of the VM as in Create.
+	// Name is the same as Create.Name.
 	Name string
-	// TaskUUID identifies the task that creates the VM, in the form of the API. v4 task IDs have a prefix ("ZXJnb24=:<uuid>").
+	// TaskUUID identifies the task that creates the VM, as in the response. In v4 it has a prefix ("ZXJnb24=:<uuid>").
 	TaskUUID string
 }
 
 // createTransport records creates with the session's CreateRecorder.
 //
-// A create that was sent does not end with the child. The provider writes the state only after its create task has succeeded, so
-// only the record identifies the VM of a killed child.
+// After a create was sent, createTransport waits for the response even if the child is killed. The provider writes a VM to the state only
+// when the create task has succeeded, so the VM of a killed child is known only from the record.
 type createTransport struct {
 	next     http.RoundTripper
 	session  *Session
@@ -104,7 +104,7 @@ func (t *createTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// send sends the create and reads its whole response. connected is false if no connection to Prism Central could be established or
+// send sends the create and reads the whole response. connected is false if the connection to Prism Central could not be established or
 // verified. In that case the create was certainly not sent.
 func (t *createTransport) send(ctx context.Context, req *http.Request, body []byte) (resp *http.Response, reply []byte, connected bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
@@ -113,7 +113,7 @@ func (t *createTransport) send(ctx context.Context, req *http.Request, body []by
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { hasConnection.Store(true) }})
 	create := req.Clone(ctx)
 	setBody(create, body)
-	// The gateway has to read the response, so it must not be compressed.
+	// The response must not be compressed, because the gateway has to read the body.
 	create.Header.Del("Accept-Encoding")
 	resp, err = t.next.RoundTrip(create)
 	if err != nil {
@@ -125,7 +125,7 @@ func (t *createTransport) send(ctx context.Context, req *http.Request, body []by
 	return resp, reply, true, nil
 }
 
-// isRefusal reports whether a status means that Prism Central did not process the request. After 408 this is unknown.
+// isRefusal reports whether a status means that Prism Central did not execute the request. Status 408 does not mean that.
 func isRefusal(status int) bool {
 	return status >= http.StatusBadRequest && status < http.StatusInternalServerError && status != http.StatusRequestTimeout
 }
@@ -152,7 +152,7 @@ func (t *createTransport) failed(call, name, uuid string, err error) {
 	t.log.Error(err, "Recording the creation of a VM failed", "object", t.session.options.Object, "call", call, "vm", name, "uuid", uuid)
 }
 
-// record calls a method of the recorder until it succeeds, within the limits of t.retry.
+// record calls call until it succeeds, within the limits of t.retry.
 func (t *createTransport) record(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, t.retry.Total)
 	defer cancel()

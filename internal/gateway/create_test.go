@@ -35,7 +35,7 @@ func accept(w http.ResponseWriter, req *http.Request) {
 	_, _ = io.WriteString(w, createReply)
 }
 
-// recorder is a CreateRecorder that stores its arguments. The functions that are set determine the results.
+// recorder is a CreateRecorder that stores the arguments of its methods. Its function fields determine the results.
 type recorder struct {
 	sending  func(context.Context) error
 	accepted func(context.Context) error
@@ -246,7 +246,7 @@ func TestFailedRecordingIsRetriedAndCounted(t *testing.T) {
 	}
 }
 
-// killable sends a create and returns a function that kills the child and waits until its request has ended.
+// killable sends a create. The returned function kills the child and waits until its request has ended.
 func killable(t *testing.T, session *Session) (kill func()) {
 	t.Helper()
 	child := childOf(t, session)
@@ -280,7 +280,7 @@ func TestSentCreateContinuesAfterChildEnds(t *testing.T) {
 	<-arrived
 	kill()
 	close(release)
-	session.Close() // returns after all creates are recorded
+	session.Close() // Close returns when all creates are recorded
 	assert.Equal(t, []string{sendingVM, acceptedVM}, creates.recorded())
 }
 

@@ -8,11 +8,11 @@ import (
 	"regexp"
 )
 
-// createAPI parses the requests and responses of the create call of one API.
+// createAPI parses the create requests and responses of one API version.
 type createAPI interface {
-	// request parses a create request. Fields that cannot be parsed stay empty, because Prism Central validates the request.
+	// request parses a create request. A field that cannot be parsed stays empty, because Prism Central validates the request anyway.
 	request(body []byte) Create
-	// response parses the UUID and the task in a 2xx response to a create.
+	// response parses a 2xx response to a create.
 	response(body []byte) (Created, error)
 }
 
@@ -22,7 +22,7 @@ const v3CreatePath = "/api/nutanix/v3/vms"
 // v4CreatePath matches the path of POST requests that create a VM with any v4 version of the API, for example v4.2 or v4.0.b1.
 var v4CreatePath = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms$`)
 
-// createAPIOf returns the API of a create request, or nil if req creates no VM.
+// createAPIOf returns the API of a create request, or nil if req does not create a VM.
 func createAPIOf(req *http.Request) createAPI {
 	switch {
 	case req.Method != http.MethodPost:
@@ -54,8 +54,8 @@ func (v3Create) response(body []byte) (Created, error) {
 		} `json:"metadata"`
 		Status struct {
 			ExecutionContext struct {
-				// Prism Central sends a string. The API documentation also allows a list. A list must not make the UUID
-				// unreadable.
+				// Prism Central sends a string, but the API documentation also allows a list. With RawMessage a list does not prevent the UUID from
+				// being parsed.
 				TaskUUID json.RawMessage `json:"task_uuid"`
 			} `json:"execution_context"`
 		} `json:"status"`

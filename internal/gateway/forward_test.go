@@ -158,7 +158,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	child.do(t, http.MethodDelete, "/api/nutanix/v3/vms/1", "")
 	session.Close()
 	child.do(t, http.MethodGet, "/api/nutanix/v3/vms/1", "")
-	// A request is counted after its response has ended, so the child may have the response before.
+	// The gateway counts a request after it has written the response, so the child may get the response before the request is counted.
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.NoError(c, testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP capnt_gateway_requests_total Requests of Terraform runs, by method, class of the response status and mode of the session.

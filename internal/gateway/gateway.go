@@ -1,15 +1,15 @@
-// Package gateway is the reverse proxy through which every Terraform run reaches Prism Central, and its state if the manager
-// stores that.
+// Package gateway is a reverse proxy. Each Terraform run sends its requests to Prism Central through the gateway. If the manager stores
+// the Terraform state, the run reads and writes the state through the gateway, too.
 //
-// The gateway serves TLS on a loopback address. Each run gets a Session with a token, which is the password that the nutanix
-// provider sends. The gateway replaces the token with the real credentials and forwards requests over one verified and
-// rate-limited connection pool per Prism Central. It guarantees:
+// The gateway serves TLS on a loopback address. Each run gets a Session with a token, which the nutanix provider sends as its password.
+// The gateway replaces the token with the real credentials. It forwards requests over one connection pool per Prism Central, which
+// verifies the certificate and limits the rate. It guarantees:
 //
-//   - The real credentials are in no environment and no file of the child. The token never reaches Prism Central.
+//   - No environment variable and no file of the child contains the real credentials. The token never reaches Prism Central.
 //   - A ReadOnly session forwards no request that could change something.
 //   - A session with RunOptions.KeepPower forwards no request that could switch a VM on or off or delete it.
-//   - A create is recorded (RunOptions.Creates) before it is sent. Its UUID or task is recorded before the response is passed
-//     on, even if the child has ended.
+//   - A create is recorded (RunOptions.Creates) before it is sent. The UUID or the task in its response is recorded before the response is
+//     passed on, even if the child has ended.
 //   - Reads are retried within limits after a transient fault. Writes are never retried.
 //   - Bodies are passed on unchanged in both directions.
 package gateway
@@ -29,8 +29,8 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// DefaultAddress has the default port of the provider, because provider 1.9.5 ignores NUTANIX_PORT. A second manager on the
-// same host needs another loopback address (127.0.0.2:9440), not another port.
+// DefaultAddress is the default of Options.Address. Its port is the default port of the provider, because provider 1.9.5 ignores
+// NUTANIX_PORT. A second manager on the same host needs another loopback address (127.0.0.2:9440), not another port.
 const DefaultAddress = "127.0.0.1:9440"
 
 const (
@@ -39,24 +39,26 @@ const (
 	readHeaderTimeout      = 10 * time.Second
 )
 
-// Options configure a Gateway.
+// Options configures a Gateway.
 type Options struct {
-	// Address is host:port to listen on; the host must be a loopback address. Empty means DefaultAddress.
+	// Address is the host:port that the gateway listens on. The host must be a loopback IP address. If Address is empty, DefaultAddress is
+	// used.
 	Address string
 	Log     logr.Logger
-	// Registerer registers the metrics capnt_gateway_*; nil registers none.
+	// Registerer registers the metrics capnt_gateway_*. If it is nil, no metrics are registered.
 	Registerer prometheus.Registerer
-	// QPS and Burst limit the requests per second to each distinct upstream. QPS 0 means no limit.
+	// QPS and Burst limit the requests per second to each distinct upstream. If QPS is 0, there is no limit.
 	QPS   float32
 	Burst int
-	// Retry limits the retries of reads. Zero fields have default values.
+	// Retry limits the retries of reads. A field that is zero has a default value.
 	Retry Retry
-	// RecordRetry limits the retries of RunOptions.Creates. Zero fields have default values.
+	// RecordRetry limits the retries of RunOptions.Creates. A field that is zero has a default value.
 	RecordRetry Retry
-	// WaitTimeout is how long the provider waits for a power state or an address of a VM. It is passed in NUTANIX_WAIT_TIMEOUT, in
-	// whole minutes, at least one. Zero means 5 minutes. The provider's default of 1 minute is too short for a busy Prism Central.
+	// WaitTimeout is how long the provider waits for a power state or an IP address of a VM. The gateway passes it to the provider in
+	// NUTANIX_WAIT_TIMEOUT, as whole minutes and at least one. Zero means 5 minutes. The provider's own default of 1 minute is too short if
+	// Prism Central is busy.
 	WaitTimeout time.Duration
-	// ShutdownTimeout is how long Start serves open sessions after its context has ended, so that an interrupted run can finish
+	// ShutdownTimeout is how long Start continues to serve open sessions after its context has ended, so that an interrupted run can finish
 	// its requests. Zero means 25 s, which is slightly less than the shutdown timeout of controller-runtime.
 	ShutdownTimeout time.Duration
 }
@@ -73,7 +75,8 @@ type Gateway struct {
 	pools    *pools
 }
 
-// New listens on the address, so that the manager fails to start if the address is in use. Start serves requests.
+// New creates a gateway that listens on Options.Address. It returns an error if the address is in use, so that the manager does not
+// start. Requests are served after Start was called.
 func New(options Options) (*Gateway, error) {
 	options = withDefaults(options)
 	host, err := loopbackHost(options.Address)
@@ -119,7 +122,8 @@ func withDefaults(options Options) Options {
 	return options
 }
 
-// loopbackHost returns the host of address. It must be a loopback IP address, because the gateway adds credentials to requests.
+// loopbackHost returns the host part of address. It returns an error unless the host is a loopback IP address. Other hosts must not reach
+// the gateway, because it adds credentials to requests.
 func loopbackHost(address string) (net.IP, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -137,12 +141,12 @@ func (g *Gateway) Addr() string {
 	return g.listener.Addr().String()
 }
 
-// NeedLeaderElection returns false, so that the gateway already serves when the manager becomes leader and opens sessions.
+// NeedLeaderElection returns false. So the gateway already serves requests when the manager becomes leader and opens sessions.
 func (g *Gateway) NeedLeaderElection() bool {
 	return false
 }
 
-// Start serves until ctx ends and the open sessions are closed, or Options.ShutdownTimeout has passed.
+// Start serves requests until ctx ends. Then it waits until all sessions are closed, but at most for Options.ShutdownTimeout.
 func (g *Gateway) Start(ctx context.Context) error {
 	server := &http.Server{
 		Handler:           g.handler(),

@@ -22,13 +22,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// request is a request that a central has received.
+// request is a request that central has received.
 type request struct {
 	method, path, body string
 	header             http.Header
 }
 
-// central is a Prism Central that responds with a handler and stores the requests that it receives.
+// central is a fake Prism Central. It responds with a handler and stores the requests.
 type central struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -59,7 +59,7 @@ func (c *central) seen() []request {
 	return append([]request(nil), c.requests...)
 }
 
-// upstream returns the central as an upstream with the given credentials.
+// upstream returns an Upstream with the address of central and the given credentials.
 func (c *central) upstream(username, password string) Upstream {
 	return Upstream{
 		Address:  c.Listener.Addr().String(),
@@ -74,16 +74,16 @@ func ok(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"status":{"state":"COMPLETE"}}`)
 }
 
-// quick allows all attempts in a short time, even on a busy machine.
+// quick allows all attempts within a short time, even on a busy machine.
 var quick = Retry{Attempts: 4, Total: 5 * time.Minute, Base: time.Millisecond, Max: 2 * time.Millisecond}
 
-// testOptions returns the options of a gateway on a free port. On shutdown the gateway waits until all sessions are closed.
+// testOptions returns options with a free port. During shutdown, a gateway with these options waits until all sessions are closed.
 func testOptions(t *testing.T) Options {
 	t.Helper()
 	return Options{Address: "127.0.0.1:0", Log: testr.New(t), Registerer: prometheus.NewRegistry(), Retry: quick, RecordRetry: quick, ShutdownTimeout: waitFor}
 }
 
-// start runs a gateway until the test ends.
+// start creates a gateway and runs it until the test ends.
 func start(t *testing.T, change ...func(*Options)) *Gateway {
 	t.Helper()
 	options := testOptions(t)
@@ -96,7 +96,7 @@ func start(t *testing.T, change ...func(*Options)) *Gateway {
 	return gateway
 }
 
-// serve runs the gateway until the test ends.
+// serve runs gateway until the test ends.
 func serve(t *testing.T, gateway *Gateway) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -116,7 +116,7 @@ func open(t *testing.T, gateway *Gateway, options RunOptions) *Session {
 	return session
 }
 
-// child sends requests with the environment and the CA of a session, as a run does.
+// child sends requests as a Terraform run does, with the environment and the CA of a session.
 type child struct {
 	url, username, password string
 	http                    *http.Client
@@ -145,7 +145,7 @@ func (c *child) request(t *testing.T, method, path, body string) *http.Request {
 	return req
 }
 
-// do sends a request and returns the status and the body of the response.
+// do sends a request. It returns the status and the body of the response.
 func (c *child) do(t *testing.T, method, path, body string) (int, string) {
 	t.Helper()
 	resp, err := c.http.Do(c.request(t, method, path, body))
@@ -156,7 +156,7 @@ func (c *child) do(t *testing.T, method, path, body string) (int, string) {
 	return resp.StatusCode, string(reply)
 }
 
-// reasonOf returns the reason of an error of the gateway, and asserts that provider 1.9.5 treats the response as an error.
+// reasonOf returns the reason in an error response of the gateway. It asserts that provider 1.9.5 treats the response as an error.
 func reasonOf(t *testing.T, body string) string {
 	t.Helper()
 	var own struct {

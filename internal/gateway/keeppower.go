@@ -11,21 +11,23 @@ import (
 )
 
 const (
-	// maxUpdateBytes limits the update of a VM, and the response with the VM that the gateway reads for the check.
+	// maxUpdateBytes limits the body of a VM update, and the response with the current VM.
 	maxUpdateBytes = 8 << 20
 	powerOn        = "ON"
 )
 
-// powerTransport enforces RunOptions.KeepPower. A VM that is switched on stays on, a VM that is switched off stays off, and no VM is
-// deleted, whatever requests the child sends.
+// powerTransport enforces RunOptions.KeepPower: no request of the child switches a VM on or off or deletes a VM.
 //
-// Of the requests that change a VM it forwards
-// - a create;
-// - an update to ON if the VM is ON. The gateway reads the power state in Prism Central, because a provider repeats the state that
-// it has read earlier, and provider 1.9.5 sends ON with every update;
-// - the v4 actions that add and remove categories.
+// Of the requests that change a VM, it forwards only these:
 //
-// It refuses every other request that changes a VM, so unknown requests are refused, too.
+//   - a create
+//   - an update that sets the power state to ON, if the VM is ON
+//   - the v4 actions that add or remove categories
+//
+// For an update, powerTransport reads the current power state from Prism Central. It cannot rely on the power state in the update,
+// because a provider may send a state that it has read earlier, and provider 1.9.5 sends ON with every update.
+//
+// powerTransport rejects all other requests that change a VM, including unknown ones.
 type powerTransport struct {
 	next    http.RoundTripper
 	enabled bool
@@ -51,7 +53,7 @@ func (t *powerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(update)
 }
 
-// check returns an *apiError unless the update contains ON and the VM is ON.
+// check returns an *apiError unless the update sets the power state to ON and the VM is ON.
 func (t *powerTransport) check(req *http.Request, api updateAPI, body []byte) error {
 	name, wanted, err := api.update(body)
 	switch {
@@ -72,7 +74,7 @@ func (t *powerTransport) check(req *http.Request, api updateAPI, body []byte) er
 	return nil
 }
 
-// current reads the power state of the VM that req updates in Prism Central.
+// current reads the VM that req updates and returns its power state.
 func (t *powerTransport) current(req *http.Request, api updateAPI) (string, error) {
 	body, status, err := t.get(req.Context(), req.URL.String())
 	if err != nil {
@@ -104,7 +106,7 @@ func (t *powerTransport) get(ctx context.Context, url string) ([]byte, int, erro
 	return body, resp.StatusCode, err
 }
 
-// refusePower returns the error for a request that is not forwarded.
+// refusePower returns the error response for a request that is not forwarded. why is the reason in its message.
 func refusePower(req *http.Request, name, why string) *apiError {
 	vm := "the virtual machine of the request"
 	if name != "" {
@@ -114,8 +116,8 @@ func refusePower(req *http.Request, name, why string) *apiError {
 		"%s %s was not sent: this run must neither switch a virtual machine on or off nor delete it; %s: %s", req.Method, req.URL.Path, vm, why)}
 }
 
-// changesVM reports whether a request could change a VM, in any API. "vms" is a segment of the path of every v2, v3 and v4 request
-// for a VM. A v3 batch can contain such requests.
+// changesVM reports whether a request could change a VM through any API. The path of every v2, v3 and v4 request for a VM contains the
+// segment "vms". The body of a v3 batch request can contain such requests.
 func changesVM(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -138,11 +140,11 @@ var (
 	v4CategoryAction = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms/[0-9A-Za-z-]+/\$actions/(dis)?associate-categories$`)
 )
 
-// updateAPI parses the updates of VMs of one API.
+// updateAPI parses the VM updates of one API version.
 type updateAPI interface {
 	// update returns the name and the power state in the body of an update. Both may be empty.
 	update(body []byte) (name, power string, err error)
-	// current returns the power state in the response to a GET of the VM.
+	// current returns the power state in the response to a GET request for the VM.
 	current(body []byte) (string, error)
 }
 

@@ -95,7 +95,7 @@ func (v *livingVM) now() prismsim.VM {
 	return vms[0]
 }
 
-// changes returns the number of requests to Prism Central that change the VM.
+// changes returns the number of requests to Prism Central that changed the VM.
 func (v *livingVM) changes() int {
 	n := 0
 	for _, request := range v.sim.Requests() {
@@ -106,7 +106,8 @@ func (v *livingVM) changes() int {
 	return n
 }
 
-// TestKeepPower_WithProvider195 runs the real provider 1.9.5, which switches a VM off for some updates, and on after every update.
+// TestKeepPower_WithProvider195 uses the real provider 1.9.5. This provider switches a VM off for some updates, and sends a request to
+// switch it on after every update.
 func TestKeepPower_WithProvider195(t *testing.T) {
 	vm := newLivingVM(t)
 

@@ -18,7 +18,8 @@ const (
 	v4VM = "/api/vmm/v4.2/ahv/config/vms/11111111-2222-3333-4444-555555555555"
 )
 
-// centralWithVM responds to a GET of the VM with a power state, in the form of the API, and accepts all other requests.
+// centralWithVM returns a central whose VM has the given power state. It responds to a GET of the VM in the format of the API version,
+// and accepts all other requests.
 func centralWithVM(t *testing.T, power string) *central {
 	t.Helper()
 	return newCentral(t, func(w http.ResponseWriter, req *http.Request) {
@@ -29,7 +30,7 @@ func centralWithVM(t *testing.T, power string) *central {
 		case strings.HasPrefix(req.URL.Path, "/api/vmm/"):
 			_, _ = fmt.Fprintf(w, `{"data":{"powerState":%q}}`, power)
 		default:
-			// The spec contains the power state of the last update, the status contains the current one.
+			// The spec contains the power state that the last update set, and the status contains the current power state.
 			_, _ = fmt.Fprintf(w, `{"spec":{"resources":{"power_state":"ON"}},"status":{"resources":{"power_state":%q}}}`, power)
 		}
 	})
@@ -114,7 +115,7 @@ func TestKeepPowerForwardsOnlyUpdatesToON(t *testing.T) {
 	}
 }
 
-// sent returns the requests with the given method.
+// sent returns the requests that central has received with the given method.
 func (c *central) sent(method string) []request {
 	var found []request
 	for _, request := range c.seen() {

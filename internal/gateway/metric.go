@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the metrics of the gateway. Label values come from small fixed sets. They contain no paths, objects or accounts.
+// metrics contains the metrics of the gateway. Label values come from small fixed sets. They contain no paths, objects or accounts.
 type metrics struct {
 	requests       *prometheus.CounterVec
 	duration       *prometheus.HistogramVec
@@ -68,7 +68,7 @@ func (m *metrics) observe(method string, session *Session, status int, took time
 	m.duration.WithLabelValues(method, mode).Observe(took.Seconds())
 }
 
-// knownMethod returns the method for a label. Unknown methods get one label value, because a client may send any string.
+// knownMethod returns the label value for a method. All unknown methods have the same label value, because a client may send any string.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:

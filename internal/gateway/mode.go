@@ -6,13 +6,13 @@ import "net/http"
 type Mode int
 
 const (
-	// ReadOnly is the mode of planning runs. It forwards the requests that allowedWhilePlanning allows.
+	// ReadOnly is the mode of planning runs. It forwards only requests for which allowedWhilePlanning returns true.
 	ReadOnly Mode = iota
-	// ReadWrite forwards every request, unless RunOptions.KeepPower refuses it.
+	// ReadWrite forwards every request, unless RunOptions.KeepPower does not allow it.
 	ReadWrite
 )
 
-// String returns the mode for logs and metrics.
+// String returns the name of the mode for logs and metrics.
 func (m Mode) String() string {
 	if m == ReadWrite {
 		return "read-write"
@@ -20,7 +20,7 @@ func (m Mode) String() string {
 	return "read-only"
 }
 
-// refuse returns the error response to a request that this mode does not forward, or nil if it forwards the request.
+// refuse returns nil if this mode allows the request, otherwise an error response.
 func (m Mode) refuse(req *http.Request) *apiError {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:

@@ -7,7 +7,8 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// poolIdle is how long a pool with its connections, Prism session and rate limit is kept after its last session was closed.
+// poolIdle is how long a pool is kept after its last session was closed. The pool has open connections, a Prism session and the state of
+// the rate limit.
 const poolIdle = 10 * time.Minute
 
 // pool is the transport that all sessions with the same upstream share.
@@ -18,7 +19,7 @@ type pool struct {
 	idleAt time.Time
 }
 
-// pools holds one pool for each distinct upstream. Upstreams with different credentials or trust bundles share nothing.
+// pools contains one pool for each distinct upstream. Two upstreams with different credentials or trust bundles have different pools.
 type pools struct {
 	mu       sync.Mutex
 	options  transport.Options

@@ -42,7 +42,8 @@ output "names" {
 }
 `
 
-// providerCentral responds to the requests for providerConfig. The first list of clusters fails with a transient fault.
+// providerCentral returns a central that responds to the requests for providerConfig. The first request for the list of clusters gets a
+// transient error.
 func providerCentral(t *testing.T) *central {
 	var faults atomic.Int32
 	return newCentral(t, func(w http.ResponseWriter, req *http.Request) {
@@ -50,7 +51,7 @@ func providerCentral(t *testing.T) *central {
 		switch req.Method + " " + req.URL.Path {
 		case "POST /api/nutanix/v3/clusters/list":
 			if faults.Add(1) == 1 {
-				// Provider 1.9.5 would treat this response as success and crash.
+				// Provider 1.9.5 would treat this response as success and then crash.
 				w.WriteHeader(http.StatusTooManyRequests)
 				_, _ = io.WriteString(w, `{"code":429,"reason":"slow down"}`)
 				return
@@ -69,7 +70,8 @@ func providerCentral(t *testing.T) *central {
 	})
 }
 
-// startForProvider runs a gateway on a loopback address whose port 9440 is free, because provider 1.9.5 ignores NUTANIX_PORT.
+// startForProvider runs a gateway on port 9440 of a loopback address on which this port is free. The port is fixed, because provider
+// 1.9.5 ignores NUTANIX_PORT.
 func startForProvider(t *testing.T) *Gateway {
 	t.Helper()
 	for last := 2; last < 250; last++ {
@@ -87,7 +89,7 @@ func startForProvider(t *testing.T) *Gateway {
 	return nil
 }
 
-// workspace is an initialised workspace directory of a run.
+// workspace is the directory of a run in which terraform init has been executed.
 type workspace struct {
 	dir, terraform string
 }
@@ -109,7 +111,7 @@ func (w *workspace) write(t *testing.T, name, content string) {
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, name), []byte(content), 0o600))
 }
 
-// run runs terraform with the environment of a session.
+// run executes terraform with the environment of session.
 func (w *workspace) run(t *testing.T, session *Session, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), w.terraform, args...)
@@ -126,7 +128,7 @@ func (w *workspace) run(t *testing.T, session *Session, args ...string) (string,
 	return string(output), err
 }
 
-// writes returns the requests that could change something.
+// writes returns the requests to central that could change something.
 func writes(central *central) []string {
 	var found []string
 	for _, request := range central.seen() {
@@ -137,7 +139,7 @@ func writes(central *central) []string {
 	return found
 }
 
-// TestProviderWorksThroughTheGateway plans and applies with the real terraform and the real provider 1.9.5.
+// TestProviderWorksThroughTheGateway makes a plan and applies it with the real Terraform and the real provider 1.9.5.
 func TestProviderWorksThroughTheGateway(t *testing.T) {
 	workspace := newWorkspace(t, providerConfig)
 	central := providerCentral(t)
@@ -163,7 +165,7 @@ func TestProviderWorksThroughTheGateway(t *testing.T) {
 	require.Error(t, err, output)
 	assert.Contains(t, output, "invalid auth Credentials", "the session is closed")
 
-	// The failed apply has written a state, so its plan is stale.
+	// The failed apply has written a new state, so the old plan is stale.
 	again := open(t, gateway, RunOptions{Upstream: upstream, Mode: ReadOnly, Object: "plan again"})
 	output, err = workspace.run(t, again, "plan", "-input=false", "-no-color", "-out=plan.bin")
 	require.NoError(t, err, output)

@@ -11,11 +11,11 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// methodOverrides are headers with which some servers replace the method of a request. They would bypass the checks of the
-// gateway.
+// methodOverrides lists headers with which some servers replace the method of a request. With such a header a request could bypass the
+// checks of the gateway.
 var methodOverrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
-// handler authenticates requests, checks them against the mode of their session and forwards them.
+// handler returns the handler for all requests. It authenticates a request, checks the mode of the session and forwards the request.
 func (g *Gateway) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		start := time.Now()
@@ -25,7 +25,7 @@ func (g *Gateway) handler() http.Handler {
 			session.options.State.ServeHTTP(recorder, req)
 			return
 		}
-		// The call is deferred, because an incomplete response ends the handler with a panic (http.ErrAbortHandler).
+		// observe is deferred, because the proxy panics with http.ErrAbortHandler if a response is incomplete.
 		defer func() { g.metrics.observe(req.Method, session, recorder.status, time.Since(start)) }()
 		g.serve(recorder, req, session)
 	})
@@ -45,15 +45,15 @@ func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, session *Sessi
 	session.proxy.ServeHTTP(w, req)
 }
 
-// newProxy returns the handler that forwards the requests of a session. A request passes through powerTransport, then
-// createTransport, then retryTransport, then the pool, which sets the real credentials.
+// newProxy returns the handler that forwards the requests of a session. A request passes through powerTransport, createTransport,
+// retryTransport and the pool, in this order. The pool sets the real credentials.
 func (g *Gateway) newProxy(session *Session) http.Handler {
 	retry := &retryTransport{next: session.upstream, retry: g.options.Retry, retries: g.metrics.retries}
 	creates := &createTransport{next: retry, session: session, retry: g.options.RecordRetry, log: g.log, failures: g.metrics.recordFailures}
 	power := &powerTransport{next: creates, enabled: session.options.KeepPower}
 	return &httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
-			// The pool sets its own credentials. Without the child's header, no code in between gets the token.
+			// The header contains the token. It is removed here, so that no later transport gets the token.
 			pr.Out.Header.Del("Authorization")
 			pr.Out.Header.Del("Cookie")
 			for _, header := range methodOverrides {
@@ -68,12 +68,12 @@ func (g *Gateway) newProxy(session *Session) http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) { g.fail(w, req, session, err) },
 		ErrorLog:     errorLog(g.log),
-		// A negative interval passes received data on at once.
+		// With a negative interval the proxy flushes each received part of a response immediately.
 		FlushInterval: -1,
 	}
 }
 
-// fail responds to a request that was not forwarded or that got no response from Prism Central.
+// fail sends an error response for a request that was not forwarded or to which Prism Central did not respond.
 func (g *Gateway) fail(w http.ResponseWriter, req *http.Request, session *Session, err error) {
 	response := apiErrorOf(err, session.options.Upstream.Address)
 	var refusal *apiError
@@ -100,10 +100,10 @@ func (r *statusRecorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap allows http.ResponseController to flush.
+// Unwrap lets http.ResponseController find the original ResponseWriter, which can flush.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// errorLog writes the errors of the standard library to logger. Most of them are broken connections of children that ended.
+// errorLog returns a standard logger that writes to logger. Most messages are about broken connections of children that have ended.
 func errorLog(logger logr.Logger) *log.Logger {
 	return log.New(logWriter{logger}, "", 0)
 }

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// allowedWhilePlanning reports whether a planning run may send a request, because the request cannot change anything in Prism
-// Central. Allowed are GET, HEAD, OPTIONS, and the v3 lists, which are POST requests. Providers 1.9.5 and 2.4.2 send no other
-// requests while they plan. transport.IsRetryable decides independently which requests are retried.
+// allowedWhilePlanning reports whether a planning run may send req, because req cannot change anything in Prism Central. It allows GET,
+// HEAD, OPTIONS and the v3 lists, which are POST requests. Providers 1.9.5 and 2.4.2 send no other requests while they plan. The rules
+// for retries are separate (transport.IsRetryable).
 //
-// The path is compared as it was sent, so that a path with an escaped slash or a dot segment cannot be mistaken for a list.
+// The path is compared in its escaped form, so that a path with an escaped slash or a dot segment does not match a list.
 func allowedWhilePlanning(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -21,7 +21,7 @@ func allowedWhilePlanning(req *http.Request) bool {
 	return false
 }
 
-// hasDotSegment reports whether a path contains "." or ".." as a segment. Prism Central may resolve such a path to another one.
+// hasDotSegment reports whether path contains the segment "." or "..". Prism Central may resolve such a path to another one.
 func hasDotSegment(path string) bool {
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {

@@ -10,8 +10,8 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// TestRetryableRequestsAreNotAllowedForPlanning proves that the two rules are independent. The groups query is retried, because it
-// only reads, but a planning run does not need it.
+// TestRetryableRequestsAreNotAllowedForPlanning proves that the rules for retries and for planning runs are separate. The groups query
+// may be retried, because it only reads, but planning runs may not send it, because they do not need it.
 func TestRetryableRequestsAreNotAllowedForPlanning(t *testing.T) {
 	const groups = "/api/nutanix/v3/groups"
 	req := httptest.NewRequest(http.MethodPost, groups, nil)

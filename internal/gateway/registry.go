@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// registry contains the open sessions by the hash of their token. With hashes, the duration of a look-up does not reveal parts of
-// a token.
+// registry maps the hashes of tokens to open sessions. A look-up by hash prevents timing attacks: its duration does not depend on how
+// much of the token is correct.
 type registry struct {
 	mu       sync.Mutex
 	sessions map[[sha256.Size]byte]*Session
@@ -39,7 +39,7 @@ func (r *registry) remove(session *Session) {
 	}
 }
 
-// find returns the open session whose token is the password of req, or nil.
+// find returns the open session whose token req contains as its password, or nil.
 func (r *registry) find(req *http.Request) *Session {
 	name, token, ok := req.BasicAuth()
 	if !ok || subtle.ConstantTimeCompare([]byte(name), []byte(username)) != 1 {
@@ -55,7 +55,7 @@ func (r *registry) find(req *http.Request) *Session {
 	return session
 }
 
-// drained returns a channel that is closed when no session is open.
+// drained returns a channel that is closed as soon as no session is open.
 func (r *registry) drained() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()

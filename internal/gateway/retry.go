@@ -14,11 +14,11 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// maxReplayBytes limits the body of a read that is stored for a retry. Lists send a few hundred bytes.
+// maxReplayBytes is the maximum size of the body of a read that can be retried. The body of a list request has a few hundred bytes.
 const maxReplayBytes = 1 << 20
 
-// retryTransport retries reads after a transient fault: a failed connection, or a response 408, 429, 500, 502, 503 or 504. It
-// never retries a write.
+// retryTransport retries reads after a transient fault. A transient fault is a failed connection or a response with status 408, 429, 500,
+// 502, 503 or 504. Writes are never retried.
 type retryTransport struct {
 	next    http.RoundTripper
 	retry   Retry
@@ -56,7 +56,7 @@ func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// replayable returns a copy of req whose body can be read again. If the body exceeds maxReplayBytes, it returns false and a
+// replayable returns a copy of req whose body can be sent more than once. If the body exceeds maxReplayBytes, it returns false and a
 // request that can be sent only once.
 func replayable(req *http.Request) (*http.Request, bool, error) {
 	if req.Body == nil || req.Body == http.NoBody {
@@ -79,7 +79,7 @@ func replayable(req *http.Request) (*http.Request, bool, error) {
 	return kept, true, nil
 }
 
-// transientFault returns the name of a fault that may not occur in the next attempt, or an empty string if there is no fault.
+// transientFault returns the name of the transient fault in a response or an error, or an empty string if there is none.
 func transientFault(ctx context.Context, resp *http.Response, err error) string {
 	if err != nil {
 		var certificate *transport.CertificateError
@@ -96,7 +96,7 @@ func transientFault(ctx context.Context, resp *http.Response, err error) string 
 	return ""
 }
 
-// retryAfter returns the wait that a response requests in seconds or as a date, or 0 if it requests none.
+// retryAfter returns the wait that resp requests in seconds or as a date, or 0 if it requests no wait.
 func retryAfter(resp *http.Response) time.Duration {
 	if resp == nil {
 		return 0
@@ -111,7 +111,7 @@ func retryAfter(resp *http.Response) time.Duration {
 	return 0
 }
 
-// discard reads and closes a response that is not passed on, so that its connection can be reused.
+// discard reads and closes the body of a response that is not passed on, so that the connection can be reused.
 func discard(resp *http.Response) {
 	if resp == nil {
 		return

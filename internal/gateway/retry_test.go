@@ -19,7 +19,7 @@ const (
 	tick    = 5 * time.Millisecond
 )
 
-// failingFirst fails the first n requests and responds to the others.
+// failingFirst returns a handler that calls fail for the first n requests and succeeds afterwards.
 func failingFirst(n int32, fail http.HandlerFunc) http.HandlerFunc {
 	var count atomic.Int32
 	return func(w http.ResponseWriter, req *http.Request) {
@@ -38,7 +38,7 @@ func respond(status int) http.HandlerFunc {
 	}
 }
 
-// closeConnection closes the connection without a response.
+// closeConnection closes the connection without sending a response.
 func closeConnection(w http.ResponseWriter, _ *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err == nil {
@@ -49,7 +49,7 @@ func closeConnection(w http.ResponseWriter, _ *http.Request) {
 func TestReadsAreRetriedAndWritesAreNot(t *testing.T) {
 	faults := map[string]struct {
 		handler http.HandlerFunc
-		status  int // of the response to a write
+		status  int // of the response to the write
 	}{"connection": {closeConnection, http.StatusBadGateway}}
 	for _, status := range []int{408, 429, 500, 502, 503, 504} {
 		faults[strconv.Itoa(status)] = struct {

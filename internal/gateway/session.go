@@ -15,31 +15,31 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// username is the user name that the child sends with its token. It is not an account of Prism Central.
+// username is the user name that the child sends together with its token. No account in Prism Central has this name.
 const username = "capnt"
 
 // Upstream contains the address of a Prism Central, the verification of its certificate, and its credentials.
 type Upstream = transport.Upstream
 
-// RunOptions describe one Terraform run.
+// RunOptions describes one Terraform run.
 type RunOptions struct {
 	Upstream Upstream
 	Mode     Mode
-	// Object names the object of the run in logs: "NutanixMachine default/m-1".
+	// Object identifies the object in logs, for example "NutanixMachine default/m-1".
 	Object string
-	// Creates records the VMs that the child creates. If it is nil, nothing is recorded.
+	// Creates records the VMs that the child creates. If it is nil, no VMs are recorded.
 	Creates CreateRecorder
-	// Deleted is called with the UUID of each VM whose deletion Prism Central has accepted, before the response is passed to the
-	// child. It may be nil.
+	// Deleted is called with the UUID of a VM when Prism Central has accepted the deletion of the VM, before the child gets the response. It
+	// may be nil.
 	Deleted func(uuid string)
-	// State serves the Terraform state of the run, which Terraform's http backend requests. It is nil if the state is elsewhere.
+	// State serves the Terraform state of the run to Terraform's http backend. It is nil if the state is stored in another backend.
 	State http.Handler
-	// KeepPower refuses all requests that could switch a VM on or off or delete it. It is for applies that must not disrupt a
-	// running VM. Creates are forwarded.
+	// KeepPower rejects all requests that could switch a VM on or off or delete a VM. It is used for applies that must not disrupt a running
+	// VM. Creates are allowed.
 	KeepPower bool
 }
 
-// Session gives one run access to Prism Central. Close ends it.
+// Session gives one run access to Prism Central until Close is called.
 type Session struct {
 	gateway  *Gateway
 	options  RunOptions
@@ -53,8 +53,7 @@ type Session struct {
 	creates sync.WaitGroup
 }
 
-// Open starts a session. It sends no request. It returns an error for an upstream that is incomplete or whose trust bundle
-// cannot be parsed.
+// Open starts a session. It sends no request. It returns an error if the upstream is incomplete or its trust bundle cannot be parsed.
 func (g *Gateway) Open(options RunOptions) (*Session, error) {
 	upstream, err := g.pools.acquire(options.Upstream)
 	if err != nil {
@@ -67,18 +66,18 @@ func (g *Gateway) Open(options RunOptions) (*Session, error) {
 	return session, nil
 }
 
-// newToken returns 256 random bits. crypto/rand never fails.
+// newToken returns a random token of 256 bits. crypto/rand never fails.
 func newToken() string {
 	var token [32]byte
 	_, _ = rand.Read(token[:])
 	return base64.RawURLEncoding.EncodeToString(token[:])
 }
 
-// statePath is the path at which the gateway serves the Terraform state of a run. No API of Prism Central has it.
+// statePath is the path at which the gateway serves the Terraform state of a run. No API of Prism Central uses this path.
 const statePath = "/terraform/state"
 
-// Env returns environment variables with which the nutanix provider uses the gateway, and Terraform's http backend, too, if the
-// session has a state. They contain no credentials of Prism Central.
+// Env returns the environment variables with which the nutanix provider uses the gateway. If the session serves a state, they also
+// configure Terraform's http backend. They contain no credentials of Prism Central.
 func (s *Session) Env() map[string]string {
 	host, port, _ := net.SplitHostPort(s.gateway.Addr())
 	minutes := max(1, int(s.gateway.options.WaitTimeout/time.Minute))
@@ -95,7 +94,7 @@ func (s *Session) Env() map[string]string {
 		maps.Copy(env, map[string]string{
 			"TF_HTTP_ADDRESS": address, "TF_HTTP_LOCK_ADDRESS": address, "TF_HTTP_UNLOCK_ADDRESS": address,
 			"TF_HTTP_USERNAME": username, "TF_HTTP_PASSWORD": s.token,
-			"TF_HTTP_RETRY_MAX": "0", // the state is retried behind the gateway
+			"TF_HTTP_RETRY_MAX": "0", // State retries requests itself
 		})
 	}
 	return env
@@ -106,13 +105,13 @@ func (s *Session) CABundle() []byte {
 	return append([]byte(nil), s.gateway.caBundle...)
 }
 
-// Calls returns the number of requests that the child has sent, including those that were not forwarded.
+// Calls returns the number of requests that the child has sent. It includes requests that were not forwarded.
 func (s *Session) Calls() int {
 	return int(s.calls.Load())
 }
 
-// Close ends the session. Later requests get status 401; requests that are being forwarded finish. Close waits until all
-// creates have finished, so that the CreateRecorder is not called after Close. It may be called more than once.
+// Close ends the session. New requests get status 401, but requests that are being forwarded are finished. Close waits until all creates
+// have finished, so that the CreateRecorder is not called after Close has returned. Close may be called more than once.
 func (s *Session) Close() {
 	s.mu.Lock()
 	first := !s.closed
@@ -127,7 +126,7 @@ func (s *Session) Close() {
 	s.gateway.metrics.sessions.Dec()
 }
 
-// beginCreate adds a create that Close waits for. It returns false if the session is closed.
+// beginCreate registers a create, so that Close waits until it has finished. It returns false if the session is already closed.
 func (s *Session) beginCreate() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
