@@ -14,10 +14,11 @@ import (
 	"time"
 )
 
-// certificateLife is longer than any server runs.
+// certificateLife is longer than the run time of any server.
 const certificateLife = 30 * 24 * time.Hour
 
-// newCertificate creates a CA, and a server certificate for host and localhost. It returns the CA in PEM.
+// newCertificate creates a CA and a server certificate for host and localhost. It returns the server certificate and
+// the CA certificate in PEM.
 func newCertificate(host string) (tls.Certificate, []byte, error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,12 +1,14 @@
 // Package prismsim is a simulated Prism Central. It serves the v3 API closely enough for the unmodified Terraform
 // provider and for prism-go-client, and parts of the v4 API closely enough for the vendor's SDKs.
 //
-// An inventory defines what it manages: Prism Elements, subnets with address pools, images, storage containers,
-// projects, GPUs and categories. Changes are asynchronous tasks with configurable latency. A Hypervisor may run a
-// simulated guest for every VM that is on. Faults and rules can be set at any time, and every request is recorded.
+// An inventory defines the entities that the server manages: Prism Elements, subnets with address pools, images,
+// storage containers, projects, GPUs and categories. Changes are asynchronous tasks with configurable latency. A
+// Hypervisor may run a simulated guest for every VM that is on. Tests can set faults and rules at any time, and the
+// server records every request.
 //
 // The responses follow recorded responses of a real Prism Central (pc.2024.x) and the API description 3.1 in
-// prism-go-client. Some messages could not be found in public records. Comments mark these as the simulation's own.
+// prism-go-client. Some messages could not be found in public records. Comments say which messages were invented for
+// the simulation.
 //
 // This package contains the server and the names that tests use. Its subpackages implement the APIs and the model.
 package prismsim

@@ -14,7 +14,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// createInBackground sends a create that the test can abandon. The channel gets the error of the client.
+// createInBackground sends a create request in the background. The test can cancel the request with abandon. The
+// channel failed receives the error of the client.
 func createInBackground(t *testing.T, s *prismsim.Server) (abandon context.CancelFunc, failed <-chan error) {
 	t.Helper()
 	client, body := connect(t, s, nil), intent(t, s, "vm-1")
@@ -27,7 +28,7 @@ func createInBackground(t *testing.T, s *prismsim.Server) (abandon context.Cance
 	return cancel, out
 }
 
-// waitForHit waits until the first fault was hit.
+// waitForHit waits until the first fault has matched a request.
 func waitForHit(t *testing.T, s *prismsim.Server) {
 	t.Helper()
 	require.Eventually(t, func() bool { return s.Faults().List()[0].Hits > 0 }, waitFor, tick)

@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// tiny is an inventory with a subnet of three addresses.
+// tiny is an inventory with a subnet that has three addresses.
 const tiny = `
 prismElements: [{name: pe}]
 subnets:
@@ -46,7 +46,7 @@ func vmOnSubnet(t *testing.T, s *prismsim.Server, subnet, ip string) *v3.VMInten
 func TestAddressesAreUniqueAndReleasedOnDelete(t *testing.T) {
 	s, client := startTiny(t)
 	var first *v3.VMIntentResponse
-	for i := range 3 { // .0 is the network, .1 the gateway
+	for i := range 3 { // .0 is the network address, .1 the gateway
 		vm := create(t, client, vmOnSubnet(t, s, "three", ""))
 		assert.Equal(t, fmt.Sprintf("127.50.1.%d", i+2), *vm.Spec.Resources.NicList[0].IPEndpointList[0].IP)
 		if first == nil {

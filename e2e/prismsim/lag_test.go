@@ -15,7 +15,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// listedVMs returns the names of the VMs that the lists of v3 and v4 show.
+// listedVMs returns the names of the VMs in the v3 list and in the v4 list.
 func listedVMs(t *testing.T, s *prismsim.Server) (byV3, byV4 []string) {
 	t.Helper()
 	list, err := connect(t, s, nil).ListVM(t.Context(), &v3.DSMetadata{})

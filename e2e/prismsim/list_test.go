@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// names returns the names of a page of VMs.
+// names returns the names of the VMs on a page.
 func names(list *v3.VMListIntentResponse) []string {
 	out := []string{}
 	for _, vm := range list.Entities {

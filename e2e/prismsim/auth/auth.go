@@ -1,4 +1,5 @@
-// Package auth authenticates requests: basic authentication, sessions, an API key, and lockouts of accounts.
+// Package auth authenticates requests with basic authentication, sessions or an API key, and locks accounts after
+// failed logins.
 package auth
 
 import (
@@ -20,18 +21,18 @@ const (
 	// sessionLife is how long Prism Central accepts a session.
 	sessionLife = 15 * time.Minute
 	apiKeyName  = "X-Ntnx-Api-Key"
-	// apiKeyAccount is the name of the account that the API key belongs to.
+	// apiKeyAccount is the name of the account to which the API key belongs.
 	apiKeyAccount = "api-key"
 )
 
-// Lockout locks an account after too many failed logins in a row. Its sessions stay valid.
+// Lockout locks an account after too many consecutive failed logins. The sessions of a locked account stay valid.
 type Lockout struct {
-	After  int // 0: never
+	After  int // failed logins until the account is locked; 0: never
 	For    time.Duration
-	Status int // status of responses to a locked account; default 401, as for a wrong password
+	Status int // HTTP status of responses to a locked account; default 401, as for a wrong password
 }
 
-// Authenticator has the accounts of the server and their sessions.
+// Authenticator stores the accounts of the server and their sessions.
 type Authenticator struct {
 	mu       sync.Mutex
 	accounts map[string]*credentials
@@ -41,7 +42,7 @@ type Authenticator struct {
 
 type credentials struct {
 	password    string
-	failures    int // failed logins in a row
+	failures    int // consecutive failed logins
 	lockedUntil time.Time
 }
 
@@ -51,12 +52,13 @@ type login struct {
 	expiry  time.Time
 }
 
-// New returns an Authenticator with one account. An empty apiKey means that there is no API key.
+// New returns an Authenticator with one account. If apiKey is empty, there is no API key.
 func New(username, password, apiKey string) *Authenticator {
 	return &Authenticator{accounts: map[string]*credentials{username: {password: password}}, apiKey: apiKey, sessions: map[string]login{}}
 }
 
-// SetAccount adds an account or changes its password. Changing it ends the account's sessions, as in Prism, and its lockout.
+// SetAccount adds an account or changes the password of an account. A change ends the sessions of the account, as in
+// Prism, and unlocks the account.
 func (a *Authenticator) SetAccount(name, password string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -64,7 +66,8 @@ func (a *Authenticator) SetAccount(name, password string) {
 	maps.DeleteFunc(a.sessions, func(_ string, session login) bool { return session.account == name })
 }
 
-// user returns the account that a request names, and whether it has a session. The error is nil if its credentials are valid.
+// user returns the name of the account in a request and reports whether the request contains a valid session. If the
+// credentials are not valid, user also returns an error response.
 func (a *Authenticator) user(r *http.Request, lockout Lockout) (name string, session bool, refused *wire.Error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -86,7 +89,7 @@ func (a *Authenticator) user(r *http.Request, lockout Lockout) (name string, ses
 	return name, false, a.login(name, password, lockout)
 }
 
-// login checks a password. A locked account is refused even with the right password.
+// login checks a password. If the account is locked, login returns an error response even for the right password.
 func (a *Authenticator) login(name, password string, lockout Lockout) *wire.Error {
 	known, exists := a.accounts[name]
 	switch {
@@ -107,8 +110,8 @@ func (a *Authenticator) login(name, password string, lockout Lockout) *wire.Erro
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// refusal returns the response to a locked account. No public record of the real response was found, so it looks like that to a
-// wrong password by default.
+// refusal returns the error response to a locked account. No public record of the real response was found, so by
+// default the response is the same as for a wrong password.
 func (l Lockout) refusal() *wire.Error {
 	if l.Status == 0 || l.Status == http.StatusUnauthorized {
 		return wire.Unauthenticated()
@@ -116,7 +119,7 @@ func (l Lockout) refusal() *wire.Error {
 	return &wire.Error{Status: l.Status, Reason: "ACCESS_DENIED", Message: "The account is locked after too many failed logins."}
 }
 
-// open creates a session for an account.
+// open creates a session for an account and returns the session cookie.
 func (a *Authenticator) open(account string) *http.Cookie {
 	token := randomToken()
 	now := time.Now()
@@ -139,14 +142,15 @@ func randomToken() string {
 
 type accountKey struct{}
 
-// Account returns the name of the account that sent the request of a context.
+// Account returns the name of the account that sent the request of ctx.
 func Account(ctx context.Context) string {
 	name, _ := ctx.Value(accountKey{}).(string)
 	return name
 }
 
-// Require refuses requests that are not authenticated. A response to basic authentication or an API key has a new session
-// cookie, as in Prism Central. Refusals are written with refuse.
+// Require rejects requests that are not authenticated and passes the others to next. It adds a new session cookie to
+// responses to requests with basic authentication or an API key, as Prism Central does. refuse writes the error
+// responses.
 func (a *Authenticator) Require(lockout func() Lockout, refuse wire.Refuser, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, session, refused := a.user(r, lockout())

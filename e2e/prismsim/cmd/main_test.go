@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transcript is a writer that can be read while it is written to.
+// transcript is a buffer that one goroutine can read while another goroutine writes to it.
 type transcript struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -1,5 +1,5 @@
-// Package control looks at a simulated Prism Central and changes it from outside, as operators, other programs and failures do. It has
-// a Go API and, below /sim/, an HTTP API.
+// Package control inspects and changes a simulated Prism Central without using its API. It simulates operators, other
+// programs and failures. It provides a Go API and, below /sim/, an HTTP API.
 package control
 
 import (
@@ -18,7 +18,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Control looks at a simulated Prism Central, and changes it from outside, as operators, other programs and failures do.
+// Control inspects and changes a simulated Prism Central without using its API. It simulates operators, other programs
+// and failures.
 type Control struct {
 	*networking.Control
 	central *model.Central
@@ -27,12 +28,13 @@ type Control struct {
 	auth    *auth.Authenticator
 }
 
-// New returns the control of a Prism Central.
+// New returns the Control of the Prism Central e.
 func New(e *model.Central, network *networking.API, faults *fault.Faults, requests *journal.Journal, accounts *auth.Authenticator) *Control {
 	return &Control{Control: networking.NewControl(network), central: e, faults: faults, journal: requests, auth: accounts}
 }
 
-// DisconnectPrismElement disconnects a Prism Element from Prism Central, by name. Its VMs keep running.
+// DisconnectPrismElement disconnects the Prism Element with the name from Prism Central. The VMs of the Prism Element
+// keep running.
 func (c *Control) DisconnectPrismElement(name string, how model.Disconnection) error {
 	if how.Status != 0 && how.Status != http.StatusOK && (how.Status < 400 || how.Status > 599) {
 		return fmt.Errorf("disconnecting Prism Element %q: status %d is neither 200 nor between 400 and 599", name, how.Status)
@@ -40,7 +42,7 @@ func (c *Control) DisconnectPrismElement(name string, how model.Disconnection) e
 	return c.changeConnection(name, &how)
 }
 
-// ReconnectPrismElement ends a disconnection.
+// ReconnectPrismElement connects the Prism Element with the name to Prism Central again.
 func (c *Control) ReconnectPrismElement(name string) error { return c.changeConnection(name, nil) }
 
 func (c *Control) changeConnection(name string, how *model.Disconnection) error {
@@ -63,13 +65,13 @@ func (c *Control) changeConnection(name string, how *model.Disconnection) error 
 // SetPassword changes the password of the account in Options.Username and ends its sessions.
 func (c *Control) SetPassword(password string) { c.auth.SetAccount(c.central.Username, password) }
 
-// SetAccount adds a further account, or changes the password of one and ends its sessions.
+// SetAccount adds an account, or changes the password of an existing account and ends the sessions of that account.
 func (c *Control) SetAccount(name, password string) { c.auth.SetAccount(name, password) }
 
-// Faults returns the active faults, to set and clear them.
+// Faults returns the fault settings. Tests use them to set and clear faults.
 func (c *Control) Faults() *fault.Faults { return c.faults }
 
-// AgeVMs makes the VMs count as older than any lag of lists.
+// AgeVMs makes all VMs count as older than any list lag, so that lagging lists show them.
 func (c *Control) AgeVMs() {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -79,13 +81,14 @@ func (c *Control) AgeVMs() {
 // Username returns the name of the account in Options.Username.
 func (c *Control) Username() string { return c.central.Username }
 
-// Requests returns the journal of API requests, oldest first. Requests to /sim/ are not in it.
+// Requests returns the journal of API requests, oldest first. The journal contains no requests to /sim/.
 func (c *Control) Requests() []journal.Request { return c.journal.List() }
 
-// RecordBodies switches recording of redacted request bodies on or off.
+// RecordBodies turns the recording of redacted request bodies on or off.
 func (c *Control) RecordBodies(on bool) { c.journal.Bodies.Store(on) }
 
-// SetRights replaces the rights of an account, which need not exist yet. The name of the account of Options.APIKey is "api-key".
+// SetRights replaces the rights of an account. The account need not exist yet. The API key in Options.APIKey belongs to
+// the account "api-key".
 func (c *Control) SetRights(account string, rights model.Rights) error {
 	if !slices.Contains([]int{0, http.StatusNotFound, http.StatusForbidden}, rights.Status) {
 		return fmt.Errorf("setting rights of account %q: status %d is neither 404 nor 403", account, rights.Status)
@@ -114,7 +117,7 @@ func (c *Control) Tasks() []model.TaskView {
 	return out
 }
 
-// VMs returns all VMs whose create has ended, oldest first.
+// VMs returns all VMs whose creation has ended, oldest first.
 func (c *Control) VMs() []model.VMView {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -134,7 +137,7 @@ func (c *Control) SetRules(rules model.Rules) {
 	c.central.Rules = rules
 }
 
-// ChangeRules changes some of the rules.
+// ChangeRules calls change with the current rules and stores the result.
 func (c *Control) ChangeRules(change func(*model.Rules)) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -154,23 +157,23 @@ func (c *Control) Lockout() auth.Lockout {
 	return auth.Lockout{After: rules.LockoutAfter, For: time.Duration(rules.LockoutFor), Status: rules.LockoutStatus}
 }
 
-// AddVMs creates the VMs of a fleet. When creating one fails, for example because its subnet has no free address, the VMs before it
-// stay.
+// AddVMs creates the VMs of a fleet. If the creation of a VM fails, for example because its subnet has no free address,
+// the VMs that were created before stay.
 func (c *Control) AddVMs(fleet model.Fleet) ([]model.VMView, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
 	return c.central.AddVMs(fleet)
 }
 
-// Snapshot returns what clients have created. It fails while a VM is being changed, and for VMs with GPUs, volume groups, or addresses
-// and attributes that only the v4 API shows.
+// Snapshot returns the entities that clients have created. It fails while a VM is being changed. It also fails if a VM
+// has GPUs, volume groups, or addresses and attributes that only the v4 API shows.
 func (c *Control) Snapshot() (*model.Snapshot, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
 	return c.central.Snapshot()
 }
 
-// Restore adds the categories and VMs of a snapshot. VMs that were on are switched on.
+// Restore adds the categories and VMs of a snapshot. It switches on the VMs that were on.
 func (c *Control) Restore(saved *model.Snapshot) error {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()

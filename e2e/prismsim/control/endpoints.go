@@ -26,7 +26,7 @@ type State struct {
 	Network      networking.State        `json:"network"`
 }
 
-// Endpoints returns the handler of the HTTP API below /sim/, which a real Prism Central does not have.
+// Endpoints returns the handler of the HTTP API below /sim/. A real Prism Central does not have this API.
 func (c *Control) Endpoints() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, e wire.Endpoint) { mux.Handle(pattern, e) }
@@ -93,7 +93,7 @@ func badControl(err error) error {
 	return &wire.Error{Status: http.StatusBadRequest, Kind: "sim", Reason: wire.ReasonInvalidRequest, Message: err.Error()}
 }
 
-// connectionControl adds the endpoints for connections of Prism Elements.
+// connectionControl adds the endpoints that connect and disconnect Prism Elements.
 func (c *Control) connectionControl(handle func(pattern string, e wire.Endpoint)) {
 	handle("POST /sim/clusters/{name}/disconnect", func(r *http.Request) (int, any, error) {
 		var how model.Disconnection
@@ -113,7 +113,7 @@ func (c *Control) connectionControl(handle func(pattern string, e wire.Endpoint)
 	})
 }
 
-// accountControl adds the endpoints for accounts.
+// accountControl adds the endpoints that manage accounts.
 func (c *Control) accountControl(handle func(pattern string, e wire.Endpoint)) {
 	handle("PUT /sim/accounts/{name}", func(r *http.Request) (int, any, error) {
 		var body struct{ Password string }
@@ -141,7 +141,7 @@ func (c *Control) rulesControl(handle func(pattern string, e wire.Endpoint)) {
 	handle("PATCH /sim/rules", func(r *http.Request) (int, any, error) { return c.writeRules(r, c.Rules()) })
 }
 
-// writeRules sets the rules to base with the fields in the request's body replaced.
+// writeRules sets the rules to base, with the fields in the request body replaced.
 func (c *Control) writeRules(r *http.Request, base model.Rules) (int, any, error) {
 	if err := readControl(r, &base); err != nil {
 		return 0, nil, err
@@ -150,7 +150,7 @@ func (c *Control) writeRules(r *http.Request, base model.Rules) (int, any, error
 	return http.StatusOK, base, nil
 }
 
-// readControl reads the body of a request and refuses unknown fields.
+// readControl decodes the body of a request and rejects unknown fields.
 func readControl(r *http.Request, into any) error {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
@@ -160,7 +160,7 @@ func readControl(r *http.Request, into any) error {
 	return nil
 }
 
-// controlError converts an error that is not a refusal to a response with status 400.
+// controlError converts an error that is not a *wire.Error to a response with status 400.
 func controlError(err error) error {
 	var refused *wire.Error
 	if errors.As(err, &refused) {

@@ -7,7 +7,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// v4Control adds the endpoints for what only the v4 API shows.
+// v4Control adds the endpoints for properties that only the v4 API shows.
 func (c *Control) v4Control(handle func(pattern string, e wire.Endpoint)) {
 	handle("POST /sim/vms", c.postVMs)
 	type target struct{ Host, NIC, Address, State, UUID string }
@@ -48,7 +48,7 @@ func (c *Control) v4Control(handle func(pattern string, e wire.Endpoint)) {
 	})
 }
 
-// vmControl adds the endpoints for changes of VMs from outside.
+// vmControl adds the endpoints that change VMs without an API request.
 func (c *Control) vmControl(handle func(pattern string, e wire.Endpoint)) {
 	const vm = "/sim/vms/{uuid}"
 	handle("POST "+vm+"/power_off", controlVM(c.PowerOff))
@@ -68,7 +68,7 @@ func (c *Control) vmControl(handle func(pattern string, e wire.Endpoint)) {
 	})
 }
 
-// volumeGroupControl adds the endpoints for volume groups.
+// volumeGroupControl adds the endpoints that manage volume groups.
 func (c *Control) volumeGroupControl(handle func(pattern string, e wire.Endpoint)) {
 	handle("POST /sim/volume-groups", func(r *http.Request) (int, any, error) {
 		var group model.VolumeGroupView
@@ -91,7 +91,7 @@ func (c *Control) volumeGroupControl(handle func(pattern string, e wire.Endpoint
 	handle("DELETE "+attachment, change(c.DetachVolumeGroup))
 }
 
-// controlVM returns the endpoint of a change of a VM that needs no body.
+// controlVM returns an endpoint that changes a VM and needs no body.
 func controlVM(change func(vmUUID string) error) wire.Endpoint {
 	return func(r *http.Request) (int, any, error) {
 		if err := change(r.PathValue("uuid")); err != nil {
@@ -101,7 +101,7 @@ func controlVM(change func(vmUUID string) error) wire.Endpoint {
 	}
 }
 
-// controlVMBy returns the endpoint of a change of a VM that the body describes.
+// controlVMBy returns an endpoint that changes a VM as the body of type T describes.
 func controlVMBy[T any](change func(vmUUID string, body T) error) wire.Endpoint {
 	return func(r *http.Request) (int, any, error) {
 		var body T

@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// AddImage adds an image and returns its UUID. Other images may have the same name.
+// AddImage adds an image and returns the UUID of the image. Several images may have the same name.
 func (c *Control) AddImage(image inventory.Image) (string, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -23,7 +23,7 @@ func (c *Control) AddImage(image inventory.Image) (string, error) {
 	return c.central.AddImage(image).UUID, nil
 }
 
-// RemoveImage removes an image. Disks that were created from it stay.
+// RemoveImage removes an image. Disks that were created from the image stay.
 func (c *Control) RemoveImage(uuid string) error {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -35,7 +35,7 @@ func (c *Control) RemoveImage(uuid string) error {
 	return nil
 }
 
-// AddCategory adds a key with values, or values to a key.
+// AddCategory adds a category key with values. If the key exists, AddCategory adds the values to it.
 func (c *Control) AddCategory(key string, values ...string) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -49,7 +49,7 @@ func (c *Control) Categories() []inventory.Category {
 	return c.central.CategoryViews()
 }
 
-// CategoryValues returns the values of a key, which are none when the key does not exist.
+// CategoryValues returns the values of a category key. If the key does not exist, the result is empty.
 func (c *Control) CategoryValues(key string) []string {
 	for _, c := range c.Categories() {
 		if c.Key == key {
@@ -59,8 +59,8 @@ func (c *Control) CategoryValues(key string) []string {
 	return nil
 }
 
-// UUID returns the UUID of the first entity of the inventory with a kind (cluster, subnet, vpc, image, project, host,
-// storage_container) and a name.
+// UUID returns the UUID of the first inventory entity with the kind (cluster, subnet, vpc, image, project, host,
+// storage_container) and the name.
 func (c *Control) UUID(kind, name string) (string, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -74,8 +74,8 @@ func (c *Control) UUID(kind, name string) (string, error) {
 	return "", fmt.Errorf("finding %s %q: the inventory has %s", kind, name, strings.Join(known, ", "))
 }
 
-// SetPrismElementCategories replaces the categories of a Prism Element, by name: key to values. Categories that do not exist are
-// created.
+// SetPrismElementCategories replaces the categories of the Prism Element with the name. categories contains the values
+// by key. Categories that do not exist are created.
 func (c *Control) SetPrismElementCategories(name string, categories map[string][]string) error {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// FailOverVM recovers a VM on another Prism Element under a new UUID, which it returns. Name, description, BIOS UUID, categories,
-// project, subnets and addresses stay. The old UUID does not exist any more.
+// FailOverVM recovers a VM on another Prism Element under a new UUID and returns the new UUID. The VM keeps its name,
+// description, BIOS UUID, categories, project, subnets and addresses. The old UUID no longer exists.
 func (c *Control) FailOverVM(vmUUID string, failover model.Failover) (string, error) {
 	failover.UUID = cmp.Or(failover.UUID, uuid.NewString())
 	failover.UUID = strings.ToLower(failover.UUID)
@@ -24,8 +24,8 @@ func (c *Control) FailOverVM(vmUUID string, failover model.Failover) (string, er
 	})
 }
 
-// MigrateVM moves a VM that is on to another host (name or UUID), which may be of another Prism Element. Its NICs keep their subnets
-// and addresses.
+// MigrateVM moves a running VM to another host (name or UUID). The host may be in another Prism Element. The NICs of
+// the VM keep their subnets and addresses.
 func (c *Control) MigrateVM(vmUUID, host string) error {
 	return c.changeFromOutside(vmUUID, func(m *model.VM) error {
 		pe, to := c.central.HostNamed(host)
@@ -41,7 +41,7 @@ func (c *Control) MigrateVM(vmUUID, host string) error {
 	})
 }
 
-// PowerOff switches a VM off from outside, without a task.
+// PowerOff switches a VM off directly, without a request and without a task.
 func (c *Control) PowerOff(vmUUID string) error {
 	return c.changeFromOutside(vmUUID, func(m *model.VM) error {
 		c.central.SwitchOff(m)
@@ -50,7 +50,7 @@ func (c *Control) PowerOff(vmUUID string) error {
 	})
 }
 
-// PowerOn switches a VM on from outside, without a task.
+// PowerOn switches a VM on directly, without a request and without a task.
 func (c *Control) PowerOn(vmUUID string) error {
 	return c.changeFromOutside(vmUUID, func(m *model.VM) error {
 		if failed := c.central.SwitchOn(m); failed != nil {
@@ -61,7 +61,7 @@ func (c *Control) PowerOn(vmUUID string) error {
 	})
 }
 
-// DeleteVM deletes a VM from outside, without a task.
+// DeleteVM deletes a VM directly, without a request and without a task.
 func (c *Control) DeleteVM(vmUUID string) error {
 	return c.changeFromOutside(vmUUID, func(m *model.VM) error {
 		c.central.Remove(m)
@@ -69,7 +69,7 @@ func (c *Control) DeleteVM(vmUUID string) error {
 	})
 }
 
-// changeFromOutside changes a VM without a request and without a task.
+// changeFromOutside changes a VM directly, without a request and without a task.
 func (c *Control) changeFromOutside(vmUUID string, change func(*model.VM) error) error {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -84,7 +84,7 @@ func (c *Control) changeFromOutside(vmUUID string, change func(*model.VM) error)
 	return nil
 }
 
-// ChangeVM changes a VM from outside, without a task. The VM may be on or off.
+// ChangeVM changes a VM directly, without a request and without a task. The VM may be on or off.
 func (c *Control) ChangeVM(vmUUID string, change model.VMChange) error {
 	return c.changeFromOutside(vmUUID, func(m *model.VM) error {
 		if err := change.Check(); err != nil {

@@ -21,8 +21,8 @@ func (c *Control) SetCustomAttributes(vmUUID string, attributes ...string) error
 	})
 }
 
-// ShowPowerState makes the v4 API show a power state until the real one changes: ON, OFF, PAUSED, UNDETERMINED, or none for "". The VM
-// itself does not change.
+// ShowPowerState makes the v4 API show the power state ON, OFF, PAUSED or UNDETERMINED until the real power state
+// changes. If state is empty, the API shows no power state. The VM itself does not change.
 func (c *Control) ShowPowerState(vmUUID, state string) error {
 	if !slices.Contains([]string{wire.PowerOn, wire.PowerOff, "PAUSED", "UNDETERMINED", ""}, state) {
 		return fmt.Errorf("showing power state of VM %s: %q is not one of ON, OFF, PAUSED, UNDETERMINED", vmUUID, state)
@@ -33,8 +33,9 @@ func (c *Control) ShowPowerState(vmUUID, state string) error {
 	})
 }
 
-// LearnAddress adds an address to a NIC that something in the guest announces, such as the virtual IP of kube-vip. An empty NIC means
-// the first one. The address belongs to no pool and is shown while the VM is on.
+// LearnAddress adds an address that software in the guest announces on a NIC, such as the virtual IP of kube-vip. If
+// nicUUID is empty, the address is added to the first NIC. The address belongs to no pool and is shown while the VM is
+// on.
 func (c *Control) LearnAddress(vmUUID, nicUUID, address string) error {
 	return c.changeAddresses(vmUUID, nicUUID, address, func(v *model.VMDetails, nic string) {
 		if v.Announced == nil {
@@ -44,14 +45,15 @@ func (c *Control) LearnAddress(vmUUID, nicUUID, address string) error {
 	})
 }
 
-// ForgetAddress removes an address that LearnAddress has added.
+// ForgetAddress removes an address that LearnAddress has added to a NIC.
 func (c *Control) ForgetAddress(vmUUID, nicUUID, address string) error {
 	return c.changeAddresses(vmUUID, nicUUID, address, func(v *model.VMDetails, nic string) {
 		v.Announced[nic] = model.RemoveStrings(v.Announced[nic], []string{address})
 	})
 }
 
-// AddSecondaryAddress configures a further IPv4 address of a NIC. An empty NIC means the first one.
+// AddSecondaryAddress configures a further IPv4 address for a NIC. If nicUUID is empty, the address is added to the
+// first NIC.
 func (c *Control) AddSecondaryAddress(vmUUID, nicUUID, address string) error {
 	return c.changeAddresses(vmUUID, nicUUID, address, func(v *model.VMDetails, nic string) {
 		if v.Secondary == nil {
@@ -76,8 +78,9 @@ func (c *Control) changeAddresses(vmUUID, nicUUID, address string, change func(v
 	})
 }
 
-// ChangeExtID changes the UUID of a VM, as an unplanned failover of a metro cluster does, and returns the new one. BIOS UUID, name,
-// NICs and custom attributes stay, and its guest keeps running. An empty UUID means a random one.
+// ChangeExtID changes the UUID of a VM, as an unplanned failover of a metro cluster does, and returns the new UUID. The
+// VM keeps its BIOS UUID, name, NICs and custom attributes, and its guest keeps running. If newUUID is empty, the new
+// UUID is random.
 func (c *Control) ChangeExtID(vmUUID, newUUID string) (string, error) {
 	newUUID = cmp.Or(newUUID, uuid.NewString())
 	newUUID = strings.ToLower(newUUID)

@@ -7,7 +7,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// AddVolumeGroup adds a volume group and returns its UUID.
+// AddVolumeGroup adds a volume group and returns the UUID of the volume group.
 func (c *Control) AddVolumeGroup(group model.VolumeGroupView) (string, error) {
 	c.central.Mu.Lock()
 	defer c.central.Mu.Unlock()
@@ -21,7 +21,7 @@ func (c *Control) VolumeGroups() []model.VolumeGroupView {
 	return c.central.VolumeGroupViews()
 }
 
-// AttachVolumeGroup attaches a volume group to a VM from outside, as a CSI driver does.
+// AttachVolumeGroup attaches a volume group to a VM without an API request, as a CSI driver does.
 func (c *Control) AttachVolumeGroup(groupUUID, vmUUID string) error {
 	return c.changeAttachment("attaching", groupUUID, vmUUID, func(m *model.VM, g *model.VolumeGroup) error {
 		if slices.Contains(c.central.AttachedTo(g), m) {
@@ -32,7 +32,7 @@ func (c *Control) AttachVolumeGroup(groupUUID, vmUUID string) error {
 	})
 }
 
-// DetachVolumeGroup detaches a volume group from a VM from outside. It ignores Rules.DetachVolumeGroup.
+// DetachVolumeGroup detaches a volume group from a VM without an API request. It ignores Rules.DetachVolumeGroup.
 func (c *Control) DetachVolumeGroup(groupUUID, vmUUID string) error {
 	return c.changeAttachment("detaching", groupUUID, vmUUID, func(m *model.VM, g *model.VolumeGroup) error {
 		if !m.Detach(g) {

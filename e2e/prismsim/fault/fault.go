@@ -14,53 +14,57 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Fault changes how matching requests are handled. Its effects happen in this order: Delay, Drop, Status, Hold, then the request
-// is handled with TaskError, then DelayReply, then DropReply, Half or Cut.
+// Fault changes how the server handles matching requests. The effects occur in this order: Delay, Drop, Status, Hold,
+// then the server handles the request with TaskError, then DelayReply, then DropReply, Half or Cut.
 type Fault struct {
-	ID string `json:"id,omitempty"` // chosen by Set when empty
+	ID string `json:"id,omitempty"` // if empty, Set chooses an ID
 
 	Method string `json:"method,omitempty"` // HTTP method; empty matches all
-	Path   string `json:"path,omitempty"`   // regular expression on the URL path; empty matches all
-	// Contains is a string in the request's body, such as the name of a VM; empty matches all.
+	Path   string `json:"path,omitempty"`   // regular expression for the URL path; empty matches all
+	// Contains is a string in the body of matching requests, such as the name of a VM; empty matches all.
 	Contains string `json:"contains,omitempty"`
 
 	Times int           `json:"times,omitempty"` // number of hits after which the fault ends; 0: no limit
 	For   time.Duration `json:"for,omitempty"`   // time after which the fault ends; 0: no limit
-	Skip  int           `json:"skip,omitempty"`  // matching requests that are handled as usual first
+	Skip  int           `json:"skip,omitempty"`  // number of matching requests that are handled normally before the fault starts
 
-	// Delay waits before anything else. If the client disconnects while waiting, the request is not handled.
+	// Delay is the time that the server waits before it does anything else with the request. If the client disconnects
+	// during that time, the request is not handled.
 	Delay  time.Duration `json:"delay,omitempty"`
 	Drop   bool          `json:"drop,omitempty"`   // close the connection without handling the request
 	Status int           `json:"status,omitempty"` // respond with this HTTP status without handling the request
-	Body   string        `json:"body,omitempty"`   // body for Status; default: what Prism Central sends with that status
-	// ContentType is the content type of Body. Default: application/json. Pages of proxies are text/html.
+	Body   string        `json:"body,omitempty"`   // body for Status; default: the body that Prism Central sends with that status
+	// ContentType is the content type of Body. The default is application/json. Error pages of proxies have the type
+	// text/html.
 	ContentType string        `json:"contentType,omitempty"`
 	RetryAfter  time.Duration `json:"retryAfter,omitempty"` // Retry-After header for Status (whole seconds)
-	// Hold reads the request and waits before handling it. The request is handled even if the client disconnects. Clearing the fault
-	// ends the wait.
+	// Hold is the time that the server waits between reading and handling the request. The request is handled even if
+	// the client disconnects. Clearing the fault ends the wait.
 	Hold time.Duration `json:"hold,omitempty"`
-	// DelayReply waits between handling the request and sending the response.
+	// DelayReply is the time that the server waits between handling the request and sending the response.
 	DelayReply time.Duration `json:"delayReply,omitempty"`
 	DropReply  bool          `json:"dropReply,omitempty"` // handle the request, then close the connection without a response
 	TaskError  string        `json:"taskError,omitempty"` // accept the change, then fail its task with this message
-	// AfterWork fails a task with TaskError after it has made its change, so that a VM is left behind.
+	// AfterWork makes a task with TaskError fail only after the task has made its change. For example, the VM of a
+	// failed create then exists.
 	AfterWork bool `json:"afterWork,omitempty"`
-	// TaskCode and TaskGroup are code and errorGroup of the message in a task of v4. By default they are those of an
-	// internal error.
+	// TaskCode and TaskGroup are the code and the errorGroup of the message in a v4 task. The defaults are the values
+	// of an internal error.
 	TaskCode  string `json:"taskCode,omitempty"`
 	TaskGroup string `json:"taskGroup,omitempty"`
-	// Half responds to a list with the first half of the page, while its metadata count the whole page.
+	// Half truncates the response to a list request: the response contains only the first half of the page's entities,
+	// but its metadata contains the counts for the whole page.
 	Half bool `json:"half,omitempty"`
-	// Cut sends half of the response's bytes, then closes the connection.
+	// Cut sends only the first half of the response body and then closes the connection.
 	Cut bool `json:"cut,omitempty"`
 
-	Hits int `json:"hits,omitempty"` // how often it matched; set by the server
+	Hits int `json:"hits,omitempty"` // number of matching requests; set by the server
 
-	// cleared is closed when the fault is cleared. Only faults that match returns have it.
+	// cleared is closed when the fault is cleared. It is only set in faults that match returns.
 	cleared <-chan struct{}
 }
 
-// Faults are the active faults. Its methods may be called concurrently.
+// Faults contains the active faults. The methods of Faults are safe for concurrent use.
 type Faults struct {
 	mu     sync.Mutex
 	next   int
@@ -74,7 +78,7 @@ type activeFault struct {
 	cleared chan struct{}
 }
 
-// Set activates a fault and returns its ID.
+// Set activates a fault and returns the ID of the fault.
 func (f *Faults) Set(fault Fault) (string, error) {
 	path, err := regexp.Compile(fault.Path)
 	if err != nil {
@@ -98,7 +102,8 @@ func (f *Faults) Set(fault Fault) (string, error) {
 	return fault.ID, nil
 }
 
-// Clear removes the faults with these IDs, or all faults when no ID is given. Requests that they hold are handled.
+// Clear removes the faults with the IDs ids, or all faults if ids is empty. Requests that a removed fault has delayed
+// with Hold are handled.
 func (f *Faults) Clear(ids ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,7 +118,7 @@ func (f *Faults) Clear(ids ...string) {
 	f.active = kept
 }
 
-// List returns the faults that were set and not cleared, with their hits. It includes faults that have ended.
+// List returns the faults that were set and not cleared, with their hits. The list includes faults that have expired.
 func (f *Faults) List() []Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -124,7 +129,7 @@ func (f *Faults) List() []Fault {
 	return out
 }
 
-// match returns the first active fault that matches a request, and counts the hit.
+// match returns the first active fault that matches a request, and counts the hit. It returns nil if no fault matches.
 func (f *Faults) match(r *http.Request) *Fault {
 	body := f.body(r)
 	f.mu.Lock()
@@ -146,7 +151,8 @@ func (f *Faults) match(r *http.Request) *Fault {
 	return nil
 }
 
-// body returns the body of a request if a fault has Contains. It reads the body without the mutex, because a client may be slow.
+// body returns the body of a request if an active fault has the field Contains. It does not hold the mutex while it
+// reads the body, because a client may be slow.
 func (f *Faults) body(r *http.Request) []byte {
 	f.mu.Lock()
 	wanted := slices.ContainsFunc(f.active, func(a *activeFault) bool { return a.Contains != "" })
@@ -154,6 +160,6 @@ func (f *Faults) body(r *http.Request) []byte {
 	if !wanted {
 		return nil
 	}
-	body, _ := wire.PeekBody(r) // the handler gets the same error
+	body, _ := wire.PeekBody(r) // the handler receives the same error
 	return body
 }

@@ -13,13 +13,13 @@ import (
 
 type faultKey struct{}
 
-// Of returns the fault of the request in a context, or nil.
+// Of returns the fault that applies to the request of ctx, or nil.
 func Of(ctx context.Context) *Fault {
 	fault, _ := ctx.Value(faultKey{}).(*Fault)
 	return fault
 }
 
-// OfTask returns the fault of the tasks that the request in a context starts, or nil.
+// OfTask returns the fault that applies to the tasks of the request of ctx, or nil.
 func OfTask(ctx context.Context) *Fault {
 	if fault := Of(ctx); fault != nil && fault.TaskError != "" {
 		return fault
@@ -27,7 +27,7 @@ func OfTask(ctx context.Context) *Fault {
 	return nil
 }
 
-// Inject applies the fault that matches a request. Refusals are written with refuse.
+// Inject applies the fault that matches a request. refuse writes the error responses.
 func (f *Faults) Inject(stop <-chan struct{}, refuse wire.Refuser, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fault := f.match(r)
@@ -53,10 +53,10 @@ func (f *Faults) Inject(stop <-chan struct{}, refuse wire.Refuser, next http.Han
 	})
 }
 
-// hold waits until the time is over or the fault is cleared, whether or not the client stays connected. It returns false when the server
-// closes. It reads the body first, because the body of a client that has disconnected cannot be read.
+// hold waits until the time Hold has passed or the fault is cleared, even if the client disconnects. It returns false
+// if the server closes. hold reads the body first, because the body cannot be read after the client has disconnected.
 func (fault *Fault) hold(r *http.Request, stop <-chan struct{}) bool {
-	_, _ = wire.PeekBody(r) // the handler gets the same error
+	_, _ = wire.PeekBody(r) // the handler receives the same error
 	timer := time.NewTimer(fault.Hold)
 	defer timer.Stop()
 	select {
@@ -68,7 +68,7 @@ func (fault *Fault) hold(r *http.Request, stop <-chan struct{}) bool {
 	return true
 }
 
-// work handles a request and applies the effects on its response.
+// work handles a request and applies the effects on the response.
 func (fault *Fault) work(w http.ResponseWriter, r *http.Request, stop <-chan struct{}, next http.Handler) {
 	if fault.DelayReply <= 0 && !fault.DropReply && !fault.Cut {
 		next.ServeHTTP(w, r)
@@ -86,7 +86,7 @@ func (fault *Fault) work(w http.ResponseWriter, r *http.Request, stop <-chan str
 	}
 }
 
-// Pause waits. It returns false when the context ends or the server closes first.
+// Pause waits for the duration d. It returns false if the context ends or the server closes first.
 func Pause(ctx context.Context, stop <-chan struct{}, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -102,7 +102,7 @@ func Pause(ctx context.Context, stop <-chan struct{}, d time.Duration) bool {
 	return false
 }
 
-// response writes the response for Status.
+// response writes the response that the field Status describes.
 func (fault *Fault) response(w http.ResponseWriter, r *http.Request, refuse wire.Refuser) {
 	if fault.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((fault.RetryAfter+time.Second-1)/time.Second)))

@@ -11,7 +11,8 @@ import (
 // plainFault has the fields of Fault without its methods.
 type plainFault Fault
 
-// faultJSON contains durations as strings such as "1m30s". Its fields hide the fields of the same name in plainFault.
+// faultJSON contains durations as strings such as "1m30s". Its fields hide the fields of plainFault with the same
+// names.
 type faultJSON struct {
 	plainFault
 	For        string `json:"for,omitempty"`
@@ -21,7 +22,7 @@ type faultJSON struct {
 	DelayReply string `json:"delayReply,omitempty"`
 }
 
-// MarshalJSON writes durations as strings.
+// MarshalJSON encodes durations as strings.
 func (fault Fault) MarshalJSON() ([]byte, error) {
 	text := func(d time.Duration) string {
 		if d == 0 {
@@ -34,7 +35,7 @@ func (fault Fault) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON reads durations as strings and refuses unknown fields.
+// UnmarshalJSON decodes durations from strings and rejects unknown fields.
 func (fault *Fault) UnmarshalJSON(raw []byte) error {
 	var in faultJSON
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))
@@ -65,9 +66,9 @@ func (fault *Fault) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// Parse reads the format of the command line: METHOD PATH-REGEXP key[=value] ..., for example "POST /vms$ status=503 times=3",
-// "* . delay=2s for=1m", "GET /tasks/ dropReply". METHOD * matches all. The keys are the JSON names of Fault. A value with
-// spaces (taskError, body) comes last.
+// Parse parses a fault in the format of the command line: METHOD PATH-REGEXP key[=value] ..., for example "POST /vms$
+// status=503 times=3", "* . delay=2s for=1m", "GET /tasks/ dropReply". The method * matches all methods. The keys are
+// the JSON names of the fields of Fault. A value that contains spaces (taskError, body) must come last.
 func Parse(text string) (Fault, error) {
 	fields := strings.Fields(text)
 	if len(fields) < 3 {
@@ -103,7 +104,7 @@ func Parse(text string) (Fault, error) {
 	return fault, nil
 }
 
-// scalar returns an integer for an integer, and the string itself for everything else.
+// scalar returns an integer if text is an integer, and text itself otherwise.
 func scalar(text string) any {
 	if n, err := strconv.Atoi(text); err == nil {
 		return n

@@ -16,7 +16,7 @@ var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-
 // IsUUID reports whether a string is a UUID with dashes.
 func IsUUID(text string) bool { return uuidPattern.MatchString(text) }
 
-// complete fills in defaults and returns all errors of the inventory at once.
+// complete sets defaults and returns all errors of the inventory at once.
 func (inv *Inventory) complete() (*Inventory, error) {
 	if len(inv.PrismElements) == 0 {
 		return nil, errors.New("checking prismElements: the list is empty, at least one is needed")
@@ -45,7 +45,7 @@ func (inv *Inventory) complete() (*Inventory, error) {
 	return inv, nil
 }
 
-// checker collects errors. Each names a field and what the field should be.
+// checker collects errors. Each error names a field and the valid values of the field.
 type checker struct {
 	uuids map[string]string
 	errs  []error

@@ -1,4 +1,4 @@
-// Package inventory reads and checks what a simulated Prism Central manages when it starts.
+// Package inventory reads and validates the initial entities of a simulated Prism Central.
 package inventory
 
 import (
@@ -14,8 +14,8 @@ import (
 
 const ModeVirtual = "VIRTUAL"
 
-// Inventory is what a simulated Prism Central manages when it starts. UUIDs may be left out. They are then derived from kind and
-// name, so that the same file always has the same UUIDs.
+// Inventory contains the initial entities of a simulated Prism Central. UUIDs are optional. If a UUID is missing, it is
+// derived from kind and name, so that the same file always results in the same UUIDs.
 type Inventory struct {
 	PrismCentral  PrismCentral   `json:"prismCentral,omitempty"`
 	PrismElements []PrismElement `json:"prismElements"`
@@ -31,8 +31,8 @@ type PrismCentral struct {
 	Name    string `json:"name,omitempty"`    // default "prism-central"
 	UUID    string `json:"uuid,omitempty"`    //
 	Version string `json:"version,omitempty"` // default "pc.2024.3.0.1"
-	// APIVersion is the newest v4 API version that is served: v4.0, v4.1 or v4.2 (default). It does not depend on
-	// Version.
+	// APIVersion is the newest v4 API version that the server provides: v4.0, v4.1 or v4.2 (default). It does not
+	// depend on Version.
 	APIVersion string `json:"apiVersion,omitempty"`
 }
 
@@ -40,11 +40,12 @@ type PrismCentral struct {
 type PrismElement struct {
 	Name string `json:"name"`
 	UUID string `json:"uuid,omitempty"`
-	// Memory limits the memory of all VMs that are on. Zero means no limit.
+	// Memory limits the total memory of the VMs that are on. Zero means no limit.
 	Memory            resource.Quantity  `json:"memory,omitempty"`
 	Hosts             []Host             `json:"hosts,omitempty"`             // default: one, "<name>-host-1"
 	StorageContainers []StorageContainer `json:"storageContainers,omitempty"` // default: one, "default"
-	// Categories are assigned to the Prism Element itself: key to values. Categories that do not exist are created.
+	// Categories are the categories of the Prism Element itself: the values by key. Categories that do not exist are
+	// created.
 	Categories map[string][]string `json:"categories,omitempty"`
 }
 
@@ -55,25 +56,26 @@ type Host struct {
 	GPUs []GPU  `json:"gpus,omitempty"`
 }
 
-// GPU describes one or more equal GPUs of a host.
+// GPU describes one or more identical GPUs of a host.
 type GPU struct {
 	Name     string `json:"name"`
 	Vendor   string `json:"vendor"` // NVIDIA, INTEL, AMD
 	Mode     string `json:"mode"`   // PASSTHROUGH_GRAPHICS, PASSTHROUGH_COMPUTE, VIRTUAL
 	DeviceID int64  `json:"deviceID"`
-	Count    int    `json:"count,omitempty"` // physical GPUs, default 1
-	// Fraction is how many virtual GPUs of this profile fit on one physical GPU (VIRTUAL only, default 1).
+	Count    int    `json:"count,omitempty"` // number of physical GPUs, default 1
+	// Fraction is the number of virtual GPUs with this profile that fit on one physical GPU (VIRTUAL only, default 1).
 	Fraction       int64 `json:"fraction,omitempty"`
 	FrameBufferMiB int64 `json:"frameBufferMiB,omitempty"`
 }
 
-// StorageContainer belongs to one Prism Element.
+// StorageContainer is a storage container of one Prism Element.
 type StorageContainer struct {
 	Name string `json:"name"`
 	UUID string `json:"uuid,omitempty"`
 }
 
-// Subnet is a VLAN subnet of a Prism Element, or an overlay subnet, which belongs to no Prism Element.
+// Subnet is a VLAN subnet of a Prism Element or an overlay subnet. An overlay subnet belongs to a VPC and to no Prism
+// Element.
 type Subnet struct {
 	Name         string `json:"name"`
 	UUID         string `json:"uuid,omitempty"`
@@ -83,12 +85,13 @@ type Subnet struct {
 	VLANID       int64  `json:"vlanID,omitempty"`
 	CIDR         string `json:"cidr,omitempty"`
 	Gateway      string `json:"gateway,omitempty"` // default: first address of the CIDR
-	// IPAM lets Prism assign addresses when a VM is created. Without it addresses are LEARNED after power-on, as from a DHCP
-	// server that Prism does not manage. Without pools there are no addresses.
+	// IPAM makes Prism assign addresses when a VM is created. If IPAM is false, the server adds LEARNED addresses after
+	// power-on, as with a DHCP server that Prism does not manage. If Pools is empty, VMs get no addresses.
 	IPAM  bool     `json:"ipam,omitempty"`
 	Pools []string `json:"pools,omitempty"` // "first-last"
 	IPv6  *IPv6    `json:"ipv6,omitempty"`
-	// External makes a VLAN with IPAM an external subnet of VPCs. NAT (default true) lets them translate addresses.
+	// External makes a VLAN with IPAM an external subnet of VPCs. If NAT is true (default), VPCs translate addresses in
+	// this subnet.
 	External bool  `json:"external,omitempty"`
 	NAT      *bool `json:"nat,omitempty"`
 }
@@ -99,7 +102,7 @@ const (
 	TypeOverlay = "OVERLAY"
 )
 
-// IPv6 has one LEARNED address for each NIC after power-on.
+// IPv6 makes each NIC get one LEARNED IPv6 address after power-on.
 type IPv6 struct {
 	CIDR  string   `json:"cidr"`
 	Pools []string `json:"pools"`
@@ -114,7 +117,7 @@ type Image struct {
 	Created *time.Time        `json:"created,omitempty"` // default: the start of the server
 }
 
-// Project is a Prism project. A project "_internal" always exists and is the default.
+// Project is a Prism project. The project "_internal" always exists and is the default.
 type Project struct {
 	Name string `json:"name"`
 	UUID string `json:"uuid,omitempty"`
@@ -140,7 +143,7 @@ func Load(path string) (*Inventory, error) {
 	return inv, nil
 }
 
-// Parse reads YAML. It refuses unknown fields, fills in defaults and checks references.
+// Parse reads an inventory in YAML. It rejects unknown fields, sets defaults and validates references.
 func Parse(raw []byte) (*Inventory, error) {
 	inv := &Inventory{}
 	if err := yaml.UnmarshalStrict(raw, inv); err != nil {
@@ -152,12 +155,12 @@ func Parse(raw []byte) (*Inventory, error) {
 // uuidSpace is the namespace of derived UUIDs.
 var uuidSpace = uuid.MustParse("6f6b2a3e-5f0d-5c1e-9d53-0d6c1a7e2b11")
 
-// DeriveUUID returns a UUID that depends on kind and name alone.
+// DeriveUUID returns a UUID that depends only on kind and name.
 func DeriveUUID(kind, name string) string {
 	return uuid.NewSHA1(uuidSpace, []byte(kind+"/"+name)).String()
 }
 
-// defaults sets what the file leaves out.
+// defaults sets fields that the file omits.
 func (inv *Inventory) defaults() {
 	inv.PrismCentral.Name = cmp.Or(inv.PrismCentral.Name, "prism-central")
 	inv.PrismCentral.Version = cmp.Or(inv.PrismCentral.Version, "pc.2024.3.0.1")
@@ -201,7 +204,8 @@ func (pe *PrismElement) defaults() {
 	}
 }
 
-// SetDefaults sets what the file leaves out. The UUID depends on the position in the list, because images may share a name.
+// SetDefaults sets fields that the file omits. The UUID depends on the position in the list, because several images may
+// have the same name.
 func (img *Image) SetDefaults(position int) {
 	img.Type = cmp.Or(img.Type, "DISK_IMAGE")
 	img.UUID = cmp.Or(img.UUID, DeriveUUID("image", fmt.Sprintf("%d/%s", position, img.Name)))

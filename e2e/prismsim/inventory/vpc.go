@@ -7,18 +7,19 @@ import (
 	"slices"
 )
 
-// VPC is a virtual private cloud. It has one route table.
+// VPC is a virtual private cloud. A VPC has one route table.
 type VPC struct {
 	Name        string `json:"name"`
 	UUID        string `json:"uuid,omitempty"`
 	Description string `json:"description,omitempty"`
-	// ExternalSubnets are the names of the VPC's external subnets. The VPC takes one address of each.
+	// ExternalSubnets are the names of the external subnets of the VPC. The VPC uses one address of each external
+	// subnet.
 	ExternalSubnets []string `json:"externalSubnets,omitempty"`
-	// RoutablePrefixes are CIDRs that are reachable from outside without address translation.
+	// RoutablePrefixes are CIDRs that external networks can reach without address translation.
 	RoutablePrefixes []string `json:"routablePrefixes,omitempty"`
 }
 
-// defaultVPCs sets the UUIDs of VPCs, and adds a VPC for each overlay subnet without a VPC.
+// defaultVPCs sets missing UUIDs of VPCs, and adds a VPC for each overlay subnet without a VPC.
 func (inv *Inventory) defaultVPCs() {
 	for i := range inv.VPCs {
 		inv.VPCs[i].UUID = cmp.Or(inv.VPCs[i].UUID, DeriveUUID("vpc", inv.VPCs[i].Name))
@@ -35,7 +36,7 @@ func (inv *Inventory) defaultVPCs() {
 	inv.VPCs = vpcs
 }
 
-// vpcs checks the VPCs and the fields of subnets that refer to them.
+// vpcs validates the VPCs and the subnet fields that refer to VPCs.
 func (c *checker) vpcs(inv *Inventory) {
 	names := map[string]bool{}
 	for i, v := range inv.VPCs {
@@ -71,5 +72,5 @@ func (c *checker) vpcs(inv *Inventory) {
 	}
 }
 
-// Translates reports whether VPCs translate addresses in an external subnet.
+// Translates reports whether VPCs translate addresses in this external subnet.
 func (n Subnet) Translates() bool { return n.External && (n.NAT == nil || *n.NAT) }

@@ -1,4 +1,4 @@
-// Package ipam assigns IP addresses of subnets.
+// Package ipam assigns the IP addresses of subnets.
 package ipam
 
 import (
@@ -14,7 +14,7 @@ func (r Range) contains(a netip.Addr) bool {
 	return a.Compare(r.First) >= 0 && a.Compare(r.Last) <= 0
 }
 
-// ParseRange reads "first-last" or a single address. Both ends have to be inside the prefix.
+// ParseRange parses "first-last" or a single address. Both ends must be inside prefix.
 func ParseRange(prefix netip.Prefix, text string) (Range, error) {
 	from, to, both := strings.Cut(text, "-")
 	if !both {
@@ -37,18 +37,19 @@ func ParseRange(prefix netip.Prefix, text string) (Range, error) {
 	return Range{first, last}, nil
 }
 
-// Pool assigns the addresses of one subnet. An address belongs to one NIC at a time. Released addresses are assigned again only
-// after all others, so that a new VM does not get the address of one that was just deleted.
+// Pool assigns the addresses of one subnet. An address is assigned to only one NIC at a time. The pool assigns a
+// released address again only after all other free addresses, so that a new VM does not get the address of a VM that
+// was just deleted.
 type Pool struct {
 	Prefix       netip.Prefix
 	Ranges       []Range
 	unusable     map[netip.Addr]bool   // network, gateway, broadcast
-	InUse        map[netip.Addr]string // NIC UUID, or the name of another owner
-	Reservations map[netip.Addr]string // client context of the reservation
+	InUse        map[netip.Addr]string // UUID of the NIC, or name of another owner, by address
+	Reservations map[netip.Addr]string // client context of the reservation, by address
 	last         netip.Addr
 }
 
-// New returns a pool for a CIDR and ranges that have been checked. Unusable addresses are never assigned.
+// New returns a pool for a validated CIDR and validated ranges. The pool never assigns unusable addresses.
 func New(cidr string, pools []string, unusable ...netip.Addr) (*Pool, error) {
 	prefix, err := netip.ParsePrefix(cidr)
 	if err != nil {
@@ -70,7 +71,7 @@ func New(cidr string, pools []string, unusable ...netip.Addr) (*Pool, error) {
 	return p, nil
 }
 
-// Take assigns the next free address to an owner.
+// Take assigns the next free address to owner.
 func (p *Pool) Take(owner string) (netip.Addr, bool) {
 	if a, ok := p.scan(p.last, owner); ok {
 		return a, true
@@ -78,7 +79,8 @@ func (p *Pool) Take(owner string) (netip.Addr, bool) {
 	return p.scan(netip.Addr{}, owner)
 }
 
-// scan assigns the first free address after the given one. The zero address means the start.
+// scan assigns the first free address after the address after. If after is the zero value, scan begins with the first
+// range.
 func (p *Pool) scan(after netip.Addr, owner string) (netip.Addr, bool) {
 	started := !after.IsValid()
 	for _, r := range p.Ranges {
@@ -99,7 +101,7 @@ func (p *Pool) scan(after netip.Addr, owner string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// Claim assigns an address to an owner unless it is reserved or in use.
+// Claim assigns an address to owner. It returns false if the address is reserved or in use.
 func (p *Pool) Claim(a netip.Addr, owner string) bool {
 	if _, reserved := p.Reservations[a]; reserved && p.InUse[a] != owner {
 		return false
@@ -107,7 +109,7 @@ func (p *Pool) Claim(a netip.Addr, owner string) bool {
 	return p.hold(a, owner)
 }
 
-// hold assigns an address to an owner unless it is in use. The address may be reserved.
+// hold assigns an address to owner. It returns false if the address is in use. The address may be reserved.
 func (p *Pool) hold(a netip.Addr, owner string) bool {
 	holder, used := p.InUse[a]
 	if used && holder == owner {
@@ -120,7 +122,7 @@ func (p *Pool) hold(a netip.Addr, owner string) bool {
 	return true
 }
 
-// Usable reports whether an address can be assigned at all.
+// Usable reports whether the pool may ever assign the address.
 func (p *Pool) Usable(a netip.Addr) bool { return p.Prefix.Contains(a) && !p.unusable[a] }
 
 // free reports whether an address is usable, not reserved and not in use.
@@ -130,7 +132,7 @@ func (p *Pool) free(a netip.Addr) bool {
 	return !used && !reserved && p.Usable(a)
 }
 
-// LowestFree returns the lowest n free addresses of the ranges, or fewer when there are not enough.
+// LowestFree returns the n lowest free addresses of the ranges, or all free addresses if there are fewer than n.
 func (p *Pool) LowestFree(n int) []netip.Addr {
 	var out []netip.Addr
 	for _, r := range p.Ranges {
@@ -143,7 +145,7 @@ func (p *Pool) LowestFree(n int) []netip.Addr {
 	return out
 }
 
-// Release frees all addresses of an owner.
+// Release frees all addresses of owner.
 func (p *Pool) Release(owner string) {
 	for a, holder := range p.InUse {
 		if holder == owner {
@@ -152,7 +154,7 @@ func (p *Pool) Release(owner string) {
 	}
 }
 
-// Rename moves the addresses of one owner to another. The pool may be nil.
+// Rename moves the addresses of the owner from to the owner to. The pool may be nil.
 func (p *Pool) Rename(from, to string) {
 	if p == nil {
 		return
@@ -164,7 +166,7 @@ func (p *Pool) Rename(from, to string) {
 	}
 }
 
-// RangeStats returns the number of addresses of a range, and how many of them are free.
+// RangeStats returns the number of all addresses and of free addresses in the range r.
 func (p *Pool) RangeStats(r Range) (total, free int) {
 	const countLimit = 1 << 20 // IPv6 ranges are too large to count
 	for a := r.First; a.IsValid() && r.contains(a) && total < countLimit; a = a.Next() {
@@ -185,7 +187,7 @@ func (p *Pool) Stats() (used, free int) {
 	return len(p.InUse), free
 }
 
-// Address parses an address that has been checked before. It returns the zero address for an empty string.
+// Address parses a validated address. It returns the zero address for an empty string.
 func Address(text string) netip.Addr {
 	a, _ := netip.ParseAddr(text)
 	return a

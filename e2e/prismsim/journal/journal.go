@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// maxRequests limits the journal. When it is full, the older half is dropped.
+// maxRequests limits the journal. When the journal is full, its older half is removed.
 const maxRequests = 100_000
 
 // Request is one entry of the request journal.
@@ -24,7 +24,8 @@ type Request struct {
 	User     string        `json:"user,omitempty"`
 	Duration time.Duration `json:"duration"` // nanoseconds
 	Fault    string        `json:"fault,omitempty"`
-	// Body is the request body with bootstrap data and secrets redacted. It is recorded only after RecordBodies(true).
+	// Body is the request body with bootstrap data and secrets redacted. It is recorded only after a call of
+	// RecordBodies(true).
 	Body json.RawMessage `json:"body,omitempty"`
 }
 
@@ -37,13 +38,13 @@ type Journal struct {
 
 type entryKey struct{}
 
-// EntryOf returns the entry of a request that is being handled, or nil for a request that is not recorded.
+// EntryOf returns the journal entry of the request that ctx belongs to. It returns nil if the request is not recorded.
 func EntryOf(ctx context.Context) *Request {
 	entry, _ := ctx.Value(entryKey{}).(*Request)
 	return entry
 }
 
-// statusWriter keeps the status of a response.
+// statusWriter records the status of a response.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -54,10 +55,10 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap returns the writer of the connection, for http.ResponseController.
+// Unwrap returns the writer of the connection. http.ResponseController calls this method.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Record adds every request to the journal, including those whose connection is dropped.
+// Record adds every request to the journal, including requests whose connection is closed without a response.
 func (j *Journal) Record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		entry := &Request{Time: time.Now(), Method: r.Method, Path: r.URL.Path}
@@ -92,12 +93,12 @@ func (j *Journal) List() []Request {
 	return append([]Request(nil), j.entries...)
 }
 
-// secretKeys are the JSON keys whose values are never recorded.
+// secretKeys are the JSON keys whose values are redacted.
 var secretKeys = map[string]bool{
 	"user_data": true, "meta_data": true, "unattend_xml": true, "custom_key_values": true, "password": true, "credentials": true,
 }
 
-// redact replaces the values of secret keys. A body that is not JSON is replaced as a whole.
+// redact replaces the values of secret keys. If the body is not JSON, redact replaces the whole body.
 func redact(raw []byte) json.RawMessage {
 	const redacted = "REDACTED"
 	var body any

@@ -15,7 +15,7 @@ const (
 	MaxDescription  = 1000
 )
 
-// CategoryKey is a category with its values in order of creation.
+// CategoryKey is a category key with its values in order of creation.
 type CategoryKey struct {
 	Name        string
 	Description *string
@@ -29,12 +29,12 @@ type CategoryValue struct {
 	Description *string
 }
 
-// Category returns a category key, or nil.
+// Category returns the category key with the name, or nil if it does not exist.
 func (pc *Central) Category(name string) *CategoryKey {
 	return Find(pc.Categories.All, func(c *CategoryKey) bool { return c.Name == name })
 }
 
-// Value returns a value of the key, or nil. The key may be nil.
+// Value returns the value of the key, or nil if it does not exist. The key may be nil.
 func (c *CategoryKey) Value(value string) *CategoryValue {
 	if c == nil {
 		return nil
@@ -42,10 +42,10 @@ func (c *CategoryKey) Value(value string) *CategoryValue {
 	return Find(c.Values.All, func(v *CategoryValue) bool { return v.Value == value })
 }
 
-// HasCategory reports whether a category exists.
+// HasCategory reports whether the category with the key and the value exists.
 func (pc *Central) HasCategory(key, value string) bool { return pc.Category(key).Value(value) != nil }
 
-// AddCategory adds a key with values, or values to a key.
+// AddCategory adds a category key with values. If the key exists, AddCategory adds the values to it.
 func (pc *Central) AddCategory(c inventory.Category) {
 	key := pc.Category(c.Key)
 	if key == nil {
@@ -75,7 +75,7 @@ func (pc *Central) CategoryViews() []inventory.Category {
 	return out
 }
 
-// Assigned returns the VMs that a category is assigned to.
+// Assigned returns the VMs to which a category is assigned.
 func (pc *Central) Assigned(key, value string) []*VM {
 	var out []*VM
 	for _, m := range pc.VMs.All {
@@ -86,7 +86,8 @@ func (pc *Central) Assigned(key, value string) []*VM {
 	return out
 }
 
-// NewCategoryValue adds a value to a key. Its ID depends on key and value alone, unless another category has that ID.
+// NewCategoryValue adds a value to a category key. The ID of the value depends only on key and value. If another
+// category already has that ID, the ID is random.
 func (pc *Central) NewCategoryValue(key *CategoryKey, value string) *CategoryValue {
 	id := inventory.DeriveUUID("category", key.Name+"/"+value)
 	if _, taken := pc.CategoryByID(id); taken != nil {
@@ -97,7 +98,8 @@ func (pc *Central) NewCategoryValue(key *CategoryKey, value string) *CategoryVal
 	return added
 }
 
-// CategoryByID returns the key and the value with an ID of the v4 API, or nil.
+// CategoryByID returns the key and the value of the category with the v4 ID id. Both are nil if the category does not
+// exist.
 func (pc *Central) CategoryByID(id string) (*CategoryKey, *CategoryValue) {
 	for _, key := range pc.Categories.All {
 		if v := Find(key.Values.All, func(v *CategoryValue) bool { return v.UUID == id }); v != nil {
@@ -107,7 +109,7 @@ func (pc *Central) CategoryByID(id string) (*CategoryKey, *CategoryValue) {
 	return nil, nil
 }
 
-// CategoryIDs returns the IDs of the assigned categories in the order of their creation.
+// CategoryIDs returns the v4 IDs of the assigned categories in the order in which the categories were created.
 func (pc *Central) CategoryIDs(assigned Categories) []string {
 	ids := []string{}
 	for _, key := range pc.Categories.All {
@@ -120,7 +122,7 @@ func (pc *Central) CategoryIDs(assigned Categories) []string {
 	return ids
 }
 
-// AssignedPrismElements returns the Prism Elements that a category is assigned to.
+// AssignedPrismElements returns the Prism Elements to which a category is assigned.
 func (pc *Central) AssignedPrismElements(key, value string) []*inventory.PrismElement {
 	var out []*inventory.PrismElement
 	for _, pe := range pc.PrismElements {
@@ -139,7 +141,7 @@ func (pc *Central) AssignToPrismElement(pe *inventory.PrismElement, categories m
 	pe.Categories = maps.Clone(categories)
 }
 
-// AddStrings returns a list with the strings added that it does not have.
+// AddStrings returns have with the strings of more that it does not contain yet.
 func AddStrings(have, more []string) []string {
 	for _, attribute := range more {
 		if !slices.Contains(have, attribute) {
@@ -149,7 +151,7 @@ func AddStrings(have, more []string) []string {
 	return have
 }
 
-// RemoveStrings returns a list without some strings.
+// RemoveStrings returns have without the strings in less.
 func RemoveStrings(have, less []string) []string {
 	return slices.DeleteFunc(have, func(attribute string) bool { return slices.Contains(less, attribute) })
 }

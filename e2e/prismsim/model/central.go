@@ -1,4 +1,5 @@
-// Package model has the entities of a simulated Prism Central and the tasks that change them. The APIs are packages of their own.
+// Package model contains the entities of a simulated Prism Central and the tasks that change them. Other packages
+// implement the APIs.
 package model
 
 import (
@@ -10,7 +11,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// PrismElementReference returns a reference to a Prism Element, or nil.
+// PrismElementReference returns a reference to a Prism Element, or nil if pe is nil.
 func (pc *Central) PrismElementReference(pe *inventory.PrismElement) *wire.Reference {
 	if pe == nil {
 		return nil
@@ -18,16 +19,16 @@ func (pc *Central) PrismElementReference(pe *inventory.PrismElement) *wire.Refer
 	return &wire.Reference{Kind: "cluster", Name: pe.Name, UUID: pe.UUID}
 }
 
-// Central is a simulated Prism Central without its APIs: the entities that it manages, and the tasks that change them.
+// Central is a simulated Prism Central without its APIs. It contains the entities and the tasks that change them.
 type Central struct {
 	Username   string // name of the owner of all entities
 	Latency    Latencies
 	hypervisor Hypervisor // may be nil
 
-	stop    chan struct{}  // closed by Close; ends waiting tasks and delays
-	running sync.WaitGroup // tasks and calls of the hypervisor
+	stop    chan struct{}  // closed by Close; ends pending tasks and delays
+	running sync.WaitGroup // running tasks and hypervisor calls
 
-	Mu     sync.Mutex // guards all fields below
+	Mu     sync.Mutex // protects all fields below
 	closed bool
 
 	PrismCentral inventory.PrismCentral
@@ -52,10 +53,10 @@ type Central struct {
 	Rules        Rules
 }
 
-// defaultProject is the project of VMs that are created without a project.
+// defaultProject is the project of a VM if its create request specifies no project.
 const defaultProject = "_internal"
 
-// Settings configure a Central.
+// Settings contains the options of a Central.
 type Settings struct {
 	Username   string
 	Latency    Latencies
@@ -63,7 +64,7 @@ type Settings struct {
 	Rules      Rules
 }
 
-// New returns a Central with the entities of an inventory.
+// New returns a Central with the entities of the inventory inv.
 func New(inv *inventory.Inventory, s Settings) (*Central, error) {
 	e := &Central{
 		Username: s.Username, Latency: s.Latency, hypervisor: s.Hypervisor, Rules: s.Rules, stop: make(chan struct{}),
@@ -117,19 +118,19 @@ func (pc *Central) AddImage(img inventory.Image) *inventory.Image {
 // macPrefix is the start of the MAC addresses of AHV.
 const macPrefix = "50:6b:8d:"
 
-// newMAC returns an unused MAC address.
+// newMAC returns a MAC address that no NIC uses.
 func (pc *Central) newMAC() string {
 	pc.nextMAC++
 	n := pc.nextMAC
 	return fmt.Sprintf("%s%02x:%02x:%02x", macPrefix, byte(n>>16), byte(n>>8), byte(n))
 }
 
-// Owner returns the owner of all entities.
+// Owner returns a reference to the user that owns all entities.
 func (pc *Central) Owner() *wire.Reference {
 	return &wire.Reference{Kind: "user", Name: pc.Username, UUID: pc.OwnerUUID}
 }
 
-// Close ends waiting tasks and delays. It reports whether this is the first call.
+// Close ends pending tasks and delays. It returns false if Close was called before.
 func (pc *Central) Close() bool {
 	pc.Mu.Lock()
 	defer pc.Mu.Unlock()
@@ -141,17 +142,17 @@ func (pc *Central) Close() bool {
 	return first
 }
 
-// Latencies are the durations of tasks.
+// Latencies contains the durations of tasks.
 type Latencies struct {
-	Create  time.Duration // duration of creating a VM, without switching it on
-	Update  time.Duration // duration of changing a VM, without switching it on
-	Delete  time.Duration // duration of deleting a VM
-	PowerOn time.Duration // added to the duration of tasks that switch a VM on
-	Network time.Duration // duration of creating, changing or deleting an entity of the networking API
+	Create  time.Duration // creation of a VM without switching it on
+	Update  time.Duration // change of a VM without switching it on
+	Delete  time.Duration // deletion of a VM
+	PowerOn time.Duration // additional duration of tasks that switch a VM on
+	Network time.Duration // creation, change or deletion of an entity of the networking API
 }
 
 // Stopped returns a channel that Close closes.
 func (pc *Central) Stopped() <-chan struct{} { return pc.stop }
 
-// Wait returns when all tasks and calls of the hypervisor have ended.
+// Wait returns when all tasks and hypervisor calls have ended.
 func (pc *Central) Wait() { pc.running.Wait() }

@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// VMChange is a change of a VM by an operator or another program. Nil fields leave the VM as it is.
+// VMChange is a change of a VM by an operator or another program. Fields that are nil change nothing.
 type VMChange struct {
 	Name           *string `json:"name,omitempty"`
 	Description    *string `json:"description,omitempty"`
@@ -19,11 +19,11 @@ type VMChange struct {
 	MemoryMiB      *int64  `json:"memoryMiB,omitempty"`
 	Sockets        *int64  `json:"sockets,omitempty"`
 	VCPUsPerSocket *int64  `json:"vcpusPerSocket,omitempty"`
-	// Categories replaces the values of the keys that it has. A key without values is removed. Other keys stay. Categories that do
-	// not exist are created.
+	// Categories contains values by key and replaces the VM's values of these keys. If the list of values is empty, the
+	// key is removed from the VM. Other keys stay. Categories that do not exist are created.
 	Categories map[string][]string `json:"categories,omitempty"`
-	// KeepSpecVersion keeps spec_version, as changes through a Prism Element may do. By default the change raises it, as an update
-	// by another v3 client does.
+	// KeepSpecVersion leaves spec_version unchanged, as changes through a Prism Element may do. By default the change
+	// increments spec_version, like an update by another v3 client.
 	KeepSpecVersion bool `json:"keepSpecVersion,omitempty"`
 }
 
@@ -49,7 +49,7 @@ func (pc *Central) ApplyChange(m *VM, change VMChange) {
 	m.Updated = time.Now().UTC().Truncate(time.Second)
 }
 
-// Check returns an error when a value is not valid.
+// Check returns an error if a value is not valid.
 func (c VMChange) Check() error {
 	if c.Name != nil && *c.Name == "" {
 		return fmt.Errorf("the name is empty")

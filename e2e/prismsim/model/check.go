@@ -8,8 +8,9 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// CheckIntent refuses a create or an update with references to what does not exist or with values that are not valid. No public
-// record of most messages was found, so they are this package's own. The caller holds the mutex.
+// CheckIntent returns an error for a create or an update request that refers to entities that do not exist or contains
+// invalid values. existing is nil for a create request. No public record was found for most error messages, so this
+// package defines them. The caller holds the mutex.
 func (pc *Central) CheckIntent(body *wire.VMIntent, existing *VM) error {
 	switch {
 	case body.Metadata == nil || body.Spec == nil || body.Spec.Resources == nil:
@@ -36,7 +37,7 @@ func (pc *Central) CheckIntent(body *wire.VMIntent, existing *VM) error {
 	return pc.checkResources(body.Spec.Resources, element, existing)
 }
 
-// elementOf returns the Prism Element in a request. Only an update may leave it out.
+// elementOf returns the Prism Element of a request. Only an update request may omit the Prism Element.
 func (pc *Central) elementOf(body *wire.VMIntent, existing *VM) *inventory.PrismElement {
 	if body.Spec.ClusterReference.IsEmpty() {
 		if existing != nil {
@@ -83,8 +84,8 @@ func (pc *Central) checkResources(res *wire.VMResources, element *inventory.Pris
 	return checkCustomization(res.GuestCustomization)
 }
 
-// hasNICOn reports whether a NIC of the VM is on a subnet. Such a NIC may stay there when its VM has moved to another Prism
-// Element.
+// hasNICOn reports whether the VM has the NIC nicUUID on the subnet subnetUUID. Such a NIC may keep its subnet after
+// the VM has moved to another Prism Element.
 func (m *VM) hasNICOn(nicUUID, subnetUUID string) bool {
 	if m == nil || nicUUID == "" {
 		return false

@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// removedAreKept is how long a collection keeps removed entities for lists that lag.
+// removedAreKept is the time for which a collection keeps removed entities. Lagging lists still show them.
 const removedAreKept = time.Hour
 
-// Collection has the entities of one kind in order of creation. It records when they were added and removed, so that a list can
-// lag behind. The zero value is empty.
+// Collection contains the entities of one kind in order of creation. It records when entities were added and removed,
+// so that lists can lag behind. The zero value is an empty collection.
 type Collection[T any] struct {
-	All     []*T           // what exists
-	history []*lifetime[T] // what exists and what was removed
+	All     []*T           // existing entities
+	history []*lifetime[T] // existing and removed entities
 }
 
-// lifetime is the time during which an entity exists. An entity of the inventory was added at the zero time.
+// lifetime records when an entity was added and removed. For entities of the inventory, the time of addition is the
+// zero time.
 type lifetime[T any] struct {
 	item           *T
 	added, removed time.Time
@@ -27,21 +28,21 @@ func (c *Collection[T]) Add(item *T) {
 	c.history = append(c.history, &lifetime[T]{item: item, added: time.Now()})
 }
 
-// restart makes an entity count as added now.
+// restart sets the time of addition of an entity to the current time.
 func (c *Collection[T]) restart(item *T) {
 	if l := c.lifetimeOf(item); l != nil {
 		l.added = time.Now()
 	}
 }
 
-// Predate makes all entities count as older than any lag.
+// Predate makes all entities count as older than any list lag, so that lagging lists show them.
 func (c *Collection[T]) Predate() {
 	for _, l := range c.history {
 		l.added = time.Time{}
 	}
 }
 
-// Remove removes an entity. It does nothing when the entity is not there.
+// Remove removes an entity. If the collection does not contain the entity, Remove does nothing.
 func (c *Collection[T]) Remove(item *T) {
 	now := time.Now()
 	c.All = slices.DeleteFunc(slices.Clone(c.All), func(other *T) bool { return other == item })
@@ -55,7 +56,7 @@ func (c *Collection[T]) lifetimeOf(item *T) *lifetime[T] {
 	return Find(c.history, func(l *lifetime[T]) bool { return l.item == item && l.removed.IsZero() })
 }
 
-// Listed returns the entities that existed some time ago.
+// Listed returns the entities that existed at the current time minus lag.
 func (c *Collection[T]) Listed(lag time.Duration) []*T {
 	if lag <= 0 {
 		return c.All

@@ -15,8 +15,8 @@ func (m *VM) liveDisk(id string) *wire.Disk {
 	return m.Live.Resources.DiskByUUID(id)
 }
 
-// applyDisks sets UUID, device address, sizes and storage container of every disk. A new VM with guest customization gets a CD-ROM
-// for it.
+// applyDisks sets the UUID, device address, sizes and storage container of every disk. A new VM with guest
+// customization gets an additional CD-ROM that contains the customization data.
 func (pc *Central) applyDisks(m *VM, res, old *wire.VMResources) *TaskError {
 	if old == nil && res.GuestCustomization != nil {
 		res.DiskList = append(res.DiskList, wire.Disk{
@@ -40,7 +40,7 @@ func (pc *Central) applyDisks(m *VM, res, old *wire.VMResources) *TaskError {
 	return nil
 }
 
-// freeIDE returns the highest free index of the IDE adapter, from 3 downwards.
+// freeIDE returns the highest free index of the IDE adapter. The highest possible index is 3.
 func freeIDE(disks []wire.Disk) *int64 {
 	taken := map[int64]bool{}
 	for _, d := range disks {
@@ -55,14 +55,15 @@ func freeIDE(disks []wire.Disk) *int64 {
 	return &index
 }
 
-// inherit completes a disk that exists with the fields that an update leaves out. A disk can grow but not shrink.
+// inherit completes the existing disk d with the fields that an update request omits. It returns an error if the disk
+// would shrink.
 func inherit(d *wire.Disk, before *wire.Disk, vmUUID string) *TaskError {
 	size := d.Bytes()
 	if d.DeviceType() == "CDROM" || size == 0 {
 		size = before.Bytes()
 	}
 	if size < before.Bytes() {
-		// The message is on record for a real task in terraform-provider-nutanix issue 131.
+		// terraform-provider-nutanix issue 131 contains this message from a real task.
 		return &TaskError{Code: "INTERNAL_ERROR", Detail: fmt.Sprintf(
 			"INTERNAL_ERROR: NotSupported: Can't shrink disk at %s of VM %s.", before.Slot(wire.OrZero(wire.OrZero(wire.OrZero(before.Properties).Address).DeviceIndex)), vmUUID)}
 	}
@@ -113,7 +114,7 @@ func (pc *Central) createDisk(m *VM, d *wire.Disk) *TaskError {
 	return nil
 }
 
-// placeDisks assigns the lowest free index of its adapter to every disk without an address.
+// placeDisks assigns an index to every disk without a device address: the lowest free index of the disk's adapter.
 func placeDisks(disks []wire.Disk) {
 	taken := map[string]bool{}
 	for _, d := range disks {

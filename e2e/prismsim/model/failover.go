@@ -15,18 +15,18 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Failover describes how a VM is recovered on another Prism Element, as by metro availability or a protection policy.
+// Failover describes the recovery of a VM on another Prism Element, as with metro availability or a protection policy.
 type Failover struct {
-	// PrismElement is the name of the Prism Element that the VM is recovered on.
+	// PrismElement is the name of the Prism Element on which the VM is recovered.
 	PrismElement string `json:"prismElement"`
-	// UUID is the VM's new UUID. Default: a random one.
+	// UUID is the new UUID of the VM. The default is a random UUID.
 	UUID string `json:"uuid,omitempty"`
-	// After is the time during which the VM is missing.
+	// After is the time for which the VM does not exist.
 	After Duration `json:"after,omitempty"`
-	// Off leaves the VM off. By default a VM that was on is switched on.
+	// Off leaves the VM off. By default a VM that was on is switched on again.
 	Off bool `json:"off,omitempty"`
-	// NewDevices assigns new UUIDs to disks and NICs. By default they keep their UUIDs. NICs always keep MAC and IP
-	// addresses.
+	// NewDevices assigns new UUIDs to disks and NICs. By default they keep their UUIDs. NICs always keep their MAC and
+	// IP addresses.
 	NewDevices bool `json:"newDevices,omitempty"`
 }
 
@@ -50,7 +50,7 @@ func (pc *Central) FailOver(old *VM, failover Failover) error {
 	return nil
 }
 
-// recovered returns a copy of a VM for another Prism Element, which is not added yet.
+// recovered returns a copy of the VM old for the Prism Element pe. It does not add the copy to the collection.
 func (pc *Central) recovered(old *VM, pe *inventory.PrismElement, failover Failover) *VM {
 	now := time.Now().UTC().Truncate(time.Second)
 	m := *old
@@ -93,7 +93,8 @@ func (m *VM) renewDevices(pc *Central) {
 	}
 }
 
-// adoptDisk moves a disk to the storage container of the same name on a Prism Element, or else to its first one.
+// adoptDisk moves a disk to the storage container with the same name on the Prism Element pe. If there is no such
+// container, the disk moves to the first container of pe.
 func adoptDisk(pe *inventory.PrismElement, d *wire.Disk) {
 	if d.StorageConfig == nil || d.StorageConfig.Container.IsEmpty() {
 		return
@@ -105,7 +106,8 @@ func adoptDisk(pe *inventory.PrismElement, d *wire.Disk) {
 	d.StorageConfig.Container = &wire.Reference{Kind: "storage_container", Name: to.Name, UUID: to.UUID}
 }
 
-// addRecovered adds a recovered VM. A VM that cannot be switched on, for example because memory is used up, stays off.
+// addRecovered adds a recovered VM. If the VM cannot be switched on, for example because there is not enough memory, it
+// stays off.
 func (pc *Central) addRecovered(m *VM, on bool) {
 	pc.VMs.Add(m)
 	if !on {
@@ -118,8 +120,8 @@ func (pc *Central) addRecovered(m *VM, on bool) {
 	m.SetPowerState(wire.PowerOn)
 }
 
-// runAfter runs work after a duration under the mutex, or at once when the duration is 0. The work does not run when the server
-// closes first. The caller holds the mutex.
+// runAfter calls work with the mutex held after a duration, or immediately if the duration is 0. It does not call work
+// if the server closes first. The caller holds the mutex.
 func (pc *Central) runAfter(after time.Duration, work func()) {
 	if after <= 0 {
 		work()

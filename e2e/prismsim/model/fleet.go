@@ -7,16 +7,16 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Fleet describes equal VMs that are created at once, without requests and tasks.
+// Fleet describes identical VMs that are created together, without requests and tasks.
 type Fleet struct {
 	Count        int               `json:"count"`
-	NamePrefix   string            `json:"namePrefix"`   // names are prefix, dash and a number from 0
+	NamePrefix   string            `json:"namePrefix"`   // each name consists of the prefix, a dash and a number that starts at 0
 	PrismElement string            `json:"prismElement"` // name
 	Subnets      []string          `json:"subnets"`      // names; one NIC each
 	Categories   map[string]string `json:"categories,omitempty"`
 	Sockets      int64             `json:"sockets,omitempty"`   // default 1
 	MemoryMiB    int64             `json:"memoryMiB,omitempty"` // default 1024
-	Off          bool              `json:"off,omitempty"`       // do not switch them on
+	Off          bool              `json:"off,omitempty"`       // leave the VMs off
 	Attributes   []string          `json:"customAttributes,omitempty"`
 }
 
@@ -39,7 +39,7 @@ func (pc *Central) AddVMs(fleet Fleet) ([]VMView, error) {
 	return out, nil
 }
 
-// intentOf returns the request that a v3 client would send for one VM of a fleet. It checks the request.
+// intentOf returns the validated request that a v3 client would send for one VM of a fleet.
 func (pc *Central) intentOf(fleet Fleet, name string) (*wire.VMIntent, error) {
 	pe := pc.PrismElementByName(fleet.PrismElement)
 	if pe == nil {

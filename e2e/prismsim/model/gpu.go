@@ -7,7 +7,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Device is a GPU that one VM can use: a physical GPU, or one virtual GPU on it.
+// Device is a GPU that a single VM can use: a physical GPU, or one virtual GPU of a physical GPU.
 type Device struct {
 	inventory.GPU
 	UUID       string
@@ -16,7 +16,7 @@ type Device struct {
 	User       *VM
 }
 
-// Devices returns the GPUs of a host with the VMs that use them.
+// Devices returns the GPUs of a host and the VMs that use the GPUs.
 func (pc *Central) Devices(host *inventory.Host) []Device {
 	users := map[string]*VM{}
 	for _, m := range pc.VMs.All {
@@ -42,7 +42,7 @@ func (pc *Central) Devices(host *inventory.Host) []Device {
 	return out
 }
 
-// attach returns a free device for every wanted GPU.
+// attach returns a free device for every wanted GPU. It returns false if there are not enough free devices.
 func (pc *Central) attach(host *inventory.Host, wanted []wire.GPU) ([]wire.GPU, bool) {
 	devices := pc.Devices(host)
 	taken := map[string]bool{}
@@ -68,7 +68,7 @@ func (d Device) serves(want wire.GPU) bool {
 	return d.Mode == want.Mode && d.DeviceID == wire.OrZero(want.DeviceID) && (want.Vendor == "" || d.Vendor == want.Vendor)
 }
 
-// attached returns the entry in the status of the VM that uses the device.
+// attached returns the entry for the device in the status of the VM that uses the device.
 func (d Device) attached() wire.GPU {
 	return wire.GPU{
 		Vendor: d.Vendor, Mode: d.Mode, DeviceID: new(d.DeviceID), Name: d.Name, UUID: d.UUID,

@@ -2,14 +2,15 @@ package model
 
 import "sync"
 
-// Hypervisor runs the guests of VMs. It is called asynchronously after a power state has changed: for one VM in the order of the
-// changes, for different VMs concurrently. PowerOff is called before a VM that is on is deleted.
+// Hypervisor runs the guests of VMs. The server calls it asynchronously after a power state has changed. The calls for
+// one VM follow the order of the changes, and calls for different VMs are concurrent. If a VM that is on is deleted,
+// PowerOff is called before the deletion.
 type Hypervisor interface {
 	PowerOn(vm VMView)
 	PowerOff(vmUUID string)
 }
 
-// callQueue runs the calls for one VM in order, on a goroutine that ends when the queue is empty.
+// callQueue runs the calls for one VM in order. It uses a goroutine that ends when the queue is empty.
 type callQueue struct {
 	mu      sync.Mutex
 	pending []func()
@@ -46,7 +47,7 @@ func (q *callQueue) drain() {
 	}
 }
 
-// notifyOn tells the hypervisor that a VM is on, unless the server is closed. The caller holds the mutex.
+// notifyOn calls the hypervisor for a VM that was switched on, unless the server is closed. The caller holds the mutex.
 func (pc *Central) notifyOn(m *VM) {
 	if pc.hypervisor == nil || pc.closed {
 		return
@@ -56,11 +57,12 @@ func (pc *Central) notifyOn(m *VM) {
 	m.calls.add(&pc.running, func() { pc.hypervisor.PowerOn(vm) })
 }
 
-// notifyOff tells the hypervisor that a VM is off, unless the server is closed. The caller holds the mutex.
+// notifyOff calls the hypervisor for a VM that was switched off, unless the server is closed. The caller holds the
+// mutex.
 func (pc *Central) notifyOff(m *VM) {
 	if pc.hypervisor == nil || pc.closed {
 		return
 	}
-	id := m.guest // the UUID of the VM may have changed since
+	id := m.guest // the UUID of the VM may have changed since power-on
 	m.calls.add(&pc.running, func() { pc.hypervisor.PowerOff(id) })
 }

@@ -6,37 +6,37 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/inventory"
 )
 
-// PrismElementByName returns a Prism Element, or nil.
+// PrismElementByName returns the Prism Element with the name, or nil if it does not exist.
 func (pc *Central) PrismElementByName(name string) *inventory.PrismElement {
 	return Find(pc.PrismElements, func(pe *inventory.PrismElement) bool { return pe.Name == name })
 }
 
-// PrismElementByUUID returns a Prism Element, or nil.
+// PrismElementByUUID returns the Prism Element with the UUID, or nil if it does not exist.
 func (pc *Central) PrismElementByUUID(uuid string) *inventory.PrismElement {
 	return Find(pc.PrismElements, func(pe *inventory.PrismElement) bool { return pe.UUID == uuid })
 }
 
-// SubnetByUUID returns a subnet, or nil.
+// SubnetByUUID returns the subnet with the UUID, or nil if it does not exist.
 func (pc *Central) SubnetByUUID(uuid string) *Subnet {
 	return Find(pc.Subnets, func(n *Subnet) bool { return n.UUID == uuid })
 }
 
-// ImageByUUID returns an image, or nil.
+// ImageByUUID returns the image with the UUID, or nil if it does not exist.
 func (pc *Central) ImageByUUID(uuid string) *inventory.Image {
 	return Find(pc.Images.All, func(i *inventory.Image) bool { return i.UUID == uuid })
 }
 
-// ProjectByUUID returns a project, or nil.
+// ProjectByUUID returns the project with the UUID, or nil if it does not exist.
 func (pc *Central) ProjectByUUID(uuid string) *inventory.Project {
 	return Find(pc.Projects, func(p *inventory.Project) bool { return p.UUID == uuid })
 }
 
-// VMByUUID returns a VM, or nil.
+// VMByUUID returns the VM with the UUID, or nil if it does not exist.
 func (pc *Central) VMByUUID(uuid string) *VM {
 	return Find(pc.VMs.All, func(m *VM) bool { return m.UUID == uuid })
 }
 
-// ContainerByUUID returns a storage container of a Prism Element, or nil.
+// ContainerByUUID returns the storage container of pe with the UUID, or nil if it does not exist.
 func ContainerByUUID(pe *inventory.PrismElement, uuid string) *inventory.StorageContainer {
 	for i := range pe.StorageContainers {
 		if pe.StorageContainers[i].UUID == uuid {
@@ -46,7 +46,7 @@ func ContainerByUUID(pe *inventory.PrismElement, uuid string) *inventory.Storage
 	return nil
 }
 
-// FreeUUID returns an error unless a string is a UUID that no VM has.
+// FreeUUID returns an error if uuid is not a valid UUID or a VM already has it.
 func (pc *Central) FreeUUID(uuid string) error {
 	if !inventory.IsUUID(uuid) {
 		return fmt.Errorf("%q is not a UUID", uuid)
@@ -57,7 +57,7 @@ func (pc *Central) FreeUUID(uuid string) error {
 	return nil
 }
 
-// Find returns the first element of a list that fits, or nil.
+// Find returns the first element of list for which fits returns true, or nil if there is no such element.
 func Find[T any](list []*T, fits func(*T) bool) *T {
 	for _, item := range list {
 		if fits(item) {
@@ -76,7 +76,8 @@ func HostsOf(pe *inventory.PrismElement) []*inventory.Host {
 	return hosts
 }
 
-// HostNamed returns the host with a name or UUID and its Prism Element, or nil.
+// HostNamed returns the host with the name or UUID and the Prism Element of the host. Both are nil if the host does not
+// exist.
 func (pc *Central) HostNamed(name string) (*inventory.PrismElement, *inventory.Host) {
 	for _, pe := range pc.PrismElements {
 		for i := range pe.Hosts {
@@ -88,10 +89,10 @@ func (pc *Central) HostNamed(name string) (*inventory.PrismElement, *inventory.H
 	return nil, nil
 }
 
-// Named is the name and the UUID of an entity.
+// Named contains the name and the UUID of an entity.
 type Named struct{ Name, UUID string }
 
-// Names returns the entities of the inventory by kind (cluster, subnet, vpc, image, project, host, storage_container).
+// Names returns the inventory entities of a kind (cluster, subnet, vpc, image, project, host, storage_container).
 func (pc *Central) Names(kind string) []Named {
 	var out []Named
 	add := func(name, uuid string) { out = append(out, Named{name, uuid}) }
@@ -133,7 +134,7 @@ func (pc *Central) Names(kind string) []Named {
 	return out
 }
 
-// SubnetNamed returns the subnet with a name or UUID, or nil.
+// SubnetNamed returns the subnet with the name or UUID text, or nil if it does not exist.
 func (pc *Central) SubnetNamed(text string) *Subnet {
 	return Find(pc.Subnets, func(n *Subnet) bool { return n.Name == text || n.UUID == text })
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// applyNICs sets UUID, MAC address and, in managed subnets, the IP address of every NIC, and releases the addresses of removed NICs.
-// A failure releases the addresses of new NICs.
+// applyNICs sets the UUID and MAC address of every NIC, and the IP address of every NIC on a managed subnet. It
+// releases the addresses of removed NICs. If applyNICs fails, it releases the addresses of new NICs.
 func (pc *Central) applyNICs(res, old *wire.VMResources) *TaskError {
 	kept := map[string]bool{}
 	var fresh []string
@@ -68,7 +68,8 @@ func (pc *Central) applyNIC(n, before *wire.NIC) *TaskError {
 	return subnet.assign(n, before)
 }
 
-// assign assigns a managed address to a NIC: the one that the request has, the one that the NIC has, or the next free one.
+// assign assigns a managed address to a NIC: the address in the request, otherwise the current address of the NIC,
+// otherwise the next free address.
 func (n *Subnet) assign(on, before *wire.NIC) *TaskError {
 	asked := ""
 	for _, endpoint := range on.IPEndpoints {
@@ -112,7 +113,7 @@ func (n *Subnet) assign(on, before *wire.NIC) *TaskError {
 	return nil
 }
 
-// releaseNIC releases all addresses of a NIC, on every subnet.
+// releaseNIC releases all addresses of a NIC on all subnets.
 func (pc *Central) releaseNIC(id string) {
 	if id == "" {
 		return
@@ -126,8 +127,8 @@ func (pc *Central) releaseNIC(id string) {
 	}
 }
 
-// learn adds learned addresses to the NICs of a VM that was switched on: IPv6 addresses, and addresses of subnets
-// that Prism does not manage. A NIC keeps them until it is removed.
+// learn adds learned addresses to the NICs of a VM that was switched on: IPv6 addresses, and IPv4 addresses on subnets
+// that Prism does not manage. A NIC keeps its learned addresses until the NIC is removed.
 func (pc *Central) learn(m *VM) {
 	for _, n := range m.Live.Resources.NICList {
 		if _, known := m.learned[n.UUID]; known {

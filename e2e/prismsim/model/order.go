@@ -9,14 +9,14 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/fault"
 )
 
-// TaskDetails are the fields of a task that only the v4 API shows.
+// TaskDetails contains the fields of a task that only the v4 API shows.
 type TaskDetails struct {
-	// IsV4 is set for tasks that v4 requests started. The error of other tasks is shown as legacyErrorMessage.
+	// isV4 is true for tasks that v4 requests started. The v4 API shows the error of other tasks as legacyErrorMessage.
 	isV4          bool
 	namespace     string
 	Description   string
 	PrismElements []string          // UUIDs of Prism Elements
-	Details       map[string]string // completionDetails, set by the work
+	Details       map[string]string // completionDetails; set by the work of the task
 	Failure       *TaskMessage
 }
 
@@ -27,13 +27,14 @@ type Order struct {
 	Duration      time.Duration
 	Entities      []TaskEntity
 	PrismElements []string // UUIDs of Prism Elements
-	// Queue has the tasks that this one waits for. Nil: it waits for none.
+	// Queue contains the tasks that must end before this task starts. If Queue is nil, the task starts immediately.
 	Queue *TaskQueue
-	// Work runs under the mutex after the duration. It may add entities and details to the task.
+	// Work is called after the duration, with the mutex held. It may add entities and details to the task.
 	Work func(t *Task) *TaskError
 }
 
-// Order starts a task for a request, with the task fault of that request. The caller holds the mutex.
+// Order starts the task that o describes for the request of ctx. If a fault of that request affects tasks, Order
+// applies the fault to the task. The caller holds the mutex.
 func (pc *Central) Order(ctx context.Context, namespace string, o Order) *Task {
 	t := &Task{
 		TaskView: TaskView{UUID: uuid.NewString(), Operation: o.Operation, Status: taskQueued, Created: time.Now(), Entities: o.Entities},
@@ -48,10 +49,10 @@ func (pc *Central) Order(ctx context.Context, namespace string, o Order) *Task {
 	return t
 }
 
-// Affect adds an entity that the work of the task has created.
+// Affect adds an entity that the task has created.
 func (t *Task) Affect(e TaskEntity) { t.Entities = append(t.Entities, e) }
 
-// Complete adds an entry to completionDetails.
+// Complete adds an entry to the completionDetails of the task.
 func (t *Task) Complete(name, value string) {
 	if t.V4.Details == nil {
 		t.V4.Details = map[string]string{}
@@ -59,7 +60,7 @@ func (t *Task) Complete(name, value string) {
 	t.V4.Details[name] = value
 }
 
-// internalErrors are the errors of the namespaces for failures without a code of their own.
+// internalErrors contains, for each namespace, the error of a failure that has no code of its own.
 var internalErrors = map[string]TaskMessage{
 	"vmm":        {Code: "VMM-10000", Group: "INTERNAL_ERROR"},
 	"networking": {Code: "NETWORKING-20007", Group: "API_INTERNAL_ERROR"},
@@ -67,7 +68,7 @@ var internalErrors = map[string]TaskMessage{
 	"volumes":    {Code: "VOL-40000", Group: "INTERNAL_ERROR"},
 }
 
-// taskErrorOf returns the error of a task with a fault.
+// taskErrorOf returns the error with which a fault makes the task t fail.
 func taskErrorOf(fault *fault.Fault, t *Task) *TaskError {
 	out := &TaskError{Code: "INTERNAL_ERROR", Detail: fault.TaskError}
 	if t.V4.isV4 {

@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// SwitchOn places a VM on a host and notifies the hypervisor. The caller holds the mutex.
+// SwitchOn assigns a VM to a host and notifies the hypervisor. The caller holds the mutex.
 func (pc *Central) SwitchOn(m *VM) *TaskError {
 	if m.Power == wire.PowerOn {
 		return nil
@@ -30,7 +30,8 @@ func (pc *Central) SwitchOn(m *VM) *TaskError {
 	return nil
 }
 
-// SwitchedOffAgain reports whether an update of a VM that is off has power_state OFF and changes nothing.
+// SwitchedOffAgain reports whether an update request sets power_state OFF for a VM that is already off, and changes
+// nothing else.
 func (m *VM) SwitchedOffAgain(pc *Central, body *wire.VMIntent) bool {
 	if m.Power == wire.PowerOn || m.Live.Resources == nil {
 		return false
@@ -41,12 +42,13 @@ func (m *VM) SwitchedOffAgain(pc *Central, body *wire.VMIntent) bool {
 	if res.PowerState != wire.PowerOff || !res.SameDevices(m.Live.Resources) {
 		return false
 	}
-	// Clients drop fields of devices that they do not know.
+	// Clients omit fields of devices that they do not know.
 	res.DiskList, res.NICList = m.Live.Resources.DiskList, m.Live.Resources.NICList
 	return after.Spec.SameAs(m.Live) && after.Project == m.Project && reflect.DeepEqual(after.Categories, m.Categories)
 }
 
-// RefusePowerOff returns why switching off a VM that is off fails, or "". The message is this package's own.
+// RefusePowerOff returns the error message for switching off a VM that is already off, if the rules reject this change
+// in the manner by. Otherwise it returns an empty string. This package defines the message.
 func (pc *Central) RefusePowerOff(m *VM, by Refusal) string {
 	if pc.Rules.PowerOffWhenOff.orElse(NotRefused) != by || m.Power == wire.PowerOn {
 		return ""
@@ -54,7 +56,7 @@ func (pc *Central) RefusePowerOff(m *VM, by Refusal) string {
 	return "VM " + m.UUID + " is not in a state to be powered off: Off."
 }
 
-// SwitchOff releases host and GPUs and notifies the hypervisor. The caller holds the mutex.
+// SwitchOff releases the host and the GPUs of a VM and notifies the hypervisor. The caller holds the mutex.
 func (pc *Central) SwitchOff(m *VM) {
 	if m.Power != wire.PowerOn {
 		return
@@ -64,8 +66,8 @@ func (pc *Central) SwitchOff(m *VM) {
 	pc.notifyOff(m)
 }
 
-// checkMemory fails when the VMs that are on would exceed the memory of the Prism Element if this VM had the given
-// size. The message is AHV's.
+// checkMemory returns an error if the VMs that are on would exceed the memory of the Prism Element after the memory of
+// m changes to wantMiB. The message is a real message of AHV.
 func (pc *Central) checkMemory(m *VM, wantMiB int64) *TaskError {
 	limit := m.PrismElement.Memory.Value() / wire.Mebibyte
 	if limit == 0 {
@@ -86,7 +88,7 @@ func (pc *Central) checkMemory(m *VM, wantMiB int64) *TaskError {
 		m.UUID, *res.NumSockets**res.NumVCPUsPerSocket, wantMiB)}
 }
 
-// checkHotChange fails for changes that AHV does not make while a VM is on.
+// checkHotChange returns an error for changes that AHV does not support while a VM is on.
 func (pc *Central) checkHotChange(m *VM, want *wire.VMResources) *TaskError {
 	have := m.Live.Resources
 	refuse := ""
@@ -110,7 +112,7 @@ func (pc *Central) checkHotChange(m *VM, want *wire.VMResources) *TaskError {
 	return pc.checkMemory(m, *want.MemorySizeMiB)
 }
 
-// place returns the host with the fewest VMs among the hosts that have the GPUs.
+// place selects a host for a VM: the host with the fewest VMs among the hosts that have enough free GPUs.
 func (pc *Central) place(m *VM) (*inventory.Host, []wire.GPU, bool) {
 	var best *inventory.Host
 	var bestGPUs []wire.GPU

@@ -15,22 +15,22 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Snapshot has what clients created in a simulated Prism Central: categories and virtual machines, without their tasks. It can be
-// restored in another server with the same inventory.
+// Snapshot contains the categories and virtual machines that clients created in a simulated Prism Central, without
+// their tasks. It can be restored in another server with the same inventory.
 type Snapshot struct {
 	Categories []inventory.Category `json:"categories"`
 	VMs        []savedVM            `json:"vms"`
 }
 
-// savedVM is a VM without unfinished changes, so that its spec is what the hypervisor has.
+// savedVM is a VM without pending changes. Its spec is therefore the same as its state in the hypervisor.
 type savedVM struct {
 	UUID         string            `json:"uuid"`
 	BIOSUUID     string            `json:"biosUUID"`
 	PrismElement string            `json:"prismElement"` // name
 	Host         string            `json:"host"`         // name; empty for a VM that is off
 	Project      string            `json:"project"`      // UUID
-	Categories   map[string]string `json:"categories"`   // the first value of each key
-	// CategoryValues has all values of the keys that have several.
+	Categories   map[string]string `json:"categories"`   // first value of each key
+	// CategoryValues contains all values of the keys with several values.
 	CategoryValues map[string][]string `json:"categoryValues,omitempty"`
 	SpecVersion    int64               `json:"specVersion"`
 	Revision       Revision            `json:"revision"`
@@ -40,7 +40,8 @@ type savedVM struct {
 	Spec           wire.VMSpec         `json:"spec"`
 }
 
-// Snapshot returns a snapshot. It fails for VMs that a snapshot cannot describe. The caller holds the mutex.
+// Snapshot returns a snapshot. It fails if the server contains a VM that a snapshot cannot represent. The caller holds
+// the mutex.
 func (pc *Central) Snapshot() (*Snapshot, error) {
 	saved := &Snapshot{VMs: []savedVM{}, Categories: pc.CategoryViews()}
 	for _, m := range pc.VMs.All {
@@ -73,7 +74,7 @@ func (m *VM) save() (savedVM, error) {
 	return saved, nil
 }
 
-// ParseSnapshot reads a snapshot in JSON.
+// ParseSnapshot parses a snapshot in JSON.
 func ParseSnapshot(raw []byte) (*Snapshot, error) {
 	saved := &Snapshot{}
 	if err := json.Unmarshal(raw, saved); err != nil {
@@ -95,7 +96,7 @@ func (pc *Central) Restore(saved *Snapshot) error {
 	return nil
 }
 
-// restoreVM adds one VM. The caller holds the mutex.
+// restoreVM adds one VM of a snapshot. The caller holds the mutex.
 func (pc *Central) restoreVM(saved *savedVM) error {
 	element := pc.PrismElementByName(saved.PrismElement)
 	if pc.VMByUUID(saved.UUID) != nil {
@@ -138,7 +139,8 @@ func (saved *savedVM) categories() Categories {
 	return out
 }
 
-// claimNIC assigns the addresses of a NIC that is restored, and keeps its MAC address from being assigned again.
+// claimNIC assigns the addresses of a restored NIC to it again. It also reserves the MAC address, so that no other NIC
+// gets it.
 func (pc *Central) claimNIC(n wire.NIC, learned []string) error {
 	subnet := pc.SubnetByUUID(wire.OrZero(n.SubnetReference).UUID)
 	if subnet == nil {

@@ -12,9 +12,9 @@ import (
 type Subnet struct {
 	inventory.Subnet
 	Element *inventory.PrismElement // nil for overlay subnets
-	InVPC   *VPC                    // nil for VLANs
+	InVPC   *VPC                    // nil for VLAN subnets
 	Gateway netip.Addr
-	V4, V6  *ipam.Pool // nil when it has none
+	V4, V6  *ipam.Pool // nil if the subnet has no addresses of the family
 }
 
 func (pc *Central) newNetwork(n inventory.Subnet) (*Subnet, error) {

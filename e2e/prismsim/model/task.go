@@ -20,7 +20,7 @@ const (
 	TaskFailed    = "FAILED"
 )
 
-// TaskView is a task as tests see it.
+// TaskView is a copy of a task for tests.
 type TaskView struct {
 	UUID      string    `json:"uuid"`
 	Operation string    `json:"operation"` // create_vm_intentful, update_vm_intentful, delete_vm_intentful
@@ -30,53 +30,55 @@ type TaskView struct {
 	Error     string    `json:"error,omitempty"`
 	Created   time.Time `json:"created"`
 	Completed time.Time `json:"completed,omitzero"`
-	// Entities are the entities of a task that a v4 request started, including VMs.
+	// Entities are the entities of a task that a v4 request started. They include VMs.
 	Entities []TaskEntity `json:"entities,omitempty"`
 }
 
-// TaskEntity is an entity that a task changes. Rel is its type as v4 names it, for example "vmm:ahv:config:vm".
+// TaskEntity is an entity that a task changes. Rel is the v4 type of the entity, for example "vmm:ahv:config:vm".
 type TaskEntity struct {
 	UUID string `json:"uuid"`
 	Rel  string `json:"rel"`
 	Name string `json:"name,omitempty"`
 }
 
-// Task is a task.
+// Task is an asynchronous change of one or more entities.
 type Task struct {
 	TaskView
-	Code         string // error_code
+	Code         string // error_code in v3
 	PrismElement *wire.Reference
 	Started      time.Time
 	duration     time.Duration
 	V4           TaskDetails
 }
 
-// TaskError is the error of a failed task. V4 is set for tasks that v4 requests started.
+// TaskError is the error of a failed task. V4 is only set for tasks that v4 requests started.
 type TaskError struct {
 	Code   string
 	Detail string
 	V4     *TaskMessage
 }
 
-// TaskMessage is the error of a failed task in the form of v4.
+// TaskMessage is the error of a failed task in the format of v4.
 type TaskMessage struct {
 	Code, Group, Message string
 	Arguments            map[string]string
 }
 
-// TaskQueue runs tasks one after the other. The zero value is empty.
+// TaskQueue runs tasks one after the other. The zero value is an empty queue.
 type TaskQueue struct{ Tail chan struct{} }
 
-// taskWork is the work of a task. Its functions run under the mutex.
+// taskWork contains the functions that make the change of a task. They are called with the mutex held.
 type taskWork struct {
 	do func() *TaskError
-	// refused and failed, if set, run when a fault fails the task before or after its work.
+	// refused is called if a fault fails the task before its work. failed is called if a fault fails the task after its
+	// work. Both may be nil.
 	refused func()
 	failed  func(*TaskError)
 }
 
-// StartTask starts a task on a VM for a request, with the task fault of that request. The task waits for those that were started on
-// the VM before. Its work runs under the mutex after the duration. The caller holds the mutex.
+// StartTask starts a task that changes the VM m for the request of ctx. If a fault of that request affects tasks,
+// StartTask applies the fault to the task. The task starts when all earlier tasks of the VM have ended. After the
+// duration d, work is called with the mutex held. The caller holds the mutex.
 func (pc *Central) StartTask(ctx context.Context, m *VM, operation string, d time.Duration, work func() *TaskError) *Task {
 	t := &Task{
 		TaskView:     TaskView{UUID: uuid.NewString(), Operation: operation, VM: m.UUID, Status: taskQueued, Created: time.Now()},
@@ -87,7 +89,7 @@ func (pc *Central) StartTask(ctx context.Context, m *VM, operation string, d tim
 	return t
 }
 
-// queueTask runs a task after those that are in its queue.
+// queueTask adds a task to a queue. The task runs when all earlier tasks in the queue have ended.
 func (pc *Central) queueTask(t *Task, queue *TaskQueue, injected *fault.Fault, work taskWork) {
 	pc.Tasks.Add(t)
 	before, done := queue.Tail, make(chan struct{})
@@ -141,7 +143,7 @@ func (pc *Central) runTask(t *Task, injected *fault.Fault, work taskWork) {
 	}
 }
 
-// View returns a copy with the current progress.
+// View returns a copy of the task with its current progress.
 func (t *Task) View() TaskView {
 	out := t.TaskView
 	if t.Status == taskRunning && t.duration > 0 {
@@ -151,7 +153,7 @@ func (t *Task) View() TaskView {
 	return out
 }
 
-// ShownEntities returns the entities that the APIs show, as the rules say.
+// ShownEntities returns the entities of the task that the APIs show under the rules.
 func (t *Task) ShownEntities(rules Rules) []TaskEntity {
 	entities := slices.Clone(t.Entities)
 	if t.VM != "" {

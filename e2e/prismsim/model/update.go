@@ -8,7 +8,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Defaults of Prism for the fields of a VM.
+// Default values of Prism for the fields of a VM.
 const (
 	defaultMemoryMiB = 1024
 	defaultMechanism = "HARD"
@@ -16,8 +16,9 @@ const (
 
 var defaultBootOrder = []string{"CDROM", "DISK", "NETWORK"}
 
-// SetSpec replaces the spec by the spec of a request. Fields that the request leaves out keep their values, or get
-// the defaults in a new VM, because clients that read, modify and write drop the fields that they do not know.
+// SetSpec replaces the spec of a VM by the spec in a request. Fields that the request omits keep their values. In a new
+// VM they get the defaults. SetSpec does not clear omitted fields, because clients that read, modify and write a VM
+// omit fields that they do not know.
 func (m *VM) SetSpec(pc *Central, body *wire.VMIntent) {
 	m.Categories = pc.Rules.merge(m.Categories, body.Metadata)
 	if p := body.Metadata.ProjectReference; !p.IsEmpty() {
@@ -46,7 +47,7 @@ func standardResources() *wire.VMResources {
 	}
 }
 
-// complete copies the fields that are missing in res from old.
+// complete copies fields that are missing in res from old.
 func complete(res *wire.VMResources, old *wire.VMResources) {
 	fields, before := reflect.ValueOf(res).Elem(), reflect.ValueOf(old).Elem()
 	for i := range fields.NumField() {
@@ -68,15 +69,15 @@ func complete(res *wire.VMResources, old *wire.VMResources) {
 	if len(res.GuestTools) == 0 {
 		res.GuestTools = old.GuestTools
 	}
-	// Lists are never null in responses.
+	// Lists in responses are never null.
 	res.DiskList = append([]wire.Disk{}, res.DiskList...)
 	res.NICList = append([]wire.NIC{}, res.NICList...)
 	res.GPUList = append([]wire.GPU{}, res.GPUList...)
 	res.SerialPortList = append([]wire.SerialPort{}, res.SerialPortList...)
 }
 
-// applySpec completes the devices of a spec with UUIDs, device addresses, MAC addresses and IP addresses. The old spec is nil for a
-// new VM. A failure leaves no new IP addresses assigned.
+// applySpec completes the devices of a spec with UUIDs, device addresses, MAC addresses and IP addresses. old is the
+// former spec, or nil for a new VM. If applySpec fails, it releases the IP addresses that it has assigned.
 func (pc *Central) applySpec(m *VM, spec, old *wire.VMSpec) *TaskError {
 	var before *wire.VMResources
 	if old != nil {
@@ -88,8 +89,8 @@ func (pc *Central) applySpec(m *VM, spec, old *wire.VMSpec) *TaskError {
 	return pc.applyNICs(spec.Resources, before)
 }
 
-// FinishUpdate completes an update when its task ends. offAgain is true if the update only switches off a VM that was
-// off.
+// FinishUpdate applies an update at the end of its task. offAgain is true if the update only switches off a VM that was
+// already off.
 func (pc *Central) FinishUpdate(m *VM, spec wire.VMSpec, offAgain bool) *TaskError {
 	m.Pending--
 	if pc.VMByUUID(m.UUID) == nil {
@@ -138,7 +139,7 @@ func (pc *Central) applyUpdate(m *VM, spec *wire.VMSpec) *TaskError {
 	case wantOn && m.Power != wire.PowerOn:
 		return pc.SwitchOn(m)
 	case m.Power == wire.PowerOn:
-		pc.learn(m) // NICs may have been added
+		pc.learn(m) // the update may have added NICs
 	}
 	return nil
 }

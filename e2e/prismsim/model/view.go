@@ -8,7 +8,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// VMView is a VM as guests and tests see it.
+// VMView is a copy of a VM for guests and tests.
 type VMView struct {
 	UUID         string    `json:"uuid"`
 	BIOSUUID     string    `json:"biosUUID"`
@@ -21,7 +21,7 @@ type VMView struct {
 	NICs         []NICView `json:"nics"`
 	UserData     []byte    `json:"-"` // decoded cloud-init data
 	MetaData     []byte    `json:"-"`
-	// Categories has the first value of each key, CategoryValues has all values.
+	// Categories contains the first value of each key, and CategoryValues contains all values.
 	Categories     map[string]string   `json:"categories"`
 	CategoryValues map[string][]string `json:"categoryValues"`
 	Project        string              `json:"project"` // name
@@ -35,7 +35,8 @@ type VMView struct {
 	SpecVersion    int64               `json:"specVersion"`
 }
 
-// NICView is a network interface of a VM. IPs has the assigned addresses, then the learned ones.
+// NICView is a copy of a network interface for guests and tests. IPs contains first the assigned and then the learned
+// addresses.
 type NICView struct {
 	UUID   string   `json:"uuid"`
 	Subnet string   `json:"subnet"` // name
@@ -43,7 +44,7 @@ type NICView struct {
 	IPs    []string `json:"ips"`
 }
 
-// DiskView is a disk, a CD-ROM or an attached volume group of a VM.
+// DiskView is a copy of a disk, a CD-ROM or an attached volume group for guests and tests.
 type DiskView struct {
 	UUID             string `json:"uuid"`
 	DeviceType       string `json:"deviceType"` // DISK, CDROM, VOLUME_GROUP
@@ -54,7 +55,8 @@ type DiskView struct {
 	StorageContainer string `json:"storageContainer,omitempty"`
 }
 
-// Current returns what the hypervisor has, or the spec while the VM is being created.
+// Current returns the spec that is in effect in the hypervisor. While the VM is being created, Current returns the
+// requested spec.
 func (m *VM) Current() wire.VMSpec {
 	if m.Live.Resources != nil {
 		return m.Live
@@ -62,7 +64,7 @@ func (m *VM) Current() wire.VMSpec {
 	return m.Spec
 }
 
-// View returns a copy for guests and tests.
+// View returns a copy of the VM for guests and tests.
 func (m *VM) View(pc *Central) VMView {
 	now := m.Current()
 	res := now.Resources
@@ -76,7 +78,7 @@ func (m *VM) View(pc *Central) VMView {
 		vm.Host = m.Host.Name
 	}
 	if g := res.GuestCustomization; g != nil && g.CloudInit != nil {
-		vm.UserData, _ = base64.StdEncoding.DecodeString(g.CloudInit.UserData) // checked with the request
+		vm.UserData, _ = base64.StdEncoding.DecodeString(g.CloudInit.UserData) // validated with the request
 		vm.MetaData, _ = base64.StdEncoding.DecodeString(g.CloudInit.MetaData)
 	}
 	for _, n := range m.LiveNICs() {
@@ -102,7 +104,7 @@ func (m *VM) View(pc *Central) VMView {
 // LiveNICs returns the NICs with their learned addresses.
 func (m *VM) LiveNICs() []wire.NIC { return m.WithLearned(m.Current().NICs()) }
 
-// WithLearned returns NICs with their learned addresses added.
+// WithLearned returns nics with the learned addresses added.
 func (m *VM) WithLearned(nics []wire.NIC) []wire.NIC {
 	list := append([]wire.NIC{}, nics...)
 	if m.Power != wire.PowerOn {

@@ -21,34 +21,35 @@ func (m *VM) MoveTo(pc *Central, pe *inventory.PrismElement) {
 	}
 }
 
-// Revision counts the changes of an entity, starting at 0.
+// Revision is the number of changes of an entity since its creation.
 type Revision int64
 
-// ETag returns base64 of "<revision>,0", for example MSww.
+// ETag returns the base64 encoding of "<revision>,0", for example MSww.
 func (v Revision) ETag() string {
 	return base64.StdEncoding.EncodeToString([]byte(strconv.FormatInt(int64(v), 10) + ",0"))
 }
 
-// RelVM is the type of a VM in the entities of a task.
+// RelVM is the type of VMs in the entities of a task.
 const RelVM = "vmm:ahv:config:vm"
 
-// VMDetails are the fields of a VM that only the v4 API shows.
+// VMDetails contains the fields of a VM that only the v4 API shows.
 type VMDetails struct {
 	Revision   Revision
 	Attributes []string // "key:value"
-	// Shown is a power state that is shown instead of the real one until that changes. "" leaves it out of responses.
+	// Shown, if not nil, is the power state that the API shows until the real power state changes. If Shown points to
+	// an empty string, responses contain no power state.
 	Shown     *string
-	Secondary map[string][]string // NIC UUID -> further configured IPv4 addresses
-	Announced map[string][]string // NIC UUID -> addresses that something in the guest announces, such as kube-vip
+	Secondary map[string][]string // further configured IPv4 addresses by UUID of the NIC
+	Announced map[string][]string // addresses that software in the guest announces, such as kube-vip, by UUID of the NIC
 }
 
-// switched records that the power state has changed.
+// switched removes the shown power state and increments the revision after the real power state has changed.
 func (v *VMDetails) switched() {
 	v.Shown = nil
 	v.Revision++
 }
 
-// SetPowerState sets the power state of the spec and of what the hypervisor has.
+// SetPowerState sets the power state in the requested spec and in the spec that is in effect in the hypervisor.
 func (m *VM) SetPowerState(state string) {
 	m.Spec.Resources.PowerState = state
 	if m.Live.Resources != nil {
@@ -56,7 +57,8 @@ func (m *VM) SetPowerState(state string) {
 	}
 }
 
-// VM is a VM. An update changes Spec at once, and Live when its task ends.
+// VM is a simulated virtual machine. Spec is the requested spec and changes when the server accepts an update. Live is
+// the spec that is in effect in the hypervisor and changes at the end of the update's task.
 type VM struct {
 	UUID         string
 	BIOS         string // BIOS UUID; the first UUID of the VM
@@ -71,21 +73,21 @@ type VM struct {
 
 	State    string
 	Messages []wire.Message
-	Exists   bool // its create has ended; before that the VM is not listed
-	Pending  int  // changes that were accepted and have not ended
+	Exists   bool // false until the create task has ended; lists omit the VM until then
+	Pending  int  // number of accepted changes that have not ended
 	Power    string
 	Host     *inventory.Host
-	GPUs     []wire.GPU          // attached by the hypervisor
-	learned  map[string][]string // NIC UUID -> addresses that the hypervisor has seen
+	GPUs     []wire.GPU          // GPUs that the hypervisor has attached
+	learned  map[string][]string // addresses that the hypervisor has learned, by UUID of the NIC
 	V4       VMDetails
 
 	Tasks []string
 	Queue TaskQueue
 	calls *callQueue
-	guest string // the UUID in calls of the hypervisor
+	guest string // UUID of the VM in hypervisor calls
 }
 
-// NewVM adds a VM whose create has been accepted. The caller holds the mutex.
+// NewVM adds a VM for an accepted create request. The caller holds the mutex.
 func (pc *Central) NewVM(body *wire.VMIntent, now time.Time) *VM {
 	id := uuid.NewString()
 	m := &VM{
@@ -98,8 +100,8 @@ func (pc *Central) NewVM(body *wire.VMIntent, now time.Time) *VM {
 	return m
 }
 
-// FinishCreate completes a create when its task ends. If only switching the VM on fails, the VM stays and is off, as
-// on AHV.
+// FinishCreate completes the creation of a VM at the end of its task. If only switching the VM on fails, the VM stays
+// and is off, as on AHV.
 func (pc *Central) FinishCreate(m *VM) *TaskError {
 	m.Pending--
 	if pc.VMByUUID(m.UUID) == nil {
@@ -126,10 +128,10 @@ func (pc *Central) FinishCreate(m *VM) *TaskError {
 	return nil
 }
 
-// RefuseUpdate refuses updates that the rules refuse.
+// RefuseUpdate returns an error for updates that the rules reject.
 func (pc *Central) RefuseUpdate(m *VM, body *wire.VMIntent) error {
 	if body.Spec.HasLearned() && !pc.Rules.AcceptLearned {
-		// The response is on record in terraform-provider-nutanix issue 97.
+		// terraform-provider-nutanix issue 97 contains this response.
 		return &wire.Error{
 			Status: http.StatusUnprocessableEntity, Reason: wire.ReasonInvalidRequest, Message: "IP address with type 'LEARNED' not allowed",
 		}
@@ -140,7 +142,8 @@ func (pc *Central) RefuseUpdate(m *VM, body *wire.VMIntent) error {
 	return nil
 }
 
-// CheckUpdate refuses an update of an old spec_version, and changes of fields that can only be set by a create.
+// CheckUpdate returns an error if the update has an outdated spec_version or changes fields that only a create request
+// can set.
 func (m *VM) CheckUpdate(body *wire.VMIntent) error {
 	if m.State == wire.StateDeletePending || !m.Exists {
 		return &wire.Error{Status: http.StatusConflict, Kind: "vm", Reason: wire.ReasonConflict, Message: "The VM is being created or deleted."}
@@ -160,7 +163,7 @@ func (m *VM) CheckUpdate(body *wire.VMIntent) error {
 	return nil
 }
 
-// Remove switches a VM off, releases its addresses and removes it. The caller holds the mutex.
+// Remove switches a VM off, releases its addresses and removes it from the collection. The caller holds the mutex.
 func (pc *Central) Remove(m *VM) {
 	if pc.VMByUUID(m.UUID) == nil {
 		return
@@ -169,7 +172,7 @@ func (pc *Central) Remove(m *VM) {
 	pc.release(m)
 }
 
-// release releases the addresses of a VM and removes it.
+// release releases the addresses of a VM and removes the VM from the collection.
 func (pc *Central) release(m *VM) {
 	for _, list := range [][]wire.NIC{m.Live.NICs(), m.Spec.NICs()} {
 		for _, n := range list {
@@ -179,14 +182,14 @@ func (pc *Central) release(m *VM) {
 	pc.VMs.Remove(m)
 }
 
-// fail sets the state of a VM to ERROR, with the error of its task.
+// fail sets the state of a VM to ERROR and stores the error of its task.
 func (m *VM) fail(failed *TaskError) {
 	m.State = wire.StateError
 	m.Messages = []wire.Message{{Message: failed.Detail, Reason: failed.Code}}
 }
 
-// failedBeforeWork ends a change whose task failed before its work. A create leaves nothing, an update leaves the VM in state ERROR
-// with the new spec, and a delete leaves the VM unchanged.
+// failedBeforeWork reverts or ends a change whose task failed before its work. A failed create leaves no VM, a failed
+// update leaves the VM in state ERROR with the new spec, and a failed delete leaves the VM unchanged.
 func (m *VM) failedBeforeWork(pc *Central) {
 	m.Pending--
 	if !m.Exists {

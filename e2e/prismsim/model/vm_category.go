@@ -7,11 +7,12 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Categories are the categories of a VM: values by key, in the order of their assignment. A VM may have several values of a key.
-// In v3, metadata.categories shows the first value and metadata.categories_mapping shows all values.
+// Categories contains the category values of a VM by key, in the order of their assignment. A VM may have several
+// values of a key. In v3, metadata.categories contains the first value and metadata.categories_mapping contains all
+// values.
 type Categories map[string][]string
 
-// Has reports whether a category is assigned.
+// Has reports whether the category with the key and the value is assigned.
 func (c Categories) Has(key, value string) bool { return slices.Contains(c[key], value) }
 
 // First returns the first value of each key.
@@ -25,7 +26,7 @@ func (c Categories) First() map[string]string {
 	return out
 }
 
-// several returns the keys that have more than one value, with all their values.
+// several returns the keys with more than one value and all values of these keys.
 func (c Categories) several() map[string][]string {
 	out := c.Clone()
 	maps.DeleteFunc(out, func(_ string, values []string) bool { return len(values) < 2 })
@@ -41,7 +42,7 @@ func (c Categories) Clone() map[string][]string {
 	return out
 }
 
-// set replaces the values of a key. It removes the key when there are no values.
+// set replaces the values of a key. If values is empty, set removes the key.
 func (c Categories) set(key string, values []string) {
 	if len(values) == 0 {
 		delete(c, key)
@@ -50,7 +51,8 @@ func (c Categories) set(key string, values []string) {
 	c[key] = slices.Clone(values)
 }
 
-// wantedCategories returns the categories in a request, which has them as categories or as categories_mapping.
+// wantedCategories returns the categories in a request. A request contains them in the field categories or in the field
+// categories_mapping.
 func wantedCategories(m *wire.Metadata) Categories {
 	out := Categories{}
 	if m.UseMapping {
@@ -65,7 +67,7 @@ func wantedCategories(m *wire.Metadata) Categories {
 	return out
 }
 
-// merge returns the categories that a VM has after a request.
+// merge returns the categories of a VM after a request.
 func (r Rules) merge(before Categories, request *wire.Metadata) Categories {
 	out := wantedCategories(request)
 	if request.UseMapping || !r.KeepCategoryValues {

@@ -12,28 +12,29 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// VolumeGroupView is a volume group as tests see it. It is shown as a disk of the VMs that it is attached to.
+// VolumeGroupView is a copy of a volume group for tests. Each VM to which the volume group is attached shows it as a
+// disk.
 type VolumeGroupView struct {
-	UUID         string   `json:"uuid,omitempty"` // default: a new one
+	UUID         string   `json:"uuid,omitempty"` // default: a new UUID
 	Name         string   `json:"name"`
 	PrismElement string   `json:"prismElement"`      // name
 	SizeMiB      int64    `json:"sizeMiB,omitempty"` // default 1024
 	AttachedTo   []string `json:"attachedTo"`        // UUIDs of VMs
 }
 
-// VolumeGroup is a volume group. Its attachments are disks of VMs.
+// VolumeGroup is a volume group. VMs store the attachments of a volume group as disks.
 type VolumeGroup struct {
 	UUID, Name   string
 	PrismElement *inventory.PrismElement
 	sizeMiB      int64
 }
 
-// VolumeGroupByUUID returns a volume group, or nil.
+// VolumeGroupByUUID returns the volume group with the UUID, or nil if it does not exist.
 func (pc *Central) VolumeGroupByUUID(uuid string) *VolumeGroup {
 	return Find(pc.VolumeGroups.All, func(g *VolumeGroup) bool { return g.UUID == uuid })
 }
 
-// AttachedTo returns the VMs that a volume group is attached to.
+// AttachedTo returns the VMs to which a volume group is attached.
 func (pc *Central) AttachedTo(g *VolumeGroup) []*VM {
 	var out []*VM
 	for _, m := range pc.VMs.All {
@@ -44,12 +45,14 @@ func (pc *Central) AttachedTo(g *VolumeGroup) []*VM {
 	return out
 }
 
-// VolumeGroupAddress returns the address of a volume group, such as scsi.1, or "" when it is not attached to the VM.
+// VolumeGroupAddress returns the device address of a volume group, such as scsi.1. If the volume group is not attached
+// to the VM, it returns an empty string.
 func (m *VM) VolumeGroupAddress(g *VolumeGroup) string {
 	return addressOfFirst(m.Live.Resources.DiskList, func(d wire.Disk) bool { return d.IsOf(g.UUID) })
 }
 
-// addressOfFirst returns the address of the first attached volume group that fits, or "".
+// addressOfFirst returns the device address of the first attached volume group for which fits returns true, or an empty
+// string if there is none.
 func addressOfFirst(disks []wire.Disk, fits func(wire.Disk) bool) string {
 	i := slices.IndexFunc(disks, func(d wire.Disk) bool { return d.DeviceType() == wire.TypeVolumeGroup && fits(d) })
 	if i < 0 {
@@ -71,7 +74,7 @@ func (m *VM) Attach(g *VolumeGroup) {
 	m.Spec.Resources.DiskList = append(m.Spec.Resources.DiskList, disks[len(disks)-1])
 }
 
-// Detach removes a volume group from the disks of a VM. It reports whether it was attached.
+// Detach removes a volume group from the disks of a VM. It reports whether the volume group was attached.
 func (m *VM) Detach(g *VolumeGroup) bool {
 	attached := m.VolumeGroupAddress(g) != ""
 	for _, res := range []*wire.VMResources{m.Live.Resources, m.Spec.Resources} {
@@ -80,14 +83,15 @@ func (m *VM) Detach(g *VolumeGroup) bool {
 	return attached
 }
 
-// DetachedVolumeGroup returns the address of the first volume group of the VM that is missing in the wanted
-// resources, or "".
+// DetachedVolumeGroup returns the device address of the first volume group of the VM that is missing in the wanted
+// resources. It returns an empty string if none is missing.
 func (m *VM) DetachedVolumeGroup(want *wire.VMResources) string {
 	return addressOfFirst(m.Live.Resources.DiskList, func(d wire.Disk) bool { return want.DiskByUUID(d.UUID) == nil })
 }
 
-// RefuseDelete returns why deleting a VM fails, or "". The message is on record for a real task in
-// terraform-provider-nutanix issue 568.
+// RefuseDelete returns the error message for deleting a VM with an attached volume group, if the rules reject the
+// deletion in the manner by. Otherwise it returns an empty string. terraform-provider-nutanix issue 568 contains this
+// message from a real task.
 func (pc *Central) RefuseDelete(m *VM, by Refusal) string {
 	if pc.Rules.DeleteWithVolumeGroup.orElse(RefusedByTask) != by || !m.Exists {
 		return ""
@@ -99,7 +103,8 @@ func (pc *Central) RefuseDelete(m *VM, by Refusal) string {
 	return "Volume group at " + address + " must be detached before deleting VM."
 }
 
-// RefuseDetach returns why detaching the volume group at an address fails, or "". The message is this package's own.
+// RefuseDetach returns the error message for detaching the volume group at a device address, if the rules reject the
+// change in the manner by. Otherwise it returns an empty string. This package defines the message.
 func (pc *Central) RefuseDetach(address string, by Refusal) string {
 	if address == "" || pc.Rules.DetachVolumeGroup.orElse(NotRefused) != by {
 		return ""
@@ -107,7 +112,7 @@ func (pc *Central) RefuseDetach(address string, by Refusal) string {
 	return "Volume group at " + address + " is in use and cannot be detached."
 }
 
-// AddVolumeGroup adds a volume group and returns its UUID.
+// AddVolumeGroup adds a volume group and returns the UUID of the volume group.
 func (pc *Central) AddVolumeGroup(group VolumeGroupView) (string, error) {
 	group.UUID = cmp.Or(group.UUID, uuid.NewString())
 	added := &VolumeGroup{
@@ -141,7 +146,7 @@ func (pc *Central) VolumeGroupViews() []VolumeGroupView {
 	return out
 }
 
-// AttachmentChanged raises spec_version unless a rule keeps it.
+// AttachmentChanged increments spec_version, unless the rule AttachmentKeepsSpecVersion is set.
 func (m *VM) AttachmentChanged(rules Rules) {
 	if !rules.AttachmentKeepsSpecVersion {
 		m.Version++

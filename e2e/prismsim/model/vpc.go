@@ -15,13 +15,13 @@ type VPC struct {
 	Subnets []*Subnet // overlay subnets
 }
 
-// Uplink is an external subnet and the address that a VPC has in it.
+// Uplink is an external subnet of a VPC and the address of the VPC in that subnet.
 type Uplink struct {
 	Subnet  *Subnet
 	Address netip.Addr
 }
 
-// addVPCs adds the VPCs of an inventory. Its subnets have to be added before.
+// addVPCs adds the VPCs of an inventory. The subnets of the VPCs must already exist.
 func (pc *Central) addVPCs(vpcs []inventory.VPC) error {
 	for _, v := range vpcs {
 		cloud := &VPC{VPC: v}
@@ -44,17 +44,17 @@ func (pc *Central) addVPCs(vpcs []inventory.VPC) error {
 	return nil
 }
 
-// VPCByUUID returns a VPC, or nil.
+// VPCByUUID returns the VPC with the UUID, or nil if it does not exist.
 func (pc *Central) VPCByUUID(uuid string) *VPC {
 	return Find(pc.VPCs, func(v *VPC) bool { return v.UUID == uuid })
 }
 
-// SubnetOf returns the overlay subnet that an address is in, or nil.
+// SubnetOf returns the overlay subnet that contains the address a, or nil if there is none.
 func (v *VPC) SubnetOf(a netip.Addr) *Subnet {
 	return Find(v.Subnets, func(n *Subnet) bool { return n.V4 != nil && n.V4.Prefix.Contains(a) })
 }
 
-// Reaches reports whether a subnet is an external subnet of the VPC.
+// Reaches reports whether subnet is an external subnet of the VPC.
 func (v *VPC) Reaches(subnet *Subnet) bool {
 	for _, up := range v.Uplinks {
 		if up.Subnet == subnet {
