@@ -10,12 +10,12 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 )
 
-// attributeName matches the names that a path may contain. Users write the keys of maps, so a key is used only if it looks like
-// the name of an attribute.
+// attributeName matches the parts of a path that a record may contain. Users choose the keys of maps, so a key is recorded only if it
+// looks like the name of an attribute.
 var attributeName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// changedPaths returns the sorted paths at which the JSON forms of a resource before and after a change differ. A value that is
-// known only after the apply counts as changed.
+// changedPaths returns the sorted paths of the attributes that a change affects. It compares the JSON forms of the resource before and
+// after the change. A value that is known only after the apply counts as changed.
 func changedPaths(change *tfjson.Change) []string {
 	var paths []string
 	before, after, unknown := object(change.Before), object(change.After), object(change.AfterUnknown)
@@ -26,8 +26,8 @@ func changedPaths(change *tfjson.Change) []string {
 	return slices.Compact(paths)
 }
 
-// differences returns the paths below path at which two values differ, or path itself if the values have different structures.
-// unknown is true, or contains true, where a value is known only after the apply.
+// differences returns the paths at or below path at which before and after differ. If the two values have different structures, it
+// returns path itself. unknown is true, or contains true, where a value is known only after the apply.
 func differences(path string, before, after, unknown any) []string {
 	if whole, ok := unknown.(bool); ok && whole {
 		return []string{path}
@@ -63,7 +63,7 @@ func differences(path string, before, after, unknown any) []string {
 	return paths
 }
 
-// lists returns both values as lists if they have the same length.
+// lists returns before and after as lists. ok is false unless both are lists of the same length.
 func lists(before, after any) (beforeList, afterList []any, ok bool) {
 	beforeList, isList := before.([]any)
 	afterList, stillList := after.([]any)

@@ -9,10 +9,11 @@ import (
 	"github.com/capnt/capnt/internal/provider"
 )
 
-// Action is an action of a plan on one resource. A replacement is one action, in whichever order it is carried out.
+// Action is an action of a plan on one resource. A replacement is a single action, regardless of whether the resource is created or
+// deleted first.
 type Action string
 
-// Actions in a record.
+// Actions that a record can contain.
 const (
 	ActionCreate  Action = "create"
 	ActionUpdate  Action = "update"
@@ -22,25 +23,25 @@ const (
 	ActionForget  Action = "forget"
 )
 
-// Change contains the actions of a plan on one resource.
+// Change describes what a plan does with one resource.
 type Change struct {
-	// Address is the resource's absolute address, for example module.machine.nutanix_virtual_machine.this.
+	// Address is the absolute address of the resource, for example module.machine.nutanix_virtual_machine.this.
 	Address string
-	// Actions has more than one element only if a resource is imported and also changed.
+	// Actions contains several actions only if a resource is imported and also changed.
 	Actions []Action
-	// Reason is Terraform's action reason, for example replace_because_tainted; empty if Terraform reports none.
+	// Reason is Terraform's reason for the action, for example replace_because_tainted. It is empty if Terraform reports no reason.
 	Reason string
 	// Attributes are the attributes that an update or a replacement changes, sorted by path.
 	Attributes []Attribute
 	// Disruption is the class of the change.
 	Disruption provider.Class
-	// ImportID is the ID with which the resource is imported; empty if it is not imported.
+	// ImportID is the ID with which the resource is imported. It is empty if the resource is not imported.
 	ImportID string
 }
 
-// Attribute is a changed attribute of a resource.
+// Attribute is an attribute of a resource that a plan changes.
 type Attribute struct {
-	// Path is for example memory_size_mib or categories[0].value.
+	// Path is the path of the attribute, for example memory_size_mib or categories[0].value.
 	Path       string
 	Disruption provider.Class
 }
@@ -62,7 +63,8 @@ func (c Change) String() string {
 	return text
 }
 
-// attributesFrom returns the names of the changed attributes whose class is at least class. A name is the first part of a path.
+// attributesFrom returns the names of the changed attributes with the disruption class class or a worse one. A name is the first element
+// of the attribute's path.
 func (c Change) attributesFrom(class provider.Class) []string {
 	var names []string
 	for _, attribute := range c.Attributes {
@@ -76,7 +78,7 @@ func (c Change) attributesFrom(class provider.Class) []string {
 	return slices.Compact(names)
 }
 
-// changeOf returns the change of one resource. It has no actions if the plan does not change the resource.
+// changeOf returns the change of one resource. If the plan does not change the resource, the result has no actions.
 func changeOf(resource *tfjson.ResourceChange, generation *provider.Generation) Change {
 	change := Change{Address: resource.Address, Actions: actionsOf(resource.Change), Reason: string(resource.ActionReason)}
 	if change.Has(ActionUpdate) || change.Has(ActionReplace) {
@@ -111,12 +113,12 @@ func actionsOf(change *tfjson.Change) []Action {
 	case change.Actions.Forget():
 		actions = append(actions, ActionForget)
 	case !change.Actions.NoOp() && !change.Actions.Read():
-		actions = append(actions, ActionReplace) // an unknown combination counts as the worst
+		actions = append(actions, ActionReplace) // an unknown combination is treated as the most disruptive action
 	}
 	return actions
 }
 
-// disruptionOf returns the class of a change. An update with unknown attributes has the worst class.
+// disruptionOf returns the disruption class of a change. An update has the worst class if the changed attributes are unknown.
 func disruptionOf(change Change) provider.Class {
 	class := provider.None
 	if change.Has(ActionUpdate) && len(change.Attributes) == 0 || change.Has(ActionReplace) {

@@ -10,23 +10,23 @@ import (
 // Decision is the decision about a recorded plan.
 type Decision string
 
-// Decisions. Waiting means that no decision was made.
+// Decisions. Waiting means that no decision has been made yet.
 const (
 	Approved Decision = "Approved"
 	Denied   Decision = "Denied"
 	Waiting  Decision = "Waiting"
 )
 
-// Verdict is a decision with its reason.
+// Verdict is a decision and the reason for it.
 type Verdict struct {
 	Decision Decision
 	Reason   string
 }
 
-// Decide returns the verdict on a record. For an object that is not being deleted, a plan waits if its disruption class is above
-// None or if it has a hold. All other plans are approved. A deletion approves its plan.
+// Decide returns the decision about a record. If the object is not being deleted, a plan waits if its disruption class is above None or
+// if it has a hold. All other plans are approved. The deletion of an object counts as approval of its destroy plan.
 //
-// Modes, policies and the decisions of people will turn Waiting into Approved or Denied here.
+// Future modes, policies and manual decisions belong here: they will turn Waiting into Approved or Denied.
 func Decide(record Record, deleting bool) Verdict {
 	switch {
 	case deleting:
@@ -41,7 +41,7 @@ func Decide(record Record, deleting bool) Verdict {
 	}
 }
 
-// disruptive describes the changes with a class above None.
+// disruptive returns descriptions of the changes whose disruption class is above None.
 func (r Record) disruptive() []string {
 	var changes []string
 	for _, change := range r.Changes {

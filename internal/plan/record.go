@@ -1,5 +1,5 @@
-// Package plan converts Terraform plans to records for people and rules, and stores the plan file until it is applied or
-// superseded. Records contain addresses, actions, names of attributes and digests. They never contain values of attributes.
+// Package plan converts Terraform plans to records. It also stores the plan files until they are applied or superseded. Users and rules
+// read records. Records contain addresses, actions, names of attributes and digests, but never values of attributes.
 package plan
 
 import (
@@ -31,30 +31,29 @@ type Counts struct {
 	Create, Update, Replace, Delete, Import int32
 }
 
-// Basis identifies the inputs of a plan. A plan is applied only if its inputs have not changed.
+// Basis identifies the inputs of a plan. A plan may be applied only if all of its inputs are unchanged.
 type Basis struct {
 	// WorkspaceDigest is the digest of the rendered workspace.
 	WorkspaceDigest string
-	// Observed is the digest of the workspace files that were rendered from observed infrastructure. It is empty if there are
-	// none.
+	// Observed is the digest of the workspace files that were rendered from observed values. It is empty if there are no such files.
 	Observed string
-	// Lineage and Serial identify the state.
+	// Lineage and Serial identify the Terraform state.
 	Lineage string
 	Serial  int64
 }
 
-// Hold is the reason why an update of infrastructure has to wait, regardless of its disruption class. The reason is that of a
+// Hold is the reason why an update of existing infrastructure has to wait, whatever its disruption class. Reason is the reason for a
 // condition.
 type Hold struct{ Reason, Message string }
 
-// Record describes one plan file and the changes that its apply would make. It contains no values of attributes.
+// Record describes one plan file and the changes that its apply would make. It contains no attribute values.
 type Record struct {
 	Cause Cause
-	// Destroy says that the plan was made with -destroy.
+	// Destroy is true if the plan was made with -destroy.
 	Destroy bool
-	// Disruption is the worst class of the changes.
+	// Disruption is the worst disruption class of all changes.
 	Disruption provider.Class
-	// Hold is the reason why the plan waits although its class is None; nil if it does not wait.
+	// Hold is the reason why the plan waits even if its disruption class is None. It is nil if nothing else delays the plan.
 	Hold *Hold
 	Basis
 	// SHA256 is the SHA-256 digest of the plan file in hex.
@@ -68,13 +67,13 @@ type Record struct {
 	Time    time.Time
 }
 
-// Origin contains the facts about a plan that are not in the plan itself.
+// Origin contains facts about a plan that the plan file does not contain.
 type Origin struct {
-	// Generation classifies the changes of the plan.
+	// Generation determines the disruption classes of the changes.
 	Generation *provider.Generation
 	Cause      Cause
 	Destroy    bool
-	// Hold is the reason why existing resources must not be changed.
+	// Hold is the reason why existing resources must not be changed now, or nil.
 	Hold *Hold
 	Basis
 	TerraformVersion string
@@ -82,7 +81,7 @@ type Origin struct {
 	Time             time.Time
 }
 
-// Build returns the record of a saved plan file. It needs the file's bytes and its JSON form.
+// Build returns the record of a saved plan. file is the content of the plan file, and planned is its JSON form.
 func Build(origin Origin, file []byte, planned *tfjson.Plan) Record {
 	record := Record{
 		Cause:            origin.Cause,
@@ -129,13 +128,13 @@ func (c *Counts) add(change Change) {
 	}
 }
 
-// Creates reports whether the plan creates the resource at that address.
+// Creates reports whether the plan creates the resource at address.
 func (r Record) Creates(address string) bool { return r.change(address).Has(ActionCreate) }
 
-// ImportID returns the ID with which the resource at that address is imported, or an empty string.
+// ImportID returns the ID with which the plan imports the resource at address, or an empty string.
 func (r Record) ImportID(address string) string { return r.change(address).ImportID }
 
-// change returns the change of the resource at that address. It has no actions if the plan does not change the resource.
+// change returns the change of the resource at address. If the plan does not change the resource, the result has no actions.
 func (r Record) change(address string) Change {
 	for _, change := range r.Changes {
 		if change.Address == address {
@@ -145,7 +144,7 @@ func (r Record) change(address string) Change {
 	return Change{}
 }
 
-// Total returns the number of resources for each action, for example "1 to create, 2 to update".
+// Total returns a summary such as "1 to create, 2 to update".
 func (r Record) Total() string {
 	var parts []string
 	for _, part := range []struct {
@@ -168,7 +167,8 @@ func (r Record) Total() string {
 	return strings.Join(parts, ", ")
 }
 
-// Summary returns one line for people with the numbers, then each address with its actions and changed attributes.
+// Summary returns one line for users. The line contains the number of resources for each action, then the address, the actions and the
+// changed attributes of each resource.
 func (r Record) Summary() string {
 	if len(r.Changes) == 0 {
 		return "Plan: " + r.Total() + ", outputs only"

@@ -21,7 +21,8 @@ const (
 	importID = "11111111-1111-4111-8111-111111111111"
 )
 
-// resource returns the change of a resource, whose type is part of its address. An update changes the description.
+// resource returns a change of the resource at address. The address contains the type of the resource. An update changes the attribute
+// description.
 func resource(address string, actions ...tfjson.Action) *tfjson.ResourceChange {
 	change := &tfjson.ResourceChange{Address: address, Type: strings.Split(address, ".")[2], Change: &tfjson.Change{Actions: actions}}
 	if change.Change.Actions.Update() {
@@ -190,7 +191,8 @@ func TestHoldAppliesOnlyToUpdates(t *testing.T) {
 	}
 }
 
-// A record is written to status and events, which many users may read.
+// TestRecordContainsNoAttributeValue proves that a record contains no attribute values. Records are written to status and events, which
+// many users can read.
 func TestRecordContainsNoAttributeValue(t *testing.T) {
 	const secret = "s3cr3t-Ünique"
 	everywhere := map[string]any{"user_data": secret, "list": []any{secret, map[string]any{secret: secret}}}

@@ -2,15 +2,15 @@ package plan
 
 import "sync"
 
-// Stored is a recorded plan with its file.
+// Stored is a recorded plan together with its plan file.
 type Stored struct {
 	Record Record
 	File   []byte
 }
 
-// Store contains at most one plan for each target until the plan is applied or superseded.
+// Store contains at most one plan for each target. It removes a plan that is applied or superseded.
 //
-// The plans are lost when the process ends. The target is then planned again.
+// Plans are kept only in memory. If the process ends, the plans are lost and the targets are planned again.
 type Store struct {
 	mu    sync.Mutex
 	plans map[string]Stored
@@ -19,14 +19,14 @@ type Store struct {
 // NewStore returns an empty store.
 func NewStore() *Store { return &Store{plans: map[string]Stored{}} }
 
-// Put records the plan of a target and supersedes an earlier one.
+// Put stores the plan of a target. It replaces an earlier plan of the same target.
 func (s *Store) Put(target string, plan Stored) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plans[target] = plan
 }
 
-// Get returns the plan of a target.
+// Get returns the plan of a target. The result is false if the store contains no plan for the target.
 func (s *Store) Get(target string) (Stored, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,7 +34,7 @@ func (s *Store) Get(target string) (Stored, bool) {
 	return plan, ok
 }
 
-// Drop removes the plan of a target, which was applied, superseded or is not needed any more.
+// Drop removes the plan of a target after the plan was applied or superseded, or when it is no longer needed.
 func (s *Store) Drop(target string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

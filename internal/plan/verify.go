@@ -2,9 +2,9 @@ package plan
 
 import "fmt"
 
-// StaleError means that the basis of a recorded plan has changed, so the target must be planned again.
+// StaleError means that an input of a recorded plan has changed, so the target must be planned again.
 type StaleError struct {
-	// What is the part that differs: "plan file", "workspace", "observed infrastructure" or "state".
+	// What is the input that has changed: "plan file", "workspace", "observed infrastructure" or "state".
 	What           string
 	Recorded, Have string
 }
@@ -13,8 +13,8 @@ func (e *StaleError) Error() string {
 	return fmt.Sprintf("verifying plan: the %s differs from the recorded one (recorded %s, have %s)", e.What, e.Recorded, e.Have)
 }
 
-// Verify checks the conditions under which a recorded plan may be applied: the plan file and its basis have not changed. The basis
-// consists of the workspace, the observed infrastructure and the state. Verify returns a *StaleError for the first difference.
+// Verify checks whether a recorded plan may be applied. The plan file, the workspace, the observed infrastructure and the state must be
+// the same as when the plan was made. Verify returns a *StaleError for the first difference.
 func (r Record) Verify(file []byte, present Basis) error {
 	for _, check := range []struct{ what, recorded, have string }{
 		{"plan file", r.SHA256, digest(file)},

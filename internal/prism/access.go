@@ -16,10 +16,10 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// CredentialError means that the credentials of a NutanixCluster cannot be read, because the reference, the Secret or its
-// content is wrong. It never contains the content.
+// CredentialError means that the credentials of a NutanixCluster cannot be read, because the reference to the Secret, the Secret itself
+// or its content is invalid. The error never contains the content.
 type CredentialError struct {
-	// Secret is namespace/name. It is empty if there is no reference.
+	// Secret is the namespace/name of the Secret. It is empty if the NutanixCluster does not reference a Secret.
 	Secret string
 	Reason string
 	Err    error
@@ -40,7 +40,7 @@ func (e *CredentialError) Unwrap() error { return e.Err }
 
 // TrustBundleError means that the additional trust bundle of a NutanixCluster cannot be read.
 type TrustBundleError struct {
-	// Source is the location of the bundle: spec.prismCentral.additionalTrustBundle.data, or ConfigMap namespace/name.
+	// Source describes where the bundle is stored: spec.prismCentral.additionalTrustBundle.data, or ConfigMap namespace/name.
 	Source string
 	Reason string
 	Err    error
@@ -58,8 +58,8 @@ func (e *TrustBundleError) Unwrap() error { return e.Err }
 
 const credentialRemedy = `write a JSON array like [{"type":"basic_auth","data":{"prismCentral":{"username":"...","password":"..."}}}]`
 
-// upstream returns address, credentials and trust bundle of the Prism Central of a cluster. A user must correct the cause of
-// a *CredentialError or *TrustBundleError. All other errors come from the API server.
+// upstream returns the address, the credentials and the trust bundle for the Prism Central of a cluster. A *CredentialError or
+// *TrustBundleError requires a correction by the user. All other errors come from the API server.
 func upstream(ctx context.Context, reader client.Reader, cluster *infrav1.NutanixCluster) (Upstream, error) {
 	endpoint := cluster.Spec.PrismCentral
 	if endpoint == nil {
@@ -135,7 +135,7 @@ func trustBundleOf(ctx context.Context, reader client.Reader, ref *infrav1.Nutan
 			return nil, &TrustBundleError{Source: source, Reason: "the ConfigMap has no such key; put PEM certificates there"}
 		}
 		if len(bytes.TrimSpace(bundle)) == 0 {
-			return nil, nil // cluster templates create the key without a value if no certificate is needed
+			return nil, nil // cluster templates create the key with an empty value if no certificate is needed
 		}
 	}
 	if err := transport.CheckBundle(bundle); err != nil {

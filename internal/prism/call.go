@@ -13,17 +13,18 @@ import (
 
 const (
 	basePath = "/api/nutanix/v3/"
-	// pageLength is the page length of the provider and of prism-go-client. Some kinds refuse larger pages.
+	// pageLength is the number of entities per page. The provider and prism-go-client use the same number. For some kinds Prism Central
+	// rejects larger pages.
 	pageLength = 100
-	// maxPages is the limit for lists that do not end.
+	// maxPages limits the number of pages that are read, in case Prism Central never returns a last page.
 	maxPages = 1000
-	// maxResponse is the largest response that is read, in bytes.
+	// maxResponse is the maximum size of a response in bytes.
 	maxResponse = 64 << 20
-	// maxError is the maximum number of bytes that are read of an error body.
+	// maxError is the maximum number of bytes that are read from the body of an error response.
 	maxError = 64 << 10
 )
 
-// get reads one entity into out. It escapes the segments of the path.
+// get reads one entity into out. segments are the unescaped segments of its path.
 func (c *Client) get(ctx context.Context, out any, segments ...string) error {
 	escaped := make([]string, len(segments))
 	for i, segment := range segments {
@@ -32,7 +33,7 @@ func (c *Client) get(ctx context.Context, out any, segments ...string) error {
 	return c.call(ctx, http.MethodGet, strings.Join(escaped, "/"), nil, out)
 }
 
-// post sends in and reads the response into out. All POST requests of this package only read.
+// post sends in as JSON and reads the response into out. All POST requests of this package only read data.
 func (c *Client) post(ctx context.Context, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -65,7 +66,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, out
 	return nil
 }
 
-// statusError returns the error of a response with an error status.
+// statusError returns the error for a response with an error status.
 func (c *Client) statusError(path string, resp *http.Response) error {
 	reason, message := errorBody(resp.Body)
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
@@ -74,7 +75,8 @@ func (c *Client) statusError(path string, resp *http.Response) error {
 	return &StatusError{Address: c.address, Path: path, Status: resp.StatusCode, Reason: reason, Message: message}
 }
 
-// errorBody returns the first entry of message_list, which is at the top level or in status.
+// errorBody returns the reason and the message in the first entry of message_list. The list is either at the top level of the body or in
+// status.
 func errorBody(body io.Reader) (reason, message string) {
 	type list []struct {
 		Message string `json:"message"`
@@ -89,7 +91,7 @@ func errorBody(body io.Reader) (reason, message string) {
 		return "", ""
 	}
 	if len(top.MessageList) == 0 && len(top.Status) > 0 {
-		// If the status is a string, it contains no list.
+		// The error is ignored, because a status that is a string contains no list.
 		_ = json.Unmarshal(top.Status, &top)
 	}
 	if len(top.MessageList) == 0 {
@@ -98,7 +100,7 @@ func errorBody(body io.Reader) (reason, message string) {
 	return top.MessageList[0].Reason, top.MessageList[0].Message
 }
 
-// listRequest is the body of POST <kind>s/list.
+// listRequest is the body of a request POST <kind>s/list.
 type listRequest struct {
 	Kind   string `json:"kind"`
 	Filter string `json:"filter,omitempty"`
@@ -113,9 +115,9 @@ type listResponse[T any] struct {
 	Entities []T `json:"entities"`
 }
 
-// list returns all entities of a kind ("subnet"), page by page. The filter may be empty. A full page never counts as the last one,
-// because total_matches is only eventually consistent and can be too small. Callers must check every entity, because some kinds ignore
-// the filter.
+// list returns all entities of a kind, for example "subnet". It reads all pages. filter may be empty. list reads on after every full
+// page, because total_matches is only eventually consistent and can be too small. Callers must check every returned entity, because Prism
+// Central ignores the filter for some kinds.
 func list[T any](ctx context.Context, c *Client, kind, filter string) ([]T, error) {
 	var all []T
 	for range maxPages {
@@ -133,8 +135,9 @@ func list[T any](ctx context.Context, c *Client, kind, filter string) ([]T, erro
 	return nil, &ResponseError{Address: c.address, Path: kind + "s/list", Err: fmt.Errorf("the list does not end after %d pages", maxPages)}
 }
 
-// equals returns a FIQL filter for a name. It returns an empty filter if the name contains a character that FIQL may interpret,
-// because v3 does not document how to escape them. Callers then compare the names of all entities.
+// equals returns a FIQL filter for the entities whose attribute has the value name. If name contains a character that FIQL may interpret,
+// the filter is empty, because the documentation of v3 does not say how to escape such characters. So the list contains other entities,
+// too, and callers must compare the names.
 func equals(attribute, name string) string {
 	for _, r := range name {
 		safe := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'

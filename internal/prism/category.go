@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// CategoryExists reports whether a category has a value.
+// CategoryExists reports whether the category with the given key and value exists.
 func (c *Client) CategoryExists(ctx context.Context, key, value string) (bool, error) {
 	if key == "" || value == "" {
 		return false, &InvalidError{Field: "categories", Reason: "key and value must be set"}

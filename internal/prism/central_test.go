@@ -18,15 +18,16 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// central serves the v3 API from testdata, which has one file per kind with the entities as Prism Central returns them.
+// central is a fake Prism Central that serves the v3 API. testdata contains one file per kind with the entities in the format of Prism
+// Central.
 type central struct {
 	*httptest.Server
 	mu       sync.Mutex
 	kinds    map[string][]map[string]any
-	fail     http.HandlerFunc // responds to all requests if it is set
-	miscount int              // added to total_matches
-	paged    func()           // called after each page of a list
-	requests []string         // path and body
+	fail     http.HandlerFunc // if set, it responds to all requests
+	miscount int              // is added to total_matches
+	paged    func()           // is called after each page of a list
+	requests []string         // path and body of each request
 }
 
 func newCentral(t *testing.T) *central {
@@ -47,7 +48,8 @@ func newCentral(t *testing.T) *central {
 	return c
 }
 
-// uuid returns the n-th UUID of a kind in testdata: 1 cluster, 2 subnet, 3 image, 4 project, 5 host, 6 vm, 8 storage container.
+// uuid returns the n-th UUID of a kind in testdata. The kinds are 1 cluster, 2 subnet, 3 image, 4 project, 5 host, 6 vm, 8 storage
+// container.
 func uuid(kind, n int) string {
 	return fmt.Sprintf("%08d-0000-4000-8000-%012d", kind, n)
 }
@@ -76,7 +78,7 @@ func (c *central) client(t *testing.T) *Client {
 	return client
 }
 
-// failWith makes handler respond to all further requests.
+// failWith makes the handler respond to all further requests.
 func (c *central) failWith(handler http.HandlerFunc) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,7 +129,7 @@ func (c *central) list(w http.ResponseWriter, kind string, body []byte) {
 	var matches []map[string]any
 	for _, entity := range c.kinds[kind] {
 		attribute, value, filtered := strings.Cut(request.Filter, "==")
-		// Clusters ignore filters; the name of VMs is another attribute.
+		// Like Prism Central, the fake ignores filters for clusters. The attribute for the name of a VM is vm_name.
 		known := map[string]string{"subnets": "name", "projects": "name", "vms": "vm_name"}[kind] == attribute
 		if !filtered || !known || entity["spec"].(map[string]any)["name"] == value {
 			matches = append(matches, entity)

@@ -1,10 +1,10 @@
-// Package prism reads the data from Prism Central that the controllers need outside of Terraform: the UUID for a name, the
-// existence of a VM, free GPUs. Its Resolver returns the connection of a NutanixCluster to Prism Central.
+// Package prism reads data from Prism Central that the controllers need outside of Terraform. Examples are the UUID for a name, the
+// existence of a VM and the free GPUs. A Resolver returns the connection of a NutanixCluster to Prism Central.
 //
-// It uses the v3 API with its own transport instead of the v3 client of prism-go-client. That client treats responses with an
-// error status and an unknown body as success, reports a 401 or a 429 only as text, shares its session without a lock, and
-// replaces the TLS settings of http.DefaultTransport for the whole process. Tests check that both clients parse the same responses
-// in the same way.
+// The package uses the v3 API with its own transport and not with the v3 client of prism-go-client, because that client has several
+// problems. It treats a response with an error status and an unknown body as success. It reports a 401 or a 429 only as text. It shares
+// its session without a lock. It replaces the TLS settings of http.DefaultTransport for the whole process. Tests check that both clients
+// parse responses in the same way.
 package prism
 
 import (
@@ -15,21 +15,21 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// requestTimeout limits the time from the start of a request to the end of its response.
+// requestTimeout limits the time from the start of a request until its response has been read.
 const requestTimeout = 60 * time.Second
 
-// Upstream contains the address of a Prism Central and its credentials. gateway.RunOptions has the same type.
+// Upstream contains the address of a Prism Central and the credentials for it. It is the same type as in gateway.RunOptions.
 type Upstream = transport.Upstream
 
-// Options configure a Client.
+// Options configures a Client.
 type Options struct {
-	// QPS and Burst limit the requests per second. QPS 0 means no limit.
+	// QPS and Burst limit the requests per second. If QPS is 0, there is no limit.
 	QPS   float32
 	Burst int
 }
 
-// Client reads from one Prism Central. It is safe for concurrent use and reuses its connections and its session. It does not retry
-// requests, because the next reconcile does (see Retryable).
+// Client reads data from one Prism Central. It is safe for concurrent use and reuses its connections and its session. It does not retry
+// requests, because the next reconcile tries again (see Retryable).
 type Client struct {
 	address   string
 	transport *transport.Transport
@@ -48,13 +48,13 @@ func New(upstream Upstream, options Options) (*Client, error) {
 		http: &http.Client{
 			Transport: roundTripper,
 			Timeout:   requestTimeout,
-			// After a redirect the request would go to an unverified server.
+			// Redirects are not followed, because they would send the request to a server that was not verified.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
 }
 
-// Ping returns an error unless Prism Central responds and accepts the credentials.
+// Ping returns nil if Prism Central responds and accepts the credentials.
 func (c *Client) Ping(ctx context.Context) error {
 	var page listResponse[struct{}]
 	return c.post(ctx, "clusters/list", listRequest{Kind: "cluster", Length: 1}, &page)

@@ -8,7 +8,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// KindPrismElement is the Kind of Prism Elements in errors.
+// KindPrismElement is the name of the kind Prism Element in errors.
 const KindPrismElement = "Prism Element"
 
 type clusterResources struct {
@@ -19,14 +19,15 @@ type clusterResources struct {
 	} `json:"config"`
 }
 
-// isPrismElement reports whether a cluster is a Prism Element. The list of clusters contains Prism Central itself, too.
+// isPrismElement reports whether a cluster is a Prism Element. The list of clusters also contains Prism Central itself.
 func isPrismElement(cluster intent[clusterResources]) bool {
 	return slices.ContainsFunc(cluster.Status.Resources.Config.ServiceList, func(service string) bool {
 		return strings.EqualFold(service, "AOS")
 	})
 }
 
-// PrismElement resolves a Prism Element. Names are compared without case. Prism Central itself is not a Prism Element.
+// PrismElement returns the Prism Element with the name or UUID id. Names are case-insensitive. Prism Central itself is not a Prism
+// Element and is never returned.
 func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIdentifier) (Entity, error) {
 	wanted, err := identify(id, "cluster")
 	if err != nil {
@@ -40,7 +41,7 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 		}
 		matches = distinct([]intent[clusterResources]{cluster}, isPrismElement)
 	} else {
-		// Some versions ignore filters of the list of clusters.
+		// The request has no filter, because some versions of Prism Central ignore filters for clusters.
 		clusters, err := list[intent[clusterResources]](ctx, c, "cluster", "")
 		if err != nil {
 			return Entity{}, err
@@ -53,7 +54,7 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 	return found.entity(), err
 }
 
-// AvailablePrismElements returns the sorted UUIDs of the Prism Elements that the account can see and that are connected.
+// AvailablePrismElements returns the sorted UUIDs of the connected Prism Elements that the account can see.
 func (c *Client) AvailablePrismElements(ctx context.Context) ([]string, error) {
 	clusters, err := list[intent[clusterResources]](ctx, c, "cluster", "")
 	if err != nil {

@@ -6,15 +6,15 @@ import (
 	"fmt"
 )
 
-// Credentials are the credentials of an account in Prism Central: Username and Password, or APIKey.
+// Credentials contains the credentials of an account in Prism Central: either Username and Password, or APIKey.
 type Credentials struct {
 	Username, Password, APIKey string
 }
 
-// String hides the credentials.
+// String returns a fixed text, so that logs do not contain the credentials.
 func (c Credentials) String() string { return "credentials (redacted)" }
 
-// GoString hides the credentials.
+// GoString returns the same text as String.
 func (c Credentials) GoString() string { return c.String() }
 
 const (
@@ -22,10 +22,13 @@ const (
 	typeAPIKey    = "api_key"
 )
 
-// ParseCredentials parses the value of the key "credentials" of a credential Secret. It is a JSON array whose first entry is
-// {"type":"basic_auth","data":{"prismCentral":{"username":"...","password":"..."}}} or
-// {"type":"api_key","data":{"prismCentral":{"apiKey":"..."}}}. Further entries and "prismElements" are ignored.
-// Errors do not quote the content.
+// ParseCredentials parses the value of the key "credentials" in a credential Secret. The value is a JSON array whose first entry has one
+// of these formats:
+//
+//	{"type":"basic_auth","data":{"prismCentral":{"username":"...","password":"..."}}}
+//	{"type":"api_key","data":{"prismCentral":{"apiKey":"..."}}}
+//
+// Other entries and "prismElements" are ignored. Errors do not quote the content.
 func ParseCredentials(data []byte) (Credentials, error) {
 	var entries []struct {
 		Type string          `json:"type"`
@@ -67,7 +70,7 @@ func ParseCredentials(data []byte) (Credentials, error) {
 	return Credentials{Username: central.Username, Password: central.Password}, nil
 }
 
-// redact returns the position of a JSON error without its text, because the errors of encoding/json quote the content.
+// redact returns only the position of a JSON error, because the text of the error quotes the content.
 func redact(err error) string {
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError

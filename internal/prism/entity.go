@@ -9,25 +9,25 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Entity is an entity in Prism Central.
+// Entity identifies an entity in Prism Central.
 type Entity struct {
 	UUID, Name string
 }
 
-// reference is a reference of the v3 API to another entity.
+// reference is a reference to another entity in the v3 API.
 type reference struct {
 	UUID string `json:"uuid"`
 	Name string `json:"name"`
 }
 
-// intent is an entity in the form that the documentation of the v3 API calls an intent. R is the type of status.resources.
+// intent is an entity of the v3 API. The documentation of the API calls this format an intent. R is the type of status.resources.
 type intent[R any] struct {
 	Metadata struct {
 		UUID         string            `json:"uuid"`
 		Name         string            `json:"name"`
 		CreationTime time.Time         `json:"creation_time"`
 		Categories   map[string]string `json:"categories"`
-		// CategoriesMapping contains all values of a key, Categories only one of them.
+		// CategoriesMapping contains all values of each key. Categories contains only one value of each key.
 		CategoriesMapping map[string][]string `json:"categories_mapping"`
 	} `json:"metadata"`
 	Spec struct {
@@ -44,7 +44,7 @@ type intent[R any] struct {
 	} `json:"status"`
 }
 
-// name returns the current name in status, otherwise the requested name in spec.
+// name returns the current name from status. If there is none, it returns the requested name from spec.
 func (i intent[R]) name() string {
 	for _, name := range []string{i.Status.Name, i.Spec.Name, i.Metadata.Name} {
 		if name != "" {
@@ -58,17 +58,17 @@ func (i intent[R]) entity() Entity {
 	return Entity{UUID: strings.ToLower(i.Metadata.UUID), Name: i.name()}
 }
 
-// beingDeleted reports whether the entity is being deleted: its state begins with DELETE.
+// beingDeleted reports whether the entity is being deleted, which is the case if its state begins with DELETE.
 func (i intent[R]) beingDeleted() bool {
 	return strings.HasPrefix(i.Status.State, "DELETE")
 }
 
-// identifier is a validated NutanixResourceIdentifier. Exactly one of uuid (lower case) and name is set.
+// identifier is a validated NutanixResourceIdentifier. Exactly one of uuid and name is set. uuid is in lower case.
 type identifier struct {
 	uuid, name string
 }
 
-// String returns the identifier as errors show it.
+// String returns the identifier in the format of error messages.
 func (i identifier) String() string {
 	if i.uuid != "" {
 		return fmt.Sprintf("uuid %q", i.uuid)
@@ -76,7 +76,7 @@ func (i identifier) String() string {
 	return fmt.Sprintf("name %q", i.name)
 }
 
-// identify validates an identifier. field is the name of its field in errors.
+// identify validates id. field is the name of the field that contains id, for errors.
 func identify(id infrav1.NutanixResourceIdentifier, field string) (identifier, error) {
 	switch {
 	case id.Type == infrav1.NutanixIdentifierUUID && id.UUID != nil && *id.UUID != "":
@@ -87,7 +87,8 @@ func identify(id infrav1.NutanixResourceIdentifier, field string) (identifier, e
 	return identifier{}, &InvalidError{Field: field, Reason: `type must be "uuid" or "name", and the field of that name must be set`}
 }
 
-// single returns the only match, or a *NotFoundError or *AmbiguousError.
+// single returns the only element of matches. It returns a *NotFoundError if matches is empty, and an *AmbiguousError if it has several
+// elements.
 func single[T any](matches []T, uuid func(T) string, kind string, id identifier) (T, error) {
 	var none T
 	switch len(matches) {
@@ -104,8 +105,8 @@ func single[T any](matches []T, uuid func(T) string, kind string, id identifier)
 	return none, &AmbiguousError{Kind: kind, Identifier: id.String(), UUIDs: slices.Compact(uuids)}
 }
 
-// distinct returns the entities for which keep returns true, each once. A list that changes while it is read can contain an entity
-// on two pages.
+// distinct returns the entities for which keep returns true, without duplicates. If a list changes while its pages are read, two pages
+// can contain the same entity.
 func distinct[R any](entities []intent[R], keep func(intent[R]) bool) []intent[R] {
 	seen := map[string]bool{}
 	var kept []intent[R]

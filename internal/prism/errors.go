@@ -15,9 +15,9 @@ import (
 // CertificateError means that the certificate of Prism Central is not trusted.
 type CertificateError = transport.CertificateError
 
-// NotFoundError means that an entity does not exist or is not visible to the account.
+// NotFoundError means that an entity does not exist or that the account cannot see it.
 type NotFoundError struct {
-	// Kind is the kind of the entity ("subnet"), Identifier the requested one (`name "net1"`).
+	// Kind is the kind of the entity, for example "subnet". Identifier is the requested name or UUID, for example `name "net1"`.
 	Kind, Identifier string
 }
 
@@ -28,7 +28,7 @@ func (e *NotFoundError) Error() string {
 // AmbiguousError means that several entities have the requested name.
 type AmbiguousError struct {
 	Kind, Identifier string
-	// UUIDs are the sorted UUIDs of these entities.
+	// UUIDs are the sorted UUIDs of the entities with this name.
 	UUIDs []string
 }
 
@@ -37,10 +37,10 @@ func (e *AmbiguousError) Error() string {
 		e.Kind, e.Identifier, len(e.UUIDs), strings.Join(e.UUIDs, ", "))
 }
 
-// WrongPrismElementError means that a VLAN subnet exists on another Prism Element than the requested one.
+// WrongPrismElementError means that a VLAN subnet exists, but not on the requested Prism Element.
 type WrongPrismElementError struct {
-	// Subnet is the requested identifier, Want the UUID of the requested Prism Element, and Have the names of the Prism Elements
-	// that have the subnet.
+	// Subnet is the requested name or UUID. Want is the UUID of the requested Prism Element. Have contains the names of the Prism Elements
+	// on which the subnet exists.
 	Subnet, Want string
 	Have         []string
 }
@@ -52,8 +52,8 @@ func (e *WrongPrismElementError) Error() string {
 
 // UnavailableError means that no host of a Prism Element has enough free GPUs of the requested kind.
 type UnavailableError struct {
-	// GPU is the requested identifier. Want is the number of GPUs that are needed on one host, Free the largest number that is
-	// free on one host.
+	// GPU is the requested name or device ID. Want is the number of GPUs that one host must have. Free is the largest number of free GPUs on
+	// one host.
 	GPU, PrismElement string
 	Want, Free        int
 }
@@ -63,9 +63,9 @@ func (e *UnavailableError) Error() string {
 		e.Want, e.GPU, e.PrismElement, e.Free)
 }
 
-// InvalidError means that a field has a value that cannot be resolved.
+// InvalidError means that the value of a field is invalid.
 type InvalidError struct {
-	// Field is relative to the spec ("imageLookup.format"). Reason describes the error.
+	// Field is the path of the field in the spec, for example "imageLookup.format". Reason describes what is wrong with the value.
 	Field, Reason string
 }
 
@@ -73,7 +73,7 @@ func (e *InvalidError) Error() string {
 	return fmt.Sprintf("resolving %s: %s", e.Field, e.Reason)
 }
 
-// AuthenticationError means that Prism Central refuses the credentials (401) or that the account lacks a permission (403).
+// AuthenticationError means that Prism Central rejects the credentials (401), or that the account lacks a permission (403).
 type AuthenticationError struct {
 	Address string
 	Status  int
@@ -91,7 +91,7 @@ func (e *AuthenticationError) Error() string {
 	return text + "; correct the Secret that spec.prismCentral.credentialRef names, or the account's roles"
 }
 
-// StatusError means that the response has another error status.
+// StatusError means that a response has an error status for which there is no other error type.
 type StatusError struct {
 	Address, Path   string
 	Status          int
@@ -118,8 +118,8 @@ func (e *ResponseError) Error() string {
 
 func (e *ResponseError) Unwrap() error { return e.Err }
 
-// Retryable reports whether an error may disappear without a change by the user: no connection, no response in time, an incomplete
-// response, 408, 429 or 5xx. An error in a name, a password or a certificate is not retryable.
+// Retryable reports whether the error may disappear without an action of the user. This is the case for a failed connection, a timeout,
+// an incomplete response, and the status codes 408, 429 and 5xx. An invalid name, password or certificate is not retryable.
 func Retryable(err error) bool {
 	var certificate *CertificateError
 	if err == nil || errors.As(err, &certificate) {
@@ -136,8 +136,8 @@ func Retryable(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// notFound returns a NotFoundError if err means that the entity does not exist, otherwise err itself. A 404 without a reason comes
-// from a proxy or from a Prism Central that is restarting, and does not mean that the entity does not exist.
+// notFound returns a *NotFoundError if err means that the entity does not exist. Otherwise it returns err. A 404 without a reason does
+// not mean that the entity does not exist, because a proxy or a Prism Central that is restarting may send such a response.
 func notFound(err error, kind, identifier string) error {
 	var status *StatusError
 	if errors.As(err, &status) && (status.Status == http.StatusNotFound && status.Reason != "" || status.Reason == "ENTITY_NOT_FOUND") {

@@ -8,17 +8,17 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Modes of a GPU in the v3 API.
+// Modes of GPUs in the v3 API.
 const (
 	GPUPassthroughGraphics = "PASSTHROUGH_GRAPHICS"
 	GPUPassthroughCompute  = "PASSTHROUGH_COMPUTE"
 	GPUVirtual             = "VIRTUAL"
 )
 
-// KindGPU is the Kind of GPUs in errors.
+// KindGPU is the name of the kind GPU in errors.
 const KindGPU = "GPU"
 
-// GPU is a GPU of a VM.
+// GPU describes one GPU of a VM.
 type GPU struct {
 	Name, Vendor string
 	// Mode is GPUPassthroughGraphics, GPUPassthroughCompute or GPUVirtual.
@@ -40,8 +40,7 @@ type hostGPU struct {
 	ConsumerReference *reference `json:"consumer_reference"`
 }
 
-// free reports whether the GPU can be assigned to a VM. A virtual GPU is free if it is assignable, even if other parts of the same
-// card are in use.
+// free reports whether the GPU can be assigned to a VM. A virtual GPU can be free even if other virtual GPUs of the same card are in use.
 func (g hostGPU) free() bool {
 	if g.ConsumerReference != nil && g.ConsumerReference.UUID != "" {
 		return false
@@ -52,7 +51,7 @@ func (g hostGPU) free() bool {
 	return g.Status == "UNUSED"
 }
 
-// gpuRequest is one requested GPU. name is empty if the request contains a device ID.
+// gpuRequest is a request for one GPU, by name or by device ID. name is empty if the request contains a device ID.
 type gpuRequest struct {
 	name     string
 	deviceID int64
@@ -72,14 +71,14 @@ func (r gpuRequest) String() string {
 	return fmt.Sprintf("deviceID %d", r.deviceID)
 }
 
-// GPUs resolves the GPUs of one VM on a Prism Element, in the order of the requests. All of them must be free on one host. Two
-// equal requests need two GPUs. The error is a *NotFoundError if no host has such a GPU, and an *UnavailableError if no host has
-// enough free ones.
+// GPUs finds GPUs for a new VM on a Prism Element, in the order of requests. One host must have free GPUs for all requests. Two equal
+// requests require two GPUs. GPUs returns a *NotFoundError if no host has a requested GPU, and an *UnavailableError if no host has enough
+// free GPUs.
 func (c *Client) GPUs(ctx context.Context, requests []infrav1.NutanixGPU, prismElementUUID string) ([]GPU, error) {
 	return c.findGPUs(ctx, requests, prismElementUUID, hostGPU.free)
 }
 
-// GPUModels resolves the GPUs of an existing VM. Unlike GPUs it also accepts GPUs in use, because the VM itself uses them.
+// GPUModels finds the GPUs of an existing VM. Unlike GPUs, it also returns GPUs that are in use, because the VM itself may use them.
 func (c *Client) GPUModels(ctx context.Context, requests []infrav1.NutanixGPU, prismElementUUID string) ([]GPU, error) {
 	return c.findGPUs(ctx, requests, prismElementUUID, func(hostGPU) bool { return true })
 }
@@ -119,7 +118,7 @@ func checkGPU(request infrav1.NutanixGPU, index int) (gpuRequest, error) {
 	return gpuRequest{}, &InvalidError{Field: fmt.Sprintf("gpus[%d]", index), Reason: `type must be "name" or "deviceID", and the field of that name must be set`}
 }
 
-// placeGPUs returns GPUs of one host for all requests. hosts contains the GPUs of each host.
+// placeGPUs returns GPUs for all requests, all from the same host. hosts contains the GPUs of each host.
 func placeGPUs(wanted []gpuRequest, hosts [][]hostGPU, prismElementUUID string, usable func(hostGPU) bool) ([]GPU, error) {
 	var lacking gpuRequest
 	most := -1
@@ -145,7 +144,8 @@ func placeGPUs(wanted []gpuRequest, hosts [][]hostGPU, prismElementUUID string, 
 	}
 }
 
-// takeGPUs returns a usable GPU of the host for each request, and the first request without such a GPU.
+// takeGPUs returns a usable GPU of the host for each request in wanted. If there is none for a request, it returns that request in
+// missing.
 func takeGPUs(wanted []gpuRequest, host []hostGPU, usable func(hostGPU) bool) (found []GPU, missing gpuRequest) {
 	taken := make([]bool, len(host))
 	for _, request := range wanted {

@@ -10,14 +10,14 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// KindImage is the Kind of images in errors.
+// KindImage is the name of the kind image in errors.
 const KindImage = "image"
 
 // Image is a disk image or an ISO image.
 type Image struct {
 	Entity
 	SizeBytes int64
-	// CreationTime determines which image is the newest.
+	// CreationTime is used to find the newest image.
 	CreationTime time.Time
 }
 
@@ -29,7 +29,8 @@ func imageOf(image intent[imageResources]) Image {
 	return Image{Entity: image.entity(), SizeBytes: image.Status.Resources.SizeBytes, CreationTime: image.Metadata.CreationTime}
 }
 
-// Image resolves an image. Names are compared without case and must be unique. An image that is being deleted is not found.
+// Image returns the image with the name or UUID id. Names are case-insensitive. Image returns an *AmbiguousError if several images have
+// the name. It ignores images that are being deleted.
 func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier) (Image, error) {
 	wanted, err := identify(id, "image")
 	if err != nil {
@@ -53,13 +54,13 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 	return imageOf(found), err
 }
 
-// ImageLookup finds the newest image whose name matches the look-up's format for a Kubernetes version ("v1.33.1"; the leading v is
-// dropped). As in CAPX, the format is a Go template that renders to a regular expression (RE2). If it does not, ImageLookup
-// returns an *InvalidError.
+// ImageLookup returns the newest image whose name matches lookup.Format for a Kubernetes version. A leading v of the version is ignored
+// ("v1.33.1"). As in CAPX, the format is a Go template whose result is a regular expression (RE2). ImageLookup returns an *InvalidError
+// if the format is invalid.
 //
-// If the expression contains the version, the name of an image has to contain exactly that version. The expression alone does not
-// guarantee that: the "*" at the end of the default format only makes the dash optional, so 1.33.1 would match an image of
-// 1.33.10.
+// If the expression contains the version, the name of the image must contain exactly this version. The expression alone is not
+// sufficient: the "*" at the end of the default format only makes the dash before it optional, so the expression for 1.33.1 also matches
+// an image of 1.33.10.
 func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLookup, k8sVersion string) (Image, error) {
 	version := strings.TrimPrefix(k8sVersion, "v")
 	expression, err := lookup.Pattern(k8sVersion)
@@ -80,7 +81,7 @@ func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLoo
 	return newest(matches), nil
 }
 
-// carriesVersion reports whether name contains version. A version within a longer number does not count.
+// carriesVersion reports whether name contains version. A match within a longer number is ignored.
 func carriesVersion(name, version string) bool {
 	digit := func(b byte) bool { return b >= '0' && b <= '9' }
 	for start := 0; ; {
@@ -97,8 +98,7 @@ func carriesVersion(name, version string) bool {
 	}
 }
 
-// newest returns the image with the latest creation time. If two images have the same time, it returns the one with the larger
-// UUID.
+// newest returns the image with the latest creation time. Among images with the same time, it returns the one with the largest UUID.
 func newest(images []intent[imageResources]) Image {
 	best := images[0]
 	for _, image := range images[1:] {

@@ -6,10 +6,10 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// KindProject is the Kind of projects in errors.
+// KindProject is the name of the kind project in errors.
 const KindProject = "project"
 
-// Project resolves a project. Names are compared exactly.
+// Project returns the project with the name or UUID id. Names are case-sensitive.
 func (c *Client) Project(ctx context.Context, id infrav1.NutanixResourceIdentifier) (Entity, error) {
 	wanted, err := identify(id, "project")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// lookup is a test case: an identifier, and the expected UUID or error.
+// lookup is a test case with an identifier, and the expected UUID or error.
 type lookup struct {
 	name string
 	id   infrav1.NutanixResourceIdentifier
@@ -185,8 +185,8 @@ func TestCategoryExists(t *testing.T) {
 	assert.ErrorContains(t, err, "key and value must be set")
 }
 
-// TestNotFoundNeedsReason checks that a 404 without a reason does not mean that an entity does not exist. A proxy or a restarting
-// Prism Central sends such a response.
+// TestNotFoundNeedsReason checks that a 404 without a reason does not mean that an entity does not exist. A proxy or a Prism Central that
+// is restarting may send such a response.
 func TestNotFoundNeedsReason(t *testing.T) {
 	central := newCentral(t)
 	client := central.client(t)

@@ -16,13 +16,13 @@ const clientIdle = 30 * time.Minute
 // Access is the connection of a NutanixCluster to Prism Central.
 type Access struct {
 	Client *Client
-	// Upstream is the upstream of the gateway for Terraform runs. It contains the credentials.
+	// Upstream contains the address and the credentials. The gateway uses it for Terraform runs.
 	Upstream Upstream
 }
 
-// Resolver returns the Access of clusters. It reads Secret and ConfigMap from a cache on each call, so that a rotation takes
-// effect with the next reconcile. Clusters with the same endpoint, credentials and trust bundle share a client, its connections
-// and its session. An unused client is closed after half an hour.
+// Resolver returns the Access of clusters. It reads the Secret and the ConfigMap of a cluster from a cache on each call, so that a
+// changed password or certificate is used in the next reconcile. Clusters with the same address, credentials and trust bundle share a
+// client with its connections and its session. The Resolver closes a client that has not been used for half an hour.
 type Resolver struct {
 	reader  client.Reader
 	options Options
@@ -37,13 +37,13 @@ type shared struct {
 	usedAt time.Time
 }
 
-// NewResolver returns a Resolver that reads Secrets and ConfigMaps from reader.
+// NewResolver returns a Resolver that uses reader to read Secrets and ConfigMaps.
 func NewResolver(reader client.Reader, options Options) *Resolver {
 	return &Resolver{reader: reader, options: options, now: time.Now, clients: map[string]*shared{}}
 }
 
-// Access returns the Access of a cluster. It sends no request to Prism Central. A user must correct the cause of a
-// *CredentialError or *TrustBundleError. All other errors come from the API server and may be transient.
+// Access returns the Access of a cluster. It sends no request to Prism Central. A *CredentialError or *TrustBundleError requires a
+// correction by the user. All other errors come from the API server and may be transient.
 func (r *Resolver) Access(ctx context.Context, cluster *infrav1.NutanixCluster) (*Access, error) {
 	found, err := upstream(ctx, r.reader, cluster)
 	if err != nil {

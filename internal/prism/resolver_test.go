@@ -18,7 +18,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// reader returns Secrets and ConfigMaps by namespace/name, or err if it is set.
+// reader is a client.Reader that contains Secrets and ConfigMaps by namespace/name. If err is set, Get returns err.
 type reader struct {
 	client.Reader
 	secrets    map[string]map[string][]byte
@@ -52,7 +52,7 @@ func basicAuth(username, password string) map[string][]byte {
 		`[{"type":"basic_auth","data":{"prismCentral":{"username":%q,"password":%q},"prismElements":null}}]`, username, password)}
 }
 
-// clusterOf returns a cluster that uses central with the Secret and the bundle of newReader.
+// clusterOf returns a cluster that uses central, with the Secret and the trust bundle that newReader contains.
 func clusterOf(central *central) *infrav1.NutanixCluster {
 	cluster := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "c1"}}
 	address := central.Listener.Addr().String()
@@ -174,7 +174,8 @@ func TestAccessErrors(t *testing.T) {
 	})
 }
 
-// TestEmptyTrustBundleIsIgnored checks a bundle without certificates. Cluster templates create it if no certificate is needed.
+// TestEmptyTrustBundleIsIgnored checks a trust bundle that contains no certificates. Cluster templates create such a bundle if no
+// certificate is needed.
 func TestEmptyTrustBundleIsIgnored(t *testing.T) {
 	central := newCentral(t)
 	for name, configMap := range map[string]corev1.ConfigMap{

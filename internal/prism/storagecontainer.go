@@ -7,11 +7,11 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// KindStorageContainer is the Kind of storage containers in errors.
+// KindStorageContainer is the name of the kind storage container in errors.
 const KindStorageContainer = "storage container"
 
-// The v3 API has no list of storage containers. The groups query returns them with the attributes container_name and cluster
-// (the UUID of the Prism Element).
+// Attributes of storage containers in the response to the groups query. The v3 API has no list of storage containers. The attribute
+// cluster contains the UUID of the Prism Element.
 const (
 	attributeContainerName = "container_name"
 	attributeCluster       = "cluster"
@@ -55,8 +55,8 @@ func (e groupsEntity) value(attribute string) string {
 	return ""
 }
 
-// StorageContainer resolves a storage container of a Prism Element. Names are compared exactly. The same name usually exists on
-// several Prism Elements.
+// StorageContainer returns the storage container with the name or UUID id on a Prism Element. Names are case-sensitive. Several Prism
+// Elements usually have a storage container with the same name.
 func (c *Client) StorageContainer(ctx context.Context, id infrav1.NutanixResourceIdentifier, prismElementUUID string) (Entity, error) {
 	wanted, err := identify(id, "storageContainer")
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Client) StorageContainer(ctx context.Context, id infrav1.NutanixResourc
 	return single(matches, func(entity Entity) string { return entity.UUID }, kind, wanted)
 }
 
-// groups returns all entities of a type with the given attributes.
+// groups returns all entities of a type. Each entity contains the given attributes.
 func (c *Client) groups(ctx context.Context, entityType string, attributes ...string) ([]groupsEntity, error) {
 	request := groupsRequest{EntityType: entityType, GroupMemberCount: pageLength}
 	for _, attribute := range attributes {
@@ -95,7 +95,7 @@ func (c *Client) groups(ctx context.Context, entityType string, attributes ...st
 		if err := c.post(ctx, "groups", request, &response); err != nil {
 			return nil, err
 		}
-		// Without a grouping attribute there is one group, or none if nothing matches.
+		// The query has no grouping attribute. So the response contains one group, or no group if there are no entities.
 		if len(response.GroupResults) == 0 || len(response.GroupResults[0].EntityResults) == 0 {
 			return all, nil
 		}

@@ -8,7 +8,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// KindSubnet is the Kind of subnets in errors.
+// KindSubnet is the name of the kind subnet in errors.
 const KindSubnet = "subnet"
 
 type subnetResources struct {
@@ -16,8 +16,8 @@ type subnetResources struct {
 	ClusterReferenceList []reference `json:"cluster_reference_list"`
 }
 
-// Subnet resolves a subnet for a VM on a Prism Element. Names are compared exactly. An overlay subnet can be used on every Prism
-// Element. The error is a *WrongPrismElementError for a VLAN subnet of another Prism Element.
+// Subnet returns the subnet with the name or UUID id for a VM on a Prism Element. Names are case-sensitive. An overlay subnet can be used
+// on every Prism Element. Subnet returns a *WrongPrismElementError if the VLAN subnet exists only on other Prism Elements.
 func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifier, prismElementUUID string) (Entity, error) {
 	wanted, err := identify(id, "subnet")
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifie
 	return found.entity(), err
 }
 
-// subnets returns the subnets with the name or UUID on all Prism Elements.
+// subnets returns the subnets on all Prism Elements that have the wanted name or UUID.
 func (c *Client) subnets(ctx context.Context, wanted identifier) ([]intent[subnetResources], error) {
 	if wanted.uuid != "" {
 		var subnet intent[subnetResources]
@@ -55,7 +55,8 @@ func (c *Client) subnets(ctx context.Context, wanted identifier) ([]intent[subne
 	}), nil
 }
 
-// prismElements returns references to the Prism Elements of a subnet. A subnet on several Prism Elements has a list of them.
+// prismElements returns references to the Prism Elements on which a subnet exists. If there are several, the subnet contains a list of
+// references.
 func prismElements(subnet intent[subnetResources]) []reference {
 	return slices.Concat([]reference{subnet.Status.ClusterReference}, subnet.Status.ClusterReferenceList, subnet.Status.Resources.ClusterReferenceList)
 }
@@ -69,7 +70,7 @@ func usableOn(subnet intent[subnetResources], prismElementUUID string) bool {
 	})
 }
 
-// prismElementsOf returns the sorted names of the Prism Elements of several subnets.
+// prismElementsOf returns the sorted names of the Prism Elements on which the subnets exist.
 func prismElementsOf(subnets []intent[subnetResources]) []string {
 	var names []string
 	for _, subnet := range subnets {

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// KindTask is the Kind of tasks in errors.
+// KindTask is the name of the kind task in errors.
 const KindTask = "task"
 
-// Task is a task of Prism Central.
+// Task is a task in Prism Central.
 type Task struct {
 	UUID string
 	// Status is QUEUED, RUNNING, SUCCEEDED, FAILED or another final status.
 	Status string
-	// Error is the reason of a failure.
+	// Error is the reason why the task failed.
 	Error string
 }
 
@@ -26,7 +26,7 @@ func (t Task) Running() bool {
 // Failed reports whether the task ended without success.
 func (t Task) Failed() bool { return !t.Running() && t.Status != "SUCCEEDED" && t.Status != "" }
 
-// Task returns the task with the UUID, or a *NotFoundError. The UUID may have the prefix of v4 ("ZXJnb24=:<uuid>").
+// Task returns the task with the UUID uuid, or a *NotFoundError. uuid may have the prefix of v4 task IDs ("ZXJnb24=:<uuid>").
 func (c *Client) Task(ctx context.Context, uuid string) (*Task, error) {
 	if _, plain, found := strings.Cut(uuid, ":"); found {
 		uuid = plain

@@ -11,7 +11,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// vendorClient returns the v3 client of prism-go-client for central.
+// vendorClient returns the v3 client of prism-go-client, connected to central.
 func vendorClient(t *testing.T, central *central) v3.Service {
 	t.Helper()
 	address := central.Listener.Addr().String()
@@ -23,8 +23,8 @@ func vendorClient(t *testing.T, central *central) v3.Service {
 	return client.V3
 }
 
-// TestVendorClientReadsTheSameResponses checks that prism-go-client parses the same values from testdata as this package. That
-// proves that testdata has the fields of the API.
+// TestVendorClientReadsTheSameResponses checks that prism-go-client and this package parse the same values from testdata. So testdata has
+// the field names of the real API.
 func TestVendorClientReadsTheSameResponses(t *testing.T) {
 	central := newCentral(t)
 	ours, vendor := central.client(t), vendorClient(t, central)

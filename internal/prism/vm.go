@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// KindVM is the Kind of virtual machines in errors.
+// KindVM is the name of the kind VM in errors.
 const KindVM = "VM"
 
-// VM is a virtual machine with the fields that the controllers need.
+// VM contains the fields of a virtual machine that the controllers need.
 type VM struct {
 	UUID, Name, Description string
 	// PowerState is ON, OFF, PAUSED or SUSPENDED. State is COMPLETE, PENDING, ERROR, DELETE_PENDING or another intermediate state.
 	PowerState, State string
 	// Categories maps each key to one of its values.
 	Categories map[string]string
-	// CategoryValues maps each key to all of its values, sorted. A VM can have several values of one key.
+	// CategoryValues maps each key to all of its values, sorted. A VM can have several values for one key.
 	CategoryValues map[string][]string
-	// Addresses are the distinct IP addresses in the order of the network cards.
+	// Addresses are the IP addresses in the order of the network interfaces, without duplicates.
 	Addresses []string
 	// PrismElement is the UUID of the Prism Element that runs the VM.
 	PrismElement string
@@ -52,7 +52,8 @@ func vmOf(vm intent[vmResources]) VM {
 	}
 }
 
-// categoryValues merges the two forms in which the v3 API returns the categories of an entity.
+// categoryValues merges the two formats in which the v3 API returns the categories of an entity. single contains one value for each key,
+// mapping contains all values.
 func categoryValues(single map[string]string, mapping map[string][]string) map[string][]string {
 	values := make(map[string][]string, len(mapping))
 	for key, list := range mapping {
@@ -80,7 +81,7 @@ func addresses(resources vmResources) []string {
 	return found
 }
 
-// VM returns the VM with the UUID, or a *NotFoundError.
+// VM returns the VM with the UUID uuid, or a *NotFoundError.
 func (c *Client) VM(ctx context.Context, uuid string) (*VM, error) {
 	if uuid == "" {
 		return nil, &InvalidError{Field: "vmUUID", Reason: "it is empty"}
@@ -93,8 +94,8 @@ func (c *Client) VM(ctx context.Context, uuid string) (*VM, error) {
 	return &vm, nil
 }
 
-// VMsOfCategory returns all VMs with the category value, sorted by UUID. If there are none, it returns no error. It reads the list
-// of all VMs, because filters by category are not documented.
+// VMsOfCategory returns all VMs with the category key and value, sorted by UUID. If there are no such VMs, the result is empty. It reads
+// the list of all VMs, because filters by category are not documented.
 func (c *Client) VMsOfCategory(ctx context.Context, key, value string) ([]VM, error) {
 	if key == "" || value == "" {
 		return nil, &InvalidError{Field: "categories", Reason: "key and value have to be set"}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// putVMs replaces the VMs of a Prism Central by count VMs.
+// putVMs replaces all VMs of central with count new ones.
 func (c *central) putVMs(count int) {
 	c.kinds["vms"] = nil
 	for i := range count {
@@ -49,7 +49,9 @@ func TestAllVMs(t *testing.T) {
 	}
 }
 
-// If a VM of an earlier page is deleted while the list is read, another VM moves to that page and is missing in the result.
+// TestChangingVMListIsNotComplete proves that a list that changes while it is read is not complete. If a VM on an earlier page is
+// deleted, the following VMs move forward. So the first VM of the next page moves to the page that was already read, and the result lacks
+// it.
 func TestChangingVMListIsNotComplete(t *testing.T) {
 	changes := map[string]func(c *central){
 		"one deleted":          func(c *central) { c.kinds["vms"] = c.kinds["vms"][1:] },

@@ -13,13 +13,13 @@ import (
 
 // VolumeGroup is a volume group that is attached to a VM.
 type VolumeGroup struct {
-	// UUID is the UUID of the volume group. Name is empty if Prism Central does not return it with the VM.
+	// UUID is the UUID of the volume group. Name is its name. It is empty if the response with the VM does not contain the name.
 	UUID, Name string
-	// Address is the disk address of the volume group, for example scsi.1. It may be empty.
+	// Address is the address of the volume group in the VM, for example scsi.1. It may be empty.
 	Address string
 }
 
-// String returns the volume group as messages name it.
+// String returns the name, the UUID and the address of the volume group for messages.
 func (g VolumeGroup) String() string {
 	text := g.UUID
 	if g.Name != "" {
@@ -31,17 +31,17 @@ func (g VolumeGroup) String() string {
 	return text
 }
 
-// Attachments are the volume groups of a VM, with the data that is needed to detach them.
+// Attachments contains the volume groups of a VM and the data that is needed to detach them.
 type Attachments struct {
 	Groups []VolumeGroup
 	// Description is the description of the VM.
 	Description string
 	vm          string
-	// body is the VM in the response of Prism Central.
+	// body is the VM as returned by Prism Central.
 	body map[string]any
 }
 
-// Attachments returns the volume groups that are attached to a VM, or a *NotFoundError if the VM does not exist.
+// Attachments returns the volume groups that are attached to the VM vmUUID, or a *NotFoundError if the VM does not exist.
 func (c *Client) Attachments(ctx context.Context, vmUUID string) (*Attachments, error) {
 	if vmUUID == "" {
 		return nil, &InvalidError{Field: "vmUUID", Reason: "it is empty"}
@@ -57,7 +57,7 @@ func (c *Client) Attachments(ctx context.Context, vmUUID string) (*Attachments, 
 		return nil, &ResponseError{Address: c.address, Path: "vms/" + attachments.vm, Err: err}
 	}
 	attachments.Description = cmp.Or(text(object(attachments.body, "status"), "description"), text(object(attachments.body, "spec"), "description"))
-	// The status contains the disks of the VM. The spec contains those of the last update through the v3 API.
+	// The status contains the current disks of the VM. The spec contains only the disks that the last update through the v3 API set.
 	for _, disk := range objects(attachments.body, "status", "resources", "disk_list") {
 		if group := volumeGroupOf(disk); group.UUID != "" {
 			attachments.Groups = append(attachments.Groups, group)
@@ -66,11 +66,11 @@ func (c *Client) Attachments(ctx context.Context, vmUUID string) (*Attachments, 
 	return attachments, nil
 }
 
-// DetachVolumeGroups sends an update that removes the volume groups from the VM and changes neither its power state nor its other
-// disks. It returns the UUID of the task. Prism Central refuses the update with 409 if the VM has changed since Attachments read
-// it. The request is not retried.
+// DetachVolumeGroups sends an update of the VM that removes its volume groups and leaves its power state and its other disks unchanged.
+// It returns the UUID of the task. If the VM has changed since the call of Attachments, Prism Central rejects the update with status 409.
+// DetachVolumeGroups does not retry the request.
 //
-// It is the only function of this package that writes (docs/adr/0013).
+// No other function of this package changes anything in Prism Central (docs/adr/0013).
 func (c *Client) DetachVolumeGroups(ctx context.Context, attachments *Attachments) (task string, err error) {
 	body, err := json.Marshal(attachments.withoutGroups())
 	if err != nil {
@@ -101,17 +101,18 @@ func (a *Attachments) withoutGroups() map[string]any {
 	resources["disk_list"] = slices.DeleteFunc(objects(resources, "disk_list"), func(disk map[string]any) bool {
 		return volumeGroupOf(disk).UUID != ""
 	})
-	// The spec contains the power state of the last update. The update must keep the current one.
+	// The power state in the spec is the one that the last update set. It is replaced by the current power state, so that this update does
+	// not change the power state.
 	if state, ok := object(a.body, "status", "resources")["power_state"]; ok {
 		resources["power_state"] = state
 	}
-	// An update is refused if it contains an address that the guest configured itself.
+	// Prism Central rejects an update with an IP address that the guest configured itself (LEARNED).
 	for _, nic := range objects(body, "spec", "resources", "nic_list") {
 		if endpoints := objects(nic, "ip_endpoint_list"); endpoints != nil {
 			nic["ip_endpoint_list"] = slices.DeleteFunc(endpoints, func(endpoint map[string]any) bool { return endpoint["type"] == "LEARNED" })
 		}
 	}
-	// If a key has several values, only this form of the categories contains all of them.
+	// If a key has several values, only categories_mapping contains all of them.
 	metadata := object(body, "metadata")
 	for _, values := range object(metadata, "categories_mapping") {
 		if list, ok := values.([]any); ok && len(list) > 1 {
@@ -131,7 +132,7 @@ func volumeGroupOf(disk map[string]any) VolumeGroup {
 	return group
 }
 
-// object returns the JSON object at a path. If there is none, it returns a new empty object that is not part of the parent.
+// object returns the JSON object at a path. If it does not exist, object returns a new empty object that is not part of the parent.
 func object(of map[string]any, path ...string) map[string]any {
 	for _, name := range path {
 		next, ok := of[name].(map[string]any)
@@ -143,7 +144,7 @@ func object(of map[string]any, path ...string) map[string]any {
 	return of
 }
 
-// objects returns the JSON objects of the list at a path.
+// objects returns the JSON objects in the list at a path.
 func objects(of map[string]any, path ...string) []map[string]any {
 	last := len(path) - 1
 	list, ok := object(of, path[:last]...)[path[last]].([]any)

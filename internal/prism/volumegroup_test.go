@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// vmWithVolumeGroups is a VM in a response of Prism Central. It has two disks of its own and two volume groups, of which the spec
-// lacks one. It also has an address that the guest configured, two values of one category key, an integer beyond float64, and a
-// spec with ON although the VM is OFF.
+// vmWithVolumeGroups is a VM as returned by Prism Central. It has two disks of its own and two volume groups. The spec contains only one
+// of the volume groups. The VM also has an IP address that the guest configured, two values for one category key and an integer that
+// float64 cannot represent. The power state is ON in the spec, but the VM is OFF.
 const vmWithVolumeGroups = `{
  "api_version": "3.1",
  "metadata": {"kind": "vm", "uuid": "00000006-0000-4000-8000-000000000001", "spec_version": 7,
@@ -31,7 +31,7 @@ const vmWithVolumeGroups = `{
     "device_properties": {"device_type": "VOLUME_GROUP", "disk_address": {"adapter_type": "SCSI", "device_index": 1}}},
    {"uuid": "g2", "volume_group_reference": {"kind": "volume_group", "uuid": "bbbb"}}]}}}`
 
-// withoutVolumeGroups is the update that detaches the volume groups.
+// withoutVolumeGroups is the body of the update that detaches the volume groups of vmWithVolumeGroups.
 const withoutVolumeGroups = `{
  "api_version": "3.1",
  "metadata": {"kind": "vm", "uuid": "00000006-0000-4000-8000-000000000001", "spec_version": 7,
@@ -111,7 +111,7 @@ func TestDetachIsSentOnce(t *testing.T) {
 	}
 }
 
-// An incomplete body of a VM does not cause a panic.
+// TestAttachmentsOfIncompleteVM proves that an incomplete response for a VM does not cause a panic.
 func TestAttachmentsOfIncompleteVM(t *testing.T) {
 	for _, body := range []string{`{}`, `{"status": "x"}`, `{"status": {"resources": {"disk_list": [1, {"volume_group_reference": "x"}]}}}`} {
 		central := newCentral(t)

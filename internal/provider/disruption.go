@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// Class describes how a change affects the virtual machine that it is applied to. Classes are ordered; a greater class is worse.
+// Class is the disruption class of a change. It describes how the change affects the virtual machine. A higher class is worse.
 type Class int
 
 // Disruption classes.
 const (
-	// None: a guest does not notice the change.
+	// None means that the guest does not notice the change.
 	None Class = iota
-	// PowerCycle: the provider may switch the virtual machine off to apply the change.
+	// PowerCycle means that the provider may switch the virtual machine off to apply the change.
 	PowerCycle
-	// Replace: the provider destroys the resource and creates another one.
+	// Replace means that the provider destroys the resource and creates a new one.
 	Replace
-	// Destroy: the provider destroys the resource.
+	// Destroy means that the provider destroys the resource.
 	Destroy
 )
 
-// String returns the name of the class in records, conditions and events.
+// String returns the name of the class for records, conditions and events.
 func (c Class) String() string {
 	switch c {
 	case None:
@@ -37,18 +37,18 @@ func (c Class) String() string {
 	}
 }
 
-// Resource types of the v3 modules.
+// Resource types in the modules for the v3 API.
 const (
 	virtualMachine = "nutanix_virtual_machine"
 	categoryKey    = "nutanix_category_key"
 	categoryValue  = "nutanix_category_value"
 )
 
-// table maps resource types and their attributes to the class of a changed attribute.
+// table maps a resource type and an attribute to the class of a change of this attribute.
 type table map[string]map[string]Class
 
-// class returns the class of one changed attribute. A resource type or an attribute that the table does not contain has class
-// Replace, which is the worst class of a change.
+// class returns the class of a change of one attribute. If the table does not contain the resource type or the attribute, the class is
+// Replace, because no change of an attribute is worse.
 func (t table) class(resourceType, attribute string) Class {
 	name, _, _ := strings.Cut(attribute, ".")
 	name, _, _ = strings.Cut(name, "[")
@@ -58,13 +58,13 @@ func (t table) class(resourceType, attribute string) Class {
 	return Replace
 }
 
-// v3Disruption returns the table for the resources of the v3 API. It contains every attribute that can be set according to the
-// schemas of provider 1.9.5 and 2.4.2. Depending on direction and on other attributes, the provider applies some changes of class
-// PowerCycle without switching the machine off. The table ignores these cases.
+// v3Disruption returns the table for the resources of the v3 API. It contains every attribute that can be set according to the schemas of
+// provider 1.9.5 and 2.4.2. In some cases the provider can apply a change of class PowerCycle without switching the machine off,
+// depending on the old and new value and on other attributes. The table does not distinguish these cases.
 func v3Disruption() table {
 	machine := map[string]Class{}
 	for class, attributes := range map[Class][]string{
-		// timeouts and cloud_init_cdrom_uuid are settings of the provider. They change when a machine is imported.
+		// timeouts and cloud_init_cdrom_uuid are settings of the provider. They also change when an existing machine is imported.
 		None: {"name", "description", "categories", "timeouts", "cloud_init_cdrom_uuid"},
 		PowerCycle: {
 			"availability_zone_reference", "boot_device_disk_address", "boot_device_mac_address", "boot_device_order_list",
@@ -91,7 +91,7 @@ func v3Disruption() table {
 	}
 }
 
-// with returns a copy of the table with one class added or changed.
+// with returns a copy of the table with the given class for one attribute.
 func (t table) with(resourceType, attribute string, class Class) table {
 	copied := maps.Clone(t)
 	copied[resourceType] = maps.Clone(t[resourceType])

@@ -1,6 +1,6 @@
 package provider
 
-// Knows reports whether the table has a class for an attribute of a resource type.
+// Knows reports whether the table contains a class for an attribute of a resource type.
 func (g *Generation) Knows(resourceType, attribute string) bool {
 	_, known := g.disruption[resourceType][attribute]
 	return known

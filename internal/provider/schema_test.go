@@ -14,8 +14,8 @@ import (
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// An attribute that is missing in the table would have class Replace. The test uses the schemas of the providers in the mirror,
-// and the recorded schema of 2.4.2.
+// TestTableContainsEveryConfigurableAttribute proves that the table is complete. A missing attribute would have class Replace. The test
+// uses the schemas of the providers in the mirror and the recorded schema of 2.4.2.
 func TestTableContainsEveryConfigurableAttribute(t *testing.T) {
 	content, err := os.ReadFile("../../tfmodules/testdata/provider-schema-2.4.2.json")
 	require.NoError(t, err)

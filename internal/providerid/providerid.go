@@ -1,5 +1,5 @@
-// Package providerid formats and parses the provider ID of a node: nutanix://<VM UUID>. All code that writes or reads a provider ID
-// uses it.
+// Package providerid formats and parses the provider ID of a Node, nutanix://<VM UUID>. All other packages use it to read or write
+// provider IDs.
 package providerid
 
 import (
@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// Prefix precedes the UUID in a provider ID. The cloud controller manager writes the same form to Node.spec.providerID.
+// Prefix is the part of a provider ID before the UUID. The cloud controller manager uses the same format in Node.spec.providerID.
 const Prefix = "nutanix://"
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// nilUUID is a placeholder. Prism Central never assigns it to a VM.
+// nilUUID is a placeholder. Prism Central never assigns this UUID to a VM.
 const nilUUID = "00000000-0000-0000-0000-000000000000"
 
-// Format returns the provider ID of the VM with that UUID, in lower case. Prism Central and the firmware of a guest write the same
-// UUID in different case, and Cluster API compares provider IDs as strings.
+// Format returns the provider ID of the VM with the UUID vmUUID. The UUID in the result is in lower case, because Prism Central and the
+// firmware of a guest use different cases and Cluster API compares provider IDs as strings.
 func Format(vmUUID string) string {
 	return Prefix + strings.ToLower(vmUUID)
 }
 
-// Parse returns the UUID, in lower case, of the VM that a provider ID identifies. ok is false for another scheme, and for a
-// placeholder without a UUID as in some machine templates.
+// Parse returns the VM UUID in the provider ID s, in lower case. ok is false if s has another scheme. It is also false for a placeholder
+// without a UUID, which some machine templates contain.
 func Parse(s string) (uuid string, ok bool) {
 	if len(s) < len(Prefix) || !strings.EqualFold(s[:len(Prefix)], Prefix) {
 		return "", false

@@ -43,7 +43,8 @@ func TestFormat(t *testing.T) {
 	assert.Equal(t, "nutanix://"+uuid, providerid.Format(strings.ToUpper(uuid)))
 }
 
-// FuzzRoundTrip proves that Format writes every UUID that Parse accepts in one canonical form that Parse accepts too.
+// FuzzRoundTrip proves that Format returns the same provider ID for all spellings of a UUID that Parse accepts, and that Parse accepts
+// the result.
 func FuzzRoundTrip(f *testing.F) {
 	for _, seed := range []string{"nutanix://" + uuid, "NUTANIX://" + strings.ToUpper(uuid), uuid, "nutanix://x", "nutanix://\u212a", ""} {
 		f.Add(seed)

@@ -1,5 +1,5 @@
-// Package session authenticates requests to Prism Central with credentials, or with the session cookies of an earlier response.
-// Prism Central does not check a password for a request with a valid session.
+// Package session authenticates requests to Prism Central with credentials or with the session cookies from an earlier response. Prism
+// Central does not check the password if a request has a valid session.
 package session
 
 import (
@@ -9,35 +9,35 @@ import (
 	"time"
 )
 
-// APIKeyHeader carries the key of a Prism service account.
+// APIKeyHeader is the header that contains the key of a Prism service account.
 const APIKeyHeader = "X-Ntnx-Api-Key"
 
 const (
-	// cookieSuffix ends the names of the cookies that authenticate: NTNX_IGW_SESSION, NTNX_MERCURY_IAM_SESSION. Other cookies,
-	// for example those of a load balancer, are not kept.
+	// cookieSuffix is the suffix of the names of session cookies, for example NTNX_IGW_SESSION and NTNX_MERCURY_IAM_SESSION. Other cookies,
+	// for example the cookies of a load balancer, are not stored.
 	cookieSuffix = "_SESSION"
-	// minLifetime distinguishes an expired session from a session that Prism Central never accepted. Sessions of Prism Central
-	// last 15 minutes.
+	// minLifetime distinguishes an expired session from a session that Prism Central never accepted. Sessions of Prism Central last 15
+	// minutes.
 	minLifetime = 30 * time.Second
-	// pause is how long no session is used after a session was refused within minLifetime.
+	// pause is how long only credentials are used after Prism Central has rejected a session that was younger than minLifetime.
 	pause = 10 * time.Minute
 )
 
-// Credentials are the credentials for a Prism Central. An API key takes precedence over a password. With an API key no session is
-// used.
+// Credentials contains the credentials for a Prism Central. An API key takes precedence over a password. Sessions are not used with an
+// API key.
 type Credentials struct{ Username, Password, APIKey string }
 
 // Session is the session with one Prism Central for one set of credentials. It is safe for concurrent use.
 //
-// A request with a session that gets status 401 changed nothing. The caller passes the session to Refused and sends the request
-// again with the credentials.
+// If a request with a session gets status 401, Prism Central has not executed it. The caller passes the session to Refused and sends the
+// request again with the credentials.
 type Session struct {
-	// credentials and cookies are pointers, so that printing a Session does not print secrets.
+	// credentials and cookies are pointers, so that the output of a printed Session does not contain secrets.
 	credentials *Credentials
 	now         func() time.Time
 
 	mu sync.Mutex
-	// cookies are the cookies of the session by name.
+	// cookies maps the names of the session cookies to the cookies.
 	cookies     map[string]*cookie
 	openedAt    time.Time
 	pausedUntil time.Time
@@ -45,11 +45,11 @@ type Session struct {
 
 type cookie struct {
 	name, value string
-	// expires is zero when the response has no expiry.
+	// expires is zero if the response contained no expiry time.
 	expires time.Time
 }
 
-// Sent identifies the session that a request was sent with. It is empty for a request with credentials.
+// Sent identifies the session with which a request was sent. It is empty if the request was sent with the credentials.
 type Sent []*cookie
 
 // New returns a session without cookies. now returns the current time.
@@ -57,7 +57,7 @@ func New(credentials Credentials, now func() time.Time) *Session {
 	return &Session{credentials: &credentials, now: now, cookies: map[string]*cookie{}}
 }
 
-// Authenticate adds the session to a request if mayUseSession is true and a session is open, and the credentials otherwise.
+// Authenticate adds the session to a request if mayUseSession is true and a session is open. Otherwise it adds the credentials.
 func (s *Session) Authenticate(req *http.Request, mayUseSession bool) Sent {
 	if s.credentials.APIKey != "" {
 		req.Header.Set(APIKeyHeader, s.credentials.APIKey)
@@ -84,7 +84,7 @@ func (s *Session) attach(req *http.Request) Sent {
 	return sent
 }
 
-// Learn updates the session from the cookies of a successful response.
+// Learn updates the session with the cookies of a successful response.
 func (s *Session) Learn(resp *http.Response) {
 	if resp.StatusCode >= http.StatusMultipleChoices || s.credentials.APIKey != "" {
 		return
@@ -111,7 +111,7 @@ func (s *Session) Learn(resp *http.Response) {
 	}
 }
 
-// Refused removes a session that Prism Central refused, unless another response has replaced it meanwhile.
+// Refused removes a session that Prism Central has rejected. It does nothing if another response has replaced the session since.
 func (s *Session) Refused(sent Sent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *Session) expire(now time.Time) {
 	}
 }
 
-// expiry returns when a cookie expires. Max-Age takes precedence over Expires (RFC 6265, section 5.3).
+// expiry returns the time at which a cookie expires. Max-Age takes precedence over Expires (RFC 6265, section 5.3).
 func expiry(got *http.Cookie, now time.Time) time.Time {
 	if got.MaxAge > 0 {
 		return now.Add(time.Duration(got.MaxAge) * time.Second)

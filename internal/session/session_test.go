@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// clock is a clock that tests set.
+// clock is a clock whose time the tests set.
 type clock struct{ time.Time }
 
 func (c *clock) now() time.Time { return c.Time }
@@ -23,12 +23,12 @@ func newSession() (*Session, *clock) {
 	return New(Credentials{Username: "admin", Password: "secret-value"}, c.now), c
 }
 
-// learn passes a response with Set-Cookie headers to a session.
+// learn passes a response with the Set-Cookie headers cookies to the session s.
 func learn(s *Session, status int, cookies ...string) {
 	s.Learn(&http.Response{StatusCode: status, Header: http.Header{"Set-Cookie": cookies}})
 }
 
-// authenticate returns the sorted cookies of a new request, or its user name.
+// authenticate authenticates a new request. It returns the sorted cookies of the request, or its user name if it has no cookies.
 func authenticate(s *Session) ([]string, Sent) {
 	req := &http.Request{Header: http.Header{}}
 	sent := s.Authenticate(req, true)
@@ -43,7 +43,7 @@ func authenticate(s *Session) ([]string, Sent) {
 	return used, sent
 }
 
-// assertUses asserts that requests are sent with these cookies, or with the password if there are none.
+// assertUses asserts that requests are sent with the cookies want. If want is empty, it asserts that they are sent with the password.
 func assertUses(t *testing.T, s *Session, want ...string) {
 	t.Helper()
 	got, sent := authenticate(s)
@@ -117,7 +117,7 @@ func TestRefusedKeepsAReplacedSession(t *testing.T) {
 	assertUses(t, s, "NTNX_IGW_SESSION=new")
 }
 
-// TestNoSessionIsUsedAfterEarlyRefusal proves that only a session that is refused within minLifetime starts a pause.
+// TestNoSessionIsUsedAfterEarlyRefusal proves that only a session that is rejected within minLifetime starts a pause.
 func TestNoSessionIsUsedAfterEarlyRefusal(t *testing.T) {
 	for name, test := range map[string]struct {
 		lifetime time.Duration
@@ -148,7 +148,8 @@ func TestNoSessionIsUsedAfterEarlyRefusal(t *testing.T) {
 	}
 }
 
-// TestLifetimeStartsWithEachSession proves that the lifetime of an expired session does not count for the next one.
+// TestLifetimeStartsWithEachSession proves that the lifetime is measured for each session, and does not include the lifetime of an
+// earlier one.
 func TestLifetimeStartsWithEachSession(t *testing.T) {
 	s, clock := newSession()
 	learn(s, http.StatusOK, "NTNX_IGW_SESSION=a; Max-Age=60")
@@ -170,7 +171,8 @@ func TestSessionHidesItsSecrets(t *testing.T) {
 	}
 }
 
-// TestConcurrentRefusals runs under the race detector. The last session that was opened is refused, however requests overlap.
+// TestConcurrentRefusals uses a session concurrently, so that the race detector can find data races. After all requests, the session that
+// was opened last has been rejected.
 func TestConcurrentRefusals(t *testing.T) {
 	s, _ := newSession()
 	var group sync.WaitGroup

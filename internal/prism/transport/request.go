@@ -7,10 +7,11 @@ import (
 
 const v3Prefix = "/api/nutanix/v3/"
 
-// IsRetryable reports whether a request may be sent twice, because it only reads. Retryable are GET, HEAD and OPTIONS, and the v3
-// lists and the v3 groups query, which are POST requests. internal/gateway decides independently what a planning run may send.
+// IsRetryable reports whether a request may be sent again after a failure, because it only reads data. It returns true for GET, HEAD and
+// OPTIONS, and for the v3 lists and the v3 groups query, which are POST requests. The rules for planning runs are separate
+// (internal/gateway).
 //
-// The path is compared as it was sent, so that a path with an escaped slash or a dot segment cannot be mistaken for a list.
+// The path is compared in its escaped form, so that a path with an escaped slash or a dot segment does not match a list.
 func IsRetryable(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -34,12 +35,12 @@ func hasDotSegment(path string) bool {
 	return false
 }
 
-// hasReplayableBody reports whether the body of a request can be sent a second time.
+// hasReplayableBody reports whether the body of a request can be sent again.
 func hasReplayableBody(req *http.Request) bool {
 	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
 }
 
-// CloneWithBody returns a copy of a request with a new body from GetBody, if the request has one.
+// CloneWithBody returns a copy of req. If req.GetBody is set, the copy has a new body.
 func CloneWithBody(req *http.Request) (*http.Request, error) {
 	clone := req.Clone(req.Context())
 	if req.GetBody == nil {

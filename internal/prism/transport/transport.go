@@ -16,24 +16,24 @@ import (
 
 const (
 	dialTimeout = 10 * time.Second
-	// responseTimeout limits the wait for the response to a request. The provider itself has no timeout.
+	// responseTimeout limits the wait for the response to a request. The provider itself has no such timeout.
 	responseTimeout = 90 * time.Second
-	// idleTimeout is short, so that a connection is rarely reused while Prism Central closes it. A write on such a connection
-	// fails and cannot be retried.
+	// idleTimeout is the time after which an idle connection is closed. It is short, so that Prism Central rarely closes a connection at the
+	// moment when a request reuses it. A write that fails for this reason cannot be retried.
 	idleTimeout     = 30 * time.Second
 	maxIdlePerHost  = 32
 	maxDiscardBytes = 64 << 10
 )
 
-// Options configure a Transport. Zero values mean no limit.
+// Options configures a Transport. Fields that are zero mean that there is no limit.
 type Options struct {
-	// QPS and Burst limit the requests per second to the upstream, including retries.
+	// QPS and Burst limit the requests per second to the upstream. Retries are counted, too.
 	QPS   float32
 	Burst int
 }
 
-// Transport is an http.RoundTripper for one upstream. It replaces the host, the credentials and the cookies of every request
-// with those of the upstream. It never retries a write.
+// Transport is an http.RoundTripper for one upstream. It replaces the host, the credentials and the cookies of every request. It never
+// retries a write.
 type Transport struct {
 	upstream Upstream
 	base     *http.Transport
@@ -41,8 +41,8 @@ type Transport struct {
 	session  *session.Session
 }
 
-// New returns a transport for an upstream. It sends no request. It returns an error for an upstream that is incomplete or whose
-// trust bundle cannot be parsed.
+// New returns a transport for an upstream. It sends no request. It returns an error if the upstream is incomplete or its trust bundle
+// cannot be parsed.
 func New(upstream Upstream, options Options) (*Transport, error) {
 	if err := upstream.validate(); err != nil {
 		return nil, err
@@ -72,17 +72,17 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 			MaxIdleConnsPerHost:   maxIdlePerHost,
 			IdleConnTimeout:       idleTimeout,
 			ResponseHeaderTimeout: responseTimeout,
-			// Bodies are passed on unchanged.
+			// Compression is disabled, so that the transport passes on bodies unchanged.
 			DisableCompression: true,
 		},
 	}, nil
 }
 
-// RoundTrip implements http.RoundTripper. A *CertificateError means that the request was not sent.
+// RoundTrip implements http.RoundTripper. If it returns a *CertificateError, the request was not sent.
 //
-// Retryable requests carry the session cookie of an earlier response, so that Prism Central does not authenticate each of them.
-// After a 401 for an expired session, RoundTrip sends the request again with the credentials. Writes always carry the credentials,
-// because they must not be sent twice.
+// RoundTrip sends retryable requests with the session cookie from an earlier response, so that Prism Central does not have to
+// authenticate each request. If the session has expired and the status is 401, RoundTrip sends the request again with the credentials.
+// RoundTrip sends writes only with the credentials, because writes must not be sent twice.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, sent, err := t.send(req, IsRetryable(req) && hasReplayableBody(req))
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || len(sent) == 0 {
@@ -104,7 +104,8 @@ func (t *Transport) CloseIdleConnections() {
 	t.base.CloseIdleConnections()
 }
 
-// send sends req once. It returns the session that req was sent with, if mayUseSession is true and a session is known.
+// send sends req once. If mayUseSession is true and a session is open, it uses the session and returns it. Otherwise it uses the
+// credentials.
 func (t *Transport) send(req *http.Request, mayUseSession bool) (*http.Response, session.Sent, error) {
 	if err := t.limiter.Wait(req.Context()); err != nil {
 		return nil, nil, fmt.Errorf("waiting for the rate limit of Prism Central %s: %w", t.upstream.Address, err)
@@ -134,7 +135,7 @@ func (t *Transport) outgoing(req *http.Request) *http.Request {
 	return out
 }
 
-// IsTimeout reports whether an error of RoundTrip means that the upstream did not respond in time.
+// IsTimeout reports whether RoundTrip returned err because the upstream did not respond in time.
 func IsTimeout(err error) bool {
 	var netErr net.Error
 	return errors.As(err, &netErr) && netErr.Timeout()

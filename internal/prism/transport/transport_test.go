@@ -17,13 +17,14 @@ import (
 	"github.com/capnt/capnt/internal/session"
 )
 
-// central is a Prism Central that opens a session for correct credentials and accepts the session until it expires.
+// central is a fake Prism Central. It opens a session for a request with the correct credentials and accepts the session until the test
+// ends it.
 type central struct {
 	*httptest.Server
 	mu       sync.Mutex
-	valid    string   // the session that is accepted
-	refuse   bool     // accept no session
-	requests []string // the credentials or session of each request
+	valid    string   // the session that central accepts
+	refuse   bool     // if true, central accepts no session
+	requests []string // the credentials or the session of each request
 	opened   int
 }
 

@@ -8,9 +8,9 @@ import (
 	"fmt"
 )
 
-// CertificateError says that the certificate of a Prism Central is not trusted. No request was sent.
+// CertificateError means that the certificate of a Prism Central is not trusted. The request was not sent.
 type CertificateError struct {
-	// Address is the host:port that presented the certificate.
+	// Address is the host:port of the server that sent the certificate.
 	Address string
 	Err     error
 }
@@ -21,7 +21,7 @@ func (e *CertificateError) Error() string {
 
 func (e *CertificateError) Unwrap() error { return e.Err }
 
-// asCertificateError returns err as a CertificateError if it concerns the certificate of the server, otherwise nil.
+// asCertificateError returns a *CertificateError if err is about the certificate of the server. Otherwise it returns nil.
 func asCertificateError(address string, err error) *CertificateError {
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) {
@@ -36,7 +36,7 @@ func asCertificateError(address string, err error) *CertificateError {
 	return nil
 }
 
-// CheckBundle returns an error unless a bundle consists of PEM certificates.
+// CheckBundle returns an error unless bundle contains PEM certificates and nothing else.
 func CheckBundle(bundle []byte) error {
 	found := 0
 	for rest := bundle; ; {
@@ -59,7 +59,7 @@ func CheckBundle(bundle []byte) error {
 	return nil
 }
 
-// trusted returns the root certificates of the system and those of bundle.
+// trusted returns a pool with the root certificates of the system and the certificates in bundle.
 func trusted(bundle []byte) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package transport sends requests to one Prism Central. It verifies the certificate, limits the rate, and authenticates with
-// the credentials or with the session that Prism Central opened for them.
+// Package transport sends requests to one Prism Central. It verifies the certificate and limits the rate. It authenticates requests with
+// the credentials or with the session that Prism Central has opened for the credentials.
 package transport
 
 import (
@@ -10,26 +10,26 @@ import (
 	"fmt"
 )
 
-// Upstream contains the address of a Prism Central, the verification of its certificate, and its credentials. Either Username and
-// Password are set, or APIKey.
+// Upstream contains the address of a Prism Central, the settings to verify its certificate, and the credentials. The credentials are
+// either Username and Password, or APIKey.
 type Upstream struct {
-	// Address is host:port.
+	// Address is the host:port of Prism Central.
 	Address string
 	// Insecure disables the verification of the certificate.
 	Insecure bool
-	// CABundle contains PEM certificates that are trusted in addition to the roots of the system.
+	// CABundle contains PEM certificates that are trusted in addition to the root certificates of the system.
 	CABundle []byte
-	// Username and Password are sent with basic authentication.
+	// Username and Password are sent with HTTP basic authentication.
 	Username, Password string
-	// APIKey is the key of a Prism service account, sent as X-Ntnx-Api-Key. It takes precedence over Username and Password.
+	// APIKey is the key of a Prism service account. It is sent in the header X-Ntnx-Api-Key and takes precedence over Username and Password.
 	APIKey string
 }
 
-// Digest returns the hex SHA-256 of all fields. Upstreams with the same digest may share connections and sessions.
+// Digest returns the SHA-256 of all fields in hex. Upstreams with the same digest may share connections and sessions.
 func (u Upstream) Digest() string {
 	h := sha256.New()
 	write := func(field []byte) {
-		// The length prefix distinguishes ("ab", "c") from ("a", "bc").
+		// The length of each field is hashed, too, so that ("ab", "c") and ("a", "bc") have different digests.
 		var length [8]byte
 		binary.BigEndian.PutUint64(length[:], uint64(len(field)))
 		h.Write(length[:])
@@ -44,17 +44,17 @@ func (u Upstream) Digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// String returns the address, so that no secret reaches a log or an error.
+// String returns only the address, so that logs and errors contain no secrets.
 func (u Upstream) String() string {
 	return u.Address
 }
 
-// GoString keeps secrets out of %#v.
+// GoString returns only the address, so that the output of %#v contains no secrets.
 func (u Upstream) GoString() string {
 	return fmt.Sprintf("transport.Upstream{%s}", u.Address)
 }
 
-// MarshalLog implements logr.Marshaler and keeps secrets out of structured logs.
+// MarshalLog implements logr.Marshaler. It returns only the address, so that structured logs contain no secrets.
 func (u Upstream) MarshalLog() any {
 	return u.String()
 }
