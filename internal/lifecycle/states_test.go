@@ -144,7 +144,7 @@ func TestUnwrittenStateIsStoredByTheNextRun(t *testing.T) {
 	f, _ := storing(t)
 	unwritten := func(serial string) {
 		f.pipeline.memories.with(f.target.Key(), func(m *memory) {
-			m.unwritten = []byte(`{"version": 4, "serial": ` + serial + `, "lineage": "line", "resources": []}`)
+			m.unwritten = []byte(`{"version": 4, "serial": ` + serial + `, "lineage": "line", "resources": [{"mode": "managed", "type": "a", "name": "b", "instances": [{}]}]}`)
 		})
 	}
 	write := func() *terraform.State {

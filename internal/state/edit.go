@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,12 +183,13 @@ func removeUserData(instance map[string]json.RawMessage) bool {
 // ErrRefused means that a state was not stored, because the stored state is newer or has another lineage.
 var ErrRefused = errors.New("another state was written since")
 
-// follows returns ErrRefused if the state content must not replace the state present. The rule is the same as in Terraform: both need the
-// same lineage, and the serial must not decrease.
+// follows returns ErrRefused if the state content must not replace the state present. The rule is the same as in Terraform: any state
+// replaces an empty one. Otherwise both need the same lineage, and a state that differs needs a higher serial.
 func follows(content, present []byte) error {
 	var next, stored struct {
-		Lineage string
-		Serial  int64
+		Lineage   string
+		Serial    int64
+		Resources []json.RawMessage
 	}
 	if err := json.Unmarshal(content, &next); err != nil {
 		return errFormat
@@ -198,10 +200,25 @@ func follows(content, present []byte) error {
 	if err := json.Unmarshal(present, &stored); err != nil {
 		return errFormat
 	}
-	if stored.Lineage != next.Lineage || stored.Serial > next.Serial {
+	switch {
+	case len(stored.Resources) == 0:
+		return nil
+	case stored.Lineage != next.Lineage, stored.Serial > next.Serial, stored.Serial == next.Serial && !equal(content, present):
 		return ErrRefused
 	}
 	return nil
+}
+
+// equal reports whether two states are equal except for user data.
+func equal(one, other []byte) bool {
+	var decoded [2]any
+	for i, content := range [][]byte{one, other} {
+		clean, _, err := withoutUserData(content)
+		if err != nil || json.Unmarshal(clean, &decoded[i]) != nil {
+			return false
+		}
+	}
+	return reflect.DeepEqual(decoded[0], decoded[1])
 }
 
 // describe returns a description, in Terraform's own format, of a lock that this process acquires without Terraform.

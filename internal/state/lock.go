@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -70,7 +71,12 @@ func holder(lease *coordinationv1.Lease) *LockedError {
 	held := &LockedError{Info: []byte(lease.Annotations[infoAnnotation])}
 	// The state is locked even if the holder wrote no valid description of the lock.
 	_ = json.Unmarshal(held.Info, &held.Lock)
-	held.Lock.ID, held.Term = *lease.Spec.HolderIdentity, lease.Annotations[TermAnnotation]
+	held.Lock.ID = *lease.Spec.HolderIdentity
+	// Terraform's kubernetes backend keeps the annotation when it releases or acquires a lock, so the annotation may belong to an
+	// earlier lock.
+	if id, term, _ := strings.Cut(lease.Annotations[TermAnnotation], " "); id == held.Lock.ID {
+		held.Term = term
+	}
 	return held
 }
 
@@ -84,7 +90,7 @@ func (s *Store) acquire(ctx context.Context, key Key, lease *coordinationv1.Leas
 	}
 	next.Spec.HolderIdentity = ptr.To(id)
 	metav1.SetMetaDataAnnotation(&next.ObjectMeta, infoAnnotation, string(info))
-	metav1.SetMetaDataAnnotation(&next.ObjectMeta, TermAnnotation, s.Term)
+	metav1.SetMetaDataAnnotation(&next.ObjectMeta, TermAnnotation, id+" "+s.Term)
 	var err error
 	if lease == nil {
 		err = s.Client.Create(ctx, next)
@@ -117,14 +123,14 @@ func (s *Store) release(ctx context.Context, key Key, id string) error {
 }
 
 // stale reports whether the run that acquired a lock has ended. That is the case for a run of this process whose session is closed, for a
-// run of an earlier leader, and for a run for which Dead returns true.
+// run of an earlier leader after the time Store.Grace, and for a run for which Dead returns true.
 func (s *Store) stale(ctx context.Context, held *LockedError) (bool, error) {
 	if held.Term == s.Term {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return !s.open[held.Lock.ID], nil
 	}
-	if precedes(held.Term, s.Term) {
+	if precedes(held.Term, s.Term) && time.Since(s.since) >= s.Grace {
 		return true, nil
 	}
 	if s.Dead == nil {

@@ -52,44 +52,65 @@ func (s *Store) Open(ctx context.Context, key Key, owner client.Object) (*Sessio
 		return nil, err
 	}
 	session := &Session{states: s, key: key, owner: owner}
-	lease, err := s.readLease(ctx, key)
-	if err != nil {
+	if err := session.open(ctx); err != nil {
+		session.Close(ctx)
 		return nil, err
 	}
-	if held := holder(lease); held != nil {
-		stale, err := s.stale(ctx, held)
+	return session, nil
+}
+
+func (s *Session) open(ctx context.Context) error {
+	lease, err := s.states.readLease(ctx, s.key)
+	if err != nil {
+		return err
+	}
+	held := holder(lease)
+	if held != nil {
+		stale, err := s.states.stale(ctx, held)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("finding out whether the holder of state lock %s has ended: %w", key.lease(), err)
+			return fmt.Errorf("checking whether the holder of state lock %s has ended: %w", s.key.lease(), err)
 		case !stale:
-			return nil, held
+			return held
 		}
-		// takeOver is called before the stale lock is removed, so that the earlier run can no longer write the state.
-		if err := session.takeOver(ctx); err != nil {
-			return nil, err
-		}
-		if err := s.release(ctx, key, held.Lock.ID); err != nil {
-			return nil, err
-		}
-		session.broken = &held.Lock
-		return session, nil
 	}
-	return session, session.takeOver(ctx)
+	// takeOver is called before the lock is removed, so that the earlier run cannot write the state any more.
+	content, err := s.takeOver(ctx)
+	if err != nil {
+		return err
+	}
+	if held != nil {
+		if err := s.states.release(ctx, s.key, held.Lock.ID); err != nil {
+			return err
+		}
+		s.broken = &held.Lock
+	}
+	_, containsUserData, err := withoutUserData(content)
+	if err != nil {
+		return fmt.Errorf("reading state Secret %s: %w", s.key.secret(), err)
+	}
+	if containsUserData {
+		return s.Edit(ctx, "removal of user data", increase)
+	}
+	return nil
 }
 
 // takeOver writes term and owner into the Secret, so that writes of earlier processes fail. It creates the Secret if it does not exist.
-// If the state contains user data, takeOver removes the user data.
-func (s *Session) takeOver(ctx context.Context) error {
+// It returns the state in the Secret.
+func (s *Session) takeOver(ctx context.Context) (content []byte, err error) {
 	secret, content, err := s.states.read(ctx, s.key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	claimed := newSecret(s.key)
 	if secret != nil {
 		claimed = secret.DeepCopy()
 	}
+	if precedes(s.states.Term, claimed.Annotations[TermAnnotation]) {
+		return nil, fmt.Errorf("taking over state Secret %s: %w", s.key.secret(), errTakenOver)
+	}
 	if err := s.states.claim(claimed, s.owner); err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case secret == nil:
@@ -98,16 +119,10 @@ func (s *Session) takeOver(ctx context.Context) error {
 		err = s.states.Client.Update(ctx, claimed)
 	}
 	if err != nil {
-		return fmt.Errorf("taking over state Secret %s: %w", s.key.secret(), err)
+		return nil, fmt.Errorf("taking over state Secret %s: %w", s.key.secret(), err)
 	}
-	_, dirty, err := withoutUserData(content)
-	if err != nil {
-		return fmt.Errorf("reading state Secret %s: %w", s.key.secret(), err)
-	}
-	if dirty {
-		return s.Edit(ctx, "removal of user data", increase)
-	}
-	return nil
+	s.secret = claimed
+	return content, nil
 }
 
 // Broken returns the stale lock that Open has removed, or nil if there was none.
@@ -146,10 +161,22 @@ func (s *Session) Lock(ctx context.Context, id string, info []byte) error {
 		s.states.mark(s.lock, false)
 	}
 	s.lock = id
+	if err := s.prepareWrite(ctx); err != nil {
+		return errors.Join(err, s.unlock(ctx))
+	}
+	return nil
+}
+
+// prepareWrite reads the Secret into which the run may write the state from now on. It creates the Secret if somebody has deleted it.
+func (s *Session) prepareWrite(ctx context.Context) (err error) {
 	if s.secret, _, err = s.states.read(ctx, s.key); err != nil {
 		return err
 	}
-	if s.secret == nil || s.secret.Annotations[TermAnnotation] != s.states.Term {
+	if s.secret == nil {
+		_, err = s.takeOver(ctx)
+		return err
+	}
+	if s.secret.Annotations[TermAnnotation] != s.states.Term {
 		return fmt.Errorf("locking state %s: %w", s.key.lease(), errTakenOver)
 	}
 	return nil
@@ -190,14 +217,18 @@ func (s *Session) Write(ctx context.Context, id string, content []byte) error {
 	return retry(ctx, func(ctx context.Context) error { return s.store(ctx, clean) })
 }
 
-// store makes one attempt to write the state. If an earlier attempt succeeded but its response was lost, the write conflicts. In this
-// case store compares the stored state with content, and returns no error if they are equal.
+// store makes one attempt to write the state. If the write conflicts, store reads the Secret again. It returns no error if an earlier
+// attempt has stored the state and only its response was lost. If only the metadata have changed, store writes once more.
 func (s *Session) store(ctx context.Context, content []byte) error {
 	secret, err := s.states.write(ctx, s.key, s.secret, content)
 	if errors.Is(err, errTakenOver) {
 		present, stored, readErr := s.states.read(ctx, s.key)
-		if readErr == nil && present != nil && present.Annotations[TermAnnotation] == s.states.Term && bytes.Equal(stored, content) {
+		switch {
+		case readErr != nil || present == nil || present.Annotations[TermAnnotation] != s.states.Term:
+		case bytes.Equal(stored, content):
 			secret, err = present, nil
+		case bytes.Equal(present.Data[contentKey], s.secret.Data[contentKey]):
+			secret, err = s.states.write(ctx, s.key, present, content)
 		}
 	}
 	if err == nil {
@@ -222,9 +253,9 @@ func retry(ctx context.Context, write func(context.Context) error) error {
 func transient(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		return !errors.Is(err, errTakenOver)
+		return !errors.Is(err, errTakenOver) && !errors.Is(err, errTooLarge)
 	}
-	return apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
+	return apierrors.IsConflict(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
 		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
 }
 

@@ -2,9 +2,12 @@ package state
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -79,7 +82,9 @@ func TestLockOfAnEarlierLeaderIsBroken(t *testing.T) {
 	election := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: "leader"}}
 	require.NoError(t, f.api.Create(t.Context(), election))
 	leader := func(transitions int32) *Store {
-		election.Spec.LeaseTransitions = ptr.To(transitions)
+		host, err := os.Hostname()
+		require.NoError(t, err)
+		election.Spec.LeaseTransitions, election.Spec.HolderIdentity = ptr.To(transitions), ptr.To(host+"_id")
 		require.NoError(t, f.api.Update(t.Context(), election))
 		store := newStore(f.api, "")
 		store.Election = ptr.To(client.ObjectKeyFromObject(election))
@@ -97,6 +102,101 @@ func TestLockOfAnEarlierLeaderIsBroken(t *testing.T) {
 	var locked *LockedError
 	require.ErrorAs(t, err, &locked)
 	assert.Equal(t, "2", locked.Lock.ID)
+	require.NoError(t, session.Unlock(t.Context(), "2"))
+	_, err = earlier.states.Open(t.Context(), f.key, f.owner)
+	require.ErrorIs(t, err, errTakenOver, "a state that is not locked")
+
+	// The runs of an earlier leader have time to end.
+	require.NoError(t, session.Lock(t.Context(), "3", describe("3", "test")))
+	third := leader(11)
+	third.Grace = time.Hour
+	_, err = third.Open(t.Context(), f.key, f.owner)
+	require.ErrorAs(t, err, &locked)
+	third.since = time.Now().Add(-time.Hour)
+	assert.Equal(t, "3", f.open(third).Broken().ID)
+
+	election.Spec.HolderIdentity = ptr.To("another-host_id")
+	require.NoError(t, f.api.Update(t.Context(), election))
+	follower := newStore(f.api, "")
+	follower.Election = ptr.To(client.ObjectKeyFromObject(election))
+	_, err = follower.Open(t.Context(), f.key, f.owner)
+	require.ErrorContains(t, err, "is not the leader")
+}
+
+// Terraform's kubernetes backend keeps annotations of the Lease that it does not know.
+func TestTermOfAnEarlierLockDoesNotMakeALockStale(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	session := f.open(f.store)
+	require.NoError(t, session.Lock(t.Context(), "run", describe("run", "test")))
+	lease := &coordinationv1.Lease{}
+	require.NoError(t, f.api.Get(t.Context(), f.key.lease(), lease))
+	lease.Spec.HolderIdentity = ptr.To("person")
+	require.NoError(t, f.api.Update(t.Context(), lease))
+	session.Close(t.Context())
+	_, err := f.store.Open(t.Context(), f.key, f.owner)
+	var locked *LockedError
+	require.ErrorAs(t, err, &locked)
+	assert.Equal(t, "person", locked.Lock.ID)
+}
+
+func TestDeletedSecretIsCreatedAgainWithTheNextLock(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	session := f.open(f.store)
+	require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
+	require.NoError(t, f.api.Delete(t.Context(), f.secret()))
+	require.ErrorIs(t, session.Write(t.Context(), "1", []byte(initial)), errTakenOver)
+	require.NoError(t, session.Push(t.Context(), []byte(initial)))
+	stored, err := session.Read(t.Context())
+	require.NoError(t, err)
+	assert.JSONEq(t, initial, string(stored))
+}
+
+func TestChangedMetadataDoNotPreventAWrite(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	session := f.open(f.store)
+	require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
+	secret := f.secret()
+	secret.Labels["backup"] = "yes"
+	require.NoError(t, f.api.Update(t.Context(), secret))
+	require.NoError(t, session.Write(t.Context(), "1", []byte(initial)))
+	assert.Equal(t, "yes", f.secret().Labels["backup"])
+}
+
+func TestPushHasTheRuleOfTerraform(t *testing.T) {
+	t.Parallel()
+	state := func(lineage string, serial int, resources string) []byte {
+		return fmt.Appendf(nil, `{"lineage": %q, "serial": %d, "resources": [%s]}`, lineage, serial, resources)
+	}
+	const one, other = `{"type": "a"}`, `{"type": "b"}`
+	present := state("line", 5, one)
+	for name, test := range map[string]struct {
+		content, present []byte
+		err              error
+	}{
+		"no present state": {present, nil, nil},
+		"newer":            {state("line", 6, other), present, nil},
+		"the same":         {state("line", 5, one), present, nil},
+		"same serial":      {state("line", 5, other), present, ErrRefused},
+		"older":            {state("line", 4, one), present, ErrRefused},
+		"another lineage":  {state("other", 6, one), present, ErrRefused},
+		"empty state":      {present, state("other", 7, ""), nil},
+		"no JSON":          {[]byte("x"), present, errFormat},
+	} {
+		t.Run(name, func(t *testing.T) { require.ErrorIs(t, follows(test.content, test.present), test.err) })
+	}
+}
+
+func TestStateThatIsTooLargeIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	session := f.open(f.store)
+	require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
+	noise := make([]byte, 2*maxContent)
+	_, _ = rand.Read(noise)
+	require.ErrorIs(t, session.Write(t.Context(), "1", noise), errTooLarge)
 }
 
 // flaky returns a client that returns err for the next updates of Secrets. If written is true, the API server nevertheless executes these
@@ -187,7 +287,14 @@ func TestUserDataIsTakenOutOfAnExistingState(t *testing.T) {
 	secret.Data = map[string][]byte{contentKey: content}
 	require.NoError(t, f.api.Update(t.Context(), secret))
 
-	session := f.open(newStore(f.api, "term-2"))
+	// A run that was killed has left its lock.
+	lease := newLease(f.key)
+	lease.Spec.HolderIdentity = ptr.To("killed")
+	require.NoError(t, f.api.Create(t.Context(), lease))
+	next := newStore(f.api, "term-2")
+	next.Dead = alwaysDead
+	session := f.open(next)
+	assert.Equal(t, "killed", session.Broken().ID)
 	stored, err := session.Read(t.Context())
 	require.NoError(t, err)
 	assert.NotContains(t, string(stored), bootstrap)

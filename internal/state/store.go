@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -68,16 +69,23 @@ type Store struct {
 	// Election is the Lease of the leader election, or nil if there is no leader election. The current leader uses it to recognize locks of
 	// earlier leaders.
 	Election *client.ObjectKey
+	// Grace is how long the runs of an earlier leader may continue after this process has become the leader. Until then their locks
+	// are not stale, unless Dead returns true.
+	Grace time.Duration
 	// Dead reports whether the run that acquired lock belongs to this installation and has ended. The store calls Dead only for a lock that
 	// was acquired neither by this process nor by an earlier leader. If Dead is nil, such a lock is never considered stale.
 	Dead func(ctx context.Context, lock Lock) (bool, error)
 
-	mu   sync.Mutex
-	open map[string]bool // IDs of the locks that open sessions of this process hold
+	mu    sync.Mutex
+	since time.Time       // when the term began
+	open  map[string]bool // IDs of the locks that open sessions of this process hold
 }
 
 // errTakenOver is the error of a write if another process has written the Secret in the meantime.
 var errTakenOver = errors.New("another process has written the state since this run read it")
+
+// errTooLarge is the error of a write of a state that does not fit into one Secret.
+var errTooLarge = errors.New("the compressed state does not fit into a Secret")
 
 // read returns the Secret of the state key and the decoded state. If the Secret contains no state, content is empty. If the Secret does
 // not exist, secret is nil.
@@ -104,7 +112,7 @@ func (s *Store) write(ctx context.Context, key Key, secret *corev1.Secret, conte
 		return nil, err
 	}
 	if len(compressed) >= maxContent {
-		return nil, fmt.Errorf("writing state Secret %s: the compressed state of %d bytes does not fit into a Secret", key.secret(), len(compressed))
+		return nil, fmt.Errorf("writing state Secret %s of %d bytes: %w", key.secret(), len(compressed), errTooLarge)
 	}
 	next := secret.DeepCopy()
 	next.Data = map[string][]byte{contentKey: compressed}

@@ -3,8 +3,10 @@ package state
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -20,6 +22,7 @@ func (s *Store) setTerm(ctx context.Context) error {
 	if s.Term != "" {
 		return nil
 	}
+	s.since = time.Now()
 	if s.Election == nil {
 		s.Term = uuid.NewString()
 		return nil
@@ -27,6 +30,13 @@ func (s *Store) setTerm(ctx context.Context) error {
 	lease := &coordinationv1.Lease{}
 	if err := s.Reader.Get(ctx, *s.Election, lease); err != nil {
 		return fmt.Errorf("reading leader election Lease %s: %w", s.Election, err)
+	}
+	host, err := os.Hostname() // the identity of a candidate begins with its host name
+	if err != nil {
+		return fmt.Errorf("reading the host name: %w", err)
+	}
+	if !strings.HasPrefix(ptr.Deref(lease.Spec.HolderIdentity, ""), host+"_") {
+		return fmt.Errorf("reading leader election Lease %s: this process is not the leader", s.Election)
 	}
 	s.Term = fmt.Sprintf("%s/%d/%s", lease.UID, ptr.Deref(lease.Spec.LeaseTransitions, 0), uuid.NewString())
 	return nil
