@@ -1,5 +1,5 @@
-// Package demo creates a running cluster from a Cluster API manifest and deletes it, and prints what happens. Every virtual
-// machine is planned, recorded and applied by Terraform.
+// Package demo creates a running cluster from a Cluster API manifest, deletes the cluster, and prints each step. The
+// manager plans, records and applies every virtual machine with Terraform.
 package demo
 
 import (
@@ -21,17 +21,17 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// Options are set by command-line flags.
+// Options are the options of the demo, which correspond to command-line flags.
 type Options struct {
 	// Repository is the root of the source tree.
 	Repository string
-	// Manifest and Inventory are files; empty means the samples.
+	// Manifest and Inventory are the paths of files. If a path is empty, the demo uses the sample file.
 	Manifest, Inventory string
 	// Keep leaves the cluster running until the demo is interrupted.
 	Keep bool
 	// CreateLatency is how long Prism Central takes to create a virtual machine.
 	CreateLatency time.Duration
-	// Timeout limits the creation of the cluster, and its deletion.
+	// Timeout limits the creation of the cluster. The deletion of the cluster gets the same limit again.
 	Timeout time.Duration
 	// Out receives the output.
 	Out *Screen
@@ -42,12 +42,13 @@ type Demo struct {
 	Options
 	dir     string
 	objects []*unstructured.Unstructured
-	// installers install capnt-ccm in the clusters.
+	// installers are the objects that install capnt-ccm in the workload clusters.
 	installers []*unstructured.Unstructured
 	stack      *stack.Stack
 }
 
-// Run runs the whole demo. It returns an error when a step fails or something is left behind.
+// Run runs the whole demo. It returns an error if a step fails, or if the deleted clusters leave anything behind in Prism
+// Central, in the management cluster, or on this machine.
 func Run(ctx context.Context, options Options) (reterr error) {
 	d := &Demo{Options: options}
 	var err error
@@ -77,7 +78,7 @@ func (d *Demo) close() error {
 	return errors.Join(d.stack.Close(), os.RemoveAll(d.dir))
 }
 
-// start reads manifest and inventory, then starts the stack.
+// start reads the manifest and the inventory, and starts the stack.
 func (d *Demo) start(ctx context.Context) error {
 	network, err := stack.FreeNetwork()
 	if err != nil {
@@ -98,7 +99,7 @@ func (d *Demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The stack outlives an interrupt, because a kept cluster is deleted after it.
+	// An interrupt must not stop the stack, because the demo still has to delete the cluster after the interrupt.
 	d.stack, err = stack.Start(context.WithoutCancel(ctx), stack.Options{
 		Dir: d.dir, Repository: d.Repository, Network: network, Inventory: inventory, Credentials: credentials,
 		Latency: stack.Latencies(d.CreateLatency), Log: logr.Discard(),
@@ -124,7 +125,7 @@ func (d *Demo) inventory(network stack.Network) (*prismsim.Inventory, error) {
 	return prismsim.ParseInventory([]byte(network.Move(string(content))))
 }
 
-// apply applies the manifest and prints the progress until every cluster in it is Available.
+// apply applies the manifest and prints the progress until all clusters in the manifest are Available.
 func (d *Demo) apply(ctx context.Context) error {
 	if err := d.stack.Adapt(d.objects); err != nil {
 		return err
@@ -177,7 +178,7 @@ func namespace(object *unstructured.Unstructured) string {
 	return object.GetNamespace()
 }
 
-// keep waits for an interrupt.
+// keep waits until the user interrupts the demo.
 func (d *Demo) keep(ctx context.Context) error {
 	if !d.Keep {
 		return nil
@@ -207,7 +208,7 @@ func (d *Demo) keep(ctx context.Context) error {
 	return nil
 }
 
-// delete deletes the manifest's objects and checks that nothing is left.
+// delete deletes the objects of the manifest and checks that they leave nothing behind.
 func (d *Demo) delete(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Timeout)
 	defer cancel()
@@ -228,12 +229,12 @@ func (d *Demo) delete(ctx context.Context) error {
 	return d.proveGone(ctx)
 }
 
-// missing describes why the clusters are not complete.
+// missing describes what the clusters still need to be complete.
 func (d *Demo) missing(ctx context.Context) ([]string, error) {
 	return d.ofClusters(ctx, d.stack.Missing)
 }
 
-// remaining describes what is left of clusters that are being deleted.
+// remaining describes what still exists of the clusters that are being deleted.
 func (d *Demo) remaining(ctx context.Context) ([]string, error) {
 	return d.ofClusters(ctx, func(ctx context.Context, key client.ObjectKey) ([]string, error) {
 		return d.stack.LeftoversOf(ctx, key.Namespace, key.Name)
@@ -254,7 +255,7 @@ func (d *Demo) ofClusters(ctx context.Context, look func(context.Context, client
 	return all, nil
 }
 
-// explain prints diagnostics for a failure and returns it. It prints nothing for an interrupt.
+// explain prints diagnostics for the error err and returns err. If the user interrupted the demo, it prints nothing.
 func (d *Demo) explain(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err

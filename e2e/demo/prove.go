@@ -15,7 +15,7 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// nodes prints the Nodes of a cluster as the cloud controller manager initialized them.
+// nodes prints the Nodes of a cluster with the fields that the cloud controller manager has set.
 func (d *Demo) nodes(ctx context.Context, cluster *clusterv1.Cluster) error {
 	nodes, err := d.stack.WaitNodes(ctx, client.ObjectKeyFromObject(cluster))
 	if err != nil {
@@ -37,8 +37,8 @@ func (d *Demo) nodes(ctx context.Context, cluster *clusterv1.Cluster) error {
 	return nil
 }
 
-// prove runs Terraform by hand in the workspace of one machine: it lists the state in its real backend and checks that a
-// plan against Prism Central finds no changes.
+// prove runs Terraform in the exported workspace of one machine, as a user can. It lists the state in the backend that
+// the manager uses, and checks that a plan finds no changes in Prism Central.
 func (d *Demo) prove(ctx context.Context) error {
 	machines := &infrav1.NutanixMachineList{}
 	if err := d.stack.Env.Client.List(ctx, machines); err != nil {
@@ -67,7 +67,7 @@ func (d *Demo) prove(ctx context.Context) error {
 	return nil
 }
 
-// show runs a command and prints it with its output.
+// show calls run, which runs the command with the given name, and prints the name and the output of the command.
 func (d *Demo) show(name string, run func() (string, error)) error {
 	d.Out.Line("$ %s", name)
 	output, err := run()
@@ -79,7 +79,7 @@ func (d *Demo) show(name string, run func() (string, error)) error {
 	return err
 }
 
-// workloadKubeconfig writes the kubeconfig of a workload cluster to a file.
+// workloadKubeconfig writes the kubeconfig of a workload cluster to a file and returns the path of the file.
 func (d *Demo) workloadKubeconfig(ctx context.Context, cluster *clusterv1.Cluster) (string, error) {
 	secret := &corev1.Secret{}
 	key := client.ObjectKey{Namespace: cluster.Namespace, Name: cluster.Name + "-kubeconfig"}
@@ -89,7 +89,7 @@ func (d *Demo) workloadKubeconfig(ctx context.Context, cluster *clusterv1.Cluste
 	return d.file(cluster.Name+".kubeconfig", secret.Data["value"])
 }
 
-// file writes a file for use with a kept demo and returns its path.
+// file writes a file that the user can use while the demo keeps the cluster, and returns the path of the file.
 func (d *Demo) file(name string, content []byte) (string, error) {
 	path := filepath.Join(d.dir, name)
 	if err := os.WriteFile(path, content, 0o600); err != nil {

@@ -14,7 +14,7 @@ type Screen struct {
 	started time.Time
 }
 
-// NewScreen returns a Screen that prints the time since now.
+// NewScreen returns a Screen that prefixes its output with the time since the call of NewScreen.
 func NewScreen(out io.Writer) *Screen { return &Screen{out: out, started: time.Now()} }
 
 // Phase prints the heading of a new phase.
@@ -26,7 +26,8 @@ func (s *Screen) Line(format string, args ...any) { s.print("    ", format, args
 // Done prints a completed step.
 func (s *Screen) Done(format string, args ...any) { s.print("OK  ", format, args...) }
 
-// remind prints what the demo waits for, or the error why that is unknown.
+// remind prints the conditions for which the demo waits. If the conditions could not be determined, it prints the
+// error.
 func (s *Screen) remind(awaited []string, err error) {
 	if err != nil {
 		awaited = append(awaited, err.Error())
@@ -36,7 +37,7 @@ func (s *Screen) remind(awaited []string, err error) {
 	}
 }
 
-// Write implements io.Writer for blocks of text.
+// Write implements io.Writer. It prints blocks of text.
 func (s *Screen) Write(text []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,17 +13,18 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// treeInterval is how often the tree is read. It is printed only when it has changed.
+// treeInterval is how often the demo reads the resource tree. The demo prints the tree only if it has changed.
 const treeInterval = 10 * time.Second
 
-// reminderInterval is how often the demo prints what it waits for.
+// reminderInterval is how often the demo prints the conditions for which it waits.
 const reminderInterval = time.Minute
 
-// ages matches the AGE column of a tree with its padding, which changes even if nothing else does.
+// ages matches the AGE column of a resource tree and its padding. The demo ignores the column when it compares trees,
+// because the ages always change.
 var ages = regexp.MustCompile(` +(\d+[smhd])+ +| +`)
 
-// watcher prints events about CAPNT's objects, the resource tree when it changes, and every minute the conditions
-// that the demo waits for.
+// watcher prints events about CAPNT's objects, the resource tree when it changes, and, every minute, the conditions for
+// which the demo waits.
 type watcher struct {
 	demo   *Demo
 	cancel context.CancelFunc
@@ -52,7 +53,7 @@ func (w *watcher) stop() {
 	w.done.Wait()
 }
 
-// events prints each plan and apply. It skips events from before the watch began.
+// events prints an event for each plan and apply. It ignores events from before the watch began.
 func (w *watcher) events(ctx context.Context) {
 	stream, err := w.demo.stack.Env.Client.Watch(ctx, &eventsv1.EventList{})
 	if err != nil {
@@ -78,7 +79,7 @@ func (w *watcher) events(ctx context.Context) {
 	}
 }
 
-// every calls a function at an interval until the watch ends.
+// every calls do at each interval until the watch ends.
 func (w *watcher) every(ctx context.Context, interval time.Duration, do func(context.Context)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -98,7 +99,7 @@ func (w *watcher) trees(ctx context.Context) {
 	}
 }
 
-// tree prints the tree of a cluster if it has changed. A cluster that does not exist has no tree.
+// tree prints the resource tree of a cluster if the tree has changed. If the cluster does not exist, it prints nothing.
 func (w *watcher) tree(ctx context.Context, key client.ObjectKey) {
 	var text bytes.Buffer
 	if err := w.demo.stack.Env.PrintTree(ctx, &text, key); err != nil {

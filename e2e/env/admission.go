@@ -9,8 +9,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// setupAdmission serves all webhooks in Cluster API's manifests, including conversion. If one were missing, every write of
-// its kind would fail.
+// setupAdmission registers all webhooks in Cluster API's manifests, including conversion webhooks. If a webhook were
+// not served, the API server would reject every write of its kind.
 func setupAdmission(mgr ctrl.Manager, workloads coreadmission.ClusterCacheReader) error {
 	c, live := mgr.GetClient(), mgr.GetAPIReader()
 	for _, kind := range []interface{ SetupWebhookWithManager(ctrl.Manager) error }{

@@ -32,23 +32,23 @@ const (
 	controllerName = "cluster-api"
 	syncPeriod     = 10 * time.Minute
 	clusterAPILog  = "cluster-api.log"
-	// cacheSync is how long a controller waits for its caches before it fails.
+	// cacheSync is how long a controller waits until its caches are filled. After that, the controller fails.
 	cacheSync = 10 * time.Minute
 )
 
-// clusterAPI is a manager with all of Cluster API's controllers and webhooks.
+// clusterAPI runs all of Cluster API's controllers and webhooks in one manager.
 type clusterAPI struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error
 }
 
-// startClusterAPI runs the controllers and returns when their caches are filled and the webhooks are served.
+// startClusterAPI starts the controllers. It returns when their caches are filled and the webhooks are served.
 func startClusterAPI(ctx context.Context, restConfig *rest.Config, scheme *runtime.Scheme, h *hooks, options Options) (*clusterAPI, error) {
 	if err := feature.MutableGates.Set("ClusterTopology=true"); err != nil {
 		return nil, fmt.Errorf("enabling ClusterTopology: %w", err)
 	}
-	// Tests shorten the delays of MachineHealthChecks.
+	// Zero removes the lower limit of the timeout, so that tests can use MachineHealthChecks with short delays.
 	coreadmission.SetMinNodeStartupTimeoutSeconds(0)
 
 	if err := output.open(filepath.Join(options.Dir, clusterAPILog)); err != nil {
@@ -82,8 +82,8 @@ func setupManager(ctx context.Context, mgr ctrl.Manager) error {
 	return setupAdmission(mgr, workloads)
 }
 
-// newManager returns one manager for all three providers. Unlike the manager of core, it does not strip Secrets in the
-// cache, because the control-plane provider reads certificate authorities from them.
+// newManager returns one manager for all three providers. The manager of the core provider removes the data of Secrets
+// from its cache. This manager does not, because the control-plane provider reads certificate authorities from Secrets.
 func newManager(restConfig *rest.Config, scheme *runtime.Scheme, h *hooks, options Options) (ctrl.Manager, error) {
 	cacheOptions := setup.ManagerCacheOptions(scheme, controllerName, options.WatchNamespace, syncPeriod)
 	for object, by := range cacheOptions.ByObject {
@@ -95,12 +95,13 @@ func newManager(restConfig *rest.Config, scheme *runtime.Scheme, h *hooks, optio
 	return ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: scheme,
 		Logger: klog.Background(),
-		// Controller names are recorded per process, and one process can start several environments in turn.
+		// Controller names must be unique within a process, but one process can start several environments one after the
+		// other.
 		Controller:             config.Controller{SkipNameValidation: new(true), UsePriorityQueue: new(true), CacheSyncTimeout: cacheSync},
 		Cache:                  cacheOptions,
 		Client:                 setup.ManagerClientOptions(),
 		HealthProbeBindAddress: "0",
-		// Calls to workload clusters that no longer exist end by their timeouts only.
+		// Calls to workload clusters that no longer exist return only when they time out, so the shutdown takes a while.
 		GracefulShutdownTimeout: ptr.To(stopGrace),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		WebhookServer:           webhook.NewServer(webhook.Options{Host: host, Port: h.port, CertDir: h.dir}),
@@ -135,9 +136,10 @@ func (c *clusterAPI) stop() error {
 	return nil
 }
 
-// setAPIVersions tells the conversion webhooks which version of a kind implements the contract. Cluster API's own function
-// for this is internal. The rule is in its contract documentation: the newest version in the label of the newest
-// contract, on the CRD with the calculated name.
+// setAPIVersions sets the function with which the conversion webhooks look up the API version of a kind. Cluster API's
+// own function is internal, so this one implements the rule in Cluster API's contract documentation. The CRD of the
+// kind has a label for each version of the contract. The result is the newest API version in the label of the newest
+// contract version.
 func setAPIVersions(reader client.Reader) {
 	lookup := func(ctx context.Context, gk schema.GroupKind) (string, error) {
 		crd := &metav1.PartialObjectMetadata{}

@@ -68,7 +68,8 @@ func (c *controlPlane) startAPIServer(ctx context.Context) (*process.Process, er
 	return p, plane.WaitAPIServer(ctx, c.server, p)
 }
 
-// startControllerManager starts the controllers that delete orphaned objects and namespaces.
+// startControllerManager starts kube-controller-manager with the controllers that delete orphaned objects and
+// namespaces.
 func (c *controlPlane) startControllerManager(kubeconfig string) (*process.Process, error) {
 	return process.Start(process.Spec{
 		Name: "kube-controller-manager",

@@ -17,8 +17,8 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// Dump writes the conditions of all objects of Cluster API and its providers, then all Events, for the message of a failed
-// test. It leaves out the contents of objects, which may hold secrets.
+// Dump writes the conditions of all objects of Cluster API and its providers, and then all Events, for the error
+// message of a failed test. It does not write the contents of the objects, because they may contain secrets.
 func (e *Environment) Dump(ctx context.Context, w io.Writer) error {
 	kinds, err := e.clusterAPIKinds()
 	problems := []error{err}
@@ -37,7 +37,7 @@ func (e *Environment) Dump(ctx context.Context, w io.Writer) error {
 	return errors.Join(problems...)
 }
 
-// clusterAPIGroup ends the names of the API groups of Cluster API and its providers.
+// clusterAPIGroup is the suffix of the names of all API groups of Cluster API and its providers.
 var clusterAPIGroup = clusterv1.GroupVersion.Group
 
 // clusterAPIKinds returns the kinds of Cluster API and its providers in their preferred versions, sorted by name.
@@ -89,9 +89,10 @@ func eventTime(event corev1.Event) time.Time {
 	return slices.MaxFunc([]time.Time{event.LastTimestamp.Time, event.EventTime.Time, event.CreationTimestamp.Time}, time.Time.Compare)
 }
 
-// MachineVersion returns the Kubernetes version ("v1.36.3") of the Machine whose infrastructure machine has that name, or
-// an empty string. It serves guest.Options.VersionFor: a VM has the name of its infrastructure machine, and the image of
-// a real VM contains the kubelet of that version.
+// MachineVersion returns the Kubernetes version ("v1.36.3") of the Machine whose infrastructure machine has the given
+// name. If there is no such Machine, it returns an empty string. It is used for guest.Options.VersionFor, because a VM
+// has the same name as its infrastructure machine and the image of a real VM contains the kubelet of the Machine's
+// version.
 func (e *Environment) MachineVersion(ctx context.Context, name string) string {
 	var machines clusterv1.MachineList
 	for e.Client.List(ctx, &machines) != nil {

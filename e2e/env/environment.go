@@ -24,8 +24,8 @@ import (
 const (
 	// host is the address on which all servers of the management cluster listen.
 	host = "127.0.0.1"
-	// stopGrace is how long the manager and Cluster API may take to stop. It is longer than the manager waits for its
-	// Terraform runs.
+	// stopGrace is how long the manager and Cluster API may take to stop. It is longer than the manager itself waits for
+	// running Terraform commands when it stops.
 	stopGrace = 4 * time.Minute
 	// installTimeout is how long the API server may take to serve the installed CRDs.
 	installTimeout = 5 * time.Minute
@@ -33,19 +33,19 @@ const (
 
 // Options configure an Environment.
 type Options struct {
-	// Dir receives data, credentials and logs. Start creates it and Close removes it.
+	// Dir is the directory for data, credentials and logs. Start creates the directory, and Close removes it.
 	Dir string
-	// Tools is the directory that holds bin/etcd, bin/kube-apiserver and bin/kube-controller-manager.
+	// Tools is the directory that contains bin/etcd, bin/kube-apiserver and bin/kube-controller-manager.
 	Tools string
 	// Log receives one line per phase. The controllers of Cluster API log to cluster-api.log in Dir.
 	Log logr.Logger
-	// WatchNamespace restricts Cluster API to one namespace; empty means all.
+	// WatchNamespace restricts Cluster API to one namespace. If it is empty, Cluster API watches all namespaces.
 	WatchNamespace string
 }
 
 // Environment is a running management cluster.
 type Environment struct {
-	// Client reads and writes without a cache. Unknown fields are an error, as with kubectl.
+	// Client reads and writes without a cache. The API server rejects unknown fields, as it does for kubectl.
 	Client client.WithWatch
 
 	options Options
@@ -53,14 +53,14 @@ type Environment struct {
 	plane   *controlPlane
 	config  *rest.Config
 	capi    *clusterAPI
-	// processes in the order in which they were started.
+	// processes contains the processes in the order in which they were started.
 	processes []*process.Process
 
 	mu       sync.Mutex
 	provider *provider
 }
 
-// Start starts the management cluster with Cluster API. When it fails, it stops what it started.
+// Start starts the management cluster with Cluster API. If it fails, it stops all parts that it has started.
 //
 // Cluster API keeps state in package variables (feature gates, conversion, log), so a process must not run two
 // environments at the same time.
@@ -100,7 +100,7 @@ func (e *Environment) start(ctx context.Context) error {
 	return nil
 }
 
-// startPlane starts etcd and kube-apiserver and creates the administrator's client.
+// startPlane starts etcd and kube-apiserver, and creates the administrator's client.
 func (e *Environment) startPlane(ctx context.Context) error {
 	var err error
 	if e.plane, err = newControlPlane(e.options); err != nil {
@@ -155,7 +155,7 @@ func (e *Environment) Close() error {
 		e.capi = nil
 	}
 	for i := len(e.processes) - 1; i >= 0; i-- {
-		// Their data is deleted, so they need no orderly shutdown.
+		// The processes need no orderly shutdown, because their data is deleted afterwards.
 		e.processes[i].Kill()
 	}
 	e.processes = nil

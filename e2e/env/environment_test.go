@@ -26,7 +26,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// fixture contains the parts of the test environment.
+// fixture contains a management cluster, a hypervisor and a stub provider.
 type fixture struct {
 	*env.Environment
 	hypervisor *guest.Hypervisor
@@ -34,7 +34,7 @@ type fixture struct {
 	provider   *stub
 }
 
-// start starts a management cluster, a hypervisor, and a stub of the provider for VMs on the network.
+// start starts a management cluster, a hypervisor, and a stub provider that assigns addresses in the network to VMs.
 func start(ctx context.Context, t *testing.T, network string) *fixture {
 	t.Helper()
 	started := time.Now()
@@ -62,7 +62,7 @@ func start(ctx context.Context, t *testing.T, network string) *fixture {
 	return f
 }
 
-// dumpIfFailed logs the objects and logs of a failed test.
+// dumpIfFailed logs the objects of the environment and the contents of the log files if the test has failed.
 func (f *fixture) dumpIfFailed(t *testing.T) {
 	if !t.Failed() {
 		return
@@ -122,14 +122,15 @@ func assertCluster(ctx context.Context, t *testing.T, e *env.Environment, key cl
 		require.NotNil(t, machine.Status.NodeInfo, machine.Name)
 		require.Equal(t, "v1.28.0", machine.Status.NodeInfo.KubeletVersion)
 	}
-	// Older clients read the same objects through conversion, which needs the contract labels of all CRDs.
+	// Clients of the old API version read the same objects through conversion, which requires the contract labels of all
+	// CRDs.
 	var old clusterv1beta1.Cluster
 	require.NoError(t, e.Client.Get(ctx, key, &old))
 	require.Equal(t, "infrastructure.cluster.x-k8s.io/v1beta1", old.Spec.InfrastructureRef.APIVersion)
 	require.Equal(t, string(clusterv1beta1.ClusterPhaseProvisioned), old.Status.Phase)
 }
 
-// assertNothingLeft checks that garbage collection deleted all objects that the cluster owned.
+// assertNothingLeft checks that garbage collection has deleted all objects that were owned by the cluster.
 func assertNothingLeft(ctx context.Context, t *testing.T, e *env.Environment) {
 	t.Helper()
 	for _, list := range []client.ObjectList{

@@ -18,8 +18,8 @@ import (
 // monitorGrace is the hypervisor's MonitorGrace in the tests.
 const monitorGrace = 2 * time.Second
 
-// assertPowerCuts powers both machines off and on: their Nodes become unknown, then ready again, and the control plane
-// continues with the etcd data on its disk.
+// assertPowerCuts powers both machines off and on again. The Ready condition of their Nodes must become Unknown and
+// then True. The control plane must continue with the etcd data on its disk.
 func assertPowerCuts(ctx context.Context, t *testing.T, f *fixture, workload client.Client) {
 	t.Helper()
 	var controlPlane, worker guest.State
@@ -59,8 +59,8 @@ func waitForNode(ctx context.Context, t *testing.T, f *fixture, workload client.
 	}))
 }
 
-// assertDrain runs a Pod on the worker and scales the worker down. The drain ends because the kubelet removes the evicted
-// Pod.
+// assertDrain runs a Pod on the worker and scales the workers down. The drain can complete because the simulated
+// kubelet removes the evicted Pod.
 func assertDrain(ctx context.Context, t *testing.T, f *fixture, workload client.Client) {
 	t.Helper()
 	var deployment clusterv1.MachineDeployment

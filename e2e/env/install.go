@@ -25,21 +25,22 @@ import (
 
 const clusterAPIModule = "sigs.k8s.io/cluster-api"
 
-// webhookTimeout is the longest timeout that the API server accepts, in seconds, because all processes share few cores.
+// webhookTimeout is the timeout of each webhook in seconds. It is the longest timeout that the API server accepts,
+// because all processes share a few CPU cores and may be slow.
 const webhookTimeout = 30
 
-// providers are the directories of Cluster API's providers in its module.
+// providers contains the directories of Cluster API's providers in the Go module of Cluster API.
 var providers = []string{"core", "bootstrap/kubeadm", "controlplane/kubeadm"}
 
-// hooks is the address and certificate of a webhook server.
+// hooks contains the address and the certificate of a webhook server.
 type hooks struct {
 	port int
-	// dir holds tls.crt and tls.key.
+	// dir is the directory that contains tls.crt and tls.key.
 	dir       string
 	authority []byte
 }
 
-// newHooks finds a free port and issues the serving certificate.
+// newHooks finds a free port for a webhook server and issues the serving certificate.
 func (e *Environment) newHooks(name string) (*hooks, error) {
 	ports, err := freeport.Find(host, 1)
 	if err != nil {
@@ -59,7 +60,7 @@ func (e *Environment) newHooks(name string) (*hooks, error) {
 	)
 }
 
-// options returns the hooks in the form of envtest, which writes them into admission and conversion configurations.
+// options returns the hooks as options of envtest, which writes them into webhook and conversion configurations.
 func (h *hooks) options() envtest.WebhookInstallOptions {
 	return envtest.WebhookInstallOptions{
 		LocalServingHost: host, LocalServingPort: h.port, LocalServingCertDir: h.dir, LocalServingCAData: h.authority,
@@ -96,15 +97,15 @@ func (e *Environment) installClusterAPI() (*hooks, error) {
 	return h, installWebhooks(e.config, h, manifests)
 }
 
-// labelContract adds the labels by which Cluster API finds the versions of a contract. Kustomize adds them to a release,
-// the generated files lack them.
+// labelContract adds the labels with which Cluster API finds the versions that implement a contract. In a release,
+// Kustomize adds these labels to the CRDs, but the generated files do not contain them.
 func labelContract(crd *apiextensionsv1.CustomResourceDefinition) {
 	metav1.SetMetaDataLabel(&crd.ObjectMeta, clusterv1.GroupVersion.Group+"/v1beta1", "v1beta1")
 	metav1.SetMetaDataLabel(&crd.ObjectMeta, clusterv1.GroupVersion.Group+"/v1beta2", "v1beta2")
 }
 
-// installWebhooks creates the webhook configurations of the manifests. It adds a number to their names, because all of
-// Cluster API's manifests use the same two names.
+// installWebhooks creates the webhook configurations in the manifests. It appends a number to the names of the
+// configurations, because all of Cluster API's manifests use the same two names.
 func installWebhooks(config *rest.Config, h *hooks, manifests []string) error {
 	options := h.options()
 	for i, manifest := range manifests {
@@ -163,7 +164,7 @@ func readWebhooks(path string) (
 	return mutating, validating, nil
 }
 
-// moduleDir returns the source directory of a Go module, which contains CRDs and webhook configurations.
+// moduleDir returns the source directory of a Go module. The directory contains CRDs and webhook configurations.
 func moduleDir(module string) (string, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {

@@ -10,11 +10,12 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// logVerbosity is the default of Cluster API's managers.
+// logVerbosity is the default log verbosity of Cluster API's managers.
 const logVerbosity = 2
 
-// output receives the logs of all Kubernetes libraries of this process. The libraries keep their first logger, and their
-// goroutines may outlive an environment, so the logger stays the same and its file is switched.
+// output receives the logs of all Kubernetes libraries in this process. The libraries always use the first logger that
+// was set, and their goroutines may outlive an environment. Therefore, every environment uses the same logger and only
+// the file changes.
 var output = &switchedFile{}
 
 var setLoggers = sync.OnceFunc(func() {
@@ -23,7 +24,7 @@ var setLoggers = sync.OnceFunc(func() {
 	ctrl.SetLogger(logger)
 })
 
-// switchedFile writes to its current file, or discards what is written when there is none.
+// switchedFile writes to its current file. While it has no current file, it discards all output.
 type switchedFile struct {
 	mu   sync.Mutex
 	file *os.File
@@ -39,7 +40,7 @@ func (s *switchedFile) Write(p []byte) (int, error) {
 	return s.file.Write(p)
 }
 
-// open makes the file at path the current file.
+// open makes the file with the given path the current file.
 func (s *switchedFile) open(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

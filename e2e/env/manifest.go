@@ -14,12 +14,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// fieldOwner is the field manager of applied objects, the same as kubectl's.
+// fieldOwner is the field manager of the applied objects. kubectl uses the same name.
 const fieldOwner = client.FieldOwner("kubectl")
 
 var documentSeparator = regexp.MustCompile(`(?m)^---\s*(?:#.*)?$`)
 
-// splitYAML returns the documents of a file, without those that contain only comments.
+// splitYAML returns the YAML documents in content. It leaves out documents that contain only comments.
 func splitYAML(content []byte) [][]byte {
 	var found [][]byte
 	for _, document := range documentSeparator.Split(string(content), -1) {
@@ -33,7 +33,7 @@ func splitYAML(content []byte) [][]byte {
 	return found
 }
 
-// LoadManifest reads a file of YAML documents with ParseManifest.
+// LoadManifest reads the file with the given path and parses it with ParseManifest.
 func LoadManifest(path string, substitutions ...string) ([]*unstructured.Unstructured, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -46,8 +46,9 @@ func LoadManifest(path string, substitutions ...string) ([]*unstructured.Unstruc
 	return objects, nil
 }
 
-// ParseManifest reads YAML documents. Substitutions are pairs of old and new text. An old text that does not occur is an
-// error, so that a changed manifest is noticed. Duplicate keys are an error. Objects without a namespace go to "default".
+// ParseManifest parses YAML documents. Substitutions are pairs of an old and a new string. It returns an error if an
+// old string does not occur, so that tests fail when a manifest has changed, or if a key occurs twice. Objects without
+// a namespace are created in the namespace "default".
 func ParseManifest(content []byte, substitutions ...string) ([]*unstructured.Unstructured, error) {
 	text := string(content)
 	for i := 0; i+1 < len(substitutions); i += 2 {
@@ -70,7 +71,8 @@ func ParseManifest(content []byte, substitutions ...string) ([]*unstructured.Uns
 	return objects, nil
 }
 
-// Apply creates or updates the objects in order, as kubectl apply does. Unknown fields are an error.
+// Apply creates or updates the objects in the given order, as kubectl apply does. It returns an error for unknown
+// fields.
 func (e *Environment) Apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
 	for _, object := range objects {
 		if err := e.apply(ctx, object); err != nil {
@@ -96,7 +98,7 @@ func (e *Environment) apply(ctx context.Context, object *unstructured.Unstructur
 	return e.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner, client.ForceOwnership)
 }
 
-// strict returns a client whose writes fail for unknown and duplicate fields.
+// strict returns a client that uses strict field validation: writes with unknown or duplicate fields fail.
 func strict(c client.WithWatch) client.WithWatch {
 	return strictClient{WithWatch: c, validating: client.WithFieldValidation(c, metav1.FieldValidationStrict)}
 }

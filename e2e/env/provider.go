@@ -24,7 +24,8 @@ import (
 const (
 	// managerUser is the user name of the provider's manager.
 	managerUser = "capnt-manager"
-	// readyTimeout is how long the manager may take to become ready on a slow, busy machine.
+	// readyTimeout is how long the manager may take to become ready. The timeout is long because the machine may be slow
+	// or busy.
 	readyTimeout = 5 * time.Minute
 	readyProbe   = 100 * time.Millisecond
 )
@@ -40,17 +41,18 @@ type ManagerOptions struct {
 	// Binary is the path of the manager.
 	Binary string
 	// Args are appended to the flags that StartManager sets: --kubeconfig, --webhook-port, --webhook-cert-dir,
-	// --health-addr, --diagnostics-address and --scratch-dir. A repeated flag overrides the earlier one.
+	// --health-addr, --diagnostics-address and --scratch-dir. A flag in Args overrides the flag of the same name.
 	Args []string
-	// Env is added to the environment, which sets POD_NAMESPACE to "default".
+	// Env contains additional environment variables. StartManager also sets POD_NAMESPACE to "default".
 	Env []string
-	// RBAC is the directory with the manager's roles (config/rbac). If it is empty or does not exist, the manager is an
-	// administrator.
+	// RBAC is the directory that contains the manager's roles (config/rbac). If it is empty or does not exist, the manager
+	// runs as an administrator.
 	RBAC string
 }
 
-// InstallProvider installs the CRDs in a directory and the webhook configurations in a file, which point to the manager
-// that StartManager starts. If the file's path is empty, no webhooks are installed.
+// InstallProvider installs the CRDs in crdDir and the webhook configurations in webhookManifest. The webhook
+// configurations refer to the manager that StartManager starts. If webhookManifest is empty, InstallProvider installs
+// no webhooks.
 func (e *Environment) InstallProvider(crdDir, webhookManifest string) error {
 	if _, err := envtest.InstallCRDs(e.config, envtest.CRDInstallOptions{Paths: []string{crdDir}, ErrorIfPathMissing: true, MaxTime: installTimeout}); err != nil {
 		return fmt.Errorf("installing the CRDs of the provider: %w", err)
@@ -70,8 +72,8 @@ func (e *Environment) InstallProvider(crdDir, webhookManifest string) error {
 	return nil
 }
 
-// StartManager starts the provider's manager as a child process and returns when it is ready. It returns an error when a
-// manager is already running.
+// StartManager starts the provider's manager as a child process, and returns when the manager is ready. It returns an
+// error if a manager is already running.
 func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -117,7 +119,7 @@ func (e *Environment) StartManager(ctx context.Context, options ManagerOptions) 
 	return nil
 }
 
-// StopManager stops the manager and waits until it has exited.
+// StopManager stops the manager and waits until its process has exited.
 func (e *Environment) StopManager() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -132,7 +134,8 @@ func (e *Environment) StopManager() error {
 	return m.Stop(stopGrace)
 }
 
-// KillManager ends the manager with SIGKILL, as an exhausted memory or a failing host does, and waits until it has ended.
+// KillManager kills the manager with SIGKILL and waits until its process has exited. It simulates a manager that runs
+// out of memory or whose host fails.
 func (e *Environment) KillManager() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -147,13 +150,14 @@ func (e *Environment) KillManager() error {
 // ClusterAPILog returns the path of the log of Cluster API's controllers.
 func (e *Environment) ClusterAPILog() string { return filepath.Join(e.options.Dir, clusterAPILog) }
 
-// ManagerLog returns the path of the manager's log, to which a restarted manager appends.
+// ManagerLog returns the path of the manager's log. A restarted manager appends to the same log.
 func (e *Environment) ManagerLog() string { return filepath.Join(e.options.Dir, "capnt-manager.log") }
 
 // ScratchDir returns the directory in which the manager runs Terraform.
 func (e *Environment) ScratchDir() string { return filepath.Join(e.options.Dir, "scratch") }
 
-// managerKubeconfig writes a kubeconfig for the manager, bound to its roles.
+// managerKubeconfig writes a kubeconfig for the manager and returns its path. The user in the kubeconfig has the
+// manager's roles.
 func (e *Environment) managerKubeconfig(ctx context.Context, rbac string) (string, error) {
 	user := plane.User{Name: managerUser}
 	switch {
@@ -172,8 +176,8 @@ func (e *Environment) managerKubeconfig(ctx context.Context, rbac string) (strin
 	return path, plane.WriteKubeconfig(config, managerUser, path)
 }
 
-// bindRoles creates the roles in the files of a directory and binds the manager to them. Roles without a namespace go to
-// "default".
+// bindRoles creates the roles in the files of the directory dir and binds the manager's user to these roles. Roles that
+// have no namespace are created in the namespace "default".
 func (e *Environment) bindRoles(ctx context.Context, dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
@@ -203,7 +207,7 @@ func (e *Environment) bindRoles(ctx context.Context, dir string) error {
 	return nil
 }
 
-// readRole returns nil for documents of other kinds.
+// readRole returns the role in a document and a binding of the role to the subjects. It returns nil for other kinds.
 func readRole(document []byte, subjects []rbacv1.Subject) (role, binding client.Object, err error) {
 	var head metav1.TypeMeta
 	if err := yaml.Unmarshal(document, &head); err != nil {
@@ -226,7 +230,7 @@ func readRole(document []byte, subjects []rbacv1.Subject) (role, binding client.
 	return nil, nil, nil
 }
 
-// waitHealthy polls the URL until it returns 200, the process exits or the timeout expires.
+// waitHealthy polls the URL until the server responds with 200, the process exits, or the timeout expires.
 func waitHealthy(ctx context.Context, p *process.Process, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()

@@ -35,7 +35,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 )
 
-// Flag defaults of Cluster API's managers.
+// These values are the defaults of the flags of Cluster API's managers.
 const (
 	etcdDialTimeout       = 10 * time.Second
 	etcdCallTimeout       = 15 * time.Second
@@ -46,12 +46,12 @@ const (
 	workloadQPS           = 20
 	workloadBurst         = 30
 	concurrency           = 10
-	// connectionRetry is shorter than the 30 s of production, so that the cluster is reached soon after its first control
-	// plane starts. Cluster API offers the setter for tests.
+	// connectionRetry is shorter than in production (30 s), so that Cluster API connects to a cluster soon after the first
+	// control plane of the cluster has started. Cluster API has a setter for the interval, which is meant for tests.
 	connectionRetry = 2 * time.Second
 )
 
-// setupControllers adds every reconciler of core, kubeadm bootstrap and kubeadm control plane.
+// setupControllers adds all reconcilers of the core, kubeadm bootstrap and kubeadm control plane providers.
 func setupControllers(ctx context.Context, mgr ctrl.Manager) (clustercache.ClusterCache, error) {
 	if err := index.AddDefaultIndexes(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("adding indexes: %w", err)
@@ -74,8 +74,8 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager) (clustercache.Clust
 	return workloads, setupKubeadm(ctx, mgr, workloads, secrets)
 }
 
-// setupClusterCache sets up the cluster cache that all controllers share. It reads the same kinds uncached as core and
-// the control-plane provider do.
+// setupClusterCache sets up the cluster cache that all controllers share. The core and control-plane providers read
+// some kinds without a cache. This cluster cache does the same for these kinds.
 func setupClusterCache(ctx context.Context, mgr ctrl.Manager, secrets client.Client) (clustercache.ClusterCache, error) {
 	clientOptions := setup.ClusterCacheClientOptions(controllerName, workloadQPS, workloadBurst)
 	clientOptions.Cache.DisableFor = append(clientOptions.Cache.DisableFor, &appsv1.Deployment{})
@@ -169,7 +169,8 @@ func setupKubeadm(ctx context.Context, mgr ctrl.Manager, workloads clustercache.
 	)
 }
 
-// metadataCache watches Secrets by their metadata alone, for ClusterResourceSets.
+// metadataCache returns a cache that stores only the metadata of Secrets. The controller for ClusterResourceSets uses
+// it.
 func metadataCache(mgr ctrl.Manager) (cache.Cache, error) {
 	made, err := cache.New(mgr.GetConfig(), cache.Options{
 		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient(),
@@ -185,7 +186,8 @@ func workers() controller.Options {
 	return controller.Options{MaxConcurrentReconciles: concurrency}
 }
 
-// newestVersion returns the newest version in a contract label's value, which joins versions with underscores.
+// newestVersion returns the newest of the API versions in the value of a contract label. In the value, the versions are
+// separated by underscores.
 func newestVersion(label string) string {
 	if label == "" {
 		return ""

@@ -24,11 +24,12 @@ import (
 	"github.com/capnt/capnt/e2e/guest/plane"
 )
 
-// etcdTimeout bounds a transaction in the management cluster's etcd.
+// etcdTimeout limits the duration of a transaction in the management cluster's etcd.
 const etcdTimeout = time.Minute
 
-// Objects returns the objects of Cluster API and its providers in a namespace, including Secrets and Leases, sorted
-// by kind and name. Addons are left out, because they depend on what is installed in the workload cluster.
+// Objects returns the objects of Cluster API and its providers in a namespace, including Secrets and Leases, sorted by
+// kind and name. It does not return addons, because they depend on the objects that are installed in the workload
+// cluster.
 func (e *Environment) Objects(ctx context.Context, namespace string) ([]*unstructured.Unstructured, error) {
 	kinds, err := e.clusterAPIKinds()
 	if err != nil {
@@ -55,9 +56,9 @@ func (e *Environment) Objects(ctx context.Context, namespace string) ([]*unstruc
 	return objects, nil
 }
 
-// Restore writes objects into etcd exactly as they are, including UIDs, generations, timestamps and status, which the
-// API server does not accept from clients. All objects are written in one transaction, so that neither a controller
-// nor the garbage collector sees an object without its owner. None of the objects may exist.
+// Restore writes objects into etcd without changes, including UIDs, generations, timestamps and status, because the API
+// server does not accept these fields from clients. Restore writes all objects in one transaction, so that no
+// controller and no garbage collector sees an object without its owner. None of the objects may exist before.
 func (e *Environment) Restore(ctx context.Context, objects []*unstructured.Unstructured) error {
 	authority, err := plane.EtcdClientTLS(e.plane.etcd.Authority)
 	if err != nil {
@@ -92,9 +93,9 @@ func (e *Environment) Restore(ctx context.Context, objects []*unstructured.Unstr
 	return rewrite(ctx, etcd, puts, result.Header.Revision)
 }
 
-// rewrite writes the objects of a transaction again, each with its own revision. While the API server's watch cache
-// processes the first transaction, a list may contain only some of the objects but have the resource version of all.
-// A watch from that version would never report the missing objects.
+// rewrite writes the objects of a transaction again, each in its own transaction. While the API server's watch cache
+// processes the first transaction, a list may contain only some of the objects, although it has the resource version of
+// the whole transaction. Without the second write, a watch from that version would never report the missing objects.
 func rewrite(ctx context.Context, etcd *clientv3.Client, puts []clientv3.Op, revision int64) error {
 	for _, put := range puts {
 		unchanged := clientv3.Compare(clientv3.ModRevision(string(put.KeyBytes())), "=", revision)
@@ -105,8 +106,8 @@ func rewrite(ctx context.Context, etcd *clientv3.Client, puts []clientv3.Op, rev
 	return nil
 }
 
-// stored returns the etcd key of an object and its stored form. The API server reads JSON for every kind, even for
-// kinds that it writes as protobuf.
+// stored returns the etcd key of an object and the content to be stored under that key. The content is JSON, because
+// the API server can read JSON for every kind, even for kinds that it writes as protobuf.
 func (e *Environment) stored(object *unstructured.Unstructured) (key, content string, err error) {
 	kind := object.GroupVersionKind()
 	mapping, err := e.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
@@ -122,8 +123,8 @@ func (e *Environment) stored(object *unstructured.Unstructured) (key, content st
 	return path.Join("/registry", storedGroup(mapping.Resource), mapping.Resource.Resource, object.GetNamespace(), object.GetName()), string(raw), nil
 }
 
-// storedGroup returns the API group in an etcd key. Keys of custom resources contain the group, keys of Secrets and
-// Leases do not.
+// storedGroup returns the API group that is part of the etcd key. The keys of custom resources contain the API group,
+// but the keys of Secrets and Leases do not.
 func storedGroup(resource schema.GroupVersionResource) string {
 	if strings.HasSuffix(resource.Group, clusterAPIGroup) {
 		return resource.Group

@@ -22,7 +22,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// NewScheme returns a scheme with Kubernetes, all served versions of Cluster API, and this provider.
+// NewScheme returns a scheme that contains the kinds of Kubernetes, all served versions of Cluster API, and this
+// provider.
 func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{

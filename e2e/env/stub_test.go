@@ -21,12 +21,12 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// stub is an infrastructure provider without Prism Central and Terraform: it reports clusters as provisioned and powers
-// guests on and off directly.
+// stub is an infrastructure provider that uses neither Prism Central nor Terraform. It reports clusters as provisioned
+// and powers guests on and off directly.
 type stub struct {
 	client     client.Client
 	hypervisor *guest.Hypervisor
-	// network is the first three numbers of the addresses of VMs.
+	// network contains the first three numbers of the VMs' IPv4 addresses.
 	network string
 
 	mu  sync.Mutex
@@ -39,7 +39,7 @@ func (s *stub) vm(name string) prismsim.VM {
 	return s.vms[name]
 }
 
-// run reconciles all objects in a loop until ctx ends.
+// run reconciles all objects in a loop until ctx is cancelled.
 func (s *stub) run(ctx context.Context, t *testing.T) {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()

@@ -17,10 +17,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// maxMessage is the width of the MESSAGE column in characters.
+// maxMessage is the maximum width of the MESSAGE column in characters.
 const maxMessage = 100
 
-// PrintTree prints a Cluster and its tree of objects, which clusterctl's library builds.
+// PrintTree prints a Cluster and its tree of objects, using the library of clusterctl.
 func (e *Environment) PrintTree(ctx context.Context, w io.Writer, key client.ObjectKey) error {
 	objects, err := tree.Discovery(ctx, e.Client, key.Namespace, key.Name, tree.DiscoverOptions{Echo: true})
 	if err != nil {
@@ -61,7 +61,7 @@ func rowName(object client.Object) string {
 	return name
 }
 
-// summary returns the condition to show: Available if the object has it, otherwise Ready.
+// summary returns the condition that summarizes an object: Available if the object has this condition, otherwise Ready.
 func summary(object client.Object) string {
 	var shown *metav1.Condition
 	for _, condition := range tree.GetConditions(object) {

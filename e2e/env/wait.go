@@ -19,11 +19,11 @@ import (
 // pollInterval is the pause between two checks.
 const pollInterval = 250 * time.Millisecond
 
-// Check reports whether a state is reached, or what is still missing. An error ends the wait, unless a server could not be
-// reached or failed internally.
+// Check checks whether a state has been reached. If not, progress describes what is missing. An error ends the wait,
+// except errors that a retry may fix; see passing.
 type Check func(ctx context.Context) (done bool, progress string, err error)
 
-// Wait repeats the check until it is done or ctx ends. It logs what is missing whenever that changes.
+// Wait repeats the check until the check is done or ctx is cancelled. It logs the progress whenever it changes.
 func (e *Environment) Wait(ctx context.Context, what string, check Check) error {
 	started, ticker := time.Now(), time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -66,8 +66,9 @@ func passing(err error) bool {
 		utilnet.IsHTTP2ConnectionLost(err)
 }
 
-// WaitForCondition waits until the object has the condition (status.conditions, any API version) with that status. If the
-// condition has an observedGeneration, it must be the current generation.
+// WaitForCondition waits until the object has a condition of the given type in status.conditions with the given status.
+// The object can have any API version. If the condition has an observedGeneration, it must equal the object's
+// generation.
 func (e *Environment) WaitForCondition(ctx context.Context, object client.Object, kind string, status metav1.ConditionStatus) error {
 	gvk, err := apiutil.GVKForObject(object, e.scheme)
 	if err != nil {
@@ -92,7 +93,7 @@ func (e *Environment) WaitForCondition(ctx context.Context, object client.Object
 	})
 }
 
-// WaitForGone waits until all of the objects are deleted.
+// WaitForGone waits until all objects are deleted.
 func (e *Environment) WaitForGone(ctx context.Context, objects ...client.Object) error {
 	for _, object := range objects {
 		gvk, err := apiutil.GVKForObject(object, e.scheme)
@@ -115,8 +116,8 @@ func (e *Environment) WaitForGone(ctx context.Context, objects ...client.Object)
 	return nil
 }
 
-// conditionsOf reads status.conditions as metav1 conditions. Conditions of v1beta1 have the same fields as far as they are
-// used here.
+// conditionsOf reads status.conditions as metav1 conditions. It also works for v1beta1 conditions, because all fields
+// that the callers use are the same.
 func conditionsOf(object *unstructured.Unstructured) []metav1.Condition {
 	list, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	conditions := make([]metav1.Condition, 0, len(list))

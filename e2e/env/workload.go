@@ -12,7 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// WorkloadConfig returns the client configuration that Cluster API publishes for a workload cluster.
+// WorkloadConfig returns the client configuration in the kubeconfig Secret that Cluster API creates for a workload
+// cluster.
 func (e *Environment) WorkloadConfig(ctx context.Context, cluster client.ObjectKey) (*rest.Config, error) {
 	var kubeconfig corev1.Secret
 	key := client.ObjectKey{Namespace: cluster.Namespace, Name: secret.Name(cluster.Name, secret.Kubeconfig)}
@@ -26,7 +27,7 @@ func (e *Environment) WorkloadConfig(ctx context.Context, cluster client.ObjectK
 	return config, nil
 }
 
-// Workload returns a client of a workload cluster for Kubernetes' built-in kinds.
+// Workload returns a client for a workload cluster. The client supports the built-in kinds of Kubernetes.
 func (e *Environment) Workload(ctx context.Context, cluster client.ObjectKey) (client.Client, error) {
 	config, err := e.WorkloadConfig(ctx, cluster)
 	if err != nil {

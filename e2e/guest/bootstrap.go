@@ -19,14 +19,14 @@ import (
 const (
 	configMapName = "kubeadm-config"
 	configMapKey  = "ClusterConfiguration"
-	// Groups that kubeadm defines: administrators, and machines that join with a bootstrap token.
+	// kubeadm defines these groups for administrators, and for machines that join with a bootstrap token.
 	adminsGroup        = "kubeadm:cluster-admins"
 	bootstrappersGroup = "system:bootstrappers:kubeadm:default-node-token"
 	nodesGroup         = "system:nodes"
 )
 
-// initialize creates what kubeadm init uploads. The ConfigMap comes last: for Cluster API it means that the control
-// plane is initialized.
+// initialize creates the objects that kubeadm init uploads. It creates the ConfigMap last, because Cluster API regards
+// the control plane as initialized once the ConfigMap exists.
 func (c *cluster) initialize(ctx context.Context, url string, config *clusterConfiguration) error {
 	admin, err := c.client(url)
 	if err != nil {
@@ -84,8 +84,8 @@ func kubeadmRBAC() []client.Object {
 	}
 }
 
-// download reads the cluster's configuration with the bootstrap token, as kubeadm join does. A token that the cluster
-// has deleted, or never had, fails here.
+// download reads the cluster's configuration with the bootstrap token, as kubeadm join does. It returns an error if the
+// cluster does not have the token, for example because the token was deleted.
 func (c *cluster) download(ctx context.Context, token string) (*clusterConfiguration, error) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.keys.ca.Pool(), MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()

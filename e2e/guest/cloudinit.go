@@ -14,20 +14,21 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// errNoUserData is the error of a VM that was started without user-data and therefore never becomes a Node.
+// errNoUserData is the error for a VM that was started without user-data. Such a VM never becomes a Node.
 var errNoUserData = errors.New("the virtual machine has no user-data")
 
-// seed holds the files and commands that cloud-init writes to the disk of a guest.
+// seed contains the files and commands that cloud-init reads from the user-data of a guest.
 type seed struct {
-	// hostname in lower case, as kubeadm uses it for the Node.
+	// hostname is in lower case, because kubeadm uses the lower-case hostname as the name of the Node.
 	hostname string
-	// files by path.
+	// files contains the content of each file by path.
 	files map[string][]byte
-	// commands of runcmd, joined.
+	// commands contains the commands of runcmd in one string.
 	commands string
 }
 
-// cloudConfig is the part of a cloud-config that guests use. Source: cloud-init, modules write_files and runcmd.
+// cloudConfig is the part of a cloud-config that guests use. The format is defined by cloud-init's modules write_files
+// and runcmd.
 type cloudConfig struct {
 	WriteFiles []struct {
 		Path     string `json:"path"`
@@ -35,11 +36,11 @@ type cloudConfig struct {
 		Encoding string `json:"encoding"`
 		Append   bool   `json:"append"`
 	} `json:"write_files"`
-	// RunCmd holds strings and lists of strings.
+	// RunCmd contains strings and lists of strings.
 	RunCmd []any `json:"runcmd"`
 }
 
-// readSeed parses user-data and meta-data as cloud-init does. fallback is the host name if the meta-data has none.
+// readSeed parses user-data and meta-data as cloud-init does. If the meta-data contains no host name, it uses fallback.
 func readSeed(userData, metaData []byte, fallback string) (*seed, error) {
 	if len(bytes.TrimSpace(userData)) == 0 {
 		return nil, errNoUserData
@@ -76,7 +77,8 @@ func readSeed(userData, metaData []byte, fallback string) (*seed, error) {
 	return s, nil
 }
 
-// readHostname finds the host name in meta-data, which is JSON or YAML.
+// readHostname returns the host name in meta-data, which is JSON or YAML. If there is no host name, it returns
+// fallback.
 func readHostname(metaData []byte, fallback string) (string, error) {
 	var meta struct {
 		Hostname      string `json:"hostname"`
@@ -101,8 +103,8 @@ var (
 	anyExpression      = regexp.MustCompile(`\{\{[^}]*\}\}`)
 )
 
-// render evaluates jinja templates as cloud-init does, for the host name only, because Cluster API users use no other
-// variable. Without the jinja header cloud-init renders nothing.
+// render evaluates jinja templates as cloud-init does, but supports only the variable for the host name, because
+// Cluster API users use no other variable. Like cloud-init, it does not change user-data without the jinja header.
 func render(userData []byte, hostname string) ([]byte, error) {
 	rest, isTemplate := bytes.CutPrefix(userData, []byte(jinjaHeader))
 	if !isTemplate {
@@ -115,7 +117,7 @@ func render(userData []byte, hostname string) ([]byte, error) {
 	return rest, nil
 }
 
-// decode decodes the content of one file of write_files.
+// decode decodes the content of a file in write_files.
 func decode(content, encoding string) ([]byte, error) {
 	switch encoding {
 	case "", "text/plain":
@@ -134,7 +136,7 @@ func decode(content, encoding string) ([]byte, error) {
 	return nil, fmt.Errorf("encoding %q is not known to cloud-init", encoding)
 }
 
-// decodeBase64 accepts line breaks, as cloud-init does.
+// decodeBase64 decodes base64 and ignores line breaks, as cloud-init does.
 func decodeBase64(content string) ([]byte, error) {
 	decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(content), ""))
 	if err != nil {
@@ -155,7 +157,7 @@ func gunzip(compressed []byte) ([]byte, error) {
 	return content, nil
 }
 
-// documents splits a YAML file into its documents as JSON, keyed by kind.
+// documents splits a YAML file into documents. It returns the documents by kind, both as JSON and as YAML.
 func documents(file []byte) (map[string]json.RawMessage, map[string][]byte, error) {
 	byKind, text := map[string]json.RawMessage{}, map[string][]byte{}
 	for _, document := range regexp.MustCompile(`(?m)^---\s*$`).Split(string(file), -1) {

@@ -16,15 +16,15 @@ import (
 	"github.com/capnt/capnt/e2e/guest/process"
 )
 
-// cluster is the simulated Kubernetes cluster behind one control-plane endpoint. Its guests share the endpoint and the
-// tasks of a controller manager and of the kubelets.
+// cluster is the simulated Kubernetes cluster behind one control-plane endpoint. It runs the endpoint that its guests
+// share, and performs the tasks of the controller manager and of the kubelets.
 type cluster struct {
 	hypervisor *Hypervisor
 	endpoint   string
 	keys       *keys
-	// joining is a lock that a control plane holds while it joins.
+	// joining is a lock that a control plane holds while it joins the cluster.
 	joining chan struct{}
-	// admin is an administrator's client of the cluster's endpoint.
+	// admin is an administrator's client for the cluster's endpoint.
 	admin client.WithWatch
 
 	mu      sync.Mutex
@@ -37,8 +37,8 @@ type cluster struct {
 	processes []*process.Process
 }
 
-// startCluster returns the cluster that the first control plane initializes. It creates the cluster unless that machine
-// has only restarted.
+// startCluster returns the cluster of the first control plane. If the machine has only restarted, the cluster already
+// exists. Otherwise, startCluster creates it.
 func (h *Hypervisor) startCluster(k *kubeadm) *cluster {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -53,8 +53,8 @@ func (h *Hypervisor) startCluster(k *kubeadm) *cluster {
 	return c
 }
 
-// findCluster waits for the cluster that a machine joins: the one behind the endpoint whose certificate authority has
-// the hash in the join configuration.
+// findCluster waits until the cluster that a machine joins has a control plane. It finds the cluster by its endpoint,
+// and checks that the join configuration contains the hash of the cluster's certificate authority.
 func (h *Hypervisor) findCluster(ctx context.Context, k *kubeadm) (*cluster, error) {
 	var found *cluster
 	err := retry(ctx, "discovering the cluster at "+k.endpoint, func(context.Context) error {
@@ -73,8 +73,8 @@ func (h *Hypervisor) findCluster(ctx context.Context, k *kubeadm) (*cluster, err
 	return found, err
 }
 
-// join adds a ready control plane to the backends of the endpoint. The first control plane starts the endpoint, unless
-// the endpoint is the machine's own address.
+// join adds a ready control plane to the backends of the endpoint. When the first control plane joins, join also starts
+// the endpoint, unless the endpoint is the machine's own address.
 func (c *cluster) join(ctx context.Context, g *guest, address string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,7 +90,7 @@ func (c *cluster) join(ctx context.Context, g *guest, address string) error {
 	return nil
 }
 
-// open starts the endpoint, the Pod controller and the Deployment controller. The caller holds the mutex.
+// open starts the endpoint, the Pod controller and the Deployment controller. The caller must hold the mutex mu.
 func (c *cluster) open(ctx context.Context, address string) error {
 	if address != c.endpoint {
 		err := retry(ctx, "starting the endpoint", func(ctx context.Context) (err error) {
@@ -123,7 +123,8 @@ func (c *cluster) open(ctx context.Context, address string) error {
 	return nil
 }
 
-// leave removes a control plane from the endpoint at once, and closes the endpoint when it was the last one.
+// leave removes a control plane from the endpoint immediately. If it was the last control plane, leave closes the
+// endpoint.
 func (c *cluster) leave(g *guest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,10 +146,10 @@ func (c *cluster) leave(g *guest) {
 	<-c.stopped
 }
 
-// up reports whether at least one control plane serves.
+// up reports whether at least one control plane is running.
 func (c *cluster) up() bool { return c.administrator() != nil }
 
-// administrator returns an administrator's client of the endpoint, or nil while no control plane serves.
+// administrator returns an administrator's client for the endpoint, or nil if no control plane is running.
 func (c *cluster) administrator() client.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,7 +159,7 @@ func (c *cluster) administrator() client.Client {
 	return c.admin
 }
 
-// etcdURLs returns the client URLs of the etcd members of all control planes that serve.
+// etcdURLs returns the client URLs of the etcd members of all running control planes.
 func (c *cluster) etcdURLs() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,7 +172,7 @@ func (c *cluster) etcdURLs() []string {
 	return urls
 }
 
-// client returns an administrator's client of the API server at the URL.
+// client returns an administrator's client for the API server with the given URL.
 func (c *cluster) client(url string) (client.WithWatch, error) {
 	config, err := plane.ClientConfig(url, c.keys.ca, plane.Admin())
 	if err != nil {
@@ -196,5 +197,6 @@ func (c *cluster) lockJoin(ctx context.Context) error {
 
 func (c *cluster) unlockJoin() { <-c.joining }
 
-// callTimeout is the timeout of one call to a simulated cluster's API. It also ends watches, which are then restarted.
+// callTimeout is the timeout of each call to the API of a simulated cluster. It also ends watches. The caller then
+// starts a new watch.
 const callTimeout = 30 * time.Second

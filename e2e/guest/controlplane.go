@@ -18,13 +18,14 @@ import (
 const (
 	etcdClientPort = 2379
 	etcdPeerPort   = 2380
-	// retryInterval is the pause between the attempts of a booting guest.
+	// retryInterval is the pause between two attempts of an operation while a guest boots.
 	retryInterval = 250 * time.Millisecond
 	// etcdCallTimeout is the timeout of one call to another etcd member.
 	etcdCallTimeout = 5 * time.Second
-	// etcdPatience is the time after which a new member that does not serve yet is restarted for the first time.
+	// etcdPatience is how long a new member may take to serve clients before it is restarted for the first time.
 	etcdPatience = 2 * time.Second
-	// apiServerAttempts is how often kube-apiserver may end before it is ready: one that always ends is misconfigured.
+	// apiServerAttempts limits how often kube-apiserver is started. A kube-apiserver that exits each time before it is
+	// ready is misconfigured.
 	apiServerAttempts = 5
 	// defaultServices is kubeadm's default for networking.serviceSubnet.
 	defaultServices = "10.96.0.0/12"
@@ -61,8 +62,9 @@ func (g *guest) bootControlPlane(ctx context.Context) error {
 	return nil
 }
 
-// startAPIServer starts kube-apiserver and, like a kubelet, restarts it when it exits before it is ready. kube-apiserver
-// exits when it cannot write its roles for half a minute, because etcd can have no leader while another member joins.
+// startAPIServer starts kube-apiserver. If kube-apiserver exits before it is ready, startAPIServer restarts it, as a
+// kubelet does. kube-apiserver exits if it cannot write its roles for half a minute, which happens if etcd has no
+// leader while another member joins.
 func (g *guest) startAPIServer(ctx context.Context, server plane.APIServerConfig) error {
 	for attempt := 1; ; attempt++ {
 		started, err := plane.StartAPIServer(server)
@@ -84,8 +86,8 @@ func (g *guest) startAPIServer(ctx context.Context, server plane.APIServerConfig
 	}
 }
 
-// startEtcd starts the etcd member: as the first member, as a new member of the running cluster, or with the data on its
-// disk.
+// startEtcd starts the etcd member of the guest. The member is the first one of its cluster, joins the running cluster,
+// or continues with the data on its disk.
 func (g *guest) startEtcd(ctx context.Context, ip string) error {
 	k, c := g.config, g.cluster
 	config := plane.EtcdConfig{
@@ -104,7 +106,8 @@ func (g *guest) startEtcd(ctx context.Context, ip string) error {
 	return plane.WaitEtcd(ctx, config, member)
 }
 
-// joinEtcd adds the member as a learner and promotes it, as kubeadm does. One at a time: etcd allows one learner.
+// joinEtcd adds the guest's etcd member as a learner and promotes it to a voting member, as kubeadm does. Only one
+// control plane joins at a time, because etcd allows only one learner.
 func (g *guest) joinEtcd(ctx context.Context, c *cluster, config plane.EtcdConfig) error {
 	if err := c.lockJoin(ctx); err != nil {
 		return err
@@ -141,8 +144,9 @@ func (g *guest) joinEtcd(ctx context.Context, c *cluster, config plane.EtcdConfi
 	return nil
 }
 
-// addLearner adds a member and returns its ID and the peer URLs of all members by name. It reuses a member that an earlier
-// call added although its response was lost, because etcd refuses to add the same member twice.
+// addLearner adds a member to etcd. It returns the ID of the member and the peer URLs of all members by name. If an
+// earlier call has already added the member but its response was lost, addLearner returns that member, because etcd
+// does not accept the same member twice.
 func addLearner(ctx context.Context, client *clientv3.Client, name, url string) (id uint64, peers map[string]string, err error) {
 	known, err := client.MemberList(ctx)
 	if err != nil {
@@ -170,9 +174,10 @@ func addLearner(ctx context.Context, client *clientv3.Client, name, url string) 
 	return id, peers, nil
 }
 
-// waitEtcd waits until a new member serves clients, and restarts it when that takes too long, as a kubelet's liveness
-// probe would. A new member announces itself to the leader while its connections to the other members are still being
-// set up. When the announcement is lost, etcd retries only after its request timeout of many seconds.
+// waitEtcd waits until a new member serves clients. If this takes too long, waitEtcd restarts the member, as the
+// liveness probe of a kubelet would. The restart is needed because a new member announces itself to the leader before
+// its connections to the other members are set up. If the announcement is lost, etcd repeats it only after a request
+// timeout of many seconds.
 func (g *guest) waitEtcd(ctx context.Context, config plane.EtcdConfig, member *process.Process) error {
 	for patience := etcdPatience; ; patience *= 2 {
 		attempt, cancel := context.WithTimeout(ctx, patience)
@@ -191,8 +196,8 @@ func (g *guest) waitEtcd(ctx context.Context, config plane.EtcdConfig, member *p
 	}
 }
 
-// promote makes a learner a voting member as soon as it has caught up. A member that already votes is a success: an
-// earlier call promoted it and its response was lost.
+// promote makes a learner a voting member as soon as the learner has caught up with the leader. If the member already
+// votes, promote succeeds, because an earlier call may have promoted the member although its response was lost.
 func promote(ctx context.Context, client *clientv3.Client, id uint64, member *process.Process) error {
 	return retry(ctx, "promoting the etcd member", func(ctx context.Context) error {
 		select {
@@ -215,7 +220,7 @@ func promote(ctx context.Context, client *clientv3.Client, id uint64, member *pr
 	})
 }
 
-// etcdClient returns a client of all members that serve.
+// etcdClient returns a client for the etcd members of all running control planes.
 func (c *cluster) etcdClient(config plane.EtcdConfig) (*clientv3.Client, error) {
 	tls, err := plane.EtcdClientTLS(config.Authority)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox/freeport"
 )
 
-// A call to etcd is retried when its response was lost, even though etcd may have carried it out.
+// The guest retries calls to etcd whose response was lost, even though etcd may have executed the call.
 func TestEtcdMemberIsAddedAndPromotedOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

@@ -17,12 +17,12 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// guest is one VM: its disk, and the processes that run in it while it is on.
+// guest is the simulation of one VM. It has a disk, and processes that run while the VM is on.
 type guest struct {
 	hypervisor *Hypervisor
 	dir        string
 
-	// power serializes switching on and off.
+	// power serializes powering the guest on and off.
 	power  sync.Mutex
 	cancel context.CancelFunc // nil when off
 	done   chan struct{}
@@ -42,7 +42,7 @@ type guest struct {
 	log       logr.Logger
 }
 
-// powerOn boots the guest. ended is called when the guest is powered off, or at once if it was on already.
+// powerOn boots the guest. It calls ended when the guest is powered off, or immediately if the guest was already on.
 func (g *guest) powerOn(vm prismsim.VM, ended func()) {
 	g.power.Lock()
 	defer g.power.Unlock()
@@ -63,8 +63,8 @@ func (g *guest) powerOn(vm prismsim.VM, ended func()) {
 	}()
 }
 
-// powerOff kills the guest's processes and returns after all of them have exited. It does not wait for the cluster's
-// API, because etcd may lose its majority with this VM.
+// powerOff kills the guest's processes and returns after all of them have exited. It does not wait for the API of the
+// cluster, because etcd may lose its majority when this guest stops.
 func (g *guest) powerOff() {
 	g.power.Lock()
 	defer g.power.Unlock()
@@ -87,7 +87,7 @@ func (g *guest) powerOff() {
 	}
 }
 
-// run boots the guest and serves until it is powered off.
+// run boots the guest and keeps it running until it is powered off.
 func (g *guest) run(ctx context.Context) {
 	closeLog, err := g.openLog()
 	if err != nil {
@@ -111,7 +111,7 @@ func (g *guest) run(ctx context.Context) {
 	}
 }
 
-// fail records why the guest never becomes a Node.
+// fail records the reason why the guest never becomes a Node.
 func (g *guest) fail(err error) {
 	g.mu.Lock()
 	g.failure = err.Error()
@@ -152,8 +152,9 @@ func (g *guest) boot(ctx context.Context) error {
 	return g.bootWorker(ctx)
 }
 
-// serve waits until the guest is powered off or one of its control-plane processes exits. An etcd member that was removed
-// from its cluster exits. Its API server is then killed as well, because clients of an API server without etcd hang.
+// serve waits until the guest is powered off or one of its control-plane processes exits. An etcd member exits when it
+// is removed from its cluster. serve then kills the API server as well, because clients of an API server without etcd
+// would hang.
 func (g *guest) serve(ctx context.Context) {
 	g.mu.Lock()
 	processes := g.processes
@@ -174,14 +175,14 @@ func (g *guest) serve(ctx context.Context) {
 		g.cluster.leave(g)
 		g.killAll()
 		if p.Err() == nil {
-			// The member was removed from the cluster, which makes its data useless.
+			// An exit without an error means that the member was removed from the cluster, so its data can no longer be used.
 			_ = os.RemoveAll(filepath.Join(g.dir, "etcd", "data"))
 		}
 		<-ctx.Done()
 	}
 }
 
-// start registers a process that powerOff kills.
+// start registers a process, so that powerOff kills it.
 func (g *guest) start(ctx context.Context, p *process.Process, err error) (*process.Process, error) {
 	if err != nil {
 		return nil, err
@@ -190,14 +191,14 @@ func (g *guest) start(ctx context.Context, p *process.Process, err error) (*proc
 	g.processes = append(g.processes, p)
 	g.mu.Unlock()
 	if ctx.Err() != nil {
-		// The guest was powered off between start and registration.
+		// The guest was powered off after the process was started and before it was registered.
 		p.Kill()
 		return nil, ctx.Err()
 	}
 	return p, nil
 }
 
-// forget unregisters a process, so that its exit does not end the control plane.
+// forget unregisters a process, so that the control plane does not stop when the process exits.
 func (g *guest) forget(p *process.Process) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -254,7 +255,7 @@ func (g *guest) state() State {
 	return s
 }
 
-// ip returns the address on which the guest serves: the first address of its first NIC that has one.
+// ip returns the address on which the guest serves. It is the first address of the first NIC that has an address.
 func (g *guest) ip() (string, error) {
 	for _, nic := range g.vm.NICs {
 		if len(nic.IPs) > 0 {

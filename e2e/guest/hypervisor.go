@@ -1,6 +1,7 @@
-// Package guest simulates what runs inside virtual machines. A VM that is powered on reads its cloud-init data and does
-// what kubeadm would: a control plane starts a real etcd member and a real kube-apiserver on the loopback address of the
-// VM, and every VM registers its Node and serves the kubelet's API. No container runtime is needed.
+// Package guest simulates the software inside virtual machines. When a VM is powered on, its guest reads the cloud-init
+// data and performs the tasks of kubeadm: the guest of a control plane starts a real etcd member and a real
+// kube-apiserver on the loopback address of the VM, and every guest registers its Node and serves the kubelet's API. No
+// container runtime is needed.
 package guest
 
 import (
@@ -20,36 +21,37 @@ import (
 )
 
 const (
-	// defaultMonitorGrace is shorter than kube-controller-manager's grace period (50 s), because tests wait for it.
+	// defaultMonitorGrace is shorter than the grace period of kube-controller-manager (50 s), because tests wait until the
+	// grace period has passed.
 	defaultMonitorGrace = 20 * time.Second
-	// defaultBootTimeout is longer than kubeadm's timeout (5 min to discover a control plane), because slow machines boot
-	// many guests at once and a guest that gives up is not restarted.
+	// defaultBootTimeout is longer than kubeadm's timeout (5 min to discover a control plane). Slow machines boot many
+	// guests at the same time, and a guest that has timed out is not restarted.
 	defaultBootTimeout = 20 * time.Minute
 )
 
 // Options configure a Hypervisor.
 type Options struct {
-	// Tools is the directory that holds bin/etcd and bin/kube-apiserver.
+	// Tools is the directory that contains bin/etcd and bin/kube-apiserver.
 	Tools string
-	// Dir receives one directory per VM with its data and logs.
+	// Dir is the directory in which the hypervisor creates one directory for each VM, for data and logs.
 	Dir string
-	// Log receives one line per event. The guest.log of each guest has the details.
+	// Log receives one line per event. Details are in the file guest.log of each guest.
 	Log logr.Logger
-	// ProviderID makes a guest set its Node's spec.providerID (nutanix://<VM UUID>) itself and leave out the taint
-	// node.cloudprovider.kubernetes.io/uninitialized, for use without a cloud-controller-manager.
+	// ProviderID makes a guest register its Node with spec.providerID (nutanix://<VM UUID>) and without the taint
+	// node.cloudprovider.kubernetes.io/uninitialized. It is for tests that run no cloud controller manager.
 	ProviderID bool
-	// Programs maps image names to binaries: a Deployment in a simulated cluster whose only container has the image
-	// ".../<name>:<tag>" runs as one process of that binary on a control plane, with the container's arguments, mounted
-	// files and ServiceAccount.
+	// Programs maps image names to binaries. If the only container of a Deployment in a simulated cluster has the image
+	// ".../<name>:<tag>", the Deployment runs as one process of the binary for <name>. The process runs on a control
+	// plane, with the arguments, mounted files and ServiceAccount of the container.
 	Programs map[string]string
-	// VersionFor returns the version of the VM's kubelet ("v1.36.3"), which a real VM gets from its image. If it is nil
-	// or returns an empty string, guests use the cluster's version: the first machine reads it from its user-data, the
-	// others from the ConfigMap kubeadm-config.
+	// VersionFor returns the kubelet version of a VM ("v1.36.3"). A real VM has the kubelet of its image. If VersionFor is
+	// nil or returns an empty string, guests use the version of the cluster: the first machine reads it from its
+	// user-data, and the other machines read it from the ConfigMap kubeadm-config.
 	VersionFor func(ctx context.Context, vm prismsim.VM) string
-	// MonitorGrace is the time from a power-off until the guest's Node becomes Ready=Unknown, as the node lifecycle
-	// controller would set it. Default 20 s.
+	// MonitorGrace is the time from a power-off until the Ready condition of the guest's Node becomes Unknown. In a real
+	// cluster, the node lifecycle controller sets the condition. The default is 20 s.
 	MonitorGrace time.Duration
-	// BootTimeout limits how long a guest tries to become a Node; default 20 min.
+	// BootTimeout limits how long a guest tries to become a Node. The default is 20 min.
 	BootTimeout time.Duration
 }
 
@@ -68,7 +70,7 @@ type Hypervisor struct {
 
 var _ prismsim.Hypervisor = (*Hypervisor)(nil)
 
-// New returns a Hypervisor. The caller ends it with Close.
+// New returns a Hypervisor. The caller must call Close.
 func New(options Options) *Hypervisor {
 	if options.MonitorGrace == 0 {
 		options.MonitorGrace = defaultMonitorGrace
@@ -83,7 +85,7 @@ func New(options Options) *Hypervisor {
 	}
 }
 
-// PowerOn boots a VM and returns at once. A VM that was on before continues with its disk.
+// PowerOn starts to boot a VM and returns immediately. A VM that was powered on before still has its disk.
 func (h *Hypervisor) PowerOn(vm prismsim.VM) {
 	h.mu.Lock()
 	if h.closed {
@@ -95,13 +97,13 @@ func (h *Hypervisor) PowerOn(vm prismsim.VM) {
 		g = &guest{hypervisor: h, dir: filepath.Join(h.options.Dir, directory(vm))}
 		h.guests[vm.UUID] = g
 	}
-	// Add is called while the mutex is held, so that Close waits for the guest.
+	// Add is called while the mutex is locked, so that Close waits for the guest.
 	h.wg.Add(1)
 	h.mu.Unlock()
 	g.powerOn(vm, h.wg.Done)
 }
 
-// PowerOff kills all processes of a VM at once. Its disk remains.
+// PowerOff kills all processes of a VM immediately. The VM keeps its disk.
 func (h *Hypervisor) PowerOff(vmUUID string) {
 	h.mu.Lock()
 	g, known := h.guests[vmUUID]
@@ -133,7 +135,8 @@ func (h *Hypervisor) Close() error {
 	return nil
 }
 
-// Processes returns the names of the processes that run in guests, sorted, so that tests can assert that none is left.
+// Processes returns the sorted names of the processes that run in guests. Tests use it to assert that no process is
+// left.
 func (h *Hypervisor) Processes() []string {
 	names := h.programNames()
 	for _, g := range h.list() {
@@ -159,11 +162,11 @@ func (h *Hypervisor) list() []*guest {
 	return slices.Collect(maps.Values(h.guests))
 }
 
-// State describes the guest of one VM.
+// State describes the state of a VM's guest.
 type State struct {
 	VM   string
 	UUID string
-	// Node is the name of its Node; empty before it is known.
+	// Node is the name of the guest's Node. It is empty until the guest has determined the name.
 	Node         string
 	ControlPlane bool
 	On           bool
@@ -175,7 +178,7 @@ type State struct {
 	Log string
 }
 
-// States returns the state of every VM that was ever powered on, sorted by name.
+// States returns the states of all VMs that have ever been powered on, sorted by name.
 func (h *Hypervisor) States() []State {
 	var states []State
 	for _, g := range h.list() {
@@ -185,7 +188,8 @@ func (h *Hypervisor) States() []State {
 	return states
 }
 
-// directory returns the name of a VM's directory: readable, unique, and within the length limit of a path element.
+// directory returns the name of a VM's directory. The name is readable and unique, and is short enough for a path
+// element.
 func directory(vm prismsim.VM) string {
 	const maxName = 80
 	name := strings.Map(func(r rune) rune {

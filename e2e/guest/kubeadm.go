@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/e2e/guest/pki"
 )
 
-// Paths at which Cluster API's kubeadm bootstrap provider writes kubeadm's configuration.
+// Cluster API's kubeadm bootstrap provider writes kubeadm's configuration to these paths.
 const (
 	initFile   = "/run/kubeadm/kubeadm.yaml"
 	joinFile   = "/run/kubeadm/kubeadm-join-config.yaml"
@@ -20,32 +20,32 @@ const (
 	defaultAPI = 6443
 )
 
-// controlPlaneTaint is the taint that kubeadm puts on control-plane Nodes by default.
+// controlPlaneTaint is the taint that kubeadm adds to control-plane Nodes by default.
 var controlPlaneTaint = corev1.Taint{Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule}
 
-// kubeadm is the configuration of one guest.
+// kubeadm is the kubeadm configuration of one guest.
 type kubeadm struct {
-	// initialize is true for the machine that starts the cluster.
+	// initialize is true if the machine initializes the cluster, and false if it joins the cluster.
 	initialize bool
-	// endpoint is host:port of the cluster's control plane.
+	// endpoint is the control-plane endpoint of the cluster in the format host:port.
 	endpoint string
 	nodeName string
-	// taints of the Node, including controlPlaneTaint.
+	// taints are the taints of the Node. They include controlPlaneTaint.
 	taints []corev1.Taint
-	// kubeletArguments by name, without dashes.
+	// kubeletArguments contains the arguments of the kubelet by name. The names have no leading dashes.
 	kubeletArguments map[string]string
-	// port of kube-apiserver on this machine.
+	// port is the port of the kube-apiserver on this machine.
 	port int
-	// keys is set on control planes.
+	// keys is set only for control planes.
 	keys *keys
-	// cluster is set on the machine that initializes.
+	// cluster is set only for the machine that initializes the cluster.
 	cluster *clusterConfiguration
-	// token and pins are set on machines that join.
+	// token and pins are set only for machines that join. pins are the accepted hashes of certificate authorities.
 	token string
 	pins  []string
 }
 
-// keys are the shared secrets of a control plane.
+// keys contains the certificate authorities and keys that all control planes of a cluster share.
 type keys struct {
 	ca, etcdCA                              *pki.Authority
 	serviceAccountKey, serviceAccountPublic []byte
@@ -58,11 +58,12 @@ type clusterConfiguration struct {
 	Networking           struct {
 		ServiceSubnet string `json:"serviceSubnet"`
 	} `json:"networking"`
-	// text of the document, for the ConfigMap kubeadm-config.
+	// text is the YAML document, which is uploaded to the ConfigMap kubeadm-config.
 	text []byte
 }
 
-// nodeRegistration is kubeadm's nodeRegistration of v1beta3, where arguments are a map, and v1beta4, where they are a list.
+// nodeRegistration is kubeadm's nodeRegistration. It supports v1beta3, where the arguments are a map, and v1beta4,
+// where they are a list.
 type nodeRegistration struct {
 	Name             string          `json:"name"`
 	Taints           *[]corev1.Taint `json:"taints"`
@@ -73,7 +74,8 @@ type localAPIEndpoint struct {
 	BindPort int `json:"bindPort"`
 }
 
-// readKubeadm reads whether the guest initializes or joins a cluster, and how, from its kubeadm configuration.
+// readKubeadm reads the kubeadm configuration in the seed of a guest. The configuration determines whether the guest
+// initializes or joins a cluster.
 func readKubeadm(s *seed) (*kubeadm, error) {
 	if !strings.Contains(s.commands, "kubeadm ") {
 		return nil, fmt.Errorf("reading user-data: no command of runcmd calls kubeadm")

@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// Timeouts of the kubelet's streaming server.
+	// These are the timeouts of the kubelet's streaming server.
 	portForwardIdle   = 4 * time.Hour
 	portForwardCreate = 30 * time.Second
 	headerTimeout     = 10 * time.Second
 )
 
-// serveKubelet serves the kubelet's port-forward API, through which Cluster API reaches etcd and kube-apiserver of a
-// control plane.
+// serveKubelet serves the port-forward API of the kubelet. Cluster API uses it to connect to the etcd member and the
+// kube-apiserver of a control plane.
 func (g *guest) serveKubelet(ip string) error {
 	pair, err := g.cluster.keys.ca.Issue(pki.Request{
 		CommonName: "system:node:" + g.config.nodeName, Organizations: []string{nodesGroup},
@@ -47,8 +47,8 @@ func (g *guest) serveKubelet(ip string) error {
 	})
 	server := &http.Server{
 		Handler: routes, ReadHeaderTimeout: headerTimeout,
-		// Callers authenticate with a client certificate of the cluster, as they do at a kubelet. HTTP/2 is not offered,
-		// because SPDY is an upgrade of HTTP/1.1.
+		// As with a real kubelet, callers must authenticate with a client certificate of the cluster. HTTP/2 is disabled,
+		// because SPDY requires an upgrade of an HTTP/1.1 connection.
 		TLSConfig: &tls.Config{
 			Certificates: []tls.Certificate{certificate}, ClientCAs: g.cluster.keys.ca.Pool(),
 			ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
@@ -60,10 +60,11 @@ func (g *guest) serveKubelet(ip string) error {
 	return nil
 }
 
-// forwarder connects a stream to a port of the VM, because static Pods use the host's network.
+// forwarder forwards a stream to a port of the VM. All ports are on the VM's address, because static Pods use the
+// host's network.
 type forwarder struct{ ip string }
 
-// PortForward copies in both directions until one side closes.
+// PortForward copies data in both directions until one side closes its connection.
 func (f forwarder) PortForward(ctx context.Context, _, _ string, port int32, stream io.ReadWriteCloser) error {
 	upstream, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", joinHostPort(f.ip, int(port)))
 	if err != nil {

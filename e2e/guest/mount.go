@@ -18,15 +18,17 @@ import (
 	"github.com/capnt/capnt/e2e/guest/plane"
 )
 
-// mounts contains the paths of a Pod's files on this machine.
+// mounts contains the paths on this machine at which the files of a Pod are stored.
 type mounts struct {
-	// paths maps a mount path of the container to a directory.
+	// paths maps each mount path in the container to a directory on this machine.
 	paths map[string]string
-	// kubeconfig replaces the token that a Pod would find below /var/run/secrets.
+	// kubeconfig is the path of a kubeconfig with a ServiceAccount token. It replaces the token file below
+	// /var/run/secrets in a real Pod.
 	kubeconfig string
 }
 
-// mount writes the ConfigMaps and Secrets that the Pods of a Deployment mount, and a kubeconfig of their ServiceAccount.
+// mount writes the ConfigMaps and Secrets that the Pods of a Deployment mount, and a kubeconfig for the ServiceAccount
+// of the Pods.
 func (c *cluster) mount(ctx context.Context, admin client.Client, deployment *appsv1.Deployment, dir string) (mounts, error) {
 	pod := deployment.Spec.Template.Spec
 	m := mounts{paths: map[string]string{}, kubeconfig: filepath.Join(dir, "kubeconfig")}
@@ -86,7 +88,7 @@ func writeVolume(dir string, content map[string][]byte) error {
 	return nil
 }
 
-// serviceAccount returns the client configuration of a ServiceAccount, with a token requested as a kubelet does.
+// serviceAccount returns a client configuration for a ServiceAccount. It requests a token as a kubelet does.
 func (c *cluster) serviceAccount(ctx context.Context, admin client.Client, namespace, name string) (*rest.Config, error) {
 	account, request := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, &authenticationv1.TokenRequest{}
 	if err := admin.SubResource("token").Create(ctx, account, request); err != nil {
@@ -98,7 +100,7 @@ func (c *cluster) serviceAccount(ctx context.Context, admin client.Client, names
 	}, nil
 }
 
-// arguments replaces the mount paths in the arguments by directories of this machine.
+// arguments replaces each mount path in the arguments with the directory on this machine.
 func (m mounts) arguments(arguments []string) []string {
 	for i := range arguments {
 		for path, dir := range m.paths {
@@ -108,7 +110,8 @@ func (m mounts) arguments(arguments []string) []string {
 	return arguments
 }
 
-// environment returns the container's environment variables that have a value or refer to a field of the Pod.
+// environment returns the environment variables of the container. It supports only variables that have a value or refer
+// to a field of the Pod.
 func environment(container corev1.Container, deployment *appsv1.Deployment) []string {
 	var variables []string
 	for _, variable := range container.Env {

@@ -19,12 +19,12 @@ import (
 
 const (
 	kubeletPort = 10250
-	// fallbackVersion is the kubelet version if neither VersionFor nor the cluster names one.
+	// fallbackVersion is the kubelet version if neither VersionFor nor the cluster's configuration specifies a version.
 	fallbackVersion = "v1.36.3"
 
 	controlPlaneLabel  = "node-role.kubernetes.io/control-plane"
 	excludeFromLBLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
-	// cloudTaint is set by a kubelet with --cloud-provider=external, and removed by the cloud-controller-manager.
+	// cloudTaint is the taint that a kubelet with --cloud-provider=external sets and the cloud controller manager removes.
 	cloudTaint = "node.cloudprovider.kubernetes.io/uninitialized"
 )
 
@@ -43,8 +43,8 @@ func (g *guest) setJoined() {
 	g.joined = true
 }
 
-// register starts the kubelet's server and creates the Node. For a control plane it also creates the mirror Pods of its
-// static Pods. url is the URL of a running API server.
+// register starts the kubelet's server and creates the Node through the API server at url. For a control plane,
+// register also creates the mirror Pods of the static Pods.
 func (g *guest) register(ctx context.Context, url string) error {
 	ip, err := g.ip()
 	if err != nil {
@@ -70,8 +70,8 @@ func (g *guest) register(ctx context.Context, url string) error {
 	return nil
 }
 
-// applyNode creates the Node if it is missing and patches its status. It uses a patch without a resourceVersion, because
-// Cluster API changes a Node as soon as it exists.
+// applyNode creates the Node if it does not exist, and patches its status. The patch contains no resourceVersion,
+// because Cluster API may change the Node at the same time.
 func (g *guest) applyNode(ctx context.Context, admin client.Client, node *corev1.Node) error {
 	err := admin.Create(ctx, node.DeepCopy())
 	if client.IgnoreAlreadyExists(err) != nil {
@@ -110,7 +110,7 @@ func (g *guest) node() *corev1.Node {
 	return node
 }
 
-// external reports whether a cloud-controller-manager is expected to initialize the Node.
+// external reports whether the Node must be initialized by a cloud controller manager.
 func (g *guest) external() bool {
 	return !g.hypervisor.options.ProviderID && g.config.kubeletArguments["cloud-provider"] == "external"
 }
@@ -133,7 +133,7 @@ func (g *guest) nodeStatus() corev1.NodeStatus {
 	}
 	for _, nic := range g.vm.NICs {
 		if g.external() {
-			break // a kubelet leaves these to the cloud-controller-manager
+			break // a kubelet leaves these addresses to the cloud controller manager
 		}
 		for _, ip := range nic.IPs {
 			status.Addresses = append(status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
@@ -155,7 +155,7 @@ func condition(kind corev1.NodeConditionType, value corev1.ConditionStatus, reas
 	}
 }
 
-// configure reads the guest's Kubernetes version and its settings from the cluster.
+// configure reads the Kubernetes version of the guest and further settings from the cluster.
 func (g *guest) configure(ctx context.Context) error {
 	k := g.config
 	if g.version != "" {
@@ -180,8 +180,8 @@ func (g *guest) configure(ctx context.Context) error {
 	return nil
 }
 
-// lost acts as the node lifecycle controller for a guest that was powered off: after the grace period it sets the Node's
-// Ready condition to Unknown.
+// lost performs the task of the node lifecycle controller after a guest was powered off. When the grace period has
+// passed and the guest is still off, lost sets the Ready condition of the Node to Unknown.
 func (c *cluster) lost(g *guest, node string) {
 	h := c.hypervisor
 	if h.ctx.Err() != nil {
@@ -208,7 +208,8 @@ func (c *cluster) lost(g *guest, node string) {
 	})
 }
 
-// markUnknown fails when the Node has changed in the meantime, because its guest may have been powered on again.
+// markUnknown sets all conditions of the Node to Unknown. It returns an error if the Node has changed in the meantime,
+// because the guest may have been powered on again.
 func markUnknown(ctx context.Context, admin client.Client, name string) error {
 	var node corev1.Node
 	if err := admin.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
@@ -225,7 +226,7 @@ func markUnknown(ctx context.Context, admin client.Client, name string) error {
 	return admin.Status().Patch(ctx, &node, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
 }
 
-// runs reports whether the guest with this Node is on.
+// runs reports whether the guest of the given Node is on.
 func (h *Hypervisor) runs(node string) bool {
 	for _, s := range h.States() {
 		if s.Node == node && s.On && s.Joined {

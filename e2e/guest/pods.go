@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// mirrorAnnotation marks the mirror of a static Pod. It also exempts the Pod from drains and from the need for a
-// ServiceAccount.
+// mirrorAnnotation is the annotation of a Pod that mirrors a static Pod. A Pod with this annotation needs no
+// ServiceAccount and is not evicted by a drain.
 const mirrorAnnotation = corev1.MirrorPodAnnotationKey
 
 // mirrorStaticPods creates the mirror Pods that a kubelet creates for kubeadm's static Pod manifests.
@@ -45,7 +45,7 @@ func (g *guest) staticPod(component string) *corev1.Pod {
 	}
 }
 
-// setRunning sets the status of a Pod to running and ready.
+// setRunning sets the phase of a Pod to Running and its Ready condition to True.
 func setRunning(ctx context.Context, admin client.Client, pod *corev1.Pod) error {
 	base := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
 	changed, now := base.DeepCopy(), metav1.Now()
@@ -64,11 +64,11 @@ func setRunning(ctx context.Context, admin client.Client, pod *corev1.Pod) error
 	return admin.Status().Patch(ctx, changed, client.MergeFrom(base))
 }
 
-// podsRetry is the pause before Pods are watched again after an error.
+// podsRetry is the pause before Pods are watched again after the watch has failed.
 const podsRetry = time.Second
 
-// servePods acts as the kubelets of all Nodes of the cluster: it reports Pods that are assigned to a Node as running, and
-// removes Pods that are deleted or evicted, without which a drain would never end.
+// servePods performs the tasks of the kubelets of all Nodes in the cluster. It reports Pods that are assigned to a Node
+// as running, and removes Pods that are deleted or evicted. A drain would never complete if nobody removed these Pods.
 func (c *cluster) servePods(ctx context.Context, admin client.WithWatch) {
 	for ctx.Err() == nil {
 		if err := c.watchPods(ctx, admin); err != nil && ctx.Err() == nil {

@@ -24,25 +24,25 @@ const (
 	programLog   = "output.log"
 )
 
-// program is a Deployment whose image stands for a binary of this machine (Options.Programs). It runs as one process, with
-// the arguments, mounted files and ServiceAccount of its Pods.
+// program is a Deployment for whose image Options.Programs contains a binary. The binary runs as one process on this
+// machine, with the arguments, mounted files and ServiceAccount of the Deployment's Pods.
 type program struct {
 	deployment *appsv1.Deployment
 	binary     string
-	// host is the address of the first control plane, because programs use the host's network.
+	// host is the address of the first control plane. Programs use it because they run in the host's network.
 	host   string
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// programs holds the programs of one cluster.
+// programs contains the programs of one cluster.
 type programs struct {
 	host string
 	of   map[client.ObjectKey]*program
 }
 
-// binaryOf returns the binary for a Deployment's image, which it finds by the last element of the image's path without
-// its tag.
+// binaryOf returns the binary for the image of a Deployment, or an empty string if there is no binary. The key of the
+// binary is the last element of the image's path without the tag.
 func (h *Hypervisor) binaryOf(deployment *appsv1.Deployment) string {
 	containers := deployment.Spec.Template.Spec.Containers
 	if len(containers) != 1 {
@@ -52,7 +52,7 @@ func (h *Hypervisor) binaryOf(deployment *appsv1.Deployment) string {
 	return h.options.Programs[name]
 }
 
-// servePrograms runs the programs of the cluster's Deployments until ctx ends.
+// servePrograms runs the programs of the cluster's Deployments until ctx is cancelled.
 func (c *cluster) servePrograms(ctx context.Context, admin client.WithWatch, host string) {
 	running := &programs{host: host, of: map[client.ObjectKey]*program{}}
 	defer func() {
@@ -106,7 +106,7 @@ func (c *cluster) watchPrograms(ctx context.Context, admin client.WithWatch, pro
 	return nil
 }
 
-// follow starts, restarts or stops the program of a Deployment.
+// follow starts, restarts or stops the program of a Deployment, so that it matches the Deployment.
 func (c *cluster) follow(ctx context.Context, admin client.WithWatch, programs *programs, deployment *appsv1.Deployment) {
 	key := client.ObjectKeyFromObject(deployment)
 	running, binary := programs.of[key], c.hypervisor.binaryOf(deployment)
@@ -135,7 +135,7 @@ func (p *program) stop() {
 	<-p.done
 }
 
-// runProgram keeps the program running until ctx ends.
+// runProgram runs the program and restarts it when it exits, until ctx is cancelled.
 func (c *cluster) runProgram(ctx context.Context, admin client.Client, p *program) {
 	for ctx.Err() == nil {
 		if err := c.runOnce(ctx, admin, p); err != nil && ctx.Err() == nil {
@@ -148,7 +148,7 @@ func (c *cluster) runProgram(ctx context.Context, admin client.Client, p *progra
 	}
 }
 
-// runOnce writes the files of the Pod, starts the process and waits until the process exits or ctx ends.
+// runOnce writes the files of the Pod, starts the process, and waits until the process exits or ctx is cancelled.
 func (c *cluster) runOnce(ctx context.Context, admin client.Client, p *program) error {
 	mounted, err := c.mount(ctx, admin, p.deployment, c.programDir(p))
 	if err != nil {
@@ -223,7 +223,7 @@ func (c *cluster) processNames() []string {
 
 // ProgramLogs returns the paths of the output files of all programs, including those that have exited.
 func (h *Hypervisor) ProgramLogs() []string {
-	// Glob fails only for a malformed pattern, and this one is valid.
+	// Glob returns an error only for an invalid pattern, and this pattern is valid.
 	logs, _ := filepath.Glob(filepath.Join(h.programsDir(), "*", "*", programLog))
 	return logs
 }

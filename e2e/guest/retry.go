@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// permanentError is an error that retry does not retry.
+// permanentError is an error after which retry does not call attempt again.
 type permanentError struct{ error }
 
 func permanent(err error) error { return permanentError{err} }
 
 func (e permanentError) Unwrap() error { return e.error }
 
-// retry calls attempt until it succeeds, fails permanently, or ctx ends; each call may take etcdCallTimeout.
+// retry calls attempt until it succeeds, it returns a permanentError, or ctx is cancelled. Each call may take
+// etcdCallTimeout.
 func retry(ctx context.Context, what string, attempt func(ctx context.Context) error) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// dialTimeout is short, because a control plane on the same host either accepts at once or is gone.
+// dialTimeout is short, because an API server on the same host either accepts a connection immediately or is not
+// running.
 const dialTimeout = 2 * time.Second
 
-// vip simulates the virtual IP address of a control plane: it accepts connections on the cluster's endpoint and forwards
-// them round-robin to the backends. When a backend is removed its connections are closed, as they would be when the
-// address moves to another machine.
+// vip simulates the virtual IP address of a control plane. It accepts connections on the cluster's endpoint and
+// forwards them to the backends in turn. When a backend is removed, vip closes the connections of the backend, because
+// a real virtual IP address would move to another machine.
 type vip struct {
 	listener net.Listener
 
@@ -31,7 +32,7 @@ type backend struct {
 	connections map[net.Conn]struct{}
 }
 
-// newVIP listens on host:port.
+// newVIP listens on the endpoint, which has the format host:port.
 func newVIP(ctx context.Context, endpoint string) (*vip, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", endpoint)
 	if err != nil {
@@ -113,7 +114,7 @@ func (v *vip) serve(downstream net.Conn) {
 		closeWrite(upstream)
 	}()
 	_, _ = io.Copy(downstream, upstream)
-	// The response is complete or the backend is gone, so the other direction is no longer needed.
+	// The response is complete or the backend has closed the connection, so the other direction is no longer needed.
 	_ = downstream.Close()
 	_ = upstream.Close()
 	<-done
@@ -129,7 +130,7 @@ func (v *vip) pick() *backend {
 	return v.backends[v.next%len(v.backends)]
 }
 
-// track registers the connections of a backend. It returns false when the backend has been removed in the meantime.
+// track registers connections of a backend. It returns false if the backend has been removed in the meantime.
 func (v *vip) track(b *backend, connections ...net.Conn) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

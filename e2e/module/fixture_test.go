@@ -1,5 +1,5 @@
-// Package module runs the modules with the real Terraform, every version of the provider in the mirror, and the simulated Prism
-// Central.
+// Package module tests the Terraform modules with the real Terraform, with every version of the provider in the mirror,
+// and with a simulated Prism Central.
 package module
 
 import (
@@ -23,14 +23,14 @@ import (
 
 const password = "your-password"
 
-// fixture is a simulated Prism Central and a version of the provider.
+// fixture contains a simulated Prism Central and the version of the provider that the test uses.
 type fixture struct {
 	t       *testing.T
 	prism   *prismsim.Server
 	version string
 }
 
-// eachProvider runs a test with each version of the provider in the mirror, against a Prism Central of its own.
+// eachProvider runs a test once for each version of the provider in the mirror. Each run has its own Prism Central.
 func eachProvider(t *testing.T, test func(f *fixture)) {
 	t.Helper()
 	for _, version := range toolbox.ProviderVersions(t) {
@@ -57,7 +57,7 @@ func newFixture(t *testing.T, version string) *fixture {
 	return &fixture{t: t, prism: prism, version: version}
 }
 
-// ref returns a reference to an entity of the inventory.
+// ref returns a reference to the entity with the given kind and name in the inventory.
 func (f *fixture) ref(kind, name string) renderer.Ref {
 	f.t.Helper()
 	uuid, err := f.prism.UUID(kind, name)
@@ -65,7 +65,7 @@ func (f *fixture) ref(kind, name string) renderer.Ref {
 	return renderer.Ref{UUID: uuid, Name: name}
 }
 
-// machine returns a machine with the required inputs and cloud-init only.
+// machine returns a machine that has only the required inputs and cloud-init data.
 func (f *fixture) machine() renderer.Machine {
 	image := f.ref("image", "ubuntu-22.04-kube-v1.36.3")
 	return renderer.Machine{
@@ -76,7 +76,7 @@ func (f *fixture) machine() renderer.Machine {
 	}
 }
 
-// render renders a machine for the version of the fixture, with a local state.
+// render renders a machine for the provider version of the fixture. The workspace uses a local state.
 func (f *fixture) render(machine renderer.Machine) renderer.Workspace {
 	f.t.Helper()
 	workspace, err := renderer.RenderMachine(renderer.Settings{ProviderVersion: f.version, Backend: renderer.Backend{Type: "local"}}, machine)
@@ -84,14 +84,14 @@ func (f *fixture) render(machine renderer.Machine) renderer.Workspace {
 	return workspace
 }
 
-// directory is a Terraform workspace on disk.
+// directory is a directory that contains a Terraform workspace.
 type directory struct {
 	f           *fixture
 	path        string
 	environment []string
 }
 
-// open writes a workspace into a new directory and initialises it.
+// open writes a workspace to a new directory and runs terraform init in the directory.
 func (f *fixture) open(workspace renderer.Workspace) *directory {
 	f.t.Helper()
 	d := &directory{f: f, path: f.t.TempDir()}
@@ -137,7 +137,7 @@ func (d *directory) run(arguments ...string) []byte {
 	return output
 }
 
-// plan runs terraform plan and returns the plan file and its JSON form.
+// plan runs terraform plan. It returns the plan file, and the plan in JSON form.
 func (d *directory) plan() ([]byte, *tfjson.Plan) {
 	d.f.t.Helper()
 	d.run("plan", "-input=false", "-no-color", "-out=plan.tfplan")

@@ -12,7 +12,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Importing an existing VM changes nothing, whatever the VM was created from, and the next plan has no changes.
+// Importing an existing VM changes nothing, regardless of the settings with which the VM was created. The next plan must
+// find no changes.
 func TestImportOfVMChangesNothing(t *testing.T) {
 	for name, change := range map[string]func(f *fixture, m *renderer.Machine){
 		"cloud-init": func(*fixture, *renderer.Machine) {},

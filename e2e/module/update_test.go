@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/internal/provider"
 )
 
-// A change of class None never switches a VM off. Whether it switches on a VM that a user switched off depends on the
-// provider generation.
+// A change of class None never switches a VM off. If a user has switched off the VM, the provider generation determines
+// whether the change switches the VM on.
 func TestUpdateOfClassNoneNeverSwitchesVMOff(t *testing.T) {
 	eachProvider(t, func(f *fixture) {
 		generation, err := provider.ForVersion(f.version)

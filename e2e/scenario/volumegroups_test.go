@@ -13,8 +13,8 @@ import (
 )
 
 // Cluster API does not drain nodes when the whole Cluster is deleted, so volume groups may still be attached to a VM
-// when the VM is to be destroyed. While Prism Central cannot detach a volume group, the deletion waits, and a condition
-// names the volume group.
+// when the VM is to be destroyed. While Prism Central rejects requests to detach a volume group, the deletion waits, and
+// a condition names the volume group.
 func TestClusterWithVolumeGroupsIsDeleted(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "volumes")

@@ -10,8 +10,9 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// mover replaces the addresses of the sample network by addresses of another network. It also replaces addresses
-// inside of encodings: Secrets are base64, Terraform states are compressed, and both may contain user data in base64.
+// mover replaces addresses of the sample network with addresses of another network. It also replaces addresses in
+// encoded data: Secrets are base64-encoded, Terraform states are compressed, and both may contain base64-encoded user
+// data.
 type mover struct{ network stack.Network }
 
 // value replaces the addresses in all strings of a JSON value.
@@ -40,8 +41,8 @@ func (m mover) text(text string) string {
 	return m.network.Move(text)
 }
 
-// bytes replaces the addresses in content that may be compressed or JSON. It returns content without addresses
-// unchanged.
+// bytes replaces the addresses in content, which may be compressed or JSON. If content contains no addresses, bytes
+// returns it unchanged.
 func (m mover) bytes(content []byte) []byte {
 	if plain, compressed := decompress(content); compressed {
 		if moved := m.bytes(plain); !bytes.Equal(moved, plain) {

@@ -16,9 +16,10 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// Restore restores the snapshot in a stack whose manager does not run yet: objects with UIDs and status, VMs, and the
-// objects that install the cloud controller manager. Addresses and the trust bundle of Prism Central are replaced by
-// those of the stack. Guests of VMs that were on boot with empty disks.
+// Restore restores the snapshot in the stack to, whose manager must not be running. It restores the objects with UIDs
+// and status, the VMs, and the objects that install the cloud controller manager. It replaces the addresses and the
+// trust bundle of Prism Central in the snapshot with those of the stack. Guests of VMs that were powered on boot with
+// empty disks.
 func (s *Snapshot) Restore(ctx context.Context, to *stack.Stack) error {
 	objects, prism, err := s.moved(to.Options().Network)
 	if err != nil {
@@ -46,8 +47,8 @@ func (s *Snapshot) Restore(ctx context.Context, to *stack.Stack) error {
 	return s.installCCM(ctx, to, objects)
 }
 
-// installCCM applies the objects that install the cloud controller manager in the clusters. They are not part of a
-// snapshot.
+// installCCM applies the objects that install the cloud controller manager in the clusters, because a snapshot does not
+// contain these objects.
 func (s *Snapshot) installCCM(ctx context.Context, to *stack.Stack, objects []*unstructured.Unstructured) error {
 	var clusters []*unstructured.Unstructured
 	for _, object := range objects {
@@ -63,7 +64,7 @@ func (s *Snapshot) installCCM(ctx context.Context, to *stack.Stack, objects []*u
 	return to.Env.Apply(ctx, s.Installers...)
 }
 
-// moved returns copies of the objects and of Prism Central's content with the addresses of a network.
+// moved returns copies of the snapshot's objects and Prism Central content, with the addresses of the given network.
 func (s *Snapshot) moved(network stack.Network) ([]*unstructured.Unstructured, *prismsim.Snapshot, error) {
 	move := mover{network}
 	objects := make([]*unstructured.Unstructured, 0, len(s.Objects))
@@ -82,8 +83,9 @@ func (s *Snapshot) moved(network stack.Network) ([]*unstructured.Unstructured, *
 	return objects, prism, err
 }
 
-// AdmitGuests waits until the first control plane machines have restarted the workload clusters. It then creates the
-// bootstrap tokens with which the other machines join, because the tokens in the snapshot have expired.
+// AdmitGuests waits until the first control plane machines have restarted the workload clusters. The other machines
+// cannot join with the bootstrap tokens in the snapshot, because these tokens have expired. AdmitGuests therefore
+// creates the tokens again.
 func (s *Snapshot) AdmitGuests(ctx context.Context, in *stack.Stack) error {
 	for _, cluster := range s.Clusters() {
 		for _, token := range s.tokens() {
@@ -103,7 +105,7 @@ func (s *Snapshot) AdmitGuests(ctx context.Context, in *stack.Stack) error {
 	return nil
 }
 
-// tokens returns the bootstrap tokens in the bootstrap data of the machines that join.
+// tokens returns the bootstrap tokens that are contained in the bootstrap data of joining machines.
 func (s *Snapshot) tokens() []string {
 	var tokens []string
 	for _, object := range s.Objects {

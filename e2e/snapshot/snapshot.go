@@ -1,5 +1,5 @@
-// Package snapshot records and restores the objects and VMs of a management cluster that runs a release of the
-// provider, so that a test can upgrade from that release.
+// Package snapshot records the objects and VMs of a management cluster that runs a release of CAPNT, and restores them.
+// Tests use it to upgrade from that release.
 package snapshot
 
 import (
@@ -21,7 +21,8 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// The files of a snapshot. The caller of Write adds the CRDs and the inventory.
+// These are the files of a snapshot. Write does not write the CRDs and the inventory. The caller of Write must add
+// them.
 const (
 	crdFile       = "crds.yaml"
 	objectDir     = "objects"
@@ -37,11 +38,11 @@ type Snapshot struct {
 	Objects []*unstructured.Unstructured
 	// Prism is the content of the simulated Prism Central.
 	Prism *prismsim.Snapshot
-	// Installers are the objects with which Restore has installed the cloud controller manager in the clusters.
+	// Installers contains the objects that Restore has created to install the cloud controller manager in the clusters.
 	Installers []*unstructured.Unstructured
 }
 
-// Take returns a snapshot of a namespace. Nothing may change in the namespace meanwhile.
+// Take returns a snapshot of a namespace. The objects in the namespace must not change during the call.
 func Take(ctx context.Context, s *stack.Stack, namespace string) (*Snapshot, error) {
 	objects, err := s.Env.Objects(ctx, namespace)
 	if err != nil {
@@ -58,7 +59,7 @@ func Take(ctx context.Context, s *stack.Stack, namespace string) (*Snapshot, err
 	return &Snapshot{Objects: objects, Prism: prism}, nil
 }
 
-// Write writes the snapshot into a directory, with one file per kind of object and one for Prism Central.
+// Write writes the snapshot to a directory. It writes one file for each kind of object and one file for Prism Central.
 func (s *Snapshot) Write(dir string) error {
 	files := map[string][]byte{}
 	for _, object := range s.Objects {
@@ -110,7 +111,7 @@ func Read(dir string) (*Snapshot, error) {
 	return snapshot, err
 }
 
-// Inventory returns the inventory of the snapshot's Prism Central with the addresses of a network.
+// Inventory returns the inventory of the snapshot's Prism Central, with the addresses of the given network.
 func (s *Snapshot) Inventory(network stack.Network) (*prismsim.Inventory, error) {
 	content, err := os.ReadFile(filepath.Join(s.Dir, inventoryFile))
 	if err != nil {
@@ -119,7 +120,8 @@ func (s *Snapshot) Inventory(network stack.Network) (*prismsim.Inventory, error)
 	return prismsim.ParseInventory([]byte(network.Move(string(content))))
 }
 
-// Provider returns the files of the release. It has no webhooks, because the release's manager does not run.
+// Provider returns the provider files of the release. They contain no webhook configurations, because the manager of
+// the release does not run.
 func (s *Snapshot) Provider() *stack.Provider {
 	return &stack.Provider{CRDs: filepath.Join(s.Dir, crdFile)}
 }

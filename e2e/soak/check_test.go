@@ -113,7 +113,7 @@ func (h *harness) vms() map[string][]prismsim.VM {
 	return vms
 }
 
-// vmUUIDs returns the UUID of each VM in Prism Central by the name of the VM.
+// vmUUIDs returns the UUIDs of the VMs in Prism Central by VM name. The UUIDs of VMs with the same name are joined.
 func (h *harness) vmUUIDs() map[string]string {
 	uuids := map[string]string{}
 	for name, vms := range h.vms() {

@@ -135,7 +135,7 @@ func (h *harness) during(name string, kills []kill, done func(context.Context) s
 // execute kills the victim. It returns false if the victim is not running.
 func (h *harness) execute(ctx context.Context, hit trigger) bool {
 	h.t.Helper()
-	// Calling release lets the request continue to Prism Central. It may be called while the new manager starts, or later.
+	// release lets the interceptor continue with the request, while the new manager starts or later.
 	release := func() { close(hit.done) }
 	switch hit.kill.victim {
 	case manager:

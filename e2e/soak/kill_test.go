@@ -70,8 +70,8 @@ func (k kill) String() string {
 	return fmt.Sprintf("kill %d: SIGKILL of %s at a %s request, %s", k.number, k.victim, k.request, moment)
 }
 
-// phases contains the phases of a round in order. The first request kind of each phase is the request that changes a
-// VM, and at least half of the kills are triggered by it.
+// phases contains the phases of a round in order. In each phase, the first kind of request changes a VM and triggers at
+// least half of the kills, on average.
 var phases = []struct {
 	name     string
 	share    float64 // fraction of the kills of a round
@@ -87,8 +87,8 @@ func randomUpTo(random *rand.Rand, limit time.Duration) time.Duration {
 	return time.Duration(random.IntN(int(limit/(100*time.Millisecond)))) * 100 * time.Millisecond
 }
 
-// plan returns n random kills for a phase, numbered from first. Half of the kills, on average, use the first request
-// kind.
+// plan returns n random kills for a phase, numbered from first. On average, at least half of them use the first kind
+// of request.
 func plan(random *rand.Rand, requests []string, first, n int) []kill {
 	kills := make([]kill, 0, n)
 	for i := range n {

@@ -13,25 +13,26 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// BareCluster is a cluster without a control plane, whose Machines have VMs and no Nodes. It is for stacks without guests.
+// BareCluster describes a cluster without a control plane. The Machines of the cluster have VMs but no Nodes. It is
+// used in stacks without guests.
 type BareCluster struct {
 	Namespace, Name string
-	// Address, Port and TrustBundle are those of Prism Central.
+	// Address, Port and TrustBundle determine how the cluster connects to Prism Central.
 	Address     string
 	Port        int32
 	TrustBundle string
 	Credentials Credentials
-	// Terraform is spec.terraform of the NutanixCluster and may be nil.
+	// Terraform is the value of spec.terraform in the NutanixCluster. It may be nil.
 	Terraform *infrav1.TerraformSpec
 }
 
-// names of the Secrets of a bare cluster.
+// These are the names of the Secrets of a bare cluster.
 const (
 	credentialsSecret = "nutanix-credentials"
 	bootstrapSecret   = "bootstrap"
 )
 
-// Objects returns the objects of the cluster: Namespace, Secrets, Cluster and NutanixCluster.
+// Objects returns the objects that define the cluster: Namespace, Secrets, Cluster and NutanixCluster.
 func (c BareCluster) Objects() []client.Object {
 	credentials := fmt.Sprintf(`[{"type": "basic_auth", "data": {"prismCentral": {"username": %q, "password": %q}}}]`,
 		c.Credentials.Username, c.Credentials.Password)
@@ -52,7 +53,7 @@ func (c BareCluster) Objects() []client.Object {
 	}
 }
 
-// Machine returns the objects that a control plane or a MachineSet creates for a Machine.
+// Machine returns a NutanixMachine and a Machine, as a control plane or a MachineSet would create them.
 func (c BareCluster) Machine(name string) (*infrav1.NutanixMachine, *clusterv1.Machine) {
 	return &infrav1.NutanixMachine{ObjectMeta: c.labeled(name), Spec: infrav1.NutanixMachineSpec{
 			VCPUSockets: 2, VCPUsPerSocket: 1, MemorySize: resource.MustParse("4Gi"), SystemDiskSize: resource.MustParse("40Gi"),

@@ -18,8 +18,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// LeftoversOf lists what a deleted cluster left behind: virtual machines and the category value in Prism Central, Terraform
-// states and locks, and the objects that installed addons. It is empty when nothing is left.
+// LeftoversOf lists everything that a deleted cluster has left behind: virtual machines and the category value in Prism
+// Central, Terraform states and locks, and objects that installed addons. If nothing is left, the list is empty.
 func (s *Stack) LeftoversOf(ctx context.Context, namespace, cluster string) ([]string, error) {
 	var left []string
 	for _, vm := range s.Prism.VMs() {
@@ -50,13 +50,13 @@ func (s *Stack) LeftoversOf(ctx context.Context, namespace, cluster string) ([]s
 	return append(left, addons...), err
 }
 
-// BelongsTo reports whether a virtual machine belongs to a cluster. A virtual machine without the category is recognized
-// by its name, which begins with the cluster's name.
+// BelongsTo reports whether a virtual machine is part of a cluster. It recognizes the virtual machine by its category
+// or, because the category may be missing, by the cluster's name at the start of its own name.
 func BelongsTo(vm prismsim.VM, cluster string) bool {
 	return vm.Categories[infrav1.CategoryKey] == cluster || strings.HasPrefix(vm.Name, cluster+"-")
 }
 
-// addonsOf lists the objects by which cluster templates install addons.
+// addonsOf lists the objects with which cluster templates install addons in the cluster.
 func (s *Stack) addonsOf(ctx context.Context, namespace, cluster string) ([]string, error) {
 	var found []string
 	for _, addon := range []string{ccmAddon, csiAddon} {
@@ -73,8 +73,8 @@ func (s *Stack) addonsOf(ctx context.Context, namespace, cluster string) ([]stri
 	return found, nil
 }
 
-// LeftOnMachine lists run directories, processes of Terraform and its providers, and processes of guests on this machine.
-// It is empty when no cluster is left and no run is in progress.
+// LeftOnMachine lists run directories, processes of Terraform and its providers, and processes of guests on this
+// machine. The list is empty if no cluster exists and no run is in progress.
 func (s *Stack) LeftOnMachine() ([]string, error) {
 	var left []string
 	// The manager creates a private directory in the scratch directory, with one subdirectory for each run.

@@ -8,10 +8,10 @@ import (
 	"os"
 )
 
-// shownLog is how much of the end of each log Explain prints.
+// shownLog is the number of bytes at the end of each log that Explain prints.
 const shownLog = 12 << 10
 
-// Explain writes the objects and the ends of all logs, to diagnose a failure.
+// Explain writes all objects and the end of each log, so that a failure can be diagnosed.
 func (s *Stack) Explain(ctx context.Context, out io.Writer) error {
 	problems := []error{s.Env.Dump(ctx, out)}
 	logs := []string{s.Env.ClusterAPILog(), s.Env.ManagerLog()}

@@ -17,8 +17,8 @@ const (
 	kindTemplate = "NutanixClusterTemplate"
 )
 
-// Adapt changes what differs in the simulation: the address, port and trust bundle of Prism Central, and control plane
-// endpoints that are not loopback addresses. Everything else stays.
+// Adapt adapts a manifest to the simulation. It sets the address, port and trust bundle of Prism Central, and replaces
+// control plane endpoints that are not loopback addresses. It does not change anything else.
 func (s *Stack) Adapt(objects []*unstructured.Unstructured) error {
 	for _, object := range objects {
 		if path := specOf(object); path != nil {
@@ -30,7 +30,8 @@ func (s *Stack) Adapt(objects []*unstructured.Unstructured) error {
 	return nil
 }
 
-// specOf returns the path to the NutanixCluster's spec in an object that contains one.
+// specOf returns the path of the NutanixCluster spec in an object. For objects that contain no such spec, it returns
+// nil.
 func specOf(object *unstructured.Unstructured) []string {
 	switch object.GetKind() {
 	case kindCluster:
@@ -41,7 +42,7 @@ func specOf(object *unstructured.Unstructured) []string {
 	return nil
 }
 
-// prismAddress is the address and port of Prism Central.
+// prismAddress returns the address and port of Prism Central.
 func (s *Stack) prismAddress() (address struct {
 	host string
 	port int64
@@ -77,7 +78,7 @@ func (s *Stack) adapt(object *unstructured.Unstructured, path []string) error {
 	return unstructured.SetNestedField(object.Object, s.endpoint(object.GetKind()+"/"+object.GetNamespace()+"/"+object.GetName()), endpoint...)
 }
 
-// endpoint returns the address for a key, and always the same address for the same key.
+// endpoint returns the control plane endpoint for a key. It always returns the same address for the same key.
 func (s *Stack) endpoint(key string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +88,8 @@ func (s *Stack) endpoint(key string) string {
 	return s.endpoints[key]
 }
 
-// CredentialsIn returns the first Prism Central credentials with a user name in the Secrets of a manifest.
+// CredentialsIn returns the Prism Central credentials in a manifest: those in the first Secret that contains a user
+// name.
 func CredentialsIn(objects []*unstructured.Unstructured) (Credentials, error) {
 	for _, object := range objects {
 		text, err := credentialsText(object)
@@ -113,8 +115,8 @@ func CredentialsIn(objects []*unstructured.Unstructured) (Credentials, error) {
 		"so nobody could log in to the simulated Prism Central")
 }
 
-// credentialsText returns the credentials in a Secret, from stringData or from base64-encoded data. It returns an empty
-// string for other objects.
+// credentialsText returns the credentials in a Secret, from stringData or from base64-encoded data. For other objects,
+// it returns an empty string.
 func credentialsText(object *unstructured.Unstructured) (string, error) {
 	const key = "credentials"
 	if object.GetKind() != "Secret" {

@@ -18,7 +18,7 @@ import (
 
 const oneUser = `[{"type": "basic_auth", "data": {"prismCentral": {"username": "admin", "password": "a\"b"}}}]`
 
-// secret is a Secret of a manifest.
+// secret returns a Secret of a manifest.
 func secret(content string) *unstructured.Unstructured {
 	object := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal([]byte("kind: Secret\nmetadata: {name: creds}\n"+content), object); err != nil {
@@ -51,7 +51,7 @@ func TestCredentialsInSecretsOfAManifest(t *testing.T) {
 	}
 }
 
-// A password with any characters arrives unchanged in the Secret that capnt-ccm reads.
+// The Secret that capnt-ccm reads must contain the password unchanged, regardless of the characters in the password.
 func TestTemplateEscapesPasswords(t *testing.T) {
 	const password = `a"b\c <&> $HOME`
 	inventory, err := os.ReadFile("../prismsim/testdata/inventory.yaml")

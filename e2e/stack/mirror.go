@@ -14,15 +14,16 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
-// ProviderVersion is the version of the provider that the manager uses unless a cluster sets another one. The
-// environment variable CAPNT_PROVIDER_VERSION selects another version in the mirror, so that all scenarios can run
-// with it.
+// ProviderVersion is the version of the provider that the manager uses unless a cluster specifies another version. The
+// environment variable CAPNT_PROVIDER_VERSION can select another version in the mirror, so that all scenarios run with
+// it.
 var ProviderVersion = cmp.Or(os.Getenv("CAPNT_PROVIDER_VERSION"), "1.9.5")
 
-// providers is the directory of the provider's versions, below the provider mirror.
+// providers is the directory of the provider's versions, relative to the provider mirror.
 const providers = "registry.terraform.io/nutanix/nutanix"
 
-// RenumberedVersion is the number that Options.RenumberedProvider gives to the binary of ProviderVersion: the next patch version.
+// RenumberedVersion returns the patch version that follows ProviderVersion. With Options.RenumberedProvider, the mirror
+// contains a copy of the binary of ProviderVersion under this version number.
 func RenumberedVersion() string {
 	numbers := version.Must(version.NewVersion(ProviderVersion)).Segments()
 	return fmt.Sprintf("%d.%d.%d", numbers[0], numbers[1], numbers[2]+1)
@@ -36,7 +37,8 @@ func (s *Stack) mirror() string {
 	return s.Tool("mirror")
 }
 
-// renumberProvider copies the provider mirror and adds RenumberedVersion. In an unpacked mirror a version is the name of a directory.
+// renumberProvider copies the provider mirror and adds RenumberedVersion to the copy. It only needs to copy a
+// directory, because the name of a directory determines the version in an unpacked mirror.
 func (s *Stack) renumberProvider(ctx context.Context) error {
 	if err := os.CopyFS(s.mirror(), os.DirFS(s.Tool("mirror"))); err != nil {
 		return fmt.Errorf("copying the provider mirror: %w", err)

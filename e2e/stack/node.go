@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// WaitNodes waits until the cloud controller manager has initialized all Nodes of a workload cluster, and returns them by
-// name.
+// WaitNodes waits until the cloud controller manager has initialized all Nodes of a workload cluster. It returns the
+// Nodes, sorted by name.
 func (s *Stack) WaitNodes(ctx context.Context, cluster client.ObjectKey) ([]corev1.Node, error) {
 	workload, err := s.Env.Workload(ctx, cluster)
 	if err != nil {
@@ -42,8 +42,9 @@ func uninitialised(ctx context.Context, workload client.Client) (nodes []corev1.
 	return list.Items, names, nil
 }
 
-// initialised reports whether the cloud controller manager has initialized a Node: it has removed the taint and written
-// the addresses, which follow a moment later.
+// initialised reports whether the cloud controller manager has initialized a Node. An initialized Node has addresses
+// and does not have the uninitialized taint. Both must be checked, because the addresses are set shortly after the
+// taint is removed.
 func initialised(node *corev1.Node) bool {
 	return !slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool { return taint.Key == cloudproviderapi.TaintExternalCloudProvider }) &&
 		slices.ContainsFunc(node.Status.Addresses, func(address corev1.NodeAddress) bool { return address.Type == corev1.NodeInternalIP })

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// processesIn lists the processes whose working directory or executable is in a directory, or whose environment contains it.
-// Provider processes are found by their environment, because their executable is in the shared mirror. Linux only.
+// processesIn lists the processes whose working directory or executable is in the directory dir, or whose environment
+// contains dir. Provider processes are found by their environment, because their executable is in a shared mirror. The
+// function supports Linux only.
 func processesIn(dir string) ([]string, error) {
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -17,7 +18,7 @@ func processesIn(dir string) ([]string, error) {
 	}
 	var found []string
 	for _, process := range processes {
-		// A process that has exited, or belongs to another user, cannot be read.
+		// Readlink fails if the process has exited or is owned by another user.
 		cwd, _ := os.Readlink(filepath.Join(process, "cwd"))
 		program, _ := os.Readlink(filepath.Join(process, "exe"))
 		environment, _ := os.ReadFile(filepath.Join(process, "environ"))

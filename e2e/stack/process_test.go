@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// run starts a process that runs until the end of the test, and returns its name in lists.
+// run starts a process that runs until the end of the test. It returns the name under which processesIn lists the
+// process.
 func run(t *testing.T, dir string, environment ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "cat")

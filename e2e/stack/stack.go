@@ -1,4 +1,4 @@
-// Package stack starts what the demo and the scenarios run on: an embedded management cluster with Cluster API, a
+// Package stack starts the test environment of the demo and the scenarios: a management cluster with Cluster API, a
 // simulated Prism Central with its guests, and the real manager as a child process.
 package stack
 
@@ -19,50 +19,53 @@ import (
 
 // Options configure a stack.
 type Options struct {
-	// Dir receives all files that the stack writes. Close removes it.
+	// Dir is the directory for all files that the stack writes. Close removes the directory.
 	Dir string
-	// Repository is the root of the source tree, with .tools, config and the built manager.
+	// Repository is the root of the source tree. It must contain .tools, config and the built manager.
 	Repository string
 	// Network is the loopback network that the stack uses.
 	Network Network
 	// Inventory is the content of the simulated Prism Central.
 	Inventory *prismsim.Inventory
-	// Credentials are the credentials that Prism Central accepts.
+	// Credentials are the only credentials that Prism Central accepts.
 	Credentials Credentials
 	Latency     prismsim.Latencies
-	// SecondAnswers gives Prism Central the second set of prismsim.Answers.
+	// SecondAnswers makes Prism Central use the second set of simulator rules; see prismsim.Answers.
 	SecondAnswers bool
-	// Provider is the version of the provider that Start installs; by default the one in Repository.
+	// Provider is the version of CAPNT that Start installs. If it is nil, Start installs the version in Repository.
 	Provider *Provider
-	// RenumberedProvider adds RenumberedVersion to the provider mirror.
+	// RenumberedProvider makes Start add RenumberedVersion to the provider mirror.
 	RenumberedProvider bool
-	// BeforeManager runs before the manager starts. It may create objects and virtual machines, and upgrade the provider
-	// with Install.
+	// BeforeManager is called before the manager starts. It may create objects and virtual machines, and may call Install
+	// to upgrade CAPNT.
 	BeforeManager func(ctx context.Context, s *Stack) error
-	// WithoutPrism starts no Prism Central, for a further management cluster that shares the one of another stack. Stack.Prism is nil then.
+	// WithoutPrism makes Start not start a Prism Central, so that Stack.Prism is nil. It is used if the stack is a second
+	// management cluster that shares the Prism Central of another stack.
 	WithoutPrism bool
-	// WithoutGuests leaves VMs without a guest, for tests that need VMs and no Kubernetes nodes. Stack.Guests is nil then.
+	// WithoutGuests makes Start not start a hypervisor, so that VMs have no guests and Stack.Guests is nil. It is used in
+	// tests that need VMs but no Kubernetes nodes.
 	WithoutGuests bool
-	// ManagerArgs are further flags of the manager.
+	// ManagerArgs are additional flags of the manager.
 	ManagerArgs []string
 	Log         logr.Logger
-	// Phase is called with a description of each part before it is started.
+	// Phase is called before each part of the stack is started, with a description of the part.
 	Phase func(name string)
 }
 
-// Provider names the files of one version of the provider.
+// Provider contains the paths of the files of one version of CAPNT.
 type Provider struct {
-	// CRDs is a file or a directory with CRDs.
+	// CRDs is the path of a file or a directory that contains CRDs.
 	CRDs string
-	// Webhooks is a file with webhook configurations. If it is empty, no webhooks are called.
+	// Webhooks is the path of a file that contains webhook configurations. If it is empty, no webhooks are installed.
 	Webhooks string
-	// RBAC is a directory with the manager's roles. If it is empty, the manager is an administrator.
+	// RBAC is the path of a directory that contains the manager's roles. If it is empty, the manager runs as an
+	// administrator.
 	RBAC string
 	// Manager is the path of the manager's binary.
 	Manager string
 }
 
-// Built returns the provider of a source tree whose manager was built.
+// Built returns the provider in a source tree. The manager must already be built.
 func Built(repository string) Provider {
 	config := filepath.Join(repository, "config")
 	return Provider{
@@ -74,7 +77,7 @@ func Built(repository string) Provider {
 // Credentials are the user name and password of the simulated Prism Central's only account.
 type Credentials struct{ Username, Password string }
 
-// Stack is a running stack.
+// Stack is a running test environment; see Start.
 type Stack struct {
 	Env    *env.Environment
 	Prism  *prismsim.Server
@@ -84,17 +87,18 @@ type Stack struct {
 	provider Provider
 
 	mu sync.Mutex
-	// endpoints are the control plane endpoints that Adapt has assigned, by namespace and name of the cluster.
+	// endpoints contains the control plane endpoints that Adapt has assigned. The key is the namespace and name of the
+	// cluster.
 	endpoints map[string]string
 }
 
-// step is one step of Start, with a name for progress messages.
+// step is one step of Start. Its name is used in progress messages.
 type step struct {
 	name  string
 	start func(context.Context) error
 }
 
-// Start starts all parts of the stack. When one fails, it stops the others.
+// Start starts all parts of the stack. If a part fails to start, Start stops the parts that are already running.
 func Start(ctx context.Context, options Options) (*Stack, error) {
 	if options.Phase == nil {
 		options.Phase = func(string) {}
@@ -131,8 +135,8 @@ func (s *Stack) startManagement(ctx context.Context) error {
 	return s.Install(Built(s.options.Repository))
 }
 
-// Install installs the CRDs and webhook configurations of a provider, or upgrades to them. It does not start the
-// manager.
+// Install installs the CRDs and webhook configurations of a provider. If other versions are already installed, Install
+// replaces them. It does not start the manager.
 func (s *Stack) Install(provider Provider) error {
 	s.provider = provider
 	return s.Env.InstallProvider(provider.CRDs, provider.Webhooks)
@@ -164,7 +168,7 @@ func (s *Stack) startPrism(ctx context.Context) error {
 	return prism.Start(ctx)
 }
 
-// StartManager starts the manager. It must not be running.
+// StartManager starts the manager, which must not be running.
 func (s *Stack) StartManager(ctx context.Context) error {
 	args := []string{
 		"--gateway-address=" + s.options.Network.Gateway(),
@@ -197,7 +201,7 @@ func (s *Stack) Close() error {
 	return errors.Join(problems...)
 }
 
-// Tool returns the path of a tool that the Makefile built, for example "bin/terraform".
+// Tool returns the path of a tool that the Makefile has installed, for example "bin/terraform".
 func (s *Stack) Tool(name string) string { return filepath.Join(s.tools(), name) }
 
 // Options returns the options with which the stack was started.
@@ -205,10 +209,11 @@ func (s *Stack) Options() Options { return s.options }
 
 func (s *Stack) tools() string { return filepath.Join(s.options.Repository, ".tools") }
 
-// creationFactor is the ratio between the duration of a virtual machine's creation and of its other operations.
+// creationFactor is how many times longer the creation of a virtual machine takes than its other operations.
 const creationFactor = 5
 
-// Latencies returns the latencies of a Prism Central that takes the given time to create a virtual machine.
+// Latencies returns the latencies of a Prism Central in which the creation of a virtual machine takes the duration
+// create.
 func Latencies(create time.Duration) prismsim.Latencies {
 	return prismsim.Latencies{Create: create, Update: create / creationFactor, Delete: create / creationFactor, PowerOn: create / creationFactor}
 }

@@ -16,8 +16,9 @@ import (
 	"github.com/capnt/capnt/e2e/env"
 )
 
-// FromTemplate returns the manifest that clusterctl generates from a cluster template, for example "ccm". Variables
-// without a default are taken from the simulated Prism Central. The given variables override them.
+// FromTemplate returns the manifest that clusterctl generates from the cluster template of a flavor, for example "ccm".
+// Variables that have no default get values that match the simulated Prism Central. The values in variables override
+// all other values.
 func (s *Stack) FromTemplate(ctx context.Context, flavor, namespace, name string, variables map[string]string) ([]*unstructured.Unstructured, error) {
 	set, err := s.templateVariables(namespace, name)
 	if err != nil {
@@ -39,7 +40,8 @@ func (s *Stack) FromTemplate(ctx context.Context, flavor, namespace, name string
 	return env.ParseManifest(manifest)
 }
 
-// templateVariables returns the values of template variables without a default, from the simulation's inventory.
+// templateVariables returns values for the template variables that have no default. The values are taken from the
+// inventory of the simulated Prism Central.
 func (s *Stack) templateVariables(namespace, name string) (map[string]string, error) {
 	prism, err := s.prismAddress()
 	if err != nil {
@@ -58,18 +60,19 @@ func (s *Stack) templateVariables(namespace, name string) (map[string]string, er
 	}, nil
 }
 
-// escape escapes a string for use between double quotes in JSON and YAML. Templates contain user name and password
-// there.
+// escape escapes a string so that it can be inserted between double quotes in JSON and YAML, where templates insert the
+// user name and the password.
 func escape(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
-		panic(err) // every string can be marshaled
+		panic(err) // json.Marshal cannot fail for a string
 	}
 	return string(quoted[1 : len(quoted)-1])
 }
 
-// WithCCM adds the cloud controller manager to each cluster of a manifest: the ClusterResourceSet of the cluster template
-// "ccm" with the resources that it applies, and the label that selects the Cluster.
+// WithCCM adds the cloud controller manager to each cluster of a manifest. It adds the ClusterResourceSet of the
+// cluster template "ccm", the objects that the ClusterResourceSet applies, and the label with which it selects the
+// Cluster.
 func (s *Stack) WithCCM(ctx context.Context, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
 	all := slices.Clone(objects)
 	for _, object := range objects {
@@ -94,7 +97,7 @@ func (s *Stack) WithCCM(ctx context.Context, objects []*unstructured.Unstructure
 	return all, nil
 }
 
-// ccmAddon and csiAddon are the name suffixes of the objects by which cluster templates install an addon.
+// ccmAddon and csiAddon are the name suffixes of the objects with which cluster templates install an addon.
 const (
 	ccmAddon = "-ccm"
 	csiAddon = "-csi"

@@ -17,15 +17,15 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Workspace is the Terraform workspace of one machine in a directory, for use without the manager. It has the real
-// backend and connects to Prism Central directly.
+// Workspace is a directory that contains the Terraform workspace of one machine. Tests run Terraform in it without the
+// manager. The workspace uses the same backend as the manager and connects directly to Prism Central.
 type Workspace struct {
 	dir         string
 	executable  string
 	environment []string
 }
 
-// Workspace exports the workspace of a machine. Close removes it.
+// Workspace exports the workspace of a machine. The caller must call Close on the result.
 func (s *Stack) Workspace(ctx context.Context, machine *infrav1.NutanixMachine) (*Workspace, error) {
 	versions, err := s.ProviderVersions()
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Stack) Workspace(ctx context.Context, machine *infrav1.NutanixMachine) 
 	return s.WorkspaceOf(exported.Files)
 }
 
-// WorkspaceOf writes the files of a workspace to a directory of its own. Close removes it.
+// WorkspaceOf writes the files of a workspace to a new directory. The caller must call Close on the result.
 func (s *Stack) WorkspaceOf(content map[string][]byte) (*Workspace, error) {
 	dir, err := os.MkdirTemp(s.options.Dir, "ws-")
 	if err != nil {
@@ -95,14 +95,15 @@ func (w *Workspace) Terraform(ctx context.Context, args ...string) (string, erro
 	return string(output), nil
 }
 
-// InitArgs and PlanArgs are the commands with which a user checks for changes. PlanArgs exits with a code other than
-// 0 when the plan has changes.
+// InitArgs and PlanArgs are the arguments with which a user checks a workspace for changes. With PlanArgs, the exit
+// code of Terraform is not 0 if the plan contains changes.
 var (
 	InitArgs = []string{"init", "-no-color", "-input=false"}
 	PlanArgs = []string{"plan", "-no-color", "-input=false", "-lock=false", "-detailed-exitcode"}
 )
 
-// PlanClean returns an error with the plan when Terraform plans a change of a machine.
+// PlanClean exports the workspace of a machine and runs terraform plan. If the plan contains changes, PlanClean returns
+// an error that contains the plan.
 func (s *Stack) PlanClean(ctx context.Context, machine *infrav1.NutanixMachine) error {
 	workspace, err := s.Workspace(ctx, machine)
 	if err != nil {
@@ -115,7 +116,8 @@ func (s *Stack) PlanClean(ctx context.Context, machine *infrav1.NutanixMachine) 
 	return nil
 }
 
-// PlanClean initializes the workspace and returns an error with the plan when Terraform plans a change.
+// PlanClean initializes the workspace and runs terraform plan. If the plan contains changes, PlanClean returns an error
+// that contains the plan.
 func (w *Workspace) PlanClean(ctx context.Context) error {
 	output, err := w.Terraform(ctx, InitArgs...)
 	if err == nil {
@@ -127,8 +129,8 @@ func (w *Workspace) PlanClean(ctx context.Context) error {
 	return nil
 }
 
-// Plan runs terraform plan and returns its output, and an error when it plans a change. It passes arbitrary bootstrap data,
-// because the module ignores bootstrap data once the machine exists.
+// Plan runs terraform plan and returns its output. If the plan contains changes, Plan also returns an error. Plan
+// passes arbitrary bootstrap data, because the module ignores bootstrap data once the machine exists.
 func (w *Workspace) Plan(ctx context.Context) (string, error) {
 	args := PlanArgs
 	if _, err := os.Stat(filepath.Join(w.dir, "variables.tf")); err == nil {
@@ -137,7 +139,7 @@ func (w *Workspace) Plan(ctx context.Context) (string, error) {
 	return w.Terraform(ctx, args...)
 }
 
-// Close removes the workspace.
+// Close removes the directory of the workspace.
 func (w *Workspace) Close() {
 	for _, path := range []string{w.dir, w.dir + ".rc", w.dir + ".pem"} {
 		_ = os.RemoveAll(path)

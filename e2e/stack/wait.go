@@ -15,8 +15,9 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// WaitComplete waits until a cluster is Available with exactly the machines that its specs ask for, all available and up to
-// date. It compares each Machine with the specs, because a status can lag behind a change of the spec.
+// WaitComplete waits until a cluster is Available and has exactly the machines that its specs require, and all machines
+// are available and up to date. It compares each Machine with the specs, because a status may not reflect a recent
+// change of the spec.
 func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 	return s.Env.Wait(ctx, "cluster "+key.Name+" to be complete", func(ctx context.Context) (bool, string, error) {
 		cluster := &clusterv1.Cluster{}
@@ -28,7 +29,7 @@ func (s *Stack) WaitComplete(ctx context.Context, key client.ObjectKey) error {
 	})
 }
 
-// complete reports whether a cluster is complete, and otherwise what is missing.
+// complete reports whether a cluster is complete. If it is not, progress describes what is missing.
 func (s *Stack) complete(ctx context.Context, cluster *clusterv1.Cluster) (done bool, progress []string, err error) {
 	key := client.ObjectKeyFromObject(cluster)
 	sets, err := s.machineSets(ctx, key)
@@ -51,8 +52,8 @@ func (s *Stack) complete(ctx context.Context, cluster *clusterv1.Cluster) (done 
 	return done && len(outdated) == 0 && len(sets) > 0, progress, nil
 }
 
-// Missing describes why a cluster is not complete: numbers of machines, conditions, and Nodes that are not initialized. It
-// is empty when the cluster is complete or does not exist.
+// Missing describes why a cluster is not complete: numbers of machines, conditions, and Nodes that are not initialized.
+// If the cluster is complete or does not exist, the result is empty.
 func (s *Stack) Missing(ctx context.Context, key client.ObjectKey) ([]string, error) {
 	cluster := &clusterv1.Cluster{}
 	if err := s.Env.Client.Get(ctx, key, cluster); err != nil {
@@ -65,7 +66,7 @@ func (s *Stack) Missing(ctx context.Context, key client.ObjectKey) ([]string, er
 	if available := conditions.Get(cluster, clusterv1.AvailableCondition); available != nil && available.Status != metav1.ConditionTrue {
 		missing = append(missing, strings.Split(available.Message, "\n")...)
 	}
-	// if the workload cluster does not respond, describe only the objects of the management cluster
+	// If the workload cluster does not respond, Missing describes only the objects of the management cluster.
 	if workload, err := s.Env.Workload(ctx, key); err == nil {
 		if _, waiting, err := uninitialised(ctx, workload); err == nil && len(waiting) > 0 {
 			missing = append(missing, "not initialised by capnt-ccm: "+strings.Join(waiting, ", "))
@@ -74,7 +75,8 @@ func (s *Stack) Missing(ctx context.Context, key client.ObjectKey) ([]string, er
 	return missing, nil
 }
 
-// compareMachines describes how the Machines of a cluster differ from its specs in number, template or version.
+// compareMachines describes how the Machines of a cluster differ from the specs of the cluster in number, template or
+// version.
 func (s *Stack) compareMachines(ctx context.Context, key client.ObjectKey, sets []machineSet) ([]string, error) {
 	machines, infrastructure := &clusterv1.MachineList{}, &infrav1.NutanixMachineList{}
 	if err := s.Env.Client.List(ctx, machines, ofCluster(key)...); err != nil {
@@ -106,7 +108,7 @@ func (s *Stack) compareMachines(ctx context.Context, key client.ObjectKey, sets 
 	return wrong, nil
 }
 
-// current reports whether a condition is True for the current generation.
+// current reports whether a condition of the Cluster is True and was observed at the current generation.
 func current(cluster *clusterv1.Cluster, conditionType string) bool {
 	condition := conditions.Get(cluster, conditionType)
 	return condition != nil && condition.Status == metav1.ConditionTrue && condition.ObservedGeneration >= cluster.Generation
@@ -142,12 +144,12 @@ func (s *Stack) machineSets(ctx context.Context, key client.ObjectKey) ([]machin
 // machineSet is a control plane or a MachineDeployment.
 type machineSet struct {
 	name string
-	// template and version are those that the spec sets for the Machines.
+	// template and version are the template and the version that the spec specifies for the Machines.
 	template, version string
 
 	observed bool
 	desired  *int32
-	// counts are the numbers of existing, available and up-to-date Machines in the status.
+	// counts contains the numbers of existing, available and up-to-date Machines, as reported in the status.
 	counts []*int32
 }
 

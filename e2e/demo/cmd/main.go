@@ -23,7 +23,7 @@ func main() {
 	flag.DurationVar(&options.Timeout, "timeout", 10*time.Minute, "Bound on the way to an Available cluster, and on its deletion.")
 	flag.Parse()
 
-	// SIGHUP arrives when the terminal is closed, and the demo has to stop its processes then too.
+	// The terminal sends SIGHUP when it is closed. The demo must stop its processes in this case, too.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := demo.Run(ctx, options); err != nil {

@@ -18,11 +18,11 @@ import (
 	"time"
 )
 
-// validity is the lifetime of all certificates. It is longer than any test run, and longer than the 90 days before
-// expiry at which a KubeadmControlPlane can be configured to roll out.
+// validity is the validity period of all certificates. It is longer than any test run. It is also longer than 90 days,
+// because a KubeadmControlPlane can be configured to roll out up to 90 days before its certificates expire.
 const validity = 365 * 24 * time.Hour
 
-// Authority is a certificate authority with its key.
+// Authority is a certificate authority with its private key.
 type Authority struct {
 	// PEM is the authority's certificate.
 	PEM         []byte
@@ -56,7 +56,7 @@ func NewAuthority(commonName string) (*Authority, error) {
 	return &Authority{PEM: encode("CERTIFICATE", der), certificate: certificate, key: key}, nil
 }
 
-// LoadAuthority reads an authority from a PEM certificate and its PEM key.
+// LoadAuthority reads an authority from its certificate and private key in PEM format.
 func LoadAuthority(certificatePEM, keyPEM []byte) (*Authority, error) {
 	pair, err := tls.X509KeyPair(certificatePEM, keyPEM)
 	if err != nil {
@@ -73,20 +73,21 @@ func LoadAuthority(certificatePEM, keyPEM []byte) (*Authority, error) {
 	return &Authority{PEM: certificatePEM, certificate: certificate, key: signer}, nil
 }
 
-// Pin returns the authority's public key in kubeadm's form: "sha256:" and the hash of its SubjectPublicKeyInfo.
+// Pin returns the hash of the authority's public key in the format of kubeadm: "sha256:" and the hash of the
+// SubjectPublicKeyInfo.
 func (a *Authority) Pin() string {
 	sum := sha256.Sum256(a.certificate.RawSubjectPublicKeyInfo)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Pool returns a certificate pool with this authority only.
+// Pool returns a certificate pool that contains only this authority.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
 	return pool
 }
 
-// Request describes a certificate, which is valid for servers and for clients.
+// Request describes a certificate to be issued. The certificate can be used by servers and by clients.
 type Request struct {
 	CommonName    string
 	Organizations []string
@@ -94,7 +95,7 @@ type Request struct {
 	IPs           []net.IP
 }
 
-// Pair is a certificate and its key in PEM.
+// Pair is a certificate and its private key in PEM format.
 type Pair struct {
 	Certificate []byte
 	Key         []byte
@@ -105,7 +106,7 @@ func (p Pair) TLS() (tls.Certificate, error) {
 	return tls.X509KeyPair(p.Certificate, p.Key)
 }
 
-// Issue signs a certificate with a fresh key.
+// Issue issues a certificate with a new private key.
 func (a *Authority) Issue(r Request) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -136,7 +137,8 @@ func (a *Authority) Issue(r Request) (Pair, error) {
 	return Pair{Certificate: encode("CERTIFICATE", der), Key: encode("PRIVATE KEY", pkcs8)}, nil
 }
 
-// NewSigningKey creates a key pair for ServiceAccount tokens: the private key and the public key in PEM.
+// NewSigningKey creates a key pair for ServiceAccount tokens. It returns the private key and the public key in PEM
+// format.
 func NewSigningKey() (private, public []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

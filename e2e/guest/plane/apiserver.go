@@ -11,32 +11,34 @@ import (
 	"github.com/capnt/capnt/e2e/guest/process"
 )
 
-// adminGroup is the group with all permissions.
+// adminGroup is the group whose members have all permissions.
 const adminGroup = "system:masters"
 
 // APIServerConfig describes one kube-apiserver.
 type APIServerConfig struct {
 	// Binary is the path of kube-apiserver.
 	Binary string
-	// Dir holds certificates and the log.
+	// Dir is the directory for certificates and the log.
 	Dir  string
 	Name string
-	// Host is the IP address to listen on.
+	// Host is the IP address on which the server listens.
 	Host string
 	Port int
 	// Authority signs the serving certificate and the client certificates.
 	Authority *pki.Authority
-	// EtcdURL is the client URL of the etcd member to use; EtcdAuthority signs its certificates.
+	// EtcdURL is the client URL of the etcd member that the server uses. EtcdAuthority signs the certificates of the
+	// member.
 	EtcdURL       string
 	EtcdAuthority *pki.Authority
-	// ServiceAccountKey and ServiceAccountPublicKey sign and verify ServiceAccount tokens (PEM).
+	// ServiceAccountKey signs ServiceAccount tokens, and ServiceAccountPublicKey verifies them. Both keys are in PEM
+	// format.
 	ServiceAccountKey, ServiceAccountPublicKey []byte
 	// ServiceCIDR is the range of ClusterIPs.
 	ServiceCIDR string
-	// DNSNames and IPs are further names of the serving certificate.
+	// DNSNames and IPs are additional names in the serving certificate.
 	DNSNames []string
 	IPs      []net.IP
-	// Arguments are added at the end.
+	// Arguments are appended to the arguments of the server.
 	Arguments []string
 }
 
@@ -57,14 +59,14 @@ func StartAPIServer(c APIServerConfig) (*process.Process, error) {
 		Name: "kube-apiserver " + c.Name,
 		Path: c.Binary,
 		Args: append(apiServerArguments(c, files), c.Arguments...),
-		// The machines that run this have more memory than cores, so collect garbage less often.
+		// Collect garbage less often, because the machines that run the tests have much memory and few CPU cores.
 		Env: []string{"GOGC=400", "GOMEMLIMIT=1GiB"},
 		Dir: c.Dir,
 		Log: filepath.Join(c.Dir, "kube-apiserver.log"),
 	})
 }
 
-// WaitAPIServer waits until the server is ready. It returns an error when the process exits or ctx ends.
+// WaitAPIServer waits until the server is ready. It returns an error if the process exits or ctx is cancelled.
 func WaitAPIServer(ctx context.Context, c APIServerConfig, p *process.Process) error {
 	pair, err := c.Authority.Issue(pki.Request{CommonName: "probe", Organizations: []string{adminGroup}})
 	if err != nil {
@@ -73,8 +75,8 @@ func WaitAPIServer(ctx context.Context, c APIServerConfig, p *process.Process) e
 	return waitReady(ctx, p, c.URL()+"/readyz", c.Authority, pair)
 }
 
-// apiServerFiles issues the certificates of a kubeadm control plane with kubeadm's common names, because Cluster API
-// reads the expiry of the certificate named kube-apiserver.
+// apiServerFiles issues the certificates of a kubeadm control plane. The common names are the same as kubeadm's,
+// because Cluster API reads the expiry of the certificate with the common name kube-apiserver.
 func apiServerFiles(c APIServerConfig) (map[string][]byte, error) {
 	serving, err := c.Authority.Issue(pki.Request{
 		CommonName: "kube-apiserver",
@@ -130,11 +132,13 @@ func apiServerArguments(c APIServerConfig, files map[string]string) []string {
 		"--authorization-mode=Node,RBAC",
 		"--enable-bootstrap-token-auth=true",
 		"--allow-privileged=true",
-		// Endpoints must not be loopback addresses, so the endpoints of the Service "kubernetes" are not maintained.
+		// The reconciler for the endpoints of the Service "kubernetes" is disabled, because endpoints must not be loopback
+		// addresses.
 		"--endpoint-reconciler-type=none",
-		// Without a token controller a Pod would wait for the ServiceAccount of its namespace.
+		// The plugin would reject Pods until a token controller has created the ServiceAccount, but there is no token
+		// controller.
 		"--disable-admission-plugins=ServiceAccount",
-		// Controllers that no part of a simulated cluster uses are turned off to save CPU time.
+		// Features that simulated clusters do not use are disabled to save CPU time.
 		"--profiling=false",
 		"--enable-priority-and-fairness=false",
 		"--enable-logs-handler=false",

@@ -16,10 +16,11 @@ type User struct {
 	Groups []string
 }
 
-// Admin returns a user with all permissions.
+// Admin returns a user that has all permissions.
 func Admin() User { return User{Name: "kubernetes-admin", Groups: []string{adminGroup}} }
 
-// ClientConfig returns a client configuration for the user, with a new certificate signed by the authority.
+// ClientConfig returns a client configuration for the user. It contains a new certificate that the authority has
+// signed.
 func ClientConfig(url string, authority *pki.Authority, user User) (*rest.Config, error) {
 	pair, err := authority.Issue(pki.Request{CommonName: user.Name, Organizations: user.Groups})
 	if err != nil {
@@ -35,7 +36,8 @@ func ClientConfig(url string, authority *pki.Authority, user User) (*rest.Config
 	}, nil
 }
 
-// WriteKubeconfig writes a client configuration, of a user or of a ServiceAccount, as a kubeconfig file with mode 0600.
+// WriteKubeconfig writes the client configuration of a user or a ServiceAccount as a kubeconfig file. The mode of the
+// file is 0600.
 func WriteKubeconfig(config *rest.Config, name, path string) error {
 	k := clientcmdapi.NewConfig()
 	k.Clusters[name] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
@@ -44,7 +46,7 @@ func WriteKubeconfig(config *rest.Config, name, path string) error {
 	}
 	k.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	k.CurrentContext = name
-	// clientcmd writes the file with mode 0600
+	// WriteToFile creates the file with mode 0600.
 	if err := clientcmd.WriteToFile(*k, path); err != nil {
 		return fmt.Errorf("writing kubeconfig %s: %w", path, err)
 	}

@@ -15,19 +15,20 @@ import (
 	"github.com/capnt/capnt/e2e/guest/process"
 )
 
-// EtcdConfig describes one etcd member. Its name must equal its Node's name, by which Cluster API matches them.
+// EtcdConfig describes one etcd member. The name of the member must equal the name of its Node, because Cluster API
+// finds the member of a Node by name.
 type EtcdConfig struct {
 	// Binary is the path of etcd.
 	Binary string
-	// Dir holds data, certificates and the log of the member.
+	// Dir is the directory for the data, the certificates and the log of the member.
 	Dir  string
 	Name string
-	// Host is the IP address to listen on.
+	// Host is the IP address on which the member listens.
 	Host                 string
 	ClientPort, PeerPort int
-	// Authority signs certificates of servers, peers and clients.
+	// Authority signs the certificates of servers, peers and clients.
 	Authority *pki.Authority
-	// Peers maps the names of all members, this one included, to their peer URLs; nil means that it is the only one.
+	// Peers maps the name of each member, including this one, to its peer URL. If Peers is nil, this is the only member.
 	Peers map[string]string
 	// Join is true for a member that was added to a running etcd cluster.
 	Join bool
@@ -39,7 +40,7 @@ func (c EtcdConfig) ClientURL() string { return endpoint(c.Host, c.ClientPort) }
 // PeerURL returns the member's URL for other members.
 func (c EtcdConfig) PeerURL() string { return endpoint(c.Host, c.PeerPort) }
 
-// StartEtcd starts a member and returns when it listens. WaitEtcd waits until it is ready.
+// StartEtcd starts a member and returns when the member listens on its ports. WaitEtcd waits until the member is ready.
 func StartEtcd(c EtcdConfig) (*process.Process, error) {
 	pair, err := c.Authority.Issue(pki.Request{
 		CommonName: c.Name, DNSNames: []string{"localhost"}, IPs: []net.IP{net.ParseIP(c.Host)},
@@ -88,16 +89,17 @@ func etcdArguments(c EtcdConfig, files map[string]string) []string {
 		"--peer-trusted-ca-file=" + files["ca.crt"],
 		"--peer-cert-file=" + files["etcd.crt"],
 		"--peer-key-file=" + files["etcd.key"],
-		// The data need not survive a power failure of the host, and the disks of CI machines are slow.
+		// The data need not survive a power failure of the host, and syncing is slow on the disks of CI machines.
 		"--unsafe-no-fsync=true",
-		// Members share few cores: with the defaults (100 ms, 1000 ms) a busy machine loses its leader.
+		// The default heartbeat interval (100 ms) and election timeout (1000 ms) are too short: the cluster would lose its leader on a
+		// busy machine, because all members share a few CPU cores.
 		"--heartbeat-interval=250",
 		"--election-timeout=2500",
 		"--log-level=warn",
 	}
 }
 
-// WaitEtcd waits until the member is ready. It returns an error when the process exits or ctx ends.
+// WaitEtcd waits until the member is ready. It returns an error if the process exits or ctx is cancelled.
 func WaitEtcd(ctx context.Context, c EtcdConfig, p *process.Process) error {
 	pair, err := c.Authority.Issue(pki.Request{CommonName: "probe"})
 	if err != nil {
@@ -106,7 +108,8 @@ func WaitEtcd(ctx context.Context, c EtcdConfig, p *process.Process) error {
 	return waitReady(ctx, p, c.ClientURL()+"/readyz", c.Authority, pair)
 }
 
-// EtcdClientTLS returns the TLS configuration for clients of members whose certificates the authority signed.
+// EtcdClientTLS returns the TLS configuration with which clients connect to members whose certificates the authority
+// signed.
 func EtcdClientTLS(authority *pki.Authority) (*tls.Config, error) {
 	pair, err := authority.Issue(pki.Request{CommonName: "root"})
 	if err != nil {
@@ -134,7 +137,7 @@ func endpoint(host string, port int) string {
 	return "https://" + net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-// writeFiles writes secrets and returns their paths by name.
+// writeFiles writes files that contain secrets and returns the paths of the files by name.
 func writeFiles(dir string, contents map[string][]byte) (map[string]string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating %s: %w", dir, err)

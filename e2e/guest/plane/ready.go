@@ -15,11 +15,11 @@ import (
 const (
 	probeInterval = 100 * time.Millisecond
 	probeTimeout  = 5 * time.Second
-	// maxAnswer is the length to which an error response is cut in messages, in bytes.
+	// maxAnswer is the maximum length of an error response in a message, in bytes. Longer responses are truncated.
 	maxAnswer = 4096
 )
 
-// waitReady polls the URL until it returns 200, the process exits or ctx ends.
+// waitReady polls the URL until the server responds with 200, the process exits, or ctx is cancelled.
 func waitReady(ctx context.Context, p *process.Process, url string, authority *pki.Authority, pair pki.Pair) error {
 	certificate, err := pair.TLS()
 	if err != nil {
@@ -48,7 +48,8 @@ func waitReady(ctx context.Context, p *process.Process, url string, authority *p
 	}
 }
 
-// probe returns an empty string when the URL returns 200, otherwise a description of the problem.
+// probe requests the URL. It returns an empty string if the server responds with 200, and a description of the problem
+// otherwise.
 func probe(ctx context.Context, client *http.Client, url string) string {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

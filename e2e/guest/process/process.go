@@ -1,5 +1,5 @@
-// Package process runs child processes that never outlive their parent. The output of a child goes to a file, and the
-// kernel kills the child when the parent dies (see attributes_linux.go).
+// Package process runs child processes that never outlive their parent: the kernel kills a child when the parent exits
+// (see attributes_linux.go). The output of a child is written to a file.
 package process
 
 import (
@@ -20,15 +20,15 @@ type Spec struct {
 	// Path is the path of the executable.
 	Path string
 	Args []string
-	// Env is added to the environment of the parent.
+	// Env contains environment variables in addition to those of the parent.
 	Env []string
-	// Dir is the working directory. If it is empty, the child has the parent's.
+	// Dir is the working directory of the child. If it is empty, the child uses the working directory of the parent.
 	Dir string
-	// Log is the file that receives standard output and standard error; it is appended to.
+	// Log is the path of the file to which standard output and standard error are appended.
 	Log string
 }
 
-// Process is a started child.
+// Process is a child process that was started.
 type Process struct {
 	spec Spec
 	cmd  *exec.Cmd
@@ -36,7 +36,7 @@ type Process struct {
 	err  error
 }
 
-// Start runs the child. The caller ends it with Kill or Stop.
+// Start starts the child. The caller must stop the child with Kill or Stop.
 func Start(spec Spec) (*Process, error) {
 	if err := os.MkdirAll(filepath.Dir(spec.Log), 0o700); err != nil {
 		return nil, fmt.Errorf("starting %s: creating the directory of its log: %w", spec.Name, err)
@@ -65,7 +65,7 @@ func Start(spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// Name returns the name in the Spec.
+// Name returns the name of the process in its Spec.
 func (p *Process) Name() string { return p.spec.Name }
 
 // PID returns the process ID of the child.
@@ -77,7 +77,8 @@ func (p *Process) Log() string { return p.spec.Log }
 // Done returns a channel that is closed when the child has exited and has been reaped.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err returns the error of an exited child. Call it after the Done channel is closed; nil means exit code 0.
+// Err returns the error with which the child exited, or nil if its exit code was 0. It must be called only after the
+// channel Done is closed.
 func (p *Process) Err() error {
 	select {
 	case <-p.done:
@@ -87,14 +88,14 @@ func (p *Process) Err() error {
 	}
 }
 
-// Kill ends the child at once (SIGKILL) and waits until it is reaped.
+// Kill kills the child with SIGKILL and waits until the child has been reaped.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.done
 }
 
-// Stop sends SIGTERM and kills the child if it has not exited after grace. It returns the error of the child's exit,
-// or an error that says that the child had to be killed.
+// Stop sends SIGTERM to the child. If the child has not exited after grace, Stop kills it. Stop returns the error with
+// which the child exited, or an error that says that the child had to be killed.
 func (p *Process) Stop(grace time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping %s: %w", p.spec.Name, err)
@@ -104,7 +105,7 @@ func (p *Process) Stop(grace time.Duration) error {
 	select {
 	case <-p.done:
 		if ended := new(exec.ExitError); errors.As(p.err, &ended) {
-			// Some programs clean up and then exit by SIGTERM itself, which is a success.
+			// Some programs clean up after SIGTERM and then terminate themselves with the same signal. This is a success.
 			if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGTERM {
 				return nil
 			}
@@ -116,7 +117,7 @@ func (p *Process) Stop(grace time.Duration) error {
 	}
 }
 
-// running holds the children of this process that have not exited.
+// running contains all children of this process that have not exited.
 var running = &table{processes: map[*Process]struct{}{}}
 
 type table struct {
@@ -136,7 +137,7 @@ func (t *table) remove(p *Process) {
 	delete(t.processes, p)
 }
 
-// Running returns the names of the children that have not exited, so that tests can assert that none is left.
+// Running returns the names of all children that have not exited. Tests use it to assert that no child is left.
 func Running() []string {
 	running.mu.Lock()
 	defer running.mu.Unlock()

@@ -1,5 +1,5 @@
-// Command snapshot runs the manager of a release until a cluster is complete and writes a snapshot as test data; see
-// package snapshot. `make release-snapshot` runs it.
+// Command snapshot runs the manager of a release until a cluster is complete, and writes a snapshot of the cluster as
+// test data; see package snapshot. "make release-snapshot" runs the command.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// namespace is the namespace in the manifest. The snapshot contains its objects.
+// namespace is the namespace in the manifest. The snapshot contains the objects in this namespace.
 const namespace = "upgrade"
 
 // timeout limits the creation of the cluster.
@@ -69,7 +69,7 @@ func run(ctx context.Context, repository, release, out string) (reterr error) {
 	return taken.Write(out)
 }
 
-// start starts the stack in the network of the sample inventory, with the manager of the release.
+// start starts a stack in the network of the sample inventory. The stack runs the manager of the release.
 func start(ctx context.Context, dir, repository, release string) (*stack.Stack, error) {
 	inventory, err := prismsim.LoadInventory(filepath.Join(repository, "e2e/prismsim/testdata/inventory.yaml"))
 	if err != nil {
