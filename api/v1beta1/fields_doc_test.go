@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// sharedHeadings are the headings of docs/fields.md with fields of several kinds.
+// sharedHeadings are the headings in docs/fields.md of sections that describe fields of several kinds.
 var sharedHeadings = []string{"Naming something in Prism Central", "status.terraform"}
 
 var (
@@ -25,8 +25,8 @@ var (
 	fieldPath = regexp.MustCompile(`^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*$`)
 )
 
-// TestEveryFieldIsDocumented checks that docs/fields.md names every field of the CRDs below a heading of its kind or below a
-// shared heading, and that its tables name no field that does not exist.
+// TestEveryFieldIsDocumented checks that docs/fields.md contains every field of the CRDs, in a section of the field's
+// kind or in a shared section. It also checks that every field in the tables of docs/fields.md exists.
 func TestEveryFieldIsDocumented(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(repository, "docs/fields.md"))
 	require.NoError(t, err)
@@ -58,7 +58,8 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 	}
 }
 
-// chaptersOf returns the sections of a page by kind and by heading. A heading may name several kinds or several fields.
+// chaptersOf returns the sections of a page by the kinds and fields in their headings. A heading may contain several
+// kinds or several fields.
 func chaptersOf(page string) map[string]string {
 	chapters := map[string]string{}
 	var kinds, fields []string
@@ -77,7 +78,7 @@ func chaptersOf(page string) map[string]string {
 	return chapters
 }
 
-// namesIn returns the names in the code spans of a text. The span `a.b` contains two names.
+// namesIn returns the names in the code spans of text. The span `a.b` contains two names.
 func namesIn(text string) map[string]bool {
 	names := map[string]bool{}
 	for _, match := range code.FindAllStringSubmatch(text, -1) {
@@ -88,7 +89,7 @@ func namesIn(text string) map[string]bool {
 	return names
 }
 
-// fieldsOfKinds returns the paths of all fields in the CRDs by kind, without the fields of Kubernetes itself.
+// fieldsOfKinds returns the paths of all fields in the CRDs by kind. It omits fields that Kubernetes defines.
 func fieldsOfKinds(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(repository, "config/crd/bases/*.yaml"))
@@ -113,8 +114,9 @@ func fieldsOfKinds(t *testing.T) map[string]map[string]bool {
 	return kinds
 }
 
-// collect adds a field and its nested fields. It skips conditions, which all objects have, the fields of nodeRef, which is never
-// set, and the spec of a template, which has the fields of its kind.
+// collect adds a field and its nested fields to fields. It skips conditions, because all objects have them, the fields
+// of nodeRef, because the controllers never set them, and the spec of a template, because it has the same fields as the
+// kind of the template.
 func collect(path string, schema apiextensionsv1.JSONSchemaProps, fields map[string]bool) {
 	if path == "conditions" {
 		return

@@ -68,7 +68,8 @@ func bootImage() *corev1.ObjectReference {
 	return &corev1.ObjectReference{Kind: "Image", Name: "boot"}
 }
 
-// assertErrors checks that errs matches want in the same order. An element of want is "<field>:<part of the message>".
+// assertErrors checks that errs and want contain the same errors in the same order. An element of want has the format
+// "<field>:<part of the message>".
 func assertErrors(t *testing.T, want []string, errs field.ErrorList) {
 	t.Helper()
 	got := make([]string, len(errs))

@@ -52,7 +52,7 @@ func (i NutanixResourceIdentifier) String() string {
 	}
 }
 
-// key returns the name or the lower-case UUID. It is equal for UUIDs that differ in case.
+// key returns the name or the UUID in lower case, because UUIDs are case-insensitive.
 func (i NutanixResourceIdentifier) key() string {
 	if i.IsUUID() {
 		return strings.ToLower(ptr.Deref(i.UUID, ""))

@@ -22,11 +22,11 @@ const (
 	troubleshooting = repository + "/docs/troubleshooting.md"
 )
 
-// coreReasons are the reasons of Paused, which a helper of Cluster API writes.
+// coreReasons are the reasons of the Paused condition. A helper of Cluster API writes this condition.
 var coreReasons = []string{clusterv1.PausedReason, clusterv1.NotPausedReason}
 
-// documentedReason matches a row of a table of reasons in the troubleshooting page. Other tables have no code span in the first
-// column.
+// documentedReason matches a row in the tables of reasons on the troubleshooting page. Other tables have no code span
+// in the first column.
 var documentedReason = regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\|")
 
 func TestEveryReasonIsDocumented(t *testing.T) {
@@ -57,13 +57,14 @@ func TestEveryConditionIsDocumented(t *testing.T) {
 	require.NoError(t, err)
 	for name, condition := range constants(t, "conditions.go", "Condition") {
 		if condition == "" {
-			condition = strings.TrimSuffix(name, "Condition") // the constant aliases one of Cluster API
+			condition = strings.TrimSuffix(name, "Condition") // the constant is an alias of a Cluster API constant
 		}
 		assert.Regexp(t, "(?m)^#+ .*`"+condition+"`", string(page), "docs/troubleshooting.md has no heading for condition %s", condition)
 	}
 }
 
-// constants returns the constants of a file by name. The value is empty if a constant is not a string literal.
+// constants returns the values of the constants in a file by name. If a constant is not a string literal, its value is
+// empty.
 func constants(t *testing.T, file, suffix string) map[string]string {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
@@ -86,7 +87,7 @@ func constants(t *testing.T, file, suffix string) map[string]string {
 	return found
 }
 
-// identifiers returns the identifiers in the Go files of these directories. It skips tests.
+// identifiers returns the identifiers in the Go files of the directories, except in tests.
 func identifiers(t *testing.T, directories ...string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}

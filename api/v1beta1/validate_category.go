@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// validateCategories checks both lists of categories together, because they are merged. The same category may be in both lists. A
-// key must not have two values, because Prism's v3 API accepts only one value per key of a VM.
+// validateCategories checks both lists of categories together, because they are merged. The same category may be in
+// both lists. A key must not have two different values, because Prism's v3 API accepts only one value per key of a VM.
 func validateCategories(path *field.Path, categories, additional []NutanixCategoryIdentifier) field.ErrorList {
 	values := map[string]string{}
 	errs := validateCategoryList(path.Child("categories"), categories, values)

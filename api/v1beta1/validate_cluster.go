@@ -43,12 +43,13 @@ func (s *NutanixClusterSpec) validate(path *field.Path, namespace string, templa
 	return errs
 }
 
-// validateEndpoint checks the control plane endpoint, which may still be unset.
+// validateEndpoint checks the control plane endpoint. The endpoint may be unset.
 func (s *NutanixClusterSpec) validateEndpoint(path *field.Path) field.ErrorList {
 	endpoint := s.ControlPlaneEndpoint
 	switch {
 	case endpoint.Host == "":
-		// Without a host the endpoint counts as unset, whatever its port, because a hosted control plane sets it later.
+		// An endpoint without a host counts as unset, even if it has a port, because a hosted control plane sets the
+		// endpoint later.
 		return nil
 	case endpoint.Port == 0:
 		return field.ErrorList{field.Required(path.Child("port"), "host is set: set port too, for example 6443, or neither")}

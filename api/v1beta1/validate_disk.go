@@ -20,7 +20,7 @@ type slot struct {
 	index int32
 }
 
-// reservedSlots returns the slots that data disks cannot use, with the device in each of them.
+// reservedSlots returns the slots that data disks cannot use. The values describe the devices in these slots.
 func (s *NutanixMachineSpec) reservedSlots() map[slot]string {
 	reserved := map[slot]string{
 		{NutanixMachineDiskAdapterTypeSCSI, 0}: "the system disk",
@@ -53,7 +53,7 @@ func (d *NutanixMachineVMDisk) validate(path *field.Path) field.ErrorList {
 	return errs
 }
 
-// deviceType returns the device type, or Disk if it is unset.
+// deviceType returns the device type of the disk. The default is Disk.
 func (d *NutanixMachineVMDisk) deviceType() NutanixMachineDiskDeviceType {
 	if d.DeviceProperties == nil || d.DeviceProperties.DeviceType == "" {
 		return NutanixMachineDiskDeviceTypeDisk
@@ -61,7 +61,7 @@ func (d *NutanixMachineVMDisk) deviceType() NutanixMachineDiskDeviceType {
 	return d.DeviceProperties.DeviceType
 }
 
-// slot returns the bus, or SCSI if it is unset, and the index. Index 0 means the first free one.
+// slot returns the bus and the index of the disk. The default of the bus is SCSI. Index 0 means the first free index.
 func (d *NutanixMachineVMDisk) slot() slot {
 	if d.DeviceProperties == nil {
 		return slot{bus: NutanixMachineDiskAdapterTypeSCSI}
@@ -118,7 +118,7 @@ func (d *NutanixMachineVMDisk) validateStorage(path *field.Path) field.ErrorList
 		if d.deviceType() == NutanixMachineDiskDeviceTypeCDRom {
 			errs = append(errs, field.Invalid(path.Child("diskMode"), d.StorageConfig.DiskMode, "a CDRom has no flash mode: set Standard"))
 		}
-		// The provider crashes on a flash mode without a storage container.
+		// The provider crashes if a disk has a flash mode but no storage container.
 		if d.StorageConfig.StorageContainer == nil {
 			errs = append(errs, field.Required(path.Child("storageContainer"), "diskMode Flash needs a storage container: set it"))
 		}

@@ -12,7 +12,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// imageLookupFields are the values that the format of an image look-up may use, quoted so that they match literally.
+// imageLookupFields are the values that the format of an image look-up may contain. They are quoted for regular
+// expressions, so that they match literally.
 type imageLookupFields struct {
 	BaseOS     string
 	K8sVersion string
@@ -45,13 +46,13 @@ func (l *NutanixImageLookup) Pattern(kubernetesVersion string) (*regexp.Regexp, 
 	return expression, nil
 }
 
-// format returns the format, or the default if it is unset or empty.
+// format returns the format of the look-up. If it is unset or empty, format returns the default.
 func (l *NutanixImageLookup) format() string {
 	return cmp.Or(ptr.Deref(l.Format, ""), DefaultImageLookupFormat)
 }
 
-// checkImageLookupTemplate accepts plain text and the two fields. It refuses everything else, because a template with loops or
-// functions could run without end and block the controller.
+// checkImageLookupTemplate accepts plain text and the two fields of imageLookupFields. It returns an error for
+// everything else, because a template with loops or functions could run forever and block the controller.
 func checkImageLookupTemplate(tmpl *template.Template) error {
 	if tmpl.Tree == nil || tmpl.Root == nil {
 		return nil

@@ -49,7 +49,7 @@ func TestValidateImageLookup(t *testing.T) {
 	}
 }
 
-// FuzzImageLookup checks that Pattern returns for every format, and that the values in a format match literally.
+// FuzzImageLookup checks that Pattern terminates for every format, and that the values in a format match literally.
 func FuzzImageLookup(f *testing.F) {
 	for _, format := range []string{infrav1.DefaultImageLookupFormat, "{{.BaseOS}}", "{{range 9}}{{end}}", "{{", "(", "{{/**/}}", "{{- .K8sVersion -}}", `{{define "x"}}{{end}}`} {
 		f.Add(format, "ubuntu-22.04", "v1.28.0")

@@ -19,8 +19,8 @@ func (t *NutanixMachineTemplate) Validate() field.ErrorList {
 	return append(errs, t.Spec.Template.Spec.Validate(path.Child("spec"))...)
 }
 
-// validateNoVM checks that a provider ID in a template names no VM. Every machine of the template would import that VM, and its
-// deletion would destroy the VM.
+// validateNoVM checks that a provider ID in a template does not contain the UUID of a VM. Otherwise every machine of
+// the template would import that VM, and the deletion of a machine would destroy the VM.
 func validateNoVM(path *field.Path, providerID string) field.ErrorList {
 	uuid := providerID[strings.LastIndex(providerID, "/")+1:]
 	if uuid == PlaceholderUUID || !uuidPattern.MatchString(uuid) {

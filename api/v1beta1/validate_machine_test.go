@@ -52,8 +52,8 @@ func TestValidateMachine(t *testing.T) {
 	}
 }
 
-// TestValidateMachineTemplateProviderID checks that a template names no VM. Each of its machines would import that VM and destroy
-// it.
+// TestValidateMachineTemplateProviderID checks that a template is rejected if its provider ID contains the UUID of a
+// VM. Every machine of such a template would import and later destroy the same VM.
 func TestValidateMachineTemplateProviderID(t *testing.T) {
 	for providerID, want := range map[string][]string{
 		"":                                     nil,

@@ -12,14 +12,14 @@ import (
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// Minimum sizes of a node, the same as in CAPX.
+// Minimum sizes of a node. CAPX has the same minimum sizes.
 var (
 	minMemorySize     = resource.MustParse("2Gi")
 	minSystemDiskSize = resource.MustParse("20Gi")
 	minDataDiskSize   = resource.MustParse("1Gi")
 )
 
-// maxNICs is the maximum number of network cards of a VM; the schema has the same limit.
+// maxNICs is the maximum number of network cards of a VM. The CRD schema has the same limit.
 const maxNICs = 32
 
 // Validate checks the spec of a machine without a request to Prism Central. Subnets and Prism Element may be missing, because

@@ -10,8 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// validate checks the endpoint. namespace is the namespace of the NutanixCluster. It is empty for a template, whose namespace is
-// not that of the cluster. A ClusterClass patch may set the credentials of a template.
+// validate checks the endpoint. namespace is the namespace of the NutanixCluster. For a template, namespace is empty,
+// because the cluster may be in another namespace than the template. If template is true, the credentials may be
+// missing, because a ClusterClass patch may set them.
 func (e *NutanixPrismEndpoint) validate(path *field.Path, namespace string, template bool) field.ErrorList {
 	errs := validateHost(path.Child("address"), e.Address)
 	if e.Port < 0 || e.Port > 65535 {
@@ -30,7 +31,7 @@ func (e *NutanixPrismEndpoint) validate(path *field.Path, namespace string, temp
 	return errs
 }
 
-// validateHost checks that a string is an IP address or a host name, without scheme, port and path.
+// validateHost checks that host is an IP address or a host name, without a scheme, port or path.
 func validateHost(path *field.Path, host string) field.ErrorList {
 	switch {
 	case host == "":
@@ -56,7 +57,7 @@ func (r *NutanixCredentialReference) validate(path *field.Path, namespace string
 	if r.Name == "" {
 		errs = append(errs, field.Required(path.Child("name"), "set the name of the Secret that contains the credentials"))
 	}
-	// The right to write clusters in one namespace must not allow a user to use the Secrets of another one.
+	// A user who may write clusters in one namespace must not be able to use the Secrets of another namespace.
 	if namespace != "" && r.Namespace != "" && r.Namespace != namespace {
 		errs = append(errs, field.Invalid(path.Child("namespace"), r.Namespace,
 			"the Secret must be in the namespace of the NutanixCluster: copy it there and leave this empty"))

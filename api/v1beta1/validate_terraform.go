@@ -11,22 +11,24 @@ import (
 )
 
 // backendTypes are the backends of Terraform and OpenTofu that store the state outside of the run directory
-// (https://developer.hashicorp.com/terraform/language/backend). "local" is not allowed, because its state would be lost.
+// (https://developer.hashicorp.com/terraform/language/backend). "local" is not allowed, because the state would be lost
+// with the run directory.
 var backendTypes = []string{"azurerm", "consul", "cos", "gcs", "http", "kubernetes", "oci", "oss", "pg", "remote", "s3"}
 
-// minDriftIntervalSeconds limits the load of drift checks on Prism Central; the schema has the same minimum.
+// minDriftIntervalSeconds limits the load that drift checks put on Prism Central. The CRD schema has the same minimum.
 const minDriftIntervalSeconds = 60
 
 var (
 	exactVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$`)
 
-	// secretArgument matches the names of backend arguments whose values are secret, in all backends.
+	// secretArgument matches the names of backend arguments with secret values. It covers all backends.
 	secretArgument = regexp.MustCompile(`(?i)(password|passwd|passphrase|token|credential|conn_str|http_auth|private_key|access_key|client_key|customer_key|encryption_key|secret)`)
 
-	// openArgument matches arguments that match secretArgument although their value is a path, a name or a flag.
+	// openArgument matches the names of arguments that secretArgument matches although their values are only paths,
+	// names or flags.
 	openArgument = regexp.MustCompile(`(?i)(^(skip|use)_|^kms_encryption_key$|_files?$|_path$|_id$)`)
 
-	// secretID is Tencent Cloud's name for an access key.
+	// secretID is the name that Tencent Cloud uses for an access key.
 	secretID = regexp.MustCompile(`(?i)^secret_id$`)
 )
 
@@ -77,7 +79,7 @@ func argumentIsSecret(argument string) bool {
 	return secretID.MatchString(argument) || secretArgument.MatchString(argument) && !openArgument.MatchString(argument)
 }
 
-// hasPassword reports whether a value is a URL that contains a password.
+// hasPassword reports whether value is a URL that contains a password.
 func hasPassword(value string) bool {
 	if !strings.Contains(value, "://") {
 		return false

@@ -95,7 +95,7 @@ func (m *NutanixMachine) BootstrapImageChanged(old *NutanixMachine, vmOf func(pr
 	return old.hasVM(vmOf) && m.Spec.bootstrapImage() != old.Spec.bootstrapImage()
 }
 
-// bootstrapImage returns the name of the image with the bootstrap data, or an empty string.
+// bootstrapImage returns the name of the image that contains the bootstrap data, or an empty string.
 func (s *NutanixMachineSpec) bootstrapImage() string {
 	if s.BootstrapRef == nil || s.BootstrapRef.Kind != NutanixMachineBootstrapRefKindImage {
 		return ""
@@ -103,7 +103,7 @@ func (s *NutanixMachineSpec) bootstrapImage() string {
 	return s.BootstrapRef.Name
 }
 
-// hasVM reports whether the machine has a VM, or Prism Central is creating one.
+// hasVM reports whether the machine has a VM or Prism Central is creating its VM.
 func (m *NutanixMachine) hasVM(vmOf func(providerID string) (uuid string, ok bool)) bool {
 	_, identified := vmOf(m.Spec.ProviderID)
 	_, creating := m.Annotations[CreateIntentAnnotation]

@@ -88,7 +88,7 @@ func TestMachineUpdate(t *testing.T) {
 	}
 }
 
-// vmOf accepts every string with the length of a UUID.
+// vmOf accepts every string that has the length of a UUID.
 func vmOf(providerID string) (uuid string, ok bool) {
 	uuid, found := strings.CutPrefix(providerID, "nutanix://")
 	return uuid, found && len(uuid) == len(vmUUID)

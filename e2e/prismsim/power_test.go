@@ -16,7 +16,7 @@ import (
 
 const hour = time.Hour
 
-// hypervisor records its calls.
+// hypervisor records the calls of the server.
 type hypervisor struct {
 	mu      sync.Mutex
 	list    []string
@@ -153,7 +153,7 @@ func freeGPUs(t *testing.T, client v3.Service, device int64) int {
 }
 
 func TestTasksShowProgress(t *testing.T) {
-	// Progress becomes positive after a hundredth of this time. The test does not wait for the rest.
+	// The progress becomes positive after a hundredth of this time. The test does not wait until the task ends.
 	s := start(t, func(o *prismsim.Options) { o.Latency.Create = 30 * time.Second })
 	client := connect(t, s, nil)
 	response, err := client.CreateVM(t.Context(), intent(t, s, "slow"))

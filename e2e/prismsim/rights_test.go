@@ -16,7 +16,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// status sends a request as an account and returns the status of the response.
+// status sends a request with the credentials of account and returns the HTTP status of the response.
 func status(t *testing.T, s *prismsim.Server, account, method, path string) int {
 	t.Helper()
 	response, _ := request(t, s, method, path, "{}", func(r *http.Request) { r.SetBasicAuth(account, testPassword) })
@@ -90,7 +90,7 @@ func TestRightsCanBeRevokedAtRunTime(t *testing.T) {
 	assert.Error(t, s.SetRights(testUser, prismsim.Rights{Status: 500}))
 }
 
-// createHidden creates a VM that the client may not read, and returns its UUID.
+// createHidden creates a VM that the client has no right to read. It returns the UUID of the VM.
 func createHidden(t *testing.T, client v3.Service, body *v3.VMIntentInput) string {
 	t.Helper()
 	response, err := client.CreateVM(t.Context(), body)

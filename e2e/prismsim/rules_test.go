@@ -147,7 +147,7 @@ func TestRequestIDsAreForgotten(t *testing.T) {
 				code, _ := v4(t, s, http.MethodPost, "vmm/v4.2/ahv/config/vms/"+vm.UUID+"/$actions/add-custom-attributes", `{"customAttributes":["a:b"]}`,
 					"If-Match: "+etag, "NTNX-Request-Id: 11111111-2222-4333-8444-555555555555")
 				if code == http.StatusPreconditionFailed {
-					changes++ // a new change, whose ETag is stale now
+					changes++ // a new change invalidates the previous ETag
 				}
 			}
 			assert.Equal(t, test.changes, changes+len(s.Tasks()))

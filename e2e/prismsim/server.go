@@ -26,7 +26,8 @@ import (
 	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
 )
 
-// serverLog writes the log of net/http as debug entries. Most are handshake errors of clients that do not trust the certificate.
+// serverLog writes the log of net/http as debug entries. Most entries are handshake errors of clients that do not trust
+// the certificate.
 type serverLog struct{ log logr.Logger }
 
 func newServerLog(l logr.Logger) *log.Logger { return log.New(serverLog{l}, "", 0) }
@@ -36,7 +37,7 @@ func (l serverLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Options configure a Server.
+// Options contains the options of a Server.
 type Options struct {
 	Inventory *inventory.Inventory // required; from LoadInventory or ParseInventory
 	Address   string               // host:port on a loopback address; default "127.0.0.1:0" (a free port)
@@ -44,15 +45,16 @@ type Options struct {
 	Password  string               // required
 	APIKey    string               // optional; accepted in X-Ntnx-Api-Key
 	Latency   model.Latencies
-	// Hypervisor, if set, is called when VMs are switched on and off.
+	// Hypervisor is called when VMs are switched on and off. It may be nil.
 	Hypervisor model.Hypervisor
-	// Rules and Network choose between behaviours. The zero value is the default.
+	// Rules and Network select between possible behaviours of a Prism Central. Their zero values select the defaults.
 	Rules   model.Rules
 	Network networking.Rules
 	Log     logr.Logger
 }
 
-// Server is a simulated Prism Central. New creates it and listens, Start serves, Close ends it. The embedded Control changes it.
+// Server is a simulated Prism Central. New creates the server and listens, Start serves requests, and Close ends the
+// server. Tests change the server with the embedded Control.
 type Server struct {
 	opts     Options
 	listener net.Listener
@@ -62,7 +64,7 @@ type Server struct {
 	*control.Control
 }
 
-// New checks the options, listens on the address and creates a certificate. The caller must Close the server.
+// New validates the options, listens on the address and creates a certificate. The caller must call Close.
 func New(opts Options) (*Server, error) {
 	if opts.Inventory == nil || opts.Password == "" {
 		return nil, errors.New("making simulated Prism Central: Options.Inventory and Options.Password are required")
@@ -89,15 +91,16 @@ func New(opts Options) (*Server, error) {
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
-		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // only HTTP/1.1, so that dropping a connection affects one request
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 only, so that a dropped connection affects one request
 		ReadHeaderTimeout: 30 * time.Second,
 		ErrorLog:          newServerLog(opts.Log),
 	}
 	return s, nil
 }
 
-// handler returns the handler of all requests. Requests to the APIs pass the journal, the faults and authentication in this order,
-// because rate limiters come before authentication. Requests to /sim/ are only authenticated.
+// handler returns the handler of all requests. Requests to the APIs pass the journal, the faults and authentication in
+// this order. Faults come before authentication because real rate limiters do so, too. Requests to /sim/ are only
+// authenticated.
 func (s *Server) handler() http.Handler {
 	network := networking.New(s.central, s.opts.Network)
 	faults, requests, accounts := &fault.Faults{}, &journal.Journal{}, auth.New(s.opts.Username, s.opts.Password, s.opts.APIKey)
@@ -112,7 +115,7 @@ func (s *Server) handler() http.Handler {
 	return root
 }
 
-// listen refuses addresses that are not loopback addresses.
+// listen returns an error for addresses that are not loopback addresses.
 func listen(address string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -128,7 +131,7 @@ func listen(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// Start serves requests until ctx ends or Close is called. It returns at once.
+// Start serves requests until ctx ends or Close is called. It returns immediately.
 func (s *Server) Start(ctx context.Context) error {
 	select {
 	case <-s.central.Stopped():
@@ -144,20 +147,21 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// Close ends connections and tasks, and returns when all tasks and calls of the hypervisor have ended. It may be called again.
+// Close ends connections and tasks. It returns when all tasks and hypervisor calls have ended. Close may be called
+// several times.
 func (s *Server) Close() {
 	if s.central.Close() {
 		_ = s.http.Close()
-		_ = s.listener.Close() // the listener of a server that was never started
+		_ = s.listener.Close() // closes the listener of a server that was never started
 	}
 	s.central.Wait()
 }
 
-// Address returns host:port.
+// Address returns the address of the server as host:port.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
-// URL returns https://host:port.
+// URL returns the URL of the server as https://host:port.
 func (s *Server) URL() string { return (&url.URL{Scheme: "https", Host: s.Address()}).String() }
 
-// CABundle returns the PEM certificate of the CA that signed the server's certificate.
+// CABundle returns the certificate of the CA that signed the server's certificate, in PEM.
 func (s *Server) CABundle() []byte { return append([]byte(nil), s.caPEM...) }

@@ -45,7 +45,7 @@ func TestSnapshotRestoresVMs(t *testing.T) {
 	assert.ErrorContains(t, after.Restore(read), "vm-1", "it exists already")
 }
 
-// readVM returns a VM as the v3 API shows it, without its tasks.
+// readVM returns a VM in the format of the v3 API, without its tasks.
 func readVM(t *testing.T, s *prismsim.Server, id string) map[string]any {
 	t.Helper()
 	_, body := request(t, s, http.MethodGet, "/api/nutanix/v3/vms/"+id, "", nil)

@@ -20,7 +20,7 @@ resource "nutanix_virtual_machine" "vm" {
 }
 `
 
-// startSmall returns a workspace with one small machine.
+// startSmall returns a Terraform workspace with one small machine.
 func startSmall(t *testing.T) (*terraform, *prismsim.Server) {
 	t.Helper()
 	tf, s := newTerraform(t, "")
@@ -35,8 +35,8 @@ func (tf *terraform) fails(text string) {
 	assert.Contains(tf.t, output, text)
 }
 
-// Faults have the same effects on the unmodified provider as the same faults of a real Prism Central: the errors that
-// it reports, and the resources that it leaves behind.
+// Faults have the same effects on the unmodified provider as faults of a real Prism Central: the provider reports the
+// same errors and leaves the same resources behind.
 func TestTerraformReportsFaults(t *testing.T) {
 	t.Parallel()
 	tf, s := startSmall(t)
@@ -70,8 +70,7 @@ func TestTerraformReportsFaults(t *testing.T) {
 	s.SetPassword(testPassword)
 	tf.apply()
 
-	// The provider recognises the not-found response for a VM that was deleted outside Terraform, and plans a new
-	// one.
+	// The provider recognises the not-found response for a VM that was deleted outside Terraform, and plans a new VM.
 	require.NoError(t, s.DeleteVM(s.VMs()[0].UUID))
 	output := tf.must("plan", "-input=false")
 	assert.Contains(t, output, "1 to add, 0 to change, 0 to destroy")

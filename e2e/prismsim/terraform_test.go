@@ -19,10 +19,10 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// providerPort is the only port that the environment variables of provider 1.9.5 support.
+// providerPort is the only port that provider 1.9.5 supports if environment variables configure it.
 const providerPort = "9440"
 
-// providerAddress returns a loopback address whose port 9440 is free.
+// providerAddress returns a loopback address on which port 9440 is free.
 func providerAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -37,7 +37,7 @@ func providerAddress(t *testing.T) string {
 	return ""
 }
 
-// terraform is a workspace with the real provider.
+// terraform is a Terraform workspace with the real provider.
 type terraform struct {
 	t    *testing.T
 	dir  string
@@ -45,7 +45,7 @@ type terraform struct {
 	ca   string
 }
 
-// newTerraform starts a simulation and returns a workspace for it.
+// newTerraform starts a simulated Prism Central and returns a workspace that uses it.
 func newTerraform(t *testing.T, config string) (*terraform, *prismsim.Server) {
 	t.Helper()
 	mirror := toolbox.Path(t, "mirror")
@@ -78,7 +78,7 @@ func (tf *terraform) write(name, content string) {
 	require.NoError(tf.t, os.WriteFile(filepath.Join(tf.dir, name), []byte(content), 0o600))
 }
 
-// run returns the output and the exit code of a command.
+// run runs a Terraform command and returns the output and the exit code.
 func (tf *terraform) run(args ...string) (string, int) {
 	tf.t.Helper()
 	command := exec.CommandContext(tf.t.Context(), toolbox.Path(tf.t, "bin/terraform"), args...)
@@ -111,7 +111,7 @@ func (tf *terraform) apply(args ...string) string {
 	return tf.must(append([]string{"apply", "-auto-approve", "-input=false"}, args...)...)
 }
 
-// requireCleanPlan requires a plan without changes.
+// requireCleanPlan requires that a plan contains no changes.
 func (tf *terraform) requireCleanPlan() {
 	tf.t.Helper()
 	output, code := tf.run("plan", "-detailed-exitcode", "-input=false")
@@ -131,7 +131,7 @@ func (tf *terraform) outputs() map[string]any {
 	return out
 }
 
-// lookups are the data sources that the machines refer to.
+// lookups contains the data sources to which the machines refer.
 const lookups = `
 data "nutanix_cluster" "pe" { name = "nutanix-cluster-1" }
 data "nutanix_clusters" "all" {}
@@ -154,7 +154,7 @@ const gpuList = `  gpu_list {
   }
 `
 
-// fullMachine sets every field of a VM that the project's modules set.
+// fullMachine sets every VM field that the project's modules set.
 const fullMachine = `
 resource "nutanix_category_key" "k" {
   name        = "KubernetesClusterName"
@@ -275,8 +275,8 @@ func TestTerraformCreatesUpdatesAndDestroysMachines(t *testing.T) {
 	assert.Equal(t, []any{"Production", "Staging", "Testing"}, outputs["values"])
 	assert.Equal(t, []string{"c1"}, s.CategoryValues("KubernetesClusterName"))
 
-	// The full machine is changed while it runs. The plain machine is switched off for the change, because its memory
-	// is reduced. The VM keeps its GPU although the configuration does not mention it.
+	// The full machine is on while it is changed. The plain machine is switched off for the change, because a VM cannot
+	// lose memory while it is on. The VM keeps its GPU although the new configuration does not contain the GPU.
 	tf.write("main.tf", machines("second", 4, 8192, "smaller", 1024, ""))
 	tf.apply()
 	tf.requireCleanPlan()

@@ -11,23 +11,23 @@ import (
 
 // Types of Options.
 type (
-	// Inventory is what a simulated Prism Central manages when it starts.
+	// Inventory contains the initial entities of a simulated Prism Central.
 	Inventory = inventory.Inventory
 	// Image is a disk or ISO image.
 	Image = inventory.Image
 	// Category is a category key with its values.
 	Category = inventory.Category
-	// Latencies are the durations of tasks.
+	// Latencies contains the durations of tasks.
 	Latencies = model.Latencies
 	// Hypervisor runs the guests of VMs.
 	Hypervisor = model.Hypervisor
-	// Rules choose between behaviours of v3 and v4.
+	// Rules selects between possible behaviours of the v3 and v4 APIs.
 	Rules = model.Rules
-	// Refusal is the way in which a change is refused.
+	// Refusal determines how the server rejects a change.
 	Refusal = model.Refusal
 	// Duration is a time.Duration that JSON writes as a string such as "1m30s".
 	Duration = model.Duration
-	// NetworkRules choose between behaviours of the networking API.
+	// NetworkRules selects between possible behaviours of the networking API.
 	NetworkRules = networking.Rules
 )
 
@@ -37,23 +37,23 @@ type (
 	State = control.State
 	// Request is an entry of the request journal.
 	Request = journal.Request
-	// VM is a VM as guests and tests see it.
+	// VM is a copy of a VM for guests and tests.
 	VM = model.VMView
 	// NIC is a network interface of a VM.
 	NIC = model.NICView
 	// Disk is a disk, a CD-ROM or an attached volume group of a VM.
 	Disk = model.DiskView
-	// Task is a task as tests see it.
+	// Task is a copy of a task for tests.
 	Task = model.TaskView
 	// VolumeGroup is a volume group as tests see it.
 	VolumeGroup = model.VolumeGroupView
-	// Snapshot has what clients created in a simulated Prism Central.
+	// Snapshot contains the entities that clients created in a simulated Prism Central.
 	Snapshot = model.Snapshot
-	// LoadBalancerSession is a load balancer session as tests see it.
+	// LoadBalancerSession is a copy of a load balancer session for tests.
 	LoadBalancerSession = networking.LoadBalancerSession
 	// Target is a target of a load balancer session.
 	Target = networking.Target
-	// FloatingIP is a floating IP as tests see it.
+	// FloatingIP is a copy of a floating IP for tests.
 	FloatingIP = networking.FloatingIP
 	// ReservedIP is a reserved address of a subnet.
 	ReservedIP = networking.ReservedIP
@@ -61,23 +61,23 @@ type (
 	Route = networking.Route
 )
 
-// Types of changes from outside.
+// Types for changes that are made without an API request.
 type (
-	// Fault changes how matching requests are handled.
+	// Fault changes how the server handles matching requests.
 	Fault = fault.Fault
-	// Fleet describes equal VMs that are created at once.
+	// Fleet describes identical VMs that are created together.
 	Fleet = model.Fleet
-	// VMChange is a change of a VM from outside.
+	// VMChange is a change of a VM that is made without an API request.
 	VMChange = model.VMChange
-	// Failover describes how a VM is recovered on another Prism Element.
+	// Failover describes the recovery of a VM on another Prism Element.
 	Failover = model.Failover
-	// Rights say which entities are hidden from an account.
+	// Rights determines which entities are hidden from an account.
 	Rights = model.Rights
-	// Disconnection configures how the VMs of a disconnected Prism Element are shown.
+	// Disconnection determines how the server shows the VMs of a disconnected Prism Element.
 	Disconnection = model.Disconnection
 )
 
-// The ways to refuse a change.
+// Supported values of Refusal.
 const (
 	RefusedByTask    = model.RefusedByTask
 	RefusedByRequest = model.RefusedByRequest
@@ -87,14 +87,14 @@ const (
 // LoadInventory reads an inventory file.
 func LoadInventory(path string) (*Inventory, error) { return inventory.Load(path) }
 
-// ParseInventory reads an inventory in YAML. It refuses unknown fields, fills in defaults and checks references.
+// ParseInventory parses an inventory in YAML. It rejects unknown fields, sets defaults and validates references.
 func ParseInventory(raw []byte) (*Inventory, error) { return inventory.Parse(raw) }
 
-// ParseRules reads rules in JSON, for example {"listLag":"30s"}. It refuses unknown fields.
+// ParseRules parses rules in JSON, for example {"listLag":"30s"}. It rejects unknown fields.
 func ParseRules(text string) (Rules, error) { return model.ParseRules(text) }
 
-// ParseFault reads a fault in the form of the command line, for example "POST /vms$ status=503 times=3".
+// ParseFault parses a fault in the format of the command line, for example "POST /vms$ status=503 times=3".
 func ParseFault(text string) (Fault, error) { return fault.Parse(text) }
 
-// ParseSnapshot reads a snapshot in JSON.
+// ParseSnapshot parses a snapshot in JSON.
 func ParseSnapshot(raw []byte) (*Snapshot, error) { return model.ParseSnapshot(raw) }

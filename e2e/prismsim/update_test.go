@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// edit sends a VM that was read back with changes.
+// edit calls change with the body that was read for vm, and sends the result as an update.
 func edit(t *testing.T, client v3.Service, vm *v3.VMIntentResponse, change func(*v3.VMIntentInput)) (*v3.TasksResponse, *v3.VMIntentResponse) {
 	t.Helper()
 	body := &v3.VMIntentInput{Metadata: vm.Metadata, Spec: vm.Spec}
@@ -54,7 +54,7 @@ func TestUpdateKeepsOmittedFields(t *testing.T) {
 	before := *vm.Spec.Resources
 
 	_, after := edit(t, client, vm, func(b *v3.VMIntentInput) {
-		b.Metadata.ProjectReference = &v3.Reference{} // as provider 1.9.5 sends it
+		b.Metadata.ProjectReference = &v3.Reference{} // as in requests of provider 1.9.5
 		b.Spec.Resources = &v3.VMResources{DiskList: before.DiskList, NicList: before.NicList}
 		b.Spec.Resources.DiskList[0].StorageConfig = nil
 	})
@@ -129,7 +129,7 @@ func TestDisksAndNICsAreAddedAndRemoved(t *testing.T) {
 	assert.EqualValues(t, 1, *vm.Spec.Resources.DiskList[1].DeviceProperties.DiskAddress.DeviceIndex)
 	assert.Equal(t, "127.40.2.10", *vm.Status.Resources.NicList[1].IPEndpointList[0].IP)
 
-	// The second NIC moves to another subnet, and the first NIC is removed. Both release their addresses.
+	// The update moves the second NIC to another subnet and removes the first NIC. Both NICs release their addresses.
 	_, vm = edit(t, client, vm, func(b *v3.VMIntentInput) {
 		b.Spec.Resources.NicList = b.Spec.Resources.NicList[1:]
 		b.Spec.Resources.NicList[0].SubnetReference = ref("subnet", named(t, s, "subnet", "vm-network"))

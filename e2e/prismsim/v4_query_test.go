@@ -14,7 +14,8 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// query lists VMs and returns their names, or the location in the error.
+// query lists VMs and returns the HTTP status and the names of the VMs. If the request fails, it returns the location
+// in the error instead of names.
 func query(t *testing.T, s *prismsim.Server, parameters ...string) (int, []string) {
 	t.Helper()
 	values := url.Values{}
@@ -34,8 +35,8 @@ func query(t *testing.T, s *prismsim.Server, parameters ...string) (int, []strin
 	return status, out
 }
 
-// startQueries starts a server with the VMs web-0 and web-1, which are on, and db-0, which is off, larger, on another
-// Prism Element, and in a category.
+// startQueries starts a server with three VMs. web-0 and web-1 are on. db-0 is off, larger, on another Prism Element,
+// and has a category.
 func startQueries(t *testing.T, version string) (*prismsim.Server, prismsim.VM) {
 	t.Helper()
 	s := start(t, func(o *prismsim.Options) { o.Inventory.PrismCentral.Version = version })

@@ -23,7 +23,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// vendor is the vendor's SDK for one server. Its clients must not be used concurrently.
+// vendor contains clients of the vendor's SDK for one server. The clients are not safe for concurrent use.
 type vendor struct {
 	vms        *vmapi.VmApi
 	clusters   *clusterapi.ClustersServiceApi
@@ -31,7 +31,8 @@ type vendor struct {
 	categories *prismapi.CategoriesApi
 }
 
-// newVendorSDK returns the vendor's SDK. The SDK accepts no CA, so it does not verify the certificate.
+// newVendorSDK returns clients of the vendor's SDK. The SDK cannot be configured with a CA, so the clients do not
+// verify the certificate.
 func newVendorSDK(t *testing.T, s *prismsim.Server) *vendor {
 	t.Helper()
 	host, text, err := net.SplitHostPort(s.Address())
@@ -47,7 +48,7 @@ func newVendorSDK(t *testing.T, s *prismsim.Server) *vendor {
 	}
 }
 
-// vm reads a VM with its ETag.
+// vm reads a VM and its ETag.
 func (v *vendor) vm(t *testing.T, id string) (vmm.Vm, string) {
 	t.Helper()
 	response, err := v.vms.GetVmById(&id)
@@ -57,10 +58,10 @@ func (v *vendor) vm(t *testing.T, id string) (vmm.Vm, string) {
 	return vm, v.vms.ApiClient.GetEtag(vm)
 }
 
-// match returns the arguments that send an ETag.
+// match returns the arguments that make the SDK send an ETag in If-Match.
 func match(etag string) map[string]any { return map[string]any{"If-Match": &etag} }
 
-// waitForTask polls the task of a response until it ends.
+// waitForTask polls the task in a response until the task ends.
 func (v *vendor) waitForTask(t *testing.T, data any) tasks.Task {
 	t.Helper()
 	raw, err := json.Marshal(data)
@@ -96,7 +97,7 @@ func v4(t *testing.T, s *prismsim.Server, method, path, body string, headers ...
 	return response.StatusCode, out
 }
 
-// valueAt returns the value at a path of keys and list positions in a decoded body.
+// valueAt returns the value in a decoded body at a path of keys and list indexes.
 func valueAt(t *testing.T, body any, path ...any) any {
 	t.Helper()
 	for _, step := range path {
@@ -114,7 +115,7 @@ func valueAt(t *testing.T, body any, path ...any) any {
 	return body
 }
 
-// addVM adds a VM without requests.
+// addVM adds a VM without an API request.
 func addVM(t *testing.T, s *prismsim.Server, change func(*prismsim.Fleet)) prismsim.VM {
 	t.Helper()
 	fleet := prismsim.Fleet{Count: 1, NamePrefix: "vm", PrismElement: "nutanix-cluster-1", Subnets: []string{"vm-network"}}
@@ -126,7 +127,7 @@ func addVM(t *testing.T, s *prismsim.Server, change func(*prismsim.Fleet)) prism
 	return vms[len(vms)-1]
 }
 
-// Tests poll conditions. A condition that is never met fails after waitFor.
+// Tests check conditions every tick. If a condition is not met within waitFor, the test fails.
 const (
 	waitFor = time.Minute
 	tick    = 5 * time.Millisecond

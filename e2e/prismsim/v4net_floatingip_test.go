@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// floatingIPOn returns a floating IP of the external subnet "outside" with the association, which may be nil.
+// floatingIPOn returns a floating IP of the external subnet "outside" with the association. association may be nil.
 func (f *networkFixture) floatingIPOn(name string, association any) *netcfg.FloatingIp {
 	out := netcfg.NewFloatingIp()
 	out.Name, out.ExternalSubnetReference = &name, f.id("subnet", "outside")
@@ -131,7 +131,7 @@ func TestFloatingIPRequirements(t *testing.T) {
 		"address used": {conflict, "is already in use", nil, func(b *netcfg.FloatingIp) {
 			b.FloatingIp = netcfg.NewFloatingIPAddress()
 			b.FloatingIp.Ipv4 = netcfg.NewFloatingIPv4Address()
-			b.FloatingIp.Ipv4.Value = ptr("127.60.9.10") // the VPC's own address
+			b.FloatingIp.Ipv4.Value = ptr("127.60.9.10") // the address of the VPC itself
 		}},
 	}
 	for name, test := range tests {

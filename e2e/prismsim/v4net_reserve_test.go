@@ -126,13 +126,13 @@ func TestUnreservingByContextListAndRange(t *testing.T) {
 func TestReservedAddressesAreNotAssignedToVMs(t *testing.T) {
 	f := startNetwork(t, prismsim.NetworkRules{})
 	vlan := f.id("subnet", "vlan")
-	vmUUID, _ := f.vm("vlan") // gets address .10
+	vmUUID, _ := f.vm("vlan") // the VM gets address .10
 	f.fails(conflict, "127.60.11.10 is already in use")(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", "127.60.11.11", "127.60.11.10")))
 	assert.Empty(t, f.server.ReservedIPs("vlan"), "all or nothing")
 
-	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(1, "c"))) // reserves address .11
+	f.done(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(1, "c"))) // the server reserves address .11
 	f.fails(conflict, "127.60.11.11 is already reserved")(f.reservations.ReserveIpsBySubnetId(vlan, reserveList("c", "127.60.11.11")))
-	f.vm("vlan") // gets address .12
+	f.vm("vlan") // the VM gets address .12
 	assert.Equal(t, []string{"127.60.11.12"}, f.server.VMs()[1].NICs[0].IPs)
 	f.fails(exhausted, "No free IP addresses")(f.reservations.ReserveIpsBySubnetId(vlan, reserveCount(1, "c")))
 

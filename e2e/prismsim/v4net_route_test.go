@@ -24,7 +24,7 @@ func (f *networkFixture) table(vpc string) *string {
 	return response.GetData().(netcfg.RouteTable).ExtId
 }
 
-// routeTo returns a static route to an address.
+// routeTo returns a static route whose next hop is the address hop.
 func routeTo(name, destination string, bits int, hop string) *netcfg.Route {
 	out := netcfg.NewRoute()
 	out.Name, out.RouteType = &name, netcfg.ROUTETYPE_STATIC.Ref()
@@ -36,7 +36,7 @@ func routeTo(name, destination string, bits int, hop string) *netcfg.Route {
 	return out
 }
 
-// viaSubnet makes the next hop of a route an external subnet.
+// viaSubnet sets the next hop of a route to an external subnet.
 func viaSubnet(route *netcfg.Route, subnet *string) *netcfg.Route {
 	route.Nexthop = netcfg.NewNexthop()
 	route.Nexthop.NexthopType, route.Nexthop.NexthopReference = netcfg.NEXTHOPTYPE_EXTERNAL_SUBNET.Ref(), subnet

@@ -22,7 +22,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// networkFixture is a server with VPCs and the vendor's SDK for it.
+// networkFixture contains a server with VPCs and the vendor's SDK clients for the server.
 type networkFixture struct {
 	t      *testing.T
 	server *prismsim.Server
@@ -38,7 +38,7 @@ type networkFixture struct {
 	tasks        *prismapi.TasksApi
 }
 
-// startNetwork starts a server with testdata/vpc.yaml.
+// startNetwork starts a server with the inventory testdata/vpc.yaml.
 func startNetwork(t *testing.T, rules prismsim.NetworkRules, change ...func(*prismsim.Options)) *networkFixture {
 	t.Helper()
 	inventory, err := prismsim.LoadInventory("testdata/vpc.yaml")
@@ -81,7 +81,7 @@ func (f *networkFixture) vm(subnet string) (vmUUID, nicUUID string) {
 	return *vm.Metadata.UUID, *vm.Status.Resources.NicList[0].UUID
 }
 
-// waitForTask waits for the task of a change and returns the task.
+// waitForTask waits until the task of a change ends, and returns the task.
 func (f *networkFixture) waitForTask(response *netcfg.TaskReferenceApiResponse, err error) tasks.Task {
 	f.t.Helper()
 	require.NoError(f.t, err)
@@ -98,7 +98,8 @@ func (f *networkFixture) waitForTask(response *netcfg.TaskReferenceApiResponse, 
 	return out
 }
 
-// done waits for the task of a change, requires that it succeeds, and returns the UUID of the changed entity.
+// done waits until the task of a change ends, requires that the task succeeds, and returns the UUID of the changed
+// entity.
 func (f *networkFixture) done(response *netcfg.TaskReferenceApiResponse, err error) string {
 	f.t.Helper()
 	task := f.waitForTask(response, err)
@@ -107,7 +108,8 @@ func (f *networkFixture) done(response *netcfg.TaskReferenceApiResponse, err err
 	return *task.EntitiesAffected[0].ExtId
 }
 
-// fails waits for the task of a change and requires that it fails with the code and a message that contains text.
+// fails waits until the task of a change ends. It requires that the task fails with the code and with a message that
+// contains text.
 func (f *networkFixture) fails(code, text string) func(*netcfg.TaskReferenceApiResponse, error) {
 	return func(response *netcfg.TaskReferenceApiResponse, err error) {
 		f.t.Helper()
@@ -127,7 +129,7 @@ func failure(task tasks.Task) string {
 	return fmt.Sprintf("%s: %s", *task.ErrorMessages[0].Code, *task.ErrorMessages[0].Message)
 }
 
-// Codes of failures. The first two are on public record, the others are the simulation's own.
+// Error codes. The first two are on public record. The simulation defines the others.
 const (
 	notFound  = "NETWORKING-10060"
 	inUse     = "NETWORKING-10068"
@@ -136,7 +138,7 @@ const (
 	exhausted = "NETWORKING-19003"
 )
 
-// ipv4 returns an address as a client of the SDK makes it, with prefix length 32.
+// ipv4 returns an address in the format of SDK clients, with prefix length 32.
 func ipv4(text string) *commoncfg.IPAddress {
 	out := commoncfg.NewIPAddress()
 	out.Ipv4 = commoncfg.NewIPv4Address()

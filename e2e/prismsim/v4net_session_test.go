@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// sessionOn returns a TCP session on port 80 of the VPC blue, with target port 30080. If vip is empty, the virtual IP
+// sessionOn returns a TCP session on port 80 in the VPC "blue", with target port 30080. If vip is empty, the virtual IP
 // is dynamic.
 func (f *networkFixture) sessionOn(name, vip string, nics ...string) *netcfg.LoadBalancerSession {
 	out := netcfg.NewLoadBalancerSession()
@@ -43,7 +43,7 @@ func ports(first, last int) []netcfg.PortRange {
 	return []netcfg.PortRange{*out}
 }
 
-// session reads a session. The SDK keeps the ETag in the model and sends it with an update.
+// session reads a session. The SDK stores the ETag in the model and sends the ETag with an update.
 func (f *networkFixture) session(id string) *netcfg.LoadBalancerSession {
 	f.t.Helper()
 	response, err := f.sessions.GetLoadBalancerSessionById(&id, nil)
@@ -104,7 +104,7 @@ func TestVirtualIPMustBeFreeOrReserved(t *testing.T) {
 	f.fails(conflict, "127.60.2.10 is already in use")(f.reservations.ReserveIpsBySubnetId(vips, reserveList("c", "127.60.2.10")))
 	onNodes := f.sessionOn("on the subnet of the nodes", "127.60.1.10")
 	onNodes.Listener.VirtualIP.SubnetReference = f.id("subnet", "blue-nodes")
-	f.vm("blue-nodes") // gets address .10
+	f.vm("blue-nodes") // the VM gets address .10
 	f.fails(conflict, "127.60.1.10 is already in use")(f.sessions.CreateLoadBalancerSession(onNodes))
 	onNodes.Listener.VirtualIP.IpAddress = ipv4("127.60.1.11")
 	f.done(f.sessions.CreateLoadBalancerSession(onNodes))

@@ -91,7 +91,7 @@ func TestNetworkControlChangesEntities(t *testing.T) {
 func TestSessionTasksRunInOrder(t *testing.T) {
 	f := startNetwork(t, prismsim.NetworkRules{})
 	id := f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "")))
-	// All changes are accepted before the first one is processed.
+	// The server accepts all changes before it processes the first one.
 	resume := f.server.HoldLoadBalancerSession(id)
 	update, err := f.sessions.UpdateLoadBalancerSessionById(&id, f.session(id))
 	require.NoError(t, err)

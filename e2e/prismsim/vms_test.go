@@ -22,7 +22,7 @@ const (
 	testPassword = "Sim-Password/1"
 )
 
-// start serves the sample inventory for one test.
+// start starts a server with the sample inventory for one test.
 func start(t *testing.T, change func(*prismsim.Options)) *prismsim.Server {
 	t.Helper()
 	inventory, err := prismsim.LoadInventory("testdata/inventory.yaml")
@@ -38,7 +38,7 @@ func start(t *testing.T, change func(*prismsim.Options)) *prismsim.Server {
 	return s
 }
 
-// connect returns prism-go-client for a server.
+// connect returns a client of prism-go-client for a server.
 func connect(t *testing.T, s *prismsim.Server, change func(*prismgoclient.Credentials)) v3.Service {
 	t.Helper()
 	credentials := prismgoclient.Credentials{
@@ -47,7 +47,7 @@ func connect(t *testing.T, s *prismsim.Server, change func(*prismgoclient.Creden
 	if change != nil {
 		change(&credentials)
 	}
-	// All clients of a process share one transport by default, which would have the CA of the last server only.
+	// By default all clients of a process share one transport, which would trust only the CA of the last server.
 	client, err := v3.NewV3Client(credentials, v3.WithRoundTripper(transport(s)))
 	require.NoError(t, err)
 	return client.V3
@@ -59,7 +59,7 @@ func transport(s *prismsim.Server) *http.Transport {
 	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
 }
 
-// request sends a request without a client library and returns status, headers and body.
+// request sends a request without a client library and returns the status, headers and body of the response.
 func request(t *testing.T, s *prismsim.Server, method, path, body string, change func(*http.Request)) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, strings.NewReader(body))
@@ -80,7 +80,7 @@ func ptr[T any](v T) *T { return &v }
 
 func ref(kind, uuid string) *v3.Reference { return &v3.Reference{Kind: &kind, UUID: &uuid} }
 
-// named returns the UUID of an entity of the inventory.
+// named returns the UUID of the inventory entity with the kind and the name.
 func named(t *testing.T, s *prismsim.Server, kind, name string) string {
 	t.Helper()
 	uuid, err := s.UUID(kind, name)
@@ -88,7 +88,7 @@ func named(t *testing.T, s *prismsim.Server, kind, name string) string {
 	return uuid
 }
 
-// intent returns a VM as the Terraform provider would ask for it.
+// intent returns the body of a create request for a VM, in the format of the Terraform provider.
 func intent(t *testing.T, s *prismsim.Server, name string) *v3.VMIntentInput {
 	t.Helper()
 	return &v3.VMIntentInput{
@@ -107,7 +107,7 @@ func intent(t *testing.T, s *prismsim.Server, name string) *v3.VMIntentInput {
 	}
 }
 
-// wait polls a task to its end.
+// wait polls a task until the task ends.
 func wait(t *testing.T, client v3.Service, context *v3.ExecutionContext) *v3.TasksResponse {
 	t.Helper()
 	id, isText := context.TaskUUID.(string)
@@ -122,7 +122,7 @@ func wait(t *testing.T, client v3.Service, context *v3.ExecutionContext) *v3.Tas
 	return task
 }
 
-// create creates a VM and returns it as Prism Central shows it.
+// create creates a VM and returns the response to a read of the VM.
 func create(t *testing.T, client v3.Service, body *v3.VMIntentInput) *v3.VMIntentResponse {
 	t.Helper()
 	response, err := client.CreateVM(t.Context(), body)

@@ -145,7 +145,7 @@ func TestDetachingAVolumeGroupIsRefused(t *testing.T) {
 	assert.Len(t, s.VolumeGroups()[0].AttachedTo, 1)
 }
 
-// waitForTaskByID waits for the task of a v4 response and returns its status.
+// waitForTaskByID waits until the task in a v4 response ends, and returns its status.
 func waitForTaskByID(t *testing.T, s *prismsim.Server, response any) string {
 	t.Helper()
 	id, isText := valueAt(t, response, "data", "extId").(string)

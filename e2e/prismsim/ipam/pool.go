@@ -101,7 +101,8 @@ func (p *Pool) scan(after netip.Addr, owner string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// Claim assigns an address to owner. It returns false if the address is reserved or in use.
+// Claim assigns an address to owner and reports whether owner now has the address. It returns false if another owner
+// has the address, or if the address is reserved or unusable.
 func (p *Pool) Claim(a netip.Addr, owner string) bool {
 	if _, reserved := p.Reservations[a]; reserved && p.InUse[a] != owner {
 		return false
@@ -109,7 +110,7 @@ func (p *Pool) Claim(a netip.Addr, owner string) bool {
 	return p.hold(a, owner)
 }
 
-// hold assigns an address to owner. It returns false if the address is in use. The address may be reserved.
+// hold is like Claim, but the address may be reserved.
 func (p *Pool) hold(a netip.Addr, owner string) bool {
 	holder, used := p.InUse[a]
 	if used && holder == owner {

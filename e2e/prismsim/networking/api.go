@@ -1,5 +1,5 @@
-// Package networking is the networking namespace of the v4 API: subnets, VPCs, address reservations, load balancer sessions, floating
-// IPs, route tables and routes.
+// Package networking implements the networking namespace of the v4 API: subnets, VPCs, address reservations, load
+// balancer sessions, floating IPs, route tables and routes.
 package networking
 
 import (
@@ -12,8 +12,8 @@ import (
 	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
 )
 
-// API serves the networking namespace. It has the entities that only this namespace has: load balancer sessions, floating IPs and
-// static routes.
+// API serves the networking namespace. It stores the entities that exist only in this namespace: load balancer
+// sessions, floating IPs and static routes.
 type API struct {
 	*model.Central
 	rules       Rules
@@ -22,7 +22,7 @@ type API struct {
 	tables      []*routeTable
 }
 
-// New returns the networking API of a Prism Central.
+// New returns the networking API of the Prism Central e.
 func New(e *model.Central, rules Rules) *API {
 	api := &API{Central: e, rules: rules}
 	for _, v := range e.VPCs {
@@ -67,8 +67,9 @@ func (api *API) Register(r *v4.Router) {
 	handle("DELETE", routes+"/{extId}", taskReference, api.deleteRoute)
 }
 
-// entityKind is a kind of entity: its type in tasks, and its name in messages. The types of subnets, floating IPs and
-// routes are on public record. The type of sessions follows the same pattern.
+// entityKind is a kind of entity. rel is the type of the entity in tasks, and word is the name of the kind in messages.
+// The types of subnets, floating IPs and routes are on public record. The type of load balancer sessions follows the
+// same pattern.
 type entityKind struct{ rel, word string }
 
 var (
@@ -78,19 +79,19 @@ var (
 	kindRoute      = entityKind{"networking:config:route", "Route"}
 )
 
-// change is a change that a task makes.
+// change describes a change that a task makes.
 type change struct {
 	operation   string // operation of the task, for example "kSubnetReserveIp"
 	description string // description of the task, for example "Subnet Delete"
-	failing     string // the operation in the message of a failure, for example "Delete Subnet"
+	failing     string // name of the operation in error messages, for example "Delete Subnet"
 	kind        entityKind
 	uuid, name  string
-	created     bool // the work creates the entity
+	created     bool // true if the task creates the entity
 	queue       *model.TaskQueue
 	work        func(t *model.Task) *failure
 }
 
-// order starts the task of a change. The caller holds the mutex.
+// order starts the task of a change and returns the response. The caller holds the mutex.
 func (api *API) order(r *v4.Request, c change) (*v4.Response, error) {
 	entity := model.TaskEntity{UUID: c.uuid, Rel: c.kind.rel, Name: c.name}
 	order := model.Order{
@@ -111,8 +112,8 @@ func (api *API) order(r *v4.Request, c change) (*v4.Response, error) {
 	return v4.Accepted(api.Order(r.Context(), r.Namespace, order)), nil
 }
 
-// creating returns the change that creates an entity. Only the operation names of "Subnet Delete" are on public
-// record.
+// creating returns the change that creates an entity. Of all operation and description names of networking tasks, only
+// "Subnet Delete" is on public record.
 func creating(kind entityKind, name string, work func(id string) *failure) change {
 	id := uuid.NewString()
 	return change{
@@ -140,13 +141,15 @@ func deleting(kind entityKind, id string, queue *model.TaskQueue, work func() *f
 	}
 }
 
-// notThere refuses a request for an entity that does not exist. The response on record has no error group.
+// notThere returns the error response to a request for an entity that does not exist. The response has no error group,
+// like the only recorded response of a real Prism Central.
 func notThere(verb string, kind entityKind, id string) *v4.Error {
 	failed := notFound("%s %s not found", kind.word, id)
 	return &v4.Error{Status: http.StatusNotFound, Code: failed.code, Message: failed.message(verb + " " + kind.word)}
 }
 
-// checkIfMatch compares the If-Match header with the revision of an entity. A PUT needs the header, unless the rules make it optional.
+// checkIfMatch compares the If-Match header with the revision of an entity. A PUT request must contain the header,
+// unless the rule OptionalIfMatch is set.
 func (api *API) checkIfMatch(r *v4.Request, current model.Revision) error {
 	required := r.Method == http.MethodPut && !api.rules.OptionalIfMatch
 	return r.IfMatch(current, required, func(sent, current string) *v4.Error {
@@ -154,27 +157,28 @@ func (api *API) checkIfMatch(r *v4.Request, current model.Revision) error {
 	})
 }
 
-// Rules are limits of the networking API, and choices between behaviours if no public record shows the behaviour of a
-// real Prism Central. The zero value is the default.
+// Rules contains limits of the networking API. It also selects between possible behaviours where no public record shows
+// how a real Prism Central behaves. The zero value selects the defaults.
 type Rules struct {
-	// ExclusiveVIP refuses a virtual IP that another load balancer session has. By default sessions may share a virtual IP if their
-	// protocols or ports differ.
+	// ExclusiveVIP rejects a virtual IP that another load balancer session uses. By default sessions may share a
+	// virtual IP if their protocols or ports differ.
 	ExclusiveVIP bool `json:"exclusiveVIP,omitempty"`
-	// HiddenVIP leaves dynamic virtual IPs out of responses, as in the one response to a create that is on record.
+	// HiddenVIP omits dynamic virtual IPs from responses, as in the only recorded response to a create request.
 	HiddenVIP bool `json:"hiddenVIP,omitempty"`
-	// UniqueNames refuses a second load balancer session with the same name in a VPC.
+	// UniqueNames rejects a load balancer session if another session in the VPC has the same name.
 	UniqueNames bool `json:"uniqueNames,omitempty"`
-	// AnyTarget accepts targets that are not NICs of VMs in the VPC. They are UNHEALTHY.
+	// AnyTarget accepts targets that are not NICs of VMs in the VPC. The health of such targets is UNHEALTHY.
 	AnyTarget bool `json:"anyTarget,omitempty"`
-	// ReleaseFloatingIP allows deleting a load balancer session with a floating IP, and ends their association. By default the deletion
-	// is refused.
+	// ReleaseFloatingIP allows the deletion of a load balancer session with a floating IP. The deletion ends the
+	// association. By default the server rejects the deletion.
 	ReleaseFloatingIP bool `json:"releaseFloatingIP,omitempty"`
-	// NoAddressNextHop refuses routes whose next hop is an IP address.
+	// NoAddressNextHop rejects routes whose next hop is an IP address.
 	NoAddressNextHop bool `json:"noAddressNextHop,omitempty"`
-	// OptionalIfMatch accepts a PUT without If-Match.
+	// OptionalIfMatch accepts PUT requests without the If-Match header.
 	OptionalIfMatch bool `json:"optionalIfMatch,omitempty"`
 
-	// Limits of load balancer sessions, floating IPs and static routes in total, and of reserved IPs in each subnet. 0 means no limit.
+	// Maximum numbers of load balancer sessions, floating IPs and static routes in total, and of reserved IPs in each
+	// subnet. 0 means no limit.
 	MaxLoadBalancerSessions int `json:"maxLoadBalancerSessions,omitempty"`
 	MaxFloatingIPs          int `json:"maxFloatingIPs,omitempty"`
 	MaxRoutes               int `json:"maxRoutes,omitempty"`

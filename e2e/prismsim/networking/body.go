@@ -11,10 +11,10 @@ import (
 	commonconfig "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/common/v1/config"
 )
 
-// typeName returns the full name of a type of the namespace.
+// typeName returns the full name of a type in the networking namespace.
 func typeName(name string) string { return "networking.v4.config." + name }
 
-// addressObject returns an address of either family as an IPAddress.
+// addressObject returns an IPv4 or IPv6 address as an IPAddress object.
 func addressObject(a netip.Addr) v4.Object {
 	if !a.Is4() {
 		return v4.Typed("common.v1.config.IPAddress", v4.Object{"ipv6": v4.Typed("common.v1.config.IPv6Address", v4.Object{"value": a.String(), "prefixLength": a.BitLen()})})
@@ -42,7 +42,7 @@ func addressObjects(addresses []netip.Addr) []v4.Object {
 	return out
 }
 
-// metadataObject returns the metadata that a client has set, with the owner.
+// metadataObject returns the metadata that a client has set, with the owner added.
 func (api *API) metadataObject(set *commonconfig.Metadata) v4.Object {
 	out := v4.Object{}
 	if set != nil {
@@ -54,7 +54,8 @@ func (api *API) metadataObject(set *commonconfig.Metadata) v4.Object {
 	return v4.Typed("common.v1.config.Metadata", out)
 }
 
-// readAddress reads an address in a request. It returns the zero address for a missing one, and refuses what is not an address.
+// readAddress parses an address in a request. It returns the zero address if in is nil, and an error if in is not a
+// valid address.
 func readAddress(at string, in *commonconfig.IPAddress) (netip.Addr, int, error) {
 	text, length := "", 0
 	switch {
@@ -74,8 +75,8 @@ func readAddress(at string, in *commonconfig.IPAddress) (netip.Addr, int, error)
 	return a, length, nil
 }
 
-// checkRequired refuses a body that lacks properties. Its message is on record in nutanix.ansible, pull request 1006. The field is ""
-// for the whole body.
+// checkRequired returns an error if a body lacks required properties. at is the field that lacks them, or empty for the
+// whole body. Pull request 1006 of nutanix.ansible contains the message of a real Prism Central.
 func checkRequired(at string, there map[string]bool) error {
 	var missing []string
 	for name, ok := range there {
@@ -90,7 +91,7 @@ func checkRequired(at string, there map[string]bool) error {
 	return v4.InvalidBody(at, `ERROR - Object has missing required properties (["%s"]): []`, strings.Join(missing, `","`))
 }
 
-// checkEnum refuses a value that is not allowed.
+// checkEnum returns an error if value is not one of the allowed values.
 func checkEnum(at, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil

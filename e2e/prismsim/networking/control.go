@@ -12,13 +12,13 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// Control looks at the entities of the networking API and changes them from outside, without tasks.
+// Control inspects and changes the entities of the networking API directly, without requests and tasks.
 type Control struct{ api *API }
 
-// NewControl returns the control of a networking API.
+// NewControl returns the Control of a networking API.
 func NewControl(api *API) *Control { return &Control{api} }
 
-// HoldLoadBalancerSession lets the tasks of a session that start from now on wait until resume is called.
+// HoldLoadBalancerSession makes tasks of a session that start from now on wait until resume is called.
 func (c *Control) HoldLoadBalancerSession(sessionUUID string) (resume func()) {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
@@ -27,8 +27,8 @@ func (c *Control) HoldLoadBalancerSession(sessionUUID string) (resume func()) {
 	return func() { close(held) }
 }
 
-// AddLoadBalancerSession adds a session and returns its UUID. It uses Name, Description, VPC and Subnet (names or UUIDs), Protocol,
-// Ports, Targets and, if Static is set, VirtualIP.
+// AddLoadBalancerSession adds a session and returns the UUID of the session. It uses the fields Name, Description, VPC,
+// Subnet, Protocol, Ports and Targets of view, and VirtualIP if Static is set. VPC and Subnet are names or UUIDs.
 func (c *Control) AddLoadBalancerSession(view LoadBalancerSession) (string, error) {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
@@ -68,7 +68,8 @@ func (c *Control) DeleteLoadBalancerSession(sessionUUID string) error {
 	})
 }
 
-// SetLoadBalancerTargets replaces the targets of a session. It uses NIC and Port, and does not check them.
+// SetLoadBalancerTargets replaces the targets of a session without validation. It uses the fields NIC and Port of the
+// targets.
 func (c *Control) SetLoadBalancerTargets(sessionUUID string, targets ...Target) error {
 	return c.changeFromOutside(sessionUUID, func(found *session) {
 		found.targets, found.version = targetsOf(targets), found.version+1
@@ -95,7 +96,7 @@ func (c *Control) ReserveIP(subnet, address, clientContext string) error {
 	})
 }
 
-// UnreserveIP ends the reservation of an address of a subnet (name or UUID).
+// UnreserveIP removes the reservation of an address of a subnet (name or UUID).
 func (c *Control) UnreserveIP(subnet, address string) error {
 	return c.changeReservation(subnet, address, func(n *model.Subnet, want addressSelection) *failure {
 		_, failed := unreserve(n, want)
@@ -150,7 +151,7 @@ func targetsOf(views []Target) []sessionTarget {
 	return out
 }
 
-// parsePorts reads "80" or "80-90".
+// parsePorts parses a port or a range of ports, for example "80" or "80-90".
 func parsePorts(text string) (portRange, error) {
 	first, last, isRange := strings.Cut(text, "-")
 	if !isRange {
@@ -167,7 +168,7 @@ func parsePorts(text string) (portRange, error) {
 	return portRange{from, to}, nil
 }
 
-// asError returns a failure as an error, or nil.
+// asError converts a failure to an error. It returns nil if the failure is nil.
 func (f *failure) asError(operation string) error {
 	if f == nil {
 		return nil

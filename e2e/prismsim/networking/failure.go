@@ -7,15 +7,15 @@ import (
 	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
 )
 
-// failure is the failure of an operation. Its message is "Failed to <operation> <clause> - <detail>".
+// failure is the failure of an operation. The message is "Failed to <operation> <clause> - <detail>".
 type failure struct{ code, clause, detail string }
 
-// errorGroup is the error group of all failed networking tasks on record.
+// errorGroup is the error group in all public records of failed networking tasks.
 const errorGroup = "BACKEND_SERVICE_ERROR"
 
-// Codes of failures. The first two are on record in runs of nutanix.ansible (pull requests 1153, 1206 and 1209). No
-// record of the others was found. They differ widely from the known codes, so that they are not mistaken for real
-// ones.
+// Error codes. The first two appear in public records of nutanix.ansible (pull requests 1153, 1206 and 1209). No record
+// of the other codes was found. The invented codes differ widely from the known codes, so that nobody mistakes them for
+// real codes.
 const (
 	codeNotFound  = "NETWORKING-10060"
 	codeInUse     = "NETWORKING-10068"
@@ -45,7 +45,7 @@ func exhausted(format string, args ...any) *failure {
 	return &failure{codeExhausted, "as a limit is reached", fmt.Sprintf(format, args...)}
 }
 
-// limitFailure fails when a limit would be exceeded.
+// limitFailure returns a failure if have plus more exceeds limit.
 func limitFailure(what string, have, more, limit int) *failure {
 	if limit == 0 || have+more <= limit {
 		return nil
@@ -57,7 +57,7 @@ func (f *failure) message(operation string) string {
 	return fmt.Sprintf("Failed to %s %s - %s", operation, f.clause, f.detail)
 }
 
-// inTask returns the failure as the error of an operation's task.
+// inTask returns the failure as the error of the operation's task.
 func (f *failure) inTask(operation string) *v4.Error {
 	return &v4.Error{
 		Code: f.code, Group: errorGroup, Message: f.message(operation),
@@ -65,5 +65,5 @@ func (f *failure) inTask(operation string) *v4.Error {
 	}
 }
 
-// compact returns the name of a kind without spaces, as in the names of operations.
+// compact returns the name of a kind without spaces, for use in operation names.
 func (k entityKind) compact() string { return strings.ReplaceAll(k.word, " ", "") }

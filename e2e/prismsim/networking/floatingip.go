@@ -9,7 +9,7 @@ import (
 	commonconfig "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/common/v1/config"
 )
 
-// floatingIP is an address of an external subnet.
+// floatingIP is a floating IP: an address of an external subnet that can be associated with an address in a VPC.
 type floatingIP struct {
 	floatingIPSpec
 	uuid    string
@@ -20,31 +20,32 @@ type floatingIP struct {
 	queue   model.TaskQueue
 }
 
-// floatingIPSpec is a floating IP in a request.
+// floatingIPSpec contains the properties of a floating IP in a request.
 type floatingIPSpec struct {
 	name, description string
 	subnetUUID        string
-	wantAddress       netip.Addr // the zero address means any
+	wantAddress       netip.Addr // the zero address means any free address
 	wanted            wantedAssociation
 	metadata          *commonconfig.Metadata
 }
 
-// wantedAssociation is an association in a request: with a session, a NIC or a private IP, or none.
+// wantedAssociation is the association in a request. A floating IP can be associated with a session, a NIC, a private
+// IP, or nothing.
 type wantedAssociation struct {
 	nicUUID, sessionUUID string
-	privateIP            netip.Addr // private IP of the association, or a condition on the address of the session or NIC
-	vpcUUID              string     // VPC of the association, or a condition on the VPC of the session or NIC
+	privateIP            netip.Addr // private IP of the association; for a session or a NIC, the required address of the session or NIC
+	vpcUUID              string     // VPC of the association; for a session or a NIC, the required VPC of the session or NIC
 }
 
-// association is the association of a floating IP. It has no VPC when the floating IP is not associated.
+// association is the association of a floating IP. vpc is nil if the floating IP is not associated.
 type association struct {
 	vpc     *model.VPC
-	private netip.Addr // not set for the virtual IP of a session
+	private netip.Addr // not set for an association with a session
 	nicUUID string
 	session *session
 }
 
-// privateIP returns the address in the VPC. The virtual IP of a session may change.
+// privateIP returns the associated address in the VPC. For a session it is the current virtual IP, which may change.
 func (a association) privateIP() netip.Addr {
 	if a.session != nil {
 		return a.session.vip
@@ -98,7 +99,7 @@ func (f *floatingIP) takeAddress() *failure {
 	return nil
 }
 
-// updateFloatingIP replaces name, description, metadata and association.
+// updateFloatingIP replaces the name, description, metadata and association.
 func (api *API) updateFloatingIP(f *floatingIP, spec floatingIPSpec) *failure {
 	if spec.subnetUUID != f.subnet.UUID || (spec.wantAddress.IsValid() && spec.wantAddress != f.address) {
 		return invalid("External subnet and address of floating IP %s cannot be changed", f.uuid)
@@ -121,8 +122,8 @@ func (api *API) floatingIPByUUID(uuid string) *floatingIP {
 	return model.Find(api.floatingIPs.All, func(f *floatingIP) bool { return f.uuid == uuid })
 }
 
-// associate resolves the association of a floating IP. It refuses what another floating IP is associated with, and VPCs without the
-// external subnet.
+// associate resolves the wanted association of a floating IP. It returns a failure if another floating IP has the same
+// association, or if the floating IP's subnet is not an external subnet of the VPC.
 func (api *API) associate(f *floatingIP, want wantedAssociation) (association, *failure) {
 	if want.isEmpty() {
 		return association{}, nil
@@ -148,7 +149,7 @@ func (api *API) associate(f *floatingIP, want wantedAssociation) (association, *
 	return target, nil
 }
 
-// resolve returns VPC and private address of a wanted association.
+// resolve returns the VPC and the private address of a wanted association.
 func (api *API) resolve(want wantedAssociation) (association, *failure) {
 	switch {
 	case want.sessionUUID != "":
@@ -181,7 +182,8 @@ func (api *API) resolveNIC(nicUUID string) (association, *failure) {
 	return association{vpc: at.Subnet.InVPC, private: ipam.Address(at.NIC.IPEndpoints[0].IP), nicUUID: nicUUID}, nil
 }
 
-// settle returns the association of a floating IP. It ends an association with a NIC that does not exist any more.
+// settle returns the association of a floating IP. If the floating IP is associated with a NIC that no longer exists,
+// settle ends the association.
 func (api *API) settle(f *floatingIP) association {
 	if f.target.nicUUID != "" {
 		if _, ok := api.Attachments()[f.target.nicUUID]; !ok {

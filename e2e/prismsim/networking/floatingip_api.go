@@ -28,7 +28,7 @@ func (api *API) listFloatingIPs(r *v4.Request) (*v4.Response, error) {
 	return floatingIPListing.Respond(r, items)
 }
 
-// floatingIP returns the floating IP in the path of a request. The caller holds the mutex.
+// floatingIP returns the floating IP with the ID in the path of a request. The caller holds the mutex.
 func (api *API) floatingIP(r *v4.Request, verb string) (*floatingIP, error) {
 	id := r.PathValue("extId")
 	if found := api.floatingIPByUUID(id); found != nil {
@@ -91,7 +91,7 @@ func (api *API) changeFloatingIP(r *v4.Request, kind changeMaker, verb string, w
 	}))
 }
 
-// readFloatingIP reads a floating IP in a request. The schema requires a name.
+// readFloatingIP reads the floating IP in a request. The schema of the API requires a name.
 func readFloatingIP(r *v4.Request) (floatingIPSpec, error) {
 	var in netconfig.FloatingIp
 	if err := r.Decode(&in); err != nil {
@@ -112,7 +112,8 @@ func readFloatingIP(r *v4.Request) (floatingIPSpec, error) {
 	return out, out.readAssociation(in.GetAssociation())
 }
 
-// readAssociation reads the association of a floating IP, whose type is in $objectType.
+// readAssociation reads the association of a floating IP. The property $objectType contains the type of the
+// association.
 func (spec *floatingIPSpec) readAssociation(in any) error {
 	var err error
 	switch in := in.(type) {
@@ -137,7 +138,8 @@ func (spec *floatingIPSpec) readAssociation(in any) error {
 	return nil
 }
 
-// floatingIPObject returns a floating IP. Versions before v4.2 have no associationStatus.
+// floatingIPObject returns a floating IP in the format of the requested API version. Versions before v4.2 do not
+// contain associationStatus.
 func (api *API) floatingIPObject(r *v4.Request, f *floatingIP) v4.Object {
 	out := v4.Typed(typeName("FloatingIp"), v4.Object{
 		"extId": f.uuid, "name": f.name, "description": f.description, "externalSubnetReference": f.subnet.UUID,

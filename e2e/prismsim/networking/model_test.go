@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// newSmallAPI returns an API whose address pools are smaller than the demand.
+// newSmallAPI returns an API with address pools that are too small for all clients.
 func newSmallAPI(t *testing.T) *API {
 	t.Helper()
 	inventory, err := inventory.Load("../testdata/vpc.yaml")
@@ -24,7 +24,7 @@ func newSmallAPI(t *testing.T) *API {
 	return New(e, Rules{})
 }
 
-// step makes one random change, which may fail.
+// step makes one random change. The change may fail.
 func step(e *API, random *rand.Rand, number int) {
 	vips := e.SubnetNamed("blue-vips")
 	address := netip.MustParseAddr("127.60.2." + strconv.Itoa(9+random.IntN(6)))
@@ -61,7 +61,7 @@ func anySession(e *API, random *rand.Rand, address netip.Addr) sessionSpec {
 	}
 }
 
-// requireConsistent requires that every address has exactly one owner and that the owner has the address.
+// requireConsistent requires that every address in use has exactly one owner, and that the owner uses the address.
 func requireConsistent(t *testing.T, e *API) {
 	t.Helper()
 	vips := e.SubnetNamed("blue-vips")

@@ -8,24 +8,24 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// addressSelection selects the addresses of a subnet that are reserved or unreserved.
+// addressSelection selects addresses of a subnet in a request that reserves or unreserves addresses.
 type addressSelection struct {
-	by        string // selectCount and the others
+	by        string // method of selection, for example selectCount
 	count     int
 	start     netip.Addr
 	addresses []netip.Addr
 	context   string
 }
 
-// Ways to select addresses in the API.
+// Methods of selecting addresses in the API.
 const (
-	selectCount   = "IP_ADDRESS_COUNT" // any free addresses; only to reserve
+	selectCount   = "IP_ADDRESS_COUNT" // any free addresses; only for reserving
 	selectList    = "IP_ADDRESS_LIST"
-	selectRange   = "IP_ADDRESS_RANGE" // count addresses from start
-	selectContext = "CONTEXT"          // all addresses that were reserved with a client context; only to unreserve
+	selectRange   = "IP_ADDRESS_RANGE" // count addresses, beginning with start
+	selectContext = "CONTEXT"          // all addresses that were reserved with a client context; only for unreserving
 )
 
-// listed returns the addresses of a list or range.
+// listed returns the selected addresses if they are given as a list or a range.
 func (s addressSelection) listed() []netip.Addr {
 	if s.by == selectList {
 		return s.addresses
@@ -37,8 +37,9 @@ func (s addressSelection) listed() []netip.Addr {
 	return out
 }
 
-// reserve reserves all selected addresses, or none. They are not assigned automatically any more. IP_ADDRESS_COUNT selects the lowest
-// free addresses of the pools. A list may have addresses of the subnet outside of the pools.
+// reserve reserves all selected addresses, or none if it fails. Reserved addresses are no longer assigned
+// automatically. IP_ADDRESS_COUNT selects the lowest free addresses of the pools. A list may contain addresses of the
+// subnet that are in no pool.
 func reserve(n *model.Subnet, want addressSelection, limit int) ([]netip.Addr, *failure) {
 	if !n.IPAM {
 		return nil, invalid("Subnet %s is not a managed subnet", n.UUID)
@@ -77,8 +78,9 @@ func reservable(n *model.Subnet, a netip.Addr) *failure {
 	return nil
 }
 
-// unreserve ends the reservations of the selected addresses, and returns those that were reserved. A list without a reserved address
-// fails, as on record in nutanix.ansible, pull request 1209. A range without one succeeds.
+// unreserve removes the reservations of the selected addresses and returns the addresses that were reserved. If no
+// address in a list is reserved, unreserve fails, as recorded in pull request 1209 of nutanix.ansible. If no address in
+// a range is reserved, unreserve succeeds.
 func unreserve(n *model.Subnet, want addressSelection) ([]netip.Addr, *failure) {
 	if !n.IPAM {
 		return nil, invalid("Subnet %s is not a managed subnet", n.UUID)
@@ -96,7 +98,7 @@ func unreserve(n *model.Subnet, want addressSelection) ([]netip.Addr, *failure) 
 	return freed, nil
 }
 
-// selectedReservations returns the selected addresses that are reserved.
+// selectedReservations returns the reserved addresses among the selected addresses.
 func selectedReservations(n *model.Subnet, want addressSelection) []netip.Addr {
 	out := []netip.Addr{}
 	if want.by == selectContext {
@@ -115,7 +117,7 @@ func selectedReservations(n *model.Subnet, want addressSelection) []netip.Addr {
 	return out
 }
 
-// reservedAddresses returns all reserved addresses, in order.
+// reservedAddresses returns all reserved addresses in ascending order.
 func reservedAddresses(n *model.Subnet) []netip.Addr {
 	out := []netip.Addr{}
 	if n.V4 == nil {

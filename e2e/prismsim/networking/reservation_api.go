@@ -13,8 +13,9 @@ import (
 	netconfig "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
 )
 
-// reservedIPsDetail is the completion detail of tasks that reserve or unreserve addresses. Its value is a JSON string with the
-// addresses in reserved_ips or unreserved_ips, as on record in nutanix.ansible, pull request 1177.
+// reservedIPsDetail is the name of a completion detail in tasks that reserve or unreserve addresses. The value is a
+// JSON string that contains the addresses in reserved_ips or unreserved_ips, as recorded in pull request 1177 of
+// nutanix.ansible.
 const reservedIPsDetail = "reserved_or_unreserved_ips"
 
 func (api *API) reserve(r *v4.Request) (*v4.Response, error) {
@@ -49,7 +50,8 @@ func (api *API) unreserve(r *v4.Request) (*v4.Response, error) {
 	return api.orderReservation(r, "unreserved_ips", func(n *model.Subnet) ([]netip.Addr, *failure) { return unreserve(n, want) })
 }
 
-// orderReservation starts the task. The task fails for a subnet that does not exist, as on record.
+// orderReservation starts a task that reserves or unreserves addresses. If the subnet does not exist, the task fails,
+// as in public records.
 func (api *API) orderReservation(r *v4.Request, key string, work func(*model.Subnet) ([]netip.Addr, *failure)) (*v4.Response, error) {
 	const failing = "Reserve or Unreserve IP on Managed Subnet"
 	id := r.PathValue("extId")
@@ -76,7 +78,7 @@ func (api *API) orderReservation(r *v4.Request, key string, work func(*model.Sub
 	})
 }
 
-// read reads the addresses of a selection and checks the properties that its kind needs.
+// read reads the addresses of a selection and validates the properties that the method of selection requires.
 func (s *addressSelection) read(kind string, list []commonconfig.IPAddress, start *commonconfig.IPAddress, kinds ...string) error {
 	for i := range list {
 		a, _, err := readAddress("ipAddresses", &list[i])

@@ -17,7 +17,7 @@ type staticRoute struct {
 	queue   model.TaskQueue
 }
 
-// routeSpec is a route in a request.
+// routeSpec contains the properties of a route in a request.
 type routeSpec struct {
 	name, description string
 	vpcUUID           string // may be empty
@@ -26,14 +26,14 @@ type routeSpec struct {
 	metadata          *commonconfig.Metadata
 }
 
-// nextHop is an address in the VPC or an external subnet.
+// nextHop is the next hop of a route: an address in the VPC or an external subnet.
 type nextHop struct {
 	kind      string // hopAddress, hopExternal, hopLocal
 	address   netip.Addr
 	reference string // UUID of a subnet
 }
 
-// Kinds of next hops that this simulation supports.
+// Supported kinds of next hops.
 const (
 	hopAddress  = "IP_ADDRESS"
 	hopExternal = "EXTERNAL_SUBNET"
@@ -46,8 +46,8 @@ const (
 	routeLocal  = "LOCAL"
 )
 
-// staticPriority is the priority of the one static route on record (nutanix.ansible, ntnx_routes_v2). The priority of local routes is
-// this package's own.
+// staticPriority is the priority of the only static route on public record (nutanix.ansible, ntnx_routes_v2). This
+// package defines the priority of local routes.
 const (
 	staticPriority = 32768
 	localPriority  = 65534
@@ -102,7 +102,7 @@ func (api *API) staticRoutes() []*staticRoute {
 	return out
 }
 
-// createRoute creates a route. have is the number of routes in all VPCs.
+// createRoute creates a static route. have is the number of existing static routes in all VPCs.
 func (v *routeTable) createRoute(uuid string, spec routeSpec, rules Rules, have int) *failure {
 	if failed := limitFailure("routes", have, 1, rules.MaxRoutes); failed != nil {
 		return failed
@@ -123,7 +123,7 @@ func (v *routeTable) updateRoute(r *staticRoute, spec routeSpec, rules Rules) *f
 	return nil
 }
 
-// checkRoute checks a route. r is nil for a new route.
+// checkRoute validates a route. r is the existing route, or nil for a new route.
 func (v *routeTable) checkRoute(r *staticRoute, spec routeSpec, rules Rules) *failure {
 	if spec.vpcUUID != "" && spec.vpcUUID != v.UUID {
 		return invalid("Route table %s does not belong to VPC %s", v.uuid, spec.vpcUUID)

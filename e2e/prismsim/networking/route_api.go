@@ -28,7 +28,7 @@ func (api *API) listRouteTables(r *v4.Request) (*v4.Response, error) {
 	return routeTableListing.Respond(r, items)
 }
 
-// routeTable returns the route table with an ID. The caller holds the mutex.
+// routeTable returns the route table with the ID id. The caller holds the mutex.
 func (api *API) routeTable(verb, id string) (*routeTable, error) {
 	if found := api.tableByUUID(id); found != nil {
 		return found, nil
@@ -120,7 +120,7 @@ func (api *API) deleteRoute(r *v4.Request) (*v4.Response, error) {
 	})
 }
 
-// changeRoute starts the task that updates or deletes a static route. The task fails for a local route.
+// changeRoute starts the task that updates or deletes a static route. If the route is a local route, the task fails.
 func (api *API) changeRoute(r *v4.Request, kind changeMaker, verb string, work func(*routeTable, *staticRoute) *failure) (*v4.Response, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()
@@ -147,7 +147,7 @@ func (api *API) changeRoute(r *v4.Request, kind changeMaker, verb string, work f
 	}))
 }
 
-// readRoute reads a route in a request. Only static routes can be created.
+// readRoute reads the route in a request. Clients can create only static routes.
 func readRoute(r *v4.Request) (routeSpec, error) {
 	var in netconfig.Route
 	if err := r.Decode(&in); err != nil {

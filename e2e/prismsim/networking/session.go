@@ -21,7 +21,7 @@ type session struct {
 	queue   model.TaskQueue
 }
 
-// sessionSpec is a session in a request.
+// sessionSpec contains the properties of a load balancer session in a request.
 type sessionSpec struct {
 	name, description string
 	vpcUUID           string
@@ -36,7 +36,7 @@ type sessionSpec struct {
 // portRange is an inclusive range of ports.
 type portRange struct{ first, last int }
 
-// wantedVIP is the virtual IP in a request: any address of a subnet, or a static address.
+// wantedVIP is the virtual IP in a request: either any address of a subnet or a static address.
 type wantedVIP struct {
 	subnetUUID   string
 	static       bool
@@ -44,10 +44,11 @@ type wantedVIP struct {
 	prefixLength int // prefix length of the address in the request; default 32
 }
 
-// healthCheck has times in seconds.
+// healthCheck contains the settings of a health check. Times are in seconds.
 type healthCheck struct{ interval, timeout, success, failure int }
 
-// defaultHealthCheck has the defaults of nutanix.ansible, ntnx_load_balancer_session_v2.
+// defaultHealthCheck contains the defaults that the documentation of nutanix.ansible lists for
+// ntnx_load_balancer_session_v2.
 var defaultHealthCheck = healthCheck{interval: 5, timeout: 2, success: 3, failure: 3}
 
 type sessionTarget struct {
@@ -55,7 +56,7 @@ type sessionTarget struct {
 	port    int
 }
 
-// createSession creates a session and assigns its virtual IP.
+// createSession creates a session and assigns a virtual IP to the session.
 func (api *API) createSession(uuid string, spec sessionSpec) *failure {
 	s := &session{sessionSpec: spec, uuid: uuid}
 	if failed := limitFailure("load balancer sessions", len(api.sessions.All), 1, api.rules.MaxLoadBalancerSessions); failed != nil {
@@ -72,7 +73,8 @@ func (api *API) createSession(uuid string, spec sessionSpec) *failure {
 	return nil
 }
 
-// updateSession replaces the properties that can be changed. A virtual IP that becomes dynamic stays the same.
+// updateSession replaces the properties that can be changed. If the virtual IP changes from static to dynamic, the
+// address stays the same.
 func (api *API) updateSession(s *session, spec sessionSpec) *failure {
 	if failed := api.checkSession(s, &spec); failed != nil {
 		return failed
@@ -98,7 +100,7 @@ func (api *API) deleteSession(s *session) *failure {
 	return nil
 }
 
-// dropSession removes a session and releases its virtual IP unless another session shares it.
+// dropSession removes a session. It releases the virtual IP unless another session shares it.
 func (api *API) dropSession(s *session) {
 	api.sessions.Remove(s)
 	api.freeVIP(s.subnet, s.vip)
@@ -108,7 +110,7 @@ func (api *API) sessionByUUID(uuid string) *session {
 	return model.Find(api.sessions.All, func(s *session) bool { return s.uuid == uuid })
 }
 
-// checkSession checks everything but the virtual IP. A new session has no VPC yet.
+// checkSession validates all properties of a session except the virtual IP. s.vpc is nil for a new session.
 func (api *API) checkSession(s *session, spec *sessionSpec) *failure {
 	vpc := api.VPCByUUID(spec.vpcUUID)
 	subnet := api.SubnetByUUID(spec.wantVIP.subnetUUID)
@@ -161,7 +163,8 @@ func (r portRange) String() string {
 	return fmt.Sprintf("%d-%d", r.first, r.last)
 }
 
-// healthOf returns the VM of a target and whether it is on. The UUID is empty when the NIC does not exist any more.
+// healthOf returns the UUID of a target's VM and reports whether the VM is on. If the NIC no longer exists, the UUID is
+// empty.
 func healthOf(t sessionTarget, nics map[string]model.Attachment) (vmUUID string, healthy bool) {
 	at, ok := nics[t.nicUUID]
 	if !ok {

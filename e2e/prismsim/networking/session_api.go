@@ -20,7 +20,7 @@ func (api *API) listSessions(r *v4.Request) (*v4.Response, error) {
 	return sessionListing.Respond(r, items)
 }
 
-// session returns the session in the path of a request. The caller holds the mutex.
+// session returns the session with the ID in the path of a request. The caller holds the mutex.
 func (api *API) session(r *v4.Request, verb string) (*session, error) {
 	id := r.PathValue("extId")
 	if found := api.sessionByUUID(id); found != nil {
@@ -61,7 +61,7 @@ func (api *API) handleDeleteSession(r *v4.Request) (*v4.Response, error) {
 	return api.changeSession(r, deleting, "Delete", api.deleteSession)
 }
 
-// changeSession starts the task that updates or deletes a session. It checks the ETag.
+// changeSession checks the ETag and starts the task that updates or deletes a session.
 func (api *API) changeSession(r *v4.Request, kind changeMaker, verb string, work func(*session) *failure) (*v4.Response, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()

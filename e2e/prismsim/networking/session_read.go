@@ -7,8 +7,8 @@ import (
 	netconfig "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
 )
 
-// readSession reads a session in a request. As in the models of the SDK, name, description, vpcReference, listener, targetsConfig and
-// healthCheckConfig are required.
+// readSession reads the session in a request. It requires the same properties as the models of the SDK: name,
+// description, vpcReference, listener, targetsConfig and healthCheckConfig.
 func readSession(r *v4.Request) (sessionSpec, error) {
 	var in netconfig.LoadBalancerSession
 	if err := r.Decode(&in); err != nil {
@@ -40,7 +40,7 @@ func readSession(r *v4.Request) (sessionSpec, error) {
 	return out, err
 }
 
-// The only type and the only algorithm of the API.
+// The only type and the only algorithm that the API supports.
 const (
 	sessionType      = "NETWORK_LOAD_BALANCER"
 	sessionAlgorithm = "FIVE_TUPLE_HASH"

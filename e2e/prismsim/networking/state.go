@@ -7,7 +7,7 @@ type ReservedIP struct {
 	ClientContext string `json:"clientContext,omitempty"`
 }
 
-// LoadBalancerSession is a load balancer session as tests see it.
+// LoadBalancerSession is a copy of a load balancer session for tests.
 type LoadBalancerSession struct {
 	UUID        string   `json:"uuid"`
 	Name        string   `json:"name"`
@@ -15,27 +15,27 @@ type LoadBalancerSession struct {
 	VPC         string   `json:"vpc"`    // name
 	Subnet      string   `json:"subnet"` // name
 	VirtualIP   string   `json:"virtualIP"`
-	Static      bool     `json:"static"`   // the request had the virtual IP
+	Static      bool     `json:"static"`   // true if the request specified the virtual IP
 	Protocol    string   `json:"protocol"` // TCP, UDP
 	Ports       []string `json:"ports"`    // "80" or "80-90"
 	Targets     []Target `json:"targets"`
 }
 
-// Target is a target of a load balancer session: a port of a NIC.
+// Target is a target of a load balancer session: a NIC and a port.
 type Target struct {
 	NIC     string `json:"nic"`          // UUID
-	VM      string `json:"vm,omitempty"` // UUID; empty when the NIC does not exist any more
+	VM      string `json:"vm,omitempty"` // UUID; empty if the NIC no longer exists
 	Port    int    `json:"port"`
 	Healthy bool   `json:"healthy"`
 }
 
-// FloatingIP is a floating IP as tests see it.
+// FloatingIP is a copy of a floating IP for tests.
 type FloatingIP struct {
 	UUID      string `json:"uuid"`
 	Name      string `json:"name"`
 	Subnet    string `json:"subnet"` // name of the external subnet
 	Address   string `json:"address"`
-	PrivateIP string `json:"privateIP,omitempty"` // empty when not associated
+	PrivateIP string `json:"privateIP,omitempty"` // empty if not associated
 	Session   string `json:"session,omitempty"`   // UUID; set for an association with a load balancer session
 	NIC       string `json:"nic,omitempty"`       // UUID; set for an association with a NIC
 }
@@ -46,10 +46,11 @@ type Route struct {
 	Name        string `json:"name"`
 	VPC         string `json:"vpc"` // name
 	Destination string `json:"destination"`
-	NextHop     string `json:"nextHop"` // address, or name of an external subnet
+	NextHop     string `json:"nextHop"` // address or name of an external subnet
 }
 
-// State is the networking part of GET /sim/state: the entities that clients have created, and the rules.
+// State is the networking part of the response to GET /sim/state: the entities that clients have created, and the
+// rules.
 type State struct {
 	ReservedIPs          []ReservedIP          `json:"reservedIPs"`
 	LoadBalancerSessions []LoadBalancerSession `json:"loadBalancerSessions"`
@@ -58,7 +59,7 @@ type State struct {
 	Rules                Rules                 `json:"rules"`
 }
 
-// State returns all entities and the rules.
+// State returns a copy of all entities and the rules.
 func (c *Control) State() State {
 	return State{
 		ReservedIPs: c.ReservedIPs(""), LoadBalancerSessions: c.LoadBalancerSessions(), FloatingIPs: c.FloatingIPs(), Routes: c.Routes(),
@@ -66,7 +67,8 @@ func (c *Control) State() State {
 	}
 }
 
-// ReservedIPs returns the reserved addresses of the subnet with a name or UUID, or of all subnets when it is empty, in order.
+// ReservedIPs returns the reserved addresses of the subnet with the name or UUID, in ascending order. If subnet is
+// empty, it returns the reserved addresses of all subnets.
 func (c *Control) ReservedIPs(subnet string) []ReservedIP {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()
@@ -122,7 +124,7 @@ func (c *Control) FloatingIPs() []FloatingIP {
 	return out
 }
 
-// Routes returns the static routes of all VPCs, by VPC and age.
+// Routes returns the static routes of all VPCs, sorted by VPC and then by age.
 func (c *Control) Routes() []Route {
 	c.api.Mu.Lock()
 	defer c.api.Mu.Unlock()

@@ -124,7 +124,7 @@ func (api *API) vpcObject(r *v4.Request, v *model.VPC) v4.Object {
 		}
 	}
 	for _, text := range v.RoutablePrefixes {
-		prefixes = append(prefixes, ipSubnetObject(netip.MustParsePrefix(text))) // checked with the inventory
+		prefixes = append(prefixes, ipSubnetObject(netip.MustParsePrefix(text))) // validated with the inventory
 	}
 	out := v4.Typed(typeName("Vpc"), v4.Object{
 		"extId": v.UUID, "name": v.Name, "description": v.Description, "vpcType": "REGULAR",

@@ -6,11 +6,11 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// vipHolder is the owner of all virtual IPs in the address pool. The virtual IP in each session shows which session
-// has the address.
+// vipHolder is the owner of all virtual IPs in the address pools. To find the session that uses a virtual IP, compare
+// the address with the virtual IP of each session.
 const vipHolder = "load balancer"
 
-// placeVIP assigns the virtual IP of a new spec to a session and releases the one that it had.
+// placeVIP assigns the virtual IP of a new spec to a session and releases the previous virtual IP.
 func (api *API) placeVIP(s *session, spec sessionSpec) *failure {
 	pool, had := s.subnet.V4, s.vip
 	vip := had
@@ -38,8 +38,8 @@ func (api *API) placeVIP(s *session, spec sessionSpec) *failure {
 	return nil
 }
 
-// checkStaticVIP refuses addresses outside of the subnet, and addresses that are assigned to something else than a virtual IP. The
-// address may be reserved.
+// checkStaticVIP returns a failure if the address is outside of the subnet or has an owner that is not a load balancer
+// session. The address may be reserved.
 func checkStaticVIP(n *model.Subnet, want wantedVIP) *failure {
 	if want.prefixLength != want.address.BitLen() {
 		return invalid("Virtual IP %s/%d is malformed", want.address, want.prefixLength)
@@ -53,7 +53,7 @@ func checkStaticVIP(n *model.Subnet, want wantedVIP) *failure {
 	return nil
 }
 
-// checkSharing refuses a virtual IP that the session cannot share with the other sessions that have it.
+// checkSharing returns a failure if another session uses the virtual IP and the two sessions cannot share it.
 func (api *API) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *failure {
 	for _, other := range api.sessions.All {
 		if other == s || other.subnet != s.subnet || other.vip != vip {
@@ -70,7 +70,8 @@ func (api *API) checkSharing(s *session, spec sessionSpec, vip netip.Addr) *fail
 	return nil
 }
 
-// clash returns the first port range in a spec that overlaps with the ports of a session with the same protocol.
+// clash returns the first port range in spec that overlaps with a port range of the session s. If the protocols differ,
+// there is no overlap.
 func (s *session) clash(spec sessionSpec) (portRange, bool) {
 	if s.protocol != spec.protocol {
 		return portRange{}, false
@@ -85,7 +86,7 @@ func (s *session) clash(spec sessionSpec) (portRange, bool) {
 	return portRange{}, false
 }
 
-// freeVIP releases an address unless a session has it. A reservation stays.
+// freeVIP releases an address unless a session uses it. If the address is reserved, the reservation stays.
 func (api *API) freeVIP(subnet *model.Subnet, vip netip.Addr) {
 	shared := model.Find(api.sessions.All, func(o *session) bool { return o.subnet == subnet && o.vip == vip })
 	if shared == nil {

@@ -1,4 +1,5 @@
-// Package prismtest starts a simulated Prism Central for tests of the cloud controller manager, with the product's client of it.
+// Package prismtest starts a simulated Prism Central for tests of the cloud controller manager. It also creates the
+// product's client for that Prism Central.
 package prismtest
 
 import (
@@ -13,11 +14,11 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// Password is the password of a Prism Central unless the options have another.
+// Password is the default password of a Prism Central. The options can specify another password.
 const Password = "Pass/Word-not-to-be-seen"
 
-// Start starts a Prism Central with an inventory in YAML until the test ends. Limits without a rate get a rate that does not delay
-// tests.
+// Start starts a Prism Central with an inventory in YAML. The server runs until the test ends. If limits contains no
+// rate, Start sets a rate that does not delay tests.
 func Start(t testing.TB, inventory string, options prismsim.Options, limits nutanix.Limits) (*prismsim.Server, *nutanix.Client) {
 	t.Helper()
 	var err error

@@ -1,4 +1,4 @@
-// Package v3 is the v3 API.
+// Package v3 implements the v3 API.
 package v3
 
 import (
@@ -14,7 +14,7 @@ const apiRoot = "/api/nutanix/v3"
 // API serves the v3 API.
 type API struct{ *model.Central }
 
-// New returns the v3 API of a Prism Central.
+// New returns the v3 API of the Prism Central e.
 func New(e *model.Central) *API { return &API{e} }
 
 // Register adds the operations of the v3 API.
@@ -53,7 +53,7 @@ func (api *API) Register(mux *http.ServeMux) {
 	})
 }
 
-// restricted refuses requests for entities that are hidden from the account.
+// restricted wraps next. It rejects requests for entities that are hidden from the account.
 func (api *API) restricted(pattern string, next wire.Endpoint) wire.Endpoint {
 	kind := model.KindOf(pattern)
 	return func(r *http.Request) (int, any, error) {

@@ -8,17 +8,17 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// keyBody returns a category key as responses show it, without metadata and spec.
+// keyBody returns a category key in the format of responses, without metadata and spec.
 func keyBody(c *model.CategoryKey) map[string]any {
 	return map[string]any{"api_version": wire.APIVersion, "name": c.Name, "description": c.Description, "system_defined": false}
 }
 
-// valueBody returns a category value as responses show it.
+// valueBody returns a category value in the format of responses.
 func valueBody(v *model.CategoryValue, key string) map[string]any {
 	return map[string]any{"api_version": wire.APIVersion, "name": key, "value": v.Value, "description": v.Description, "system_defined": false}
 }
 
-// categoryBody is the body of a PUT: name for a key, value for a value.
+// categoryBody is the body of a PUT request. It contains a name for a key, or a value for a value.
 type categoryBody struct {
 	Name        *string `json:"name"`
 	Value       *string `json:"value"`
@@ -48,7 +48,8 @@ func (api *API) key(r *http.Request) (*model.CategoryKey, error) {
 	return nil, wire.NotFound("category", "The category "+name)
 }
 
-// value returns the category value in the path of a request. Prism refuses a value that does not exist with a reason of its own.
+// value returns the category value in the path of a request. If the value does not exist, the error has the reason that
+// Prism uses only for category values. The caller holds the mutex.
 func (api *API) value(r *http.Request) (*model.CategoryKey, *model.CategoryValue, error) {
 	key, err := api.key(r)
 	if err != nil {
@@ -91,7 +92,7 @@ func (api *API) putCategoryKey(r *http.Request) (int, any, error) {
 	return status, keyBody(key), nil
 }
 
-// deleteCategoryKey refuses a key that has values.
+// deleteCategoryKey deletes a category key. It returns an error if the key has values.
 func (api *API) deleteCategoryKey(r *http.Request) (int, any, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()
@@ -106,7 +107,8 @@ func (api *API) deleteCategoryKey(r *http.Request) (int, any, error) {
 	return http.StatusOK, nil, nil
 }
 
-// inUse refuses a deletion. No public record of the real response was found, so status, reason and message are this package's own.
+// inUse returns the error response to the deletion of an entity that is in use. No public record of the real response
+// was found, so this package defines the status, the reason and the message.
 func inUse(text string) *wire.Error {
 	return &wire.Error{Status: http.StatusUnprocessableEntity, Kind: "category", Reason: wire.ReasonInvalidRequest, Message: text}
 }
@@ -141,7 +143,7 @@ func (api *API) putCategoryValue(r *http.Request) (int, any, error) {
 	return status, valueBody(value, key.Name), nil
 }
 
-// deleteCategoryValue refuses a value that is assigned to a VM.
+// deleteCategoryValue deletes a category value. It returns an error if the value is assigned to a VM.
 func (api *API) deleteCategoryValue(r *http.Request) (int, any, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// getMe handles GET /users/me, which clients send to open a session.
+// getMe handles GET /users/me. Clients send this request to open a session.
 func (api *API) getMe(r *http.Request) (int, any, error) {
 	name := auth.Account(r.Context())
 	body := wire.Entity{
@@ -24,7 +24,7 @@ func (api *API) getMe(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-// record is an entity of the inventory as responses show it.
+// record is an entity of the inventory in the format of responses.
 type record struct {
 	uuid       string
 	attributes attributes
@@ -34,7 +34,7 @@ type record struct {
 // records returns all entities of a kind in the order of the inventory. The caller holds the mutex.
 func (api *API) records(kind string) []record { return api.listedRecords(kind, 0) }
 
-// listedRecords returns the entities of a kind that existed some time ago. The caller holds the mutex.
+// listedRecords returns the entities of a kind that existed at the current time minus lag. The caller holds the mutex.
 func (api *API) listedRecords(kind string, lag time.Duration) []record {
 	var out []record
 	e := api.Central
@@ -48,7 +48,7 @@ func (api *API) listedRecords(kind string, lag time.Duration) []record {
 		for _, n := range e.Subnets {
 			out = append(out, api.subnetRecord(n))
 		}
-	case "vpc": // only for Server.UUID: the v3 API of VPCs is not served
+	case "vpc": // only for Server.UUID: the server has no v3 API for VPCs
 		for _, v := range e.VPCs {
 			out = append(out, api.newRecord("vpc", v.UUID, v.Name, e.Started, nil))
 		}
@@ -112,7 +112,7 @@ func (api *API) recordOf(kind, id string) (record, error) {
 	return record{}, wire.NotFound(kind, "The "+kind+" "+id)
 }
 
-// newRecord returns a record with the metadata that all kinds have.
+// newRecord returns a record with the metadata that is common to all kinds.
 func (api *API) newRecord(kind, id, name string, created time.Time, more map[string]string) record {
 	values := map[string]string{"name": name, kind + "_name": name, "uuid": id, "creation_time": wire.Timestamp(created)}
 	for k, v := range more {
@@ -144,7 +144,7 @@ func (api *API) elementRecord(pe *inventory.PrismElement) record {
 	return rec
 }
 
-// centralRecord returns the entry of Prism Central itself, which every list of clusters has.
+// centralRecord returns the record of Prism Central itself. Every list of clusters contains this record.
 func (api *API) centralRecord() record {
 	pc := api.PrismCentral
 	rec := api.newRecord("cluster", pc.UUID, pc.Name, api.Started, map[string]string{"service_list": "PRISM_CENTRAL"})
@@ -182,7 +182,7 @@ func (api *API) projectRecord(p *inventory.Project) record {
 	return rec
 }
 
-// getProjectInternal handles GET /projects_internal/{uuid}, which the Terraform provider sends.
+// getProjectInternal handles GET /projects_internal/{uuid}. The Terraform provider sends this request.
 func (api *API) getProjectInternal(r *http.Request) (int, any, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()

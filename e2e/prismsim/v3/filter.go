@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// attributes returns the values of an attribute of an entity by its FIQL name. It returns false for an unknown name.
+// attributes returns the values of the attribute with a FIQL name. It returns false if the name is unknown.
 type attributes func(name string) (values []string, ok bool)
 
-// filter reports whether an entity is listed.
+// filter reports whether a list contains the entity with the attributes.
 type filter func(attributes) (bool, error)
 
-// parseFilter reads a FIQL expression: comparisons (name==x, num_vcpus=ge=4) joined by ; (and) and , (or), grouped by parentheses.
-// Values of == and != are regular expressions that match whole strings, as in Prism.
+// parseFilter parses a FIQL expression: comparisons (name==x, num_vcpus=ge=4), joined by ; (and) and , (or), and
+// grouped by parentheses. The values of == and != are regular expressions that must match the whole string, as in
+// Prism.
 func parseFilter(text string) (filter, error) {
 	if strings.TrimSpace(text) == "" {
 		return func(attributes) (bool, error) { return true, nil }, nil
@@ -49,7 +50,8 @@ func (p *filterParser) and() (filter, error) {
 	return p.joined(p.term, ";", false)
 }
 
-// joined reads operands with a separator between them. The evaluation ends at the first operand with the decisive result.
+// joined parses operands that are joined by separator. The evaluation ends at the first operand whose result is
+// decisive.
 func (p *filterParser) joined(operand func() (filter, error), separator string, decisive bool) (filter, error) {
 	var operands []filter
 	for {

@@ -8,7 +8,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// hostRecord returns the record of a host.
+// hostRecord returns the record of a host of the Prism Element pe.
 func (api *API) hostRecord(pe *inventory.PrismElement, host *inventory.Host) record {
 	rec := api.newRecord("host", host.UUID, host.Name, api.Started, map[string]string{"cluster_uuid": pe.UUID, "cluster_name": pe.Name})
 	rec.body.Spec = map[string]any{"name": host.Name, "resources": map[string]any{}}
@@ -26,7 +26,7 @@ func (api *API) hostRecord(pe *inventory.PrismElement, host *inventory.Host) rec
 	return rec
 }
 
-// containerRecord returns the record of a storage container.
+// containerRecord returns the record of a storage container of the Prism Element pe.
 func (api *API) containerRecord(pe *inventory.PrismElement, sc *inventory.StorageContainer) record {
 	rec := api.newRecord("storage_container", sc.UUID, sc.Name, api.Started, map[string]string{
 		"container_name": sc.Name, "cluster": pe.UUID, "cluster_uuid": pe.UUID, "cluster_name": pe.Name, "container_uuid": sc.UUID,
@@ -39,7 +39,8 @@ func (api *API) containerRecord(pe *inventory.PrismElement, sc *inventory.Storag
 	return rec
 }
 
-// hostGPUs returns the gpu_list of a host: one entry for each physical GPU, or for each virtual GPU of a shared one.
+// hostGPUs returns the gpu_list of a host. The list contains one entry for each physical GPU, or one entry for each
+// virtual GPU if a physical GPU is shared.
 func (api *API) hostGPUs(host *inventory.Host) []map[string]any {
 	devices := api.Devices(host)
 	allocated := map[string]int{} // by physical GPU

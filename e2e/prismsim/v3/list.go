@@ -27,15 +27,15 @@ type listRequest struct {
 	SortOrder     string `json:"sort_order"`
 }
 
-// listItem is an entity that can be listed: its attributes, for filtering and sorting, and its body.
+// listItem is an entity of a list. It consists of attributes, for filtering and sorting, and a body.
 type listItem struct {
 	uuid       string
 	attributes attributes
 	body       any
 }
 
-// list handles a list request. gather returns the items in their natural order. Items are gathered and marshalled under the mutex,
-// which is not held while the request is read.
+// list handles a list request. gather returns the items in their default order. list holds the mutex while it gathers
+// and marshals the items, but not while it reads the request.
 func (api *API) list(r *http.Request, kind string, gather func() ([]listItem, error)) (int, any, error) {
 	var request listRequest
 	if err := wire.Decode(r, kind, &request); err != nil {
@@ -138,7 +138,7 @@ func (l *listRequest) output(kind string, total, length int) map[string]any {
 	return out
 }
 
-// table returns attributes with fixed values.
+// table returns attributes with the fixed values values.
 func table(values map[string]string) attributes {
 	return func(name string) ([]string, bool) {
 		v, ok := values[name]

@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// groupsRequest is the part of POST /groups that clients use to find storage containers.
+// groupsRequest contains the fields of POST /groups that clients use to find storage containers.
 type groupsRequest struct {
 	EntityType       string            `json:"entity_type"`
 	FilterCriteria   string            `json:"filter_criteria"`
@@ -69,7 +69,7 @@ func (g *groupsRequest) includes(id string) bool {
 	return len(g.EntityIDs) == 0 || slices.Contains(g.EntityIDs, id)
 }
 
-// project returns the requested attributes of an entity. Unknown attributes have no values.
+// project returns the requested attributes of an entity. An unknown attribute has no values.
 func (g *groupsRequest) project(rec record) map[string]any {
 	data := []map[string]any{}
 	for _, a := range g.MemberAttributes {
@@ -92,7 +92,7 @@ type categoryQuery struct {
 	} `json:"category_filter"`
 }
 
-// queryCategories handles POST /category/query. It returns the VMs that categories are assigned to.
+// queryCategories handles POST /category/query. It returns the VMs to which the categories in the request are assigned.
 func (api *API) queryCategories(r *http.Request) (int, any, error) {
 	var query categoryQuery
 	if err := wire.Decode(r, "category", &query); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// subnetRecord returns the record of a subnet. Overlay subnets have no cluster_reference.
+// subnetRecord returns the record of a subnet. The record of an overlay subnet has no cluster_reference.
 func (api *API) subnetRecord(n *model.Subnet) record {
 	more := map[string]string{"subnet_type": n.Type, "cluster_uuid": "", "cluster_name": ""}
 	spec := map[string]any{"name": n.Name}
@@ -48,7 +48,7 @@ func subnetResources(n *model.Subnet) map[string]any {
 	if !n.IPAM {
 		return out
 	}
-	prefix, _ := netip.ParsePrefix(n.CIDR) // checked with the inventory
+	prefix, _ := netip.ParsePrefix(n.CIDR) // validated with the inventory
 	pools := []map[string]any{}
 	for _, pool := range n.Pools {
 		pools = append(pools, map[string]any{"range": strings.ReplaceAll(pool, "-", " ")})

@@ -21,7 +21,7 @@ func (api *API) listTasks(r *http.Request) (int, any, error) {
 	})
 }
 
-// taskBody returns the body of GET /tasks/{uuid}.
+// taskBody returns the body of the response to GET /tasks/{uuid}.
 func taskBody(t *model.Task, rules model.Rules) map[string]any {
 	view := t.View()
 	body := map[string]any{
@@ -48,7 +48,8 @@ func taskBody(t *model.Task, rules model.Rules) map[string]any {
 	return body
 }
 
-// taskReferences returns references to the entities of a task. The kind of a reference is the last part of the type of v4.
+// taskReferences returns references to the entities of a task. The kind in each reference is the last part of the
+// entity's v4 type.
 func taskReferences(t *model.Task, rules model.Rules) []wire.Reference {
 	out := []wire.Reference{}
 	for _, e := range t.ShownEntities(rules) {

@@ -39,7 +39,7 @@ func vmAttributes(m *model.VM, e *model.Central) attributes {
 	lookup := table(fixed)
 	return func(name string) ([]string, bool) {
 		switch name {
-		case "category", "categories", "category_name": // values in the form key:value
+		case "category", "categories", "category_name": // values in the format key:value
 			values := []string{}
 			for key, assigned := range m.Categories {
 				for _, value := range assigned {
@@ -63,7 +63,7 @@ func vmAttributes(m *model.VM, e *model.Central) attributes {
 	}
 }
 
-// vmBody returns the body of GET /vms/{uuid}. The caller holds the mutex.
+// vmBody returns the body of the response to GET /vms/{uuid}. The caller holds the mutex.
 func vmBody(m *model.VM, e *model.Central) wire.Entity {
 	now := m.Current()
 	res := *now.Resources
@@ -96,7 +96,7 @@ func vmBody(m *model.VM, e *model.Central) wire.Entity {
 	}
 }
 
-// shownSpec returns the spec of a VM as responses show it.
+// shownSpec returns the spec of a VM in the format of responses.
 func shownSpec(m *model.VM, rules model.Rules) wire.VMSpec {
 	if !rules.LearnedInSpec || m.Spec.Resources == nil {
 		return m.Spec

@@ -128,7 +128,7 @@ func (api *API) deleteVM(r *http.Request) (int, any, error) {
 	return http.StatusAccepted, wire.Marshal(response), nil
 }
 
-// acceptedBody returns the body of the response to a change that was accepted.
+// acceptedBody returns the body of the response to an accepted change.
 func acceptedBody(m *model.VM, t *model.Task) wire.Accepted {
 	return wire.Accepted{
 		APIVersion: wire.APIVersion,

@@ -11,10 +11,11 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// categoryForbidden are the characters that keys and values must not contain. $ is forbidden as the first character only.
+// categoryForbidden contains the characters that keys and values must not contain. The character $ is forbidden only as
+// the first character.
 const categoryForbidden = "/,!\"#%'()*+:;=?\\|[]^&"
 
-// categoryObject returns a value of a key as a category. The caller holds the mutex.
+// categoryObject returns the category with the key and the value v. The caller holds the mutex.
 func (api *API) categoryObject(r *Request, key *model.CategoryKey, v *model.CategoryValue) Object {
 	out := Typed("prism.v4.config.Category", Object{
 		"extId": v.UUID, "key": key.Name, "value": v.Value, "type": "USER", "ownerUuid": api.OwnerUUID,
@@ -31,7 +32,7 @@ func (api *API) categoryObject(r *Request, key *model.CategoryKey, v *model.Cate
 
 const expandAssociations = "associations"
 
-// associations returns how many entities of each kind a category is assigned to.
+// associations returns, for each kind of entity, the number of entities to which a category is assigned.
 func (api *API) associations(key *model.CategoryKey, v *model.CategoryValue) []Object {
 	out := []Object{}
 	for _, kind := range []struct {
@@ -100,7 +101,8 @@ func (api *API) createCategory(r *Request) (*Response, error) {
 	return &Response{status: http.StatusCreated, Data: api.categoryObject(r, key, v), ETag: model.Revision(0).ETag()}, nil
 }
 
-// deleteCategory refuses a category that is assigned. Deleting the last value of a key deletes the key.
+// deleteCategory deletes a category. It returns an error if the category is assigned to an entity. If the value is the
+// last value of its key, deleteCategory also deletes the key.
 func (api *API) deleteCategory(r *Request) (*Response, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()

@@ -12,7 +12,7 @@ import (
 
 const clusterTypes = "clustermgmt.v4.config."
 
-// hostCores and hostHertz describe every host.
+// hostCores and hostHertz are the number of CPU cores and the CPU frequency of every host.
 const (
 	hostCores = 32
 	hostHertz = 2_500_000_000
@@ -27,14 +27,15 @@ func (api *API) clusterRoutes(r *Router) {
 	r.Handle("GET", ns, "config/clusters/{clusterExtId}/hosts/{extId}", clusterTypes+"GetHostApiResponse", api.getHost)
 }
 
-// noSuchEntity returns the refusal of a request for an entity of clustermgmt or prism that does not exist.
+// noSuchEntity returns the error response to a request for a clustermgmt or prism entity that does not exist.
 func noSuchEntity(code, what, id string) *Error {
 	return &Error{
 		Status: http.StatusNotFound, Code: code, Group: "ENTITY_NOT_FOUND", Message: what + " with extId " + id + " was not found.",
 	}
 }
 
-// clusterObjects returns the Prism Elements and then the cluster of Prism Central itself. The caller holds the mutex.
+// clusterObjects returns the Prism Elements, followed by the cluster of Prism Central itself. The caller holds the
+// mutex.
 func (api *API) clusterObjects(r *Request) []Object {
 	out := []Object{}
 	for _, pe := range api.PrismElements {
@@ -88,7 +89,7 @@ func clusterNetwork() Object {
 	return Typed(clusterTypes+"ClusterNetworkReference", Object{"externalAddress": ipAddress("127.0.0.1")})
 }
 
-// ipAddress returns an IPv4 address as an IPAddress, which allows both families.
+// ipAddress returns an IPv4 address as an IPAddress object.
 func ipAddress(text string) Object {
 	return Typed("common.v1.config.IPAddress", Object{"ipv4": singleAddress(text)})
 }
@@ -142,7 +143,7 @@ var hostListing = Listing{
 	Orders: []string{"hostName", "cluster/name", "memorySizeBytes", "numberOfCpuCores"},
 }
 
-// listHosts lists all hosts, or the hosts of the cluster in the path.
+// listHosts returns all hosts. If the path contains a cluster, it returns only the hosts of that cluster.
 func (api *API) listHosts(r *Request) (*Response, error) {
 	api.Mu.Lock()
 	items, err := api.hostObjects(r)

@@ -10,28 +10,28 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Error is the refusal of a request in the form of v4: an ErrorResponse with an AppMessage, or with a SchemaValidationError when
-// location is set.
+// Error is an error response in the format of v4. It is an ErrorResponse with an AppMessage, or with a
+// SchemaValidationError if location is set.
 type Error struct {
 	Status    int
 	Code      string // for example "VMM-30100"
 	Group     string // for example "VM_NOT_FOUND"
 	Message   string
 	Arguments map[string]string
-	location  string // location of the value that the schema refuses, for example "@query.$limit"
+	location  string // location of the value that violates the schema, for example "@query.$limit"
 }
 
-// Error returns status, code, group and message.
+// Error returns the status, code, group and message.
 func (e *Error) Error() string {
 	return fmt.Sprintf("refusing request: %d %s %s: %s", e.Status, e.Code, e.Group, e.Message)
 }
 
-// invalidQuery refuses a query parameter as the schema check of v4 does.
+// invalidQuery returns the error response of the v4 schema check to an invalid query parameter.
 func invalidQuery(name, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, location: "@query." + name, Message: fmt.Sprintf(format, args...)}
 }
 
-// InvalidBody refuses a field of a body, or the whole body when the field is empty.
+// InvalidBody returns the error response to an invalid field of a body. If field is empty, the whole body is invalid.
 func InvalidBody(field, format string, args ...any) *Error {
 	location := "@body"
 	if field != "" {
@@ -40,7 +40,7 @@ func InvalidBody(field, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, location: location, Message: fmt.Sprintf(format, args...)}
 }
 
-// appMessage returns the error as an AppMessage of a namespace. Messages of tasks are of namespace "prism".
+// appMessage returns the error as an AppMessage of a namespace. The messages of tasks use the namespace "prism".
 func (e *Error) appMessage(namespace string) Object {
 	fields := Object{"code": e.Code, "message": e.Message, "severity": "ERROR", "locale": "en-US"}
 	if e.Group != "" {
@@ -52,7 +52,7 @@ func (e *Error) appMessage(namespace string) Object {
 	return Typed(namespace+".v4.error.AppMessage", fields)
 }
 
-// response returns the ErrorResponse of a namespace.
+// response returns the error as an ErrorResponse of a namespace.
 func (e *Error) response(namespace, path string) Object {
 	prefix := namespace + ".v4.error."
 	if e.location == "" {
@@ -71,8 +71,9 @@ func (e *Error) response(namespace, path string) Object {
 	})
 }
 
-// write sends the error. Most namespaces send the ErrorResponse in an envelope of the operation's type. Namespace prism, and what
-// handles requests before the operations, send it without one.
+// write sends the error. Most namespaces send the ErrorResponse in an envelope that has the operation's response type.
+// The namespace prism sends it without an envelope, and so does the code that handles requests before they reach an
+// operation.
 func (e *Error) write(w http.ResponseWriter, r *Request, responseType string) {
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", wire.BasicRealm)
@@ -88,7 +89,7 @@ func (e *Error) write(w http.ResponseWriter, r *Request, responseType string) {
 	wire.WriteJSON(w, e.Status, body)
 }
 
-// asV4Error converts any error to an Error.
+// asV4Error converts an error of any type to an Error.
 func asV4Error(err error) *Error {
 	var refused *Error
 	if errors.As(err, &refused) {
@@ -105,14 +106,16 @@ func asV4Error(err error) *Error {
 	return out
 }
 
-// missingURL handles paths that do not exist as the web server of Prism Central does, with 404 and no code.
+// missingURL handles requests for paths that do not exist. Like the web server of Prism Central, it responds with 404
+// and no error code.
 func missingURL(w http.ResponseWriter, _ *http.Request) {
 	wire.WriteJSON(w, http.StatusNotFound, map[string]string{
 		"message": "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.",
 	})
 }
 
-// WriteRefusal writes the refusal of a request before it reaches an operation, in the form of v3 or v4 according to its path.
+// WriteRefusal writes the error response to a request that does not reach an operation. The path of the request
+// determines whether the response has the format of v3 or of v4.
 func WriteRefusal(w http.ResponseWriter, r *http.Request, refused *wire.Error) {
 	if namespace, minor, isV4 := splitPath(r.URL.Path); isV4 {
 		asV4Error(refused).write(w, &Request{Request: r, Namespace: namespace, Minor: minor}, "")

@@ -15,21 +15,23 @@ const (
 	maxLimit     = 100
 )
 
-// Listing defines the supported queries of a list. Fields are paths such as "cluster/extId". Paths into lists have no
-// any(), for example "categories/extId".
+// Listing describes the queries that a list supports. Fields are property paths such as "cluster/extId". A path into a
+// list is written without any(), for example "categories/extId".
 type Listing struct {
 	Filters []string
 	Orders  []string
-	// Expands are the supported values of $expand. The items already have the expanded properties.
+	// Expands are the supported values of $expand. The items passed to Respond must already contain the expanded
+	// properties.
 	Expands []string
 }
 
-// Respond filters, sorts and pages items, and returns the selected properties of the items on the page.
+// Respond filters, sorts and pages items. It returns the selected properties of the items on the requested page.
 func (l Listing) Respond(r *Request, items []Object) (*Response, error) {
 	return l.respondWith(r, items, func(item Object) Object { return item })
 }
 
-// respondWith is Respond for items that only have the properties for filtering and sorting. view returns the whole item.
+// respondWith is like Respond, but items contain only the properties that filtering and sorting use. view returns the
+// complete item.
 func (l Listing) respondWith(r *Request, items []Object, view func(Object) Object) (*Response, error) {
 	query := r.URL.Query()
 	want, err := readPage(query.Get("$page"), query.Get("$limit"))
@@ -69,7 +71,7 @@ func (l Listing) respondWith(r *Request, items []Object, view func(Object) Objec
 	return &Response{Data: out, total: &total, page: want}, nil
 }
 
-// readPage reads $page and $limit. Its error messages are those of the API's schema check.
+// readPage parses $page and $limit. Its error messages are the messages of the API's schema check.
 func readPage(number, limit string) (page, error) {
 	out := page{limit: defaultLimit}
 	for _, p := range []struct {
@@ -111,13 +113,13 @@ func (l Listing) filter(items []Object, text string) ([]Object, error) {
 	return out, nil
 }
 
-// sort reads "name", "name desc" and lists of these.
+// sort sorts items. text is the value of $orderby: "name", "name desc" or a list of these.
 func (l Listing) sort(items []Object, text string) error {
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
 	criteria := strings.Split(text, ",")
-	slices.Reverse(criteria) // sorting is stable: the first criterion is applied last
+	slices.Reverse(criteria) // sorting is stable, so the most important criterion is applied last
 	for _, criterion := range criteria {
 		words := strings.Fields(criterion)
 		if len(words) == 0 || len(words) > 2 || !slices.Contains(l.Orders, words[0]) ||
@@ -137,7 +139,7 @@ func (l Listing) sort(items []Object, text string) error {
 	return nil
 }
 
-// badQuery refuses a query parameter as the service of a namespace does.
+// badQuery returns the error response of the service of a namespace to an invalid query parameter.
 func badQuery(namespace, reason string) *Error {
 	if namespace == "prism" {
 		return &Error{

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// Object is a JSON object of v4. "$objectType" names its type. "$reserved" is added when a response is written, because it depends
-// on the version in the path.
+// Object is a JSON object of the v4 API. The property "$objectType" contains its type. The property "$reserved" depends
+// on the version in the path, so it is added only when a response is written.
 type Object map[string]any
 
-// Keys that every object of v4 may have.
+// Keys that every v4 object may contain.
 const (
 	keyType     = "$objectType"
 	keyReserved = "$reserved"
 	keyUnknown  = "$unknownFields"
 )
 
-// Typed returns an object of a type such as "vmm.v4.ahv.config.Vm". Nil fields are left out, as in the API.
+// Typed returns an object with a type such as "vmm.v4.ahv.config.Vm". It omits nil fields, as the API does.
 func Typed(name string, fields Object) Object {
 	out := Object{keyType: name}
 	for key, value := range fields {
@@ -28,7 +28,7 @@ func Typed(name string, fields Object) Object {
 	return out
 }
 
-// ObjectOf converts a model of the vendor's SDK to an object, without the SDK's own fields.
+// ObjectOf converts a model of the vendor's SDK to an object, without the fields that only the SDK uses.
 func ObjectOf(model any) Object {
 	raw, err := json.Marshal(model)
 	if err != nil {
@@ -49,7 +49,8 @@ func clean(value any) {
 	})
 }
 
-// addReserved sets "$reserved" of every typed object to the version of its format: v4.r<minor>, or v1.r0 for common types.
+// addReserved adds "$reserved" to every typed object. Its value is the version of the object's format: v4.r<minor>, or
+// v1.r0 for common types.
 func addReserved(value any, minor int) {
 	format := fmt.Sprintf("v4.r%d", minor)
 	walk(value, func(node map[string]any) {
@@ -64,7 +65,7 @@ func addReserved(value any, minor int) {
 	})
 }
 
-// walk visits every object in a value, outer ones first.
+// walk calls visit for every object in value, outer objects first.
 func walk(value any, visit func(map[string]any)) {
 	switch node := value.(type) {
 	case Object:
@@ -85,7 +86,7 @@ func walk(value any, visit func(map[string]any)) {
 	}
 }
 
-// field returns the property with a path such as ["cluster", "extId"], or nil.
+// field returns the property of value with a path such as ["cluster", "extId"], or nil if it does not exist.
 func field(value any, path []string) any {
 	for _, name := range path {
 		switch node := value.(type) {
@@ -100,7 +101,7 @@ func field(value any, path []string) any {
 	return value
 }
 
-// elements returns the elements of a list of any type.
+// elements converts a list of any type to a list of elements.
 func elements(value any) []any {
 	var out []any
 	switch list := value.(type) {
@@ -118,8 +119,8 @@ func elements(value any) []any {
 	return out
 }
 
-// selected returns an object with only the named properties, its type and its ID. A path such as "cluster/extId" selects the whole
-// property cluster.
+// selected returns a copy of the object that contains only the named properties, the type and the ID. A path such as
+// "cluster/extId" selects the whole property cluster.
 func (o Object) selected(names []string) Object {
 	out := Object{}
 	for _, name := range append([]string{keyType, "extId"}, names...) {
@@ -131,7 +132,7 @@ func (o Object) selected(names []string) Object {
 	return out
 }
 
-// references returns a list of references of one type.
+// references returns a list of references with the type typeName, one for each ID.
 func references(typeName string, ids ...string) []Object {
 	out := make([]Object, 0, len(ids))
 	for _, id := range ids {

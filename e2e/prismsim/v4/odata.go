@@ -7,17 +7,18 @@ import (
 	"strings"
 )
 
-// condition reports whether an object is in a list.
+// condition reports whether a list contains the object of a scope.
 type condition func(scope) bool
 
-// scope resolves the names in an expression: properties of root and, inside any(x:...), the variable x.
+// scope resolves the names in an expression. Names are properties of root or, inside any(x:...), of the variable x.
 type scope struct {
 	root     Object
 	variable string
 	value    any
 }
 
-// path is a property path as in the expression, for example "cluster/extId", or "c/extId" inside any(c:...).
+// lookup returns the value of a property path in the format of the expression, for example "cluster/extId", or
+// "c/extId" inside any(c:...).
 func (s scope) lookup(path string) any {
 	names := strings.Split(path, "/")
 	if s.variable != "" && names[0] == s.variable {
@@ -26,18 +27,19 @@ func (s scope) lookup(path string) any {
 	return field(s.root, names)
 }
 
-// odataParser parses the part of OData 4.01 $filter that Prism Central documents: eq, ne, gt, ge, lt, le, in, and, or, not,
-// parentheses, startswith, endswith, contains, and any/all over lists. Only some fields can be filtered by.
+// odataParser parses the part of OData 4.01 $filter that Prism Central documents: eq, ne, gt, ge, lt, le, in, and, or,
+// not, parentheses, startswith, endswith, contains, and any/all for lists. Only some fields support filtering.
 type odataParser struct {
 	tokens []string
 	fields []string
-	// variable and collection of the lambda expression that is being parsed.
+	// variable and collection belong to the lambda expression that is being parsed.
 	variable, collection string
 }
 
 var odataToken = regexp.MustCompile(`^\s*('(?:[^']|'')*'|[A-Za-z_][A-Za-z0-9_.]*'(?:[^']|'')*'|[A-Za-z_][A-Za-z0-9_./]*|-?[0-9][0-9A-Za-z:.+-]*|[(),:])`)
 
-// parseOData parses a $filter. Fields are the paths that can be filtered by, including paths into lists ("categories/extId").
+// parseOData parses a $filter. fields are the property paths that support filtering, including paths into lists
+// ("categories/extId").
 func parseOData(text string, fields []string) (condition, error) {
 	p := &odataParser{fields: fields}
 	for rest := strings.TrimSpace(text); rest != ""; rest = strings.TrimSpace(rest) {
@@ -92,7 +94,8 @@ func (p *odataParser) or() (condition, error) { return p.joined(p.and, "or", tru
 
 func (p *odataParser) and() (condition, error) { return p.joined(p.not, "and", false) }
 
-// joined parses operands with an operator between them. The evaluation ends at the first operand with the decisive result.
+// joined parses operands that are joined by operator. The evaluation ends at the first operand whose result is
+// decisive.
 func (p *odataParser) joined(operand func() (condition, error), operator string, decisive bool) (condition, error) {
 	var operands []condition
 	for {
@@ -173,7 +176,7 @@ func (p *odataParser) function(holds func(value, part string) bool) (condition, 
 	}, p.expect(")")
 }
 
-// lambda parses any(c:...) and all(c:...) after the path of a list.
+// lambda parses any(c:...) or all(c:...) after the path of a list.
 func (p *odataParser) lambda(path string, wanted bool) (condition, error) {
 	p.next() // the parenthesis
 	if p.variable != "" {
@@ -199,7 +202,7 @@ func (p *odataParser) lambda(path string, wanted bool) (condition, error) {
 	}, p.expect(")")
 }
 
-// check refuses paths that are not valid or cannot be filtered by.
+// check returns an error if a path is invalid or does not support filtering.
 func (p *odataParser) check(path string) error {
 	full := path
 	if first, rest, more := strings.Cut(path, "/"); p.variable != "" && first == p.variable {

@@ -11,7 +11,7 @@ import (
 )
 
 // literal is a value in a $filter: a string, a number, a time, a Boolean, null, or an enumeration value such as
-// Prism.Config.TaskStatus'FAILED', whose type is ignored.
+// Prism.Config.TaskStatus'FAILED'. The type of an enumeration value is ignored.
 type literal struct {
 	text   string
 	isText bool
@@ -35,7 +35,7 @@ func parseLiteral(token string) (literal, error) {
 	return literal{}, fmt.Errorf("%q is not a value such as 'text', 12 or true", token)
 }
 
-// compare compares a property with the literal. It returns false when they cannot be compared.
+// compare compares a property with the literal. It returns false if the values cannot be compared.
 func (l literal) compare(value any) (order int, ok bool) {
 	text, ok := valueText(value)
 	if !ok {
@@ -56,7 +56,7 @@ func (l literal) compare(value any) (order int, ok bool) {
 	return cmp.Compare(text, l.text), true
 }
 
-// valueText returns a simple value as the API writes it. It returns false for objects, lists and nil.
+// valueText returns a simple value in the format of the API. It returns false for objects, lists and nil.
 func valueText(value any) (string, bool) {
 	switch value.(type) {
 	case string, bool, int, int64, float64, json.Number:
@@ -79,7 +79,8 @@ var odataOrders = map[string]func(order int) bool{
 	"lt": func(order int) bool { return order < 0 }, "le": func(order int) bool { return order <= 0 },
 }
 
-// comparison parses what follows a property: an operator with a value, in with a list, or nothing after a Boolean.
+// comparison parses the rest of a comparison after the property: an operator with a value, in with a list, or nothing
+// if the property is a Boolean.
 func (p *odataParser) comparison(path string) (condition, error) {
 	operator := p.peek()
 	switch {

@@ -14,8 +14,8 @@ import (
 
 var etagPattern = regexp.MustCompile(`^\d+,\d+$`)
 
-// IfMatch compares the If-Match header with the revision of the entity. A request without the header is refused only if the
-// operation requires it. mismatch returns the namespace's error for the two ETags.
+// IfMatch compares the If-Match header with the current revision of an entity. A request without the header is an error
+// only if required is true. mismatch returns the error of the namespace for two different ETags.
 func (r *Request) IfMatch(current model.Revision, required bool, mismatch func(sent, current string) *Error) error {
 	sent := r.Header.Get("If-Match")
 	if sent == "" {
@@ -36,22 +36,23 @@ func (r *Request) IfMatch(current model.Revision, required bool, mismatch func(s
 	return nil
 }
 
-// MismatchText returns the message about a stale If-Match header.
+// MismatchText returns the error message for an outdated If-Match header.
 func MismatchText(sent, current string) string {
 	return fmt.Sprintf("If-Match header value passed '%s' because it doesn't match the current value in the server '%s'", sent, current)
 }
 
-// requestIDHeader has a UUID that identifies a change, so that it can be sent again.
+// requestIDHeader contains a UUID that identifies a change, so that a client can safely send the change again.
 const requestIDHeader = "Ntnx-Request-Id"
 
-// requestMemory keeps the responses to changes by request ID, method and path. A change that is sent again is not made again. It
-// gets the first response, with the same task. Refusals are not kept, so that a client may retry with the same ID.
+// requestMemory stores the responses to changes by request ID, method and path. If a client sends a change again, the
+// server does not make the change again. The client receives the first response, with the same task. Error responses
+// are not stored, so that a client may retry with the same ID.
 type requestMemory struct {
-	mu        sync.Mutex // held while a change is accepted, so that two copies of a request never run concurrently
+	mu        sync.Mutex // held while the server accepts a change, so that two copies of a request are never handled concurrently
 	responses map[string]*wire.Recorder
 }
 
-// handle replays the response to a request that was sent before, or serves the request.
+// handle sends the stored response if the request was handled before. Otherwise it calls serve and stores the response.
 func (o *requestMemory) handle(w http.ResponseWriter, r *Request, serve func(http.ResponseWriter)) {
 	if r.Method == http.MethodGet || r.rules.ForgetRequestIDs {
 		serve(w)

@@ -10,17 +10,17 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// Response is the response of an operation. Its envelope is added when it is written.
+// Response is the response of an operation. The envelope is added when the response is written.
 type Response struct {
 	status int // default 200
 	Data   any // Object, []Object or nil
 	ETag   string
-	// total is the number of matches of a list. It is nil for other responses.
+	// total is the number of entities that match a list request. It is nil for other responses.
 	total *int
 	page  page
 }
 
-// page is the requested part of a list.
+// page identifies the requested page of a list.
 type page struct{ number, limit int }
 
 const (
@@ -29,7 +29,7 @@ const (
 	flagTruncated = "isTruncated"
 )
 
-// flags returns the flags that every response has.
+// flags returns the flags that every response contains, with the values in set.
 func flags(set map[string]bool) []Object {
 	out := []Object{}
 	for _, name := range []string{flagError, flagPaginated, flagTruncated} {
@@ -38,12 +38,12 @@ func flags(set map[string]bool) []Object {
 	return out
 }
 
-// Accepted returns the response to a change: status 202 and the task of the change.
+// Accepted returns the response to an accepted change. It contains status 202 and the task of the change.
 func Accepted(t *model.Task) *Response {
 	return &Response{status: http.StatusAccepted, Data: Typed("prism.v4.config.TaskReference", Object{"extId": taskID(t)})}
 }
 
-// write sends the response in its envelope. An empty list has no data.
+// write sends the response in its envelope. The response to an empty list contains no data.
 func (a *Response) write(w http.ResponseWriter, r *Request, responseType string) {
 	if a.ETag != "" {
 		w.Header().Set("ETag", a.ETag)
@@ -85,10 +85,10 @@ func link(rel, href string) Object {
 	return Typed("common.v1.response.ApiLink", Object{"rel": rel, "href": href})
 }
 
-// selfURL returns the URL of a path on the host that the request names.
+// selfURL returns the URL of path on the host that the request was sent to.
 func selfURL(r *Request, path string) string { return "https://" + r.Host + path }
 
-// SelfLinks returns the links of an entity. The path is relative to the version, for example "ahv/config/vms/<extId>".
+// SelfLinks returns the links of an entity. path is relative to the version, for example "ahv/config/vms/<extId>".
 func SelfLinks(r *Request, path string) []Object {
 	return []Object{link("self", selfURL(r, "/api/"+r.Namespace+"/v4."+strconv.Itoa(r.Minor)+"/"+path))}
 }

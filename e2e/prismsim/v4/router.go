@@ -1,5 +1,5 @@
-// Package v4 is the v4 API without its networking namespace: how requests are routed and queried, and the namespaces vmm,
-// clustermgmt, prism and volumes.
+// Package v4 implements the v4 API except its networking namespace. It routes requests, evaluates queries, and serves
+// the namespaces vmm, clustermgmt, prism and volumes.
 package v4
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// hiddenRefusal returns the refusal of a request for a hidden entity.
+// hiddenRefusal returns the error response to a request for a hidden entity.
 func hiddenRefusal(r model.Rights, kind, id string) *Error {
 	switch {
 	case r.Status == http.StatusForbidden:
@@ -26,7 +26,7 @@ func hiddenRefusal(r model.Rights, kind, id string) *Error {
 	return noSuchEntity("PLAT-10001", kind, id)
 }
 
-// prismRoutes adds the prism namespace: tasks and categories.
+// prismRoutes adds the operations of the prism namespace: tasks and categories.
 func (api *API) prismRoutes(r *Router) {
 	const ns, types = "prism", "prism.v4.config."
 	r.Handle("GET", ns, "config/tasks", types+"ListTasksApiResponse", api.listTasks)
@@ -37,13 +37,13 @@ func (api *API) prismRoutes(r *Router) {
 	r.Handle("DELETE", ns, "config/categories/{extId}", types+"DeleteCategoryApiResponse", api.deleteCategory)
 }
 
-// namespaces are the namespaces that are served below /api/<namespace>/<version>/.
+// namespaces are the namespaces that the server provides below /api/<namespace>/<version>/.
 var namespaces = []string{"vmm", "clustermgmt", "prism", "networking", "volumes"}
 
-// highestMinor is the newest v4 minor version that can be served.
+// highestMinor is the newest minor version of v4 that the server can provide.
 const highestMinor = 2
 
-// Request is a request to an operation of the v4 API.
+// Request is an HTTP request to an operation of the v4 API.
 type Request struct {
 	*http.Request
 	Namespace string
@@ -53,23 +53,23 @@ type Request struct {
 	rights    model.Rights // rights of the account
 }
 
-// Endpoint handles a request. It returns a response, or an *Error to refuse the request.
+// Endpoint handles a request. It returns a response, or an *Error if it rejects the request.
 type Endpoint func(r *Request) (*Response, error)
 
 // API serves the v4 API.
 type API struct {
 	*model.Central
-	minor    int // newest minor version that is served
+	minor    int // newest minor version that the server provides
 	requests requestMemory
 }
 
-// New returns the v4 API of a Prism Central, up to the version in its inventory.
+// New returns the v4 API of the Prism Central e, with all versions up to the APIVersion in the inventory.
 func New(e *model.Central) *API {
-	minor, _ := parseMinor(e.PrismCentral.APIVersion) // checked with the inventory
+	minor, _ := parseMinor(e.PrismCentral.APIVersion) // validated with the inventory
 	return &API{Central: e, minor: minor}
 }
 
-// Router registers operations.
+// Router adds operations to an HTTP server.
 type Router struct {
 	api *API
 	mux *http.ServeMux
@@ -77,7 +77,7 @@ type Router struct {
 
 var pathPattern = regexp.MustCompile(`^/api/(vmm|clustermgmt|prism|networking|volumes)/(?:v4\.(\d+)/|unversioned/)`)
 
-// splitPath returns namespace and minor version of a v4 path.
+// splitPath returns the namespace and the minor version in a v4 path.
 func splitPath(path string) (namespace string, minor int, ok bool) {
 	match := pathPattern.FindStringSubmatch(path)
 	if match == nil {
@@ -90,8 +90,8 @@ func splitPath(path string) (namespace string, minor int, ok bool) {
 	return match[1], minor, true
 }
 
-// Register adds the operations of the v4 API. The functions in further add operations of namespaces in other
-// packages.
+// Register adds the operations of the v4 API. The functions in further add the operations of namespaces that other
+// packages implement.
 func (api *API) Register(mux *http.ServeMux, further ...func(*Router)) {
 	r := &Router{api: api, mux: mux}
 	for _, namespace := range namespaces {
@@ -107,7 +107,7 @@ func (api *API) Register(mux *http.ServeMux, further ...func(*Router)) {
 	}
 }
 
-// versionInfo handles OPTIONS of unversioned/info. The SDKs choose their version by the newest version that is served.
+// versionInfo handles OPTIONS requests for unversioned/info. The SDKs use the newest version in the response.
 func (api *API) versionInfo(w http.ResponseWriter, r *http.Request) {
 	if rules, _ := api.SettingsFor(""); rules.NoVersionInfo {
 		missingURL(w, r)
@@ -116,13 +116,13 @@ func (api *API) versionInfo(w http.ResponseWriter, r *http.Request) {
 	wire.WriteJSON(w, http.StatusOK, map[string]string{"data": "v4." + strconv.Itoa(api.minor)})
 }
 
-// Handle adds an operation to all versions that are served. The path is relative to the version, for example
-// "ahv/config/vms/{extId}". responseType is the type of the response's envelope.
+// Handle adds an operation to all supported versions. path is relative to the version, for example
+// "ahv/config/vms/{extId}". responseType is the type of the response envelope.
 func (r *Router) Handle(method, namespace, path, responseType string, e Endpoint) {
 	r.handleSince(0, method, namespace, path, responseType, e)
 }
 
-// handleSince adds an operation that exists since a minor version.
+// handleSince adds an operation to the minor version since and all newer versions.
 func (r *Router) handleSince(since int, method, namespace, path, responseType string, e Endpoint) {
 	for minor := since; minor <= r.api.minor; minor++ {
 		kind, of := model.KindOf(path), model.KindOf(beforeID(path))
@@ -143,7 +143,8 @@ func (r *Router) handleSince(since int, method, namespace, path, responseType st
 	}
 }
 
-// restricted refuses requests for entities that are hidden from the account.
+// restricted calls next unless the requested entity is hidden from the account. For a hidden entity it returns an
+// error.
 func (r *Request) restricted(kind string, next Endpoint) (*Response, error) {
 	if id := r.PathValue("extId"); id != "" && r.rights.Hides(kind, id) {
 		return nil, hiddenRefusal(r.rights, kind, id)
@@ -151,13 +152,13 @@ func (r *Request) restricted(kind string, next Endpoint) (*Response, error) {
 	return next(r)
 }
 
-// beforeID returns the path of the collection that {extId} is in.
+// beforeID returns the part of path before {extId}, which is the path of the collection.
 func beforeID(path string) string {
 	before, _, _ := strings.Cut(path, "/{extId}")
 	return before
 }
 
-// Decode reads a JSON body, for example into a model of the SDK.
+// Decode decodes a JSON body, for example into a model of the SDK.
 func (r *Request) Decode(into any) error {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -172,7 +173,7 @@ func (r *Request) Decode(into any) error {
 	return nil
 }
 
-// parseMinor reads the newest version to serve: "v4.0" to "v4.2".
+// parseMinor returns the minor version in a version from "v4.0" to "v4.2".
 func parseMinor(version string) (int, bool) {
 	text, isV4 := strings.CutPrefix(version, "v4.")
 	minor, err := strconv.Atoi(text)

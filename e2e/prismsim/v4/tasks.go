@@ -9,20 +9,21 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// taskPrefix precedes the UUID in the ID of a task in v4. It is base64 of "ergon". Tasks can be read with the prefix "legacy" too.
+// taskPrefix is the part of a v4 task ID before the UUID. It is the base64 encoding of "ergon". Clients can also read
+// tasks with the prefix "legacy".
 const (
 	taskPrefix   = "ZXJnb24="
 	legacyPrefix = "legacy"
 )
 
-// Fails converts the error to the error of a task.
+// Fails converts an Error to the error of a task.
 func (e *Error) Fails() *model.TaskError {
 	return &model.TaskError{
 		Code: e.Group, Detail: e.Message, V4: &model.TaskMessage{Code: e.Code, Group: e.Group, Message: e.Message, Arguments: e.Arguments},
 	}
 }
 
-// messageError returns the message of a task as an Error.
+// messageError converts the error message of a task to an Error.
 func messageError(m *model.TaskMessage) *Error {
 	return &Error{Code: m.Code, Group: m.Group, Message: m.Message, Arguments: m.Arguments}
 }
@@ -42,7 +43,7 @@ func affectedEntities(t *model.Task, rules model.Rules) []Object {
 	return out
 }
 
-// taskObject returns the body of GET /tasks/{extId}.
+// taskObject returns the body of the response to GET /tasks/{extId}.
 func taskObject(t *model.Task, owner string, rules model.Rules) Object {
 	view := t.View()
 	entities := affectedEntities(t, rules)
@@ -82,7 +83,7 @@ func taskClusters(t *model.Task) []string {
 	return t.V4.PrismElements
 }
 
-// keyValues returns a map as a list of pairs, ordered by name.
+// keyValues converts a map to a list of pairs that is sorted by key.
 func keyValues(values map[string]string) []Object {
 	names := []string{}
 	for name := range values {
@@ -96,7 +97,7 @@ func keyValues(values map[string]string) []Object {
 	return out
 }
 
-// timeText returns a time in the format of v4: RFC 3339 with microseconds.
+// timeText formats a time for v4: RFC 3339 with microseconds.
 func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 func (api *API) getTask(r *Request) (*Response, error) {

@@ -15,7 +15,8 @@ import (
 
 const maxAttribute = 200 // maximum length of a custom attribute in characters
 
-// changedVM returns the VM that a request changes. It checks that the request has a request ID and the current ETag.
+// changedVM returns the VM with the ID in the path of a change request. It returns an error if the request has no
+// request ID or an outdated ETag.
 func (api *API) changedVM(r *Request) (*model.VM, error) {
 	if !inventory.IsUUID(r.Header.Get(requestIDHeader)) {
 		return nil, &Error{
@@ -35,7 +36,8 @@ func (api *API) changedVM(r *Request) (*model.VM, error) {
 	})
 }
 
-// orderForVM starts a task on a VM. The task waits for those that were started on the VM before. It fails if the VM was deleted.
+// orderForVM starts a task that changes a VM. The task starts when all earlier tasks of the VM have ended. It fails if
+// the VM no longer exists.
 func (api *API) orderForVM(r *Request, m *model.VM, operation, description string, d time.Duration, work func() *model.TaskError) *Response {
 	id := m.UUID
 	t := api.Order(r.Context(), r.Namespace, model.Order{
@@ -75,12 +77,14 @@ func (api *API) deleteVM(r *Request) (*Response, error) {
 	}), nil
 }
 
-// volumeGroupAttached refuses deleting a VM. Status, code and group are this package's own.
+// volumeGroupAttached returns the error response to the deletion of a VM with an attached volume group. This package
+// defines the status, the code and the group.
 func volumeGroupAttached(text string) *Error {
 	return &Error{Status: http.StatusUnprocessableEntity, Code: "VMM-30900", Group: "VM_INVALID_ARGUMENT", Message: text}
 }
 
-// invalidVMState refuses switching a VM off. Status, code and group are this package's own.
+// invalidVMState returns the error response to switching off a VM that is already off. This package defines the status,
+// the code and the group.
 func invalidVMState(text string) *Error {
 	return &Error{Status: http.StatusUnprocessableEntity, Code: "VMM-30901", Group: "VM_INVALID_STATE", Message: text}
 }

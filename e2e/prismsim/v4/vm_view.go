@@ -14,7 +14,7 @@ const vmTypes = "vmm.v4.ahv.config."
 
 func vmRef(kind, id string) Object { return Typed(vmTypes+kind+"Reference", Object{"extId": id}) }
 
-// vmCore returns the properties of a VM that lists can be filtered and sorted by. The caller holds the mutex.
+// vmCore returns the properties of a VM that support filtering and sorting. The caller holds the mutex.
 func (api *API) vmCore(m *model.VM) Object {
 	now := m.Current()
 	res := now.Resources
@@ -37,8 +37,8 @@ func (api *API) vmCore(m *model.VM) Object {
 	return out
 }
 
-// vmObject returns a VM in the version of the request. Projects and nicNetworkInfo exist since v4.1, custom attributes since v4.2.
-// The caller holds the mutex.
+// vmObject returns a VM in the format of the requested version. Projects and nicNetworkInfo exist since v4.1, and
+// custom attributes exist since v4.2. The caller holds the mutex.
 func (api *API) vmObject(m *model.VM, r *Request) Object {
 	now := m.Current()
 	out := api.vmCore(m)
@@ -63,7 +63,8 @@ func (api *API) vmObject(m *model.VM, r *Request) Object {
 	return out
 }
 
-// showPower sets the power state, or the one that is shown instead.
+// showPower writes the power state to out. If ShowPowerState has set a power state, showPower writes that state instead
+// of the real one.
 func showPower(m *model.VM, out Object) {
 	state := m.Power
 	if m.V4.Shown != nil {
@@ -114,8 +115,8 @@ func showDisks(m *model.VM, out Object) {
 	}
 }
 
-// nicObjects returns the NICs in their order. v4.0 has networkInfo and backingInfo. Later versions have nicNetworkInfo and
-// nicBackingInfo too. Only nicNetworkInfo has IPv6 addresses.
+// nicObjects returns the NICs in their order. v4.0 has networkInfo and backingInfo. Later versions also have
+// nicNetworkInfo and nicBackingInfo. Only nicNetworkInfo contains IPv6 addresses.
 func nicObjects(m *model.VM, minor int) []Object {
 	out := []Object{}
 	for _, n := range m.LiveNICs() {
@@ -137,7 +138,7 @@ func nicObjects(m *model.VM, minor int) []Object {
 	return out
 }
 
-// networkInfo returns the network information of a NIC, and its learned IPv6 addresses.
+// networkInfo returns the network information of a NIC and the learned IPv6 addresses of the NIC.
 func networkInfo(m *model.VM, n wire.NIC) (info Object, v6 []Object) {
 	info = Object{
 		"nicType": n.NICType, "subnet": vmRef("Subnet", n.SubnetReference.UUID), "vlanMode": n.VLANMode, "trunkedVlans": n.TrunkedVLANs,
@@ -172,7 +173,7 @@ func networkInfo(m *model.VM, n wire.NIC) (info Object, v6 []Object) {
 	return info, v6
 }
 
-// singleAddress returns an address of either family with the prefix length 32 or 128.
+// singleAddress returns an IPv4 address with the prefix length 32, or an IPv6 address with the prefix length 128.
 func singleAddress(text string) Object {
 	address := ipam.Address(text)
 	name := "common.v1.config.IPv6Address"

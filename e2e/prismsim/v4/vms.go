@@ -22,7 +22,8 @@ func (api *API) vmRoutes(r *Router) {
 	r.handleSince(2, "POST", ns, actions+"remove-custom-attributes", types+"RemoveVmCustomAttributesApiResponse", api.changeAttributes(model.RemoveStrings))
 }
 
-// vm returns the VM in the path of a request. A VM that is being created does not exist yet. The caller holds the mutex.
+// vm returns the VM with the ID in the path of a request. It returns an error for a VM that is still being created. The
+// caller holds the mutex.
 func (api *API) vm(r *Request) (*model.VM, error) {
 	id := strings.ToLower(r.PathValue("extId"))
 	if !inventory.IsUUID(id) {
@@ -62,7 +63,7 @@ func (api *API) getVM(r *Request) (*Response, error) {
 	return &Response{Data: api.vmObject(m, r), ETag: m.V4.Revision.ETag()}, nil
 }
 
-// vmListing has the documented fields of lists of VMs.
+// vmListing contains the fields that the documentation lists for VM queries.
 var vmListing = Listing{
 	Filters: []string{
 		"cluster/extId", "extId", "hardwareClockTimezone", "host/extId", "isAgentVm", "isCpuHotplugEnabled", "isCpuPassthroughEnabled",
@@ -73,10 +74,10 @@ var vmListing = Listing{
 	Orders: []string{"memorySizeBytes", "name", "numCoresPerSocket", "numNumaNodes", "numSockets", "numThreadsPerCore"},
 }
 
-// filterRelease is the first release of Prism Central that filters VMs by BIOS UUID: pc.7.6.
+// filterRelease is the first release of Prism Central that supports filtering VMs by BIOS UUID: pc.7.6.
 var filterRelease = []int{7, 6}
 
-// vmListing returns how VMs can be queried in the release of the Prism Central.
+// vmListing returns the queries for VMs that the simulated release of Prism Central supports.
 func (api *API) vmListing() Listing {
 	listing := vmListing
 	if atLeast(api.PrismCentral.Version, filterRelease) {
@@ -85,13 +86,14 @@ func (api *API) vmListing() Listing {
 	return listing
 }
 
-// atLeast compares a version such as pc.7.6.0.5 or pc.2024.3 with a release. Versions with a year are older than those without.
+// atLeast reports whether a version such as pc.7.6.0.5 or pc.2024.3 is not older than release. Versions that begin with
+// a year are older than all others.
 func atLeast(version string, release []int) bool {
 	parts := strings.Split(strings.TrimPrefix(version, "pc."), ".")
 	for i, want := range release {
 		have := 0
 		if i < len(parts) {
-			have, _ = strconv.Atoi(parts[i]) // 0 if it is not a number
+			have, _ = strconv.Atoi(parts[i]) // 0 if the part is not a number
 		}
 		switch {
 		case i == 0 && have > 2000:

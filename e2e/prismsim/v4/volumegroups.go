@@ -25,8 +25,8 @@ func (api *API) volumeRoutes(r *Router) {
 	r.Handle("POST", ns, groups+"/{extId}/$actions/detach-vm", volumeTypes+"DetachVmApiResponse", api.detachVM)
 }
 
-// volumeGroup returns the volume group in the path of a request. No public record of its codes was found, so they are this package's
-// own. The caller holds the mutex.
+// volumeGroup returns the volume group with the ID in the path of a request. No public record of the real error codes
+// was found, so this package defines them. The caller holds the mutex.
 func (api *API) volumeGroup(r *Request) (*model.VolumeGroup, error) {
 	id := strings.ToLower(r.PathValue("extId"))
 	if g := api.VolumeGroupByUUID(id); g != nil {
@@ -81,7 +81,7 @@ func (api *API) listVMAttachments(r *Request) (*Response, error) {
 	return attachmentListing.Respond(r, items)
 }
 
-// vmAttachment is the body of attach-vm and detach-vm.
+// vmAttachment is the body of attach-vm and detach-vm requests.
 type vmAttachment struct {
 	ExtID string `json:"extId"`
 }
@@ -112,7 +112,7 @@ func (api *API) detachVM(r *Request) (*Response, error) {
 	})
 }
 
-// changeAttachment starts the task of attach-vm or detach-vm.
+// changeAttachment starts the task of an attach-vm or detach-vm request.
 func (api *API) changeAttachment(r *Request, operation string, change func(*model.VM, *model.VolumeGroup) *model.TaskError) (*Response, error) {
 	var body vmAttachment
 	if err := r.Decode(&body); err != nil {

@@ -10,7 +10,8 @@ import (
 
 const (
 	Mebibyte = 1 << 20
-	// CloudInitISO is the size in bytes of the CD-ROM with cloud-init data. CloudInitIndex is its index on the IDE adapter.
+	// CloudInitISO is the size in bytes of the CD-ROM with cloud-init data. CloudInitIndex is the index of that CD-ROM
+	// on the IDE adapter.
 	CloudInitISO   = 389120
 	CloudInitIndex = 3
 )
@@ -18,7 +19,8 @@ const (
 // Mebibytes converts bytes to mebibytes, rounded up.
 func Mebibytes(bytes int64) int64 { return (bytes + Mebibyte - 1) / Mebibyte }
 
-// DeviceType returns the device type, which defaults to DISK, or VOLUME_GROUP for a volume group.
+// DeviceType returns the device type. If the disk has none, the type is VOLUME_GROUP for a volume group and DISK
+// otherwise.
 func (d Disk) DeviceType() string {
 	if t := OrZero(d.Properties).DeviceType; t != "" {
 		return t
@@ -29,7 +31,7 @@ func (d Disk) DeviceType() string {
 	return "DISK"
 }
 
-// Adapter returns the adapter type, which defaults to SCSI, or IDE for a CD-ROM.
+// Adapter returns the adapter type. If the disk has none, the type is IDE for a CD-ROM and SCSI otherwise.
 func (d Disk) Adapter() string {
 	if a := OrZero(OrZero(d.Properties).Address).AdapterType; a != "" {
 		return a
@@ -40,12 +42,12 @@ func (d Disk) Adapter() string {
 	return "SCSI"
 }
 
-// Slot returns a device address as Prism writes it, for example scsi.0.
+// Slot returns a device address in the format of Prism, for example scsi.0.
 func (d Disk) Slot(index int64) string {
 	return fmt.Sprintf("%s.%d", strings.ToLower(d.Adapter()), index)
 }
 
-// DiskByUUID returns a disk, or nil.
+// DiskByUUID returns the disk with the UUID id, or nil if it does not exist.
 func (res *VMResources) DiskByUUID(id string) *Disk {
 	for i := range res.DiskList {
 		if res.DiskList[i].UUID == id {
@@ -55,7 +57,7 @@ func (res *VMResources) DiskByUUID(id string) *Disk {
 	return nil
 }
 
-// DiskOf is DiskByUUID for resources that may be nil.
+// DiskOf is like DiskByUUID, but res may be nil.
 func (res *VMResources) DiskOf(id string) *Disk {
 	if res == nil || id == "" {
 		return nil
@@ -63,7 +65,7 @@ func (res *VMResources) DiskOf(id string) *Disk {
 	return res.DiskByUUID(id)
 }
 
-// Bytes returns the size, which is 0 when none is set.
+// Bytes returns the size in bytes, or 0 if no size is set.
 func (d *Disk) Bytes() int64 {
 	if d.SizeBytes != nil {
 		return *d.SizeBytes
@@ -71,12 +73,12 @@ func (d *Disk) Bytes() int64 {
 	return OrZero(d.SizeMiB) * Mebibyte
 }
 
-// SetBytes sets both sizes.
+// SetBytes sets the size in bytes and the size in MiB.
 func (d *Disk) SetBytes(size int64) {
 	d.SizeBytes, d.SizeMiB = new(size), new(Mebibytes(size))
 }
 
-// NICOf returns a NIC, or nil. The resources may be nil.
+// NICOf returns the NIC with the UUID id, or nil if it does not exist. res may be nil.
 func (res *VMResources) NICOf(id string) *NIC {
 	if res == nil || id == "" {
 		return nil
@@ -89,7 +91,8 @@ func (res *VMResources) NICOf(id string) *NIC {
 	return nil
 }
 
-// SameDevices reports whether wanted resources have the same disks and NICs as a VM, with the same sizes and subnets.
+// SameDevices reports whether res and have contain the same disks with the same sizes, and the same NICs on the same
+// subnets.
 func (res *VMResources) SameDevices(have *VMResources) bool {
 	return slices.EqualFunc(res.DiskList, have.DiskList, func(want, d Disk) bool {
 		return want.UUID == d.UUID && (d.DeviceType() == "CDROM" || want.Bytes() == 0 || want.Bytes() == d.Bytes())
@@ -120,7 +123,7 @@ func (s VMSpec) Clone() VMSpec {
 // SameAs reports whether two specs are equal.
 func (s VMSpec) SameAs(other VMSpec) bool { return reflect.DeepEqual(s.Clone(), other.Clone()) }
 
-// NICs returns the NICs of a spec, which may have no resources.
+// NICs returns the NICs of a spec. If the spec has no resources, the result is empty.
 func (s VMSpec) NICs() []NIC {
 	if s.Resources == nil {
 		return nil
@@ -128,7 +131,7 @@ func (s VMSpec) NICs() []NIC {
 	return s.Resources.NICList
 }
 
-// Equal reports whether two customizations have the same cloud-init data and the same Sysprep.
+// Equal reports whether two customizations have the same cloud-init data and the same Sysprep data.
 func (g *GuestCustomization) Equal(other *GuestCustomization) bool {
 	if g == nil || other == nil {
 		return g == other
@@ -148,5 +151,5 @@ func (s VMSpec) HasLearned() bool {
 
 const TypeVolumeGroup = "VOLUME_GROUP"
 
-// IsOf reports whether a disk is the attachment of a volume group.
+// IsOf reports whether the disk is an attachment of the volume group with the UUID volumeGroup.
 func (d Disk) IsOf(volumeGroup string) bool { return OrZero(d.VolumeGroup).UUID == volumeGroup }

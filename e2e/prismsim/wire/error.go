@@ -9,17 +9,17 @@ import (
 // BasicRealm is the WWW-Authenticate header of a response with status 401.
 const BasicRealm = `Basic realm="Intent Gateway Login Required"`
 
-// Refuser writes the refusal of a request in the form of the API that was called.
+// Refuser writes an error response in the format of the API that received the request.
 type Refuser func(w http.ResponseWriter, r *http.Request, refused *Error)
 
-// Unauthenticated returns the refusal of a request without valid credentials.
+// Unauthenticated returns the error response to a request without valid credentials.
 func Unauthenticated() *Error {
 	return &Error{
 		Status: http.StatusUnauthorized, Reason: "AUTHENTICATION_REQUIRED", Message: "Authentication required.", Details: BasicRealm,
 	}
 }
 
-// ErrorWith returns the refusal that Prism Central sends with a status.
+// ErrorWith returns the error response that Prism Central sends with an HTTP status.
 func ErrorWith(status int) *Error {
 	refused := &Error{Status: status, Reason: "INTERNAL_ERROR", Message: "Internal Server Error."}
 	switch status {
@@ -38,7 +38,7 @@ func ErrorWith(status int) *Error {
 	return refused
 }
 
-// Error is the refusal of a request in the form of v3.
+// Error is an error response in the format of v3.
 type Error struct {
 	Status  int
 	Kind    string
@@ -47,12 +47,12 @@ type Error struct {
 	Details any
 }
 
-// Error returns status, reason and message.
+// Error returns the status, reason and message.
 func (e *Error) Error() string {
 	return fmt.Sprintf("refusing request: %d %s: %s", e.Status, e.Reason, e.Message)
 }
 
-// errorBody is the error object of v3. Clients recognise a failure by state ERROR and a missing entity by the reason.
+// errorBody is the error object of v3. Clients detect a failure by the state ERROR and a missing entity by the reason.
 type errorBody struct {
 	State       string    `json:"state"`
 	Code        int       `json:"code"`
@@ -68,7 +68,7 @@ func (e *Error) body() errorBody {
 	}
 }
 
-// WriteError writes an error in the form of v3. An error that is not an *Error becomes a 500.
+// WriteError writes an error response in the format of v3. If err is not an *Error, the status is 500.
 func WriteError(w http.ResponseWriter, err error) {
 	var refused *Error
 	if !errors.As(err, &refused) {
@@ -81,7 +81,7 @@ func WriteError(w http.ResponseWriter, err error) {
 }
 
 // Reasons of v3 errors. INVALID_REQUEST, ENTITY_NOT_FOUND, CATEGORY_NAME_VALUE_MISMATCH, AUTHENTICATION_REQUIRED and
-// CONCURRENT_REQUESTS_NOT_ALLOWED are on public record, and clients look for them.
+// CONCURRENT_REQUESTS_NOT_ALLOWED are on public record, and clients depend on them.
 const (
 	ReasonInvalidRequest  = "INVALID_REQUEST"
 	ReasonInvalidArgument = "INVALID_ARGUMENT"
@@ -90,13 +90,13 @@ const (
 	ReasonNameMismatch    = "CATEGORY_NAME_VALUE_MISMATCH"
 )
 
-// NotFound returns the refusal of a request for an entity that does not exist. what describes the entity, for example
-// "The VM <UUID>".
+// NotFound returns the error response to a request for an entity that does not exist. what describes the entity, for
+// example "The VM <UUID>".
 func NotFound(kind, what string) *Error {
 	return &Error{Status: http.StatusNotFound, Kind: kind, Reason: ReasonNotFound, Message: fmt.Sprintf("%s does not exist.", what)}
 }
 
-// Unprocessable returns the refusal of a request that cannot be carried out.
+// Unprocessable returns the error response to a request that is valid JSON but cannot be carried out.
 func Unprocessable(kind, format string, args ...any) *Error {
 	return &Error{Status: http.StatusUnprocessableEntity, Kind: kind, Reason: ReasonInvalidArgument, Message: fmt.Sprintf(format, args...)}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// CompareValues compares numbers by value and everything else as text.
+// CompareValues compares two values. If both are numbers, it compares them numerically; otherwise it compares strings.
 func CompareValues(a, b string) int {
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)
@@ -24,7 +24,8 @@ func CompareValues(a, b string) int {
 	return 1
 }
 
-// PeekBody reads the body of a request and restores it, so that it can be read again with the same error at its end.
+// PeekBody reads the body of a request and restores the body for the next reader. If reading fails, the next reader
+// gets the same data and the same error.
 func PeekBody(r *http.Request) ([]byte, error) {
 	rest := r.Body
 	raw, err := io.ReadAll(io.LimitReader(rest, MaxBody))
@@ -35,10 +36,11 @@ func PeekBody(r *http.Request) ([]byte, error) {
 	return raw, err
 }
 
-// MaxBody is the largest request body in bytes. Cloud-init data has at most 32 KiB in practice.
+// MaxBody is the maximum size of a request body in bytes. Cloud-init data has at most 32 KiB in practice.
 const MaxBody = 8 << 20
 
-// Endpoint handles a request. It returns a status and a body, which is empty when it is nil, or an error.
+// Endpoint handles a request. It returns an HTTP status and a body, or an error. If the body is nil, the response is
+// empty.
 type Endpoint func(r *http.Request) (int, any, error)
 
 // ServeHTTP calls the endpoint and writes its response.
@@ -52,18 +54,18 @@ func (e Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	WriteJSON(w, status, body)
 }
 
-// WriteJSON writes a response. A nil body is left out.
+// WriteJSON writes a response. If body is nil, the response has no body.
 func WriteJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if body == nil {
 		return
 	}
-	// An error means that the client has gone away.
+	// The client may have disconnected.
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// Marshal returns a body as JSON. Callers marshal under the mutex, because bodies refer to what the mutex guards.
+// Marshal encodes a body as JSON. Callers hold the mutex, because bodies refer to data that the mutex protects.
 func Marshal(body any) json.RawMessage {
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -72,7 +74,8 @@ func Marshal(body any) json.RawMessage {
 	return raw
 }
 
-// Decode reads a JSON body. An empty body counts as an empty object, because some clients send none with list calls.
+// Decode decodes a JSON body. An empty body counts as an empty object, because some clients send list requests without
+// a body.
 func Decode(r *http.Request, kind string, into any) error {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -90,10 +93,10 @@ func Decode(r *http.Request, kind string, into any) error {
 	return nil
 }
 
-// Timestamp returns a time in the format of v3.
+// Timestamp formats a time for v3.
 func Timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// Recorder is an http.ResponseWriter that keeps a response, so that it can be sent more than once.
+// Recorder is an http.ResponseWriter that stores a response, so that the server can send the response several times.
 type Recorder struct {
 	header http.Header
 	Status int
@@ -101,7 +104,7 @@ type Recorder struct {
 	Made   time.Time
 }
 
-// NewRecorder returns a Recorder without a body and with status 200.
+// NewRecorder returns a Recorder with an empty body and status 200.
 func NewRecorder() *Recorder {
 	return &Recorder{header: http.Header{}, Status: http.StatusOK, Made: time.Now()}
 }
@@ -109,21 +112,21 @@ func NewRecorder() *Recorder {
 // Header returns the header of the response.
 func (a *Recorder) Header() http.Header { return a.header }
 
-// WriteHeader keeps the status.
+// WriteHeader stores the status.
 func (a *Recorder) WriteHeader(status int) { a.Status = status }
 
 // Write appends to the body.
 func (a *Recorder) Write(b []byte) (int, error) { return a.body.Write(b) }
 
-// Replay sends the response.
+// Replay sends the stored response.
 func (a *Recorder) Replay(w http.ResponseWriter) {
 	maps.Copy(w.Header(), a.header)
 	w.WriteHeader(a.Status)
-	// An error means that the client has gone away.
+	// The client may have disconnected.
 	_, _ = w.Write(a.body.Bytes())
 }
 
-// Cut sends half of the body with the Content-Length of the whole body and closes the connection.
+// Cut sends the first half of the body with the Content-Length of the whole body, and closes the connection.
 func (a *Recorder) Cut(w http.ResponseWriter) {
 	maps.Copy(w.Header(), a.header)
 	w.Header().Set("Content-Length", strconv.Itoa(a.body.Len()))

@@ -1,4 +1,5 @@
-// Package wire has the JSON types and errors of v3, and what the handlers of all APIs need to read requests and write responses.
+// Package wire contains the JSON types and errors of v3, and code with which the handlers of all APIs read requests and
+// write responses.
 package wire
 
 import (
@@ -6,10 +7,10 @@ import (
 	"time"
 )
 
-// APIVersion is the version in every response of v3.
+// APIVersion is the API version in every v3 response.
 const APIVersion = "3.1"
 
-// States of an entity in `status.state`.
+// States of an entity in status.state.
 const (
 	StateComplete      = "COMPLETE"
 	StatePending       = "PENDING"
@@ -23,10 +24,11 @@ const (
 	PowerOff = "OFF"
 )
 
-// TypeLearned is the type of an IP endpoint that the hypervisor has seen and that Prism has not assigned.
+// TypeLearned is the type of an IP endpoint that the hypervisor has detected and that Prism has not assigned.
 const TypeLearned = "LEARNED"
 
-// Reference names another entity. An empty object counts as absent, because provider 1.9.5 sends `"project_reference":{}`.
+// Reference refers to another entity. An empty object counts as absent, because provider 1.9.5 sends
+// `"project_reference":{}`.
 type Reference struct {
 	Kind string `json:"kind,omitempty"`
 	Name string `json:"name,omitempty"`
@@ -56,13 +58,13 @@ type Message struct {
 	Details any    `json:"details,omitempty"`
 }
 
-// ExecutionContext names the tasks of an entity.
+// ExecutionContext contains the UUIDs of the tasks of an entity.
 type ExecutionContext struct {
-	// TaskUUID is a string in the response to a change, and a list in the response to a GET.
+	// TaskUUID is a string in the response to a change, and a list of strings in the response to a GET request.
 	TaskUUID any `json:"task_uuid"`
 }
 
-// Entity is the response of v3 for an entity that requests do not contain.
+// Entity is the v3 response for an entity that clients cannot create or update.
 type Entity struct {
 	APIVersion string    `json:"api_version,omitempty"`
 	Metadata   *Metadata `json:"metadata,omitempty"`
@@ -112,43 +114,43 @@ type VMResources struct {
 	SerialPortList        []SerialPort        `json:"serial_port_list"`
 }
 
-// PowerMechanism is the way in which a VM is switched off.
+// PowerMechanism configures how a VM is switched off.
 type PowerMechanism struct {
 	Mechanism  string           `json:"mechanism,omitempty"`
 	Transition *GuestTransition `json:"guest_transition_config,omitempty"`
 }
 
-// GuestTransition configures scripts in the guest.
+// GuestTransition configures scripts that run in the guest before a shutdown or reboot.
 type GuestTransition struct {
 	EnableScriptExec          bool `json:"enable_script_exec"`
 	ShouldFailOnScriptFailure bool `json:"should_fail_on_script_failure"`
 }
 
-// VNUMAConfig is the number of virtual NUMA nodes.
+// VNUMAConfig contains the number of virtual NUMA nodes.
 type VNUMAConfig struct {
 	NumVnumaNodes int64 `json:"num_vnuma_nodes"`
 }
 
-// VTPMConfig switches a virtual TPM on.
+// VTPMConfig configures the virtual TPM.
 type VTPMConfig struct {
 	Enabled bool `json:"vtpm_enabled"`
 }
 
-// BootConfig is the boot type and the order of boot devices.
+// BootConfig contains the boot type and the order of boot devices.
 type BootConfig struct {
 	BootType  string          `json:"boot_type,omitempty"`
 	OrderList []string        `json:"boot_device_order_list,omitempty"`
 	Device    json.RawMessage `json:"boot_device,omitempty"`
 }
 
-// GuestCustomization is the data for the first boot.
+// GuestCustomization contains data for the first boot of the guest.
 type GuestCustomization struct {
 	CloudInit     *cloudInit      `json:"cloud_init,omitempty"`
 	Sysprep       json.RawMessage `json:"sysprep,omitempty"`
 	IsOverridable *bool           `json:"is_overridable,omitempty"`
 }
 
-// cloudInit has base64 encoded cloud-init data.
+// cloudInit contains cloud-init data in base64.
 type cloudInit struct {
 	MetaData        string            `json:"meta_data,omitempty"`
 	UserData        string            `json:"user_data,omitempty"`
@@ -172,19 +174,19 @@ type Disk struct {
 	StorageConfig *StorageConfig    `json:"storage_config,omitempty"`
 }
 
-// DeviceProperties are the type and the address of a disk.
+// DeviceProperties contains the type and the address of a disk.
 type DeviceProperties struct {
 	DeviceType string       `json:"device_type,omitempty"`
 	Address    *DiskAddress `json:"disk_address,omitempty"`
 }
 
-// DiskAddress is an adapter and an index on it.
+// DiskAddress consists of an adapter and an index on the adapter.
 type DiskAddress struct {
 	AdapterType string `json:"adapter_type,omitempty"`
 	DeviceIndex *int64 `json:"device_index,omitempty"`
 }
 
-// StorageConfig is the storage container of a disk.
+// StorageConfig contains the storage container of a disk.
 type StorageConfig struct {
 	FlashMode string     `json:"flash_mode,omitempty"`
 	Container *Reference `json:"storage_container_reference,omitempty"`
@@ -210,7 +212,7 @@ type IPEndpoint struct {
 	Type string `json:"type,omitempty"`
 }
 
-// GPU is an entry of gpu_list: vendor, mode and device ID in a spec, all fields in a status.
+// GPU is an entry of gpu_list. A spec contains only the vendor, mode and device ID; a status contains all fields.
 type GPU struct {
 	Vendor             string `json:"vendor,omitempty"`
 	Mode               string `json:"mode,omitempty"`
@@ -233,7 +235,7 @@ type VMStatus struct {
 	Execution        *ExecutionContext `json:"execution_context,omitempty"`
 }
 
-// VMLiveResources are the resources that a VM has, with the fields that only a status has.
+// VMLiveResources contains the current resources of a VM, including fields that exist only in a status.
 type VMLiveResources struct {
 	*VMResources
 	HypervisorType string     `json:"hypervisor_type"`
@@ -243,16 +245,17 @@ type VMLiveResources struct {
 	ProtectionType string     `json:"protection_type"`
 }
 
-// Accepted is the response with status 202 to a change.
+// Accepted is the response to an accepted change, with status 202.
 type Accepted struct {
 	APIVersion string         `json:"api_version"`
 	Metadata   map[string]any `json:"metadata"`
-	// Spec is an object after POST and PUT, and a string after DELETE, as clients decode it.
+	// Spec is an object in responses to POST and PUT requests, and a string in responses to DELETE requests. Clients
+	// require these types.
 	Spec   any      `json:"spec"`
 	Status VMStatus `json:"status"`
 }
 
-// OrZero returns what p points to, or the zero value.
+// OrZero returns the value that p points to, or the zero value if p is nil.
 func OrZero[T any](p *T) T {
 	if p == nil {
 		var zero T
@@ -261,7 +264,7 @@ func OrZero[T any](p *T) T {
 	return *p
 }
 
-// ValueOr returns what p points to, or other when p is nil.
+// ValueOr returns the value that p points to, or other if p is nil.
 func ValueOr[T any](p *T, other T) T {
 	if p == nil {
 		return other
@@ -269,5 +272,5 @@ func ValueOr[T any](p *T, other T) T {
 	return *p
 }
 
-// IsEmpty reports whether a reference names nothing.
+// IsEmpty reports whether a reference is nil or refers to no entity.
 func (r *Reference) IsEmpty() bool { return r == nil || (r.UUID == "" && r.Name == "") }
