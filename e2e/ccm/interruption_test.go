@@ -37,10 +37,9 @@ const (
 	runs          = 10
 )
 
-// A load balancer controller that runs in this process creates, changes and deletes Services, and is interrupted at
-// random requests to Prism Central. Whenever the controller completes a sync without an interruption, Prism Central
-// must contain exactly the entities that the Services need. At the end, Prism Central must contain no entities of the
-// cluster.
+// The test creates, changes and deletes Services. The load balancer controller runs in this process and is interrupted
+// at random requests to Prism Central. Whenever it completes a sync without an interruption, Prism Central must contain
+// exactly the entities that the Services need. At the end, Prism Central must contain no entities of the cluster.
 func TestInterruptionsLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -79,7 +78,8 @@ func runChaos(t *testing.T, seed, number uint64) {
 // fixed.
 func (c *chaos) names() []string { return slices.Sorted(maps.Keys(c.wants)) }
 
-// chaos is the state of one run.
+// chaos is one run of TestInterruptionsLeaveNothingBehind: the load balancer controller, its Services, and statistics
+// about the interruptions.
 type chaos struct {
 	f      *fixture.Fixture
 	t      *testing.T
@@ -87,7 +87,7 @@ type chaos struct {
 
 	balancer *loadbalancer.Balancer
 	nodes    []*corev1.Node
-	// wants contains all Services that are not completely deleted.
+	// wants contains all Services whose deletion has not completed, by name.
 	wants map[string]*corev1.Service
 
 	count, syncs int
@@ -244,7 +244,8 @@ func (c *chaos) virtualIP(service *corev1.Service) string {
 	return found
 }
 
-// syncInterrupted reconciles a Service while one random request to Prism Central fails.
+// syncInterrupted reconciles a Service once and tries to interrupt it at a random request to Prism Central. The kind of
+// the interruption is also random.
 func (c *chaos) syncInterrupted(name string) {
 	faults := []string{"killed before", "killed after", "response lost", "503", "task failed", "task failed after its work"}
 	kind := faults[c.random.IntN(len(faults))]

@@ -46,9 +46,9 @@ func LoadManifest(path string, substitutions ...string) ([]*unstructured.Unstruc
 	return objects, nil
 }
 
-// ParseManifest parses YAML documents. Substitutions are pairs of an old and a new string. It returns an error if an
-// old string does not occur, so that tests fail when a manifest has changed, or if a key occurs twice. Objects without
-// a namespace are created in the namespace "default".
+// ParseManifest parses YAML documents. Before that, it replaces strings: substitutions contains pairs of an old and a
+// new string. It returns an error if an old string does not occur, so that tests fail when a manifest has changed. It
+// also returns an error if a document contains a key twice. Objects without a namespace get the namespace "default".
 func ParseManifest(content []byte, substitutions ...string) ([]*unstructured.Unstructured, error) {
 	text := string(content)
 	for i := 0; i+1 < len(substitutions); i += 2 {

@@ -169,8 +169,8 @@ func setupKubeadm(ctx context.Context, mgr ctrl.Manager, workloads clustercache.
 	)
 }
 
-// metadataCache returns a cache that stores only the metadata of Secrets. The controller for ClusterResourceSets uses
-// it.
+// metadataCache returns a cache for the controller for ClusterResourceSets. The cache stores only the metadata of
+// Secrets.
 func metadataCache(mgr ctrl.Manager) (cache.Cache, error) {
 	made, err := cache.New(mgr.GetConfig(), cache.Options{
 		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient(),

@@ -52,8 +52,8 @@ func (e *Environment) Wait(ctx context.Context, what string, check Check) error 
 	}
 }
 
-// passing reports whether a retry may succeed after the error: a connection failed, or the server reported an internal
-// error.
+// passing reports whether a retry may succeed after the error err: a connection failed, or the server was overloaded or
+// reported an internal error.
 func passing(err error) bool {
 	if err == nil {
 		return false

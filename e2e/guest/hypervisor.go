@@ -172,7 +172,7 @@ type State struct {
 	On           bool
 	// Joined is true once the Node is registered.
 	Joined bool
-	// Failure is the reason why the guest never became a Node.
+	// Failure is the reason why the guest will never become a Node. It is empty if the guest has not failed.
 	Failure string
 	// Log is the path of guest.log.
 	Log string

@@ -184,7 +184,7 @@ func (c *cluster) machines() []infrav1.NutanixMachine {
 	return list.Items
 }
 
-// workers returns the NutanixMachines of the cluster that do not belong to the control plane.
+// workers returns the NutanixMachines of the cluster that are not control plane machines.
 func (c *cluster) workers() []infrav1.NutanixMachine {
 	c.t.Helper()
 	var workers []infrav1.NutanixMachine

@@ -18,7 +18,7 @@ import (
 
 const oneUser = `[{"type": "basic_auth", "data": {"prismCentral": {"username": "admin", "password": "a\"b"}}}]`
 
-// secret returns a Secret of a manifest.
+// secret returns a Secret with the fields in content, which is YAML.
 func secret(content string) *unstructured.Unstructured {
 	object := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal([]byte("kind: Secret\nmetadata: {name: creds}\n"+content), object); err != nil {
