@@ -10,24 +10,24 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// Limits for pushing a state that an apply could not write. The waits between the attempts double. The context of the apply
-// may have ended already, so pushing has its own timeout.
+// Limits for pushing a state that an apply could not write. Each wait between two attempts is twice as long as the one before. Pushing
+// has its own timeout, because the context of the apply may have ended.
 const (
 	pushAttempts = 3
 	pushWait     = time.Second
 	pushTimeout  = time.Minute
 )
 
-// applyOptions contains only the saved plan, because Terraform refuses variables together with a plan.
+// applyOptions returns only the saved plan, because Terraform does not accept variables together with a saved plan.
 func applyOptions(path string) []tfexec.ApplyOption {
 	return []tfexec.ApplyOption{tfexec.DirOrPlan(path)}
 }
 
-// Apply applies the saved plan. After a failure the state may contain a part of it. If the backend did not accept the state,
-// Apply pushes it again. If that fails, too, the state is in Error.ErroredState.
+// Apply applies the saved plan. If it fails, the state may contain a part of the changes. If the backend did not accept the new state,
+// Apply pushes it again. If pushing fails, too, Error.ErroredState contains the new state.
 func (r *Run) Apply(ctx context.Context, plan []byte) error {
 	path := r.dir.plan()
-	// A file that cannot be removed here is removed by Close.
+	// If the file cannot be removed here, Close removes it.
 	defer func() { _ = os.Remove(path) }()
 	begin := time.Now()
 	err := r.command(ctx, "apply", func(ctx context.Context) error {
@@ -43,7 +43,7 @@ func (r *Run) Apply(ctx context.Context, plan []byte) error {
 	return err
 }
 
-// pushErroredState pushes the errored.tfstate that a failed apply left in the directory.
+// pushErroredState pushes the state in the file errored.tfstate, which Terraform writes if a failed apply cannot store the state.
 func (r *Run) pushErroredState(ctx context.Context, failure *Error, begin time.Time) {
 	state, err := os.ReadFile(r.dir.errored())
 	if errors.Is(err, os.ErrNotExist) {
@@ -74,8 +74,9 @@ func (r *Run) pushErroredState(ctx context.Context, failure *Error, begin time.T
 	failure.Message += "; the state was not saved and pushing it back failed: " + err.Error()
 }
 
-// pushAndUnlock pushes a state. If the apply could not write the state, it often could not release the lock either. A lock that was
-// acquired on this host for an apply after begin belongs to this apply. pushAndUnlock removes it after the state is stored.
+// pushAndUnlock pushes a state. An apply that could not write the state often could not release the lock either, so the first push may
+// find the state locked. If the lock was acquired on this host for an apply after begin, this apply has acquired it. In this case
+// pushAndUnlock pushes the state without locking and then removes the lock.
 func (r *Run) pushAndUnlock(ctx context.Context, state []byte, begin time.Time) error {
 	err := r.push(ctx, state, true)
 	var failure *Error

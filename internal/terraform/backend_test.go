@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// stateServer is an http state backend with locks and faults on demand.
+// stateServer is a server for Terraform's http backend. It supports locks, and tests can make it fail.
 type stateServer struct {
 	url string
 
@@ -31,7 +31,8 @@ func newStateServer(t *testing.T) *stateServer {
 	return server
 }
 
-// backend returns the terraform block for this server. Retries are off, because each takes a second.
+// backend returns a terraform block that configures the http backend for this server. It disables retries, because each retry takes a
+// second.
 func (s *stateServer) backend() string {
 	return fmt.Sprintf(`
 terraform {
@@ -79,7 +80,7 @@ func (s *stateServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse makes the server respond to every request with a status.
+// refuse makes the server respond to all requests with status.
 func (s *stateServer) refuse(status int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -114,7 +115,7 @@ func (s *stateServer) take(w http.ResponseWriter, body []byte) {
 	}
 }
 
-// holdLock locks the state for another process.
+// holdLock locks the state as another process would do.
 func (s *stateServer) holdLock(info map[string]any) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -133,14 +134,14 @@ func (s *stateServer) stored() []byte {
 	return s.state
 }
 
-// failNextWrites makes the server respond to that many writes with 503.
+// failNextWrites makes the server respond to the next count writes with status 503.
 func (s *stateServer) failNextWrites(count int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.failWrites = count
 }
 
-// whenRead makes the server call hook before it responds to a read.
+// whenRead makes the server call hook before it responds to a read of the state.
 func (s *stateServer) whenRead(hook func()) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -13,50 +13,52 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
-// Products of the command line.
+// Products that provide the command line.
 const (
 	ProductTerraform = "terraform"
 	ProductOpenTofu  = "tofu"
 )
 
-// minimum is the oldest supported version of each product. Older ones lack import blocks with expressions and mocked providers
-// in tests.
+// minimum is the oldest supported version of each product. Older versions support neither expressions in import blocks nor mocked
+// providers in tests.
 var minimum = map[string]*version.Version{
 	ProductTerraform: version.Must(version.NewVersion("1.7.0")),
 	ProductOpenTofu:  version.Must(version.NewVersion("1.8.0")),
 }
 
-// Binary is an installed Terraform or OpenTofu.
+// Binary is an installed Terraform or OpenTofu binary.
 type Binary struct {
 	// Path is the absolute path of the binary.
 	Path string
-	// Product is ProductTerraform or ProductOpenTofu, whatever the name of the file.
+	// Product is ProductTerraform or ProductOpenTofu. It does not depend on the name of the file.
 	Product string
-	// Version has no leading v, for example 1.11.4.
+	// Version is the version without a leading v, for example 1.11.4.
 	Version string
 }
 
-// FindOptions configure the search for a binary.
+// FindOptions configures the search for a binary.
 type FindOptions struct {
-	// Path is the binary that the user named. If it is set, Find looks for no other.
+	// Path is the path of the binary, as configured by the user. If it is set, Find does not search for other binaries.
 	Path string
-	// AllowDownload allows Find to download Terraform if it finds no binary.
+	// AllowDownload lets Find download Terraform if it does not find a binary.
 	AllowDownload bool
-	// InstallDir is the directory of the download, which later calls use again. Empty means a directory below the user's cache
-	// directory.
+	// InstallDir is the directory for a downloaded binary. Later calls of Find use the same binary again. If InstallDir is empty, a
+	// directory below the user's cache directory is used.
 	InstallDir string
-	// ReleasesURL is a mirror of the vendor's release server, with the same paths; empty means that server itself.
+	// ReleasesURL is the URL of a mirror of the vendor's release server with the same paths. If it is empty, the release server itself is
+	// used.
 	ReleasesURL string
-	// OnDownload is called before a download, because a download takes long. It may be nil.
+	// OnDownload is called before a download, because a download may take a long time. It may be nil.
 	OnDownload func(version, dir string)
 
-	// publicKey replaces the armored key of the vendor in tests, responseTimeout the constant of that name.
+	// publicKey and responseTimeout are set by tests. publicKey replaces the vendor's armored key, and responseTimeout replaces the constant
+	// responseTimeout.
 	publicKey       string
 	responseTimeout time.Duration
 }
 
-// Find returns the Terraform or OpenTofu to use: the named one, else terraform or tofu on PATH in a supported version, else a
-// download of Terraform if that is allowed.
+// Find returns the binary to use. If options.Path is set, it is that binary. Otherwise it is terraform or tofu on PATH, if the version is
+// supported. Otherwise Find downloads Terraform, if options.AllowDownload is set.
 func Find(ctx context.Context, options FindOptions) (Binary, error) {
 	if options.Path != "" {
 		binary, err := inspect(ctx, options.Path)
@@ -97,10 +99,11 @@ func onPath(ctx context.Context, name string) (Binary, error) {
 	return inspect(ctx, path)
 }
 
-// versionLine is the first line of `terraform version` and `tofu version`; the JSON form does not name the product.
+// versionLine matches the first line of the output of `terraform version` and `tofu version`. The JSON output cannot be used, because it
+// does not contain the name of the product.
 var versionLine = regexp.MustCompile(`(?m)^(Terraform|OpenTofu) v(\S+)`)
 
-// inspect runs a binary to read its product and version, and checks that the version is supported.
+// inspect runs a binary to find out its product and version. It returns an error if the version is not supported.
 func inspect(ctx context.Context, path string) (Binary, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

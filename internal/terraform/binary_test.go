@@ -40,7 +40,7 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// fakeBinary writes a program that prints its version.
+// fakeBinary creates a program that only prints a version, as terraform or tofu does.
 func fakeBinary(t *testing.T, dir, name, version string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -49,7 +49,7 @@ func fakeBinary(t *testing.T, dir, name, version string) string {
 	return path
 }
 
-// TestFindOrder changes PATH, so it cannot run in parallel.
+// TestFindOrder changes PATH, so it must not run in parallel with other tests.
 func TestFindOrder(t *testing.T) {
 	dir := t.TempDir()
 	named := toolbox.Path(t, "bin/terraform")

@@ -1,41 +1,43 @@
 package terraform
 
-// Class is the kind of a failure. It determines when a run is retried. It is a label of metrics, so the number of classes is
-// small.
+// Class is the class of a failure. It determines when a failed run is retried. It is also the value of a metric label, so there are only
+// a few classes.
 type Class string
 
 const (
-	// LockHeld: another run holds the state lock. Error.Lock describes the holder if the backend reports it.
+	// LockHeld means that another run holds the lock of the state. If the backend reports the holder, Error.Lock describes it.
 	LockHeld Class = "LockHeld"
-	// StalePlan: the saved plan does not belong to the present state, binary or lineage.
+	// StalePlan means that the saved plan was made for another state or with another binary.
 	StalePlan Class = "StalePlan"
-	// Authentication: Prism Central or the state backend does not accept the credentials.
+	// Authentication means that Prism Central or the state backend does not accept the credentials.
 	Authentication Class = "Authentication"
-	// Permission: the account is known but lacks the permission.
+	// Permission means that the account is known but lacks a permission.
 	Permission Class = "Permission"
-	// Certificate: the certificate of Prism Central is not trusted.
+	// Certificate means that the certificate of Prism Central is not trusted.
 	Certificate Class = "Certificate"
-	// NotFound: an entity that the configuration names does not exist.
+	// NotFound means that an entity in the configuration does not exist in Prism Central.
 	NotFound Class = "NotFound"
-	// Rejected: Prism Central understood the request and rejected it.
+	// Rejected means that Prism Central understood the request and rejected it.
 	Rejected Class = "Rejected"
-	// Quota: a project quota, a license or the capacity of the cluster is exhausted.
+	// Quota means that the quota of a project, a license or the capacity of the cluster is exhausted.
 	Quota Class = "Quota"
-	// LocalDisk: the disk of this host is full.
+	// LocalDisk means that the disk of this host is full.
 	LocalDisk Class = "LocalDisk"
-	// Timeout: the command did not end within its time limit.
+	// Timeout means that the command did not end within its time limit.
 	Timeout Class = "Timeout"
-	// Unreachable: the gateway cannot reach Prism Central.
+	// Unreachable means that the gateway cannot connect to Prism Central.
 	Unreachable Class = "Unreachable"
-	// Transient: a fault that disappears by itself, such as a lost connection, 429, 5xx or an edit conflict.
+	// Transient means that the fault will probably disappear without any action. Examples are a lost connection, status 429 or 5xx, and an
+	// edit conflict.
 	Transient Class = "Transient"
-	// ProviderPanic: the provider process crashed. The state may contain planned values, so the next plan must refresh.
+	// ProviderPanic means that the provider process crashed. The state may contain planned values that were not applied, so the next plan
+	// must refresh the state.
 	ProviderPanic Class = "ProviderPanic"
-	// Canceled: this process interrupted the run.
+	// Canceled means that this process interrupted the run.
 	Canceled Class = "Canceled"
-	// Invalid: the configuration, the arguments or the installation are wrong. The same inputs fail again.
+	// Invalid means that the configuration, the arguments or the installation are wrong. With the same inputs the run fails again.
 	Invalid Class = "Invalid"
-	// Unknown: the failure matches no other class.
+	// Unknown means that no other class matches the failure.
 	Unknown Class = "Unknown"
 )
 
@@ -43,31 +45,31 @@ const (
 type Source string
 
 const (
-	// SourceTerraform is Terraform itself, its files or its process.
+	// SourceTerraform is Terraform itself. It includes failures of its process and of its files.
 	SourceTerraform Source = "Terraform"
 	// SourceBackend is the backend that stores the state.
 	SourceBackend Source = "Backend"
-	// SourceProvider is the nutanix provider, which passes on what Prism Central and the gateway report.
+	// SourceProvider is the nutanix provider. It also reports errors of Prism Central and of the gateway.
 	SourceProvider Source = "Provider"
 )
 
-// Retry is the time at which a failed run should be retried.
+// Retry says when a failed run should be retried.
 type Retry int
 
 const (
-	// RetryImmediately: a new run does not have the cause. For example, a stale plan is planned again.
+	// RetryImmediately means that the cause does not exist in a new run. For example, after a stale plan a new plan is made.
 	RetryImmediately Retry = iota
-	// RetryBackoff: retry with exponential backoff.
+	// RetryBackoff means that the run is retried with exponential backoff.
 	RetryBackoff
-	// RetrySlowly: a person has to correct something outside of the object, such as a password, an image or a quota. Retry at an
-	// interval of minutes, and at once when an input changed.
+	// RetrySlowly means that a person has to correct something outside of the object, such as a password, an image or a quota. The run is
+	// retried every few minutes, and immediately if an input has changed.
 	RetrySlowly
-	// RetryOnChange: the same inputs fail in the same way. Retry when an input changed, at the latest in the next periodic
-	// reconcile.
+	// RetryOnChange means that the same inputs cause the same failure. The run is retried when an input has changed, and at the next
+	// periodic reconcile.
 	RetryOnChange
 )
 
-// Retry returns when a failure of this class should be retried.
+// Retry returns when a run that failed with this class should be retried.
 func (c Class) Retry() Retry {
 	switch c {
 	case StalePlan, Canceled:

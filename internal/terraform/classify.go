@@ -2,13 +2,13 @@ package terraform
 
 import "regexp"
 
-// rule recognizes a class by the text of an error, on one line.
+// rule assigns a class to errors whose text, joined to one line, matches a pattern.
 type rule struct {
 	class   Class
 	pattern *regexp.Regexp
 }
 
-// match returns the class of the first rule that matches, or Unknown.
+// match returns the class of the first rule that matches text, or Unknown.
 func match(rules []rule, text string) Class {
 	for _, rule := range rules {
 		if rule.pattern.MatchString(text) {
@@ -19,21 +19,21 @@ func match(rules []rule, text string) Class {
 }
 
 var (
-	// crash matches Terraform's output after the crash of a provider.
+	// crash matches the output of Terraform after a provider has crashed.
 	crash = regexp.MustCompile(`(?i)plugin did not respond|plugin crashed|\bpanic: |request cancelled: the plugin\b`)
-	// stalePlan matches the errors for a plan of another state or binary.
+	// stalePlan matches the errors for a saved plan that was made for another state or with another binary.
 	stalePlan = regexp.MustCompile(`(?i)saved plan is stale|saved plan does not match the given state|different state lineage|plan files cannot be transferred between different`)
 )
 
-// decisiveRules recognise errors with fixed wording that determine the next action, whatever other text they quote.
+// decisiveRules recognize errors with a fixed wording. Such an error determines the next action, even if its text quotes other errors.
 var decisiveRules = []rule{
 	{LockHeld, regexp.MustCompile(`(?i)(?:locked|locking|lock\b).*lock info: id:|state is already locked|already locked by another|acquiring the state lock.*(?:already exists|has been modified)`)},
 	{StalePlan, stalePlan},
 	{ProviderPanic, crash},
 }
 
-// terraformRules recognise the errors of Terraform itself. Go programs report a full disk of their own host as "<operation>
-// <path>: no space left on device".
+// terraformRules recognize errors of Terraform itself. If the disk of the host is full, a Go program reports "<operation> <path>: no
+// space left on device".
 var terraformRules = []rule{
 	{LocalDisk, localDiskFull},
 	{Invalid, regexp.MustCompile(`(?i)inconsistent dependency lock file|failed to query available provider packages|does not match any of the checksums|failed to install provider|failed to resolve provider|` +
@@ -46,11 +46,11 @@ var terraformRules = []rule{
 
 var (
 	localDiskFull = regexp.MustCompile(`(?:write|open|mkdir|create|rename|copy|link|sync|fork/exec) \S+: (?:no space left on device|disk quota exceeded)`)
-	// configuration matches the summaries of Terraform's checks of a configuration.
+	// configuration matches the summaries of errors that Terraform reports when it checks a configuration.
 	configuration = regexp.MustCompile(`^(?:Unsupported|Invalid|Missing|Reference to|Incorrect|Duplicate|Argument|Unreadable|Unclosed|Unexpected|Cycle|Self-referential|Resource precondition|Configuration for import)`)
 )
 
-// backendRules recognise the errors of state backends: http, kubernetes, s3, gcs, azurerm and pg.
+// backendRules recognize errors of the state backends http, kubernetes, s3, gcs, azurerm and pg.
 var backendRules = []rule{
 	{LocalDisk, localDiskFull},
 	{Invalid, regexp.MustCompile(`(?i)cannot (?:import|overwrite existing) state with|backend initialization required`)},
@@ -66,13 +66,13 @@ var backendRules = []rule{
 var (
 	// backendSummary matches the summaries of errors about the state.
 	backendSummary = regexp.MustCompile(`(?i)\b(?:state|backend|workspaces?)\b`)
-	// request matches a failed request of Terraform itself. Terraform sends requests only to its backend, because providers are
-	// installed from a directory. Errors of providers have an address.
+	// request matches an error about a request that Terraform itself has sent. Such a request goes to the backend, because the providers are
+	// installed from a directory. The pattern must not be applied to errors of providers, which have an address.
 	request = regexp.MustCompile(`(?:Get|Head|Post|Put|Patch|Delete|LOCK|UNLOCK) "?https?://|dial tcp|is forbidden: User|unable to connect|Kubernetes cluster unreachable`)
 )
 
-// source returns the component that reported the error. Terraform prints the address of a resource with the errors of a
-// provider, except while it imports, and with the errors of its own checks of that resource's configuration.
+// source returns the component that reported the error. Terraform prints the address of a resource with two kinds of errors: errors of a
+// provider (except during an import), and errors that Terraform finds when it checks the configuration of the resource.
 func (d diagnostic) source() Source {
 	switch {
 	case crash.MatchString(d.text), isPrismError(d.text):
@@ -90,7 +90,7 @@ func (d diagnostic) source() Source {
 	}
 }
 
-// classify returns source and class of one error.
+// classify returns the source and the class of one error.
 func (d diagnostic) classify() (Source, Class) {
 	source := d.source()
 	if class := match(decisiveRules, d.text); class != Unknown {
@@ -106,8 +106,8 @@ func (d diagnostic) classify() (Source, Class) {
 	return source, match(terraformRules, d.text)
 }
 
-// classify returns source and class of a failed command. An error that matches a decisive rule (a lock, a stale plan, a crash)
-// takes precedence. Otherwise the first error that is recognised counts.
+// classify returns the source and the class of a failed command. If one of its errors matches a decisive rule (a lock, a stale plan or a
+// crash), that error determines the result. Otherwise the result is that of the first error whose class is known.
 func classify(diagnostics []diagnostic) (Source, Class) {
 	source, class := SourceTerraform, Unknown
 	for i, d := range diagnostics {

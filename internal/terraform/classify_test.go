@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// vmError returns an error of the nutanix provider as the command line prints it.
+// vmError returns an error of the nutanix provider in the format of the command line output.
 func vmError(text string) string {
 	return "\nError: " + text + "\n\n  with module.machine.nutanix_virtual_machine.this,\n  on modules/machine/main.tf line 1, in resource \"nutanix_virtual_machine\" \"this\":\n" +
 		"   1: resource \"nutanix_virtual_machine\" \"this\" {\n\n"
@@ -152,7 +152,7 @@ func TestFailureMessageIsTruncated(t *testing.T) {
 	assert.NotContains(t, message, "secret")
 }
 
-// runWithFreeSpace returns a run that has written nothing, on a file system with that much free space.
+// runWithFreeSpace returns a run on a file system with free bytes of free space. The run has executed no command.
 func runWithFreeSpace(free uint64) *Run {
 	return &Run{
 		terraform: &Terraform{free: func(string) (uint64, error) { return free, nil }},
@@ -160,12 +160,12 @@ func runWithFreeSpace(free uint64) *Run {
 	}
 }
 
-// responseError returns an error of the provider with a response of the v3 API.
+// responseError returns an error of the provider that contains an error response of the v3 API.
 func responseError(code int, reason, message string) string {
 	return vmError(fmt.Sprintf("error: {\n  \"api_version\": \"3.1\",\n  \"code\": %d,\n  \"kind\": \"error\",\n  \"message_list\": [\n    {\n      \"message\": %q,\n      \"reason\": %q\n    }\n  ],\n  \"state\": \"ERROR\"\n}", code, message, reason))
 }
 
-// TestClassOfResponse checks that the reason and the status of a response decide, whatever words its message contains.
+// TestClassOfResponse checks that the class depends on the reason and the status of a response, and not on the words in its message.
 func TestClassOfResponse(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -203,7 +203,8 @@ func TestClassOfResponse(t *testing.T) {
 	}
 }
 
-// TestFullDiskIsNotAQuota checks a full disk of this host, which several components report in different ways.
+// TestFullDiskIsNotAQuota checks that a full disk of this host has the class LocalDisk. Several components report a full disk in
+// different ways.
 func TestFullDiskIsNotAQuota(t *testing.T) {
 	t.Parallel()
 	planRead := "\nError: Failed to load plan\n\nPlan read error: couldn't load the provided path as either a local plan file (zip: not a valid zip file)\n"
@@ -241,7 +242,7 @@ func TestFullDiskIsNotAQuota(t *testing.T) {
 	}
 }
 
-// TestFailuresOfBackends checks that errors of backends about permissions and credentials have the backend as their source.
+// TestFailuresOfBackends checks that backends are the source of their errors about permissions and credentials.
 func TestFailuresOfBackends(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -266,7 +267,7 @@ func TestFailuresOfBackends(t *testing.T) {
 	}
 }
 
-// exitOne returns the error of a process with exit code 1.
+// exitOne returns the error of a process that has exited with code 1.
 func exitOne(t *testing.T) error {
 	t.Helper()
 	err := exec.CommandContext(t.Context(), "/bin/sh", "-c", "exit 1").Run()

@@ -2,8 +2,8 @@ package terraform
 
 import "fmt"
 
-// cliConfig returns the CLI configuration of every run. It allows the nutanix provider from the mirror and no other provider, and
-// disables the check for updates.
+// cliConfig returns the CLI configuration for all runs. It allows only the nutanix provider, installed from the mirror, and disables the
+// check for updates.
 func cliConfig(mirror string) []byte {
 	return fmt.Appendf(nil, `disable_checkpoint = true
 

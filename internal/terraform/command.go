@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// command runs one Terraform command, measures it and returns its failure as an *Error.
+// command runs one Terraform command. It measures the duration, and returns a failure as an *Error.
 //
-// terraform-exec makes Linux kill Terraform when the thread that started it ends. Go ends a thread when a goroutine that is
-// locked to it returns, and any goroutine can be scheduled on the thread that started a process. Therefore the goroutine of
-// command is locked to its thread until the command ends.
+// On Linux, terraform-exec starts Terraform so that the kernel kills it when the thread that started it ends. The Go runtime ends a
+// thread when a goroutine that is locked to the thread returns. Without a lock, another goroutine could lock itself to the thread that
+// started Terraform and end the thread. Therefore command locks its own goroutine to the thread until the Terraform command has ended.
 func (r *Run) command(ctx context.Context, verb string, do func(context.Context) error) error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -41,23 +41,22 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	return nil
 }
 
-// completed reports whether a command succeeded although its context ended at the same moment. terraform-exec reports such a
-// command as interrupted, with an error that wraps nil and whose Error method panics. If the context ended while the command was
-// started, terraform-exec returns the same error without waiting for the command. Therefore callers check that the command wrote
-// something.
+// completed reports whether a command succeeded although its context ended at the same time. In this case terraform-exec returns an error
+// that wraps nil and whose Error method panics. If the context ends while terraform-exec starts the command, it returns the same error
+// without waiting for the command. Therefore callers must also check that the command has written output.
 func completed(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && !errors.Is(ctx.Err(), err) && errors.Is(err, ctx.Err()) && errors.Unwrap(err) == nil
 }
 
-// resetStreams creates new streams for the next command, because an earlier command that was not awaited may still write to its
-// own.
+// resetStreams creates new streams for the next command. A command that terraform-exec did not wait for may still write to the old
+// streams.
 func (r *Run) resetStreams() {
 	r.stdout, r.stderr = &stream{}, &stream{keep: true}
 	r.cli.SetStdout(r.stdout)
 	r.cli.SetStderr(r.stderr)
 }
 
-// stream is an output of a command. It stores the output if keep is set.
+// stream receives the output of a command. It stores the output only if keep is set.
 type stream struct {
 	keep bool
 
@@ -76,7 +75,7 @@ func (s *stream) Write(output []byte) (int, error) {
 	return len(output), nil
 }
 
-// hasOutput reports whether anything was written.
+// hasOutput reports whether the command has written any output.
 func (s *stream) hasOutput() bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// endingContext ends when Err is called for the first time, which is after a command was started.
+// endingContext is a context that ends when Err is called for the first time. terraform-exec calls Err after it has started a command.
 type endingContext struct {
 	context.Context //nolint:containedctx // it is a context
 	cancel          context.CancelFunc
@@ -20,7 +20,7 @@ func (c endingContext) Err() error {
 	return c.Context.Err()
 }
 
-// TestCommandCanceledWhileStartingFails checks that a command whose context ends while it is started does not count as a success.
+// TestCommandCanceledWhileStartingFails checks that a command fails if its context ends while the command is being started.
 func TestCommandCanceledWhileStartingFails(t *testing.T) {
 	t.Parallel()
 	terraform := newTerraform(t, Config{})

@@ -5,45 +5,46 @@ import (
 	"strings"
 )
 
-// messageLimit is the maximum length of an error's message, in runes. The limit exists because conditions and events contain
-// messages.
+// messageLimit is the maximum length of the message of an error, in runes. Messages are limited because they are written to conditions
+// and events.
 const messageLimit = 800
 
 var (
-	// colour matches the escape sequences of colours on a terminal.
+	// colour matches the escape sequences for colors in terminal output.
 	colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
-	// frame matches the box that Terraform draws around a diagnostic on a terminal.
+	// frame matches the frame that Terraform draws around a diagnostic in terminal output.
 	frame = regexp.MustCompile(`(?m)^[ \t]*[╷│╵][ \t]?`)
-	// snippet matches a quoted line of configuration and the marks below it.
+	// snippet matches a quoted line of the configuration, and a line that points to a part of it.
 	snippet = regexp.MustCompile(`(?m)^\s+(\d+:|├─*|│|└─*).*$`)
 	// start matches the beginning of a diagnostic.
 	start = regexp.MustCompile(`(?m)^(Error|Warning): `)
-	// trace matches the start of the stack trace that Terraform prints when a provider crashed.
+	// trace matches the beginning of the stack trace that Terraform prints after a provider has crashed.
 	trace = regexp.MustCompile(`(?m)^Stack trace from `)
-	// address matches the line that names the object of a diagnostic: a resource instance, or provider["..."].
+	// address matches the line with the address of the object that a diagnostic is about. The object is a resource instance or
+	// provider["..."].
 	address = regexp.MustCompile(`(?m)^\s+with (\S.*),$`)
 )
 
-// diagnostic is one error that a command reported.
+// diagnostic is one error in the output of a command.
 type diagnostic struct {
-	// summary is the first paragraph, on one line.
+	// summary is the first paragraph of the error, joined to one line.
 	summary string
-	// address is the object that the error belongs to: a resource instance, or provider["..."]. It is empty for errors
-	// of the backend and for most errors of Terraform itself.
+	// address is the address of the object that the error is about: a resource instance or provider["..."]. It is empty for errors of the
+	// backend and for most errors of Terraform itself.
 	address string
-	// text is the whole error on one line, without quoted configuration.
+	// text is the whole error, joined to one line and without quoted configuration.
 	text string
 }
 
-// plainText removes colours and frames.
+// plainText returns output without colors and frames.
 func plainText(output string) string {
 	return frame.ReplaceAllString(colour.ReplaceAllString(output, ""), "")
 }
 
-// collapse joins the lines of a wrapped text to one line.
+// collapse joins all lines of text with single spaces.
 func collapse(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// parseDiagnostics returns the errors that a command reported, without its warnings.
+// parseDiagnostics returns the errors in the output of a command. It ignores warnings.
 func parseDiagnostics(plain string) []diagnostic {
 	if at := trace.FindStringIndex(plain); at != nil {
 		plain = plain[:at[0]]
@@ -62,7 +63,8 @@ func parseDiagnostics(plain string) []diagnostic {
 	return diagnostics
 }
 
-// parseDiagnostic parses one error without its "Error: ". The text consists of summary and detail, joined by a colon.
+// parseDiagnostic parses one error. block does not contain the leading "Error: ". The text of the result is the summary and the detail,
+// separated by a colon.
 func parseDiagnostic(block string) diagnostic {
 	summary, detail, _ := strings.Cut(block, "\n\n")
 	parsed := diagnostic{summary: collapse(summary)}
@@ -76,7 +78,7 @@ func parseDiagnostic(block string) diagnostic {
 	return parsed
 }
 
-// bounded truncates a message to messageLimit.
+// bounded truncates a message to messageLimit runes.
 func bounded(message string) string {
 	runes := []rune(message)
 	if len(runes) <= messageLimit {
@@ -85,10 +87,11 @@ func bounded(message string) string {
 	return string(runes[:messageLimit]) + " ..."
 }
 
-// outputLimit is the maximum length of error output that is parsed, in bytes. A crash prints the stacks of all goroutines.
+// outputLimit is the maximum number of bytes of error output that are parsed. The output of a crash is long, because it contains the
+// stacks of all goroutines.
 const outputLimit = 16 << 10
 
-// shortened keeps the beginning and the end of a long output.
+// shortened returns the beginning and the end of a long output.
 func shortened(output string) string {
 	if len(output) <= outputLimit {
 		return output

@@ -19,18 +19,17 @@ import (
 	"github.com/hashicorp/hc-install/releases"
 )
 
-// downloadVersion is the version of Terraform that is downloaded. The project is tested with it.
+// downloadVersion is the version of Terraform that Find downloads. The tests of the project use the same version.
 const downloadVersion = "1.11.4"
 
 const (
-	// downloadTimeout limits a whole download.
+	// downloadTimeout limits the duration of a download.
 	downloadTimeout = 5 * time.Minute
-	// responseTimeout limits the time until a server accepts a connection, and the time until it begins its response.
+	// responseTimeout limits the time until the server accepts the connection, and then the time until the response begins.
 	responseTimeout = 20 * time.Second
 )
 
-// download returns the Terraform in the directory of the options. If there is none, download downloads it and verifies its
-// signature.
+// download returns the Terraform binary in the install directory. If there is none, it downloads Terraform and verifies the signature.
 func download(ctx context.Context, options FindOptions) (Binary, error) {
 	dir, err := installDir(options.InstallDir)
 	if err != nil {
@@ -60,8 +59,8 @@ func installDir(named string) (string, error) {
 	return filepath.Join(cache, "capnt", "terraform-"+downloadVersion), nil
 }
 
-// install downloads to a temporary directory within dir and moves the files to dir after they are verified. So dir never
-// contains an incomplete download, even if two processes install at the same time or one is killed.
+// install downloads Terraform to a temporary directory below dir, verifies the files and then moves them to dir. Therefore dir never
+// contains an incomplete binary, even if two processes install at the same time or a process is killed.
 func install(ctx context.Context, dir string, options FindOptions) (binary Binary, reterr error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Binary{}, err
@@ -89,7 +88,7 @@ func install(ctx context.Context, dir string, options FindOptions) (binary Binar
 	return publish(binary, stage, dir)
 }
 
-// publish moves the license and then the binary from stage to dir.
+// publish moves first the license and then the binary from the directory stage to the directory dir.
 func publish(binary Binary, stage, dir string) (Binary, error) {
 	for _, name := range []string{"LICENSE.txt", filepath.Base(binary.Path)} {
 		err := os.Rename(filepath.Join(stage, name), filepath.Join(dir, name))
@@ -101,8 +100,7 @@ func publish(binary Binary, stage, dir string) (Binary, error) {
 	return binary, nil
 }
 
-// fetch downloads a release to dir. It verifies the archive with the list of checksums, and the list with the vendor's
-// signature.
+// fetch downloads a release to dir. It verifies the vendor's signature of the list of checksums, and the checksum of the archive.
 func fetch(ctx context.Context, dir string, options FindOptions) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, downloadTimeout, fmt.Errorf("giving up after %s: %w", downloadTimeout, context.DeadlineExceeded))
 	defer cancel()
@@ -131,7 +129,7 @@ func fetch(ctx context.Context, dir string, options FindOptions) (string, error)
 	return "", err
 }
 
-// newTransport returns a transport with a timeout for servers that do not respond.
+// newTransport returns an HTTP transport that fails if the server does not respond within timeout.
 func newTransport(timeout time.Duration) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -142,8 +140,8 @@ func newTransport(timeout time.Duration) *http.Transport {
 	}
 }
 
-// archiveError finds the error about an archive in the log of hc-install. hc-install 0.10.0 loses that error and reports only that
-// the unpacked program is missing.
+// archiveError is a log writer that keeps the error about an archive in the log of hc-install. The log is needed because hc-install
+// 0.10.0 returns only that the unpacked program is missing, and not why.
 type archiveError struct{ text string }
 
 func (l *archiveError) Write(line []byte) (int, error) {

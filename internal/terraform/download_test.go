@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Environment variables that make this test binary run Find.
+// Environment variables for the test binary. If they are set, the test binary only calls Find.
 const (
 	findURL = "CAPNT_TEST_FIND_URL"
 	findKey = "CAPNT_TEST_FIND_KEY"
 	findDir = "CAPNT_TEST_FIND_DIR"
 )
 
-// TestMain runs the tests, or only Find if the environment variables are set.
+// TestMain runs the tests. If the environment variables above are set, it only calls Find.
 func TestMain(m *testing.M) {
 	if os.Getenv(findDir) == "" {
 		os.Exit(m.Run())
@@ -38,10 +38,11 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// host is a host without Terraform: PATH is empty, dir is the install directory, temp the temporary directory.
+// host simulates a host without Terraform, with an empty PATH. dir is the install directory, and temp is the directory for temporary
+// files.
 type host struct{ dir, temp string }
 
-// newHost changes the environment, so tests that use it cannot run in parallel.
+// newHost changes environment variables, so tests that call it must not run in parallel.
 func newHost(t *testing.T) host {
 	t.Helper()
 	p := host{dir: t.TempDir(), temp: t.TempDir()}
@@ -54,7 +55,7 @@ func (p host) options(mirror *mirror) FindOptions {
 	return FindOptions{AllowDownload: true, InstallDir: p.dir, ReleasesURL: mirror.URL, publicKey: mirror.PublicKey}
 }
 
-// names returns the names in a directory.
+// names returns the names of the files in a directory.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -161,7 +162,7 @@ func TestDownloadFromFailingServer(t *testing.T) {
 		writer.Header().Set("Content-Length", "100")
 		_, _ = writer.Write([]byte("half"))
 	}
-	// The timeout is long enough for the other servers on a busy machine.
+	// patience is a timeout that the mirror never exceeds unless a test delays its response, even on a busy machine.
 	const patience = 2 * time.Second
 	for name, test := range map[string]struct {
 		file     string
@@ -201,7 +202,7 @@ func TestDownloadWithoutServer(t *testing.T) {
 	assert.Empty(t, names(t, machine.dir))
 }
 
-// halfArchive makes a mirror serve only the beginning of an archive. The channel is closed afterwards.
+// halfArchive makes mirror send only the first half of the archive. The returned channel is closed when the half has been sent.
 func halfArchive(mirror *mirror) <-chan struct{} {
 	served := make(chan struct{})
 	mirror.misbehave(releaseArchive, func(writer http.ResponseWriter, request *http.Request) {
@@ -230,7 +231,7 @@ func TestInterruptedDownloadLeavesNothing(t *testing.T) {
 	assert.Empty(t, names(t, machine.temp))
 }
 
-// process returns another process that runs Find with the same directories.
+// process returns a command that calls Find in another process, with the same directories.
 func (p host) process(t *testing.T, mirror *mirror) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -259,7 +260,8 @@ func TestDownloadOfKilledProcessIsRemoved(t *testing.T) {
 	assert.Equal(t, []string{"LICENSE.txt", "terraform"}, names(t, machine.dir))
 }
 
-// TestConcurrentDownloads starts several processes. Each waits for the others in the middle of its download, so that all download.
+// TestConcurrentDownloads calls Find in several processes. In the middle of its download each process waits for the others, so that all
+// processes download at the same time.
 func TestConcurrentDownloads(t *testing.T) {
 	machine, mirror := newHost(t), newMirror(t)
 	const processes = 3
@@ -268,7 +270,7 @@ func TestConcurrentDownloads(t *testing.T) {
 	mirror.misbehave(releaseArchive, func(writer http.ResponseWriter, _ *http.Request) {
 		writer.Header().Set("Content-Type", "application/zip")
 		writer.Header().Set("Content-Length", strconv.Itoa(len(archive)))
-		// The timeout does not apply once a response has started.
+		// The timeout applies only until the response begins.
 		_ = http.NewResponseController(writer).Flush()
 		arrived <- struct{}{}
 		<-all

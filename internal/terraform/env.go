@@ -6,11 +6,10 @@ import (
 	"os"
 )
 
-// searchPath is the PATH of every run unless the configuration sets another one. Backends and kubeconfigs may need system
-// programs.
+// searchPath is the PATH of a run, unless the configuration sets another PATH. Backends and kubeconfigs may need programs of the system.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// rootFiles are the files with the trusted certificates of the system, in the order of Go's crypto/x509 on Linux.
+// rootFiles lists the files that may contain the root certificates of the system, in the same order as in Go's crypto/x509 for Linux.
 var rootFiles = []string{
 	"/etc/ssl/certs/ca-certificates.crt",
 	"/etc/pki/tls/certs/ca-bundle.crt",
@@ -20,7 +19,7 @@ var rootFiles = []string{
 	"/etc/ssl/cert.pem",
 }
 
-// systemRoots returns the PEM bundle that this process trusts, or nil if there is none.
+// systemRoots returns the root certificates of the system as PEM, or nil if there are none.
 func systemRoots() []byte {
 	for _, path := range append([]string{os.Getenv("SSL_CERT_FILE")}, rootFiles...) {
 		if content, err := os.ReadFile(path); err == nil && len(content) > 0 {
@@ -30,13 +29,13 @@ func systemRoots() []byte {
 	return nil
 }
 
-// trustBundle returns the certificates of the system together with those of the run.
+// trustBundle returns a PEM bundle with roots and own.
 func trustBundle(roots, own []byte) []byte {
 	return bytes.Join([][]byte{bytes.TrimRight(roots, "\n"), bytes.TrimRight(own, "\n"), nil}, []byte("\n"))
 }
 
-// environment returns the complete environment of a run. Callers cannot override the variables of the last group, because another
-// HOME or CLI configuration could bring in configuration from outside.
+// environment returns the complete environment of a run. The variables that it sets last cannot be overridden, because another HOME or
+// CLI configuration could add settings from outside.
 func environment(base, own map[string]string, dir runDir) map[string]string {
 	env := map[string]string{"PATH": searchPath, "LANG": "C.UTF-8"}
 	maps.Copy(env, base)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// childEnvironments returns the environments of the processes whose working directory is below dir.
+// childEnvironments returns the environments of all processes whose working directory is dir or below dir.
 func childEnvironments(t *testing.T, dir string) []map[string]string {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")
@@ -37,7 +37,7 @@ func childEnvironments(t *testing.T, dir string) []map[string]string {
 	return found
 }
 
-// TestRunsInheritNoEnvironment changes the process environment, so it cannot run in parallel.
+// TestRunsInheritNoEnvironment changes the environment of this process, so it must not run in parallel with other tests.
 func TestRunsInheritNoEnvironment(t *testing.T) {
 	t.Setenv("CAPNT_CANARY", "canary")
 	t.Setenv("TF_VAR_canary", "canary")

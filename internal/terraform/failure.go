@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// panicLine matches the line of a provider's stack trace with the reason of the crash.
+// panicLine matches the line in a provider's stack trace that contains the reason of the crash.
 var panicLine = regexp.MustCompile(`(?m)panic: .*$`)
 
-// failure converts the error of terraform-exec and the error output of the process to an *Error.
+// failure returns an *Error for a failed command. err is the error of terraform-exec. The details come from the error output of the
+// process.
 func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err error) *Error {
-	// Secrets are removed before the output is shortened, because half a secret is not recognised.
+	// Secrets are replaced before the output is shortened, because the scrubber does not recognize a part of a secret.
 	plain := shortened(r.scrub.text(plainText(r.stderr.String())))
 	diagnostics := parseDiagnostics(plain)
 	for i := range diagnostics {
-		// Secrets are removed again, because a secret that was wrapped is recognised only on one line.
+		// Secrets are replaced again, because the scrubber recognizes a secret that was wrapped only after its lines were joined.
 		diagnostics[i].text = r.scrub.text(diagnostics[i].text)
 	}
 	failure := &Error{Verb: verb}
@@ -37,7 +38,7 @@ func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err err
 		failure.Source, failure.Class = classifyProcess(err, plain)
 	}
 	if failure.Source == SourceTerraform && failure.Class == Unknown && r.terraform.diskFull(string(r.dir)) {
-		// On a full disk Terraform writes an empty plan file and reports success. The next command cannot read that file.
+		// If the disk is full, Terraform writes an empty plan file and reports success. Then the next command cannot read the plan file.
 		failure.Class = LocalDisk
 	}
 	if failure.Class == LockHeld {
@@ -47,22 +48,22 @@ func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err err
 	return failure
 }
 
-// classifyProcess returns source and class of a command without a diagnostic: it could not be started, was killed or printed other
-// output.
+// classifyProcess returns the source and the class of a failed command whose output contains no diagnostic. Such a command could not be
+// started, was killed, or printed something else.
 func classifyProcess(err error, plain string) (Source, Class) {
 	var exit *exec.ExitError
 	switch {
 	case diskFull(err):
 		return SourceTerraform, LocalDisk
 	case errors.As(err, &exit) && !exit.Exited():
-		// Another process killed the command, for example because the machine ran out of memory.
+		// Another process has killed the command, for example because the host has run out of memory.
 		return SourceTerraform, Transient
 	}
 	text := collapse(plain + "\n" + err.Error())
 	return diagnostic{summary: text, text: text}.classify()
 }
 
-// message returns the message of the error. It may still contain secrets.
+// message returns the message for an error. The message may still contain secrets, which the caller must replace.
 func message(failure *Error, diagnostics []diagnostic, plain string, err error) string {
 	switch {
 	case failure.cause != nil:
@@ -88,7 +89,8 @@ func message(failure *Error, diagnostics []diagnostic, plain string, err error) 
 	return text
 }
 
-// processMessage describes a command without a diagnostic by its output or, if there is none, by its exit status.
+// processMessage returns the message for a command whose output contains no diagnostic. The message contains the output or, if there is
+// none, the exit status.
 func processMessage(err error, plain string) string {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -100,7 +102,7 @@ func processMessage(err error, plain string) string {
 	return exit.Error()
 }
 
-// interrupted returns the failure of a command that succeeded but whose output was lost because the context ended at that moment.
+// interrupted returns the failure of a command that succeeded, but whose output was lost because the context ended at the same time.
 func interrupted(ctx context.Context, verb string) *Error {
 	failure := &Error{Verb: verb, Source: SourceTerraform, Class: Canceled, cause: ctx.Err(), Message: "interrupted before its output was read"}
 	if errors.Is(failure.cause, context.DeadlineExceeded) {

@@ -37,7 +37,7 @@ func TestStalePlan(t *testing.T) {
 	})
 }
 
-// TestBackendIsSourceOfItsErrors uses a real http backend that responds with errors.
+// TestBackendIsSourceOfItsErrors uses Terraform's http backend with a server that responds with errors.
 func TestBackendIsSourceOfItsErrors(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		server := newStateServer(t)
@@ -67,7 +67,7 @@ func TestLockHeldByAnother(t *testing.T) {
 		assert.Equal(t, LockHeld, failure.Class)
 		require.NotNil(t, failure.Lock)
 		assert.Equal(t, "3b8c0f3e-cc52-3390-b7a5-ae1faa9d01e1", failure.Lock.ID)
-		// Terraform's http backend reports only the ID.
+		// With the http backend, Terraform reports only the ID of the lock, and Who is empty.
 		assert.Contains(t, []string{"", "ann@laptop"}, failure.Lock.Who)
 		assert.ErrorContains(t, err, "running terraform plan: the state is locked")
 

@@ -2,7 +2,8 @@ package terraform
 
 import "context"
 
-// Forget removes addresses from the state without changing the infrastructure. It ignores addresses that are not in the state.
+// Forget removes the resources at addresses from the state. It does not change the infrastructure. It ignores an address that is not in
+// the state.
 func (r *Run) Forget(ctx context.Context, addresses ...string) error {
 	state, err := r.State(ctx)
 	if err != nil {

@@ -13,8 +13,8 @@ func importOptions(variables string) []tfexec.ImportOption {
 	return []tfexec.ImportOption{tfexec.VarFile(variables)}
 }
 
-// Import imports the object id into the state at address. It changes the state at once, without a plan. Use an import block to
-// import with a plan.
+// Import imports existing infrastructure with the ID id into the state, as the resource at address. Import changes the state immediately,
+// without a plan. To import with a plan, use an import block.
 func (r *Run) Import(ctx context.Context, address, id string) error {
 	return r.command(ctx, "import", func(ctx context.Context) error {
 		return r.withVariables(func(variables string) error {

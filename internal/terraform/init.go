@@ -6,7 +6,7 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// initOptions never upgrades, because the dependency lock file decides about versions.
+// initOptions does not set the upgrade option, because the dependency lock file determines the provider version.
 func initOptions() []tfexec.InitOption {
 	return []tfexec.InitOption{tfexec.Upgrade(false)}
 }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// KillLeftovers kills the processes whose working directory is below dir. A provider process outlives a Terraform that was killed,
-// and keeps files and connections open. It does nothing on systems other than Linux.
+// KillLeftovers kills all processes whose working directory is dir or below dir. The process of a provider keeps running after Terraform
+// was killed, and keeps files and connections open. On systems other than Linux, KillLeftovers does nothing.
 func KillLeftovers(dir string) {
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")
 	if err != nil {
@@ -24,7 +24,7 @@ func KillLeftovers(dir string) {
 		if err != nil {
 			continue
 		}
-		// The error is ignored, because the process may have ended by itself.
+		// The error is ignored, because the process may already have ended.
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }

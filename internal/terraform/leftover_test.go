@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leftover starts a process in dir that runs until it is killed, like a provider whose Terraform was killed. The channel receives
-// its result.
+// leftover starts a process in dir that runs until it is killed, like a provider whose Terraform was killed. The channel receives the
+// result of the process.
 func leftover(t *testing.T, dir string) (*exec.Cmd, <-chan error) {
 	t.Helper()
 	process := exec.CommandContext(t.Context(), "/bin/sh", "-c", "read -r forever")
 	process.Dir = dir
-	// The process waits for input that never comes.
+	// The process reads from the pipe, to which nothing is ever written.
 	_, err := process.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, process.Start())
@@ -25,7 +25,7 @@ func leftover(t *testing.T, dir string) (*exec.Cmd, <-chan error) {
 	return process, ended
 }
 
-// requireKilled waits for the end of a process and requires that it was killed.
+// requireKilled waits until a process has ended, and requires that it was killed.
 func requireKilled(t *testing.T, ended <-chan error) {
 	t.Helper()
 	select {
@@ -52,7 +52,7 @@ func TestCloseKillsLeftovers(t *testing.T) {
 	assert.NoDirExists(t, string(dir))
 }
 
-// TestSweepKillsLeftovers releases a claim, so it cannot run in parallel.
+// TestSweepKillsLeftovers releases the lock of a run directory, so it must not run in parallel with other tests.
 func TestSweepKillsLeftovers(t *testing.T) {
 	scratch := t.TempDir()
 	dead, abandoned, err := newRunDir(scratch)

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the metrics of the Terraform commands. The label class is empty for a command that succeeded.
+// metrics contains the metrics of Terraform commands. If a command succeeds, the value of the label class is empty.
 type metrics struct {
 	duration *prometheus.HistogramVec
 	running  prometheus.Gauge
@@ -26,7 +26,7 @@ func newMetrics() *metrics {
 	}
 }
 
-// started counts the start of a command and returns the function that records its end.
+// started records the start of a command. It returns a function that records the end of the command.
 func (m *metrics) started() func(verb string, failure *Error, elapsed time.Duration) {
 	m.running.Inc()
 	return func(verb string, failure *Error, elapsed time.Duration) {
@@ -39,7 +39,7 @@ func (m *metrics) started() func(verb string, failure *Error, elapsed time.Durat
 	}
 }
 
-// Collectors returns the metrics of all runs. Callers register them once.
+// Collectors returns the metrics of all runs. They must be registered only once.
 func (t *Terraform) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{t.metrics.duration, t.metrics.running}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Names of the files of a release.
+// Names of the files in a release.
 const (
 	releaseIndex     = "index.json"
 	releaseSums      = "terraform_" + downloadVersion + "_SHA256SUMS"
@@ -27,20 +27,21 @@ const (
 	releaseArchive   = "terraform_" + downloadVersion + "_" + runtime.GOOS + "_" + runtime.GOARCH + ".zip"
 )
 
-// mirror serves one release of Terraform below a path, like the mirror of a company. It signs the release with its own key.
+// mirror is a server with one release of Terraform, like a company's mirror of the vendor's release server. It signs the release with its
+// own key.
 type mirror struct {
 	URL string
-	// PublicKey is the armored key.
+	// PublicKey is the armored public key for the signature of the release.
 	PublicKey string
 	key       *openpgp.Entity
 
 	mu      sync.Mutex
 	asked   []string
 	files   map[string][]byte
-	instead map[string]http.HandlerFunc // respond to requests for a file
+	instead map[string]http.HandlerFunc // handlers for requests for a file, by the name of the file
 }
 
-// newMirror returns a mirror with a program that only prints the version of Terraform.
+// newMirror returns a mirror. The binary in its release only prints a version.
 func newMirror(t *testing.T) *mirror {
 	t.Helper()
 	key, err := openpgp.NewEntity("Vendor", "", "vendor@example.com", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})
@@ -59,7 +60,7 @@ func newMirror(t *testing.T) *mirror {
 	return m
 }
 
-// release creates the files of a release with the given program.
+// release creates the files of a release that contains program as the binary.
 func (m *mirror) release(t *testing.T, program string) {
 	t.Helper()
 	var archive bytes.Buffer
@@ -75,7 +76,7 @@ func (m *mirror) release(t *testing.T, program string) {
 		"name": ProductTerraform, "version": downloadVersion, "shasums": releaseSums, "shasums_signatures": []string{releaseSignature},
 		"builds": []map[string]string{{
 			"name": ProductTerraform, "version": downloadVersion, "os": runtime.GOOS, "arch": runtime.GOARCH, "filename": releaseArchive,
-			// The index of a mirror contains the host of the vendor, too.
+			// As in a real mirror, the URLs in the index still contain the host of the vendor.
 			"url": "https://vendor.example.com/terraform/" + downloadVersion + "/" + releaseArchive,
 		}},
 	})
@@ -85,7 +86,7 @@ func (m *mirror) release(t *testing.T, program string) {
 	m.sign(t, fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(archive.Bytes()), releaseArchive))
 }
 
-// sign writes and signs a list of checksums.
+// sign stores a list of checksums and its signature.
 func (m *mirror) sign(t *testing.T, sums []byte) {
 	t.Helper()
 	var signature bytes.Buffer
@@ -94,21 +95,21 @@ func (m *mirror) sign(t *testing.T, sums []byte) {
 	m.serve(releaseSignature, signature.Bytes())
 }
 
-// serve replaces a file.
+// serve sets the content of a file.
 func (m *mirror) serve(name string, content []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.files[name] = content
 }
 
-// misbehave makes a handler respond to requests for a file; nil restores the file.
+// misbehave makes handler respond to requests for a file. If handler is nil, the mirror serves the file again.
 func (m *mirror) misbehave(name string, handler http.HandlerFunc) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.instead[name] = handler
 }
 
-// ServeHTTP serves the files.
+// ServeHTTP implements http.Handler.
 func (m *mirror) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	dir, name := path.Split(request.URL.Path)
 	m.mu.Lock()
@@ -129,7 +130,7 @@ func (m *mirror) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	_, _ = writer.Write(content)
 }
 
-// requests returns the files that were requested since the last call.
+// requests returns the names of the files that were requested since the last call of requests.
 func (m *mirror) requests() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

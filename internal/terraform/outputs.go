@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// Outputs returns the outputs of the root module in the state by name, as JSON.
+// Outputs returns the outputs of the root module from the state. It maps their names to their values as JSON.
 func (r *Run) Outputs(ctx context.Context) (map[string]json.RawMessage, error) {
 	var outputs map[string]tfexec.OutputMeta
 	err := r.command(ctx, "output", func(ctx context.Context) (err error) {

@@ -54,8 +54,8 @@ func TestParallelRuns(t *testing.T) {
 	assert.Equal(t, map[string]uint64{"init": 10, "plan": 10, "show": 10, "apply": 10}, counts)
 }
 
-// TestEndingThreadsDoNotKillTerraform ends many threads while a command runs. Linux would kill the command if it had been started
-// on one of them.
+// TestEndingThreadsDoNotKillTerraform ends many threads while a command runs. If one of them had started the command, Linux would kill
+// the command.
 func TestEndingThreadsDoNotKillTerraform(t *testing.T) {
 	t.Parallel()
 	server := newStateServer(t)
@@ -71,7 +71,7 @@ func TestEndingThreadsDoNotKillTerraform(t *testing.T) {
 		var group sync.WaitGroup
 		for range 20 {
 			group.Go(func() {
-				// Never unlocked: the thread ends with the goroutine.
+				// There is no call of UnlockOSThread, so that the thread ends with the goroutine.
 				runtime.LockOSThread()
 				runtime.Gosched()
 			})

@@ -9,19 +9,21 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 )
 
-// PlanOptions configure a plan.
+// PlanOptions configures a plan.
 type PlanOptions struct {
-	// Destroy plans to destroy all resources in the state.
+	// Destroy makes a plan that destroys all resources in the state.
 	Destroy bool
 }
 
 // Plan is a saved plan.
 type Plan struct {
-	// Bytes is the plan file for Apply. It contains the sensitive variables in plain text: store it in a Secret and never log it.
+	// Bytes is the content of the plan file, the argument of Apply. It contains sensitive variables in plain text, so it must never be
+	// logged, and must be stored only where secrets may be stored.
 	Bytes []byte
-	// JSON describes the changes of the plan without sensitive values, see redact.
+	// JSON describes the changes of the plan. It contains no sensitive values, see redact.
 	JSON *tfjson.Plan
-	// HasChanges is the detailed exit code: the plan changes resources or outputs, or moves or imports resources.
+	// HasChanges is true if the plan changes resources or outputs, or if it moves or imports resources. It comes from the detailed exit
+	// code.
 	HasChanges bool
 }
 
@@ -36,11 +38,12 @@ func planOptions(options PlanOptions, variables, out string) []tfexec.PlanOption
 	return list
 }
 
-// Plan returns a saved plan of the workspace. It always refreshes, because after a failed update the state contains planned values.
+// Plan makes a plan of the workspace and returns it. It always refreshes the state, because after a failed update the state contains
+// planned values that were not applied.
 func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 	plan := &Plan{}
 	path := r.dir.plan()
-	// A file that cannot be removed here is removed by Close.
+	// If the file cannot be removed here, Close removes it.
 	defer func() { _ = os.Remove(path) }()
 	err := r.command(ctx, "plan", func(ctx context.Context) error {
 		return r.withVariables(func(variables string) (err error) {

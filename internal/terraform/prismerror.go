@@ -7,29 +7,29 @@ import (
 	"strconv"
 )
 
-// Provider 1.9.5 prints the body of an error response as JSON: {"code": 422, "message_list": [{"message": "...", "reason":
-// "INVALID_ARGUMENT"}]}. In the v4 API a body has an errorGroup instead of the reason. For 400 and 401 the provider prints a fixed
-// text instead of the body (client.CheckResponse).
+// Patterns for errors of the provider. Provider 1.9.5 prints the body of an error response as JSON: {"code": 422, "message_list":
+// [{"message": "...", "reason": "INVALID_ARGUMENT"}]}. A response of the v4 API contains errorGroup and not reason. For status 400 and
+// 401 the provider prints a fixed text and not the body (client.CheckResponse).
 var (
 	responseCode   = regexp.MustCompile(`"code": ?"?(\d{3})\b|status(?: code)?:? ?"?(\d{3})\b`)
 	responseReason = regexp.MustCompile(`"(?:reason|errorGroup)": ?"([A-Z][A-Z0-9_]+)"|reason: ?([A-Z][A-Z0-9_]+)`)
-	// taskReason matches the code at the beginning of the error of a failed task.
+	// taskReason matches the error code of a failed task, with which the error details of the task begin.
 	taskReason = regexp.MustCompile(`error_detail: ([A-Za-z_]{6,}):`)
 	apiPath    = regexp.MustCompile(`/api/nutanix/|/api/(?:vmm|prism|clustermgmt|networking)/v4`)
 )
 
-// isPrismError reports whether an error contains a response of Prism Central or of the gateway, or the URL of a request.
+// isPrismError reports whether the text of an error contains a response of Prism Central or of the gateway, or the URL of a request.
 func isPrismError(text string) bool {
 	return apiPath.MatchString(text) || responseReason.MatchString(text) && responseCode.MatchString(text)
 }
 
-// reasonClasses maps reasons to classes that differ from the class of the HTTP status. Reasons with the prefix GATEWAY_ are those
-// of package gateway.
+// reasonClasses maps reasons to classes, if the class differs from that of the HTTP status. Reasons with the prefix GATEWAY_ come from
+// package gateway.
 var reasonClasses = map[string]Class{
-	"GATEWAY_SESSION_UNKNOWN":           Transient, // the session ended before the run; the next run has its own session
+	"GATEWAY_SESSION_UNKNOWN":           Transient, // the session ended before the run; the next run has a new session
 	"GATEWAY_READ_ONLY":                 Invalid,
 	"GATEWAY_METHOD_NOT_ALLOWED":        Invalid,
-	"GATEWAY_POWER_STATE":               Transient, // the power state changed since the plan; the next run observes it
+	"GATEWAY_POWER_STATE":               Transient, // the power state changed after the plan was made; the next run observes it
 	"GATEWAY_CREATE_NOT_RECORDED":       Transient,
 	"GATEWAY_REQUEST_TOO_LARGE":         Rejected,
 	"GATEWAY_CERTIFICATE_NOT_TRUSTED":   Certificate,
@@ -45,11 +45,11 @@ var reasonClasses = map[string]Class{
 	"NoHostResources":                 Quota,
 }
 
-// exhausted matches reasons that report a shortage.
+// exhausted matches reasons for a lack of quota, capacity or licenses.
 var exhausted = regexp.MustCompile(`QUOTA|SHORTAGE|INSUFFICIENT|EXHAUSTED|LICENSE`)
 
-// classifyPrismError returns the class of an error of the provider. It uses the reason in the response, otherwise the status,
-// otherwise the text.
+// classifyPrismError returns the class of an error of the provider. It depends on the reason in the response. If there is no reason, it
+// depends on the HTTP status. If there is no status either, it depends on the text.
 func classifyPrismError(text string) Class {
 	reason := firstGroup(taskReason, text)
 	if reason == "" {
@@ -69,7 +69,7 @@ func classifyPrismError(text string) Class {
 	return match(providerRules, text)
 }
 
-// classifyStatus returns the class of an HTTP status that is not a success.
+// classifyStatus returns the class for an HTTP error status.
 func classifyStatus(code int) Class {
 	switch {
 	case code == http.StatusUnauthorized:
@@ -87,7 +87,7 @@ func classifyStatus(code int) Class {
 	}
 }
 
-// firstGroup returns the first non-empty group of the first match.
+// firstGroup returns the first group in the first match of pattern that is not empty.
 func firstGroup(pattern *regexp.Regexp, text string) string {
 	groups := pattern.FindStringSubmatch(text)
 	if groups == nil {
@@ -96,8 +96,8 @@ func firstGroup(pattern *regexp.Regexp, text string) string {
 	return cmp.Or(groups[1:]...)
 }
 
-// providerRules recognise errors of the provider that contain neither a reason nor a status. These are failed connections, failed
-// tasks of Prism Central, and the provider's own texts for 400 and 401.
+// providerRules recognize errors of the provider that contain neither a reason nor an HTTP status. These are failed connections, failed
+// tasks in Prism Central, and the fixed texts of the provider for status 400 and 401.
 var providerRules = []rule{
 	{Authentication, regexp.MustCompile(`(?i)invalid auth credentials|authentication required|invalid authentication configuration|missing credentials|client is missing|\b401\b.{0,3}unauthorized`)},
 	{Permission, regexp.MustCompile(`(?i)\b403\b.{0,3}forbidden|access denied|permission denied`)},

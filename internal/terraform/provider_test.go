@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// prismResponse is a response of Prism Central and the expected class.
+// prismResponse is a response of Prism Central and the class that is expected for it.
 type prismResponse struct {
 	name   string
 	status int
@@ -21,7 +21,7 @@ type prismResponse struct {
 	want   Class
 }
 
-// TestProviderFailuresAreClassified runs the real provider against a Prism Central that sends the same response to every request.
+// TestProviderFailuresAreClassified uses the real provider and a fake Prism Central that sends the same response to every request.
 func TestProviderFailuresAreClassified(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		const password = "token-of-this-run"

@@ -17,15 +17,15 @@ import (
 // providerMirror contains the versions of the nutanix provider in an unpacked filesystem mirror.
 type providerMirror struct {
 	dir string
-	// locks maps versions to their dependency lock files.
+	// locks maps each usable version to its dependency lock file.
 	locks map[string][]byte
-	// unusable maps the other versions in the mirror to the reasons why runs cannot use them.
+	// unusable maps each other version in the mirror to the reason why runs cannot use it.
 	unusable map[string]error
 }
 
-// readMirror reads the versions of the provider that a mirror has for this platform, and their dependency lock files. The lock
-// file of a version is .terraform.lock.hcl in the directory of that version. A lock file in the directory of the mirror applies to
-// the version that it locks.
+// readMirror finds the versions of the provider for this platform in the mirror dir, and reads their dependency lock files. The lock file
+// of a version is .terraform.lock.hcl in the directory of the version. If it is missing, a lock file in the directory dir is used,
+// provided that it locks this version.
 func readMirror(dir string) (*providerMirror, error) {
 	m := &providerMirror{dir: dir, locks: map[string][]byte{}, unusable: map[string]error{}}
 	base := filepath.Join(dir, filepath.FromSlash(ProviderSource))
@@ -51,7 +51,8 @@ func readMirror(dir string) (*providerMirror, error) {
 	return m, nil
 }
 
-// readLock returns the lock file of one version. Without a lock file, init would accept any provider binary in the mirror.
+// readLock returns the lock file of one version. Versions without a lock file are not usable, because init would accept any binary of the
+// provider in the mirror.
 func readLock(dir, version string) ([]byte, error) {
 	versionDir := filepath.Join(dir, filepath.FromSlash(ProviderSource), version)
 	platform := runtime.GOOS + "_" + runtime.GOARCH
@@ -74,7 +75,7 @@ func readLock(dir, version string) ([]byte, error) {
 
 var lockedPattern = regexp.MustCompile(`provider "` + regexp.QuoteMeta(ProviderSource) + `" \{\s+version\s+= "([^"]+)"`)
 
-// lockedVersion returns the version of the provider that a lock file locks, or an empty string.
+// lockedVersion returns the version of the nutanix provider in a lock file, or an empty string.
 func lockedVersion(lockFile []byte) string {
 	found := lockedPattern.FindSubmatch(lockFile)
 	if found == nil {
@@ -83,7 +84,7 @@ func lockedVersion(lockFile []byte) string {
 	return string(found[1])
 }
 
-// versions returns the usable versions, the oldest first.
+// versions returns the usable versions, sorted from the oldest to the newest.
 func (m *providerMirror) versions() []string {
 	found := slices.Collect(maps.Keys(m.locks))
 	slices.SortFunc(found, func(a, b string) int {
@@ -97,7 +98,7 @@ func (m *providerMirror) versions() []string {
 	return found
 }
 
-// lock returns the lock file of a version. An empty version means the oldest one.
+// lock returns the lock file of a version. If version is empty, it returns the lock file of the oldest usable version.
 func (m *providerMirror) lock(version string) ([]byte, error) {
 	if version == "" {
 		version = m.versions()[0]

@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// testMirror is a mirror to which tests add versions.
+// testMirror is the directory of a mirror. Tests add versions to it.
 type testMirror struct {
 	t   *testing.T
 	dir string
@@ -25,18 +25,18 @@ func newTestMirror(t *testing.T) testMirror {
 	return testMirror{t, t.TempDir()}
 }
 
-// path returns a path below the directory of a version.
+// path returns the path of a file below the directory of a version.
 func (m testMirror) path(version string, elements ...string) string {
 	return filepath.Join(append([]string{m.dir, filepath.FromSlash(ProviderSource), version}, elements...)...)
 }
 
-// add adds a version for this platform, without a lock file.
+// add adds a version for this platform without a lock file.
 func (m testMirror) add(version string) {
 	m.t.Helper()
 	require.NoError(m.t, os.MkdirAll(m.path(version, runtime.GOOS+"_"+runtime.GOARCH), 0o700))
 }
 
-// lock writes a lock file of a version to a path.
+// lock writes a lock file to path. The lock file locks version.
 func (m testMirror) lock(path, version string) {
 	m.t.Helper()
 	content := fmt.Appendf(nil, "# made by a test\n\nprovider %q {\n  version     = %q\n  constraints = %q\n}\n", ProviderSource, version, version)
@@ -110,10 +110,10 @@ func TestUnusableVersionDoesNotAffectOthers(t *testing.T) {
 	assert.ErrorContains(t, terraform.UnusableProviders()["2.4.2"], lockFileName)
 }
 
-// Each run gets the lock file of its version, so that the real Terraform installs exactly that version.
+// TestRunUsesItsProviderVersion proves that each run gets the lock file for its version, so that Terraform installs exactly that version.
 func TestRunUsesItsProviderVersion(t *testing.T) {
 	t.Parallel()
-	// The two versions have the same binary. Terraform distinguishes them by their directories.
+	// The mirror contains the same binary for both versions. Terraform distinguishes versions only by their directories.
 	m := newTestMirror(t)
 	binary := toolbox.Path(t, "bin/terraform-provider-nutanix")
 	for _, version := range []string{"1.9.5", "1.9.6"} {

@@ -10,21 +10,22 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// pushOptions does not set force, because a newer state or a state of another lineage must not be overwritten.
+// pushOptions does not set the force option, because a push must not overwrite a newer state or a state with another lineage.
 func pushOptions(lock bool) []tfexec.StatePushCmdOption {
 	return []tfexec.StatePushCmdOption{tfexec.Lock(lock)}
 }
 
-// Push writes a state to the backend while it holds the lock. Terraform refuses a state of another lineage or with an older serial.
+// Push writes a state to the backend. It holds the lock of the state during the write. Terraform rejects the state if the stored state is
+// newer or has another lineage.
 func (r *Run) Push(ctx context.Context, state []byte) error {
 	return r.push(ctx, state, true)
 }
 
-// refusal matches the error for a state that Terraform refuses to write over the stored one.
+// refusal matches the error of a push that Terraform rejects because the stored state is newer or has another lineage.
 var refusal = regexp.MustCompile(`cannot (?:import|overwrite existing) state with`)
 
-// Refused reports whether err is the error of a Push that the backend refuses because it has a newer state or a state of another
-// lineage. Retrying does not help.
+// Refused reports whether err is the error of a Push that was rejected because the stored state is newer or has another lineage. In this
+// case a retry fails, too.
 func Refused(err error) bool {
 	var failure *Error
 	return errors.As(err, &failure) && failure.Verb == "state push" && refusal.MatchString(failure.Message)
@@ -33,7 +34,7 @@ func Refused(err error) bool {
 func (r *Run) push(ctx context.Context, state []byte, lock bool) error {
 	return r.command(ctx, "state push", func(ctx context.Context) error {
 		path := r.dir.state()
-		// A file that cannot be removed here is removed by Close.
+		// If the file cannot be removed here, Close removes it.
 		defer func() { _ = os.Remove(path) }()
 		if err := os.WriteFile(path, state, 0o600); err != nil {
 			return fmt.Errorf("writing the state to push: %w", err)

@@ -7,20 +7,20 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 )
 
-// sensitiveMark replaces a value that must not be recorded.
+// sensitiveMark replaces a sensitive value in a plan.
 const sensitiveMark = "(sensitive value)"
 
-// changedMark replaces an attribute after a change if only sensitive parts of it changed. Both sides must differ, because the
-// classification of a change compares them.
+// changedMark replaces the new value of an attribute if only sensitive parts of the attribute change. Otherwise the old and the new value
+// would be equal after sensitive parts were replaced, and the classification of changes would not notice the change.
 const changedMark = "(sensitive value that changes)"
 
-// sensitiveAttributes are prefixes of attributes of the nutanix provider that contain bootstrap data, although the schema does not
-// mark them as sensitive.
+// sensitiveAttributes lists prefixes of attributes of the nutanix provider that contain bootstrap data. The schema of the provider does
+// not mark these attributes as sensitive.
 var sensitiveAttributes = []string{"guest_customization"}
 
-// redact removes sensitive values from the JSON form of a plan. It drops the parts that repeat all values (variables, planned
-// values, prior state, configuration) and replaces sensitive values in the changes. An imported object has no sensitivity marks
-// before the change, so both sides are masked by the marks of both.
+// redact removes sensitive values from the JSON form of a plan. It drops the parts that contain all values: variables, planned values,
+// prior state and configuration. In the changes, it replaces sensitive values. For an imported object, Terraform marks no old value as
+// sensitive. Therefore redact replaces a value if the same value is marked as sensitive either before or after the change.
 func redact(plan *tfjson.Plan, scrub scrubber) {
 	plan.Variables, plan.PlannedValues, plan.PriorState, plan.Config = nil, nil, nil, nil
 	for _, list := range [][]*tfjson.ResourceChange{plan.ResourceChanges, plan.ResourceDrift} {
@@ -59,7 +59,7 @@ func redactChange(change *tfjson.Change, scrub scrubber) {
 	}
 }
 
-// changedNames returns the names of the attributes that both sides of a change have and that differ.
+// changedNames returns the names of the attributes that exist before and after a change and whose values differ.
 func changedNames(change *tfjson.Change) []string {
 	before, _ := change.Before.(map[string]any)
 	after, _ := change.After.(map[string]any)
@@ -72,7 +72,8 @@ func changedNames(change *tfjson.Change) []string {
 	return names
 }
 
-// mask replaces the parts of value that are true in marks, which is a tree of booleans in the plan format.
+// mask replaces the parts of value that are sensitive. marks is a tree of booleans, as in the JSON form of a plan, that is true for these
+// parts.
 func mask(value, marks any) any {
 	if value == nil {
 		return nil
@@ -100,7 +101,7 @@ func mask(value, marks any) any {
 	return value
 }
 
-// isSensitiveAttribute reports whether an attribute is sensitive even if the plan does not mark it.
+// isSensitiveAttribute reports whether an attribute is always sensitive, even if the plan does not mark it as sensitive.
 func isSensitiveAttribute(name string) bool {
 	for _, prefix := range sensitiveAttributes {
 		if strings.HasPrefix(name, prefix) {

@@ -10,23 +10,24 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// RunOptions are the inputs of one run.
+// RunOptions contains the inputs of one run.
 type RunOptions struct {
-	// Files are the files of the workspace by slash-separated path.
+	// Files maps slash-separated paths to the contents of the workspace files.
 	Files map[string][]byte
-	// ProviderVersion is the version of the nutanix provider that the workspace requires. Empty means the oldest one in the
-	// mirror.
+	// ProviderVersion is the version of the nutanix provider that the workspace requires. If it is empty, the oldest version in the mirror
+	// is used.
 	ProviderVersion string
-	// Variables are sensitive input variables. They are on disk only in the plan file and while a plan or an import reads them.
+	// Variables contains the values of sensitive variables. On disk, they are only in the plan file, and in a file that exists while a plan
+	// or an import reads it.
 	Variables map[string]string
-	// Env is added to the environment, for example the endpoint and token of a gateway session.
+	// Env contains additional environment variables, for example the endpoint and the token of a gateway session.
 	Env map[string]string
-	// CABundle contains PEM certificates that are trusted in addition to those of the system.
+	// CABundle contains PEM certificates that are trusted in addition to the root certificates of the system.
 	CABundle []byte
 }
 
-// Run is one workspace in a private directory. Its methods can be called from several goroutines and run one after the other.
-// Callers must close it.
+// Run is one workspace in a private directory. Its methods are safe for concurrent use, and only one of them runs at a time. Callers must
+// call Close.
 type Run struct {
 	terraform *Terraform
 	options   RunOptions
@@ -37,13 +38,13 @@ type Run struct {
 
 	mutex  sync.Mutex
 	closed bool
-	// stdout and stderr are the streams of the last command.
+	// stdout and stderr receive the output of the last command.
 	stdout, stderr *stream
 }
 
 var errClosed = errors.New("using a terraform run: it is closed; open another")
 
-// Open creates the directory of a run, writes its files and initializes the workspace. If it fails, it removes the directory.
+// Open creates the directory of a run, writes the files and initializes the workspace. If an error occurs, Open removes the directory.
 func (t *Terraform) Open(ctx context.Context, options RunOptions) (*Run, error) {
 	run, err := t.prepare(options)
 	if err == nil {
@@ -55,8 +56,8 @@ func (t *Terraform) Open(ctx context.Context, options RunOptions) (*Run, error) 
 	return run, nil
 }
 
-// prepare creates the directory and the files without starting a process. Callers must close the run that it returns, even with
-// an error.
+// prepare creates the directory and the files of a run without starting a process. Callers must close the returned run, even if prepare
+// returns an error.
 func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 	run := &Run{
 		terraform: t,
@@ -90,7 +91,7 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 	return run, run.connect()
 }
 
-// connect creates the terraform-exec client of this run.
+// connect creates the terraform-exec client of the run.
 func (r *Run) connect() error {
 	config := r.terraform.config
 	cli, err := tfexec.NewTerraform(r.dir.workspace(), config.Binary.Path)
@@ -107,7 +108,7 @@ func (r *Run) connect() error {
 	return nil
 }
 
-// WriteFile adds or replaces a file of the workspace. name is a slash-separated path inside it.
+// WriteFile adds or replaces a workspace file. name is a slash-separated path relative to the workspace directory.
 func (r *Run) WriteFile(name string, content []byte) error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -117,8 +118,8 @@ func (r *Run) WriteFile(name string, content []byte) error {
 	return r.dir.writeFile(name, content)
 }
 
-// Close waits for a running command, kills the processes that it left running in the directory, and removes the directory. It
-// can be called more than once.
+// Close waits until a running command has ended. Then it kills the processes that the command has left in the directory, and removes the
+// directory. Close may be called more than once.
 func (r *Run) Close() error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// runDir is the directory of one run. Commands run in its workspace directory. Other files are next to that directory, so that
-// they are not part of the workspace.
+// runDir is the directory of one run. It contains the workspace directory, in which commands run. Other files of the run are outside of
+// the workspace directory, so that Terraform does not read them as configuration.
 type runDir string
 
 func (d runDir) workspace() string   { return filepath.Join(string(d), "workspace") }
@@ -21,14 +21,15 @@ func (d runDir) state() string       { return filepath.Join(string(d), "push.tfs
 func (d runDir) claim() string       { return filepath.Join(string(d), "claim") }
 func (d runDir) errored() string     { return filepath.Join(d.workspace(), "errored.tfstate") }
 
-// runDirPattern matches run directories, so that those of a killed process are found.
+// runDirPattern matches the names of run directories. It is used to find directories of killed processes.
 const runDirPattern = "capnt-*"
 
-// maxScratch is the maximum length of the path of the scratch directory, in bytes. Providers listen on unix sockets named
-// plugin<number> in the temporary directory of a run, and Linux allows 107 bytes for the path of a socket.
+// maxScratch is the maximum length of the path of the scratch directory, in bytes. A provider listens on a Unix socket named
+// plugin<number> in the temporary directory of its run, and Linux limits the path of a socket to 107 bytes.
 const maxScratch = 107 - len("/capnt-4294967295/t/plugin4294967295")
 
-// newRunDir creates the directory tree, which only this user can read. The directory is claimed until the returned file is closed.
+// newRunDir creates the directories of a run. Only the current user can read them. The returned file holds the lock of the run directory
+// until it is closed.
 func newRunDir(scratch string) (runDir, *os.File, error) {
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return "", nil, err
@@ -50,7 +51,7 @@ func newRunDir(scratch string) (runDir, *os.File, error) {
 	return dir, held, nil
 }
 
-// writeFile writes a workspace file and creates its directories. The name is a slash-separated path inside the workspace.
+// writeFile writes a workspace file and creates missing directories. name is a slash-separated path relative to the workspace directory.
 func (d runDir) writeFile(name string, content []byte) error {
 	local, err := filepath.Localize(name)
 	if err != nil {

@@ -10,21 +10,22 @@ import (
 // redactedMark replaces a secret in a text.
 const redactedMark = "(redacted)"
 
-// Minimum lengths of a secret and of one line of a secret that are replaced. Shorter ones would match ordinary words.
+// Minimum length of a secret, and of one line of a secret. Shorter texts are not replaced, because ordinary words could contain them.
 const (
 	minSecret     = 4
 	minSecretLine = 8
 )
 
-// secretName matches the names of environment variables with secret values.
+// secretName matches the names of environment variables that may contain a secret.
 var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|credential|conn_str|auth|header`)
 
-// scrubber replaces the secrets of a run in texts and values.
+// scrubber replaces the secrets of a run in texts and JSON values.
 type scrubber struct {
 	replacer *strings.Replacer
 }
 
-// newScrubber returns a scrubber for the values of all variables, and of the environment variables with secret names.
+// newScrubber returns a scrubber that replaces the values of all variables, and the values of environment variables whose names match
+// secretName.
 func newScrubber(variables map[string]string, environments ...map[string]string) scrubber {
 	var secrets []string
 	for _, value := range variables {
@@ -37,7 +38,7 @@ func newScrubber(variables map[string]string, environments ...map[string]string)
 			}
 		}
 	}
-	// The replacer uses the first match in this order, so the longest form must be first.
+	// The longest secret must be first, because the replacer compares the secrets in this order.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
 	for _, secret := range slices.Compact(secrets) {
@@ -46,13 +47,14 @@ func newScrubber(variables map[string]string, environments ...map[string]string)
 	return scrubber{replacer: strings.NewReplacer(pairs...)}
 }
 
-// secretForms returns the forms in which a secret may appear: unchanged, on one line, escaped, and line by line.
+// secretForms returns the forms in which a secret may appear in a text: unchanged, joined to one line, as an escaped string, and each
+// line separately.
 func secretForms(secret string) []string {
 	if len(strings.TrimSpace(secret)) < minSecret {
 		return nil
 	}
 	forms := []string{secret, collapse(secret)}
-	// Marshal does not fail for a string.
+	// Marshalling a string cannot fail.
 	escaped, _ := json.Marshal(secret)
 	forms = append(forms, strings.Trim(string(escaped), `"`))
 	for line := range strings.Lines(secret) {
@@ -63,10 +65,10 @@ func secretForms(secret string) []string {
 	return forms
 }
 
-// text returns the text without secrets.
+// text replaces the secrets in a text.
 func (s scrubber) text(text string) string { return s.replacer.Replace(text) }
 
-// value returns a JSON value without secrets. Attributes with sensitive names are masked as a whole.
+// value replaces the secrets in a JSON value. It replaces the whole value of a sensitive attribute.
 func (s scrubber) value(value any) any {
 	switch value := value.(type) {
 	case string:

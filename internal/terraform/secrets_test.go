@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// specialSecret is a value with characters that Terraform must not interpret.
+// specialSecret contains character sequences that have a meaning in Terraform's language. Terraform must not interpret them.
 const specialSecret = "hush-${var.other}-%{ if true }-\"quoted\"\nsecond-line-of-it\n"
 
 func TestSecretsAreRemovedFromDisk(t *testing.T) {

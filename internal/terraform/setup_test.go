@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// binaries returns Terraform, and OpenTofu if it is built.
+// binaries returns Terraform and, if it is built, OpenTofu.
 func binaries(t *testing.T) []Binary {
 	t.Helper()
 	paths := []string{toolbox.Path(t, "bin/terraform")}
@@ -36,7 +36,7 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// eachBinary runs a test once per binary, in parallel.
+// eachBinary runs a test in parallel with each binary.
 func eachBinary(t *testing.T, test func(t *testing.T, terraform *Terraform)) {
 	t.Helper()
 	t.Parallel()
@@ -48,14 +48,15 @@ func eachBinary(t *testing.T, test func(t *testing.T, terraform *Terraform)) {
 	}
 }
 
-// newTerraform sets the missing fields of a configuration and checks at the end of the test that no run directory is left.
+// newTerraform creates a Terraform with default values for the missing fields of config. At the end of the test it checks that no run
+// directory is left.
 func newTerraform(t *testing.T, config Config) *Terraform {
 	t.Helper()
 	if config.Binary.Path == "" {
 		config.Binary = binaries(t)[0]
 	}
 	config.MirrorDir = toolbox.Path(t, "mirror")
-	// The path of t.TempDir is too long.
+	// The path that t.TempDir returns is too long for the sockets of providers.
 	scratch, err := os.MkdirTemp("", "scratch-")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.Remove(scratch), "run directories must be removed") })
@@ -65,7 +66,7 @@ func newTerraform(t *testing.T, config Config) *Terraform {
 	return terraform
 }
 
-// open opens a run that is closed at the end of the test.
+// open opens a run and closes it at the end of the test.
 func open(t *testing.T, terraform *Terraform, options RunOptions) *Run {
 	t.Helper()
 	run, err := terraform.Open(t.Context(), options)
@@ -74,7 +75,7 @@ func open(t *testing.T, terraform *Terraform, options RunOptions) *Run {
 	return run
 }
 
-// apply plans and applies.
+// apply makes a plan and applies it.
 func apply(t *testing.T, run *Run) {
 	t.Helper()
 	plan, err := run.Plan(t.Context(), PlanOptions{})
@@ -82,12 +83,12 @@ func apply(t *testing.T, run *Run) {
 	require.NoError(t, run.Apply(t.Context(), plan.Bytes))
 }
 
-// workspace returns the files of a workspace with a backend and a body.
+// workspace returns the files of a workspace that contains the given backend block and body.
 func workspace(backend, body string) map[string][]byte {
 	return map[string][]byte{"main.tf": []byte(backend + body)}
 }
 
-// oneResource is a workspace body with an input that can be changed.
+// oneResource returns a workspace body with one resource whose attribute input can be changed.
 func oneResource(input string) string {
 	return `
 resource "terraform_data" "this" {
@@ -99,7 +100,8 @@ output "input" {
 `
 }
 
-// slowResource is a workspace body whose apply waits until the test creates a file.
+// slowResource returns a workspace body with one resource. Its creation creates the file started and then waits until the file release
+// exists.
 func slowResource(started, release string) string {
 	return `
 resource "terraform_data" "first" {
@@ -126,7 +128,7 @@ func writeFile(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 }
 
-// filesContaining returns the files below dir that contain text.
+// filesContaining returns the files below dir whose content contains text.
 func filesContaining(t *testing.T, dir, text string) []string {
 	t.Helper()
 	var found []string
@@ -143,7 +145,7 @@ func filesContaining(t *testing.T, dir, text string) []string {
 	return found
 }
 
-// cancelable returns a context that the test can cancel.
+// cancelable returns a context and its cancel function. The context is also canceled at the end of the test.
 func cancelable(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -7,33 +7,33 @@ import (
 	"strings"
 )
 
-// State is the part of a Terraform state that runs need. It contains only the IDs of resources and no other attributes.
+// State contains the parts of a Terraform state that a run needs. Of the attributes of a resource it contains only the ID.
 type State struct {
-	// Lineage identifies the history of the state. It is empty if there is no state yet.
+	// Lineage identifies the history of the state. It is empty if no state exists.
 	Lineage string
-	// Serial increases with every write.
+	// Serial is a number that Terraform increases with every write.
 	Serial int64
-	// Resources are the managed resource instances, without data sources.
+	// Resources lists the instances of managed resources. It does not contain data sources.
 	Resources []Resource
 }
 
-// Resource is one managed resource instance in a state.
+// Resource is one instance of a managed resource.
 type Resource struct {
 	// Address is the full address, for example module.machine.nutanix_virtual_machine.this.
 	Address string
 	// Type is the resource type, for example nutanix_virtual_machine.
 	Type string
-	// ID is the attribute "id". It is empty if the resource has none.
+	// ID is the value of the attribute "id". It is empty if the resource does not have this attribute.
 	ID string
-	// Tainted is true if the next plan replaces the instance.
+	// Tainted is true if the next plan will replace the instance.
 	Tainted bool
 }
 
-// Empty reports whether the state contains no managed resource.
+// Empty reports whether the state contains no managed resources.
 func (s *State) Empty() bool { return len(s.Resources) == 0 }
 
-// Has reports whether the state contains a resource at address, or below it if address is a module or a resource with several
-// instances.
+// Has reports whether the state contains the resource at address. If address is the address of a module or of a resource with several
+// instances, it reports whether the state contains anything below that address.
 func (s *State) Has(address string) bool {
 	for _, resource := range s.Resources {
 		rest, found := strings.CutPrefix(resource.Address, address)
@@ -44,7 +44,7 @@ func (s *State) Has(address string) bool {
 	return false
 }
 
-// State reads the state from the backend. It returns an empty State if the backend has none.
+// State reads the state from the backend. If the backend has no state, the result is an empty State.
 func (r *Run) State(ctx context.Context) (*State, error) {
 	pulled, err := r.Pull(ctx)
 	if err != nil {
@@ -53,7 +53,8 @@ func (r *Run) State(ctx context.Context) (*State, error) {
 	return ParseState(pulled)
 }
 
-// Pull reads the state from the backend in Terraform's own format. It contains secrets. Without a state it is empty.
+// Pull reads the state from the backend and returns it in Terraform's own format. If the backend has no state, the result is empty. The
+// state contains secrets.
 func (r *Run) Pull(ctx context.Context) ([]byte, error) {
 	pulled, complete := "", false
 	err := r.command(ctx, "state pull", func(ctx context.Context) (err error) {
@@ -70,7 +71,7 @@ func (r *Run) Pull(ctx context.Context) ([]byte, error) {
 	return []byte(pulled), nil
 }
 
-// stateFile is the part of version 4 of the state format that ParseState reads.
+// stateFile contains the fields of the state format, version 4, that ParseState reads.
 type stateFile struct {
 	Lineage   string `json:"lineage"`
 	Serial    int64  `json:"serial"`
@@ -89,14 +90,14 @@ type stateFile struct {
 	} `json:"resources"`
 }
 
-// ParseState parses a state in Terraform's own format. The state of an empty content is empty.
+// ParseState parses a state in Terraform's own format. If content is empty, the result is an empty State.
 func ParseState(content []byte) (*State, error) {
 	if len(strings.TrimSpace(string(content))) == 0 {
 		return &State{}, nil
 	}
 	var file stateFile
 	if err := json.Unmarshal(content, &file); err != nil {
-		// The error of the decoder may quote the state, which contains secrets.
+		// The error of the JSON decoder is not returned, because it may quote the state, which contains secrets.
 		return nil, fmt.Errorf("reading the state of %d bytes: it is not a Terraform state of version 4", len(content))
 	}
 	state := &State{Lineage: file.Lineage, Serial: file.Serial}

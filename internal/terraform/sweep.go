@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// sweepAge protects a directory that another process has created but not locked yet.
+// sweepAge is the minimum age of directories that sweep removes. A younger directory may be one that another process has created but not
+// locked yet.
 const sweepAge = time.Minute
 
-// claim locks the directory of a run until the process ends or the returned file is closed. A directory without a lock belongs to
-// a process that was killed. flags can contain os.O_CREATE to create the lock file.
+// claim locks the directory of a run. The lock is held until the returned file is closed or the process ends. So if a directory is not
+// locked, the process that created it was killed. With os.O_CREATE in flags, claim creates the lock file if it does not exist.
 func claim(dir runDir, flags int) (*os.File, error) {
 	file, err := os.OpenFile(dir.claim(), flags|os.O_RDWR, 0o600)
 	if err != nil {
@@ -25,8 +26,8 @@ func claim(dir runDir, flags int) (*os.File, error) {
 	return file, nil
 }
 
-// sweep removes the run directories of killed processes and kills the processes that still run in them. Plan files and variable
-// files in such a directory contain secrets, and nothing else removes them.
+// sweep removes the run directories of killed processes, and kills the processes that still run in these directories. It is necessary
+// because such a directory contains plan files and variable files with secrets, and nothing else removes them.
 func sweep(scratch string, now time.Time) error {
 	dirs, err := filepath.Glob(filepath.Join(scratch, runDirPattern))
 	if err != nil {

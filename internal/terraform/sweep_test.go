@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSweepRemovesStaleDirectories releases claims, so it cannot run in parallel with tests that start processes: a new process
-// holds the open files of its parent, including claims, until it executes its program.
+// TestSweepRemovesStaleDirectories releases the locks of run directories, so it must not run in parallel with tests that start processes.
+// A new process inherits all open files of its parent, including the locks, and keeps them until it executes its program.
 func TestSweepRemovesStaleDirectories(t *testing.T) {
 	scratch := t.TempDir()
 	alive, held, err := newRunDir(scratch)

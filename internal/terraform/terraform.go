@@ -8,45 +8,45 @@ import (
 	"time"
 )
 
-// ProviderSource is the address of the nutanix provider in workspaces. The explicit host makes Terraform and OpenTofu find it in
-// the same mirror.
+// ProviderSource is the address of the nutanix provider in workspaces. The address contains the host, so that Terraform and OpenTofu find
+// the provider in the same directory of the mirror.
 const ProviderSource = "registry.terraform.io/nutanix/nutanix"
 
-// defaultInterruptGrace is enough time for an interrupted provider call to end and for Terraform to write the state.
+// defaultInterruptGrace is long enough for an interrupted provider call to end and for Terraform to write the state afterwards.
 const defaultInterruptGrace = 2 * time.Minute
 
 const lockFileName = ".terraform.lock.hcl"
 
-// Config is the configuration of all runs.
+// Config contains the settings for all runs.
 type Config struct {
-	// Binary is the Terraform or OpenTofu to run, see Find.
+	// Binary is the Terraform or OpenTofu binary that runs use, see Find.
 	Binary Binary
-	// MirrorDir is an unpacked filesystem mirror with one or more versions of the nutanix provider, each with its dependency
-	// lock file (.terraform.lock.hcl).
+	// MirrorDir is the directory of an unpacked filesystem mirror. It contains one or more versions of the nutanix provider, each with its
+	// dependency lock file (.terraform.lock.hcl).
 	MirrorDir string
-	// ScratchDir is the parent of the run directories. Empty means the temporary directory of the system. Its path can have at
-	// most 71 bytes, see maxScratch.
+	// ScratchDir is the parent directory of the run directories. If it is empty, the system's directory for temporary files is used. Its
+	// path may have at most 71 bytes, see maxScratch.
 	ScratchDir string
-	// Env is the environment of every run, for example KUBE_CONFIG_PATH, KUBERNETES_SERVICE_HOST or HTTPS_PROXY for a
-	// state backend. RunOptions.Env overrides it.
+	// Env contains environment variables for all runs, for example KUBE_CONFIG_PATH, KUBERNETES_SERVICE_HOST or HTTPS_PROXY for a state
+	// backend. RunOptions.Env overrides them.
 	Env map[string]string
-	// InterruptGrace is the time in which an interrupted command has to write its state and release its lock. Then it is killed.
+	// InterruptGrace is how long an interrupted command may take to write its state and release its lock. Afterwards the command is killed.
 	// Zero means two minutes.
 	InterruptGrace time.Duration
 }
 
-// Terraform creates runs. It is safe for concurrent use.
+// Terraform opens runs. It is safe for concurrent use.
 type Terraform struct {
 	config  Config
 	mirror  *providerMirror
 	roots   []byte
 	metrics *metrics
-	// free returns the free space of a directory's file system; a test replaces it.
+	// free returns the free space in bytes of the file system of dir. Tests replace it.
 	free func(dir string) (uint64, error)
 }
 
-// New checks the configuration, reads the dependency lock files of the mirror and removes the run directories that a
-// killed process left in ScratchDir.
+// New checks the configuration and reads the dependency lock files in the mirror. It also removes the run directories that killed
+// processes have left in ScratchDir.
 func New(config Config) (*Terraform, error) {
 	if config.Binary.Path == "" {
 		return nil, errors.New("configuring terraform: Binary.Path is empty; find a binary with Find first")
@@ -78,11 +78,11 @@ func New(config Config) (*Terraform, error) {
 	return &Terraform{config: config, mirror: mirror, roots: systemRoots(), metrics: newMetrics(), free: freeBytes}, nil
 }
 
-// Binary returns the Terraform or OpenTofu that runs use.
+// Binary returns the Terraform or OpenTofu binary that runs use.
 func (t *Terraform) Binary() Binary { return t.config.Binary }
 
-// ProviderVersions returns the versions of the nutanix provider that runs may use, the oldest first.
+// ProviderVersions returns the versions of the nutanix provider that runs can use, sorted from the oldest to the newest.
 func (t *Terraform) ProviderVersions() []string { return t.mirror.versions() }
 
-// UnusableProviders returns the other versions that are in the mirror, with the reasons why runs cannot use them.
+// UnusableProviders returns the other versions in the mirror. It maps each version to the reason why runs cannot use it.
 func (t *Terraform) UnusableProviders() map[string]error { return t.mirror.unusable }

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// withVariables writes the sensitive variables to a file, calls do with its path and removes the file afterwards. The path is
-// empty if there are no variables.
+// withVariables writes the sensitive variables to a file, calls do with the path of the file, and removes the file. If there are no
+// variables, the path is empty.
 func (r *Run) withVariables(do func(path string) error) (err error) {
 	if len(r.options.Variables) == 0 {
 		return do("")

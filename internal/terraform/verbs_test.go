@@ -88,7 +88,7 @@ resource "terraform_data" "failing" {
 	})
 }
 
-// TestRefused checks that Refused distinguishes a refused push from a push that can be retried.
+// TestRefused checks that Refused distinguishes a push that was rejected from a push that can be retried.
 func TestRefused(t *testing.T) {
 	eachBinary(t, func(t *testing.T, terraform *Terraform) {
 		server := newStateServer(t)
@@ -157,7 +157,7 @@ terraform {
 }
 provider "nutanix" {}
 `, `resource "nutanix_category_key" "this" { name = "a" }`), Env: map[string]string{
-			// Planning a creation sends no request to Prism Central; the provider only needs the address.
+			// The provider requires an address and credentials, but a plan that only creates resources sends no requests to Prism Central.
 			"NUTANIX_ENDPOINT": "127.0.0.1", "NUTANIX_USERNAME": "nobody", "NUTANIX_PASSWORD": "nothing",
 		}})
 		planned, err := run.Plan(t.Context(), PlanOptions{})
@@ -204,7 +204,7 @@ func resources(t *testing.T, run *Run) []Resource {
 	return state.Resources
 }
 
-// withoutIDOf removes the ID of a resource, because it is random.
+// withoutIDOf returns resources with an empty ID for the resource at address, because this ID is random.
 func withoutIDOf(resources []Resource, address string) []Resource {
 	for i := range resources {
 		if resources[i].Address == address {
