@@ -45,9 +45,10 @@ func TestDriftIsRepaired(t *testing.T) {
 	assert.Equal(t, address, now)
 }
 
-// While the manager is stopped, a user removes the finalizer of a Service and deletes the Service. Its entities in
-// Prism Central are now orphans. The manager only reports orphans by default, and deletes them with "orphans: Delete".
-// It keeps the entities of another cluster whose name starts with the name of this cluster.
+// While the manager is stopped, a user removes the finalizer of a Service and deletes the Service. The entities of the
+// Service in Prism Central are now orphans. By default, the manager only reports orphans. If it is configured with
+// "orphans: Delete", the manager deletes them. It must keep the entities of another cluster whose name starts with the
+// name of this cluster.
 func TestOrphanIsReportedOrDeleted(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{Configure: repairEvery(time.Second, config.OrphansReport)})

@@ -60,8 +60,8 @@ var killCases = []struct {
 }
 
 // The manager is killed at each write request to Prism Central: once before Prism Central gets the request, and once
-// after Prism Central got the request but before the manager gets the response. A new process must complete the
-// operation. After the Service is deleted, no entities may be left. Each case is repeated with the Service being
+// after Prism Central has processed the request but before the manager gets the response. A new process must complete
+// the operation. After the Service is deleted, no entities may be left. Each case is repeated with the Service being
 // deleted before the new process starts.
 func TestManagerKilledAtEveryStep(t *testing.T) {
 	t.Parallel()

@@ -31,7 +31,7 @@ type Options struct {
 	Keep bool
 	// CreateLatency is how long Prism Central takes to create a virtual machine.
 	CreateLatency time.Duration
-	// Timeout limits the creation of the cluster. The deletion of the cluster gets the same limit again.
+	// Timeout limits the duration of the creation of the cluster, and separately the duration of its deletion.
 	Timeout time.Duration
 	// Out receives the output.
 	Out *Screen

@@ -9,11 +9,11 @@ import (
 // it returns the second set instead of the first, and the first set instead of the second.
 const AnswersVariable = "CAPNT_ANSWERS"
 
-// Answers returns a set of answers: one of two rule sets with which the simulator answers questions about the real
-// Prism Central that no public record answers. The first set consists of the default of each rule. The second set
-// contains the alternative for each rule whose alternative can stay in effect for a whole test. Answers returns the
-// second set if second is true. Tests run with both sets, because the real behaviour is unknown. README.md lists the
-// rules and the tests that run with each set.
+// Answers returns a set of answers: simulator rules for the Prism Central of a test. There are two sets. They differ in
+// behaviour that is unknown for a real Prism Central, because no public record describes it. The first set contains the
+// default of each rule. The second set contains the alternative of each rule, except rules whose alternative cannot
+// stay in effect for a whole test. If second is true, Answers returns the second set. README.md lists the rules and the
+// tests that run with each set.
 func Answers(second bool) (Rules, NetworkRules) {
 	if second == (os.Getenv(AnswersVariable) == "other") {
 		return Rules{}, NetworkRules{}

@@ -24,8 +24,8 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// scenarioTimeout limits a scenario. The deletion of its cluster gets the same limit again. The limit is high because
-// the scenarios may run on a busy machine.
+// scenarioTimeout limits the duration of a scenario, and separately the duration of the deletion of its cluster. The
+// limit is high because the scenarios may run on a busy machine.
 const scenarioTimeout = 25 * time.Minute
 
 // domain is a failure domain of a cluster.

@@ -173,7 +173,8 @@ func (i *interceptor) forward(r *http.Request, body []byte) (*http.Response, []b
 	return resp, reply
 }
 
-// check records a violation if the request must not be sent.
+// check records a violation if the manager must not send the request. The manager must not delete a VM whose Machine
+// exists, and an update must not change the power state ON.
 func (i *interceptor) check(kind, vm string, body []byte) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -28,8 +28,8 @@ const (
 	listLag = 2 * time.Second
 	// maxHold limits how long the interceptor delays a request whose sender was killed.
 	maxHold = 6 * time.Second
-	// absencePeriod is longer than maxHold plus listLag. The default of the manager's flag is also longer than real delays
-	// of requests and lists.
+	// absencePeriod is longer than maxHold plus listLag, because a VM may be missing from the lists for that long although
+	// it was created. The default of the manager's flag is also longer than such delays in practice.
 	absencePeriod = 15 * time.Second
 )
 

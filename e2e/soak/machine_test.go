@@ -13,8 +13,8 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
-// categoryKey and categoryValue are the category that an update adds to each VM. The guest does not notice such an
-// update.
+// categoryKey and categoryValue are the category that an update adds to each VM. Adding a category does not affect the
+// guest.
 const categoryKey, categoryValue = "Environment", "Staging"
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
@@ -55,7 +55,8 @@ func (h *harness) cluster() stack.BareCluster {
 		Credentials: h.Options().Credentials}
 }
 
-// eachMachine calls do, which writes the objects of one machine, for each machine. The manager may be killed meanwhile.
+// eachMachine calls do for each machine, to write the objects of the machine. The manager may be killed during the
+// calls.
 func (h *harness) eachMachine(ctx context.Context, do func(context.Context, string)) {
 	h.t.Helper()
 	for _, name := range h.machines {

@@ -39,11 +39,11 @@ type Options struct {
 	// BeforeManager is called before the manager starts. It may create objects and virtual machines, and may call Install
 	// to upgrade CAPNT.
 	BeforeManager func(ctx context.Context, s *Stack) error
-	// WithoutPrism makes Start not start a Prism Central, so that Stack.Prism is nil. It is used if the stack is a second
-	// management cluster that shares the Prism Central of another stack.
+	// WithoutPrism starts the stack without a Prism Central, so that Stack.Prism is nil. It is used if the stack is a
+	// second management cluster that shares the Prism Central of another stack.
 	WithoutPrism bool
-	// WithoutGuests makes Start not start a hypervisor, so that VMs have no guests and Stack.Guests is nil. It is used in
-	// tests that need VMs but no Kubernetes nodes.
+	// WithoutGuests starts the stack without a hypervisor, so that VMs have no guests and Stack.Guests is nil. It is used
+	// in tests that need VMs but no Kubernetes nodes.
 	WithoutGuests bool
 	// ManagerArgs are additional flags of the manager.
 	ManagerArgs []string
