@@ -22,8 +22,8 @@ type Reconciler interface {
 	SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error
 }
 
-// Manage runs a reconciler with the dependencies in a manager with a cache until the test ends. The cache is limited to
-// the namespace of the test.
+// Manage runs a reconciler in a manager until the test ends. The reconciler uses dependencies. The cache of the manager
+// is limited to the namespace of the test.
 func (e *Environment) Manage(config *rest.Config, reconciler Reconciler, dependencies *provisioning.Dependencies) {
 	e.T.Helper()
 	mgr, err := ctrl.NewManager(config, ctrl.Options{

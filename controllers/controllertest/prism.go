@@ -40,7 +40,8 @@ type VM struct {
 	PowerState string
 	// MemoryMiB is the memory. If it is zero, the VM has the memory that the workspace describes.
 	MemoryMiB int64
-	// PrismElement is the UUID of the Prism Element that runs the VM. If it is empty, Prism Central does not report it.
+	// PrismElement is the UUID of the Prism Element that runs the VM. If PrismElement is empty, responses contain no
+	// Prism Element.
 	PrismElement string
 	// VolumeGroups are the UUIDs of attached volume groups.
 	VolumeGroups []string
@@ -75,7 +76,7 @@ func NewPrism() *Prism {
 	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
 	_ = p.server.Listener.Close() // nothing has connected yet
 	p.server.Listener = listen()
-	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // tests use clients that do not trust the certificate
+	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // discards handshake errors of clients that do not trust the certificate
 	p.server.StartTLS()
 	return p
 }

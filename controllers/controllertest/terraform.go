@@ -119,8 +119,7 @@ var (
 	importedID      = regexp.MustCompile(`id += "(.*)"`)
 )
 
-// states implements lifecycle.States. It needs no locks or migrations, because the double of Terraform writes the
-// states itself.
+// states implements lifecycle.States. Open opens no session, because the double of Terraform writes the states itself.
 type states struct{ client client.Client }
 
 func (s states) Open(context.Context, state.Key, client.Object) (*state.Session, error) {

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// detachTask is the UUID of the task of the last update that detached volume groups.
+// detachTask is the task UUID in the response to an update that detaches volume groups.
 var detachTask = UUID(10, 1)
 
 // Detaching describes how Prism executes an update that detaches volume groups. By default, the update succeeds

@@ -41,12 +41,12 @@ type absence struct {
 	confirmed   bool
 }
 
-// add returns the absence after another search, at time at, that found no VM. If the search was inconclusive, doubt
-// contains the reason; otherwise it is empty. period is the absence period.
+// add returns the absence after another search that found no VM. at is the time of the search. If the search was
+// inconclusive, doubt contains the reason; otherwise doubt is empty. period is the absence period.
 //
-// add counts conclusive searches. It resets the count after an inconclusive search, and, while the absence is not
-// confirmed, after a gap of more than one period between two searches. Prism Central might have shown the VM during
-// such a gap.
+// add counts conclusive searches. It resets the count after an inconclusive search. It also resets the count after a
+// gap of more than one period between two searches, unless the absence is already confirmed, because Prism Central
+// might have shown the VM during the gap.
 func (a absence) add(at time.Time, doubt string, period time.Duration) absence {
 	if a.searches == 0 {
 		a.since = at

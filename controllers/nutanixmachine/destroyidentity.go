@@ -108,8 +108,8 @@ func (i identity) remaining() bool {
 	return remains
 }
 
-// awaitAbsence makes a deletion wait until the absence of the VMs that a run did not find is confirmed. The searches do
-// not start Terraform.
+// awaitAbsence makes a deletion wait if a run did not find all VMs of the machine. The deletion continues when the
+// absence of these VMs is confirmed. The searches do not start Terraform.
 func (r *Reconciler) awaitAbsence(s *scope) (wait bool, result ctrl.Result, err error) {
 	if r.busy(s) {
 		return s.unfinished, ctrl.Result{}, nil

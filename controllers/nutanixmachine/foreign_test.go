@@ -51,8 +51,8 @@ func TestVMOfAnotherInstallationIsNotChanged(t *testing.T) {
 	}
 }
 
-// leave removes the machine from this API server without a deletion. Afterwards the machine seems to exist only in
-// another management cluster.
+// leave deletes the NutanixMachine after removing its finalizer, so that the VM and the Terraform state stay. For this
+// API server, the machine then exists only in another management cluster.
 func (e *testEnvironment) leave() {
 	e.T.Helper()
 	mutate(e, func(machine *infrav1.NutanixMachine) { machine.Finalizers = nil })

@@ -49,7 +49,8 @@ func newCentral(t *testing.T, vms ...controllertest.VM) (*prism.Client, *control
 	return asks, central
 }
 
-// newIdentity creates a machine in the API server, calls change with it, and returns the identity of the machine.
+// newIdentity stores a machine, changed by change, in a fake client. It returns the identity of the machine and a Prism
+// Central that contains vms.
 func newIdentity(t *testing.T, change func(machine *infrav1.NutanixMachine), vms ...controllertest.VM) (identity, *controllertest.Prism) {
 	t.Helper()
 	asks, central := newCentral(t, vms...)

@@ -13,7 +13,7 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// bytesPerMiB converts quantities to MiB, the unit of Prism Central.
+// bytesPerMiB is the number of bytes in one MiB. Prism Central measures memory and disk sizes in MiB.
 const bytesPerMiB = 1 << 20
 
 // gather returns the inputs of the renderer. No other step resolves names to UUIDs.

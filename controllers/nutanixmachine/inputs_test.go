@@ -18,7 +18,7 @@ import (
 
 func named(name string) infrav1.NutanixResourceIdentifier { return controllertest.Named(name) }
 
-// gathered calls change with the machine and then gather.
+// gathered calls change with the machine, then calls gather and returns its result.
 func gathered(e *testEnvironment, change func(*infrav1.NutanixMachine)) (renderer.Machine, error) {
 	e.T.Helper()
 	change(e.NutanixMachine)

@@ -78,7 +78,7 @@ type observer struct {
 }
 
 // observe implements lifecycle.Hooks.Observe. A missing VM is an error only if the object has already published the VM.
-// In other cases the creation of the VM may have failed.
+// Before that, a missing VM can mean that its creation has failed.
 func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation, error) {
 	vm, err := o.client.VM(ctx, id)
 	var notFound *prism.NotFoundError

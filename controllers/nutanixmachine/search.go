@@ -47,7 +47,7 @@ type found struct {
 	doubt string
 }
 
-// names returns the UUIDs of the VM that are recorded in the machine.
+// names returns the VM UUIDs that are recorded in the machine.
 func names(machine *infrav1.NutanixMachine) []string {
 	var uuids []string
 	published, _ := providerid.Parse(machine.Spec.ProviderID)
@@ -59,8 +59,8 @@ func names(machine *infrav1.NutanixMachine) []string {
 	return uuids
 }
 
-// search looks for the VM of a machine by UUID, and in the list of all VMs by description and by name. It uses no
-// cache.
+// search looks up the VM of a machine by UUID. It also searches the list of all VMs for the description that identifies
+// the machine, and for the name of the VM. It uses no cache.
 func search(ctx context.Context, central *prism.Client, q query) (found, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
@@ -78,7 +78,7 @@ func search(ctx context.Context, central *prism.Client, q query) (found, error) 
 		switch {
 		case slices.Contains(q.uuids, vm.UUID):
 		case marked(vm.Description, q.machine):
-			// A list may still contain a VM that was deleted.
+			// A stale list may still contain a VM that was deleted, so the VM is read again.
 			if err := result.read(ctx, central, q.machine, vm.UUID); err != nil {
 				return found{}, err
 			}

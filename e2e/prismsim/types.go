@@ -45,7 +45,7 @@ type (
 	Disk = model.DiskView
 	// Task is a copy of a task for tests.
 	Task = model.TaskView
-	// VolumeGroup is a volume group as tests see it.
+	// VolumeGroup is a copy of a volume group for tests.
 	VolumeGroup = model.VolumeGroupView
 	// Snapshot contains the entities that clients created in a simulated Prism Central.
 	Snapshot = model.Snapshot

@@ -45,8 +45,8 @@ type Fault struct {
 	DelayReply time.Duration `json:"delayReply,omitempty"`
 	DropReply  bool          `json:"dropReply,omitempty"` // handle the request, then close the connection without a response
 	TaskError  string        `json:"taskError,omitempty"` // accept the change, then fail its task with this message
-	// AfterWork makes a task with TaskError fail only after the task has made its change. For example, the VM of a
-	// failed create then exists.
+	// AfterWork makes a task with TaskError fail only after the task has made its change. For example, a failed create
+	// then leaves a VM behind.
 	AfterWork bool `json:"afterWork,omitempty"`
 	// TaskCode and TaskGroup are the code and the errorGroup of the message in a v4 task. The defaults are the values
 	// of an internal error.

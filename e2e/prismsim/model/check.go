@@ -123,7 +123,8 @@ func checkSizes(res *wire.VMResources) error {
 
 func (pc *Central) checkDisk(i int, d wire.Disk, element *inventory.PrismElement, existing *VM) error {
 	if d.SizeMiB != nil && d.SizeBytes != nil && *d.SizeMiB != wire.Mebibytes(*d.SizeBytes) {
-		// v3_structs.go of prism-go-client: "Must match the size specified in 'disk_size_bytes' - rounded up".
+		// According to v3_structs.go of prism-go-client, disk_size_mib "Must match the size specified in
+		// 'disk_size_bytes' - rounded up".
 		return wire.Unprocessable("vm", "disk_list[%d]: disk_size_mib %d does not match disk_size_bytes %d.", i, *d.SizeMiB, *d.SizeBytes)
 	}
 	if d.UUID != "" && (existing == nil || existing.liveDisk(d.UUID) == nil) {

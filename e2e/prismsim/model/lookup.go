@@ -76,8 +76,8 @@ func HostsOf(pe *inventory.PrismElement) []*inventory.Host {
 	return hosts
 }
 
-// HostNamed returns the host with the name or UUID and the Prism Element of the host. Both are nil if the host does not
-// exist.
+// HostNamed looks up a host by name or UUID. It returns the Prism Element of the host and the host. Both are nil if the
+// host does not exist.
 func (pc *Central) HostNamed(name string) (*inventory.PrismElement, *inventory.Host) {
 	for _, pe := range pc.PrismElements {
 		for i := range pe.Hosts {

@@ -47,8 +47,8 @@ func (m *VM) SwitchedOffAgain(pc *Central, body *wire.VMIntent) bool {
 	return after.Spec.SameAs(m.Live) && after.Project == m.Project && reflect.DeepEqual(after.Categories, m.Categories)
 }
 
-// RefusePowerOff returns the error message for switching off a VM that is already off, if the rules reject this change
-// in the manner by. Otherwise it returns an empty string. This package defines the message.
+// RefusePowerOff returns the error message for switching off a VM that is already off, if by is the value of the rule
+// PowerOffWhenOff. Otherwise it returns an empty string. This package defines the message.
 func (pc *Central) RefusePowerOff(m *VM, by Refusal) string {
 	if pc.Rules.PowerOffWhenOff.orElse(NotRefused) != by || m.Power == wire.PowerOn {
 		return ""

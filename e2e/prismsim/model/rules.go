@@ -58,9 +58,9 @@ func oneOf[T ~string](into *T, text []byte, allowed ...T) error {
 // Rules selects between possible behaviours of a Prism Central. Some behaviours occur only occasionally. For others, no
 // public record shows how a real Prism Central behaves. The zero value selects the defaults.
 type Rules struct {
-	// KeepCategoryValues applies to a v3 update without use_categories_mapping, which contains only one value for each
-	// category key. If that value is assigned to the VM, the VM keeps its further values of the key. By default the VM
-	// loses them.
+	// KeepCategoryValues applies to v3 updates without use_categories_mapping. Such updates contain only one value for
+	// each category key. If the VM already has that value, the VM also keeps its other values of the key. By default
+	// the VM loses the other values.
 	KeepCategoryValues bool `json:"keepCategoryValues,omitempty"`
 	// DeleteWithVolumeGroup determines how the server rejects the deletion of a VM with an attached volume group. The
 	// default is RefusedByTask. NotRefused detaches the volume group and deletes the VM.

@@ -89,8 +89,8 @@ func (m *VM) DetachedVolumeGroup(want *wire.VMResources) string {
 	return addressOfFirst(m.Live.Resources.DiskList, func(d wire.Disk) bool { return want.DiskByUUID(d.UUID) == nil })
 }
 
-// RefuseDelete returns the error message for deleting a VM with an attached volume group, if the rules reject the
-// deletion in the manner by. Otherwise it returns an empty string. terraform-provider-nutanix issue 568 contains this
+// RefuseDelete returns the error message for deleting a VM with an attached volume group, if by is the value of the
+// rule DeleteWithVolumeGroup. Otherwise it returns an empty string. terraform-provider-nutanix issue 568 contains this
 // message from a real task.
 func (pc *Central) RefuseDelete(m *VM, by Refusal) string {
 	if pc.Rules.DeleteWithVolumeGroup.orElse(RefusedByTask) != by || !m.Exists {
@@ -103,8 +103,8 @@ func (pc *Central) RefuseDelete(m *VM, by Refusal) string {
 	return "Volume group at " + address + " must be detached before deleting VM."
 }
 
-// RefuseDetach returns the error message for detaching the volume group at a device address, if the rules reject the
-// change in the manner by. Otherwise it returns an empty string. This package defines the message.
+// RefuseDetach returns the error message for detaching the volume group at a device address, if by is the value of the
+// rule DetachVolumeGroup. Otherwise it returns an empty string. This package defines the message.
 func (pc *Central) RefuseDetach(address string, by Refusal) string {
 	if address == "" || pc.Rules.DetachVolumeGroup.orElse(NotRefused) != by {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// VPC is a VPC with its external subnets.
+// VPC is a virtual private cloud with its external subnets and its overlay subnets.
 type VPC struct {
 	inventory.VPC
 	Uplinks []Uplink

@@ -14,7 +14,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/model"
 )
 
-// newSmallAPI returns an API with address pools that are too small for all clients.
+// newSmallAPI returns an API whose address pools run out during the test.
 func newSmallAPI(t *testing.T) *API {
 	t.Helper()
 	inventory, err := inventory.Load("../testdata/vpc.yaml")
