@@ -4,7 +4,7 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// Identifiers in the fixture. They are readable in the golden files.
+// IDs in the test inputs. They are easy to recognize in the golden files.
 const (
 	elementUUID   = "00000000-0000-4000-8000-000000000001"
 	subnetUUID    = "00000000-0000-4000-8000-000000000011"
@@ -14,7 +14,7 @@ const (
 	containerUUID = "00000000-0000-4000-8000-000000000041"
 )
 
-// specialCharacters contains every character sequence with a meaning in HCL, and all line endings.
+// specialCharacters contains all character sequences that have a meaning in HCL, and all kinds of line endings.
 const specialCharacters = "${jsonencode(var.user_data)} %{ if true }x%{ endif } $${a} %%{b} \"quoted\" back\\slash \\\"\nnew\r\nline\ttab # // /* */ <<-EOT\nEOT\n" +
 	"} resource \"null\" \"x\" { 日本語 é 🚀 \u2028\u202e\ufeff\x00\x1b[31m"
 
@@ -40,7 +40,7 @@ func systemDisk() renderer.Disk {
 	}
 }
 
-// minimalMachine returns the smallest valid inputs.
+// minimalMachine returns a machine with only the required fields.
 func minimalMachine() renderer.Machine {
 	return renderer.Machine{
 		Name:         "worker-1",
@@ -85,7 +85,7 @@ func gpus() []renderer.GPU {
 	}
 }
 
-// machineWithSpecialCharacters has special characters in every field that a user can set.
+// machineWithSpecialCharacters returns a machine that has special characters in every field that users can set.
 func machineWithSpecialCharacters() renderer.Machine {
 	return machine(func(m *renderer.Machine) {
 		m.Name, m.Description = specialCharacters, specialCharacters
@@ -99,7 +99,7 @@ func machineWithSpecialCharacters() renderer.Machine {
 	})
 }
 
-// machineCases returns the machines of the golden files.
+// machineCases returns the machines for which golden files exist.
 func machineCases() map[string]renderer.Machine {
 	return map[string]renderer.Machine{
 		"minimal": minimalMachine(),
@@ -129,7 +129,7 @@ func machineCases() map[string]renderer.Machine {
 	}
 }
 
-// backendCases returns the backends of the golden files.
+// backendCases returns settings with the backends for which golden files exist.
 func backendCases() map[string]renderer.Settings {
 	return map[string]renderer.Settings{
 		"backend-local":  backend("local", map[string]string{"path": "/var/lib/state/${name}.tfstate"}),

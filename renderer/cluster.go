@@ -6,9 +6,9 @@ import (
 	"github.com/capnt/capnt/tfmodules"
 )
 
-// RenderCluster renders the workspace of one cluster: the category that marks its VMs. Its outputs are category_key and
-// category_value. Other clusters may share the key, so the module prevents its destruction. Before a run plans the deletion of the
-// cluster, it removes CategoryKeyAddress from the state.
+// RenderCluster renders the workspace of one cluster. The workspace contains the category that identifies the VMs of the cluster. Its
+// outputs are category_key and category_value. Several clusters may use the same category key, so the module prevents the destruction of
+// the key. Before a destroy plan, the caller must remove CategoryKeyAddress from the state.
 func RenderCluster(settings Settings, cluster Cluster) (Workspace, error) {
 	if err := validateCluster(settings, cluster); err != nil {
 		return Workspace{}, err

@@ -9,19 +9,20 @@ import (
 	"strings"
 )
 
-// digestVersion is the version of the digest algorithm. Increase it if a change gives equal inputs another digest. Digests without
-// a version come from CAPNT 0.1, which hashed the rendered files.
+// digestVersion is the version of the digest algorithm. It must be increased if a change results in another digest for the same inputs. A
+// digest without a version was computed by CAPNT 0.1, which hashed the rendered files.
 const digestVersion = "v2"
 
-// digestInputs are all inputs of a workspace: exactly one of Machine and Cluster is set.
+// digestInputs contains all inputs of a workspace. Exactly one of Machine and Cluster is set.
 type digestInputs struct {
 	Settings Settings `json:"settings"`
 	Machine  *Machine `json:"machine,omitempty"`
 	Cluster  *Cluster `json:"cluster,omitempty"`
 }
 
-// digest returns "v2:" and the SHA-256, in hex, of the JSON form of the inputs. Module text and file layout are not
-// hashed, so that another release of CAPNT computes the same digest for the same inputs.
+// digest returns the digest of the inputs: the version, a colon, and the SHA-256 of the JSON form of the inputs in hex. The files of the
+// module and the layout of the rendered files are not hashed. Therefore different releases of CAPNT compute the same digest for the same
+// inputs.
 func digest(inputs digestInputs) (string, error) {
 	if inputs.Machine != nil {
 		machine := withoutNames(*inputs.Machine)
@@ -35,13 +36,13 @@ func digest(inputs digestInputs) (string, error) {
 	return digestVersion + ":" + hex.EncodeToString(sum[:]), nil
 }
 
-// DigestIsCurrent reports whether a digest has the version that this package computes. Digests of different versions
-// cannot be compared: they differ even if the inputs are equal.
+// DigestIsCurrent reports whether a digest has the version that this package computes. Digests of different versions differ even if their
+// inputs are equal, so they cannot be compared.
 func DigestIsCurrent(digest string) bool {
 	return strings.HasPrefix(digest, digestVersion+":")
 }
 
-// withoutNames removes the names of entities in Prism, because they are written only to comments.
+// withoutNames removes the names of Prism entities from the inputs, because the names are written only to comments.
 func withoutNames(machine Machine) Machine {
 	unnamed := func(ref *Ref) *Ref {
 		if ref == nil {

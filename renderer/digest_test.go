@@ -10,8 +10,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// TestDigestIsStable compares digests with those in the status of existing objects. If a digest changes here, every object of
-// every installation is checked again: restore the JSON form of the inputs, or increase digestVersion.
+// TestDigestIsStable compares digests with those in the status of existing objects. If a digest changes here, an upgrade checks every
+// existing object again. To fix this test, restore the JSON form of the inputs. If that is not possible, increase digestVersion.
 func TestDigestIsStable(t *testing.T) {
 	workspaces := goldenCases(t)
 	for name, digest := range map[string]string{
@@ -58,7 +58,7 @@ func TestDigestDiffersForDifferentInputs(t *testing.T) {
 	}
 }
 
-// TestDigestIgnoresNames proves that renaming an entity in Prism does not change the digest.
+// TestDigestIgnoresNames proves that the digest stays the same if an entity in Prism is renamed.
 func TestDigestIgnoresNames(t *testing.T) {
 	base, err := renderer.RenderMachine(settings(), fullMachine())
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestDigestIgnoresNames(t *testing.T) {
 	assert.Equal(t, "renamed", renamed.Disks[0].Image.Name, "rendering must not change its inputs")
 }
 
-// rename renames every reference and GPU below a value and returns their number.
+// rename changes the names of all references and GPUs in value. It returns the number of changed names.
 func rename(value reflect.Value) int {
 	count := 0
 	switch value.Kind() {

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Addresses that AssignDisks never assigns to a data disk: the address of the system disk and the address of the CD-ROM that Prism
-// adds for cloud-init.
+// Addresses that AssignDisks never assigns to a data disk. One is the address of the system disk. The other is the address of the CD-ROM
+// that Prism adds for cloud-init.
 const (
 	systemAdapter, systemIndex       = AdapterSCSI, 0
 	cloudInitAdapter, cloudInitIndex = AdapterIDE, 3
 )
 
-// adapterSlots is the number of devices that AHV supports on each adapter of a VM.
+// adapterSlots is the maximum number of devices on each adapter of a VM in AHV.
 var adapterSlots = map[string]int{AdapterSCSI: 256, AdapterIDE: 4, AdapterPCI: 7, AdapterSATA: 6}
 
-// diskAddress is the address of a device: adapter and index.
+// diskAddress is the address of a disk in a VM.
 type diskAddress struct {
 	adapter string
 	index   int
@@ -23,12 +23,14 @@ type diskAddress struct {
 
 func (a diskAddress) String() string { return fmt.Sprintf("%s.%d", a.adapter, a.index) }
 
-// AssignDisks assigns an address to every disk and returns the system disk followed by the data disks in their order.
+// AssignDisks assigns an address to every disk. It returns the system disk followed by the data disks in the order of data.
 //
-// The system disk is SCSI.0. A data disk with an Index above 0 keeps its index. The others get the lowest free indexes of their
-// adapters, in their order, so a bootstrap CD-ROM that comes first is IDE.0. IDE.3 stays free for cloud-init. The default
-// DeviceType is DISK. The default AdapterType is SCSI, and IDE for a CD-ROM. The error is ErrInvalidInput if two disks have the
-// same address, if an adapter does not support the index or the number of disks, or if a CD-ROM is on SCSI or PCI.
+// The system disk gets the address SCSI.0. A data disk whose Index is above 0 keeps the index. The other data disks get the lowest free
+// index of their adapter, in the order of data. So if the first data disk is a bootstrap CD-ROM, it gets IDE.0. IDE.3 is reserved for
+// cloud-init. The default of DeviceType is DISK. The default of AdapterType is IDE for a CD-ROM and SCSI for a disk.
+//
+// AssignDisks returns ErrInvalidInput if two disks have the same address, if an adapter does not support the index or the number of
+// disks, or if a CD-ROM is on SCSI or PCI.
 func AssignDisks(system Disk, data []Disk) ([]Disk, error) {
 	var found problems
 	system.DeviceType, system.AdapterType, system.Index = DeviceDisk, systemAdapter, systemIndex
@@ -84,7 +86,7 @@ func defaultDevice(disk *Disk) {
 	}
 }
 
-// freeIndex returns the lowest free index of the adapter, or -1.
+// freeIndex returns the lowest free index of the adapter, or -1 if all indexes are used.
 func freeIndex(adapter string, taken map[diskAddress]string) int {
 	for index := range adapterSlots[adapter] {
 		if _, used := taken[diskAddress{adapter, index}]; !used {
@@ -94,7 +96,7 @@ func freeIndex(adapter string, taken map[diskAddress]string) int {
 	return -1
 }
 
-// validateDevice checks type, adapter and index of one disk.
+// validateDevice checks the type, the adapter and the index of one disk.
 func validateDevice(found *problems, field string, disk Disk) {
 	found.oneOf(field+".deviceType", disk.DeviceType, DeviceDisk, DeviceCDROM)
 	found.oneOf(field+".adapterType", disk.AdapterType, AdapterSCSI, AdapterIDE, AdapterPCI, AdapterSATA)
@@ -107,7 +109,7 @@ func validateDevice(found *problems, field string, disk Disk) {
 	}
 }
 
-// validateDisks checks disks to which AssignDisks has assigned addresses.
+// validateDisks checks the disks of a machine. AssignDisks must have assigned addresses to these disks.
 func validateDisks(found *problems, machine Machine) {
 	found.check(len(machine.Disks) > 0, "disks", "must contain at least the system disk")
 	taken := map[diskAddress]string{}
@@ -125,7 +127,7 @@ func validateDisks(found *problems, machine Machine) {
 	}
 }
 
-// validateContent checks size, image and storage of one disk.
+// validateContent checks the size, the image and the storage of one disk.
 func validateContent(found *problems, field string, disk Disk) {
 	found.check(disk.SizeMiB >= 0, field+".sizeMiB", "must not be negative")
 	found.check(disk.DeviceType == DeviceCDROM || disk.SizeMiB > 0 || disk.Image != nil, field+".sizeMiB", "must be above 0 for a disk without an image")

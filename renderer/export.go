@@ -5,17 +5,17 @@ import (
 	"maps"
 )
 
-// Files of an exported workspace.
+// Names of files in an exported workspace.
 const (
 	backendFileName   = "backend.tf"
 	variablesFileName = "variables.tf"
-	// StateFileName is the file with the state of a workspace without a backend.
+	// StateFileName is the file that contains the state of an exported workspace.
 	StateFileName = "terraform.tfstate"
 )
 
-// Export returns the files of the workspace for a person who runs Terraform in their directory. The directory contains the state
-// instead of a backend. state is in Terraform's own format and contains secrets. observed replaces files that were rendered from
-// observed infrastructure.
+// Export returns the files of the workspace for a user who runs Terraform in a directory with these files. The files contain the state
+// and no backend. state is in Terraform's own format and contains secrets. Files in observed replace the files of the workspace that were
+// rendered from observed values.
 func (w Workspace) Export(state []byte, observed map[string][]byte) map[string][]byte {
 	files := maps.Clone(w.Files)
 	maps.Copy(files, observed)
@@ -23,13 +23,14 @@ func (w Workspace) Export(state []byte, observed map[string][]byte) map[string][
 	files[StateFileName] = state
 	files["README.md"] = []byte(exportReadme)
 	if _, ok := files[variablesFileName]; ok {
-		// The VM already has its user data. Terraform only requires a value for the variable.
+		// The value can be empty, because the VM already exists and has its user data. Terraform requires a value because the variable has no
+		// default.
 		files["terraform.tfvars"] = fmt.Appendf(nil, "%s = \"\"\n", UserDataVariable)
 	}
 	return files
 }
 
-// exportReadme is the README of an exported workspace.
+// exportReadme is the content of the README in an exported workspace.
 const exportReadme = `# An exported Terraform workspace
 
 These are the files of a Terraform workspace that CAPNT managed, with its state in ` + "`terraform.tfstate`" + `. What the state

@@ -12,7 +12,7 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// plain converts strings, lists and objects to Go values.
+// plain converts a cty value to a Go value. It supports strings, lists and objects.
 func plain(value cty.Value) any {
 	switch {
 	case value.Type() == cty.String:
@@ -34,7 +34,7 @@ func plain(value cty.Value) any {
 	}
 }
 
-// writable reports whether Terraform keeps the strings unchanged.
+// writable reports whether Terraform keeps all of these strings unchanged.
 func writable(values ...string) bool {
 	for _, value := range values {
 		if !utf8.ValidString(value) || !norm.NFC.IsNormalString(value) {
@@ -44,7 +44,7 @@ func writable(values ...string) bool {
 	return true
 }
 
-// seeds are strings that have a meaning in HCL.
+// seeds contains strings that have a meaning in HCL.
 var seeds = []string{
 	specialCharacters, "x", "", "${x}", "$${x}", "$$${x}", "%{ for a in b }", "%%{x}", "$", "%", "$$", "\"", "\\", "\\\"", "\n}", "\r", "\r\n", "\x00",
 	"/*", "*/", "#", "//", "<<EOT\nEOT", "for", "null", "true", "1", "日本語", "é", "e\u0301", "\u2028", "\u2029", "\ufeff", "\xff", "\U0001f680",

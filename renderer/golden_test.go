@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// goldenCases renders every golden workspace.
+// goldenCases renders all workspaces for which golden files exist.
 func goldenCases(t *testing.T) map[string]renderer.Workspace {
 	t.Helper()
 	workspaces := map[string]renderer.Workspace{}
@@ -40,7 +40,8 @@ func goldenCases(t *testing.T) map[string]renderer.Workspace {
 	return workspaces
 }
 
-// TestGolden compares the root files byte for byte. The copy of the module is compared with the module itself.
+// TestGolden compares the files of the root module with golden files byte by byte. The copied module files are compared with the original
+// module.
 func TestGolden(t *testing.T) {
 	for name, workspace := range goldenCases(t) {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +60,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// isGolden excludes files that are the same as in the case "minimal" by construction.
+// isGolden reports whether a golden file exists for the file path in the case name. A file that is always the same as in the case
+// "minimal" has no golden file of its own.
 func isGolden(name, path string) bool {
 	switch {
 	case strings.HasPrefix(path, "modules/"):

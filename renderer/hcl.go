@@ -11,8 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// body writes attributes and blocks in the order of the calls. This package defines their names. Strings from users are only
-// written as values or comments.
+// body writes attributes and blocks in the order of the method calls. The names of attributes and blocks always come from this package.
+// Strings from users are written only as values or comments.
 type body struct {
 	*hclwrite.Body
 }
@@ -21,7 +21,7 @@ func newBody(hclBody *hclwrite.Body) body {
 	return body{hclBody}
 }
 
-// block appends a nested block and returns its body.
+// block adds a nested block and returns the body of the block.
 func (b body) block(name string, labels ...string) body {
 	return body{b.AppendNewBlock(name, labels).Body()}
 }
@@ -38,8 +38,8 @@ func (b body) flag(name string, value bool) {
 	b.SetAttributeValue(name, cty.BoolVal(value))
 }
 
-// reference writes an expression such as module.machine.vm_uuid. An address that is not a valid expression is written as a string,
-// which Terraform then rejects with its position.
+// reference writes an attribute whose value is an expression such as module.machine.vm_uuid. If address is not a valid expression, it is
+// written as a string. Terraform then rejects the string with an error that contains its position.
 func (b body) reference(name, address string) {
 	traversal, diagnostics := hclsyntax.ParseTraversalAbs([]byte(address), "", hcl.InitialPos)
 	if diagnostics.HasErrors() {
@@ -49,22 +49,22 @@ func (b body) reference(name, address string) {
 	b.SetAttributeTraversal(name, traversal)
 }
 
-// expression writes an attribute from tokens, with an optional comment after it.
+// expression writes an attribute whose value consists of tokens. If note is not empty, a comment follows on the same line.
 func (b body) expression(name string, value hclwrite.Tokens, note string) {
 	b.AppendUnstructuredTokens(assignment(name, value, note))
 }
 
-// entity writes the UUID of an entity in Prism, with its name as a comment.
+// entity writes an attribute whose value is the UUID of a Prism entity. The name of the entity follows as a comment.
 func (b body) entity(name string, ref Ref) {
 	b.expression(name, literal(cty.StringVal(ref.UUID)), ref.Name)
 }
 
-// literal converts every value to tokens. hclwrite escapes quotes, newlines, ${ and %{.
+// literal converts a value to tokens. hclwrite escapes quotes, newlines, ${ and %{ in strings.
 func literal(value cty.Value) hclwrite.Tokens {
 	return hclwrite.TokensForValue(value)
 }
 
-// assignment returns one line: name = value # note.
+// assignment returns the tokens of one line: name = value # note.
 func assignment(name string, value hclwrite.Tokens, note string) hclwrite.Tokens {
 	tokens := hclwrite.Tokens{
 		{Type: hclsyntax.TokenIdent, Bytes: []byte(name)},
@@ -73,7 +73,7 @@ func assignment(name string, value hclwrite.Tokens, note string) hclwrite.Tokens
 	return endLine(append(tokens, value...), note)
 }
 
-// endLine ends a line, with the note as a comment if there is one.
+// endLine adds a newline. If note is not empty, it first adds note as a comment.
 func endLine(tokens hclwrite.Tokens, note string) hclwrite.Tokens {
 	if note == "" {
 		return append(tokens, newline())
@@ -81,13 +81,14 @@ func endLine(tokens hclwrite.Tokens, note string) hclwrite.Tokens {
 	return append(tokens, &hclwrite.Token{Type: hclsyntax.TokenComment, Bytes: []byte("# " + printable(note) + "\n")})
 }
 
-// printable escapes characters that could end a comment or hide its text: newlines, control characters, bidirectional marks.
+// printable escapes the characters in a note that could end the comment or hide its text: newlines, control characters and bidirectional
+// marks.
 func printable(note string) string {
 	quoted := strconv.Quote(note)
 	return quoted[1 : len(quoted)-1]
 }
 
-// listTokens writes one element per line, each with the note of the same index.
+// listTokens returns a list with one element per line. The comment after elements[i] is notes[i].
 func listTokens(elements []hclwrite.Tokens, notes []string) hclwrite.Tokens {
 	tokens := hclwrite.Tokens{{Type: hclsyntax.TokenOBrack, Bytes: []byte{'['}}, newline()}
 	for i, element := range elements {
@@ -98,7 +99,7 @@ func listTokens(elements []hclwrite.Tokens, notes []string) hclwrite.Tokens {
 	return append(tokens, &hclwrite.Token{Type: hclsyntax.TokenCBrack, Bytes: []byte{']'}})
 }
 
-// objectTokens writes one assignment per line.
+// objectTokens returns an object with one assignment per line.
 func objectTokens(assignments ...hclwrite.Tokens) hclwrite.Tokens {
 	tokens := hclwrite.Tokens{{Type: hclsyntax.TokenOBrace, Bytes: []byte{'{'}}, newline()}
 	for _, line := range assignments {
@@ -107,8 +108,8 @@ func objectTokens(assignments ...hclwrite.Tokens) hclwrite.Tokens {
 	return append(tokens, &hclwrite.Token{Type: hclsyntax.TokenCBrace, Bytes: []byte{'}'}})
 }
 
-// mapTokens writes one entry per line in the order of the keys. Keys are always quoted, because an unquoted key "for" would
-// start an expression.
+// mapTokens returns a map with one entry per line, sorted by key. All keys are quoted, because an unquoted key "for" would start an
+// expression.
 func mapTokens(values map[string]string) hclwrite.Tokens {
 	var lines []hclwrite.Tokens
 	for _, key := range slices.Sorted(maps.Keys(values)) {
@@ -123,7 +124,7 @@ func newline() *hclwrite.Token {
 	return &hclwrite.Token{Type: hclsyntax.TokenNewline, Bytes: []byte{'\n'}}
 }
 
-// formatted returns the file in canonical layout.
+// formatted returns the content of the file in Terraform's canonical format.
 func formatted(file *hclwrite.File) []byte {
 	return hclwrite.Format(file.Bytes())
 }

@@ -1,16 +1,17 @@
 package renderer
 
-// The JSON form of the inputs is hashed (digest.go), and parts of it are stored in an annotation of each NutanixMachine. A new
-// field needs omitempty, so that the digests of machines without it stay the same. A field that is not part of the digest has the
-// tag json:"-". Any other change of the JSON form needs a new digestVersion.
+// The types in this file are the inputs of workspaces. The digest of a workspace is the hash of the JSON form of its inputs (digest.go).
+// An annotation of each NutanixMachine contains a part of this JSON form, too. Therefore the JSON form must be changed only as follows. A
+// new field must have omitempty, so that the digests of machines that do not set the field stay the same. A field that must not influence
+// the digest must have the tag json:"-". Any other change requires a new digestVersion.
 
-// Ref identifies an entity in Prism by its UUID. The name is written to a comment and is not part of the digest.
+// Ref identifies an entity in Prism by its UUID. The name is written only to a comment and does not influence the digest.
 type Ref struct {
 	UUID string `json:"uuid"`
 	Name string `json:"name,omitempty"`
 }
 
-// Device types and adapters of disks.
+// Device types of disks, and adapters for disks.
 const (
 	DeviceDisk  = "DISK"
 	DeviceCDROM = "CDROM"
@@ -27,88 +28,88 @@ type Disk struct {
 	DeviceType string `json:"deviceType"`
 	// AdapterType is SCSI, IDE, PCI or SATA.
 	AdapterType string `json:"adapterType"`
-	// Index is the index on the adapter. For a data disk, AssignDisks replaces 0 by the next free index.
+	// Index is the index on the adapter. If it is 0, AssignDisks assigns the next free index to a data disk.
 	Index int `json:"index,omitempty"`
-	// SizeMiB is the size in MiB; 0 means the size of the image.
+	// SizeMiB is the size in MiB. If it is 0, the disk has the size of the image.
 	SizeMiB int64 `json:"sizeMiB,omitempty"`
-	// Image is the image that is copied to the disk; nil means an empty disk.
+	// Image is the image that is copied to the disk. If it is nil, the disk is empty.
 	Image *Ref `json:"image,omitempty"`
-	// StorageContainer is the storage container of the disk; nil means that Prism chooses one.
+	// StorageContainer is the storage container of the disk. If it is nil, Prism chooses one.
 	StorageContainer *Ref `json:"storageContainer,omitempty"`
-	// FlashMode keeps the disk on the fast tier. It needs a StorageContainer.
+	// FlashMode keeps the data of the disk on the SSD tier. It requires a StorageContainer.
 	FlashMode bool `json:"flashMode,omitempty"`
 }
 
-// GPU is one graphics device of a machine.
+// GPU is a GPU of a machine.
 type GPU struct {
 	// Vendor is NVIDIA, AMD or INTEL.
 	Vendor string `json:"vendor"`
 	// Mode is PASSTHROUGH_GRAPHICS, PASSTHROUGH_COMPUTE or VIRTUAL.
 	Mode string `json:"mode"`
-	// DeviceID is the PCI device ID of the model.
+	// DeviceID is the PCI device ID of the GPU model.
 	DeviceID int64 `json:"deviceID"`
-	// Name is written to a comment and is not part of the digest.
+	// Name is written only to a comment and does not influence the digest.
 	Name string `json:"name,omitempty"`
 }
 
-// Boot types of a machine; empty means the default of Prism.
+// Boot types of a machine. If the boot type is empty, Prism uses its default.
 const (
 	BootLegacy = "LEGACY"
 	BootUEFI   = "UEFI"
 )
 
-// Machine contains all inputs of the workspace of one NutanixMachine.
+// Machine contains all inputs for the workspace of one NutanixMachine.
 type Machine struct {
-	// Name is the name of the VM and its host name.
+	// Name is the name of the VM and the host name of its guest.
 	Name string `json:"name"`
-	// Description contains the mark that identifies the owner of the VM.
+	// Description is the description of the VM. It identifies the NutanixMachine that owns the VM.
 	Description string `json:"description,omitempty"`
-	// PrismElement runs the VM.
+	// PrismElement is the Prism Element on which the VM runs.
 	PrismElement Ref `json:"prismElement"`
-	// Project is the project of the VM; nil means the default project.
+	// Project is the project of the VM. If it is nil, the VM is in the default project.
 	Project *Ref `json:"project,omitempty"`
-	// Subnets are the subnets of the network interfaces, in this order.
+	// Subnets contains the subnet of each network interface, in order.
 	Subnets []Ref `json:"subnets"`
 	// Sockets is the number of virtual CPU sockets.
 	Sockets int32 `json:"sockets"`
-	// VCPUsPerSocket is the number of virtual CPUs of each socket.
+	// VCPUsPerSocket is the number of virtual CPUs per socket.
 	VCPUsPerSocket int32 `json:"vcpusPerSocket"`
-	// MemoryMiB is the memory in MiB.
+	// MemoryMiB is the size of the memory in MiB.
 	MemoryMiB int64 `json:"memoryMiB"`
 	// BootType is LEGACY, UEFI or empty.
 	BootType string `json:"bootType,omitempty"`
-	// Disks are the disks that AssignDisks returned, the system disk first.
+	// Disks are the disks of the VM as returned by AssignDisks. The first one is the system disk.
 	Disks []Disk `json:"disks"`
-	// GPUs are the graphics devices.
+	// GPUs are the GPUs of the VM.
 	GPUs []GPU `json:"gpus,omitempty"`
-	// Categories are the categories of the VM, one value per key.
+	// Categories maps the keys of the VM's categories to their values. A key can have only one value.
 	Categories map[string]string `json:"categories,omitempty"`
-	// CloudInit passes the bootstrap data in UserDataVariable to the VM.
+	// CloudInit is true if the VM gets the bootstrap data in UserDataVariable as its user data.
 	CloudInit bool `json:"cloudInit,omitempty"`
 }
 
-// Cluster contains all inputs of the workspace of one NutanixCluster.
+// Cluster contains all inputs for the workspace of one NutanixCluster.
 type Cluster struct {
-	// CategoryKey is the key of the category that marks the VMs of the cluster.
+	// CategoryKey is the key of the category that identifies the VMs of the cluster.
 	CategoryKey string `json:"categoryKey"`
 	// CategoryValue is the value of that category.
 	CategoryValue string `json:"categoryValue"`
 }
 
-// Settings are the inputs that all kinds of workspaces share.
+// Settings contains the inputs that are common to all kinds of workspaces.
 type Settings struct {
 	// ProviderVersion is the exact version of the nutanix provider, for example 1.9.5.
 	ProviderVersion string `json:"providerVersion"`
-	// Backend describes where the state is stored.
+	// Backend describes where the Terraform state is stored.
 	Backend Backend `json:"backend"`
 }
 
-// Backend describes where Terraform stores the state.
+// Backend describes a Terraform backend, which stores the state.
 type Backend struct {
 	// Type is the name of the backend, for example kubernetes.
 	Type string `json:"type"`
-	// Config contains the arguments of the backend as strings, which Terraform converts to their types. The name of an argument in
-	// a nested object contains a dot: workspaces.name, assume_role.role_arn. Secrets are not allowed, because backends read them
-	// from their environment.
+	// Config contains the arguments of the backend. All values are strings, which Terraform converts to the types of the arguments. The key
+	// for an argument in a nested object contains a dot, for example workspaces.name or assume_role.role_arn. Secrets are not allowed here,
+	// because backends read them from environment variables.
 	Config map[string]string `json:"config,omitempty"`
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/capnt/capnt/tfmodules"
 )
 
-// RenderMachine renders the workspace of one machine. Its outputs are vm_uuid, name, addresses and power_state. If the module
-// cannot accept the inputs, the error is ErrInvalidInput and names each field.
+// RenderMachine renders the workspace of one machine. Its outputs are vm_uuid, name, addresses and power_state. If the inputs are
+// invalid, RenderMachine returns ErrInvalidInput with a message for each invalid field.
 func RenderMachine(settings Settings, machine Machine) (Workspace, error) {
 	if err := validateMachine(settings, machine); err != nil {
 		return Workspace{}, err
@@ -47,7 +47,7 @@ func machineFile(machine Machine) []byte {
 	return formatted(file)
 }
 
-// writeIdentity writes name, description, Prism Element, project and categories.
+// writeIdentity writes the arguments for name, description, Prism Element, project and categories.
 func writeIdentity(module body, machine Machine) {
 	module.text("name", machine.Name)
 	module.text("description", machine.Description)
@@ -71,11 +71,12 @@ func writeSize(module body, machine Machine) {
 	}
 }
 
-// ForeignCategoriesFile is the workspace file with the categories that others added to the VM. The digest does not cover it,
-// because it contains observed and not desired values.
+// ForeignCategoriesFile is the workspace file with foreign categories, which are categories that somebody else has added to the VM. The
+// digest does not cover this file, because foreign categories are observed values and not desired values.
 const ForeignCategoriesFile = "foreign.tf"
 
-// ForeignCategories renders ForeignCategoriesFile from values by key. The keys must not contain those of the workspace inputs.
+// ForeignCategories returns the content of ForeignCategoriesFile. categories maps keys to values. It must not contain a key that
+// Machine.Categories contains.
 func ForeignCategories(categories map[string]string) []byte {
 	file := hclwrite.NewEmptyFile()
 	value := literal(cty.EmptyObjectVal)
@@ -137,8 +138,8 @@ func gpusTokens(gpus []GPU) hclwrite.Tokens {
 	return listTokens(elements, make([]string, len(gpus)))
 }
 
-// userDataFile declares the variable with the bootstrap data. It has no default, because a VM without bootstrap data never becomes
-// a Node.
+// userDataFile returns the file that declares the variable with the bootstrap data. The variable has no default, because a VM without
+// bootstrap data never becomes a Node.
 func userDataFile() []byte {
 	file := hclwrite.NewEmptyFile()
 	variable := newBody(file.Body()).block("variable", UserDataVariable)

@@ -13,21 +13,23 @@ import (
 )
 
 const (
-	// ProviderSource is the address of the provider. It includes the host, so that Terraform and OpenTofu use the same mirror
-	// directory.
+	// ProviderSource is the address of the provider. The address contains the host, so that Terraform and OpenTofu use the same directory of
+	// a mirror.
 	ProviderSource = "registry.terraform.io/nutanix/nutanix"
 
-	// requiredVersion is the oldest Terraform version that can run the tests of the modules. All OpenTofu versions are newer.
+	// requiredVersion is the version constraint for Terraform. Older versions cannot run the tests of the modules. All versions of OpenTofu
+	// satisfy the constraint.
 	requiredVersion = ">= 1.7.0"
 )
 
-// blockArguments lists, for each backend, the nested arguments that are blocks. All other nested arguments are objects.
+// blockArguments lists the nested arguments of each backend that must be written as blocks. All other nested arguments are written as
+// objects.
 var blockArguments = map[string][]string{
 	"remote":     {"workspaces"},
 	"kubernetes": {"exec"},
 }
 
-// rootFiles renders the files of every root module: versions.tf, backend.tf, provider.tf and the copy of the module.
+// rootFiles returns the files that every root module contains: versions.tf, backend.tf, provider.tf and the copy of the module for role.
 func rootFiles(settings Settings, role string) (map[string][]byte, error) {
 	module, err := tfmodules.Files(tfmodules.APIV3, role)
 	if err != nil {
@@ -56,7 +58,8 @@ func versionsFile(providerVersion string) []byte {
 	return formatted(file)
 }
 
-// providerFile renders a provider without arguments, because endpoint and credentials come from the environment of a run.
+// providerFile returns a provider block without arguments. During a run, the provider reads its endpoint and credentials from environment
+// variables.
 func providerFile() []byte {
 	file := hclwrite.NewEmptyFile()
 	newBody(file.Body()).block("provider", "nutanix")
@@ -92,7 +95,7 @@ func backendFile(backend Backend) []byte {
 	return formatted(file)
 }
 
-// outputsFile renders outputs with the values of the module's outputs.
+// outputsFile returns outputs whose values are the outputs of the module with the same names.
 func outputsFile(role string, names ...string) []byte {
 	file := hclwrite.NewEmptyFile()
 	root := newBody(file.Body())

@@ -19,13 +19,14 @@ func parse(t testing.TB, content []byte) *hclsyntax.Body {
 	return file.Body.(*hclsyntax.Body)
 }
 
-// skeleton describes the structure of a file without its string literals. Inputs that differ only in strings have the same
-// skeleton.
+// skeleton returns a description of the structure of an HCL file. The description does not contain string literals, so two files that
+// differ only in string literals have the same skeleton.
 func skeleton(t testing.TB, content []byte) string {
 	t.Helper()
 	var out strings.Builder
 	describeBody(&out, parse(t, content), "")
-	// If part of a comment became a new line, the syntax tree could stay the same, but the number of lines would change.
+	// The number of lines is included because a newline in a comment could turn a part of the comment into a line of its own without
+	// changing the syntax tree.
 	fmt.Fprintf(&out, "%d lines", strings.Count(string(content), "\n"))
 	return out.String()
 }
@@ -93,7 +94,8 @@ func describeExpression(out *strings.Builder, expression hclsyntax.Expression) {
 	}
 }
 
-// moduleValues evaluates the arguments of the only module call. It omits arguments that need variables or functions.
+// moduleValues evaluates the arguments of the only module call in a file. It omits arguments whose values depend on variables or
+// functions.
 func moduleValues(t testing.TB, content []byte) map[string]any {
 	t.Helper()
 	body := parse(t, content)

@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// TestTerraformAcceptsGoldenFiles validates the rendered files with the real terraform and the real provider.
+// TestTerraformAcceptsGoldenFiles validates the rendered files with the real Terraform and the real provider.
 func TestTerraformAcceptsGoldenFiles(t *testing.T) {
 	for name, workspace := range goldenCases(t) {
 		t.Run(name, func(t *testing.T) {
@@ -24,7 +24,7 @@ func TestTerraformAcceptsGoldenFiles(t *testing.T) {
 	}
 }
 
-// planned is the part of a plan in JSON that the tests use.
+// planned contains the fields that the tests need from the JSON form of a plan.
 type planned struct {
 	Changes []struct {
 		Address string
@@ -40,7 +40,7 @@ type planned struct {
 	} `json:"resource_changes"`
 }
 
-// TestStringsReachThePlanUnchanged proves with a real plan that strings from users reach the provider unchanged.
+// TestStringsReachThePlanUnchanged proves that the provider gets strings from users unchanged. It uses a real plan.
 func TestStringsReachThePlanUnchanged(t *testing.T) {
 	vm := machineWithSpecialCharacters()
 	workspace, err := renderer.RenderMachine(backend("local", nil), vm)
@@ -63,7 +63,7 @@ func TestStringsReachThePlanUnchanged(t *testing.T) {
 	assert.Equal(t, "I2Nsb3VkLWNvbmZpZwo=", after.UserData)
 }
 
-// TestClusterAddresses compares the exported addresses with those in a real plan.
+// TestClusterAddresses compares the exported addresses with the addresses in a real plan.
 func TestClusterAddresses(t *testing.T) {
 	workspace, err := renderer.RenderCluster(backend("local", nil), renderer.Cluster{CategoryKey: "KubernetesClusterName", CategoryValue: "c1"})
 	require.NoError(t, err)

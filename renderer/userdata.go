@@ -6,22 +6,23 @@ import (
 )
 
 var (
-	// hostNamePattern matches the jinja expression that bootstrap data of kubeadm usually contains. It does not match expressions
-	// with filters or whitespace control. cloud-init renders those.
+	// hostNamePattern matches the jinja expression that bootstrap data of kubeadm usually contains. It does not match expressions with
+	// filters or whitespace control, which stay unchanged and are rendered by cloud-init.
 	hostNamePattern = regexp.MustCompile(`\{\{\s*ds\.meta_data\.hostname\s*\}\}`)
 
-	// headerPattern matches a first line with which cloud-init renders the rest as a jinja template.
+	// headerPattern matches the first line of a jinja template. If user data begins with this line, cloud-init renders the rest as a
+	// template.
 	headerPattern = regexp.MustCompile(`(?i)\A##[ \t]*template:[ \t]*jinja[ \t]*\r?\n`)
 )
 
-// MaxUserDataBytes is the maximum size of user data that AHV accepts: 32 KiB (CAPX#406, terraform-provider-nutanix#634). The size
-// is that of the data that cloud-init reads in the guest, before base64. The sources do not say whether Prism Central counts bytes
-// before or after base64. Counting before base64 refuses no user data that Prism Central accepts.
+// MaxUserDataBytes is the maximum size of user data that AHV accepts, 32 KiB (CAPX#406, terraform-provider-nutanix#634). It applies to
+// the user data before base64 encoding. The sources do not say whether Prism Central measures the size before or after encoding.
+// Measuring before encoding is the safe choice: it never rejects user data that Prism Central accepts.
 const MaxUserDataBytes = 32 << 10
 
-// UserData replaces {{ ds.meta_data.hostname }} in bootstrap data with the host name. AOS 7.3 rejects user data that is not plain
-// cloud-config, and usually this expression is the only template expression. UserData also removes the line "## template: jinja"
-// if no other jinja is left. All other bytes stay the same.
+// UserData replaces {{ ds.meta_data.hostname }} in bootstrap data with the host name. The reason is that AOS 7.3 rejects user data that
+// is not plain cloud-config, and that the bootstrap data usually contains no other template expression. If no other template syntax is
+// left, UserData also removes the line "## template: jinja". All other bytes stay the same.
 func UserData(bootstrap []byte, hostname string) []byte {
 	rendered := hostNamePattern.ReplaceAllLiteral(bootstrap, []byte(hostname))
 	header := headerPattern.Find(rendered)

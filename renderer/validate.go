@@ -12,14 +12,15 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// ErrInvalidInput is the target of all errors that only other inputs can fix.
+// ErrInvalidInput means that the inputs are invalid, so a retry with the same inputs fails again. It matches every InputError
+// (errors.Is).
 var ErrInvalidInput = errors.New("invalid input")
 
-// InputError describes a problem of one field. errors.Is reports it as ErrInvalidInput.
+// InputError means that the value of one field is invalid. errors.Is(err, ErrInvalidInput) is true for every InputError.
 type InputError struct {
 	// Field is the path of the field in Machine, Cluster or Settings, for example disks[1].index.
 	Field string
-	// Reason is the predicate of the sentence "<field> <reason>".
+	// Reason completes the sentence "<field> <reason>", for example with "must not be empty".
 	Reason string
 }
 
@@ -27,7 +28,7 @@ func (e *InputError) Error() string {
 	return fmt.Sprintf("%s: %s %s", ErrInvalidInput, e.Field, e.Reason)
 }
 
-// Is reports whether the target is ErrInvalidInput.
+// Is reports whether target is ErrInvalidInput.
 func (e *InputError) Is(target error) bool { return target == ErrInvalidInput }
 
 var (
@@ -37,21 +38,21 @@ var (
 	keyPattern     = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$`)
 )
 
-// problems collects errors, so that users see all of them at once.
+// problems collects errors, so that users see all errors at once.
 type problems []error
 
 func (p *problems) add(field, format string, args ...any) {
 	*p = append(*p, &InputError{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
-// check adds an error for the field if ok is false.
+// check adds an error for a field if ok is false.
 func (p *problems) check(ok bool, field, format string, args ...any) {
 	if !ok {
 		p.add(field, format, args...)
 	}
 }
 
-// text checks that Terraform keeps the string unchanged. Terraform requires UTF-8 and normalises strings to NFC.
+// text checks that Terraform does not change a string. Terraform requires valid UTF-8 and normalizes strings to NFC.
 func (p *problems) text(field, value string) {
 	switch {
 	case !utf8.ValidString(value):
@@ -123,7 +124,7 @@ func validateCluster(settings Settings, cluster Cluster) error {
 	validateSettings(&found, settings)
 	for _, part := range []struct{ field, value string }{{"categoryKey", cluster.CategoryKey}, {"categoryValue", cluster.CategoryValue}} {
 		found.required(part.field, part.value)
-		// Prism limits keys and values of categories to 64 characters.
+		// Prism limits the keys and the values of categories to 64 characters.
 		length := utf8.RuneCountInString(part.value)
 		found.check(length <= 64, part.field, "must have at most 64 characters, not %d", length)
 	}
@@ -148,7 +149,7 @@ func validateSettings(found *problems, settings Settings) {
 	}
 }
 
-// secretArguments are the arguments of Terraform's backends whose values are secrets.
+// secretArguments lists the arguments of Terraform's backends whose values are secrets.
 var secretArguments = []string{
 	"access_key", "access_token", "client_certificate_password", "client_key", "client_private_key_pem", "client_secret",
 	"credentials", "customer_encryption_key", "encryption_key", "oidc_request_token", "oidc_token", "password",

@@ -120,7 +120,8 @@ func TestRenderClusterRefusesInvalidInputs(t *testing.T) {
 	}
 }
 
-// A condition contains the error, so its text must not change while the inputs stay the same.
+// TestRenderClusterReportsProblemsInStableOrder proves that the text of an error stays the same if the inputs stay the same. The text is
+// written to a condition, and a changed text would update the object.
 func TestRenderClusterReportsProblemsInStableOrder(t *testing.T) {
 	for range 20 {
 		_, err := renderer.RenderCluster(settings(), renderer.Cluster{})

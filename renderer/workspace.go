@@ -1,7 +1,8 @@
-// Package renderer renders a Terraform workspace from resolved inputs: the files of one root module and a digest of the inputs.
+// Package renderer renders Terraform workspaces from inputs in which all names are resolved to UUIDs. A workspace consists of the files
+// of one root module and a digest of the inputs.
 //
-// The package is pure. It uses no client, clock, environment or process, and equal inputs result in equal bytes. Strings from
-// users are literals in the configuration (see hcl.go), and names of entities are comments. The configuration contains neither
+// The functions are pure: they use no clients, clocks, environment variables or processes, and equal inputs result in equal bytes.
+// Strings from users are written only as literals (see hcl.go), and names of entities only as comments. The files contain neither
 // bootstrap data nor credentials.
 package renderer
 
@@ -15,30 +16,30 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
-// Addresses of the resources in the rendered workspaces.
+// Addresses of resources in the rendered workspaces.
 const (
 	MachineAddress       = "module.machine.nutanix_virtual_machine.this"
 	CategoryKeyAddress   = "module.cluster.nutanix_category_key.this"
 	CategoryValueAddress = "module.cluster.nutanix_category_value.this"
 )
 
-// UserDataVariable is the sensitive variable of a machine workspace with cloud-init. It contains the bootstrap data in base64. It
-// has no default, so every run must set it. Only the creation of the VM uses its value. Later it may be any base64 string or
-// empty.
+// UserDataVariable is the sensitive variable that contains the bootstrap data in base64. Machine workspaces with CloudInit declare it. It
+// has no default, so every run must set it. The value is used only when the VM is created. In later runs it may be empty or any base64
+// string.
 const UserDataVariable = "user_data"
 
 const importFile = "import.tf"
 
-// Workspace contains the files of one root module, which are written to an empty directory.
+// Workspace contains the files of one root module. The files are written to an empty directory.
 type Workspace struct {
-	// Files maps slash-separated paths relative to the directory to contents.
+	// Files maps slash-separated paths, relative to the directory, to the contents of the files.
 	Files map[string][]byte
-	// Digest identifies the inputs of the workspace. It consists of the version of the algorithm, a colon and a SHA-256 in hex. It
-	// covers neither module text nor import blocks nor foreign categories.
+	// Digest identifies the inputs of the workspace. It consists of the version of the digest algorithm, a colon and a SHA-256 in hex. It
+	// does not cover the files of the module, import blocks and foreign categories.
 	Digest string
 }
 
-// newWorkspace parses every file, because a file that is not valid HCL would otherwise fail only in the Terraform run.
+// newWorkspace returns a workspace after parsing all files. Otherwise invalid HCL would be detected only by the Terraform run.
 func newWorkspace(files map[string][]byte, inputs digestInputs) (Workspace, error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if _, diagnostics := hclsyntax.ParseConfig(files[name], name, hcl.InitialPos); diagnostics.HasErrors() {
@@ -52,9 +53,9 @@ func newWorkspace(files map[string][]byte, inputs digestInputs) (Workspace, erro
 	return Workspace{Files: files, Digest: hash}, nil
 }
 
-// WithImport returns a copy of the workspace with an import block for the existing object with that ID. The address is
-// MachineAddress for the UUID of a VM, or CategoryKeyAddress for a key. The digest stays the same. The provider cannot import a
-// category value.
+// WithImport returns a copy of the workspace that also contains an import block. The block imports existing infrastructure with the ID id
+// as the resource at address. For a VM, the address is MachineAddress and the ID is the UUID. For a category key, the address is
+// CategoryKeyAddress and the ID is the key. The provider cannot import a category value. The copy has the same digest.
 func (w Workspace) WithImport(address, id string) Workspace {
 	file := hclwrite.NewEmptyFile()
 	block := newBody(file.Body()).block("import")
@@ -66,8 +67,8 @@ func (w Workspace) WithImport(address, id string) Workspace {
 	return Workspace{Files: files, Digest: w.Digest}
 }
 
-// WithForeignCategories returns a copy of a machine's workspace that keeps these foreign categories, see ForeignCategories. The
-// digest stays the same.
+// WithForeignCategories returns a copy of a machine's workspace that also contains foreign categories, so that an apply does not remove
+// them from the VM (see ForeignCategories). The copy has the same digest.
 func (w Workspace) WithForeignCategories(categories map[string]string) Workspace {
 	files := maps.Clone(w.Files)
 	files[ForeignCategoriesFile] = ForeignCategories(categories)

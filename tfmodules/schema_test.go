@@ -18,8 +18,9 @@ import (
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// The modules match the schema of provider 2.4.2 (`terraform providers schema -json`, limited to the resources that the modules
-// use). With a provider in the mirror, Terraform validates them.
+// TestModulesMatchSchemaOfProvider242 proves that the modules match the schema of provider 2.4.2. The schema is test data, because the
+// mirror may not contain this provider. It is the output of `terraform providers schema -json`, limited to the resources that the modules
+// use. If the mirror contains the provider, TestModules validates the modules with Terraform, too.
 func TestModulesMatchSchemaOfProvider242(t *testing.T) {
 	schema := recordedSchema(t)
 	checked := map[string]bool{}
@@ -41,7 +42,7 @@ func TestModulesMatchSchemaOfProvider242(t *testing.T) {
 	assert.Equal(t, map[string]bool{"nutanix_virtual_machine": true, "nutanix_category_key": true, "nutanix_category_value": true}, checked)
 }
 
-// recorded is the version of the provider whose schema is stored as test data.
+// recorded is the version of the provider whose schema is stored in the test data.
 const (
 	recorded     = "2.4.2"
 	recordedFile = "testdata/provider-schema-" + recorded + ".json"
@@ -58,8 +59,9 @@ func recordedSchema(t *testing.T) *tfjson.ProviderSchema {
 
 var update = flag.Bool("update", false, "write the recorded schema from the provider in the mirror")
 
-// The recorded schema equals the schema of provider 1.9.5, which every mirror contains, except for two differences. If the mirror
-// contains 2.4.2, the recorded schema must equal the schema of that version.
+// TestRecordedSchemaEqualsSchemaOfProvider compares the recorded schema with the schemas of providers in the mirror. It must equal the
+// schema of provider 1.9.5, which every mirror contains, except for two differences. If the mirror contains provider 2.4.2, it must equal
+// the schema of that provider.
 func TestRecordedSchemaEqualsSchemaOfProvider(t *testing.T) {
 	if slices.Contains(toolbox.ProviderVersions(t), recorded) {
 		actual := schemaOf(t, recorded)
@@ -80,7 +82,8 @@ func TestRecordedSchemaEqualsSchemaOfProvider(t *testing.T) {
 	assert.Equal(t, schema, recordedSchema(t))
 }
 
-// schemaOf returns the schema of a provider in the mirror, limited to the resources of the recorded one and without descriptions.
+// schemaOf returns the schema of a provider in the mirror. It contains no descriptions, and only the resources that the recorded schema
+// contains.
 func schemaOf(t *testing.T, version string) *tfjson.ProviderSchema {
 	t.Helper()
 	all := terraformtest.ProviderSchema(t, version)
@@ -93,7 +96,7 @@ func schemaOf(t *testing.T, version string) *tfjson.ProviderSchema {
 	return schema
 }
 
-// withoutDescriptions removes the descriptions of a block.
+// withoutDescriptions removes the descriptions from a block and from its nested blocks.
 func withoutDescriptions(block *tfjson.SchemaBlock) {
 	block.Description, block.DescriptionKind = "", ""
 	for _, attribute := range block.Attributes {
@@ -111,11 +114,11 @@ func parse(t *testing.T, name string, content []byte) *hclsyntax.Body {
 	return file.Body.(*hclsyntax.Body)
 }
 
-// metaArguments belong to Terraform, not to the provider.
+// metaArguments are arguments that Terraform defines for all resources. They are not part of the provider's schema.
 var metaArguments = map[string]bool{"count": true, "for_each": true, "depends_on": true, "provider": true, "lifecycle": true, "timeouts": true}
 
-// checkBody checks that every argument exists and can be set, that every block exists, and that no required argument is
-// missing.
+// checkBody checks that the schema contains every argument and every block of a body, that every argument can be set, and that no
+// required argument is missing.
 func checkBody(t *testing.T, path string, body *hclsyntax.Body, schema *tfjson.SchemaBlock) {
 	t.Helper()
 	for name := range body.Attributes {

@@ -1,7 +1,7 @@
-// Package tfmodules embeds the Terraform modules that CAPNT workspaces call.
+// Package tfmodules embeds the Terraform modules that the workspaces of CAPNT call.
 //
-// The directory of a module is <Prism API>/<role>. The modules v3/machine and v3/cluster use the Prism v3 API. They work with
-// version 1.9.5 of the nutanix provider and with the v3 resources of version 2.x.
+// The directory of a module is <Prism API>/<role>. The modules v3/machine and v3/cluster use the v3 API of Prism. They support version
+// 1.9.5 of the nutanix provider, and the v3 resources of versions 2.x.
 package tfmodules
 
 import (
@@ -10,7 +10,7 @@ import (
 	"path"
 )
 
-// Prism APIs and roles for which a module exists.
+// Prism APIs and roles for which modules exist.
 const (
 	APIV3 = "v3"
 
@@ -21,8 +21,8 @@ const (
 //go:embed v3/cluster/*.tf v3/machine/*.tf
 var modules embed.FS
 
-// Files returns the configuration files of one module by file name ("main.tf"), without its README and tests. Each call
-// returns new copies.
+// Files returns the configuration files of one module without its README and its tests. It maps file names such as "main.tf" to contents.
+// Each call returns new copies.
 func Files(api, role string) (map[string][]byte, error) {
 	dir := path.Join(api, role)
 	entries, err := modules.ReadDir(dir)

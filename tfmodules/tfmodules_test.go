@@ -15,7 +15,7 @@ import (
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// TestModules formats, validates and tests each module with terraform, with each version of the provider in the mirror.
+// TestModules formats, validates and tests each module with Terraform. It uses each version of the provider in the mirror.
 func TestModules(t *testing.T) {
 	for _, version := range toolbox.ProviderVersions(t) {
 		for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
@@ -62,7 +62,7 @@ func TestFilesOfUnknownModule(t *testing.T) {
 	assert.ErrorContains(t, err, `Prism API "v9"`)
 }
 
-// sourceFiles reads a module and its tests from the repository.
+// sourceFiles reads the files of a module and its tests from the repository.
 func sourceFiles(t *testing.T, root string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}

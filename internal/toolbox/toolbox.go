@@ -1,5 +1,5 @@
-// Package toolbox finds the pinned tools that the Makefile builds. A test that needs a missing tool fails with the name of the
-// tool instead of being skipped.
+// Package toolbox finds the tools that the Makefile builds in pinned versions. If a tool is missing, a test that needs the tool fails
+// with its name and is not skipped.
 package toolbox
 
 import (
@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// Dir returns the absolute path of the directory into which `make tools` builds: <repository>/.tools.
+// Dir returns the absolute path of the directory in which `make tools` builds the tools: <repository>/.tools.
 func Dir() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..", ".tools")
 }
 
-// Find returns the absolute path of a file below Dir, for example "bin/etcd" or "mirror". If the file is missing, the error names
-// the command that builds it.
+// Find returns the absolute path of a file below Dir. name is a path relative to Dir, for example "bin/etcd" or "mirror". If the file is
+// missing, the error contains the command that builds it.
 func Find(name string) (string, error) {
 	path := filepath.Join(Dir(), filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
@@ -27,7 +27,7 @@ func Find(name string) (string, error) {
 	return path, nil
 }
 
-// Path calls Find. The test fails if the file is missing.
+// Path calls Find and returns the path. If the file is missing, the test fails.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	path, err := Find(name)
@@ -37,10 +37,10 @@ func Path(t testing.TB, name string) string {
 	return path
 }
 
-// providers is the directory in the provider mirror with the versions of the nutanix provider.
+// providers is the directory in the provider mirror that contains the versions of the nutanix provider.
 const providers = "mirror/registry.terraform.io/nutanix/nutanix"
 
-// ProviderVersions returns the versions of the nutanix provider in the mirror. `make tools PROVIDER_2=path` adds one.
+// ProviderVersions returns the versions of the nutanix provider in the mirror. `make tools PROVIDER_2=path` adds a version to the mirror.
 func ProviderVersions(t testing.TB) []string {
 	t.Helper()
 	entries, err := os.ReadDir(Path(t, providers))

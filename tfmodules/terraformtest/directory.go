@@ -1,5 +1,5 @@
-// Package terraformtest runs the real terraform on modules and workspaces in tests, with the provider from the local
-// mirror and without a Prism Central.
+// Package terraformtest runs the real Terraform in tests of modules and workspaces. Terraform uses the provider from the local mirror. No
+// Prism Central is needed.
 package terraformtest
 
 import (
@@ -17,24 +17,24 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// Directory is a temporary directory with a root module.
+// Directory is a temporary directory that contains a root module.
 type Directory struct {
 	t    testing.TB
 	path string
 	env  []string
 }
 
-// ProviderVersion is the version of the provider that New uses. Every mirror contains it.
+// ProviderVersion is the version of the provider that New uses. Every mirror contains this version.
 const ProviderVersion = "1.9.5"
 
-// New writes files (slash-separated paths) into a temporary directory, together with the lock file of the provider. The runs
-// do not inherit the environment of the caller.
+// New creates a temporary directory with files and with the lock file of the provider. The keys of files are slash-separated paths.
+// Terraform does not inherit the environment of the test.
 func New(t testing.TB, files map[string][]byte) Directory {
 	t.Helper()
 	return NewWithProvider(t, ProviderVersion, files)
 }
 
-// NewWithProvider is like New, but uses another version of the provider. The mirror must contain it.
+// NewWithProvider is like New, but uses another version of the provider. The mirror must contain this version.
 func NewWithProvider(t testing.TB, version string, files map[string][]byte) Directory {
 	t.Helper()
 	home, path := t.TempDir(), t.TempDir()
@@ -44,7 +44,7 @@ func NewWithProvider(t testing.TB, version string, files map[string][]byte) Dire
 		"CHECKPOINT_DISABLE=1",
 		"TF_IN_AUTOMATION=1",
 		"TF_CLI_CONFIG_FILE=" + filepath.Join(home, "terraform.rc"),
-		// Planning a create sends no request to Prism. The provider only requires an address.
+		// The provider requires an address, but a plan that only creates resources sends no requests to Prism Central.
 		"NUTANIX_ENDPOINT=127.0.0.1",
 		"NUTANIX_USERNAME=nobody",
 		"NUTANIX_PASSWORD=nothing",
@@ -62,7 +62,7 @@ func NewWithProvider(t testing.TB, version string, files map[string][]byte) Dire
 	return d
 }
 
-// ProviderSchema returns the schema of a version of the provider. The mirror must contain it.
+// ProviderSchema returns the schema of a version of the provider. The mirror must contain this version.
 func ProviderSchema(t testing.TB, version string) *tfjson.ProviderSchema {
 	t.Helper()
 	directory := NewWithProvider(t, version, map[string][]byte{"main.tf": fmt.Appendf(nil, `terraform {
@@ -91,7 +91,7 @@ func (d Directory) Write(name string, content []byte) {
 	require.NoError(d.t, os.WriteFile(path, content, 0o600))
 }
 
-// Run runs terraform in the directory and returns its standard output. The test fails if terraform fails.
+// Run runs terraform with arguments in the directory and returns its standard output. The test fails if terraform fails.
 func (d Directory) Run(arguments ...string) []byte {
 	d.t.Helper()
 	command := exec.CommandContext(d.t.Context(), toolbox.Path(d.t, "bin/terraform"), arguments...)

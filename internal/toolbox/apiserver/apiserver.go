@@ -15,18 +15,18 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// Options configure an API server.
+// Options configures an API server.
 type Options struct {
 	// CRDs installs the CRDs of this project and of Cluster API.
 	CRDs bool
-	// Webhooks installs the webhook configurations of this project. WebhookInstallOptions of the environment contains the address
-	// and the certificate of the webhook server.
+	// Webhooks installs the webhook configurations of this project. A webhook server finds its address and certificate in
+	// WebhookInstallOptions of the environment.
 	Webhooks bool
-	// Flags are additional flags of kube-apiserver, without dashes.
+	// Flags maps the names of additional kube-apiserver flags, without dashes, to their values.
 	Flags map[string]string
 }
 
-// Start starts an API server. The Config of the environment belongs to an administrator and has no rate limit. The caller must
+// Start starts an API server. The Config of the returned environment has administrator permissions and no rate limit. The caller must
 // call Stop.
 func Start(options Options) (*envtest.Environment, error) {
 	environment, err := options.environment()
@@ -39,7 +39,7 @@ func Start(options Options) (*envtest.Environment, error) {
 	return environment, nil
 }
 
-// For starts an API server that stops at the end of the test.
+// For starts an API server and stops it at the end of the test.
 func For(t testing.TB, options Options) *envtest.Environment {
 	t.Helper()
 	environment, err := Start(options)
@@ -54,11 +54,11 @@ func For(t testing.TB, options Options) *envtest.Environment {
 	return environment
 }
 
-// Main is the TestMain of a package whose tests share an API server. It exits with the code that run returns, or with 1 after an
-// error.
+// Main implements TestMain for a package whose tests share an API server. It exits with the code that run returns, or with 1 if an error
+// occurs.
 func Main(options Options, run func(*envtest.Environment) (int, error)) { Exit(Run(options, run)) }
 
-// Run calls run with an API server and stops the API server afterwards.
+// Run starts an API server, calls run and stops the API server.
 func Run(options Options, run func(*envtest.Environment) (int, error)) (code int, err error) {
 	environment, err := Start(options)
 	if err != nil {
@@ -72,7 +72,7 @@ func Run(options Options, run func(*envtest.Environment) (int, error)) (code int
 	return run(environment)
 }
 
-// Exit ends the process with code, or with 1 after printing err.
+// Exit ends the process with code. If err is not nil, it prints err and uses the exit code 1.
 func Exit(code int, err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

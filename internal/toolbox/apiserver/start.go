@@ -20,15 +20,15 @@ import (
 
 const (
 	host = "127.0.0.1"
-	// timeout limits each step of the start and of the stop. It is long enough for a busy machine.
+	// timeout limits each step of starting and stopping the API server. It is long enough for a busy machine.
 	timeout = 3 * time.Minute
 	poll    = 50 * time.Millisecond
-	// attempts limits the number of starts. An API server exits if it cannot create its own roles within 30 seconds.
+	// attempts limits how often the start is tried. An API server exits if it cannot create its own roles within 30 seconds.
 	attempts = 3
 )
 
-// listen chooses all ports. envtest would choose ephemeral ports. Such a port may be in use when the server starts, and envtest
-// would mistake another server on it for its own.
+// listen sets all ports of the API server and etcd. Without these ports, envtest would use ephemeral ports. Another process may use such
+// a port before the server starts, and then envtest would mistake that process for the server.
 func listen(environment *envtest.Environment) error {
 	ports, err := freeport.Find(host, 4)
 	if err != nil {
@@ -43,7 +43,7 @@ func listen(environment *envtest.Environment) error {
 	return nil
 }
 
-// start replaces the environment's own Start, which waits only five seconds for the first namespace.
+// start starts the environment. It replaces the environment's own method Start, which waits at most five seconds for the first namespace.
 func start(environment *envtest.Environment) error {
 	plane := &environment.ControlPlane
 	plane.Etcd.StartTimeout, plane.Etcd.StopTimeout = timeout, timeout
@@ -75,14 +75,14 @@ func install(environment *envtest.Environment) error {
 	if err := hooks.PrepWithoutInstalling(); err != nil {
 		return err
 	}
-	crds.WebhookOptions = *hooks // removes conversion webhooks, because the tests do not serve them
+	crds.WebhookOptions = *hooks // makes envtest remove conversion webhooks from the CRDs, because the tests do not serve them
 	if _, err := envtest.InstallCRDs(environment.Config, *crds); err != nil {
 		return err
 	}
 	return hooks.Install(environment.Config)
 }
 
-// awaitNamespace waits for the namespace default, which the API server creates some time after it is ready.
+// awaitNamespace waits until the namespace default exists. The API server creates this namespace some time after it has become ready.
 func awaitNamespace(config *rest.Config) error {
 	api, err := client.New(config, client.Options{})
 	if err != nil {

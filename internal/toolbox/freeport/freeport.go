@@ -1,4 +1,4 @@
-// Package freeport finds ports for servers that tests start. No two servers get the same port.
+// Package freeport finds free ports for servers that tests start. Two servers never get the same port.
 package freeport
 
 import (
@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// Ports are below the range of ephemeral ports (net.ipv4.ip_local_port_range, by default 32768 and up), where a free port may soon
-// be in use. Each process claims blocks of ports, because other processes choose ports between the choice of a port and the start
-// of its server.
+// Ports are below the range of ephemeral ports (net.ipv4.ip_local_port_range, by default 32768 and above), because any process may use a
+// free ephemeral port at any time. A server starts some time after its port was chosen. To prevent another test process from choosing the
+// same port in the meantime, each process claims blocks of ports.
 const (
 	firstPort = 20000
 	lastPort  = 32000
@@ -22,18 +22,18 @@ const (
 var (
 	claims struct {
 		sync.Mutex
-		// listeners hold the claims. The system closes them when the process ends.
+		// listeners holds the claims. The operating system closes the listeners when the process ends.
 		listeners []net.Listener
 	}
-	// block is the unused part of the block that this process claimed last.
+	// block contains the ports of the last claimed block that have not been used.
 	block struct {
 		sync.Mutex
 		next, end int
 	}
 )
 
-// Claim reserves host:port for this process until it ends. A claim can stand for any resource that processes agree on. It returns
-// an error if another process has claimed host:port.
+// Claim claims host:port for this process until the process ends. It returns an error if another process has claimed host:port. The port
+// need not be used by a server: processes can agree on a port that represents any other resource.
 func Claim(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -45,8 +45,8 @@ func Claim(address string) error {
 	return nil
 }
 
-// Find returns n TCP ports that are free on the IP address. While this process runs, no other call of Find on this machine returns
-// them, in any process.
+// Find returns n TCP ports that are free on the IP address. No other call of Find on this machine returns the same ports while this
+// process runs, not even in another process.
 func Find(address string, n int) ([]int, error) {
 	block.Lock()
 	defer block.Unlock()
@@ -69,8 +69,8 @@ func Find(address string, n int) ([]int, error) {
 	return ports, nil
 }
 
-// nextPort returns the next port of the block. When the block is used up, it claims another block by its first port. The caller
-// holds the lock.
+// nextPort returns the next port of the block. If the block has no ports left, nextPort claims another block by claiming its first port.
+// The caller must hold the lock.
 func nextPort() (int, error) {
 	for first := firstPort; block.next == block.end; first += blockSize {
 		if first >= lastPort {
@@ -89,7 +89,8 @@ func probe(address string, port int) error {
 	if err != nil {
 		return err
 	}
-	// A child process inherits the listener until it calls exec. Without new children, closing the listener frees the port.
+	// A new child process inherits the open listener until it calls exec, and would keep the port in use. ForkLock prevents new children
+	// until the listener is closed.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	return listener.Close()

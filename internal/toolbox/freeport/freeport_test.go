@@ -16,7 +16,8 @@ import (
 
 const (
 	host = "127.0.0.1"
-	// findPorts is an environment variable that makes this test binary print that many ports and wait until stdin is closed.
+	// findPorts is an environment variable for the test binary. If it is set to a number, the test binary prints that many ports and waits
+	// until stdin is closed.
 	findPorts = "FIND_PORTS"
 )
 
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestFindReturnsNoPortTwice calls Find concurrently. Between the calls and the start of the servers nothing listens on the ports.
+// TestFindReturnsNoPortTwice calls Find concurrently. No server listens on the returned ports, so only Find itself prevents duplicates.
 func TestFindReturnsNoPortTwice(t *testing.T) {
 	const callers, each = 20, 5
 	found := &portSet{t: t, ports: map[int]bool{}}
@@ -49,7 +50,7 @@ func TestFindReturnsNoPortTwice(t *testing.T) {
 	require.Len(t, found.ports, callers*each)
 }
 
-// TestFindReturnsNoPortToTwoProcesses calls Find in several processes, because the tests of several packages run in parallel.
+// TestFindReturnsNoPortToTwoProcesses calls Find in several processes, because the test processes of several packages run in parallel.
 func TestFindReturnsNoPortToTwoProcesses(t *testing.T) {
 	const processes, each = 4, blockSize + 1 // more than one block
 	found := &portSet{t: t, ports: map[int]bool{}}
@@ -99,14 +100,14 @@ func (s *portSet) add(ports []int) {
 	}
 }
 
-// portsOfAnotherProcess returns ports of a process that runs until the end of the test.
+// portsOfAnotherProcess returns n ports that another process has found. The process runs until the end of the test.
 func portsOfAnotherProcess(t *testing.T, n int) []int {
 	t.Helper()
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	process := exec.Command(binary)
 	process.Env = append(os.Environ(), findPorts+"="+strconv.Itoa(n))
-	_, err = process.StdinPipe() // stays open while this process runs
+	_, err = process.StdinPipe() // keeps stdin of the other process open while this process runs
 	require.NoError(t, err)
 	output, err := process.StdoutPipe()
 	require.NoError(t, err)
