@@ -18,7 +18,8 @@ type usage struct {
 	// users are the objects that reference the failure domain: first NutanixClusters, then MachineDeployments, then
 	// Machines, each sorted by name.
 	users []user
-	// nutanixClusters are the NutanixClusters with existing or possible machines in the failure domain, sorted by name.
+	// nutanixClusters are the NutanixClusters whose machines run in the failure domain or may be created there, sorted
+	// by name.
 	nutanixClusters []*infrav1.NutanixCluster
 }
 
@@ -102,8 +103,8 @@ func (u *usage) sort() {
 	})
 }
 
-// clustersOf returns the NutanixClusters that are users, and the NutanixClusters of the Clusters of all other users,
-// sorted by name.
+// clustersOf returns the NutanixClusters that use the failure domain, sorted by name. If a user is not a
+// NutanixCluster, clustersOf includes the NutanixCluster of the Cluster to which the user belongs.
 func clustersOf(users []user, all []infrav1.NutanixCluster) []*infrav1.NutanixCluster {
 	var clusters []*infrav1.NutanixCluster
 	for i := range all {

@@ -147,7 +147,7 @@ type scope struct {
 	requeueAfter time.Duration
 }
 
-// sooner returns the shorter of two delays. A delay of zero is not set and is ignored.
+// sooner returns the shorter of two delays. It ignores a delay of zero, which means that no delay is set.
 func sooner(one, other time.Duration) time.Duration {
 	if one == 0 || other != 0 && other < one {
 		return other
@@ -179,7 +179,7 @@ func (s *scope) stop(conditionType string, problem *provisioning.Problem) (ctrl.
 	return ctrl.Result{RequeueAfter: problem.After()}, nil
 }
 
-// wait sets a condition to False and ends the reconcile. An event triggers the next one.
+// wait sets a condition to False and ends the reconcile. An event triggers the next reconcile.
 func (s *scope) wait(conditionType, reason, message string) (ctrl.Result, error) {
 	provisioning.Set(s.nutanixMachine, conditionType, metav1.ConditionFalse, reason, message)
 	s.unfinished = true

@@ -33,8 +33,10 @@ type createIntent struct {
 }
 
 // intentOf returns the create intent of a machine, or nil if the machine has none. If the annotation cannot be parsed,
-// intentOf returns an intent with no UUID. CAPNT 0.1 wrote no annotation. It stored the UUID of an accepted create
-// request in status.vmUUID.
+// intentOf returns an intent with no UUID.
+//
+// CAPNT 0.1 wrote no annotation, but stored the UUID of an accepted create request in status.vmUUID. For such a
+// machine, intentOf returns an intent with that UUID until spec.providerID contains the UUID.
 func intentOf(machine *infrav1.NutanixMachine) *createIntent {
 	value, found := machine.Annotations[infrav1.CreateIntentAnnotation]
 	if !found {

@@ -16,9 +16,9 @@ import (
 // --provider-version. If the manager's mirror lacks that version, VersionFor returns an error with the reason
 // ProviderVersionUnavailable.
 //
-// If the version in the spec is not available, the error stops objects without a state and the NutanixCluster, where
-// the user sees the mistake. Other objects use the version of their last run, so that existing machines stay ready and
-// every deletion ends.
+// If only the version in the spec is not available, VersionFor returns the error for objects that Terraform never ran
+// for, and for a NutanixCluster that is not being deleted, where the user sees the mistake. Other objects use the
+// version of their last run, so that existing machines stay ready and every deletion ends.
 func (d *Dependencies) VersionFor(cluster *infrav1.NutanixCluster, object client.Object) (string, error) {
 	pinned, recorded := "", RecordedVersion(object)
 	if terraform := cluster.Spec.Terraform; terraform != nil {

@@ -122,7 +122,7 @@ func creating(kind entityKind, name string, work func(id string) *failure) chang
 	}
 }
 
-// changeMaker is either updating or deleting.
+// changeMaker is the type of the functions updating and deleting.
 type changeMaker func(kind entityKind, id string, queue *model.TaskQueue, work func() *failure) change
 
 // updating returns the change that updates an entity.

@@ -37,7 +37,8 @@ type wantedAssociation struct {
 	vpcUUID              string     // VPC of the association; for a session or a NIC, the required VPC of the session or NIC
 }
 
-// association is the association of a floating IP. vpc is nil if the floating IP is not associated.
+// association describes the load balancer session, NIC or private address that a floating IP is associated with. vpc is
+// nil if the floating IP is not associated.
 type association struct {
 	vpc     *model.VPC
 	private netip.Addr // not set for an association with a session
