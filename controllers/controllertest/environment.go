@@ -48,7 +48,7 @@ type Environment struct {
 	logs    *recording
 }
 
-// NewEnvironment creates a test environment with its own namespace in the API server that the client reaches.
+// NewEnvironment creates a test environment with its own namespace. api is a client for the API server.
 func NewEnvironment(t *testing.T, api client.Client) *Environment {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}

@@ -28,7 +28,7 @@ const (
 
 // absence summarizes consecutive searches that did not find a VM. Its zero value means that no search has ended yet.
 type absence struct {
-	// since is the time of the first search without a result, and last is the time of the most recent one. searches is
+	// since is the time of the first search that found no VM, and last is the time of the most recent one. searches is
 	// the number of searches from since to last.
 	since, last time.Time
 	searches    int
@@ -111,7 +111,7 @@ type searched struct {
 	deleted map[string]bool
 }
 
-// with locks the search results of the machine with the key and calls use with them.
+// with locks the search results of the machine with the key, and calls use with these results.
 func (a *absences) with(key string, use func(s *searched)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

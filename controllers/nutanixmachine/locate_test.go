@@ -391,7 +391,8 @@ func TestDuplicateVMsAreReported(t *testing.T) {
 	assert.Equal(t, []controllertest.VM{bystander}, e.Prism.VMs())
 }
 
-// If CAPNT 0.1 stored the UUID of a VM only in the status, the UUID is treated like that of an accepted create request.
+// If CAPNT 0.1 stored the UUID of a VM only in the status, CAPNT treats the UUID like the UUID of an accepted create
+// request.
 func TestCreateOfV010(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.Prism.Put(bystander)

@@ -31,7 +31,8 @@ func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, obje
 // HasWorkspaceKey reports whether Terraform may have run for an object. An object without a key has no infrastructure.
 func (d *Dependencies) HasWorkspaceKey(object client.Object) bool { return WorkspaceKey(object) != "" }
 
-// WorkspaceKey returns the workspace key of an object, which never changes, or an empty string.
+// WorkspaceKey returns the workspace key of an object, or an empty string if the object has none. The key of an object
+// never changes.
 func WorkspaceKey(object client.Object) string {
 	return object.GetAnnotations()[infrav1.WorkspaceKeyAnnotation]
 }
