@@ -78,7 +78,8 @@ func TestIdle(t *testing.T) {
 	assert.True(t, f.pipeline.Idle(f.target), "checks are switched off")
 }
 
-// A target without a rendered workspace is idle if the object's status says that its spec was applied.
+// TestIdleWithoutAWorkspace proves that a target without a rendered workspace is idle if, according to the object's status, its spec was
+// applied.
 func TestIdleWithoutAWorkspace(t *testing.T) {
 	f := newFixture(t)
 	f.settle()

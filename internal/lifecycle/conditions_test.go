@@ -18,7 +18,7 @@ import (
 )
 
 func TestFailureReason(t *testing.T) {
-	reasons := map[terraform.Class][2]string{ // {reason if the run was planning, reason if it was applying}
+	reasons := map[terraform.Class][2]string{ // the reasons for a failed plan and for a failed apply
 		terraform.LockHeld:       {"StateLocked", "StateLocked"},
 		terraform.StalePlan:      {"PlanSuperseded", "PlanSuperseded"},
 		terraform.Authentication: {"AuthenticationFailed", "AuthenticationFailed"},

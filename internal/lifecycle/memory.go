@@ -58,7 +58,7 @@ type memories struct {
 
 func newMemories() *memories { return &memories{targets: map[string]*memory{}} }
 
-// with calls use with the memory of the target key. It holds the lock during the call.
+// with calls use with the memory of the target whose key is key. It holds the lock during the call.
 func (t *memories) with(key string, use func(m *memory)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,7 +68,7 @@ func (t *memories) with(key string, use func(m *memory)) {
 	use(t.targets[key])
 }
 
-// forget removes the memory of the target key.
+// forget removes the memory of the target whose key is key.
 func (t *memories) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 type States interface {
 	// Open gives a run access to the target's state. It returns a *state.LockedError if another process holds the lock.
 	Open(ctx context.Context, key state.Key, owner client.Object) (*state.Session, error)
-	// Remove deletes the state and the lock of the target key. Everything in the state must have been destroyed.
+	// Remove deletes the state that key identifies and its lock. Everything in the state must have been destroyed.
 	Remove(ctx context.Context, key state.Key) error
 }
 

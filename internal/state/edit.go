@@ -77,7 +77,8 @@ func instances(resource map[string]json.RawMessage, edit func(instance map[strin
 	return changed, err
 }
 
-// Forget returns the state content without the resources at addresses. It ignores an address that is not in the state.
+// Forget removes the resources at addresses from the state in content and returns the new state. It ignores an address that is not in the
+// state.
 func Forget(content []byte, addresses ...string) ([]byte, error) {
 	d, err := parse(content)
 	if err != nil {
@@ -89,7 +90,7 @@ func Forget(content []byte, addresses ...string) ([]byte, error) {
 	return d.bytes()
 }
 
-// Untaint returns the state content after it has removed the taint from the resource at address.
+// Untaint removes the taint from the resource at address in the state in content, and returns the new state.
 func Untaint(content []byte, address string) ([]byte, error) {
 	d, err := parse(content)
 	if err != nil {
@@ -126,8 +127,8 @@ func Outputs(content []byte) (map[string]json.RawMessage, error) {
 	return values, nil
 }
 
-// withoutUserData returns the state content without the user data of virtual machines. changed is true if content contained user data.
-// The serial stays the same.
+// withoutUserData removes the user data of virtual machines from the state in content and returns the new state. changed is true if
+// content contained user data. The serial stays the same.
 func withoutUserData(content []byte) (clean []byte, changed bool, err error) {
 	if !strings.Contains(string(content), userData) {
 		return content, false, nil
@@ -153,7 +154,7 @@ func withoutUserData(content []byte) (clean []byte, changed bool, err error) {
 	return clean, true, err
 }
 
-// increase returns the state content with its serial increased by one.
+// increase increases the serial of the state in content by one and returns the new state.
 func increase(content []byte) ([]byte, error) {
 	d, err := parse(content)
 	if err != nil {
@@ -183,8 +184,8 @@ func removeUserData(instance map[string]json.RawMessage) bool {
 // ErrRefused means that a state was not stored, because the stored state is newer or has another lineage.
 var ErrRefused = errors.New("another state was written since")
 
-// follows returns ErrRefused if the state content must not replace the state present. The rule is the same as in Terraform: any state
-// replaces an empty one. Otherwise both need the same lineage, and a state that differs needs a higher serial.
+// follows returns ErrRefused unless the state in content may replace the state in present. The rule is the same as in Terraform: any
+// state may replace an empty one. Otherwise both states need the same lineage, and if they differ, the new one needs a higher serial.
 func follows(content, present []byte) error {
 	var next, stored struct {
 		Lineage   string

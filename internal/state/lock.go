@@ -50,7 +50,7 @@ func newLease(key Key) *coordinationv1.Lease {
 	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: key.lease().Namespace, Name: key.lease().Name}}
 }
 
-// readLease reads the Lease of the state key. It returns nil if the Lease does not exist.
+// readLease returns the Lease of the state that key identifies, or nil if the Lease does not exist.
 func (s *Store) readLease(ctx context.Context, key Key) (*coordinationv1.Lease, error) {
 	lease := newLease(key)
 	err := s.Reader.Get(ctx, key.lease(), lease)

@@ -106,7 +106,7 @@ func TestLockOfAnEarlierLeaderIsBroken(t *testing.T) {
 	_, err = earlier.states.Open(t.Context(), f.key, f.owner)
 	require.ErrorIs(t, err, errTakenOver, "a state that is not locked")
 
-	// The runs of an earlier leader have time to end.
+	// A lock of an earlier leader is not stale until Grace has passed, because runs of that leader may still be active.
 	require.NoError(t, session.Lock(t.Context(), "3", describe("3", "test")))
 	third := leader(11)
 	third.Grace = time.Hour
@@ -199,8 +199,8 @@ func TestStateThatIsTooLargeIsRefusedAtOnce(t *testing.T) {
 	require.ErrorIs(t, session.Write(t.Context(), "1", noise), errTooLarge)
 }
 
-// flaky returns a client that returns err for the next updates of Secrets. If written is true, the API server nevertheless executes these
-// updates.
+// flaky returns a client whose next updates of Secrets return err. failures is the number of these updates. If written is true, the API
+// server executes them anyway.
 func flaky(t *testing.T, failures int, err error, written bool) client.Client {
 	t.Helper()
 	api, clientErr := client.NewWithWatch(environment.Config, client.Options{})
@@ -287,7 +287,7 @@ func TestUserDataIsTakenOutOfAnExistingState(t *testing.T) {
 	secret.Data = map[string][]byte{contentKey: content}
 	require.NoError(t, f.api.Update(t.Context(), secret))
 
-	// A run that was killed has left its lock.
+	// The lock was left by a run that was killed.
 	lease := newLease(f.key)
 	lease.Spec.HolderIdentity = ptr.To("killed")
 	require.NoError(t, f.api.Create(t.Context(), lease))

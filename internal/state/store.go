@@ -87,8 +87,8 @@ var errTakenOver = errors.New("another process has written the state since this 
 // errTooLarge is the error of a write of a state that does not fit into one Secret.
 var errTooLarge = errors.New("the compressed state does not fit into a Secret")
 
-// read returns the Secret of the state key and the decoded state. If the Secret contains no state, content is empty. If the Secret does
-// not exist, secret is nil.
+// read returns the Secret of the state that key identifies, and the decoded state. If the Secret contains no state, content is empty. If
+// the Secret does not exist, secret is nil.
 func (s *Store) read(ctx context.Context, key Key) (secret *corev1.Secret, content []byte, err error) {
 	secret = &corev1.Secret{}
 	err = s.Reader.Get(ctx, key.secret(), secret)
