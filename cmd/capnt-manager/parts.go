@@ -125,8 +125,8 @@ func usableProviders(engine *terraform.Terraform) []string {
 	})
 }
 
-// noProvider returns an error that says why --provider-version cannot be used. The manager does not start without this version, because
-// it could not provision new objects.
+// noProvider returns an error that explains why the version in --provider-version cannot be used. The manager does not start with such a
+// version, because it could not provision new objects.
 func noProvider(engine *terraform.Terraform, options *options) error {
 	problems := []error{fmt.Errorf("reading --provider-mirror=%s: it has %s in the versions %s, but --provider-version=%s",
 		options.providerMirror, terraform.ProviderSource, strings.Join(engine.ProviderVersions(), ", "), options.providerVersion)}

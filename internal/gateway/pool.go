@@ -7,8 +7,8 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// poolIdle is how long a pool is kept after its last session was closed. The pool has open connections, a Prism session and the state of
-// the rate limit.
+// poolIdle is how long a pool is kept after its last session was closed. During this time the pool keeps its connections, its Prism
+// session and its rate limit.
 const poolIdle = 10 * time.Minute
 
 // pool is the transport that all sessions with the same upstream share.

@@ -76,7 +76,7 @@ func BackendFor(spec *infrav1.TerraformBackend, suffix, namespace, name string, 
 	return backend, nil
 }
 
-// expand replaces the placeholders in the values of config. unique reports whether the result is different for every object.
+// expand replaces the placeholders in the values of config. The second result is true if the values are different for every object.
 func expand(config map[string]string, placeholders *strings.Replacer) (map[string]string, bool) {
 	expanded := map[string]string{}
 	unique := false

@@ -10,8 +10,8 @@ import (
 // defaultSpread is the period over which the checks after an upgrade are spread if the target has no check interval.
 const defaultSpread = 10 * time.Minute
 
-// upgradeCheck returns when to check a target after an upgrade. Such a check is needed if this release computes digests of another
-// version than the target's applied digest. since is the time at which this process first observed the target. The checks are spread over
+// upgradeCheck returns when to check a target after an upgrade. A check is needed if the target's applied digest has another version than
+// the digests that this release computes. since is the time at which this process first observed the target. The checks are spread over
 // the check interval, because otherwise an upgrade would plan all objects at once. The position within the interval depends only on key.
 func upgradeCheck(key string, since time.Time, interval time.Duration) time.Time {
 	return since.Add(jitter(key, cmp.Or(interval, defaultSpread)))

@@ -44,7 +44,7 @@ type destroyed struct {
 // planned again at once.
 type destroyedSome struct{ record *plan.Record }
 
-// retained is the outcome of a run after which the workspace of a deleted object is exported and its infrastructure stays.
+// retained is the outcome of a run after which the workspace of an object that is being deleted is exported and its infrastructure stays.
 type retained struct{}
 
 // postponed is the outcome of a run that did not apply the recorded plan because the infrastructure is not ready. The plan stays recorded

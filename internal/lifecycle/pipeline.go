@@ -66,7 +66,7 @@ type Gateway interface {
 	Open(options gateway.RunOptions) (*gateway.Session, error)
 }
 
-// Init initializes the pipeline. The exported fields must be set before.
+// Init initializes the pipeline. The exported fields must be set before Init is called.
 func (p *Pipeline) Init() *Pipeline {
 	p.plans, p.memories = plan.NewStore(), newMemories()
 	return p

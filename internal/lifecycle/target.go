@@ -54,7 +54,7 @@ type Remembered struct {
 	Applied Applied
 	// Current means that the spec has not changed since Applied, so the present workspace would have the same digest.
 	Current bool
-	// Outdated means that this release computes digests of another version than the digest in Applied.
+	// Outdated means that the digest in Applied has another version than the digests that this release computes.
 	Outdated bool
 	// Unfinished means that another run is needed, because the last one failed or was superseded.
 	Unfinished bool

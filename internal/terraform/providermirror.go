@@ -19,7 +19,7 @@ type providerMirror struct {
 	dir string
 	// locks maps each usable version to its dependency lock file.
 	locks map[string][]byte
-	// unusable maps each other version in the mirror to the reason why runs cannot use it.
+	// unusable maps the versions in the mirror that runs cannot use to the reasons.
 	unusable map[string]error
 }
 

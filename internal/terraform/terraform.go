@@ -84,5 +84,5 @@ func (t *Terraform) Binary() Binary { return t.config.Binary }
 // ProviderVersions returns the versions of the nutanix provider that runs can use, sorted from the oldest to the newest.
 func (t *Terraform) ProviderVersions() []string { return t.mirror.versions() }
 
-// UnusableProviders returns the other versions in the mirror. It maps each version to the reason why runs cannot use it.
+// UnusableProviders maps the versions in the mirror that runs cannot use to the reasons.
 func (t *Terraform) UnusableProviders() map[string]error { return t.mirror.unusable }
