@@ -29,8 +29,8 @@ func (a diskAddress) String() string { return fmt.Sprintf("%s.%d", a.adapter, a.
 // index of their adapter, in the order of data. So if the first data disk is a bootstrap CD-ROM, it gets IDE.0. IDE.3 is reserved for
 // cloud-init. The default of DeviceType is DISK. The default of AdapterType is IDE for a CD-ROM and SCSI for a disk.
 //
-// AssignDisks returns ErrInvalidInput if two disks have the same address, if an adapter does not support the index or the number of
-// disks, or if a CD-ROM is on SCSI or PCI.
+// AssignDisks returns an error that matches ErrInvalidInput if two disks have the same address, if an adapter does not support the index or
+// the number of disks, or if a CD-ROM is on SCSI or PCI.
 func AssignDisks(system Disk, data []Disk) ([]Disk, error) {
 	var found problems
 	system.DeviceType, system.AdapterType, system.Index = DeviceDisk, systemAdapter, systemIndex

@@ -8,7 +8,7 @@ import (
 )
 
 // RenderMachine renders the workspace of one machine. Its outputs are vm_uuid, name, addresses and power_state. If the inputs are
-// invalid, RenderMachine returns ErrInvalidInput with a message for each invalid field.
+// invalid, RenderMachine returns an error that matches ErrInvalidInput and names each invalid field.
 func RenderMachine(settings Settings, machine Machine) (Workspace, error) {
 	if err := validateMachine(settings, machine); err != nil {
 		return Workspace{}, err
