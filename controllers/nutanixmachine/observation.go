@@ -108,7 +108,7 @@ func observed(vm *prism.VM, machine *infrav1.NutanixMachine) lifecycle.Observati
 	return observation
 }
 
-// foreignCategories returns the categories of a VM whose keys the machine does not specify.
+// foreignCategories returns the categories of vm with keys that the spec of machine does not contain.
 func foreignCategories(vm *prism.VM, machine *infrav1.NutanixMachine) map[string]string {
 	own := machine.Spec.MergedCategories()
 	own[infrav1.CategoryKey] = ""

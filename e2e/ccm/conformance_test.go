@@ -79,8 +79,8 @@ func TestConformanceFinalizer(t *testing.T) {
 }
 
 // A network load balancer supports neither source ranges nor session affinity. The manager does not serve a Service
-// that requests one of these features, because users would rely on the missing feature, and reports the reason in an
-// event. The manager serves the Service once the Service no longer requests the feature.
+// that requests one of these features, and reports the reason in an event. Without the refusal, users would rely on a
+// feature that is missing. Once the Service no longer requests the feature, the manager serves it.
 func TestConformanceRefusals(t *testing.T) {
 	t.Parallel()
 	f := fixture.New(t, suite, fixture.Options{})

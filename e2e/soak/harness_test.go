@@ -186,7 +186,7 @@ func (h *harness) killTerraform(vm string) bool {
 	return true
 }
 
-// fail logs objects and logs of the stack, and ends the test.
+// fail prints the objects and the logs of the stack, and then fails the test with the formatted message.
 func (h *harness) fail(format string, args ...any) {
 	h.t.Helper()
 	var explanation bytes.Buffer

@@ -141,7 +141,7 @@ func (g *Gateway) Addr() string {
 	return g.listener.Addr().String()
 }
 
-// NeedLeaderElection returns false. So the gateway already serves requests when the manager becomes leader and opens sessions.
+// NeedLeaderElection returns false, so that the gateway starts to serve before the manager becomes the leader and opens sessions.
 func (g *Gateway) NeedLeaderElection() bool {
 	return false
 }

@@ -90,8 +90,8 @@ func TestOutdatedDigestWithDriftIsRepaired(t *testing.T) {
 	assert.Equal(t, InSync, f.settle().State)
 }
 
-// TestOutdatedDigestWithChangedSpecIsPlannedAtOnce proves that a change of the spec before the upgrade is applied without waiting for the
-// check.
+// TestOutdatedDigestWithChangedSpecIsPlannedAtOnce proves that a spec change that was made before an upgrade of CAPNT is planned at
+// once, and does not wait for the scheduled check of the outdated digest.
 func TestOutdatedDigestWithChangedSpecIsPlannedAtOnce(t *testing.T) {
 	f := newFixture(t)
 	outdated(f)

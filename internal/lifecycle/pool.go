@@ -15,7 +15,7 @@ type Pool struct {
 	runs  sync.WaitGroup
 
 	mu      sync.Mutex
-	ctx     context.Context //nolint:containedctx // the life of the pool, which runs outlive reconciles by
+	ctx     context.Context //nolint:containedctx // the context of Start; runs outlive the reconciles that submit them
 	running map[string]*entry
 	events  map[string]chan event.GenericEvent
 }

@@ -16,8 +16,9 @@ type subnetResources struct {
 	ClusterReferenceList []reference `json:"cluster_reference_list"`
 }
 
-// Subnet returns the subnet with the name or UUID id for a VM on a Prism Element. Names are case-sensitive. An overlay subnet can be used
-// on every Prism Element. Subnet returns a *WrongPrismElementError if the VLAN subnet exists only on other Prism Elements.
+// Subnet returns the subnet that id identifies, for a VM on the given Prism Element. Names are case-sensitive. An overlay subnet can be
+// used on every Prism Element. If the subnet is a VLAN that exists only on other Prism Elements, Subnet returns a
+// *WrongPrismElementError.
 func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifier, prismElementUUID string) (Entity, error) {
 	wanted, err := identify(id, "subnet")
 	if err != nil {

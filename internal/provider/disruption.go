@@ -47,8 +47,8 @@ const (
 // table maps a resource type and an attribute to the class of a change of this attribute.
 type table map[string]map[string]Class
 
-// class returns the class of a change of one attribute. If the table does not contain the resource type or the attribute, the class is
-// Replace, because no change of an attribute is worse.
+// class returns the class of a change of one attribute. If the table does not contain the resource type or the attribute, it returns
+// Replace, the most disruptive class of a change.
 func (t table) class(resourceType, attribute string) Class {
 	name, _, _ := strings.Cut(attribute, ".")
 	name, _, _ = strings.Cut(name, "[")

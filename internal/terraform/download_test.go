@@ -162,7 +162,7 @@ func TestDownloadFromFailingServer(t *testing.T) {
 		writer.Header().Set("Content-Length", "100")
 		_, _ = writer.Write([]byte("half"))
 	}
-	// patience is a timeout that the mirror never exceeds unless a test delays its response, even on a busy machine.
+	// patience is a timeout that expires only if a test delays the mirror's response, even on a busy machine.
 	const patience = 2 * time.Second
 	for name, test := range map[string]struct {
 		file     string

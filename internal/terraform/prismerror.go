@@ -96,8 +96,8 @@ func firstGroup(pattern *regexp.Regexp, text string) string {
 	return cmp.Or(groups[1:]...)
 }
 
-// providerRules recognize errors of the provider that contain neither a reason nor an HTTP status. These are failed connections, failed
-// tasks in Prism Central, and the fixed texts of the provider for status 400 and 401.
+// providerRules classify errors of the provider by their text. They apply to errors that contain neither a reason nor an HTTP status in
+// the format of Prism Central, for example after a failed connection or a failed task.
 var providerRules = []rule{
 	{Authentication, regexp.MustCompile(`(?i)invalid auth credentials|authentication required|invalid authentication configuration|missing credentials|client is missing|\b401\b.{0,3}unauthorized`)},
 	{Permission, regexp.MustCompile(`(?i)\b403\b.{0,3}forbidden|access denied|permission denied`)},

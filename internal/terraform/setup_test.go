@@ -36,7 +36,7 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// eachBinary runs a test in parallel with each binary.
+// eachBinary runs test once for each binary, in parallel subtests.
 func eachBinary(t *testing.T, test func(t *testing.T, terraform *Terraform)) {
 	t.Helper()
 	t.Parallel()

@@ -84,5 +84,6 @@ func (t *Terraform) Binary() Binary { return t.config.Binary }
 // ProviderVersions returns the versions of the nutanix provider that runs can use, sorted from the oldest to the newest.
 func (t *Terraform) ProviderVersions() []string { return t.mirror.versions() }
 
-// UnusableProviders maps the versions in the mirror that runs cannot use to the reasons.
+// UnusableProviders returns the versions of the nutanix provider that are in the mirror but cannot be used by runs. The value of each
+// entry is the reason.
 func (t *Terraform) UnusableProviders() map[string]error { return t.mirror.unusable }

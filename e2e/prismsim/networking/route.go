@@ -46,8 +46,8 @@ const (
 	routeLocal  = "LOCAL"
 )
 
-// staticPriority is the priority of the only static route on public record (nutanix.ansible, ntnx_routes_v2). This
-// package defines the priority of local routes.
+// staticPriority is the priority of the only static route in public documentation (nutanix.ansible, ntnx_routes_v2). No
+// public documentation contains the priority of a local route, so localPriority is an assumption.
 const (
 	staticPriority = 32768
 	localPriority  = 65534
