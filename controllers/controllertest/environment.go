@@ -92,6 +92,7 @@ func (e *Environment) background(run func(context.Context) error) {
 // ExpectNoLeak makes the test fail if secret leaks.
 func (e *Environment) ExpectNoLeak(secret string) { e.secrets = append(e.secrets, secret) }
 
+// Create creates objects in the API server.
 func (e *Environment) Create(objects ...client.Object) {
 	e.T.Helper()
 	for _, object := range objects {

@@ -245,7 +245,7 @@ func (m *machines) stayReady(reason string) {
 	m.waitForCondition("the reason to be given", m.anyMachine, infrav1.InputsResolvedCondition, reason, "")
 	began := time.Now()
 	m.must(testStack.Env.Wait(m.ctx, "twice the absence period to pass", func(context.Context) (bool, string, error) {
-		for _, machine := range m.cluster.machines() {
+		for _, machine := range m.machines() {
 			require.True(m.t, conditions.IsTrue(&machine, infrav1.ReadyCondition), "%s: %+v", machine.Name, machine.Status.Conditions)
 		}
 		return time.Since(began) > 2*(*absencePeriod), "", nil

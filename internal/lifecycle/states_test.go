@@ -100,7 +100,7 @@ func TestRunReachesItsStateThroughTheGateway(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, written.Empty())
 	assert.Equal(t, int64(3), written.Serial)
-	assert.NotContains(t, f.transcript.String(), "state pull", "a process was started")
+	assert.NotContains(t, f.String(), "state pull", "a process was started")
 
 	status, _ = request("LOCK", "", `{"ID": "lock-2"}`)
 	assert.Equal(t, http.StatusOK, status)
@@ -123,7 +123,7 @@ func TestLockedStateStartsNoProcess(t *testing.T) {
 	_, _, err := f.pipeline.open(t.Context(), f.target, gateway.ReadOnly, true)
 	require.True(t, lockHeld(err))
 	require.ErrorContains(t, err, "locked by jane@laptop since 2026-08-01T11:00:00Z for OperationTypeApply (lock id lock-1)")
-	assert.NotContains(t, f.transcript.String(), "open")
+	assert.NotContains(t, f.String(), "open")
 
 	f.pipeline.States = &state.Store{Client: api, Reader: api, Term: "term", Dead: func(context.Context, state.Lock) (bool, error) { return true, nil }}
 	_, done, err := f.pipeline.open(t.Context(), f.target, gateway.ReadOnly, true)
