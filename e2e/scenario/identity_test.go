@@ -21,7 +21,7 @@ import (
 // shorter than the absence period. "make soak" sets longer durations.
 var (
 	listLag      = flag.Duration("list-lag", 10*time.Second, "how long a new VM is missing from Prism Central's lists")
-	holdDuration = flag.Duration("hold", 20*time.Second, "how long Prism Central delays a create request before it processes it")
+	holdDuration = flag.Duration("hold", 20*time.Second, "how long after the death of the manager Prism Central processes a create request that it holds")
 )
 
 // The manager is killed while it creates VMs and the VM lists lag. For two of the four clusters, the response to the
@@ -35,7 +35,8 @@ func TestInterruptedCreateMakesOneVM(t *testing.T) {
 	t.Cleanup(func() {
 		testStack.Prism.ChangeRules(func(rules *prismsim.Rules) { rules.ListLag, rules.ListLagKinds = 0, nil })
 	})
-	lost, held := prismsim.Fault{DropReply: true}, prismsim.Fault{Hold: *holdDuration}
+	lost, held := prismsim.Fault{DropReply: true}, prismsim.Fault{Hold: time.Hour} // a held request goes on when its fault is cleared
+	release := func() {}
 	clusters := map[string]*cluster{}
 	for name, fault := range map[string]prismsim.Fault{"kept-lost": lost, "kept-held": held, "removed-lost": lost, "removed-held": held} {
 		c := newCluster(t, name)
@@ -43,7 +44,12 @@ func TestInterruptedCreateMakesOneVM(t *testing.T) {
 		fault.Method, fault.Path, fault.Contains, fault.Times = http.MethodPost, "/vms$", `"name":"`+name+"-", 1
 		id, err := testStack.Prism.Faults().Set(fault)
 		require.NoError(t, err)
-		t.Cleanup(func() { testStack.Prism.Faults().Clear(id) })
+		clearFault := func() { testStack.Prism.Faults().Clear(id) }
+		t.Cleanup(clearFault)
+		if fault.Hold > 0 {
+			others := release
+			release = func() { others(); clearFault() }
+		}
 		c.apply()
 	}
 	c := clusters["kept-lost"]
@@ -59,6 +65,7 @@ func TestInterruptedCreateMakesOneVM(t *testing.T) {
 	for _, name := range []string{"kept-held", "removed-held"} {
 		require.Empty(t, clusters[name].vms(), "Prism Central still holds the create")
 	}
+	time.AfterFunc(*holdDuration, release)
 	logf(t, "killed the manager after %d creates were sent", len(clusters))
 	require.NoError(t, testStack.StartManager(c.ctx))
 	for _, name := range []string{"removed-lost", "removed-held"} {
