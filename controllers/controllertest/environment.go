@@ -28,6 +28,7 @@ import (
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/state"
 )
 
 // Deadline is how long a test waits for an asynchronous result.
@@ -61,12 +62,12 @@ func NewEnvironment(t *testing.T, api client.Client) *Environment {
 		secrets: []string{Password},
 	}
 	t.Cleanup(e.Prism.Close)
-	e.Terraform = &Terraform{Client: api, Prism: e.Prism}
+	e.Terraform = &Terraform{Prism: e.Prism}
 	pool := lifecycle.NewPool(2)
 	e.Dependencies = provisioning.Dependencies{
 		Client: api, Reader: api, Prism: prism.NewResolver(api, prism.Options{}), Recorder: e.Recorder,
 		Pipeline: (&lifecycle.Pipeline{
-			Engine: e.Terraform, Gateway: proxy, Pool: pool, States: states{api}, Clock: e.Clock,
+			Engine: e.Terraform, Gateway: proxy, Pool: pool, States: &state.Store{Client: api, Reader: api}, Clock: e.Clock,
 			TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 		}).Init(),
 		ProviderVersion: "1.9.5", DriftInterval: 10 * time.Minute, HealthInterval: time.Minute,

@@ -4,31 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
 	tfjson "github.com/hashicorp/terraform-json"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/capnt/capnt/internal/lifecycle"
-	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
 )
 
-// Terraform is a double of Terraform with the kubernetes backend. It stores states in Secrets as the real Terraform
-// does. It creates, imports and destroys VMs in Prism.
+// Terraform is a double of Terraform with the http backend. It reads and writes states through the gateway, as the real
+// Terraform does. It creates, imports and destroys VMs in Prism.
 type Terraform struct {
-	Client client.Client
-	Prism  *Prism
+	Prism *Prism
 	// Addresses are the IP addresses of the VMs that Terraform creates. If Addresses is nil, the n-th VM gets 10.0.0.n.
 	Addresses []string
 
@@ -112,23 +104,11 @@ func (t *Terraform) enter(verb string) error {
 }
 
 var (
-	backendArgument = regexp.MustCompile(`(namespace|secret_suffix) += "(.*)"`)
 	nameArgument    = regexp.MustCompile(`\n  name += "(.*)"`)
 	textArgument    = regexp.MustCompile(`\n  description += "(.*)"`)
 	elementArgument = regexp.MustCompile(`\n  prism_element_uuid += "([^"]*)"`)
 	importedID      = regexp.MustCompile(`id += "(.*)"`)
 )
-
-// states implements lifecycle.States. Open opens no session, because the double of Terraform writes the states itself.
-type states struct{ client client.Client }
-
-func (s states) Open(context.Context, state.Key, client.Object) (*state.Session, error) {
-	return nil, nil
-}
-
-func (s states) Remove(ctx context.Context, key state.Key) error {
-	return (&state.Store{Client: s.client}).Remove(ctx, key)
-}
 
 // Open implements lifecycle.Engine.
 func (t *Terraform) Open(ctx context.Context, options terraform.RunOptions) (lifecycle.Workspace, error) {
@@ -138,79 +118,15 @@ func (t *Terraform) Open(ctx context.Context, options terraform.RunOptions) (lif
 	t.mu.Lock()
 	t.variables, t.files, t.version = maps.Clone(options.Variables), maps.Clone(options.Files), options.ProviderVersion
 	t.mu.Unlock()
-	w := &workspace{terraform: t, files: maps.Clone(options.Files), session: newSession(options)}
-	for _, argument := range backendArgument.FindAllStringSubmatch(string(options.Files["backend.tf"]), -1) {
-		if argument[1] == "namespace" {
-			w.namespace = argument[2]
-		} else {
-			w.suffix = argument[2]
-		}
-	}
-	if w.suffix == "" {
-		return nil, fmt.Errorf("opening a workspace: backend.tf names no state: %s", options.Files["backend.tf"])
-	}
-	return w, w.change(ctx, func(*terraform.State) {})
+	return &workspace{terraform: t, files: maps.Clone(options.Files), session: newSession(options)}, nil
 }
 
-// workspace implements lifecycle.Workspace.
+// workspace implements the methods of lifecycle.Workspace that need a Terraform process if the manager stores the state.
 type workspace struct {
-	terraform         *Terraform
-	files             map[string][]byte
-	namespace, suffix string
-	session           *session
-}
-
-func (w *workspace) secret() *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "tfstate-default-" + w.suffix,
-		Labels: map[string]string{"tfstate": "true", "tfstateSecretSuffix": w.suffix, "tfstateWorkspace": "default"}}}
-}
-
-// change reads the state, calls change and writes the state. If there is no state, change starts with an empty state,
-// like the real backend.
-func (w *workspace) change(ctx context.Context, change func(*terraform.State)) error {
-	secret := w.secret()
-	err := w.terraform.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	found := err == nil
-	state := terraform.State{Lineage: "lineage-of-" + w.suffix}
-	if found {
-		if err := json.Unmarshal(secret.Data["state"], &state); err != nil {
-			return err
-		}
-	}
-	before := len(state.Resources)
-	change(&state)
-	if found && before == len(state.Resources) {
-		return nil
-	}
-	state.Serial++
-	content, err := json.Marshal(state)
-	if err != nil {
-		return err
-	}
-	secret.Data = map[string][]byte{"state": content}
-	if found {
-		return w.terraform.Client.Update(ctx, secret)
-	}
-	return w.terraform.Client.Create(ctx, secret)
-}
-
-func (w *workspace) State(ctx context.Context) (*terraform.State, error) {
-	secret := w.secret()
-	if err := w.terraform.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret); err != nil {
-		return nil, err
-	}
-	state := &terraform.State{}
-	return state, json.Unmarshal(secret.Data["state"], state)
-}
-
-// Pull returns the stored state without addresses that are valid only during a run.
-func (w *workspace) Pull(ctx context.Context) ([]byte, error) {
-	secret := w.secret()
-	err := w.terraform.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret)
-	return secret.Data["state"], err
+	lifecycle.Workspace
+	terraform *Terraform
+	files     map[string][]byte
+	session   *session
 }
 
 func (w *workspace) WriteFile(name string, content []byte) error {
@@ -230,7 +146,7 @@ func (w *workspace) Plan(ctx context.Context, options terraform.PlanOptions) (*t
 	if err := w.terraform.enter("plan"); err != nil {
 		return nil, err
 	}
-	state, err := w.State(ctx)
+	state, err := w.session.readState(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -287,7 +203,7 @@ func (w *workspace) Apply(ctx context.Context, plan []byte) error {
 
 // destroy deletes the VM in the state. Like the provider, destroy succeeds if Prism does not find the VM.
 func (w *workspace) destroy(ctx context.Context) error {
-	state, err := w.State(ctx)
+	state, err := w.session.readState(ctx)
 	if err != nil {
 		return err
 	}
@@ -334,10 +250,20 @@ func (w *workspace) create(ctx context.Context) (string, error) {
 	return made.Metadata.UUID, err
 }
 
-func (w *workspace) Outputs(ctx context.Context) (map[string]json.RawMessage, error) {
-	state, err := w.State(ctx)
-	if err != nil || state.Empty() {
-		return map[string]json.RawMessage{}, err
+// change reads the state, calls change, and writes the state with the outputs of the module.
+func (w *workspace) change(ctx context.Context, change func(*terraform.State)) error {
+	state, err := w.session.readState(ctx)
+	if err != nil {
+		return err
+	}
+	change(state)
+	return w.session.writeState(ctx, state, w.outputs(state))
+}
+
+// outputs returns the outputs of the module for the machine in the state.
+func (w *workspace) outputs(state *terraform.State) map[string]any {
+	if state.Empty() {
+		return nil
 	}
 	addresses := []string{}
 	for _, vm := range w.terraform.Prism.VMs() {
@@ -345,8 +271,7 @@ func (w *workspace) Outputs(ctx context.Context) (map[string]json.RawMessage, er
 			addresses = append(addresses, vm.Addresses...)
 		}
 	}
-	list, err := json.Marshal(addresses)
-	return map[string]json.RawMessage{"vm_uuid": json.RawMessage(`"` + state.Resources[0].ID + `"`), "addresses": list}, err
+	return map[string]any{"vm_uuid": state.Resources[0].ID, "addresses": addresses}
 }
 
 func (w *workspace) Import(ctx context.Context, address, id string) error {
@@ -356,13 +281,4 @@ func (w *workspace) Import(ctx context.Context, address, id string) error {
 	})
 }
 
-func (w *workspace) Forget(ctx context.Context, addresses ...string) error {
-	return w.change(ctx, func(state *terraform.State) {
-		state.Resources = slices.DeleteFunc(state.Resources, func(r terraform.Resource) bool { return slices.Contains(addresses, r.Address) })
-	})
-}
-
-func (w *workspace) Untaint(context.Context, string) error { return w.terraform.enter("untaint") }
-func (w *workspace) Unlock(context.Context, string) error  { return w.terraform.enter("unlock") }
-func (w *workspace) Push(context.Context, []byte) error    { return w.terraform.enter("push") }
-func (w *workspace) Close() error                          { return nil }
+func (w *workspace) Close() error { return nil }

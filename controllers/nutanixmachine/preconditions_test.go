@@ -260,8 +260,8 @@ func TestDeletionWithoutOwnersDestroysVM(t *testing.T) {
 	}
 }
 
-// If there are no owners, the label identifies the cluster. The description of a VM that is not in the Terraform state
-// identifies the machine.
+// The label identifies the cluster of a machine without owners. The description of a VM that is not in the Terraform
+// state identifies the machine.
 func TestDeletionWithoutOwnersFindsClusterAndMachine(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.NutanixCluster.Name = "of-another-name"

@@ -134,8 +134,8 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	return target, nil
 }
 
-// readBack parses the outputs of the workspace. After a restart of the manager there are no outputs, so later steps
-// read the VM from Prism Central instead.
+// readBack parses the outputs of the workspace. A manager that has restarted does not have the outputs, so later
+// steps read the VM from Prism Central instead.
 func (s *scope) readBack(result lifecycle.Result) error {
 	if result.Outputs == nil {
 		return nil

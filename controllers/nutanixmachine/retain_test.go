@@ -119,7 +119,10 @@ func TestDeletionPolicy(t *testing.T) {
 func TestExportedWorkspace(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
-	state := string(e.states()[0].Data["state"])
+	compressed, err := gzip.NewReader(bytes.NewReader(e.states()[0].Data["tfstate"]))
+	require.NoError(t, err)
+	state, err := io.ReadAll(compressed)
+	require.NoError(t, err)
 	e.withPolicy(infrav1.TerraformDeletionPolicyRetain)
 	e.deleteCluster()
 	e.delete()
@@ -131,7 +134,7 @@ func TestExportedWorkspace(t *testing.T) {
 	assert.True(t, *secret.Immutable)
 
 	files := unpack(t, secret.Data["workspace.tar.gz"])
-	assert.JSONEq(t, state, files["terraform.tfstate"])
+	assert.JSONEq(t, string(state), files["terraform.tfstate"])
 	assert.NotContains(t, files, "backend.tf", "Terraform finds the state in the directory")
 	assert.Contains(t, files, "modules/machine/main.tf")
 	assert.Contains(t, files["main.tf"], "# net-1", "the inputs are those of the VM, not those of a destroy")

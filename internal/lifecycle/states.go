@@ -54,9 +54,6 @@ func (p *Pipeline) openState(ctx context.Context, target Target) (*state.Session
 	case err != nil:
 		return nil, err
 	}
-	if session == nil {
-		return nil, nil
-	}
 	if broken := session.Broken(); broken != nil {
 		p.memories.with(target.Key(), func(m *memory) { m.events = append(m.events, unlockedEvent(broken.String())) })
 	}
