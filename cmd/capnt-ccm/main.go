@@ -35,7 +35,7 @@ func main() {
 }
 
 // newCommand returns the command of Kubernetes with the name of the provider as default. It has no port for webhooks, because
-// there are no webhooks.
+// the manager serves none.
 func newCommand(stop <-chan struct{}) (*cobra.Command, error) {
 	noPort := 0
 	opts, err := options.NewCloudControllerManagerOptionsWithProviderDefaults(options.ProviderDefaults{WebhookBindPort: &noPort})

@@ -168,11 +168,7 @@ func (c *cluster) must(err error) {
 	if err == nil {
 		return
 	}
-	var explanation bytes.Buffer
-	if err := testStack.Explain(context.Background(), &explanation); err != nil {
-		c.t.Logf("explaining: %v", err)
-	}
-	c.t.Log(explanation.String())
+	c.t.Log(testStack.Explanation())
 	require.NoError(c.t, err)
 }
 

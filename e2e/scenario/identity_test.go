@@ -21,7 +21,7 @@ import (
 // shorter than the absence period. "make soak" sets longer durations.
 var (
 	listLag      = flag.Duration("list-lag", 10*time.Second, "how long a new VM is missing from Prism Central's lists")
-	holdDuration = flag.Duration("hold", 20*time.Second, "how long after the death of the manager Prism Central processes a create request that it holds")
+	holdDuration = flag.Duration("hold", 20*time.Second, "how long after the manager was killed Prism Central processes a held create request")
 )
 
 // The manager is killed while it creates VMs and the VM lists lag. For two of the four clusters, the response to the
@@ -36,7 +36,7 @@ func TestInterruptedCreateMakesOneVM(t *testing.T) {
 		testStack.Prism.ChangeRules(func(rules *prismsim.Rules) { rules.ListLag, rules.ListLagKinds = 0, nil })
 	})
 	lost, held := prismsim.Fault{DropReply: true}, prismsim.Fault{Hold: time.Hour} // a held request goes on when its fault is cleared
-	release := func() {}
+	var heldFaults []string
 	clusters := map[string]*cluster{}
 	for name, fault := range map[string]prismsim.Fault{"kept-lost": lost, "kept-held": held, "removed-lost": lost, "removed-held": held} {
 		c := newCluster(t, name)
@@ -44,11 +44,9 @@ func TestInterruptedCreateMakesOneVM(t *testing.T) {
 		fault.Method, fault.Path, fault.Contains, fault.Times = http.MethodPost, "/vms$", `"name":"`+name+"-", 1
 		id, err := testStack.Prism.Faults().Set(fault)
 		require.NoError(t, err)
-		clearFault := func() { testStack.Prism.Faults().Clear(id) }
-		t.Cleanup(clearFault)
+		t.Cleanup(func() { testStack.Prism.Faults().Clear(id) })
 		if fault.Hold > 0 {
-			others := release
-			release = func() { others(); clearFault() }
+			heldFaults = append(heldFaults, id)
 		}
 		c.apply()
 	}
@@ -65,7 +63,7 @@ func TestInterruptedCreateMakesOneVM(t *testing.T) {
 	for _, name := range []string{"kept-held", "removed-held"} {
 		require.Empty(t, clusters[name].vms(), "Prism Central still holds the create")
 	}
-	time.AfterFunc(*holdDuration, release)
+	time.AfterFunc(*holdDuration, func() { testStack.Prism.Faults().Clear(heldFaults...) })
 	logf(t, "killed the manager after %d creates were sent", len(clusters))
 	require.NoError(t, testStack.StartManager(c.ctx))
 	for _, name := range []string{"removed-lost", "removed-held"} {

@@ -24,8 +24,8 @@ import (
 	"github.com/capnt/capnt/internal/providerid"
 )
 
-// notReady describes the machines that are not Ready or whose VM does not have the categories. If there are no such
-// machines, it returns an empty string.
+// notReady describes the machines that are not Ready or whose VM does not have the categories. If all
+// machines are Ready with the categories, it returns an empty string.
 func (h *harness) notReady(ctx context.Context, categories map[string]string) string {
 	machines, err := h.nutanixMachines(ctx)
 	if err != nil {

@@ -1,7 +1,6 @@
 package soak
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -189,11 +188,7 @@ func (h *harness) killTerraform(vm string) bool {
 // fail prints the objects and the logs of the stack, and then fails the test with the formatted message.
 func (h *harness) fail(format string, args ...any) {
 	h.t.Helper()
-	var explanation bytes.Buffer
-	if err := h.Explain(context.Background(), &explanation); err != nil {
-		h.t.Logf("explaining: %v", err)
-	}
-	h.t.Log(explanation.String())
+	h.t.Log(h.Explanation())
 	h.t.Fatalf(format, args...)
 }
 

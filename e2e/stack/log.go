@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,4 +27,13 @@ func (s *Stack) Explain(ctx context.Context, out io.Writer) error {
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
+}
+
+// Explanation returns the text that Explain writes. If Explain fails, the text ends with the error.
+func (s *Stack) Explanation() string {
+	var text bytes.Buffer
+	if err := s.Explain(context.Background(), &text); err != nil {
+		fmt.Fprintf(&text, "\nexplaining: %v", err)
+	}
+	return text.String()
 }

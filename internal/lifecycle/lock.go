@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -78,5 +79,5 @@ func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace W
 	if err := workspace.Unlock(ctx, held.Lock.ID); err != nil {
 		return failed{err: fmt.Errorf("breaking the lock of a dead run of %s: %w", target.Kind, err)}
 	}
-	return unlocked{lock: fmt.Sprintf("%s by %s since %s", held.Lock.Operation, held.Lock.Who, held.Lock.Created.Format(time.RFC3339))}
+	return unlocked{lock: state.Lock(*held.Lock).String()}
 }

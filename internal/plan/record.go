@@ -35,7 +35,7 @@ type Counts struct {
 type Basis struct {
 	// WorkspaceDigest is the digest of the rendered workspace.
 	WorkspaceDigest string
-	// Observed is the digest of the workspace files that were rendered from observed values. It is empty if there are no such files.
+	// Observed is the digest of the workspace files that were rendered from observed values. It is empty if no file was rendered from them.
 	Observed string
 	// Lineage and Serial identify the Terraform state.
 	Lineage string

@@ -95,7 +95,7 @@ func (c *Client) groups(ctx context.Context, entityType string, attributes ...st
 		if err := c.post(ctx, "groups", request, &response); err != nil {
 			return nil, err
 		}
-		// The query has no grouping attribute. So the response contains one group, or no group if there are no entities.
+		// The query has no grouping attribute. So the response contains one group if it contains entities, and otherwise none.
 		if len(response.GroupResults) == 0 || len(response.GroupResults[0].EntityResults) == 0 {
 			return all, nil
 		}

@@ -94,8 +94,8 @@ func (c *Client) VM(ctx context.Context, uuid string) (*VM, error) {
 	return &vm, nil
 }
 
-// VMsOfCategory returns all VMs with the category key and value, sorted by UUID. If there are no such VMs, the result is empty. It reads
-// the list of all VMs, because filters by category are not documented.
+// VMsOfCategory returns all VMs with the category key and value, sorted by UUID. The result is empty if no VM has them.
+// VMsOfCategory reads the list of all VMs, because filters by category are not documented.
 func (c *Client) VMsOfCategory(ctx context.Context, key, value string) ([]VM, error) {
 	if key == "" || value == "" {
 		return nil, &InvalidError{Field: "categories", Reason: "key and value have to be set"}

@@ -39,18 +39,22 @@ func parse(content []byte) (*document, error) {
 	return d, nil
 }
 
-// bytes encodes the document. It increases the serial by one, as Terraform does for every change.
-func (d *document) bytes() ([]byte, error) {
+// encode returns the document as a state.
+func (d *document) encode() (content []byte, err error) {
+	if d.fields["resources"], err = json.Marshal(d.resources); err != nil {
+		return nil, errFormat
+	}
+	return json.Marshal(d.fields)
+}
+
+// encodeNext returns the document as the next state. Terraform increases the serial by one for every change.
+func (d *document) encodeNext() ([]byte, error) {
 	var serial int64
 	if err := json.Unmarshal(d.fields["serial"], &serial); err != nil {
 		return nil, errFormat
 	}
-	resources, err := json.Marshal(d.resources)
-	if err != nil {
-		return nil, errFormat
-	}
-	d.fields["serial"], d.fields["resources"] = strconv.AppendInt(nil, serial+1, 10), resources
-	return json.Marshal(d.fields)
+	d.fields["serial"] = strconv.AppendInt(nil, serial+1, 10)
+	return d.encode()
 }
 
 // addressOf returns the address of a resource, without the index of an instance.
@@ -87,7 +91,7 @@ func Forget(content []byte, addresses ...string) ([]byte, error) {
 	d.resources = slices.DeleteFunc(d.resources, func(resource map[string]json.RawMessage) bool {
 		return slices.Contains(addresses, addressOf(resource))
 	})
-	return d.bytes()
+	return d.encodeNext()
 }
 
 // Untaint removes the taint from the resource at address in the state in content, and returns the new state.
@@ -107,7 +111,7 @@ func Untaint(content []byte, address string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return d.bytes()
+	return d.encodeNext()
 }
 
 // Outputs returns the outputs of the root module. It maps their names to their values as JSON.
@@ -147,10 +151,7 @@ func withoutUserData(content []byte) (clean []byte, changed bool, err error) {
 	if !changed {
 		return content, false, nil
 	}
-	if d.fields["resources"], err = json.Marshal(d.resources); err != nil {
-		return nil, false, errFormat
-	}
-	clean, err = json.Marshal(d.fields)
+	clean, err = d.encode()
 	return clean, true, err
 }
 
@@ -160,7 +161,7 @@ func increase(content []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.bytes()
+	return d.encodeNext()
 }
 
 func removeUserData(instance map[string]json.RawMessage) bool {

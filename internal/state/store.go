@@ -33,6 +33,8 @@ const (
 
 // TermAnnotation is the annotation of a state Secret that contains the term of the only process that may write the state. A process sets
 // the annotation before it reads or writes the state. This changes the resourceVersion, so later writes of earlier processes fail.
+//
+// On the Lease of a state, the annotation contains "<lock ID> <term>" of the process whose run acquired the lock.
 const TermAnnotation = "infrastructure.cluster.x-k8s.io/state-term"
 
 // maxContent is the maximum size of a compressed state in bytes. The kubernetes backend splits a larger state into several Secrets, which

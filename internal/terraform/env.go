@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// searchPath is the PATH of a run, unless the configuration sets another PATH. Backends and kubeconfigs may need programs of the system.
+// searchPath is the PATH of a run, unless the configuration sets another PATH. Backends may need programs of the system.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // rootFiles lists the files that may contain the root certificates of the system, in the same order as in Go's crypto/x509 for Linux.

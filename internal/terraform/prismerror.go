@@ -48,8 +48,8 @@ var reasonClasses = map[string]Class{
 // exhausted matches reasons for a lack of quota, capacity or licenses.
 var exhausted = regexp.MustCompile(`QUOTA|SHORTAGE|INSUFFICIENT|EXHAUSTED|LICENSE`)
 
-// classifyPrismError returns the class of an error of the provider. It depends on the reason in the response. If there is no reason, it
-// depends on the HTTP status. If there is no status either, it depends on the text.
+// classifyPrismError returns the class of an error of the provider. It uses the reason in the response. If the
+// response contains no reason, it uses the HTTP status, and if it contains no status either, the text.
 func classifyPrismError(text string) Class {
 	reason := firstGroup(taskReason, text)
 	if reason == "" {

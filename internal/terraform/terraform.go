@@ -27,8 +27,8 @@ type Config struct {
 	// ScratchDir is the parent directory of the run directories. If it is empty, the system's directory for temporary files is used. Its
 	// path may have at most 71 bytes, see maxScratch.
 	ScratchDir string
-	// Env contains environment variables for all runs, for example KUBE_CONFIG_PATH, KUBERNETES_SERVICE_HOST or HTTPS_PROXY for a state
-	// backend. RunOptions.Env overrides them.
+	// Env contains environment variables for all runs, for example HTTPS_PROXY for a state backend.
+	// RunOptions.Env overrides them.
 	Env map[string]string
 	// InterruptGrace is how long an interrupted command may take to write its state and release its lock. Afterwards the command is killed.
 	// Zero means two minutes.

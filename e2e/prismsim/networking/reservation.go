@@ -37,8 +37,8 @@ func (s addressSelection) listed() []netip.Addr {
 	return out
 }
 
-// reserve reserves all selected addresses, or none if it fails. Reserved addresses are no longer assigned
-// automatically. IP_ADDRESS_COUNT selects the lowest free addresses of the pools. A list may contain addresses of the
+// reserve reserves all selected addresses. If it fails, it reserves no address. Prism Central does not assign a
+// reserved address automatically. IP_ADDRESS_COUNT selects the lowest free addresses of the pools. A list may contain addresses of the
 // subnet that are in no pool.
 func reserve(n *model.Subnet, want addressSelection, limit int) ([]netip.Addr, *failure) {
 	if !n.IPAM {

@@ -2,7 +2,6 @@ package installation
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -88,30 +87,25 @@ func (c *cluster) patch(object client.Object, name, patch string) {
 	require.NoError(c.t, c.client.Patch(c.ctx, object, client.RawPatch("application/merge-patch+json", []byte(patch))))
 }
 
-// until waits until check returns done. If the wait times out, until logs the objects and logs of the first
+// waitFor waits until check returns done. If the wait times out, waitFor logs the objects and logs of the first
 // installation and fails the test.
-func (c *cluster) until(what string, check func() (done bool, progress string)) {
+func (c *cluster) waitFor(what string, check func() (done bool, progress string)) {
 	c.t.Helper()
 	err := testStack.Env.Wait(c.ctx, what, func(context.Context) (bool, string, error) {
 		done, progress := check()
 		return done, progress, nil
 	})
-	if err == nil {
-		return
+	if err != nil {
+		c.t.Log(testStack.Explanation())
 	}
-	var explanation bytes.Buffer
-	if err := testStack.Explain(context.Background(), &explanation); err != nil {
-		c.t.Logf("explaining: %v", err)
-	}
-	c.t.Log(explanation.String())
 	require.NoError(c.t, err)
 }
 
-// untilSaid waits until the machine's condition of the type conditionType has the status and the reason, and was
+// waitForCondition waits until the machine's condition of the type conditionType has the status and the reason, and was
 // observed at the machine's current generation. An empty reason matches every reason.
-func (c *cluster) untilSaid(name, conditionType string, status metav1.ConditionStatus, reason string) {
+func (c *cluster) waitForCondition(name, conditionType string, status metav1.ConditionStatus, reason string) {
 	c.t.Helper()
-	c.until(fmt.Sprintf("%s of %s to be %s %s", conditionType, name, status, reason), func() (bool, string) {
+	c.waitFor(fmt.Sprintf("%s of %s to be %s %s", conditionType, name, status, reason), func() (bool, string) {
 		machine := c.machine(name)
 		condition := conditions.Get(machine, conditionType)
 		if condition == nil {
@@ -127,8 +121,8 @@ func (c *cluster) untilSaid(name, conditionType string, status metav1.ConditionS
 func (c *cluster) untilReady(name, environment string) prismsim.VM {
 	c.t.Helper()
 	var vm prismsim.VM
-	c.untilSaid(name, infrav1.ReadyCondition, metav1.ConditionTrue, "")
-	c.until("the category of "+name, func() (bool, string) {
+	c.waitForCondition(name, infrav1.ReadyCondition, metav1.ConditionTrue, "")
+	c.waitFor("the category of "+name, func() (bool, string) {
 		vms := vmsOf(name)
 		require.Len(c.t, vms, 1)
 		vm = vms[0]
@@ -150,7 +144,7 @@ func (c *cluster) delete(objects ...client.Object) {
 		require.NoError(c.t, c.client.Delete(c.ctx, object))
 	}
 	for _, object := range objects {
-		c.until(object.GetName()+" to be gone", func() (bool, string) {
+		c.waitFor(object.GetName()+" to be gone", func() (bool, string) {
 			err := c.client.Get(c.ctx, client.ObjectKeyFromObject(object), object)
 			if client.IgnoreNotFound(err) != nil {
 				return false, err.Error()

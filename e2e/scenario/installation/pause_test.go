@@ -22,7 +22,7 @@ import (
 // updated.
 func TestRunsEndBeforeObjectsArePaused(t *testing.T) {
 	c := newCluster(t, testStack.Env.Client, "paused", nil)
-	c.until("the NutanixCluster to be Ready", func() (bool, string) {
+	c.waitFor("the NutanixCluster to be Ready", func() (bool, string) {
 		return conditions.IsTrue(c.nutanixCluster(), infrav1.ReadyCondition), ""
 	})
 	release := c.hold(prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Contains: `"name":"paused-running"`})
@@ -30,7 +30,7 @@ func TestRunsEndBeforeObjectsArePaused(t *testing.T) {
 	c.untilHeld()
 	c.createMachine("paused-queued", nil)
 	// The controller sets this condition after it has submitted the run.
-	c.untilSaid("paused-queued", infrav1.InputsResolvedCondition, metav1.ConditionTrue, "")
+	c.waitForCondition("paused-queued", infrav1.InputsResolvedCondition, metav1.ConditionTrue, "")
 	c.requireNotPaused(c.nutanixCluster(), c.machine("paused-running"), c.machine("paused-queued"))
 
 	c.patch(&clusterv1.Cluster{}, c.Name, `{"spec":{"paused":true}}`)
@@ -44,7 +44,7 @@ func TestRunsEndBeforeObjectsArePaused(t *testing.T) {
 	c.nothingRuns(func() {
 		for _, name := range []string{"paused-running", "paused-queued"} {
 			c.editCategory(name, "Staging")
-			c.untilSaid(name, infrav1.PausedCondition, metav1.ConditionTrue, "")
+			c.waitForCondition(name, infrav1.PausedCondition, metav1.ConditionTrue, "")
 		}
 	})
 
@@ -84,7 +84,7 @@ func (c *cluster) hold(fault prismsim.Fault) (release func()) {
 
 func (c *cluster) untilHeld() {
 	c.t.Helper()
-	c.until("a request to be held", func() (bool, string) { return testStack.Prism.Faults().List()[0].Hits == 1, "" })
+	c.waitFor("a request to be held", func() (bool, string) { return testStack.Prism.Faults().List()[0].Hits == 1, "" })
 }
 
 // object is an API object that can be paused.
@@ -114,7 +114,7 @@ func (c *cluster) requireNotPaused(objects ...object) {
 
 func (c *cluster) untilPaused(read func() object) {
 	c.t.Helper()
-	c.until("an object to be paused", func() (bool, string) {
+	c.waitFor("an object to be paused", func() (bool, string) {
 		object := read()
 		return c.isPaused(object), object.GetName() + " is not"
 	})
@@ -124,7 +124,7 @@ func (c *cluster) untilPaused(read func() object) {
 // Paused condition becomes True.
 func (c *cluster) untilRunEndedAndPaused(name string) {
 	c.t.Helper()
-	c.until(name+" to be paused", func() (bool, string) {
+	c.waitFor(name+" to be paused", func() (bool, string) {
 		machine := c.machine(name)
 		if conditions.IsTrue(machine, infrav1.PausedCondition) {
 			c.requireNoRun()

@@ -33,8 +33,8 @@ func TestInstallationsWithOneBackendKeepTheirVMs(t *testing.T) {
 	ours := newCluster(t, second, "shared", states.spec())
 	ours.createMachine("shared-new", nil)
 	ours.createMachine("shared-old", map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-second"})
-	ours.untilSaid("shared-new", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMNameConflictReason)
-	ours.untilSaid("shared-old", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMBelongsToOtherReason)
+	ours.waitForCondition("shared-new", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMNameConflictReason)
+	ours.waitForCondition("shared-old", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMBelongsToOtherReason)
 	suffix := func(c *cluster, name string) string {
 		return c.machine(name).Annotations[infrav1.StateSuffixAnnotation]
 	}

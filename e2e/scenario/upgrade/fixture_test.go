@@ -1,7 +1,6 @@
 package upgrade
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -94,11 +93,7 @@ func newestProvider(t *testing.T) string {
 // close stops the stack. If the test failed, close first logs the objects and logs of the stack.
 func (f *fixture) close() {
 	if f.t.Failed() {
-		var explanation bytes.Buffer
-		if err := f.stack.Explain(context.Background(), &explanation); err != nil {
-			f.t.Logf("explaining: %v", err)
-		}
-		f.t.Log(explanation.String())
+		f.t.Log(f.stack.Explanation())
 	}
 	require.NoError(f.t, f.stack.Close())
 }
