@@ -24,6 +24,9 @@ import (
 	"github.com/capnt/capnt/e2e/stack"
 )
 
+// lockoutDuration is how long Prism Central rejects an account after too many failed logins.
+const lockoutDuration = 10 * time.Second
+
 // answers is a set of rules for a simulated Prism Central, with the condition reasons that CAPNT must report under
 // these rules. The sets of answers differ where no public record says how a real Prism Central behaves.
 type answers struct {
@@ -176,7 +179,7 @@ func (m *machines) areLostOnlyByARightCount() {
 // account, so Prism Central rejects even the new password until the lockout ends.
 func (m *machines) surviveALockout() {
 	m.prism.ChangeRules(func(rules *prismsim.Rules) {
-		rules.LockoutAfter, rules.LockoutFor, rules.LockoutStatus = 3, prismsim.Duration(*listLag), m.lockout
+		rules.LockoutAfter, rules.LockoutFor, rules.LockoutStatus = 3, prismsim.Duration(lockoutDuration), m.lockout
 	})
 	before := len(m.prism.Requests())
 	m.prism.SetPassword("another-password")
@@ -200,7 +203,7 @@ func (m *machines) surviveALockout() {
 // areDeleted deletes the cluster. While Prism Central holds the request that deletes a VM, the test attaches another
 // volume group to that VM.
 func (m *machines) areDeleted() {
-	id, err := m.prism.Faults().Set(prismsim.Fault{Method: http.MethodDelete, Path: "/vms/" + m.uuids[0], Times: 1, Hold: *holdDuration})
+	id, err := m.prism.Faults().Set(prismsim.Fault{Method: http.MethodDelete, Path: "/vms/" + m.uuids[0], Times: 1, Hold: time.Hour})
 	require.NoError(m.t, err)
 	object := &clusterv1.Cluster{}
 	object.Namespace, object.Name = m.Namespace, m.Name
@@ -211,6 +214,7 @@ func (m *machines) areDeleted() {
 		return at < 0 || faults[at].Hits > 0, "", nil
 	}))
 	m.attach(m.uuids[0])
+	m.prism.Faults().Clear(id) // releases the request
 	m.must(testStack.Env.WaitForGone(m.ctx, object))
 	assert.Len(m.t, m.prism.VMs(), 1, "only the VM of somebody else is left")
 	assert.NotContains(m.t, m.prism.CategoryValues(infrav1.CategoryKey), m.Name)

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// outage is the maximum time for which a write is retried while the API server does not respond.
-	outage = 2 * time.Minute
+	// outage is the maximum time for which a write is retried while the API server does not respond. A run that is interrupted may write
+	// its state and release its lock one after the other, and both have to fit into the manager's default shutdown timeout of three minutes.
+	outage = 80 * time.Second
 	// retryInterval is the time between two attempts of a write.
 	retryInterval = time.Second
 	// closeTimeout is the maximum time for which Close waits for the API server.

@@ -13,8 +13,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// backend is a server for Terraform's http backend (https://developer.hashicorp.com/terraform/language/backend/http).
-// It stores one state per URL path.
+// backend is a server for Terraform's http backend. It stores one state per URL path.
 type backend struct {
 	*httptest.Server
 

@@ -116,9 +116,9 @@ func (c *cluster) waitForCondition(name, conditionType string, status metav1.Con
 	})
 }
 
-// untilReady waits until the machine is Ready and the category Environment of its VM has the value environment. It
+// waitForReady waits until the machine is Ready and the category Environment of its VM has the value environment. It
 // returns the VM.
-func (c *cluster) untilReady(name, environment string) prismsim.VM {
+func (c *cluster) waitForReady(name, environment string) prismsim.VM {
 	c.t.Helper()
 	var vm prismsim.VM
 	c.waitForCondition(name, infrav1.ReadyCondition, metav1.ConditionTrue, "")

@@ -27,21 +27,21 @@ func TestRunsEndBeforeObjectsArePaused(t *testing.T) {
 	})
 	release := c.hold(prismsim.Fault{Method: http.MethodPost, Path: "/vms$", Contains: `"name":"paused-running"`})
 	c.createMachine("paused-running", nil)
-	c.untilHeld()
+	c.waitForHeldRequest()
 	c.createMachine("paused-queued", nil)
 	// The controller sets this condition after it has submitted the run.
 	c.waitForCondition("paused-queued", infrav1.InputsResolvedCondition, metav1.ConditionTrue, "")
 	c.requireNotPaused(c.nutanixCluster(), c.machine("paused-running"), c.machine("paused-queued"))
 
 	c.patch(&clusterv1.Cluster{}, c.Name, `{"spec":{"paused":true}}`)
-	c.untilPaused(func() object { return c.nutanixCluster() })
-	c.untilPaused(func() object { return c.machine("paused-queued") })
+	c.waitForPause(func() object { return c.nutanixCluster() })
+	c.waitForPause(func() object { return c.machine("paused-queued") })
 	c.requireNotPaused(c.machine("paused-running"))
 	require.Empty(t, testStack.Prism.VMs(), "the create is held")
 	release()
-	c.untilRunEndedAndPaused("paused-running")
+	c.waitForRunEndAndPause("paused-running")
 	require.Len(t, vmsOf("paused-running"), 1)
-	c.nothingRuns(func() {
+	c.requireNothingRuns(func() {
 		for _, name := range []string{"paused-running", "paused-queued"} {
 			c.editCategory(name, "Staging")
 			c.waitForCondition(name, infrav1.PausedCondition, metav1.ConditionTrue, "")
@@ -49,24 +49,24 @@ func TestRunsEndBeforeObjectsArePaused(t *testing.T) {
 	})
 
 	c.patch(&clusterv1.Cluster{}, c.Name, `{"spec":{"paused":false}}`)
-	vm := c.untilReady("paused-running", "Staging")
-	c.untilReady("paused-queued", "Staging")
+	vm := c.waitForReady("paused-running", "Staging")
+	c.waitForReady("paused-queued", "Staging")
 	c.requireNotPaused(c.nutanixCluster(), c.machine("paused-running"), c.machine("paused-queued"))
 
 	release = c.hold(prismsim.Fault{Method: http.MethodPut, Path: "/vms/" + vm.UUID + "$"})
 	c.editCategory("paused-running", "Testing")
-	c.untilHeld()
+	c.waitForHeldRequest()
 	c.patch(&infrav1.NutanixMachine{}, "paused-running", `{"metadata":{"annotations":{"`+clusterv1.PausedAnnotation+`":""}}}`)
 	c.patch(&infrav1.NutanixMachine{}, "paused-queued", `{"metadata":{"annotations":{"`+clusterv1.PausedAnnotation+`":""}}}`)
-	c.untilPaused(func() object { return c.machine("paused-queued") })
+	c.waitForPause(func() object { return c.machine("paused-queued") })
 	c.requireNotPaused(c.machine("paused-running"))
 	release()
-	c.untilRunEndedAndPaused("paused-running")
+	c.waitForRunEndAndPause("paused-running")
 	assert.Equal(t, "Testing", vmsOf("paused-running")[0].Categories["Environment"], "the update was applied")
 	for _, name := range []string{"paused-running", "paused-queued"} {
 		c.patch(&infrav1.NutanixMachine{}, name, `{"metadata":{"annotations":{"`+clusterv1.PausedAnnotation+`":null}}}`)
 	}
-	assert.Equal(t, vm.UUID, c.untilReady("paused-running", "Testing").UUID)
+	assert.Equal(t, vm.UUID, c.waitForReady("paused-running", "Testing").UUID)
 	c.deleteCluster()
 	assert.Empty(t, testStack.Prism.VMs())
 }
@@ -82,7 +82,7 @@ func (c *cluster) hold(fault prismsim.Fault) (release func()) {
 	return release
 }
 
-func (c *cluster) untilHeld() {
+func (c *cluster) waitForHeldRequest() {
 	c.t.Helper()
 	c.waitFor("a request to be held", func() (bool, string) { return testStack.Prism.Faults().List()[0].Hits == 1, "" })
 }
@@ -112,7 +112,7 @@ func (c *cluster) requireNotPaused(objects ...object) {
 	}
 }
 
-func (c *cluster) untilPaused(read func() object) {
+func (c *cluster) waitForPause(read func() object) {
 	c.t.Helper()
 	c.waitFor("an object to be paused", func() (bool, string) {
 		object := read()
@@ -120,9 +120,9 @@ func (c *cluster) untilPaused(read func() object) {
 	})
 }
 
-// untilRunEndedAndPaused waits until the machine with the given name is paused. It requires that no run exists when the
+// waitForRunEndAndPause waits until the machine with the given name is paused. It requires that no run exists when the
 // Paused condition becomes True.
-func (c *cluster) untilRunEndedAndPaused(name string) {
+func (c *cluster) waitForRunEndAndPause(name string) {
 	c.t.Helper()
 	c.waitFor(name+" to be paused", func() (bool, string) {
 		machine := c.machine(name)
@@ -140,9 +140,9 @@ func (c *cluster) requireNoRun() {
 	require.Empty(c.t, strings.Join(left, ", "))
 }
 
-// nothingRuns calls while. It requires that no Terraform process runs before and after the call, and that Prism Central
+// requireNothingRuns calls while. It requires that no Terraform process runs before and after the call, and that Prism Central
 // gets no request during the call.
-func (c *cluster) nothingRuns(while func()) {
+func (c *cluster) requireNothingRuns(while func()) {
 	c.t.Helper()
 	c.requireNoRun()
 	requests := len(testStack.Prism.Requests())

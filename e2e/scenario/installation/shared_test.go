@@ -18,39 +18,39 @@ import (
 // states have different paths, as new machines have, and machines whose states have the same path, as machines of
 // v0.1.0 have.
 func TestInstallationsWithOneBackendKeepTheirVMs(t *testing.T) {
-	second := secondInstallation(t)
+	client := secondInstallation(t)
 	states := newBackend(t)
-	theirs := newCluster(t, testStack.Env.Client, "shared", states.spec())
-	theirs.createMachine("shared-new", nil)
-	theirs.createMachine("shared-old", map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-first"})
+	first := newCluster(t, testStack.Env.Client, "shared", states.spec())
+	first.createMachine("shared-new", nil)
+	first.createMachine("shared-old", map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-first"})
 	vms := map[string]string{}
 	for _, name := range []string{"shared-new", "shared-old"} {
-		vms[name] = theirs.untilReady(name, "").UUID
+		vms[name] = first.waitForReady(name, "").UUID
 	}
 	before := testStack.Prism.VMs()
 	writes := len(vmWrites())
 
-	ours := newCluster(t, second, "shared", states.spec())
-	ours.createMachine("shared-new", nil)
-	ours.createMachine("shared-old", map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-second"})
-	ours.waitForCondition("shared-new", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMNameConflictReason)
-	ours.waitForCondition("shared-old", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMBelongsToOtherReason)
+	second := newCluster(t, client, "shared", states.spec())
+	second.createMachine("shared-new", nil)
+	second.createMachine("shared-old", map[string]string{infrav1.WorkspaceKeyAnnotation: "key-of-the-second"})
+	second.waitForCondition("shared-new", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMNameConflictReason)
+	second.waitForCondition("shared-old", infrav1.AppliedCondition, metav1.ConditionFalse, infrav1.VMBelongsToOtherReason)
 	suffix := func(c *cluster, name string) string {
 		return c.machine(name).Annotations[infrav1.StateSuffixAnnotation]
 	}
-	assert.NotEqual(t, suffix(theirs, "shared-new"), suffix(ours, "shared-new"))
-	ours.deleteMachine("shared-new")
-	ours.deleteMachine("shared-old")
-	ours.deleteCluster()
+	assert.NotEqual(t, suffix(first, "shared-new"), suffix(second, "shared-new"))
+	second.deleteMachine("shared-new")
+	second.deleteMachine("shared-old")
+	second.deleteCluster()
 	require.Equal(t, before, testStack.Prism.VMs(), "the second installation has not touched the VMs of the first")
 	require.Len(t, vmWrites(), writes)
 	assert.Contains(t, testStack.Prism.CategoryValues(infrav1.CategoryKey), "shared", "the VMs carry it")
 
 	for name, uuid := range vms {
-		theirs.editCategory(name, "Staging")
-		assert.Equal(t, uuid, theirs.untilReady(name, "Staging").UUID)
+		first.editCategory(name, "Staging")
+		assert.Equal(t, uuid, first.waitForReady(name, "Staging").UUID)
 	}
-	theirs.deleteCluster()
+	first.deleteCluster()
 	assert.Empty(t, testStack.Prism.VMs())
 	assert.NotContains(t, testStack.Prism.CategoryValues(infrav1.CategoryKey), "shared")
 	assert.Empty(t, states.resources(t))
