@@ -111,7 +111,7 @@ var (
 )
 
 // Open implements lifecycle.Engine.
-func (t *Terraform) Open(ctx context.Context, options terraform.RunOptions) (lifecycle.Workspace, error) {
+func (t *Terraform) Open(_ context.Context, options terraform.RunOptions) (lifecycle.Workspace, error) {
 	if err := t.enter("open"); err != nil {
 		return nil, err
 	}
