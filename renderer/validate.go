@@ -52,7 +52,7 @@ func (p *problems) check(ok bool, field, format string, args ...any) {
 	}
 }
 
-// text checks that Terraform does not change a string. Terraform requires valid UTF-8 and normalizes strings to NFC.
+// text checks that Terraform would leave a string unchanged. Terraform requires valid UTF-8 and normalizes strings to NFC.
 func (p *problems) text(field, value string) {
 	switch {
 	case !utf8.ValidString(value):

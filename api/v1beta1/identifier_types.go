@@ -27,7 +27,8 @@ const (
 	// Unlike the status it survives `clusterctl move`.
 	PinnedInputsAnnotation = "infrastructure.cluster.x-k8s.io/pinned-inputs"
 
-	// RetainedWorkspaceLabel marks a Secret with an exported workspace. Its value is the kind of the workspace's object.
+	// RetainedWorkspaceLabel marks a Secret that contains an exported workspace. The value of the label is the kind of the object
+	// to which the workspace belonged, for example NutanixMachine.
 	RetainedWorkspaceLabel = "infrastructure.cluster.x-k8s.io/retained-workspace"
 
 	// CredentialFinalizer keeps a credential Secret or a trust bundle ConfigMap until no cluster uses it any more.

@@ -42,7 +42,7 @@ type NutanixMachineStatus struct {
 	// +optional
 	FailureDomain string `json:"failureDomain,omitempty"`
 
-	// nodeRef is not set.
+	// nodeRef is never set.
 	//
 	// Deprecated: read Machine.status.nodeRef.
 	// +optional

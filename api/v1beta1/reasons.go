@@ -72,8 +72,7 @@ const (
 	// CategoryKeptReason: the category value of a deleted cluster is still in use and stays in Prism Central.
 	CategoryKeptReason = "CategoryKept"
 
-	// CategoryKeptReason: the category value of a deleted cluster cannot be deleted, because it is still in use. It stays in Prism
-	// Central.
+	// StateLockedReason: another process holds the lock of the Terraform state.
 	StateLockedReason = "StateLocked"
 
 	// StateLockBrokenReason: a stale lock of an earlier run of this provider was removed.

@@ -18,8 +18,8 @@ func (c *NutanixCluster) Validate() field.ErrorList {
 	return append(errs, c.Spec.validate(path, c.Namespace, false)...)
 }
 
-// Validate checks the template. Control plane endpoint, Prism Central and credentials may be missing, because a ClusterClass
-// patch may set them.
+// Validate checks the template. The control plane endpoint, Prism Central and the credentials may be missing, because a
+// ClusterClass patch may set them.
 func (t *NutanixClusterTemplate) Validate() field.ErrorList {
 	path := field.NewPath("spec", "template")
 	errs := t.Spec.Template.ObjectMeta.Validate(path.Child("metadata"))

@@ -24,8 +24,8 @@ var (
 	// secretArgument matches the names of backend arguments with secret values. It covers all backends.
 	secretArgument = regexp.MustCompile(`(?i)(password|passwd|passphrase|token|credential|conn_str|http_auth|private_key|access_key|client_key|customer_key|encryption_key|secret)`)
 
-	// openArgument matches the names of arguments that secretArgument matches although their values are only paths,
-	// names or flags.
+	// openArgument matches the names of arguments that are not secret, although secretArgument matches them too. Their
+	// values are only paths, names or flags.
 	openArgument = regexp.MustCompile(`(?i)(^(skip|use)_|^kms_encryption_key$|_files?$|_path$|_id$)`)
 
 	// secretID is the name that Tencent Cloud uses for an access key.

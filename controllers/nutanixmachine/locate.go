@@ -162,7 +162,7 @@ func (r *Reconciler) handleSearch(ctx context.Context, s *scope, last lastSearch
 		r.failOver(s, last.ours[0])
 		return ctrl.Result{}, nil
 	case intent == nil && !published && (len(last.ours) == 1 || says != searching):
-		return ctrl.Result{}, nil // the next run continues without the VM, which only the state references
+		return ctrl.Result{}, nil // the VM in the state was not found, and the next run continues without it
 	case len(last.ours) == 1:
 		return ctrl.Result{}, r.settleIntent(ctx, s, last.ours[0].UUID)
 	case published && says == confirmed:

@@ -9,8 +9,8 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Users choose the namespace and name that follow the key. These must not make the description for one object look like
-// the description for another object.
+// In the description of a VM, the namespace and name of the object follow the workspace key. Users choose both, and no
+// choice may make the description of one object's VM look like that of another object's VM.
 func FuzzMark(f *testing.F) {
 	f.Add("key-1", "ns", "m", "key-2", "ns", "m")
 	f.Add("key", "ns", "m", "key-1", "ns", "m")

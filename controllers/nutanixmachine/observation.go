@@ -77,7 +77,7 @@ type observer struct {
 	machine *infrav1.NutanixMachine
 }
 
-// observe implements lifecycle.Hooks.Observe. A missing VM is an error only if the object has already published the VM.
+// observe implements lifecycle.Hooks.Observe. A missing VM is an error only if spec.providerID already names the VM.
 // Before that, a missing VM can mean that its creation has failed.
 func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation, error) {
 	vm, err := o.client.VM(ctx, id)

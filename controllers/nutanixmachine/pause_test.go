@@ -42,7 +42,7 @@ func (e *testEnvironment) reconcileUntil(what string, condition func() bool) {
 	})
 }
 
-// holdRun reconciles until a run calls verb. The call waits until release is called.
+// holdRun reconciles until a run calls the method that verb names. That method then blocks until release is called.
 func (e *testEnvironment) holdRun(verb string) (release func()) {
 	e.T.Helper()
 	entered, release := e.Terraform.Hold(verb)

@@ -66,7 +66,7 @@ func (r *Reconciler) gatherPins(ctx context.Context, s *scope) (pins *pinnedInpu
 	switch {
 	case s.vmUUID() == "" && (pins == nil || intentOf(s.nutanixMachine) == nil):
 		pins, err = r.resolve(ctx, s, nil)
-		return pins, true, err // the inputs are pinned when the create request is sent
+		return pins, true, err // the inputs will be pinned when the create request is sent
 	case s.uuid() == "" && pins != nil:
 		return pins, true, nil // the create request was sent, but Prism Central may not show the VM yet
 	}

@@ -104,7 +104,7 @@ func labelContract(crd *apiextensionsv1.CustomResourceDefinition) {
 	metav1.SetMetaDataLabel(&crd.ObjectMeta, clusterv1.GroupVersion.Group+"/v1beta2", "v1beta2")
 }
 
-// installWebhooks creates the webhook configurations in the manifests. It appends a number to the names of the
+// installWebhooks creates the webhook configurations that the manifests contain. It appends a number to the names of the
 // configurations, because all of Cluster API's manifests use the same two names.
 func installWebhooks(config *rest.Config, h *hooks, manifests []string) error {
 	options := h.options()

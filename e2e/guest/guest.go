@@ -182,7 +182,7 @@ func (g *guest) serve(ctx context.Context) {
 	}
 }
 
-// start registers a process, so that powerOff kills it.
+// start registers a process that was just started, so that powerOff kills it.
 func (g *guest) start(ctx context.Context, p *process.Process, err error) (*process.Process, error) {
 	if err != nil {
 		return nil, err

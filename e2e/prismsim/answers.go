@@ -9,11 +9,10 @@ import (
 // it returns the second set instead of the first, and the first set instead of the second.
 const AnswersVariable = "CAPNT_ANSWERS"
 
-// Answers returns a set of answers: simulator rules for the Prism Central of a test. There are two sets. They differ in
-// behaviour that is unknown for a real Prism Central, because no public record describes it. The first set contains the
-// default of each rule. The second set contains the alternative of each rule, except rules whose alternative cannot
-// stay in effect for a whole test. If second is true, Answers returns the second set. README.md lists the rules and the
-// tests that run with each set.
+// Answers returns the rules of the simulated Prism Central of a test. Where no public source describes what a real Prism
+// Central answers, a rule has a default and an alternative. If second is false, Answers returns the defaults. If second
+// is true, it returns the alternatives, except for rules whose alternative cannot stay in effect for a whole test.
+// README.md lists the rules and the tests that run with each set.
 func Answers(second bool) (Rules, NetworkRules) {
 	if second == (os.Getenv(AnswersVariable) == "other") {
 		return Rules{}, NetworkRules{}

@@ -75,8 +75,8 @@ func runTests(m *testing.M, options envtest.WebhookInstallOptions) (int, error) 
 	return code, <-stopped
 }
 
-// startWebhooks starts a manager with the webhooks and waits until the webhooks respond. The returned channel receives the error with
-// which the manager ends.
+// startWebhooks starts a manager with the webhooks and waits until the webhooks respond. The returned channel receives the error
+// that the manager returns when it ends.
 func startWebhooks(ctx context.Context, options envtest.WebhookInstallOptions) (<-chan error, error) {
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {

@@ -152,7 +152,7 @@ func (t *createTransport) failed(call, name, uuid string, err error) {
 	t.log.Error(err, "Recording the creation of a VM failed", "object", t.session.options.Object, "call", call, "vm", name, "uuid", uuid)
 }
 
-// record calls call until it succeeds, within the limits of t.retry.
+// record repeats call until it succeeds or the limits of t.retry are reached.
 func (t *createTransport) record(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, t.retry.Total)
 	defer cancel()

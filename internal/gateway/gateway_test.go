@@ -59,7 +59,7 @@ func (c *central) seen() []request {
 	return append([]request(nil), c.requests...)
 }
 
-// upstream returns an Upstream with the address of central and the given credentials.
+// upstream returns an Upstream with the address of c and the given credentials.
 func (c *central) upstream(username, password string) Upstream {
 	return Upstream{
 		Address:  c.Listener.Addr().String(),

@@ -18,7 +18,7 @@ import (
 
 // Holders determines whether the holder of a state lock has ended without releasing the lock. Terraform writes user@host and the time
 // into a lock. Only one manager of an installation runs at a time. Therefore a lock is stale in two cases: it was acquired on this host
-// before this process started, or it was acquired in a pod of this Deployment that no longer exists.
+// before this process started, or it was acquired in a pod of this Deployment and the pod no longer exists.
 type Holders struct {
 	// Host is the name of this host. In a pod it is the name of the pod. Started is the start time of this process.
 	Host    string

@@ -19,7 +19,7 @@ const (
 	actionRetain = "retain"
 )
 
-// logRun logs the outcome of a run in one line. The line contains addresses, counts and messages, but no attribute values.
+// logRun logs the outcome of a run in one line. The line contains resource addresses, counts and messages, but no attribute values.
 func logRun(log logr.Logger, target Target, action string, o outcome, took time.Duration) {
 	message, values := runLog(o)
 	log.Info(message, append([]any{target.Kind, klog.KObj(target.Object), "action", action,

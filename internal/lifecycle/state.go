@@ -49,8 +49,8 @@ type Observed struct {
 	Deleting bool
 	// Rendered is the digest of the present workspace, or empty if the workspace has not been rendered.
 	Rendered string
-	// Applied is the digest of the workspace that was applied last. Current means that the spec has not changed since, so the present
-	// workspace would have the same digest.
+	// Applied is the digest of the workspace that was applied last. The field Current is true if the spec has not changed since then. The
+	// present workspace then has the same digest.
 	Applied string
 	Current bool
 	// Destroyed says that a run has confirmed that no infrastructure is left to destroy.
@@ -61,7 +61,8 @@ type Observed struct {
 	Running bool
 	// NoPlan is the reason why nothing is planned or applied now, or nil if nothing prevents it.
 	NoPlan *plan.Hold
-	// NoUpdate is the reason why updates have to wait, or nil. UpdatesObserved means that this reconcile has determined NoUpdate.
+	// NoUpdate is the reason why updates have to wait, or nil if they need not wait. NoUpdate is valid only if UpdatesObserved is true, that
+	// is, if this reconcile has checked whether updates have to wait.
 	NoUpdate        *plan.Hold
 	UpdatesObserved bool
 	// Failure describes the last run if it failed.

@@ -135,9 +135,9 @@ func list[T any](ctx context.Context, c *Client, kind, filter string) ([]T, erro
 	return nil, &ResponseError{Address: c.address, Path: kind + "s/list", Err: fmt.Errorf("the list does not end after %d pages", maxPages)}
 }
 
-// equals returns a FIQL filter for the entities whose attribute has the value name. If name contains a character that FIQL may interpret,
-// the filter is empty, because the documentation of v3 does not say how to escape such characters. So the list contains other entities,
-// too, and callers must compare the names.
+// equals returns a FIQL filter that selects the entities whose attribute equals name. If name contains a character that FIQL may
+// interpret, the filter is empty, because the documentation of v3 does not say how to escape such characters. An empty filter selects all
+// entities, so callers must compare the names in the response.
 func equals(attribute, name string) string {
 	for _, r := range name {
 		safe := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'

@@ -6,7 +6,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// KindProject is the name of the kind project in errors.
+// KindProject is the kind that errors about projects name.
 const KindProject = "project"
 
 // Project returns the project with the name or UUID id. Names are case-sensitive.

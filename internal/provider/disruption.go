@@ -64,7 +64,8 @@ func (t table) class(resourceType, attribute string) Class {
 func v3Disruption() table {
 	machine := map[string]Class{}
 	for class, attributes := range map[Class][]string{
-		// timeouts and cloud_init_cdrom_uuid are settings of the provider. They also change when an existing machine is imported.
+		// timeouts and cloud_init_cdrom_uuid affect only the provider, not the machine. A plan that imports an existing machine
+		// shows them as changed.
 		None: {"name", "description", "categories", "timeouts", "cloud_init_cdrom_uuid"},
 		PowerCycle: {
 			"availability_zone_reference", "boot_device_disk_address", "boot_device_mac_address", "boot_device_order_list",

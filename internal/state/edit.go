@@ -185,7 +185,7 @@ func removeUserData(instance map[string]json.RawMessage) bool {
 // ErrRefused means that a state was not stored, because the stored state is newer or has another lineage.
 var ErrRefused = errors.New("another state was written since")
 
-// follows returns ErrRefused unless the state in content may replace the state in present. The rule is the same as in Terraform: any
+// follows returns ErrRefused unless the state content may replace the stored state present. The rule is the same as in Terraform: any
 // state may replace an empty one. Otherwise both states need the same lineage, and if they differ, the new one needs a higher serial.
 func follows(content, present []byte) error {
 	var next, stored struct {

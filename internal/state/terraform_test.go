@@ -246,7 +246,7 @@ func TestKilledTerraformLeavesNoLock(t *testing.T) {
 	assert.NotEmpty(t, f.holder())
 	require.NoError(t, apply.Process.Signal(syscall.SIGKILL))
 	require.Error(t, apply.Wait())
-	run.proceed() // ends the command of the provisioner, which keeps running after Terraform has ended
+	run.proceed() // ends the command of the provisioner, which would otherwise outlive Terraform
 
 	t.Run("within the run", func(t *testing.T) {
 		assert.NotContains(t, run.run("plan", "-var=value=a"), "locked")

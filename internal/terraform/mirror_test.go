@@ -41,7 +41,7 @@ type mirror struct {
 	instead map[string]http.HandlerFunc // handlers for requests for a file, by the name of the file
 }
 
-// newMirror returns a mirror. The binary in its release only prints a version.
+// newMirror returns a mirror with one release of Terraform. Its binary only prints a version.
 func newMirror(t *testing.T) *mirror {
 	t.Helper()
 	key, err := openpgp.NewEntity("Vendor", "", "vendor@example.com", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})

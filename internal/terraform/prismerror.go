@@ -49,7 +49,7 @@ var reasonClasses = map[string]Class{
 var exhausted = regexp.MustCompile(`QUOTA|SHORTAGE|INSUFFICIENT|EXHAUSTED|LICENSE`)
 
 // classifyPrismError returns the class of an error of the provider. It uses the reason in the response. If the
-// response contains no reason, it uses the HTTP status, and if it contains no status either, the text.
+// response contains no reason, it uses the HTTP status. If there is no status either, it uses the words of the text.
 func classifyPrismError(text string) Class {
 	reason := firstGroup(taskReason, text)
 	if reason == "" {

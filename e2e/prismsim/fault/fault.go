@@ -60,7 +60,7 @@ type Fault struct {
 
 	Hits int `json:"hits,omitempty"` // number of matching requests; set by the server
 
-	// cleared is closed when the fault is cleared. It is only set in faults that match returns.
+	// cleared is closed when the fault is cleared. It is set only in the faults that the function match returns.
 	cleared <-chan struct{}
 }
 

@@ -27,7 +27,7 @@ type VMChange struct {
 	KeepSpecVersion bool `json:"keepSpecVersion,omitempty"`
 }
 
-// ApplyChange changes a VM. The caller holds the mutex.
+// ApplyChange changes a VM. The caller must hold the mutex.
 func (pc *Central) ApplyChange(m *VM, change VMChange) {
 	change.apply(&m.Spec)
 	if m.Live.Resources != nil {

@@ -10,7 +10,7 @@ import (
 
 // CheckIntent returns an error for a create or an update request that refers to entities that do not exist or contains
 // invalid values. existing is nil for a create request. No public record was found for most error messages, so this
-// package defines them. The caller holds the mutex.
+// package defines them. The caller must hold the mutex.
 func (pc *Central) CheckIntent(body *wire.VMIntent, existing *VM) error {
 	switch {
 	case body.Metadata == nil || body.Spec == nil || body.Spec.Resources == nil:

@@ -30,7 +30,7 @@ type Failover struct {
 	NewDevices bool `json:"newDevices,omitempty"`
 }
 
-// FailOver removes a VM and adds it again on another Prism Element. The caller holds the mutex.
+// FailOver removes a VM and adds it again on another Prism Element. The caller must hold the mutex.
 func (pc *Central) FailOver(old *VM, failover Failover) error {
 	pe := pc.PrismElementByName(failover.PrismElement)
 	if pe == nil {
@@ -121,7 +121,7 @@ func (pc *Central) addRecovered(m *VM, on bool) {
 }
 
 // runAfter calls work with the mutex held after a duration, or immediately if the duration is 0. It does not call work
-// if the server closes first. The caller holds the mutex.
+// if the server closes first. The caller must hold the mutex.
 func (pc *Central) runAfter(after time.Duration, work func()) {
 	if after <= 0 {
 		work()

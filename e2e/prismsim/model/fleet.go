@@ -20,7 +20,7 @@ type Fleet struct {
 	Attributes   []string          `json:"customAttributes,omitempty"`
 }
 
-// AddVMs creates the VMs of a fleet. The caller holds the mutex.
+// AddVMs creates the VMs of a fleet. The caller must hold the mutex.
 func (pc *Central) AddVMs(fleet Fleet) ([]VMView, error) {
 	var out []VMView
 	for i := range fleet.Count {

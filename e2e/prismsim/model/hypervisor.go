@@ -47,7 +47,7 @@ func (q *callQueue) drain() {
 	}
 }
 
-// notifyOn calls the hypervisor for a VM that was switched on, unless the server is closed. The caller holds the mutex.
+// notifyOn calls the hypervisor for a VM that was switched on, unless the server is closed. The caller must hold the mutex.
 func (pc *Central) notifyOn(m *VM) {
 	if pc.hypervisor == nil || pc.closed {
 		return

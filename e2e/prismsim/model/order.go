@@ -34,7 +34,7 @@ type Order struct {
 }
 
 // Order starts the task that o describes for the request of ctx. If a fault of that request affects tasks, Order
-// applies the fault to the task. The caller holds the mutex.
+// applies the fault to the task. The caller must hold the mutex.
 func (pc *Central) Order(ctx context.Context, namespace string, o Order) *Task {
 	t := &Task{
 		TaskView: TaskView{UUID: uuid.NewString(), Operation: o.Operation, Status: taskQueued, Created: time.Now(), Entities: o.Entities},

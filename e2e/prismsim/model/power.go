@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-// SwitchOn assigns a VM to a host and notifies the hypervisor. The caller holds the mutex.
+// SwitchOn assigns a VM to a host and notifies the hypervisor. The caller must hold the mutex.
 func (pc *Central) SwitchOn(m *VM) *TaskError {
 	if m.Power == wire.PowerOn {
 		return nil
@@ -56,7 +56,7 @@ func (pc *Central) RefusePowerOff(m *VM, by Refusal) string {
 	return "VM " + m.UUID + " is not in a state to be powered off: Off."
 }
 
-// SwitchOff releases the host and the GPUs of a VM and notifies the hypervisor. The caller holds the mutex.
+// SwitchOff releases the host and the GPUs of a VM and notifies the hypervisor. The caller must hold the mutex.
 func (pc *Central) SwitchOff(m *VM) {
 	if m.Power != wire.PowerOn {
 		return

@@ -30,7 +30,7 @@ type savedVM struct {
 	Host         string            `json:"host"`         // name; empty for a VM that is off
 	Project      string            `json:"project"`      // UUID
 	Categories   map[string]string `json:"categories"`   // first value of each key
-	// CategoryValues contains all values of the keys with several values.
+	// CategoryValues contains, for each key that has several values, all of them.
 	CategoryValues map[string][]string `json:"categoryValues,omitempty"`
 	SpecVersion    int64               `json:"specVersion"`
 	Revision       Revision            `json:"revision"`
@@ -40,7 +40,7 @@ type savedVM struct {
 	Spec           wire.VMSpec         `json:"spec"`
 }
 
-// Snapshot returns a snapshot. It fails if the server contains a VM that a snapshot cannot represent. The caller holds
+// Snapshot returns a snapshot. It fails if the server contains a VM that a snapshot cannot represent. The caller must hold
 // the mutex.
 func (pc *Central) Snapshot() (*Snapshot, error) {
 	saved := &Snapshot{VMs: []savedVM{}, Categories: pc.CategoryViews()}
@@ -83,7 +83,7 @@ func ParseSnapshot(raw []byte) (*Snapshot, error) {
 	return saved, nil
 }
 
-// Restore adds the categories and VMs of a snapshot. The caller holds the mutex.
+// Restore adds the categories and VMs of a snapshot. The caller must hold the mutex.
 func (pc *Central) Restore(saved *Snapshot) error {
 	for _, category := range saved.Categories {
 		pc.AddCategory(category)
@@ -96,7 +96,7 @@ func (pc *Central) Restore(saved *Snapshot) error {
 	return nil
 }
 
-// restoreVM adds one VM of a snapshot. The caller holds the mutex.
+// restoreVM adds one VM of a snapshot. The caller must hold the mutex.
 func (pc *Central) restoreVM(saved *savedVM) error {
 	element := pc.PrismElementByName(saved.PrismElement)
 	if pc.VMByUUID(saved.UUID) != nil {

@@ -78,7 +78,7 @@ type taskWork struct {
 
 // StartTask starts a task that changes the VM m for the request of ctx. If a fault of that request affects tasks,
 // StartTask applies the fault to the task. The task starts when all earlier tasks of the VM have ended. After the
-// duration d, work is called with the mutex held. The caller holds the mutex.
+// duration d, work is called with the mutex held. The caller must hold the mutex.
 func (pc *Central) StartTask(ctx context.Context, m *VM, operation string, d time.Duration, work func() *TaskError) *Task {
 	t := &Task{
 		TaskView:     TaskView{UUID: uuid.NewString(), Operation: operation, VM: m.UUID, Status: taskQueued, Created: time.Now()},

@@ -87,7 +87,7 @@ type VM struct {
 	guest string // UUID of the VM in hypervisor calls
 }
 
-// NewVM adds a VM for an accepted create request. The caller holds the mutex.
+// NewVM adds a VM for an accepted create request. The caller must hold the mutex.
 func (pc *Central) NewVM(body *wire.VMIntent, now time.Time) *VM {
 	id := uuid.NewString()
 	m := &VM{
@@ -163,7 +163,7 @@ func (m *VM) CheckUpdate(body *wire.VMIntent) error {
 	return nil
 }
 
-// Remove switches a VM off, releases its addresses and removes it from the collection. The caller holds the mutex.
+// Remove switches a VM off, releases its addresses and removes it from the collection. The caller must hold the mutex.
 func (pc *Central) Remove(m *VM) {
 	if pc.VMByUUID(m.UUID) == nil {
 		return

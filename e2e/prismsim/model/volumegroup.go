@@ -83,7 +83,7 @@ func (m *VM) Detach(g *VolumeGroup) bool {
 	return attached
 }
 
-// DetachedVolumeGroup returns the device address of the first volume group of the VM that is missing in the wanted
+// DetachedVolumeGroup returns the device address of the VM's first volume group that is missing from the wanted
 // resources. It returns an empty string if none is missing.
 func (m *VM) DetachedVolumeGroup(want *wire.VMResources) string {
 	return addressOfFirst(m.Live.Resources.DiskList, func(d wire.Disk) bool { return want.DiskByUUID(d.UUID) == nil })

@@ -91,7 +91,7 @@ type change struct {
 	work        func(t *model.Task) *failure
 }
 
-// order starts the task of a change and returns the response. The caller holds the mutex.
+// order starts the task of a change and returns the response. The caller must hold the mutex.
 func (api *API) order(r *v4.Request, c change) (*v4.Response, error) {
 	entity := model.TaskEntity{UUID: c.uuid, Rel: c.kind.rel, Name: c.name}
 	order := model.Order{

@@ -28,7 +28,7 @@ func (api *API) listFloatingIPs(r *v4.Request) (*v4.Response, error) {
 	return floatingIPListing.Respond(r, items)
 }
 
-// floatingIP returns the floating IP with the ID in the path of a request. The caller holds the mutex.
+// floatingIP returns the floating IP with the ID in the path of a request. The caller must hold the mutex.
 func (api *API) floatingIP(r *v4.Request, verb string) (*floatingIP, error) {
 	id := r.PathValue("extId")
 	if found := api.floatingIPByUUID(id); found != nil {

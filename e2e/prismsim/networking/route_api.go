@@ -28,7 +28,7 @@ func (api *API) listRouteTables(r *v4.Request) (*v4.Response, error) {
 	return routeTableListing.Respond(r, items)
 }
 
-// routeTable returns the route table with the ID id. The caller holds the mutex.
+// routeTable returns the route table with the ID id. The caller must hold the mutex.
 func (api *API) routeTable(verb, id string) (*routeTable, error) {
 	if found := api.tableByUUID(id); found != nil {
 		return found, nil

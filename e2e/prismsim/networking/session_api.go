@@ -20,7 +20,7 @@ func (api *API) listSessions(r *v4.Request) (*v4.Response, error) {
 	return sessionListing.Respond(r, items)
 }
 
-// session returns the session with the ID in the path of a request. The caller holds the mutex.
+// session returns the session with the ID in the path of a request. The caller must hold the mutex.
 func (api *API) session(r *v4.Request, verb string) (*session, error) {
 	id := r.PathValue("extId")
 	if found := api.sessionByUUID(id); found != nil {

@@ -39,7 +39,7 @@ func (api *API) placeVIP(s *session, spec sessionSpec) *failure {
 }
 
 // checkStaticVIP returns a failure if the address is outside of the subnet or has an owner that is not a load balancer
-// session. The address may be reserved.
+// session. A reserved address is allowed.
 func checkStaticVIP(n *model.Subnet, want wantedVIP) *failure {
 	if want.prefixLength != want.address.BitLen() {
 		return invalid("Virtual IP %s/%d is malformed", want.address, want.prefixLength)

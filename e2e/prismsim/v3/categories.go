@@ -39,7 +39,7 @@ func readCategory(r *http.Request, name string, sent func(categoryBody) *string)
 	return body, nil
 }
 
-// key returns the category key in the path of a request. The caller holds the mutex.
+// key returns the category key in the path of a request. The caller must hold the mutex.
 func (api *API) key(r *http.Request) (*model.CategoryKey, error) {
 	name := r.PathValue("key")
 	if c := api.Category(name); c != nil {
@@ -49,7 +49,7 @@ func (api *API) key(r *http.Request) (*model.CategoryKey, error) {
 }
 
 // value returns the category value in the path of a request. If the value does not exist, the error has the reason that
-// Prism uses only for category values. The caller holds the mutex.
+// Prism uses only for category values. The caller must hold the mutex.
 func (api *API) value(r *http.Request) (*model.CategoryKey, *model.CategoryValue, error) {
 	key, err := api.key(r)
 	if err != nil {

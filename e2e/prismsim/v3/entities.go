@@ -31,10 +31,10 @@ type record struct {
 	body       wire.Entity
 }
 
-// records returns all entities of a kind in the order of the inventory. The caller holds the mutex.
+// records returns all entities of a kind in the order of the inventory. The caller must hold the mutex.
 func (api *API) records(kind string) []record { return api.listedRecords(kind, 0) }
 
-// listedRecords returns the entities of a kind that existed at the current time minus lag. The caller holds the mutex.
+// listedRecords returns the entities of a kind that existed at the current time minus lag. The caller must hold the mutex.
 func (api *API) listedRecords(kind string, lag time.Duration) []record {
 	var out []record
 	e := api.Central

@@ -63,7 +63,7 @@ func vmAttributes(m *model.VM, e *model.Central) attributes {
 	}
 }
 
-// vmBody returns the body of the response to GET /vms/{uuid}. The caller holds the mutex.
+// vmBody returns the body of the response to GET /vms/{uuid}. The caller must hold the mutex.
 func vmBody(m *model.VM, e *model.Central) wire.Entity {
 	now := m.Current()
 	res := *now.Resources

@@ -41,7 +41,7 @@ func (api *API) getVM(r *http.Request) (int, any, error) {
 	return http.StatusOK, wire.Marshal(vmBody(m, api.Central)), nil
 }
 
-// vm returns the VM in the path of a request. The caller holds the mutex.
+// vm returns the VM in the path of a request. The caller must hold the mutex.
 func (api *API) vm(r *http.Request) (*model.VM, error) {
 	id := r.PathValue("uuid")
 	if !inventory.IsUUID(id) {

@@ -15,7 +15,7 @@ import (
 // the first character.
 const categoryForbidden = "/,!\"#%'()*+:;=?\\|[]^&"
 
-// categoryObject returns the category with the key and the value v. The caller holds the mutex.
+// categoryObject returns the category with the key and the value v. The caller must hold the mutex.
 func (api *API) categoryObject(r *Request, key *model.CategoryKey, v *model.CategoryValue) Object {
 	out := Typed("prism.v4.config.Category", Object{
 		"extId": v.UUID, "key": key.Name, "value": v.Value, "type": "USER", "ownerUuid": api.OwnerUUID,

@@ -14,7 +14,7 @@ const vmTypes = "vmm.v4.ahv.config."
 
 func vmRef(kind, id string) Object { return Typed(vmTypes+kind+"Reference", Object{"extId": id}) }
 
-// vmCore returns the properties of a VM that support filtering and sorting. The caller holds the mutex.
+// vmCore returns the properties of a VM that support filtering and sorting. The caller must hold the mutex.
 func (api *API) vmCore(m *model.VM) Object {
 	now := m.Current()
 	res := now.Resources
@@ -38,7 +38,7 @@ func (api *API) vmCore(m *model.VM) Object {
 }
 
 // vmObject returns a VM in the format of the requested version. Projects and nicNetworkInfo exist since v4.1, and
-// custom attributes exist since v4.2. The caller holds the mutex.
+// custom attributes exist since v4.2. The caller must hold the mutex.
 func (api *API) vmObject(m *model.VM, r *Request) Object {
 	now := m.Current()
 	out := api.vmCore(m)

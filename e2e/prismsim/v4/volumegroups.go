@@ -26,7 +26,7 @@ func (api *API) volumeRoutes(r *Router) {
 }
 
 // volumeGroup returns the volume group with the ID in the path of a request. No public record of the real error codes
-// was found, so this package defines them. The caller holds the mutex.
+// was found, so this package defines them. The caller must hold the mutex.
 func (api *API) volumeGroup(r *Request) (*model.VolumeGroup, error) {
 	id := strings.ToLower(r.PathValue("extId"))
 	if g := api.VolumeGroupByUUID(id); g != nil {

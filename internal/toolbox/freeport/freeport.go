@@ -32,8 +32,8 @@ var (
 	}
 )
 
-// Claim claims host:port for this process until the process ends. It returns an error if another process has claimed host:port. The port
-// need not be used by a server: processes can agree on a port that represents any other resource.
+// Claim claims host:port for this process until the process ends. It returns an error if another process has claimed host:port. No
+// server has to use the port: processes can also agree on a port as the lock of another resource.
 func Claim(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
