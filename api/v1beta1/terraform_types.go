@@ -99,6 +99,15 @@ type TerraformStatus struct {
 	// +optional
 	LastAppliedTime *metav1.Time `json:"lastAppliedTime,omitempty"`
 
+	// lastCheckTime is the time of the last plan or apply that succeeded.
+	// +optional
+	LastCheckTime *metav1.Time `json:"lastCheckTime,omitempty"`
+
+	// infrastructureDigest identifies the infrastructure for which the last plan found no changes. As long as it stays the
+	// same, the object is planned once a day.
+	// +optional
+	InfrastructureDigest string `json:"infrastructureDigest,omitempty"`
+
 	// lastPlan summarizes the last plan that changes something.
 	// +optional
 	LastPlan *PlanSummary `json:"lastPlan,omitempty"`

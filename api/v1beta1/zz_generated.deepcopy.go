@@ -1096,6 +1096,10 @@ func (in *TerraformStatus) DeepCopyInto(out *TerraformStatus) {
 		in, out := &in.LastAppliedTime, &out.LastAppliedTime
 		*out = (*in).DeepCopy()
 	}
+	if in.LastCheckTime != nil {
+		in, out := &in.LastCheckTime, &out.LastCheckTime
+		*out = (*in).DeepCopy()
+	}
 	if in.LastPlan != nil {
 		in, out := &in.LastPlan, &out.LastPlan
 		*out = new(PlanSummary)

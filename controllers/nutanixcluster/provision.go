@@ -26,10 +26,13 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixCluster, target.ProviderVersion); err != nil {
 		return ctrl.Result{}, err
 	}
+	if observation, err := target.Hooks.Observe(ctx, ""); err == nil {
+		target.Observation = &observation
+	}
 	result := r.Pipeline.Step(target)
 	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
 	s.unfinished = result.State != lifecycle.InSync
-	s.untilCheck = r.Pipeline.UntilCheck(target)
+	s.untilCheck = min(r.Pipeline.UntilCheck(target), target.CheckInterval)
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
 }
 
@@ -58,7 +61,23 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 			CheckInterval:   r.CheckInterval(s.nutanixCluster),
 		},
 		Remembered: provisioning.Remembered(s.nutanixCluster, s.nutanixCluster.Status.Terraform),
+		Hooks:      lifecycle.Hooks{Observe: observer{s.access.Client, s.cluster.Name}.observe},
 	}, nil
+}
+
+// observer reads the category of a cluster.
+type observer struct {
+	client *prism.Client
+	value  string
+}
+
+// observe implements lifecycle.Hooks.Observe. As long as the category exists, there is nothing to plan.
+func (o observer) observe(ctx context.Context, _ string) (lifecycle.Observation, error) {
+	exists, err := o.client.CategoryExists(ctx, infrav1.CategoryKey, o.value)
+	if err != nil || !exists {
+		return lifecycle.Observation{}, err
+	}
+	return lifecycle.Observation{Digest: "category " + infrav1.CategoryKey + "=" + o.value}, nil
 }
 
 // publish reports to Cluster API that the infrastructure of the cluster is complete.

@@ -112,6 +112,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
 		r.checkPreconditions,
 		r.connect,
+		r.observeListed,
 		r.locate,
 		r.observe,
 		r.provision,

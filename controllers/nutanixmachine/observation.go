@@ -33,6 +33,24 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
+// observeListed reads the VM from a list that all machines share. It uses the VM only if nothing is due for the machine
+// and the VM is the same as when the last plan found no changes. Otherwise later steps read the VM itself.
+func (r *Reconciler) observeListed(_ context.Context, s *scope) (ctrl.Result, error) {
+	terraform, uuid := s.nutanixMachine.Status.Terraform, s.uuid()
+	if uuid == "" || terraform == nil || terraform.InfrastructureDigest == "" || r.HealthInterval == 0 {
+		return ctrl.Result{}, nil
+	}
+	vm := s.access.Client.ListedVM(uuid, r.HealthInterval)
+	if vm == nil || vm.Digest != terraform.InfrastructureDigest {
+		return ctrl.Result{}, nil
+	}
+	s.seen = &seen{uuid, vm, nil}
+	if !r.Pipeline.Idle(r.unrendered(s)) {
+		s.seen = nil
+	}
+	return ctrl.Result{}, nil
+}
+
 // reportPower sets VMPoweredOn. If Prism Central cannot be reached, the condition does not change.
 func (r *Reconciler) reportPower(ctx context.Context, s *scope) {
 	written := conditions.Has(s.nutanixMachine, infrav1.VMPoweredOnCondition)
@@ -95,7 +113,7 @@ func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation
 // observed returns the observation of a VM: the power state and the categories that the machine does not specify. Other
 // controllers or people manage both, so they are not part of the workspace.
 func observed(vm *prism.VM, machine *infrav1.NutanixMachine) lifecycle.Observation {
-	observation := lifecycle.Observation{Found: true}
+	observation := lifecycle.Observation{Found: true, Digest: vm.Digest}
 	if switchedOff(vm) {
 		observation.NoPlan = &plan.Hold{Reason: infrav1.VMPoweredOffReason, Message: powerMessage(vm)}
 	}

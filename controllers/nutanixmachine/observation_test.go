@@ -260,3 +260,46 @@ func (e *testEnvironment) requireWaiting(attribute string) {
 	assert.True(e.T, conditions.IsTrue(e.NutanixMachine, infrav1.AppliedCondition))
 	assert.True(e.T, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
 }
+
+// planned reconciles until a plan for drift has found no changes.
+func (e *testEnvironment) planned() {
+	e.T.Helper()
+	e.Advance(e.reconciler.DriftInterval)
+	e.settle()
+	require.NotEmpty(e.T, e.NutanixMachine.Status.Terraform.InfrastructureDigest)
+	require.Equal(e.T, []string{"open", "plan"}, e.Terraform.Runs())
+}
+
+func TestMachineInSyncIsReadFromTheListOfAllVMs(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.planned()
+	own := "vms/" + e.NutanixMachine.Status.VMUUID
+	reads := func() int {
+		e.settle()
+		return strings.Count(strings.Join(e.Prism.Requests(), "\n"), own)
+	}
+	require.Eventually(t, func() bool { return reads() == 0 }, time.Minute, 10*time.Millisecond)
+	e.Advance(e.reconciler.DriftInterval)
+	for range 3 {
+		assert.Zero(t, reads())
+	}
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	assert.Empty(t, e.Terraform.Runs(), "an unchanged VM is not planned")
+
+	e.changeVM(func(vm *controllertest.VM) { vm.Categories["env"] = "prod" })
+	e.reconciler.HealthInterval = time.Nanosecond // the list counts as outdated
+	e.settle()
+	assert.Contains(t, e.Terraform.Runs(), "plan", "a changed VM is planned")
+}
+
+func TestMachineIsPlannedOnceADay(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.planned()
+	for range 2 {
+		e.Advance(24 * time.Hour)
+		e.settle()
+		assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs())
+	}
+}

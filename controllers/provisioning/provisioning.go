@@ -136,8 +136,11 @@ func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Rememb
 	}
 	remembered.Applied = lifecycle.Applied{WorkspaceDigest: status.WorkspaceDigest, Lineage: status.Lineage, Serial: status.Serial}
 	remembered.Outdated = status.WorkspaceDigest != "" && !renderer.DigestIsCurrent(status.WorkspaceDigest)
-	if status.LastAppliedTime != nil {
-		remembered.Checked = status.LastAppliedTime.Time
+	switch {
+	case status.LastCheckTime != nil:
+		remembered.Checked, remembered.Digest = status.LastCheckTime.Time, status.InfrastructureDigest
+	case status.LastAppliedTime != nil:
+		remembered.Checked = status.LastAppliedTime.Time // CAPNT 0.1 wrote no time of the last check
 	}
 	return remembered
 }

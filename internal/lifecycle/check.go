@@ -24,13 +24,25 @@ func jitter(key string, spread time.Duration) time.Duration {
 	return time.Duration(fraction * float64(spread))
 }
 
-// nextCheck returns when the infrastructure is next compared with the workspace. A zero time means never.
+// fullCheckInterval is the time between two plans of an object that does not change.
+const fullCheckInterval = 24 * time.Hour
+
+// fullCheck returns when a target that was last planned at checked is planned again even if its infrastructure has not changed. Each
+// target has a time of day of its own, which depends only on key, so that the plans of many targets are spread over the day.
+func fullCheck(key string, checked time.Time) time.Time {
+	phase := jitter(key, fullCheckInterval)
+	return checked.Add(-phase).Truncate(fullCheckInterval).Add(fullCheckInterval + phase)
+}
+
+// nextCheck returns when a plan next compares the infrastructure with the workspace. A zero time means never.
 func (o Observed) nextCheck() time.Time {
 	switch {
 	case !o.UpgradeCheck.IsZero():
 		return o.UpgradeCheck
 	case o.CheckInterval == 0:
 		return time.Time{}
+	case o.Unchanged:
+		return o.FullCheck
 	default:
 		return o.Checked.Add(o.CheckInterval)
 	}

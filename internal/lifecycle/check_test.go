@@ -115,6 +115,84 @@ func TestOutdatedDigestIsCheckedAgainAfterFailure(t *testing.T) {
 	assert.Equal(t, "digest-1", f.status.WorkspaceDigest)
 }
 
+// inSyncWith returns a fixture whose last plan found no changes for infrastructure with a digest.
+func inSyncWith(t *testing.T, digest string) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	f.addResource(machineAddress, "vm-1", false)
+	f.observe = func(string) (Observation, error) { return Observation{Found: true, Digest: digest}, nil }
+	require.Equal(t, InSync, f.settle().State)
+	require.Equal(t, digest, f.status.InfrastructureDigest)
+	f.target.Observation = &Observation{Found: true, Digest: digest}
+	return f
+}
+
+func TestUnchangedInfrastructureIsPlannedOnceADay(t *testing.T) {
+	f := inSyncWith(t, "seen")
+	begin := f.clock.Now()
+	for until := f.pipeline.UntilCheck(f.target); until > f.target.CheckInterval; until = f.pipeline.UntilCheck(f.target) {
+		f.advance(f.target.CheckInterval)
+		require.True(t, f.pipeline.Idle(f.target))
+	}
+	f.advance(f.pipeline.UntilCheck(f.target))
+	require.LessOrEqual(t, f.clock.Now().Sub(begin), fullCheckInterval)
+	assert.False(t, f.pipeline.Idle(f.target))
+	require.Equal(t, InSync, f.settle().State)
+	assert.Equal(t, fullCheckInterval, f.pipeline.UntilCheck(f.target), "the time of day stays the same")
+}
+
+func TestChangedInfrastructureIsPlannedAfterTheCheckInterval(t *testing.T) {
+	for name, observation := range map[string]*Observation{
+		"changed": {Found: true, Digest: "other"}, "cannot be compared": {Found: true}, "not observed": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := inSyncWith(t, "seen")
+			f.target.Observation = observation
+			f.advance(f.target.CheckInterval - time.Second)
+			assert.True(t, f.pipeline.Idle(f.target))
+			f.advance(time.Second)
+			assert.Equal(t, Running, f.step().State)
+			f.wait()
+		})
+	}
+}
+
+// TestRestartCausesNoCheck proves that the time and the digest of the last plan survive a restart.
+func TestRestartCausesNoCheck(t *testing.T) {
+	f := inSyncWith(t, "seen")
+	f.remember()
+	f.target.Remembered.Current = true
+	f.restart()
+	f.advance(f.target.CheckInterval)
+	assert.True(t, f.pipeline.Idle(f.target))
+	f.target.Observation = nil
+	assert.False(t, f.pipeline.Idle(f.target))
+}
+
+// TestInfrastructureIsPlannedAgainAfterAnApply proves that an apply leaves no digest: the next check is a plan.
+func TestInfrastructureIsPlannedAgainAfterAnApply(t *testing.T) {
+	f := newFixture(t)
+	require.Equal(t, InSync, f.settle().State)
+	assert.Contains(t, f.String(), "apply")
+	assert.Empty(t, f.status.InfrastructureDigest)
+}
+
+// TestFullChecksAreSpread proves that the daily plans of targets that were created at the same time are spread over the day.
+func TestFullChecksAreSpread(t *testing.T) {
+	created := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	perHour := map[time.Duration]int{}
+	for i := range 2400 {
+		key := fmt.Sprintf("NutanixMachine/default/md-0-%d/uid-%d", i, i)
+		at := fullCheck(key, created)
+		require.True(t, at.After(created))
+		require.Equal(t, at.Add(fullCheckInterval), fullCheck(key, at))
+		perHour[at.Sub(created).Truncate(time.Hour)]++
+	}
+	for hour := range 24 {
+		assert.InDelta(t, 100, perHour[time.Duration(hour)*time.Hour], 40, "hour %d", hour)
+	}
+}
+
 func TestDetermineWithADigestOfAnotherVersion(t *testing.T) {
 	now := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {

@@ -210,8 +210,8 @@ func (f *fixture) advance(by time.Duration) {
 // remember passes the recorded status to the next step, as a reconciler does.
 func (f *fixture) remember() {
 	f.target.Remembered.Applied = Applied{WorkspaceDigest: f.status.WorkspaceDigest, Lineage: f.status.Lineage, Serial: f.status.Serial}
-	if f.status.LastAppliedTime != nil {
-		f.target.Remembered.Checked = f.status.LastAppliedTime.Time
+	if f.status.LastCheckTime != nil {
+		f.target.Remembered.Checked, f.target.Remembered.Digest = f.status.LastCheckTime.Time, f.status.InfrastructureDigest
 	}
 }
 

@@ -18,7 +18,9 @@ type memory struct {
 	outputs   map[string]json.RawMessage
 	destroyed bool
 	retained  bool
-	checked   time.Time
+	// checked is the time of the last run. digest is the digest of the infrastructure for which that run's plan found no changes, or empty.
+	checked time.Time
+	digest  string
 	// since is the time at which this process first observed the target.
 	since time.Time
 	// lastPlan is the record of the last recorded plan. lastApplied is the record of the last applied plan, and appliedAt is the time of
@@ -84,7 +86,7 @@ func (m *memory) observe(o *Observed) {
 		m.since = o.Now
 	}
 	if m.checked.After(o.Checked) {
-		o.Checked = m.checked
+		o.Checked, o.Digest = m.checked, m.digest
 	}
 	o.Destroyed, o.Retained = m.destroyed, m.retained
 	o.Unfinished = o.Unfinished || m.unfinished
@@ -97,7 +99,7 @@ func (m *memory) observe(o *Observed) {
 // remember updates the memory after a run with the outcome o. digest is the digest of the workspace that the run used.
 func (m *memory) remember(o outcome, digest string, now time.Time) {
 	m.events, m.reported = append(m.events, eventsOf(o)...), false
-	m.checked, m.hold = now, nil
+	m.checked, m.digest, m.hold = now, "", nil
 	if err := errorOf(o); err != nil {
 		m.fail(err, digest, now)
 	} else {
@@ -114,6 +116,7 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 		// A successful plan does not reset the number of failures, because its apply may fail again.
 		m.lastPlan = &o.plan.Record
 	case unchanged:
+		m.digest = o.digest
 		m.read(o.readBack)
 	case applied:
 		m.lastApplied, m.appliedAt = o.record, now

@@ -9,9 +9,10 @@ import (
 	"slices"
 )
 
-// observeInfrastructure calls Hooks.Observe with id. If id is empty, no infrastructure exists and the hook is not called.
+// observeInfrastructure calls Hooks.Observe with id, the ID of the target's resource. If the target has a resource and id is empty, no
+// infrastructure exists and the hook is not called.
 func (p *Pipeline) observeInfrastructure(ctx context.Context, target Target, id string) (Observation, error) {
-	if id == "" || target.Hooks.Observe == nil {
+	if id == "" && target.Resource != "" || target.Hooks.Observe == nil {
 		return Observation{}, nil
 	}
 	seen, err := target.Hooks.Observe(ctx, id)

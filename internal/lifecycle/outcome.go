@@ -19,8 +19,11 @@ type failed struct {
 // planned is the outcome of a run that recorded a plan.
 type planned struct{ plan plan.Stored }
 
-// unchanged is the outcome of a run whose plan contains no changes.
-type unchanged struct{ readBack }
+// unchanged is the outcome of a run whose plan contains no changes. digest is the digest of the infrastructure that was planned.
+type unchanged struct {
+	readBack
+	digest string
+}
 
 // applied is the outcome of a run that applied the recorded plan and then read the state.
 type applied struct {

@@ -101,6 +101,10 @@ type Result struct {
 	// plan.
 	LastPlan    *plan.Record
 	LastApplied time.Time
+	// Checked is the time of the last plan or apply of this process, or zero. Digest is the digest of the infrastructure for which the last
+	// plan found no changes.
+	Checked time.Time
+	Digest  string
 	// Events are the events since the last step, in chronological order.
 	Events []Event
 }
@@ -177,6 +181,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		Running:       p.Pool.Running(key),
 		Unfinished:    target.Remembered.Unfinished,
 		Checked:       target.Remembered.Checked,
+		Digest:        target.Remembered.Digest,
 		CheckInterval: target.CheckInterval,
 	}
 	var result Result
@@ -186,10 +191,12 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 			observed.UpgradeCheck = upgradeCheck(key, m.since, target.CheckInterval)
 		}
 		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, LastPlan: m.lastPlan, LastApplied: m.appliedAt,
-			DestroyFailures: m.destroyFailures, Retain: target.Retain}
+			Checked: m.checked, Digest: m.digest, DestroyFailures: m.destroyFailures, Retain: target.Retain}
 	})
 	if seen := target.Observation; seen != nil {
 		observed.NoPlan, observed.NoUpdate, observed.UpdatesObserved = seen.NoPlan, seen.NoUpdate, true
+		observed.Unchanged = seen.Digest != "" && seen.Digest == observed.Digest
+		observed.FullCheck = fullCheck(key, observed.Checked)
 	}
 	result.AppliedBefore = observed.Applied != ""
 	if stored, ok := p.plans.Get(key); ok {

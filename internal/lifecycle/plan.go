@@ -58,7 +58,7 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 		if err != nil {
 			return failed{err: err}
 		}
-		return unchanged{back}
+		return unchanged{back, seen.Digest}
 	}
 	origin := p.origin(target, generation, state)
 	origin.Observed, origin.Hold = filesDigest(seen.Files), seen.NoUpdate

@@ -69,10 +69,16 @@ type Observed struct {
 	Failure Failure
 	// Unfinished means that another run is needed, because the last one failed or was superseded.
 	Unfinished bool
-	// Checked is the time of the last comparison of infrastructure and workspace. CheckInterval is the time between two comparisons. Zero
-	// means that the infrastructure is not checked periodically.
+	// Checked is the time of the last plan or apply. CheckInterval is the time until the infrastructure is checked for drift. Zero means that
+	// it is not checked periodically.
 	Checked       time.Time
 	CheckInterval time.Duration
+	// Digest is the digest of the infrastructure for which the last plan found no changes, or empty.
+	Digest string
+	// Unchanged means that the infrastructure is the same as when the last plan found no changes. FullCheck is when a plan is made
+	// nevertheless.
+	Unchanged bool
+	FullCheck time.Time
 	// UpgradeCheck is when to check a target after an upgrade of CAPNT that changed the version of digests. Digests of different versions
 	// cannot be compared. Therefore, until the check, Current and not Applied determines whether the workspace has changed. UpgradeCheck is
 	// zero if Applied and Rendered have the same version.

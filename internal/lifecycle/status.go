@@ -16,6 +16,9 @@ func (r Result) Record(status *infrav1.TerraformStatus, terraformVersion, provid
 	if !r.LastApplied.IsZero() {
 		status.LastAppliedTime = &metav1.Time{Time: r.LastApplied}
 	}
+	if !r.Checked.IsZero() && r.Err == nil {
+		status.LastCheckTime, status.InfrastructureDigest = &metav1.Time{Time: r.Checked}, r.Digest
+	}
 	if r.Applied != nil {
 		status.WorkspaceDigest, status.Lineage, status.Serial = r.Applied.WorkspaceDigest, r.Applied.Lineage, r.Applied.Serial
 		status.TerraformVersion, status.ProviderVersion = terraformVersion, providerVersion

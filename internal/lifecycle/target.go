@@ -44,7 +44,8 @@ type Desired struct {
 	Shared []string
 	// Retain means that the infrastructure stays when the object is deleted. The workspace is exported and not destroyed.
 	Retain bool
-	// CheckInterval is how often the infrastructure is compared with the workspace. Zero means never.
+	// CheckInterval is how often the infrastructure is compared with what the last plan has seen. If it has changed, or if it cannot be
+	// compared, a plan compares it with the workspace. Zero means never.
 	CheckInterval time.Duration
 }
 
@@ -58,8 +59,10 @@ type Remembered struct {
 	Outdated bool
 	// Unfinished means that another run is needed, because the last one failed or was superseded.
 	Unfinished bool
-	// Checked is the time of the last comparison of infrastructure and workspace. Zero means that they were never compared.
+	// Checked is the time of the last plan or apply. Zero means that there was none. Digest is the digest of the infrastructure for which
+	// that plan found no changes (see Observation.Digest), or empty.
 	Checked time.Time
+	Digest  string
 }
 
 // Hooks are functions of a kind that a run calls. They do not run within a reconcile. A hook that is nil is not called.
@@ -73,8 +76,8 @@ type Hooks struct {
 	// *AbsentError if it is certain that no infrastructure is left. After an *AbsentError or a *ForeignError, the run removes the known
 	// resource from the state.
 	Identify func(ctx context.Context, known string) (importID string, err error)
-	// Observe returns an observation of the infrastructure with the ID id. A run calls it before every plan of an object that has
-	// infrastructure and is not being deleted, and again before the apply.
+	// Observe returns an observation of the infrastructure with the ID id, which is empty for kinds without Desired.Resource. A run calls it
+	// before every plan of an object that has infrastructure and is not being deleted, and again before the apply.
 	Observe func(ctx context.Context, id string) (Observation, error)
 	// BeforeDestroy prepares the infrastructure with the ID id for its destruction. A run calls it before it applies a destroy plan. After a
 	// *WaitError the plan stays recorded and is applied later. Any other error fails the run.
@@ -102,6 +105,9 @@ type Observation struct {
 	NoPlan *plan.Hold
 	// NoUpdate is the reason why a plan that updates the infrastructure has to wait. It is nil if the plan may be applied.
 	NoUpdate *plan.Hold
+	// Digest identifies everything in the infrastructure that Terraform manages. As long as it stays the same, a plan for the same workspace
+	// has the same result. It is empty if the infrastructure cannot be compared.
+	Digest string
 	// Files are workspace files that were rendered from observed values. The workspace digest does not cover them.
 	Files map[string][]byte
 }

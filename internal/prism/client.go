@@ -34,6 +34,7 @@ type Client struct {
 	address   string
 	transport *transport.Transport
 	http      *http.Client
+	snapshot  vmSnapshot
 }
 
 // New returns a client for an upstream. It sends no request.

@@ -1,6 +1,7 @@
 package prism
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,10 +31,7 @@ type intent[R any] struct {
 		// CategoriesMapping contains all values of each key. Categories contains only one value of each key.
 		CategoriesMapping map[string][]string `json:"categories_mapping"`
 	} `json:"metadata"`
-	Spec struct {
-		Name        string `json:"name"`
-		Description string `json:"description"`
-	} `json:"spec"`
+	Spec   specification `json:"spec"`
 	Status struct {
 		Name                 string      `json:"name"`
 		Description          string      `json:"description"`
@@ -42,6 +40,24 @@ type intent[R any] struct {
 		ClusterReferenceList []reference `json:"cluster_reference_list"`
 		Resources            R           `json:"resources"`
 	} `json:"status"`
+}
+
+// specification is the spec of an entity.
+type specification struct {
+	Name, Description string
+	raw               json.RawMessage
+}
+
+func (s *specification) UnmarshalJSON(data []byte) error {
+	var fields struct {
+		Name        string `json:"name"`
+		Description string `json:"description"`
+	}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	s.Name, s.Description, s.raw = fields.Name, fields.Description, slices.Clone(data)
+	return nil
 }
 
 // name returns the current name from status. If there is none, it returns the requested name from spec.

@@ -217,6 +217,7 @@ func TestVM(t *testing.T) {
 		CategoryValues: map[string][]string{"KubernetesClusterName": {"c1"}, "Backup": {"daily", "weekly"}},
 		Addresses:      []string{"10.1.0.12", "fd00::12", "10.2.0.12"},
 		PrismElement:   uuid(1, 1),
+		Digest:         vm.Digest,
 	}, vm)
 	_, err = client.VM(t.Context(), uuid(6, 99))
 	assert.Equal(t, &NotFoundError{"VM", `uuid "` + uuid(6, 99) + `"`}, err)

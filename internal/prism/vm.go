@@ -2,6 +2,9 @@ package prism
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,9 +26,22 @@ type VM struct {
 	Addresses []string
 	// PrismElement is the UUID of the Prism Element that runs the VM.
 	PrismElement string
+	// Digest is the SHA-256 of everything in the VM that Terraform manages, in hex: its spec, its resources, its categories and its state. It
+	// changes if one of these changes, and the list of VMs and the VM itself result in the same digest.
+	Digest string
 }
 
 type vmResources struct {
+	vmStatus
+	raw json.RawMessage
+}
+
+func (r *vmResources) UnmarshalJSON(data []byte) error {
+	r.raw = slices.Clone(data)
+	return json.Unmarshal(data, &r.vmStatus)
+}
+
+type vmStatus struct {
 	PowerState string `json:"power_state"`
 	NICList    []struct {
 		IPEndpointList []struct {
@@ -49,7 +65,31 @@ func vmOf(vm intent[vmResources]) VM {
 		CategoryValues: categoryValues(vm.Metadata.Categories, vm.Metadata.CategoriesMapping),
 		Addresses:      addresses(vm.Status.Resources),
 		PrismElement:   strings.ToLower(vm.Status.ClusterReference.UUID),
+		Digest:         digestOf(vm),
 	}
+}
+
+// digestOf returns VM.Digest. The resources in the status do not include the host, because a live migration changes only the host.
+func digestOf(vm intent[vmResources]) string {
+	hash := sha256.New()
+	encoder := json.NewEncoder(hash)
+	for _, part := range []any{
+		generic(vm.Spec.raw), generic(vm.Status.Resources.raw, "host_reference"), vm.Status.State, vm.Status.ClusterReference.UUID,
+		categoryValues(vm.Metadata.Categories, vm.Metadata.CategoriesMapping),
+	} {
+		_ = encoder.Encode(part) // values that come from JSON can be encoded, and a hash accepts every write
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// generic decodes a JSON object without the given keys. The order of the keys has no effect on the result.
+func generic(raw json.RawMessage, without ...string) map[string]any {
+	object := map[string]any{}
+	_ = json.Unmarshal(raw, &object) // raw is empty or valid
+	for _, key := range without {
+		delete(object, key)
+	}
+	return object
 }
 
 // categoryValues merges the two formats in which the v3 API returns the categories of an entity. single contains one value for each key,

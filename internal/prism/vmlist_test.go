@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -120,4 +121,72 @@ func TestAvailablePrismElements(t *testing.T) {
 	all, err = client.AvailablePrismElements(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []string{uuid(1, 1), uuid(1, 3), uuid(1, 4)}, all, "one that is disconnected is left out")
+}
+
+// eventuallyListed calls ListedVM until the list contains the VM.
+func eventuallyListed(t *testing.T, client *Client, uuid string, interval time.Duration) *VM {
+	t.Helper()
+	var vm *VM
+	require.Eventually(t, func() bool {
+		vm = client.ListedVM(uuid, interval)
+		return vm != nil
+	}, time.Minute, time.Millisecond)
+	return vm
+}
+
+func TestVMsShareOneList(t *testing.T) {
+	central := newCentral(t)
+	central.putVMs(250)
+	client := central.client(t)
+	assert.Nil(t, client.ListedVM(uuid(6, 0), time.Hour), "the first call starts the read and does not wait")
+	eventuallyListed(t, client, uuid(6, 249), time.Hour)
+	for i := range 250 {
+		assert.Equal(t, uuid(6, i), client.ListedVM(uuid(6, i), time.Hour).UUID)
+	}
+	assert.Nil(t, client.ListedVM(uuid(6, 250), time.Hour))
+	assert.Len(t, central.seen(), 3, "one request for each page")
+}
+
+func TestListThatCostsMoreThanItSavesIsNotRead(t *testing.T) {
+	central := newCentral(t)
+	central.putVMs(250)
+	client := central.client(t)
+	client.snapshot.vms = map[string]VM{}
+	for i := range 250 {
+		client.snapshot.vms[uuid(6, i)] = VM{}
+	}
+	for range 10 { // fewer than three calls in each interval
+		assert.Nil(t, client.ListedVM(uuid(6, 0), 0))
+	}
+	assert.Empty(t, central.seen())
+}
+
+func TestListedVMHasTheDigestOfTheVM(t *testing.T) {
+	central := newCentral(t)
+	central.putVMs(1)
+	vm := central.kinds["vms"][0]
+	vm["status"] = map[string]any{"state": "COMPLETE", "resources": map[string]any{"memory_size_mib": 2048, "host_reference": map[string]any{"uuid": "a"}}}
+	client := central.client(t)
+	digest := func() string {
+		read, err := client.VM(t.Context(), uuid(6, 0))
+		require.NoError(t, err)
+		return read.Digest
+	}
+	before := digest()
+	assert.Equal(t, before, eventuallyListed(t, client, uuid(6, 0), time.Hour).Digest)
+
+	resources := vm["status"].(map[string]any)["resources"].(map[string]any)
+	resources["host_reference"] = map[string]any{"uuid": "b"}
+	assert.Equal(t, before, digest(), "after a live migration")
+	changes := map[string]func(){
+		"memory":      func() { resources["memory_size_mib"] = 4096 },
+		"description": func() { vm["spec"].(map[string]any)["description"] = "other" },
+		"categories":  func() { vm["metadata"].(map[string]any)["categories"] = map[string]any{"k": "v"} },
+	}
+	for name, change := range changes {
+		change()
+		after := digest()
+		assert.NotEqual(t, before, after, name)
+		before = after
+	}
 }
