@@ -64,7 +64,7 @@ func TestRunsInheritNoEnvironment(t *testing.T) {
 			require.Len(t, children, 1)
 			dir := string(run.dir)
 			assert.Equal(t, map[string]string{
-				"PATH": searchPath, "LANG": "C.UTF-8", "BASE": "base", "OWN": "own", "BOTH": "own",
+				"PATH": searchPath, "LANG": "C.UTF-8", "GOGC": garbageCollection, "BASE": "base", "OWN": "own", "BOTH": "own",
 				"HOME": dir + "/home", "TMPDIR": dir + "/t",
 				"TF_CLI_CONFIG_FILE": dir + "/cli.tfrc", "SSL_CERT_FILE": dir + "/roots.pem",
 				"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",

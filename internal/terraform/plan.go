@@ -18,9 +18,9 @@ type PlanOptions struct {
 // Plan is a saved plan.
 type Plan struct {
 	// Bytes is the content of the plan file, the argument of Apply. It contains sensitive variables in plain text, so it must never be
-	// logged, and must be stored only where secrets may be stored.
+	// logged, and must be stored only where secrets may be stored. It is nil if HasChanges is false.
 	Bytes []byte
-	// JSON describes the changes of the plan. It contains no sensitive values, see redact.
+	// JSON describes the changes of the plan. It contains no sensitive values, see redact. It is nil if HasChanges is false.
 	JSON *tfjson.Plan
 	// HasChanges is true if the plan changes resources or outputs, or if it moves or imports resources. It comes from the detailed exit
 	// code.
@@ -51,8 +51,13 @@ func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 			return err
 		})
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case !plan.HasChanges && ctx.Err() != nil:
+		return nil, interrupted(ctx, "plan")
+	case !plan.HasChanges:
+		return plan, nil
 	}
 	err = r.command(ctx, "show", func(ctx context.Context) (err error) {
 		plan.JSON, err = r.cli.ShowPlanFile(ctx, path, tfexec.JSONNumber(true))

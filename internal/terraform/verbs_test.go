@@ -43,6 +43,7 @@ func TestPlanApplyReadBack(t *testing.T) {
 		plan, err = run.Plan(t.Context(), PlanOptions{})
 		require.NoError(t, err)
 		assert.False(t, plan.HasChanges, "a workspace that was just applied plans clean")
+		assert.Nil(t, plan.JSON, "terraform show has nothing to show")
 
 		plan, err = run.Plan(t.Context(), PlanOptions{Destroy: true})
 		require.NoError(t, err)
