@@ -56,7 +56,7 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager) (clustercache.Clust
 	if err := index.AddDefaultIndexes(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("adding indexes: %w", err)
 	}
-	setAPIVersions(mgr.GetAPIReader())
+	setAPIVersions(mgr.GetClient())
 	secrets, err := setup.CreateSecretCachingClient(mgr)
 	if err != nil {
 		return nil, fmt.Errorf("making the client of Secrets: %w", err)
