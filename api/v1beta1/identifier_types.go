@@ -31,7 +31,11 @@ const (
 	// to which the workspace belonged, for example NutanixMachine.
 	RetainedWorkspaceLabel = "infrastructure.cluster.x-k8s.io/retained-workspace"
 
-	// CredentialFinalizer keeps a credential Secret or a trust bundle ConfigMap until no cluster uses it any more.
+	// ReadableStatesAnnotation contains the type of the backend for which the event StatesReadable of a NutanixCluster was sent.
+	ReadableStatesAnnotation = "infrastructure.cluster.x-k8s.io/readable-states"
+
+	// CredentialFinalizer keeps a credential Secret, a trust bundle ConfigMap or the Secret of a state backend until no cluster
+	// uses it any more.
 	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"
 )
 

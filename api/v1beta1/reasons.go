@@ -84,6 +84,13 @@ const (
 	// BackendConfigNotFoundReason: the Secret in spec.terraform.backend.configSecretRef does not exist.
 	BackendConfigNotFoundReason = "BackendConfigNotFound"
 
+	// BackendConfigInvalidReason: with spec.terraform.backend.config several objects would have one state or one lock, or the Secret in
+	// configSecretRef contains a variable that is not allowed or not valid. The message names argument or variable and remedy.
+	BackendConfigInvalidReason = "BackendConfigInvalid"
+
+	// StatesReadableReason: the backend stores states that contain bootstrap data without encryption by Terraform.
+	StatesReadableReason = "StatesReadable"
+
 	// ProviderVersionUnavailableReason: the manager's provider mirror lacks the version of spec.terraform.providerVersion, or
 	// that of the last run.
 	ProviderVersionUnavailableReason = "ProviderVersionUnavailable"

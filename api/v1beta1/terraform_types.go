@@ -51,14 +51,15 @@ type TerraformBackend struct {
 	// +kubebuilder:validation:MaxLength=32
 	Type string `json:"type"`
 
-	// config contains the arguments of the backend block, without secrets. Each object has its own state, so values may contain
-	// {namespace}, {name} and {suffix} (unique to the object). The kubernetes backend has no arguments.
+	// config contains the arguments of the backend block, without secrets. Values may contain {namespace}, {name} and {suffix}.
+	// Each object has its own state, so the argument that names the state must contain {suffix}, which is unique to the object. The
+	// kubernetes backend has no arguments.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Config map[string]string `json:"config,omitempty"`
 
 	// configSecretRef names a Secret in the namespace of the cluster whose keys are environment variables that the
-	// backend reads, for example AWS_SECRET_ACCESS_KEY or PG_CONN_STR. Secret arguments of the backend belong here. The
+	// backend documents, for example AWS_SECRET_ACCESS_KEY or PG_CONN_STR. Secret arguments of the backend belong here. The
 	// kubernetes backend reads none.
 	// +optional
 	ConfigSecretRef *corev1.LocalObjectReference `json:"configSecretRef,omitempty"`

@@ -145,7 +145,7 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 	holders := &lifecycle.Holders{Host: host, Started: time.Now(), Reader: mgr.GetAPIReader(),
 		Namespace: os.Getenv("POD_NAMESPACE"), Pod: os.Getenv("POD_NAME")}
 	states := &state.Store{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
+		Reader: mgr.GetAPIReader(),
 		Grace: options.shutdownTimeout, // the time that an earlier leader gives its runs
 		Dead: func(ctx context.Context, lock state.Lock) (bool, error) {
 			return holders.Dead(ctx, (*terraform.LockInfo)(&lock))
@@ -162,6 +162,7 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 		Holders:          holders,
 		Clock:            clock.RealClock{},
 		TerraformVersion: engine.Binary().Version,
+		OpenTofu:         engine.Binary().Product == terraform.ProductOpenTofu,
 		ProviderVersion:  options.providerVersion,
 	}
 	return pipeline.Init(), nil

@@ -20,13 +20,15 @@ import (
 type session struct {
 	client *http.Client
 	env    map[string]string
+	// other is the state in a backend other than kubernetes. It is nil if the gateway serves the state.
+	other *[]byte
 }
 
-func newSession(options terraform.RunOptions) *session {
+func newSession(options terraform.RunOptions, other *[]byte) *session {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(options.CABundle)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}
-	return &session{client: &http.Client{Transport: transport}, env: options.Env}
+	return &session{client: &http.Client{Transport: transport}, env: options.Env, other: other}
 }
 
 // send sends a request of the v3 API and returns the response body. If the status code is not a success, send returns
@@ -37,11 +39,18 @@ func (s *session) send(ctx context.Context, method, path string, body []byte) ([
 
 // readState reads the state of the run. It returns an empty state if there is none yet.
 func (s *session) readState(ctx context.Context) (*terraform.State, error) {
-	content, err := s.request(ctx, http.MethodGet, s.env["TF_HTTP_ADDRESS"], nil)
+	content, err := s.pull(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return terraform.ParseState(content)
+}
+
+func (s *session) pull(ctx context.Context) ([]byte, error) {
+	if s.other != nil {
+		return *s.other, nil
+	}
+	return s.request(ctx, http.MethodGet, s.env["TF_HTTP_ADDRESS"], nil)
 }
 
 // writeState writes the state of the run with the next serial, under a lock.
@@ -59,6 +68,10 @@ func (s *session) writeState(ctx context.Context, state *terraform.State, output
 	content, err := json.Marshal(fields{"version": 4, "serial": state.Serial + 1, "lineage": "lineage", "outputs": values, "resources": resources})
 	if err != nil {
 		return err
+	}
+	if s.other != nil {
+		*s.other = content
+		return nil
 	}
 	const id = "lock"
 	lock := []byte(`{"ID": "` + id + `"}`)

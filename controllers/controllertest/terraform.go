@@ -13,6 +13,7 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 
 	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
 )
@@ -31,6 +32,8 @@ type Terraform struct {
 	variables map[string]string
 	files     map[string][]byte
 	version   string
+	// others contains the states in backends other than kubernetes, by backend.tf.
+	others map[string]*[]byte
 }
 
 // Fail sets the errors that the next calls of a verb return. The verbs are open, plan and apply.
@@ -116,12 +119,23 @@ func (t *Terraform) Open(_ context.Context, options terraform.RunOptions) (lifec
 		return nil, err
 	}
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.variables, t.files, t.version = maps.Clone(options.Variables), maps.Clone(options.Files), options.ProviderVersion
-	t.mu.Unlock()
-	return &workspace{terraform: t, files: maps.Clone(options.Files), session: newSession(options)}, nil
+	var other *[]byte
+	if backend := string(options.Files["backend.tf"]); options.Env["TF_HTTP_ADDRESS"] == "" {
+		if t.others == nil {
+			t.others = map[string]*[]byte{}
+		}
+		if t.others[backend] == nil {
+			t.others[backend] = &[]byte{}
+		}
+		other = t.others[backend]
+	}
+	return &workspace{terraform: t, files: maps.Clone(options.Files), session: newSession(options, other)}, nil
 }
 
-// workspace implements the methods of lifecycle.Workspace that need a Terraform process if the manager stores the state.
+// workspace implements the methods of lifecycle.Workspace that need a Terraform process if the manager stores the state,
+// and State and Outputs for other backends.
 type workspace struct {
 	lifecycle.Workspace
 	terraform *Terraform
@@ -132,6 +146,18 @@ type workspace struct {
 func (w *workspace) WriteFile(name string, content []byte) error {
 	w.files[name] = content
 	return nil
+}
+
+func (w *workspace) State(ctx context.Context) (*terraform.State, error) {
+	return w.session.readState(ctx)
+}
+
+func (w *workspace) Outputs(ctx context.Context) (map[string]json.RawMessage, error) {
+	content, err := w.session.pull(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return state.Outputs(content)
 }
 
 // address returns the address of the only resource in the workspace.

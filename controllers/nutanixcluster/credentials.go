@@ -20,8 +20,8 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 )
 
-// resolveCredentials adds finalizers to the credential Secret and the trust bundle, reads both, and checks that Prism
-// Central accepts the credentials.
+// resolveCredentials adds finalizers to the credential Secret, the trust bundle and the Secret of the state backend. It
+// reads the former two and checks that Prism Central accepts the credentials.
 func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if err := r.protectCredentials(ctx, s.nutanixCluster); err != nil {
 		return ctrl.Result{}, err
@@ -56,10 +56,11 @@ func conditionOf(err error) string {
 	return infrav1.CredentialsResolvedCondition
 }
 
-// protectCredentials adds a finalizer to the credential Secret and the trust bundle, because the cluster needs both
-// until its infrastructure is destroyed. It also labels both for clusterctl move. It sets no owner reference, because
-// the objects belong to the user and several clusters may share them. Objects in other namespaces stay unchanged: a
-// user who may write clusters in one namespace must not be able to block deletions in another namespace.
+// protectCredentials adds a finalizer to the credential Secret, the trust bundle and the Secret of the state backend,
+// because the cluster needs them until its infrastructure is destroyed. It also labels them for clusterctl move. It sets
+// no owner reference, because the objects belong to the user and several clusters may share them. Objects in other
+// namespaces stay unchanged: a user who may write clusters in one namespace must not be able to block deletions in
+// another namespace.
 func (r *Reconciler) protectCredentials(ctx context.Context, cluster *infrav1.NutanixCluster) error {
 	for _, object := range protected(cluster) {
 		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(object), object); apierrors.IsNotFound(err) {
@@ -88,7 +89,7 @@ func (r *Reconciler) protectCredentials(ctx context.Context, cluster *infrav1.Nu
 	return nil
 }
 
-// releaseCredentials removes the finalizer from the Secrets and trust bundles in namespace that no cluster uses any
+// releaseCredentials removes the finalizer from the Secrets and ConfigMaps in namespace that no cluster uses any
 // more. If the deletion of a cluster ends, deleted is the UID of that cluster; otherwise it is empty.
 //
 // releaseCredentials reads the objects past the cache, because the cache may lack recent changes and no later reconcile
@@ -156,20 +157,22 @@ func usedByOther(clusters []infrav1.NutanixCluster, uid types.UID, object client
 	return false
 }
 
-// protected lists the credential Secret and the trust bundle of a cluster if they are in the cluster's namespace. The
-// objects have only a name and a namespace.
+// protected lists the references of a cluster that are in the cluster's namespace.
 func protected(cluster *infrav1.NutanixCluster) []client.Object {
 	return slices.DeleteFunc(references(cluster), func(object client.Object) bool { return object.GetNamespace() != cluster.Namespace })
 }
 
-// references lists the credential Secret and the trust bundle of a cluster. The objects have only a name and a
-// namespace.
+// references lists the credential Secret, the trust bundle and the Secret of the state backend of a cluster. The objects
+// have only a name and a namespace.
 func references(cluster *infrav1.NutanixCluster) []client.Object {
+	var objects []client.Object
+	if terraform := cluster.Spec.Terraform; terraform != nil && terraform.Backend != nil && terraform.Backend.ConfigSecretRef != nil {
+		objects = append(objects, &corev1.Secret{ObjectMeta: named("", cluster.Namespace, terraform.Backend.ConfigSecretRef.Name)})
+	}
 	endpoint := cluster.Spec.PrismCentral
 	if endpoint == nil {
-		return nil
+		return objects
 	}
-	var objects []client.Object
 	if ref := endpoint.CredentialRef; ref != nil {
 		objects = append(objects, &corev1.Secret{ObjectMeta: named(ref.Namespace, cluster.Namespace, ref.Name)})
 	}

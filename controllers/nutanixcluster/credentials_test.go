@@ -2,6 +2,7 @@ package nutanixcluster
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +17,8 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
+	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/renderer"
 )
 
 const moveLabel = "clusterctl.cluster.x-k8s.io/move"
@@ -244,4 +247,108 @@ func TestBackendSecretIsAwaited(t *testing.T) {
 	assert.Empty(t, e.NutanixCluster.Annotations[infrav1.WorkspaceKeyAnnotation], "nothing can exist yet")
 	e.delete()
 	assert.True(t, e.Gone(e.NutanixCluster))
+}
+
+// backendSpec configures an http backend whose secrets are in the Secret with the name secret.
+func backendSpec(secret string) *infrav1.TerraformSpec {
+	return &infrav1.TerraformSpec{Backend: &infrav1.TerraformBackend{Type: "http", Config: map[string]string{"address": "https://states.example.com/{suffix}"},
+		ConfigSecretRef: &corev1.LocalObjectReference{Name: secret}}}
+}
+
+func (e *testEnvironment) backendSecret(name, variable string) *corev1.Secret {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: e.Namespace, Name: name}, Data: map[string][]byte{variable: []byte("s3cr3t")}}
+	e.Create(secret)
+	return secret
+}
+
+// A destroy needs the secrets of the backend, so the Secret stays until the cluster is gone. clusterctl moves it with the
+// cluster.
+func TestBackendSecretIsProtectedUntilTheClusterIsDeleted(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.NutanixCluster.Spec.Terraform = backendSpec("backend")
+	secret, former := e.backendSecret("backend", "TF_HTTP_PASSWORD"), e.backendSecret("former", "TF_HTTP_PASSWORD")
+	e.running()
+	require.False(t, e.Gone(secret))
+	assert.Equal(t, []string{infrav1.CredentialFinalizer}, secret.Finalizers)
+	assert.Contains(t, secret.Labels, moveLabel)
+
+	mutate(e, func(c *infrav1.NutanixCluster) { c.Spec.Terraform.Backend.ConfigSecretRef.Name = "former" })
+	e.settle()
+	require.False(t, e.Gone(secret))
+	assert.Empty(t, secret.Finalizers, "no cluster uses it any more")
+	require.NoError(t, api.Delete(t.Context(), former))
+	require.False(t, e.Gone(former))
+	e.settle()
+	assert.True(t, e.NutanixCluster.Status.Ready)
+	e.delete()
+	assert.True(t, e.Gone(e.NutanixCluster))
+	assert.True(t, e.Gone(former))
+}
+
+// An unknown variable and a state that several objects would share stop the cluster before anything runs.
+func TestUnusableBackendIsReported(t *testing.T) {
+	tests := map[string]struct {
+		variable, address, message string
+	}{
+		"a variable that the backend does not document": {"LD_PRELOAD", "https://states.example.com/{suffix}", "key LD_PRELOAD is not allowed for backend http"},
+		"one state for several objects":                 {"TF_HTTP_PASSWORD", "https://states.example.com/state", "spec.terraform.backend.config[address]"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := newTestEnvironment(t)
+			e.NutanixCluster.Spec.Terraform = backendSpec("backend")
+			e.NutanixCluster.Spec.Terraform.Backend.Config["address"] = test.address
+			secret := e.backendSecret("backend", test.variable)
+			e.CreateCluster(e.Environment)
+			e.settle()
+			e.requireFalse(infrav1.PlanRecordedCondition, infrav1.BackendConfigInvalidReason)
+			assert.Contains(t, conditions.GetMessage(e.NutanixCluster, infrav1.PlanRecordedCondition), test.message)
+			assert.NotContains(t, conditions.GetMessage(e.NutanixCluster, infrav1.PlanRecordedCondition), "s3cr3t")
+			assert.Empty(t, e.Terraform.Runs())
+
+			controllertest.Change(e.Environment, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{"TF_HTTP_PASSWORD": []byte("s3cr3t")} })
+			mutate(e, func(c *infrav1.NutanixCluster) {
+				c.Spec.Terraform.Backend.Config["address"] = "https://states.example.com/{suffix}"
+			})
+			e.settle()
+			assert.True(t, e.NutanixCluster.Status.Ready, "%+v", e.NutanixCluster.Status.Conditions)
+		})
+	}
+}
+
+// The configuration of a cluster that exists is refused, for example after an upgrade. A deletion waits and continues when
+// the configuration is corrected.
+func TestDeletionWaitsForUsableBackend(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.NutanixCluster.Spec.Terraform = backendSpec("backend")
+	e.backendSecret("backend", "TF_HTTP_PASSWORD")
+	e.running()
+	mutate(e, func(c *infrav1.NutanixCluster) {
+		c.Spec.Terraform.Backend.Config["address"] = "https://states.example.com/state"
+	})
+	e.settle()
+	e.requireFalse(infrav1.PlanRecordedCondition, infrav1.BackendConfigInvalidReason)
+	assert.True(t, conditions.IsTrue(e.NutanixCluster, infrav1.AppliedCondition))
+	e.delete()
+	require.False(t, e.Gone(e.NutanixCluster))
+	e.requireFalse(infrav1.AppliedCondition, infrav1.BackendConfigInvalidReason)
+	assert.Empty(t, e.Terraform.Runs(), "nothing runs")
+	mutate(e, func(c *infrav1.NutanixCluster) {
+		c.Spec.Terraform.Backend.Config["address"] = "https://states.example.com/{suffix}"
+	})
+	e.settle()
+	assert.True(t, e.Gone(e.NutanixCluster))
+}
+
+func TestReadableStatesAreReportedOnce(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.NutanixCluster.Spec.Terraform = backendSpec("backend")
+	e.backendSecret("backend", "TF_HTTP_PASSWORD")
+	e.running()
+	e.settle()
+	e.reconciler = &Reconciler{Dependencies: e.reconciler.Dependencies} // as after a restart
+	e.settle()
+	assert.Equal(t, 1, strings.Count(strings.Join(e.Recorder.All(), "\n"), "Warning "+infrav1.StatesReadableReason))
+	assert.False(t, lifecycle.Backend{Backend: renderer.Backend{Type: "http"}, Environment: map[string]string{"TF_ENCRYPTION": "x"}}.Readable())
+	assert.False(t, lifecycle.Backend{Backend: renderer.Backend{Type: "kubernetes"}}.Readable())
 }

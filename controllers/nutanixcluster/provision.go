@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -29,11 +31,25 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if observation, err := target.Hooks.Observe(ctx, ""); err == nil {
 		target.Observation = &observation
 	}
+	r.warnOfReadableStates(s.nutanixCluster, target.Backend)
 	result := r.Pipeline.Step(target)
 	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
 	s.unfinished = result.State != lifecycle.InSync
 	s.untilCheck = min(r.Pipeline.UntilCheck(target), target.CheckInterval)
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
+}
+
+// warnOfReadableStates sends a warning event if the states of the cluster and its machines contain secrets in clear text.
+// An annotation records the event, so that it is sent once for each type of backend.
+func (r *Reconciler) warnOfReadableStates(cluster *infrav1.NutanixCluster, backend lifecycle.Backend) {
+	if !backend.Readable() || cluster.Annotations[infrav1.ReadableStatesAnnotation] == backend.Type {
+		return
+	}
+	metav1.SetMetaDataAnnotation(&cluster.ObjectMeta, infrav1.ReadableStatesAnnotation, backend.Type)
+	r.Event(cluster, lifecycle.Event{Type: corev1.EventTypeWarning, Reason: infrav1.StatesReadableReason, Action: "Plan", Message: fmt.Sprintf(
+		"The Terraform states in backend %s contain the bootstrap data of the machines in clear text, for control plane machines "+
+			"the keys of the cluster's certificate authorities: restrict who can read them, let the backend encrypt them, "+
+			"or use OpenTofu with TF_ENCRYPTION in the Secret of spec.terraform.backend.configSecretRef", backend.Type)})
 }
 
 func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, error) {

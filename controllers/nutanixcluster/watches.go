@@ -12,14 +12,7 @@ import (
 
 // usersOfSecret maps a Secret to the clusters that read credentials or a backend configuration from the Secret.
 func (r *Reconciler) usersOfSecret(ctx context.Context, secret client.Object) []ctrl.Request {
-	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool {
-		terraform := cluster.Spec.Terraform
-		if terraform != nil && terraform.Backend != nil && terraform.Backend.ConfigSecretRef != nil &&
-			terraform.Backend.ConfigSecretRef.Name == secret.GetName() && cluster.Namespace == secret.GetNamespace() {
-			return true
-		}
-		return contains(references(cluster), secret)
-	})
+	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool { return contains(references(cluster), secret) })
 }
 
 // usersOfConfigMap maps a ConfigMap to the clusters that use the ConfigMap as trust bundle.

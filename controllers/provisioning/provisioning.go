@@ -90,19 +90,20 @@ func (d *Dependencies) Settings(ctx context.Context, cluster *infrav1.NutanixClu
 	if terraform := cluster.Spec.Terraform; terraform != nil {
 		spec = terraform.Backend
 	}
-	secret, err := d.backendSecret(ctx, cluster.Namespace, spec)
+	environment, err := d.backendEnvironment(ctx, cluster.Namespace, spec)
 	if err != nil {
 		return settings, lifecycle.Backend{}, err
 	}
-	backend, err := lifecycle.BackendFor(spec, StateSuffix(kind, object), object.GetNamespace(), object.GetName(), secret)
+	backend, err := lifecycle.BackendFor(spec, StateSuffix(kind, object), object.GetNamespace(), object.GetName(), environment)
 	if err != nil {
-		return settings, backend, &Problem{Reason: infrav1.InvalidSpecReason, Message: err.Error()}
+		return settings, backend, &Problem{Reason: infrav1.BackendConfigInvalidReason, Message: err.Error()}
 	}
 	settings.Backend = backend.Backend
 	return settings, backend, nil
 }
 
-func (d *Dependencies) backendSecret(ctx context.Context, namespace string, spec *infrav1.TerraformBackend) (map[string][]byte, error) {
+// backendEnvironment returns the environment variables that the Secret of spec.terraform.backend.configSecretRef contains.
+func (d *Dependencies) backendEnvironment(ctx context.Context, namespace string, spec *infrav1.TerraformBackend) (map[string]string, error) {
 	if spec == nil || spec.ConfigSecretRef == nil {
 		return nil, nil
 	}
@@ -114,7 +115,12 @@ func (d *Dependencies) backendSecret(ctx context.Context, namespace string, spec
 	} else if err != nil {
 		return nil, fmt.Errorf("reading backend secret %s: %w", key, err)
 	}
-	return secret.Data, nil
+	environment, err := lifecycle.Environment(spec, secret.Data, d.Pipeline.OpenTofu)
+	if err != nil {
+		return nil, &Problem{Reason: infrav1.BackendConfigInvalidReason, Message: fmt.Sprintf(
+			"secret %s, which spec.terraform.backend.configSecretRef names, cannot be used: %v", key, err)}
+	}
+	return environment, nil
 }
 
 // CheckInterval returns the interval at which an object of the cluster is compared with Prism Central.

@@ -49,6 +49,7 @@ func machine(change ...func(*infrav1.NutanixMachine)) *infrav1.NutanixMachine {
 
 func TestSettings(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "backend"}, Data: map[string][]byte{"AWS_SECRET_ACCESS_KEY": []byte("s3cr3t")}}
+	unknown := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "unknown"}, Data: map[string][]byte{"PATH": []byte("s3cr3t")}}
 	s3 := func(name string) *infrav1.TerraformSpec {
 		return &infrav1.TerraformSpec{Backend: &infrav1.TerraformBackend{Type: "s3", ConfigSecretRef: &corev1.LocalObjectReference{Name: name}}}
 	}
@@ -62,11 +63,12 @@ func TestSettings(t *testing.T) {
 		"another version":          {&infrav1.TerraformSpec{ProviderVersion: "2.4.2"}, "", "ProviderVersionUnavailable"},
 		"a backend with secrets":   {s3("backend"), "s3", ""},
 		"a Secret that is missing": {s3("nobody"), "", "BackendConfigNotFound"},
-		"one shared state":         {&infrav1.TerraformSpec{Backend: &infrav1.TerraformBackend{Type: "http", Config: map[string]string{"address": "https://x"}}}, "", "InvalidSpec"},
+		"one shared state":         {&infrav1.TerraformSpec{Backend: &infrav1.TerraformBackend{Type: "http", Config: map[string]string{"address": "https://x"}}}, "", "BackendConfigInvalid"},
+		"an unknown variable":      {s3("unknown"), "", "BackendConfigInvalid"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			d, _ := dependencies(t, secret.DeepCopy())
+			d, _ := dependencies(t, secret.DeepCopy(), unknown.DeepCopy())
 			cluster := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "c"}, Spec: infrav1.NutanixClusterSpec{Terraform: test.spec}}
 			settings, backend, err := d.Settings(t.Context(), cluster, "NutanixMachine", machine())
 			if test.reason != "" {
@@ -303,6 +305,8 @@ func TestReadySummarizesTheMilestones(t *testing.T) {
 		"missing permission, in sync":   {list{set("First", "False", "PermissionDenied", "no"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
 		"backend fault, in sync":        {list{set("First", "False", "StateBackendFailed", "forbidden"), set("Second", "False", "LocalDiskFull", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
 		"rejected check, in sync":       {list{set("First", "False", "PrismRequestRejected", "422"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
+		"unusable backend, in sync":     {list{set("First", "False", "BackendConfigInvalid", "one state"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
+		"unusable backend, new":         {list{set("First", "False", "BackendConfigInvalid", "one state"), set("Second", "True", "Good", "")}, "False BackendConfigInvalid First: one state"},
 		"passing then lasting, in sync": {list{set("First", "False", "PrismUnreachable", "no route"), set("Second", "False", "Why", "x"), set("Applied", "True", "Applied", "")}, "False Why Second: x"},
 		"lasting fault, in sync":        {list{set("First", "False", "AuthenticationFailed", "refused"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "False AuthenticationFailed First: refused"},
 		"being deleted":                 {list{set("First", "True", "Good", ""), set("Applied", "False", "Destroying", "1 to delete"), deleted}, "False Deleting 1 to delete"},
@@ -315,4 +319,13 @@ func TestReadySummarizesTheMilestones(t *testing.T) {
 			assert.Equal(t, test.want, fmt.Sprintf("%s %s %s", ready.Status, ready.Reason, ready.Message))
 		})
 	}
+}
+
+// The spec of the NutanixCluster names the backend, so its Ready condition shows the mistake.
+func TestClusterWithUnusableBackendIsNotReady(t *testing.T) {
+	cluster := &infrav1.NutanixCluster{}
+	Set(cluster, infrav1.PlanRecordedCondition, metav1.ConditionFalse, infrav1.BackendConfigInvalidReason, "one state")
+	Set(cluster, infrav1.AppliedCondition, metav1.ConditionTrue, infrav1.AppliedReason, "")
+	summarize(cluster, []string{infrav1.PlanRecordedCondition, infrav1.AppliedCondition})
+	assert.Equal(t, infrav1.BackendConfigInvalidReason, conditions.GetReason(cluster, infrav1.ReadyCondition))
 }

@@ -48,6 +48,16 @@ var passingReasons = map[string]bool{
 	infrav1.PermissionDeniedReason:     true, // Prism Central may respond 403 or 404 to an account without the permission
 }
 
+// backendReasons are the reasons of a backend that cannot be used. The NutanixCluster, whose spec names the backend, is
+// not Ready then. Its machines that are in sync stay Ready.
+var backendReasons = map[string]bool{infrav1.BackendConfigInvalidReason: true, infrav1.BackendConfigNotFoundReason: true}
+
+// passing reports whether an object that is in sync stays Ready in spite of a fault with this reason.
+func passing(object Object, reason string) bool {
+	_, isCluster := object.(*infrav1.NutanixCluster)
+	return passingReasons[reason] || backendReasons[reason] && !isCluster
+}
+
 // summarize writes Ready. The reason and message come from the first milestone that is False, even if an earlier
 // milestone is Unknown or was never written, because a False milestone explains the problem. If no milestone is False,
 // they come from the first milestone that is not True.
@@ -62,7 +72,7 @@ func summarize(object Object, milestones []string) {
 		if condition == nil {
 			condition = &metav1.Condition{Type: milestone, Status: metav1.ConditionUnknown, Reason: infrav1.WaitingForInputsReason, Message: "not known yet"}
 		}
-		if condition.Status == metav1.ConditionTrue || passingReasons[condition.Reason] && inSyncOrWaiting(object) {
+		if condition.Status == metav1.ConditionTrue || passing(object, condition.Reason) && inSyncOrWaiting(object) {
 			continue
 		}
 		if condition.Status == metav1.ConditionFalse {

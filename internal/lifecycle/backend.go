@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -14,26 +12,6 @@ import (
 
 // kubernetesBackend is the type of Terraform's backend that stores states in Secrets. It is the default.
 const kubernetesBackend = "kubernetes"
-
-// Placeholders in the configuration of a backend. One configuration applies to all objects of a cluster.
-const (
-	placeholderNamespace = "{namespace}"
-	placeholderName      = "{name}"
-	placeholderSuffix    = "{suffix}"
-)
-
-// stateKeys maps each backend type that can store several states to the argument that distinguishes them. If the configuration does not
-// set this argument, BackendFor sets it to the object's suffix.
-var stateKeys = map[string]string{
-	"azurerm": "key",
-	"consul":  "path",
-	"cos":     "prefix",
-	"gcs":     "prefix",
-	"oci":     "key",
-	"oss":     "prefix",
-	"pg":      "schema_name",
-	"s3":      "key",
-}
 
 // Backend describes where the Terraform state of one object is stored.
 type Backend struct {
@@ -47,46 +25,32 @@ type Backend struct {
 // Kubernetes reports whether the state is stored in Secrets in the object's namespace.
 func (b Backend) Kubernetes() bool { return b.Type == kubernetesBackend }
 
+// Readable reports whether states contain bootstrap data and reach the backend unencrypted. The manager removes the bootstrap data from
+// the states that it stores itself.
+func (b Backend) Readable() bool { return !b.Kubernetes() && b.Environment[encryptionVariable] == "" }
+
 // BackendFor returns the backend for the state of the object namespace/name. suffix is the object's state suffix (see StateSuffix). spec
-// is the backend configuration of the cluster, or nil. secret maps environment variables to their values for the runs. BackendFor returns
-// an error if two objects would share one state with this configuration.
-func BackendFor(spec *infrav1.TerraformBackend, suffix, namespace, name string, secret map[string][]byte) (Backend, error) {
-	backend := Backend{Suffix: suffix, Environment: map[string]string{}}
-	if spec == nil || spec.Type == "" || spec.Type == kubernetesBackend {
+// is the backend configuration of the cluster, or nil. environment contains the secrets of the backend (see Environment). BackendFor
+// returns an error if the object would share its state or its lock with another object.
+func BackendFor(spec *infrav1.TerraformBackend, suffix, namespace, name string, environment map[string]string) (Backend, error) {
+	backend := Backend{Suffix: suffix, Environment: environment}
+	if storedByManager(spec) {
 		backend.Backend = renderer.Backend{
 			Type:   kubernetesBackend,
 			Config: map[string]string{"namespace": namespace, "secret_suffix": backend.Suffix},
 		}
 		return backend, nil
 	}
-	for variable, value := range secret {
-		backend.Environment[variable] = string(value)
+	if err := spec.ValidateState(namespace, name, suffix); err != nil {
+		return Backend{}, fmt.Errorf("configuring backend %s: %w", spec.Type, err)
 	}
-	config, unique := expand(spec.Config, strings.NewReplacer(
-		placeholderNamespace, namespace, placeholderName, name, placeholderSuffix, backend.Suffix))
-	if key, ok := stateKeys[spec.Type]; ok && config[key] == "" {
-		config[key] = backend.Suffix
-		unique = true
-	}
-	if !unique {
-		return Backend{}, fmt.Errorf("configuring backend %s: spec.terraform.backend.config would give every object the same state; put %s into the value that names the state",
-			spec.Type, placeholderSuffix)
-	}
-	backend.Backend = renderer.Backend{Type: spec.Type, Config: config}
+	backend.Backend = renderer.Backend{Type: spec.Type, Config: spec.Arguments(namespace, name, suffix)}
 	return backend, nil
 }
 
-// expand replaces the placeholders in the values of config. The second result is true if the values are different for every object.
-func expand(config map[string]string, placeholders *strings.Replacer) (map[string]string, bool) {
-	expanded := map[string]string{}
-	unique := false
-	for _, argument := range slices.Sorted(maps.Keys(config)) {
-		value := config[argument]
-		expanded[argument] = placeholders.Replace(value)
-		// Namespace and name are not unique, because a cluster and a machine can have the same name.
-		unique = unique || strings.Contains(value, placeholderSuffix)
-	}
-	return expanded, unique
+// storedByManager reports whether spec is the kubernetes backend, which is also the default.
+func storedByManager(spec *infrav1.TerraformBackend) bool {
+	return spec == nil || spec.Type == "" || spec.Type == kubernetesBackend
 }
 
 // Maximum lengths of the parts of a suffix. The kubernetes backend writes the suffix into a label, whose maximum length is 63 characters.

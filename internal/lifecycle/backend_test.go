@@ -20,26 +20,32 @@ func TestBackendFor(t *testing.T) {
 		config map[string]string
 		err    string
 	}{
-		"default":                       {nil, "kubernetes", map[string]string{"namespace": "team-a", "secret_suffix": suffix}, ""},
-		"kubernetes":                    {&infrav1.TerraformBackend{Type: "kubernetes"}, "kubernetes", map[string]string{"namespace": "team-a", "secret_suffix": suffix}, ""},
-		"s3 without a key":              {backend("s3", "bucket", "b"), "s3", map[string]string{"bucket": "b", "key": suffix}, ""},
-		"s3 with a key of one's own":    {backend("s3", "bucket", "b", "key", "capnt/{namespace}/{suffix}.tfstate"), "s3", map[string]string{"bucket": "b", "key": "capnt/team-a/" + suffix + ".tfstate"}, ""},
-		"pg":                            {backend("pg"), "pg", map[string]string{"schema_name": suffix}, ""},
-		"gcs":                           {backend("gcs", "bucket", "b"), "gcs", map[string]string{"bucket": "b", "prefix": suffix}, ""},
-		"consul":                        {backend("consul"), "consul", map[string]string{"path": suffix}, ""},
-		"azurerm":                       {backend("azurerm"), "azurerm", map[string]string{"key": suffix}, ""},
-		"http":                          {backend("http", "address", "https://s/{suffix}"), "http", map[string]string{"address": "https://s/" + suffix}, ""},
-		"all in one key":                {backend("s3", "key", "state"), "", nil, "{suffix}"},
-		"http, all in one":              {backend("http", "address", "https://s/state"), "", nil, "{suffix}"},
-		"machine and cluster in one":    {backend("http", "address", "https://s/{namespace}/{name}"), "", nil, "{suffix}"},
-		"what nobody knows, all in one": {backend("new", "x", "y"), "", nil, "{suffix}"},
+		"default":                    {nil, "kubernetes", map[string]string{"namespace": "team-a", "secret_suffix": suffix}, ""},
+		"kubernetes":                 {&infrav1.TerraformBackend{Type: "kubernetes"}, "kubernetes", map[string]string{"namespace": "team-a", "secret_suffix": suffix}, ""},
+		"s3 without a key":           {backend("s3", "bucket", "b"), "s3", map[string]string{"bucket": "b", "key": suffix}, ""},
+		"s3 with a key of one's own": {backend("s3", "bucket", "b", "key", "capnt/{namespace}/{suffix}.tfstate"), "s3", map[string]string{"bucket": "b", "key": "capnt/team-a/" + suffix + ".tfstate"}, ""},
+		"pg":                         {backend("pg"), "pg", map[string]string{"schema_name": suffix}, ""},
+		"gcs":                        {backend("gcs", "bucket", "b"), "gcs", map[string]string{"bucket": "b", "prefix": suffix}, ""},
+		"consul":                     {backend("consul"), "consul", map[string]string{"path": suffix}, ""},
+		"azurerm":                    {backend("azurerm"), "azurerm", map[string]string{"key": suffix}, ""},
+		"http": {backend("http", "address", "https://s/{suffix}", "lock_address", "https://s/{suffix}/lock"), "http",
+			map[string]string{"address": "https://s/" + suffix, "lock_address": "https://s/" + suffix + "/lock"}, ""},
+		"remote":                                  {backend("remote", "workspaces.name", "{suffix}"), "remote", map[string]string{"workspaces.name": suffix}, ""},
+		"pg with a prefix":                        {backend("pg", "schema_name", "terraform_state_{suffix}"), "pg", map[string]string{"schema_name": "terraform_state_" + suffix}, ""},
+		"s3 with a fixed key":                     {backend("s3", "bucket", "{suffix}", "key", "state", "workspace_key_prefix", "{suffix}"), "", nil, "config[key]"},
+		"http with a fixed address":               {backend("http", "address", "https://s/state"), "", nil, "config[address]"},
+		"http without an address":                 {backend("http"), "", nil, "config[address]"},
+		"http where only the locks differ":        {backend("http", "address", "https://s/state", "lock_address", "https://s/{suffix}"), "", nil, "config[address]"},
+		"http with one lock":                      {backend("http", "address", "https://s/{suffix}", "lock_address", "https://s/lock"), "", nil, "config[lock_address]"},
+		"namespace and name, which objects share": {backend("http", "address", "https://s/{namespace}/{name}"), "", nil, "config[address]"},
+		"backend that nobody knows":               {backend("new", "x", "{suffix}"), "", nil, "spec.terraform.backend.type"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := BackendFor(test.spec, suffix, "team-a", "m-1", map[string][]byte{"TOKEN": []byte("s3cr3t")})
+			got, err := BackendFor(test.spec, suffix, "team-a", "m-1", map[string]string{"TOKEN": "s3cr3t"})
 			if test.err != "" {
 				require.ErrorContains(t, err, test.err)
-				assert.ErrorContains(t, err, "spec.terraform.backend.config")
+				assert.ErrorContains(t, err, "spec.terraform.backend")
 				return
 			}
 			require.NoError(t, err)
@@ -47,11 +53,7 @@ func TestBackendFor(t *testing.T) {
 			assert.Equal(t, test.config, got.Config)
 			assert.Equal(t, test.kind == "kubernetes", got.Kubernetes())
 			assert.NotContains(t, fmt.Sprint(got.Config), "s3cr3t")
-			if got.Kubernetes() {
-				assert.Empty(t, got.Environment, "the backend of the management cluster needs no other access")
-			} else {
-				assert.Equal(t, map[string]string{"TOKEN": "s3cr3t"}, got.Environment)
-			}
+			assert.Equal(t, map[string]string{"TOKEN": "s3cr3t"}, got.Environment)
 		})
 	}
 }
@@ -66,10 +68,10 @@ func backend(kind string, config ...string) *infrav1.TerraformBackend {
 
 // TestBackendForDoesNotChangeTheSpec proves that BackendFor does not modify its argument, because many objects share one spec.
 func TestBackendForDoesNotChangeTheSpec(t *testing.T) {
-	spec := backend("s3", "bucket", "{namespace}-{suffix}")
+	spec := backend("s3", "key", "{namespace}-{suffix}")
 	_, err := BackendFor(spec, "suffix", "a", "b", nil)
 	require.NoError(t, err)
-	assert.Equal(t, map[string]string{"bucket": "{namespace}-{suffix}"}, spec.Config)
+	assert.Equal(t, map[string]string{"key": "{namespace}-{suffix}"}, spec.Config)
 }
 
 var endsLikeAPart = regexp.MustCompile(`-[0-9]+$`)

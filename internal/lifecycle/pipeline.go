@@ -35,6 +35,8 @@ type Pipeline struct {
 	// TerraformVersion and ProviderVersion are recorded with every plan. ProviderVersion applies to targets whose own ProviderVersion is
 	// empty.
 	TerraformVersion, ProviderVersion string
+	// OpenTofu means that runs use OpenTofu, which can encrypt states.
+	OpenTofu bool
 
 	plans    *plan.Store
 	memories *memories

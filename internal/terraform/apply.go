@@ -2,6 +2,7 @@ package terraform
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -53,6 +54,10 @@ func (r *Run) pushErroredState(ctx context.Context, failure *Error, begin time.T
 		failure.Message += "; the state was not saved and errored.tfstate could not be read: " + err.Error()
 		return
 	}
+	if encrypted(state) {
+		failure.Message += "; the state was not saved, and OpenTofu cannot push an encrypted state: the next run looks for what this one has created"
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushTimeout)
 	defer cancel()
 	wait := pushWait
@@ -72,6 +77,14 @@ func (r *Run) pushErroredState(ctx context.Context, failure *Error, begin time.T
 	}
 	failure.ErroredState = state
 	failure.Message += "; the state was not saved and pushing it back failed: " + err.Error()
+}
+
+// encrypted reports whether OpenTofu has encrypted a state. "tofu state push" cannot read such a file.
+func encrypted(state []byte) bool {
+	var file struct {
+		Data []byte `json:"encrypted_data"`
+	}
+	return json.Unmarshal(state, &file) == nil && len(file.Data) > 0
 }
 
 // pushAndUnlock pushes a state. An apply that could not write the state often could not release the lock either, so the first push may

@@ -19,6 +19,11 @@ const (
 // secretName matches the names of environment variables that may contain a secret.
 var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|credential|conn_str|auth|header`)
 
+// encryptionVariable contains OpenTofu's configuration of state encryption. quoted matches the strings in it, for example a passphrase.
+const encryptionVariable = "TF_ENCRYPTION"
+
+var quoted = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"`)
+
 // scrubber replaces the secrets of a run in texts and JSON values.
 type scrubber struct {
 	replacer *strings.Replacer
@@ -35,6 +40,14 @@ func newScrubber(variables map[string]string, environments ...map[string]string)
 		for name, value := range environment {
 			if secretName.MatchString(name) && !strings.HasPrefix(value, "/") {
 				secrets = append(secrets, secretForms(value)...)
+			}
+			if name != encryptionVariable {
+				continue
+			}
+			for _, match := range quoted.FindAllStringSubmatch(value, -1) {
+				if len(match[1]) >= minSecretLine {
+					secrets = append(secrets, secretForms(match[1])...)
+				}
 			}
 		}
 	}
