@@ -34,6 +34,10 @@ const (
 	// ReadableStatesAnnotation contains the type of the backend for which the event StatesReadable of a NutanixCluster was sent.
 	ReadableStatesAnnotation = "infrastructure.cluster.x-k8s.io/readable-states"
 
+	// StateRunsAnnotation says which runs may hold the lock of a Terraform state that the manager does not store. It contains JSON
+	// with the UID of the object and, for each host, the time of the first run since the state was last known to be unlocked.
+	StateRunsAnnotation = "infrastructure.cluster.x-k8s.io/state-runs"
+
 	// CredentialFinalizer keeps a credential Secret, a trust bundle ConfigMap or the Secret of a state backend until no cluster
 	// uses it any more.
 	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"

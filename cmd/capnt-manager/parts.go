@@ -142,10 +142,10 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 	if err != nil {
 		return nil, fmt.Errorf("reading the host name: %w", err)
 	}
-	holders := &lifecycle.Holders{Host: host, Started: time.Now(), Reader: mgr.GetAPIReader(),
+	holders := &lifecycle.Holders{Host: host, Started: time.Now(), Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
 		Namespace: os.Getenv("POD_NAMESPACE"), Pod: os.Getenv("POD_NAME")}
 	states := &state.Store{
-		Reader: mgr.GetAPIReader(),
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
 		Grace: options.shutdownTimeout, // the time that an earlier leader gives its runs
 		Dead: func(ctx context.Context, lock state.Lock) (bool, error) {
 			return holders.Dead(ctx, (*terraform.LockInfo)(&lock))

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -50,6 +51,8 @@ type fixture struct {
 	beforeDestroy func(id string) error
 	// observe is the hook Observe. If it is nil, the hook reports that the infrastructure exists and writes nothing to the transcript.
 	observe func(id string) (Observation, error)
+	// api stores the object if its runs are recorded (see recordRuns).
+	api     client.Client
 	stop    context.CancelFunc
 	stopped chan error
 	logs    *logRecorder
@@ -121,7 +124,7 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) start() {
 	f.pipeline = (&Pipeline{
 		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Pool: NewPool(2), Clock: f.clock,
-		Holders:          &Holders{Host: "capnt-1", Started: f.clock.Now()},
+		Holders:          &Holders{Host: "capnt-1", Started: f.clock.Now(), Client: f.api, Reader: f.api},
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 	}).Init()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -17,8 +17,9 @@ import (
 )
 
 // Holders determines whether the holder of a state lock has ended without releasing the lock. Terraform writes user@host and the time
-// into a lock. Only one manager of an installation runs at a time. Therefore a lock is stale in two cases: it was acquired on this host
-// before this process started, or it was acquired in a pod of this Deployment and the pod no longer exists.
+// into a lock. Only one manager of an installation runs at a time. Therefore a lock of this installation is stale in two cases: it was
+// acquired on this host before this process started, or it was acquired in a pod of this Deployment and the pod no longer exists. Locks in
+// a backend that other installations may use must also be recorded (see stateRuns).
 type Holders struct {
 	// Host is the name of this host. In a pod it is the name of the pod. Started is the start time of this process.
 	Host    string
@@ -26,15 +27,21 @@ type Holders struct {
 	// Reader and Namespace are used to look up the pods of the Deployment. If Namespace is empty, only locks of this host can be stale.
 	Reader    client.Reader
 	Namespace string
+	// Client records runs on objects. If it is nil, no lock in a backend other than kubernetes is considered stale.
+	Client client.Client
 	// Pod is the name of this pod. If Host is different, the pod uses the host name of its node, which other processes may share. In that
 	// case no lock is considered stale.
 	Pod string
 }
 
-// Dead reports whether lock is stale: a manager of this installation started the run that acquired the lock, and that run has ended.
+// ownHost reports whether no process of another container can have the host name of this process.
+func (h *Holders) ownHost() bool { return h.Namespace == "" || h.Pod == h.Host }
+
+// Dead reports whether lock is stale: a manager of this installation started the run that acquired the lock, and that run has ended. Only
+// processes of this management cluster may use the state.
 func (h *Holders) Dead(ctx context.Context, lock *terraform.LockInfo) (bool, error) {
 	_, host, ok := strings.Cut(lock.Who, "@")
-	if !ok || h.Namespace != "" && h.Pod != h.Host {
+	if !ok || !h.ownHost() {
 		return false, nil
 	}
 	if host == h.Host {
@@ -69,7 +76,7 @@ func (p *Pipeline) breakDeadLock(ctx context.Context, target Target, workspace W
 	if p.Holders == nil || workspace == nil || !errors.As(cause, &held) || held.Class != terraform.LockHeld || held.Lock == nil {
 		return failure
 	}
-	dead, err := p.Holders.Dead(ctx, held.Lock)
+	dead, err := p.Holders.ended(ctx, held.Lock, target.runs)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "Failed to find out whether the holder of a state lock is dead", "holder", held.Lock.Who)
 	}

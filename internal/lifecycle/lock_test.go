@@ -41,15 +41,32 @@ var lockScenarios = map[string]func(f *fixture){
 		f.advance(10 * time.Second)
 		f.settle()
 	},
+	"lock-of-another-installation": func(f *fixture) {
+		f.recordRuns(before.Add(time.Second), "capnt-1")
+		f.fail("plan", locked("plan", "root@capnt-1", before))
+		f.settle()
+	},
+	"lock-of-a-killed-terraform": func(f *fixture) {
+		f.recordRuns(before)
+		f.fail("plan", errors.New("signal: killed"), locked("plan", "root@capnt-1", f.clock.Now()))
+		f.settle()
+		f.advance(5 * time.Second)
+		f.settle()
+	},
 	"lock-of-a-dead-run-met-by-plan": func(f *fixture) {
+		f.recordRuns(before, "capnt-1")
 		f.fail("plan", locked("plan", "root@capnt-1", before))
 		f.settle()
 	},
 	"lock-of-a-dead-run-met-by-apply": func(f *fixture) {
+		f.step()
+		f.wait()
+		f.recordRuns(before, "capnt-1")
 		f.fail("apply", locked("apply", "root@capnt-1", before))
 		f.settle()
 	},
 	"lock-cannot-be-broken": func(f *fixture) {
+		f.recordRuns(before, "capnt-1")
 		f.fail("plan", locked("plan", "root@capnt-1", before))
 		f.fail("unlock", errors.New("no such lock"))
 		f.settle()

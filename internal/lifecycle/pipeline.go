@@ -228,7 +228,7 @@ func (p *Pipeline) withdrawDestroy(key string) {
 func (p *Pipeline) submit(target Target, key, action string, run func(ctx context.Context, target Target) outcome) bool {
 	submitted := p.Pool.Submit(target.Kind, key, target.Object, func(ctx context.Context) {
 		begin := p.Clock.Now()
-		o := withoutPanic(ctx, target, run)
+		o := p.run(ctx, target, run)
 		logRun(log.FromContext(ctx), target, action, o, p.Clock.Now().Sub(begin))
 		if errors.Is(errorOf(o), context.Canceled) && ctx.Err() != nil {
 			return // the manager is stopping, and the next manager plans again

@@ -23,6 +23,8 @@ type Target struct {
 	// Observation is what this reconcile has observed of the infrastructure, or nil if it observed nothing.
 	Observation *Observation
 	Hooks       Hooks
+	// runs contains the runs that may hold the lock of the state. It is nil if the manager stores the state.
+	runs *stateRuns
 }
 
 // Desired describes the desired infrastructure. Pipeline.Idle uses only CheckInterval.
