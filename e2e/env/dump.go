@@ -99,7 +99,7 @@ func (e *Environment) MachineVersion(ctx context.Context, name string) string {
 		select {
 		case <-ctx.Done():
 			return ""
-		case <-time.After(pollInterval):
+		case <-time.After(minPause):
 		}
 	}
 	for _, machine := range machines.Items {

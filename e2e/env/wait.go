@@ -16,8 +16,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// pollInterval is the pause between two checks.
-const pollInterval = 250 * time.Millisecond
+// The pause between two checks is a twentieth of the time waited so far, within these limits. Checks list whole kinds, and
+// short pauses during a long wait take CPU time from what is awaited.
+const (
+	minPause = 250 * time.Millisecond
+	maxPause = time.Second
+)
 
 // Check checks whether a state has been reached. If not, progress describes what is missing. An error ends the wait,
 // except errors that a retry may fix; see passing.
@@ -25,9 +29,7 @@ type Check func(ctx context.Context) (done bool, progress string, err error)
 
 // Wait repeats the check until the check is done or ctx is cancelled. It logs the progress whenever it changes.
 func (e *Environment) Wait(ctx context.Context, what string, check Check) error {
-	started, ticker := time.Now(), time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	said := ""
+	started, said := time.Now(), ""
 	for {
 		done, progress, err := check(ctx)
 		if passing(err) {
@@ -47,7 +49,7 @@ func (e *Environment) Wait(ctx context.Context, what string, check Check) error 
 		}
 		select {
 		case <-ctx.Done():
-		case <-ticker.C:
+		case <-time.After(min(max(time.Since(started)/20, minPause), maxPause)):
 		}
 	}
 }
