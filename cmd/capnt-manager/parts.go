@@ -18,6 +18,7 @@ import (
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/prism/transport"
 	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
@@ -42,12 +43,14 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	if err != nil {
 		return nil, err
 	}
+	logins := transport.NewLogins(time.Now)
 	server, err := gateway.New(gateway.Options{
 		Address:         options.gatewayAddress,
 		Log:             mgr.GetLogger(),
 		Registerer:      metrics.Registry,
 		QPS:             options.prismQPS,
 		Burst:           options.prismBurst,
+		Logins:          logins,
 		ShutdownTimeout: max(options.shutdownTimeout-gatewayHeadStart, time.Second),
 	})
 	if err != nil {
@@ -60,7 +63,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	if err := errors.Join(mgr.Add(server), mgr.Add(pipeline.Pool)); err != nil {
 		return nil, fmt.Errorf("adding gateway and pool to the manager: %w", err)
 	}
-	resolver := prism.NewResolver(mgr.GetClient(), prism.Options{QPS: options.prismQPS, Burst: options.prismBurst})
+	resolver := prism.NewResolver(mgr.GetClient(), prism.Options{QPS: options.prismQPS, Burst: options.prismBurst, Logins: logins})
 	return &parts{terraform: engine, gateway: server, pipeline: pipeline, prism: resolver, providerVersions: usableProviders(engine)}, nil
 }
 

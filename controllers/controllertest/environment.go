@@ -28,6 +28,7 @@ import (
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/prism/transport"
 	"github.com/capnt/capnt/internal/state"
 )
 
@@ -54,18 +55,20 @@ func NewEnvironment(t *testing.T, api client.Client) *Environment {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	require.NoError(t, api.Create(t.Context(), namespace))
-	proxy, err := gateway.New(gateway.Options{Address: "127.0.0.1:0", Log: logr.Discard()})
+	clock := clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
+	logins := transport.NewLogins(clock.Now)
+	proxy, err := gateway.New(gateway.Options{Address: "127.0.0.1:0", Log: logr.Discard(), Logins: logins})
 	require.NoError(t, err)
 	e := &Environment{
 		T: t, Namespace: namespace.Name, Prism: NewPrism(), Recorder: &Recorder{}, logs: &recording{},
-		Clock:   clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second)),
+		Clock:   clock,
 		secrets: []string{Password},
 	}
 	t.Cleanup(e.Prism.Close)
 	e.Terraform = &Terraform{Prism: e.Prism}
 	pool := lifecycle.NewPool(2)
 	e.Dependencies = provisioning.Dependencies{
-		Client: api, Reader: api, Prism: prism.NewResolver(api, prism.Options{}), Recorder: e.Recorder,
+		Client: api, Reader: api, Prism: prism.NewResolver(api, prism.Options{Logins: logins, Now: clock.Now}), Recorder: e.Recorder,
 		Pipeline: (&lifecycle.Pipeline{
 			Engine: e.Terraform, Gateway: proxy, Pool: pool, States: &state.Store{Client: api, Reader: api}, Clock: e.Clock,
 			TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",

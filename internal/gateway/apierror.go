@@ -28,6 +28,8 @@ const (
 	ReasonTooLarge = "GATEWAY_REQUEST_TOO_LARGE"
 	// ReasonCertificate means that the certificate of Prism Central is not trusted.
 	ReasonCertificate = "GATEWAY_CERTIFICATE_NOT_TRUSTED"
+	// ReasonCredentialsRefused means that Prism Central has refused the credentials, and that the next login with them is not due.
+	ReasonCredentialsRefused = "GATEWAY_CREDENTIALS_REFUSED"
 	// ReasonTimeout means that Prism Central did not respond in time.
 	ReasonTimeout = "GATEWAY_PRISM_CENTRAL_TIMEOUT"
 	// ReasonUnreachable means that the connection to Prism Central failed.
@@ -56,9 +58,12 @@ func unauthorized() *apiError {
 func apiErrorOf(err error, address string) *apiError {
 	var own *apiError
 	var certificate *transport.CertificateError
+	var refused *transport.CredentialsRefusedError
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &refused):
+		return &apiError{status: http.StatusUnauthorized, reason: ReasonCredentialsRefused, message: refused.Error()}
 	case errors.As(err, &certificate):
 		return &apiError{status: http.StatusBadGateway, reason: ReasonCertificate, message: certificate.Error()}
 	case transport.IsTimeout(err), errors.Is(err, context.DeadlineExceeded):

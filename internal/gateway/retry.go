@@ -83,7 +83,8 @@ func replayable(req *http.Request) (*http.Request, bool, error) {
 func transientFault(ctx context.Context, resp *http.Response, err error) string {
 	if err != nil {
 		var certificate *transport.CertificateError
-		if ctx.Err() != nil || errors.As(err, &certificate) {
+		var refused *transport.CredentialsRefusedError
+		if ctx.Err() != nil || errors.As(err, &certificate) || errors.As(err, &refused) {
 			return ""
 		}
 		return "connection"

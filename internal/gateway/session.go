@@ -53,11 +53,19 @@ type Session struct {
 	creates sync.WaitGroup
 }
 
-// Open starts a session. It sends no request. It returns an error if the upstream is incomplete or its trust bundle cannot be parsed.
+// CredentialsRefusedError means that Prism Central has refused the credentials and that the next login with them is not due yet.
+type CredentialsRefusedError = transport.CredentialsRefusedError
+
+// Open starts a session. It sends no request. It returns an error if the upstream is incomplete or its trust bundle cannot be parsed, and
+// a *CredentialsRefusedError if Prism Central has refused the credentials.
 func (g *Gateway) Open(options RunOptions) (*Session, error) {
 	upstream, err := g.pools.acquire(options.Upstream)
 	if err != nil {
 		return nil, fmt.Errorf("opening a gateway session for %s: %w", options.Object, err)
+	}
+	if err := upstream.Refused(); err != nil {
+		g.pools.release(upstream)
+		return nil, err
 	}
 	session := &Session{gateway: g, options: options, token: newToken(), upstream: upstream}
 	session.proxy = g.newProxy(session)

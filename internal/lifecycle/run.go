@@ -39,7 +39,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 	session, err := p.Gateway.Open(options)
 	if err != nil {
 		stored.Close(ctx)
-		return nil, nil, fmt.Errorf("opening gateway session: %w", err)
+		return nil, nil, sessionError(err)
 	}
 	environment := maps.Clone(target.Backend.Environment)
 	if environment == nil {
@@ -69,6 +69,15 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 		return storedWorkspace{workspace, stored}, done, nil
 	}
 	return workspace, done, nil
+}
+
+// sessionError returns the error of a run for which the gateway opened no session.
+func sessionError(err error) error {
+	var refused *gateway.CredentialsRefusedError
+	if errors.As(err, &refused) {
+		return terraform.RefusedCredentialsError(refused)
+	}
+	return fmt.Errorf("opening gateway session: %w", err)
 }
 
 // writeState writes the state that an earlier apply of this process could not write because the backend did not respond. If another

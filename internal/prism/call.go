@@ -4,15 +4,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/capnt/capnt/internal/prism/transport"
 )
 
 const (
 	basePath = "/api/nutanix/v3/"
+	// userAgent distinguishes the requests of this package from those of the provider.
+	userAgent = "capnt-manager"
 	// pageLength is the number of entities per page. The provider and prism-go-client use the same number. For some kinds Prism Central
 	// rejects larger pages.
 	pageLength = 100
@@ -52,8 +57,12 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, out
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", userAgent)
 	resp, err := c.http.Do(req)
-	if err != nil {
+	var refused *transport.CredentialsRefusedError
+	if errors.As(err, &refused) {
+		return &AuthenticationError{Address: c.address, Status: http.StatusUnauthorized, RetryAt: refused.RetryAt}
+	} else if err != nil {
 		return fmt.Errorf("requesting %s from Prism Central %s: %w", path, c.address, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -70,7 +79,12 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, out
 func (c *Client) statusError(path string, resp *http.Response) error {
 	reason, message := errorBody(resp.Body)
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-		return &AuthenticationError{Address: c.address, Status: resp.StatusCode, Message: message}
+		failure := &AuthenticationError{Address: c.address, Status: resp.StatusCode, Message: message}
+		var refused *transport.CredentialsRefusedError
+		if resp.StatusCode == http.StatusUnauthorized && errors.As(c.transport.Refused(), &refused) {
+			failure.RetryAt = refused.RetryAt
+		}
+		return failure
 	}
 	return &StatusError{Address: c.address, Path: path, Status: resp.StatusCode, Reason: reason, Message: message}
 }

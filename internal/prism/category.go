@@ -10,10 +10,7 @@ func (c *Client) CategoryExists(ctx context.Context, key, value string) (bool, e
 	if key == "" || value == "" {
 		return false, &InvalidError{Field: "categories", Reason: "key and value must be set"}
 	}
-	var category struct {
-		Value string `json:"value"`
-	}
-	err := c.get(ctx, &category, "categories", key, value)
+	_, err := cached(ctx, c, entityOf[struct{}](cachedCategories, key, value), cacheLife)
 	var missing *NotFoundError
 	var status *StatusError
 	if errors.As(notFound(err, "category", ""), &missing) || errors.As(err, &status) && status.Reason == "CATEGORY_NAME_VALUE_MISMATCH" {

@@ -26,26 +26,40 @@ type Options struct {
 	// QPS and Burst limit the requests per second. If QPS is 0, there is no limit.
 	QPS   float32
 	Burst int
+	// Logins is shared with the gateway, so that refused credentials are rarely sent. If it is nil, each Client has its own.
+	Logins *transport.Logins
+	// Now returns the current time. If it is nil, time.Now is used.
+	Now func() time.Time
 }
 
 // Client reads data from one Prism Central. It is safe for concurrent use and reuses its connections and its session. It does not retry
 // requests, because the next reconcile tries again (see Retryable).
+//
+// Look-ups of the entities that a spec names (Image, ImageLookup, Subnet, PrismElement, Project, CategoryExists, StorageContainer, GPUs,
+// GPUModels) are cached for a few seconds, and concurrent ones share a request. All other methods except ListedVM always send a request of
+// their own.
 type Client struct {
 	address   string
 	transport *transport.Transport
 	http      *http.Client
 	snapshot  vmSnapshot
+	cache     cache
 }
 
 // New returns a client for an upstream. It sends no request.
 func New(upstream Upstream, options Options) (*Client, error) {
-	roundTripper, err := transport.New(upstream, transport.Options{QPS: options.QPS, Burst: options.Burst})
+	roundTripper, err := transport.New(upstream, transport.Options{QPS: options.QPS, Burst: options.Burst, Logins: options.Logins})
 	if err != nil {
 		return nil, err
+	}
+	now := options.Now
+	if now == nil {
+		now = time.Now
 	}
 	return &Client{
 		address:   upstream.Address,
 		transport: roundTripper,
+		cache:     cache{now: now, responses: map[string]response{}},
 		http: &http.Client{
 			Transport: roundTripper,
 			Timeout:   requestTimeout,

@@ -33,28 +33,19 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 	if err != nil {
 		return Entity{}, err
 	}
-	var matches []intent[clusterResources]
-	if wanted.uuid != "" {
-		var cluster intent[clusterResources]
-		if err := c.get(ctx, &cluster, "clusters", wanted.uuid); err != nil {
-			return Entity{}, notFound(err, KindPrismElement, wanted.String())
-		}
-		matches = distinct([]intent[clusterResources]{cluster}, isPrismElement)
-	} else {
-		// The request has no filter, because some versions of Prism Central ignore filters for clusters.
-		clusters, err := list[intent[clusterResources]](ctx, c, "cluster", "")
-		if err != nil {
-			return Entity{}, err
-		}
-		matches = distinct(clusters, func(cluster intent[clusterResources]) bool {
-			return isPrismElement(cluster) && strings.EqualFold(cluster.name(), wanted.name)
+	choose := func(clusters []intent[clusterResources]) (Entity, error) {
+		matches := distinct(clusters, func(cluster intent[clusterResources]) bool {
+			return isPrismElement(cluster) && (wanted.uuid != "" || strings.EqualFold(cluster.name(), wanted.name))
 		})
+		found, err := single(matches, uuidOf, KindPrismElement, wanted)
+		return found.entity(), err
 	}
-	found, err := single(matches, uuidOf, KindPrismElement, wanted)
-	return found.entity(), err
+	// The list has no filter, because some versions of Prism Central ignore filters for clusters.
+	return findEntity(ctx, c, cachedClusters, KindPrismElement, wanted, "", choose)
 }
 
-// AvailablePrismElements returns the sorted UUIDs of the connected Prism Elements that the account can see.
+// AvailablePrismElements returns the sorted UUIDs of the connected Prism Elements that the account can see. It is not cached, because the
+// absence of a VM is concluded from it.
 func (c *Client) AvailablePrismElements(ctx context.Context) ([]string, error) {
 	clusters, err := list[intent[clusterResources]](ctx, c, "cluster", "")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/capnt/capnt/internal/prism/transport"
 )
@@ -78,6 +79,8 @@ type AuthenticationError struct {
 	Address string
 	Status  int
 	Message string
+	// RetryAt is the time of the next login with the credentials, or zero. Until then no request is sent with them.
+	RetryAt time.Time
 }
 
 func (e *AuthenticationError) Error() string {
@@ -87,6 +90,9 @@ func (e *AuthenticationError) Error() string {
 	}
 	if e.Message != "" {
 		text += " (" + e.Message + ")"
+	}
+	if !e.RetryAt.IsZero() {
+		text += ", and they are tried again at " + e.RetryAt.UTC().Format(time.RFC3339) + " or when the Secret changes"
 	}
 	return text + "; correct the Secret that spec.prismCentral.credentialRef names, or the account's roles"
 }

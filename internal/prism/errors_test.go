@@ -44,7 +44,7 @@ func TestErrorsOfResponses(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, `{"metadata":`)
 		}, "reading the response of Prism Central", true},
-		{"401", status(401), "the credentials are refused (M); correct the Secret", false},
+		{"401", status(401), "the credentials are refused (M), and they are tried again at ", false},
 		{"403", status(403), "the account lacks the permission (M)", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -95,17 +95,15 @@ func (c *Client) findGPUs(ctx context.Context, requests []infrav1.NutanixGPU, pr
 		}
 		wanted = append(wanted, checked)
 	}
-	hosts, err := list[intent[hostResources]](ctx, c, "host", "")
-	if err != nil {
-		return nil, err
-	}
-	var inventory [][]hostGPU
-	for _, host := range distinct(hosts, func(host intent[hostResources]) bool {
-		return strings.EqualFold(host.Status.ClusterReference.UUID, prismElementUUID)
-	}) {
-		inventory = append(inventory, host.Status.Resources.GPUList)
-	}
-	return placeGPUs(wanted, inventory, prismElementUUID, usable)
+	return find(ctx, c, listOf[intent[hostResources]](cachedHosts, ""), func(hosts []intent[hostResources]) ([]GPU, error) {
+		var inventory [][]hostGPU
+		for _, host := range distinct(hosts, func(host intent[hostResources]) bool {
+			return strings.EqualFold(host.Status.ClusterReference.UUID, prismElementUUID)
+		}) {
+			inventory = append(inventory, host.Status.Resources.GPUList)
+		}
+		return placeGPUs(wanted, inventory, prismElementUUID, usable)
+	})
 }
 
 func checkGPU(request infrav1.NutanixGPU, index int) (gpuRequest, error) {

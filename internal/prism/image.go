@@ -36,22 +36,15 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 	if err != nil {
 		return Image{}, err
 	}
-	var candidates []intent[imageResources]
-	if wanted.uuid != "" {
-		var image intent[imageResources]
-		if err := c.get(ctx, &image, "images", wanted.uuid); err != nil {
-			return Image{}, notFound(err, KindImage, wanted.String())
-		}
-		candidates = append(candidates, image)
-	} else if candidates, err = list[intent[imageResources]](ctx, c, "image", ""); err != nil {
-		// The list has no filter, because filters are case-sensitive.
-		return Image{}, err
+	choose := func(images []intent[imageResources]) (Image, error) {
+		matches := distinct(images, func(image intent[imageResources]) bool {
+			return !image.beingDeleted() && (wanted.uuid != "" || strings.EqualFold(image.name(), wanted.name))
+		})
+		found, err := single(matches, uuidOf, KindImage, wanted)
+		return imageOf(found), err
 	}
-	matches := distinct(candidates, func(image intent[imageResources]) bool {
-		return !image.beingDeleted() && (wanted.uuid != "" || strings.EqualFold(image.name(), wanted.name))
-	})
-	found, err := single(matches, uuidOf, KindImage, wanted)
-	return imageOf(found), err
+	// The list has no filter, because filters are case-sensitive.
+	return findEntity(ctx, c, cachedImages, KindImage, wanted, "", choose)
 }
 
 // ImageLookup returns the newest image whose name matches lookup.Format for a Kubernetes version. A leading v of the version is ignored
@@ -67,18 +60,16 @@ func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLoo
 	if err != nil {
 		return Image{}, &InvalidError{Field: "imageLookup.format", Reason: err.Error()}
 	}
-	images, err := list[intent[imageResources]](ctx, c, "image", "")
-	if err != nil {
-		return Image{}, err
-	}
 	versioned := version != "" && strings.Contains(expression.String(), regexp.QuoteMeta(version))
-	matches := distinct(images, func(image intent[imageResources]) bool {
-		return !image.beingDeleted() && expression.MatchString(image.name()) && (!versioned || carriesVersion(image.name(), version))
+	return find(ctx, c, listOf[intent[imageResources]](cachedImages, ""), func(images []intent[imageResources]) (Image, error) {
+		matches := distinct(images, func(image intent[imageResources]) bool {
+			return !image.beingDeleted() && expression.MatchString(image.name()) && (!versioned || carriesVersion(image.name(), version))
+		})
+		if len(matches) == 0 {
+			return Image{}, &NotFoundError{Kind: KindImage, Identifier: fmt.Sprintf("a name that matches %#q", expression)}
+		}
+		return newest(matches), nil
 	})
-	if len(matches) == 0 {
-		return Image{}, &NotFoundError{Kind: KindImage, Identifier: fmt.Sprintf("a name that matches %#q", expression)}
-	}
-	return newest(matches), nil
 }
 
 // carriesVersion reports whether name contains version. A match within a longer number is ignored.

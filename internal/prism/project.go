@@ -15,20 +15,12 @@ func (c *Client) Project(ctx context.Context, id infrav1.NutanixResourceIdentifi
 	if err != nil {
 		return Entity{}, err
 	}
-	if wanted.uuid != "" {
-		var project intent[struct{}]
-		if err := c.get(ctx, &project, "projects", wanted.uuid); err != nil {
-			return Entity{}, notFound(err, KindProject, wanted.String())
-		}
-		return project.entity(), nil
+	choose := func(projects []intent[struct{}]) (Entity, error) {
+		matches := distinct(projects, func(project intent[struct{}]) bool {
+			return wanted.uuid != "" || project.name() == wanted.name && !project.beingDeleted()
+		})
+		found, err := single(matches, uuidOf, KindProject, wanted)
+		return found.entity(), err
 	}
-	projects, err := list[intent[struct{}]](ctx, c, "project", equals("name", wanted.name))
-	if err != nil {
-		return Entity{}, err
-	}
-	matches := distinct(projects, func(project intent[struct{}]) bool {
-		return project.name() == wanted.name && !project.beingDeleted()
-	})
-	found, err := single(matches, uuidOf, KindProject, wanted)
-	return found.entity(), err
+	return findEntity(ctx, c, cachedProjects, KindProject, wanted, equals("name", wanted.name), choose)
 }

@@ -62,10 +62,13 @@ func (c *Client) StorageContainer(ctx context.Context, id infrav1.NutanixResourc
 	if err != nil {
 		return Entity{}, err
 	}
-	containers, err := c.groups(ctx, "storage_container", attributeContainerName, attributeCluster)
-	if err != nil {
-		return Entity{}, err
-	}
+	return find(ctx, c, groupsOf("storage_container", attributeContainerName, attributeCluster), func(containers []groupsEntity) (Entity, error) {
+		return chooseContainer(containers, wanted, prismElementUUID)
+	})
+}
+
+// chooseContainer returns the only container on the Prism Element that has the wanted name or UUID.
+func chooseContainer(containers []groupsEntity, wanted identifier, prismElementUUID string) (Entity, error) {
 	found := map[string]Entity{}
 	for _, container := range containers {
 		entity := Entity{UUID: strings.ToLower(container.EntityID), Name: container.value(attributeContainerName)}

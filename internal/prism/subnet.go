@@ -24,36 +24,18 @@ func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifie
 	if err != nil {
 		return Entity{}, err
 	}
-	candidates, err := c.subnets(ctx, wanted)
-	if err != nil {
-		return Entity{}, err
-	}
-	usable := distinct(candidates, func(subnet intent[subnetResources]) bool {
-		return usableOn(subnet, prismElementUUID)
-	})
-	if len(usable) == 0 && len(candidates) > 0 {
-		return Entity{}, &WrongPrismElementError{Subnet: wanted.String(), Want: prismElementUUID, Have: prismElementsOf(candidates)}
-	}
-	found, err := single(usable, uuidOf, KindSubnet, wanted)
-	return found.entity(), err
-}
-
-// subnets returns the subnets on all Prism Elements that have the wanted name or UUID.
-func (c *Client) subnets(ctx context.Context, wanted identifier) ([]intent[subnetResources], error) {
-	if wanted.uuid != "" {
-		var subnet intent[subnetResources]
-		if err := c.get(ctx, &subnet, "subnets", wanted.uuid); err != nil {
-			return nil, notFound(err, KindSubnet, wanted.String())
+	choose := func(subnets []intent[subnetResources]) (Entity, error) {
+		candidates := distinct(subnets, func(subnet intent[subnetResources]) bool {
+			return wanted.uuid != "" || subnet.name() == wanted.name && !subnet.beingDeleted()
+		})
+		usable := distinct(candidates, func(subnet intent[subnetResources]) bool { return usableOn(subnet, prismElementUUID) })
+		if len(usable) == 0 && len(candidates) > 0 {
+			return Entity{}, &WrongPrismElementError{Subnet: wanted.String(), Want: prismElementUUID, Have: prismElementsOf(candidates)}
 		}
-		return []intent[subnetResources]{subnet}, nil
+		found, err := single(usable, uuidOf, KindSubnet, wanted)
+		return found.entity(), err
 	}
-	subnets, err := list[intent[subnetResources]](ctx, c, "subnet", equals("name", wanted.name))
-	if err != nil {
-		return nil, err
-	}
-	return distinct(subnets, func(subnet intent[subnetResources]) bool {
-		return subnet.name() == wanted.name && !subnet.beingDeleted()
-	}), nil
+	return findEntity(ctx, c, cachedSubnets, KindSubnet, wanted, equals("name", wanted.name), choose)
 }
 
 // prismElements returns references to the Prism Elements on which a subnet exists. If there are several, the subnet contains a list of

@@ -50,6 +50,11 @@ func LockHeldError(lock LockInfo) *Error {
 	return &Error{Verb: "init", Class: LockHeld, Source: SourceBackend, Message: lock.message(), Lock: &lock}
 }
 
+// RefusedCredentialsError returns the failure for a run that was not started because Prism Central refuses the credentials.
+func RefusedCredentialsError(err error) *Error {
+	return &Error{Verb: "init", Class: Authentication, Source: SourceProvider, Message: err.Error()}
+}
+
 // ClassOf returns the class of err. If err is nil, the class is empty. If err is not an *Error, the class is LocalDisk for a write that
 // failed because the disk is full, and otherwise Unknown.
 func ClassOf(err error) Class {

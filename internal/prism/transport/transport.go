@@ -30,6 +30,9 @@ type Options struct {
 	// QPS and Burst limit the requests per second to the upstream. Retries are counted, too.
 	QPS   float32
 	Burst int
+	// Logins is shared with other transports, so that all of them together send refused credentials rarely. If it is nil, the transport has
+	// its own.
+	Logins *Logins
 }
 
 // Transport is an http.RoundTripper for one upstream. It replaces the host, the credentials and the cookies of every request. It never
@@ -39,6 +42,7 @@ type Transport struct {
 	base     *http.Transport
 	limiter  *rate.Limiter
 	session  *session.Session
+	login    *login
 }
 
 // New returns a transport for an upstream. It sends no request. It returns an error if the upstream is incomplete or its trust bundle
@@ -55,8 +59,13 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 	if options.QPS > 0 {
 		limit = rate.Limit(options.QPS)
 	}
+	logins := options.Logins
+	if logins == nil {
+		logins = NewLogins(time.Now)
+	}
 	return &Transport{
 		upstream: upstream,
+		login:    logins.of(upstream),
 		limiter:  rate.NewLimiter(limit, max(options.Burst, 1)),
 		session:  session.New(session.Credentials{Username: upstream.Username, Password: upstream.Password, APIKey: upstream.APIKey}, time.Now),
 		base: &http.Transport{
@@ -78,17 +87,21 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 	}, nil
 }
 
-// RoundTrip implements http.RoundTripper. If it returns a *CertificateError, the request was not sent.
+// RoundTrip implements http.RoundTripper. If it returns a *CertificateError or a *CredentialsRefusedError, the request was not sent.
 //
 // RoundTrip sends retryable requests with the session cookie from an earlier response, so that Prism Central does not have to
 // authenticate each request. If the session has expired and the status is 401, RoundTrip sends the request again with the credentials.
 // RoundTrip sends writes only with the credentials, because writes must not be sent twice.
+//
+// If Prism Central has refused the credentials, RoundTrip sends them again only after a pause. Until then it returns a
+// *CredentialsRefusedError.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, sent, err := t.send(req, IsRetryable(req) && hasReplayableBody(req))
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || len(sent) == 0 {
 		return resp, err
 	}
 	t.session.Refused(sent)
+	t.login.doubt()
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDiscardBytes)
 	_ = resp.Body.Close()
 	again, err := CloneWithBody(req)
@@ -104,23 +117,47 @@ func (t *Transport) CloseIdleConnections() {
 	t.base.CloseIdleConnections()
 }
 
+// Refused returns a *CredentialsRefusedError if Prism Central has refused the credentials and the next login is not due.
+func (t *Transport) Refused() error { return t.login.refused() }
+
 // send sends req once. If mayUseSession is true and a session is open, it uses the session and returns it. Otherwise it uses the
 // credentials.
 func (t *Transport) send(req *http.Request, mayUseSession bool) (*http.Response, session.Sent, error) {
-	if err := t.limiter.Wait(req.Context()); err != nil {
-		return nil, nil, fmt.Errorf("waiting for the rate limit of Prism Central %s: %w", t.upstream.Address, err)
-	}
 	out := t.outgoing(req)
 	sent := t.session.Authenticate(out, mayUseSession)
+	if len(sent) > 0 {
+		resp, err := t.roundTrip(out)
+		return resp, sent, err
+	}
+	attempt, err := t.login.begin(req.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	out = t.outgoing(req)
+	sent = t.session.Authenticate(out, mayUseSession) // the request for which begin has waited may have opened a session
+	resp, err := t.roundTrip(out)
+	status := 0
+	if err == nil && len(sent) == 0 {
+		status = resp.StatusCode
+	}
+	t.login.end(attempt, status)
+	return resp, sent, err
+}
+
+// roundTrip sends a request that has been authenticated.
+func (t *Transport) roundTrip(out *http.Request) (*http.Response, error) {
+	if err := t.limiter.Wait(out.Context()); err != nil {
+		return nil, fmt.Errorf("waiting for the rate limit of Prism Central %s: %w", t.upstream.Address, err)
+	}
 	resp, err := t.base.RoundTrip(out)
 	if err != nil {
 		if certificate := asCertificateError(t.upstream.Address, err); certificate != nil {
-			return nil, nil, certificate
+			return nil, certificate
 		}
-		return nil, nil, err
+		return nil, err
 	}
 	t.session.Learn(resp)
-	return resp, sent, nil
+	return resp, nil
 }
 
 // outgoing returns a copy of req with the address of the upstream and without credentials.

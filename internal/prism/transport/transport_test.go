@@ -26,11 +26,12 @@ type central struct {
 	refuse   bool     // if true, central accepts no session
 	requests []string // the credentials or the session of each request
 	opened   int
+	password string
 }
 
 func newCentral(t *testing.T) *central {
 	t.Helper()
-	c := &central{}
+	c := &central{password: "pw"}
 	c.Server = httptest.NewTLSServer(http.HandlerFunc(c.serve))
 	t.Cleanup(c.Close)
 	return c
@@ -51,7 +52,7 @@ func (c *central) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	username, password, _ := req.BasicAuth()
 	c.requests = append(c.requests, req.Method+" "+username+":"+password)
-	if password != "pw" {
+	if password != c.password {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -68,6 +69,12 @@ func (c *central) seen() []string {
 	seen := c.requests
 	c.requests = nil
 	return seen
+}
+
+func (c *central) setPassword(password string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.password = password
 }
 
 func (c *central) expireSession() {
