@@ -188,7 +188,7 @@ func (p *Prism) TakeGPU(taken bool) {
 	p.gpuTaken = taken
 }
 
-// Requests returns the requests since the previous call of Requests, for example "GET vms/<uuid>".
+// Requests returns the requests of the manager itself since the previous call of Requests, for example "GET vms/<uuid>".
 func (p *Prism) Requests() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -261,7 +261,9 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	path := strings.TrimPrefix(request.URL.Path, basePath)
-	p.requests = append(p.requests, request.Method+" "+path)
+	if request.UserAgent() != runAgent {
+		p.requests = append(p.requests, request.Method+" "+path)
+	}
 	username, password, _ := request.BasicAuth()
 	switch {
 	case p.status != 0:

@@ -15,6 +15,9 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
+// runAgent is the user agent of Terraform runs.
+const runAgent = "terraform"
+
 // session sends requests through the gateway: to Prism as the provider does during a run, and to the state as Terraform
 // does.
 type session struct {
@@ -93,6 +96,7 @@ func (s *session) request(ctx context.Context, method, url string, body []byte) 
 	}
 	request.SetBasicAuth(s.env["NUTANIX_USERNAME"], s.env["NUTANIX_PASSWORD"])
 	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", runAgent)
 	response, err := s.client.Do(request)
 	if err != nil {
 		return nil, err

@@ -32,6 +32,7 @@ const kind = "NutanixMachine"
 // Reconciler reconciles NutanixMachine objects.
 type Reconciler struct {
 	provisioning.Dependencies
+	lookUps     provisioning.LookUps
 	absences    absences
 	detachments detachments
 }

@@ -115,7 +115,9 @@ func (i identity) identifyKnown(ctx context.Context, machine *infrav1.NutanixMac
 // descriptions of VMs with the machine. Such a VM exists if the annotations of the machine were lost, for example
 // because an old backup of the machine was restored.
 func (i identity) identifyByMark(ctx context.Context, machine *infrav1.NutanixMachine) (string, error) {
-	result, err := search(ctx, i.central, i.reconciler.query(i.key, machine, i.name))
+	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
+	defer cancel()
+	result, _, err := look(ctx, i.central, i.reconciler.query(i.key, machine, i.name)) // whether the search is conclusive does not matter here
 	switch {
 	case err != nil:
 		return "", err

@@ -62,7 +62,7 @@ func gatherCategories(ctx context.Context, s *scope) (map[string]string, error) 
 		}
 		if !exists {
 			return nil, &provisioning.Problem{Reason: infrav1.CategoryNotFoundReason, Message: fmt.Sprintf(
-				"category %s=%s of spec.categories or spec.additionalCategories does not exist in Prism Central: create it there, or take it out", key, value)}
+				"category %s=%s of spec.categories or spec.additionalCategories does not exist in Prism Central: create it there, or take it out", key, value), LookUp: true}
 		}
 	}
 	categories[infrav1.CategoryKey] = s.cluster.Name

@@ -2,6 +2,7 @@ package nutanixmachine
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -159,6 +160,7 @@ func TestMachineWaitsForGPUInUse(t *testing.T) {
 	e.settle()
 	e.requireFalse(infrav1.InputsResolvedCondition, infrav1.GPUUnavailableReason)
 	e.Prism.TakeGPU(false)
+	e.Advance(20 * time.Second) // the first delay
 	e.settle()
 	assert.True(t, e.NutanixMachine.Status.Ready)
 }

@@ -46,13 +46,23 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if s.uuid() != "" && s.plannedWith(version) && r.Pipeline.Idle(r.unrendered(s)) {
 		return ctrl.Result{}, nil
 	}
+	if result, running := r.Pipeline.Running(r.unrendered(s)); running {
+		r.Publish(s.nutanixMachine, &s.nutanixMachine.Status.Terraform, result)
+		s.unfinished = true
+		return ctrl.Result{}, nil
+	}
 	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixMachine, version); err != nil {
 		return ctrl.Result{}, err
 	}
+	if problem, delay := r.lookUps.Failed(r.key(s), s.names(), r.Pipeline.Clock.Now()); problem != nil {
+		return r.retryLookUps(s, problem, delay)
+	}
 	target, err := r.target(ctx, s)
 	if err != nil {
-		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
+		problem := provisioning.Diagnose(err)
+		return r.retryLookUps(s, problem, r.lookUps.Fail(r.key(s), s.names(), problem, r.Pipeline.Clock.Now()))
 	}
+	r.lookUps.Forget(r.key(s))
 	provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionTrue, infrav1.InputsResolvedReason, "")
 	if err := r.pin(ctx, s); err != nil || s.unfinished {
 		return ctrl.Result{}, err
@@ -72,6 +82,19 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	}
 	s.unfinished = true
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
+}
+
+// retryLookUps reports a problem that prevents a plan. The look-ups are repeated after delay. The health of an existing VM is checked
+// meanwhile.
+func (r *Reconciler) retryLookUps(s *scope, problem *provisioning.Problem, delay time.Duration) (ctrl.Result, error) {
+	result, err := s.stop(infrav1.InputsResolvedCondition, problem)
+	result.RequeueAfter = sooner(delay, r.HealthInterval)
+	return result, err
+}
+
+// names returns a string that changes whenever a user changes an object that determines the look-ups of the machine.
+func (s *scope) names() string {
+	return fmt.Sprint(s.nutanixMachine.Generation, s.machine.Generation, s.nutanixCluster.Generation, s.access.Upstream.Digest())
 }
 
 // plannedWith reports whether the last run used the provider version version. After a change of the version, a plan has

@@ -94,7 +94,7 @@ func duplicateSubnet(place placement, first, second int, subnet renderer.Ref) *p
 		list, owner = "subnets", " of failure domain "+place.failureDomain
 	}
 	return &provisioning.Problem{Reason: infrav1.SubnetDuplicateReason, Message: fmt.Sprintf(
-		"%s[%d] and %s[%d]%s are the same subnet %s (%s): name it once", list, first, list, second, owner, subnet.Name, subnet.UUID)}
+		"%s[%d] and %s[%d]%s are the same subnet %s (%s): name it once", list, first, list, second, owner, subnet.Name, subnet.UUID), LookUp: true}
 }
 
 func (r *resolver) resolveProject(ctx context.Context, pins *pinnedInputs) error {

@@ -60,19 +60,28 @@ func names(machine *infrav1.NutanixMachine) []string {
 }
 
 // search looks up the VM of a machine by UUID. It also searches the list of all VMs for the description that identifies
-// the machine, and for the name of the VM. It uses no cache.
+// the machine, and for the name of the VM. It uses no cache. If it finds no VM, it checks whether the search is conclusive.
 func search(ctx context.Context, central *prism.Client, q query) (found, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
+	result, all, err := look(ctx, central, q)
+	if err == nil && len(result.ours) == 0 {
+		err = result.setDoubt(ctx, central, q, all)
+	}
+	return result, err
+}
+
+// look returns the result of a search without doubt and taskError, and the list of all VMs.
+func look(ctx context.Context, central *prism.Client, q query) (found, prism.VMList, error) {
 	var result found
 	for _, uuid := range q.uuids {
 		if err := result.read(ctx, central, q.machine, uuid); err != nil {
-			return found{}, err
+			return found{}, prism.VMList{}, err
 		}
 	}
 	all, err := central.AllVMs(ctx)
 	if err != nil {
-		return found{}, fmt.Errorf("searching all virtual machines: %w", err)
+		return found{}, prism.VMList{}, fmt.Errorf("searching all virtual machines: %w", err)
 	}
 	for _, vm := range all.VMs {
 		switch {
@@ -80,16 +89,13 @@ func search(ctx context.Context, central *prism.Client, q query) (found, error) 
 		case marked(vm.Description, q.machine):
 			// A stale list may still contain a VM that was deleted, so the VM is read again.
 			if err := result.read(ctx, central, q.machine, vm.UUID); err != nil {
-				return found{}, err
+				return found{}, prism.VMList{}, err
 			}
 		case vm.Name == q.name:
 			result.sameName = append(result.sameName, vm)
 		}
 	}
-	if len(result.ours) == 0 {
-		err = result.setDoubt(ctx, central, q, all)
-	}
-	return result, err
+	return result, all, nil
 }
 
 // read reads the VM with the UUID uuid and adds the VM to the result.

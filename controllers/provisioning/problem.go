@@ -19,6 +19,8 @@ type Problem struct {
 	Reason, Message string
 	// Retry is true if the cause may disappear by itself.
 	Retry bool
+	// LookUp is true if the spec names an entity that cannot be used, according to look-ups in Prism Central.
+	LookUp bool
 }
 
 func (p *Problem) Error() string { return p.Message }
@@ -66,7 +68,7 @@ func Diagnose(err error) *Problem {
 		return problem
 	}
 	if reason := reasonOf(err); reason != "" {
-		return &Problem{Reason: reason, Message: err.Error()}
+		return &Problem{Reason: reason, Message: err.Error(), LookUp: isLookUp(err)}
 	}
 	return &Problem{Reason: infrav1.PrismUnreachableReason, Message: err.Error() + "; it is retried", Retry: true}
 }
@@ -93,6 +95,17 @@ func reasonOf(err error) string {
 		return infrav1.InvalidSpecReason
 	}
 	return reasonOfAccess(err)
+}
+
+// isLookUp reports whether err is the result of look-ups of entities that a spec names.
+func isLookUp(err error) bool {
+	var (
+		notFound    *prism.NotFoundError
+		ambiguous   *prism.AmbiguousError
+		misplaced   *prism.WrongPrismElementError
+		unavailable *prism.UnavailableError
+	)
+	return errors.As(err, &notFound) && notFound.Kind != prism.KindVM || errors.As(err, &ambiguous) || errors.As(err, &misplaced) || errors.As(err, &unavailable)
 }
 
 // reasonOfAccess returns the reason for an error of the connection to Prism Central, or an empty string for other errors.

@@ -1,12 +1,15 @@
 package lifecycle
 
 import (
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
 )
@@ -118,4 +121,34 @@ func TestLastPlanSurvivesAStatusThatWasNotWritten(t *testing.T) {
 	assert.Equal(t, int32(1), f.status.LastPlan.Create)
 	assert.Equal(t, "digest-1", f.status.WorkspaceDigest)
 	assert.Equal(t, "lineage", f.status.Lineage)
+}
+
+// If Prism Central refuses the credentials, a run ends before it starts a process.
+func TestRunWithRefusedCredentialsStartsNoProcess(t *testing.T) {
+	f := newFixture(t)
+	f.fail("session", &gateway.CredentialsRefusedError{Address: "prism:9440", RetryAt: f.clock.Now().Add(time.Minute)})
+	result := f.settle()
+	assert.Equal(t, Failed, result.State)
+	assert.Equal(t, infrav1.AuthenticationFailedReason, FailureReason(result.Err))
+	assert.Contains(t, result.Err.Error(), "tried again at 2026-08-01T12:01:00Z")
+	assert.Nil(t, f.options.Files, "no workspace was opened")
+}
+
+func TestRunningReportsOnlyARun(t *testing.T) {
+	f := newFixture(t)
+	release := sync.OnceFunc(f.block("plan"))
+	defer release()
+	unrendered := f.target
+	unrendered.Workspace = renderer.Workspace{}
+	_, running := f.pipeline.Running(unrendered)
+	assert.False(t, running)
+	assert.False(t, f.pipeline.Pool.Running(f.target.Key()), "no run was started")
+	require.Equal(t, Running, f.step().State)
+	result, running := f.pipeline.Running(unrendered)
+	assert.True(t, running)
+	assert.Equal(t, Running, result.State)
+	release()
+	f.wait()
+	_, running = f.pipeline.Running(unrendered)
+	assert.False(t, running)
 }

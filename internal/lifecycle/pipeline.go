@@ -155,6 +155,18 @@ func (p *Pipeline) Step(target Target) Result {
 	return result
 }
 
+// Running returns the result of a step if a run of the target is queued or under way. Such a step changes nothing, so the target does not
+// need a rendered workspace, and controllers can skip look-ups in Prism Central. Otherwise Running returns false and does nothing.
+func (p *Pipeline) Running(target Target) (Result, bool) {
+	key := target.Key()
+	observed, result := p.observe(target, key)
+	if result.State = Determine(observed); result.State != Running {
+		return Result{}, false
+	}
+	result.Events = p.report(key)
+	return result, true
+}
+
 // Idle reports whether a step for the target would do nothing and report nothing. The target does not need a rendered workspace, so
 // controllers can skip look-ups in Prism Central for idle objects.
 func (p *Pipeline) Idle(target Target) bool {

@@ -1,0 +1,156 @@
+package nutanixmachine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/controllertest"
+)
+
+// machineLike creates another machine with the same spec.
+func (e *testEnvironment) machineLike(name string) *infrav1.NutanixMachine {
+	e.T.Helper()
+	machine, infra := e.Machine.DeepCopy(), e.NutanixMachine.DeepCopy()
+	machine.Name, infra.Name = name, name
+	machine.ResourceVersion, machine.UID, infra.ResourceVersion, infra.UID = "", "", "", ""
+	machine.Spec.InfrastructureRef.Name = name
+	e.Create(machine)
+	infra.Annotations, infra.Finalizers, infra.Spec.ProviderID, infra.Status = nil, nil, "", infrav1.NutanixMachineStatus{}
+	infra.OwnerReferences[0].Name, infra.OwnerReferences[0].UID = name, machine.UID
+	e.Create(infra)
+	return infra
+}
+
+// The manager itself sends at most 12 requests for the first machine of a template and at most 4 for each further one, until the machine
+// does not change any more.
+func TestMachinesOfOneTemplateShareLookUps(t *testing.T) {
+	e := newTestEnvironment(t)
+	spec := &e.NutanixMachine.Spec
+	spec.Project = ptr.To(named("team"))
+	spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "prod"}}
+	e.reconciler.HealthInterval = time.Hour
+	e.CreateMachine(e.Environment)
+	e.Prism.Requests()
+	provisioned := func(machine *infrav1.NutanixMachine) []string {
+		e.Settle(e.reconciler, kind, machine)
+		require.True(t, machine.Status.Ready, "%+v", machine.Status.Conditions)
+		requests := e.Prism.Requests()
+		t.Logf("%s: %d requests: %v", machine.Name, len(requests), requests)
+		return requests
+	}
+	assert.LessOrEqual(t, len(provisioned(e.NutanixMachine)), 12)
+	for i := range 3 {
+		e.Advance(time.Second)
+		requests := provisioned(e.machineLike(fmt.Sprint("m-", i)))
+		assert.LessOrEqual(t, len(requests), 4)
+		for _, request := range requests {
+			assert.Contains(t, request, "vms", "only requests for the identity of the machine's own VM are repeated")
+		}
+	}
+}
+
+// While a run is queued or under way, reconciles send no requests.
+func TestRunningMachineLooksUpNothing(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	entered, release := e.Terraform.Hold("plan")
+	defer release()
+	e.Eventually("the run is under way", func() bool {
+		_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
+		require.NoError(t, err)
+		select {
+		case <-entered:
+			return true
+		default:
+			return false
+		}
+	})
+	e.Advance(time.Minute)
+	e.Prism.Requests()
+	for range 5 {
+		result, err := e.Reconcile(e.reconciler, e.NutanixMachine)
+		require.NoError(t, err)
+		assert.Zero(t, result)
+	}
+	assert.Empty(t, e.Prism.Requests())
+	require.False(t, e.Gone(e.NutanixMachine))
+	assert.Equal(t, infrav1.PlanningReason, conditions.GetReason(e.NutanixMachine, infrav1.PlanRecordedCondition))
+	release()
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready)
+}
+
+// A machine whose spec names something that does not exist sends fewer requests from attempt to attempt, however many events there are. An
+// edit is a new attempt.
+func TestMisconfiguredMachineBacksOff(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.Prism.SetPresent("ubuntu-1.36.3", false)
+	e.CreateMachine(e.Environment)
+	e.settle()
+	e.requireFalse(infrav1.InputsResolvedCondition, infrav1.ImageNotFoundReason)
+	assert.NotEmpty(t, e.Prism.Requests())
+	var attempts []int
+	for range 3 { // 15 minutes each
+		sent := 0
+		for range 15 * 60 / 15 {
+			e.Advance(15 * time.Second)
+			_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
+			require.NoError(t, err)
+			if len(e.Prism.Requests()) > 0 {
+				sent++
+			}
+		}
+		attempts = append(attempts, sent)
+	}
+	for _, sent := range attempts[1:] {
+		assert.LessOrEqual(t, sent, 7, "%v", attempts)
+		assert.GreaterOrEqual(t, sent, 2, "%v", attempts)
+	}
+	require.False(t, e.Gone(e.NutanixMachine))
+	e.requireFalse(infrav1.InputsResolvedCondition, infrav1.ImageNotFoundReason)
+
+	e.Prism.SetPresent("ubuntu-1.36.3", true)
+	mutate(e, func(machine *infrav1.NutanixMachine) { machine.Spec.MemorySize.Add(machine.Spec.MemorySize) })
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+}
+
+// An edit of the cluster or the Machine, and a change of the credentials, is a new attempt, too.
+func TestEditIsANewAttempt(t *testing.T) {
+	for name, edit := range map[string]func(e *testEnvironment){
+		"the cluster": func(e *testEnvironment) {
+			controllertest.Change(e.Environment, e.NutanixCluster, func(c *infrav1.NutanixCluster) { c.Spec.ControlPlaneEndpoint.Port++ })
+		},
+		"the Machine": func(e *testEnvironment) {
+			controllertest.Change(e.Environment, e.Machine, func(m *clusterv1.Machine) { m.Spec.Version = "v1.36.4" })
+		},
+		"the credentials": func(e *testEnvironment) {
+			e.Prism.SetPassword("an0ther-passw0rd")
+			e.ChangePassword(e.Environment, "an0ther-passw0rd")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newTestEnvironment(t)
+			e.ExpectNoLeak("an0ther-passw0rd")
+			e.Prism.SetPresent("ubuntu-1.36.3", false)
+			e.CreateMachine(e.Environment)
+			e.settle()
+			e.requireFalse(infrav1.InputsResolvedCondition, infrav1.ImageNotFoundReason)
+			e.Prism.SetPresent("ubuntu-1.36.3", true)
+			e.Advance(3 * time.Second)
+			e.settle()
+			e.requireFalse(infrav1.InputsResolvedCondition, infrav1.ImageNotFoundReason)
+			edit(e)
+			e.settle()
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+		})
+	}
+}
