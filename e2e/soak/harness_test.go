@@ -40,7 +40,7 @@ const (
 // harness creates, updates and deletes machines on a stack, and kills processes at the same time.
 type harness struct {
 	*stack.Stack
-	t           *testing.T
+	t           testing.TB
 	interceptor *interceptor
 	machines    []string
 
@@ -49,7 +49,7 @@ type harness struct {
 }
 
 // newHarness starts a stack with a cluster. The machines of the cluster are not created yet.
-func newHarness(t *testing.T, machines int) *harness {
+func newHarness(t testing.TB, machines int) *harness {
 	t.Helper()
 	h := &harness{t: t, counts: map[string]int{}}
 	for i := range machines {

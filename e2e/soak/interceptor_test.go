@@ -46,7 +46,7 @@ type trigger struct {
 	done chan struct{}
 }
 
-func newInterceptor(t *testing.T, prism *prismsim.Server) *interceptor {
+func newInterceptor(t testing.TB, prism *prismsim.Server) *interceptor {
 	t.Helper()
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(prism.CABundle()))

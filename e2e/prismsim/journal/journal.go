@@ -22,7 +22,8 @@ type Request struct {
 	Path     string        `json:"path"`
 	Status   int           `json:"status"` // 0: the connection was closed without a response
 	User     string        `json:"user,omitempty"`
-	Duration time.Duration `json:"duration"` // nanoseconds
+	Agent    string        `json:"agent,omitempty"` // the header User-Agent
+	Duration time.Duration `json:"duration"`        // nanoseconds
 	Fault    string        `json:"fault,omitempty"`
 	// Body is the request body with bootstrap data and secrets redacted. It is recorded only after a call of
 	// RecordBodies(true).
@@ -61,7 +62,7 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // Record adds every request to the journal, including requests whose connection is closed without a response.
 func (j *Journal) Record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entry := &Request{Time: time.Now(), Method: r.Method, Path: r.URL.Path}
+		entry := &Request{Time: time.Now(), Method: r.Method, Path: r.URL.Path, Agent: r.UserAgent()}
 		if j.Bodies.Load() {
 			if raw, err := wire.PeekBody(r); err == nil && len(raw) > 0 {
 				entry.Body = redact(raw)

@@ -1,0 +1,55 @@
+package soak
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// managerAgent is the user agent of the requests that the manager itself sends to Prism Central. The other requests come from the provider.
+const managerAgent = "capnt-manager"
+
+// furtherMachines is the number of machines that BenchmarkRequestsPerMachine creates after the first one.
+const furtherMachines = 4
+
+// BenchmarkRequestsPerMachine reports the number of requests to Prism Central until a machine with bootstrap data is ready: for the first
+// machine of a template, and for each of several machines that are created together afterwards. Run it with -benchtime=1x.
+func BenchmarkRequestsPerMachine(b *testing.B) {
+	for b.Loop() {
+		h := newHarness(b, 1+furtherMachines)
+		all := h.machines
+		own, provider := h.requestsToCreate(all[:1])
+		b.ReportMetric(own, "own-requests/first-machine")
+		b.ReportMetric(provider, "provider-requests/first-machine")
+		own, provider = h.requestsToCreate(all[1:])
+		b.ReportMetric(own/furtherMachines, "own-requests/further-machine")
+		b.ReportMetric(provider/furtherMachines, "provider-requests/further-machine")
+		h.machines = all
+		h.delete(nil)
+		h.deleteCluster()
+	}
+}
+
+// requestsToCreate creates machines and returns the numbers of requests until all of them are ready.
+func (h *harness) requestsToCreate(machines []string) (own, provider float64) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
+	defer cancel()
+	h.machines = machines
+	before := len(h.Prism.Requests())
+	h.eachMachine(ctx, h.createMachine)
+	require.NoError(h.t, h.Env.Wait(ctx, "the machines to be ready", func(ctx context.Context) (bool, string, error) {
+		missing := h.notReady(ctx, nil)
+		return missing == "", missing, nil
+	}))
+	for _, request := range h.Prism.Requests()[before:] {
+		if request.Agent == managerAgent {
+			own++
+			h.t.Logf("%s %s", request.Method, request.Path)
+		} else {
+			provider++
+		}
+	}
+	return own, provider
+}
