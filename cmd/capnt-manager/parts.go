@@ -157,6 +157,9 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 	if options.leaderElect && holders.Namespace != "" {
 		states.Election = &client.ObjectKey{Namespace: holders.Namespace, Name: leaderElectionID}
 	}
+	if err := mgr.Add(&state.Sweeper{Store: states, Namespace: options.namespace}); err != nil {
+		return nil, fmt.Errorf("adding the sweeper of states to the manager: %w", err)
+	}
 	pipeline := &lifecycle.Pipeline{
 		Engine:           opener{engine},
 		Gateway:          server,

@@ -14,6 +14,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
 	"github.com/capnt/capnt/internal/providerid"
+	"github.com/capnt/capnt/internal/state"
 )
 
 // pass moves the clock forward in steps of 20 seconds and reconciles at each step.
@@ -27,6 +28,7 @@ func (e *testEnvironment) pass(duration time.Duration) {
 
 // restart replaces the reconciler by a new one with empty memory, as a restart of the manager does.
 func (e *testEnvironment) restart() {
+	e.reconciler.Pipeline.States = &state.Store{Client: api, Reader: api}
 	e.reconciler.Pipeline.Init()
 	e.reconciler.absences = absences{}
 }

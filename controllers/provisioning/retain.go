@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -21,9 +22,10 @@ import (
 const exportKey = "workspace.tar.gz"
 
 // Retains reports whether the infrastructure of an object that is being deleted stays in Prism Central. It stays if the
-// deletion policy is Retain and the Cluster is being deleted or no longer exists. Retains reads the Cluster and the
-// policy past the cache. With a stale cache, the deletion of the object could be visible before the deletion of its
-// Cluster, and the VM would be destroyed by mistake.
+// deletion policy is Retain and the Cluster or its namespace is being deleted or no longer exists. Retains reads all
+// three past the cache. With a stale cache, the deletion of the object could be visible before the deletion of its
+// Cluster, and the VM would be destroyed by mistake. The namespace is read because the deletion of a namespace may
+// delete the object before its Cluster.
 func (d *Dependencies) Retains(ctx context.Context, cluster *clusterv1.Cluster, nutanixCluster *infrav1.NutanixCluster) (bool, error) {
 	current := &infrav1.NutanixCluster{}
 	if err := d.Reader.Get(ctx, client.ObjectKeyFromObject(nutanixCluster), current); apierrors.IsNotFound(err) {
@@ -40,7 +42,14 @@ func (d *Dependencies) Retains(ctx context.Context, cluster *clusterv1.Cluster, 
 	} else if err != nil {
 		return false, fmt.Errorf("reading Cluster %s past the cache: %w", client.ObjectKeyFromObject(cluster), err)
 	}
-	return !owner.DeletionTimestamp.IsZero(), nil
+	if !owner.DeletionTimestamp.IsZero() {
+		return true, nil
+	}
+	namespace := &corev1.Namespace{}
+	if err := d.Reader.Get(ctx, client.ObjectKey{Name: cluster.Namespace}, namespace); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading Namespace %s past the cache: %w", cluster.Namespace, err)
+	}
+	return !namespace.DeletionTimestamp.IsZero(), nil
 }
 
 // Retain runs one step of the deletion of an object whose infrastructure stays. It reports true when the workspace is
@@ -75,7 +84,8 @@ func (d *Dependencies) Retain(ctx context.Context, target lifecycle.Target, clus
 }
 
 // export writes the files of a workspace, including its state, to a Secret without an owner. The Secret is immutable,
-// because only Terraform may change a state.
+// because only Terraform may change a state. If the namespace is being deleted, nothing is exported: the Secret cannot be
+// created and would be deleted with the namespace.
 func (d *Dependencies) export(ctx context.Context, target lifecycle.Target, cluster string, files map[string][]byte) error {
 	content, err := archive(files)
 	if err != nil {
@@ -89,7 +99,12 @@ func (d *Dependencies) export(ctx context.Context, target lifecycle.Target, clus
 	secret.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: WorkspaceKey(target.Object)}
 	secret.Immutable = ptr.To(true)
 	secret.Data = map[string][]byte{exportKey: content}
-	if err := d.Client.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+	err = d.Client.Create(ctx, secret)
+	switch {
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		ctrl.LoggerFrom(ctx).Info("Left everything in Prism Central without an exported workspace, because the namespace is being deleted",
+			"kind", target.Kind, "object", client.ObjectKeyFromObject(target.Object))
+	case err != nil && !apierrors.IsAlreadyExists(err):
 		return fmt.Errorf("creating Secret %s: %w", client.ObjectKeyFromObject(secret), err)
 	}
 	return nil

@@ -38,3 +38,20 @@ func TestClusterIsDeleted_WithoutCredentialsAndWithMissingVM(t *testing.T) {
 		require.NotEqual(t, c.Namespace, cluster.Namespace)
 	}
 }
+
+// kubectl delete namespace destroys the VMs of the clusters in the namespace and ends. Nobody removes a finalizer.
+func TestNamespaceWithClustersIsDeleted(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "namespaced")
+	c.Workers = 1
+	c.apply()
+	c.complete()
+	namespace := &corev1.Namespace{}
+	namespace.Name = c.Namespace
+	require.NoError(t, testStack.Env.Client.Delete(c.ctx, namespace))
+	logf(t, "deleted the namespace")
+	c.must(testStack.Env.WaitForGone(c.ctx, namespace))
+	logf(t, "the namespace is gone")
+	require.Empty(t, c.vms())
+	c.requireNothingLeft()
+}

@@ -47,12 +47,12 @@ func (e *LockedError) Error() string {
 }
 
 func newLease(key Key) *coordinationv1.Lease {
-	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: key.lease().Namespace, Name: key.lease().Name}}
+	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: key.lease().Namespace, Name: key.lease().Name, Labels: key.labels()}}
 }
 
 // readLease returns the Lease of the state that key identifies, or nil if the Lease does not exist.
 func (s *Store) readLease(ctx context.Context, key Key) (*coordinationv1.Lease, error) {
-	lease := newLease(key)
+	lease := &coordinationv1.Lease{}
 	err := s.Reader.Get(ctx, key.lease(), lease)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -80,27 +80,15 @@ func holder(lease *coordinationv1.Lease) *LockedError {
 	return held
 }
 
-// acquire writes a lock into the Lease. lease is the Lease as it was read, or nil if it does not exist. acquire fails if the Lease has
-// changed since.
-func (s *Store) acquire(ctx context.Context, key Key, lease *coordinationv1.Lease, id string, info []byte) error {
-	next := newLease(key)
-	next.Labels = key.labels()
-	if lease != nil {
-		next = lease.DeepCopy()
-	}
+// acquire writes a lock into the Lease. It fails if the Lease has changed since lease was read.
+func (s *Store) acquire(ctx context.Context, lease *coordinationv1.Lease, id string, info []byte) error {
+	next := lease.DeepCopy()
 	next.Spec.HolderIdentity = ptr.To(id)
 	metav1.SetMetaDataAnnotation(&next.ObjectMeta, infoAnnotation, string(info))
 	metav1.SetMetaDataAnnotation(&next.ObjectMeta, TermAnnotation, id+" "+s.Term)
-	var err error
-	if lease == nil {
-		err = s.Client.Create(ctx, next)
-	} else {
-		err = s.Client.Update(ctx, next)
+	if err := s.Client.Update(ctx, next); err != nil {
+		return fmt.Errorf("locking state %s: %w", client.ObjectKeyFromObject(lease), err)
 	}
-	if err != nil {
-		return fmt.Errorf("locking state %s: %w", key.lease(), err)
-	}
-	s.mark(id, true)
 	return nil
 }
 

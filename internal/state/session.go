@@ -5,15 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
@@ -34,7 +38,8 @@ type Session struct {
 	owner  client.Object
 
 	mu sync.Mutex
-	// secret is the Secret as the run last read or wrote it. A write fails if the Secret has changed since.
+	// secret is the Secret as the run last read or wrote it. A write fails if the Secret has changed since. secret is nil if the object is
+	// being deleted and the Secret can neither be found nor created. The state is then only in memory.
 	secret *corev1.Secret
 	// lock is the ID of the lock that the run holds, or empty if it holds none.
 	lock   string
@@ -46,8 +51,11 @@ type Session struct {
 var errClosed = errors.New("using a Terraform state: its run has ended")
 
 // Open starts a session for a run and prevents earlier processes from writing the state. It returns a *LockedError if another process
-// holds the lock. Open removes a stale lock, and Session.Broken returns the removed lock. owner becomes an owner of the Secret, so that
-// clusterctl moves the Secret together with owner.
+// holds the lock. Open removes a stale lock, and Session.Broken returns the removed lock. owner becomes an owner of the Secret and the
+// Lease, so that clusterctl moves the Secret together with owner. Both get Finalizer.
+//
+// If owner is being deleted and its namespace too, a missing Secret or Lease cannot be created. The session then keeps the state in the
+// memory of the store until Remove. If no Lease exists, nobody else can acquire the lock.
 func (s *Store) Open(ctx context.Context, key Key, owner client.Object) (*Session, error) {
 	if err := s.setTerm(ctx); err != nil {
 		return nil, err
@@ -80,6 +88,9 @@ func (s *Session) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := s.protectLease(ctx, lease); err != nil {
+		return err
+	}
 	if held != nil {
 		if err := s.states.release(ctx, s.key, held.Lock.ID); err != nil {
 			return err
@@ -96,8 +107,8 @@ func (s *Session) open(ctx context.Context) error {
 	return nil
 }
 
-// takeOver writes term and owner into the Secret, so that writes of earlier processes fail. It creates the Secret if it does not exist.
-// It returns the state in the Secret.
+// takeOver writes the term into the Secret, so that writes of earlier processes fail. It creates the Secret if it does not exist. It
+// returns the state in the Secret.
 func (s *Session) takeOver(ctx context.Context) (content []byte, err error) {
 	secret, content, err := s.states.read(ctx, s.key)
 	if err != nil {
@@ -110,20 +121,57 @@ func (s *Session) takeOver(ctx context.Context) (content []byte, err error) {
 	if precedes(s.states.Term, claimed.Annotations[TermAnnotation]) {
 		return nil, fmt.Errorf("taking over state Secret %s: %w", s.key.secret(), errTakenOver)
 	}
-	if err := s.states.claim(claimed, s.owner); err != nil {
-		return nil, err
-	}
-	switch {
-	case secret == nil:
-		err = s.states.Client.Create(ctx, claimed)
-	case !equality.Semantic.DeepEqual(secret.ObjectMeta, claimed.ObjectMeta):
-		err = s.states.Client.Update(ctx, claimed)
-	}
+	changed := claimed.Annotations[TermAnnotation] != s.states.Term
+	metav1.SetMetaDataAnnotation(&claimed.ObjectMeta, TermAnnotation, s.states.Term)
+	stored, err := s.protect(ctx, claimed, changed)
 	if err != nil {
 		return nil, fmt.Errorf("taking over state Secret %s: %w", s.key.secret(), err)
 	}
-	s.secret = claimed
+	if s.secret = nil; stored {
+		s.secret = claimed
+	}
 	return content, nil
+}
+
+// protectLease writes owner and finalizer into the Lease. It creates the Lease if lease is nil. It returns nil if the Lease cannot be
+// created, see protect.
+func (s *Session) protectLease(ctx context.Context, lease *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	if lease == nil {
+		lease = newLease(s.key)
+	}
+	stored, err := s.protect(ctx, lease, false)
+	if err != nil {
+		return nil, fmt.Errorf("protecting state lock %s: %w", s.key.lease(), err)
+	}
+	if !stored {
+		return nil, nil
+	}
+	return lease, nil
+}
+
+// protect adds owner and finalizer to an object and writes it if changed is true or something was added. It creates the object if the
+// object was not read from the API server. stored is false if the object cannot be created because its namespace is being deleted. This
+// is an error unless the owner is being deleted, too.
+func (s *Session) protect(ctx context.Context, object client.Object, changed bool) (stored bool, err error) {
+	owners := slices.Clone(object.GetOwnerReferences())
+	if err := controllerutil.SetOwnerReference(s.owner, object, s.states.Client.Scheme()); err != nil {
+		return false, err
+	}
+	changed = changed || !equality.Semantic.DeepEqual(owners, object.GetOwnerReferences())
+	// The API server refuses to add a finalizer to an object that is being deleted.
+	if object.GetDeletionTimestamp().IsZero() && controllerutil.AddFinalizer(object, Finalizer) {
+		changed = true
+	}
+	switch {
+	case object.GetResourceVersion() == "":
+		err = s.states.Client.Create(ctx, object)
+		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) && !s.owner.GetDeletionTimestamp().IsZero() {
+			return false, nil
+		}
+	case changed:
+		err = s.states.Client.Update(ctx, object)
+	}
+	return err == nil, err
 }
 
 // Broken returns the stale lock that Open has removed, or nil if there was none.
@@ -155,9 +203,17 @@ func (s *Session) Lock(ctx context.Context, id string, info []byte) error {
 	if held := holder(lease); held != nil && held.Lock.ID != id && held.Lock.ID != s.lock {
 		return held
 	}
-	if err := s.states.acquire(ctx, s.key, lease, id, info); err != nil {
-		return err
+	if lease == nil {
+		if lease, err = s.protectLease(ctx, nil); err != nil {
+			return err
+		}
 	}
+	if lease != nil {
+		if err := s.states.acquire(ctx, lease, id, info); err != nil {
+			return err
+		}
+	}
+	s.states.mark(id, true)
 	if s.lock != "" && s.lock != id {
 		s.states.mark(s.lock, false)
 	}
@@ -221,6 +277,10 @@ func (s *Session) Write(ctx context.Context, id string, content []byte) error {
 // store makes one attempt to write the state. If the write conflicts, store reads the Secret again. It returns no error if an earlier
 // attempt has stored the state and only its response was lost. If only the metadata have changed, store writes once more.
 func (s *Session) store(ctx context.Context, content []byte) error {
+	if s.secret == nil {
+		s.states.writeUnstored(s.key, content)
+		return nil
+	}
 	secret, err := s.states.write(ctx, s.key, s.secret, content)
 	if errors.Is(err, errTakenOver) {
 		present, stored, readErr := s.states.read(ctx, s.key)

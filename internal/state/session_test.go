@@ -129,8 +129,7 @@ func TestTermOfAnEarlierLockDoesNotMakeALockStale(t *testing.T) {
 	f := newFixture(t)
 	session := f.open(f.store)
 	require.NoError(t, session.Lock(t.Context(), "run", describe("run", "test")))
-	lease := &coordinationv1.Lease{}
-	require.NoError(t, f.api.Get(t.Context(), f.key.lease(), lease))
+	lease := f.lease()
 	lease.Spec.HolderIdentity = ptr.To("person")
 	require.NoError(t, f.api.Update(t.Context(), lease))
 	session.Close(t.Context())
@@ -145,7 +144,7 @@ func TestDeletedSecretIsCreatedAgainWithTheNextLock(t *testing.T) {
 	f := newFixture(t)
 	session := f.open(f.store)
 	require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
-	require.NoError(t, f.api.Delete(t.Context(), f.secret()))
+	f.force(f.secret())
 	require.ErrorIs(t, session.Write(t.Context(), "1", []byte(initial)), errTakenOver)
 	require.NoError(t, session.Push(t.Context(), []byte(initial)))
 	stored, err := session.Read(t.Context())
@@ -288,9 +287,9 @@ func TestUserDataIsTakenOutOfAnExistingState(t *testing.T) {
 	require.NoError(t, f.api.Update(t.Context(), secret))
 
 	// The lock was left by a run that was killed.
-	lease := newLease(f.key)
+	lease := f.lease()
 	lease.Spec.HolderIdentity = ptr.To("killed")
-	require.NoError(t, f.api.Create(t.Context(), lease))
+	require.NoError(t, f.api.Update(t.Context(), lease))
 	next := newStore(f.api, "term-2")
 	next.Dead = alwaysDead
 	session := f.open(next)

@@ -28,6 +28,7 @@ const (
 	secretPrefix = "tfstate-default-"
 	leasePrefix  = "lock-"
 	contentKey   = "tfstate"
+	stateLabel   = "tfstate"
 	encodingKey  = "encoding"
 )
 
@@ -36,6 +37,10 @@ const (
 //
 // On the Lease of a state, the annotation contains "<lock ID> <term>" of the process whose run acquired the lock.
 const TermAnnotation = "infrastructure.cluster.x-k8s.io/state-term"
+
+// Finalizer keeps the Secret and the Lease of a state until everything in the state is destroyed. Without the finalizer they would be
+// deleted before their owner if their namespace is deleted, and nothing can be created in such a namespace.
+const Finalizer = "infrastructure.cluster.x-k8s.io/terraformstate"
 
 // maxContent is the maximum size of a compressed state in bytes. The kubernetes backend splits a larger state into several Secrets, which
 // this package does not support. The state of an object describes one virtual machine and is much smaller.
@@ -57,7 +62,7 @@ func (k Key) lease() client.ObjectKey {
 // labels returns the labels by which the kubernetes backend finds its Secrets.
 func (k Key) labels() map[string]string {
 	return map[string]string{
-		"tfstate": "true", "tfstateSecretSuffix": k.Suffix, "tfstateWorkspace": "default", "app.kubernetes.io/managed-by": "terraform",
+		stateLabel: "true", "tfstateSecretSuffix": k.Suffix, "tfstateWorkspace": "default", "app.kubernetes.io/managed-by": "terraform",
 	}
 }
 
@@ -81,6 +86,8 @@ type Store struct {
 	mu    sync.Mutex
 	since time.Time       // when the term began
 	open  map[string]bool // IDs of the locks that open sessions of this process hold
+	// unstored contains the states of objects that are being deleted and whose Secrets can neither be found nor created.
+	unstored map[Key][]byte
 }
 
 // errTakenOver is the error of a write if another process has written the Secret in the meantime.
@@ -89,14 +96,14 @@ var errTakenOver = errors.New("another process has written the state since this 
 // errTooLarge is the error of a write of a state that does not fit into one Secret.
 var errTooLarge = errors.New("the compressed state does not fit into a Secret")
 
-// read returns the Secret of the state that key identifies, and the decoded state. If the Secret contains no state, content is empty. If
-// the Secret does not exist, secret is nil.
+// read returns the Secret of the state that key identifies, and the decoded state. If there is no state, content is empty. If the Secret
+// does not exist, secret is nil.
 func (s *Store) read(ctx context.Context, key Key) (secret *corev1.Secret, content []byte, err error) {
 	secret = &corev1.Secret{}
 	err = s.Reader.Get(ctx, key.secret(), secret)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, nil, nil
+		return nil, s.readUnstored(key), nil
 	case err != nil:
 		return nil, nil, fmt.Errorf("reading state Secret %s: %w", key.secret(), err)
 	}
@@ -133,25 +140,53 @@ func newSecret(key Key) *corev1.Secret {
 		Namespace: key.secret().Namespace, Name: key.secret().Name, Labels: key.labels(), Annotations: map[string]string{encodingKey: "gzip"}}}
 }
 
-// claim sets the term and the owner of a Secret.
-func (s *Store) claim(secret *corev1.Secret, owner client.Object) error {
-	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, TermAnnotation, s.Term)
-	if err := controllerutil.SetOwnerReference(owner, secret, s.Client.Scheme()); err != nil {
-		return fmt.Errorf("setting the owner of state Secret %s: %w", client.ObjectKeyFromObject(secret), err)
+func (s *Store) readUnstored(key Key) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unstored[key]
+}
+
+func (s *Store) writeUnstored(key Key, content []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unstored == nil {
+		s.unstored = map[Key][]byte{}
 	}
-	return nil
+	s.unstored[key] = content
 }
 
 // Remove deletes the Secret and the Lease of a state. Everything in the state must have been destroyed.
 func (s *Store) Remove(ctx context.Context, key Key) error {
-	secret, lease := newSecret(key), newLease(key)
-	if err := s.Client.Delete(ctx, secret); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting state Secret %s: %w", key.secret(), err)
+	for _, object := range []client.Object{newSecret(key), newLease(key)} {
+		if err := s.remove(ctx, object); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("deleting %T %s of a state: %w", object, client.ObjectKeyFromObject(object), err)
+		}
 	}
-	if err := s.Client.Delete(ctx, lease); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting state lock %s: %w", key.lease(), err)
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.unstored, key)
 	return nil
+}
+
+// remove deletes an object first and then removes its finalizer, so that an interrupted removal leaves an object with its finalizer.
+func (s *Store) remove(ctx context.Context, object client.Object) error {
+	if err := s.Client.Delete(ctx, object); err != nil {
+		return err
+	}
+	if err := s.Reader.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+		return err
+	}
+	return s.releaseObject(ctx, object)
+}
+
+// releaseObject removes the finalizer from an object. It fails if the object has changed since it was read, because the patch replaces
+// the whole list of finalizers.
+func (s *Store) releaseObject(ctx context.Context, object client.Object) error {
+	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
+	if !controllerutil.RemoveFinalizer(object, Finalizer) {
+		return nil
+	}
+	return s.Client.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
 func encode(content []byte) ([]byte, error) {

@@ -77,12 +77,25 @@ func (f *fixture) secret() *corev1.Secret {
 	return secret
 }
 
-// holder returns the ID of the current lock, or an empty string.
-func (f *fixture) holder() string {
+func (f *fixture) lease() *coordinationv1.Lease {
 	f.Helper()
 	lease := &coordinationv1.Lease{}
 	require.NoError(f, f.api.Get(f.Context(), f.key.lease(), lease))
-	return ptr.Deref(lease.Spec.HolderIdentity, "")
+	return lease
+}
+
+// holder returns the ID of the current lock, or an empty string.
+func (f *fixture) holder() string {
+	f.Helper()
+	return ptr.Deref(f.lease().Spec.HolderIdentity, "")
+}
+
+// force deletes an object and removes its finalizers, as a person may do.
+func (f *fixture) force(object client.Object) {
+	f.Helper()
+	object.SetFinalizers(nil)
+	require.NoError(f, f.api.Update(f.Context(), object))
+	require.NoError(f, client.IgnoreNotFound(f.api.Delete(f.Context(), object)))
 }
 
 // workspace is a directory with a Terraform configuration that needs no provider.

@@ -68,7 +68,7 @@ var (
 	backendSummary = regexp.MustCompile(`(?i)\b(?:state|backend|workspaces?)\b`)
 	// request matches an error about a request that Terraform itself has sent. Such a request goes to the backend, because the providers are
 	// installed from a directory. The pattern must not be applied to errors of providers, which have an address.
-	request = regexp.MustCompile(`(?:Get|Head|Post|Put|Patch|Delete|LOCK|UNLOCK) "?https?://|dial tcp|is forbidden: User|unable to connect|Kubernetes cluster unreachable`)
+	request = regexp.MustCompile(`(?:Get|Head|Post|Put|Patch|Delete|LOCK|UNLOCK) "?https?://|dial tcp|is forbidden: (?:User|unable to create new content)|unable to connect|Kubernetes cluster unreachable`)
 )
 
 // source returns the component that reported the error. Terraform prints the address of a resource with two kinds of errors: errors of a

@@ -37,6 +37,7 @@ func TestClassify(t *testing.T) {
 		"v2 no credentials":  {"\nError: Authentication required\n\n  with provider[\"registry.terraform.io/nutanix/nutanix\"],\n  on provider.tf line 1, in provider \"nutanix\":\n   1: provider \"nutanix\" {\n\nNutanix provider requires credentials\n", SourceProvider, Authentication},
 		"http backend":       {"\nError: Error refreshing state: HTTP remote state endpoint requires auth\n\n", SourceBackend, Authentication},
 		"kubernetes backend": {"\nError: error loading state: secrets is forbidden: User \"system:serviceaccount:a:b\" cannot list resource \"secrets\" in API group \"\" in the namespace \"a\"\n", SourceBackend, Permission},
+		"deleted namespace":  {"\nError: leases.coordination.k8s.io \"lock-tfstate-default-a\" is forbidden: unable to create new content in\nnamespace a because it is being terminated\n", SourceBackend, Permission},
 		"Prism's 403":        {vmError("error: {\n  \"code\": 403,\n  \"message_list\": [\n    {\n      \"reason\": \"ACCESS_DENIED\"\n    }\n  ],\n  \"state\": \"ERROR\"\n}"), SourceProvider, Permission},
 
 		"vm gone":  {vmError("error: {\n  \"api_version\": \"3.1\",\n  \"code\": 404,\n  \"message_list\": [\n    {\n      \"message\": \"The VM 42 is not found\",\n      \"reason\": \"ENTITY_NOT_FOUND\"\n    }\n  ],\n  \"state\": \"ERROR\"\n}"), SourceProvider, NotFound},
