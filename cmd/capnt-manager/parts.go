@@ -56,7 +56,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	if err != nil {
 		return nil, fmt.Errorf("opening the gateway of --gateway-address: %w", err)
 	}
-	pipeline, err := newPipeline(mgr, options, engine, server)
+	pipeline, err := newPipeline(mgr, options, engine, server, scratch)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func noProvider(engine *terraform.Terraform, options *options) error {
 }
 
 // newPipeline creates the pipeline that all kinds share.
-func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, server *gateway.Gateway) (*lifecycle.Pipeline, error) {
+func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, server *gateway.Gateway, scratch string) (*lifecycle.Pipeline, error) {
 	host, err := os.Hostname() // Terraform writes the host name into its locks
 	if err != nil {
 		return nil, fmt.Errorf("reading the host name: %w", err)
@@ -170,6 +170,7 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 		TerraformVersion: engine.Binary().Version,
 		OpenTofu:         engine.Binary().Product == terraform.ProductOpenTofu,
 		ProviderVersion:  options.providerVersion,
+		UnwrittenDir:     scratch,
 	}
 	return pipeline.Init(), nil
 }

@@ -6,9 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/lifecycle"
 )
 
 // shortDir returns a directory whose path is short enough for the sockets of providers. The path that t.TempDir returns may be too long.
@@ -75,6 +78,52 @@ func TestScratchSweepKillsLeftProcesses(t *testing.T) {
 	require.ErrorAs(t, provider.Wait(), &killed)
 	assert.Equal(t, "signal: killed", killed.Error())
 	require.NoError(t, next.remove())
+}
+
+// keep writes an unwritten state into the directory of a manager.
+func keep(t *testing.T, scratch *scratch, id, content string) string {
+	t.Helper()
+	name := strings.ReplaceAll(lifecycle.UnwrittenPattern, "*", id)
+	require.NoError(t, os.WriteFile(filepath.Join(scratch.path, name), []byte(content), 0o600))
+	return name
+}
+
+func TestUnwrittenStatesOutliveTheirManager(t *testing.T) {
+	root := shortDir(t)
+	first, err := newScratch(root)
+	require.NoError(t, err)
+	name := keep(t, first, "1", "one")
+	require.NoError(t, os.MkdirAll(filepath.Join(first.path, "capnt-1", "workspace"), 0o700))
+	require.NoError(t, first.remove())
+	assert.ElementsMatch(t, []string{filepath.Join(first.path, name), filepath.Join(first.path, lockName)}, entries(t, first.path))
+
+	second, err := newScratch(root)
+	require.NoError(t, err)
+	assert.Equal(t, []string{second.path}, entries(t, root))
+	content, err := os.ReadFile(filepath.Join(second.path, name))
+	require.NoError(t, err)
+	assert.Equal(t, "one", string(content))
+
+	// The second manager is killed. It was applying a plan for one object, and had an old state of another object.
+	old := keep(t, second, "2", "old")
+	yesterday := time.Now().Add(-maxUnwrittenAge - time.Hour)
+	require.NoError(t, os.Chtimes(filepath.Join(second.path, old), yesterday, yesterday))
+	run := filepath.Join(second.path, "capnt-2")
+	require.NoError(t, os.MkdirAll(filepath.Join(run, "workspace"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(run, "state-name"), []byte(name), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(run, "workspace", "errored.tfstate"), []byte(`"newer"`), 0o600))
+	require.NoError(t, second.lock.Close())
+
+	third, err := newScratch(root)
+	require.NoError(t, err)
+	assert.Equal(t, []string{third.path}, entries(t, root))
+	assert.Equal(t, []string{filepath.Join(third.path, name)}, unwritten(third.path))
+	content, err = os.ReadFile(filepath.Join(third.path, name))
+	require.NoError(t, err)
+	assert.Equal(t, `"newer"`, string(content))
+	require.NoError(t, os.Remove(filepath.Join(third.path, name))) // the state is written
+	require.NoError(t, third.remove())
+	assert.Empty(t, entries(t, root))
 }
 
 func TestScratchKeepsForeignDirectories(t *testing.T) {

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"encoding/json"
-	"errors"
 	"sync"
 	"time"
 
@@ -44,8 +43,6 @@ type memory struct {
 	unfinished bool
 	// hold is the reason why the last run changed nothing, or nil. After retryAt another run observes the infrastructure again.
 	hold *plan.Hold
-	// unwritten is a state that an apply could not write to its backend. It contains secrets. The next run writes it before anything else.
-	unwritten []byte
 
 	// events are the events that no step has reported yet. reported is true if a step has reported the outcome of the last run.
 	events   []Event
@@ -152,10 +149,6 @@ func (m *memory) fail(err error, digest string, now time.Time) {
 	m.err, m.failedFor, m.unfinished = err, digest, true
 	m.retryAt = now.Add(backoff(err, m.failures))
 	m.failures++
-	var failed *terraform.Error
-	if errors.As(err, &failed) && failed.ErroredState != nil {
-		m.unwritten = failed.ErroredState
-	}
 }
 
 func (m *memory) read(back readBack) {

@@ -37,9 +37,13 @@ type Pipeline struct {
 	TerraformVersion, ProviderVersion string
 	// OpenTofu means that runs use OpenTofu, which can encrypt states.
 	OpenTofu bool
+	// UnwrittenDir is a private directory for states that an apply could not write to their backends. Its files match UnwrittenPattern and
+	// contain secrets. If it is empty, such states are only in memory.
+	UnwrittenDir string
 
-	plans    *plan.Store
-	memories *memories
+	plans     *plan.Store
+	memories  *memories
+	unwritten *unwrittenStates
 }
 
 // Engine opens Terraform workspaces. terraform.Terraform implements it.
@@ -70,7 +74,7 @@ type Gateway interface {
 
 // Init initializes the pipeline. The exported fields must be set before Init is called.
 func (p *Pipeline) Init() *Pipeline {
-	p.plans, p.memories = plan.NewStore(), newMemories()
+	p.plans, p.memories, p.unwritten = plan.NewStore(), newMemories(), &unwrittenStates{dir: p.UnwrittenDir}
 	return p
 }
 
@@ -207,6 +211,9 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		result = Result{Applied: m.applied, Outputs: m.outputs, Err: m.err, LastPlan: m.lastPlan, LastApplied: m.appliedAt,
 			Checked: m.checked, Digest: m.digest, DestroyFailures: m.destroyFailures, Retain: target.Retain}
 	})
+	if unwritten, err := p.unwritten.get(target.unwrittenName()); err != nil || unwritten != nil {
+		observed.Unfinished = true
+	}
 	if seen := target.Observation; seen != nil {
 		observed.NoPlan, observed.NoUpdate, observed.UpdatesObserved = seen.NoPlan, seen.NoUpdate, true
 		observed.Unchanged = seen.Digest != "" && seen.Digest == observed.Digest

@@ -52,6 +52,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 		Variables:       target.Variables,
 		Env:             environment,
 		CABundle:        session.CABundle(),
+		StateName:       target.unwrittenName(),
 	})
 	if err != nil {
 		session.Close()
@@ -80,27 +81,22 @@ func sessionError(err error) error {
 	return fmt.Errorf("opening gateway session: %w", err)
 }
 
-// writeState writes the state that an earlier apply of this process could not write because the backend did not respond. If another
-// process has written a newer state since, writeState discards the unwritten state. Hooks.Identify then finds the infrastructure that the
-// apply created.
+// writeState writes the state that an earlier apply could not write because the backend did not respond. If another process has written a
+// newer state since, writeState discards the unwritten state. Hooks.Identify then finds the infrastructure that the apply created.
 func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Workspace) error {
-	var unwritten []byte
-	p.memories.with(target.Key(), func(m *memory) { unwritten = m.unwritten })
-	if unwritten == nil {
-		return nil
+	unwritten, err := p.unwritten.get(target.unwrittenName())
+	if err != nil || unwritten == nil {
+		return err
 	}
-	err := workspace.Push(ctx, unwritten)
+	err = workspace.Push(ctx, unwritten)
 	refused := terraform.Refused(err) || errors.Is(err, state.ErrRefused)
 	if err != nil && !refused {
 		return fmt.Errorf("writing the state of an earlier apply: %w", err)
 	}
-	p.memories.with(target.Key(), func(m *memory) {
-		m.unwritten = nil
-		if refused {
-			m.events = append(m.events, discardedEvent(err))
-		}
-	})
-	return nil
+	if refused {
+		p.memories.with(target.Key(), func(m *memory) { m.events = append(m.events, discardedEvent(err)) })
+	}
+	return p.unwritten.remove(target.unwrittenName())
 }
 
 // applyRun applies the recorded plan of the target.
@@ -181,8 +177,15 @@ func notReady(record *plan.Record, err error) outcome {
 	return failed{err: fmt.Errorf("preparing the destruction: %w", err)}
 }
 
-// applyFailed returns the outcome of a run whose apply failed.
+// applyFailed returns the outcome of a run whose apply failed. If the apply could not write the state, applyFailed stores the state for
+// the next run before the directory of this run is removed.
 func (p *Pipeline) applyFailed(ctx context.Context, target Target, workspace Workspace, record *plan.Record, cause error) outcome {
+	var failure *terraform.Error
+	if errors.As(cause, &failure) && failure.ErroredState != nil {
+		if err := p.unwritten.put(target.unwrittenName(), failure.ErroredState); err != nil {
+			log.FromContext(ctx).Error(err, "A state that could not be written is lost if the manager restarts before the next run")
+		}
+	}
 	o := p.breakDeadLock(ctx, target, workspace, cause)
 	if failure, ok := o.(failed); ok {
 		failure.applying = record

@@ -65,7 +65,7 @@ var scenarios = map[string]func(f *fixture){
 		f.settle()
 	},
 	"state-is-written-later": func(f *fixture) {
-		f.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
+		f.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte(`"the state"`)})
 		f.fail("push", terraformError("state push", terraform.Transient))
 		f.settle()
 		f.advance(5 * time.Second)
@@ -74,7 +74,7 @@ var scenarios = map[string]func(f *fixture){
 		f.settle() // the backend responds again
 	},
 	"newer-state-than-the-unwritten-one": func(f *fixture) {
-		f.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte("the state")})
+		f.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte(`"the state"`)})
 		f.fail("push", &terraform.Error{Verb: "state push", Class: terraform.Invalid, Message: "cannot import state with serial 3 over newer state with serial 5"})
 		f.settle()
 		f.identify = func(known string) (string, error) { // the apply created the machine, but the newer state does not contain it

@@ -30,6 +30,9 @@ const (
 // RemoveState deletes the state of a target. Everything in the state must have been destroyed. Backends other than kubernetes keep an
 // empty state.
 func (p *Pipeline) RemoveState(ctx context.Context, target Target) error {
+	if err := p.unwritten.remove(target.unwrittenName()); err != nil {
+		return err
+	}
 	if !target.Backend.Kubernetes() {
 		return nil
 	}

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -140,25 +142,64 @@ func TestLockedStateStartsNoProcess(t *testing.T) {
 	assert.Empty(t, secrets.Items)
 }
 
+// A state that an apply could not write survives a restart of the manager, because the next process has the same directory.
 func TestUnwrittenStateIsStoredByTheNextRun(t *testing.T) {
-	f, _ := storing(t)
-	unwritten := func(serial string) {
-		f.pipeline.memories.with(f.target.Key(), func(m *memory) {
-			m.unwritten = []byte(`{"version": 4, "serial": ` + serial + `, "lineage": "line", "resources": [{"mode": "managed", "type": "a", "name": "b", "instances": [{}]}]}`)
+	for name, restarts := range map[string]bool{"of this process": false, "of the next process": true} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := storing(t)
+			f.pipeline.UnwrittenDir = t.TempDir()
+			f.pipeline.Init()
+			files := func() []string {
+				found, err := filepath.Glob(filepath.Join(f.pipeline.UnwrittenDir, "*"))
+				require.NoError(t, err)
+				return found
+			}
+			idle := func() bool {
+				target := f.target
+				target.Workspace, target.Remembered.Current, target.CheckInterval = renderer.Workspace{}, true, 0
+				return f.pipeline.Idle(target)
+			}
+			failWith := func(state string) {
+				f.pipeline.applyFailed(t.Context(), f.target, nil, nil, &terraform.Error{Verb: "apply", ErroredState: []byte(state)})
+				if restarts {
+					f.pipeline.Init()
+				}
+			}
+			unwritten := func(serial string) {
+				failWith(`{"version": 4, "serial": ` + serial + `, "lineage": "line", "resources": [{"mode": "managed", "type": "a", "name": "b", "instances": [{}]}]}`)
+				require.Len(t, files(), 1)
+				assert.False(t, idle(), "the state is not written before the next check for drift")
+				matches, err := filepath.Match(UnwrittenPattern, filepath.Base(files()[0]))
+				require.NoError(t, err)
+				assert.True(t, matches)
+				info, err := os.Stat(files()[0])
+				require.NoError(t, err)
+				assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "the state contains secrets")
+			}
+			write := func() *terraform.State {
+				workspace, done, err := f.pipeline.open(t.Context(), f.target, gateway.ReadOnly, true)
+				require.NoError(t, err)
+				defer done()
+				assert.Equal(t, f.target.unwrittenName(), f.options.StateName, "a state in the directory of a killed run is not found")
+				require.NoError(t, f.pipeline.writeState(t.Context(), f.target, workspace))
+				assert.Empty(t, files())
+				assert.True(t, idle())
+				stored, err := workspace.State(t.Context())
+				require.NoError(t, err)
+				return stored
+			}
+			unwritten("5")
+			assert.Equal(t, int64(5), write().Serial)
+			unwritten("4")
+			assert.Equal(t, int64(5), write().Serial, "an older state has replaced a newer one")
+			assert.Equal(t, infrav1.StateDiscardedReason, f.pipeline.report(f.target.Key())[0].Reason)
+
+			failWith(`{"version": 4, "ser`)
+			assert.Empty(t, files(), "Terraform was killed while it wrote the state")
+			write()
+			unwritten("6")
+			require.NoError(t, f.pipeline.RemoveState(t.Context(), f.target))
+			assert.Empty(t, files())
 		})
 	}
-	write := func() *terraform.State {
-		workspace, done, err := f.pipeline.open(t.Context(), f.target, gateway.ReadOnly, true)
-		require.NoError(t, err)
-		defer done()
-		require.NoError(t, f.pipeline.writeState(t.Context(), f.target, workspace))
-		stored, err := workspace.State(t.Context())
-		require.NoError(t, err)
-		return stored
-	}
-	unwritten("5")
-	assert.Equal(t, int64(5), write().Serial)
-	unwritten("4")
-	assert.Equal(t, int64(5), write().Serial, "an older state has replaced a newer one")
-	assert.Equal(t, infrav1.StateDiscardedReason, f.pipeline.report(f.target.Key())[0].Reason)
 }

@@ -1,7 +1,9 @@
 package terraform
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -71,4 +73,34 @@ func TestSweepKillsLeftovers(t *testing.T) {
 	require.NoError(t, held.Close())
 	require.NoError(t, process.Process.Kill())
 	<-endedAlive
+}
+
+func TestStatesOfKilledRunsAreRescued(t *testing.T) {
+	t.Parallel()
+	scratch, dir := t.TempDir(), t.TempDir()
+	leave := func(state, name string) {
+		run, held, err := newRunDir(scratch)
+		require.NoError(t, err)
+		require.NoError(t, held.Close())
+		if state != "" {
+			require.NoError(t, os.WriteFile(run.errored(), []byte(state), 0o644))
+		}
+		require.NoError(t, os.WriteFile(run.stateName(), []byte(name), 0o600))
+	}
+	leave(`{"serial": 7}`, "a.tfstate")
+	leave(`{"serial": 7, "res`, "truncated.tfstate")
+	leave(`{"encrypted_data": "AAAA"}`, "encrypted.tfstate")
+	leave("", "written.tfstate")
+	leave(`{}`, "../outside.tfstate")
+	require.NoError(t, RescueStates(scratch, dir))
+	found, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	path := filepath.Join(dir, "a.tfstate")
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"serial": 7}`, string(content))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "the state contains secrets")
 }

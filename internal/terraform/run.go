@@ -24,6 +24,8 @@ type RunOptions struct {
 	Env map[string]string
 	// CABundle contains PEM certificates that are trusted in addition to the root certificates of the system.
 	CABundle []byte
+	// StateName is the file name under which RescueStates stores the state of this run.
+	StateName string
 }
 
 // Run is one workspace in a private directory. Its methods are safe for concurrent use, and only one of them runs at a time. Callers must
@@ -71,6 +73,7 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 	for path, content := range map[string][]byte{
 		run.dir.cliConfig():   cliConfig(t.config.MirrorDir),
 		run.dir.trustBundle(): trustBundle(t.roots, options.CABundle),
+		run.dir.stateName():   []byte(options.StateName),
 	} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			return run, fmt.Errorf("preparing a run directory: %w", err)

@@ -18,6 +18,7 @@ func (d runDir) trustBundle() string { return filepath.Join(string(d), "roots.pe
 func (d runDir) variables() string   { return filepath.Join(string(d), "secrets.tfvars.json") }
 func (d runDir) plan() string        { return filepath.Join(string(d), "plan.tfplan") }
 func (d runDir) state() string       { return filepath.Join(string(d), "push.tfstate") }
+func (d runDir) stateName() string   { return filepath.Join(string(d), "state-name") }
 func (d runDir) claim() string       { return filepath.Join(string(d), "claim") }
 func (d runDir) errored() string     { return filepath.Join(d.workspace(), "errored.tfstate") }
 
