@@ -44,6 +44,10 @@ func TestMachineKeepsPinnedInputs_AfterFailureDomainEditAndImageRemoval(t *testi
 	c.assertMachinesReady()
 	c.moveFailureDomain("nutanix-cluster-9", "vm-network")
 	c.waitForCondition("the failure domain to be refused", c.infraCluster, infrav1.FailureDomainsValidatedCondition, infrav1.FailureDomainsInvalidReason, "nutanix-cluster-9")
+	assert.Equal(t, before, c.vms())
+	require.NoError(t, testStack.Prism.ChangeVM(machine.Status.VMUUID, prismsim.VMChange{Categories: map[string][]string{"CostCenter": {"42"}}}))
+	logf(t, "added a category to the VM, because an unchanged VM is not planned again")
+	before = c.vms()
 	c.waitForNextCheck(machine.Name)
 	c.assertMachinesReady()
 
