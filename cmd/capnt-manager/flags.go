@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/schedule"
 )
 
 // options contains the values of the command line flags.
@@ -40,7 +42,8 @@ type options struct {
 	providerMirror                               string
 	providerVersion                              string
 	scratchDir                                   string
-	maxRuns                                      int
+	maxRuns, runMemory                           int
+	runTimeout                                   time.Duration
 	driftInterval, healthInterval, absencePeriod time.Duration
 	shutdownTimeout                              time.Duration
 	prismQPS                                     float32
@@ -117,7 +120,14 @@ func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
 			"that have a Terraform state keep the version of their last run.")
 	flags.StringVar(&o.scratchDir, "scratch-dir", "",
 		"Directory for the working directories of Terraform runs. Empty: the system's directory for temporary files.")
-	flags.IntVar(&o.maxRuns, "max-runs", 10, "Terraform runs at the same time. Each needs a few hundred MB of memory.")
+	flags.IntVar(&o.maxRuns, "max-runs", 10,
+		"Terraform runs that plan at the same time. Applies are not counted, because they mostly wait for Prism Central. Plans of other "+
+			"Prism Centrals or credentials that take longer than a few seconds are not counted either.")
+	flags.IntVar(&o.runMemory, "run-memory", 3072, fmt.Sprintf(
+		"Memory in MiB for all Terraform runs, including applies. Each run is counted with %d MiB.", schedule.RunMemory))
+	flags.DurationVar(&o.runTimeout, "run-timeout", 30*time.Minute,
+		"How long a Terraform run may take. Then Terraform is interrupted, and the run is repeated later. It has to be longer than Prism "+
+			"Central takes to create a VM.")
 	flags.DurationVar(&o.driftInterval, "drift-interval", 10*time.Minute,
 		"How often an applied workspace is compared with Prism Central, unless the NutanixCluster sets an interval. 0: never.")
 	flags.DurationVar(&o.healthInterval, "health-check-interval", time.Minute,

@@ -38,6 +38,8 @@ func TestInvalidFlagsAreReported(t *testing.T) {
 	}{
 		"unknown":              {[]string{"--no-such-flag"}, []string{"no-such-flag"}},
 		"argument":             {[]string{"start"}, []string{`"start" is not a flag`}},
+		"no memory":            {[]string{"--run-memory=119"}, []string{"--run-memory=119", "at least 120"}},
+		"no run timeout":       {[]string{"--run-timeout=0"}, []string{"--run-timeout=0s"}},
 		"no runs":              {[]string{"--max-runs=0"}, []string{"--max-runs=0", "at least 1"}},
 		"no workers":           {[]string{"--nutanixmachine-concurrency=0"}, []string{"--nutanixmachine-concurrency=0"}},
 		"no requests":          {[]string{"--kube-api-qps=0"}, []string{"--kube-api-qps=0"}},

@@ -20,6 +20,7 @@ import (
 	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/internal/prism/transport"
 	"github.com/capnt/capnt/internal/provider"
+	"github.com/capnt/capnt/internal/schedule"
 	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
 )
@@ -37,7 +38,7 @@ type parts struct {
 // gatewayHeadStart is how much earlier than the manager the gateway stops waiting for runs during shutdown.
 const gatewayHeadStart = 5 * time.Second
 
-// newParts creates the parts and adds the gateway and the pool to the manager.
+// newParts creates the parts and adds the gateway and the scheduler to the manager.
 func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*parts, error) {
 	engine, err := newTerraform(ctx, mgr, options, scratch)
 	if err != nil {
@@ -60,8 +61,8 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(mgr.Add(server), mgr.Add(pipeline.Pool)); err != nil {
-		return nil, fmt.Errorf("adding gateway and pool to the manager: %w", err)
+	if err := errors.Join(mgr.Add(server), mgr.Add(pipeline.Scheduler)); err != nil {
+		return nil, fmt.Errorf("adding gateway and scheduler to the manager: %w", err)
 	}
 	resolver := prism.NewResolver(mgr.GetClient(), prism.Options{QPS: options.prismQPS, Burst: options.prismBurst, Logins: logins})
 	return &parts{terraform: engine, gateway: server, pipeline: pipeline, prism: resolver, providerVersions: usableProviders(engine)}, nil
@@ -163,7 +164,7 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 	pipeline := &lifecycle.Pipeline{
 		Engine:           opener{engine},
 		Gateway:          server,
-		Pool:             lifecycle.NewPool(options.maxRuns),
+		Scheduler:        schedule.New(schedule.Options{Slots: options.maxRuns, Memory: options.runMemory, Timeout: options.runTimeout}),
 		States:           states,
 		Holders:          holders,
 		Clock:            clock.RealClock{},

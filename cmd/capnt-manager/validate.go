@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-version"
+
+	"github.com/capnt/capnt/internal/schedule"
 )
 
 // gatewayPort is the port of the gateway. Provider 1.9.5 always uses this port, because it ignores NUTANIX_PORT.
@@ -37,6 +39,7 @@ func (o *options) validateDurations() error {
 		{"health-check-interval", o.healthInterval, true},
 		{"absence-period", o.absencePeriod, true},
 		{"shutdown-timeout", o.shutdownTimeout, true},
+		{"run-timeout", o.runTimeout, true},
 		{"drift-interval", o.driftInterval, false},
 	} {
 		if flag.value < 0 || flag.positive && flag.value == 0 {
@@ -68,6 +71,9 @@ func (o *options) validateCounts() error {
 		if flag.value < 1 {
 			problems = append(problems, fmt.Errorf("--%s=%d: it must be at least 1", flag.name, flag.value))
 		}
+	}
+	if o.runMemory < schedule.RunMemory {
+		problems = append(problems, fmt.Errorf("--run-memory=%d: it must be at least %d, the MiB of one run", o.runMemory, schedule.RunMemory))
 	}
 	if o.kubeQPS <= 0 {
 		problems = append(problems, fmt.Errorf("--kube-api-qps=%g: it must be more than 0", o.kubeQPS))

@@ -29,6 +29,7 @@ import (
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/internal/prism/transport"
+	"github.com/capnt/capnt/internal/schedule"
 	"github.com/capnt/capnt/internal/state"
 )
 
@@ -66,18 +67,18 @@ func NewEnvironment(t *testing.T, api client.Client) *Environment {
 	}
 	t.Cleanup(e.Prism.Close)
 	e.Terraform = &Terraform{Prism: e.Prism}
-	pool := lifecycle.NewPool(2)
+	scheduler := schedule.New(schedule.Options{Slots: 2})
 	e.Dependencies = provisioning.Dependencies{
 		Client: api, Reader: api, Prism: prism.NewResolver(api, prism.Options{Logins: logins, Now: clock.Now}), Recorder: e.Recorder,
 		Pipeline: (&lifecycle.Pipeline{
-			Engine: e.Terraform, Gateway: proxy, Pool: pool, States: &state.Store{Client: api, Reader: api}, Clock: e.Clock,
+			Engine: e.Terraform, Gateway: proxy, Scheduler: scheduler, States: &state.Store{Client: api, Reader: api}, Clock: e.Clock,
 			TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 		}).Init(),
 		ProviderVersion: "1.9.5", DriftInterval: 10 * time.Minute, HealthInterval: time.Minute,
 	}
 	e.background(proxy.Start)
-	e.background(pool.Start)
-	e.Eventually("the pool accepts runs", func() bool { return pool.Submit("none", "none", nil, func(context.Context) {}) })
+	e.background(scheduler.Start)
+	e.Eventually("the scheduler accepts runs", func() bool { return scheduler.Submit(schedule.Run{Key: "none", Do: func(context.Context) {}}) })
 	t.Cleanup(e.searchSecrets)
 	return e
 }
@@ -134,7 +135,7 @@ func (e *Environment) Settle(reconciler reconcile.Reconciler, kind string, objec
 		before := e.version(object)
 		result, err := e.Reconcile(reconciler, object)
 		require.NoError(e.T, err)
-		if e.Pipeline.Pool.Running(lifecycle.Target{Object: object, Kind: kind}.Key()) {
+		if e.Pipeline.Scheduler.Running(lifecycle.Target{Object: object, Kind: kind}.Key()) {
 			e.awaitRun(kind)
 		} else if e.drain(kind) == 0 && before == e.version(object) {
 			return result
@@ -157,7 +158,7 @@ func (e *Environment) version(object client.Object) string {
 func (e *Environment) awaitRun(kind string) {
 	e.T.Helper()
 	select {
-	case <-e.Pipeline.Pool.Events(kind):
+	case <-e.Pipeline.Scheduler.Events(kind):
 	case <-time.After(Deadline):
 		require.Fail(e.T, "a run does not end")
 	}
@@ -166,7 +167,7 @@ func (e *Environment) awaitRun(kind string) {
 func (e *Environment) drain(kind string) int {
 	for drained := 0; ; drained++ {
 		select {
-		case <-e.Pipeline.Pool.Events(kind):
+		case <-e.Pipeline.Scheduler.Events(kind):
 		default:
 			return drained
 		}

@@ -65,7 +65,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.usersOfConfigMap)).
 		Watches(&infrav1.NutanixFailureDomain{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFailureDomain)).
 		Watches(&infrav1.NutanixMachine{}, handler.EnqueueRequestsFromMapFunc(r.clusterOfMachine), builder.WithPredicates(onlyDeletes)).
-		WatchesRawSource(source.Channel(r.Pipeline.Pool.Events(kind), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Channel(r.Pipeline.Scheduler.Events(kind), &handler.EnqueueRequestForObject{})).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up controller %s: %w", kind, err)

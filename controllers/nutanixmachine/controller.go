@@ -58,7 +58,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 			builder.WithPredicates(predicates.ClusterPausedTransitionsOrInfrastructureProvisioned(scheme, log))).
 		Watches(&infrav1.NutanixCluster{}, handler.EnqueueRequestsFromMapFunc(r.machinesOfCluster),
 			builder.WithPredicates(prismAccessChanged)).
-		WatchesRawSource(source.Channel(r.Pipeline.Pool.Events(kind), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Channel(r.Pipeline.Scheduler.Events(kind), &handler.EnqueueRequestForObject{})).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up controller %s: %w", kind, err)

@@ -204,5 +204,5 @@ func TestDeletedMachineIsNotRunAgain(t *testing.T) {
 	_, err := e.Reconcile(e.reconciler, stale)
 	require.NoError(t, err)
 	assert.Empty(t, e.Terraform.Runs())
-	assert.False(t, e.Pipeline.Pool.Running("NutanixMachine/"+e.Namespace+"/m/"+string(stale.UID)))
+	assert.False(t, e.Pipeline.Scheduler.Running("NutanixMachine/"+e.Namespace+"/m/"+string(stale.UID)))
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/internal/providerid"
+	"github.com/capnt/capnt/internal/schedule"
 )
 
 // locate finds the VM of the machine before any later step runs. If Prism Central does not find the VM, searches run in
@@ -64,7 +65,7 @@ func (r *Reconciler) key(s *scope) string {
 // reconcile runs no other step.
 func (r *Reconciler) busy(s *scope) bool {
 	key := r.key(s)
-	running := r.Pipeline.Pool.Running(key)
+	running := r.Pipeline.Scheduler.Running(key)
 	r.absences.with(key, func(a *searched) {
 		a.submitted = a.submitted && running // a search that was removed from the queue never ends
 		s.unfinished = s.unfinished || a.submitted
@@ -101,13 +102,18 @@ func (r *Reconciler) submitSearch(s *scope, siblings []string) (ctrl.Result, err
 	q := r.query(key, s.nutanixMachine.DeepCopy(), s.machine.Name)
 	q.siblings = siblings
 	r.absences.with(key, func(a *searched) { a.submitted = true })
-	accepted := r.Pipeline.Pool.Submit(kind, key, s.nutanixMachine.DeepCopy(), func(ctx context.Context) {
-		result, err := search(ctx, central, q)
-		if ctx.Err() == nil {
-			r.absences.record(key, result, err, r.Pipeline.Clock.Now(), r.absencePeriod())
-		}
-		r.absences.with(key, func(a *searched) { a.submitted = false })
-	})
+	run := schedule.Run{Key: key, Kind: kind, Object: s.nutanixMachine.DeepCopy(), Lane: schedule.Create, Tenant: s.access.Upstream.Digest(),
+		Waits: true, Do: func(ctx context.Context) {
+			result, err := search(ctx, central, q)
+			if ctx.Err() == nil {
+				r.absences.record(key, result, err, r.Pipeline.Clock.Now(), r.absencePeriod())
+			}
+			r.absences.with(key, func(a *searched) { a.submitted = false })
+		}}
+	if !s.nutanixMachine.DeletionTimestamp.IsZero() {
+		run.Lane = schedule.Delete
+	}
+	accepted := r.Pipeline.Scheduler.Submit(run)
 	s.unfinished = true
 	if !accepted {
 		r.absences.with(key, func(a *searched) { a.submitted = false })

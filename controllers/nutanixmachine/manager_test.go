@@ -32,7 +32,7 @@ func TestMachineUnderAManager(t *testing.T) {
 
 	// The last reconciles may still be under way. They must leave neither a run nor a state behind.
 	e.Eventually("no run", func() bool {
-		return !e.Pipeline.Pool.Running("NutanixMachine/" + e.Namespace + "/m/" + string(e.NutanixMachine.UID))
+		return !e.Pipeline.Scheduler.Running("NutanixMachine/" + e.Namespace + "/m/" + string(e.NutanixMachine.UID))
 	})
 	secrets := &corev1.SecretList{}
 	require.NoError(t, api.List(t.Context(), secrets, client.InNamespace(e.Namespace), client.HasLabels{"tfstate"}))

@@ -15,6 +15,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
 	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/schedule"
 )
 
 // pauses contains the two methods of pausing a machine.
@@ -107,12 +108,12 @@ func TestQueuedRunOfPausedMachineIsWithdrawn(t *testing.T) {
 	t.Cleanup(release)
 	for _, key := range []string{"a", "b"} {
 		entered := make(chan struct{})
-		require.True(t, e.Pipeline.Pool.Submit("none", key, nil, func(context.Context) { close(entered); <-busy }))
+		require.True(t, e.Pipeline.Scheduler.Submit(schedule.Run{Key: key, Kind: "none", Do: func(context.Context) { close(entered); <-busy }}))
 		<-entered
 	}
 	e.CreateMachine(e.Environment)
 	key := func() string { return lifecycle.Target{Object: e.NutanixMachine, Kind: kind}.Key() }
-	e.reconcileUntil("a run is queued", func() bool { return e.Pipeline.Pool.Running(key()) })
+	e.reconcileUntil("a run is queued", func() bool { return e.Pipeline.Scheduler.Running(key()) })
 	pauses["the Cluster"](e, true)
 	_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
 	require.NoError(t, err)

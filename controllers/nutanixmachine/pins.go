@@ -88,7 +88,7 @@ func (r *Reconciler) gatherPins(ctx context.Context, s *scope) (pins *pinnedInpu
 // pin writes the pinned inputs of an existing VM to the annotation of the machine. It first reads the machine past the
 // cache, because a stale cache may lack inputs that were pinned when the VM was created.
 func (r *Reconciler) pin(ctx context.Context, s *scope) error {
-	if !s.unpinned || r.Pipeline.Pool.Running(r.unrendered(s).Key()) {
+	if !s.unpinned || r.Pipeline.Scheduler.Running(r.unrendered(s).Key()) {
 		return nil
 	}
 	value, err := s.pins.encode()

@@ -156,7 +156,7 @@ func TestRetainContinuesAfterRestart(t *testing.T) {
 	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
 	e.reconcileUntil("exported", func() bool { return len(e.exports()) == 1 })
 	key := lifecycle.Target{Object: e.NutanixMachine, Kind: kind}.Key()
-	e.Eventually("the run has ended", func() bool { return !e.Pipeline.Pool.Running(key) })
+	e.Eventually("the run has ended", func() bool { return !e.Pipeline.Scheduler.Running(key) })
 	exported := e.exports()[0].Data
 	for _, state := range e.states() {
 		require.NoError(t, api.Delete(t.Context(), &state))

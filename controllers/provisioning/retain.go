@@ -66,7 +66,7 @@ func (d *Dependencies) Retain(ctx context.Context, target lifecycle.Target, clus
 	if client.IgnoreNotFound(err) != nil {
 		return lifecycle.Result{}, false, fmt.Errorf("reading Secret %s with the exported workspace: %w", client.ObjectKeyFromObject(secret), err)
 	}
-	if !exported || d.Pipeline.Pool.Running(target.Key()) {
+	if !exported || d.Pipeline.Scheduler.Running(target.Key()) {
 		result := d.Pipeline.Step(target)
 		d.Publish(object, status, result)
 		if result.State != lifecycle.InSync {

@@ -142,7 +142,7 @@ func TestRunningReportsOnlyARun(t *testing.T) {
 	unrendered.Workspace = renderer.Workspace{}
 	_, running := f.pipeline.Running(unrendered)
 	assert.False(t, running)
-	assert.False(t, f.pipeline.Pool.Running(f.target.Key()), "no run was started")
+	assert.False(t, f.pipeline.Scheduler.Running(f.target.Key()), "no run was started")
 	require.Equal(t, Running, f.step().State)
 	result, running := f.pipeline.Running(unrendered)
 	assert.True(t, running)

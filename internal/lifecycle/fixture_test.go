@@ -22,6 +22,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/schedule"
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -123,30 +124,25 @@ func newFixture(t *testing.T) *fixture {
 // start starts a manager that has no memory of earlier runs.
 func (f *fixture) start() {
 	f.pipeline = (&Pipeline{
-		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Pool: NewPool(2), Clock: f.clock,
+		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Scheduler: schedule.New(schedule.Options{Slots: 2, Memory: 3 * schedule.RunMemory}), Clock: f.clock,
 		Holders:          &Holders{Host: "capnt-1", Started: f.clock.Now(), Client: f.api, Reader: f.api},
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 	}).Init()
 	ctx, cancel := context.WithCancel(context.Background())
 	ctx = log.IntoContext(ctx, f.logs.logger())
 	stopped, ended := make(chan error, 1), make(chan struct{})
-	pool := f.pipeline.Pool
+	scheduler := f.pipeline.Scheduler
 	go func() {
 		defer close(ended)
-		stopped <- pool.Start(ctx)
+		stopped <- scheduler.Start(ctx)
 	}()
 	f.t.Cleanup(func() {
 		cancel()
 		<-ended // runs use t, so they must end before the test does
 	})
-	require.Eventually(f.t, pool.started, deadline, time.Millisecond)
+	started := func() bool { return scheduler.Submit(schedule.Run{Key: "started", Do: func(context.Context) {}}) }
+	require.Eventually(f.t, started, deadline, time.Millisecond)
 	f.stop, f.stopped = cancel, stopped
-}
-
-func (p *Pool) started() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ctx != nil
 }
 
 // restart stops the manager and starts another one.
@@ -184,7 +180,7 @@ func (f *fixture) step() Result {
 // wait waits until the current run has ended.
 func (f *fixture) wait() {
 	select {
-	case ended := <-f.pipeline.Pool.Events(f.target.Kind):
+	case ended := <-f.pipeline.Scheduler.Events(f.target.Kind):
 		assert.Equal(f.t, f.target.Object.GetName(), ended.Object.GetName())
 		f.log("  the run has ended")
 	case <-time.After(deadline):
@@ -224,10 +220,11 @@ func (f *fixture) render(digest string) {
 	f.target.Workspace.Digest = digest
 }
 
-// occupy uses one slot of the pool until done is closed.
-func (f *fixture) occupy(key string, done <-chan struct{}) {
+// occupy uses the capacity for one run until done is closed. If waits is true, the run needs no slot.
+func (f *fixture) occupy(key string, waits bool, done <-chan struct{}) {
 	entered := make(chan struct{})
-	require.True(f.t, f.pipeline.Pool.Submit("none", key, nil, func(context.Context) { close(entered); <-done }))
+	run := schedule.Run{Key: key, Tenant: key, Kind: "none", Waits: waits, Do: func(context.Context) { close(entered); <-done }}
+	require.True(f.t, f.pipeline.Scheduler.Submit(run))
 	<-entered
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/schedule"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -24,8 +25,8 @@ type Pipeline struct {
 	Engine Engine
 	// Gateway opens the sessions through which runs reach Prism Central.
 	Gateway Gateway
-	// Pool executes runs.
-	Pool *Pool
+	// Scheduler executes runs.
+	Scheduler *schedule.Scheduler
 	// States stores the states of targets with the kubernetes backend.
 	States States
 	// Holders recognizes stale locks of this installation. If it is nil, the pipeline never removes a lock of a backend other than
@@ -116,7 +117,7 @@ type Result struct {
 }
 
 // Step performs the next action for the target, which depends on the target's state. It does not wait for runs to end. When a run has
-// ended and the next step is needed, the pool sends an event for the target's kind.
+// ended and the next step is needed, the scheduler sends an event for the target's kind.
 func (p *Pipeline) Step(target Target) Result {
 	key := target.Key()
 	if target.Retain {
@@ -129,17 +130,17 @@ func (p *Pipeline) Step(target Target) Result {
 	case NoPlan, PlanStale, InSync:
 		p.plans.Drop(key)
 		result.Plan = nil
-		if result.State != InSync && p.submit(target, key, actionPlan, p.planRun) {
+		if result.State != InSync && p.submit(target, observed, actionPlan, p.planRun) {
 			result.State = Running
 		}
 	case Retaining:
 		p.plans.Drop(key)
 		result.Plan = nil
-		if p.submit(target, key, actionRetain, p.retainRun) {
+		if p.submit(target, observed, actionRetain, p.retainRun) {
 			result.State = Running
 		}
 	case Approved:
-		if p.submit(target, key, actionApply, p.applyRun) {
+		if p.submit(target, observed, actionApply, p.applyRun) {
 			result.State, result.Applying = Running, true
 		}
 	case AwaitingDecision, Denied, Drifted:
@@ -154,7 +155,7 @@ func (p *Pipeline) Step(target Target) Result {
 	case Running:
 	}
 	if slices.Contains([]State{NoPlan, PlanStale, Retaining, Approved}, result.State) {
-		result.RetryAfter = backoffBase // the pool is stopping, or another run of this target has not ended yet
+		result.RetryAfter = backoffBase // the scheduler is stopping, or another run of this target has not ended yet
 	}
 	return result
 }
@@ -196,7 +197,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		Rendered:      target.Workspace.Digest,
 		Applied:       target.Remembered.Applied.WorkspaceDigest,
 		Current:       target.Remembered.Current,
-		Running:       p.Pool.Running(key),
+		Running:       p.Scheduler.Running(key),
 		Unfinished:    target.Remembered.Unfinished,
 		Checked:       target.Remembered.Checked,
 		Digest:        target.Remembered.Digest,
@@ -235,17 +236,19 @@ func (p *Pipeline) report(key string) []Event {
 	return events
 }
 
-// withdrawDestroy removes a queued run from the pool if that run would destroy infrastructure that must stay.
+// withdrawDestroy removes a queued run from the queue if that run would destroy infrastructure that must stay.
 func (p *Pipeline) withdrawDestroy(key string) {
 	action := ""
 	p.memories.with(key, func(m *memory) { action = m.action })
 	if action != actionRetain {
-		p.Pool.Withdraw(key)
+		p.Scheduler.Withdraw(key)
 	}
 }
 
-func (p *Pipeline) submit(target Target, key, action string, run func(ctx context.Context, target Target) outcome) bool {
-	submitted := p.Pool.Submit(target.Kind, key, target.Object, func(ctx context.Context) {
+func (p *Pipeline) submit(target Target, observed Observed, action string, run func(ctx context.Context, target Target) outcome) bool {
+	key := target.Key()
+	scheduled := scheduledRun(target, observed, action)
+	scheduled.Do = func(ctx context.Context) {
 		begin := p.Clock.Now()
 		o := p.run(ctx, target, run)
 		logRun(log.FromContext(ctx), target, action, o, p.Clock.Now().Sub(begin))
@@ -260,7 +263,8 @@ func (p *Pipeline) submit(target Target, key, action string, run func(ctx contex
 			p.plans.Drop(key)
 		}
 		p.memories.with(key, func(m *memory) { m.remember(o, target.Workspace.Digest, p.Clock.Now()) })
-	})
+	}
+	submitted := p.Scheduler.Submit(scheduled)
 	if submitted {
 		p.memories.with(key, func(m *memory) { m.action = action })
 	}

@@ -72,10 +72,10 @@ func TestQueuedDestroyIsWithdrawn(t *testing.T) {
 	f.step()
 	f.wait()
 	busy := make(chan struct{})
-	for _, key := range []string{"a", "b"} {
-		f.occupy(key, busy)
+	for _, key := range []string{"a", "b", "c"} {
+		f.occupy(key, true, busy)
 	}
-	require.Equal(t, Running, f.step().State, "the apply waits for a slot")
+	require.Equal(t, Running, f.step().State, "the apply waits for memory")
 	f.retain()
 	require.Equal(t, Running, f.step().State, "the export waits in its place")
 	close(busy)

@@ -12,6 +12,7 @@ import (
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/provider"
+	"github.com/capnt/capnt/internal/schedule"
 	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
 )
@@ -215,4 +216,30 @@ func find(state *terraform.State, address string) terraform.Resource {
 		}
 	}
 	return terraform.Resource{}
+}
+
+// scheduledRun returns a run of the target without its function.
+func scheduledRun(target Target, observed Observed, action string) schedule.Run {
+	return schedule.Run{
+		Key:    target.Key(),
+		Kind:   target.Kind,
+		Object: target.Object,
+		Lane:   observed.lane(action),
+		Tenant: target.Upstream.Digest(),
+		Waits:  action == actionApply,
+	}
+}
+
+// lane returns the lane of a run with the action.
+func (o Observed) lane(action string) schedule.Lane {
+	switch {
+	case o.Deleting:
+		return schedule.Delete
+	case o.Applied == "":
+		return schedule.Create
+	case action == actionPlan && o.unchanged() && !o.Unfinished:
+		return schedule.Check
+	default:
+		return schedule.Update
+	}
 }

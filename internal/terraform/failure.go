@@ -25,7 +25,7 @@ func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err err
 	failure := &Error{Verb: verb}
 	switch {
 	case ctx.Err() != nil:
-		failure.cause = ctx.Err()
+		failure.cause = context.Cause(ctx)
 		failure.Source, failure.Class = SourceTerraform, Canceled
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			failure.Class = Timeout
@@ -104,7 +104,7 @@ func processMessage(err error, plain string) string {
 
 // interrupted returns the failure of a command that succeeded, but whose output was lost because the context ended at the same time.
 func interrupted(ctx context.Context, verb string) *Error {
-	failure := &Error{Verb: verb, Source: SourceTerraform, Class: Canceled, cause: ctx.Err(), Message: "interrupted before its output was read"}
+	failure := &Error{Verb: verb, Source: SourceTerraform, Class: Canceled, cause: context.Cause(ctx), Message: "interrupted before its output was read"}
 	if errors.Is(failure.cause, context.DeadlineExceeded) {
 		failure.Class = Timeout
 	}

@@ -2,6 +2,7 @@ package terraform
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -116,13 +117,15 @@ func TestExceededDeadlineIsATimeout(t *testing.T) {
 	t.Parallel()
 	server := newStateServer(t)
 	run := open(t, newTerraform(t, Config{}), RunOptions{Files: workspace(server.backend(), oneResource("one"))})
-	deadline, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	cause := fmt.Errorf("the run has taken too long: %w", context.DeadlineExceeded)
+	deadline, stop := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, cause)
 	defer stop()
 	server.whenRead(func() { <-deadline.Done() })
 	_, err := run.State(deadline)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.NotErrorIs(t, err, context.Canceled)
 	assert.Equal(t, Timeout, ClassOf(err))
+	assert.ErrorContains(t, err, "the run has taken too long")
 
 	_, err = run.State(deadline)
 	assert.Equal(t, Timeout, ClassOf(err), "a context that is over starts nothing")

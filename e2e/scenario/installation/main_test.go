@@ -61,8 +61,8 @@ func test(m *testing.M) (code int, err error) {
 	if options.Inventory, err = prismsim.ParseInventory([]byte(options.Network.Move(string(content)))); err != nil {
 		return 0, err
 	}
-	// The manager executes one run at a time, so that a second run is queued.
-	options.ManagerArgs = append(options.ManagerArgs, "--max-runs=1")
+	// The manager has memory for one run at a time, so that a second run is queued.
+	options.ManagerArgs = append(options.ManagerArgs, "--run-memory=120")
 	if testStack, err = stack.Start(context.Background(), options); err != nil {
 		return 0, err
 	}

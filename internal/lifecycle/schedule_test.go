@@ -1,0 +1,60 @@
+package lifecycle
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/schedule"
+)
+
+func TestLaneOfRun(t *testing.T) {
+	for name, test := range map[string]struct {
+		observed Observed
+		action   string
+		want     schedule.Lane
+	}{
+		"first plan":               {Observed{Rendered: "new"}, actionPlan, schedule.Create},
+		"first apply":              {Observed{Rendered: "new"}, actionApply, schedule.Create},
+		"retry of the first apply": {Observed{Rendered: "new", Unfinished: true}, actionPlan, schedule.Create},
+		"changed workspace":        {Observed{Rendered: "new", Applied: "old"}, actionPlan, schedule.Update},
+		"apply of a change":        {Observed{Rendered: "new", Applied: "old"}, actionApply, schedule.Update},
+		"check":                    {Observed{Rendered: "new", Applied: "new"}, actionPlan, schedule.Check},
+		"check of a waiting plan":  {Observed{Rendered: "new", Applied: "new", Plan: &plan.Record{}}, actionPlan, schedule.Check},
+		"apply that reverts drift": {Observed{Rendered: "new", Applied: "new"}, actionApply, schedule.Update},
+		"retry of a failed run":    {Observed{Rendered: "new", Applied: "new", Unfinished: true}, actionPlan, schedule.Update},
+		"destroy plan":             {Observed{Rendered: "new", Deleting: true}, actionPlan, schedule.Delete},
+		"destroy apply":            {Observed{Rendered: "new", Applied: "new", Deleting: true}, actionApply, schedule.Delete},
+		"export before a deletion": {Observed{Rendered: "new", Applied: "new", Deleting: true, Retain: true}, actionRetain, schedule.Delete},
+	} {
+		assert.Equal(t, test.want, test.observed.lane(test.action), name)
+	}
+}
+
+// TestTenantIsPrismCentralWithCredentials proves that objects whose runs use the same Prism Central and credentials share a tenant.
+func TestTenantIsPrismCentralWithCredentials(t *testing.T) {
+	f := newFixture(t)
+	first := scheduledRun(f.target, Observed{}, actionPlan)
+	assert.Equal(t, first.Tenant, scheduledRun(f.target, Observed{}, actionApply).Tenant)
+	f.target.Upstream.Address = "127.0.0.1:2"
+	second := scheduledRun(f.target, Observed{}, actionPlan)
+	assert.NotEqual(t, first.Tenant, second.Tenant)
+	f.target.Upstream.Password = "another"
+	assert.NotEqual(t, second.Tenant, scheduledRun(f.target, Observed{}, actionPlan).Tenant)
+}
+
+// TestApplyDoesNotWaitForASlot proves that a plan is applied while all slots are in use.
+func TestApplyDoesNotWaitForASlot(t *testing.T) {
+	f := newFixture(t)
+	f.step()
+	f.wait()
+	done := make(chan struct{})
+	defer close(done)
+	f.occupy("a", false, done)
+	f.occupy("b", false, done)
+	require.True(t, f.step().Applying)
+	f.wait()
+	assert.Equal(t, InSync, f.step().State)
+}
