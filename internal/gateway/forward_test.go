@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -53,6 +54,26 @@ func TestPlanningRunCannotWrite(t *testing.T) {
 			assert.Equal(t, 1, session.Calls())
 		})
 	}
+}
+
+// TestStalledResponseEnds proves that a run does not wait for the rest of a response that Prism Central never sends.
+func TestStalledResponseEnds(t *testing.T) {
+	stop := make(chan struct{})
+	central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		assert.NoError(t, http.NewResponseController(w).Flush())
+		<-stop
+	})
+	t.Cleanup(func() { close(stop) })
+	gateway := start(t)
+	gateway.pools.options.CallTimeout = 500 * time.Millisecond
+	child := childOf(t, open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadOnly}))
+	resp, err := child.http.Do(child.request(t, http.MethodGet, "/api/nutanix/v3/vms/1", ""))
+	require.NoError(t, err)
+	if _, err = io.ReadAll(resp.Body); err == nil { // on a busy machine, the time may have passed before the headers arrived
+		require.Equal(t, http.StatusGatewayTimeout, resp.StatusCode)
+	}
+	assert.NoError(t, resp.Body.Close())
 }
 
 func TestApplyingRunMayUseOnlyKnownMethods(t *testing.T) {

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -18,6 +20,8 @@ const (
 	dialTimeout = 10 * time.Second
 	// responseTimeout limits the wait for the response to a request. The provider itself has no such timeout.
 	responseTimeout = 90 * time.Second
+	// callTimeout limits a call, from sending the request to the end of the response. It also ends a call whose response never ends.
+	callTimeout = 2 * time.Minute
 	// idleTimeout is the time after which an idle connection is closed. It is short, so that Prism Central rarely closes a connection at the
 	// moment when a request reuses it. A write that fails for this reason cannot be retried.
 	idleTimeout     = 30 * time.Second
@@ -25,24 +29,27 @@ const (
 	maxDiscardBytes = 64 << 10
 )
 
-// Options configures a Transport. Fields that are zero mean that there is no limit.
+// Options configures a Transport.
 type Options struct {
-	// QPS and Burst limit the requests per second to the upstream. Retries are counted, too.
+	// QPS and Burst limit the requests per second to the upstream. Retries are counted, too. If QPS is zero, there is no limit.
 	QPS   float32
 	Burst int
 	// Logins is shared with other transports, so that all of them together send refused credentials rarely. If it is nil, the transport has
 	// its own.
 	Logins *Logins
+	// CallTimeout limits a call, from sending the request to the end of the response. Zero means two minutes.
+	CallTimeout time.Duration
 }
 
 // Transport is an http.RoundTripper for one upstream. It replaces the host, the credentials and the cookies of every request. It never
 // retries a write.
 type Transport struct {
-	upstream Upstream
-	base     *http.Transport
-	limiter  *rate.Limiter
-	session  *session.Session
-	login    *login
+	upstream    Upstream
+	base        *http.Transport
+	limiter     *rate.Limiter
+	session     *session.Session
+	login       *login
+	callTimeout time.Duration
 }
 
 // New returns a transport for an upstream. It sends no request. It returns an error if the upstream is incomplete or its trust bundle
@@ -64,10 +71,11 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 		logins = NewLogins(time.Now)
 	}
 	return &Transport{
-		upstream: upstream,
-		login:    logins.of(upstream),
-		limiter:  rate.NewLimiter(limit, max(options.Burst, 1)),
-		session:  session.New(session.Credentials{Username: upstream.Username, Password: upstream.Password, APIKey: upstream.APIKey}, time.Now),
+		upstream:    upstream,
+		callTimeout: cmp.Or(options.CallTimeout, callTimeout),
+		login:       logins.of(upstream),
+		limiter:     rate.NewLimiter(limit, max(options.Burst, 1)),
+		session:     session.New(session.Credentials{Username: upstream.Username, Password: upstream.Password, APIKey: upstream.APIKey}, time.Now),
 		base: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
@@ -149,15 +157,29 @@ func (t *Transport) roundTrip(out *http.Request) (*http.Response, error) {
 	if err := t.limiter.Wait(out.Context()); err != nil {
 		return nil, fmt.Errorf("waiting for the rate limit of Prism Central %s: %w", t.upstream.Address, err)
 	}
-	resp, err := t.base.RoundTrip(out)
+	ctx, cancel := context.WithTimeout(out.Context(), t.callTimeout)
+	resp, err := t.base.RoundTrip(out.WithContext(ctx))
 	if err != nil {
+		cancel()
 		if certificate := asCertificateError(t.upstream.Address, err); certificate != nil {
 			return nil, certificate
 		}
 		return nil, err
 	}
 	t.session.Learn(resp)
+	resp.Body = &limitedBody{ReadCloser: resp.Body, cancel: cancel}
 	return resp, nil
+}
+
+// limitedBody ends the timeout of a call when the response has been read.
+type limitedBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *limitedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
 }
 
 // outgoing returns a copy of req with the address of the upstream and without credentials.

@@ -167,6 +167,39 @@ func TestRateLimit(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(begin), 190*time.Millisecond)
 }
 
+// TestEveryCallEnds proves that a call ends if Prism Central sends nothing, only headers, or only a part of the body.
+func TestEveryCallEnds(t *testing.T) {
+	for name, sent := range map[string]string{"nothing": "", "headers": "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+		"a part": "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"} {
+		for _, method := range []string{http.MethodGet, http.MethodPut} {
+			t.Run(name+" to "+method, func(t *testing.T) {
+				server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					connection, buffered, err := http.NewResponseController(w).Hijack()
+					if assert.NoError(t, err) {
+						_, _ = buffered.WriteString(sent)
+						_ = buffered.Flush()
+						_, _ = io.Copy(io.Discard, connection)
+						_ = connection.Close()
+					}
+				}))
+				t.Cleanup(server.Close)
+				transport, err := New(Upstream{Address: server.Listener.Addr().String(), Insecure: true, Username: "u", Password: "p"},
+					Options{CallTimeout: 500 * time.Millisecond})
+				require.NoError(t, err)
+				req, err := http.NewRequestWithContext(t.Context(), method, "https://elsewhere.invalid/", strings.NewReader("{}"))
+				require.NoError(t, err)
+				resp, err := transport.RoundTrip(req)
+				if err == nil { // on a busy machine, the time may have passed before the headers arrived
+					_, err = io.ReadAll(resp.Body)
+					assert.NoError(t, resp.Body.Close())
+				}
+				require.Error(t, err)
+				assert.True(t, IsTimeout(err), "%v", err)
+			})
+		}
+	}
+}
+
 func TestIsRetryable(t *testing.T) {
 	for line, want := range map[string]bool{
 		"GET /api/nutanix/v3/vms":                true,
