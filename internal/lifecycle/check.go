@@ -2,9 +2,9 @@ package lifecycle
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
 	"time"
+
+	"github.com/capnt/capnt/internal/schedule"
 )
 
 // defaultSpread is the period over which the checks after an upgrade are spread if the target has no check interval.
@@ -14,37 +14,22 @@ const defaultSpread = 10 * time.Minute
 // the digests that this release computes. since is the time at which this process first observed the target. The checks are spread over
 // the check interval, because otherwise an upgrade would plan all objects at once. The position within the interval depends only on key.
 func upgradeCheck(key string, since time.Time, interval time.Duration) time.Time {
-	return since.Add(jitter(key, cmp.Or(interval, defaultSpread)))
+	return since.Add(schedule.Jitter(key, cmp.Or(interval, defaultSpread)))
 }
 
-// jitter returns a duration between zero and spread that depends only on the key.
-func jitter(key string, spread time.Duration) time.Duration {
-	sum := sha256.Sum256([]byte(key))
-	fraction := float64(binary.BigEndian.Uint32(sum[:])) / (1 << 32)
-	return time.Duration(fraction * float64(spread))
-}
-
-// fullCheckInterval is the time between two plans of an object that does not change.
+// fullCheckInterval is the time between two plans of an object that does not change. Each target has a time of day of its own, so that the
+// plans of many targets are spread over the day.
 const fullCheckInterval = 24 * time.Hour
-
-// fullCheck returns when a target that was last planned at checked is planned again even if its infrastructure has not changed. Each
-// target has a time of day of its own, which depends only on key, so that the plans of many targets are spread over the day.
-func fullCheck(key string, checked time.Time) time.Time {
-	phase := jitter(key, fullCheckInterval)
-	return checked.Add(-phase).Truncate(fullCheckInterval).Add(fullCheckInterval + phase)
-}
 
 // nextCheck returns when a plan next compares the infrastructure with the workspace. A zero time means never.
 func (o Observed) nextCheck() time.Time {
 	switch {
 	case !o.UpgradeCheck.IsZero():
 		return o.UpgradeCheck
-	case o.CheckInterval == 0:
-		return time.Time{}
-	case o.Unchanged:
+	case o.Unchanged && !o.DriftCheck.IsZero():
 		return o.FullCheck
 	default:
-		return o.Checked.Add(o.CheckInterval)
+		return o.DriftCheck
 	}
 }
 

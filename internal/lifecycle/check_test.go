@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/schedule"
 )
 
 // TestUpgradeChecksAreSpread proves that the checks after an upgrade are spread over the check interval. The position of an object within
@@ -38,7 +39,7 @@ func TestUpgradeChecksAreSpread(t *testing.T) {
 func outdated(f *fixture) (check time.Duration) {
 	f.addResource(machineAddress, "vm-1", false)
 	f.target.Remembered = Remembered{Applied: Applied{WorkspaceDigest: "digest-of-another-version"}, Outdated: true, Current: true}
-	return jitter(f.target.Key(), f.target.CheckInterval)
+	return schedule.Jitter(f.target.Key(), f.target.CheckInterval)
 }
 
 // TestOutdatedDigestIsCheckedOnce proves that a target whose applied digest has another version is in sync until its check, and that the
@@ -59,7 +60,7 @@ func TestOutdatedDigestIsCheckedOnce(t *testing.T) {
 	f.wait()
 	require.Equal(t, InSync, f.step().State)
 	assert.Equal(t, "digest-1", f.status.WorkspaceDigest)
-	f.advance(f.target.CheckInterval - time.Second)
+	f.advance(f.target.CheckInterval/2 - time.Second)
 	assert.Equal(t, InSync, f.step().State, "the next check is due after the usual interval")
 	assert.NotContains(t, f.String(), "apply")
 }
@@ -148,9 +149,9 @@ func TestChangedInfrastructureIsPlannedAfterTheCheckInterval(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := inSyncWith(t, "seen")
 			f.target.Observation = observation
-			f.advance(f.target.CheckInterval - time.Second)
+			f.advance(f.target.CheckInterval/2 - time.Second)
 			assert.True(t, f.pipeline.Idle(f.target))
-			f.advance(time.Second)
+			f.advance(f.target.CheckInterval/2 + time.Second)
 			assert.Equal(t, Running, f.step().State)
 			f.wait()
 		})
@@ -183,9 +184,9 @@ func TestFullChecksAreSpread(t *testing.T) {
 	perHour := map[time.Duration]int{}
 	for i := range 2400 {
 		key := fmt.Sprintf("NutanixMachine/default/md-0-%d/uid-%d", i, i)
-		at := fullCheck(key, created)
+		at := schedule.Next(key, created, fullCheckInterval)
 		require.True(t, at.After(created))
-		require.Equal(t, at.Add(fullCheckInterval), fullCheck(key, at))
+		require.Equal(t, at.Add(fullCheckInterval), schedule.Next(key, at, fullCheckInterval))
 		perHour[at.Sub(created).Truncate(time.Hour)]++
 	}
 	for hour := range 24 {
@@ -203,7 +204,7 @@ func TestDetermineWithADigestOfAnotherVersion(t *testing.T) {
 		"check due":                {Observed{Current: true, UpgradeCheck: now}, NoPlan},
 		"spec edited":              {Observed{UpgradeCheck: now.Add(time.Second)}, NoPlan},
 		"last run failed":          {Observed{Current: true, Unfinished: true, UpgradeCheck: now.Add(time.Second)}, NoPlan},
-		"drift check due, too":     {Observed{Current: true, CheckInterval: time.Minute, UpgradeCheck: now.Add(time.Second)}, InSync},
+		"drift check due, too":     {Observed{Current: true, DriftCheck: now, UpgradeCheck: now.Add(time.Second)}, InSync},
 		"check done, nothing done": {Observed{Current: true}, NoPlan},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -164,7 +164,7 @@ func (f *fixture) step() Result {
 	}
 	line := "step: " + state
 	if result.RetryAfter > 0 {
-		line += fmt.Sprintf(", again after %s", result.RetryAfter)
+		line += fmt.Sprintf(", again after %s", result.RetryAfter.Round(time.Second))
 	}
 	f.log("%s", line)
 	for _, event := range result.Events {

@@ -191,17 +191,16 @@ func (p *Pipeline) Forget(target Target) {
 // observe collects the facts for Determine. It also returns a Result with the fields that do not depend on the state.
 func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	observed := Observed{
-		Now:           p.Clock.Now(),
-		Deleting:      target.Deleting(),
-		Retain:        target.Retain,
-		Rendered:      target.Workspace.Digest,
-		Applied:       target.Remembered.Applied.WorkspaceDigest,
-		Current:       target.Remembered.Current,
-		Running:       p.Scheduler.Running(key),
-		Unfinished:    target.Remembered.Unfinished,
-		Checked:       target.Remembered.Checked,
-		Digest:        target.Remembered.Digest,
-		CheckInterval: target.CheckInterval,
+		Now:        p.Clock.Now(),
+		Deleting:   target.Deleting(),
+		Retain:     target.Retain,
+		Rendered:   target.Workspace.Digest,
+		Applied:    target.Remembered.Applied.WorkspaceDigest,
+		Current:    target.Remembered.Current,
+		Running:    p.Scheduler.Running(key),
+		Unfinished: target.Remembered.Unfinished,
+		Checked:    target.Remembered.Checked,
+		Digest:     target.Remembered.Digest,
 	}
 	var result Result
 	p.memories.with(key, func(m *memory) {
@@ -215,10 +214,13 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	if unwritten, err := p.unwritten.get(target.unwrittenName()); err != nil || unwritten != nil {
 		observed.Unfinished = true
 	}
+	if target.CheckInterval > 0 {
+		observed.DriftCheck = schedule.NextSpaced(key, observed.Checked, target.CheckInterval)
+	}
 	if seen := target.Observation; seen != nil {
 		observed.NoPlan, observed.NoUpdate, observed.UpdatesObserved = seen.NoPlan, seen.NoUpdate, true
 		observed.Unchanged = seen.Digest != "" && seen.Digest == observed.Digest
-		observed.FullCheck = fullCheck(key, observed.Checked)
+		observed.FullCheck = schedule.Next(key, observed.Checked, fullCheckInterval)
 	}
 	result.AppliedBefore = observed.Applied != ""
 	if stored, ok := p.plans.Get(key); ok {

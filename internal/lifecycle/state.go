@@ -69,10 +69,11 @@ type Observed struct {
 	Failure Failure
 	// Unfinished means that another run is needed, because the last one failed or was superseded.
 	Unfinished bool
-	// Checked is the time of the last plan or apply. CheckInterval is the time until the infrastructure is checked for drift. Zero means that
-	// it is not checked periodically.
-	Checked       time.Time
-	CheckInterval time.Duration
+	// Checked is the time of the last plan or apply.
+	Checked time.Time
+	// DriftCheck is when a plan compares the infrastructure with the workspace, unless Unchanged is true. It is zero if the infrastructure is
+	// not checked periodically.
+	DriftCheck time.Time
 	// Digest is the digest of the infrastructure for which the last plan found no changes, or empty.
 	Digest string
 	// Unchanged means that the infrastructure is the same as when the last plan found no changes. FullCheck is when a plan is made

@@ -21,8 +21,8 @@ func TestDetermine(t *testing.T) {
 	retry := func(seconds int, lockHeld bool) Failure {
 		return Failure{Rendered: "new", RetryAt: now.Add(time.Duration(seconds) * time.Second), LockHeld: lockHeld}
 	}
-	checked := func(ago time.Duration) Observed {
-		return Observed{Rendered: "new", Applied: "new", Checked: now.Add(-ago), CheckInterval: 10 * time.Minute}
+	checkIn := func(in time.Duration) Observed {
+		return Observed{Rendered: "new", Applied: "new", DriftCheck: now.Add(in)}
 	}
 	with := func(o Observed, change func(*Observed)) Observed {
 		change(&o)
@@ -46,7 +46,7 @@ func TestDetermine(t *testing.T) {
 		"not rendered, a plan waits":       {Observed{Applied: "old", Current: true, Plan: recorded(), Decision: plan.Waiting}, PlanStale},
 		"switched off, nothing to do":      {Observed{Rendered: "new", Applied: "new", NoPlan: off}, InSync},
 		"switched off":                     {Observed{Rendered: "new", Applied: "old", NoPlan: off}, Held},
-		"switched off, a check is due":     {with(checked(time.Hour), func(o *Observed) { o.NoPlan = off }), Held},
+		"switched off, a check is due":     {with(checkIn(0), func(o *Observed) { o.NoPlan = off }), Held},
 		"switched off, approved":           {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Approved, NoPlan: off}, Held},
 		"switched off, a plan waits":       {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Waiting, NoPlan: off}, AwaitingDecision},
 		"switched off, being deleted":      {Observed{Rendered: "new", Deleting: true, NoPlan: off}, NoPlan},
@@ -54,9 +54,8 @@ func TestDetermine(t *testing.T) {
 		"held, still so":                   {Observed{Rendered: "new", Plan: ambiguous, Decision: plan.Waiting, UpdatesObserved: true, NoUpdate: values}, AwaitingDecision},
 		"held, not observed":               {Observed{Rendered: "new", Plan: ambiguous, Decision: plan.Waiting}, AwaitingDecision},
 		"held, not any more":               {Observed{Rendered: "new", Plan: ambiguous, Decision: plan.Waiting, UpdatesObserved: true}, PlanStale},
-		"a check is due":                   {checked(10 * time.Minute), NoPlan},
-		"a check is not due":               {checked(10*time.Minute - time.Second), InSync},
-		"never checked":                    {Observed{Rendered: "new", Applied: "new", CheckInterval: time.Minute}, NoPlan},
+		"a check is due":                   {checkIn(0), NoPlan},
+		"a check is not due":               {checkIn(time.Second), InSync},
 		"unfinished":                       {Observed{Rendered: "new", Applied: "new", Unfinished: true}, NoPlan},
 		"a run is under way":               {Observed{Rendered: "new", Running: true, Failure: retry(1, false)}, Running},
 		"failed, retry not due":            {Observed{Rendered: "new", Failure: retry(1, false)}, Failed},
@@ -68,7 +67,7 @@ func TestDetermine(t *testing.T) {
 		"approved":                         {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Approved}, Approved},
 		"denied":                           {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Denied}, Denied},
 		"waiting":                          {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Waiting}, AwaitingDecision},
-		"waiting too long":                 {with(checked(time.Hour), func(o *Observed) { o.Plan, o.Decision = recorded(), plan.Waiting }), PlanStale},
+		"waiting too long":                 {with(checkIn(0), func(o *Observed) { o.Plan, o.Decision = recorded(), plan.Waiting }), PlanStale},
 		"drift waits":                      {Observed{Rendered: "new", Applied: "new", Plan: drift, Decision: plan.Waiting}, Drifted},
 		"planned for another workspace":    {Observed{Rendered: "newer", Plan: recorded(), Decision: plan.Approved}, PlanStale},
 		"planned for a reverted change":    {Observed{Rendered: "old", Applied: "old", Plan: recorded(), Decision: plan.Waiting}, InSync},
