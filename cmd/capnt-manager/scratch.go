@@ -77,7 +77,7 @@ func unwritten(dir string) []string {
 
 // remove removes the directory. If it contains unwritten states, remove keeps them and the lock file, so that the next manager finds them.
 func (s *scratch) remove() error {
-	var failures []error
+	failures := []error{terraform.RescueStates(s.path, s.path)} // a run may not have ended
 	if kept := unwritten(s.path); len(kept) > 0 {
 		entries, err := os.ReadDir(s.path)
 		failures = append(failures, err)

@@ -94,8 +94,14 @@ func TestUnwrittenStatesOutliveTheirManager(t *testing.T) {
 	require.NoError(t, err)
 	name := keep(t, first, "1", "one")
 	require.NoError(t, os.MkdirAll(filepath.Join(first.path, "capnt-1", "workspace"), 0o700))
+	active := filepath.Join(first.path, "capnt-active") // the manager ends before this run
+	require.NoError(t, os.MkdirAll(filepath.Join(active, "workspace"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(active, "state-name"), []byte("unwritten-active.tfstate"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(active, "workspace", "errored.tfstate"), []byte(`"active"`), 0o600))
 	require.NoError(t, first.remove())
-	assert.ElementsMatch(t, []string{filepath.Join(first.path, name), filepath.Join(first.path, lockName)}, entries(t, first.path))
+	kept := filepath.Join(first.path, "unwritten-active.tfstate")
+	assert.ElementsMatch(t, []string{filepath.Join(first.path, name), kept, filepath.Join(first.path, lockName)}, entries(t, first.path))
+	require.NoError(t, os.Remove(kept))
 
 	second, err := newScratch(root)
 	require.NoError(t, err)

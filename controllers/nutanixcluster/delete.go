@@ -28,6 +28,9 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 	if err != nil || released {
 		return ctrl.Result{}, err
 	}
+	if err := r.protectCredentials(ctx, s.nutanixCluster); err != nil {
+		return ctrl.Result{}, err
+	}
 	machines, err := r.machines(ctx, s)
 	if err != nil {
 		return ctrl.Result{}, err

@@ -125,7 +125,7 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) start() {
 	f.pipeline = (&Pipeline{
 		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Scheduler: schedule.New(schedule.Options{Slots: 2, Memory: 3 * schedule.RunMemory}), Clock: f.clock,
-		Holders:          &Holders{Host: "capnt-1", Started: f.clock.Now(), Client: f.api, Reader: f.api},
+		Holders:          &Holders{Host: "capnt-1", Pod: "capnt-1", Namespace: "capnt-system", Started: f.clock.Now(), Client: f.api, Reader: f.api},
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 	}).Init()
 	ctx, cancel := context.WithCancel(context.Background())

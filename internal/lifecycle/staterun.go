@@ -133,7 +133,7 @@ func (h *Holders) ended(ctx context.Context, lock *terraform.LockInfo, runs *sta
 	if !recorded || lock.Created.Before(first) {
 		return false, nil
 	}
-	if host == h.Host && h.ownHost() {
+	if host == h.Host && h.Namespace != "" && h.ownHost() {
 		return lock.Created.Before(runs.begin), nil
 	}
 	return h.Dead(ctx, lock)

@@ -80,7 +80,7 @@ func TestEndedRuns(t *testing.T) {
 		Reader: fake.NewClientBuilder().WithObjects(living).Build()}
 	onNode := inPod // with host networking, the host name of a pod is the name of its node
 	onNode.Host = "ip-10-0-1"
-	onHost := Holders{Host: "laptop", Started: begin}
+	onHost := Holders{Host: "laptop", Started: first.Add(time.Minute)} // people run Terraform on the same host
 	tests := map[string]struct {
 		holders  Holders
 		who      string
@@ -97,6 +97,7 @@ func TestEndedRuns(t *testing.T) {
 		"this pod, an earlier run":                          {inPod, "nonroot@capnt-manager-6f5d8-self1", begin.Add(-time.Second), "capnt-manager-6f5d8-self1", true},
 		"this pod, the current run":                         {inPod, "nonroot@capnt-manager-6f5d8-self1", begin, "capnt-manager-6f5d8-self1", false},
 		"this host, an earlier run":                         {onHost, "jane@laptop", first, "laptop", true},
+		"this host, since the manager started":              {onHost, "jane@laptop", begin.Add(-time.Minute), "laptop", false},
 		"this host, another manager before the earlier run": {onHost, "jane@laptop", first.Add(-time.Second), "laptop", false},
 		"this host, another manager without an earlier run": {onHost, "jane@laptop", first, "", false},
 		"another host":                                      {onHost, "jane@server", first, "server", false},
