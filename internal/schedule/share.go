@@ -27,6 +27,9 @@ const (
 	// slotTime is how long a run counts against the slots of other tenants. A plan computes for one or two seconds. If it takes longer, it
 	// waits for Prism Central, and another Prism Central must not wait, too.
 	slotTime = 3 * time.Second
+	// reservedPart is the part of the memory that applies leave free, unless they delete, so that deletions and plans can start while many
+	// creates wait for Prism Central.
+	reservedPart = 8
 	// tenantShare limits the memory of a tenant to tenantShare times the free memory. One tenant alone can use two thirds of the memory,
 	// two tenants two fifths each, and so on, so that there is some left for another tenant even if the others wait for a long time.
 	tenantShare = 2
@@ -93,7 +96,11 @@ func (s *Scheduler) mayStart(run *entry, own, total usage) bool {
 	if !run.Waits && own.slots+total.recent-own.recent >= s.options.Slots {
 		return false
 	}
-	free := s.options.Memory/RunMemory - total.runs
+	capacity := s.options.Memory / RunMemory
+	free := capacity - total.runs
+	if run.Waits && run.Lane != Delete {
+		free -= capacity / reservedPart
+	}
 	return s.options.Memory == 0 || own.runs < tenantShare*free
 }
 

@@ -147,6 +147,18 @@ func TestMemoryLimitsAllRuns(t *testing.T) {
 	})
 }
 
+// TestAppliesLeaveMemoryForDeletionsAndPlans proves that many creates that wait for Prism Central do not block other runs of their tenant.
+func TestAppliesLeaveMemoryForDeletionsAndPlans(t *testing.T) {
+	test(t, Options{Slots: 10, Memory: 25 * RunMemory}, func(f *fixture) {
+		f.submit("create", 50, Run{Lane: Create, Waits: true})
+		require.Len(t, f.started(), 15)
+		f.submit("plan", 1, Run{Lane: Check})
+		assert.Equal(t, []string{"plan-0"}, f.started())
+		f.submit("destroy", 1, Run{Lane: Delete, Waits: true})
+		assert.Equal(t, []string{"destroy-0"}, f.started())
+	})
+}
+
 // TestHangingTenantDoesNotDelayOthers proves that the runs of a Prism Central that never answers delay those of another one by less than
 // 5 seconds, with as many runs at a time as if there were no other Prism Central.
 func TestHangingTenantDoesNotDelayOthers(t *testing.T) {
