@@ -35,7 +35,10 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	result := r.Pipeline.Step(target)
 	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
 	s.unfinished = result.State != lifecycle.InSync
-	s.untilCheck = min(r.Pipeline.UntilCheck(target), target.CheckInterval)
+	s.untilCheck = r.Pipeline.UntilCheck(target)
+	if target.CheckInterval > 0 {
+		s.untilCheck = min(s.untilCheck, target.CheckInterval)
+	}
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
 }
 

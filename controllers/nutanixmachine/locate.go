@@ -39,6 +39,8 @@ func (r *Reconciler) locate(ctx context.Context, s *scope) (ctrl.Result, error) 
 		vm, err := s.readVM(ctx)
 		var notFound *prism.NotFoundError
 		switch {
+		case err == nil && s.seen.listed:
+			return ctrl.Result{}, nil // the list shows only that nothing has changed
 		case err == nil:
 			r.absences.reset(key)
 			return r.requireOwn(s, vm)
@@ -110,8 +112,11 @@ func (r *Reconciler) submitSearch(s *scope, siblings []string) (ctrl.Result, err
 			}
 			r.absences.with(key, func(a *searched) { a.submitted = false })
 		}}
-	if !s.nutanixMachine.DeletionTimestamp.IsZero() {
+	switch {
+	case !s.nutanixMachine.DeletionTimestamp.IsZero():
 		run.Lane = schedule.Delete
+	case s.uuid() != "": // the VM exists or is lost, and replacements of lost VMs must not wait for searches
+		run.Lane = schedule.Check
 	}
 	accepted := r.Pipeline.Scheduler.Submit(run)
 	s.unfinished = true

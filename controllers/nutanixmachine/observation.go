@@ -37,14 +37,14 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error)
 // and the VM is the same as when the last plan found no changes. Otherwise later steps read the VM itself.
 func (r *Reconciler) observeListed(_ context.Context, s *scope) (ctrl.Result, error) {
 	terraform, uuid := s.nutanixMachine.Status.Terraform, s.uuid()
-	if uuid == "" || terraform == nil || terraform.InfrastructureDigest == "" || r.HealthInterval == 0 {
+	if uuid == "" || terraform == nil || terraform.InfrastructureDigest == "" || !conditions.IsTrue(s.nutanixMachine, infrav1.VMPoweredOnCondition) {
 		return ctrl.Result{}, nil
 	}
 	vm := s.access.Client.ListedVM(uuid, r.HealthInterval)
 	if vm == nil || vm.Digest != terraform.InfrastructureDigest {
 		return ctrl.Result{}, nil
 	}
-	s.seen = &seen{uuid, vm, nil}
+	s.seen = &seen{uuid: uuid, vm: vm, listed: true}
 	if !r.Pipeline.Idle(r.unrendered(s)) {
 		s.seen = nil
 	}

@@ -293,6 +293,20 @@ func TestMachineInSyncIsReadFromTheListOfAllVMs(t *testing.T) {
 	assert.Contains(t, e.Terraform.Runs(), "plan", "a changed VM is planned")
 }
 
+// While Prism Central does not respond, a machine in sync is read at the usual interval and not planned.
+func TestMachineThatCannotBeReadIsNotPlanned(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.Advance(e.reconciler.DriftInterval)
+	e.Prism.Fail(http.StatusServiceUnavailable)
+	assert.Equal(t, e.reconciler.HealthInterval, e.settle().RequeueAfter)
+	assert.Empty(t, e.Terraform.Runs())
+	assert.True(t, e.NutanixMachine.Status.Ready)
+	e.Prism.Fail(0)
+	e.settle()
+	assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs())
+}
+
 func TestMachineIsPlannedOnceADay(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()

@@ -49,7 +49,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if result, running := r.Pipeline.Running(r.unrendered(s)); running {
 		r.Publish(s.nutanixMachine, &s.nutanixMachine.Status.Terraform, result)
 		s.unfinished = true
-		return ctrl.Result{}, nil
+		return ctrl.Result{RequeueAfter: r.HealthInterval}, nil // a queued run may wait for long
 	}
 	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixMachine, version); err != nil {
 		return ctrl.Result{}, err
@@ -104,12 +104,17 @@ func (s *scope) plannedWith(version string) bool {
 	return terraform == nil || terraform.ProviderVersion == "" || terraform.ProviderVersion == version
 }
 
-// unrendered returns the target without the fields that only a Terraform run needs.
+// unrendered returns the target without the fields that only a Terraform run needs. A VM that cannot be read is not checked for drift,
+// because a run could not read it either.
 func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
+	interval := r.CheckInterval(s.nutanixCluster)
+	if s.seen != nil && s.seen.err != nil {
+		interval = 0
+	}
 	return lifecycle.Target{
 		Object:      s.nutanixMachine.DeepCopy(),
 		Kind:        kind,
-		Desired:     lifecycle.Desired{CheckInterval: r.CheckInterval(s.nutanixCluster)},
+		Desired:     lifecycle.Desired{CheckInterval: interval},
 		Remembered:  provisioning.Remembered(s.nutanixMachine, s.nutanixMachine.Status.Terraform),
 		Observation: s.observation(),
 	}

@@ -74,6 +74,8 @@ type seen struct {
 	uuid string
 	vm   *prism.VM
 	err  error
+	// listed is true if the VM comes from the list of all VMs.
+	listed bool
 }
 
 // readTimeout limits how long a reconcile waits for Prism Central.
@@ -85,7 +87,7 @@ func (s *scope) readVM(ctx context.Context) (*prism.VM, error) {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
 		vm, err := s.access.Client.VM(ctx, uuid)
-		s.seen = &seen{uuid, vm, err}
+		s.seen = &seen{uuid: uuid, vm: vm, err: err}
 	}
 	return s.seen.vm, s.seen.err
 }

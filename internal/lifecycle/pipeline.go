@@ -214,6 +214,9 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 	if unwritten, err := p.unwritten.get(target.unwrittenName()); err != nil || unwritten != nil {
 		observed.Unfinished = true
 	}
+	if observed.Checked.After(observed.Now) {
+		observed.Checked = time.Time{} // a manager whose clock was ahead has written the time
+	}
 	if target.CheckInterval > 0 {
 		observed.DriftCheck = schedule.NextSpaced(key, observed.Checked, target.CheckInterval)
 	}

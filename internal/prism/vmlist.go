@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/capnt/capnt/internal/prism/transport"
 )
 
 // VMList is the result of reading the list of all VMs.
@@ -63,7 +65,7 @@ const snapshotTimeout = 2 * time.Minute
 type vmSnapshot struct {
 	mu      sync.Mutex
 	vms     map[string]VM
-	readAt  time.Time // when the read of vms started
+	readAt  time.Time // when the read of vms ended
 	reading bool
 	// calls is the number of calls of ListedVM since since.
 	calls int
@@ -94,12 +96,12 @@ func (c *Client) ListedVM(uuid string, interval time.Duration) *VM {
 	return nil
 }
 
-// readSnapshot reads the list of all VMs. If an error occurs, the old list stays until it is too old.
+// readSnapshot reads the list of all VMs. If an error occurs, the old list stays until it is too old. Its requests do not count against the
+// rate limit. Otherwise the reads of single VMs, which the list replaces, could delay a long list until it is too old.
 func (c *Client) readSnapshot() {
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
 	defer cancel()
-	started := time.Now()
-	list, err := c.AllVMs(ctx)
+	list, err := c.AllVMs(transport.WithoutRateLimit(ctx))
 	s := &c.snapshot
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +109,7 @@ func (c *Client) readSnapshot() {
 	if err != nil {
 		return
 	}
-	s.vms, s.readAt = make(map[string]VM, len(list.VMs)), started
+	s.vms, s.readAt = make(map[string]VM, len(list.VMs)), time.Now()
 	for _, vm := range list.VMs {
 		s.vms[vm.UUID] = vm
 	}

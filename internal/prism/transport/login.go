@@ -137,6 +137,8 @@ func (l *login) end(a *attempt, status int) {
 		return // a newer response has shown whether Prism Central accepts the credentials
 	}
 	switch {
+	case status == http.StatusUnauthorized && l.refusals == 0 && l.now().Sub(l.acceptedAt) < acceptance:
+		l.acceptedAt = time.Time{} // the next request shows whether this was an exception
 	case status == http.StatusUnauthorized:
 		pause := furtherPause
 		if l.refusals == 0 {

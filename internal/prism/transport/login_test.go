@@ -185,14 +185,28 @@ func TestLoginWithoutResponseDoesNotStopOthers(t *testing.T) {
 // A response that arrives late does not change what a newer response has shown.
 func TestLateResponseIsIgnored(t *testing.T) {
 	l := NewLogins(time.Now).of(Upstream{})
-	accepted, err := l.begin(t.Context())
-	require.NoError(t, err)
-	l.end(accepted, http.StatusOK)
+	l.acceptedAt = time.Now()
 	early, err := l.begin(t.Context())
 	require.NoError(t, err)
 	late, err := l.begin(t.Context())
 	require.NoError(t, err)
+	l.doubt()
 	l.end(early, http.StatusUnauthorized)
 	l.end(late, http.StatusOK)
+	require.Error(t, l.refused())
+}
+
+// One refusal of credentials that Prism Central accepts at the same time does not stop the other requests.
+func TestRefusalOfAcceptedCredentialsIsConfirmed(t *testing.T) {
+	l := NewLogins(time.Now).of(Upstream{})
+	refuse := func() {
+		attempt, err := l.begin(t.Context())
+		require.NoError(t, err)
+		l.end(attempt, http.StatusUnauthorized)
+	}
+	l.acceptedAt = time.Now()
+	refuse()
+	require.NoError(t, l.refused())
+	refuse()
 	require.Error(t, l.refused())
 }

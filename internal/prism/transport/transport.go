@@ -154,7 +154,7 @@ func (t *Transport) send(req *http.Request, mayUseSession bool) (*http.Response,
 
 // roundTrip sends a request that has been authenticated.
 func (t *Transport) roundTrip(out *http.Request) (*http.Response, error) {
-	if err := t.limiter.Wait(out.Context()); err != nil {
+	if err := t.wait(out.Context()); err != nil {
 		return nil, fmt.Errorf("waiting for the rate limit of Prism Central %s: %w", t.upstream.Address, err)
 	}
 	ctx, cancel := context.WithTimeout(out.Context(), t.callTimeout)
@@ -169,6 +169,22 @@ func (t *Transport) roundTrip(out *http.Request) (*http.Response, error) {
 	t.session.Learn(resp)
 	resp.Body = &limitedBody{ReadCloser: resp.Body, cancel: cancel}
 	return resp, nil
+}
+
+type unlimited struct{}
+
+// WithoutRateLimit returns a context for requests that do not count against Options.QPS. It is for rare sequences of requests that replace
+// many others.
+func WithoutRateLimit(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unlimited{}, true)
+}
+
+// wait waits until the rate limit allows a request.
+func (t *Transport) wait(ctx context.Context) error {
+	if ctx.Value(unlimited{}) != nil {
+		return nil
+	}
+	return t.limiter.Wait(ctx)
 }
 
 // limitedBody ends the timeout of a call when the response has been read.

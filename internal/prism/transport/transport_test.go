@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -165,6 +166,21 @@ func TestRateLimit(t *testing.T) {
 		do(t, limited, http.MethodGet, "/", "")
 	}
 	assert.GreaterOrEqual(t, time.Since(begin), 190*time.Millisecond)
+}
+
+func TestRequestsWithoutRateLimit(t *testing.T) {
+	central := newCentral(t)
+	limited, err := New(central.transport(t, "pw").upstream, Options{QPS: 0.001, Burst: 1})
+	require.NoError(t, err)
+	t.Cleanup(limited.CloseIdleConnections)
+	_, err = get(t.Context(), limited)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = get(ctx, limited)
+	require.ErrorContains(t, err, "rate limit")
+	_, err = get(WithoutRateLimit(ctx), limited)
+	require.NoError(t, err)
 }
 
 // TestEveryCallEnds proves that a call ends if Prism Central sends nothing, only headers, or only a part of the body.
