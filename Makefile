@@ -87,7 +87,7 @@ scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one, PR
 cluster-scenarios: export CAPNT_PROVIDER_VERSION := $(PROVIDER)
 cluster-scenarios:
 	@$(print_providers)
-	$(scenario_test) -v -count=1 -parallel 3 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
+	$(scenario_test) -v -count=1 -parallel 4 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')
 
 cluster-scenarios ccm-scenarios: export CAPNT_ANSWERS := $(ANSWERS)
 .PHONY: ccm-scenarios
