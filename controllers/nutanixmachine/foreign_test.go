@@ -59,3 +59,13 @@ func (e *testEnvironment) leave() {
 	require.NoError(e.T, api.Delete(e.T.Context(), e.NutanixMachine))
 	require.True(e.T, e.Gone(e.NutanixMachine))
 }
+
+// A VM whose description comes to identify another object is reported at once, without a run.
+func TestVMThatIsMarkedForAnotherObjectIsReported(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.changeVM(func(vm *controllertest.VM) { vm.Description = markPrefix + "another-key, NutanixMachine ns/other" })
+	e.settle()
+	e.requireFalse(infrav1.AppliedCondition, infrav1.VMBelongsToOtherReason)
+	assert.Empty(t, e.Terraform.Runs())
+}
