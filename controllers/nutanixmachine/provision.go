@@ -54,13 +54,13 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixMachine, version); err != nil {
 		return ctrl.Result{}, err
 	}
-	if problem, delay := r.lookUps.Failed(r.key(s), s.names(), r.Pipeline.Clock.Now()); problem != nil {
+	if problem, delay := r.lookUps.Failed(r.key(s), s.specVersions(), r.Pipeline.Clock.Now()); problem != nil {
 		return r.retryLookUps(s, problem, delay)
 	}
 	target, err := r.target(ctx, s)
 	if err != nil {
 		problem := provisioning.Diagnose(err)
-		return r.retryLookUps(s, problem, r.lookUps.Fail(r.key(s), s.names(), problem, r.Pipeline.Clock.Now()))
+		return r.retryLookUps(s, problem, r.lookUps.Fail(r.key(s), s.specVersions(), problem, r.Pipeline.Clock.Now()))
 	}
 	r.lookUps.Forget(r.key(s))
 	provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionTrue, infrav1.InputsResolvedReason, "")
@@ -92,8 +92,8 @@ func (r *Reconciler) retryLookUps(s *scope, problem *provisioning.Problem, delay
 	return result, err
 }
 
-// names returns a string that changes whenever a user changes an object that determines the look-ups of the machine.
-func (s *scope) names() string {
+// specVersions returns a string that changes whenever a user changes an object that determines the look-ups of the machine.
+func (s *scope) specVersions() string {
 	return fmt.Sprint(s.nutanixMachine.Generation, s.machine.Generation, s.nutanixCluster.Generation, s.access.Upstream.Digest())
 }
 

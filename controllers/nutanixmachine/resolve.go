@@ -228,13 +228,6 @@ func (r *resolver) reference(found prism.Entity, err error) (renderer.Ref, error
 // unresolved reports whether a look-up failed because of the spec or the inventory of Prism Central. If Prism Central
 // could not be reached, it returns false.
 func unresolved(err error) bool {
-	var (
-		problem     *provisioning.Problem
-		notFound    *prism.NotFoundError
-		ambiguous   *prism.AmbiguousError
-		misplaced   *prism.WrongPrismElementError
-		unavailable *prism.UnavailableError
-	)
-	return errors.As(err, &problem) || errors.As(err, &notFound) || errors.As(err, &ambiguous) ||
-		errors.As(err, &misplaced) || errors.As(err, &unavailable)
+	var problem *provisioning.Problem
+	return errors.As(err, &problem) || provisioning.IsLookUp(err)
 }

@@ -68,7 +68,7 @@ func Diagnose(err error) *Problem {
 		return problem
 	}
 	if reason := reasonOf(err); reason != "" {
-		return &Problem{Reason: reason, Message: err.Error(), LookUp: isLookUp(err)}
+		return &Problem{Reason: reason, Message: err.Error(), LookUp: IsLookUp(err)}
 	}
 	return &Problem{Reason: infrav1.PrismUnreachableReason, Message: err.Error() + "; it is retried", Retry: true}
 }
@@ -97,15 +97,17 @@ func reasonOf(err error) string {
 	return reasonOfAccess(err)
 }
 
-// isLookUp reports whether err is the result of look-ups of entities that a spec names.
-func isLookUp(err error) bool {
+// IsLookUp reports whether err is the result of look-ups of entities that a spec names. It returns false if Prism Central
+// could not be reached.
+func IsLookUp(err error) bool {
 	var (
 		notFound    *prism.NotFoundError
 		ambiguous   *prism.AmbiguousError
 		misplaced   *prism.WrongPrismElementError
 		unavailable *prism.UnavailableError
 	)
-	return errors.As(err, &notFound) && notFound.Kind != prism.KindVM || errors.As(err, &ambiguous) || errors.As(err, &misplaced) || errors.As(err, &unavailable)
+	return errors.As(err, &notFound) && notFound.Kind != prism.KindVM || errors.As(err, &ambiguous) ||
+		errors.As(err, &misplaced) || errors.As(err, &unavailable)
 }
 
 // reasonOfAccess returns the reason for an error of the connection to Prism Central, or an empty string for other errors.

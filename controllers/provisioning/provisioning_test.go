@@ -308,7 +308,8 @@ func TestReadySummarizesTheMilestones(t *testing.T) {
 		"unusable backend, in sync":     {list{set("First", "False", "BackendConfigInvalid", "one state"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
 		"unusable backend, new":         {list{set("First", "False", "BackendConfigInvalid", "one state"), set("Second", "True", "Good", "")}, "False BackendConfigInvalid First: one state"},
 		"passing then lasting, in sync": {list{set("First", "False", "PrismUnreachable", "no route"), set("Second", "False", "Why", "x"), set("Applied", "True", "Applied", "")}, "False Why Second: x"},
-		"lasting fault, in sync":        {list{set("First", "False", "AuthenticationFailed", "refused"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "False AuthenticationFailed First: refused"},
+		"lasting fault, in sync":        {list{set("First", "False", "CertificateInvalid", "expired"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "False CertificateInvalid First: expired"},
+		"wrong password, in sync":       {list{set("First", "False", "AuthenticationFailed", "refused"), set("Second", "True", "Good", ""), set("Applied", "True", "Applied", "")}, "True Provisioned "},
 		"being deleted":                 {list{set("First", "True", "Good", ""), set("Applied", "False", "Destroying", "1 to delete"), deleted}, "False Deleting 1 to delete"},
 	}
 	for name, test := range tests {

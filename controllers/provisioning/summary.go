@@ -48,14 +48,18 @@ var passingReasons = map[string]bool{
 	infrav1.PermissionDeniedReason:     true, // Prism Central may respond 403 or 404 to an account without the permission
 }
 
-// backendReasons are the reasons of a backend that cannot be used. The NutanixCluster, whose spec names the backend, is
-// not Ready then. Its machines that are in sync stay Ready.
-var backendReasons = map[string]bool{infrav1.BackendConfigInvalidReason: true, infrav1.BackendConfigNotFoundReason: true}
+// clusterReasons are the reasons of faults in the spec of the NutanixCluster or in the objects that it names. The
+// NutanixCluster is not Ready then. Its machines that are in sync stay Ready, so that no MachineHealthCheck replaces them.
+var clusterReasons = map[string]bool{
+	infrav1.AuthenticationFailedReason:  true,
+	infrav1.BackendConfigInvalidReason:  true,
+	infrav1.BackendConfigNotFoundReason: true,
+}
 
 // passing reports whether an object that is in sync stays Ready in spite of a fault with this reason.
 func passing(object Object, reason string) bool {
 	_, isCluster := object.(*infrav1.NutanixCluster)
-	return passingReasons[reason] || backendReasons[reason] && !isCluster
+	return passingReasons[reason] || clusterReasons[reason] && !isCluster
 }
 
 // summarize writes Ready. The reason and message come from the first milestone that is False, even if an earlier
