@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
 // managerAgent is the user agent of the requests that the manager itself sends to Prism Central. The other requests come from the provider.
@@ -18,6 +21,7 @@ const furtherMachines = 4
 func BenchmarkRequestsPerMachine(b *testing.B) {
 	for b.Loop() {
 		h := newHarness(b, 1+furtherMachines)
+		h.waitForCluster()
 		all := h.machines
 		own, provider := h.requestsToCreate(all[:1])
 		b.ReportMetric(own, "own-requests/first-machine")
@@ -29,6 +33,16 @@ func BenchmarkRequestsPerMachine(b *testing.B) {
 		h.delete(nil)
 		h.deleteCluster()
 	}
+}
+
+// waitForCluster waits until the cluster is ready, so that its requests are not counted.
+func (h *harness) waitForCluster() {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
+	defer cancel()
+	cluster := &infrav1.NutanixCluster{}
+	cluster.Namespace, cluster.Name = namespace, clusterName
+	require.NoError(h.t, h.Env.WaitForCondition(ctx, cluster, infrav1.ReadyCondition, metav1.ConditionTrue))
 }
 
 // requestsToCreate creates machines and returns the numbers of requests until all of them are ready.
