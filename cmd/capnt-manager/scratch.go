@@ -75,8 +75,10 @@ func unwritten(dir string) []string {
 	return paths
 }
 
-// remove removes the directory. If it contains unwritten states, remove keeps them and the lock file, so that the next manager finds them.
+// remove removes the directory, and kills the processes that still run in it: a manager that loses its leadership does not wait for its
+// runs. If the directory contains unwritten states, remove keeps them and the lock file, so that the next manager finds them.
 func (s *scratch) remove() error {
+	terraform.KillLeftovers(s.path)
 	failures := []error{terraform.RescueStates(s.path, s.path)} // a run may not have ended
 	if kept := unwritten(s.path); len(kept) > 0 {
 		entries, err := os.ReadDir(s.path)

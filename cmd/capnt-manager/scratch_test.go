@@ -59,25 +59,44 @@ func TestScratchOfKilledManagerIsRemoved(t *testing.T) {
 	require.NoError(t, living.remove())
 }
 
+// startProvider starts a process in a run directory in the directory of a manager. The returned function requires that the process was
+// killed.
+func startProvider(t *testing.T, scratch *scratch) (requireKilled func()) {
+	t.Helper()
+	workspace := filepath.Join(scratch.path, "capnt-1", "workspace")
+	require.NoError(t, os.MkdirAll(workspace, 0o700))
+	provider := exec.Command("sleep", "600")
+	provider.Dir = workspace
+	require.NoError(t, provider.Start())
+	t.Cleanup(func() { _ = provider.Process.Kill() })
+	return func() {
+		var killed *exec.ExitError
+		require.ErrorAs(t, provider.Wait(), &killed)
+		assert.Equal(t, "signal: killed", killed.Error())
+	}
+}
+
 // TestScratchSweepKillsLeftProcesses proves that sweep kills the provider processes of a killed manager. Terraform ends together with its
 // manager, but the provider keeps running.
 func TestScratchSweepKillsLeftProcesses(t *testing.T) {
 	root := shortDir(t)
 	dead, err := newScratch(root)
 	require.NoError(t, err)
-	workspace := filepath.Join(dead.path, "capnt-1", "workspace")
-	require.NoError(t, os.MkdirAll(workspace, 0o700))
-	provider := exec.Command("sleep", "600")
-	provider.Dir = workspace
-	require.NoError(t, provider.Start())
-	t.Cleanup(func() { _ = provider.Process.Kill() })
+	requireKilled := startProvider(t, dead)
 	require.NoError(t, dead.lock.Close())
 	next, err := newScratch(root)
 	require.NoError(t, err)
-	var killed *exec.ExitError
-	require.ErrorAs(t, provider.Wait(), &killed)
-	assert.Equal(t, "signal: killed", killed.Error())
+	requireKilled()
 	require.NoError(t, next.remove())
+}
+
+// TestScratchRemoveKillsLeftProcesses proves that a manager that does not wait for its runs leaves no provider processes.
+func TestScratchRemoveKillsLeftProcesses(t *testing.T) {
+	scratch, err := newScratch(shortDir(t))
+	require.NoError(t, err)
+	requireKilled := startProvider(t, scratch)
+	require.NoError(t, scratch.remove())
+	requireKilled()
 }
 
 // keep writes an unwritten state into the directory of a manager.
