@@ -94,10 +94,12 @@ cluster-scenarios ccm-scenarios: export CAPNT_ANSWERS := $(ANSWERS)
 ccm-scenarios:
 	$(scenario_test) -count=1 -timeout 30m $(with_scenarios) $(if $(RUN),-run '$(RUN)')
 
-# A seed repeats the kills. Every run prints its seed.
+# A seed repeats the faults. Every run prints its seed. In addition to the kills, providers are killed alone, containers and pods end, leaders
+# change, and the API server is unavailable for a minute.
 .PHONY: soak
-soak: tools build ## Run the long tests: 100 SIGKILLs of manager and Terraform with 20 machines (SEED= repeats a run), and slow creates
-	$(scenario_test) -v -count=1 -timeout 5h ./e2e/soak -machines=20 -kills=100 $(if $(SEED),-seed=$(SEED))
+soak: tools build ## Run the long tests: 100 SIGKILLs and 20 other faults with 20 machines (SEED= repeats a run), and slow creates
+	$(scenario_test) -v -count=1 -timeout 5h ./e2e/soak -machines=20 -kills=100 -every=5 -outage=1m \
+		-faults=provider,container,pod,leader,apiserver $(if $(SEED),-seed=$(SEED))
 	$(scenario_test) -v -count=1 -timeout 60m ./e2e/scenario -run '^TestInterruptedCreateMakesOneVM$$' \
 		-list-lag=30s -hold=40s -absence-period=3m
 

@@ -29,6 +29,8 @@ const (
 	stopGrace = 4 * time.Minute
 	// installTimeout is how long the API server may take to serve the installed CRDs.
 	installTimeout = 5 * time.Minute
+	// apiServerIndex is the index of kube-apiserver in Environment.processes.
+	apiServerIndex = 1
 )
 
 // Options configure an Environment.

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -32,26 +31,31 @@ const (
 	startTimeout = 10 * time.Minute
 	// progressInterval is how often a phase logs what is missing.
 	progressInterval = time.Minute
-	// A phase may take phaseBase plus phasePerKill for each kill.
-	phaseBase    = 20 * time.Minute
-	phasePerKill = time.Minute
+	// A phase may take phaseBase plus phasePerFault for each fault.
+	phaseBase     = 20 * time.Minute
+	phasePerFault = time.Minute
 )
 
-// harness creates, updates and deletes machines on a stack, and kills processes at the same time.
+// harness creates, updates and deletes machines on a stack, and causes faults at the same time.
 type harness struct {
 	*stack.Stack
 	t           testing.TB
 	interceptor *interceptor
 	machines    []string
 
+	// election is true if the manager runs with leader election. second is true if it uses the second gateway address.
+	election, second bool
+
 	killed int
-	counts map[string]int
+	// counts contains the number of faults by victim, and summary by victim and request.
+	counts  map[victim]int
+	summary map[string]int
 }
 
 // newHarness starts a stack with a cluster. The machines of the cluster are not created yet.
 func newHarness(t testing.TB, machines int) *harness {
 	t.Helper()
-	h := &harness{t: t, counts: map[string]int{}}
+	h := &harness{t: t, counts: map[victim]int{}, summary: map[string]int{}}
 	for i := range machines {
 		h.machines = append(h.machines, fmt.Sprintf("machine-%02d", i+1))
 	}
@@ -86,11 +90,54 @@ func newHarness(t testing.TB, machines int) *harness {
 // managerArgs are additional flags of the manager.
 var managerArgs = []string{"--health-check-interval=5s", "--absence-period=" + absencePeriod.String()}
 
-// during executes the kills of a phase until done returns an empty string. Until then, done returns a description of
-// what is missing.
-func (h *harness) during(name string, kills []kill, done func(context.Context) string) {
+// electionFlags are the flags of a manager with leader election. The periods are shorter than the defaults, so that each
+// restarted manager soon becomes the leader.
+var electionFlags = []string{"--leader-elect", "--leader-elect-lease-duration=8s", "--leader-elect-renew-deadline=6s", "--leader-elect-retry-period=1s"}
+
+// setElection restarts the manager with or without leader election, if necessary.
+func (h *harness) setElection(election bool) {
 	h.t.Helper()
-	timeout := phaseBase + time.Duration(len(kills))*phasePerKill
+	if h.election == election {
+		return
+	}
+	h.election = election
+	require.NoError(h.t, h.Env.StopManager())
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	h.startManager(ctx)
+}
+
+func (h *harness) startManager(ctx context.Context) {
+	h.t.Helper()
+	var flags []string
+	if h.election {
+		flags = slices.Clone(electionFlags)
+	}
+	if h.second {
+		flags = append(flags, "--gateway-address="+h.Options().Network.SecondGateway())
+	}
+	require.NoError(h.t, h.StartManagerWith(ctx, flags...))
+}
+
+// restartManager starts the manager again if it has exited because it could not renew its Lease, as a kubelet does. A
+// manager without leader election must not exit.
+func (h *harness) restartManager(ctx context.Context) {
+	h.t.Helper()
+	if h.Env.ManagerRuns() {
+		return
+	}
+	if !h.election {
+		h.fail("the manager has exited")
+	}
+	h.t.Log("the manager has exited and is started again")
+	h.startManager(ctx)
+}
+
+// during causes the faults of a phase until done returns an empty string. Until then, done returns a description of what is
+// missing.
+func (h *harness) during(name string, faults []fault, done func(context.Context) string) {
+	h.t.Helper()
+	timeout := phaseBase + time.Duration(len(faults))*phasePerFault
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	ticker := time.NewTicker(tick)
@@ -101,28 +148,30 @@ func (h *harness) during(name string, kills []kill, done func(context.Context) s
 		case hit := <-h.interceptor.triggered:
 			armed = false
 			if h.execute(ctx, hit) {
-				kills = kills[1:]
+				faults = faults[1:]
 			}
 			last = time.Now()
 		case <-ticker.C:
 			if ctx.Err() != nil {
 				continue
 			}
+			h.restartManager(ctx)
 			if missing = done(ctx); missing == "" {
 				if armed && !h.interceptor.disarm() {
 					armed = false
-					continue // a request has triggered the kill in the meantime
+					continue // a request has triggered the fault in the meantime
 				}
-				h.t.Logf("%s: done after %s, %d kills not triggered", name, time.Since(began).Round(time.Second), len(kills))
+				h.t.Logf("%s: done after %s, %d faults not triggered", name, time.Since(began).Round(time.Second), len(faults))
 				h.requireNoStaleLock()
+				h.requireNoStaleProcess()
 				return
 			}
 			if time.Since(logged) > progressInterval {
 				h.t.Logf("%s: after %s: %s", name, time.Since(began).Round(time.Second), missing)
 				logged = time.Now()
 			}
-			if !armed && len(kills) > 0 && time.Since(last) >= kills[0].pause {
-				h.interceptor.arm(kills[0])
+			if !armed && len(faults) > 0 && time.Since(last) >= faults[0].pause {
+				h.interceptor.arm(faults[0])
 				armed = true
 			}
 		case <-ctx.Done():
@@ -131,58 +180,39 @@ func (h *harness) during(name string, kills []kill, done func(context.Context) s
 	}
 }
 
-// execute kills the victim. It returns false if the victim is not running.
+// execute causes the fault and waits for its end. It returns false if the victim is not running.
 func (h *harness) execute(ctx context.Context, hit trigger) bool {
 	h.t.Helper()
-	// release lets the interceptor continue with the request, while the new manager starts or later.
+	h.restartManager(ctx)
+	began := time.Now()
+	end, ok := h.begin(ctx, hit.fault, hit.vm)
+	// release lets the interceptor continue with the request, while the fault lasts or later.
 	release := func() { close(hit.done) }
-	switch hit.kill.victim {
-	case manager:
-		require.NoError(h.t, h.Env.KillManager())
-		defer h.startManager(ctx)
-	case terraform:
-		if !h.killTerraform(hit.vm) {
-			release()
-			return false
-		}
-	}
-	if hit.kill.after || hit.kill.lost {
+	if !ok || hit.fault.after || hit.fault.lost {
 		release()
 	} else {
-		time.AfterFunc(hit.kill.hold, release)
+		time.AfterFunc(hit.fault.hold, release)
 	}
-	h.killed++
-	h.counts[fmt.Sprintf("%s at %s", hit.kill.victim, hit.kill.request)]++
-	h.t.Logf("%s (VM %q)", hit.kill, hit.vm)
+	if !ok {
+		return false
+	}
+	end(ctx)
+	if hit.fault.victim.kill() {
+		h.killed++
+	}
+	h.counts[hit.fault.victim]++
+	h.summary[fmt.Sprintf("%s at %s", hit.fault.victim, hit.fault.request)]++
+	h.t.Logf("kill %d: %s (VM %q), ended after %s", h.killed, hit.fault, hit.vm, time.Since(began).Round(100*time.Millisecond))
 	return true
 }
 
-func (h *harness) startManager(ctx context.Context) {
-	h.t.Helper()
-	require.NoError(h.t, h.StartManager(ctx))
-}
-
-// killTerraform kills the Terraform process of the run for the VM named vm, or any Terraform process if there is no
-// such run. It waits until the process has exited. It returns false if no process was killed.
-func (h *harness) killTerraform(vm string) bool {
-	h.t.Helper()
-	running := runs(h.Env.ScratchDir(), h.Tool("bin/terraform"))
-	if len(running) == 0 {
-		return false
+// rarest returns how often the rarest of the faults has occurred.
+func (h *harness) rarest(victims []victim) int {
+	counts := make([]int, 0, len(victims))
+	for _, victim := range victims {
+		counts = append(counts, h.counts[victim])
 	}
-	chosen := running[0]
-	for _, run := range running {
-		if vm != "" && run.of(vm) {
-			chosen = run
-		}
-	}
-	if syscall.Kill(chosen.pid, syscall.SIGKILL) != nil {
-		return false
-	}
-	require.NoError(h.t, h.Env.Wait(context.Background(), "a killed Terraform to be gone", func(context.Context) (bool, string, error) {
-		return !alive(chosen.pid), "", nil
-	}))
-	return true
+	return slices.Min(counts)
 }
 
 // fail prints the objects and the logs of the stack, and then fails the test with the formatted message.
@@ -192,10 +222,11 @@ func (h *harness) fail(format string, args ...any) {
 	h.t.Fatalf(format, args...)
 }
 
-func (h *harness) summary() string {
+// result describes the faults that have occurred.
+func (h *harness) result() string {
 	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(h.counts)) {
-		lines = append(lines, fmt.Sprintf("%s: %d", name, h.counts[name]))
+	for _, name := range slices.Sorted(maps.Keys(h.summary)) {
+		lines = append(lines, fmt.Sprintf("%s: %d", name, h.summary[name]))
 	}
-	return fmt.Sprintf("%d kills: %s", h.killed, strings.Join(lines, ", "))
+	return fmt.Sprintf("%d kills, faults: %s", h.killed, strings.Join(lines, ", "))
 }

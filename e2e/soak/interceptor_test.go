@@ -23,27 +23,27 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// interceptor is a reverse proxy between the manager and Prism Central. It triggers kills at requests, and records
+// interceptor is a reverse proxy between the manager and Prism Central. It triggers faults at requests, and records
 // requests that the manager must not send.
 type interceptor struct {
 	*httptest.Server
 	prism    *prismsim.Server
 	upstream *http.Transport
-	// triggered receives a value whenever a request triggers a kill.
+	// triggered receives a value whenever a request triggers a fault.
 	triggered chan trigger
 
 	mu         sync.Mutex
-	armed      *kill
+	armed      *fault
 	mayDelete  bool
 	creates    map[string]int // accepted creates by VM name
 	violations []string
 }
 
-// trigger describes a kill and the request that triggered it. The interceptor holds the request until done is closed.
+// trigger describes a fault and the request that triggered it. The interceptor holds the request until done is closed.
 type trigger struct {
-	kill kill
-	vm   string
-	done chan struct{}
+	fault fault
+	vm    string
+	done  chan struct{}
 }
 
 func newInterceptor(t testing.TB, prism *prismsim.Server) *interceptor {
@@ -75,14 +75,14 @@ func (i *interceptor) trustBundle() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.Certificate().Raw}))
 }
 
-// arm makes the interceptor execute the kill k at the next request that matches k. Until then, k is the armed kill.
-func (i *interceptor) arm(k kill) {
+// arm makes the interceptor trigger the fault f at the next request that matches f. Until then, f is the armed fault.
+func (i *interceptor) arm(f fault) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.armed = &k
+	i.armed = &f
 }
 
-// disarm removes the armed kill. It returns false if a request has already triggered the kill.
+// disarm removes the armed fault. It returns false if a request has already triggered the fault.
 func (i *interceptor) disarm() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -134,21 +134,21 @@ func (i *interceptor) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(reply)
 }
 
-// hit returns the armed kill if the request triggers it, and nil otherwise. A kill of Terraform is triggered only by
-// requests from Terraform.
-func (i *interceptor) hit(r *http.Request, kind string) *kill {
+// hit returns the armed fault if the request triggers it, and nil otherwise. A kill of Terraform or its provider is
+// triggered only by requests from the provider.
+func (i *interceptor) hit(r *http.Request, kind string) *fault {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	hit := i.armed
-	if hit == nil || hit.request != kind || hit.victim == terraform && !strings.HasPrefix(r.UserAgent(), "nutanix/") {
+	if hit == nil || hit.request != kind || hit.victim.run() && !strings.HasPrefix(r.UserAgent(), "nutanix/") {
 		return nil
 	}
 	i.armed = nil
 	return hit
 }
 
-func (i *interceptor) fire(k kill, vm string) {
-	trigger := trigger{kill: k, vm: vm, done: make(chan struct{})}
+func (i *interceptor) fire(f fault, vm string) {
+	trigger := trigger{fault: f, vm: vm, done: make(chan struct{})}
 	i.triggered <- trigger
 	<-trigger.done
 }

@@ -65,13 +65,13 @@ func (h *harness) eachMachine(ctx context.Context, do func(context.Context, stri
 }
 
 // create creates all machines, and requires that each machine gets exactly one VM with one state.
-func (h *harness) create(kills []kill) {
+func (h *harness) create(faults []fault) {
 	h.t.Helper()
 	h.interceptor.startPhase(false)
 	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
 	defer cancel()
 	h.eachMachine(ctx, h.createMachine)
-	h.during("create", kills, func(ctx context.Context) string { return h.notReady(ctx, nil) })
+	h.during("create", faults, func(ctx context.Context) string { return h.notReady(ctx, nil) })
 	h.requireVMs(nil)
 	creates, _ := h.interceptor.results()
 	for _, name := range h.machines {
@@ -80,7 +80,7 @@ func (h *harness) create(kills []kill) {
 }
 
 // update adds a category to all machines, and requires that the same VMs still exist and have the category.
-func (h *harness) update(kills []kill) {
+func (h *harness) update(faults []fault) {
 	h.t.Helper()
 	h.interceptor.startPhase(false)
 	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
@@ -94,13 +94,13 @@ func (h *harness) update(kills []kill) {
 		})
 	})
 	wanted := map[string]string{categoryKey: categoryValue}
-	h.during("update", kills, func(ctx context.Context) string { return h.notReady(ctx, wanted) })
+	h.during("update", faults, func(ctx context.Context) string { return h.notReady(ctx, wanted) })
 	h.requireVMs(wanted)
 	require.Equal(h.t, before, h.vmUUIDs(), "a VM was replaced")
 }
 
 // delete deletes all machines, and requires that they leave nothing behind.
-func (h *harness) delete(kills []kill) {
+func (h *harness) delete(faults []fault) {
 	h.t.Helper()
 	h.interceptor.startPhase(true)
 	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
@@ -110,7 +110,7 @@ func (h *harness) delete(kills []kill) {
 			return client.IgnoreNotFound(h.Env.Client.Delete(ctx, &clusterv1.Machine{ObjectMeta: named(name)}))
 		})
 	})
-	h.during("delete", kills, h.notDeleted)
+	h.during("delete", faults, h.notDeleted)
 	h.requireNothingLeft("machines", func(ctx context.Context) ([]string, error) { return h.leftOfMachines(ctx) })
 }
 

@@ -40,6 +40,9 @@ func (n Network) Prism() string { return n.address("0.2:9440") }
 // Gateway returns the address of the manager's gateway.
 func (n Network) Gateway() string { return n.address("0.3:9440") }
 
+// SecondGateway returns the address of the gateway of a second manager.
+func (n Network) SecondGateway() string { return n.address("0.4:9440") }
+
 // Endpoint returns the control plane endpoint of the n-th cluster.
 func (n Network) Endpoint(index int) string { return n.address(fmt.Sprintf("%d.250", 200+index)) }
 

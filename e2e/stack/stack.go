@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -169,7 +170,10 @@ func (s *Stack) startPrism(ctx context.Context) error {
 }
 
 // StartManager starts the manager, which must not be running.
-func (s *Stack) StartManager(ctx context.Context) error {
+func (s *Stack) StartManager(ctx context.Context) error { return s.StartManagerWith(ctx) }
+
+// StartManagerWith starts the manager with flags that override those of the stack.
+func (s *Stack) StartManagerWith(ctx context.Context, flags ...string) error {
 	args := []string{
 		"--gateway-address=" + s.options.Network.Gateway(),
 		"--terraform-path=" + s.Tool("bin/terraform"),
@@ -178,7 +182,7 @@ func (s *Stack) StartManager(ctx context.Context) error {
 	}
 	return s.Env.StartManager(ctx, env.ManagerOptions{
 		Binary: s.provider.Manager,
-		Args:   append(args, s.options.ManagerArgs...),
+		Args:   slices.Concat(args, s.options.ManagerArgs, flags),
 		RBAC:   s.provider.RBAC,
 	})
 }
