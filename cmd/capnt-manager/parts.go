@@ -44,14 +44,14 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	if err != nil {
 		return nil, err
 	}
-	logins := transport.NewLogins(time.Now)
+	upstreams := transport.NewUpstreams(time.Now)
 	server, err := gateway.New(gateway.Options{
 		Address:         options.gatewayAddress,
 		Log:             mgr.GetLogger(),
 		Registerer:      metrics.Registry,
 		QPS:             options.prismQPS,
 		Burst:           options.prismBurst,
-		Logins:          logins,
+		Upstreams:       upstreams,
 		ShutdownTimeout: max(options.shutdownTimeout-gatewayHeadStart, time.Second),
 	})
 	if err != nil {
@@ -64,7 +64,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	if err := errors.Join(mgr.Add(server), mgr.Add(pipeline.Scheduler)); err != nil {
 		return nil, fmt.Errorf("adding gateway and scheduler to the manager: %w", err)
 	}
-	resolver := prism.NewResolver(mgr.GetClient(), prism.Options{QPS: options.prismQPS, Burst: options.prismBurst, Logins: logins})
+	resolver := prism.NewResolver(mgr.GetClient(), prism.Options{QPS: options.prismQPS, Burst: options.prismBurst, Upstreams: upstreams})
 	return &parts{terraform: engine, gateway: server, pipeline: pipeline, prism: resolver, providerVersions: usableProviders(engine)}, nil
 }
 

@@ -57,8 +57,8 @@ func NewEnvironment(t *testing.T, api client.Client) *Environment {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	require.NoError(t, api.Create(t.Context(), namespace))
 	clock := clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
-	logins := transport.NewLogins(clock.Now)
-	proxy, err := gateway.New(gateway.Options{Address: "127.0.0.1:0", Log: logr.Discard(), Logins: logins})
+	upstreams := transport.NewUpstreams(clock.Now)
+	proxy, err := gateway.New(gateway.Options{Address: "127.0.0.1:0", Log: logr.Discard(), Upstreams: upstreams})
 	require.NoError(t, err)
 	e := &Environment{
 		T: t, Namespace: namespace.Name, Prism: NewPrism(), Recorder: &Recorder{}, logs: &recording{},
@@ -69,7 +69,7 @@ func NewEnvironment(t *testing.T, api client.Client) *Environment {
 	e.Terraform = &Terraform{Prism: e.Prism}
 	scheduler := schedule.New(schedule.Options{Slots: 2})
 	e.Dependencies = provisioning.Dependencies{
-		Client: api, Reader: api, Prism: prism.NewResolver(api, prism.Options{Logins: logins, Now: clock.Now}), Recorder: e.Recorder,
+		Client: api, Reader: api, Prism: prism.NewResolver(api, prism.Options{Upstreams: upstreams, Now: clock.Now}), Recorder: e.Recorder,
 		Pipeline: (&lifecycle.Pipeline{
 			Engine: e.Terraform, Gateway: proxy, Scheduler: scheduler, States: &state.Store{Client: api, Reader: api}, Clock: e.Clock,
 			TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",

@@ -106,7 +106,7 @@ func (r *Reconciler) submitSearch(s *scope, siblings []string) (ctrl.Result, err
 	r.absences.with(key, func(a *searched) { a.submitted = true })
 	run := schedule.Run{Key: key, Kind: kind, Object: s.nutanixMachine.DeepCopy(), Lane: schedule.Create, Tenant: s.access.Upstream.Digest(),
 		Waits: true, Do: func(ctx context.Context) {
-			result, err := search(ctx, central, q)
+			result, err := search(prism.WithoutFailFast(ctx), central, q)
 			if ctx.Err() == nil {
 				r.absences.record(key, result, err, r.Pipeline.Clock.Now(), r.absencePeriod())
 			}

@@ -55,6 +55,7 @@ func TestDiagnose(t *testing.T) {
 		"a bare 404":                      {&prism.StatusError{Status: http.StatusNotFound}, "PrismUnreachable", true},
 		"a truncated response":            {&prism.ResponseError{Err: errors.New("x")}, "PrismUnreachable", true},
 		"a timeout":                       {context.DeadlineExceeded, "PrismUnreachable", true},
+		"no response for some seconds":    {&prism.NotRespondingError{Address: "pc"}, "PrismUnreachable", true},
 		"an unknown error":                {errors.New("x"), "PrismUnreachable", true},
 	}
 	for name, test := range tests {

@@ -28,13 +28,13 @@ func TestWrongPasswordDoesNotLockTheAccount(t *testing.T) {
 	server.ChangeRules(func(rules *prismsim.Rules) { rules.LockoutAfter, rules.LockoutFor = 5, prismsim.Duration(time.Hour) })
 	began := time.Now()
 	var passed atomic.Int64
-	logins := transport.NewLogins(func() time.Time { return began.Add(time.Duration(passed.Load())) })
+	upstreams := transport.NewUpstreams(func() time.Time { return began.Add(time.Duration(passed.Load())) })
 	upstream := func(password string) Upstream {
 		return Upstream{Address: server.Address(), CABundle: server.CABundle(), Username: "admin", Password: password}
 	}
-	gateway := start(t, func(options *Options) { options.Logins = logins })
+	gateway := start(t, func(options *Options) { options.Upstreams = upstreams })
 	clientWith := func(password string) *prism.Client {
-		client, err := prism.New(upstream(password), prism.Options{Logins: logins})
+		client, err := prism.New(upstream(password), prism.Options{Upstreams: upstreams})
 		require.NoError(t, err)
 		t.Cleanup(client.Close)
 		return client

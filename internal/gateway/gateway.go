@@ -50,8 +50,8 @@ type Options struct {
 	// QPS and Burst limit the requests per second to each distinct upstream. If QPS is 0, there is no limit.
 	QPS   float32
 	Burst int
-	// Logins is shared with the other clients of Prism Central, so that refused credentials are rarely sent. It may be nil.
-	Logins *transport.Logins
+	// Upstreams is shared with the other clients of Prism Central, so that refused credentials are rarely sent. It may be nil.
+	Upstreams *transport.Upstreams
 	// Retry limits the retries of reads. A field that is zero has a default value.
 	Retry Retry
 	// RecordRetry limits the retries of RunOptions.Creates. A field that is zero has a default value.
@@ -105,7 +105,7 @@ func New(options Options) (*Gateway, error) {
 		caBundle: authority.bundle,
 		metrics:  metrics,
 		sessions: newRegistry(),
-		pools:    newPools(transport.Options{QPS: options.QPS, Burst: options.Burst, Logins: options.Logins}),
+		pools:    newPools(transport.Options{QPS: options.QPS, Burst: options.Burst, Upstreams: options.Upstreams}),
 	}, nil
 }
 

@@ -20,7 +20,7 @@ func TestRefusedCredentialsAreNotForwarded(t *testing.T) {
 		}
 		ok(w, req)
 	})
-	gateway := start(t, func(options *Options) { options.Logins = transport.NewLogins(time.Now) })
+	gateway := start(t, func(options *Options) { options.Upstreams = transport.NewUpstreams(time.Now) })
 	creates := &recorder{}
 	options := RunOptions{Upstream: central.upstream("admin", "wrong"), Mode: ReadWrite, Creates: creates}
 	child := childOf(t, open(t, gateway, options))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/internal/schedule"
 	"github.com/capnt/capnt/internal/terraform"
 )
@@ -255,7 +256,7 @@ func (p *Pipeline) submit(target Target, observed Observed, action string, run f
 	scheduled := scheduledRun(target, observed, action)
 	scheduled.Do = func(ctx context.Context) {
 		begin := p.Clock.Now()
-		o := p.run(ctx, target, run)
+		o := p.run(prism.WithoutFailFast(ctx), target, run)
 		logRun(log.FromContext(ctx), target, action, o, p.Clock.Now().Sub(begin))
 		if errors.Is(errorOf(o), context.Canceled) && ctx.Err() != nil {
 			return // the manager is stopping, and the next manager plans again

@@ -127,11 +127,19 @@ type answer[D any] struct {
 // cached returns a response to a look-up that is not older than maxAge. Concurrent callers share one request. The request does not end when
 // the context of one caller ends, because others may wait for it. Errors are not cached.
 func cached[D any](ctx context.Context, c *Client, request lookUp[D], maxAge time.Duration) (answer[D], error) {
+	if got, ok := c.cache.get(request.key, maxAge); ok {
+		return answerOf[D](got), nil
+	}
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return answer[D]{}, err
+	}
+	defer end()
 	flight := c.cache.flights.DoChan(fmt.Sprint(maxAge, " ", request.key), func() (any, error) {
-		if got, ok := c.cache.get(request.key, maxAge); ok {
+		if got, ok := c.cache.get(request.key, maxAge); ok { // another flight has ended meanwhile
 			return got, nil
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		ctx, cancel := context.WithTimeout(WithoutFailFast(context.WithoutCancel(ctx)), requestTimeout)
 		defer cancel()
 		readAt := c.cache.now()
 		data, err := request.read(ctx, c)
@@ -142,14 +150,17 @@ func cached[D any](ctx context.Context, c *Client, request lookUp[D], maxAge tim
 	})
 	select {
 	case <-ctx.Done():
-		return answer[D]{}, fmt.Errorf("looking up in Prism Central %s: %w", c.address, ctx.Err())
+		return answer[D]{}, fmt.Errorf("looking up in Prism Central %s: %w", c.address, context.Cause(ctx))
 	case result := <-flight:
 		if result.Err != nil {
 			return answer[D]{}, result.Err
 		}
-		got := result.Val.(response)                    //nolint:forcetypeassert // the flight returns a response
-		return answer[D]{got.data.(D), got.readAt}, nil //nolint:forcetypeassert // the key determines the type
+		return answerOf[D](result.Val.(response)), nil //nolint:forcetypeassert // the flight returns a response
 	}
+}
+
+func answerOf[D any](got response) answer[D] {
+	return answer[D]{got.data.(D), got.readAt} //nolint:forcetypeassert // the key determines the type
 }
 
 func (c *cache) age(readAt time.Time) time.Duration { return c.now().Sub(readAt) }

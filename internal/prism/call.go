@@ -48,6 +48,11 @@ func (c *Client) post(ctx context.Context, path string, in, out any) error {
 }
 
 func (c *Client) call(ctx context.Context, method, path string, body []byte, out any) error {
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.address+basePath+path, bytes.NewReader(body))
 	if err != nil {
 		return &InvalidError{Field: "prismCentral.address", Reason: fmt.Sprintf("%q is not a host", c.address)}
@@ -60,9 +65,14 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, out
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := c.http.Do(req)
 	var refused *transport.CredentialsRefusedError
-	if errors.As(err, &refused) {
+	var notResponding *NotRespondingError
+	switch {
+	case err == nil:
+	case errors.As(err, &refused):
 		return &AuthenticationError{Address: c.address, Status: http.StatusUnauthorized, RetryAt: refused.RetryAt}
-	} else if err != nil {
+	case errors.As(context.Cause(ctx), &notResponding):
+		return notResponding
+	default:
 		return fmt.Errorf("requesting %s from Prism Central %s: %w", path, c.address, err)
 	}
 	defer func() { _ = resp.Body.Close() }()

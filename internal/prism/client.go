@@ -26,8 +26,8 @@ type Options struct {
 	// QPS and Burst limit the requests per second. If QPS is 0, there is no limit.
 	QPS   float32
 	Burst int
-	// Logins is shared with the gateway, so that refused credentials are rarely sent. If it is nil, each Client has its own.
-	Logins *transport.Logins
+	// Upstreams is shared with the gateway, so that refused credentials are rarely sent. If it is nil, each Client has its own.
+	Upstreams *transport.Upstreams
 	// Now returns the current time. If it is nil, time.Now is used.
 	Now func() time.Time
 }
@@ -38,6 +38,10 @@ type Options struct {
 // Look-ups of the entities that a spec names (Image, ImageLookup, Subnet, PrismElement, Project, CategoryExists, StorageContainer, GPUs,
 // GPUModels) are cached for a few seconds, and concurrent ones share a request. All other methods except ListedVM always send a request of
 // their own.
+//
+// If Prism Central does not respond to any request for four seconds, all methods but the one that waits longest return a
+// *NotRespondingError, until Prism Central responds. So one Prism Central that never responds does not occupy all workers of the
+// reconcilers. Calls with a context of WithoutFailFast wait for their response.
 type Client struct {
 	address   string
 	transport *transport.Transport
@@ -48,7 +52,7 @@ type Client struct {
 
 // New returns a client for an upstream. It sends no request.
 func New(upstream Upstream, options Options) (*Client, error) {
-	roundTripper, err := transport.New(upstream, transport.Options{QPS: options.QPS, Burst: options.Burst, Logins: options.Logins})
+	roundTripper, err := transport.New(upstream, transport.Options{QPS: options.QPS, Burst: options.Burst, Upstreams: options.Upstreams})
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +77,15 @@ func New(upstream Upstream, options Options) (*Client, error) {
 func (c *Client) Ping(ctx context.Context) error {
 	var page listResponse[struct{}]
 	return c.post(ctx, "clusters/list", listRequest{Kind: "cluster", Length: 1}, &page)
+}
+
+// WithoutFailFast returns a context for calls that do not fail early if Prism Central does not respond. It is for calls outside of
+// reconciles, which occupy no worker of a reconciler.
+func WithoutFailFast(ctx context.Context) context.Context { return transport.WithoutFailFast(ctx) }
+
+// begin begins a call (see transport.Begin). The caller calls end when the call has ended.
+func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), err error) {
+	return c.transport.Begin(ctx, c.Ping)
 }
 
 // Close closes the idle connections.

@@ -16,6 +16,10 @@ import (
 // CertificateError means that the certificate of Prism Central is not trusted.
 type CertificateError = transport.CertificateError
 
+// NotRespondingError means that Prism Central has not responded to any request for some seconds, and that the call was not sent or not
+// finished for this reason.
+type NotRespondingError = transport.NotRespondingError
+
 // NotFoundError means that an entity does not exist or that the account cannot see it.
 type NotFoundError struct {
 	// Kind is the kind of the entity, for example "subnet". Identifier is the requested name or UUID, for example `name "net1"`.
@@ -125,7 +129,7 @@ func (e *ResponseError) Error() string {
 func (e *ResponseError) Unwrap() error { return e.Err }
 
 // Retryable reports whether the error may disappear without an action of the user. This is the case for a failed connection, a timeout,
-// an incomplete response, and the status codes 408, 429 and 5xx. An invalid name, password or certificate is not retryable.
+// a Prism Central that does not respond, an incomplete response, and the status codes 408, 429 and 5xx. An invalid name, password or certificate is not retryable.
 func Retryable(err error) bool {
 	var certificate *CertificateError
 	if err == nil || errors.As(err, &certificate) {
@@ -138,7 +142,8 @@ func Retryable(err error) bool {
 	}
 	var reply *ResponseError
 	var request *url.Error
-	return errors.As(err, &reply) || errors.As(err, &request) ||
+	var notResponding *NotRespondingError
+	return errors.As(err, &notResponding) || errors.As(err, &reply) || errors.As(err, &request) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 

@@ -101,7 +101,7 @@ func (c *Client) ListedVM(uuid string, interval time.Duration) *VM {
 func (c *Client) readSnapshot() {
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
 	defer cancel()
-	list, err := c.AllVMs(transport.WithoutRateLimit(ctx))
+	list, err := c.AllVMs(WithoutFailFast(transport.WithoutRateLimit(ctx)))
 	s := &c.snapshot
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,30 +32,6 @@ func (e *CredentialsRefusedError) Error() string {
 		e.Address, e.RetryAt.UTC().Format(time.RFC3339))
 }
 
-// Logins contains what is known about the credentials of all upstreams. All transports with the same Logins and the same upstream send
-// refused credentials as if they were one transport. Logins keeps an entry for each upstream until the process ends.
-type Logins struct {
-	now func() time.Time
-
-	mu       sync.Mutex
-	byDigest map[string]*login
-}
-
-// NewLogins returns Logins without entries. now returns the current time.
-func NewLogins(now func() time.Time) *Logins {
-	return &Logins{now: now, byDigest: map[string]*login{}}
-}
-
-func (l *Logins) of(upstream Upstream) *login {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	digest := upstream.Digest()
-	if l.byDigest[digest] == nil {
-		l.byDigest[digest] = &login{address: upstream.Address, now: l.now}
-	}
-	return l.byDigest[digest]
-}
-
 // login decides which requests may be sent with the credentials of one upstream. It is not used for requests with a session.
 //
 // After Prism Central has refused the credentials, only one request with them is sent after each pause, and all other requests fail at

@@ -29,11 +29,11 @@ func (c *clock) advance(by time.Duration) {
 	c.now = c.now.Add(by)
 }
 
-// sharing returns a transport with the Logins.
-func (c *central) sharing(t *testing.T, logins *Logins, password string) *Transport {
+// sharing returns a transport with the Upstreams.
+func (c *central) sharing(t *testing.T, upstreams *Upstreams, password string) *Transport {
 	t.Helper()
 	upstream := c.transport(t, password).upstream
-	transport, err := New(upstream, Options{Logins: logins})
+	transport, err := New(upstream, Options{Upstreams: upstreams})
 	require.NoError(t, err)
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
@@ -56,8 +56,8 @@ func get(ctx context.Context, transport *Transport) (int, error) {
 func TestRefusedCredentialsAreTriedRarely(t *testing.T) {
 	central := newCentral(t)
 	clock := &clock{now: time.Unix(1000, 0)}
-	logins := NewLogins(clock.Now)
-	transports := []*Transport{central.sharing(t, logins, "old"), central.sharing(t, logins, "old")}
+	upstreams := NewUpstreams(clock.Now)
+	transports := []*Transport{central.sharing(t, upstreams, "old"), central.sharing(t, upstreams, "old")}
 	all := func() {
 		var requests sync.WaitGroup
 		for i := range 300 {
@@ -87,7 +87,7 @@ func TestRefusedCredentialsAreTriedRarely(t *testing.T) {
 	}
 	logged := 0
 	for clock.now = time.Unix(1000, 0); clock.now.Before(time.Unix(1000, 0).Add(15 * time.Minute)); clock.advance(time.Second) {
-		transport := central.sharing(t, logins, "another")
+		transport := central.sharing(t, upstreams, "another")
 		_, _ = get(t.Context(), transport)
 		transport.CloseIdleConnections()
 		logged += len(central.seen())
@@ -98,14 +98,14 @@ func TestRefusedCredentialsAreTriedRarely(t *testing.T) {
 func TestCredentialsAreAcceptedAgain(t *testing.T) {
 	central := newCentral(t)
 	clock := &clock{now: time.Unix(1000, 0)}
-	logins := NewLogins(clock.Now)
-	transport := central.sharing(t, logins, "corrected")
+	upstreams := NewUpstreams(clock.Now)
+	transport := central.sharing(t, upstreams, "corrected")
 	status, err := get(t.Context(), transport)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, status)
 	require.Error(t, transport.Refused())
 
-	other := central.sharing(t, logins, "pw")
+	other := central.sharing(t, upstreams, "pw")
 	status, err = get(t.Context(), other)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, status, "changed credentials are tried at once")
@@ -148,7 +148,7 @@ func TestExpiredSessionCausesOneLogin(t *testing.T) {
 
 func TestOnlyStatus401RefusesCredentials(t *testing.T) {
 	for _, status := range []int{0, http.StatusOK, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
-		l := NewLogins(time.Now).of(Upstream{})
+		l := NewUpstreams(time.Now).login(Upstream{})
 		attempt, err := l.begin(t.Context())
 		require.NoError(t, err)
 		l.end(attempt, status)
@@ -158,7 +158,7 @@ func TestOnlyStatus401RefusesCredentials(t *testing.T) {
 
 // A request to which Prism Central does not respond does not stop the others.
 func TestLoginWithoutResponseDoesNotStopOthers(t *testing.T) {
-	l := NewLogins(time.Now).of(Upstream{})
+	l := NewUpstreams(time.Now).login(Upstream{})
 	hanging, err := l.begin(t.Context())
 	require.NoError(t, err)
 	first, mine, err := l.enter(false)
@@ -184,7 +184,7 @@ func TestLoginWithoutResponseDoesNotStopOthers(t *testing.T) {
 
 // A response that arrives late does not change what a newer response has shown.
 func TestLateResponseIsIgnored(t *testing.T) {
-	l := NewLogins(time.Now).of(Upstream{})
+	l := NewUpstreams(time.Now).login(Upstream{})
 	l.acceptedAt = time.Now()
 	early, err := l.begin(t.Context())
 	require.NoError(t, err)
@@ -198,7 +198,7 @@ func TestLateResponseIsIgnored(t *testing.T) {
 
 // One refusal of credentials that Prism Central accepts at the same time does not stop the other requests.
 func TestRefusalOfAcceptedCredentialsIsConfirmed(t *testing.T) {
-	l := NewLogins(time.Now).of(Upstream{})
+	l := NewUpstreams(time.Now).login(Upstream{})
 	refuse := func() {
 		attempt, err := l.begin(t.Context())
 		require.NoError(t, err)

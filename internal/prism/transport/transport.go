@@ -34,9 +34,9 @@ type Options struct {
 	// QPS and Burst limit the requests per second to the upstream. Retries are counted, too. If QPS is zero, there is no limit.
 	QPS   float32
 	Burst int
-	// Logins is shared with other transports, so that all of them together send refused credentials rarely. If it is nil, the transport has
-	// its own.
-	Logins *Logins
+	// Upstreams is shared with other transports, so that all of them together send refused credentials rarely and know which servers respond.
+	// If it is nil, the transport has its own.
+	Upstreams *Upstreams
 	// CallTimeout limits a call, from sending the request to the end of the response. Zero means two minutes.
 	CallTimeout time.Duration
 }
@@ -49,6 +49,7 @@ type Transport struct {
 	limiter     *rate.Limiter
 	session     *session.Session
 	login       *login
+	server      *server
 	callTimeout time.Duration
 }
 
@@ -66,14 +67,15 @@ func New(upstream Upstream, options Options) (*Transport, error) {
 	if options.QPS > 0 {
 		limit = rate.Limit(options.QPS)
 	}
-	logins := options.Logins
-	if logins == nil {
-		logins = NewLogins(time.Now)
+	upstreams := options.Upstreams
+	if upstreams == nil {
+		upstreams = NewUpstreams(time.Now)
 	}
 	return &Transport{
 		upstream:    upstream,
 		callTimeout: cmp.Or(options.CallTimeout, callTimeout),
-		login:       logins.of(upstream),
+		login:       upstreams.login(upstream),
+		server:      upstreams.server(upstream),
 		limiter:     rate.NewLimiter(limit, max(options.Burst, 1)),
 		session:     session.New(session.Credentials{Username: upstream.Username, Password: upstream.Password, APIKey: upstream.APIKey}, time.Now),
 		base: &http.Transport{
@@ -158,7 +160,11 @@ func (t *Transport) roundTrip(out *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("waiting for the rate limit of Prism Central %s: %w", t.upstream.Address, err)
 	}
 	ctx, cancel := context.WithTimeout(out.Context(), t.callTimeout)
+	sent := time.Now()
 	resp, err := t.base.RoundTrip(out.WithContext(ctx))
+	if err == nil || ctx.Err() == nil && !IsTimeout(err) {
+		t.server.responded(time.Since(sent))
+	}
 	if err != nil {
 		cancel()
 		if certificate := asCertificateError(t.upstream.Address, err); certificate != nil {

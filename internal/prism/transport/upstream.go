@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 )
 
 // Upstream contains the address of a Prism Central, the settings to verify its certificate, and the credentials. The credentials are
@@ -67,4 +69,40 @@ func (u Upstream) validate() error {
 		return fmt.Errorf("credentials for Prism Central %s are incomplete: set a user name and a password, or an API key", u.Address)
 	}
 	return nil
+}
+
+// Upstreams contains what is known about all upstreams: which credentials are accepted, and which servers respond. All transports with the
+// same Upstreams and the same upstream send refused credentials as if they were one transport. Upstreams keeps an entry for each upstream
+// until the process ends.
+type Upstreams struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	byDigest map[string]*login
+	// byAddress contains the servers. The credentials do not matter for whether a server responds.
+	byAddress map[string]*server
+}
+
+// NewUpstreams returns Upstreams without entries. now returns the current time.
+func NewUpstreams(now func() time.Time) *Upstreams {
+	return &Upstreams{now: now, byDigest: map[string]*login{}, byAddress: map[string]*server{}}
+}
+
+func (u *Upstreams) login(upstream Upstream) *login {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	digest := upstream.Digest()
+	if u.byDigest[digest] == nil {
+		u.byDigest[digest] = &login{address: upstream.Address, now: u.now}
+	}
+	return u.byDigest[digest]
+}
+
+func (u *Upstreams) server(upstream Upstream) *server {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.byAddress[upstream.Address] == nil {
+		u.byAddress[upstream.Address] = &server{address: upstream.Address, patience: minPatience}
+	}
+	return u.byAddress[upstream.Address]
 }
