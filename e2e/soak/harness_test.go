@@ -52,8 +52,8 @@ type harness struct {
 	summary map[string]int
 }
 
-// newHarness starts a stack with a cluster. The machines of the cluster are not created yet.
-func newHarness(t testing.TB, machines int) *harness {
+// newHarness starts a stack with a cluster. The machines of the cluster are not created yet. The manager has managerArgs and flags.
+func newHarness(t testing.TB, machines int, flags ...string) *harness {
 	t.Helper()
 	h := &harness{t: t, counts: map[victim]int{}, summary: map[string]int{}}
 	for i := range machines {
@@ -72,7 +72,7 @@ func newHarness(t testing.TB, machines int) *harness {
 	h.Stack, err = stack.Start(context.Background(), stack.Options{
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory, WithoutGuests: true,
 		Credentials: stack.Credentials{Username: "admin", Password: password},
-		Latency:     stack.Latencies(creation), ManagerArgs: managerArgs, Log: logr.Discard(), SecondAnswers: true,
+		Latency:     stack.Latencies(creation), ManagerArgs: slices.Concat(managerArgs, flags), Log: logr.Discard(), SecondAnswers: true,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {

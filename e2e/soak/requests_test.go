@@ -20,7 +20,7 @@ const furtherMachines = 4
 // machine of a template, and for each of several machines that are created together afterwards. Run it with -benchtime=1x.
 func BenchmarkRequestsPerMachine(b *testing.B) {
 	for b.Loop() {
-		h := newHarness(b, 1+furtherMachines)
+		h := newHarness(b, 1+furtherMachines, "--health-check-interval=1m") // the default
 		h.waitForCluster()
 		all := h.machines
 		own, provider := h.requestsToCreate(all[:1])

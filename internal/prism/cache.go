@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// cacheLife is how long look-ups use a response of Prism Central.
-	cacheLife = 10 * time.Second
+	// cacheLife is how long look-ups use a response of Prism Central. A machine is looked up once for its plan and once for its apply, and
+	// the plan takes some seconds.
+	cacheLife = 30 * time.Second
 	// missLife is the same for a look-up that fails because an entity does not exist or has an ambiguous name. It is shorter, so that an
 	// entity that was just created is found.
 	missLife = 2 * time.Second
