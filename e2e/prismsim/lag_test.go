@@ -99,6 +99,60 @@ func TestListsOfCategoriesAndImagesLag(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// entities sends a list request and returns how many entities the response contains. An empty v4 list has no data.
+func entities(t *testing.T, s *prismsim.Server, method, path, body string) int {
+	t.Helper()
+	code, response := v4(t, s, method, path, body)
+	require.Equal(t, http.StatusOK, code, "%v", response)
+	for _, field := range []string{"data", "entities", "results"} {
+		if list, isList := response[field].([]any); isList {
+			return len(list)
+		}
+	}
+	return 0
+}
+
+func TestListsOfEachKindLag(t *testing.T) {
+	f := startNetwork(t, prismsim.NetworkRules{})
+	s, table := f.server, f.table("blue")
+	_, nic := f.vm("blue-nodes")
+	s.AddCategory("Team", "a")
+	makeVM := func() { f.vm("green-nodes") }
+	addGroup := func() {
+		_, err := s.AddVolumeGroup(prismsim.VolumeGroup{Name: "pvc-1", PrismElement: "pe"})
+		require.NoError(t, err)
+	}
+	for name, test := range map[string]struct {
+		kind, method, path, body string
+		add                      func()
+	}{
+		"v3 tasks":              {"task", http.MethodPost, "nutanix/v3/tasks/list", "{}", makeVM},
+		"v4 tasks":              {"task", http.MethodGet, "prism/v4.2/config/tasks", "", makeVM},
+		"v4 categories":         {"category", http.MethodGet, "prism/v4.2/config/categories", "", func() { s.AddCategory("Team", "b") }},
+		"volume groups":         {"volume_group", http.MethodGet, "volumes/v4.2/config/volume-groups", "", addGroup},
+		"VMs of a category":     {"vm", http.MethodPost, "nutanix/v3/category/query", `{"category_filter":{"params":{"Team":["a"]}}}`, func() { addVM(t, s, ofTeam) }},
+		"load balancer session": {"load_balancer_session", http.MethodGet, "networking/v4.2/config/load-balancer-sessions", "", func() { f.done(f.sessions.CreateLoadBalancerSession(f.sessionOn("web", "", nic))) }},
+		"floating IPs":          {"floating_ip", http.MethodGet, "networking/v4.2/config/floating-ips", "", func() { f.done(f.floatingIPs.CreateFloatingIp(f.floatingIPOn("none", nil))) }},
+		"routes": {"route", http.MethodGet, "networking/v4.2/config/route-tables/" + *table + "/routes", "", func() {
+			f.done(f.routes.CreateRouteForRouteTable(table, routeTo("pods", "10.244.1.0", 24, "127.60.1.10")))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.SetRules(prismsim.Rules{ListLag: prismsim.Duration(hour), ListLagKinds: []string{test.kind}})
+			before := entities(t, s, test.method, test.path, test.body)
+			test.add()
+			assert.Equal(t, before, entities(t, s, test.method, test.path, test.body))
+			s.SetRules(prismsim.Rules{})
+			assert.Greater(t, entities(t, s, test.method, test.path, test.body), before)
+		})
+	}
+}
+
+// ofTeam puts the VMs of a fleet into the category Team=a.
+func ofTeam(fleet *prismsim.Fleet) {
+	fleet.PrismElement, fleet.Subnets, fleet.Categories = "pe", []string{"vlan"}, map[string]string{"Team": "a"}
+}
+
 func TestTotalOffsetChangesTotals(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)

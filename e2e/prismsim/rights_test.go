@@ -64,6 +64,27 @@ func TestHiddenEntitiesAreNeitherListedNorFound(t *testing.T) {
 	assert.Len(t, response["data"], 2)
 }
 
+func TestHiddenEntitiesAreMissingInQueries(t *testing.T) {
+	s := start(t, nil)
+	s.AddCategory("Team", "a")
+	vm := addVM(t, s, func(fleet *prismsim.Fleet) { fleet.Categories = map[string]string{"Team": "a"} })
+	container := named(t, s, "storage_container", "fast")
+	results := func(path, body string) string {
+		t.Helper()
+		response, text := request(t, s, http.MethodPost, "/api/nutanix/v3/"+path, body, nil)
+		require.Equal(t, http.StatusOK, response.StatusCode, text)
+		return text
+	}
+	both := func() string {
+		return results("category/query", `{"category_filter":{"params":{"Team":["a"]}}}`) + results("groups", `{"entity_type":"storage_container"}`)
+	}
+	assert.Contains(t, both(), vm.UUID)
+	assert.Contains(t, both(), container)
+	require.NoError(t, s.SetRights(testUser, prismsim.Rights{Hidden: []string{vm.UUID, container}}))
+	assert.NotContains(t, both(), vm.UUID)
+	assert.NotContains(t, both(), container)
+}
+
 func TestRightsCanBeRevokedAtRunTime(t *testing.T) {
 	s := start(t, nil)
 	client := connect(t, s, nil)
@@ -180,6 +201,26 @@ func TestDisconnectedPrismElement(t *testing.T) {
 	s := start(t, nil)
 	assert.Error(t, s.DisconnectPrismElement("none", prismsim.Disconnection{}))
 	assert.Error(t, s.DisconnectPrismElement("nutanix-cluster-1", prismsim.Disconnection{Status: 302}))
+}
+
+func TestDisconnectedPrismElementInV4(t *testing.T) {
+	s := start(t, nil)
+	id := addVM(t, s, nil).UUID
+	available := func() any {
+		_, cluster := v4(t, s, http.MethodGet, "clustermgmt/v4.2/config/clusters/"+named(t, s, "cluster", "nutanix-cluster-1"), "")
+		return valueAt(t, cluster, "data", "config", "isAvailable")
+	}
+	assert.Equal(t, true, available())
+	require.NoError(t, s.DisconnectPrismElement("nutanix-cluster-1", prismsim.Disconnection{Status: 200}))
+	assert.Equal(t, false, available())
+	sdk := newVendorSDK(t, s)
+	_, etag := sdk.vm(t, id)
+	off, err := sdk.vms.PowerOffVm(&id, match(etag))
+	require.NoError(t, err)
+	task := sdk.waitForTask(t, off.GetData())
+	require.Len(t, task.ErrorMessages, 1)
+	assert.Contains(t, *task.ErrorMessages[0].Message, "is not reachable")
+	assert.Equal(t, "ON", s.VMs()[0].PowerState)
 }
 
 func TestControlEndpointsOfAccountsAndConnections(t *testing.T) {
