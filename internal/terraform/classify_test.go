@@ -223,6 +223,7 @@ func TestFullDiskIsNotAQuota(t *testing.T) {
 		"a truncated plan":             {planRead, 0, nil, SourceTerraform, LocalDisk},
 		"a damaged plan":               {planRead, 1 << 30, nil, SourceTerraform, Unknown},
 		"a file of this process":       {"", 0, &fs.PathError{Op: "write", Path: "secrets.tfvars.json", Err: syscall.ENOSPC}, SourceTerraform, LocalDisk},
+		"an operation without a rule":  {"", 1 << 30, &fs.PathError{Op: "truncate", Path: "secrets.tfvars.json", Err: syscall.ENOSPC}, SourceTerraform, LocalDisk},
 		"a disk quota of this process": {"", 0, &fs.PathError{Op: "write", Path: "secrets.tfvars.json", Err: syscall.EDQUOT}, SourceTerraform, LocalDisk},
 		"a server of the backend":      {"\nError: Error saving state: pq: could not extend file \"base/1\": No space left on device\n", 1 << 30, nil, SourceBackend, Unknown},
 		"a storage container": {vmError("error waiting for vm (a) to create: error_detail: Insufficient storage: no space left on container, progress_message: create"),
