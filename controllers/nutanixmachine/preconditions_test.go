@@ -205,6 +205,19 @@ func userDataOf(size int) []byte {
 	return []byte(strings.Replace(data, "hostname: m", "hostname: {{ ds.meta_data.hostname }}", 1) + filler)
 }
 
+// AHV uses the user data only to create the VM. If the bootstrap data grows later, the machine can still be updated.
+func TestUserDataOfExistingVMIsNotLimited(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	controllertest.Change(e.Environment, e.Bootstrap, func(secret *corev1.Secret) { secret.Data["value"] = userDataOf(renderer.MaxUserDataBytes + 1) })
+	mutate(e, func(machine *infrav1.NutanixMachine) {
+		machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "prod"}}
+	})
+	e.settle()
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+	assert.Equal(t, "prod", e.Prism.VMs()[0].Categories["env"])
+}
+
 func hasData(e *testEnvironment) {
 	controllertest.Change(e.Environment, e.Machine, func(machine *clusterv1.Machine) { machine.Spec.Bootstrap.DataSecretName = ptr.To("m-bootstrap") })
 }
