@@ -19,9 +19,9 @@ const (
 	pushTimeout  = time.Minute
 )
 
-// applyOptions returns only the saved plan, because Terraform does not accept variables together with a saved plan.
-func applyOptions(path string) []tfexec.ApplyOption {
-	return []tfexec.ApplyOption{tfexec.DirOrPlan(path)}
+// applyOptions contains no variables, because Terraform does not accept them together with a saved plan.
+func applyOptions(provider *tfexec.ReattachOption, path string) []tfexec.ApplyOption {
+	return []tfexec.ApplyOption{provider, tfexec.DirOrPlan(path)}
 }
 
 // Apply applies the saved plan. If it fails, the state may contain a part of the changes. If the backend did not accept the new state,
@@ -35,7 +35,11 @@ func (r *Run) Apply(ctx context.Context, plan []byte) error {
 		if err := os.WriteFile(path, plan, 0o600); err != nil {
 			return fmt.Errorf("writing the saved plan: %w", err)
 		}
-		return r.cli.Apply(ctx, applyOptions(path)...)
+		provider, err := r.reattach(ctx)
+		if err != nil {
+			return err
+		}
+		return r.cli.Apply(ctx, applyOptions(provider, path)...)
 	})
 	var failure *Error
 	if errors.As(err, &failure) {

@@ -32,5 +32,8 @@ func TestCommandCanceledWhileStartingFails(t *testing.T) {
 	err = run.Apply(endingContext{ctx, cancel}, plan.Bytes)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, Canceled, ClassOf(err))
-	require.Eventually(t, func() bool { return len(childEnvironments(t, terraform.config.ScratchDir)) == 0 }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		children, _ := childEnvironments(t, terraform.config.ScratchDir)
+		return len(children) == 0
+	}, time.Minute, 10*time.Millisecond)
 }

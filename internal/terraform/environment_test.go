@@ -2,6 +2,7 @@ package terraform
 
 import (
 	"encoding/pem"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -12,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// childEnvironments returns the environments of all processes whose working directory is dir or below dir.
-func childEnvironments(t *testing.T, dir string) []map[string]string {
+// childEnvironments returns the environments of all processes whose working directory is dir or below dir: of Terraform processes, and of
+// providers that were not started by Terraform.
+func childEnvironments(t *testing.T, dir string) (terraform, providers []map[string]string) {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")
 	require.NoError(t, err)
-	var found []map[string]string
 	for _, link := range links {
 		cwd, err := os.Readlink(link)
 		if err != nil || !strings.HasPrefix(cwd, dir) {
@@ -32,9 +33,13 @@ func childEnvironments(t *testing.T, dir string) []map[string]string {
 			name, value, _ := strings.Cut(entry, "=")
 			environment[name] = value
 		}
-		found = append(found, environment)
+		if environment["TF_PLUGIN_MAGIC_COOKIE"] == "" {
+			terraform = append(terraform, environment)
+		} else {
+			providers = append(providers, environment)
+		}
 	}
-	return found
+	return terraform, providers
 }
 
 // TestRunsInheritNoEnvironment changes the environment of this process, so it must not run in parallel with other tests.
@@ -50,27 +55,38 @@ func TestRunsInheritNoEnvironment(t *testing.T) {
 				Files: workspace(server.backend(), oneResource("one")),
 				Env:   map[string]string{"OWN": "own", "BOTH": "own"},
 			})
-			seen := make(chan []map[string]string, 1)
+			seen := make(chan [2][]map[string]string, 1)
 			server.whenRead(func() {
+				children, providers := childEnvironments(t, terraform.config.ScratchDir)
 				select {
-				case seen <- childEnvironments(t, terraform.config.ScratchDir):
+				case seen <- [2][]map[string]string{children, providers}:
 				default:
 				}
 			})
 			_, err := run.State(t.Context())
 			require.NoError(t, err)
 
-			children := <-seen
+			found := <-seen
+			children, providers := found[0], found[1]
 			require.Len(t, children, 1)
+			require.Len(t, providers, 1)
 			dir := string(run.dir)
-			assert.Equal(t, map[string]string{
+			common := map[string]string{
 				"PATH": searchPath, "LANG": "C.UTF-8", "GOGC": garbageCollection, "BASE": "base", "OWN": "own", "BOTH": "own",
 				"HOME": dir + "/home", "TMPDIR": dir + "/t",
 				"TF_CLI_CONFIG_FILE": dir + "/cli.tfrc", "SSL_CERT_FILE": dir + "/roots.pem",
-				"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
-				"TF_LOG": "", "TF_LOG_CORE": "", "TF_LOG_PATH": "", "TF_LOG_PROVIDER": "",
+				"CHECKPOINT_DISABLE": "1",
+			}
+			plugin := maps.Clone(common)
+			maps.Copy(plugin, map[string]string{
+				"TF_PLUGIN_MAGIC_COOKIE": providers[0]["TF_PLUGIN_MAGIC_COOKIE"], "PLUGIN_PROTOCOL_VERSIONS": "5,6",
+			})
+			assert.Equal(t, plugin, providers[0])
+			maps.Copy(common, map[string]string{
+				"TF_IN_AUTOMATION": "1", "TF_LOG": "", "TF_LOG_CORE": "", "TF_LOG_PATH": "", "TF_LOG_PROVIDER": "",
 				"TF_APPEND_USER_AGENT": children[0]["TF_APPEND_USER_AGENT"],
-			}, children[0])
+			})
+			assert.Equal(t, common, children[0])
 		})
 	}
 }

@@ -16,7 +16,7 @@ var panicLine = regexp.MustCompile(`(?m)panic: .*$`)
 // process.
 func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err error) *Error {
 	// Secrets are replaced before the output is shortened, because the scrubber does not recognize a part of a secret.
-	plain := shortened(r.scrub.text(plainText(r.stderr.String())))
+	plain := shortened(r.scrub.text(plainText(r.stderr.String() + r.crashTrace(ctx))))
 	diagnostics := parseDiagnostics(plain)
 	for i := range diagnostics {
 		// Secrets are replaced again, because the scrubber recognizes a secret that was wrapped only after its lines were joined.
@@ -46,6 +46,25 @@ func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err err
 	}
 	failure.Message = bounded(r.scrub.text(collapse(message(failure, diagnostics, plain, err))))
 	return failure
+}
+
+// crashTime limits how long a provider that no longer responds may take to end.
+const crashTime = 5 * time.Second
+
+// crashTrace returns the stack trace of the provider if it has crashed, or an empty string.
+func (r *Run) crashTrace(ctx context.Context) string {
+	if r.provider == nil {
+		return ""
+	}
+	if crash.MatchString(r.stderr.String()) {
+		ctx, cancel := context.WithTimeout(ctx, crashTime)
+		defer cancel()
+		select {
+		case <-r.provider.ended:
+		case <-ctx.Done():
+		}
+	}
+	return r.provider.stderr.trace()
 }
 
 // classifyProcess returns the source and the class of a failed command whose output contains no diagnostic. Such a command could not be

@@ -153,7 +153,10 @@ resource "terraform_data" "stubborn" {
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
 	require.NoError(t, run.Close())
-	assert.Eventually(t, func() bool { return len(childEnvironments(t, terraform.config.ScratchDir)) == 0 }, time.Minute, 10*time.Millisecond)
+	assert.Eventually(t, func() bool {
+		children, providers := childEnvironments(t, terraform.config.ScratchDir)
+		return len(children)+len(providers) == 0
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func TestErroredStateIsPushed(t *testing.T) {

@@ -6,19 +6,23 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-func importOptions(variables string) []tfexec.ImportOption {
+func importOptions(provider *tfexec.ReattachOption, variables string) []tfexec.ImportOption {
 	if variables == "" {
-		return nil
+		return []tfexec.ImportOption{provider}
 	}
-	return []tfexec.ImportOption{tfexec.VarFile(variables)}
+	return []tfexec.ImportOption{provider, tfexec.VarFile(variables)}
 }
 
 // Import imports existing infrastructure with the ID id into the state, as the resource at address. Import changes the state immediately,
 // without a plan. To import with a plan, use an import block.
 func (r *Run) Import(ctx context.Context, address, id string) error {
 	return r.command(ctx, "import", func(ctx context.Context) error {
+		provider, err := r.reattach(ctx)
+		if err != nil {
+			return err
+		}
 		return r.withVariables(func(variables string) error {
-			return r.cli.Import(ctx, address, id, importOptions(variables)...)
+			return r.cli.Import(ctx, address, id, importOptions(provider, variables)...)
 		})
 	})
 }

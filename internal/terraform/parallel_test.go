@@ -81,3 +81,22 @@ func TestEndingThreadsDoNotKillTerraform(t *testing.T) {
 	writeFile(t, release)
 	require.NoError(t, <-done)
 }
+
+// TestRunHasOneProvider proves that all commands of a run use the same provider process, that a command replaces a provider that was
+// killed, and that no provider outlives its run.
+func TestRunHasOneProvider(t *testing.T) {
+	t.Parallel()
+	run := open(t, newTerraform(t, Config{}), RunOptions{Files: workspace(newStateServer(t).backend(), oneResource("one"))})
+	first := run.provider
+	apply(t, run)
+	assert.Same(t, first, run.provider)
+
+	first.kill()
+	<-first.ended
+	_, err := run.Plan(t.Context(), PlanOptions{})
+	require.NoError(t, err)
+	assert.NotSame(t, first, run.provider)
+	assert.True(t, run.provider.running())
+	require.NoError(t, run.Close())
+	assert.False(t, run.provider.running())
+}

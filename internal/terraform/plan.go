@@ -27,8 +27,8 @@ type Plan struct {
 	HasChanges bool
 }
 
-func planOptions(options PlanOptions, variables, out string) []tfexec.PlanOption {
-	list := []tfexec.PlanOption{tfexec.Out(out)}
+func planOptions(options PlanOptions, provider *tfexec.ReattachOption, variables, out string) []tfexec.PlanOption {
+	list := []tfexec.PlanOption{tfexec.Out(out), provider}
 	if variables != "" {
 		list = append(list, tfexec.VarFile(variables))
 	}
@@ -46,8 +46,12 @@ func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 	// If the file cannot be removed here, Close removes it.
 	defer func() { _ = os.Remove(path) }()
 	err := r.command(ctx, "plan", func(ctx context.Context) error {
+		provider, err := r.reattach(ctx)
+		if err != nil {
+			return err
+		}
 		return r.withVariables(func(variables string) (err error) {
-			plan.HasChanges, err = r.cli.Plan(ctx, planOptions(options, variables, path)...)
+			plan.HasChanges, err = r.cli.Plan(ctx, planOptions(options, provider, variables, path)...)
 			return err
 		})
 	})
@@ -59,8 +63,12 @@ func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 	case !plan.HasChanges:
 		return plan, nil
 	}
-	err = r.command(ctx, "show", func(ctx context.Context) (err error) {
-		plan.JSON, err = r.cli.ShowPlanFile(ctx, path, tfexec.JSONNumber(true))
+	err = r.command(ctx, "show", func(ctx context.Context) error {
+		provider, err := r.reattach(ctx)
+		if err != nil {
+			return err
+		}
+		plan.JSON, err = r.cli.ShowPlanFile(ctx, path, tfexec.JSONNumber(true), provider)
 		return err
 	})
 	if err != nil {

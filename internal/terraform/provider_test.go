@@ -78,6 +78,9 @@ import {
 			assert.Equal(t, test.want, ClassOf(err), "%s: %v", test.name, err)
 			assert.Equal(t, SourceProvider, SourceOf(err), "%s: %v", test.name, err)
 			assert.NotContains(t, err.Error(), password, test.name)
+			if test.want == ProviderPanic {
+				assert.Contains(t, err.Error(), "panic: ", "the message contains what the provider has printed")
+			}
 		}
 	})
 }

@@ -1,8 +1,10 @@
 package terraform
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,8 +12,10 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/go-version"
+	"golang.org/x/mod/sumdb/dirhash"
 )
 
 // providerMirror contains the versions of the nutanix provider in an unpacked filesystem mirror.
@@ -21,13 +25,17 @@ type providerMirror struct {
 	locks map[string][]byte
 	// unusable maps the versions in the mirror that runs cannot use to the reasons.
 	unusable map[string]error
+
+	mutex sync.Mutex
+	// verified maps each version whose package matches its lock file to the fingerprint of the package.
+	verified map[string]string
 }
 
 // readMirror finds the versions of the provider for this platform in the mirror dir, and reads their dependency lock files. The lock file
 // of a version is .terraform.lock.hcl in the directory of the version. If it is missing, a lock file in the directory dir is used,
 // provided that it locks this version.
 func readMirror(dir string) (*providerMirror, error) {
-	m := &providerMirror{dir: dir, locks: map[string][]byte{}, unusable: map[string]error{}}
+	m := &providerMirror{dir: dir, locks: map[string][]byte{}, unusable: map[string]error{}, verified: map[string]string{}}
 	base := filepath.Join(dir, filepath.FromSlash(ProviderSource))
 	entries, err := os.ReadDir(base)
 	if err != nil {
@@ -55,9 +63,8 @@ func readMirror(dir string) (*providerMirror, error) {
 // provider in the mirror.
 func readLock(dir, version string) ([]byte, error) {
 	versionDir := filepath.Join(dir, filepath.FromSlash(ProviderSource), version)
-	platform := runtime.GOOS + "_" + runtime.GOARCH
-	if _, err := os.Stat(filepath.Join(versionDir, platform)); err != nil {
-		return nil, fmt.Errorf("reading version %s of the provider: it is not there for %s: %w", version, platform, err)
+	if _, err := os.Stat(packageDir(dir, version)); err != nil {
+		return nil, fmt.Errorf("reading version %s of the provider: it is not there for %s/%s: %w", version, runtime.GOOS, runtime.GOARCH, err)
 	}
 	var problems []error
 	for _, path := range []string{filepath.Join(versionDir, lockFileName), filepath.Join(dir, lockFileName)} {
@@ -100,12 +107,86 @@ func (m *providerMirror) versions() []string {
 
 // lock returns the lock file of a version. If version is empty, it returns the lock file of the oldest usable version.
 func (m *providerMirror) lock(version string) ([]byte, error) {
-	if version == "" {
-		version = m.versions()[0]
-	}
+	version = m.versionOr(version)
 	content, found := m.locks[version]
 	if !found {
 		return nil, fmt.Errorf("looking for version %q of the nutanix provider: the mirror %s has %s", version, m.dir, strings.Join(m.versions(), ", "))
 	}
 	return content, nil
+}
+
+// versionOr returns version or, if it is empty, the oldest usable version.
+func (m *providerMirror) versionOr(version string) string {
+	if version == "" {
+		return m.versions()[0]
+	}
+	return version
+}
+
+// executable returns the path of the executable of a version. It returns an error if the package does not match the lock file. If version
+// is empty, the oldest usable version is used.
+func (m *providerMirror) executable(version string) (string, error) {
+	version = m.versionOr(version)
+	lock, err := m.lock(version)
+	if err != nil {
+		return "", err
+	}
+	dir, err := filepath.EvalSymlinks(packageDir(m.dir, version))
+	if err != nil {
+		return "", fmt.Errorf("looking for version %s of the nutanix provider: %w", version, err)
+	}
+	if err := m.verify(version, dir, lock); err != nil {
+		return "", err
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "terraform-provider-nutanix*"))
+	if err != nil || len(found) != 1 {
+		return "", fmt.Errorf("looking for the executable of version %s of the nutanix provider: %s has to contain one file terraform-provider-nutanix*, and it has %d", version, dir, len(found))
+	}
+	return found[0], nil
+}
+
+// verify compares the hash of the package in dir with the hashes in its lock file, as Terraform does. It computes the hash again only if a
+// file has changed.
+func (m *providerMirror) verify(version, dir string, lock []byte) error {
+	current, err := fingerprint(dir)
+	if err != nil {
+		return fmt.Errorf("verifying version %s of the nutanix provider: %w", version, err)
+	}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if m.verified[version] == current {
+		return nil
+	}
+	hash, err := dirhash.HashDir(dir, "", dirhash.Hash1)
+	if err != nil {
+		return fmt.Errorf("verifying version %s of the nutanix provider: %w", version, err)
+	}
+	if !bytes.Contains(lock, []byte(`"`+hash+`"`)) {
+		return fmt.Errorf("verifying version %s of the nutanix provider: the locked provider %s does not match the package in %s, whose hash is %s; build the mirror again",
+			version, ProviderSource, dir, hash)
+	}
+	m.verified[version] = current
+	return nil
+}
+
+// fingerprint returns a string that changes when a file in dir is replaced or written.
+func fingerprint(dir string) (string, error) {
+	var files strings.Builder
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(&files, path, info.Size(), info.Mode(), info.ModTime().UnixNano())
+		return nil
+	})
+	return files.String(), err
+}
+
+// packageDir returns the directory of the provider's package for this platform in the mirror dir.
+func packageDir(dir, version string) string {
+	return filepath.Join(dir, filepath.FromSlash(ProviderSource), version, runtime.GOOS+"_"+runtime.GOARCH)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/capnt/capnt/internal/toolbox"
 )
@@ -36,11 +37,14 @@ func (m testMirror) add(version string) {
 	require.NoError(m.t, os.MkdirAll(m.path(version, runtime.GOOS+"_"+runtime.GOARCH), 0o700))
 }
 
-// lock writes a lock file to path. The lock file locks version.
-func (m testMirror) lock(path, version string) {
+// lock writes a lock file to path. The lock file locks version with the hashes.
+func (m testMirror) lock(path, version string, hashes ...string) {
 	m.t.Helper()
-	content := fmt.Appendf(nil, "# made by a test\n\nprovider %q {\n  version     = %q\n  constraints = %q\n}\n", ProviderSource, version, version)
-	require.NoError(m.t, os.WriteFile(path, content, 0o600))
+	content := fmt.Appendf(nil, "# made by a test\n\nprovider %q {\n  version     = %q\n  constraints = %q\n  hashes = [\n", ProviderSource, version, version)
+	for _, hash := range hashes {
+		content = fmt.Appendf(content, "    %q,\n", hash)
+	}
+	require.NoError(m.t, os.WriteFile(path, append(content, "  ]\n}\n"...), 0o600))
 }
 
 func TestMirrorHasSeveralVersions(t *testing.T) {
@@ -110,17 +114,14 @@ func TestUnusableVersionDoesNotAffectOthers(t *testing.T) {
 	assert.ErrorContains(t, terraform.UnusableProviders()["2.4.2"], lockFileName)
 }
 
-// TestRunUsesItsProviderVersion proves that each run gets the lock file for its version, so that Terraform installs exactly that version.
+// TestRunUsesItsProviderVersion proves that each run starts the provider of its version, if the package matches the lock file.
 func TestRunUsesItsProviderVersion(t *testing.T) {
 	t.Parallel()
-	// The mirror contains the same binary for both versions. Terraform distinguishes versions only by their directories.
+	// The mirror contains the same binary for both versions. Versions are distinguished only by their directories.
 	m := newTestMirror(t)
-	binary := toolbox.Path(t, "bin/terraform-provider-nutanix")
 	for _, version := range []string{"1.9.5", "1.9.6"} {
 		m.add(version)
-		target := m.path(version, runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-nutanix_v"+version)
-		require.NoError(t, os.Symlink(binary, target))
-		m.lock(m.path(version, lockFileName), version)
+		m.link(version)
 	}
 	scratch, err := os.MkdirTemp("", "scratch-")
 	require.NoError(t, err)
@@ -128,26 +129,27 @@ func TestRunUsesItsProviderVersion(t *testing.T) {
 	terraform, err := New(Config{Binary: binaries(t)[0], MirrorDir: m.dir, ScratchDir: scratch})
 	require.NoError(t, err)
 
-	files := func(version string) map[string][]byte {
-		return map[string][]byte{"main.tf": fmt.Appendf(nil, `terraform {
-  required_providers {
-    nutanix = {
-      source  = %q
-      version = "= %s"
-    }
-  }
-}
-`, ProviderSource, version)}
-	}
 	for _, version := range terraform.ProviderVersions() {
-		run := open(t, terraform, RunOptions{Files: files(version), ProviderVersion: version})
-		installed, err := filepath.Glob(filepath.Join(run.dir.workspace(), ".terraform", "providers", filepath.FromSlash(ProviderSource), "*"))
-		require.NoError(t, err)
-		require.Len(t, installed, 1)
-		assert.Equal(t, version, filepath.Base(installed[0]))
+		run := open(t, terraform, RunOptions{Files: workspace("", ""), ProviderVersion: version})
+		assert.Contains(t, run.provider.path, filepath.Join(version, runtime.GOOS+"_"+runtime.GOARCH), "the executable of the provider")
 	}
-	_, err = terraform.Open(t.Context(), RunOptions{Files: files("1.9.6"), ProviderVersion: "1.9.5"})
-	require.Error(t, err, "the lock file of another version")
-	_, err = terraform.Open(t.Context(), RunOptions{Files: files("2.4.2"), ProviderVersion: "2.4.2"})
+	_, err = terraform.Open(t.Context(), RunOptions{Files: workspace("", ""), ProviderVersion: "2.4.2"})
 	require.ErrorContains(t, err, strings.Join(terraform.ProviderVersions(), ", "))
+
+	other := m.path("1.9.5", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-nutanix_v1.9.5")
+	require.NoError(t, os.Remove(other))
+	require.NoError(t, os.WriteFile(other, []byte("another program"), 0o700))
+	_, err = terraform.Open(t.Context(), RunOptions{Files: workspace("", ""), ProviderVersion: "1.9.5"})
+	require.ErrorContains(t, err, "does not match the package")
+	assert.Equal(t, Invalid, ClassOf(err), "%v", err)
+}
+
+// link adds the executable of the provider to a version, and locks the version.
+func (m testMirror) link(version string) {
+	m.t.Helper()
+	dir := m.path(version, runtime.GOOS+"_"+runtime.GOARCH)
+	require.NoError(m.t, os.Symlink(toolbox.Path(m.t, "bin/terraform-provider-nutanix"), filepath.Join(dir, "terraform-provider-nutanix_v"+version)))
+	hash, err := dirhash.HashDir(dir, "", dirhash.Hash1)
+	require.NoError(m.t, err)
+	m.lock(m.path(version, lockFileName), version, hash)
 }

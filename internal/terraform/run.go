@@ -36,6 +36,7 @@ type Run struct {
 	dir       runDir
 	held      *os.File
 	cli       *tfexec.Terraform
+	provider  *provider
 	scrub     scrubber
 
 	mutex  sync.Mutex
@@ -101,7 +102,7 @@ func (r *Run) connect() error {
 	if err != nil {
 		return fmt.Errorf("preparing a terraform run: %w", err)
 	}
-	if err := cli.SetEnv(environment(config.Env, r.options.Env, r.dir)); err != nil {
+	if err := cli.SetEnv(r.environment()); err != nil {
 		return fmt.Errorf("preparing the environment of a terraform run: %w; pass it another way", err)
 	}
 	if err := cli.SetWaitDelay(config.InterruptGrace); err != nil {
@@ -121,14 +122,35 @@ func (r *Run) WriteFile(name string, content []byte) error {
 	return r.dir.writeFile(name, content)
 }
 
-// Close waits until a running command has ended. Then it kills the processes that the command has left in the directory, and removes the
-// directory. Close may be called more than once.
+// reattach returns the option with which a command uses the provider of this run. It starts the provider if it is not running.
+func (r *Run) reattach(ctx context.Context) (*tfexec.ReattachOption, error) {
+	if r.provider == nil || !r.provider.running() {
+		path, err := r.terraform.mirror.executable(r.options.ProviderVersion)
+		if err != nil {
+			return nil, err
+		}
+		if r.provider, err = startProvider(ctx, path, r.dir.workspace(), r.environment()); err != nil {
+			return nil, err
+		}
+	}
+	return tfexec.Reattach(r.provider.reattach), nil
+}
+
+func (r *Run) environment() map[string]string {
+	return environment(r.terraform.config.Env, r.options.Env, r.dir)
+}
+
+// Close waits until a running command has ended. Then it ends the provider, kills the processes that the command has left in the
+// directory, and removes the directory. Close may be called more than once.
 func (r *Run) Close() error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.closed = true
 	if r.dir == "" {
 		return nil
+	}
+	if r.provider != nil {
+		r.provider.close()
 	}
 	KillLeftovers(string(r.dir))
 	err := os.RemoveAll(string(r.dir))

@@ -173,18 +173,6 @@ terraform {
 }`, "")})
 		require.Error(t, err, "no other provider may be installed, from nowhere")
 		assert.Equal(t, Invalid, ClassOf(err))
-
-		_, err = terraform.Open(t.Context(), RunOptions{Files: workspace(`
-terraform {
-  required_providers {
-    nutanix = {
-      source  = "registry.terraform.io/nutanix/nutanix"
-      version = "1.9.4"
-    }
-  }
-}`, "")})
-		require.Error(t, err, "the lock file decides the version")
-		assert.Equal(t, Invalid, ClassOf(err), "%v", err)
 	})
 }
 
