@@ -26,7 +26,7 @@ func TestMachineUnderAManager(t *testing.T) {
 	e.Manage(config, e.reconciler, &e.reconciler.Dependencies)
 	e.CreateMachine(e.Environment)
 	e.Eventually("ready", func() bool { return !e.Gone(e.NutanixMachine) && e.NutanixMachine.Status.Ready })
-	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
+	assert.Equal(t, []string{"open", "plan", "apply"}, e.Terraform.Runs())
 	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
 	e.Eventually("gone", func() bool { return e.Gone(e.NutanixMachine) })
 
@@ -38,7 +38,7 @@ func TestMachineUnderAManager(t *testing.T) {
 	require.NoError(t, api.List(t.Context(), secrets, client.InNamespace(e.Namespace), client.HasLabels{"tfstate"}))
 	assert.Empty(t, secrets.Items)
 	assert.Empty(t, e.Prism.VMs())
-	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
+	assert.Equal(t, []string{"open", "plan", "apply"}, e.Terraform.Runs())
 }
 
 func TestMachinesOfCluster(t *testing.T) {

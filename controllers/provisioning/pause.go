@@ -31,7 +31,7 @@ import (
 // object that is not paused and may have a run has the annotation. Pause removes the annotation when Paused becomes
 // True.
 func (d *Dependencies) Pause(ctx context.Context, cluster *clusterv1.Cluster, object Object, kind, finalizer string) (ended bool, err error) {
-	if annotations.IsPaused(cluster, object) && !d.Pipeline.Scheduler.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
+	if annotations.IsPaused(cluster, object) && !d.Pipeline.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
 		ctrl.LoggerFrom(ctx).Info("Waiting for a Terraform run to end before the object is reported as paused")
 		return true, nil
 	}
@@ -87,7 +87,7 @@ func Moved(object client.Object) bool {
 // ReleaseMoved removes the finalizer of an object that was moved, and changes nothing else. clusterctl removes the
 // finalizer too, but it may have been interrupted before that step.
 func (d *Dependencies) ReleaseMoved(ctx context.Context, object client.Object, kind, finalizer string) error {
-	if !d.Pipeline.Scheduler.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
+	if !d.Pipeline.Withdraw(lifecycle.Target{Object: object, Kind: kind}.Key()) {
 		return nil // the end of the run triggers the next reconcile
 	}
 	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one

@@ -20,7 +20,7 @@ const (
 	ReasonReadOnly = "GATEWAY_READ_ONLY"
 	// ReasonMethod means that the gateway does not forward requests with this HTTP method.
 	ReasonMethod = "GATEWAY_METHOD_NOT_ALLOWED"
-	// ReasonPowerState means that RunOptions.KeepPower does not allow the request.
+	// ReasonPowerState means that the mode KeepPower does not allow the request.
 	ReasonPowerState = "GATEWAY_POWER_STATE"
 	// ReasonNotRecorded means that a create was not sent, because CreateRecorder.Sending failed.
 	ReasonNotRecorded = "GATEWAY_CREATE_NOT_RECORDED"

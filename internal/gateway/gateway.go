@@ -7,7 +7,7 @@
 //
 //   - No environment variable and no file of the child contains the real credentials. The token never reaches Prism Central.
 //   - A ReadOnly session forwards no request that could change something.
-//   - A session with RunOptions.KeepPower forwards no request that could switch a VM on or off or delete it.
+//   - A KeepPower session forwards no request that could switch a VM on or off or delete it.
 //   - A create is recorded (RunOptions.Creates) before it is sent. The UUID or the task in its response is recorded before the response is
 //     passed on, even if the child has ended.
 //   - Reads are retried within limits after a transient fault. Writes are never retried.

@@ -16,7 +16,7 @@ const (
 	powerOn        = "ON"
 )
 
-// powerTransport enforces RunOptions.KeepPower: no request of the child switches a VM on or off or deletes a VM.
+// powerTransport enforces the mode KeepPower: no request of the child switches a VM on or off or deletes a VM.
 //
 // Of the requests that change a VM, it forwards only these:
 //
@@ -29,12 +29,12 @@ const (
 //
 // powerTransport rejects all other requests that change a VM, including unknown ones.
 type powerTransport struct {
-	next    http.RoundTripper
-	enabled bool
+	next http.RoundTripper
+	mode func() Mode
 }
 
 func (t *powerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !t.enabled || !changesVM(req) || createAPIOf(req) != nil || v4CategoryAction.MatchString(req.URL.EscapedPath()) {
+	if t.mode() == ReadWrite || !changesVM(req) || createAPIOf(req) != nil || v4CategoryAction.MatchString(req.URL.EscapedPath()) {
 		return t.next.RoundTrip(req)
 	}
 	api := updateAPIOf(req)

@@ -37,7 +37,7 @@ func newLivingVM(t *testing.T) *livingVM {
 	sim.RecordBodies(true)
 	vm := &livingVM{t: t, sim: sim, gateway: startForProvider(t), workspace: newWorkspace(t, "")}
 	vm.configure("created", 1)
-	output, err := vm.apply(false)
+	output, err := vm.apply(ReadWrite)
 	require.NoError(t, err, output)
 	require.Len(t, sim.VMs(), 1)
 	vm.uuid = sim.VMs()[0].UUID
@@ -79,9 +79,9 @@ resource "nutanix_virtual_machine" "this" {
 	require.NoError(v.t, err, output)
 }
 
-func (v *livingVM) apply(keepPower bool) (string, error) {
+func (v *livingVM) apply(mode Mode) (string, error) {
 	v.t.Helper()
-	session := open(v.t, v.gateway, RunOptions{Mode: ReadWrite, KeepPower: keepPower, Upstream: Upstream{
+	session := open(v.t, v.gateway, RunOptions{Mode: mode, Upstream: Upstream{
 		Address: v.sim.Address(), CABundle: v.sim.CABundle(), Username: v.sim.Username(), Password: "pw"}})
 	defer session.Close()
 	return v.workspace.run(v.t, session, "apply", "-auto-approve", "-input=false", "-no-color")
@@ -112,7 +112,7 @@ func TestKeepPower_WithProvider195(t *testing.T) {
 	vm := newLivingVM(t)
 
 	vm.configure("edited", 1)
-	output, err := vm.apply(true)
+	output, err := vm.apply(KeepPower)
 	require.NoError(t, err, output)
 	assert.Equal(t, "edited", vm.now().Description)
 	assert.Equal(t, "ON", vm.now().PowerState)
@@ -120,7 +120,7 @@ func TestKeepPower_WithProvider195(t *testing.T) {
 	assert.Equal(t, 2, changes, "the provider sends the change and then ON")
 
 	vm.configure("edited", 2)
-	output, err = vm.apply(true)
+	output, err = vm.apply(KeepPower)
 	require.Error(t, err, output)
 	assert.Contains(t, output, ReasonPowerState)
 	assert.Contains(t, output, "power state to OFF")
@@ -129,7 +129,7 @@ func TestKeepPower_WithProvider195(t *testing.T) {
 
 	require.NoError(t, vm.sim.PowerOff(vm.uuid))
 	vm.configure("edited again", 1)
-	output, err = vm.apply(true)
+	output, err = vm.apply(KeepPower)
 	require.Error(t, err, output)
 	assert.Contains(t, output, ReasonPowerState)
 	assert.Equal(t, "OFF", vm.now().PowerState)

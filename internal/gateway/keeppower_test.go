@@ -96,7 +96,7 @@ func TestKeepPowerForwardsOnlyUpdatesToON(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			central := centralWithVM(t, test.power)
 			gateway := start(t)
-			session := open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite, KeepPower: true})
+			session := open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw"), Mode: KeepPower})
 			status, body := childOf(t, session).do(t, test.method, test.path, test.body)
 			sent := central.sent(test.method)
 			if test.forwarded {
@@ -162,7 +162,7 @@ func TestKeepPowerRefusesUpdateWithUnknownPowerState(t *testing.T) {
 				}
 				accept(w, req)
 			})
-			session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite, KeepPower: true})
+			session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: KeepPower})
 			status, body := childOf(t, session).do(t, http.MethodPut, v3VM, v3Body("ON"))
 			assert.Equal(t, test.status, status)
 			assert.Equal(t, test.reason, reasonOf(t, body))
@@ -183,7 +183,7 @@ func TestKeepPowerRetriesReadingThePowerState(t *testing.T) {
 			_, _ = io.WriteString(w, `{"status":{"resources":{"power_state":"ON"}}}`)
 		}
 	})
-	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite, KeepPower: true})
+	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: KeepPower})
 	status, _ := childOf(t, session).do(t, http.MethodPut, v3VM, v3Body("ON"))
 	assert.Equal(t, http.StatusAccepted, status)
 	assert.Len(t, central.sent(http.MethodGet), 3)
@@ -192,7 +192,7 @@ func TestKeepPowerRetriesReadingThePowerState(t *testing.T) {
 
 func TestTooLargeUpdateIsNotSent(t *testing.T) {
 	central := centralWithVM(t, "ON")
-	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite, KeepPower: true})
+	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: KeepPower})
 	status, body := childOf(t, session).do(t, http.MethodPut, v3VM, strings.Repeat("x", maxUpdateBytes+1))
 	assert.Equal(t, http.StatusRequestEntityTooLarge, status)
 	assert.Equal(t, ReasonTooLarge, reasonOf(t, body))

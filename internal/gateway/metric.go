@@ -61,7 +61,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 func (m *metrics) observe(method string, session *Session, status int, took time.Duration) {
 	mode := "none"
 	if session != nil {
-		mode = session.options.Mode.String()
+		mode = session.Mode().String()
 	}
 	method = knownMethod(method)
 	m.requests.WithLabelValues(method, strconv.Itoa(status/100)+"xx", mode).Inc()

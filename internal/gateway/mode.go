@@ -3,21 +3,28 @@ package gateway
 import "net/http"
 
 // Mode determines which requests a session forwards.
-type Mode int
+type Mode int32
 
 const (
 	// ReadOnly is the mode of planning runs. It forwards only requests for which allowedWhilePlanning returns true.
 	ReadOnly Mode = iota
-	// ReadWrite forwards every request, unless RunOptions.KeepPower does not allow it.
+	// KeepPower forwards every request that cannot switch a VM on or off or delete a VM. It is the mode of applies that must not disrupt a
+	// running VM. Creates are allowed.
+	KeepPower
+	// ReadWrite forwards every request.
 	ReadWrite
 )
 
 // String returns the name of the mode for logs and metrics.
 func (m Mode) String() string {
-	if m == ReadWrite {
+	switch m {
+	case KeepPower:
+		return "keep-power"
+	case ReadWrite:
 		return "read-write"
+	default:
+		return "read-only"
 	}
-	return "read-only"
 }
 
 // refuse returns nil if this mode allows the request, otherwise an error response.
@@ -27,7 +34,7 @@ func (m Mode) refuse(req *http.Request) *apiError {
 	default:
 		return &apiError{status: http.StatusMethodNotAllowed, reason: ReasonMethod, message: "the gateway does not forward " + req.Method + " requests"}
 	}
-	if m == ReadWrite || allowedWhilePlanning(req) {
+	if m != ReadOnly || allowedWhilePlanning(req) {
 		return nil
 	}
 	return &apiError{

@@ -38,7 +38,7 @@ func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, session *Sessi
 		return
 	}
 	session.calls.Add(1)
-	if refusal := session.options.Mode.refuse(req); refusal != nil {
+	if refusal := session.Mode().refuse(req); refusal != nil {
 		g.fail(w, req, session, refusal)
 		return
 	}
@@ -50,7 +50,7 @@ func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, session *Sessi
 func (g *Gateway) newProxy(session *Session) http.Handler {
 	retry := &retryTransport{next: session.upstream, retry: g.options.Retry, retries: g.metrics.retries}
 	creates := &createTransport{next: retry, session: session, retry: g.options.RecordRetry, log: g.log, failures: g.metrics.recordFailures}
-	power := &powerTransport{next: creates, enabled: session.options.KeepPower}
+	power := &powerTransport{next: creates, mode: session.Mode}
 	return &httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			// The header contains the token. It is removed here, so that no later transport gets the token.
@@ -81,7 +81,7 @@ func (g *Gateway) fail(w http.ResponseWriter, req *http.Request, session *Sessio
 		g.metrics.refusals.WithLabelValues(refusal.reason).Inc()
 	}
 	if !errors.Is(err, context.Canceled) {
-		g.log.Info("Did not forward a request of a Terraform run", "object", session.options.Object, "mode", session.options.Mode.String(),
+		g.log.Info("Did not forward a request of a Terraform run", "object", session.options.Object, "mode", session.Mode().String(),
 			"method", req.Method, "path", req.URL.Path, "reason", response.reason, "error", err.Error())
 	}
 	response.write(w)

@@ -24,7 +24,8 @@ type Upstream = transport.Upstream
 // RunOptions describes one Terraform run.
 type RunOptions struct {
 	Upstream Upstream
-	Mode     Mode
+	// Mode is the mode in which the session begins. See Session.SetMode.
+	Mode Mode
 	// Object identifies the object in logs, for example "NutanixMachine default/m-1".
 	Object string
 	// Creates records the VMs that the child creates. If it is nil, no VMs are recorded.
@@ -34,9 +35,6 @@ type RunOptions struct {
 	Deleted func(uuid string)
 	// State serves the Terraform state of the run to Terraform's http backend. It is nil if the state is stored in another backend.
 	State http.Handler
-	// KeepPower rejects all requests that could switch a VM on or off or delete a VM. It is used for applies that must not disrupt a running
-	// VM. Creates are allowed.
-	KeepPower bool
 }
 
 // Session gives one run access to Prism Central until Close is called.
@@ -48,6 +46,7 @@ type Session struct {
 	proxy    http.Handler
 	calls    atomic.Int64
 
+	mode    atomic.Int32
 	mu      sync.Mutex
 	closed  bool
 	creates sync.WaitGroup
@@ -68,11 +67,18 @@ func (g *Gateway) Open(options RunOptions) (*Session, error) {
 		return nil, err
 	}
 	session := &Session{gateway: g, options: options, token: newToken(), upstream: upstream}
+	session.SetMode(options.Mode)
 	session.proxy = g.newProxy(session)
 	g.sessions.add(session)
 	g.metrics.sessions.Inc()
 	return session, nil
 }
+
+// SetMode changes which requests the session forwards from now on. A run begins with ReadOnly to make a plan, and then applies this plan.
+func (s *Session) SetMode(mode Mode) { s.mode.Store(int32(mode)) }
+
+// Mode returns the present mode of the session.
+func (s *Session) Mode() Mode { return Mode(s.mode.Load()) }
 
 // newToken returns a random token of 256 bits. crypto/rand never fails.
 func newToken() string {

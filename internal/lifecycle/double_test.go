@@ -50,6 +50,7 @@ type double struct {
 	imported string               // ID in the import block of the run
 	options  terraform.RunOptions // options of the last run
 	pending  *tfjson.Plan         // last plan that Plan returned
+	session  *gateway.Session     // last session
 }
 
 func newDouble() *double {
@@ -109,6 +110,12 @@ func (d *double) addResource(address, id string, tainted bool) {
 	d.state.Resources = append(d.state.Resources, terraform.Resource{Address: address, ID: id, Tainted: tainted})
 }
 
+// afterStep waits until no step writes to the transcript.
+func (d *double) afterStep() {
+	d.stepping.Lock()
+	defer d.stepping.Unlock()
+}
+
 // gatewayDouble is the real gateway. In addition, a test can make Open fail.
 type gatewayDouble struct {
 	*gateway.Gateway
@@ -116,16 +123,15 @@ type gatewayDouble struct {
 }
 
 func (g gatewayDouble) Open(options gateway.RunOptions) (*gateway.Session, error) {
-	g.double.stepping.Lock()
-	defer g.double.stepping.Unlock()
-	line := "session " + options.Mode.String()
-	if options.Mode == gateway.ReadWrite && options.KeepPower {
-		line += ", keeping the power state"
-	}
-	if err := g.double.enter(context.Background(), "session", line); err != nil {
+	g.double.afterStep()
+	if err := g.double.enter(context.Background(), "session", "session "+options.Mode.String()); err != nil {
 		return nil, err
 	}
-	return g.Gateway.Open(options)
+	session, err := g.Gateway.Open(options)
+	g.double.mu.Lock()
+	defer g.double.mu.Unlock()
+	g.double.session = session
+	return session, err
 }
 
 // Open implements Engine.
@@ -156,6 +162,7 @@ func (d *double) WriteFile(name string, content []byte) error {
 }
 
 func (d *double) State(ctx context.Context) (*terraform.State, error) {
+	d.afterStep()
 	if err := d.enter(ctx, "state", "state pull"); err != nil {
 		return nil, err
 	}
@@ -221,7 +228,10 @@ func updated(attribute string) *tfjson.Plan {
 }
 
 func (d *double) Apply(ctx context.Context, plan []byte) error {
-	if err := d.enter(ctx, "apply", "apply "+string(plan)); err != nil {
+	d.mu.Lock()
+	mode := d.session.Mode()
+	d.mu.Unlock()
+	if err := d.enter(ctx, "apply", "apply "+string(plan)+", session "+mode.String()); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -302,4 +312,7 @@ func (d *double) Pull(ctx context.Context) ([]byte, error) {
 	return fmt.Appendf(nil, "state %d with %d resources", d.state.Serial, len(d.state.Resources)), nil
 }
 
-func (d *double) Close() error { return d.enter(context.Background(), "close", "close") }
+func (d *double) Close() error {
+	d.afterStep()
+	return d.enter(context.Background(), "close", "close")
+}

@@ -177,12 +177,16 @@ func (f *fixture) step() Result {
 	return result
 }
 
-// wait waits until the current run has ended.
+// wait waits until the current run has ended, or until it has made a plan and waits for a step.
 func (f *fixture) wait() {
 	select {
 	case ended := <-f.pipeline.Scheduler.Events(f.target.Kind):
 		assert.Equal(f.t, f.target.Object.GetName(), ended.Object.GetName())
-		f.log("  the run has ended")
+		what := "the run has ended"
+		if f.pipeline.Scheduler.Running(f.target.Key()) {
+			what = "the run waits for a step"
+		}
+		f.log("  %s", what)
 	case <-time.After(deadline):
 		require.Fail(f.t, "the run does not end", "%s", f.transcript)
 	}

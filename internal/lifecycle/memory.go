@@ -27,8 +27,11 @@ type memory struct {
 	lastPlan, lastApplied *plan.Record
 	appliedAt             time.Time
 
-	// action is the action of the last submitted run.
+	// action is what the last submitted run does: an action of logRun.
 	action string
+	// approved is not nil while a run waits for the step that decides about the plan that the run has made. The step sends whether the run
+	// applies the plan.
+	approved chan bool
 
 	// err is the error of the last run.
 	err error
@@ -78,6 +81,9 @@ func (t *memories) forget(key string) {
 func (m *memory) observe(o *Observed) {
 	if m.applied != nil {
 		o.Applied, o.Unfinished = m.applied.WorkspaceDigest, false
+	}
+	if m.approved != nil {
+		o.Running = false
 	}
 	if m.since.IsZero() {
 		m.since = o.Now

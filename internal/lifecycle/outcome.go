@@ -16,8 +16,11 @@ type failed struct {
 	applying *plan.Record
 }
 
-// planned is the outcome of a run that recorded a plan.
-type planned struct{ plan plan.Stored }
+// planned is the outcome of a run that recorded a plan. workspace is the workspace of the run if the plan may be applied at once, or nil.
+type planned struct {
+	plan      plan.Stored
+	workspace *openWorkspace
+}
 
 // unchanged is the outcome of a run whose plan contains no changes. digest is the digest of the infrastructure that was planned.
 type unchanged struct {

@@ -141,7 +141,7 @@ func (p *Pipeline) Step(target Target) Result {
 			result.State = Running
 		}
 	case Approved:
-		if p.submit(target, observed, actionApply, p.applyRun) {
+		if p.continueRun(key) || p.submit(target, observed, actionApply, p.applyRun) {
 			result.State, result.Applying = Running, true
 		}
 	case AwaitingDecision, Denied, Drifted:
@@ -155,7 +155,11 @@ func (p *Pipeline) Step(target Target) Result {
 		}
 	case Running:
 	}
-	if slices.Contains([]State{NoPlan, PlanStale, Retaining, Approved}, result.State) {
+	ending := result.State != Running && p.endWaitingRun(key)
+	switch needsRun := slices.Contains([]State{NoPlan, PlanStale, Retaining, Approved}, result.State); {
+	case needsRun && ending:
+		result.State = Running
+	case needsRun:
 		result.RetryAfter = backoffBase // the scheduler is stopping, or another run of this target has not ended yet
 	}
 	return result
@@ -185,6 +189,7 @@ func (p *Pipeline) Idle(target Target) bool {
 
 // Forget removes everything that this process remembers about a target. Controllers call it when the object is deleted.
 func (p *Pipeline) Forget(target Target) {
+	p.endWaitingRun(target.Key())
 	p.plans.Drop(target.Key())
 	p.memories.forget(target.Key())
 }
@@ -247,34 +252,58 @@ func (p *Pipeline) withdrawDestroy(key string) {
 	action := ""
 	p.memories.with(key, func(m *memory) { action = m.action })
 	if action != actionRetain {
-		p.Scheduler.Withdraw(key)
+		p.Withdraw(key)
 	}
 }
 
+// Withdraw makes sure that no further action of the target begins. It returns true if the target has no run now, and false if an action
+// has already begun. An event follows when that action ends.
+func (p *Pipeline) Withdraw(key string) (idle bool) {
+	p.endWaitingRun(key)
+	return p.Scheduler.Withdraw(key)
+}
+
+// submit submits a run of the target and reports whether the scheduler accepted it.
 func (p *Pipeline) submit(target Target, observed Observed, action string, run func(ctx context.Context, target Target) outcome) bool {
 	key := target.Key()
 	scheduled := scheduledRun(target, observed, action)
 	scheduled.Do = func(ctx context.Context) {
-		begin := p.Clock.Now()
-		o := p.run(prism.WithoutFailFast(ctx), target, run)
-		logRun(log.FromContext(ctx), target, action, o, p.Clock.Now().Sub(begin))
-		if errors.Is(errorOf(o), context.Canceled) && ctx.Err() != nil {
-			return // the manager is stopping, and the next manager plans again
+		ctx = prism.WithoutFailFast(ctx)
+		made, ok := p.perform(ctx, target, action, run).(planned)
+		if !ok || made.workspace == nil {
+			return
 		}
-		switch o := o.(type) {
-		case planned:
-			p.plans.Put(key, o.plan)
-		case postponed:
-		default:
-			p.plans.Drop(key)
+		defer made.workspace.close()
+		if p.awaitStep(ctx, key) {
+			p.perform(ctx, target, actionApply, func(ctx context.Context, target Target) outcome {
+				return p.apply(ctx, target, made.workspace, made.plan)
+			})
 		}
-		p.memories.with(key, func(m *memory) { m.remember(o, target.Workspace.Digest, p.Clock.Now()) })
 	}
 	submitted := p.Scheduler.Submit(scheduled)
 	if submitted {
 		p.memories.with(key, func(m *memory) { m.action = action })
 	}
 	return submitted
+}
+
+// perform executes one action of a run, logs its outcome and remembers it.
+func (p *Pipeline) perform(ctx context.Context, target Target, action string, run func(ctx context.Context, target Target) outcome) outcome {
+	key, begin := target.Key(), p.Clock.Now()
+	o := p.run(ctx, target, run)
+	logRun(log.FromContext(ctx), target, action, o, p.Clock.Now().Sub(begin))
+	if errors.Is(errorOf(o), context.Canceled) && ctx.Err() != nil {
+		return o // the manager is stopping, and the next manager plans again
+	}
+	switch o := o.(type) {
+	case planned:
+		p.plans.Put(key, o.plan)
+	case postponed:
+	default:
+		p.plans.Drop(key)
+	}
+	p.memories.with(key, func(m *memory) { m.remember(o, target.Workspace.Digest, p.Clock.Now()) })
+	return o
 }
 
 // withoutPanic calls run and converts a panic to a failure. Otherwise a panic in the run of one object would stop the manager.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
-	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/terraform"
@@ -18,12 +17,25 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 	if err != nil {
 		return failed{err: err}
 	}
-	workspace, done, err := p.open(ctx, target, gateway.ReadOnly, true)
+	workspace, err := p.open(ctx, target)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, nil, err)
 	}
-	defer done()
+	keep := false
+	defer func() {
+		if !keep {
+			workspace.close()
+		}
+	}()
+	o := p.makePlan(ctx, target, workspace, generation)
+	if made, ok := o.(planned); ok && plan.Decide(made.plan.Record, target.Deleting()).Decision == plan.Approved {
+		keep = true
+		return planned{made.plan, workspace}
+	}
+	return o
+}
 
+func (p *Pipeline) makePlan(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
 	if err := p.writeState(ctx, target, workspace); err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
@@ -66,7 +78,7 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 	if seen.Found && record.Creates(target.Resource) {
 		return failed{err: fmt.Errorf("planning: Terraform would create %s although %s exists: Prism Central did not show it for a moment, and it is planned again", target.Resource, id)}
 	}
-	return planned{plan.Stored{Record: record, File: made.Bytes}}
+	return planned{plan: plan.Stored{Record: record, File: made.Bytes}}
 }
 
 // planDestroy makes a plan that destroys the remaining infrastructure of an object that is being deleted.
@@ -85,7 +97,7 @@ func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Wor
 	if !made.HasChanges {
 		return nothingToDestroy(state, target.Resource)
 	}
-	return planned{plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
+	return planned{plan: plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
 }
 
 // nothingToDestroy returns the outcome if a destroy plan contains no changes. If the state contained the resource before the plan, the

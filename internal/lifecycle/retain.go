@@ -4,17 +4,16 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
 // retainRun exports the workspace of an object that is being deleted and whose infrastructure stays. It changes nothing in Prism Central.
 func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
-	workspace, done, err := p.open(ctx, target, gateway.ReadOnly, true)
+	workspace, err := p.open(ctx, target)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, nil, err)
 	}
-	defer done()
+	defer workspace.close()
 
 	if err := p.writeState(ctx, target, workspace); err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)

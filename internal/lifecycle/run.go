@@ -17,19 +17,25 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
-// open opens the target's state, a gateway session with mode and keepPower, and the workspace. The returned function closes all of them.
-func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, keepPower bool) (Workspace, func(), error) {
+// openWorkspace is an open workspace with its gateway session. Callers must call close.
+type openWorkspace struct {
+	Workspace
+	session *gateway.Session
+	close   func()
+}
+
+// open opens the target's state, a gateway session that forwards only reads, and the workspace.
+func (p *Pipeline) open(ctx context.Context, target Target) (*openWorkspace, error) {
 	stored, err := p.openState(ctx, target)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	options := gateway.RunOptions{
-		Upstream:  target.Upstream,
-		Mode:      mode,
-		Object:    target.Key(),
-		Creates:   target.Hooks.Creates,
-		KeepPower: keepPower,
-		Deleted:   target.Hooks.Deleted,
+		Upstream: target.Upstream,
+		Mode:     gateway.ReadOnly,
+		Object:   target.Key(),
+		Creates:  target.Hooks.Creates,
+		Deleted:  target.Hooks.Deleted,
 	}
 	files := target.Workspace.Files
 	if stored != nil {
@@ -40,7 +46,7 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 	session, err := p.Gateway.Open(options)
 	if err != nil {
 		stored.Close(ctx)
-		return nil, nil, sessionError(err)
+		return nil, sessionError(err)
 	}
 	environment := maps.Clone(target.Backend.Environment)
 	if environment == nil {
@@ -58,19 +64,19 @@ func (p *Pipeline) open(ctx context.Context, target Target, mode gateway.Mode, k
 	if err != nil {
 		session.Close()
 		stored.Close(ctx)
-		return nil, nil, err
+		return nil, err
 	}
-	done := func() {
+	opened := &openWorkspace{Workspace: workspace, session: session, close: func() {
 		if err := workspace.Close(); err != nil {
 			log.FromContext(ctx).Error(err, "Failed to remove a workspace directory")
 		}
 		session.Close()
 		stored.Close(ctx)
-	}
+	}}
 	if stored != nil {
-		return storedWorkspace{workspace, stored}, done, nil
+		opened.Workspace = storedWorkspace{workspace, stored}
 	}
-	return workspace, done, nil
+	return opened, nil
 }
 
 // sessionError returns the error of a run for which the gateway opened no session.
@@ -106,12 +112,16 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	if !ok {
 		return superseded{"there is no plan any more"}
 	}
-	workspace, done, err := p.open(ctx, target, gateway.ReadWrite, stored.Record.Disruption == provider.None)
+	workspace, err := p.open(ctx, target)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, nil, err)
 	}
-	defer done()
+	defer workspace.close()
+	return p.apply(ctx, target, workspace, stored)
+}
 
+// apply applies the recorded plan of the target in an open workspace.
+func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWorkspace, stored plan.Stored) outcome {
 	present, err := workspace.State(ctx)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
@@ -122,6 +132,11 @@ func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
 	if err := prepareDestruction(ctx, target, find(present, target.Resource).ID); err != nil {
 		return notReady(&stored.Record, err)
 	}
+	mode := gateway.ReadWrite
+	if stored.Record.Disruption == provider.None {
+		mode = gateway.KeepPower
+	}
+	workspace.session.SetMode(mode)
 	if err := workspace.Apply(ctx, stored.File); err != nil {
 		return p.applyFailed(ctx, target, workspace, &stored.Record, err)
 	}

@@ -1,7 +1,9 @@
 package lifecycle
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,4 +59,26 @@ func TestApplyDoesNotWaitForASlot(t *testing.T) {
 	require.True(t, f.step().Applying)
 	f.wait()
 	assert.Equal(t, InSync, f.step().State)
+}
+
+// TestWaitingRunEnds proves that a run that waits for the step that decides about its plan ends if the target is withdrawn, for example
+// because the object is paused, and if there is no step in time.
+func TestWaitingRunEnds(t *testing.T) {
+	f := newFixture(t)
+	f.step()
+	f.wait()
+	require.True(t, f.pipeline.Scheduler.Running(f.target.Key()))
+	assert.False(t, f.pipeline.Withdraw(f.target.Key()), "the run has not ended yet")
+	f.wait()
+	assert.True(t, f.pipeline.Withdraw(f.target.Key()))
+	assert.NotContains(t, f.String(), "apply")
+
+	late := make(chan bool, 1)
+	require.True(t, f.pipeline.Scheduler.Submit(schedule.Run{Key: "late", Kind: "none", Do: func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		late <- f.pipeline.awaitStep(ctx, "late")
+	}}))
+	assert.False(t, <-late)
+	assert.False(t, f.pipeline.continueRun("late"), "the step comes too late")
 }

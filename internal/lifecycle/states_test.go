@@ -23,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
-	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
@@ -65,7 +64,7 @@ func requester(t *testing.T, options terraform.RunOptions) func(method, query, b
 
 func TestRunReachesItsStateThroughTheGateway(t *testing.T) {
 	f, api := storing(t)
-	workspace, done, err := f.pipeline.open(t.Context(), f.target, gateway.ReadOnly, true)
+	workspace, err := f.pipeline.open(t.Context(), f.target)
 	require.NoError(t, err)
 	options := f.options
 	assert.Equal(t, httpBackend, string(options.Files[backendFile]))
@@ -106,7 +105,7 @@ func TestRunReachesItsStateThroughTheGateway(t *testing.T) {
 
 	status, _ = request("LOCK", "", `{"ID": "lock-2"}`)
 	assert.Equal(t, http.StatusOK, status)
-	done()
+	workspace.close()
 	lease := &coordinationv1.Lease{}
 	require.NoError(t, api.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "lock-tfstate-default-m-1-x-machine"}, lease))
 	assert.Empty(t, ptr.Deref(lease.Spec.HolderIdentity, ""), "the lock has outlived its run")
@@ -122,15 +121,15 @@ func TestLockedStateStartsNoProcess(t *testing.T) {
 		Spec: coordinationv1.LeaseSpec{HolderIdentity: ptr.To("lock-1")},
 	}
 	require.NoError(t, api.Create(t.Context(), lease))
-	_, _, err := f.pipeline.open(t.Context(), f.target, gateway.ReadOnly, true)
+	_, err := f.pipeline.open(t.Context(), f.target)
 	require.True(t, lockHeld(err))
 	require.ErrorContains(t, err, "locked by jane@laptop since 2026-08-01T11:00:00Z for OperationTypeApply (lock id lock-1)")
 	assert.NotContains(t, f.String(), "open")
 
 	f.pipeline.States = &state.Store{Client: api, Reader: api, Term: "term", Dead: func(context.Context, state.Lock) (bool, error) { return true, nil }}
-	_, done, err := f.pipeline.open(t.Context(), f.target, gateway.ReadOnly, true)
+	workspace, err := f.pipeline.open(t.Context(), f.target)
 	require.NoError(t, err)
-	done()
+	workspace.close()
 	events := f.pipeline.report(f.target.Key())
 	require.Len(t, events, 1)
 	assert.Equal(t, infrav1.StateLockBrokenReason, events[0].Reason)
@@ -177,9 +176,9 @@ func TestUnwrittenStateIsStoredByTheNextRun(t *testing.T) {
 				assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "the state contains secrets")
 			}
 			write := func() *terraform.State {
-				workspace, done, err := f.pipeline.open(t.Context(), f.target, gateway.ReadOnly, true)
+				workspace, err := f.pipeline.open(t.Context(), f.target)
 				require.NoError(t, err)
-				defer done()
+				defer workspace.close()
 				assert.Equal(t, f.target.unwrittenName(), f.options.StateName, "a state in the directory of a killed run is not found")
 				require.NoError(t, f.pipeline.writeState(t.Context(), f.target, workspace))
 				assert.Empty(t, files())

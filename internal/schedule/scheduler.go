@@ -105,6 +105,37 @@ func (s *Scheduler) Running(key string) bool {
 	return s.byKey[key] != nil
 }
 
+// Announce sends an event for the target of an active run, before the run ends. The run itself calls it with its context.
+func (s *Scheduler) Announce(ctx context.Context, key string) {
+	s.mu.Lock()
+	run := s.byKey[key]
+	channel := s.channel(run.Kind)
+	s.mu.Unlock()
+	select {
+	case channel <- event.GenericEvent{Object: run.Object}:
+	case <-ctx.Done():
+	}
+}
+
+// StartWaiting makes the active run of the target one that waits (see Run.Waits), so that its slot is free. It returns false and changes
+// nothing if there is not enough memory for a run that waits. The target must have an active run.
+func (s *Scheduler) StartWaiting(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run := s.byKey[key]
+	byTenant, total := s.usage()
+	own := byTenant[run.Tenant]
+	own.runs, total.runs = own.runs-1, total.runs-1
+	waiting := *run
+	waiting.Waits = true
+	if !s.mayStart(&waiting, own, total) {
+		return false
+	}
+	run.Waits = true
+	s.dispatch()
+	return true
+}
+
 // Withdraw removes a queued run of the target from the queue. It returns true if the target has no run now. It returns false if a run has
 // already started. The scheduler sends an event when a started run ends, but none for a withdrawn run.
 func (s *Scheduler) Withdraw(key string) (idle bool) {

@@ -197,3 +197,23 @@ func TestTenantWithFewestRunsIsNext(t *testing.T) {
 		assert.Equal(t, []string{"a-0", "a-1", "a-2", "b-0", "c-0", "a-3", "a-4"}, f.started())
 	})
 }
+
+// TestPlanThatIsAppliedFreesItsSlot proves that a run that goes on with an apply needs memory for applies, but no slot any more.
+func TestPlanThatIsAppliedFreesItsSlot(t *testing.T) {
+	test(t, Options{Slots: 1}, func(f *fixture) {
+		f.submit("plan", 2, Run{Lane: Create})
+		assert.Equal(t, []string{"plan-0"}, f.started())
+		assert.True(t, f.StartWaiting("plan-0"))
+		assert.Equal(t, []string{"plan-1"}, f.started())
+		f.finish("plan-0", "plan-1")
+	})
+	test(t, Options{Slots: 10, Memory: 8 * RunMemory}, func(f *fixture) {
+		f.submit("wait", 5, Run{Lane: Create, Waits: true})
+		f.submit("plan", 1, Run{Lane: Create})
+		assert.Len(t, f.started(), 6)
+		assert.False(t, f.StartWaiting("plan-0"), "applies leave memory for plans and deletions")
+		f.finish("wait-0", "wait-1", "wait-2", "wait-3", "wait-4")
+		assert.True(t, f.StartWaiting("plan-0"))
+		f.finish("plan-0")
+	})
+}
