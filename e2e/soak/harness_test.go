@@ -23,9 +23,7 @@ const (
 	namespace   = "soak"
 	clusterName = "soak"
 	password    = "your-password"
-	// creation is how long Prism Central takes to create a VM.
-	creation = time.Second
-	tick     = 250 * time.Millisecond
+	tick        = 250 * time.Millisecond
 	// startTimeout limits the start of the stack and each start of a manager. The limit is high because the tests may run
 	// on a slow machine.
 	startTimeout = 10 * time.Minute
@@ -72,7 +70,7 @@ func newHarness(t testing.TB, machines int, flags ...string) *harness {
 	h.Stack, err = stack.Start(context.Background(), stack.Options{
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory, WithoutGuests: true,
 		Credentials: stack.Credentials{Username: "admin", Password: password},
-		Latency:     stack.Latencies(creation), ManagerArgs: slices.Concat(managerArgs, flags), Log: logr.Discard(), SecondAnswers: true,
+		Latency:     stack.Latencies(*createLatency), ManagerArgs: slices.Concat(managerArgs, flags), Log: logr.Discard(), SecondAnswers: true,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {

@@ -32,10 +32,13 @@ type interceptor struct {
 	// triggered receives a value whenever a request triggers a fault.
 	triggered chan trigger
 
-	mu         sync.Mutex
-	armed      *fault
-	mayDelete  bool
-	creates    map[string]int // accepted creates by VM name
+	mu        sync.Mutex
+	armed     *fault
+	mayDelete bool
+	creates   map[string]int // accepted creates by VM name
+	// gate is closed when reads of the provider continue. It is nil if they are not held. waiting is the number of held reads.
+	gate       chan struct{}
+	waiting    int
 	violations []string
 }
 
@@ -116,6 +119,9 @@ func (i *interceptor) serve(w http.ResponseWriter, r *http.Request) {
 	if kind == kindCreate {
 		vm = nameIn(body)
 	}
+	if kind == kindRead && fromProvider(r) {
+		i.pass()
+	}
 	hit := i.hit(r, kind)
 	if hit != nil && !hit.after {
 		i.fire(*hit, vm)
@@ -140,11 +146,47 @@ func (i *interceptor) hit(r *http.Request, kind string) *fault {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	hit := i.armed
-	if hit == nil || hit.request != kind || hit.victim.run() && !strings.HasPrefix(r.UserAgent(), "nutanix/") {
+	if hit == nil || hit.request != kind || hit.victim.run() && !fromProvider(r) {
 		return nil
 	}
 	i.armed = nil
 	return hit
+}
+
+func fromProvider(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "nutanix/") }
+
+// holdReads holds each read of a VM by a provider until open is called.
+func (i *interceptor) holdReads() (open func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	gate := make(chan struct{})
+	i.gate, i.waiting = gate, 0
+	return func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.gate = nil
+		close(gate)
+	}
+}
+
+// held returns the number of reads that have been held.
+func (i *interceptor) held() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.waiting
+}
+
+// pass waits while reads are held.
+func (i *interceptor) pass() {
+	i.mu.Lock()
+	gate := i.gate
+	if gate != nil {
+		i.waiting++
+	}
+	i.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
 }
 
 func (i *interceptor) fire(f fault, vm string) {

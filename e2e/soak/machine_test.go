@@ -86,6 +86,16 @@ func (h *harness) update(faults []fault) {
 	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
 	defer cancel()
 	before := h.vmUUIDs()
+	h.changeMachines(ctx)
+	wanted := map[string]string{categoryKey: categoryValue}
+	h.during("update", faults, func(ctx context.Context) string { return h.notReady(ctx, wanted) })
+	h.requireVMs(wanted)
+	require.Equal(h.t, before, h.vmUUIDs(), "a VM was replaced")
+}
+
+// changeMachines adds a category to all machines.
+func (h *harness) changeMachines(ctx context.Context) {
+	h.t.Helper()
 	h.eachMachine(ctx, func(ctx context.Context, name string) {
 		machine := &infrav1.NutanixMachine{ObjectMeta: named(name)}
 		patch := fmt.Appendf(nil, `{"spec":{"additionalCategories":[{"key":%q,"value":%q}]}}`, categoryKey, categoryValue)
@@ -93,10 +103,6 @@ func (h *harness) update(faults []fault) {
 			return h.Env.Client.Patch(ctx, machine, client.RawPatch("application/merge-patch+json", patch))
 		})
 	})
-	wanted := map[string]string{categoryKey: categoryValue}
-	h.during("update", faults, func(ctx context.Context) string { return h.notReady(ctx, wanted) })
-	h.requireVMs(wanted)
-	require.Equal(h.t, before, h.vmUUIDs(), "a VM was replaced")
 }
 
 // delete deletes all machines, and requires that they leave nothing behind.

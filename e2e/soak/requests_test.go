@@ -53,10 +53,7 @@ func (h *harness) requestsToCreate(machines []string) (own, provider float64) {
 	h.machines = machines
 	before := len(h.Prism.Requests())
 	h.eachMachine(ctx, h.createMachine)
-	require.NoError(h.t, h.Env.Wait(ctx, "the machines to be ready", func(ctx context.Context) (bool, string, error) {
-		missing := h.notReady(ctx, nil)
-		return missing == "", missing, nil
-	}))
+	h.waitForMachines(ctx)
 	for _, request := range h.Prism.Requests()[before:] {
 		if request.Agent == managerAgent {
 			own++

@@ -13,12 +13,13 @@ import (
 )
 
 var (
-	machineCount = flag.Int("machines", 4, "number of machines that are created, updated and deleted")
-	killCount    = flag.Int("kills", 6, "number of SIGKILLs of the manager or of Terraform")
-	otherFaults  = flag.String("faults", "provider,container,apiserver", "other kinds of faults, each of which occurs at least once")
-	otherEvery   = flag.Int("every", 2, "one of the other faults precedes every n-th kill")
-	outage       = flag.Duration("outage", 3*time.Second, "how long the API server of the management cluster is unavailable")
-	seedFlag     = flag.Uint64("seed", 0, "seed of the faults; 0 takes the time")
+	machineCount  = flag.Int("machines", 4, "number of machines that are created, updated and deleted")
+	killCount     = flag.Int("kills", 6, "number of SIGKILLs of the manager or of Terraform")
+	otherFaults   = flag.String("faults", "provider,container,apiserver", "other kinds of faults, each of which occurs at least once")
+	otherEvery    = flag.Int("every", 2, "one of the other faults precedes every n-th kill")
+	outage        = flag.Duration("outage", 3*time.Second, "how long the API server of the management cluster is unavailable")
+	createLatency = flag.Duration("create-latency", time.Second, "how long Prism Central takes to create a VM")
+	seedFlag      = flag.Uint64("seed", 0, "seed of the faults; 0 takes the time")
 )
 
 // killsPerRound limits the number of kills in one round of create, update and delete. The limit is high enough to cover

@@ -27,19 +27,24 @@ type Workspace struct {
 
 // Workspace exports the workspace of a machine. The caller must call Close on the result.
 func (s *Stack) Workspace(ctx context.Context, machine *infrav1.NutanixMachine) (*Workspace, error) {
-	versions, err := s.ProviderVersions()
+	exported, err := s.Export(ctx, machine)
 	if err != nil {
 		return nil, err
+	}
+	return s.WorkspaceOf(exported.Files)
+}
+
+// Export renders the workspace of a machine, as the manager renders it.
+func (s *Stack) Export(ctx context.Context, machine *infrav1.NutanixMachine) (renderer.Workspace, error) {
+	versions, err := s.ProviderVersions()
+	if err != nil {
+		return renderer.Workspace{}, err
 	}
 	exporter := &nutanixmachine.Reconciler{Dependencies: provisioning.Dependencies{
 		Client: s.Env.Client, Prism: prism.NewResolver(s.Env.Client, prism.Options{}),
 		ProviderVersion: ProviderVersion, ProviderVersions: versions,
 	}}
-	exported, err := exporter.Export(ctx, machine)
-	if err != nil {
-		return nil, err
-	}
-	return s.WorkspaceOf(exported.Files)
+	return exporter.Export(ctx, machine)
 }
 
 // WorkspaceOf writes the files of a workspace to a new directory. The caller must call Close on the result.
@@ -84,11 +89,19 @@ func (w *Workspace) write(files map[string][]byte) error {
 	return nil
 }
 
-// Terraform runs the real binary in the workspace and returns its output.
-func (w *Workspace) Terraform(ctx context.Context, args ...string) (string, error) {
+// Read returns the content of a file in the workspace.
+func (w *Workspace) Read(name string) ([]byte, error) { return os.ReadFile(filepath.Join(w.dir, name)) }
+
+// Command returns a command that runs the real binary in the workspace.
+func (w *Workspace) Command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, w.executable, args...)
 	command.Dir, command.Env = w.dir, w.environment
-	output, err := command.CombinedOutput()
+	return command
+}
+
+// Terraform runs the real binary in the workspace and returns its output.
+func (w *Workspace) Terraform(ctx context.Context, args ...string) (string, error) {
+	output, err := w.Command(ctx, args...).CombinedOutput()
 	if err != nil {
 		return string(output), fmt.Errorf("running terraform %s in an exported workspace: %w", args[0], err)
 	}
