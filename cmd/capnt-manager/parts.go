@@ -150,7 +150,7 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 		Namespace: os.Getenv("POD_NAMESPACE"), Pod: os.Getenv("POD_NAME")}
 	states := &state.Store{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
-		Grace: options.shutdownTimeout, // the time that an earlier leader gives its runs
+		Grace: options.leaseDuration,
 		Dead: func(ctx context.Context, lock state.Lock) (bool, error) {
 			return holders.Dead(ctx, (*terraform.LockInfo)(&lock))
 		},

@@ -12,7 +12,7 @@ import (
 const (
 	backoffBase = 5 * time.Second
 	backoffMax  = time.Minute
-	// backoffSlow is the first delay after a failure that a person has to fix.
+	// backoffSlow is the first delay after a failure that a person has to fix, and the longest delay while the state is locked.
 	backoffSlow = 20 * time.Second
 )
 
@@ -21,6 +21,9 @@ func backoff(err error, failures int) time.Duration {
 	delay := backoffBase << min(failures, 10)
 	var failed *terraform.Error
 	if errors.As(err, &failed) {
+		if failed.Class == terraform.LockHeld {
+			return min(delay, backoffSlow)
+		}
 		switch failed.Class.Retry() {
 		case terraform.RetryImmediately, terraform.RetryBackoff: // an immediate retry also waits, to prevent a busy loop
 		case terraform.RetrySlowly:

@@ -76,8 +76,9 @@ type Store struct {
 	// Election is the Lease of the leader election, or nil if there is no leader election. The current leader uses it to recognize locks of
 	// earlier leaders.
 	Election *client.ObjectKey
-	// Grace is how long the runs of an earlier leader may continue after this process has become the leader. Until then their locks
-	// are not stale, unless Dead returns true.
+	// Grace is how long an earlier leader may need to notice that this process has become the leader. Its process then ends with all its
+	// runs. Until then its locks are not stale, unless Dead returns true. A leader that shuts down renews its Lease until its runs have
+	// ended, so it needs no longer time.
 	Grace time.Duration
 	// Dead reports whether the run that acquired lock belongs to this installation and has ended. The store calls Dead only for a lock that
 	// was acquired neither by this process nor by an earlier leader. If Dead is nil, such a lock is never considered stale.
