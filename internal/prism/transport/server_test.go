@@ -42,12 +42,12 @@ func TestCallsFailIfServerDoesNotRespond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		calls := beginCalls(t, s, 3, silence(t))
-		time.Sleep(minPatience - time.Millisecond)
+		<-time.After(minPatience - time.Millisecond)
 		synctest.Wait()
 		for _, call := range calls {
 			require.NoError(t, call.Err())
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		synctest.Wait()
 		require.NoError(t, calls[0].Err(), "the call that has waited longest may still be responded to")
 		var notResponding *NotRespondingError
@@ -74,7 +74,7 @@ func TestSlowCallDoesNotFailOthers(t *testing.T) {
 		probe := func(context.Context) error { probes++; return nil }
 		calls := beginCalls(t, s, 2, probe)
 		for range 60 {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			calls = append(calls, beginCalls(t, s, 1, probe)...)
 		}
 		for _, call := range calls {
@@ -90,16 +90,16 @@ func TestSlowServerGetsMoreTime(t *testing.T) {
 		s := newServer()
 		s.responded(6 * time.Second)
 		calls := beginCalls(t, s, 2, silence(t))
-		time.Sleep(12*time.Second - time.Millisecond)
+		<-time.After(12*time.Second - time.Millisecond)
 		synctest.Wait()
 		require.NoError(t, calls[1].Err())
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		synctest.Wait()
 		require.Error(t, calls[1].Err())
 
 		s.responded(time.Millisecond)
 		calls = beginCalls(t, s, 2, silence(t))
-		time.Sleep(minPatience)
+		<-time.After(minPatience)
 		synctest.Wait()
 		require.Error(t, calls[1].Err(), "the last response was fast")
 	})
@@ -119,7 +119,7 @@ func TestServerIsProbed(t *testing.T) {
 			return silence(t)(ctx)
 		}
 		beginCalls(t, s, 1, probe)
-		time.Sleep(minPatience)
+		<-time.After(minPatience)
 		began := time.Now()
 		for range 10 {
 			_, _, err := s.begin(t.Context(), probe)
@@ -127,7 +127,7 @@ func TestServerIsProbed(t *testing.T) {
 		}
 		assert.Zero(t, time.Since(began))
 		assert.Equal(t, 1, probes)
-		time.Sleep(probeTimeout)
+		<-time.After(probeTimeout)
 		result = errors.New("connection refused")
 		_, _, err := s.begin(t.Context(), probe)
 		require.Error(t, err)
