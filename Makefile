@@ -103,6 +103,14 @@ soak: tools build ## Run the long tests: 100 SIGKILLs and 20 other faults with 2
 	$(scenario_test) -v -count=1 -timeout 60m ./e2e/scenario -run '^TestInterruptedCreateMakesOneVM$$' \
 		-list-lag=30s -hold=40s -absence-period=3m
 
+# The figures depend on the machine. Compare the ratios, and the figures of one run with each other.
+bench := $(scenario_test) -count=1 -timeout 60m ./e2e/soak -run '^$$' -benchtime 1x
+
+.PHONY: bench
+bench: tools build ## Measure CPU time per machine against a script, memory of plans, requests, and the time until 50 machines are ready
+	$(bench) -bench 'CPUPerMachine|MemoryOfPlans|RequestsPerMachine'
+	$(bench) -bench MachinesAtOnce -create-latency=5s
+
 ##@ Checks
 
 .PHONY: verify
