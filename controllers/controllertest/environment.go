@@ -40,7 +40,7 @@ const Deadline = 2 * time.Minute
 // dependencies of reconcilers. At the end of the test it checks that no secret has leaked into objects, logs or events.
 type Environment struct {
 	provisioning.Dependencies
-	T         *testing.T
+	T         testing.TB
 	Namespace string
 	Prism     *Prism
 	Terraform *Terraform
@@ -52,7 +52,7 @@ type Environment struct {
 }
 
 // NewEnvironment creates a test environment with its own namespace. api is a client for the API server.
-func NewEnvironment(t *testing.T, api client.Client) *Environment {
+func NewEnvironment(t testing.TB, api client.Client) *Environment {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	require.NoError(t, api.Create(t.Context(), namespace))

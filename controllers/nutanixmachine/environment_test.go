@@ -22,6 +22,12 @@ type testEnvironment struct {
 func newTestEnvironment(t *testing.T) *testEnvironment {
 	t.Helper()
 	t.Parallel()
+	return prepare(t)
+}
+
+// prepare creates a test environment with a cluster.
+func prepare(t testing.TB) *testEnvironment {
+	t.Helper()
 	environment := controllertest.NewEnvironment(t, api)
 	e := &testEnvironment{Environment: environment, Fixture: controllertest.NewFixture(environment), reconciler: &Reconciler{Dependencies: environment.Dependencies}}
 	e.CreateCluster(environment)

@@ -61,6 +61,9 @@ func (t *Terraform) Open(ctx context.Context, options RunOptions) (*Run, error) 
 
 // prepare creates the directory and the files of a run without starting a process. Callers must close the returned run, even if prepare
 // returns an error.
+//
+// The directory contains no dependency lock file. With one, commands that do not use the provider would require an installed provider, and
+// init does not install a provider that is already running. Run.reattach compares the provider with the lock file in the mirror.
 func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 	run := &Run{
 		terraform: t,
@@ -79,13 +82,6 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			return run, fmt.Errorf("preparing a run directory: %w", err)
 		}
-	}
-	lockFile, err := t.mirror.lock(options.ProviderVersion)
-	if err != nil {
-		return run, err
-	}
-	if err := run.dir.writeFile(lockFileName, lockFile); err != nil {
-		return run, err
 	}
 	for name, content := range options.Files {
 		if err := run.dir.writeFile(name, content); err != nil {

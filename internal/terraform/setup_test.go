@@ -88,9 +88,21 @@ func workspace(backend, body string) map[string][]byte {
 	return map[string][]byte{"main.tf": []byte(backend + body)}
 }
 
+// requiredProvider is a part of every workspace that the manager renders.
+const requiredProvider = `
+terraform {
+  required_providers {
+    nutanix = {
+      source  = "registry.terraform.io/nutanix/nutanix"
+      version = "1.9.5"
+    }
+  }
+}
+`
+
 // oneResource returns a workspace body with one resource whose attribute input can be changed.
 func oneResource(input string) string {
-	return `
+	return requiredProvider + `
 resource "terraform_data" "this" {
   input = "` + input + `"
 }
