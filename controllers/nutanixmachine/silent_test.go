@@ -78,5 +78,5 @@ func (e *testEnvironment) clusterAt(server *httptest.Server) *controllertest.Fix
 }
 
 func port(server *httptest.Server) int32 {
-	return int32(server.Listener.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // a port of a TCP server
+	return int32(server.Listener.Addr().(*net.TCPAddr).Port)
 }

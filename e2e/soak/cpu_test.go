@@ -63,7 +63,7 @@ func BenchmarkCPUPerMachine(b *testing.B) {
 			b.ReportMetric(scriptTotal, "script-CPU-s/"+step)
 			b.ReportMetric(ownTotal/scriptTotal, "ratio/"+step)
 			// The log of a benchmark is truncated.
-			fmt.Printf("%s: manager: %s\n%s: script: %s\n", step, breakdown(own[step]), step, breakdown(script[step]))
+			_, _ = fmt.Fprintf(os.Stdout, "%s: manager: %s\n%s: script: %s\n", step, breakdown(own[step]), step, breakdown(script[step]))
 		}
 		c.deleteCluster()
 	}
