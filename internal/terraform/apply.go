@@ -31,13 +31,9 @@ func (r *Run) Apply(ctx context.Context, plan []byte) error {
 	// If the file cannot be removed here, Close removes it.
 	defer func() { _ = os.Remove(path) }()
 	begin := time.Now()
-	err := r.command(ctx, "apply", func(ctx context.Context) error {
+	err := r.providerCommand(ctx, "apply", func(ctx context.Context, provider *tfexec.ReattachOption) error {
 		if err := os.WriteFile(path, plan, 0o600); err != nil {
 			return fmt.Errorf("writing the saved plan: %w", err)
-		}
-		provider, err := r.reattach(ctx)
-		if err != nil {
-			return err
 		}
 		return r.cli.Apply(ctx, applyOptions(provider, path)...)
 	})

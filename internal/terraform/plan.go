@@ -45,11 +45,7 @@ func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 	path := r.dir.plan()
 	// If the file cannot be removed here, Close removes it.
 	defer func() { _ = os.Remove(path) }()
-	err := r.command(ctx, "plan", func(ctx context.Context) error {
-		provider, err := r.reattach(ctx)
-		if err != nil {
-			return err
-		}
+	err := r.providerCommand(ctx, "plan", func(ctx context.Context, provider *tfexec.ReattachOption) error {
 		return r.withVariables(func(variables string) (err error) {
 			plan.HasChanges, err = r.cli.Plan(ctx, planOptions(options, provider, variables, path)...)
 			return err
@@ -63,11 +59,7 @@ func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 	case !plan.HasChanges:
 		return plan, nil
 	}
-	err = r.command(ctx, "show", func(ctx context.Context) error {
-		provider, err := r.reattach(ctx)
-		if err != nil {
-			return err
-		}
+	err = r.providerCommand(ctx, "show", func(ctx context.Context, provider *tfexec.ReattachOption) (err error) {
 		plan.JSON, err = r.cli.ShowPlanFile(ctx, path, tfexec.JSONNumber(true), provider)
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ func startProvider(ctx context.Context, path, dir string, env map[string]string)
 	greeting := &firstLine{line: make(chan string, 1)}
 	command := exec.Command(path)
 	command.Dir = dir
-	command.Env = pluginEnvironment
+	command.Env = slices.Clone(pluginEnvironment)
 	for key, value := range env {
 		command.Env = append(command.Env, key+"="+value)
 	}

@@ -118,6 +118,17 @@ func (r *Run) WriteFile(name string, content []byte) error {
 	return r.dir.writeFile(name, content)
 }
 
+// providerCommand runs one Terraform command that uses the provider of this run.
+func (r *Run) providerCommand(ctx context.Context, verb string, do func(ctx context.Context, provider *tfexec.ReattachOption) error) error {
+	return r.command(ctx, verb, func(ctx context.Context) error {
+		provider, err := r.reattach(ctx)
+		if err != nil {
+			return err
+		}
+		return do(ctx, provider)
+	})
+}
+
 // reattach returns the option with which a command uses the provider of this run. It starts the provider if it is not running.
 func (r *Run) reattach(ctx context.Context) (*tfexec.ReattachOption, error) {
 	if r.provider == nil || !r.provider.running() {
