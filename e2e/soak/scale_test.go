@@ -26,7 +26,7 @@ func BenchmarkMachinesAtOnce(b *testing.B) {
 		h := newHarness(b, benchmarkMachines, "--health-check-interval=1m")
 		h.waitForCluster()
 		ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
-		peak := samplePeak(ctx, h.Env.ScratchDir())
+		peak := h.samplePeak(ctx)
 		begin := time.Now()
 		h.eachMachine(ctx, h.createMachine)
 		created := time.Since(begin)
@@ -48,13 +48,13 @@ func BenchmarkMemoryOfPlans(b *testing.B) {
 		h.create(nil)
 		ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
 		open := h.interceptor.holdReads()
-		peak := samplePeak(ctx, h.Env.ScratchDir())
+		peak := h.samplePeak(ctx)
 		h.changeMachines(ctx)
 		require.NoError(b, h.Env.Wait(ctx, "all plans to read", func(context.Context) (bool, string, error) {
 			held := h.interceptor.held()
 			return held == parallelPlans, strconv.Itoa(held), nil
 		}))
-		b.ReportMetric(residentMemory(h.Env.ScratchDir())/(1<<20), "MiB-of-waiting-plans")
+		b.ReportMetric(h.residentMemory()/(1<<20), "MiB-of-waiting-plans")
 		open()
 		h.waitForMachines(ctx)
 		cancel()
@@ -73,8 +73,9 @@ func (h *harness) waitForMachines(ctx context.Context) {
 	}))
 }
 
-// samplePeak measures the resident memory of all processes in dir until the context ends. The returned function returns the peak in bytes.
-func samplePeak(ctx context.Context, dir string) (peak func() float64) {
+// samplePeak measures the resident memory of all Terraform and provider processes until the context ends. The returned function returns the
+// peak in bytes.
+func (h *harness) samplePeak(ctx context.Context) (peak func() float64) {
 	var wait sync.WaitGroup
 	highest := 0.0
 	wait.Go(func() {
@@ -85,7 +86,7 @@ func samplePeak(ctx context.Context, dir string) (peak func() float64) {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				highest = max(highest, residentMemory(dir))
+				highest = max(highest, h.residentMemory())
 			}
 		}
 	})
@@ -95,18 +96,13 @@ func samplePeak(ctx context.Context, dir string) (peak func() float64) {
 	}
 }
 
-// residentMemory returns the sum of the resident memory of all processes whose working directory is below dir, in bytes.
-func residentMemory(dir string) float64 {
-	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
+// residentMemory returns the sum of the resident memory of all Terraform and provider processes, in bytes.
+func (h *harness) residentMemory() float64 {
 	total := 0.0
-	for _, link := range links {
-		cwd, _ := os.Readlink(link) // fails if the process has ended or belongs to another user
-		if !strings.HasPrefix(cwd, dir+"/") {
-			continue
-		}
-		fields := strings.Fields(read(filepath.Join(filepath.Dir(link), "statm")))
+	for _, p := range h.processes() {
+		fields := strings.Fields(read(filepath.Join("/proc", strconv.Itoa(p.pid), "statm")))
 		if len(fields) < 2 {
-			continue
+			continue // the process has ended
 		}
 		pages, _ := strconv.ParseFloat(fields[1], 64)
 		total += pages * float64(os.Getpagesize())
