@@ -19,7 +19,7 @@ func RenderCluster(settings Settings, cluster Cluster) (Workspace, error) {
 	}
 	file := hclwrite.NewEmptyFile()
 	module := newBody(file.Body()).block("module", tfmodules.RoleCluster)
-	module.text("source", "./modules/"+tfmodules.RoleCluster)
+	module.text("source", moduleSource(tfmodules.RoleCluster))
 	module.AppendNewline()
 	module.text("category_key", cluster.CategoryKey)
 	module.text("category_value", cluster.CategoryValue)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -66,4 +67,17 @@ func withoutNames(machine Machine) Machine {
 		machine.GPUs[i].Name = ""
 	}
 	return machine
+}
+
+// InitKey returns a key of the files that the result of terraform init depends on: the backend, the required versions and the modules.
+// Every root module calls exactly the modules that it contains.
+func InitKey(files map[string][]byte) string {
+	hash := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if name != backendFileName && name != versionsFileName && !strings.HasPrefix(name, moduleDir+"/") {
+			continue
+		}
+		fmt.Fprintf(hash, "%s\n%d\n%s", name, len(files[name]), files[name])
+	}
+	return hex.EncodeToString(hash.Sum(nil))
 }

@@ -1,7 +1,9 @@
 package renderer_test
 
 import (
+	"maps"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -105,5 +107,24 @@ func TestDigestOfAnotherVersion(t *testing.T) {
 		"v2:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae": true,
 	} {
 		assert.Equal(t, current, renderer.DigestIsCurrent(digest), digest)
+	}
+}
+
+func TestInitKey(t *testing.T) {
+	workspaces := goldenCases(t)
+	key := func(name string) string { return renderer.InitKey(workspaces[name].Files) }
+	assert.Equal(t, key("minimal"), key("full"), "the values of a machine are not read by init")
+	seen := map[string]string{}
+	for _, name := range []string{"minimal", "cluster", "backend-s3"} {
+		assert.Empty(t, seen[key(name)], name)
+		seen[key(name)] = name
+	}
+	files := maps.Clone(workspaces["minimal"].Files)
+	for name := range files {
+		if name == "versions.tf" || strings.HasPrefix(name, "modules/") {
+			changed := maps.Clone(files)
+			changed[name] = append([]byte("# "), files[name]...)
+			assert.NotEqual(t, key("minimal"), renderer.InitKey(changed), name)
+		}
 	}
 }

@@ -5,11 +5,14 @@ import (
 	"maps"
 )
 
-// Names of files in an exported workspace.
+// Names of files in a workspace.
 const (
 	backendFileName   = "backend.tf"
+	versionsFileName  = "versions.tf"
 	variablesFileName = "variables.tf"
-	// StateFileName is the file that contains the state of an exported workspace.
+	// moduleDir contains a directory for each module that the root module calls.
+	moduleDir = "modules"
+	// StateFileName contains the state of an exported workspace.
 	StateFileName = "terraform.tfstate"
 )
 

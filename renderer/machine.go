@@ -29,7 +29,7 @@ func RenderMachine(settings Settings, machine Machine) (Workspace, error) {
 func machineFile(machine Machine) []byte {
 	file := hclwrite.NewEmptyFile()
 	module := newBody(file.Body()).block("module", tfmodules.RoleMachine)
-	module.text("source", "./modules/"+tfmodules.RoleMachine)
+	module.text("source", moduleSource(tfmodules.RoleMachine))
 	module.AppendNewline()
 	writeIdentity(module, machine)
 	module.AppendNewline()

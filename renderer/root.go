@@ -36,15 +36,18 @@ func rootFiles(settings Settings, role string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{
-		"versions.tf":   versionsFile(settings.ProviderVersion),
-		backendFileName: backendFile(settings.Backend),
-		"provider.tf":   providerFile(),
+		versionsFileName: versionsFile(settings.ProviderVersion),
+		backendFileName:  backendFile(settings.Backend),
+		"provider.tf":    providerFile(),
 	}
 	for name, content := range module {
-		files[path.Join("modules", role, name)] = content
+		files[path.Join(moduleDir, role, name)] = content
 	}
 	return files, nil
 }
+
+// moduleSource returns the source argument of a call of the module for role.
+func moduleSource(role string) string { return "./" + path.Join(moduleDir, role) }
 
 func versionsFile(providerVersion string) []byte {
 	file := hclwrite.NewEmptyFile()

@@ -43,7 +43,7 @@ func TestClusterIsProvisionedAndDeleted(t *testing.T) {
 	e.delete()
 	assert.True(t, e.Gone(cluster))
 	assert.Empty(t, e.states())
-	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
+	assert.Equal(t, []string{"open", "plan", "apply"}, e.Terraform.Runs())
 }
 
 func TestOwnerIsAwaited(t *testing.T) {

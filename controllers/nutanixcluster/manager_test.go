@@ -40,7 +40,7 @@ func TestClusterUnderAManager(t *testing.T) {
 	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
 	e.Eventually("gone", func() bool { return e.Gone(e.NutanixCluster) && e.Gone(e.Credentials) })
 	assert.Empty(t, e.states())
-	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
+	assert.Equal(t, []string{"open", "plan", "apply"}, e.Terraform.Runs())
 }
 
 // A machine without finalizers disappears without ever having a deletionTimestamp.

@@ -179,7 +179,7 @@ func TestFailedOverVMIsTakenOver(t *testing.T) {
 			assert.Equal(t, vm.UUID, e.NutanixMachine.Status.VMUUID)
 			assert.Equal(t, providerID, e.NutanixMachine.Spec.ProviderID, "Cluster API does not let it change")
 			assert.Equal(t, "10.0.0.77", e.NutanixMachine.Status.Addresses[1].Address)
-			assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
+			assert.Equal(t, []string{"open", "plan", "apply"}, e.Terraform.Runs())
 			assert.Equal(t, 1, e.count("Normal VMFailedOver"))
 			assert.Equal(t, 1, e.count("Normal Imported"))
 

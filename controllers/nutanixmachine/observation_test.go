@@ -93,7 +93,7 @@ func TestSwitchedOffVMGetsNoUpdate(t *testing.T) {
 	e.changeVM(func(vm *controllertest.VM) { vm.PowerState = "ON" })
 	e.settle()
 	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
-	assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs())
+	assert.Equal(t, []string{"open", "plan", "apply"}, e.Terraform.Runs())
 	assert.Equal(t, "prod", e.Prism.VMs()[0].Categories["env"])
 	all := strings.Join(reasons(e.Recorder.All()), "; ")
 	assert.Equal(t, 1, strings.Count(all, "Warning VMPoweredOff"), all)

@@ -61,7 +61,7 @@ func TestVolumeGroupsAreDetachedBeforeTheDestroy(t *testing.T) {
 			e.settle()
 			assert.True(t, e.Gone(e.NutanixMachine))
 			assert.Empty(t, e.Prism.VMs())
-			assert.Equal(t, []string{"open", "plan", "open", "open", "apply"}, e.Terraform.Runs(), "nothing is planned again")
+			assert.Equal(t, []string{"open", "plan", "open", "apply"}, e.Terraform.Runs(), "nothing is planned again")
 			assert.Contains(t, strings.Join(e.Recorder.All(), "\n"), "Normal VolumeGroupsDetached")
 			assert.Contains(t, strings.Join(e.Recorder.All(), "\n"), volumeGroup)
 		})

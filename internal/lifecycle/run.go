@@ -15,6 +15,7 @@ import (
 	"github.com/capnt/capnt/internal/schedule"
 	"github.com/capnt/capnt/internal/state"
 	"github.com/capnt/capnt/internal/terraform"
+	"github.com/capnt/capnt/renderer"
 )
 
 // openWorkspace is an open workspace with its gateway session. Callers must call close.
@@ -38,10 +39,12 @@ func (p *Pipeline) open(ctx context.Context, target Target) (*openWorkspace, err
 		Deleted:  target.Hooks.Deleted,
 	}
 	files := target.Workspace.Files
+	initKey := "" // init of another backend may migrate or create something
 	if stored != nil {
 		options.State = stored
 		files = maps.Clone(files)
 		files[backendFile] = []byte(httpBackend)
+		initKey = renderer.InitKey(files)
 	}
 	session, err := p.Gateway.Open(options)
 	if err != nil {
@@ -60,6 +63,7 @@ func (p *Pipeline) open(ctx context.Context, target Target) (*openWorkspace, err
 		Env:             environment,
 		CABundle:        session.CABundle(),
 		StateName:       target.unwrittenName(),
+		InitKey:         initKey,
 	})
 	if err != nil {
 		session.Close()

@@ -95,6 +95,12 @@ func (s *stateServer) read(w http.ResponseWriter) {
 	_, _ = w.Write(s.state)
 }
 
+func (s *stateServer) current() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return string(s.state)
+}
+
 func (s *stateServer) write(w http.ResponseWriter, body []byte) {
 	if s.failWrites > 0 {
 		s.failWrites--

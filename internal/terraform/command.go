@@ -36,6 +36,7 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	}
 	finished(verb, failure, time.Since(begin))
 	if failure != nil {
+		r.failed = true
 		return failure
 	}
 	return nil

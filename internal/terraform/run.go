@@ -26,6 +26,9 @@ type RunOptions struct {
 	CABundle []byte
 	// StateName is the file name under which RescueStates stores the state of this run.
 	StateName string
+	// InitKey is equal for runs in which init has the same result, because backend, modules and required versions are equal. One of them
+	// runs init, and the others use the files that it wrote. If InitKey is empty, the run runs init.
+	InitKey string
 }
 
 // Run is one workspace in a private directory. Its methods are safe for concurrent use, and only one of them runs at a time. Callers must
@@ -41,6 +44,10 @@ type Run struct {
 
 	mutex  sync.Mutex
 	closed bool
+	// removed is true if the directory was removed. Another run may use a directory of the same name.
+	removed bool
+	// failed is true if a command failed. A process of that command may still run.
+	failed bool
 	// stdout and stderr receive the output of the last command.
 	stdout, stderr *stream
 }
@@ -71,7 +78,13 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 		scrub:     newScrubber(options.Variables, t.config.Env, options.Env),
 	}
 	var err error
-	if run.dir, run.held, err = newRunDir(t.config.ScratchDir); err != nil {
+	if used, ok := t.clients.take(); ok {
+		run.dir, run.cli = used.dir, used.cli
+		run.held, err = run.dir.create()
+	} else {
+		run.dir, run.held, err = newRunDir(t.config.ScratchDir)
+	}
+	if err != nil {
 		return run, fmt.Errorf("making a run directory in %s: %w", t.config.ScratchDir, err)
 	}
 	for path, content := range map[string][]byte{
@@ -83,28 +96,28 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 			return run, fmt.Errorf("preparing a run directory: %w", err)
 		}
 	}
-	for name, content := range options.Files {
-		if err := run.dir.writeFile(name, content); err != nil {
-			return run, err
-		}
+	if err := run.dir.writeFiles(options.Files); err != nil {
+		return run, err
 	}
 	return run, run.connect()
 }
 
-// connect creates the terraform-exec client of the run.
+// connect configures the terraform-exec client of the run, and creates it if the run has none.
 func (r *Run) connect() error {
 	config := r.terraform.config
-	cli, err := tfexec.NewTerraform(r.dir.workspace(), config.Binary.Path)
-	if err != nil {
-		return fmt.Errorf("preparing a terraform run: %w", err)
+	if r.cli == nil {
+		cli, err := tfexec.NewTerraform(r.dir.workspace(), config.Binary.Path)
+		if err != nil {
+			return fmt.Errorf("preparing a terraform run: %w", err)
+		}
+		if err := cli.SetWaitDelay(config.InterruptGrace); err != nil {
+			return fmt.Errorf("preparing a terraform run: %w", err)
+		}
+		r.cli = cli
 	}
-	if err := cli.SetEnv(r.environment()); err != nil {
+	if err := r.cli.SetEnv(r.environment()); err != nil {
 		return fmt.Errorf("preparing the environment of a terraform run: %w; pass it another way", err)
 	}
-	if err := cli.SetWaitDelay(config.InterruptGrace); err != nil {
-		return fmt.Errorf("preparing a terraform run: %w", err)
-	}
-	r.cli = cli
 	return nil
 }
 
@@ -153,7 +166,7 @@ func (r *Run) Close() error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.closed = true
-	if r.dir == "" {
+	if r.dir == "" || r.removed {
 		return nil
 	}
 	if r.provider != nil {
@@ -167,6 +180,10 @@ func (r *Run) Close() error {
 	}
 	if err != nil {
 		return fmt.Errorf("removing run directory %s: %w", r.dir, err)
+	}
+	r.removed = true
+	if r.cli != nil && !r.failed {
+		r.terraform.clients.put(client{r.dir, r.cli})
 	}
 	return nil
 }

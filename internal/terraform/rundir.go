@@ -40,16 +40,31 @@ func newRunDir(scratch string) (runDir, *os.File, error) {
 		return "", nil, err
 	}
 	dir := runDir(path)
-	held, err := claim(dir, os.O_CREATE)
+	held, err := dir.create()
+	return dir, held, err
+}
+
+// create locks an empty run directory and creates its subdirectories.
+func (d runDir) create() (*os.File, error) {
+	held, err := claim(d, os.O_CREATE)
 	if err != nil {
-		return dir, nil, err
+		return nil, err
 	}
-	for _, sub := range []string{dir.workspace(), dir.home(), dir.temp()} {
+	for _, sub := range []string{d.workspace(), d.home(), d.temp()} {
 		if err := os.Mkdir(sub, 0o700); err != nil {
-			return dir, held, err
+			return held, err
 		}
 	}
-	return dir, held, nil
+	return held, nil
+}
+
+func (d runDir) writeFiles(files map[string][]byte) error {
+	for name, content := range files {
+		if err := d.writeFile(name, content); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeFile writes a workspace file and creates missing directories. name is a slash-separated path relative to the workspace directory.

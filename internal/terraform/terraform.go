@@ -41,6 +41,9 @@ type Terraform struct {
 	mirror  *providerMirror
 	roots   []byte
 	metrics *metrics
+	clients clients
+	// initialised contains what init wrote in earlier runs.
+	initialised initResults
 	// free returns the free space in bytes of the file system of dir. Tests replace it.
 	free func(dir string) (uint64, error)
 }

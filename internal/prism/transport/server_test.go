@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,8 +71,8 @@ func TestCallsFailIfServerDoesNotRespond(t *testing.T) {
 func TestSlowCallDoesNotFailOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
-		probes := 0
-		probe := func(context.Context) error { probes++; return nil }
+		var probes atomic.Int32
+		probe := func(context.Context) error { probes.Add(1); return nil }
 		calls := beginCalls(t, s, 2, probe)
 		for range 60 {
 			<-time.After(time.Second)
@@ -80,7 +81,7 @@ func TestSlowCallDoesNotFailOthers(t *testing.T) {
 		for _, call := range calls {
 			assert.NoError(t, call.Err())
 		}
-		assert.LessOrEqual(t, probes, 30)
+		assert.LessOrEqual(t, probes.Load(), int32(30))
 	})
 }
 
@@ -109,12 +110,12 @@ func TestSlowServerGetsMoreTime(t *testing.T) {
 func TestServerIsProbed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
-		probes := 0
-		var result error
+		var probes atomic.Int32
+		var refused atomic.Bool
 		probe := func(ctx context.Context) error {
-			probes++
-			if result != nil {
-				return result
+			probes.Add(1)
+			if refused.Load() {
+				return errors.New("connection refused")
 			}
 			return silence(t)(ctx)
 		}
@@ -126,13 +127,14 @@ func TestServerIsProbed(t *testing.T) {
 			require.Error(t, err)
 		}
 		assert.Zero(t, time.Since(began))
-		assert.Equal(t, 1, probes)
+		synctest.Wait()
+		assert.Equal(t, int32(1), probes.Load())
 		<-time.After(probeTimeout)
-		result = errors.New("connection refused")
+		refused.Store(true)
 		_, _, err := s.begin(t.Context(), probe)
 		require.Error(t, err)
 		synctest.Wait()
-		assert.Equal(t, 2, probes)
+		assert.Equal(t, int32(2), probes.Load())
 		beginCalls(t, s, 1, probe) // it returns the error of its own request
 	})
 }
