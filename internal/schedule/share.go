@@ -22,8 +22,9 @@ const (
 )
 
 const (
-	// RunMemory is the memory of one run in MiB: the resident memory of a Terraform and a provider process.
-	RunMemory = 120
+	// RunMemory is the memory of one run in MiB: the memory limits of a Terraform and a provider process, see internal/terraform. All
+	// processes share the program text, which is not counted.
+	RunMemory = 64
 	// slotTime is how long a run counts against the slots of other tenants. A plan computes for one or two seconds. If it takes longer, it
 	// waits for Prism Central, and another Prism Central must not wait, too.
 	slotTime = 3 * time.Second
