@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -42,6 +43,9 @@ func setUpProbes(mgr ctrl.Manager) error {
 	return nil
 }
 
+// readInterval is how long the reconciles of a machine use the same read of its VM. A new machine is reconciled several times within a second.
+const readInterval = 2 * time.Second
+
 func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, parts *parts) error {
 	shared := provisioning.Dependencies{
 		Client:           mgr.GetClient(),
@@ -63,13 +67,14 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 		Recorder:         shared.Recorder,
 		WatchFilterValue: options.watchFilter,
 	}
+	machines := &nutanixmachine.Reconciler{Dependencies: shared, ReadInterval: min(readInterval, options.healthInterval/2)}
 	templates := &nutanixmachinetemplate.Reconciler{Client: shared.Client, WatchFilterValue: options.watchFilter}
 	for _, reconciler := range []struct {
 		setUp       func(context.Context, ctrl.Manager, controller.Options) error
 		concurrency int
 	}{
 		{(&nutanixcluster.Reconciler{Dependencies: shared}).SetupWithManager, options.concurrency.nutanixCluster},
-		{(&nutanixmachine.Reconciler{Dependencies: shared}).SetupWithManager, options.concurrency.nutanixMachine},
+		{machines.SetupWithManager, options.concurrency.nutanixMachine},
 		{templates.SetupWithManager, options.concurrency.nutanixMachineTemplate},
 		{failureDomains.SetupWithManager, options.concurrency.nutanixFailureDomain},
 	} {

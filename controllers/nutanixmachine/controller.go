@@ -32,9 +32,13 @@ const kind = "NutanixMachine"
 // Reconciler reconciles NutanixMachine objects.
 type Reconciler struct {
 	provisioning.Dependencies
+	// ReadInterval is how long reconciles use the VM that another reconcile of the machine has read. Zero means that each one reads it.
+	ReadInterval time.Duration
+
 	lookUps     provisioning.LookUps
 	absences    absences
 	detachments detachments
+	recent      recentVMs
 }
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,verbs=get;list;watch;update;patch
@@ -113,7 +117,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
 		r.checkPreconditions,
 		r.connect,
-		r.observeListed,
+		r.observeKnown,
 		r.locate,
 		r.observe,
 		r.provision,

@@ -29,6 +29,7 @@ func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (ctrl.Result
 		}
 	}
 	r.absences.forget(r.key(s))
+	r.recent.forget(r.key(s))
 	r.lookUps.Forget(r.key(s))
 	controllerutil.RemoveFinalizer(s.nutanixMachine, infrav1.NutanixMachineFinalizer)
 	return ctrl.Result{}, nil

@@ -39,10 +39,11 @@ func (r *Reconciler) locate(ctx context.Context, s *scope) (ctrl.Result, error) 
 		vm, err := s.readVM(ctx)
 		var notFound *prism.NotFoundError
 		switch {
-		case err == nil && s.seen.listed:
-			return ctrl.Result{}, nil // the list shows only that nothing has changed
+		case err == nil && s.seen.known:
+			return ctrl.Result{}, nil // it shows only that nothing has changed
 		case err == nil:
 			r.absences.reset(key)
+			r.recent.put(key, vm, r.Pipeline.Clock.Now())
 			return r.requireOwn(s, vm)
 		case !errors.As(err, &notFound):
 			return ctrl.Result{}, nil // later steps report the error

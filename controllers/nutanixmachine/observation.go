@@ -33,18 +33,24 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// observeListed reads the VM from a list that all machines share. It uses the VM only if nothing is due for the machine
-// and the VM is the same as when the last plan found no changes. Otherwise later steps read the VM itself.
-func (r *Reconciler) observeListed(_ context.Context, s *scope) (ctrl.Result, error) {
-	terraform, uuid := s.nutanixMachine.Status.Terraform, s.uuid()
-	if uuid == "" || terraform == nil || terraform.InfrastructureDigest == "" || !conditions.IsTrue(s.nutanixMachine, infrav1.VMPoweredOnCondition) {
+// observeKnown uses the VM that a recent reconcile read, or the VM in a list that all machines share. It does so only if nothing is due
+// for the machine, and uses the list only if the VM is the same as when the last plan found no changes. Otherwise later steps read the VM
+// itself.
+func (r *Reconciler) observeKnown(_ context.Context, s *scope) (ctrl.Result, error) {
+	uuid := s.uuid()
+	if uuid == "" || !conditions.IsTrue(s.nutanixMachine, infrav1.VMPoweredOnCondition) {
 		return ctrl.Result{}, nil
 	}
-	vm := s.access.Client.ListedVM(uuid, r.HealthInterval)
-	if vm == nil || vm.Digest != terraform.InfrastructureDigest {
+	vm := r.recent.get(r.key(s), uuid, r.Pipeline.Clock.Now(), r.ReadInterval)
+	if terraform := s.nutanixMachine.Status.Terraform; vm == nil && terraform != nil && terraform.InfrastructureDigest != "" {
+		if listed := s.access.Client.ListedVM(uuid, r.HealthInterval); listed != nil && listed.Digest == terraform.InfrastructureDigest {
+			vm = listed
+		}
+	}
+	if vm == nil {
 		return ctrl.Result{}, nil
 	}
-	s.seen = &seen{uuid: uuid, vm: vm, listed: true}
+	s.seen = &seen{uuid: uuid, vm: vm, known: true}
 	if !r.Pipeline.Idle(r.unrendered(s)) {
 		s.seen = nil
 	}

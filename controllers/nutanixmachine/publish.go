@@ -74,8 +74,8 @@ type seen struct {
 	uuid string
 	vm   *prism.VM
 	err  error
-	// listed is true if the VM comes from the list of all VMs.
-	listed bool
+	// known is true if this reconcile did not read the VM itself, see observeKnown.
+	known bool
 }
 
 // readTimeout limits how long a reconcile waits for Prism Central.

@@ -2,6 +2,7 @@ package nutanixmachine
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +84,39 @@ func TestMachinesOfOneTemplateShareLookUps(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Several reconciles within a moment read the VM once. A VM that is switched off, and one of a machine that has something to do, is always
+// read.
+func TestReconcilesShareOneRead(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.reconciler.ReadInterval = 2 * time.Second
+	e.running()
+	reads := func() int {
+		e.Prism.Requests()
+		_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
+		require.NoError(t, err)
+		require.False(t, e.Gone(e.NutanixMachine))
+		read := "GET vms/" + e.NutanixMachine.Status.VMUUID
+		return strings.Count(strings.Join(e.Prism.Requests(), "\n"), read)
+	}
+	e.Advance(2 * time.Second)
+	assert.Equal(t, []int{1, 0, 0}, []int{reads(), reads(), reads()})
+	e.changeVM(func(vm *controllertest.VM) { vm.PowerState = "OFF" })
+	assert.Zero(t, reads())
+	e.Advance(2 * time.Second)
+	assert.Equal(t, []int{1, 1}, []int{reads(), reads()})
+	e.requireFalse(infrav1.ReadyCondition, infrav1.VMPoweredOffReason)
+
+	e.changeVM(func(vm *controllertest.VM) { vm.PowerState = "ON" })
+	e.settle()
+	e.Advance(time.Hour) // a check is due
+	e.settle()
+	e.Advance(time.Second)
+	mutate(e, func(machine *infrav1.NutanixMachine) {
+		machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "prod"}}
+	})
+	assert.Positive(t, reads(), "the edit is planned with the present VM")
 }
 
 // While a run is queued or under way, reconciles send no requests.

@@ -2,7 +2,10 @@ package soak
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,7 +48,8 @@ func (h *harness) waitForCluster() {
 	require.NoError(h.t, h.Env.WaitForCondition(ctx, cluster, infrav1.ReadyCondition, metav1.ConditionTrue))
 }
 
-// requestsToCreate creates machines and returns the numbers of requests until all of them are ready.
+// requestsToCreate creates machines and returns the numbers of requests until all of them are ready and have been reconciled for the last
+// time.
 func (h *harness) requestsToCreate(machines []string) (own, provider float64) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), phaseBase)
@@ -54,10 +58,18 @@ func (h *harness) requestsToCreate(machines []string) (own, provider float64) {
 	before := len(h.Prism.Requests())
 	h.eachMachine(ctx, h.createMachine)
 	h.waitForMachines(ctx)
+	last, since := 0, time.Now()
+	require.NoError(h.t, h.Env.Wait(ctx, "no requests for a second", func(context.Context) (bool, string, error) {
+		if now := len(h.Prism.Requests()); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > time.Second, "", nil
+	}))
 	for _, request := range h.Prism.Requests()[before:] {
 		if request.Agent == managerAgent {
 			own++
-			h.t.Logf("%s %s", request.Method, request.Path)
+			// The log of a benchmark is truncated.
+			_, _ = fmt.Fprintf(os.Stdout, "%s %s %s\n", request.Time.Format(time.TimeOnly), request.Method, request.Path)
 		} else {
 			provider++
 		}

@@ -121,6 +121,7 @@ func TestServerIsProbed(t *testing.T) {
 		}
 		beginCalls(t, s, 1, probe)
 		<-time.After(minPatience)
+		synctest.Wait()
 		began := time.Now()
 		for range 10 {
 			_, _, err := s.begin(t.Context(), probe)
@@ -130,6 +131,7 @@ func TestServerIsProbed(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, int32(1), probes.Load())
 		<-time.After(probeTimeout)
+		synctest.Wait()
 		refused.Store(true)
 		_, _, err := s.begin(t.Context(), probe)
 		require.Error(t, err)
