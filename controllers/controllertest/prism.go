@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -68,11 +69,13 @@ type Prism struct {
 	changes   vmChanges
 	// hidden are the kinds that the account has no right to see.
 	hidden map[string]bool
+	// lists contains the last list of each kind.
+	lists map[string][]jsonObject
 }
 
 // NewPrism starts a Prism Central without VMs. The caller must close it.
 func NewPrism() *Prism {
-	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}, hidden: map[string]bool{}, changes: newVMChanges()}
+	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}, hidden: map[string]bool{}, lists: map[string][]jsonObject{}, changes: newVMChanges()}
 	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
 	_ = p.server.Listener.Close() // nothing has connected yet
 	p.server.Listener = listen()
@@ -228,8 +231,10 @@ func (p *Prism) inventory(kind string) []jsonObject {
 			"name": "T4", "vendor": "NVIDIA", "mode": "PASSTHROUGH_COMPUTE", "device_id": 7864, "status": map[bool]string{false: "UNUSED", true: "USED"}[p.gpuTaken],
 		}}}})},
 	}
-	for _, vm := range p.vms {
-		all["vms"] = append(all["vms"], vm.entity())
+	if kind == "vms" {
+		for _, uuid := range slices.Sorted(maps.Keys(p.vms)) {
+			all[kind] = append(all[kind], p.vms[uuid].entity())
+		}
 	}
 	if p.hidden[kind] {
 		return []jsonObject{}
@@ -296,6 +301,13 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 		p.task(w)
 	case kind == "categories" && rest == "env/prod":
 		reply(w, jsonObject{"name": "env", "value": "prod"})
+	case kind == "vms":
+		vm, found := p.vms[rest]
+		if !found || p.hidden[kind] || p.missing[vm.Name] {
+			refuse(w, http.StatusNotFound, "ENTITY_NOT_FOUND")
+			return
+		}
+		reply(w, vm.entity())
 	default:
 		for _, found := range p.inventory(kind) {
 			if found["metadata"].(jsonObject)["uuid"] == rest { //nolint:forcetypeassert // made above
@@ -308,24 +320,36 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 }
 
 func (p *Prism) list(w io.Writer, kind string, body io.Reader) {
-	var asked struct{ Filter string }
-	_ = json.NewDecoder(body).Decode(&asked) // the filter stays empty if the request has none
-	_, name, filtered := strings.Cut(asked.Filter, "==")
+	var asked struct {
+		Filter         string
+		Offset, Length int
+	}
+	_ = json.NewDecoder(body).Decode(&asked) // the fields that the request does not have stay empty
+	if asked.Offset == 0 {
+		p.lists[kind] = p.matches(kind, asked.Filter)
+	}
+	matches := p.lists[kind] // all pages show what the first page showed
+	page := append([]jsonObject{}, matches[min(asked.Offset, len(matches)):]...)
+	if asked.Length > 0 {
+		page = page[:min(asked.Length, len(page))]
+	}
+	reply(w, jsonObject{"metadata": jsonObject{"total_matches": len(matches)}, "entities": page})
+}
+
+// matches returns the entities of a kind that match the filter.
+func (p *Prism) matches(kind, filter string) []jsonObject {
+	_, name, filtered := strings.Cut(filter, "==")
 	all := p.inventory(kind)
 	if kind == "vms" {
 		for _, vm := range p.lingering {
 			all = append(all, vm.entity())
 		}
 	}
-	matches := slices.DeleteFunc(all, func(e jsonObject) bool {
+	return slices.DeleteFunc(all, func(e jsonObject) bool {
 		metadata := e["metadata"].(jsonObject)                                     //nolint:forcetypeassert // made above
 		unlisted := kind == "vms" && p.changes.unlisted[metadata["uuid"].(string)] //nolint:forcetypeassert // made above
 		return unlisted || filtered && kind != "clusters" && metadata["name"] != name
 	})
-	if matches == nil {
-		matches = []jsonObject{}
-	}
-	reply(w, jsonObject{"metadata": jsonObject{"total_matches": len(matches)}, "entities": matches})
 }
 
 func reply(w io.Writer, value jsonObject) {

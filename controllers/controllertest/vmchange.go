@@ -71,7 +71,7 @@ func (p *Prism) create(w http.ResponseWriter, body io.Reader) {
 	p.changes.made++
 	vm.UUID = UUID(6, p.changes.made)
 	if vm.Addresses == nil {
-		vm.Addresses = []string{fmt.Sprintf("10.0.0.%d", p.changes.made)}
+		vm.Addresses = []string{fmt.Sprintf("10.%d.%d.%d", p.changes.made>>16, p.changes.made>>8&255, p.changes.made&255)}
 	}
 	task := UUID(9, p.changes.made)
 	p.changes.tasks[task] = "SUCCEEDED"
