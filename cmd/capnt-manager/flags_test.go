@@ -38,7 +38,7 @@ func TestInvalidFlagsAreReported(t *testing.T) {
 	}{
 		"unknown":              {[]string{"--no-such-flag"}, []string{"no-such-flag"}},
 		"argument":             {[]string{"start"}, []string{`"start" is not a flag`}},
-		"no memory":            {[]string{"--run-memory=63"}, []string{"--run-memory=63", "at least 64"}},
+		"no memory":            {[]string{"--run-memory=95"}, []string{"--run-memory=95", "at least 96"}},
 		"no run timeout":       {[]string{"--run-timeout=0"}, []string{"--run-timeout=0s"}},
 		"no runs":              {[]string{"--max-runs=0"}, []string{"--max-runs=0", "at least 1"}},
 		"no workers":           {[]string{"--nutanixmachine-concurrency=0"}, []string{"--nutanixmachine-concurrency=0"}},

@@ -10,7 +10,7 @@ import (
 
 	"github.com/hashicorp/go-version"
 
-	"github.com/capnt/capnt/internal/schedule"
+	"github.com/capnt/capnt/internal/provider"
 )
 
 // gatewayPort is the port of the gateway. Provider 1.9.5 always uses this port, because it ignores NUTANIX_PORT.
@@ -72,8 +72,8 @@ func (o *options) validateCounts() error {
 			problems = append(problems, fmt.Errorf("--%s=%d: it must be at least 1", flag.name, flag.value))
 		}
 	}
-	if o.runMemory < schedule.RunMemory {
-		problems = append(problems, fmt.Errorf("--run-memory=%d: it must be at least %d, the MiB of one run", o.runMemory, schedule.RunMemory))
+	if least := provider.MaxRunMemory(); o.runMemory < least {
+		problems = append(problems, fmt.Errorf("--run-memory=%d: it must be at least %d, the MiB of one run", o.runMemory, least))
 	}
 	if o.kubeQPS <= 0 {
 		problems = append(problems, fmt.Errorf("--kube-api-qps=%g: it must be more than 0", o.kubeQPS))

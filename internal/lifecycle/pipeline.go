@@ -266,7 +266,7 @@ func (p *Pipeline) Withdraw(key string) (idle bool) {
 // submit submits a run of the target and reports whether the scheduler accepted it.
 func (p *Pipeline) submit(target Target, observed Observed, action string, run func(ctx context.Context, target Target) outcome) bool {
 	key := target.Key()
-	scheduled := scheduledRun(target, observed, action)
+	scheduled := p.scheduledRun(target, observed, action)
 	scheduled.Do = func(ctx context.Context) {
 		ctx = prism.WithoutFailFast(ctx)
 		made, ok := p.perform(ctx, target, action, run).(planned)

@@ -27,6 +27,10 @@ type openWorkspace struct {
 
 // open opens the target's state, a gateway session that forwards only reads, and the workspace.
 func (p *Pipeline) open(ctx context.Context, target Target) (*openWorkspace, error) {
+	generation, err := provider.ForVersion(p.providerVersion(target))
+	if err != nil {
+		return nil, err
+	}
 	stored, err := p.openState(ctx, target)
 	if err != nil {
 		return nil, err
@@ -64,6 +68,7 @@ func (p *Pipeline) open(ctx context.Context, target Target) (*openWorkspace, err
 		CABundle:        session.CABundle(),
 		StateName:       target.unwrittenName(),
 		InitKey:         initKey,
+		MemoryLimit:     generation.MemoryLimit,
 	})
 	if err != nil {
 		session.Close()
@@ -238,7 +243,11 @@ func find(state *terraform.State, address string) terraform.Resource {
 }
 
 // scheduledRun returns a run of the target without its function.
-func scheduledRun(target Target, observed Observed, action string) schedule.Run {
+func (p *Pipeline) scheduledRun(target Target, observed Observed, action string) schedule.Run {
+	memory := 0
+	if generation, err := provider.ForVersion(p.providerVersion(target)); err == nil { // otherwise the run reports the error
+		memory = generation.RunMemory()
+	}
 	return schedule.Run{
 		Key:    target.Key(),
 		Kind:   target.Kind,
@@ -246,6 +255,7 @@ func scheduledRun(target Target, observed Observed, action string) schedule.Run 
 		Lane:   observed.lane(action),
 		Tenant: target.Upstream.Digest(),
 		Waits:  action == actionApply,
+		Memory: memory,
 	}
 }
 

@@ -35,16 +35,25 @@ func TestLaneOfRun(t *testing.T) {
 	}
 }
 
+// TestMemoryDependsOnProviderVersion proves that runs are counted with the memory of the provider that they use.
+func TestMemoryDependsOnProviderVersion(t *testing.T) {
+	f := newFixture(t)
+	for version, memory := range map[string]int{"": 64, "1.9.5": 64, "2.4.2": 96} {
+		f.target.ProviderVersion = version
+		assert.Equal(t, memory, f.pipeline.scheduledRun(f.target, Observed{}, actionPlan).Memory, version)
+	}
+}
+
 // TestTenantIsPrismCentralWithCredentials proves that objects whose runs use the same Prism Central and credentials share a tenant.
 func TestTenantIsPrismCentralWithCredentials(t *testing.T) {
 	f := newFixture(t)
-	first := scheduledRun(f.target, Observed{}, actionPlan)
-	assert.Equal(t, first.Tenant, scheduledRun(f.target, Observed{}, actionApply).Tenant)
+	first := f.pipeline.scheduledRun(f.target, Observed{}, actionPlan)
+	assert.Equal(t, first.Tenant, f.pipeline.scheduledRun(f.target, Observed{}, actionApply).Tenant)
 	f.target.Upstream.Address = "127.0.0.1:2"
-	second := scheduledRun(f.target, Observed{}, actionPlan)
+	second := f.pipeline.scheduledRun(f.target, Observed{}, actionPlan)
 	assert.NotEqual(t, first.Tenant, second.Tenant)
 	f.target.Upstream.Password = "another"
-	assert.NotEqual(t, second.Tenant, scheduledRun(f.target, Observed{}, actionPlan).Tenant)
+	assert.NotEqual(t, second.Tenant, f.pipeline.scheduledRun(f.target, Observed{}, actionPlan).Tenant)
 }
 
 // TestApplyDoesNotWaitForASlot proves that a plan is applied while all slots are in use.

@@ -8,8 +8,8 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
-// Generation describes provider versions with the same behavior. It contains the disruption class of each change and the requests that
-// the provider sends with every update.
+// Generation describes provider versions with the same behavior. It contains the disruption class of each change, the requests that the
+// provider sends with every update, and the memory that it needs.
 type Generation struct {
 	name string
 	// versions is the version constraint that defines the generation.
@@ -18,6 +18,22 @@ type Generation struct {
 
 	// SwitchesOnWithEveryUpdate is true if the provider ends each update of a virtual machine with a request to switch the machine on.
 	SwitchesOnWithEveryUpdate bool
+	// MemoryLimit is the GOMEMLIMIT of Terraform and of the provider in MiB. Most of the memory contains the schemas of the provider. With
+	// a lower limit, the processes need much more CPU time to collect garbage.
+	MemoryLimit int
+}
+
+// RunMemory returns the memory in MiB that a run needs: the limits of one Terraform and one provider process. It does not include the
+// program text, which all processes share.
+func (g *Generation) RunMemory() int { return 2 * g.MemoryLimit }
+
+// MaxRunMemory returns the memory in MiB that a run needs with any supported provider version.
+func MaxRunMemory() int {
+	highest := 0
+	for _, generation := range generations {
+		highest = max(highest, generation.RunMemory())
+	}
+	return highest
 }
 
 // generations lists all supported generations. Each version is part of at most one generation.
@@ -27,12 +43,14 @@ var generations = []*Generation{
 		versions:                  version.MustConstraints(version.NewConstraint(">= 1.9.5, < 2.0.0")),
 		disruption:                v3Disruption(),
 		SwitchesOnWithEveryUpdate: true,
+		MemoryLimit:               32,
 	},
 	{
 		name:     "2.x with v3 resources",
 		versions: version.MustConstraints(version.NewConstraint(">= 2.0.0, < 3.0.0")),
 		// Since 2.0 the provider can set the power state.
-		disruption: v3Disruption().with(virtualMachine, "power_state", PowerCycle),
+		disruption:  v3Disruption().with(virtualMachine, "power_state", PowerCycle),
+		MemoryLimit: 48,
 	},
 }
 

@@ -2,6 +2,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,7 +17,7 @@ import (
 type Options struct {
 	// Slots is the maximum number of runs at a time that compute. Runs with Run.Waits are not counted.
 	Slots int
-	// Memory is the memory for all runs in MiB. A run is counted with RunMemory. Zero means no limit.
+	// Memory is the memory for all runs in MiB. A run that needs more never starts. Zero means no limit.
 	Memory int
 	// Timeout limits the duration of a run. Its context then ends with context.DeadlineExceeded. Zero means no limit.
 	Timeout time.Duration
@@ -35,6 +36,8 @@ type Run struct {
 	Tenant string
 	// Waits means that the run waits for Prism Central most of the time, as an apply does. Such a run needs memory but no slot.
 	Waits bool
+	// Memory is the memory that the run needs in MiB. Zero means RunMemory.
+	Memory int
 	// Do is the work. It has to end soon after its context has ended.
 	Do func(ctx context.Context)
 }
@@ -60,6 +63,8 @@ type entry struct {
 	// started is the time at which the run became active. It is zero if the run is queued.
 	started time.Time
 }
+
+func (e *entry) memory() int { return cmp.Or(e.Memory, RunMemory) }
 
 // New returns a scheduler.
 func New(options Options) *Scheduler {
@@ -125,7 +130,7 @@ func (s *Scheduler) StartWaiting(key string) bool {
 	run := s.byKey[key]
 	byTenant, total := s.usage()
 	own := byTenant[run.Tenant]
-	own.runs, total.runs = own.runs-1, total.runs-1
+	own.memory, total.memory = own.memory-run.memory(), total.memory-run.memory()
 	waiting := *run
 	waiting.Waits = true
 	if !s.mayStart(&waiting, own, total) {

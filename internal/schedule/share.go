@@ -22,8 +22,7 @@ const (
 )
 
 const (
-	// RunMemory is the memory of one run in MiB: the memory limits of a Terraform and a provider process, see internal/terraform. All
-	// processes share the program text, which is not counted.
+	// RunMemory is the memory in MiB of a run that does not set Run.Memory.
 	RunMemory = 64
 	// slotTime is how long a run counts against the slots of other tenants. A plan computes for one or two seconds. If it takes longer, it
 	// waits for Prism Central, and another Prism Central must not wait, too.
@@ -44,6 +43,8 @@ type usage struct {
 	runs, slots int
 	// recent are the runs that need a slot and have started within slotTime.
 	recent int
+	// memory is the memory of the active runs in MiB.
+	memory int
 }
 
 // usage returns the usage of each tenant and of all tenants.
@@ -53,6 +54,7 @@ func (s *Scheduler) usage() (byTenant map[string]usage, total usage) {
 		own := byTenant[run.Tenant]
 		for _, u := range []*usage{&own, &total} {
 			u.runs++
+			u.memory += run.memory()
 			if !run.Waits {
 				u.slots++
 				if time.Since(run.started) < slotTime {
@@ -97,12 +99,11 @@ func (s *Scheduler) mayStart(run *entry, own, total usage) bool {
 	if !run.Waits && own.slots+total.recent-own.recent >= s.options.Slots {
 		return false
 	}
-	capacity := s.options.Memory / RunMemory
-	free := capacity - total.runs
+	free := s.options.Memory - total.memory
 	if run.Waits && run.Lane != Delete {
-		free -= capacity / reservedPart
+		free -= s.options.Memory / reservedPart / RunMemory * RunMemory // nothing if there is little memory
 	}
-	return s.options.Memory == 0 || own.runs < tenantShare*free
+	return s.options.Memory == 0 || free >= run.memory() && own.memory < tenantShare*free
 }
 
 func rank(waits bool) int {

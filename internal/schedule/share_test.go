@@ -147,6 +147,24 @@ func TestMemoryLimitsAllRuns(t *testing.T) {
 	})
 }
 
+// TestRunsDifferInMemory proves that a run is counted with its own memory, and that it starts only if all of this memory is free.
+func TestRunsDifferInMemory(t *testing.T) {
+	test(t, Options{Slots: 10, Memory: 9 * RunMemory}, func(f *fixture) {
+		f.submit("large", 3, Run{Lane: Create, Memory: 4 * RunMemory})
+		assert.Equal(t, []string{"large-0", "large-1"}, f.started())
+		f.submit("other", 2, Run{Lane: Create, Tenant: "other"})
+		assert.Equal(t, []string{"other-0"}, f.started())
+		f.finish("other-0")
+		assert.Equal(t, []string{"other-1"}, f.started(), "there is not enough memory for a large run")
+		f.finish("large-0")
+		assert.Equal(t, []string{"large-2"}, f.started())
+	})
+	test(t, Options{Slots: 1, Memory: RunMemory}, func(f *fixture) {
+		f.submit("apply", 1, Run{Lane: Create, Waits: true})
+		assert.Equal(t, []string{"apply-0"}, f.started(), "a run that needs all memory starts if no other run is active")
+	})
+}
+
 // TestAppliesLeaveMemoryForDeletionsAndPlans proves that many creates that wait for Prism Central do not block other runs of their tenant.
 func TestAppliesLeaveMemoryForDeletionsAndPlans(t *testing.T) {
 	test(t, Options{Slots: 10, Memory: 25 * RunMemory}, func(f *fixture) {

@@ -54,6 +54,8 @@ func TestRunsInheritNoEnvironment(t *testing.T) {
 			run := open(t, terraform, RunOptions{
 				Files: workspace(server.backend(), oneResource("one")),
 				Env:   map[string]string{"OWN": "own", "BOTH": "own"},
+
+				MemoryLimit: 32,
 			})
 			seen := make(chan [2][]map[string]string, 1)
 			server.whenRead(func() {
@@ -72,7 +74,7 @@ func TestRunsInheritNoEnvironment(t *testing.T) {
 			require.Len(t, providers, 1)
 			dir := string(run.dir)
 			common := map[string]string{
-				"PATH": searchPath, "LANG": "C.UTF-8", "GOGC": garbageCollection, "GOMEMLIMIT": memoryLimit, "BASE": "base", "OWN": "own", "BOTH": "own",
+				"PATH": searchPath, "LANG": "C.UTF-8", "GOGC": garbageCollection, "GOMEMLIMIT": "32MiB", "BASE": "base", "OWN": "own", "BOTH": "own",
 				"HOME": dir + "/home", "TMPDIR": dir + "/t",
 				"TF_CLI_CONFIG_FILE": dir + "/cli.tfrc", "SSL_CERT_FILE": dir + "/roots.pem",
 				"CHECKPOINT_DISABLE": "1",

@@ -24,6 +24,8 @@ type RunOptions struct {
 	Env map[string]string
 	// CABundle contains PEM certificates that are trusted in addition to the root certificates of the system.
 	CABundle []byte
+	// MemoryLimit is the GOMEMLIMIT of Terraform and of the provider in MiB, unless the configuration sets another value. Zero means no limit.
+	MemoryLimit int
 	// StateName is the file name under which RescueStates stores the state of this run.
 	StateName string
 	// InitKey is equal for runs in which init has the same result, because backend, modules and required versions are equal. One of them
@@ -157,7 +159,7 @@ func (r *Run) reattach(ctx context.Context) (*tfexec.ReattachOption, error) {
 }
 
 func (r *Run) environment() map[string]string {
-	return environment(r.terraform.config.Env, r.options.Env, r.dir)
+	return environment(r.terraform.config.Env, r.options.Env, r.dir, r.options.MemoryLimit)
 }
 
 // Close waits until a running command has ended. Then it ends the provider, kills the processes that the command has left in the
