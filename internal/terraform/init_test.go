@@ -8,19 +8,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// recordingBinary returns a binary that runs Terraform, and a function that returns the commands that it has run since the last call.
-func recordingBinary(t *testing.T) (Binary, func() []string) {
+// recording returns a binary that runs another one, and a function that returns the commands that it has run since the last call.
+func recording(t *testing.T, binary Binary) (Binary, func() []string) {
 	t.Helper()
-	terraform, dir := binaries(t)[0], t.TempDir()
-	record, path := filepath.Join(dir, "commands"), filepath.Join(dir, ProductTerraform)
-	script := "#!/bin/sh\necho \"$1\" >>" + record + "\nexec " + toolbox.Path(t, "bin/terraform") + " \"$@\"\n"
+	dir := t.TempDir()
+	record, path := filepath.Join(dir, "commands"), filepath.Join(dir, binary.Product)
+	script := "#!/bin/sh\necho \"$1\" >>" + record + "\nexec " + binary.Path + " \"$@\"\n"
 	require.NoError(t, os.WriteFile(path, []byte(script), 0o700))
-	terraform.Path = path
-	return terraform, func() []string {
+	binary.Path = path
+	return binary, func() []string {
 		content, err := os.ReadFile(record)
 		require.NoError(t, err)
 		require.NoError(t, os.Truncate(record, 0))
@@ -50,8 +48,14 @@ func sharedInit(address, input string) RunOptions {
 
 // The first run runs init and version. Runs with the same InitKey run neither, and use their own backend.
 func TestInitRunsOnceForEqualKeys(t *testing.T) {
-	t.Parallel()
-	binary, commands := recordingBinary(t)
+	eachBinary(t, func(t *testing.T, terraform *Terraform) {
+		testInitRunsOnce(t, terraform.Binary())
+	})
+}
+
+func testInitRunsOnce(t *testing.T, binary Binary) {
+	t.Helper()
+	binary, commands := recording(t, binary)
 	terraform := newTerraform(t, Config{Binary: binary})
 	first, second := newStateServer(t), newStateServer(t)
 	finish := func(options RunOptions, input string) {
