@@ -110,7 +110,7 @@ bench := $(scenario_test) -count=1 -timeout 60m ./e2e/soak -run '^$$' -benchtime
 bench: tools build ## Measure CPU time per machine against a script, memory of plans, requests, and the time until 50 machines are ready
 	$(bench) -bench 'CPUPerMachine|MemoryOfPlans|RequestsPerMachine'
 	$(bench) -bench MachinesAtOnce -create-latency=5s
-	$(scenario_test) -count=1 -timeout 60m ./controllers/nutanixmachine -run '^$$' -bench InSync -benchtime 1x -sync-machines=5000
+	$(scenario_test) -count=1 -timeout 60m ./controllers/nutanixmachine -run '^$$' -bench InSync -benchtime 1x -sync-machines=1000
 
 ##@ Checks
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -113,12 +114,19 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 	if !slices.Contains(usableProviders(engine), options.providerVersion) {
 		return nil, noProvider(engine, options)
 	}
-	for _, collector := range engine.Collectors() {
-		if err := metrics.Registry.Register(collector); err != nil {
-			return nil, fmt.Errorf("registering the metrics of Terraform runs: %w", err)
-		}
+	if err := register(engine.Collectors()...); err != nil {
+		return nil, err
 	}
 	return engine, nil
+}
+
+func register(collectors ...prometheus.Collector) error {
+	for _, collector := range collectors {
+		if err := metrics.Registry.Register(collector); err != nil {
+			return fmt.Errorf("registering the metrics of Terraform runs: %w", err)
+		}
+	}
+	return nil
 }
 
 // usableProviders returns the versions of the nutanix provider that are in the mirror and that this manager supports.
@@ -161,10 +169,14 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 	if err := mgr.Add(&state.Sweeper{Store: states, Namespace: options.namespace}); err != nil {
 		return nil, fmt.Errorf("adding the sweeper of states to the manager: %w", err)
 	}
+	scheduler := schedule.New(schedule.Options{Slots: options.maxRuns, Memory: options.runMemory, Timeout: options.runTimeout})
+	if err := register(scheduler); err != nil {
+		return nil, err
+	}
 	pipeline := &lifecycle.Pipeline{
 		Engine:           opener{engine},
 		Gateway:          server,
-		Scheduler:        schedule.New(schedule.Options{Slots: options.maxRuns, Memory: options.runMemory, Timeout: options.runTimeout}),
+		Scheduler:        scheduler,
 		States:           states,
 		Holders:          holders,
 		Clock:            clock.RealClock{},

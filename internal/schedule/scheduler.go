@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 )
@@ -47,6 +48,7 @@ type Run struct {
 type Scheduler struct {
 	options Options
 	runs    sync.WaitGroup
+	waits   *prometheus.HistogramVec
 
 	mu     sync.Mutex
 	ctx    context.Context //nolint:containedctx // the context of Start; runs outlive the reconciles that submit them
@@ -60,6 +62,7 @@ type Scheduler struct {
 // entry is a queued or active run.
 type entry struct {
 	Run
+	submitted time.Time
 	// started is the time at which the run became active. It is zero if the run is queued.
 	started time.Time
 }
@@ -68,7 +71,7 @@ func (e *entry) memory() int { return cmp.Or(e.Memory, RunMemory) }
 
 // New returns a scheduler.
 func New(options Options) *Scheduler {
-	return &Scheduler{options: options, byKey: map[string]*entry{}, events: map[string]chan event.GenericEvent{}}
+	return &Scheduler{options: options, waits: newWaitMetric(), byKey: map[string]*entry{}, events: map[string]chan event.GenericEvent{}}
 }
 
 // Start lets the scheduler accept runs until ctx ends. Then it removes all queued runs, interrupts the active runs and waits until they
@@ -166,7 +169,7 @@ func (s *Scheduler) Submit(run Run) bool {
 	if s.ctx == nil || s.ctx.Err() != nil || s.byKey[run.Key] != nil {
 		return false
 	}
-	submitted := &entry{Run: run}
+	submitted := &entry{Run: run, submitted: time.Now()}
 	s.byKey[run.Key] = submitted
 	s.queue = append(s.queue, submitted)
 	s.dispatch()
@@ -184,6 +187,7 @@ func (s *Scheduler) dispatch() {
 		s.active = append(s.active, run)
 		s.starts++
 		run.started = time.Now()
+		s.waits.WithLabelValues(run.Lane.String()).Observe(run.started.Sub(run.submitted).Seconds())
 		s.runs.Add(1)
 		go s.execute(s.ctx, run)
 	}
