@@ -14,6 +14,10 @@ const (
 	// is certain.
 	CreateIntentAnnotation = "infrastructure.cluster.x-k8s.io/create-intent"
 
+	// DeletedVMsAnnotation contains the UUIDs of the VMs of a NutanixMachine whose deletion Prism Central has accepted, separated by
+	// commas. After a restart of the manager, the deletion of the machine does not wait for a proof of their absence.
+	DeletedVMsAnnotation = "infrastructure.cluster.x-k8s.io/deleted-vms"
+
 	// StateSuffixAnnotation contains the suffix under which the Terraform state of an object is stored. It is written together
 	// with the workspace key. Objects of v0.1.0 do not have it. They keep the suffix that is derived only from their names.
 	StateSuffixAnnotation = "infrastructure.cluster.x-k8s.io/state-suffix"

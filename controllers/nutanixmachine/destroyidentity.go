@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/cluster-api/util/annotations"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -64,10 +66,11 @@ func (i identity) missing(machine *infrav1.NutanixMachine, uuids []string, resul
 		missing = append(missing, openCreate)
 	}
 	i.reconciler.absences.with(i.key, func(s *searched) {
+		accepted := deletedVMs(machine)
 		for _, uuid := range uuids {
 			foreign := slices.ContainsFunc(result.foreign, func(vm prism.VM) bool { return vm.UUID == uuid })
 			failed := intent != nil && intent.VM == uuid && result.taskError != ""
-			if !foreign && !failed && !s.deleted[uuid] {
+			if !foreign && !failed && !s.deleted[uuid] && !slices.Contains(accepted, uuid) {
 				missing = append(missing, "virtual machine "+uuid)
 			}
 		}
@@ -93,9 +96,30 @@ func (i identity) noteCreated(ctx context.Context, machine *infrav1.NutanixMachi
 	})
 }
 
-// deleted implements lifecycle.Hooks.Deleted.
+// recordTimeout limits how long the provider waits for the response to a deletion while the deletion is recorded.
+const recordTimeout = 10 * time.Second
+
+// deleted implements lifecycle.Hooks.Deleted. It also records the deletion in an annotation, for a manager that is restarted before the
+// state is stored.
 func (i identity) deleted(uuid string) {
-	i.reconciler.absences.with(i.key, func(s *searched) { s.deleted[strings.ToLower(uuid)] = true })
+	uuid = strings.ToLower(uuid)
+	i.reconciler.absences.with(i.key, func(s *searched) { s.deleted[uuid] = true })
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	err := i.machine.change(ctx, func(machine *infrav1.NutanixMachine) error {
+		if accepted := deletedVMs(machine); !slices.Contains(accepted, uuid) {
+			annotations.AddAnnotations(machine, map[string]string{infrav1.DeletedVMsAnnotation: strings.Join(append(accepted, uuid), ",")})
+		}
+		return nil
+	})
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to record an accepted deletion: after a restart, the absence of the VM has to be proven", "NutanixMachine", i.machine.key, "vm", uuid)
+	}
+}
+
+// deletedVMs returns the UUIDs of the VMs whose deletion Prism Central has accepted according to the annotation.
+func deletedVMs(machine *infrav1.NutanixMachine) []string {
+	return strings.FieldsFunc(machine.Annotations[infrav1.DeletedVMsAnnotation], func(r rune) bool { return r == ',' })
 }
 
 // remaining implements lifecycle.Hooks.Remaining. It reports whether the searches found VMs whose deletion Prism

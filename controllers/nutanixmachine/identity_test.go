@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -355,6 +356,22 @@ func TestIdentifyForDestroyRecordsTheCreatedVM(t *testing.T) {
 	id, err = i.identify(t.Context(), "")
 	require.NoError(t, err)
 	assert.Empty(t, id)
+}
+
+// After a restart, the deletion does not wait for a VM whose deletion Prism Central had accepted, although the account sees no other VM.
+func TestAcceptedDeletionsAreRecorded(t *testing.T) {
+	i, _ := newIdentity(t, deleting(withProviderID("nutanix://"+vm1)))
+	_, err := i.identify(t.Context(), vm1)
+	require.Equal(t, "Wait", kindOf(err))
+	i.deleted(vm2)
+	i.deleted(strings.ToUpper(vm1))
+	i.deleted(vm1)
+	i.reconciler.absences = absences{}
+	machine, err := i.machine.read(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, vm2+","+vm1, machine.Annotations[infrav1.DeletedVMsAnnotation])
+	_, err = i.identify(t.Context(), vm1)
+	require.Equal(t, "Absent", kindOf(err))
 }
 
 func TestRemainingUntilAllVMsAreDeleted(t *testing.T) {
