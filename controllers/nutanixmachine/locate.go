@@ -37,14 +37,19 @@ func (r *Reconciler) locate(ctx context.Context, s *scope) (ctrl.Result, error) 
 	}
 	if s.vmUUID() != "" {
 		vm, err := s.readVM(ctx)
+		if err == nil && s.seen.known {
+			return ctrl.Result{}, nil // it shows only that nothing has changed
+		}
+		r.recent.forget(key)
 		var notFound *prism.NotFoundError
 		switch {
-		case err == nil && s.seen.known:
-			return ctrl.Result{}, nil // it shows only that nothing has changed
+		case err == nil && markedForOther(vm.Description, s.nutanixMachine):
+			r.absences.reset(key)
+			return r.reportForeign(s, vm)
 		case err == nil:
 			r.absences.reset(key)
 			r.recent.put(key, vm, r.Pipeline.Clock.Now())
-			return r.requireOwn(s, vm)
+			return ctrl.Result{}, nil
 		case !errors.As(err, &notFound):
 			return ctrl.Result{}, nil // later steps report the error
 		}
@@ -203,12 +208,9 @@ func (s *scope) retry(conditionType string, problem *provisioning.Problem, due t
 	return ctrl.Result{RequeueAfter: due}, nil
 }
 
-// requireOwn stops the reconcile if the description of the VM identifies another object. Such a VM is neither changed
-// nor destroyed.
-func (r *Reconciler) requireOwn(s *scope, vm *prism.VM) (ctrl.Result, error) {
-	if !markedForOther(vm.Description, s.nutanixMachine) {
-		return ctrl.Result{}, nil
-	}
+// reportForeign stops the reconcile, because the description of the VM identifies another object. Such a VM is neither changed nor
+// destroyed.
+func (r *Reconciler) reportForeign(s *scope, vm *prism.VM) (ctrl.Result, error) {
 	return s.retry(infrav1.AppliedCondition, &provisioning.Problem{Reason: infrav1.VMBelongsToOtherReason, Message: belongsToOther(vm)}, r.HealthInterval)
 }
 

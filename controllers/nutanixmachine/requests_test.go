@@ -2,6 +2,7 @@ package nutanixmachine
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
+	"github.com/capnt/capnt/internal/prism"
 )
 
 // machineLike creates another machine with the same spec.
@@ -117,6 +119,28 @@ func TestReconcilesShareOneRead(t *testing.T) {
 		machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "prod"}}
 	})
 	assert.Positive(t, reads(), "the edit is planned with the present VM")
+}
+
+// After a read that failed or found no VM, no reconcile uses the VM that was read before.
+func TestFailedReadForgetsTheVM(t *testing.T) {
+	for name, status := range map[string]int{"refused": http.StatusForbidden, "not found": http.StatusNotFound} {
+		t.Run(name, func(t *testing.T) {
+			e := newTestEnvironment(t)
+			e.reconciler.ReadInterval = 2 * time.Second
+			e.running()
+			uuid := e.NutanixMachine.Status.VMUUID
+			recent := func() *prism.VM {
+				return e.reconciler.recent.get(e.reconciler.key(&scope{nutanixMachine: e.NutanixMachine}), uuid, e.reconciler.Pipeline.Clock.Now(), time.Minute)
+			}
+			require.NotNil(t, recent())
+			e.Prism.Refuse("vms/"+uuid, status)
+			e.Advance(2 * time.Second)
+			_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
+			require.NoError(t, err)
+			require.False(t, e.Gone(e.NutanixMachine))
+			assert.Nil(t, recent())
+		})
+	}
 }
 
 // While a run is queued or under way, reconciles send no requests.
