@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -58,8 +59,24 @@ func (r *Run) initialise(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading what init wrote: %w", err)
 	}
-	r.terraform.initialised.put(key, files)
+	if !containsValue(files, r.options.Env) {
+		r.terraform.initialised.put(key, files)
+	}
 	return nil
+}
+
+// containsValue reports whether a file contains the value of a variable in env, for example the address of a backend. A backend prefers
+// arguments that init has stored to the environment, so another run would use the state of this run. Values with fewer than minSecretLine
+// characters are ignored, because they may be ordinary words.
+func containsValue(files map[string][]byte, env map[string]string) bool {
+	for _, content := range files {
+		for _, value := range env {
+			if len(value) >= minSecretLine && bytes.Contains(content, []byte(value)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // initFiles returns the files that init wrote to the workspace. It returns an empty map if init wrote none.

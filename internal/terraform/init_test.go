@@ -3,6 +3,7 @@ package terraform
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -73,6 +74,8 @@ func testInitRunsOnce(t *testing.T, binary Binary) {
 	for name, content := range terraform.initialised.get("key") {
 		assert.NotContains(t, string(content), first.url, name)
 	}
+	require.Len(t, terraform.clients.idle, 1)
+	assert.Zero(t, reflect.ValueOf(terraform.clients.idle[0].cli).Elem().FieldByName("env").Len(), "the client keeps no credentials")
 	finish(sharedInit(second.url, "two"), "two")
 	assert.Equal(t, []string{"plan", "show", "apply", "output"}, commands())
 	assert.Contains(t, first.current(), "one")
@@ -86,6 +89,19 @@ func testInitRunsOnce(t *testing.T, binary Binary) {
 	other.InitKey = ""
 	finish(other, "four")
 	assert.Equal(t, []string{"init", "plan"}, commands()[:2], "without a key, every run runs init")
+}
+
+// If init stored the address of the backend, another run would use the state of the first one.
+func TestInitResultWithAddressIsNotShared(t *testing.T) {
+	t.Parallel()
+	binary := binaries(t)[0]
+	path := filepath.Join(t.TempDir(), binary.Product)
+	script := "#!/bin/sh\n" + binary.Path + " \"$@\" || exit\n[ \"$1\" != init ] || echo \"$TF_HTTP_ADDRESS\" >.terraform/address\n"
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o700))
+	binary.Path = path
+	terraform := newTerraform(t, Config{Binary: binary})
+	open(t, terraform, sharedInit(newStateServer(t).url, "one"))
+	assert.Empty(t, terraform.initialised.get("key"))
 }
 
 // A run whose command failed may have left a process in its directory.
