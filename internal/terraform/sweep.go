@@ -20,10 +20,26 @@ func claim(dir runDir, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lock(file); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// lock locks an open lock file. It returns an error if the file is not in its directory any more. Then its run has ended, and another run
+// may have created the directory again.
+func lock(file *os.File) error {
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return err
+	}
+	own, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if present, err := os.Stat(file.Name()); err != nil || !os.SameFile(own, present) {
+		return fmt.Errorf("locking %s: the file was replaced", file.Name())
+	}
+	return nil
 }
 
 // sweep removes the run directories of killed processes, and kills the processes that still run in these directories. It is necessary

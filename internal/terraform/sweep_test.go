@@ -33,3 +33,20 @@ func TestSweepRemovesStaleDirectories(t *testing.T) {
 	require.NoError(t, held.Close())
 	require.NoError(t, sweep(filepath.Join(scratch, "not-there"), time.Now()))
 }
+
+// A sweep that has opened the lock file of a run must not remove the directory of a later run with the same name.
+func TestLockOfReplacedDirectoryFails(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "claim")
+	open := func() *os.File {
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = file.Close() })
+		return file
+	}
+	ended := open()
+	require.NoError(t, os.Remove(path))
+	require.ErrorContains(t, lock(ended), "replaced")
+	require.NoError(t, lock(open()))
+	require.ErrorContains(t, lock(ended), "replaced")
+}
