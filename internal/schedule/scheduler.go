@@ -136,7 +136,7 @@ func (s *Scheduler) StartWaiting(key string) bool {
 	own.memory, total.memory = own.memory-run.memory(), total.memory-run.memory()
 	waiting := *run
 	waiting.Waits = true
-	if !s.mayStart(&waiting, own, total) {
+	if !s.mayStart(&waiting, own, total, run.memory()) {
 		return false
 	}
 	run.Waits = true

@@ -69,14 +69,21 @@ func (s *Scheduler) usage() (byTenant map[string]usage, total usage) {
 
 // next returns the queued run that starts next, or nil if no queued run may start now. The caller holds the mutex.
 //
+// A run starts only if there is memory for the largest queued run. Otherwise smaller runs could always take the memory before there is enough
+// for a larger one.
+//
 // Of the runs that may start, those of the earliest lane are next. Within a lane, applies are next, because they complete what plans have
 // begun. Then the tenant with the fewest active runs is next, and then the run that was submitted first.
 func (s *Scheduler) next() *entry {
 	byTenant, total := s.usage()
+	largest := 0
+	for _, run := range s.queue {
+		largest = max(largest, run.memory())
+	}
 	var first *entry
 	for _, run := range s.queue {
 		own := byTenant[run.Tenant]
-		if !s.mayStart(run, own, total) {
+		if !s.mayStart(run, own, total, largest) {
 			continue
 		}
 		if s.starts%oldestEvery == oldestEvery-1 {
@@ -93,9 +100,9 @@ func (s *Scheduler) next() *entry {
 	return first
 }
 
-// mayStart reports whether there is a slot and memory for a run. own is the usage of its tenant. All runs of a tenant count against its
-// own slots, but those of other tenants only for slotTime.
-func (s *Scheduler) mayStart(run *entry, own, total usage) bool {
+// mayStart reports whether there is a slot for a run, and needed MiB of memory. own is the usage of its tenant. All runs of a tenant count
+// against its own slots, but those of other tenants only for slotTime.
+func (s *Scheduler) mayStart(run *entry, own, total usage, needed int) bool {
 	if !run.Waits && own.slots+total.recent-own.recent >= s.options.Slots {
 		return false
 	}
@@ -103,7 +110,7 @@ func (s *Scheduler) mayStart(run *entry, own, total usage) bool {
 	if run.Waits && run.Lane != Delete {
 		free -= s.options.Memory / reservedPart / RunMemory * RunMemory // nothing if there is little memory
 	}
-	return s.options.Memory == 0 || free >= run.memory() && own.memory < tenantShare*free
+	return s.options.Memory == 0 || free >= needed && own.memory < tenantShare*free
 }
 
 func rank(waits bool) int {

@@ -26,6 +26,8 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	r.resetStreams()
 	begin := time.Now()
 	finished := r.terraform.metrics.started()
+	failed := r.failed
+	r.failed = true // also if do panics
 	err := do(ctx)
 	if r.stdout.hasOutput() && completed(ctx, err) {
 		err = nil
@@ -34,9 +36,9 @@ func (r *Run) command(ctx context.Context, verb string, do func(context.Context)
 	if err != nil {
 		failure = r.failure(ctx, verb, begin, err)
 	}
+	r.failed = failed || failure != nil
 	finished(verb, failure, time.Since(begin))
 	if failure != nil {
-		r.failed = true
 		return failure
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // garbageCollection is the GOGC of Terraform and its provider, unless the configuration sets another value. Both processes are short-lived,
-// so they collect garbage seldom until they reach RunOptions.MemoryLimit.
+// so they collect garbage rarely until they reach RunOptions.MemoryLimit.
 const garbageCollection = "400"
 
 // rootFiles lists the files that may contain the root certificates of the system, in the same order as in Go's crypto/x509 for Linux.
