@@ -78,6 +78,7 @@ func TestWaitingRunEnds(t *testing.T) {
 	f.wait()
 	require.True(t, f.pipeline.Scheduler.Running(f.target.Key()))
 	assert.False(t, f.pipeline.Withdraw(f.target.Key()), "the run has not ended yet")
+	assert.False(t, f.pipeline.continueRun(f.target.Key()), "the withdrawn run no longer waits for a step")
 	f.wait()
 	assert.True(t, f.pipeline.Withdraw(f.target.Key()))
 	assert.NotContains(t, f.String(), "apply")

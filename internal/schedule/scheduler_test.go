@@ -161,6 +161,8 @@ func TestSchedulerStopsWhileTargetsAreSubmitted(t *testing.T) {
 func TestQueuedRunIsWithdrawn(t *testing.T) {
 	scheduler, _ := start(t, Options{Slots: 1})
 	gate := make(chan struct{})
+	release := sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(release)
 	require.True(t, scheduler.Submit(run("busy", func(context.Context) { <-gate })))
 	require.True(t, scheduler.Submit(run("queued", func(context.Context) { t.Error("a withdrawn run begins") })))
 
@@ -172,7 +174,7 @@ func TestQueuedRunIsWithdrawn(t *testing.T) {
 
 	again := make(chan struct{})
 	require.True(t, scheduler.Submit(run("queued", func(context.Context) { close(again) })), "the target may run again")
-	close(gate)
+	release()
 	<-again
 	var ended []string
 	for range 2 {
