@@ -12,6 +12,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
 	"github.com/capnt/capnt/internal/terraform"
+	"github.com/capnt/capnt/renderer"
 )
 
 // The category value is the name of the Cluster. The value stays while another Cluster with the same name in the same
@@ -31,6 +32,14 @@ func TestCategoryInUseIsKept(t *testing.T) {
 			elsewhere := controllertest.NewEnvironment(e.T, api)
 			controllertest.NewFixture(elsewhere).CreateCluster(elsewhere)
 		}, ""},
+		"a Cluster of the same name that is being deleted, too": {func(e *testEnvironment) {
+			elsewhere := controllertest.NewEnvironment(e.T, api)
+			sameName := controllertest.NewFixture(elsewhere)
+			sameName.NutanixCluster.Spec.PrismCentral = controllertest.Endpoint(e.Prism, "c-creds")
+			sameName.NutanixCluster.Finalizers = []string{infrav1.NutanixClusterFinalizer}
+			sameName.CreateCluster(elsewhere)
+			require.NoError(e.T, api.Delete(e.T.Context(), sameName.NutanixCluster))
+		}, ""},
 		"VMs of a cluster of another manager": {func(e *testEnvironment) {
 			e.Prism.Put(controllertest.VM{UUID: controllertest.UUID(6, 1), Name: "theirs", Categories: map[string]string{infrav1.CategoryKey: "c"}})
 		}, "virtual machine theirs (" + controllertest.UUID(6, 1) + ") carries it"},
@@ -42,6 +51,10 @@ func TestCategoryInUseIsKept(t *testing.T) {
 				Categories: map[string]string{infrav1.CategoryKey: "c"}})
 		}, ""},
 		"account that may not list VMs": {func(e *testEnvironment) { e.Prism.Refuse("vms/list", http.StatusForbidden) }, ""},
+		"account that may list a VM but not read it": {func(e *testEnvironment) {
+			e.Prism.Put(controllertest.VM{UUID: controllertest.UUID(6, 1), Name: "theirs", Categories: map[string]string{infrav1.CategoryKey: "c"}})
+			e.Prism.Refuse("vms/"+controllertest.UUID(6, 1), http.StatusForbidden)
+		}, ""},
 		"VMs of another cluster": {func(e *testEnvironment) {
 			e.Prism.Put(controllertest.VM{UUID: controllertest.UUID(6, 1), Name: "theirs", Categories: map[string]string{infrav1.CategoryKey: "d"}})
 		}, ""},
@@ -64,6 +77,47 @@ func TestCategoryInUseIsKept(t *testing.T) {
 			assert.NotContains(t, e.Terraform.Runs(), "apply", "nothing is destroyed")
 			assert.Equal(t, 1, strings.Count(events, infrav1.CategoryKeptReason))
 			assert.Contains(t, events, test.kept)
+		})
+	}
+}
+
+// All clusters share the category key. Clusters with the same name in the same Prism Central share the category value, too.
+func TestSharedResources(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.reconciler.Client = api
+	e.running()
+	shared := func() []string {
+		addresses, err := e.reconciler.shared(t.Context(), &scope{cluster: e.Cluster, nutanixCluster: e.NutanixCluster})
+		require.NoError(t, err)
+		return addresses
+	}
+	assert.Equal(t, []string{renderer.CategoryKeyAddress}, shared())
+	elsewhere := controllertest.NewEnvironment(t, api)
+	sameName := controllertest.NewFixture(elsewhere)
+	sameName.NutanixCluster.Spec.PrismCentral = controllertest.Endpoint(e.Prism, "c-creds")
+	sameName.CreateCluster(elsewhere)
+	assert.Equal(t, []string{renderer.CategoryKeyAddress, renderer.CategoryValueAddress}, shared())
+}
+
+func TestPrismCentralOf(t *testing.T) {
+	tests := map[string]struct {
+		address string
+		port    int32
+		same    bool
+	}{
+		"same address":    {"prism.example.com", 9440, true},
+		"in another case": {"Prism.Example.COM", 9440, true},
+		"default port":    {"prism.example.com", 0, true},
+		"another port":    {"prism.example.com", 9441, false},
+		"another address": {"prism2.example.com", 9440, false},
+	}
+	cluster := func(address string, port int32) *infrav1.NutanixCluster {
+		return &infrav1.NutanixCluster{Spec: infrav1.NutanixClusterSpec{PrismCentral: &infrav1.NutanixPrismEndpoint{Address: address, Port: port}}}
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			same := prismCentralOf(cluster(test.address, test.port)) == prismCentralOf(cluster("prism.example.com", 9440))
+			assert.Equal(t, test.same, same)
 		})
 	}
 }
