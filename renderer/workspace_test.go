@@ -1,6 +1,7 @@
 package renderer_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,6 +40,29 @@ func TestWithForeignCategories(t *testing.T) {
 	assert.NotContains(t, string(workspace.Files["foreign.tf"]), "CostCenter", "the workspace itself must stay as it was")
 	assert.Equal(t, string(renderer.ForeignCategories(map[string]string{"CostCenter": "42"})), string(kept.Files["foreign.tf"]))
 	assert.Len(t, kept.Files, len(workspace.Files))
+}
+
+func TestExport(t *testing.T) {
+	workspace, err := renderer.RenderMachine(settings(), minimalMachine())
+	require.NoError(t, err)
+	rendered := maps.Clone(workspace.Files)
+	exported := workspace.Export([]byte("state"), map[string][]byte{renderer.ForeignCategoriesFile: []byte("# observed")})
+
+	want := maps.Clone(rendered)
+	delete(want, "backend.tf") // Terraform finds the state in the directory
+	want[renderer.StateFileName] = []byte("state")
+	want[renderer.ForeignCategoriesFile] = []byte("# observed")
+	want["terraform.tfvars"] = []byte("user_data = \"\"\n")
+	want["README.md"] = exported["README.md"]
+	assert.Equal(t, want, exported)
+	assert.Contains(t, string(exported["README.md"]), "terraform plan")
+	assert.Equal(t, rendered, workspace.Files, "the workspace itself must stay as it was")
+}
+
+func TestExportWithoutUserData(t *testing.T) {
+	workspace, err := renderer.RenderCluster(settings(), renderer.Cluster{CategoryKey: "KubernetesClusterName", CategoryValue: "c"})
+	require.NoError(t, err)
+	assert.NotContains(t, workspace.Export([]byte("state"), nil), "terraform.tfvars", "Terraform warns about values of undeclared variables")
 }
 
 func TestWithImportOfInvalidAddress(t *testing.T) {

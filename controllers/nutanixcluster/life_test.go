@@ -313,7 +313,8 @@ func TestDeletionPolicyOfTheCluster(t *testing.T) {
 			require.NoError(t, api.List(t.Context(), secrets, client.InNamespace(e.Namespace), client.HasLabels{infrav1.RetainedWorkspaceLabel}))
 			if deleteCluster {
 				require.Len(t, secrets.Items, 1)
-				assert.Equal(t, kind, secrets.Items[0].Labels[infrav1.RetainedWorkspaceLabel])
+				assert.Equal(t, map[string]string{clusterv1.ClusterNameLabel: "c", infrav1.RetainedWorkspaceLabel: kind}, secrets.Items[0].Labels)
+				assert.Empty(t, secrets.Items[0].OwnerReferences)
 				assert.NotContains(t, e.Terraform.Runs(), "apply", "the category stays")
 				return
 			}

@@ -101,11 +101,14 @@ func TestNothingIsCreatedInADeletedNamespace(t *testing.T) {
 	assert.True(t, e.Gone(e.NutanixMachine), "%+v", e.NutanixMachine.Status.Conditions)
 }
 
-// The deletion of a namespace may delete a NutanixMachine before its Cluster.
+// The deletion of a namespace may delete a NutanixMachine before its Cluster. The cache may not know the deletion of the namespace yet.
 func TestVMIsRetained_WhenItsNamespaceIsDeleted(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
 	e.withPolicy(infrav1.TerraformDeletionPolicyRetain)
+	stale := &corev1.Namespace{}
+	require.NoError(t, api.Get(t.Context(), client.ObjectKey{Name: e.Namespace}, stale))
+	e.reconciler.Client = controllertest.Stale[*corev1.Namespace]{Client: e.reconciler.Client, Object: stale}
 	e.deleteNamespace()
 	e.delete()
 	assert.True(t, e.Gone(e.NutanixMachine), "%+v", e.NutanixMachine.Status.Conditions)

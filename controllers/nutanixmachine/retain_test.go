@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -42,6 +44,17 @@ func (e *testEnvironment) exports() []corev1.Secret {
 	secrets := &corev1.SecretList{}
 	require.NoError(e.T, api.List(e.T.Context(), secrets, client.InNamespace(e.Namespace), client.HasLabels{infrav1.RetainedWorkspaceLabel}))
 	return secrets.Items
+}
+
+// withoutExports is a client whose cache contains no exported workspaces.
+type withoutExports struct{ client.Client }
+
+func (c withoutExports) Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+	err := c.Client.Get(ctx, key, into, options...)
+	if _, exported := into.GetLabels()[infrav1.RetainedWorkspaceLabel]; err == nil && exported {
+		return apierrors.NewNotFound(corev1.Resource("secrets"), key.Name)
+	}
+	return err
 }
 
 func (e *testEnvironment) states() []corev1.Secret {
@@ -88,6 +101,10 @@ func TestDeletionPolicy(t *testing.T) {
 			stale.Spec.Terraform = nil
 			e.deleteCluster()
 			e.reconciler.Client = controllertest.Stale[*infrav1.NutanixCluster]{Client: e.reconciler.Client, Object: stale}
+		}, true},
+		"Retain and the cache does not know the exported workspace yet": {infrav1.TerraformDeletionPolicyRetain, func(e *testEnvironment) {
+			e.deleteCluster()
+			e.reconciler.Client = withoutExports{e.reconciler.Client}
 		}, true},
 		"Retain and only the Machine is deleted":  {infrav1.TerraformDeletionPolicyRetain, func(*testEnvironment) {}, false},
 		"Delete and the Cluster is being deleted": {infrav1.TerraformDeletionPolicyDelete, (*testEnvironment).deleteCluster, false},
