@@ -147,7 +147,8 @@ func TestMachineWaits(t *testing.T) {
 			},
 			condition: infrav1.InputsResolvedCondition, reason: infrav1.BootstrapDataTooLargeReason, retries: true,
 			heal: func(e *testEnvironment) {
-				assert.Contains(e.T, conditions.GetMessage(e.NutanixMachine, infrav1.InputsResolvedCondition), "has 32769 bytes, and AHV accepts at most 32768: move files into the image")
+				assert.Contains(e.T, conditions.GetMessage(e.NutanixMachine, infrav1.InputsResolvedCondition), "has 32769 bytes, and AHV accepts at most 32768: "+
+					"move files into the image, encode them as gzip+base64 in the bootstrap configuration, or boot from an image with spec.bootstrapRef")
 				controllertest.Change(e.Environment, e.Bootstrap, func(secret *corev1.Secret) { secret.Data["value"] = userDataOf(renderer.MaxUserDataBytes) })
 			},
 		},
