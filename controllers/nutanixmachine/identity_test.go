@@ -374,6 +374,16 @@ func TestAcceptedDeletionsAreRecorded(t *testing.T) {
 	require.Equal(t, "Absent", kindOf(err))
 }
 
+// A stale list may still contain a VM that was deleted.
+func TestIdentifyForDestroyReadsListedVMs(t *testing.T) {
+	i, central := newIdentity(t, deleting(unchanged), bystander)
+	central.Linger(ours(vm1, ""))
+	id, err := i.identify(t.Context(), "")
+	require.NoError(t, err)
+	assert.Empty(t, id)
+	assert.False(t, i.remaining())
+}
+
 func TestRemainingUntilAllVMsAreDeleted(t *testing.T) {
 	i, central := newIdentity(t, deleting(withProviderID("nutanix://"+vm1)), ours(vm1, ""), ours(vm2, ""))
 	for _, uuid := range []string{vm1, vm2} {
