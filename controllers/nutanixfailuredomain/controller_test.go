@@ -8,10 +8,12 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/prism"
@@ -140,6 +142,41 @@ func TestFailureDomainIsPausedWithItsClusters(t *testing.T) {
 	cluster.Spec.Paused = nil
 	require.NoError(t, api.Patch(t.Context(), cluster, client.MergeFrom(before)))
 	eventually(t, ns, "ready", has(infrav1.ReadyCondition, metav1.ConditionTrue, infrav1.FailureDomainValidReason))
+}
+
+// A paused failure domain is not changed, so that clusterctl move can remove its finalizer. A Cluster pauses a failure domain only if no
+// other Cluster that uses the failure domain is running.
+func TestPausedFailureDomainIsNotReconciled(t *testing.T) {
+	annotated := newDomain("ns")
+	annotated.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
+	paused, other := newCluster("ns"), newCluster("ns")
+	paused.Spec.Paused = new(true)
+	other.Name = "d"
+	ofOther := newMachine("ns", "m-1", "fd-1")
+	ofOther.Spec.ClusterName = other.Name
+
+	for name, test := range map[string]struct {
+		objects    []client.Object
+		reconciled bool
+	}{
+		"paused by its annotation":            {[]client.Object{annotated}, false},
+		"all Clusters that use it are paused": {[]client.Object{newDomain("ns"), newNutanixCluster("ns", "fd-1"), paused}, false},
+		"one of two Clusters is paused":       {[]client.Object{newDomain("ns"), newNutanixCluster("ns", "fd-1"), paused, other, ofOther}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			domain := newDomain("ns")
+			stored := fake.NewClientBuilder().WithScheme(api.Scheme()).WithObjects(test.objects...).WithStatusSubresource(domain).Build()
+			reconciler := &Reconciler{Client: stored, Reader: stored, Inventory: central.of, Recorder: events.NewFakeRecorder(10)}
+			for range 3 { // a reconcile ends after it has written the Paused condition or the finalizer
+				_, err := reconciler.Reconcile(t.Context(), request("ns", "fd-1")[0])
+				require.NoError(t, err)
+			}
+			require.NoError(t, stored.Get(t.Context(), client.ObjectKeyFromObject(domain), domain))
+			assert.Equal(t, !test.reconciled, conditions.IsTrue(domain, infrav1.PausedCondition))
+			assert.Equal(t, test.reconciled, controllerutil.ContainsFinalizer(domain, infrav1.NutanixFailureDomainFinalizer))
+			assert.Equal(t, test.reconciled, conditions.Has(domain, infrav1.ReadyCondition))
+		})
+	}
 }
 
 func TestWatchFilter(t *testing.T) {
