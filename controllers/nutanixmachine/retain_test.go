@@ -102,6 +102,12 @@ func TestDeletionPolicy(t *testing.T) {
 			e.deleteCluster()
 			e.reconciler.Client = controllertest.Stale[*infrav1.NutanixCluster]{Client: e.reconciler.Client, Object: stale}
 		}, true},
+		"Retain and only the cache still knows the NutanixCluster": {infrav1.TerraformDeletionPolicyRetain, func(e *testEnvironment) {
+			stale := e.NutanixCluster.DeepCopy()
+			e.deleteCluster()
+			require.NoError(e.T, api.Delete(e.T.Context(), e.NutanixCluster))
+			e.reconciler.Client = controllertest.Stale[*infrav1.NutanixCluster]{Client: e.reconciler.Client, Object: stale}
+		}, true},
 		"Retain and the cache does not know the exported workspace yet": {infrav1.TerraformDeletionPolicyRetain, func(e *testEnvironment) {
 			e.deleteCluster()
 			e.reconciler.Client = withoutExports{e.reconciler.Client}

@@ -171,6 +171,17 @@ func TestTypedClientsOfCAPX(t *testing.T) {
 	}
 }
 
+// TestEmptyTemplateMetadata creates templates whose metadata is {}, as typed clients write it.
+func TestEmptyTemplateMetadata(t *testing.T) {
+	for _, name := range []string{"machine template, least", "cluster template, least"} {
+		t.Run(name, func(t *testing.T) {
+			object := asJSON(t, capxObjects(namespace(t))[name])
+			field(object.Object, "spec", "template")["metadata"] = map[string]any{}
+			require.NoError(t, api.Create(t.Context(), object))
+		})
+	}
+}
+
 // endpointForms contains the values that clients write for an unset control plane endpoint.
 var endpointForms = map[string]any{
 	"absent":             nil,
