@@ -31,6 +31,7 @@ func TestReleaseSnapshotsContainAllKinds(t *testing.T) {
 			for kind, count := range map[string]int{
 				"Cluster": 1, "Machine": 2, "NutanixCluster": 1, "NutanixClusterTemplate": 1, "NutanixMachine": 2,
 				"NutanixMachineTemplate": 2, "NutanixFailureDomain": 1, "Lease": 3,
+				"KubeadmControlPlane": 1, "KubeadmConfig": 2, "KubeadmConfigTemplate": 1, "MachineDeployment": 1, "MachineSet": 1,
 			} {
 				assert.Equal(t, count, kinds[kind], kind)
 			}
@@ -38,7 +39,10 @@ func TestReleaseSnapshotsContainAllKinds(t *testing.T) {
 			assert.Len(t, saved.Prism.VMs, 2)
 			_, err = saved.Inventory(stack.SampleNetwork())
 			require.NoError(t, err)
-			for _, name := range []string{"crds.yaml", "manager.yaml", "templates", "README.md"} {
+			for _, name := range []string{
+				"crds.yaml", "manager.yaml", "README.md",
+				"templates/cluster-template.yaml", "templates/cluster-template-ccm.yaml", "templates/cluster-template-csi.yaml",
+			} {
 				_, err := os.Stat(filepath.Join(dir, name))
 				assert.NoError(t, err)
 			}
