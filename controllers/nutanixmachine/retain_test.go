@@ -154,6 +154,7 @@ func TestExportedWorkspace(t *testing.T) {
 	assert.True(t, strings.HasPrefix(secret.Name, "m-terraform-"), secret.Name)
 	assert.Empty(t, secret.OwnerReferences)
 	assert.Equal(t, map[string]string{clusterv1.ClusterNameLabel: "c", infrav1.RetainedWorkspaceLabel: kind}, secret.Labels)
+	assert.Equal(t, map[string]string{infrav1.WorkspaceKeyAnnotation: provisioning.WorkspaceKey(e.NutanixMachine)}, secret.Annotations)
 	assert.True(t, *secret.Immutable)
 
 	files := unpack(t, secret.Data["workspace.tar.gz"])
