@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -60,7 +61,10 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("reading --tls-min-version, --tls-cipher-suites and --tls-curve-preferences: %w", err)
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        newScheme(),
+		Scheme: newScheme(),
+		// The shutdown of a priority queue can hang, and the next manager would wait for the Lease:
+		// https://github.com/kubernetes-sigs/controller-runtime/issues/3538.
+		Controller:                    ctrlconfig.Controller{UsePriorityQueue: new(false)},
 		LeaderElection:                options.leaderElect,
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       os.Getenv("POD_NAMESPACE"), // empty means the namespace of the pod's service account

@@ -129,3 +129,13 @@ func TestManagerReportsStartErrors(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, run(t.Context(), options), "--kubeconfig")
 }
+
+// A priority queue can hang during the shutdown. The manager would then keep its Lease until the end of --shutdown-timeout.
+func TestManagerUsesNoPriorityQueue(t *testing.T) {
+	options, err := parse("--health-addr=127.0.0.1:0", "--diagnostics-address=127.0.0.1:0", "--insecure-diagnostics")
+	require.NoError(t, err)
+	mgr, err := newManager(startAPIServer(t).Config, options)
+	require.NoError(t, err)
+	require.NotNil(t, mgr.GetControllerOptions().UsePriorityQueue)
+	assert.False(t, *mgr.GetControllerOptions().UsePriorityQueue)
+}

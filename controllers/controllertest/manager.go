@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -28,7 +29,8 @@ func (e *Environment) Manage(config *rest.Config, reconciler Reconciler, depende
 	e.T.Helper()
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: e.Client.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: ptr.To(Deadline),
-		Cache: cache.Options{DefaultNamespaces: map[string]cache.Config{e.Namespace: {}}},
+		Controller: ctrlconfig.Controller{UsePriorityQueue: ptr.To(false)}, // as in the manager
+		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{e.Namespace: {}}},
 	})
 	require.NoError(e.T, err)
 	dependencies.Client, dependencies.Reader = mgr.GetClient(), mgr.GetAPIReader()

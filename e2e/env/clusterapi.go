@@ -96,8 +96,8 @@ func newManager(restConfig *rest.Config, scheme *runtime.Scheme, h *hooks, optio
 		Scheme: scheme,
 		Logger: klog.Background(),
 		// Controller names must be unique within a process, but one process can start several environments one after the
-		// other.
-		Controller:             config.Controller{SkipNameValidation: new(true), UsePriorityQueue: new(true), CacheSyncTimeout: cacheSync},
+		// other. The shutdown of a priority queue can hang.
+		Controller:             config.Controller{SkipNameValidation: new(true), UsePriorityQueue: new(false), CacheSyncTimeout: cacheSync},
 		Cache:                  cacheOptions,
 		Client:                 setup.ManagerClientOptions(),
 		HealthProbeBindAddress: "0",
