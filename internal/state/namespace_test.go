@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
 // deleteNamespace deletes the namespace of the fixture and everything of the state in it, as the namespace controller does. The API server
@@ -123,7 +125,7 @@ func TestStateIsKeptInMemory_IfNoSecretCanBeCreated(t *testing.T) {
 func TestStateWithoutOwnerIsReleased(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	other := Key{Namespace: f.key.Namespace, Suffix: "m-2-x-machine"}
+	other := Key{Namespace: f.key.Namespace, Suffix: "m-0-x-machine"} // on the first page
 	survivor := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: "survivor"}}
 	require.NoError(t, f.api.Create(t.Context(), survivor))
 	kept, err := f.store.Open(t.Context(), other, survivor)
@@ -161,4 +163,26 @@ func TestStateWithoutOwnerIsReleased(t *testing.T) {
 	kept.Close(t.Context())
 	assert.Equal(t, survivor.UID, f.secret().OwnerReferences[0].UID)
 	assert.Equal(t, survivor.UID, f.lease().OwnerReferences[0].UID)
+}
+
+// TestSweepReadsPagesOfMetadata proves that the Secrets of a namespace that are not states do not make a sweep slower, and that a sweep
+// does not read states.
+func TestSweepReadsPagesOfMetadata(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	api, err := client.NewWithWatch(environment.Config, client.Options{})
+	require.NoError(t, err)
+	lists := 0
+	f.store.Reader = interceptor.NewClient(api, interceptor.Funcs{
+		List: func(ctx context.Context, api client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			applied := (&client.ListOptions{}).ApplyOptions(options)
+			assert.IsType(t, &metav1.PartialObjectMetadataList{}, list)
+			assert.Equal(t, stateLabel+"=true", applied.LabelSelector.String())
+			assert.EqualValues(t, sweepPage, applied.Limit)
+			lists++
+			return api.List(ctx, list, options...)
+		},
+	})
+	require.NoError(t, (&Sweeper{Store: f.store, Namespace: f.key.Namespace}).sweep(t.Context()))
+	assert.Equal(t, 2, lists)
 }

@@ -54,6 +54,17 @@ func TestLockOfAClosedSessionIsBroken(t *testing.T) {
 	assert.Empty(t, f.holder())
 }
 
+// TestEarlierProcessCannotLockAState proves that a process cannot read the resourceVersion for its writes again after another process has
+// taken over the state.
+func TestEarlierProcessCannotLockAState(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	earlier := f.open(f.store)
+	f.open(newStore(f.api, "term-2"))
+	require.ErrorIs(t, earlier.Lock(t.Context(), "1", describe("1", "test")), errTakenOver)
+	assert.Empty(t, f.holder())
+}
+
 func TestLockOfAnotherProcessIsBrokenOnlyIfItIsDead(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
