@@ -107,6 +107,16 @@ func TestForgetRemovesTheMemory(t *testing.T) {
 	assert.False(t, planned)
 }
 
+func TestForgetEndsAWaitingRun(t *testing.T) {
+	f := newFixture(t)
+	f.step()
+	f.wait()
+	f.pipeline.Forget(f.target)
+	f.wait()
+	assert.True(t, f.pipeline.Withdraw(f.target.Key()))
+	assert.NotContains(t, f.String(), "apply")
+}
+
 // TestLastPlanSurvivesAStatusThatWasNotWritten proves that an event is reported once, but that every step reports the results of the last
 // run. So if a reconcile fails to write the status, the next reconcile writes it.
 func TestLastPlanSurvivesAStatusThatWasNotWritten(t *testing.T) {

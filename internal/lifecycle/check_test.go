@@ -137,6 +137,7 @@ func TestUnchangedInfrastructureIsPlannedOnceADay(t *testing.T) {
 	}
 	f.advance(f.pipeline.UntilCheck(f.target))
 	require.LessOrEqual(t, f.clock.Now().Sub(begin), fullCheckInterval)
+	assert.Equal(t, schedule.Next(f.target.Key(), begin, fullCheckInterval), f.clock.Now(), "each target has a time of day of its own")
 	assert.False(t, f.pipeline.Idle(f.target))
 	require.Equal(t, InSync, f.settle().State)
 	assert.Equal(t, fullCheckInterval, f.pipeline.UntilCheck(f.target), "the time of day stays the same")

@@ -57,6 +57,8 @@ type fixture struct {
 	stop    context.CancelFunc
 	stopped chan error
 	logs    *logRecorder
+	// scheduling applies to the next start.
+	scheduling schedule.Options
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -72,9 +74,10 @@ func newFixture(t *testing.T) *fixture {
 	})
 	f := &fixture{
 		double: newDouble(), t: t, gateway: proxy, logs: &logRecorder{t: t},
-		clock:    clocktesting.NewFakePassiveClock(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)),
-		identify: func(string) (string, error) { return "", nil },
-		healthy:  func(string) (bool, error) { return true, nil },
+		clock:      clocktesting.NewFakePassiveClock(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)),
+		scheduling: schedule.Options{Slots: 2, Memory: 3 * schedule.RunMemory},
+		identify:   func(string) (string, error) { return "", nil },
+		healthy:    func(string) (bool, error) { return true, nil },
 	}
 	f.target = Target{
 		Object: &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "m-1", UID: "uid-1"}},
@@ -124,7 +127,7 @@ func newFixture(t *testing.T) *fixture {
 // start starts a manager that has no memory of earlier runs.
 func (f *fixture) start() {
 	f.pipeline = (&Pipeline{
-		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Scheduler: schedule.New(schedule.Options{Slots: 2, Memory: 3 * schedule.RunMemory}), Clock: f.clock,
+		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Scheduler: schedule.New(f.scheduling), Clock: f.clock,
 		Holders:          &Holders{Host: "capnt-1", Pod: "capnt-1", Namespace: "capnt-system", Started: f.clock.Now(), Client: f.api, Reader: f.api},
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 	}).Init()

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -56,6 +57,13 @@ func TestTenantIsPrismCentralWithCredentials(t *testing.T) {
 	assert.NotEqual(t, second.Tenant, f.pipeline.scheduledRun(f.target, Observed{}, actionPlan).Tenant)
 }
 
+func TestOnlyAppliesNeedNoSlot(t *testing.T) {
+	f := newFixture(t)
+	for action, waits := range map[string]bool{actionPlan: false, actionApply: true, actionRetain: false} {
+		assert.Equal(t, waits, f.pipeline.scheduledRun(f.target, Observed{}, action).Waits, action)
+	}
+}
+
 // TestApplyDoesNotWaitForASlot proves that a plan is applied while all slots are in use.
 func TestApplyDoesNotWaitForASlot(t *testing.T) {
 	f := newFixture(t)
@@ -70,6 +78,25 @@ func TestApplyDoesNotWaitForASlot(t *testing.T) {
 	assert.Equal(t, InSync, f.step().State)
 }
 
+// TestApplyNeedsMemory proves that a run does not go on with its apply if there is not enough memory for another run that waits for Prism
+// Central, and that the plan is applied later.
+func TestApplyNeedsMemory(t *testing.T) {
+	f := newFixture(t)
+	f.scheduling = schedule.Options{Slots: 2, Memory: 8 * schedule.RunMemory}
+	f.restart()
+	f.step()
+	f.wait()
+	done := make(chan struct{})
+	for i := range 6 {
+		f.occupy(fmt.Sprint("apply-", i), true, done)
+	}
+	f.occupy("plan", false, done)
+	assert.False(t, f.step().Applying)
+	f.wait()
+	close(done)
+	assert.Equal(t, InSync, f.settle().State)
+}
+
 // TestWaitingRunEnds proves that a run that waits for the step that decides about its plan ends if the target is withdrawn, for example
 // because the object is paused, and if there is no step in time.
 func TestWaitingRunEnds(t *testing.T) {
@@ -78,6 +105,7 @@ func TestWaitingRunEnds(t *testing.T) {
 	f.wait()
 	require.True(t, f.pipeline.Scheduler.Running(f.target.Key()))
 	assert.False(t, f.pipeline.Withdraw(f.target.Key()), "the run has not ended yet")
+	assert.False(t, f.pipeline.endWaitingRun(f.target.Key()), "the run does not wait until the step is too late")
 	assert.False(t, f.pipeline.continueRun(f.target.Key()), "the withdrawn run no longer waits for a step")
 	f.wait()
 	assert.True(t, f.pipeline.Withdraw(f.target.Key()))

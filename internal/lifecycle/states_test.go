@@ -113,6 +113,26 @@ func TestRunReachesItsStateThroughTheGateway(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, status)
 }
 
+// TestOptionsOfRunsDependOnBackendAndProvider proves that runs whose states the manager stores share the result of init, that init of other
+// backends is never skipped, and that the memory of Terraform and the provider is limited.
+func TestOptionsOfRunsDependOnBackendAndProvider(t *testing.T) {
+	f, _ := storing(t)
+	open := func() terraform.RunOptions {
+		workspace, err := f.pipeline.open(t.Context(), f.target)
+		require.NoError(t, err)
+		workspace.close()
+		return f.options
+	}
+	stored := open()
+	assert.Equal(t, renderer.InitKey(stored.Files), stored.InitKey)
+	assert.Equal(t, 32, stored.MemoryLimit)
+
+	f.target.Backend, f.target.ProviderVersion = Backend{Suffix: "m-1-x-machine", Backend: renderer.Backend{Type: "http"}}, "2.4.2"
+	other := open()
+	assert.Empty(t, other.InitKey)
+	assert.Equal(t, 48, other.MemoryLimit)
+}
+
 func TestLockedStateStartsNoProcess(t *testing.T) {
 	f, api := storing(t)
 	lease := &coordinationv1.Lease{
