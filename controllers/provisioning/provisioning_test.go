@@ -197,6 +197,9 @@ func TestRemembered(t *testing.T) {
 	want.Checked = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	status.LastAppliedTime = &metav1.Time{Time: want.Checked}
 	assert.Equal(t, want, Remembered(object, status))
+	want.Checked, want.Digest = want.Checked.Add(time.Hour), "infrastructure"
+	status.LastCheckTime, status.InfrastructureDigest = &metav1.Time{Time: want.Checked}, want.Digest
+	assert.Equal(t, want, Remembered(object, status), "the last check is newer than the last apply")
 
 	Set(object, infrav1.AppliedCondition, metav1.ConditionTrue, infrav1.AppliedReason, "")
 	want.Current = true
