@@ -1,13 +1,20 @@
 package terraform
 
 import (
+	"bufio"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -83,4 +90,51 @@ import {
 			}
 		}
 	})
+}
+
+// fifoVariable contains the path of the FIFO for the helper process of TestProviderEndsWithItsManager.
+const fifoVariable = "CAPNT_TEST_PROVIDER_FIFO"
+
+// TestProviderEndsWithItsManager kills a process that has started a provider. The test binary is that process. The provider has a FIFO
+// open until it ends.
+func TestProviderEndsWithItsManager(t *testing.T) {
+	dir := t.TempDir()
+	script := filepath.Join(dir, "provider")
+	if fifo := os.Getenv(fifoVariable); fifo != "" {
+		content := "#!/bin/sh\nexec 3<>" + fifo + "\necho '1|5|unix|none|grpc'\nread -r line <&3\n"
+		require.NoError(t, os.WriteFile(script, []byte(content), 0o700))
+		_, err := startProvider(t.Context(), script, dir, nil)
+		require.NoError(t, err)
+		_, err = os.Stdout.WriteString("started\n")
+		require.NoError(t, err)
+		<-t.Context().Done()
+		return
+	}
+	fifo := filepath.Join(dir, "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	manager := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProviderEndsWithItsManager$")
+	manager.Env = append(os.Environ(), fifoVariable+"="+fifo)
+	output, err := manager.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, manager.Start())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if file, err := os.Open(fifo); err == nil {
+			_, _ = io.ReadAll(file)
+			_ = file.Close()
+		}
+	}()
+	line, err := bufio.NewReader(output).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "started\n", line)
+
+	require.NoError(t, manager.Process.Kill())
+	require.Error(t, manager.Wait())
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		assert.Fail(t, "the provider goes on")
+		require.NoError(t, os.WriteFile(fifo, []byte("\n"), 0o600)) // ends the provider
+	}
 }
