@@ -98,9 +98,9 @@ const fifoVariable = "CAPNT_TEST_PROVIDER_FIFO"
 // TestProviderEndsWithItsManager kills a process that has started a provider. The test binary is that process. The provider has a FIFO
 // open until it ends.
 func TestProviderEndsWithItsManager(t *testing.T) {
-	dir := t.TempDir()
-	script := filepath.Join(dir, "provider")
 	if fifo := os.Getenv(fifoVariable); fifo != "" {
+		dir := filepath.Dir(fifo) // a killed process cannot remove a directory of its own
+		script := filepath.Join(dir, "provider")
 		content := "#!/bin/sh\nexec 3<>" + fifo + "\necho '1|5|unix|none|grpc'\nread -r line <&3\n"
 		require.NoError(t, os.WriteFile(script, []byte(content), 0o700))
 		_, err := startProvider(t.Context(), script, dir, nil)
@@ -110,7 +110,7 @@ func TestProviderEndsWithItsManager(t *testing.T) {
 		<-t.Context().Done()
 		return
 	}
-	fifo := filepath.Join(dir, "fifo")
+	fifo := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	manager := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProviderEndsWithItsManager$")
 	manager.Env = append(os.Environ(), fifoVariable+"="+fifo)
