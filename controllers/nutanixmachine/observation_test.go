@@ -293,6 +293,23 @@ func TestMachineInSyncIsReadFromTheListOfAllVMs(t *testing.T) {
 	assert.Contains(t, e.Terraform.Runs(), "plan", "a changed VM is planned")
 }
 
+// The list shows only that nothing has changed. A VM that differs from the one that the last plan found is read itself.
+func TestListedVMThatDiffersIsRead(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.planned()
+	own := "vms/" + e.NutanixMachine.Status.VMUUID
+	reads := func() int {
+		e.settle()
+		return strings.Count(strings.Join(e.Prism.Requests(), "\n"), own)
+	}
+	require.Eventually(t, func() bool { return reads() == 0 }, time.Minute, 10*time.Millisecond)
+	controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) {
+		machine.Status.Terraform.InfrastructureDigest = "of another VM"
+	})
+	assert.Positive(t, reads())
+}
+
 // While Prism Central does not respond, a machine in sync is read at the usual interval and not planned.
 func TestMachineThatCannotBeReadIsNotPlanned(t *testing.T) {
 	e := newTestEnvironment(t)
