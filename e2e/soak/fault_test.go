@@ -111,7 +111,7 @@ func (p planner) other(requests []string, election bool, counts map[victim]int) 
 // fault returns a random fault. On average, at least half of the faults use the first kind of request.
 func (p planner) fault(victim victim, requests []string) fault {
 	f := fault{victim: victim, request: requests[0], after: p.random.IntN(2) == 0, lost: p.random.IntN(2) == 0,
-		suspend: p.random.IntN(2) == 0, hold: p.upTo(maxHold), pause: p.upTo(maxPause)}
+		suspend: p.random.IntN(2) == 0, hold: p.upTo(maxHold), pause: p.upTo(time.Duration(*machineCount) * pausePerMachine)}
 	if p.random.IntN(2) == 0 {
 		f.request = requests[p.random.IntN(len(requests))]
 	}

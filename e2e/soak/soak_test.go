@@ -31,8 +31,9 @@ const killsPerRound = 30
 const maxRounds = 10
 
 const (
-	// maxPause limits the time between two faults.
-	maxPause = 10 * time.Second
+	// pausePerMachine limits the time between two faults, multiplied by the number of machines. Few machines send their requests within
+	// a few seconds.
+	pausePerMachine = time.Second / 2
 	// listLag is how long a change takes to appear in the lists of Prism Central.
 	listLag = 2 * time.Second
 	// maxHold limits how long the interceptor delays a request whose sender was killed.
