@@ -131,8 +131,8 @@ func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.healthInterval, "health-check-interval", time.Minute,
 		"How often the manager reads the VM of a machine from Prism Central.")
 	flags.DurationVar(&o.absencePeriod, "absence-period", provisioning.DefaultAbsencePeriod,
-		"How long Prism Central must not find a VM before it counts as absent: lost, deleted, or never created. It has to be longer than "+
-			"lists of Prism Central lag behind and than a create request can be on its way.")
+		"How long Prism Central must not find a VM before it counts as absent: lost, deleted, or never created. It has to be longer than a "+
+			"create request can be on its way and lists of Prism Central lag behind, both together.")
 	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 3*time.Minute,
 		"How long Terraform runs may take to finish when the manager stops. The pod's grace period must be longer.")
 	flags.Float32Var(&o.prismQPS, "prism-qps", 20,

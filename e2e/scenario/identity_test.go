@@ -17,11 +17,11 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 )
 
-// While a list lags or a create request is held, the manager cannot know whether the VM exists. Both durations must be
-// shorter than the absence period. "make soak" sets longer durations.
+// While a create request is held, and afterwards while the list lags, the manager cannot know whether the VM exists. Both
+// durations together must be shorter than the absence period. "make soak" sets longer durations.
 var (
 	listLag      = flag.Duration("list-lag", 10*time.Second, "how long a new VM is missing from Prism Central's lists")
-	holdDuration = flag.Duration("hold", 20*time.Second, "how long after the manager was killed Prism Central processes a held create request")
+	holdDuration = flag.Duration("hold", 10*time.Second, "how long after the manager was killed Prism Central processes a held create request")
 )
 
 // The manager is killed while it creates VMs and the VM lists lag. For two of the four clusters, the response to the
