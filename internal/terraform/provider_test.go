@@ -92,28 +92,27 @@ import {
 	})
 }
 
-// fifoVariable contains the path of the FIFO for the helper process of TestProviderEndsWithItsManager.
-const fifoVariable = "CAPNT_TEST_PROVIDER_FIFO"
+// startsProvider is the variable that is set in the helper process of TestProviderEndsWithItsManager.
+const startsProvider = "CAPNT_TEST_STARTS_PROVIDER"
 
 // TestProviderEndsWithItsManager kills a process that has started a provider. The test binary is that process. The provider has a FIFO
-// open until it ends.
+// in the working directory open until it ends.
 func TestProviderEndsWithItsManager(t *testing.T) {
-	if fifo := os.Getenv(fifoVariable); fifo != "" {
-		dir := filepath.Dir(fifo) // a killed process cannot remove a directory of its own
-		script := filepath.Join(dir, "provider")
-		content := "#!/bin/sh\nexec 3<>" + fifo + "\necho '1|5|unix|none|grpc'\nread -r line <&3\n"
-		require.NoError(t, os.WriteFile(script, []byte(content), 0o700))
-		_, err := startProvider(t.Context(), script, dir, nil)
+	if os.Getenv(startsProvider) != "" {
+		script := "#!/bin/sh\nexec 3<>fifo\necho '1|5|unix|none|grpc'\nread -r line <&3\n"
+		require.NoError(t, os.WriteFile("provider", []byte(script), 0o700))
+		_, err := startProvider(t.Context(), "./provider", ".", nil)
 		require.NoError(t, err)
 		_, err = os.Stdout.WriteString("started\n")
 		require.NoError(t, err)
 		<-t.Context().Done()
 		return
 	}
-	fifo := filepath.Join(t.TempDir(), "fifo")
+	dir := t.TempDir() // a killed process cannot remove a directory of its own
+	fifo := filepath.Join(dir, "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	manager := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProviderEndsWithItsManager$")
-	manager.Env = append(os.Environ(), fifoVariable+"="+fifo)
+	manager.Dir, manager.Env = dir, append(os.Environ(), startsProvider+"=yes")
 	output, err := manager.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, manager.Start())
