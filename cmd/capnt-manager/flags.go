@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/provider"
 )
 
 // options contains the values of the command line flags.
@@ -121,8 +123,8 @@ func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.maxRuns, "max-runs", 10,
 		"Terraform runs that plan at the same time. Applies are not counted, because they mostly wait for Prism Central. Plans of other "+
 			"Prism Centrals or credentials that take longer than a few seconds are not counted either.")
-	flags.IntVar(&o.runMemory, "run-memory", 3072, "Memory in MiB for all Terraform runs, including applies. Each "+
-		"run is counted with the memory limits of its processes: 64 MiB with version 1.9 of the provider, 96 MiB with 2.x.")
+	flags.IntVar(&o.runMemory, "run-memory", 3072, fmt.Sprintf("Memory in MiB for all Terraform runs, including applies. Each "+
+		"run is counted with the memory limits of its processes, at most %d MiB.", provider.MaxRunMemory()))
 	flags.DurationVar(&o.runTimeout, "run-timeout", 30*time.Minute,
 		"How long a Terraform run may take. Then Terraform is interrupted, and the run is repeated later. It has to be longer than Prism "+
 			"Central takes to create a VM.")

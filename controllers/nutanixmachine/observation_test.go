@@ -270,16 +270,24 @@ func (e *testEnvironment) planned() {
 	require.Equal(e.T, []string{"open", "plan"}, e.Terraform.Runs())
 }
 
-func TestMachineInSyncIsReadFromTheListOfAllVMs(t *testing.T) {
-	e := newTestEnvironment(t)
-	e.running()
+// inList plans the machine and waits until its VM is taken from the list of all VMs. The returned function settles the machine and returns
+// the number of reads of its VM.
+func (e *testEnvironment) inList() (reads func() int) {
+	e.T.Helper()
 	e.planned()
 	own := "vms/" + e.NutanixMachine.Status.VMUUID
-	reads := func() int {
+	reads = func() int {
 		e.settle()
 		return strings.Count(strings.Join(e.Prism.Requests(), "\n"), own)
 	}
-	require.Eventually(t, func() bool { return reads() == 0 }, time.Minute, 10*time.Millisecond)
+	require.Eventually(e.T, func() bool { return reads() == 0 }, time.Minute, 10*time.Millisecond)
+	return reads
+}
+
+func TestMachineInSyncIsReadFromTheListOfAllVMs(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	reads := e.inList()
 	e.Advance(e.reconciler.DriftInterval)
 	for range 3 {
 		assert.Zero(t, reads())
@@ -297,13 +305,7 @@ func TestMachineInSyncIsReadFromTheListOfAllVMs(t *testing.T) {
 func TestListedVMThatDiffersIsRead(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.running()
-	e.planned()
-	own := "vms/" + e.NutanixMachine.Status.VMUUID
-	reads := func() int {
-		e.settle()
-		return strings.Count(strings.Join(e.Prism.Requests(), "\n"), own)
-	}
-	require.Eventually(t, func() bool { return reads() == 0 }, time.Minute, 10*time.Millisecond)
+	reads := e.inList()
 	controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) {
 		machine.Status.Terraform.InfrastructureDigest = "of another VM"
 	})

@@ -13,10 +13,6 @@ import (
 
 // planRun prepares the state of the target and makes a plan.
 func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
-	generation, err := provider.ForVersion(p.providerVersion(target))
-	if err != nil {
-		return failed{err: err}
-	}
 	workspace, err := p.open(ctx, target)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, nil, err)
@@ -27,7 +23,7 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 			workspace.close()
 		}
 	}()
-	o := p.makePlan(ctx, target, workspace, generation)
+	o := p.makePlan(ctx, target, workspace, workspace.generation)
 	if made, ok := o.(planned); ok && plan.Decide(made.plan.Record, target.Deleting()).Decision == plan.Approved {
 		keep = true
 		return planned{made.plan, workspace}

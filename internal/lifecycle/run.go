@@ -21,8 +21,9 @@ import (
 // openWorkspace is an open workspace with its gateway session. Callers must call close.
 type openWorkspace struct {
 	Workspace
-	session *gateway.Session
-	close   func()
+	generation *provider.Generation
+	session    *gateway.Session
+	close      func()
 }
 
 // open opens the target's state, a gateway session that forwards only reads, and the workspace.
@@ -75,7 +76,7 @@ func (p *Pipeline) open(ctx context.Context, target Target) (*openWorkspace, err
 		stored.Close(ctx)
 		return nil, err
 	}
-	opened := &openWorkspace{Workspace: workspace, session: session, close: func() {
+	opened := &openWorkspace{Workspace: workspace, generation: generation, session: session, close: func() {
 		if err := workspace.Close(); err != nil {
 			log.FromContext(ctx).Error(err, "Failed to remove a workspace directory")
 		}
