@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -170,4 +171,23 @@ func TestMovedMachineKeepsItsVM(t *testing.T) {
 			assert.Len(t, e.Prism.VMs(), 1, "the virtual machine belongs to the copy in the other management cluster")
 		})
 	}
+}
+
+func TestMovedMachineIsReleasedAfterItsRunEnds(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.Advance(10 * time.Minute)
+	release := e.holdRun("plan")
+	mutate(e, func(machine *infrav1.NutanixMachine) {
+		machine.Annotations = map[string]string{clusterctlv1.DeleteForMoveAnnotation: ""}
+	})
+	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
+	for range 3 {
+		_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
+		require.NoError(t, err)
+		require.False(t, e.Gone(e.NutanixMachine), "the run may still write the state")
+	}
+	release()
+	e.reconcileUntil("released", func() bool { return e.Gone(e.NutanixMachine) })
+	assert.Len(t, e.Prism.VMs(), 1)
 }
