@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/terraform"
 )
 
 // retainScenarios are deletions of objects whose infrastructure stays.
@@ -43,6 +44,17 @@ var retainScenarios = map[string]func(f *fixture){
 		f.fail("export", errors.New("creating Secret default/m-1: the server is overloaded"))
 		f.settle()
 		f.advance(5 * time.Second)
+		f.settle()
+	},
+	"retain-with-an-unwritten-state": func(f *fixture) {
+		f.fail("apply", &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: "failed to save state", ErroredState: []byte(`"the state"`)})
+		f.fail("push", terraformError("state push", terraform.Transient))
+		f.settle()
+		f.addResource(machineAddress, "vm-1", false)
+		f.retain()
+		f.advance(5 * time.Second)
+		f.settle() // the backend still does not respond, so nothing is exported
+		f.advance(10 * time.Second)
 		f.settle()
 	},
 	"retain-with-a-recorded-destroy-plan": func(f *fixture) {
