@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -112,6 +113,12 @@ func TestDeletionPolicy(t *testing.T) {
 			e.deleteCluster()
 			e.reconciler.Client = withoutExports{e.reconciler.Client}
 		}, true},
+		"Retain and a category was deleted in Prism Central": {infrav1.TerraformDeletionPolicyRetain, func(e *testEnvironment) {
+			mutate(e, func(machine *infrav1.NutanixMachine) {
+				machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "env", Value: "deleted"}}
+			})
+			e.deleteCluster()
+		}, true},
 		"Retain and only the Machine is deleted":  {infrav1.TerraformDeletionPolicyRetain, func(*testEnvironment) {}, false},
 		"Delete and the Cluster is being deleted": {infrav1.TerraformDeletionPolicyDelete, (*testEnvironment).deleteCluster, false},
 		"none and the Cluster is being deleted":   {"", (*testEnvironment).deleteCluster, false},
@@ -192,6 +199,49 @@ func TestRetainContinuesAfterRestart(t *testing.T) {
 	require.Len(t, e.exports(), 1)
 	assert.Equal(t, exported, e.exports()[0].Data)
 	assert.Equal(t, []string{"open"}, e.Terraform.Runs())
+}
+
+// heldExport is a client whose Create holds the run that exports a workspace, after the Secret was created.
+type heldExport struct {
+	client.Client
+	created, release chan struct{}
+}
+
+func (c heldExport) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
+	err := c.Client.Create(ctx, object, options...)
+	if _, exported := object.GetLabels()[infrav1.RetainedWorkspaceLabel]; exported {
+		close(c.created)
+		<-c.release
+	}
+	return err
+}
+
+func TestStateStaysUntilTheExportEnds(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.withPolicy(infrav1.TerraformDeletionPolicyRetain)
+	e.deleteCluster()
+	held := heldExport{e.reconciler.Client, make(chan struct{}), make(chan struct{})}
+	release := sync.OnceFunc(func() { close(held.release) })
+	t.Cleanup(release)
+	e.reconciler.Client = held
+	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
+	e.reconcileUntil("the Secret is created", func() bool {
+		select {
+		case <-held.created:
+			return true
+		default:
+			return false
+		}
+	})
+	_, err := e.Reconcile(e.reconciler, e.NutanixMachine)
+	require.NoError(t, err)
+	require.False(t, e.Gone(e.NutanixMachine))
+	assert.Len(t, e.states(), 1, "the run still uses the state")
+	release()
+	e.settle()
+	assert.True(t, e.Gone(e.NutanixMachine))
+	assert.Empty(t, e.states())
 }
 
 func TestMachineWithoutVMIsNotExported(t *testing.T) {
