@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // infoAnnotation is the annotation of a Lease that contains Terraform's description of the lock and its holder.
@@ -99,15 +100,41 @@ func (s *Store) release(ctx context.Context, key Key, id string) error {
 		return err
 	}
 	if held := holder(lease); held != nil && held.Lock.ID == id {
-		lease.Spec.HolderIdentity = nil
-		delete(lease.Annotations, infoAnnotation)
-		delete(lease.Annotations, TermAnnotation)
-		if err := s.Client.Update(ctx, lease); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("unlocking state %s: %w", key.lease(), err)
+		if err := s.releaseLease(ctx, lease); err != nil {
+			return err
 		}
 	}
 	s.mark(id, false)
 	return nil
+}
+
+// releaseLease removes the lock from a Lease. It fails if the Lease has changed since lease was read.
+func (s *Store) releaseLease(ctx context.Context, lease *coordinationv1.Lease) error {
+	lease.Spec.HolderIdentity = nil
+	delete(lease.Annotations, infoAnnotation)
+	delete(lease.Annotations, TermAnnotation)
+	if err := s.Client.Update(ctx, lease); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("unlocking state %s: %w", client.ObjectKeyFromObject(lease), err)
+	}
+	return nil
+}
+
+// breakStale removes the lock from the Lease with the given name if a manager acquired it and its run has ended.
+func (s *Store) breakStale(ctx context.Context, name client.ObjectKey) error {
+	lease := &coordinationv1.Lease{}
+	if err := s.Reader.Get(ctx, name, lease); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	held := holder(lease)
+	if held == nil || held.Term == "" {
+		return nil
+	}
+	stale, err := s.stale(ctx, held)
+	if err != nil || !stale {
+		return err
+	}
+	log.FromContext(ctx).Info("Removing a stale state lock", "lock", name, "held", held.Lock.String())
+	return s.releaseLease(ctx, lease)
 }
 
 // stale reports whether the run that acquired a lock has ended. That is the case for a run of this process whose session is closed, for a

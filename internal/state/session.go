@@ -208,19 +208,22 @@ func (s *Session) Lock(ctx context.Context, id string, info []byte) error {
 			return err
 		}
 	}
+	// The Secret is read before the lock is acquired, because a process that is no longer the leader must not acquire it. A process that takes
+	// over the state later also acquires the lock later, and then changes the Lease.
+	if err := s.prepareWrite(ctx); err != nil {
+		return err
+	}
+	s.states.mark(id, true) // before the lock is acquired, so that the sweeper does not break it
 	if lease != nil {
 		if err := s.states.acquire(ctx, lease, id, info); err != nil {
+			s.states.mark(id, false)
 			return err
 		}
 	}
-	s.states.mark(id, true)
 	if s.lock != "" && s.lock != id {
 		s.states.mark(s.lock, false)
 	}
 	s.lock = id
-	if err := s.prepareWrite(ctx); err != nil {
-		return errors.Join(err, s.unlock(ctx))
-	}
 	return nil
 }
 

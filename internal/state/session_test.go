@@ -61,8 +61,61 @@ func TestEarlierProcessCannotLockAState(t *testing.T) {
 	f := newFixture(t)
 	earlier := f.open(f.store)
 	f.open(newStore(f.api, "term-2"))
+	before := f.lease().ResourceVersion
 	require.ErrorIs(t, earlier.Lock(t.Context(), "1", describe("1", "test")), errTakenOver)
+	assert.Equal(t, before, f.lease().ResourceVersion, "the lock was not acquired for a moment, either")
+}
+
+// TestLockThatIsAcquiredTooLateFails suspends a process between its last check and the acquisition of the lock. Meanwhile another process
+// takes over the state, and locks and unlocks it.
+func TestLockThatIsAcquiredTooLateFails(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	earlier := f.open(f.store)
+	api, err := client.NewWithWatch(environment.Config, client.Options{Scheme: f.api.Scheme()})
+	require.NoError(t, err)
+	f.store.Client = interceptor.NewClient(api, interceptor.Funcs{
+		Update: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			later := f.open(newStore(f.api, "term-2"))
+			require.NoError(t, later.Lock(ctx, "2", describe("2", "test")))
+			require.NoError(t, later.Unlock(ctx, "2"))
+			return api.Update(ctx, object, options...)
+		},
+	})
+	require.True(t, apierrors.IsConflict(errors.Unwrap(earlier.Lock(t.Context(), "1", describe("1", "test")))))
 	assert.Empty(t, f.holder())
+}
+
+// TestSweepRemovesStaleLocks proves that a lock whose response was lost is removed although its state needs no run.
+func TestSweepRemovesStaleLocks(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	session := f.open(f.store)
+	sweeper := &Sweeper{Store: f.store, Namespace: f.key.Namespace}
+	require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
+	require.NoError(t, sweeper.unlock(t.Context()))
+	assert.Equal(t, "1", f.holder(), "the run is active")
+	require.NoError(t, session.Unlock(t.Context(), "1"))
+
+	lost := errors.New("unexpected error when reading response body")
+	api, err := client.NewWithWatch(environment.Config, client.Options{})
+	require.NoError(t, err)
+	f.store.Client = interceptor.NewClient(api, interceptor.Funcs{
+		Update: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			return errors.Join(api.Update(ctx, object, options...), lost)
+		},
+	})
+	require.ErrorIs(t, session.Lock(t.Context(), "2", describe("2", "test")), lost)
+	f.store.Client = f.api
+	require.Equal(t, "2", f.holder())
+	require.NoError(t, sweeper.unlock(t.Context()))
+	assert.Empty(t, f.holder())
+
+	lease := f.lease()
+	lease.Spec.HolderIdentity = ptr.To("person")
+	require.NoError(t, f.api.Update(t.Context(), lease))
+	require.NoError(t, sweeper.unlock(t.Context()))
+	assert.Equal(t, "person", f.holder(), "no manager has acquired the lock")
 }
 
 func TestLockOfAnotherProcessIsBrokenOnlyIfItIsDead(t *testing.T) {
