@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
 )
@@ -161,4 +163,40 @@ func TestRunningReportsOnlyARun(t *testing.T) {
 	f.wait()
 	_, running = f.pipeline.Running(unrendered)
 	assert.False(t, running)
+}
+
+// BeforeDestroy may change the infrastructure, so it is called only for infrastructure that is going to be destroyed.
+func TestOnlyADestructionIsPrepared(t *testing.T) {
+	f := newFixture(t)
+	var prepared []string
+	f.target.Hooks.BeforeDestroy = func(_ context.Context, id string) error {
+		prepared = append(prepared, id)
+		return nil
+	}
+	require.NoError(t, prepareDestruction(t.Context(), f.target, "vm-1"))
+	f.delete()
+	require.NoError(t, prepareDestruction(t.Context(), f.target, ""))
+	assert.Empty(t, prepared)
+	require.NoError(t, prepareDestruction(t.Context(), f.target, "vm-2"))
+	assert.Equal(t, []string{"vm-2"}, prepared)
+}
+
+// Only failures of Prism Central show that it keeps a resource.
+func TestDestroyFailuresOfPrismCentralAreCounted(t *testing.T) {
+	for name, test := range map[string]struct {
+		failure terraform.Error
+		destroy bool
+		want    int
+	}{
+		"Prism Central": {terraform.Error{Class: terraform.Rejected, Source: terraform.SourceProvider}, true, 1},
+		"unknown":       {terraform.Error{Class: terraform.Unknown, Source: terraform.SourceTerraform}, true, 1},
+		"another plan":  {terraform.Error{Class: terraform.Rejected, Source: terraform.SourceProvider}, false, 0},
+		"backend":       {terraform.Error{Class: terraform.Permission, Source: terraform.SourceBackend}, true, 0},
+		"disk":          {terraform.Error{Class: terraform.LocalDisk, Source: terraform.SourceTerraform}, true, 0},
+		"lock":          {terraform.Error{Class: terraform.LockHeld, Source: terraform.SourceTerraform}, true, 0},
+	} {
+		m := &memory{}
+		m.remember(failed{err: &test.failure, applying: &plan.Record{Destroy: test.destroy}}, "digest-1", time.Now())
+		assert.Equal(t, test.want, m.destroyFailures, name)
+	}
 }
