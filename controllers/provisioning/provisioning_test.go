@@ -325,6 +325,23 @@ func TestReadySummarizesTheMilestones(t *testing.T) {
 	}
 }
 
+// A fault that disappears by itself leaves an object Ready. A mistake in the spec of a NutanixCluster leaves its machines
+// Ready.
+func TestReasonsThatLeaveAnObjectReady(t *testing.T) {
+	for reason, test := range map[string]struct{ machine, cluster bool }{
+		infrav1.PlanFailedReason:            {true, true},
+		infrav1.ProviderFailedReason:        {true, true},
+		infrav1.StateLockedReason:           {true, true},
+		infrav1.VMNotFoundReason:            {true, true},
+		infrav1.BackendConfigNotFoundReason: {true, false},
+		infrav1.QuotaExceededReason:         {false, false},
+		infrav1.ApplyFailedReason:           {false, false},
+	} {
+		assert.Equal(t, test.machine, passing(&infrav1.NutanixMachine{}, reason), reason)
+		assert.Equal(t, test.cluster, passing(&infrav1.NutanixCluster{}, reason), reason)
+	}
+}
+
 // The spec of the NutanixCluster names the backend, so its Ready condition shows the mistake.
 func TestClusterWithUnusableBackendIsNotReady(t *testing.T) {
 	cluster := &infrav1.NutanixCluster{}
