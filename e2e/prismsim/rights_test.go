@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func TestHiddenEntitiesAreNeitherListedNorFound(t *testing.T) {
 	id, pe := *vm.Metadata.UUID, named(t, s, "cluster", "nutanix-cluster-1")
 	for _, want := range []int{http.StatusNotFound, http.StatusForbidden} {
 		t.Run(strconv.Itoa(want), func(t *testing.T) {
-			require.NoError(t, s.SetRights("limited", prismsim.Rights{Hidden: []string{id, pe}, HiddenKinds: []string{"image", "category"}, Status: want}))
+			require.NoError(t, s.SetRights("limited", prismsim.Rights{Hidden: []string{strings.ToUpper(id), pe}, HiddenKinds: []string{"image", "category"}, Status: want}))
 			list, err := limited.ListVM(t.Context(), &v3.DSMetadata{})
 			require.NoError(t, err)
 			assert.Equal(t, []string{"vm-2"}, names(list))
@@ -46,6 +47,7 @@ func TestHiddenEntitiesAreNeitherListedNorFound(t *testing.T) {
 			assert.Empty(t, images.Entities)
 			for _, path := range []string{
 				"/api/nutanix/v3/vms/" + id, "/api/nutanix/v3/clusters/" + pe, "/api/vmm/v4.2/ahv/config/vms/" + id,
+				"/api/vmm/v4.2/ahv/config/vms/" + strings.ToUpper(id),
 				"/api/clustermgmt/v4.2/config/clusters/" + pe, "/api/nutanix/v3/images/" + named(t, s, "image", "data-seed"),
 				"/api/nutanix/v3/categories/Environment",
 			} {
@@ -196,6 +198,7 @@ func TestDisconnectedPrismElement(t *testing.T) {
 			require.NoError(t, s.ReconnectPrismElement("nutanix-cluster-1"))
 			assert.Equal(t, http.StatusOK, status(t, s, testUser, http.MethodGet, path))
 			assert.Len(t, s.VMs(), 1)
+			assert.Equal(t, http.StatusNotFound, status(t, s, testUser, http.MethodGet, "/api/nutanix/v3/vms/"+*response.Metadata.UUID), "a failed creation leaves no VM")
 		})
 	}
 	s := start(t, nil)

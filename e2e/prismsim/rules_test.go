@@ -67,6 +67,10 @@ func TestPowerOffOfStoppedVM(t *testing.T) {
 	for _, change := range []func(*v3.VMIntentInput){
 		func(b *v3.VMIntentInput) { b.Spec.Description = ptr("changed") },
 		func(b *v3.VMIntentInput) { b.Metadata.Categories = map[string]string{"Environment": "Testing"} },
+		func(b *v3.VMIntentInput) {
+			b.Metadata.ProjectReference = ref("project", named(t, s, "project", "research"))
+		},
+		func(b *v3.VMIntentInput) { b.Spec.Resources.NicList = nil },
 	} {
 		task, vm = edit(t, client, vm, change)
 		assert.Equal(t, "SUCCEEDED", *task.Status, "an update that changes something is not about the power state")
@@ -84,6 +88,10 @@ func TestPowerOffOfStoppedVM(t *testing.T) {
 	require.Equal(t, "SUCCEEDED", *task.Status)
 	task, _ = edit(t, client, vm, func(b *v3.VMIntentInput) { b.Spec.Resources.PowerState = ptr("OFF") })
 	assert.Equal(t, "SUCCEEDED", *task.Status, "a VM that is on is switched off")
+	require.NoError(t, s.PowerOn(id))
+	ended, err = offByV4()
+	require.NoError(t, err)
+	assert.Equal(t, "SUCCEEDED", ended)
 }
 
 func TestTasksListDuplicateAndUnknownEntities(t *testing.T) {

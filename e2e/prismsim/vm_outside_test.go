@@ -81,6 +81,8 @@ func TestVMHasSeveralValuesOfACategoryKey(t *testing.T) {
 	s.SetRules(prismsim.Rules{KeepCategoryValues: true})
 	_, vm := edit(t, client, read(), func(*v3.VMIntentInput) {})
 	assert.Equal(t, []string{"Testing", "Staging"}, vm.Metadata.CategoriesMapping["Environment"])
+	_, vm = edit(t, client, vm, func(b *v3.VMIntentInput) { b.Metadata.Categories["Environment"] = "Production" })
+	assert.Equal(t, []string{"Production"}, vm.Metadata.CategoriesMapping["Environment"], "the VM did not have the value")
 	_, vm = edit(t, client, vm, func(b *v3.VMIntentInput) {
 		b.Metadata.UseCategoriesMapping = ptr(true)
 		b.Metadata.CategoriesMapping = map[string][]string{"Environment": {"Staging", "Production"}, "AppTier": {"Default"}}

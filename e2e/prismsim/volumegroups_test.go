@@ -175,6 +175,7 @@ func TestVolumesAPIAttachesAndDetaches(t *testing.T) {
 	}
 	body := `{"extId":"` + vm.UUID + `"}`
 	assert.Equal(t, "SUCCEEDED", act("attach-vm", body))
+	assert.Equal(t, vm.SpecVersion+1, s.VMs()[0].SpecVersion)
 	assert.Equal(t, "FAILED", act("attach-vm", body))
 	_, attached := v4(t, s, http.MethodGet, path+"/"+group+"/vm-attachments", "")
 	assert.Equal(t, vm.UUID, valueAt(t, attached, "data", 0, "extId"))
