@@ -31,6 +31,9 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&NutanixMachine{}, &NutanixMachineList{},
 		&NutanixMachineTemplate{}, &NutanixMachineTemplateList{},
 		&NutanixFailureDomain{}, &NutanixFailureDomainList{},
+		&NutanixPlan{}, &NutanixPlanList{},
+		&NutanixPlanDecision{}, &NutanixPlanDecisionList{},
+		&NutanixPlanPolicy{}, &NutanixPlanPolicyList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -23,6 +23,10 @@ type TerraformSpec struct {
 	// +optional
 	Drift *TerraformDrift `json:"drift,omitempty"`
 
+	// approval says which plans wait for a decision.
+	// +optional
+	Approval *TerraformApproval `json:"approval,omitempty"`
+
 	// deletionPolicy says what happens to the virtual machines when the Cluster is deleted. Delete, the default, destroys
 	// them. Retain leaves them and the category of the cluster in Prism Central and exports the workspace of each object,
 	// with its Terraform state, into a Secret without an owner. The policy is read when the Cluster is deleted. Deleting
@@ -115,7 +119,7 @@ type TerraformStatus struct {
 }
 
 // PlanCause is the reason why a plan was made.
-// +kubebuilder:validation:Enum=Create;Update;Drift;Import;Delete
+// +kubebuilder:validation:Enum=Create;Update;Drift;Import;Delete;Forget;Untaint
 type PlanCause string
 
 const (
@@ -133,6 +137,12 @@ const (
 
 	// PlanCauseDelete is the plan of an object that is being deleted.
 	PlanCauseDelete PlanCause = "Delete"
+
+	// PlanCauseForget is an edit of the state that removes a resource that does not exist or belongs to another object.
+	PlanCauseForget PlanCause = "Forget"
+
+	// PlanCauseUntaint is an edit of the state that removes the taint of a healthy resource.
+	PlanCauseUntaint PlanCause = "Untaint"
 )
 
 // PlanSummary summarizes a plan: counts, addresses and actions, never values.
