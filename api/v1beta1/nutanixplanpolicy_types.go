@@ -66,9 +66,16 @@ type PolicyRule struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
 
-	// expression is a CEL expression that must be true for the plan. Otherwise the verdict applies. It can use plan (the
-	// NutanixPlan), machine (the NutanixMachine, or null), cluster (the NutanixCluster), namespace (the Namespace) and now (the
-	// time). The libraries are those of ValidatingAdmissionPolicy. An expression that fails denies the plan.
+	// expression is a CEL expression that must be true for the plan. Otherwise the verdict applies. Its variables are:
+	// plan: the fields of the spec of the NutanixPlan, for example plan.disruption, and plan.metadata;
+	// machine: the NutanixMachine, or null if the target of the plan is a NutanixCluster;
+	// cluster: the NutanixCluster, or null if it does not exist any more;
+	// namespaceObject: the Namespace of the target, of which only metadata is visible;
+	// machineCount: the number of NutanixMachines of the cluster that are not being deleted;
+	// now: the time of the evaluation.
+	// All fields of plan are set, except those that are optional because they can be absent: file, hold, before and after. Optional
+	// fields of machine and cluster must be tested with has(). The libraries are those of ValidatingAdmissionPolicy. An expression
+	// that fails or costs too much denies the plan.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=8192
