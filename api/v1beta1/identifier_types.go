@@ -42,6 +42,15 @@ const (
 	// with the UID of the object and, for each host, the time of the first run since the state was last known to be unlocked.
 	StateRunsAnnotation = "infrastructure.cluster.x-k8s.io/state-runs"
 
+	// AuthorAnnotation contains the name of the user who created a NutanixMachineTemplate, or who created a NutanixCluster or a
+	// NutanixMachine or last changed its spec. Admission sets it from the request; clients cannot set, change or remove it. The
+	// manager is never an author. After `clusterctl move` the author is the user who moved the object.
+	AuthorAnnotation = "infrastructure.cluster.x-k8s.io/author"
+
+	// CreatorAnnotation contains the name of the user who created a NutanixMachine. Admission sets it like AuthorAnnotation. The
+	// machine has the same spec as its template as long as both annotations contain the same name.
+	CreatorAnnotation = "infrastructure.cluster.x-k8s.io/creator"
+
 	// CredentialFinalizer keeps a credential Secret, a trust bundle ConfigMap or the Secret of a state backend until no cluster
 	// uses it any more.
 	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"

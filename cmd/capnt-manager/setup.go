@@ -25,7 +25,7 @@ func setUp(ctx context.Context, mgr ctrl.Manager, options *options, parts *parts
 	if err := setUpProbes(mgr); err != nil {
 		return err
 	}
-	if err := admission.SetupWithManager(mgr); err != nil {
+	if err := admission.SetupWithManager(ctx, mgr); err != nil {
 		return err
 	}
 	return setUpReconcilers(ctx, mgr, options, parts)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -176,7 +177,10 @@ func (e *Environment) managerKubeconfig(ctx context.Context, rbac string) (strin
 	return path, plane.WriteKubeconfig(config, managerUser, path)
 }
 
-// bindRoles creates the roles in the files of the directory dir and binds the manager's user to these roles. Roles that
+// unboundRoles are the roles in the manager's directory of roles that are for users and not for the manager.
+var unboundRoles = []string{"plan-approver", "plan-viewer"}
+
+// bindRoles creates the roles in the files of the directory dir and binds the manager's user to these roles, except unboundRoles. Roles that
 // have no namespace are created in the namespace "default".
 func (e *Environment) bindRoles(ctx context.Context, dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
@@ -195,7 +199,7 @@ func (e *Environment) bindRoles(ctx context.Context, dir string) error {
 				return fmt.Errorf("reading role %s: %w", file, err)
 			}
 			for _, object := range []client.Object{role, binding} {
-				if object == nil {
+				if object == nil || object == binding && slices.Contains(unboundRoles, object.GetName()) {
 					continue
 				}
 				if err := client.IgnoreAlreadyExists(e.Client.Create(ctx, object)); err != nil {

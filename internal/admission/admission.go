@@ -24,16 +24,23 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// SetupWithManager registers the webhooks of all kinds with the webhook server of the manager.
-func SetupWithManager(mgr ctrl.Manager) error {
-	for kind, setup := range map[string]func(ctrl.Manager) error{
+// SetupWithManager registers the webhooks of all kinds with the webhook server of the manager. It asks the API server for the user name of
+// the manager, because only this user may write plans.
+func SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	user, err := findManager(ctx, mgr.GetClient())
+	if err != nil {
+		return fmt.Errorf("setting up webhooks: %w", err)
+	}
+	for kind, setup := range map[string]func(ctrl.Manager, manager) error{
 		"NutanixCluster":         setupCluster,
 		"NutanixClusterTemplate": setupClusterTemplate,
 		"NutanixMachine":         setupMachine,
 		"NutanixMachineTemplate": setupMachineTemplate,
 		"NutanixFailureDomain":   setupFailureDomain,
+		"NutanixPlan":            setupPlan,
+		"NutanixPlanDecision":    setupDecision,
 	} {
-		if err := setup(mgr); err != nil {
+		if err := setup(mgr, user); err != nil {
 			return fmt.Errorf("setting up webhooks of %s: %w", kind, err)
 		}
 	}

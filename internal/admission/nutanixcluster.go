@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -13,17 +14,21 @@ import (
 // +kubebuilder:webhook:verbs=create;update,path=/mutate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixcluster,mutating=true,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixclusters,versions=v1beta1,name=default.nutanixcluster.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
 // +kubebuilder:webhook:verbs=create;update,path=/validate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixcluster,mutating=false,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixclusters,versions=v1beta1,name=validation.nutanixcluster.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
 
-type clusterWebhook struct{}
+type clusterWebhook struct{ manager manager }
 
-func setupCluster(mgr ctrl.Manager) error {
-	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixCluster{}).
-		WithDefaulter(clusterWebhook{}).WithValidator(clusterWebhook{}).Complete()
+func setupCluster(mgr ctrl.Manager, manager manager) error {
+	webhook := clusterWebhook{manager}
+	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixCluster{}).WithDefaulter(webhook).WithValidator(webhook).Complete()
 }
 
 // Default implements admission.Defaulter.
-func (clusterWebhook) Default(_ context.Context, cluster *infrav1.NutanixCluster) error {
+func (w clusterWebhook) Default(ctx context.Context, cluster *infrav1.NutanixCluster) error {
 	cluster.Spec.Default()
-	return nil
+	old := &infrav1.NutanixCluster{}
+	return w.manager.stampAuthor(ctx, cluster, old, func() bool {
+		old.Spec.Default()
+		return !equality.Semantic.DeepEqual(old.Spec, cluster.Spec)
+	})
 }
 
 // ValidateCreate implements admission.Validator.

@@ -13,7 +13,7 @@ import (
 
 type failureDomainWebhook struct{}
 
-func setupFailureDomain(mgr ctrl.Manager) error {
+func setupFailureDomain(mgr ctrl.Manager, _ manager) error {
 	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixFailureDomain{}).
 		WithValidator(failureDomainWebhook{}).Complete()
 }

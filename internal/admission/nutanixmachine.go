@@ -3,6 +3,8 @@ package admission
 import (
 	"context"
 
+	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -13,16 +15,32 @@ import (
 // +kubebuilder:webhook:verbs=create;update,path=/mutate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixmachine,mutating=true,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,versions=v1beta1,name=default.nutanixmachine.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
 // +kubebuilder:webhook:verbs=create;update,path=/validate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixmachine,mutating=false,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,versions=v1beta1,name=validation.nutanixmachine.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
 
-type machineWebhook struct{}
+type machineWebhook struct{ manager manager }
 
-func setupMachine(mgr ctrl.Manager) error {
-	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixMachine{}).
-		WithDefaulter(machineWebhook{}).WithValidator(machineWebhook{}).Complete()
+func setupMachine(mgr ctrl.Manager, manager manager) error {
+	webhook := machineWebhook{manager}
+	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixMachine{}).WithDefaulter(webhook).WithValidator(webhook).Complete()
 }
 
 // Default implements admission.Defaulter.
-func (machineWebhook) Default(_ context.Context, machine *infrav1.NutanixMachine) error {
+func (w machineWebhook) Default(ctx context.Context, machine *infrav1.NutanixMachine) error {
 	machine.Spec.Default()
+	request, err := requestOf(ctx)
+	if err != nil {
+		return err
+	}
+	old := &infrav1.NutanixMachine{}
+	if err := w.manager.stampAuthor(ctx, machine, old, func() bool {
+		old.Spec.Default()
+		return !equality.Semantic.DeepEqual(old.Spec, machine.Spec)
+	}); err != nil {
+		return err
+	}
+	if request.Operation == admissionv1.Create {
+		infrav1.SetCreator(machine, request.UserInfo.Username)
+		return nil
+	}
+	infrav1.KeepCreator(machine, old)
 	return nil
 }
 

@@ -96,7 +96,7 @@ func startWebhooks(ctx context.Context, options envtest.WebhookInstallOptions) (
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	if err := admission.SetupWithManager(mgr); err != nil {
+	if err := admission.SetupWithManager(ctx, mgr); err != nil {
 		return nil, err
 	}
 	warning := rest.CopyConfig(server)

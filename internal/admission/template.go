@@ -17,16 +17,22 @@ import (
 // +kubebuilder:webhook:verbs=create;update,path=/mutate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixmachinetemplate,mutating=true,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachinetemplates,versions=v1beta1,name=default.nutanixmachinetemplate.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
 // +kubebuilder:webhook:verbs=create;update,path=/validate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixmachinetemplate,mutating=false,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachinetemplates,versions=v1beta1,name=validation.nutanixmachinetemplate.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
 
-func setupClusterTemplate(mgr ctrl.Manager) error {
+func setupClusterTemplate(mgr ctrl.Manager, _ manager) error {
 	return setupTemplate(mgr, &infrav1.NutanixClusterTemplate{}, templateWebhook[*infrav1.NutanixClusterTemplate]{
-		kind: "NutanixClusterTemplate",
-		warn: func(*infrav1.NutanixClusterTemplate) admission.Warnings { return nil },
+		kind:  "NutanixClusterTemplate",
+		stamp: func(context.Context, *infrav1.NutanixClusterTemplate) error { return nil },
+		warn:  func(*infrav1.NutanixClusterTemplate) admission.Warnings { return nil },
 	})
 }
 
-func setupMachineTemplate(mgr ctrl.Manager) error {
+func setupMachineTemplate(mgr ctrl.Manager, manager manager) error {
 	return setupTemplate(mgr, &infrav1.NutanixMachineTemplate{}, templateWebhook[*infrav1.NutanixMachineTemplate]{
-		kind: "NutanixMachineTemplate", warn: warnOfPlaceholder,
+		kind: "NutanixMachineTemplate",
+		stamp: func(ctx context.Context, template *infrav1.NutanixMachineTemplate) error {
+			unchanged := func() bool { return false } // the spec is immutable
+			return manager.stampAuthor(ctx, template, &infrav1.NutanixMachineTemplate{}, unchanged)
+		},
+		warn: warnOfPlaceholder,
 	})
 }
 
@@ -47,7 +53,9 @@ type template[T runtime.Object] interface {
 
 type templateWebhook[T template[T]] struct {
 	kind string
-	warn func(T) admission.Warnings
+	// stamp sets or keeps the author of a template.
+	stamp func(context.Context, T) error
+	warn  func(T) admission.Warnings
 }
 
 func setupTemplate[T template[T]](mgr ctrl.Manager, object T, webhook templateWebhook[T]) error {
@@ -55,9 +63,9 @@ func setupTemplate[T template[T]](mgr ctrl.Manager, object T, webhook templateWe
 }
 
 // Default implements admission.Defaulter.
-func (templateWebhook[T]) Default(_ context.Context, template T) error {
+func (w templateWebhook[T]) Default(ctx context.Context, template T) error {
 	template.Default()
-	return nil
+	return w.stamp(ctx, template)
 }
 
 // ValidateCreate implements admission.Validator.

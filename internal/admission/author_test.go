@@ -1,0 +1,97 @@
+package admission_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+func author(object client.Object) string { return object.GetAnnotations()[infrav1.AuthorAnnotation] }
+
+func setAnnotation(object client.Object, key, value string) {
+	object.SetAnnotations(map[string]string{key: value})
+}
+
+func TestAuthorIsTheUserWhoLastChangedTheSpec(t *testing.T) {
+	for name, tc := range map[string]struct {
+		object func(ns string) client.Object
+		change func(client.Object)
+	}{
+		"machine": {
+			func(ns string) client.Object { return machine(ns) },
+			func(o client.Object) { o.(*infrav1.NutanixMachine).Spec.Image = ptr.To(byName("other")) },
+		},
+		"cluster": {
+			func(ns string) client.Object { return cluster(ns) },
+			func(o client.Object) { o.(*infrav1.NutanixCluster).Spec.PrismCentral.Address = "other.example.com" },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := namespace(t)
+			alice, bob := as(t, ns, "alice"), as(t, ns, "bob")
+			object := tc.object(ns)
+			setAnnotation(object, infrav1.AuthorAnnotation, "mallory")
+			require.NoError(t, alice.Create(t.Context(), object))
+			assert.Equal(t, "alice", author(object), "the client wrote another name")
+
+			setAnnotation(object, infrav1.AuthorAnnotation, "mallory")
+			require.NoError(t, bob.Update(t.Context(), object))
+			assert.Equal(t, "alice", author(object), "only the annotation was changed")
+			object.SetAnnotations(nil)
+			require.NoError(t, bob.Update(t.Context(), object))
+			assert.Equal(t, "alice", author(object), "the annotation was removed")
+
+			tc.change(object)
+			require.NoError(t, bob.Update(t.Context(), object))
+			assert.Equal(t, "bob", author(object))
+		})
+	}
+}
+
+// TestManagerIsNeverAnAuthor checks that the author stays the same when the manager writes the provider ID.
+func TestManagerIsNeverAnAuthor(t *testing.T) {
+	ns := namespace(t)
+	m := machine(ns)
+	require.NoError(t, as(t, ns, "alice").Create(t.Context(), m))
+	m.Spec.ProviderID = "nutanix://" + uuid
+	m.Annotations[infrav1.AuthorAnnotation] = "mallory"
+	require.NoError(t, api.Update(t.Context(), m))
+	assert.Equal(t, "alice", author(m))
+	assert.Equal(t, "alice", m.Annotations[infrav1.CreatorAnnotation])
+}
+
+func TestTemplateAuthorIsItsCreator(t *testing.T) {
+	ns := namespace(t)
+	template := machineTemplate(ns)
+	setAnnotation(template, infrav1.AuthorAnnotation, "mallory")
+	require.NoError(t, as(t, ns, "alice").Create(t.Context(), template))
+	assert.Equal(t, "alice", author(template))
+	setAnnotation(template, infrav1.AuthorAnnotation, "mallory")
+	require.NoError(t, as(t, ns, "bob").Update(t.Context(), template))
+	assert.Equal(t, "alice", author(template))
+}
+
+func TestMachineIsClonedUntilItsSpecIsChanged(t *testing.T) {
+	ns := namespace(t)
+	m := machine(ns)
+	m.Annotations = map[string]string{
+		clusterv1.TemplateClonedFromNameAnnotation:      "t",
+		clusterv1.TemplateClonedFromGroupKindAnnotation: "NutanixMachineTemplate.infrastructure.cluster.x-k8s.io",
+		infrav1.CreatorAnnotation:                       "mallory",
+	}
+	require.NoError(t, as(t, ns, "capi").Create(t.Context(), m))
+	assert.Equal(t, "capi", m.Annotations[infrav1.CreatorAnnotation], "the client wrote another name")
+	assert.Equal(t, "t", m.ClonedFrom())
+	m.Spec.Categories = []infrav1.NutanixCategoryIdentifier{{Key: "Team", Value: "A"}}
+	m.Annotations[infrav1.CreatorAnnotation] = "bob"
+	require.NoError(t, as(t, ns, "bob").Update(t.Context(), m))
+	assert.Equal(t, "capi", m.Annotations[infrav1.CreatorAnnotation])
+	assert.Equal(t, "bob", author(m))
+	assert.Empty(t, m.ClonedFrom())
+}
