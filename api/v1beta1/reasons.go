@@ -315,3 +315,15 @@ const (
 	// ProvisionedReason: all conditions are True.
 	ProvisionedReason = "Provisioned"
 )
+
+// Reasons of the Ready condition of a NutanixPlanPolicy.
+const (
+	// ExpressionsValidReason: all expressions can be evaluated.
+	ExpressionsValidReason = "ExpressionsValid"
+
+	// ExpressionInvalidReason: an expression has a syntax error or a type error. The policy denies all plans that it matches.
+	ExpressionInvalidReason = "ExpressionInvalid"
+
+	// EvaluationFailedReason: an expression failed for a plan and denied it.
+	EvaluationFailedReason = "EvaluationFailed"
+)

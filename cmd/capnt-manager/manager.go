@@ -111,6 +111,9 @@ func cacheOptions(namespace string, syncPeriod time.Duration) cache.Options {
 	}
 	if namespace != "" {
 		options.DefaultNamespaces = map[string]cache.Config{namespace: {}}
+		if own := os.Getenv("POD_NAMESPACE"); own != "" { // the policies there apply to all namespaces
+			options.ByObject[&infrav1.NutanixPlanPolicy{}] = cache.ByObject{Namespaces: map[string]cache.Config{namespace: {}, own: {}}}
+		}
 	}
 	return options
 }

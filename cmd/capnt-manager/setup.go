@@ -13,6 +13,7 @@ import (
 	"github.com/capnt/capnt/controllers/nutanixfailuredomain"
 	"github.com/capnt/capnt/controllers/nutanixmachine"
 	"github.com/capnt/capnt/controllers/nutanixmachinetemplate"
+	"github.com/capnt/capnt/controllers/nutanixplanpolicy"
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/admission"
 )
@@ -77,6 +78,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 		{machines.SetupWithManager, options.concurrency.nutanixMachine},
 		{templates.SetupWithManager, options.concurrency.nutanixMachineTemplate},
 		{failureDomains.SetupWithManager, options.concurrency.nutanixFailureDomain},
+		{(&nutanixplanpolicy.Reconciler{Client: shared.Client}).SetupWithManager, 1},
 	} {
 		if err := reconciler.setUp(ctx, mgr, controller.Options{MaxConcurrentReconciles: reconciler.concurrency}); err != nil {
 			return err

@@ -39,6 +39,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 		"NutanixFailureDomain":   setupFailureDomain,
 		"NutanixPlan":            setupPlan,
 		"NutanixPlanDecision":    setupDecision,
+		"NutanixPlanPolicy":      setupPlanPolicy,
 	} {
 		if err := setup(mgr, user); err != nil {
 			return fmt.Errorf("setting up webhooks of %s: %w", kind, err)

@@ -3,9 +3,11 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/cel/environment"
 
@@ -44,6 +46,47 @@ func validate(policy *infrav1.NutanixPlanPolicy, check func(expression string, r
 		}
 	}
 	return errs
+}
+
+// Warnings describes rules that are valid but deny all plans of NutanixClusters, because they read fields of machine.
+func Warnings(policy *infrav1.NutanixPlanPolicy) []string {
+	kinds := policy.Spec.Match.Kinds
+	if len(kinds) > 0 && !slices.Contains(kinds, clusterKind) {
+		return nil
+	}
+	var warnings []string
+	for i, rule := range policy.Spec.Rules {
+		if readsMachine(rule.Expression) {
+			warnings = append(warnings, fmt.Sprintf("spec.rules[%d].expression: rule %s reads fields of machine, which is null for plans of a "+
+				"NutanixCluster: set spec.match.kinds to [%s], or compare machine with null, because an expression that fails denies the plan",
+				i, rule.Name, machineKind))
+		}
+	}
+	return warnings
+}
+
+// readsMachine reports whether an expression selects a field of machine and never compares machine with null.
+func readsMachine(expression string) bool {
+	set, err := environments()
+	if err != nil {
+		return false
+	}
+	parsed, issues := set.NewExpressionsEnv().Parse(expression)
+	if issues.Err() != nil {
+		return false
+	}
+	uses := ast.MatchDescendants(ast.NavigateAST(parsed.NativeRep()), func(node ast.NavigableExpr) bool {
+		return node.Kind() == ast.IdentKind && node.AsIdent() == machineVariable
+	})
+	reads := false
+	for _, use := range uses {
+		parent, ok := use.Parent()
+		if ok && parent.Kind() == ast.CallKind {
+			return false // for example machine == null
+		}
+		reads = reads || ok && parent.Kind() == ast.SelectKind
+	}
+	return reads
 }
 
 func invalid(path *field.Path, rule infrav1.PolicyRule, expression string, err error) *field.Error {

@@ -55,3 +55,32 @@ func TestValidationReportsAllRules(t *testing.T) {
 	assert.Equal(t, "spec.rules[1].messageExpression", errs[2].Field)
 	assert.Contains(t, errs[2].Detail, "rule second: ")
 }
+
+func TestWarningAboutPlansWithoutAMachine(t *testing.T) {
+	for name, tc := range map[string]struct {
+		expression string
+		kinds      []string
+		warns      bool
+	}{
+		"any kind":           {"machine.spec.vcpuSockets < 4", nil, true},
+		"nested":             {"plan.changes.all(c, quantity(machine.spec.memorySize).isLessThan(quantity('4Gi')))", nil, true},
+		"clusters":           {"machine.spec.vcpuSockets < 4", []string{"NutanixMachine", "NutanixCluster"}, true},
+		"only machines":      {"machine.spec.vcpuSockets < 4", []string{"NutanixMachine"}, false},
+		"tested":             {"machine == null || machine.spec.vcpuSockets < 4", nil, false},
+		"other variables":    {"cluster.metadata.name == plan.target.name", nil, false},
+		"optional selection": {"machine.?spec.?vcpuSockets.orValue(0) < 4", nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPolicy(tc.expression)
+			p.Spec.Match.Kinds = tc.kinds
+			require.Empty(t, policy.ValidateNew(&p))
+			warnings := policy.Warnings(&p)
+			if !tc.warns {
+				assert.Empty(t, warnings)
+				return
+			}
+			require.Len(t, warnings, 1)
+			assert.Contains(t, warnings[0], "spec.rules[0].expression: rule r reads fields of machine, which is null for plans of a NutanixCluster")
+		})
+	}
+}

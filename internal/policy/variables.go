@@ -13,7 +13,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-const machineKind = "NutanixMachine"
+// Kinds of the targets of plans.
+const (
+	machineKind = "NutanixMachine"
+	clusterKind = "NutanixCluster"
+)
 
 // variables returns the values of the variables. A variable without a value is left out, so that an expression that uses it fails.
 func variables(input Input) (map[string]any, error) {
