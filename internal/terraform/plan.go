@@ -20,7 +20,7 @@ type Plan struct {
 	// Bytes is the content of the plan file, the argument of Apply. It contains sensitive variables in plain text, so it must never be
 	// logged, and must be stored only where secrets may be stored. It is nil if HasChanges is false.
 	Bytes []byte
-	// JSON describes the changes of the plan. It contains no sensitive values, see redact. It is nil if HasChanges is false.
+	// JSON describes the changes of the plan. It contains no sensitive values, see Config.FingerprintKey. It is nil if HasChanges is false.
 	JSON *tfjson.Plan
 	// HasChanges is true if the plan changes resources or outputs, or if it moves or imports resources. It comes from the detailed exit
 	// code.
@@ -69,7 +69,7 @@ func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 	if plan.JSON == nil {
 		return nil, interrupted(ctx, "show")
 	}
-	redact(plan.JSON, r.scrub)
+	redactor{r.scrub, r.terraform.config.FingerprintKey}.plan(plan.JSON)
 	if plan.Bytes, err = os.ReadFile(path); err != nil {
 		return nil, fmt.Errorf("reading the saved plan: %w", err)
 	}

@@ -1,53 +1,73 @@
 package terraform
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 
 	tfjson "github.com/hashicorp/terraform-json"
 )
 
-// sensitiveMark replaces a sensitive value in a plan.
+// sensitiveMark replaces a sensitive value in a plan if there is no key for fingerprints. With a key, the mark also contains the
+// fingerprint of the value: "(sensitive value 0123456789ab)".
 const sensitiveMark = "(sensitive value)"
 
-// changedMark replaces the new value of an attribute if only sensitive parts of the attribute change. Otherwise the old and the new value
-// would be equal after sensitive parts were replaced, and the classification of changes would not notice the change.
+// changedMark replaces the new value of an attribute if the old and the new value differ, but are equal after sensitive parts were
+// replaced. Otherwise the classification of changes would not notice the change.
 const changedMark = "(sensitive value that changes)"
 
-// sensitiveAttributes lists prefixes of attributes of the nutanix provider that contain bootstrap data. The schema of the provider does
-// not mark these attributes as sensitive.
-var sensitiveAttributes = []string{"guest_customization"}
+// anyMark matches every mark. package plan ignores the fingerprints in digests, so a value that is no mark must not look like one.
+var anyMark = regexp.MustCompile(`^\(sensitive value( [0-9a-f]{12}| that changes)?\)$`)
 
-// redact removes sensitive values from the JSON form of a plan. It drops the parts that contain all values: variables, planned values,
-// prior state and configuration. In the changes, it replaces sensitive values. For an imported object, Terraform marks no old value as
-// sensitive. Therefore redact replaces a value if the same value is marked as sensitive either before or after the change.
-func redact(plan *tfjson.Plan, scrub scrubber) {
-	plan.Variables, plan.PlannedValues, plan.PriorState, plan.Config = nil, nil, nil, nil
+// sensitiveAttributes lists prefixes of attributes of the nutanix provider that contain bootstrap data or credentials. The schema of the
+// provider does not mark these attributes as sensitive.
+var sensitiveAttributes = []string{"guest_customization", "user_data", "ngt_credentials"}
+
+// redactor removes sensitive values from the JSON form of plans.
+type redactor struct {
+	scrub scrubber
+	// key is the key of the fingerprints. Without a key there are no fingerprints.
+	key []byte
+}
+
+// plan removes sensitive values from the JSON form of a plan. It drops the parts that contain all values: variables, planned values, prior
+// state, configuration and checks. In the changes, it replaces sensitive values. For an imported object, Terraform marks no old value as
+// sensitive. Therefore plan replaces a value if the same value is marked as sensitive either before or after the change.
+func (r redactor) plan(plan *tfjson.Plan) {
+	plan.Variables, plan.PlannedValues, plan.PriorState, plan.Config, plan.Checks = nil, nil, nil, nil, nil
 	for _, list := range [][]*tfjson.ResourceChange{plan.ResourceChanges, plan.ResourceDrift} {
 		for _, resource := range list {
-			redactChange(resource.Change, scrub)
+			r.change(resource.Change)
 		}
 	}
 	for _, deferred := range plan.DeferredChanges {
 		if deferred.ResourceChange != nil {
-			redactChange(deferred.ResourceChange.Change, scrub)
+			r.change(deferred.ResourceChange.Change)
 		}
 	}
 	for _, change := range plan.OutputChanges {
-		redactChange(change, scrub)
+		r.change(change)
+	}
+	for _, invocation := range plan.ActionInvocations {
+		invocation.ConfigValues = r.value(invocation.ConfigValues, invocation.ConfigSensitive)
 	}
 }
 
-func redactChange(change *tfjson.Change, scrub scrubber) {
+func (r redactor) change(change *tfjson.Change) {
 	if change == nil {
 		return
 	}
 	changed := changedNames(change)
 	for _, side := range []*any{&change.Before, &change.After} {
-		for _, marks := range []any{change.BeforeSensitive, change.AfterSensitive} {
-			*side = mask(*side, marks)
-		}
-		*side = scrub.value(*side)
+		*side = r.value(*side, change.BeforeSensitive, change.AfterSensitive)
+	}
+	for _, identity := range []*any{&change.BeforeIdentity, &change.AfterIdentity} {
+		*identity = r.value(*identity)
 	}
 	change.GeneratedConfig = ""
 	before, _ := change.Before.(map[string]any)
@@ -72,33 +92,85 @@ func changedNames(change *tfjson.Change) []string {
 	return names
 }
 
-// mask replaces the parts of value that are sensitive. marks is a tree of booleans, as in the JSON form of a plan, that is true for these
-// parts.
-func mask(value, marks any) any {
+// value replaces the sensitive parts of a JSON value. Each of marks is a tree of booleans, as in the JSON form of a plan, that is true for
+// sensitive parts. Attributes in sensitiveAttributes are sensitive regardless of marks.
+func (r redactor) value(value any, marks ...any) any {
 	if value == nil {
 		return nil
 	}
-	switch marks := marks.(type) {
-	case bool:
-		if marks {
-			return sensitiveMark
+	for _, mark := range marks {
+		if mark == true {
+			return r.mark(value)
 		}
+	}
+	switch value := value.(type) {
+	case string:
+		if anyMark.MatchString(value) {
+			return strconv.Quote(value)
+		}
+		return r.scrub.text(value)
 	case []any:
-		if list, ok := value.([]any); ok {
-			for i := range min(len(list), len(marks)) {
-				list[i] = mask(list[i], marks[i])
-			}
+		for i := range value {
+			value[i] = r.value(value[i], elements(marks, i)...)
 		}
 	case map[string]any:
-		if object, ok := value.(map[string]any); ok {
-			for name, mark := range marks {
-				if inner, found := object[name]; found {
-					object[name] = mask(inner, mark)
-				}
+		for name, inner := range value {
+			if isSensitiveAttribute(name) && !isZero(inner) {
+				value[name] = r.mark(inner)
+				continue
 			}
+			value[name] = r.value(inner, members(marks, name)...)
 		}
 	}
 	return value
+}
+
+// elements returns the marks of the list element with the given index.
+func elements(marks []any, index int) []any {
+	var inner []any
+	for _, mark := range marks {
+		if list, ok := mark.([]any); ok && index < len(list) {
+			inner = append(inner, list[index])
+		}
+	}
+	return inner
+}
+
+// members returns the marks of the object member with the given name.
+func members(marks []any, name string) []any {
+	var inner []any
+	for _, mark := range marks {
+		if object, ok := mark.(map[string]any); ok {
+			inner = append(inner, object[name])
+		}
+	}
+	return inner
+}
+
+// mark returns the mark that replaces a sensitive value. The fingerprint shows whether a value changes. Without the key, nobody can compare
+// it with a guessed value.
+func (r redactor) mark(value any) string {
+	if len(r.key) == 0 {
+		return sensitiveMark
+	}
+	// Marshalling a JSON value cannot fail.
+	content, _ := json.Marshal(value)
+	fingerprint := hmac.New(sha256.New, r.key)
+	fingerprint.Write([]byte("sensitive value\n")) // another use of the same key must not have the same result
+	fingerprint.Write(content)
+	return fmt.Sprintf("(sensitive value %x)", fingerprint.Sum(nil)[:6])
+}
+
+// isZero reports whether a value contains nothing: it is null, empty, zero or false.
+func isZero(value any) bool {
+	switch value := value.(type) {
+	case []any:
+		return len(value) == 0
+	case map[string]any:
+		return len(value) == 0
+	default:
+		return value == nil || value == "" || value == false
+	}
 }
 
 // isSensitiveAttribute reports whether an attribute is always sensitive, even if the plan does not mark it as sensitive.

@@ -80,24 +80,3 @@ func secretForms(secret string) []string {
 
 // text replaces the secrets in a text.
 func (s scrubber) text(text string) string { return s.replacer.Replace(text) }
-
-// value replaces the secrets in a JSON value. It replaces the whole value of a sensitive attribute.
-func (s scrubber) value(value any) any {
-	switch value := value.(type) {
-	case string:
-		return s.text(value)
-	case []any:
-		for i := range value {
-			value[i] = s.value(value[i])
-		}
-	case map[string]any:
-		for name, inner := range value {
-			if inner != nil && isSensitiveAttribute(name) {
-				value[name] = sensitiveMark
-				continue
-			}
-			value[name] = s.value(inner)
-		}
-	}
-	return value
-}

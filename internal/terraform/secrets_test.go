@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"testing"
 
-	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -75,29 +74,6 @@ resource "terraform_data" "this" {
 			assert.NotContains(t, fmt.Sprintf("%#v", err), secret)
 		}
 	})
-}
-
-func TestRedactMasksBothSides(t *testing.T) {
-	t.Parallel()
-	plan := &tfjson.Plan{
-		Variables: map[string]*tfjson.PlanVariable{"user_data": {Value: "hush"}},
-		ResourceChanges: []*tfjson.ResourceChange{{Change: &tfjson.Change{
-			Before:         map[string]any{"secret": "old", "list": []any{"a", "b"}, "guest_customization_cloud_init_user_data": "aHVzaA==", "name": "vm"},
-			After:          map[string]any{"secret": "new", "list": []any{"a", "c"}, "guest_customization_cloud_init_user_data": nil, "name": "with token-1234 inside"},
-			AfterSensitive: map[string]any{"secret": true, "list": []any{false, true}, "gone": true},
-		}}},
-		ResourceDrift: []*tfjson.ResourceChange{{Change: &tfjson.Change{Before: "hush", BeforeSensitive: true}}, {}},
-		OutputChanges: map[string]*tfjson.Change{"a": {Before: nil, After: "x", AfterSensitive: true}},
-	}
-	redact(plan, newScrubber(nil, map[string]string{"NUTANIX_PASSWORD": "token-1234"}))
-
-	change := plan.ResourceChanges[0].Change
-	assert.Equal(t, map[string]any{"secret": sensitiveMark, "list": []any{"a", sensitiveMark}, "guest_customization_cloud_init_user_data": sensitiveMark, "name": "vm"}, change.Before)
-	assert.Equal(t, map[string]any{"secret": changedMark, "list": changedMark, "guest_customization_cloud_init_user_data": nil, "name": "with (redacted) inside"}, change.After)
-	assert.Nil(t, plan.Variables)
-	assert.Equal(t, sensitiveMark, plan.ResourceDrift[0].Change.Before)
-	assert.Nil(t, plan.OutputChanges["a"].Before)
-	assert.Equal(t, sensitiveMark, plan.OutputChanges["a"].After)
 }
 
 func TestScrubber(t *testing.T) {

@@ -33,6 +33,9 @@ type Config struct {
 	// InterruptGrace is how long an interrupted command may take to write its state and release its lock. Afterwards the command is killed.
 	// Zero means two minutes.
 	InterruptGrace time.Duration
+	// FingerprintKey is the key of the fingerprints that replace sensitive values in Plan.JSON: "(sensitive value 0123456789ab)". A fingerprint
+	// shows that a value changes. If the key is empty, "(sensitive value)" replaces all sensitive values.
+	FingerprintKey []byte
 }
 
 // Terraform opens runs. It is safe for concurrent use.
