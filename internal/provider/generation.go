@@ -8,13 +8,15 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
-// Generation describes provider versions with the same behavior. It contains the disruption class of each change, the requests that the
-// provider sends with every update, and the memory that it needs.
+// Generation describes provider versions with the same behavior. It contains the disruption class of each change, the roles of attributes in
+// digests, the requests that the provider sends with every update, and the memory that it needs.
 type Generation struct {
 	name string
 	// versions is the version constraint that defines the generation.
 	versions   version.Constraints
 	disruption table
+	// particular, observed, derived and identifying list attributes, see the methods with these names.
+	particular, observed, derived, identifying attributes
 
 	// SwitchesOnWithEveryUpdate is true if the provider ends each update of a virtual machine with a request to switch the machine on.
 	SwitchesOnWithEveryUpdate bool
@@ -42,6 +44,10 @@ var generations = []*Generation{
 		name:                      "1.9",
 		versions:                  version.MustConstraints(version.NewConstraint(">= 1.9.5, < 2.0.0")),
 		disruption:                v3Disruption(),
+		particular:                v3Particular(),
+		observed:                  v3Observed(),
+		derived:                   v3Derived(),
+		identifying:               v3Identifying(),
 		SwitchesOnWithEveryUpdate: true,
 		MemoryLimit:               32,
 	},
@@ -50,6 +56,10 @@ var generations = []*Generation{
 		versions: version.MustConstraints(version.NewConstraint(">= 2.0.0, < 3.0.0")),
 		// Since 2.0 the provider can set the power state.
 		disruption:  v3Disruption().with(virtualMachine, "power_state", PowerCycle),
+		particular:  v3Particular(),
+		observed:    v3Observed(),
+		derived:     v3Derived(),
+		identifying: v3Identifying(),
 		MemoryLimit: 48,
 	},
 }
