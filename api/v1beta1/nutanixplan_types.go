@@ -80,8 +80,14 @@ type NutanixPlanSpec struct {
 	// +required
 	Disruption PlanDisruption `json:"disruption"`
 
-	// summary counts the resources for the actions of the plan, for example "+1" or "~2 -1". "state" means that the plan
-	// only edits the Terraform state.
+	// destroy is true if the plan destroys all infrastructure of the target.
+	// +optional
+	Destroy bool `json:"destroy,omitempty"`
+
+	// summary counts the resources for the actions of the plan with Terraform's symbols: "+1" create, "~1" update, "-/+1"
+	// replace, "-1" delete, "import 1" and "forget 1". Several parts are separated by spaces, for example "import 1 ~1".
+	// "other 1" means that the plan changes no resources, for example only outputs. "state" means that the plan only edits the
+	// Terraform state.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Summary string `json:"summary,omitempty"`
@@ -129,7 +135,8 @@ type NutanixPlanSpec struct {
 	// +optional
 	Counts PlanCounts `json:"counts,omitempty,omitzero"`
 
-	// changes are the changes of resources, outputs and everything else that a plan can contain, the most disruptive first.
+	// changes are the changes of resources, outputs and everything else that a plan can contain, the most disruptive first. An
+	// output that is created or deleted and only repeats an attribute of a resource is counted in counts.other and not listed.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -270,7 +277,8 @@ type PlanCounts struct {
 	// +optional
 	Forget int32 `json:"forget,omitempty"`
 
-	// other is the number of changes that are not changes of resources: outputs, moves, deferred changes and actions.
+	// other is the number of changes that are not changes of resources: outputs, moves, edits of a taint, deferred changes and
+	// actions.
 	// +optional
 	Other int32 `json:"other,omitempty"`
 }
@@ -317,10 +325,12 @@ type PlannedChange struct {
 	// +kubebuilder:validation:items:MaxLength=256
 	ReplacePaths []string `json:"replacePaths,omitempty"`
 
-	// attributes are the attributes that the change sets, changes or removes, the most disruptive first.
+	// attributes are the attributes that the change sets, changes or removes, the most disruptive first. An update has all
+	// attributes that change. A create has those that are known, not empty, zero or false, and not only another form of others. A
+	// delete has those that identify the resource and what is lost with it.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:MaxItems=64
 	Attributes []PlannedAttribute `json:"attributes,omitempty"`
 }
 
@@ -342,11 +352,11 @@ type PlannedAttribute struct {
 	// +kubebuilder:validation:MaxLength=1024
 	After *string `json:"after,omitempty"`
 
-	// unknown means that the planned value is known only after the apply.
+	// unknown means that the planned value, or a part of it, is known only after the apply.
 	// +optional
 	Unknown bool `json:"unknown,omitempty"`
 
-	// disruption is the disruption class of the change of this attribute.
+	// disruption is the disruption class of the change of this attribute. It is set for updates and replacements.
 	// +optional
 	Disruption PlanDisruption `json:"disruption,omitempty"`
 }
@@ -357,7 +367,7 @@ type PlanOmitted struct {
 	// +optional
 	Changes int32 `json:"changes,omitempty"`
 
-	// attributes is the number of attributes that are left out.
+	// attributes is the number of attributes and replace paths that are left out.
 	// +optional
 	Attributes int32 `json:"attributes,omitempty"`
 

@@ -38,7 +38,8 @@ func summarize(record *plan.Record) *infrav1.PlanSummary {
 		Import:  record.Counts.Import,
 		Time:    metav1.NewTime(record.Time),
 	}
-	for _, change := range record.Changes[:min(len(record.Changes), summaryChanges)] {
+	resources := record.Resources()
+	for _, change := range resources[:min(len(resources), summaryChanges)] {
 		actions := make([]string, 0, len(change.Actions))
 		for _, action := range change.Actions {
 			actions = append(actions, string(action))

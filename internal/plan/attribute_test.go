@@ -9,7 +9,7 @@ import (
 	"github.com/capnt/capnt/internal/provider"
 )
 
-func TestChangedPaths(t *testing.T) {
+func TestChangedValues(t *testing.T) {
 	type object = map[string]any
 	tests := map[string]struct {
 		before, after, unknown any
@@ -25,12 +25,16 @@ func TestChangedPaths(t *testing.T) {
 		"another length":          {object{"disk_list": []any{1.0}}, object{"disk_list": []any{1.0, 2.0}}, object{}, []string{"disk_list"}},
 		"a null and an empty one": {object{"gpu_list": nil}, object{"gpu_list": []any{}}, object{}, []string{"gpu_list"}},
 		"added and removed":       {object{"a": "x", "same": nil}, object{"b": "x"}, object{}, []string{"a", "b"}},
-		"a key of a user":         {object{"values": object{"My Key": "a"}}, object{"values": object{"My Key": "b"}}, object{}, []string{"values"}},
-		"several keys of a user":  {object{"values": object{"K1": "a", "K2": "a"}}, object{"values": object{"K1": "b", "K2": "b"}}, object{}, []string{"values"}},
+		"a key of a user":         {object{"values": object{"My Key": "a"}}, object{"values": object{"My Key": "b"}}, object{}, []string{`values["My Key"]`}},
+		"several keys of a user":  {object{"values": object{"K1": "a", "K2": "a"}}, object{"values": object{"K1": "b", "K2": "b"}}, object{}, []string{"values.K1", "values.K2"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, test.want, changedPaths(&tfjson.Change{Before: test.before, After: test.after, AfterUnknown: test.unknown}))
+			var paths []string
+			for _, value := range changedValues(&tfjson.Change{Before: test.before, After: test.after, AfterUnknown: test.unknown}) {
+				paths = append(paths, value.Path)
+			}
+			assert.Equal(t, test.want, paths)
 		})
 	}
 }
@@ -57,7 +61,7 @@ func TestDisruptionOfChange(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, test.want, changeOf(test.change, generation(t)).Disruption)
+			assert.Equal(t, test.want, resourceChange(test.change, generation(t)).Disruption)
 		})
 	}
 }

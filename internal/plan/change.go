@@ -4,13 +4,10 @@ import (
 	"slices"
 	"strings"
 
-	tfjson "github.com/hashicorp/terraform-json"
-
 	"github.com/capnt/capnt/internal/provider"
 )
 
-// Action is an action of a plan on one resource. A replacement is a single action, regardless of whether the resource is created or
-// deleted first.
+// Action is an action of a plan. A replacement is a single action, regardless of whether the resource is created or deleted first.
 type Action string
 
 // Actions that a record can contain.
@@ -21,33 +18,63 @@ const (
 	ActionDelete  Action = "delete"
 	ActionImport  Action = "import"
 	ActionForget  Action = "forget"
+	// ActionMove changes the address of a resource in the state.
+	ActionMove Action = "move"
+	// ActionUntaint removes the taint of a resource in the state. Only the manager does this, without a plan file.
+	ActionUntaint Action = "untaint"
+	// ActionDefer is a change that Terraform leaves for a later plan.
+	ActionDefer Action = "defer"
+	// ActionInvoke runs an action of the provider.
+	ActionInvoke Action = "invoke"
 )
 
-// Change describes what a plan does with one resource.
+// Change describes what a plan does with one resource, with one output, or with one action of the provider.
 type Change struct {
-	// Address is the absolute address of the resource, for example module.machine.nutanix_virtual_machine.this.
+	// Address is the absolute address, for example module.machine.nutanix_virtual_machine.this. The address of an output starts with
+	// "output.", that of an action with "action.".
 	Address string
-	// Actions contains several actions only if a resource is imported and also changed.
+	// Actions contains several actions only if a resource is imported or moved and also changed.
 	Actions []Action
-	// Reason is Terraform's reason for the action, for example replace_because_tainted. It is empty if Terraform reports no reason.
+	// Reason is Terraform's reason for the action, for example replace_because_tainted, or the manager's reason for an edit of the state. It is
+	// empty if there is no reason.
 	Reason string
-	// Attributes are the attributes that an update or a replacement changes, sorted by path.
+	// Attributes are the attributes that the change sets, changes or removes, the most disruptive first. An update has all attributes that
+	// change. A create has those that are known, not empty and not derived from others. A delete has those that identify the resource.
 	Attributes []Attribute
 	// Disruption is the class of the change.
 	Disruption provider.Class
 	// ImportID is the ID with which the resource is imported. It is empty if the resource is not imported.
 	ImportID string
+	// PreviousAddress is the address of a moved resource before the move.
+	PreviousAddress string
+	// ReplacePaths are the paths of the attributes that force a replacement.
+	ReplacePaths []string
 }
 
-// Attribute is an attribute of a resource that a plan changes.
+// Attribute is an attribute that a plan sets, changes or removes.
 type Attribute struct {
 	// Path is the path of the attribute, for example memory_size_mib or categories[0].value.
 	Path       string
 	Disruption provider.Class
+	// Before is the present value: a string as it is, any other value as JSON. It is nil if there is none.
+	Before *string
+	// After is the planned value. It is nil if there is none, or if it is unknown.
+	After *string
+	// Unknown means that the planned value, or a part of it, is known only after the apply.
+	Unknown bool
 }
+
+// outputPrefix is the beginning of the address of an output, and actionPrefix that of an action.
+const (
+	outputPrefix = "output."
+	actionPrefix = "action."
+)
 
 // Has reports whether the change contains the action.
 func (c Change) Has(action Action) bool { return slices.Contains(c.Actions, action) }
+
+// Output reports whether the change is a change of an output.
+func (c Change) Output() bool { return strings.HasPrefix(c.Address, outputPrefix) }
 
 // String returns the address with the actions and the changed attributes, for example
 // "module.machine.nutanix_virtual_machine.this update: memory_size_mib".
@@ -57,6 +84,9 @@ func (c Change) String() string {
 		names = append(names, string(action))
 	}
 	text := c.Address + " " + strings.Join(names, "+")
+	if !c.Has(ActionUpdate) && !c.Has(ActionReplace) {
+		return text
+	}
 	if attributes := c.attributesFrom(provider.None); len(attributes) > 0 {
 		text += ": " + strings.Join(attributes, ", ")
 	}
@@ -78,50 +108,11 @@ func (c Change) attributesFrom(class provider.Class) []string {
 	return slices.Compact(names)
 }
 
-// changeOf returns the change of one resource. If the plan does not change the resource, the result has no actions.
-func changeOf(resource *tfjson.ResourceChange, generation *provider.Generation) Change {
-	change := Change{Address: resource.Address, Actions: actionsOf(resource.Change), Reason: string(resource.ActionReason)}
-	if change.Has(ActionUpdate) || change.Has(ActionReplace) {
-		for _, path := range changedPaths(resource.Change) {
-			change.Attributes = append(change.Attributes, Attribute{path, generation.Disruption(resource.Type, path)})
-		}
-	}
-	if change.Has(ActionImport) {
-		change.ImportID = resource.Change.Importing.ID
-	}
-	change.Disruption = disruptionOf(change)
-	return change
-}
-
-func actionsOf(change *tfjson.Change) []Action {
-	if change == nil {
-		return nil
-	}
-	var actions []Action
-	if change.Importing != nil {
-		actions = append(actions, ActionImport)
-	}
-	switch {
-	case change.Actions.Replace():
-		actions = append(actions, ActionReplace)
-	case change.Actions.Create():
-		actions = append(actions, ActionCreate)
-	case change.Actions.Update():
-		actions = append(actions, ActionUpdate)
-	case change.Actions.Delete():
-		actions = append(actions, ActionDelete)
-	case change.Actions.Forget():
-		actions = append(actions, ActionForget)
-	case !change.Actions.NoOp() && !change.Actions.Read():
-		actions = append(actions, ActionReplace) // an unknown combination is treated as the most disruptive action
-	}
-	return actions
-}
-
-// disruptionOf returns the disruption class of a change. An update has the worst class if the changed attributes are unknown.
+// disruptionOf returns the disruption class of a change. An update has the worst class if the changed attributes are unknown. What an
+// action of the provider does is unknown, too.
 func disruptionOf(change Change) provider.Class {
 	class := provider.None
-	if change.Has(ActionUpdate) && len(change.Attributes) == 0 || change.Has(ActionReplace) {
+	if change.Has(ActionUpdate) && len(change.Attributes) == 0 || change.Has(ActionReplace) || change.Has(ActionInvoke) {
 		class = provider.Replace
 	}
 	if change.Has(ActionDelete) {

@@ -19,7 +19,7 @@ func TestDecide(t *testing.T) {
 	update := func(class provider.Class, paths ...string) Change {
 		change := Change{Address: vm, Actions: []Action{ActionUpdate}, Disruption: class}
 		for _, path := range paths {
-			change.Attributes = append(change.Attributes, Attribute{path, class})
+			change.Attributes = append(change.Attributes, Attribute{Path: path, Disruption: class})
 		}
 		return change
 	}
@@ -27,7 +27,7 @@ func TestDecide(t *testing.T) {
 	remove := Change{Address: vm, Actions: []Action{ActionDelete}, Disruption: provider.Destroy}
 	replace := Change{Address: vm, Actions: []Action{ActionReplace}, Disruption: provider.Replace}
 	mixed := update(provider.PowerCycle, "memory_size_mib")
-	mixed.Attributes = append(mixed.Attributes, Attribute{"name", provider.None})
+	mixed.Attributes = append(mixed.Attributes, Attribute{Path: "name"})
 
 	held := changes(update(provider.None, "name"))
 	held.Hold = &Hold{"CategoryValuesAmbiguous", "two values of one key"}

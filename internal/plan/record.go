@@ -1,16 +1,11 @@
 // Package plan converts Terraform plans to records. It also stores the plan files until they are applied or superseded. Users and rules
-// read records. Records contain addresses, actions, names of attributes and digests, but never values of attributes.
+// read records. Records contain everything that a plan changes, but no sensitive values.
 package plan
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"strings"
 	"time"
 
-	tfjson "github.com/hashicorp/terraform-json"
-
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/provider"
 )
 
@@ -24,11 +19,15 @@ const (
 	CauseDrift  Cause = "Drift"
 	CauseImport Cause = "Import"
 	CauseDelete Cause = "Delete"
+	// CauseForget and CauseUntaint are edits of the state.
+	CauseForget  Cause = "Forget"
+	CauseUntaint Cause = "Untaint"
 )
 
-// Counts contains the number of resources for each action.
+// Counts contains the number of resources for each action. Other is the number of changes that are not changes of resources: outputs,
+// moves, edits of a taint, deferred changes and actions of the provider.
 type Counts struct {
-	Create, Update, Replace, Delete, Import int32
+	Create, Update, Replace, Delete, Import, Forget, Other int32
 }
 
 // Basis identifies the inputs of a plan. A plan may be applied only if all of its inputs are unchanged.
@@ -40,15 +39,21 @@ type Basis struct {
 	// Lineage and Serial identify the Terraform state.
 	Lineage string
 	Serial  int64
+	// Variables is the keyed fingerprint of the sensitive variables.
+	Variables string
 }
 
 // Hold is the reason why an update of existing infrastructure has to wait, whatever its disruption class. Reason is the reason for a
 // condition.
 type Hold struct{ Reason, Message string }
 
-// Record describes one plan file and the changes that its apply would make. It contains no attribute values.
+// Record describes one plan file and the changes that its apply would make, or one edit of the Terraform state. It contains no sensitive
+// values.
 type Record struct {
-	Cause Cause
+	// Target is the object whose infrastructure the plan changes. Source says who and what caused the change.
+	Target infrav1.PlanTarget
+	Source infrav1.PlanOrigin
+	Cause  Cause
 	// Destroy is true if the plan was made with -destroy.
 	Destroy bool
 	// Disruption is the worst disruption class of all changes.
@@ -56,19 +61,29 @@ type Record struct {
 	// Hold is the reason why the plan waits even if its disruption class is None. It is nil if nothing else delays the plan.
 	Hold *Hold
 	Basis
-	// SHA256 is the SHA-256 digest of the plan file in hex.
+	// SHA256 is the SHA-256 digest of the plan file in hex. It is empty if there is no plan file, because the plan edits only the state.
 	SHA256 string
 
 	TerraformVersion string
 	ProviderVersion  string
 
+	// ChangeDigest identifies the change of this target by its content, and ClassDigest identifies the same change of any machine of one
+	// owner. Both have the form "sha256:" and 64 hex digits.
+	ChangeDigest string
+	ClassDigest  string
+
+	// Counts contains exact numbers. Changes contains the most disruptive changes first, and Omitted counts what it leaves out.
 	Counts  Counts
 	Changes []Change
+	Omitted infrav1.PlanOmitted
 	Time    time.Time
 }
 
 // Origin contains facts about a plan that the plan file does not contain.
 type Origin struct {
+	// Target is the object whose infrastructure the plan changes. Source says who and what caused the change.
+	Target infrav1.PlanTarget
+	Source infrav1.PlanOrigin
 	// Generation determines the disruption classes of the changes.
 	Generation *provider.Generation
 	Cause      Cause
@@ -81,36 +96,11 @@ type Origin struct {
 	Time             time.Time
 }
 
-// Build returns the record of a saved plan. file is the content of the plan file, and planned is its JSON form.
-func Build(origin Origin, file []byte, planned *tfjson.Plan) Record {
-	record := Record{
-		Cause:            origin.Cause,
-		Destroy:          origin.Destroy,
-		Basis:            origin.Basis,
-		SHA256:           digest(file),
-		TerraformVersion: origin.TerraformVersion,
-		ProviderVersion:  origin.ProviderVersion,
-		Time:             origin.Time,
-	}
-	for _, resource := range planned.ResourceChanges {
-		change := changeOf(resource, origin.Generation)
-		if len(change.Actions) == 0 {
-			continue
-		}
-		record.Changes = append(record.Changes, change)
-		record.Counts.add(change)
-		record.Disruption = max(record.Disruption, change.Disruption)
-		if change.Has(ActionUpdate) {
-			record.Hold = origin.Hold
-		}
-	}
-	if record.Counts.Import > 0 {
-		record.Cause = CauseImport
-	}
-	return record
-}
-
 func (c *Counts) add(change Change) {
+	if change.Output() {
+		c.Other++
+		return
+	}
 	for _, action := range change.Actions {
 		switch action {
 		case ActionCreate:
@@ -124,6 +114,9 @@ func (c *Counts) add(change Change) {
 		case ActionImport:
 			c.Import++
 		case ActionForget:
+			c.Forget++
+		case ActionMove, ActionUntaint, ActionDefer, ActionInvoke:
+			c.Other++
 		}
 	}
 }
@@ -142,45 +135,4 @@ func (r Record) change(address string) Change {
 		}
 	}
 	return Change{}
-}
-
-// Total returns a summary such as "1 to create, 2 to update".
-func (r Record) Total() string {
-	var parts []string
-	for _, part := range []struct {
-		count int32
-		verb  string
-	}{
-		{r.Counts.Import, "to import"},
-		{r.Counts.Create, "to create"},
-		{r.Counts.Update, "to update"},
-		{r.Counts.Replace, "to replace"},
-		{r.Counts.Delete, "to delete"},
-	} {
-		if part.count > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.verb))
-		}
-	}
-	if len(parts) == 0 {
-		return "no resources to change"
-	}
-	return strings.Join(parts, ", ")
-}
-
-// Summary returns one line for users. The line contains the number of resources for each action, then the address, the actions and the
-// changed attributes of each resource.
-func (r Record) Summary() string {
-	if len(r.Changes) == 0 {
-		return "Plan: " + r.Total() + ", outputs only"
-	}
-	var changes []string
-	for _, change := range r.Changes {
-		changes = append(changes, change.String())
-	}
-	return fmt.Sprintf("Plan: %s (%s)", r.Total(), strings.Join(changes, ", "))
-}
-
-func digest(content []byte) string {
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:])
 }
