@@ -59,3 +59,9 @@ const (
 	// SafeForDeletionCondition is False while machines or clusters use the failure domain.
 	SafeForDeletionCondition = "SafeForDeletion"
 )
+
+// Conditions of a NutanixPlan. It also has AppliedCondition.
+const (
+	// DecidedCondition is True when the plan is approved or denied.
+	DecidedCondition = "Decided"
+)

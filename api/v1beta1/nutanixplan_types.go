@@ -65,6 +65,14 @@ func (p PlanPhase) Final() bool {
 	return false
 }
 
+// PlanTargetLabel is the label of a NutanixPlan whose value is the workspace key of its target. PlanClusterLabel is the label with the name
+// of the Cluster. PlanFileLabel is the label of a Secret that contains a plan file.
+const (
+	PlanTargetLabel  = "infrastructure.cluster.x-k8s.io/plan-target"
+	PlanClusterLabel = "infrastructure.cluster.x-k8s.io/plan-cluster"
+	PlanFileLabel    = "infrastructure.cluster.x-k8s.io/plan-file"
+)
+
 // NutanixPlanSpec describes one Terraform plan, or one edit of a Terraform state by the manager. It contains no secrets. Immutable.
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec is immutable: the manager records another plan instead"
 type NutanixPlanSpec struct {
@@ -117,6 +125,12 @@ type NutanixPlanSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	ObservedDigest string `json:"observedDigest,omitempty"`
+
+	// infrastructureDigest identifies the infrastructure from which the plan was made. It is empty if the infrastructure cannot be
+	// compared.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	InfrastructureDigest string `json:"infrastructureDigest,omitempty"`
 
 	// variables is a keyed fingerprint of the sensitive variables: "hmac-sha256:" and 64 hex digits.
 	// +optional
@@ -193,6 +207,12 @@ type PlanOrigin struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Author string `json:"author,omitempty"`
+
+	// creator is the user who created or last changed the object, if this is not author, for example a controller of Cluster API. Neither
+	// author nor creator can approve the plan.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Creator string `json:"creator,omitempty"`
 
 	// source is the kind and name of the object that author created or changed, for example "NutanixMachineTemplate/prod-md-0-v3".
 	// +optional
@@ -464,6 +484,7 @@ type NutanixPlan struct {
 
 	// status is the progress of the plan.
 	// +optional
+	// +kubebuilder:default={phase: Recorded}
 	Status NutanixPlanStatus `json:"status,omitempty,omitzero"`
 }
 

@@ -88,7 +88,7 @@ type PlanDecisionUse struct {
 	// +kubebuilder:validation:MaxLength=64
 	Target string `json:"target"`
 
-	// digest is the change digest of the plan.
+	// digest is the digest in changes or classes of the decision that the plan has.
 	// +required
 	// +kubebuilder:validation:MaxLength=71
 	Digest string `json:"digest"`
@@ -101,6 +101,11 @@ type PlanDecisionUse struct {
 	// at is the time of the use.
 	// +required
 	At metav1.Time `json:"at"`
+
+	// appliedTime is the time at which the plan was applied. Until then, another plan of the same target with the same digest
+	// belongs to this use. Afterwards, it needs another use.
+	// +optional
+	AppliedTime *metav1.Time `json:"appliedTime,omitempty"`
 }
 
 // NutanixPlanDecisionStatus contains the uses of a decision. Only the manager writes it.

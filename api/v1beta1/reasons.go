@@ -32,11 +32,14 @@ const (
 	// WaitingForPlanReason: there is no recorded plan to apply yet.
 	WaitingForPlanReason = "WaitingForPlan"
 
-	// DisruptivePlanReason: the plan would switch off, replace or destroy a resource of an object that is not being deleted. It is
-	// not applied.
+	// DisruptivePlanReason: the plan would switch off, replace or destroy a resource of an object that is not being deleted. It
+	// waits for approvals.
 	DisruptivePlanReason = "DisruptivePlan"
 
-	// DeniedReason: the plan was denied and is not applied.
+	// WaitingForApprovalReason: the plan disrupts nothing but waits for approvals, or for the end of a freeze.
+	WaitingForApprovalReason = "WaitingForApproval"
+
+	// DeniedReason: a decision or a policy denies the plan. It is not applied.
 	DeniedReason = "Denied"
 
 	// ApplyingReason: Terraform is applying the recorded plan.

@@ -10,6 +10,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	capiflags "sigs.k8s.io/cluster-api/util/flags"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/provider"
@@ -48,11 +49,16 @@ type options struct {
 	shutdownTimeout                              time.Duration
 	prismQPS                                     float32
 	prismBurst                                   int
+	approvalConfig                               string
+	approvalFloor                                infrav1.TerraformApproval // content of the file approvalConfig
+	gitOpsAccounts                               []string
+	planHistoryLimit                             int
+	planRetention                                time.Duration
 }
 
 // concurrency contains, for each kind, the number of objects that are reconciled at the same time.
 type concurrency struct {
-	nutanixCluster, nutanixMachine, nutanixMachineTemplate, nutanixFailureDomain int
+	nutanixCluster, nutanixMachine, nutanixMachineTemplate, nutanixFailureDomain, nutanixPlan int
 }
 
 func newOptions() *options { return &options{logging: logs.NewOptions()} }
@@ -65,6 +71,7 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	o.addManagerFlags(flags)
 	o.addConcurrencyFlags(flags)
 	o.addTerraformFlags(flags)
+	o.addPlanFlags(flags)
 }
 
 func (o *options) addManagerFlags(flags *pflag.FlagSet) {
@@ -98,6 +105,17 @@ func (o *options) addConcurrencyFlags(flags *pflag.FlagSet) {
 		"NutanixMachineTemplates reconciled at the same time.")
 	flags.IntVar(&o.concurrency.nutanixFailureDomain, "nutanixfailuredomain-concurrency", 10,
 		"NutanixFailureDomains reconciled at the same time.")
+	flags.IntVar(&o.concurrency.nutanixPlan, "nutanixplan-concurrency", 5, "NutanixPlans reconciled at the same time.")
+}
+
+func (o *options) addPlanFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.approvalConfig, "approval-config", "",
+		"YAML file with the fields of spec.terraform.approval of a NutanixCluster. The rules of a cluster can only be stricter. Empty: no rules.")
+	flags.StringSliceVar(&o.gitOpsAccounts, "gitops-accounts", nil,
+		"User names of GitOps controllers, for example system:serviceaccount:flux-system:kustomize-controller. They are the author of no change, "+
+			"and their approvals count as one.")
+	flags.IntVar(&o.planHistoryLimit, "plan-history-limit", 5, "Number of NutanixPlans in a final phase that are kept for each object.")
+	flags.DurationVar(&o.planRetention, "plan-retention", 24*time.Hour, "How long the NutanixPlans of a deleted object are kept.")
 }
 
 func (o *options) addTerraformFlags(flags *pflag.FlagSet) {

@@ -93,7 +93,7 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// cacheOptions excludes large objects from the cache that the controllers do not read through the cache: Terraform states, Helm releases,
+// cacheOptions excludes objects from the cache that the controllers do not read through the cache: Terraform states, plan files, Helm releases,
 // and the ConfigMap in each namespace that contains the cluster's root certificates.
 func cacheOptions(namespace string, syncPeriod time.Duration) cache.Options {
 	options := cache.Options{
@@ -101,7 +101,7 @@ func cacheOptions(namespace string, syncPeriod time.Duration) cache.Options {
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {
-				Label: labels.NewSelector().Add(notLabelled(labelState)),
+				Label: labels.NewSelector().Add(notLabelled(labelState), notLabelled(infrav1.PlanFileLabel)),
 				Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
 			},
 			&corev1.ConfigMap{}: {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +21,7 @@ import (
 
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/internal/prism/transport"
 	"github.com/capnt/capnt/internal/provider"
@@ -41,7 +45,13 @@ const gatewayHeadStart = 5 * time.Second
 
 // newParts creates the parts and adds the gateway and the scheduler to the manager.
 func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*parts, error) {
-	engine, err := newTerraform(ctx, mgr, options, scratch)
+	plans := &plan.Store{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clock: clock.RealClock{},
+		Namespace: cmp.Or(os.Getenv("POD_NAMESPACE"), metav1.NamespaceDefault)}
+	key, err := plans.Secret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := newTerraform(ctx, mgr, options, scratch, key)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +68,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	if err != nil {
 		return nil, fmt.Errorf("opening the gateway of --gateway-address: %w", err)
 	}
-	pipeline, err := newPipeline(mgr, options, engine, server, scratch)
+	pipeline, err := newPipeline(mgr, options, engine, server, plans, scratch)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +99,7 @@ func findTerraform(ctx context.Context, log logr.Logger, options *options) (terr
 }
 
 // newTerraform finds the Terraform binary and creates the engine for its runs.
-func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*terraform.Terraform, error) {
+func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scratch string, fingerprintKey []byte) (*terraform.Terraform, error) {
 	binary, err := findTerraform(ctx, mgr.GetLogger(), options)
 	if err != nil {
 		return nil, err
@@ -101,10 +111,11 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 		}
 	}
 	engine, err := terraform.New(terraform.Config{
-		Binary:     binary,
-		MirrorDir:  options.providerMirror,
-		ScratchDir: scratch,
-		Env:        environment,
+		Binary:         binary,
+		MirrorDir:      options.providerMirror,
+		ScratchDir:     scratch,
+		Env:            environment,
+		FingerprintKey: fingerprintKey,
 		// A run is killed shortly before the manager stops waiting for the run.
 		InterruptGrace: max(options.shutdownTimeout-2*gatewayHeadStart, time.Second),
 	})
@@ -149,7 +160,7 @@ func noProvider(engine *terraform.Terraform, options *options) error {
 }
 
 // newPipeline creates the pipeline that all kinds share.
-func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, server *gateway.Gateway, scratch string) (*lifecycle.Pipeline, error) {
+func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, server *gateway.Gateway, plans *plan.Store, scratch string) (*lifecycle.Pipeline, error) {
 	host, err := os.Hostname() // Terraform writes the host name into its locks
 	if err != nil {
 		return nil, fmt.Errorf("reading the host name: %w", err)
@@ -173,12 +184,16 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 	if err := register(scheduler); err != nil {
 		return nil, err
 	}
+	approvals := &plan.Approvals{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespace: plans.Namespace,
+		GitOps: sets.New(options.gitOpsAccounts...), Clock: clock.RealClock{}}
 	pipeline := &lifecycle.Pipeline{
 		Engine:           opener{engine},
 		Gateway:          server,
 		Scheduler:        scheduler,
 		States:           states,
 		Holders:          holders,
+		Plans:            plans,
+		Approvals:        approvals,
 		Clock:            clock.RealClock{},
 		TerraformVersion: engine.Binary().Version,
 		OpenTofu:         engine.Binary().Product == terraform.ProductOpenTofu,

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/capnt/capnt/controllers/nutanixfailuredomain"
 	"github.com/capnt/capnt/controllers/nutanixmachine"
 	"github.com/capnt/capnt/controllers/nutanixmachinetemplate"
+	"github.com/capnt/capnt/controllers/nutanixplan"
 	"github.com/capnt/capnt/controllers/nutanixplanpolicy"
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/admission"
@@ -57,6 +60,8 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 		ProviderVersion:  options.providerVersion,
 		ProviderVersions: parts.providerVersions,
 		WatchFilterValue: options.watchFilter,
+		ApprovalFloor:    options.approvalFloor,
+		GitOps:           sets.New(options.gitOpsAccounts...),
 		DriftInterval:    options.driftInterval,
 		HealthInterval:   options.healthInterval,
 		AbsencePeriod:    options.absencePeriod,
@@ -69,6 +74,8 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 		WatchFilterValue: options.watchFilter,
 	}
 	machines := &nutanixmachine.Reconciler{Dependencies: shared, ReadInterval: min(readInterval, options.healthInterval/2)}
+	plans := &nutanixplan.Reconciler{Client: shared.Client, Plans: parts.pipeline.Plans, Clock: clock.RealClock{},
+		Keep: options.planHistoryLimit, TTL: options.planRetention}
 	templates := &nutanixmachinetemplate.Reconciler{Client: shared.Client, WatchFilterValue: options.watchFilter}
 	for _, reconciler := range []struct {
 		setUp       func(context.Context, ctrl.Manager, controller.Options) error
@@ -76,6 +83,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 	}{
 		{(&nutanixcluster.Reconciler{Dependencies: shared}).SetupWithManager, options.concurrency.nutanixCluster},
 		{machines.SetupWithManager, options.concurrency.nutanixMachine},
+		{plans.SetupWithManager, options.concurrency.nutanixPlan},
 		{templates.SetupWithManager, options.concurrency.nutanixMachineTemplate},
 		{failureDomains.SetupWithManager, options.concurrency.nutanixFailureDomain},
 		{(&nutanixplanpolicy.Reconciler{Client: shared.Client}).SetupWithManager, 1},

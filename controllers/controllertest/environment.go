@@ -27,6 +27,7 @@ import (
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/internal/prism/transport"
 	"github.com/capnt/capnt/internal/schedule"
@@ -73,6 +74,8 @@ func NewEnvironment(t testing.TB, api client.Client) *Environment {
 		Pipeline: (&lifecycle.Pipeline{
 			Engine: e.Terraform, Gateway: proxy, Scheduler: scheduler, States: &state.Store{Client: api, Reader: api}, Clock: e.Clock,
 			TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
+			Plans:     &plan.Store{Client: api, Reader: api, Namespace: metav1.NamespaceDefault, Clock: clock},
+			Approvals: &plan.Approvals{Client: api, Reader: api, Namespace: metav1.NamespaceDefault, Clock: clock},
 		}).Init(),
 		ProviderVersion: "1.9.5", DriftInterval: 10 * time.Minute, HealthInterval: time.Minute,
 	}

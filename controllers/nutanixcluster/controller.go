@@ -61,7 +61,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	log := mgr.GetLogger().WithValues("controller", kind)
 	scheme := mgr.GetScheme()
 	clusterToInfrastructure := util.ClusterToInfrastructureMapFunc(ctx, infrav1.GroupVersion.WithKind(kind), r.Client, &infrav1.NutanixCluster{})
-	err := ctrl.NewControllerManagedBy(mgr).
+	err := r.WatchPlans(ctrl.NewControllerManagedBy(mgr), kind).
 		For(&infrav1.NutanixCluster{}, builder.WithPredicates(
 			predicates.ResourceHasFilterLabel(scheme, log, r.WatchFilterValue),
 			predicates.ResourceIsNotExternallyManaged(scheme, log))).

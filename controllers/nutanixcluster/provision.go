@@ -32,7 +32,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 		target.Observation = &observation
 	}
 	r.warnOfReadableStates(s.nutanixCluster, target.Backend)
-	result := r.Pipeline.Step(target)
+	result := r.Pipeline.Step(ctx, target)
 	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
 	s.unfinished = result.State != lifecycle.InSync
 	s.untilCheck = r.Pipeline.UntilCheck(target)
@@ -78,6 +78,8 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 			Upstream:        s.access.Upstream,
 			Shared:          shared,
 			CheckInterval:   r.CheckInterval(s.nutanixCluster),
+			Approval:        r.Approval(s.nutanixCluster, nil),
+			Origin:          r.ClusterOrigin(s.cluster, s.nutanixCluster),
 		},
 		Remembered: provisioning.Remembered(s.nutanixCluster, s.nutanixCluster.Status.Terraform),
 		Hooks:      lifecycle.Hooks{Observe: observer{s.access.Client, s.cluster.Name}.observe},

@@ -53,7 +53,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	if err != nil {
 		return fmt.Errorf("mapping Clusters to NutanixMachines: %w", err)
 	}
-	err = ctrl.NewControllerManagedBy(mgr).
+	err = r.WatchPlans(ctrl.NewControllerManagedBy(mgr), kind).
 		For(&infrav1.NutanixMachine{}, builder.WithPredicates(predicates.ResourceHasFilterLabel(scheme, log, r.WatchFilterValue))).
 		WithOptions(options).
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(

@@ -67,7 +67,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err := r.pin(ctx, s); err != nil || s.unfinished {
 		return ctrl.Result{}, err
 	}
-	result := r.Pipeline.Step(target)
+	result := r.Pipeline.Step(ctx, target)
 	r.Publish(s.nutanixMachine, &s.nutanixMachine.Status.Terraform, result)
 	switch result.State {
 	case lifecycle.InSync:
@@ -149,6 +149,10 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	identity := identity{reconciler: r, central: s.access.Client, machine: r.recorded(s.nutanixMachine), key: target.Key(), name: inputs.Name,
 		deleting: target.Deleting()}
 	target.Backend = backend
+	target.Approval = r.Approval(s.nutanixCluster, s.nutanixMachine.DeepCopy())
+	if target.Origin, err = r.MachineOrigin(ctx, s.cluster, s.machine, s.nutanixMachine); err != nil {
+		return lifecycle.Target{}, err
+	}
 	target.ProviderVersion = settings.ProviderVersion
 	target.Variables = variables
 	target.Upstream = s.access.Upstream

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/events"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/annotations"
@@ -40,6 +41,10 @@ type Dependencies struct {
 	ProviderVersions []string
 	// WatchFilterValue limits the reconciler to objects with this value of the label cluster.x-k8s.io/watch-filter.
 	WatchFilterValue string
+	// ApprovalFloor are the approval rules of the manager. The rules of a cluster can only be stricter.
+	ApprovalFloor infrav1.TerraformApproval
+	// GitOps are the accounts of GitOps controllers. They are the author of no change.
+	GitOps sets.Set[string]
 	// DriftInterval is the interval at which an applied workspace is compared with Prism Central, unless the cluster
 	// sets another interval. Zero means never. HealthInterval is the interval at which a VM is read.
 	DriftInterval, HealthInterval time.Duration
@@ -153,8 +158,11 @@ func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Rememb
 
 // planWaited reports whether a recorded plan waits for a decision, according to the conditions of the object.
 func planWaited(object Object) bool {
-	reason := conditions.GetReason(object, infrav1.PlanRecordedCondition)
-	return reason == infrav1.DisruptivePlanReason || reason == infrav1.CategoryValuesAmbiguousReason
+	switch conditions.GetReason(object, infrav1.PlanRecordedCondition) {
+	case infrav1.DisruptivePlanReason, infrav1.WaitingForApprovalReason, infrav1.DeniedReason, infrav1.CategoryValuesAmbiguousReason:
+		return true
+	}
+	return false
 }
 
 // Publish writes the result of a pipeline step to the conditions, the Terraform status and the events of an object.
@@ -187,7 +195,7 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 // Destroy runs one step of the destruction of an object's workspace. It reports true when no infrastructure is left in
 // Prism Central and the Terraform state is removed.
 func (d *Dependencies) Destroy(ctx context.Context, target lifecycle.Target, object Object, status **infrav1.TerraformStatus) (_ lifecycle.Result, done bool, err error) {
-	result := d.Pipeline.Step(target)
+	result := d.Pipeline.Step(ctx, target)
 	d.Publish(object, status, result)
 	if result.State != lifecycle.InSync {
 		return result, false, nil

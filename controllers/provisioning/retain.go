@@ -67,7 +67,7 @@ func (d *Dependencies) Retain(ctx context.Context, target lifecycle.Target, clus
 		return lifecycle.Result{}, false, fmt.Errorf("reading Secret %s with the exported workspace: %w", client.ObjectKeyFromObject(secret), err)
 	}
 	if !exported || d.Pipeline.Scheduler.Running(target.Key()) {
-		result := d.Pipeline.Step(target)
+		result := d.Pipeline.Step(ctx, target)
 		d.Publish(object, status, result)
 		if result.State != lifecycle.InSync {
 			return result, false, nil

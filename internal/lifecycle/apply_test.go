@@ -105,8 +105,7 @@ func TestForgetRemovesTheMemory(t *testing.T) {
 	f.settle()
 	f.pipeline.Forget(f.target)
 	assert.Empty(t, f.pipeline.memories.targets)
-	_, planned := f.pipeline.plans.Get(f.target.Key())
-	assert.False(t, planned)
+	assert.Nil(t, f.pipeline.recorded(f.target.Key()))
 }
 
 func TestForgetEndsAWaitingRun(t *testing.T) {

@@ -111,9 +111,16 @@ func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
 		if r.Plan.Disruption == provider.None && r.Plan.Hold != nil {
 			return r.waiting(r.Plan.Hold.Reason, r.Verdict.Reason+". "+summary)
 		}
-		return r.waiting(infrav1.DisruptivePlanReason, r.Verdict.Reason+"; it is not applied: revert the cause, or delete the object. "+summary)
+		reason := infrav1.WaitingForApprovalReason
+		if r.Plan.Disruption > provider.None {
+			reason = infrav1.DisruptivePlanReason
+		}
+		if !r.Verdict.NeedsApproval {
+			return r.waiting(reason, r.Verdict.Reason+". "+summary)
+		}
+		return r.waiting(reason, r.Verdict.Reason+": approve NutanixPlan "+r.PlanName+", revert the cause, or delete the object. "+summary)
 	case Denied:
-		return r.waiting(infrav1.DeniedReason, r.Verdict.Reason)
+		return r.waiting(infrav1.DeniedReason, "NutanixPlan "+r.PlanName+" is denied: "+r.Verdict.Reason+". "+summary)
 	case Held:
 		return no(r.Hold.Reason, r.Hold.Message), no(r.Hold.Reason, r.Hold.Message)
 	case Locked, Failed:

@@ -14,6 +14,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -60,29 +61,31 @@ func TestFailureReason(t *testing.T) {
 
 func TestConditions(t *testing.T) {
 	record := &plan.Record{Counts: plan.Counts{Create: 1}, Changes: []plan.Change{{Address: "a", Actions: []plan.Action{plan.ActionCreate}}}}
+	disruptive := &plan.Record{Disruption: provider.Replace, Counts: record.Counts, Changes: record.Changes}
 	waits := plan.Verdict{Decision: plan.Waiting, Reason: "it replaces a"}
 	tests := map[string]struct {
 		result            Result
 		deleting          bool
 		recorded, applied string
 	}{
-		"nothing yet":            {Result{State: NoPlan}, false, "False WaitingForPlan", "False WaitingForPlan"},
-		"superseded":             {Result{State: PlanStale}, false, "False WaitingForPlan", "False WaitingForPlan"},
-		"planning":               {Result{State: Running}, false, "False Planning", "False WaitingForPlan"},
-		"waits for a slot":       {Result{State: Approved, Plan: record}, false, "True Planned", "False Planned"},
-		"applying":               {Result{State: Running, Applying: true, Plan: record}, false, "True Planned", "False Applying"},
-		"still applying":         {Result{State: Running, Plan: record}, false, "True Planned", "False Applying"},
-		"destroying":             {Result{State: Running, Applying: true, Plan: record}, true, "True Planned", "False Destroying"},
-		"in sync":                {Result{State: InSync}, false, "True NoChanges", "True Applied"},
-		"destroyed":              {Result{State: InSync}, true, "True NoChanges", "True Destroyed"},
-		"waits":                  {Result{State: AwaitingDecision, Plan: record, Verdict: waits}, false, "True DisruptivePlan", "False DisruptivePlan"},
-		"waits, applied before":  {Result{State: AwaitingDecision, Plan: record, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
-		"drifted":                {Result{State: Drifted, Plan: record, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
-		"denied":                 {Result{State: Denied, Plan: record}, false, "True Denied", "False Denied"},
-		"denied, applied before": {Result{State: Denied, Plan: record, AppliedBefore: true}, false, "True Denied", "True Applied"},
-		"locked":                 {Result{State: Locked, Err: terraformError("plan", terraform.LockHeld)}, false, "False StateLocked", "False StateLocked"},
-		"planning failed":        {Result{State: Failed, Err: terraformError("plan", terraform.Invalid)}, false, "False PlanFailed", "False PlanFailed"},
-		"applying failed":        {Result{State: Failed, Err: terraformError("apply", terraform.Quota)}, false, "True Planned", "False QuotaExceeded"},
+		"nothing yet":             {Result{State: NoPlan}, false, "False WaitingForPlan", "False WaitingForPlan"},
+		"superseded":              {Result{State: PlanStale}, false, "False WaitingForPlan", "False WaitingForPlan"},
+		"planning":                {Result{State: Running}, false, "False Planning", "False WaitingForPlan"},
+		"waits for a slot":        {Result{State: Approved, Plan: record}, false, "True Planned", "False Planned"},
+		"applying":                {Result{State: Running, Applying: true, Plan: record}, false, "True Planned", "False Applying"},
+		"still applying":          {Result{State: Running, Plan: record}, false, "True Planned", "False Applying"},
+		"destroying":              {Result{State: Running, Applying: true, Plan: record}, true, "True Planned", "False Destroying"},
+		"in sync":                 {Result{State: InSync}, false, "True NoChanges", "True Applied"},
+		"destroyed":               {Result{State: InSync}, true, "True NoChanges", "True Destroyed"},
+		"waits":                   {Result{State: AwaitingDecision, Plan: disruptive, Verdict: waits}, false, "True DisruptivePlan", "False DisruptivePlan"},
+		"waits, disrupts nothing": {Result{State: AwaitingDecision, Plan: record, Verdict: waits}, false, "True WaitingForApproval", "False WaitingForApproval"},
+		"waits, applied before":   {Result{State: AwaitingDecision, Plan: disruptive, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
+		"drifted":                 {Result{State: Drifted, Plan: disruptive, Verdict: waits, AppliedBefore: true}, false, "True DisruptivePlan", "True Applied"},
+		"denied":                  {Result{State: Denied, Plan: record}, false, "True Denied", "False Denied"},
+		"denied, applied before":  {Result{State: Denied, Plan: record, AppliedBefore: true}, false, "True Denied", "True Applied"},
+		"locked":                  {Result{State: Locked, Err: terraformError("plan", terraform.LockHeld)}, false, "False StateLocked", "False StateLocked"},
+		"planning failed":         {Result{State: Failed, Err: terraformError("plan", terraform.Invalid)}, false, "False PlanFailed", "False PlanFailed"},
+		"applying failed":         {Result{State: Failed, Err: terraformError("apply", terraform.Quota)}, false, "True Planned", "False QuotaExceeded"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,9 @@ import (
 	"github.com/capnt/capnt/internal/terraform"
 )
 
+// planName matches the names of plans, which are random.
+var planName = regexp.MustCompile(`m-1-[0-9a-f]{6}-[a-z0-9]{5}`)
+
 // transcript records the calls and results of a scenario as lines of text.
 type transcript struct {
 	mu    sync.Mutex
@@ -24,7 +28,7 @@ type transcript struct {
 func (j *transcript) log(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.lines = append(j.lines, fmt.Sprintf(format, args...))
+	j.lines = append(j.lines, planName.ReplaceAllString(fmt.Sprintf(format, args...), "m-1-plan"))
 }
 
 func (j *transcript) String() string {

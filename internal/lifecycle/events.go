@@ -51,7 +51,7 @@ func eventsOf(o outcome) []Event {
 	case unlocked:
 		return []Event{unlockedEvent(o.lock)}
 	case onHold: // conditions report the hold, and the controller records the event
-	case unchanged, retained:
+	case unchanged, retained, resumed, withheld, expired:
 	}
 	return nil
 }

@@ -16,12 +16,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/gateway"
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/schedule"
 	"github.com/capnt/capnt/renderer"
 )
@@ -53,7 +60,9 @@ type fixture struct {
 	// observe is the hook Observe. If it is nil, the hook reports that the infrastructure exists and writes nothing to the transcript.
 	observe func(id string) (Observation, error)
 	// api stores the object if its runs are recorded (see recordRuns).
-	api     client.Client
+	api client.Client
+	// plans stores the plans and decisions.
+	plans   client.Client
 	stop    context.CancelFunc
 	stopped chan error
 	logs    *logRecorder
@@ -79,6 +88,7 @@ func newFixture(t *testing.T) *fixture {
 		identify:   func(string) (string, error) { return "", nil },
 		healthy:    func(string) (bool, error) { return true, nil },
 	}
+	f.plans = newPlans(t, f.clock)
 	f.target = Target{
 		Object: &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "m-1", UID: "uid-1"}},
 		Kind:   "NutanixMachine",
@@ -130,6 +140,8 @@ func (f *fixture) start() {
 		Engine: f.double, Gateway: gatewayDouble{f.gateway, f.double}, Scheduler: schedule.New(f.scheduling), Clock: f.clock,
 		Holders:          &Holders{Host: "capnt-1", Pod: "capnt-1", Namespace: "capnt-system", Started: f.clock.Now(), Client: f.api, Reader: f.api},
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
+		Plans:     &plan.Store{Client: f.plans, Reader: f.plans, Namespace: "capnt-system", Clock: f.clock},
+		Approvals: &plan.Approvals{Client: f.plans, Reader: f.plans, Namespace: "capnt-system", Clock: f.clock},
 	}).Init()
 	ctx, cancel := context.WithCancel(context.Background())
 	ctx = log.IntoContext(ctx, f.logs.logger())
@@ -160,7 +172,7 @@ func (f *fixture) restart() {
 func (f *fixture) step() Result {
 	f.stepping.Lock()
 	defer f.stepping.Unlock()
-	result := f.pipeline.Step(f.target)
+	result := f.pipeline.Step(f.t.Context(), f.target)
 	state := string(result.State)
 	if result.Applying {
 		state += ", applying"
@@ -257,3 +269,19 @@ func (f *fixture) compare() {
 }
 
 var errPrism = errors.New("asking Prism Central: it answered 500 Internal Server Error")
+
+// newPlans returns a client of an empty API server that stores plans and decisions. Each object has a UID and its time of creation.
+func newPlans(t *testing.T, clock clock.PassiveClock) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	require.NoError(t, clientgoscheme.AddToScheme(scheme))
+	require.NoError(t, infrav1.AddToScheme(scheme))
+	return fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&infrav1.NutanixPlan{}, &infrav1.NutanixPlanDecision{}).
+		WithInterceptorFuncs(interceptor.Funcs{
+			Create: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.CreateOption) error {
+				object.SetUID(uuid.NewUUID())
+				object.SetCreationTimestamp(metav1.NewTime(clock.Now()))
+				return api.Create(ctx, object, options...)
+			},
+		}).Build()
+}

@@ -27,6 +27,13 @@ type memory struct {
 	lastPlan, lastApplied *plan.Record
 	appliedAt             time.Time
 
+	// plan is the plan of the target that is in no final phase yet, or nil. If dropped is not nil, the plan is not applied any more, and
+	// dropped determines its final phase.
+	plan    *plan.Stored
+	dropped outcome
+	// resumed is true after this process has looked for the plans that an earlier process has recorded for the target.
+	resumed bool
+
 	// action is what the last submitted run does: an action of logRun.
 	action string
 	// approved is not nil while a run waits for the step that decides about the plan that the run has made. The step sends whether the run
@@ -68,6 +75,15 @@ func (t *memories) with(key string, use func(m *memory)) {
 		t.targets[key] = &memory{reported: true}
 	}
 	use(t.targets[key])
+}
+
+// each calls use with the memory of each target. It holds the lock during the calls.
+func (t *memories) each(use func(m *memory)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.targets {
+		use(m)
+	}
 }
 
 // forget removes the memory of the target whose key is key.
@@ -117,6 +133,8 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 		m.lastApplied, m.appliedAt = o.record, now
 	case planned:
 		// A successful plan does not reset the number of failures, because its apply may fail again.
+		m.lastPlan = &o.plan.Record
+	case resumed:
 		m.lastPlan = &o.plan.Record
 	case unchanged:
 		m.digest = o.digest

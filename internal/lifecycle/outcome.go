@@ -16,11 +16,16 @@ type failed struct {
 	applying *plan.Record
 }
 
-// planned is the outcome of a run that recorded a plan. workspace is the workspace of the run if the plan may be applied at once, or nil.
+// planned is the outcome of a run that recorded a plan. approved is true if the plan may be applied at once. In this case, workspace is the
+// workspace of the run.
 type planned struct {
 	plan      plan.Stored
+	approved  bool
 	workspace *openWorkspace
 }
+
+// resumed is the outcome of a run that found a plan that an earlier process has recorded.
+type resumed struct{ plan plan.Stored }
 
 // unchanged is the outcome of a run whose plan contains no changes. digest is the digest of the infrastructure that was planned.
 type unchanged struct {
@@ -60,6 +65,13 @@ type postponed struct {
 	err    error
 }
 
+// withheld is the outcome of a run that did not apply the recorded plan because the plan is not approved any more. The plan stays
+// recorded.
+type withheld struct{ plan plan.Stored }
+
+// expired is the outcome for a plan that waited too long for a decision. The target is planned again.
+type expired struct{}
+
 // superseded is the outcome of a run that stopped because its plan or its workspace is outdated. The target is planned again at once.
 type superseded struct{ reason string }
 
@@ -78,6 +90,9 @@ type readBack struct {
 
 func (failed) isOutcome()        {}
 func (planned) isOutcome()       {}
+func (resumed) isOutcome()       {}
+func (withheld) isOutcome()      {}
+func (expired) isOutcome()       {}
 func (unchanged) isOutcome()     {}
 func (applied) isOutcome()       {}
 func (unread) isOutcome()        {}

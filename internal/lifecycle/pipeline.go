@@ -30,6 +30,9 @@ type Pipeline struct {
 	Scheduler *schedule.Scheduler
 	// States stores the states of targets with the kubernetes backend.
 	States States
+	// Plans stores recorded plans. Approvals decides about them.
+	Plans     *plan.Store
+	Approvals *plan.Approvals
 	// Holders recognizes stale locks of this installation. If it is nil, the pipeline never removes a lock of a backend other than
 	// kubernetes.
 	Holders *Holders
@@ -43,7 +46,6 @@ type Pipeline struct {
 	// contain secrets. If it is empty, such states are only in memory.
 	UnwrittenDir string
 
-	plans     *plan.Store
 	memories  *memories
 	unwritten *unwrittenStates
 }
@@ -76,7 +78,7 @@ type Gateway interface {
 
 // Init initializes the pipeline. The exported fields must be set before Init is called.
 func (p *Pipeline) Init() *Pipeline {
-	p.plans, p.memories, p.unwritten = plan.NewStore(), newMemories(), &unwrittenStates{dir: p.UnwrittenDir}
+	p.memories, p.unwritten = newMemories(), &unwrittenStates{dir: p.UnwrittenDir}
 	return p
 }
 
@@ -86,6 +88,8 @@ type Result struct {
 	// Plan is the record of the plan that is being applied or waits for a decision. Verdict is the decision about this plan.
 	Plan    *plan.Record
 	Verdict plan.Verdict
+	// PlanName is the name of the NutanixPlan of Plan.
+	PlanName string
 	// Applying is true if the current run applies a plan, and false if the current run makes a plan.
 	Applying bool
 	// Retain means that the object is being deleted but its infrastructure stays.
@@ -119,23 +123,28 @@ type Result struct {
 
 // Step performs the next action for the target, which depends on the target's state. It does not wait for runs to end. When a run has
 // ended and the next step is needed, the scheduler sends an event for the target's kind.
-func (p *Pipeline) Step(target Target) Result {
+func (p *Pipeline) Step(ctx context.Context, target Target) Result {
 	key := target.Key()
 	if target.Retain {
 		p.withdrawDestroy(key)
 	}
 	observed, result := p.observe(target, key)
+	p.decide(ctx, target, &observed, &result)
 	result.State = Determine(observed)
+	p.publishVerdict(ctx, key, result)
 	result.Events = p.report(key)
 	switch result.State {
-	case NoPlan, PlanStale, InSync:
-		p.plans.Drop(key)
+	case InSync:
 		result.Plan = nil
-		if result.State != InSync && p.submit(target, observed, actionPlan, p.planRun) {
+		p.closeDropped(ctx, target)
+	case NoPlan, PlanStale:
+		p.drop(key, observed)
+		result.Plan = nil
+		if p.submit(target, observed, actionPlan, p.planRun) {
 			result.State = Running
 		}
 	case Retaining:
-		p.plans.Drop(key)
+		p.drop(key, observed)
 		result.Plan = nil
 		if p.submit(target, observed, actionRetain, p.retainRun) {
 			result.State = Running
@@ -145,7 +154,7 @@ func (p *Pipeline) Step(target Target) Result {
 			result.State, result.Applying = Running, true
 		}
 	case AwaitingDecision, Denied, Drifted:
-		result.RetryAfter = observed.untilCheck()
+		result.RetryAfter = observed.untilDecision()
 	case Locked, Failed:
 		result.RetryAfter = observed.Failure.RetryAt.Sub(observed.Now)
 	case Held:
@@ -190,7 +199,6 @@ func (p *Pipeline) Idle(target Target) bool {
 // Forget removes everything that this process remembers about a target. Controllers call it when the object is deleted.
 func (p *Pipeline) Forget(target Target) {
 	p.endWaitingRun(target.Key())
-	p.plans.Drop(target.Key())
 	p.memories.forget(target.Key())
 }
 
@@ -232,10 +240,12 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		observed.FullCheck = schedule.Next(key, observed.Checked, fullCheckInterval)
 	}
 	result.AppliedBefore = observed.Applied != ""
-	if stored, ok := p.plans.Get(key); ok {
-		result.Plan = &stored.Record
-		result.Verdict = plan.Decide(stored.Record, target.Deleting())
-		observed.Plan, observed.Decision = result.Plan, result.Verdict.Decision
+	if stored := p.recorded(key); stored != nil {
+		result.Plan, result.PlanName = &stored.Record, stored.Object.Name
+		observed.Plan = result.Plan
+		if target.Observation != nil {
+			observed.Unchanged = target.Observation.Digest != "" && target.Observation.Digest == stored.Record.Infrastructure
+		}
 	}
 	return observed, result
 }
@@ -276,7 +286,7 @@ func (p *Pipeline) submit(target Target, observed Observed, action string, run f
 		defer made.workspace.close()
 		if p.awaitStep(ctx, key) {
 			p.perform(ctx, target, actionApply, func(ctx context.Context, target Target) outcome {
-				return p.apply(ctx, target, made.workspace, made.plan)
+				return p.apply(ctx, target, made.workspace)
 			})
 		}
 	}
@@ -293,15 +303,12 @@ func (p *Pipeline) perform(ctx context.Context, target Target, action string, ru
 	o := p.run(ctx, target, run)
 	logRun(log.FromContext(ctx), target, action, o, p.Clock.Now().Sub(begin))
 	if errors.Is(errorOf(o), context.Canceled) && ctx.Err() != nil {
+		if failure, ok := o.(failed); ok && failure.applying != nil {
+			p.keepPlan(ctx, target, o)
+		}
 		return o // the manager is stopping, and the next manager plans again
 	}
-	switch o := o.(type) {
-	case planned:
-		p.plans.Put(key, o.plan)
-	case postponed:
-	default:
-		p.plans.Drop(key)
-	}
+	p.keepPlan(ctx, target, o)
 	p.memories.with(key, func(m *memory) { m.remember(o, target.Workspace.Digest, p.Clock.Now()) })
 	return o
 }

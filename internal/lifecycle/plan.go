@@ -24,9 +24,10 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 		}
 	}()
 	o := p.makePlan(ctx, target, workspace, workspace.generation)
-	if made, ok := o.(planned); ok && plan.Decide(made.plan.Record, target.Deleting()).Decision == plan.Approved {
+	if made, ok := o.(planned); ok && made.approved {
 		keep = true
-		return planned{made.plan, workspace}
+		made.workspace = workspace
+		return made
 	}
 	return o
 }
@@ -34,6 +35,11 @@ func (p *Pipeline) planRun(ctx context.Context, target Target) outcome {
 func (p *Pipeline) makePlan(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
 	if err := p.writeState(ctx, target, workspace); err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if stored, err := p.resume(ctx, target, workspace); err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	} else if stored != nil {
+		return resumed{*stored}
 	}
 	if target.Deleting() {
 		return p.planDestroy(ctx, target, workspace, generation)
@@ -68,13 +74,16 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 		}
 		return unchanged{back, seen.Digest}
 	}
-	origin := p.origin(target, generation, state)
-	origin.Observed, origin.Hold = filesDigest(seen.Files), seen.NoUpdate
+	origin, err := p.origin(ctx, target, generation, state)
+	if err != nil {
+		return failed{err: err}
+	}
+	origin.Observed, origin.Infrastructure, origin.Hold = filesDigest(seen.Files), seen.Digest, seen.NoUpdate
 	record := plan.Build(origin, made.Bytes, made.JSON)
 	if seen.Found && record.Creates(target.Resource) {
 		return failed{err: fmt.Errorf("planning: Terraform would create %s although %s exists: Prism Central did not show it for a moment, and it is planned again", target.Resource, id)}
 	}
-	return planned{plan: plan.Stored{Record: record, File: made.Bytes}}
+	return p.recordPlan(ctx, target, record, made.Bytes)
 }
 
 // planDestroy makes a plan that destroys the remaining infrastructure of an object that is being deleted.
@@ -93,7 +102,11 @@ func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Wor
 	if !made.HasChanges {
 		return nothingToDestroy(state, target.Resource)
 	}
-	return planned{plan: plan.Stored{Record: plan.Build(p.origin(target, generation, state), made.Bytes, made.JSON), File: made.Bytes}}
+	origin, err := p.origin(ctx, target, generation, state)
+	if err != nil {
+		return failed{err: err}
+	}
+	return p.recordPlan(ctx, target, plan.Build(origin, made.Bytes, made.JSON), made.Bytes)
 }
 
 // nothingToDestroy returns the outcome if a destroy plan contains no changes. If the state contained the resource before the plan, the
@@ -107,16 +120,23 @@ func nothingToDestroy(state *terraform.State, resource string) outcome {
 	return destroyed{}
 }
 
-func (p *Pipeline) origin(target Target, generation *provider.Generation, state *terraform.State) plan.Origin {
+func (p *Pipeline) origin(ctx context.Context, target Target, generation *provider.Generation, state *terraform.State) (plan.Origin, error) {
+	variables, err := p.Plans.Fingerprint(ctx, target.Variables)
+	if err != nil {
+		return plan.Origin{}, err
+	}
 	return plan.Origin{
-		Generation:       generation,
-		Cause:            cause(target, state),
-		Destroy:          target.Deleting(),
-		Basis:            plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial},
+		Generation: generation,
+		Target:     target.planTarget(),
+		Source:     target.Origin,
+		Cause:      cause(target, state),
+		Destroy:    target.Deleting(),
+		Basis: plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial,
+			Variables: variables},
 		TerraformVersion: p.TerraformVersion,
 		ProviderVersion:  p.providerVersion(target),
 		Time:             p.Clock.Now(),
-	}
+	}, nil
 }
 
 func (p *Pipeline) providerVersion(target Target) string {

@@ -46,7 +46,7 @@ func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace W
 		if !find(state, address).Tainted {
 			continue
 		}
-		if err := workspace.Untaint(ctx, address); err != nil {
+		if err := p.removeTaint(ctx, target, workspace, address, "it is shared and must not be replaced"); err != nil {
 			return nil, err
 		}
 		tainted = true
@@ -61,7 +61,7 @@ func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace W
 // the state first.
 func (p *Pipeline) planImport(ctx context.Context, target Target, workspace Workspace, known terraform.Resource, importID string) (*terraform.State, error) {
 	if known.Address != "" {
-		if err := workspace.Forget(ctx, target.Resource); err != nil {
+		if err := p.forget(ctx, target, workspace, target.Resource, importID+" replaces "+known.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +78,7 @@ func (p *Pipeline) untaint(ctx context.Context, target Target, workspace Workspa
 		return nil, fmt.Errorf("checking tainted infrastructure: %w", err)
 	}
 	if healthy {
-		if err := workspace.Untaint(ctx, target.Resource); err != nil {
+		if err := p.removeTaint(ctx, target, workspace, target.Resource, "it is healthy"); err != nil {
 			return nil, err
 		}
 	}
@@ -102,7 +102,7 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 		if find(state, address).Address == "" {
 			continue
 		}
-		if err := workspace.Forget(ctx, address); err != nil {
+		if err := p.forget(ctx, target, workspace, address, "other objects share it"); err != nil {
 			return nil, err
 		}
 		changed = true
@@ -127,7 +127,11 @@ func (p *Pipeline) identifyForDestroy(ctx context.Context, target Target, worksp
 		return false, nil
 	}
 	if known.Address != "" {
-		if err := workspace.Forget(ctx, target.Resource); err != nil {
+		reason := importID + " is destroyed next"
+		if err != nil {
+			reason = err.Error()
+		}
+		if err := p.forget(ctx, target, workspace, target.Resource, reason); err != nil {
 			return false, err
 		}
 	}
@@ -137,7 +141,7 @@ func (p *Pipeline) identifyForDestroy(ctx context.Context, target Target, worksp
 		return true, err
 	}
 	if err == nil {
-		return true, workspace.Import(ctx, target.Resource, importID)
+		return true, p.importResource(ctx, target, workspace, importID)
 	}
 	return known.Address != "", nil
 }

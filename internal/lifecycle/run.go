@@ -118,20 +118,21 @@ func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Work
 
 // applyRun applies the recorded plan of the target.
 func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
-	stored, ok := p.plans.Get(target.Key())
-	if !ok {
-		return superseded{"there is no plan any more"}
-	}
 	workspace, err := p.open(ctx, target)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, nil, err)
 	}
 	defer workspace.close()
-	return p.apply(ctx, target, workspace, stored)
+	return p.apply(ctx, target, workspace)
 }
 
 // apply applies the recorded plan of the target in an open workspace.
-func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWorkspace, stored plan.Stored) outcome {
+func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWorkspace) outcome {
+	recorded := p.recorded(target.Key())
+	if recorded == nil {
+		return superseded{"there is no plan any more"}
+	}
+	stored := *recorded
 	present, err := workspace.State(ctx)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
@@ -141,6 +142,10 @@ func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWork
 	}
 	if err := prepareDestruction(ctx, target, find(present, target.Resource).ID); err != nil {
 		return notReady(&stored.Record, err)
+	}
+	stored, o := p.beginApply(ctx, target, stored)
+	if o != nil {
+		return o
 	}
 	mode := gateway.ReadWrite
 	if stored.Record.Disruption == provider.None {
@@ -166,7 +171,11 @@ func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWork
 // verify returns nil if the run may apply the recorded plan. Otherwise it returns the outcome with which the run ends. verify observes
 // the infrastructure again, because the infrastructure may have changed since the plan was made.
 func (p *Pipeline) verify(ctx context.Context, target Target, stored plan.Stored, state *terraform.State) outcome {
-	present := plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial}
+	variables, err := p.Plans.Fingerprint(ctx, target.Variables)
+	if err != nil {
+		return failed{err: err}
+	}
+	present := plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial, Variables: variables}
 	if !target.Deleting() {
 		id := cmp.Or(stored.Record.ImportID(target.Resource), find(state, target.Resource).ID)
 		seen, err := p.observeInfrastructure(ctx, target, id)

@@ -87,6 +87,9 @@ type Observed struct {
 	// Plan is the recorded plan, or nil. Decision is the decision about this plan.
 	Plan     *plan.Record
 	Decision plan.Decision
+	// DecideAt is when the decision can change without an event, and PlanExpires is when the plan has waited too long. Both are zero if
+	// there is no such time.
+	DecideAt, PlanExpires time.Time
 }
 
 // Failure describes a failed run.
@@ -131,21 +134,33 @@ func determine(o Observed) State {
 }
 
 func determinePlanned(o Observed) State {
-	switch o.Decision {
-	case plan.Approved:
-		return Approved
-	case plan.Denied:
-		return Denied
-	case plan.Waiting:
-	}
 	switch {
-	case o.checkDue(), o.holdEnded():
+	case o.Decision == plan.Approved:
+		return Approved
+	case o.checkDue(), o.holdEnded(), o.planExpired():
 		return PlanStale
+	case o.Decision == plan.Denied:
+		return Denied
 	case o.Plan.Cause == plan.CauseDrift:
 		return Drifted
 	default:
 		return AwaitingDecision
 	}
+}
+
+// planExpired reports whether the recorded plan has waited too long.
+func (o Observed) planExpired() bool { return !o.PlanExpires.IsZero() && !o.Now.Before(o.PlanExpires) }
+
+// untilDecision returns how long it takes until a waiting plan is decided or planned again even without an event. Zero means that only an
+// event requires the next step.
+func (o Observed) untilDecision() time.Duration {
+	next := o.untilCheck()
+	for _, at := range []time.Time{o.DecideAt, o.PlanExpires} {
+		if until := max(at.Sub(o.Now), time.Second); !at.IsZero() && (next == 0 || until < next) {
+			next = until
+		}
+	}
+	return next
 }
 
 // holdEnded reports whether the recorded plan was put on hold for a reason that no longer applies.

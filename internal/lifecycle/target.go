@@ -7,6 +7,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/renderer"
@@ -46,6 +47,9 @@ type Desired struct {
 	Shared []string
 	// Retain means that the infrastructure stays when the object is deleted. The workspace is exported and not destroyed.
 	Retain bool
+	// Approval contains the rules and the objects that decide about plans. Origin says who and what caused the present workspace.
+	Approval plan.Context
+	Origin   infrav1.PlanOrigin
 	// CheckInterval is how often the infrastructure is compared with what the last plan has seen. If it has changed, or if it cannot be
 	// compared, a plan compares it with the workspace. Zero means never.
 	CheckInterval time.Duration

@@ -1,54 +1,37 @@
 package plan
 
 import (
-	"slices"
-
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// Author is the user who made the change that a plan contains. The author must not approve the plan.
-type Author struct {
-	// Username is empty if no author is known, for example because a GitOps controller made the change.
-	Username string
-	// Source is the kind and name of the object that the author created or changed.
-	Source string
-
-	// users are all users who may have made the change.
-	users []string
+// ClusterOrigin returns author and source of the plans of a NutanixCluster. The accounts of GitOps controllers are the author of no change,
+// because they apply the changes of others.
+func ClusterOrigin(cluster *infrav1.NutanixCluster, gitOps sets.Set[string]) infrav1.PlanOrigin {
+	return infrav1.PlanOrigin{Author: person(cluster.Annotations[infrav1.AuthorAnnotation], gitOps), Source: "NutanixCluster/" + cluster.Name}
 }
 
-// Wrote reports whether the user made the change or may have made it.
-func (a Author) Wrote(username string) bool { return slices.Contains(a.users, username) }
-
-// ClusterAuthor returns the author of a NutanixCluster. The accounts of GitOps controllers are never authors, because they apply the changes
-// of others.
-func ClusterAuthor(cluster *infrav1.NutanixCluster, gitOps sets.Set[string]) Author {
-	username := cluster.Annotations[infrav1.AuthorAnnotation]
-	return newAuthor(username, "NutanixCluster/"+cluster.Name, gitOps, username)
-}
-
-// MachineAuthor returns the author of a NutanixMachine. If the machine was cloned from a template and not changed since, this is the author of
-// the template. template is nil if it does not exist any more; the author is then unknown. The creator of a cloned machine, normally a
-// controller of Cluster API, counts as a possible author, because a user can create a machine that looks cloned.
-func MachineAuthor(machine *infrav1.NutanixMachine, template *infrav1.NutanixMachineTemplate, gitOps sets.Set[string]) Author {
-	changedBy := machine.Annotations[infrav1.AuthorAnnotation]
+// MachineOrigin returns author and source of the plans of a NutanixMachine. If the machine was cloned from a template and not changed since,
+// this is the author of the template. template is nil if it does not exist any more; the author is then unknown. The creator of a cloned
+// machine, normally a controller of Cluster API, must not approve the plan either, because a user can create a machine that looks cloned.
+func MachineOrigin(machine *infrav1.NutanixMachine, template *infrav1.NutanixMachineTemplate, gitOps sets.Set[string]) infrav1.PlanOrigin {
+	changedBy := person(machine.Annotations[infrav1.AuthorAnnotation], gitOps)
 	name := machine.ClonedFrom()
 	if name == "" {
-		return newAuthor(changedBy, "NutanixMachine/"+machine.Name, gitOps, changedBy)
+		return infrav1.PlanOrigin{Author: changedBy, Source: "NutanixMachine/" + machine.Name}
 	}
-	username := ""
+	origin := infrav1.PlanOrigin{Creator: changedBy, Source: "NutanixMachineTemplate/" + name}
 	if template != nil && template.Name == name && template.Namespace == machine.Namespace {
-		username = template.Annotations[infrav1.AuthorAnnotation]
+		origin.Author = person(template.Annotations[infrav1.AuthorAnnotation], gitOps)
 	}
-	return newAuthor(username, "NutanixMachineTemplate/"+name, gitOps, username, changedBy)
+	return origin
 }
 
-func newAuthor(username, source string, gitOps sets.Set[string], users ...string) Author {
-	users = slices.DeleteFunc(users, func(user string) bool { return user == "" || gitOps.Has(user) })
+// person returns the name of a user, or an empty string for the account of a GitOps controller.
+func person(username string, gitOps sets.Set[string]) string {
 	if gitOps.Has(username) {
-		username = ""
+		return ""
 	}
-	return Author{Username: username, Source: source, users: users}
+	return username
 }

@@ -14,41 +14,32 @@ import (
 
 const flux = "system:serviceaccount:flux-system:kustomize-controller"
 
-func TestMachineAuthor(t *testing.T) {
+func TestMachineOrigin(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cloned, author, creator, templateAuthor string
 		noTemplate                              bool
-		username, source                        string
-		wrote, others                           []string
+		want, wantCreator, source               string
 	}{
 		"cloned": {
 			cloned: "t", author: "capi", creator: "capi", templateAuthor: "alice",
-			username: "alice", source: "NutanixMachineTemplate/t", wrote: []string{"alice", "capi"}, others: []string{"bob"},
+			want: "alice", wantCreator: "capi", source: "NutanixMachineTemplate/t",
 		},
 		"cloned, then changed": {
-			cloned: "t", author: "bob", creator: "capi", templateAuthor: "alice",
-			username: "bob", source: "NutanixMachine/m", wrote: []string{"bob"}, others: []string{"alice", "capi"},
+			cloned: "t", author: "bob", creator: "capi", templateAuthor: "alice", want: "bob", source: "NutanixMachine/m",
 		},
 		"template is gone": {
-			cloned: "t", author: "capi", creator: "capi", noTemplate: true,
-			source: "NutanixMachineTemplate/t", wrote: []string{"capi"}, others: []string{"alice", ""},
+			cloned: "t", author: "capi", creator: "capi", noTemplate: true, wantCreator: "capi", source: "NutanixMachineTemplate/t",
 		},
-		"template of before": {
-			cloned: "t", author: "capi", creator: "capi",
-			source: "NutanixMachineTemplate/t", wrote: []string{"capi"}, others: []string{""},
-		},
+		"template of before": {cloned: "t", author: "capi", creator: "capi", wantCreator: "capi", source: "NutanixMachineTemplate/t"},
 		"looks cloned": {
 			cloned: "t", author: "mallory", creator: "mallory", templateAuthor: "alice",
-			username: "alice", source: "NutanixMachineTemplate/t", wrote: []string{"alice", "mallory"},
+			want: "alice", wantCreator: "mallory", source: "NutanixMachineTemplate/t",
 		},
 		"template from Git": {
-			cloned: "t", author: "capi", creator: "capi", templateAuthor: flux,
-			source: "NutanixMachineTemplate/t", wrote: []string{"capi"}, others: []string{flux},
+			cloned: "t", author: "capi", creator: "capi", templateAuthor: flux, wantCreator: "capi", source: "NutanixMachineTemplate/t",
 		},
-		"machine from Git": {author: flux, creator: flux, source: "NutanixMachine/m", others: []string{flux, ""}},
-		"created by a user": {
-			author: "alice", creator: "alice", username: "alice", source: "NutanixMachine/m", wrote: []string{"alice"}, others: []string{"bob"},
-		},
+		"machine from Git":  {author: flux, creator: flux, source: "NutanixMachine/m"},
+		"created by a user": {author: "alice", creator: "alice", want: "alice", source: "NutanixMachine/m"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			machine := &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Name: "m", Annotations: map[string]string{
@@ -63,26 +54,16 @@ func TestMachineAuthor(t *testing.T) {
 				template = &infrav1.NutanixMachineTemplate{ObjectMeta: metav1.ObjectMeta{Name: "t"}}
 				infrav1.SetAuthor(template, tc.templateAuthor)
 			}
-			author := plan.MachineAuthor(machine, template, sets.New(flux))
-			assert.Equal(t, tc.username, author.Username)
-			assert.Equal(t, tc.source, author.Source)
-			for _, user := range tc.wrote {
-				assert.True(t, author.Wrote(user), user)
-			}
-			for _, user := range tc.others {
-				assert.False(t, author.Wrote(user), user)
-			}
+			want := infrav1.PlanOrigin{Author: tc.want, Creator: tc.wantCreator, Source: tc.source}
+			assert.Equal(t, want, plan.MachineOrigin(machine, template, sets.New(flux)))
 		})
 	}
 }
 
-func TestClusterAuthor(t *testing.T) {
+func TestClusterOrigin(t *testing.T) {
 	cluster := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Name: "c"}}
-	assert.Empty(t, plan.ClusterAuthor(cluster, nil).Username)
+	assert.Equal(t, infrav1.PlanOrigin{Source: "NutanixCluster/c"}, plan.ClusterOrigin(cluster, nil))
 	infrav1.SetAuthor(cluster, "alice")
-	author := plan.ClusterAuthor(cluster, nil)
-	assert.Equal(t, "alice", author.Username)
-	assert.Equal(t, "NutanixCluster/c", author.Source)
-	assert.True(t, author.Wrote("alice"))
-	assert.False(t, plan.ClusterAuthor(cluster, sets.New("alice")).Wrote("alice"), "an account of a GitOps controller")
+	assert.Equal(t, infrav1.PlanOrigin{Author: "alice", Source: "NutanixCluster/c"}, plan.ClusterOrigin(cluster, nil))
+	assert.Empty(t, plan.ClusterOrigin(cluster, sets.New("alice")).Author, "an account of a GitOps controller")
 }

@@ -1,9 +1,16 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/policy"
 	"github.com/capnt/capnt/internal/provider"
 )
 
@@ -20,24 +27,211 @@ const (
 // Verdict is a decision and the reason for it.
 type Verdict struct {
 	Decision Decision
-	Reason   string
+	// Reason explains the decision in one line.
+	Reason string
+	// WaitingFor lists what a waiting plan waits for. NeedsApproval is true if it waits for approvals.
+	WaitingFor    []string
+	NeedsApproval bool
+	// DecidedBy are the users whose decisions counted, sorted. It is empty if the rules alone decided.
+	DecidedBy []string
+	// Warnings are the messages of policies that do not prevent the plan.
+	Warnings []string
+	// Until is the time at which the verdict can change without an event, for example the end of a freeze. It is zero if there is none.
+	Until time.Time
+	// counted are the decisions that counted, sorted by name.
+	counted []counted
 }
 
-// Decide returns the decision about a record. If the object is not being deleted, a plan waits if its disruption class is above None or
-// if it has a hold. All other plans are approved. The deletion of an object counts as approval of its destroy plan.
-//
-// Future modes, policies and manual decisions belong here: they will turn Waiting into Approved or Denied.
-func Decide(record Record, deleting bool) Verdict {
+// counted is a decision that counts for a plan, with the digest of the plan that the decision contains.
+type counted struct {
+	decision infrav1.NutanixPlanDecision
+	digest   string
+}
+
+// Names returns the names of the decisions that counted, sorted.
+func (v Verdict) Names() []string {
+	var names []string
+	for _, counted := range v.counted {
+		names = append(names, counted.decision.Name)
+	}
+	return names
+}
+
+// Facts are the facts for a decision about a plan.
+type Facts struct {
+	Rules Rules
+	// Decisions are the decisions in the namespace of the target.
+	Decisions []infrav1.NutanixPlanDecision
+	// Findings are the verdicts of policies about the plan.
+	Findings []policy.Finding
+	// Deleting says that the target is being deleted.
+	Deleting bool
+	// GitOps are the accounts of GitOps controllers. Their approvals count once together.
+	GitOps sets.Set[string]
+	Now    time.Time
+}
+
+// Decide returns the decision about a record. A denial takes precedence over approvals, and a freeze delays even an approved plan.
+func Decide(record Record, facts Facts) Verdict {
+	if verdict, denied := facts.denial(record); denied {
+		return verdict
+	}
+	verdict := Verdict{Decision: Approved, Reason: "the plan disrupts nothing", Warnings: facts.messages(infrav1.PolicyVerdictWarn)}
+	if facts.Deleting {
+		verdict.Reason = "the object is being deleted"
+	}
+	if causes := facts.causes(record); len(causes) > 0 {
+		verdict = facts.approval(record, causes, verdict)
+	}
+	if record.Hold != nil && !facts.Deleting {
+		verdict = verdict.waitFor(record.Hold.Message)
+	}
+	if message, until := facts.Rules.Closed(facts.Now, facts.Deleting); message != "" {
+		verdict = verdict.waitFor(message)
+		verdict.Until = until
+	}
+	return verdict
+}
+
+// waitFor returns the verdict of a plan that also waits for something that is not an approval. message says what it is.
+func (v Verdict) waitFor(message string) Verdict {
+	if v.Decision == Approved {
+		v.Decision, v.Reason = Waiting, message
+	}
+	v.WaitingFor = append(v.WaitingFor, message)
+	return v
+}
+
+// denial returns the verdict of a plan that a decision or a policy denies.
+func (f Facts) denial(record Record) (Verdict, bool) {
+	for _, decision := range f.Decisions {
+		digest := record.digestIn(decision.Spec)
+		if digest == "" || decision.Spec.Verdict != infrav1.PlanVerdictDenied || f.expired(decision) {
+			continue
+		}
+		user := username(decision)
+		return Verdict{Decision: Denied, Reason: fmt.Sprintf("%s denied it with NutanixPlanDecision %s: %s", user, decision.Name,
+			cmp.Or(decision.Spec.Reason, "no reason given")), DecidedBy: []string{user}, counted: []counted{{decision, digest}}}, true
+	}
+	if messages := f.messages(infrav1.PolicyVerdictDeny); len(messages) > 0 {
+		return Verdict{Decision: Denied, Reason: strings.Join(messages, "; ")}, true
+	}
+	return Verdict{}, false
+}
+
+// causes returns the reasons why the plan needs approvals. If there are none, the plan needs no approval.
+func (f Facts) causes(record Record) []string {
+	var causes []string
 	switch {
-	case deleting:
-		return Verdict{Decision: Approved, Reason: "the object is being deleted"}
-	case record.Disruption > provider.None:
-		return Verdict{Decision: Waiting, Reason: fmt.Sprintf("the plan has disruption class %s: %s",
-			record.Disruption, strings.Join(record.disruptive(), "; "))}
-	case record.Hold != nil:
-		return Verdict{Decision: Waiting, Reason: record.Hold.Message}
+	case f.Rules.Mode == infrav1.ApprovalModeAlways:
+		causes = append(causes, "approval mode is Always")
+	case record.Disruption > provider.None && !f.Deleting:
+		causes = append(causes, fmt.Sprintf("the plan has disruption class %s: %s", record.Disruption, strings.Join(record.disruptive(), "; ")))
+	}
+	return append(causes, f.messages(infrav1.PolicyVerdictRequireApproval)...)
+}
+
+func (f Facts) messages(verdict infrav1.PolicyVerdict) []string {
+	var messages []string
+	for _, finding := range f.Findings {
+		if finding.Verdict == verdict {
+			messages = append(messages, fmt.Sprintf("policy %s: %s", finding.Policy, finding.Message))
+		}
+	}
+	return messages
+}
+
+// approval returns the verdict about a plan that needs approvals because of causes.
+func (f Facts) approval(record Record, causes []string, verdict Verdict) Verdict {
+	required := int(max(f.Rules.RequiredApprovals, 1))
+	byAuthor := false
+	voters := map[string]bool{}
+	for _, decision := range f.sorted() {
+		digest := record.digestIn(decision.Spec)
+		if digest == "" || decision.Spec.Verdict != infrav1.PlanVerdictApproved || f.expired(decision) || !usable(decision, digest, record) {
+			continue
+		}
+		user := username(decision)
+		voter := user
+		if f.GitOps.Has(user) {
+			voter = "GitOps" // whoever may commit there approves, so all such accounts count once
+		} else if user == record.Source.Author || user == record.Source.Creator {
+			byAuthor = true
+			continue
+		}
+		if !voters[voter] && len(voters) < required {
+			voters[voter] = true
+			verdict.counted = append(verdict.counted, counted{decision, digest})
+			verdict.DecidedBy = append(verdict.DecidedBy, user)
+		}
+	}
+	slices.Sort(verdict.DecidedBy)
+	if len(voters) >= required {
+		verdict.Reason = "approved by " + strings.Join(verdict.DecidedBy, ", ")
+		return verdict
+	}
+	need := fmt.Sprintf("%d of %d approvals", required-len(voters), required)
+	if byAuthor {
+		need += ", not by the author of the change"
+	}
+	verdict.NeedsApproval = true
+	verdict.Decision, verdict.Reason, verdict.WaitingFor = Waiting, strings.Join(causes, "; "), append([]string{need}, causes...)
+	return verdict
+}
+
+// sorted returns the decisions sorted by name, so that the same decisions count every time.
+func (f Facts) sorted() []infrav1.NutanixPlanDecision {
+	sorted := slices.Clone(f.Decisions)
+	slices.SortFunc(sorted, func(a, b infrav1.NutanixPlanDecision) int { return strings.Compare(a.Name, b.Name) })
+	return sorted
+}
+
+func (f Facts) expired(decision infrav1.NutanixPlanDecision) bool {
+	return !decision.DeletionTimestamp.IsZero() || decision.Spec.ExpiresAt != nil && !f.Now.Before(decision.Spec.ExpiresAt.Time)
+}
+
+// username returns the user who made the decision. Admission has written the name.
+func username(decision infrav1.NutanixPlanDecision) string {
+	if decision.Spec.DecidedBy == nil {
+		return ""
+	}
+	return decision.Spec.DecidedBy.Username
+}
+
+// digestIn returns the digest of the plan that the decision contains, or an empty string.
+func (r Record) digestIn(decision infrav1.NutanixPlanDecisionSpec) string {
+	switch {
+	case slices.Contains(decision.Changes, r.ChangeDigest):
+		return r.ChangeDigest
+	case slices.Contains(decision.Classes, r.ClassDigest):
+		return r.ClassDigest
 	default:
-		return Verdict{Decision: Approved, Reason: "the plan disrupts nothing"}
+		return ""
+	}
+}
+
+// usable reports whether the decision can be used for the plan. A use for a plan whose apply has not succeeded is not counted again.
+func usable(decision infrav1.NutanixPlanDecision, digest string, record Record) bool {
+	if username(decision) == "" {
+		return false
+	}
+	used := int32(0)
+	for _, use := range decision.Status.Uses {
+		if use.Digest != digest {
+			continue
+		}
+		if use.Target == record.Target.Key && use.AppliedTime == nil {
+			return true
+		}
+		used++
+	}
+	switch {
+	case decision.Spec.MaxUses != nil:
+		return used < *decision.Spec.MaxUses
+	case digest == record.ChangeDigest:
+		return used == 0
+	default:
+		return record.Disruption == provider.None
 	}
 }
 

@@ -57,7 +57,9 @@ func TestDecide(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, Verdict{test.decision, test.reason}, Decide(test.record, test.deleting))
+			verdict := Decide(test.record, Facts{Deleting: test.deleting})
+			assert.Equal(t, test.decision, verdict.Decision)
+			assert.Equal(t, test.reason, verdict.Reason)
 		})
 	}
 }

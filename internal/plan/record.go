@@ -41,6 +41,9 @@ type Basis struct {
 	Serial  int64
 	// Variables is the keyed fingerprint of the sensitive variables.
 	Variables string
+	// Infrastructure is the digest of the infrastructure from which the plan was made (see lifecycle.Observation), or empty. Verify ignores
+	// it, because infrastructure may change in a way that does not concern the plan.
+	Infrastructure string
 }
 
 // Hold is the reason why an update of existing infrastructure has to wait, whatever its disruption class. Reason is the reason for a

@@ -11,7 +11,7 @@ func (r Record) Spec() infrav1.NutanixPlanSpec {
 		Target: r.Target, Origin: r.Source,
 		Cause: infrav1.PlanCause(r.Cause), Destroy: r.Destroy, Disruption: infrav1.PlanDisruption(r.Disruption.String()),
 		Summary: r.Symbols(), ChangeDigest: r.ChangeDigest, ClassDigest: r.ClassDigest,
-		WorkspaceDigest: r.WorkspaceDigest, ObservedDigest: r.Observed, Variables: r.Variables,
+		WorkspaceDigest: r.WorkspaceDigest, ObservedDigest: r.Observed, InfrastructureDigest: r.Infrastructure, Variables: r.Variables,
 		State:  infrav1.PlanState{Lineage: r.Lineage, Serial: r.Serial},
 		Counts: infrav1.PlanCounts(r.Counts), Omitted: r.Omitted,
 	}
@@ -51,7 +51,7 @@ func FromSpec(spec infrav1.NutanixPlanSpec) Record {
 		Target: spec.Target, Source: spec.Origin,
 		Cause: Cause(spec.Cause), Destroy: spec.Destroy, Disruption: classOf(spec.Disruption),
 		Basis: Basis{
-			WorkspaceDigest: spec.WorkspaceDigest, Observed: spec.ObservedDigest, Variables: spec.Variables,
+			WorkspaceDigest: spec.WorkspaceDigest, Observed: spec.ObservedDigest, Infrastructure: spec.InfrastructureDigest, Variables: spec.Variables,
 			Lineage: spec.State.Lineage, Serial: spec.State.Serial,
 		},
 		ChangeDigest: spec.ChangeDigest, ClassDigest: spec.ClassDigest,

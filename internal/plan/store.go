@@ -1,42 +1,249 @@
 package plan
 
-import "sync"
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+const (
+	// keySecret is the name of the Secret with the key of the signatures. It is in the namespace of the manager.
+	keySecret = "capnt-plan-key"
+	// keyEntry and fileEntry are the keys in the data of the Secrets with the key and with a plan file.
+	keyEntry, fileEntry = "key", "tfplan"
+)
 
 // Stored is a recorded plan together with its plan file.
 type Stored struct {
 	Record Record
-	File   []byte
+	// File is the plan file. It is nil if the record describes an edit of the state, or if a stored plan has no file any more.
+	File []byte
+	// Object is the NutanixPlan that records the plan, as it was last written. It must not be changed.
+	Object *infrav1.NutanixPlan
+	// Saved is true if a Secret contains the plan file.
+	Saved bool
 }
 
-// Store contains at most one plan for each target. It removes a plan that is applied or superseded.
-//
-// Plans are kept only in memory. If the process ends, the plans are lost and the targets are planned again.
+// Key returns the namespace and the name of the NutanixPlan.
+func (s Stored) Key() client.ObjectKey { return client.ObjectKeyFromObject(s.Object) }
+
+// Store stores plans as NutanixPlans, and the files of plans that wait as Secrets.
 type Store struct {
-	mu    sync.Mutex
-	plans map[string]Stored
+	Client client.Client
+	// Reader reads from the API server without a cache.
+	Reader client.Reader
+	// Namespace is the namespace of the manager. It contains the key of the signatures, and the plans of objects whose own namespace is
+	// being deleted.
+	Namespace string
+	Clock     clock.PassiveClock
+
+	mu  sync.Mutex
+	key []byte
 }
 
-// NewStore returns an empty store.
-func NewStore() *Store { return &Store{plans: map[string]Stored{}} }
+// ErrDeleted means that somebody has deleted the NutanixPlan of a plan. The plan must not be applied.
+var ErrDeleted = errors.New("the NutanixPlan was deleted")
 
-// Put stores the plan of a target. It replaces an earlier plan of the same target.
-func (s *Store) Put(target string, plan Stored) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.plans[target] = plan
+// Record creates the NutanixPlan for record. If nothing can be created in the namespace of the target because the namespace is being
+// deleted, the NutanixPlan is created in the namespace of the manager.
+func (s *Store) Record(ctx context.Context, record Record, file []byte) (Stored, error) {
+	object := &infrav1.NutanixPlan{Spec: record.Spec()}
+	object.Name, object.Namespace = name(object.Spec), object.Spec.Target.Namespace
+	object.Labels = map[string]string{infrav1.PlanTargetLabel: object.Spec.Target.Key}
+	if object.Spec.Origin.Cluster != "" {
+		object.Labels[infrav1.PlanClusterLabel] = labelValue(object.Spec.Origin.Cluster)
+	}
+	if object.Spec.File != nil {
+		object.Spec.File.SecretName = object.Name
+	}
+	signature, err := s.sign(ctx, object.Spec)
+	if err != nil {
+		return Stored{}, fmt.Errorf("recording plan %s/%s: %w", object.Namespace, object.Name, err)
+	}
+	object.Spec.Signature = signature
+	err = s.Client.Create(ctx, object)
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) && s.Namespace != object.Namespace {
+		object.Namespace = s.Namespace
+		err = s.Client.Create(ctx, object)
+	}
+	if err != nil {
+		return Stored{}, fmt.Errorf("recording plan %s/%s: %w", object.Namespace, object.Name, err)
+	}
+	return Stored{Record: record, File: file, Object: object}, nil
 }
 
-// Get returns the plan of a target. The result is false if the store contains no plan for the target.
-func (s *Store) Get(target string) (Stored, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	plan, ok := s.plans[target]
-	return plan, ok
+// name returns a new name for a plan. It contains the first digits of the change digest, so that plans of the same change look alike.
+func name(spec infrav1.NutanixPlanSpec) string {
+	digest := strings.TrimPrefix(spec.ChangeDigest, "sha256:")
+	suffix := "-" + digest[:min(6, len(digest))] + "-" + utilrand.String(5)
+	target := spec.Target.Name
+	return strings.TrimRight(target[:min(len(target), 253-len(suffix))], "-.") + suffix
 }
 
-// Drop removes the plan of a target after the plan was applied or superseded, or when it is no longer needed.
-func (s *Store) Drop(target string) {
+// labelValue returns value if it can be the value of a label. Names of objects can be longer.
+func labelValue(value string) string {
+	if len(value) > 63 {
+		sum := sha256.Sum256([]byte(value))
+		return hex.EncodeToString(sum[:16])
+	}
+	return value
+}
+
+// SaveFile stores the plan file in a Secret, so that another process can apply the plan. The plan owns the Secret.
+func (s *Store) SaveFile(ctx context.Context, stored Stored) (Stored, error) {
+	if stored.Object.Spec.File == nil || stored.Saved {
+		return stored, nil
+	}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:      stored.Object.Spec.File.SecretName,
+			Namespace: stored.Object.Namespace,
+			Labels:    map[string]string{infrav1.PlanFileLabel: ""},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: infrav1.GroupVersion.String(), Kind: "NutanixPlan", Name: stored.Object.Name, UID: stored.Object.UID,
+			}},
+		},
+		Immutable: ptr.To(true),
+		Data:      map[string][]byte{fileEntry: stored.File},
+	}
+	if err := s.Client.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+		return stored, fmt.Errorf("storing the file of plan %s: %w", stored.Key(), err)
+	}
+	stored.Saved = true
+	return stored, nil
+}
+
+// Open returns the plans of a target that are in no final phase, the newest first. It reads past the cache. It ignores plans without a
+// valid signature.
+func (s *Store) Open(ctx context.Context, target infrav1.PlanTarget, deleting bool) ([]Stored, error) {
+	var open []Stored
+	namespaces := []string{target.Namespace}
+	if deleting && s.Namespace != target.Namespace {
+		namespaces = append(namespaces, s.Namespace)
+	}
+	for _, namespace := range namespaces {
+		list := &infrav1.NutanixPlanList{}
+		if err := s.Reader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{infrav1.PlanTargetLabel: target.Key}); err != nil {
+			return nil, fmt.Errorf("listing the plans of %s %s/%s: %w", target.Kind, target.Namespace, target.Name, err)
+		}
+		for i := range list.Items {
+			object := &list.Items[i]
+			valid, err := s.valid(ctx, object)
+			if err != nil {
+				return nil, err
+			}
+			if object.Status.Phase.Final() || !valid {
+				continue
+			}
+			file, err := s.file(ctx, object)
+			if err != nil {
+				return nil, err
+			}
+			record := FromSpec(object.Spec)
+			record.Time = object.CreationTimestamp.Time
+			open = append(open, Stored{Record: record, File: file, Object: object, Saved: file != nil})
+		}
+	}
+	slices.SortStableFunc(open, func(a, b Stored) int {
+		return b.Object.CreationTimestamp.Compare(a.Object.CreationTimestamp.Time)
+	})
+	return open, nil
+}
+
+// file returns the plan file of a plan, or nil if the plan has none.
+func (s *Store) file(ctx context.Context, object *infrav1.NutanixPlan) ([]byte, error) {
+	if object.Spec.File == nil {
+		return nil, nil
+	}
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: object.Namespace, Name: object.Spec.File.SecretName}
+	if err := s.Reader.Get(ctx, key, secret); apierrors.IsNotFound(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("reading the file of plan %s: %w", client.ObjectKeyFromObject(object), err)
+	}
+	return secret.Data[fileEntry], nil
+}
+
+// valid reports whether the manager has signed the plan.
+func (s *Store) valid(ctx context.Context, object *infrav1.NutanixPlan) (bool, error) {
+	signature, err := s.sign(ctx, object.Spec)
+	if err != nil {
+		return false, fmt.Errorf("verifying plan %s: %w", client.ObjectKeyFromObject(object), err)
+	}
+	return hmac.Equal([]byte(signature), []byte(object.Spec.Signature)), nil
+}
+
+// sign returns the signature of a plan. It covers the digest of the plan file, and so the file, too.
+func (s *Store) sign(ctx context.Context, spec infrav1.NutanixPlanSpec) (string, error) {
+	spec.Signature = ""
+	content, err := json.Marshal(spec)
+	if err != nil {
+		return "", err
+	}
+	return s.authenticate(ctx, content)
+}
+
+// Fingerprint returns a keyed fingerprint of the variables of a run.
+func (s *Store) Fingerprint(ctx context.Context, variables map[string]string) (string, error) {
+	content, err := json.Marshal(variables)
+	if err != nil {
+		return "", err
+	}
+	return s.authenticate(ctx, content)
+}
+
+func (s *Store) authenticate(ctx context.Context, content []byte) (string, error) {
+	key, err := s.Secret(ctx)
+	if err != nil {
+		return "", err
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(content)
+	return "hmac-sha256:" + hex.EncodeToString(mac.Sum(nil)), nil
+}
+
+// Secret returns the key of the signatures. The first call creates it if it does not exist.
+func (s *Store) Secret(ctx context.Context) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.plans, target)
+	if s.key != nil {
+		return s.key, nil
+	}
+	secret := &corev1.Secret{}
+	name := client.ObjectKey{Namespace: s.Namespace, Name: keySecret}
+	err := s.Reader.Get(ctx, name, secret)
+	if apierrors.IsNotFound(err) {
+		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: keySecret, Namespace: s.Namespace}, Immutable: ptr.To(true),
+			Data: map[string][]byte{keyEntry: []byte(rand.Text() + rand.Text())}}
+		if err = s.Client.Create(ctx, secret); apierrors.IsAlreadyExists(err) {
+			err = s.Reader.Get(ctx, name, secret)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the key of the plans in secret %s: %w", name, err)
+	}
+	if len(secret.Data[keyEntry]) == 0 {
+		return nil, fmt.Errorf("reading the key of the plans: secret %s has no entry %s: delete it, and the manager creates it again", name, keyEntry)
+	}
+	s.key = secret.Data[keyEntry]
+	return s.key, nil
 }

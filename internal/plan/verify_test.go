@@ -14,18 +14,18 @@ func TestVerify(t *testing.T) {
 		present Basis
 		what    string
 	}{
-		"all equal":         {"file", Basis{"w", "o", "l", 3, "x"}, ""},
-		"another plan file": {"File", Basis{"w", "o", "l", 3, "x"}, "plan file"},
-		"no plan file":      {"", Basis{"w", "o", "l", 3, "x"}, "plan file"},
-		"another workspace": {"file", Basis{"v", "o", "l", 3, "x"}, "workspace"},
-		"another category":  {"file", Basis{"w", "p", "l", 3, "x"}, "observed infrastructure"},
-		"nothing observed":  {"file", Basis{"w", "", "l", 3, "x"}, "observed infrastructure"},
-		"another lineage":   {"file", Basis{"w", "o", "m", 3, "x"}, "state"},
-		"a later serial":    {"file", Basis{"w", "o", "l", 4, "x"}, "state"},
-		"an earlier serial": {"file", Basis{"w", "o", "l", 2, "x"}, "state"},
-		"another token":     {"file", Basis{"w", "o", "l", 3, "y"}, "fingerprint of the sensitive variables"},
-		"no variables":      {"file", Basis{"w", "o", "l", 3, ""}, "fingerprint of the sensitive variables"},
-		"no state":          {"file", Basis{"w", "o", "", 0, "x"}, "state"},
+		"all equal":         {"file", Basis{"w", "o", "l", 3, "x", ""}, ""},
+		"another plan file": {"File", Basis{"w", "o", "l", 3, "x", ""}, "plan file"},
+		"no plan file":      {"", Basis{"w", "o", "l", 3, "x", ""}, "plan file"},
+		"another workspace": {"file", Basis{"v", "o", "l", 3, "x", ""}, "workspace"},
+		"another category":  {"file", Basis{"w", "p", "l", 3, "x", ""}, "observed infrastructure"},
+		"nothing observed":  {"file", Basis{"w", "", "l", 3, "x", ""}, "observed infrastructure"},
+		"another lineage":   {"file", Basis{"w", "o", "m", 3, "x", ""}, "state"},
+		"a later serial":    {"file", Basis{"w", "o", "l", 4, "x", ""}, "state"},
+		"an earlier serial": {"file", Basis{"w", "o", "l", 2, "x", ""}, "state"},
+		"another token":     {"file", Basis{"w", "o", "l", 3, "y", ""}, "fingerprint of the sensitive variables"},
+		"no variables":      {"file", Basis{"w", "o", "l", 3, "", ""}, "fingerprint of the sensitive variables"},
+		"no state":          {"file", Basis{"w", "o", "", 0, "x", ""}, "state"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

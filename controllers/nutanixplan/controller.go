@@ -1,0 +1,134 @@
+// Package nutanixplan reconciles NutanixPlan. It deletes old plans and closes plans whose target does not exist any more. The pipeline of
+// internal/lifecycle creates plans and writes their phases.
+package nutanixplan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/plan"
+)
+
+const kind = "NutanixPlan"
+
+// Reconciler reconciles NutanixPlan objects.
+type Reconciler struct {
+	Client client.Client
+	Plans  *plan.Store
+	Clock  clock.PassiveClock
+	// Keep is the number of plans in a final phase that are kept for each target.
+	Keep int
+	// TTL is how long plans are kept after their target was deleted.
+	TTL time.Duration
+}
+
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixplans,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixplans/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixplandecisions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixplandecisions/status,verbs=get;update;patch
+
+// SetupWithManager starts the reconciler with the manager.
+func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
+	err := ctrl.NewControllerManagedBy(mgr).
+		For(&infrav1.NutanixPlan{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WithOptions(options).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up controller %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Reconcile deletes the plans of a target that are not kept any more.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	object := &infrav1.NutanixPlan{}
+	if err := r.Client.Get(ctx, request.NamespacedName, object); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	exists, err := r.targetExists(ctx, object.Spec.Target)
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case !exists:
+		return r.retire(ctx, object)
+	case !object.Status.Phase.Final():
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{}, r.prune(ctx, object)
+}
+
+// targetExists reports whether the target of a plan exists. Another object with the same name is not the target.
+func (r *Reconciler) targetExists(ctx context.Context, target infrav1.PlanTarget) (bool, error) {
+	var object client.Object = &infrav1.NutanixMachine{}
+	if target.Kind == "NutanixCluster" {
+		object = &infrav1.NutanixCluster{}
+	}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: target.Namespace, Name: target.Name}, object)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading %s %s/%s: %w", target.Kind, target.Namespace, target.Name, err)
+	}
+	return err == nil && object.GetAnnotations()[infrav1.WorkspaceKeyAnnotation] == target.Key, nil
+}
+
+// settleTime is how long a plan without a target stays as it is. The run that destroyed the target may still write the final phase.
+const settleTime = time.Minute
+
+// retire closes a plan whose target does not exist any more, and deletes it after the TTL.
+func (r *Reconciler) retire(ctx context.Context, object *infrav1.NutanixPlan) (ctrl.Result, error) {
+	ended := object.CreationTimestamp.Time
+	if object.Status.FinishedTime != nil {
+		ended = object.Status.FinishedTime.Time
+	}
+	age := r.Clock.Now().Sub(ended)
+	switch {
+	case age < settleTime:
+		return ctrl.Result{RequeueAfter: settleTime - age}, nil
+	case !object.Status.Phase.Final():
+		phase, message := infrav1.PlanPhaseSuperseded, fmt.Sprintf("%s %s does not exist any more", object.Spec.Target.Kind, object.Spec.Target.Name)
+		stored := plan.Stored{Object: object, Saved: true}
+		_, err := r.Plans.SetPhase(ctx, stored, phase, message, plan.Verdict{})
+		return ctrl.Result{}, err
+	case age < r.TTL:
+		return ctrl.Result{RequeueAfter: r.TTL - age}, nil
+	}
+	return ctrl.Result{}, r.delete(ctx, object)
+}
+
+// prune deletes the oldest plans in a final phase of the target of object.
+func (r *Reconciler) prune(ctx context.Context, object *infrav1.NutanixPlan) error {
+	list := &infrav1.NutanixPlanList{}
+	selector := client.MatchingLabels{infrav1.PlanTargetLabel: object.Spec.Target.Key}
+	if err := r.Client.List(ctx, list, client.InNamespace(object.Namespace), selector); err != nil {
+		return fmt.Errorf("listing the plans of %s %s/%s: %w", object.Spec.Target.Kind, object.Spec.Target.Namespace, object.Spec.Target.Name, err)
+	}
+	final := slices.DeleteFunc(list.Items, func(other infrav1.NutanixPlan) bool { return !other.Status.Phase.Final() })
+	if len(final) <= r.Keep {
+		return nil
+	}
+	slices.SortFunc(final, func(a, b infrav1.NutanixPlan) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	for i := range final[:len(final)-r.Keep] {
+		if err := r.delete(ctx, &final[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) delete(ctx context.Context, object *infrav1.NutanixPlan) error {
+	err := r.Client.Delete(ctx, object, client.Preconditions{UID: &object.UID})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting plan %s: %w", client.ObjectKeyFromObject(object), err)
+	}
+	return nil
+}

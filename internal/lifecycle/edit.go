@@ -1,0 +1,60 @@
+package lifecycle
+
+import (
+	"context"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/provider"
+)
+
+// edit records an edit of the Terraform state by the manager and makes it. An edit changes nothing in Prism Central, so it waits for no
+// decision.
+func (p *Pipeline) edit(ctx context.Context, target Target, workspace Workspace, cause plan.Cause, change plan.Change, edit func() error) error {
+	state, err := workspace.State(ctx)
+	if err != nil {
+		return err
+	}
+	generation, err := provider.ForVersion(p.providerVersion(target))
+	if err != nil {
+		return err
+	}
+	origin, err := p.origin(ctx, target, generation, state)
+	if err != nil {
+		return err
+	}
+	stored, err := p.Plans.Record(ctx, plan.StateEdit(origin, cause, change), nil)
+	if err != nil {
+		return err
+	}
+	reason := plan.Verdict{Decision: plan.Approved, Reason: "an edit of the state changes nothing in Prism Central"}
+	if stored, err = p.Plans.SetPhase(ctx, stored, infrav1.PlanPhaseApplying, reason.Reason, reason); err != nil {
+		return err
+	}
+	record := &stored.Record
+	if err := edit(); err != nil {
+		p.finish(ctx, target, stored, failed{err: err, applying: record})
+		return err
+	}
+	p.finish(ctx, target, stored, applied{record: record})
+	return nil
+}
+
+// forget removes a resource from the state of the target. reason says why.
+func (p *Pipeline) forget(ctx context.Context, target Target, workspace Workspace, address, reason string) error {
+	change := plan.Change{Address: address, Actions: []plan.Action{plan.ActionForget}, Reason: reason}
+	return p.edit(ctx, target, workspace, plan.CauseForget, change, func() error { return workspace.Forget(ctx, address) })
+}
+
+// removeTaint removes the taint from a resource in the state of the target. reason says why.
+func (p *Pipeline) removeTaint(ctx context.Context, target Target, workspace Workspace, address, reason string) error {
+	change := plan.Change{Address: address, Actions: []plan.Action{plan.ActionUntaint}, Reason: reason}
+	return p.edit(ctx, target, workspace, plan.CauseUntaint, change, func() error { return workspace.Untaint(ctx, address) })
+}
+
+// importResource imports existing infrastructure into the state of the target.
+func (p *Pipeline) importResource(ctx context.Context, target Target, workspace Workspace, id string) error {
+	change := plan.Change{Address: target.Resource, Actions: []plan.Action{plan.ActionImport}, ImportID: id,
+		Reason: "it exists and is missing in the state"}
+	return p.edit(ctx, target, workspace, plan.CauseImport, change, func() error { return workspace.Import(ctx, target.Resource, id) })
+}

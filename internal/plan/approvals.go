@@ -1,0 +1,169 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/retry"
+	"k8s.io/utils/clock"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/policy"
+)
+
+// Approvals decides about recorded plans with the rules of the cluster, the policies, and the decisions of people.
+type Approvals struct {
+	// Client reads through the cache. Reader reads past it.
+	Client client.Client
+	Reader client.Reader
+	// Namespace is the namespace of the manager. Its policies apply to all plans.
+	Namespace string
+	// GitOps are the accounts of GitOps controllers.
+	GitOps sets.Set[string]
+	Clock  clock.PassiveClock
+}
+
+// Context contains the objects that rules and policies refer to.
+type Context struct {
+	Rules Rules
+	// Machine is the target, or nil if the target is a cluster.
+	Machine *infrav1.NutanixMachine
+	Cluster *infrav1.NutanixCluster
+	// Deleting says that the target is being deleted.
+	Deleting bool
+}
+
+// Decide returns the decision about a plan. It reads policies and decisions from the cache.
+func (a *Approvals) Decide(ctx context.Context, stored Stored, about Context) (Verdict, error) {
+	return a.decide(ctx, a.Client, stored, about)
+}
+
+func (a *Approvals) decide(ctx context.Context, reader client.Reader, stored Stored, about Context) (Verdict, error) {
+	facts := Facts{Rules: about.Rules, Deleting: about.Deleting, GitOps: a.GitOps, Now: a.Clock.Now()}
+	namespace := stored.Record.Target.Namespace
+	decisions := &infrav1.NutanixPlanDecisionList{}
+	if err := reader.List(ctx, decisions, client.InNamespace(namespace)); err != nil {
+		return Verdict{}, fmt.Errorf("listing the decisions in namespace %s: %w", namespace, err)
+	}
+	facts.Decisions = decisions.Items
+	findings, err := a.findings(ctx, stored, about)
+	if err != nil {
+		return Verdict{}, err
+	}
+	facts.Findings = findings
+	return Decide(stored.Record, facts), nil
+}
+
+// claims is how often Claim tries to record the use of decisions that other plans use at the same time.
+const claims = 10
+
+// Claim decides about a plan once more, past the cache. If the plan is approved, Claim records in the decisions that they are used for it.
+// The plan may be applied only after Claim has returned Approved.
+func (a *Approvals) Claim(ctx context.Context, stored Stored, about Context) (Verdict, error) {
+	for attempt := 1; ; attempt++ {
+		verdict, err := a.decide(ctx, a.Reader, stored, about)
+		if err != nil || verdict.Decision != Approved {
+			return verdict, err
+		}
+		err = a.use(ctx, stored, verdict)
+		if err == nil || attempt == claims || !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+			return verdict, err
+		}
+	}
+}
+
+// use records in the decisions that counted that they are used for the plan. A use of the same digest for the same target whose apply has
+// not succeeded yet stays as it is.
+func (a *Approvals) use(ctx context.Context, stored Stored, verdict Verdict) error {
+	for _, counted := range verdict.counted {
+		decision := counted.decision.DeepCopy()
+		if pending(decision, counted.digest, stored.Record.Target.Key) != nil {
+			continue
+		}
+		decision.Status.Uses = append(decision.Status.Uses, infrav1.PlanDecisionUse{
+			Target: stored.Record.Target.Key, Digest: counted.digest, Plan: stored.Key().String(), At: metav1.NewTime(a.Clock.Now()),
+		})
+		if err := a.Client.Status().Update(ctx, decision); err != nil {
+			return fmt.Errorf("recording the use of decision %s/%s: %w", decision.Namespace, decision.Name, err)
+		}
+	}
+	return nil
+}
+
+// Complete records in the decisions that counted that the plan was applied. A later plan with the same digest needs another use.
+func (a *Approvals) Complete(ctx context.Context, stored Stored) error {
+	for _, name := range stored.Object.Status.Decisions {
+		key := client.ObjectKey{Namespace: stored.Record.Target.Namespace, Name: name}
+		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { return a.complete(ctx, key, stored.Record) })
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("recording in decision %s that plan %s was applied: %w", key, stored.Key(), err)
+		}
+	}
+	return nil
+}
+
+func (a *Approvals) complete(ctx context.Context, key client.ObjectKey, record Record) error {
+	decision := &infrav1.NutanixPlanDecision{}
+	if err := a.Reader.Get(ctx, key, decision); err != nil {
+		return err
+	}
+	use := pending(decision, record.digestIn(decision.Spec), record.Target.Key)
+	if use == nil {
+		return nil
+	}
+	use.AppliedTime = &metav1.Time{Time: a.Clock.Now()}
+	return a.Client.Status().Update(ctx, decision)
+}
+
+// pending returns the use of the digest for the target whose apply has not succeeded yet, or nil.
+func pending(decision *infrav1.NutanixPlanDecision, digest, target string) *infrav1.PlanDecisionUse {
+	for i := range decision.Status.Uses {
+		use := &decision.Status.Uses[i]
+		if use.Digest == digest && use.Target == target && use.AppliedTime == nil {
+			return use
+		}
+	}
+	return nil
+}
+
+// findings returns the verdicts of the policies about the plan. It reads from the cache.
+func (a *Approvals) findings(ctx context.Context, stored Stored, about Context) ([]policy.Finding, error) {
+	target := stored.Record.Target
+	policies, err := policy.List(ctx, a.Client, target.Namespace, a.Namespace)
+	if err != nil || len(policies) == 0 {
+		return nil, err
+	}
+	input := policy.Input{Plan: stored.Object, Machine: about.Machine, Cluster: about.Cluster, Now: a.Clock.Now()}
+	namespace := &corev1.Namespace{}
+	if err := a.Client.Get(ctx, client.ObjectKey{Name: target.Namespace}, namespace); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading namespace %s: %w", target.Namespace, err)
+	} else if err == nil {
+		input.Namespace = namespace
+	}
+	count, err := a.machines(ctx, target.Namespace, stored.Record.Source.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	input.MachineCount = &count
+	return policy.Evaluate(policies, input), nil
+}
+
+// machines returns the number of NutanixMachines of a cluster that are not being deleted.
+func (a *Approvals) machines(ctx context.Context, namespace, cluster string) (count int64, err error) {
+	list := &infrav1.NutanixMachineList{}
+	if err := a.Client.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{clusterv1.ClusterNameLabel: cluster}); err != nil {
+		return 0, fmt.Errorf("listing the NutanixMachines of cluster %s/%s: %w", namespace, cluster, err)
+	}
+	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp.IsZero() {
+			count++
+		}
+	}
+	return count, nil
+}

@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+)
+
+// messageLength is the maximum length of a message in a status.
+const messageLength = 1024
+
+// SetPhase writes a phase of a plan and returns the plan as it was written. verdict is the decision about the plan; it is zero if the
+// decision has not changed. If the phase is final, SetPhase also removes the plan file. It returns ErrDeleted if the NutanixPlan does not
+// exist any more.
+func (s *Store) SetPhase(ctx context.Context, stored Stored, phase infrav1.PlanPhase, message string, verdict Verdict) (Stored, error) {
+	object := stored.Object.DeepCopy()
+	s.write(object, phase, message, verdict)
+	if err := s.update(ctx, stored.Object, object); err != nil {
+		return stored, err
+	}
+	stored.Object = object
+	if phase.Final() && stored.Saved {
+		return stored, s.removeFile(ctx, object)
+	}
+	return stored, nil
+}
+
+// update writes the status of a plan. Others may change labels and annotations, but only one manager writes the status of a plan.
+func (s *Store) update(ctx context.Context, before, object *infrav1.NutanixPlan) error {
+	err := s.Client.Status().Update(ctx, object)
+	if apierrors.IsConflict(err) {
+		latest := &infrav1.NutanixPlan{}
+		if err := s.Reader.Get(ctx, client.ObjectKeyFromObject(object), latest); err != nil {
+			return statusError(object, err)
+		}
+		if latest.UID != before.UID || !equality.Semantic.DeepEqual(latest.Status, before.Status) {
+			return fmt.Errorf("writing the phase of plan %s: another manager has changed it to %s", client.ObjectKeyFromObject(object), latest.Status.Phase)
+		}
+		object.ResourceVersion = latest.ResourceVersion
+		err = s.Client.Status().Update(ctx, object)
+	}
+	return statusError(object, err)
+}
+
+func statusError(object *infrav1.NutanixPlan, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("writing the phase of plan %s: %w", client.ObjectKeyFromObject(object), ErrDeleted)
+	default:
+		return fmt.Errorf("writing the phase of plan %s: %w", client.ObjectKeyFromObject(object), err)
+	}
+}
+
+func (s *Store) write(object *infrav1.NutanixPlan, phase infrav1.PlanPhase, message string, verdict Verdict) {
+	status, now := &object.Status, metav1.NewTime(s.Clock.Now())
+	status.Phase, status.Message, status.WaitingFor = phase, bounded(message), nil
+	if verdict.Decision != "" {
+		status.WaitingFor, status.DecidedBy, status.Decisions = verdict.WaitingFor, verdict.DecidedBy, verdict.Names()
+	}
+	decided := metav1.Condition{Type: infrav1.DecidedCondition, Status: metav1.ConditionFalse, Reason: infrav1.WaitingForApprovalReason,
+		Message: status.Message, ObservedGeneration: object.Generation}
+	applied := metav1.Condition{Type: infrav1.AppliedCondition, Status: metav1.ConditionFalse, Reason: string(phase),
+		Message: status.Message, ObservedGeneration: object.Generation}
+	switch verdict.Decision {
+	case Approved, Denied:
+		decided.Status, decided.Reason, decided.Message = metav1.ConditionTrue, string(verdict.Decision), bounded(verdict.Reason)
+		if status.DecidedTime == nil {
+			status.DecidedTime = &now
+		}
+	case Waiting:
+		decided.Message = bounded(strings.Join(verdict.WaitingFor, "; "))
+	}
+	if phase == infrav1.PlanPhaseApplied {
+		applied.Status = metav1.ConditionTrue
+	}
+	if phase.Final() {
+		status.FinishedTime = &now
+	}
+	if verdict.Decision != "" {
+		meta.SetStatusCondition(&status.Conditions, decided)
+	}
+	meta.SetStatusCondition(&status.Conditions, applied)
+}
+
+// Published reports whether the status of the plan already says what verdict says.
+func (s Stored) Published(phase infrav1.PlanPhase, verdict Verdict) bool {
+	status := s.Object.Status
+	return status.Phase == phase && slices.Equal(status.WaitingFor, verdict.WaitingFor) && slices.Equal(status.DecidedBy, verdict.DecidedBy)
+}
+
+func (s *Store) removeFile(ctx context.Context, object *infrav1.NutanixPlan) error {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: object.Namespace, Name: object.Spec.File.SecretName}}
+	if err := s.Client.Delete(ctx, secret); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("removing the file of plan %s: %w", client.ObjectKeyFromObject(object), err)
+	}
+	return nil
+}
+
+func bounded(message string) string {
+	if len(message) <= messageLength {
+		return message
+	}
+	return strings.ToValidUTF8(message[:messageLength-3], "") + "..."
+}
