@@ -43,6 +43,9 @@ type Options struct {
 
 	// Path is the file to which records are appended, or "-" for standard output. Each process needs a file of its own.
 	Path string
+	// OTLPEndpoint is the URL of an OTLP/HTTP endpoint, for example "https://collector:4318". With a path, the endpoint receives copies, and
+	// Append does not wait for it. Without a path, Append fails if the endpoint does not accept the record.
+	OTLPEndpoint string
 	// MaxSize is the size in MiB at which the file is rotated. The default is 100.
 	MaxSize int
 	// MaxBackups is the number of rotated files that are kept, and MaxAge the number of days. By default all are kept.
@@ -57,7 +60,9 @@ type Options struct {
 // by Start.
 type Log struct {
 	options Options
-	sink    sink // nil if there is nothing to write to
+	metrics metrics
+	sink    sink  // nil if there is nothing to write to
+	copies  *otlp // nil if no copies are sent to an OTLP endpoint
 
 	mu       sync.Mutex
 	queue    []*queued
@@ -83,21 +88,42 @@ func New(options Options) (*Log, error) {
 	if options.Precedes == nil {
 		options.Precedes = func(string, string) bool { return false }
 	}
-	l := &Log{options: options}
-	var file *file
-	switch options.Path {
-	case "":
-	case "-":
-		l.sink = &stream{writer: cmp.Or[io.Writer](options.stdout, os.Stdout)}
-	default:
-		file = newFile(&l.options)
-		l.sink = file
+	l := &Log{options: options, metrics: newMetrics()}
+	file, err := l.openSinks()
+	if err != nil {
+		return nil, err
 	}
 	l.writer = writer{
 		options: &l.options, sink: l.sink, file: file, targets: map[string]sum{},
 		head: headStore{client: options.Client, reader: options.Reader, namespace: options.Namespace},
 	}
 	return l, nil
+}
+
+// openSinks sets the sink and returns it if it is a file.
+func (l *Log) openSinks() (*file, error) {
+	var target *file
+	switch l.options.Path {
+	case "":
+	case "-":
+		l.sink = &stream{writer: cmp.Or[io.Writer](l.options.stdout, os.Stdout)}
+	default:
+		target = newFile(&l.options)
+		l.sink = target
+	}
+	if l.options.OTLPEndpoint == "" {
+		return target, nil
+	}
+	endpoint, err := newOTLP(l.options.OTLPEndpoint, l.sink != nil, func(error) { l.metrics.errors.WithLabelValues("otlp").Inc() })
+	switch {
+	case err != nil:
+		return nil, err
+	case l.sink == nil:
+		l.sink = endpoint
+	default:
+		l.sink, l.copies = &tee{l.sink, endpoint}, endpoint
+	}
+	return target, nil
 }
 
 // Enabled reports whether the log writes records anywhere.
@@ -107,7 +133,7 @@ func (l *Log) Enabled() bool { return l.sink != nil }
 func (l *Log) NeedLeaderElection() bool { return true }
 
 // Start opens the log, so that records that an earlier process wrote but did not acknowledge are acknowledged. It tries again until the log
-// is open or ctx ends. Start implements manager.Runnable.
+// is open or ctx ends. When ctx ends, it sends the remaining copies to the OTLP endpoint. Start implements manager.Runnable.
 func (l *Log) Start(ctx context.Context) error {
 	if !l.Enabled() {
 		return nil
@@ -119,7 +145,13 @@ func (l *Log) Start(ctx context.Context) error {
 		}
 		return err == nil || errors.Is(err, ErrOvertaken), nil
 	})
-	return nil
+	if l.copies == nil {
+		return nil
+	}
+	<-ctx.Done()
+	flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), exportTimeout)
+	defer cancel()
+	return l.copies.provider.ForceFlush(flushing)
 }
 
 // Append adds a record to the audit trail. If it returns nil, the record is stored permanently and acknowledged by the head. If it returns
@@ -179,5 +211,15 @@ func (l *Log) flush(ctx context.Context) {
 func (l *Log) commit(ctx context.Context, batch []*queued) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	return l.writer.commit(ctx, batch)
+	n, err := l.writer.commit(ctx, batch)
+	if err != nil {
+		l.metrics.errors.WithLabelValues("trail").Inc()
+		return n, err
+	}
+	for _, q := range batch[:n] {
+		if q.record != nil {
+			l.metrics.records.WithLabelValues(string(q.record.Kind)).Inc()
+		}
+	}
+	return n, nil
 }

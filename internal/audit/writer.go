@@ -21,6 +21,7 @@ type writer struct {
 	open    bool
 	failure error // set when the writer must not write any more
 
+	unsent  *encoded // a batch that the sink, which is not a file, did not accept
 	written position // the last record in the sink
 	acked   position // the last record that the head includes
 	// targets contains the last record of each target that this process knows. An entry takes about 100 bytes.
@@ -52,7 +53,7 @@ func (w *writer) commit(ctx context.Context, batch []*queued) (int, error) {
 			return len(batch), err
 		}
 	}
-	if err := w.advance(ctx); err != nil { // an earlier batch, if its head could not be written
+	if err := w.finish(ctx); err != nil {
 		return len(batch), err
 	}
 	next, err := w.encode(batch)
@@ -60,14 +61,37 @@ func (w *writer) commit(ctx context.Context, batch []*queued) (int, error) {
 		return len(batch), err
 	}
 	if len(next.records) > 0 {
-		if err := w.sink.write(ctx, next.records, next.lines); err != nil {
-			w.open = w.file == nil // what the file contains is found out when it is opened again
+		if err := w.store(ctx, next); err != nil {
 			return next.taken, err
 		}
-		w.written = next.end
-		maps.Copy(w.targets, next.targets)
 	}
 	return next.taken, w.advance(ctx)
+}
+
+// finish writes what an earlier commit could not write.
+func (w *writer) finish(ctx context.Context) error {
+	if w.unsent != nil {
+		if err := w.store(ctx, w.unsent); err != nil {
+			return err
+		}
+	}
+	return w.advance(ctx)
+}
+
+// store passes e to the sink. If that fails, the sink may have stored some of e. A file is read again in order to find out. Another sink gets
+// the same lines again, so that no number is used twice.
+func (w *writer) store(ctx context.Context, e *encoded) error {
+	if err := w.sink.write(ctx, e.records, e.lines); err != nil {
+		if w.file != nil {
+			w.open = false
+		} else {
+			w.unsent = e
+		}
+		return err
+	}
+	w.unsent, w.written = nil, e.end
+	maps.Copy(w.targets, e.targets)
+	return nil
 }
 
 // encoded is the beginning of a batch, with digests.
