@@ -195,6 +195,11 @@ type PlanTarget struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
+	// vmUUID is the UUID of the virtual machine, if there is one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	VMUUID string `json:"vmUUID,omitempty"`
+
 	// generation of the object for which the plan was made.
 	// +optional
 	Generation int64 `json:"generation,omitempty"`

@@ -4,6 +4,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// NutanixPlanDecisionFinalizer keeps a NutanixPlanDecision until the audit trail contains it.
+const NutanixPlanDecisionFinalizer = "infrastructure.cluster.x-k8s.io/nutanixplandecision"
+
 // PlanVerdict is the verdict of a decision.
 // +kubebuilder:validation:Enum=Approved;Denied
 type PlanVerdict string

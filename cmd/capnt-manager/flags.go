@@ -12,6 +12,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/audit"
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/provider"
 )
@@ -54,6 +55,7 @@ type options struct {
 	gitOpsAccounts                               []string
 	planHistoryLimit                             int
 	planRetention                                time.Duration
+	audit                                        audit.Options
 }
 
 // concurrency contains, for each kind, the number of objects that are reconciled at the same time.
@@ -115,6 +117,14 @@ func (o *options) addPlanFlags(flags *pflag.FlagSet) {
 		"User names of GitOps controllers, for example system:serviceaccount:flux-system:kustomize-controller. They are the author of no change, "+
 			"and their approvals count as one.")
 	flags.IntVar(&o.planHistoryLimit, "plan-history-limit", 5, "Number of NutanixPlans in a final phase that are kept for each object.")
+	flags.StringVar(&o.audit.Path, "audit-log-path", "",
+		"File to which the audit trail of plans is appended, or - for standard output. Each manager needs a file of its own. Empty: no audit trail.")
+	flags.StringVar(&o.audit.OTLPEndpoint, "audit-otlp-endpoint", "",
+		"OTLP/HTTP endpoint, for example https://collector:4318. With --audit-log-path it receives copies of the audit records, otherwise the "+
+			"records themselves. Variables OTEL_EXPORTER_OTLP_* configure headers and certificates. Empty: none.")
+	flags.IntVar(&o.audit.MaxSize, "audit-log-maxsize", 100, "Size in MiB at which the file of --audit-log-path is rotated.")
+	flags.IntVar(&o.audit.MaxBackups, "audit-log-maxbackup", 0, "Number of rotated files of --audit-log-path that are kept. 0: all.")
+	flags.IntVar(&o.audit.MaxAge, "audit-log-maxage", 0, "Number of days for which rotated files of --audit-log-path are kept. 0: forever.")
 	flags.DurationVar(&o.planRetention, "plan-retention", 24*time.Hour, "How long the NutanixPlans of a deleted object are kept.")
 }
 

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/capnt/capnt/internal/audit"
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/plan"
@@ -47,6 +48,13 @@ const gatewayHeadStart = 5 * time.Second
 func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*parts, error) {
 	plans := &plan.Store{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clock: clock.RealClock{},
 		Namespace: cmp.Or(os.Getenv("POD_NAMESPACE"), metav1.NamespaceDefault)}
+	states, holders, err := newStates(mgr, options)
+	if err != nil {
+		return nil, err
+	}
+	if plans.Trail, err = newTrail(ctx, mgr, options, plans.Namespace, states); err != nil {
+		return nil, err
+	}
 	key, err := plans.Secret(ctx)
 	if err != nil {
 		return nil, err
@@ -68,7 +76,7 @@ func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch s
 	if err != nil {
 		return nil, fmt.Errorf("opening the gateway of --gateway-address: %w", err)
 	}
-	pipeline, err := newPipeline(mgr, options, engine, server, plans, scratch)
+	pipeline, err := newPipeline(mgr, options, engine, server, plans, states, holders, scratch)
 	if err != nil {
 		return nil, err
 	}
@@ -159,11 +167,11 @@ func noProvider(engine *terraform.Terraform, options *options) error {
 	return errors.Join(append(problems, engine.UnusableProviders()[options.providerVersion])...)
 }
 
-// newPipeline creates the pipeline that all kinds share.
-func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, server *gateway.Gateway, plans *plan.Store, scratch string) (*lifecycle.Pipeline, error) {
+// newStates creates the store of Terraform states, and the holders that recognize stale locks. It adds the sweeper of states to the manager.
+func newStates(mgr ctrl.Manager, options *options) (*state.Store, *lifecycle.Holders, error) {
 	host, err := os.Hostname() // Terraform writes the host name into its locks
 	if err != nil {
-		return nil, fmt.Errorf("reading the host name: %w", err)
+		return nil, nil, fmt.Errorf("reading the host name: %w", err)
 	}
 	holders := &lifecycle.Holders{Host: host, Started: time.Now(), Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
 		Namespace: os.Getenv("POD_NAMESPACE"), Pod: os.Getenv("POD_NAME")}
@@ -178,8 +186,31 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 		states.Election = &client.ObjectKey{Namespace: holders.Namespace, Name: leaderElectionID}
 	}
 	if err := mgr.Add(&state.Sweeper{Store: states, Namespace: options.namespace}); err != nil {
-		return nil, fmt.Errorf("adding the sweeper of states to the manager: %w", err)
+		return nil, nil, fmt.Errorf("adding the sweeper of states to the manager: %w", err)
 	}
+	return states, holders, nil
+}
+
+// newTrail creates the audit trail and adds it to the manager.
+func newTrail(ctx context.Context, mgr ctrl.Manager, options *options, namespace string, states *state.Store) (*audit.Log, error) {
+	settings := options.audit
+	settings.Client, settings.Reader, settings.Namespace = mgr.GetClient(), mgr.GetAPIReader(), namespace
+	settings.Term, settings.Precedes = func() string { return states.LeaderTerm(ctx) }, state.Precedes
+	trail, err := audit.New(settings)
+	if err != nil {
+		return nil, fmt.Errorf("opening the audit trail of --audit-log-path: %w", err)
+	}
+	if err := register(trail); err != nil {
+		return nil, err
+	}
+	if err := mgr.Add(trail); err != nil {
+		return nil, fmt.Errorf("adding the audit trail to the manager: %w", err)
+	}
+	return trail, nil
+}
+
+// newPipeline creates the pipeline that all kinds share.
+func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform, server *gateway.Gateway, plans *plan.Store, states *state.Store, holders *lifecycle.Holders, scratch string) (*lifecycle.Pipeline, error) {
 	scheduler := schedule.New(schedule.Options{Slots: options.maxRuns, Memory: options.runMemory, Timeout: options.runTimeout})
 	if err := register(scheduler); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/capnt/capnt/controllers/nutanixmachine"
 	"github.com/capnt/capnt/controllers/nutanixmachinetemplate"
 	"github.com/capnt/capnt/controllers/nutanixplan"
+	"github.com/capnt/capnt/controllers/nutanixplandecision"
 	"github.com/capnt/capnt/controllers/nutanixplanpolicy"
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/admission"
@@ -76,6 +77,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 	machines := &nutanixmachine.Reconciler{Dependencies: shared, ReadInterval: min(readInterval, options.healthInterval/2)}
 	plans := &nutanixplan.Reconciler{Client: shared.Client, Plans: parts.pipeline.Plans, Clock: clock.RealClock{},
 		Keep: options.planHistoryLimit, TTL: options.planRetention}
+	decisions := &nutanixplandecision.Reconciler{Client: shared.Client, Trail: parts.pipeline.Plans.Trail}
 	templates := &nutanixmachinetemplate.Reconciler{Client: shared.Client, WatchFilterValue: options.watchFilter}
 	for _, reconciler := range []struct {
 		setUp       func(context.Context, ctrl.Manager, controller.Options) error
@@ -84,6 +86,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 		{(&nutanixcluster.Reconciler{Dependencies: shared}).SetupWithManager, options.concurrency.nutanixCluster},
 		{machines.SetupWithManager, options.concurrency.nutanixMachine},
 		{plans.SetupWithManager, options.concurrency.nutanixPlan},
+		{decisions.SetupWithManager, 1},
 		{templates.SetupWithManager, options.concurrency.nutanixMachineTemplate},
 		{failureDomains.SetupWithManager, options.concurrency.nutanixFailureDomain},
 		{(&nutanixplanpolicy.Reconciler{Client: shared.Client}).SetupWithManager, 1},

@@ -96,7 +96,7 @@ func (r *Reconciler) retire(ctx context.Context, object *infrav1.NutanixPlan) (c
 		return ctrl.Result{RequeueAfter: settleTime - age}, nil
 	case !object.Status.Phase.Final():
 		phase, message := infrav1.PlanPhaseSuperseded, fmt.Sprintf("%s %s does not exist any more", object.Spec.Target.Kind, object.Spec.Target.Name)
-		stored := plan.Stored{Object: object, Saved: true}
+		stored := plan.Stored{Object: object, Saved: object.Spec.File != nil}
 		_, err := r.Plans.SetPhase(ctx, stored, phase, message, plan.Verdict{})
 		return ctrl.Result{}, err
 	case age < r.TTL:

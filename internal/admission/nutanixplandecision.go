@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -48,6 +49,7 @@ func (w decisionWebhook) Default(ctx context.Context, decision *infrav1.NutanixP
 		return err
 	}
 	if request.Operation == admissionv1.Create {
+		controllerutil.AddFinalizer(decision, infrav1.NutanixPlanDecisionFinalizer)
 		decision.Spec.Default(infrav1.NewPlanDecider(request.UserInfo.Username, request.UserInfo.Groups, time.Now()))
 		return nil
 	}

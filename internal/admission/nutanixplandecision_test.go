@@ -129,7 +129,7 @@ func TestDecisionCannotBeChanged(t *testing.T) {
 	unrecorded := used.DeepCopy()
 	unrecorded.Finalizers = []string{"example.com/other"}
 	require.ErrorContains(t, bob.Update(t.Context(), unrecorded), "finalizers of a decision: delete the decision to revoke it")
-	used.Finalizers = []string{"infrastructure.cluster.x-k8s.io/audit"}
+	used.Finalizers = append(used.Finalizers, "example.com/other")
 	require.NoError(t, bob.Update(t.Context(), used), "the finalizer of another")
 
 	require.NoError(t, bob.Delete(t.Context(), used), "revoked")

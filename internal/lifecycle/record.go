@@ -21,13 +21,17 @@ func (t Target) maxAge() time.Duration { return cmp.Or(t.Approval.Rules.MaxAge, 
 
 // planTarget returns the target of a plan.
 func (t Target) planTarget() infrav1.PlanTarget {
-	return infrav1.PlanTarget{
+	target := infrav1.PlanTarget{
 		Key:        cmp.Or(t.Object.GetAnnotations()[infrav1.WorkspaceKeyAnnotation], string(t.Object.GetUID())),
 		Kind:       t.Kind,
 		Namespace:  t.Object.GetNamespace(),
 		Name:       t.Object.GetName(),
 		Generation: t.Object.GetGeneration(),
 	}
+	if machine, isMachine := t.Object.(*infrav1.NutanixMachine); isMachine {
+		target.VMUUID = machine.Status.VMUUID
+	}
+	return target
 }
 
 // approval returns the facts about the target that decide about its plans.

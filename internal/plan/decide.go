@@ -34,8 +34,8 @@ type Verdict struct {
 	NeedsApproval bool
 	// DecidedBy are the users whose decisions counted, sorted. It is empty if the rules alone decided.
 	DecidedBy []string
-	// Warnings are the messages of policies that do not prevent the plan.
-	Warnings []string
+	// Findings are the verdicts of policies about the plan.
+	Findings []policy.Finding
 	// Until is the time at which the verdict can change without an event, for example the end of a freeze. It is zero if there is none.
 	Until time.Time
 	// counted are the decisions that counted, sorted by name.
@@ -76,7 +76,7 @@ func Decide(record Record, facts Facts) Verdict {
 	if verdict, denied := facts.denial(record); denied {
 		return verdict
 	}
-	verdict := Verdict{Decision: Approved, Reason: "the plan disrupts nothing", Warnings: facts.messages(infrav1.PolicyVerdictWarn)}
+	verdict := Verdict{Decision: Approved, Reason: "the plan disrupts nothing", Findings: facts.Findings}
 	if facts.Deleting {
 		verdict.Reason = "the object is being deleted"
 	}
@@ -114,7 +114,7 @@ func (f Facts) denial(record Record) (Verdict, bool) {
 			cmp.Or(decision.Spec.Reason, "no reason given")), DecidedBy: []string{user}, counted: []counted{{decision, digest}}}, true
 	}
 	if messages := f.messages(infrav1.PolicyVerdictDeny); len(messages) > 0 {
-		return Verdict{Decision: Denied, Reason: strings.Join(messages, "; ")}, true
+		return Verdict{Decision: Denied, Reason: strings.Join(messages, "; "), Findings: f.Findings}, true
 	}
 	return Verdict{}, false
 }

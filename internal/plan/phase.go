@@ -25,6 +25,9 @@ const messageLength = 1024
 func (s *Store) SetPhase(ctx context.Context, stored Stored, phase infrav1.PlanPhase, message string, verdict Verdict) (Stored, error) {
 	object := stored.Object.DeepCopy()
 	s.write(object, phase, message, verdict)
+	if err := s.auditPhase(ctx, object, phase, object.Status.Message, verdict); err != nil {
+		return stored, err
+	}
 	if err := s.update(ctx, stored.Object, object); err != nil {
 		return stored, err
 	}
@@ -101,6 +104,9 @@ func (s Stored) Published(phase infrav1.PlanPhase, verdict Verdict) bool {
 }
 
 func (s *Store) removeFile(ctx context.Context, object *infrav1.NutanixPlan) error {
+	if object.Spec.File == nil {
+		return nil
+	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: object.Namespace, Name: object.Spec.File.SecretName}}
 	if err := s.Client.Delete(ctx, secret); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("removing the file of plan %s: %w", client.ObjectKeyFromObject(object), err)

@@ -54,6 +54,8 @@ type Store struct {
 	// being deleted.
 	Namespace string
 	Clock     clock.PassiveClock
+	// Trail is the audit trail, or nil. It records a plan before it is created, and a phase before it is written.
+	Trail Trail
 
 	mu  sync.Mutex
 	key []byte
@@ -79,6 +81,9 @@ func (s *Store) Record(ctx context.Context, record Record, file []byte) (Stored,
 		return Stored{}, fmt.Errorf("recording plan %s/%s: %w", object.Namespace, object.Name, err)
 	}
 	object.Spec.Signature = signature
+	if err := s.auditPlan(ctx, object); err != nil {
+		return Stored{}, err
+	}
 	err = s.Client.Create(ctx, object)
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) && s.Namespace != object.Namespace {
 		object.Namespace = s.Namespace

@@ -145,7 +145,7 @@ func (s *Store) stale(ctx context.Context, held *LockedError) (bool, error) {
 		defer s.mu.Unlock()
 		return !s.open[held.Lock.ID], nil
 	}
-	if precedes(held.Term, s.Term) && time.Since(s.since) >= s.Grace {
+	if Precedes(held.Term, s.Term) && time.Since(s.since) >= s.Grace {
 		return true, nil
 	}
 	if s.Dead == nil {

@@ -118,7 +118,7 @@ func (s *Session) takeOver(ctx context.Context) (content []byte, err error) {
 	if secret != nil {
 		claimed = secret.DeepCopy()
 	}
-	if precedes(s.states.Term, claimed.Annotations[TermAnnotation]) {
+	if Precedes(s.states.Term, claimed.Annotations[TermAnnotation]) {
 		return nil, fmt.Errorf("taking over state Secret %s: %w", s.key.secret(), errTakenOver)
 	}
 	changed := claimed.Annotations[TermAnnotation] != s.states.Term

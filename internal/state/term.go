@@ -42,9 +42,9 @@ func (s *Store) setTerm(ctx context.Context) error {
 	return nil
 }
 
-// precedes reports whether the term earlier has ended before the term later began. This is certain only if both terms belong to the same
+// Precedes reports whether the term earlier has ended before the term later began. This is certain only if both terms belong to the same
 // leader election.
-func precedes(earlier, later string) bool {
+func Precedes(earlier, later string) bool {
 	election, number, ok := parseTerm(earlier)
 	laterElection, laterNumber, laterOK := parseTerm(later)
 	return ok && laterOK && election == laterElection && number < laterNumber
@@ -57,4 +57,14 @@ func parseTerm(term string) (election string, number int, ok bool) {
 	}
 	number, err := strconv.Atoi(parts[1])
 	return parts[0], number, err == nil
+}
+
+// LeaderTerm returns the term of this process, or an empty string as long as this process is not the leader.
+func (s *Store) LeaderTerm(ctx context.Context) string {
+	if err := s.setTerm(ctx); err != nil {
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Term
 }

@@ -1,0 +1,98 @@
+package nutanixplan
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/plan"
+)
+
+type fixture struct {
+	*testing.T
+	*Reconciler
+	clock *clocktesting.FakePassiveClock
+}
+
+func newFixture(t *testing.T, objects ...client.Object) *fixture {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	require.NoError(t, clientgoscheme.AddToScheme(scheme))
+	require.NoError(t, infrav1.AddToScheme(scheme))
+	api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&infrav1.NutanixPlan{}).Build()
+	clock := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0))
+	store := &plan.Store{Client: api, Reader: api, Namespace: "capnt-system", Clock: clock}
+	return &fixture{T: t, clock: clock, Reconciler: &Reconciler{Client: api, Plans: store, Clock: clock, Keep: 2, TTL: time.Hour}}
+}
+
+// create creates a plan of the machine m in a phase.
+func (f *fixture) create(number int, phase infrav1.PlanPhase) *infrav1.NutanixPlan {
+	f.Helper()
+	object := &infrav1.NutanixPlan{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: fmt.Sprint("m-", number), Labels: map[string]string{infrav1.PlanTargetLabel: "key"},
+			CreationTimestamp: metav1.NewTime(f.clock.Now().Add(time.Duration(number) * time.Second))},
+		Spec: infrav1.NutanixPlanSpec{Target: infrav1.PlanTarget{Key: "key", Kind: "NutanixMachine", Namespace: "prod", Name: "m"}},
+	}
+	require.NoError(f, f.Client.Create(f.Context(), object))
+	object.Status.Phase = phase
+	require.NoError(f, f.Client.Status().Update(f.Context(), object))
+	return object
+}
+
+func (f *fixture) reconcile(object *infrav1.NutanixPlan) ctrl.Result {
+	f.Helper()
+	result, err := f.Reconcile(f.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)})
+	require.NoError(f, err)
+	return result
+}
+
+// left returns the names and phases of all plans.
+func (f *fixture) left() (left []string) {
+	f.Helper()
+	list := &infrav1.NutanixPlanList{}
+	require.NoError(f, f.Client.List(f.Context(), list))
+	for _, object := range list.Items {
+		left = append(left, object.Name+" "+string(object.Status.Phase))
+	}
+	return left
+}
+
+func machine(key string) *infrav1.NutanixMachine {
+	return &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "m", Annotations: map[string]string{infrav1.WorkspaceKeyAnnotation: key}}}
+}
+
+func TestOldPlansAreDeleted(t *testing.T) {
+	f := newFixture(t, machine("key"))
+	f.create(1, infrav1.PlanPhaseWaiting)
+	f.create(2, infrav1.PlanPhaseApplied)
+	f.create(3, infrav1.PlanPhaseSuperseded)
+	f.reconcile(f.create(4, infrav1.PlanPhaseWaiting))
+	assert.Len(t, f.left(), 4, "a plan in no final phase deletes nothing")
+	f.reconcile(f.create(5, infrav1.PlanPhaseFailed))
+	assert.Equal(t, []string{"m-1 Waiting", "m-3 Superseded", "m-4 Waiting", "m-5 Failed"}, f.left())
+}
+
+func TestPlansOfADeletedMachineAreKeptForTheTTL(t *testing.T) {
+	f := newFixture(t, machine("another machine of that name"))
+	applied, waiting := f.create(1, infrav1.PlanPhaseApplied), f.create(2, infrav1.PlanPhaseWaiting)
+	assert.Positive(t, f.reconcile(waiting).RequeueAfter, "a run may still write the final phase")
+	f.clock.SetTime(f.clock.Now().Add(2 * time.Minute))
+	f.reconcile(waiting)
+	assert.Positive(t, f.reconcile(applied).RequeueAfter)
+	assert.Equal(t, []string{"m-1 Applied", "m-2 Superseded"}, f.left())
+	f.clock.SetTime(f.clock.Now().Add(2 * time.Hour))
+	f.reconcile(applied)
+	f.reconcile(waiting)
+	assert.Empty(t, f.left())
+}

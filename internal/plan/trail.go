@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/audit"
+)
+
+// Trail is the audit trail. audit.Log implements it.
+type Trail interface {
+	// Append adds a record. What the record announces must not be done if Append returns an error.
+	Append(ctx context.Context, record audit.Record) error
+}
+
+// audited appends a record about a plan to the audit trail, if there is one.
+func (s *Store) audited(ctx context.Context, object *infrav1.NutanixPlan, record audit.Record) error {
+	if s.Trail == nil {
+		return nil
+	}
+	spec := object.Spec
+	record.Plan = object.Namespace + "/" + object.Name
+	record.Target = audit.Target{Kind: spec.Target.Kind, Namespace: spec.Target.Namespace, Name: spec.Target.Name, Key: spec.Target.Key,
+		VMUUID: spec.Target.VMUUID}
+	record.Cause, record.Disruption = string(spec.Cause), string(spec.Disruption)
+	record.ChangeDigest, record.ClassDigest = spec.ChangeDigest, spec.ClassDigest
+	record.State = audit.State{Lineage: spec.State.Lineage, Serial: spec.State.Serial}
+	record.Revision = spec.Origin.Revision
+	if spec.File != nil {
+		record.FileSHA256 = spec.File.SHA256
+	}
+	return s.Trail.Append(ctx, record)
+}
+
+// auditPlan records a new plan with its author.
+func (s *Store) auditPlan(ctx context.Context, object *infrav1.NutanixPlan) error {
+	return s.audited(ctx, object, audit.Record{Kind: audit.Plan, By: audit.User{Username: object.Spec.Origin.Author}, Message: object.Spec.Summary})
+}
+
+// auditPhase records what a plan enters with a phase: verdicts of policies, the begin of an apply, or the result.
+func (s *Store) auditPhase(ctx context.Context, object *infrav1.NutanixPlan, phase infrav1.PlanPhase, message string, verdict Verdict) error {
+	for _, finding := range verdict.Findings {
+		record := audit.Record{Kind: audit.Policy, Source: "NutanixPlanPolicy/" + finding.Policy, Verdict: string(finding.Verdict),
+			Message: fmt.Sprintf("rule %s: %s", finding.Rule, finding.Message)}
+		if err := s.audited(ctx, object, record); err != nil {
+			return err
+		}
+	}
+	switch {
+	case phase == infrav1.PlanPhaseApplying:
+		if names := verdict.Names(); len(names) > 0 {
+			message += " with NutanixPlanDecision " + strings.Join(names, ", ")
+		}
+		return s.audited(ctx, object, audit.Record{Kind: audit.Apply, Verdict: string(verdict.Decision), Message: message})
+	case phase.Final():
+		return s.audited(ctx, object, audit.Record{Kind: audit.Result, Verdict: string(phase), Message: message})
+	}
+	return nil
+}
+
+// AuditDecision records a decision, with one record for each of its digests.
+func AuditDecision(ctx context.Context, trail Trail, decision *infrav1.NutanixPlanDecision) error {
+	record := audit.Record{Kind: audit.Decision, Source: "NutanixPlanDecision/" + decision.Namespace + "/" + decision.Name,
+		Verdict: string(decision.Spec.Verdict), Reason: decision.Spec.Reason}
+	if by := decision.Spec.DecidedBy; by != nil {
+		record.By = audit.User{Username: by.Username, Groups: by.Groups}
+	}
+	for _, digest := range decision.Spec.Changes {
+		next := record
+		next.ChangeDigest = digest
+		if err := trail.Append(ctx, next); err != nil {
+			return err
+		}
+	}
+	for _, digest := range decision.Spec.Classes {
+		next := record
+		next.ClassDigest = digest
+		if err := trail.Append(ctx, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
