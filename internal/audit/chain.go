@@ -28,11 +28,12 @@ func (c *chain) assemble(head *Head) error {
 	c.index()
 	rest := c.intact()
 	var current *entry
-	if head == nil || head.Seq == 0 {
+	switch {
+	case head == nil:
 		if current = last(rest); current != nil {
 			current.pos = current.seq
 		}
-	} else {
+	case head.Seq > 0: // otherwise there is no record in the chain
 		digest, err := parseSum(head.Digest)
 		if err != nil {
 			return fmt.Errorf("reading the head of the audit trail: %w", err)

@@ -92,7 +92,7 @@ func (c *chain) checkRest() {
 	for _, e := range rest {
 		b, ok := c.branch(e, branches)
 		if !ok {
-			c.problem(Inserted, e.seq, e, e.digest, c.expected(e.seq), "")
+			c.problem(Inserted, e.seq, e, e.digest, c.expected(e.seq), "the chain does not contain it")
 			continue
 		}
 		branches[e] = b
@@ -126,12 +126,14 @@ func (c *chain) branch(e *entry, known map[*entry]branch) (branch, bool) {
 		}
 	case len(c.entries) > 0 && e.previous == c.entries[0].previous && e.seq == c.entries[0].pos:
 		b = branch{next: c.entries[0], length: 1}
+	case len(c.entries) == 0 && e.previous == sum{} && e.seq == 1: // the first leader has not yet acknowledged a record
+		b = branch{length: 1}
 	default:
 		return b, false
 	}
 	switch {
 	case b.next == nil:
-		return b, true
+		return b, b.root != nil || b.length <= maxBatch
 	case b.root != nil && b.root.term == b.next.term:
 		return b, false
 	}

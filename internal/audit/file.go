@@ -3,12 +3,14 @@ package audit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 )
@@ -106,19 +108,30 @@ func (f *file) open() ([]byte, error) {
 	return append(rotated, last...), f.sync()
 }
 
+// rotatedLayout is the layout of the time in the name of a rotated file, "<name>-<time><extension>". The logger defines it.
+const rotatedLayout = "2006-01-02T15-04-05.000"
+
 // rotated returns the end of the file that was rotated last.
 func (f *file) rotated() ([]byte, error) {
-	extension := filepath.Ext(f.path)
-	names, err := filepath.Glob(strings.TrimSuffix(f.path, extension) + "-*" + extension)
-	if err != nil || len(names) == 0 {
-		return nil, err
-	}
-	last, err := os.Open(slices.Max(names)) // the names contain the time of the rotation
+	entries, err := os.ReadDir(filepath.Dir(f.path))
 	if err != nil {
 		return nil, err
 	}
-	defer last.Close()
-	return readTail(last)
+	extension := filepath.Ext(f.path)
+	name := strings.TrimSuffix(filepath.Base(f.path), extension)
+	for _, entry := range slices.Backward(entries) { // sorted by name, and so by time
+		at, isRotated := strings.CutPrefix(strings.TrimSuffix(entry.Name(), extension), name+"-")
+		if _, err := time.Parse(rotatedLayout, at); !isRotated || err != nil {
+			continue
+		}
+		last, err := os.Open(filepath.Join(filepath.Dir(f.path), entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		tail, err := readTail(last)
+		return tail, errors.Join(err, last.Close())
+	}
+	return nil, nil
 }
 
 // readTail returns the complete lines, and an incomplete last line, among the last maxTail bytes of f.

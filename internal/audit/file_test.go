@@ -56,12 +56,15 @@ func TestRotationRightBeforeRestart(t *testing.T) {
 	log := c.pod(t, path, "lease/1/a")
 	appendRecords(t, log, 0, 20)
 	require.NoError(t, log.writer.file.logger.Rotate())
+	other := strings.TrimSuffix(path, ".log") + "-other.log"
+	require.NoError(t, os.WriteFile(other, join(newTrail(t).add(3)), 0o600))
 	c.before = failing
 	require.ErrorIs(t, log.Append(t.Context(), *sample(20)), errAPI)
 	c.before = func() error { return nil }
 
 	next := c.pod(t, path, "lease/2/a")
 	appendRecords(t, next, 21, 20)
+	require.NoError(t, os.Remove(other))
 	report := c.verify(t, rotated(t, path)...)
 	assert.Equal(t, 41, report.Records)
 	assert.Zero(t, report.Unacknowledged)

@@ -45,12 +45,23 @@ func TestVerifyReportsUnacknowledgedFirstRecords(t *testing.T) {
 	tr.lead("lease/2/b")
 	report, err := check(tr.head(), join(lost))
 	require.NoError(t, err)
-	assert.Equal(t, 2, report.Unacknowledged+report.Records, "without a record after them they may be the chain")
+	assert.Equal(t, 2, report.Unacknowledged)
+	assert.Zero(t, report.Records)
+	assert.True(t, report.HeadVerified)
 
 	report, err = check(nil, join(lost), join(tr.add(3)))
 	require.NoError(t, err)
 	assert.Equal(t, 2, report.Unacknowledged)
 	assert.Equal(t, 3, report.Records)
+}
+
+func TestVerifyRejectsRecordsIfHeadWasReset(t *testing.T) {
+	tr := newTrail(t)
+	lines := tr.add(maxBatch + 1)
+	_, err := check(&Head{}, join(lines))
+	require.ErrorContains(t, err, "record 129 (2026-11-02T08:02:09Z, apply on prod/md-8-9f2c1a-0b1c) was inserted: the chain does not contain it")
+	_, err = check(&Head{}, join(lines[5:]))
+	require.ErrorContains(t, err, "record 6 ")
 }
 
 func TestVerifyReportsRecordsAfterHead(t *testing.T) {

@@ -140,10 +140,13 @@ func (l *Log) Start(ctx context.Context) error {
 	}
 	_ = wait.PollUntilContextCancel(ctx, openRetry, true, func(ctx context.Context) (bool, error) { // fails only if ctx ends
 		err := l.enqueue(ctx, nil)
-		if err != nil && ctx.Err() == nil {
+		if err == nil || errors.Is(err, ErrOvertaken) {
+			return true, nil
+		}
+		if ctx.Err() == nil {
 			log.FromContext(ctx).Error(err, "Failed to open the audit log, trying again")
 		}
-		return err == nil || errors.Is(err, ErrOvertaken), nil
+		return false, nil
 	})
 	if l.copies == nil {
 		return nil
