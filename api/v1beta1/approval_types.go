@@ -17,7 +17,7 @@ type TerraformApproval struct {
 	// +kubebuilder:validation:Maximum=9
 	RequiredApprovals int32 `json:"requiredApprovals,omitempty"`
 
-	// maxAge is how long a plan waits until it expires and is planned again, for example "24h". Default: 24h.
+	// maxAge is how long a plan waits until it expires and is planned again, for example "24h". At least one minute. Default: 24h.
 	// +optional
 	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 
@@ -83,17 +83,19 @@ type ApprovalPeriod struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
 
-	// schedule is the begin of the period in cron format: minute, hour, day of month, month, day of week, for example "0 18 * * 5".
+	// schedule is the begin of the period in cron format: minute, hour, day of month, month, day of week, for example "0 18 * * 5". A
+	// begin that daylight saving time skips is the time at which it begins, and of two equal times the first counts.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Schedule string `json:"schedule,omitempty"`
 
-	// duration is the length of the period, for example "62h".
+	// duration is the length of the period on the clock of the time zone, for example "62h": 62 hours after 18:00 on Friday it is
+	// 8:00 on Monday, also if daylight saving time begins or ends in between. At least one minute, at most 366 days.
 	// +optional
 	Duration *metav1.Duration `json:"duration,omitempty"`
 
-	// timeZone is the time zone of schedule, for example "Europe/Berlin". Default: UTC.
+	// timeZone is the time zone of schedule, a name of the IANA time zone database, for example "Europe/Berlin". Default: UTC.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	TimeZone string `json:"timeZone,omitempty"`

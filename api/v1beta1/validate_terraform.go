@@ -11,7 +11,7 @@ const minDriftIntervalSeconds = 60
 
 var exactVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$`)
 
-// Validate checks the provider version, the backend and the drift interval.
+// Validate checks the provider version, the backend, the drift interval and the approval.
 func (t *TerraformSpec) Validate(path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	if t.ProviderVersion != "" && !exactVersion.MatchString(t.ProviderVersion) {
@@ -23,6 +23,9 @@ func (t *TerraformSpec) Validate(path *field.Path) field.ErrorList {
 	}
 	if t.Drift != nil && t.Drift.IntervalSeconds != nil && *t.Drift.IntervalSeconds < minDriftIntervalSeconds {
 		errs = append(errs, field.Invalid(path.Child("drift", "intervalSeconds"), *t.Drift.IntervalSeconds, "must be at least 60"))
+	}
+	if t.Approval != nil {
+		errs = append(errs, t.Approval.Validate(path.Child("approval"))...)
 	}
 	return errs
 }

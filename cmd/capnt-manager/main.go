@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	_ "time/tzdata" // contains the time zones of freezes and windows, because an image may have none
 
 	"github.com/spf13/pflag"
 	cliflag "k8s.io/component-base/cli/flag"

@@ -70,6 +70,10 @@ func (w decisionWebhook) ValidateCreate(ctx context.Context, decision *infrav1.N
 	if err := w.mayApprove(ctx, request, decision); err != nil {
 		return nil, err
 	}
+	if by := decision.Spec.DecidedBy; by == nil || by.Username != request.UserInfo.Username || decision.Spec.ExpiresAt == nil {
+		return nil, forbidDecision(decision, fmt.Errorf("spec.decidedBy is not user %q: install the webhook "+
+			"default.nutanixplandecision.%s, and let no other webhook change this field", request.UserInfo.Username, infrav1.GroupVersion.Group))
+	}
 	now := time.Now()
 	errs := decision.Spec.Validate(now)
 	if len(decision.Spec.Classes) > 0 {

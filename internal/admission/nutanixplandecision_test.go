@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -137,4 +138,28 @@ func TestDecisionCannotBeChanged(t *testing.T) {
 	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(d), d))
 	d.Finalizers = nil
 	require.NoError(t, api.Update(t.Context(), d), "the manager removes its finalizer")
+}
+
+// TestDecisionWithoutTheMutatingWebhookIsRefused checks that the validating webhook does not rely on the mutating one. A selector excludes the
+// decision from the mutating webhooks.
+func TestDecisionWithoutTheMutatingWebhookIsRefused(t *testing.T) {
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	require.NoError(t, api.Get(t.Context(), client.ObjectKey{Name: "capnt-mutating-webhook-configuration"}, configuration))
+	original := configuration.DeepCopy()
+	for i := range configuration.Webhooks {
+		configuration.Webhooks[i].ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"mutated": "yes"}}
+	}
+	require.NoError(t, api.Update(t.Context(), configuration))
+	d := decision(namespace(t), "d")
+	d.Spec.DecidedBy = &infrav1.PlanDecider{Username: "mallory", At: metav1.Now()}
+	d.Spec.ExpiresAt = ptr.To(metav1.NewTime(time.Now().Add(time.Hour)))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.ErrorContains(c, api.Create(t.Context(), d.DeepCopy(), client.DryRunAll), `spec.decidedBy is not user "admin"`)
+	}, deadline, tick, "the API server uses the changed webhooks")
+
+	original.ResourceVersion = configuration.ResourceVersion
+	require.NoError(t, api.Update(t.Context(), original))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.NoError(c, api.Create(t.Context(), d.DeepCopy(), client.DryRunAll))
+	}, deadline, tick, "the API server uses the restored webhooks")
 }
