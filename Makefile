@@ -144,14 +144,14 @@ release-snapshot: tools build $(BIN)/kustomize ## Write the objects and VMs of a
 ##@ Building
 
 .PHONY: build
-build: $(BIN)/capnt-manager $(BIN)/capnt-ccm ## Build the manager and the cloud controller manager
+build: $(BIN)/capnt-manager $(BIN)/capnt-ccm $(BIN)/capnt ## Build the manager, the cloud controller manager and the command line program
 
-.PHONY: $(BIN)/capnt-manager $(BIN)/capnt-ccm
-$(BIN)/capnt-manager $(BIN)/capnt-ccm:
+.PHONY: $(BIN)/capnt-manager $(BIN)/capnt-ccm $(BIN)/capnt
+$(BIN)/capnt-manager $(BIN)/capnt-ccm $(BIN)/capnt:
 	@echo "building $(notdir $@)"
 	@$(compiling) go build -tags "$(tags)" -ldflags "$(versions)" -o $@ ./cmd/$(notdir $@)
 
-$(BIN)/capnt-manager: versions = -X main.release=$(VERSION)
+$(BIN)/capnt-manager $(BIN)/capnt: versions = -X main.release=$(VERSION)
 
 # The version is that of Kubernetes with build metadata, because the code of Kubernetes does not know its feature gates in other
 # versions.

@@ -100,11 +100,25 @@ var errTooLarge = errors.New("the compressed state does not fit into a Secret")
 // read returns the Secret of the state that key identifies, and the decoded state. If there is no state, content is empty. If the Secret
 // does not exist, secret is nil.
 func (s *Store) read(ctx context.Context, key Key) (secret *corev1.Secret, content []byte, err error) {
+	secret, content, err = readSecret(ctx, s.Reader, key)
+	if err == nil && secret == nil {
+		return nil, s.readUnstored(key), nil
+	}
+	return secret, content, err
+}
+
+// Read returns the state that key identifies without a lock, for people who look at it. If there is no state, Read returns nil.
+func Read(ctx context.Context, reader client.Reader, key Key) ([]byte, error) {
+	_, content, err := readSecret(ctx, reader, key)
+	return content, err
+}
+
+func readSecret(ctx context.Context, reader client.Reader, key Key) (secret *corev1.Secret, content []byte, err error) {
 	secret = &corev1.Secret{}
-	err = s.Reader.Get(ctx, key.secret(), secret)
+	err = reader.Get(ctx, key.secret(), secret)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, s.readUnstored(key), nil
+		return nil, nil, nil
 	case err != nil:
 		return nil, nil, fmt.Errorf("reading state Secret %s: %w", key.secret(), err)
 	}
