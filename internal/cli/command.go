@@ -86,7 +86,7 @@ Exit codes: 0 if nothing waits or differs, 1 if something waits or differs, abov
 		Args:          cobra.NoArgs,
 	}
 	app.connection.bind(root.PersistentFlags())
-	root.AddCommand(app.planCommand(), app.stateCommand(), app.versionCommand())
+	root.AddCommand(app.planCommand(), app.stateCommand(), app.policyCommand(), app.auditCommand(), app.versionCommand())
 	return root
 }
 
