@@ -59,7 +59,7 @@ func Run(ctx context.Context, options Options) (reterr error) {
 		return fmt.Errorf("making a directory for the demo: %w", err)
 	}
 	defer func() { reterr = errors.Join(reterr, d.close()) }()
-	for _, step := range []func(context.Context) error{d.start, d.apply, d.prove, d.keep, d.delete} {
+	for _, step := range []func(context.Context) error{d.start, d.apply, d.prove, d.approve, d.keep, d.delete} {
 		if err := step(ctx); errors.Is(err, context.Canceled) {
 			return errors.New("interrupted before it was complete")
 		} else if err != nil {
@@ -103,7 +103,8 @@ func (d *Demo) start(ctx context.Context) error {
 	d.stack, err = stack.Start(context.WithoutCancel(ctx), stack.Options{
 		Dir: d.dir, Repository: d.Repository, Network: network, Inventory: inventory, Credentials: credentials,
 		Latency: stack.Latencies(d.CreateLatency), Log: logr.Discard(),
-		Phase: func(name string) { d.Out.Phase("Starting the %s", name) },
+		ManagerArgs: []string{"--audit-log-path=" + d.auditLog(), "--drift-interval=" + driftInterval.String()},
+		Phase:       func(name string) { d.Out.Phase("Starting the %s", name) },
 	})
 	if err != nil {
 		return err
