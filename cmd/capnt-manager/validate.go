@@ -10,15 +10,16 @@ import (
 
 	"github.com/hashicorp/go-version"
 
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/provider"
 )
 
 // gatewayPort is the port of the gateway. Provider 1.9.5 always uses this port, because it ignores NUTANIX_PORT.
 const gatewayPort = "9440"
 
-// validate checks the values of the flags and returns all problems at once.
+// validate checks the values of the flags, reads the file of --approval-config, and returns all problems at once.
 func (o *options) validate(arguments []string) error {
-	problems := []error{o.validateDurations(), o.validateCounts(), o.validateTerraform()}
+	problems := []error{o.validateDurations(), o.validateCounts(), o.validateTerraform(), o.readApprovalConfig()}
 	if len(arguments) > 0 {
 		problems = append(problems, fmt.Errorf("%q is not a flag: flags start with --", strings.Join(arguments, " ")))
 	}
@@ -26,6 +27,13 @@ func (o *options) validate(arguments []string) error {
 		problems = append(problems, fmt.Errorf("--webhook-port=%d: it must be a port, 1 to 65535", o.webhookPort))
 	}
 	return errors.Join(problems...)
+}
+
+func (o *options) readApprovalConfig() (err error) {
+	if o.approvalFloor, err = plan.ReadFloor(o.approvalConfig); err != nil {
+		return fmt.Errorf("--approval-config=%s: %w", o.approvalConfig, err)
+	}
+	return nil
 }
 
 func (o *options) validateDurations() error {
@@ -41,6 +49,7 @@ func (o *options) validateDurations() error {
 		{"shutdown-timeout", o.shutdownTimeout, true},
 		{"run-timeout", o.runTimeout, true},
 		{"drift-interval", o.driftInterval, false},
+		{"plan-retention", o.planRetention, false},
 	} {
 		if flag.value < 0 || flag.positive && flag.value == 0 {
 			problems = append(problems, fmt.Errorf("--%s=%s: it must be longer than zero", flag.name, flag.value))
@@ -67,6 +76,8 @@ func (o *options) validateCounts() error {
 		{"nutanixmachine-concurrency", o.concurrency.nutanixMachine},
 		{"nutanixmachinetemplate-concurrency", o.concurrency.nutanixMachineTemplate},
 		{"nutanixfailuredomain-concurrency", o.concurrency.nutanixFailureDomain},
+		{"nutanixplan-concurrency", o.concurrency.nutanixPlan},
+		{"plan-history-limit", o.planHistoryLimit},
 	} {
 		if flag.value < 1 {
 			problems = append(problems, fmt.Errorf("--%s=%d: it must be at least 1", flag.name, flag.value))

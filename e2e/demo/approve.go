@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -54,7 +55,7 @@ func (d *Demo) approve(ctx context.Context) error {
 	if err := d.capnt(ctx, machine.Namespace, "plan", "list"); err != nil {
 		return err
 	}
-	if err := d.capnt(ctx, machine.Namespace, "audit", "verify", d.auditLog()); err != nil {
+	if err := d.capnt(ctx, machine.Namespace, "audit", "verify", d.auditLog(), "--manager-namespace", metav1.NamespaceDefault); err != nil {
 		return err
 	}
 	d.Out.Done("The plan was applied %s after it was approved, and the audit trail is whole",
