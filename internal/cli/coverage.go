@@ -103,3 +103,10 @@ func (c *coverage) plansOfClasses() int32 {
 	}
 	return count
 }
+
+// plansBy returns the number of covered plans whose change a user made.
+func (c *coverage) plansBy(user string) int {
+	return len(selectPlans(c.plans, func(plan infrav1.NutanixPlan) bool {
+		return plan.Spec.Origin.Author == user || plan.Spec.Origin.Creator == user
+	}))
+}

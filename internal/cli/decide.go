@@ -132,6 +132,9 @@ func (a *app) refuseTwice(ctx context.Context, cluster *Cluster, decision *infra
 	if err != nil {
 		return err
 	}
+	if own := covered.plansBy(user); own > 0 && decision.Spec.Verdict == infrav1.PlanVerdictApproved {
+		fmt.Fprintf(a.Err, "Your approval does not count for %d of these plans, because you made the change.\n", own)
+	}
 	return decidedBefore(decision, covered, decisions.Items, user, a.Now())
 }
 

@@ -23,7 +23,7 @@ func (p *program) decisions(t *testing.T) []infrav1.NutanixPlanDecision {
 }
 
 func TestApproveByName(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	program.answer("y\n")
 	assert.Equal(t, 0, program.run(t, "plan", "approve", driftPlan, "--reason", "CHG-4711"))
 	golden(t, "approve.txt", program.err.String())
@@ -40,7 +40,7 @@ func TestApproveByName(t *testing.T) {
 }
 
 func TestApproveClass(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	program.answer("y\n")
 	assert.Equal(t, 0, program.run(t, "plan", "approve", "--class", rolloutClass, "--reason", "CHG-4711"))
 	golden(t, "approve-class.txt", program.err.String())
@@ -52,7 +52,7 @@ func TestApproveClass(t *testing.T) {
 }
 
 func TestDeny(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	assert.Equal(t, 0, program.run(t, "plan", "deny", "--change", "9f2c1a", "--reason", "not now", "--yes", "--expires", "1h"))
 	decisions := program.decisions(t)
 	require.Len(t, decisions, 1)
@@ -74,7 +74,7 @@ func TestApproveAsksForReasonAndConfirmation(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			program := newProgram(t, objects()...)
+			program := newProgram(t, objects(t)...)
 			program.answer(test.answers)
 			assert.Equal(t, test.code, program.run(t, "plan", "approve", driftPlan))
 			assert.Contains(t, program.err.String(), test.message)
@@ -84,7 +84,7 @@ func TestApproveAsksForReasonAndConfirmation(t *testing.T) {
 }
 
 func TestApproveWithoutTerminal(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	assert.Equal(t, 2, program.run(t, "plan", "approve", driftPlan, "--yes"))
 	assert.Contains(t, program.err.String(), "set --reason")
 	assert.Equal(t, 2, program.run(t, "plan", "approve", driftPlan, "--reason", "CHG-4711"))
@@ -93,7 +93,7 @@ func TestApproveWithoutTerminal(t *testing.T) {
 }
 
 func TestDecisionForGit(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	assert.Equal(t, 0, program.run(t, "plan", "approve", "--class", rolloutClass, "--reason", "CHG-4711", "--dry-run=client", "-o", "yaml"))
 	golden(t, "decision.yaml", program.out.String())
 	assert.Empty(t, program.decisions(t))
@@ -142,17 +142,18 @@ func TestPlanIsNotDecidedTwice(t *testing.T) {
 		"other change":     {func(d *infrav1.NutanixPlanDecision) { d.Spec.Changes = []string{digest("0a0a0a")} }, "approve", false},
 		"denied before":    {func(d *infrav1.NutanixPlanDecision) { d.Spec.Verdict = infrav1.PlanVerdictDenied }, "approve", true},
 		"approved, denies": {func(*infrav1.NutanixPlanDecision) {}, "deny", false},
+		"class without limit": {func(d *infrav1.NutanixPlanDecision) { byClass(1)(d); d.Spec.MaxUses = nil }, "approve", true},
 		"used": {func(d *infrav1.NutanixPlanDecision) {
 			d.Status.Uses = []infrav1.PlanDecisionUse{{Digest: digest("9f2c1a")}}
 		}, "approve", false},
 		"class used": {func(d *infrav1.NutanixPlanDecision) {
 			byClass(1)(d)
-			d.Status.Uses = []infrav1.PlanDecisionUse{{Digest: digest("0a0a0a")}}
+			d.Status.Uses = []infrav1.PlanDecisionUse{{Digest: digest("5e5e5e")}}
 		}, "approve", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			program := newProgram(t, append(objects(), earlier(test.earlier))...)
+			program := newProgram(t, append(objects(t), earlier(test.earlier))...)
 			code := program.run(t, "plan", test.verb, driftPlan, "--reason", "CHG-4711", "--yes")
 			if test.refused {
 				assert.Equal(t, 2, code)
@@ -162,6 +163,18 @@ func TestPlanIsNotDecidedTwice(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestApprovalOfTheAuthorIsPointedOut(t *testing.T) {
+	program := newProgram(t, objects(t)...)
+	plan := &infrav1.NutanixPlan{}
+	require.NoError(t, program.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: driftPlan}, plan))
+	plan.Spec.Origin.Author = "approver@example.com"
+	require.NoError(t, program.Update(t.Context(), plan))
+	program.run(t, "plan", "approve", driftPlan, "--reason", "CHG-4711", "--yes")
+	assert.Contains(t, program.err.String(), "Your approval does not count for 1 of these plans, because you made the change.")
+	program.run(t, "plan", "deny", driftPlan, "--reason", "CHG-4711", "--yes")
+	assert.NotContains(t, program.err.String(), "does not count")
 }
 
 func TestDecidedPlanIsRefused(t *testing.T) {
@@ -179,7 +192,7 @@ func TestDecidedPlanIsRefused(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(string(test.phase)+" "+test.verb, func(t *testing.T) {
-			program := newProgram(t, objects()...)
+			program := newProgram(t, objects(t)...)
 			program.updatePlan(t, driftPlan, func(plan *infrav1.NutanixPlan) { plan.Status.Phase = test.phase })
 			code := program.run(t, "plan", test.verb, driftPlan, "--reason", "CHG-4711", "--yes")
 			if test.refused == "" {
@@ -231,7 +244,7 @@ func TestInvalidDecisions(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			program := newProgram(t, objects()...)
+			program := newProgram(t, objects(t)...)
 			args := append([]string{"plan", "approve", "--reason", "CHG-4711", "--yes"}, test.args...)
 			assert.Equal(t, 2, program.run(t, args...))
 			assert.Contains(t, program.err.String(), test.message)

@@ -70,34 +70,46 @@ func decidedBefore(decision *infrav1.NutanixPlanDecision, covered coverage, deci
 	return nil
 }
 
-// decides reports whether an earlier decision contains all digests of coverage and has uses left for its plans.
+// decides reports whether an earlier decision contains all digests of coverage and can still be used for all of its plans.
 func decides(earlier infrav1.NutanixPlanDecision, covered coverage) bool {
-	contains := func(digests []string) func(string) bool {
-		return func(digest string) bool { return !slices.Contains(digests, digest) }
-	}
-	if slices.ContainsFunc(covered.classes, contains(earlier.Spec.Classes)) {
-		return false
-	}
-	for _, digest := range covered.changes {
-		byClass := func(plan infrav1.NutanixPlan) bool {
-			return plan.Spec.ChangeDigest == digest && slices.Contains(earlier.Spec.Classes, plan.Spec.ClassDigest)
-		}
-		if !slices.Contains(earlier.Spec.Changes, digest) && !slices.ContainsFunc(covered.plans, byClass) {
+	for _, class := range covered.classes {
+		plans := selectPlans(covered.plans, func(plan infrav1.NutanixPlan) bool { return plan.Spec.ClassDigest == class })
+		if !slices.Contains(earlier.Spec.Classes, class) || !usable(earlier, class, len(plans)) {
 			return false
 		}
 	}
-	if earlier.Spec.Verdict == infrav1.PlanVerdictDenied || earlier.Spec.MaxUses == nil && len(earlier.Spec.Classes) > 0 {
-		return true
+	for _, change := range covered.changes {
+		if slices.Contains(earlier.Spec.Changes, change) && usable(earlier, change, 1) {
+			continue
+		}
+		byClass := func(plan infrav1.NutanixPlan) bool {
+			return plan.Spec.ChangeDigest == change && slices.Contains(earlier.Spec.Classes, plan.Spec.ClassDigest) &&
+				usable(earlier, plan.Spec.ClassDigest, 1)
+		}
+		if !slices.ContainsFunc(covered.plans, byClass) {
+			return false
+		}
 	}
-	if len(earlier.Spec.Classes) == 0 {
-		return unused(earlier, covered)
-	}
-	return int(*earlier.Spec.MaxUses)-len(earlier.Status.Uses) >= len(covered.plans)
+	return true
 }
 
-// unused reports whether no change digest of coverage was used by an earlier decision.
-func unused(earlier infrav1.NutanixPlanDecision, covered coverage) bool {
-	return !slices.ContainsFunc(earlier.Status.Uses, func(use infrav1.PlanDecisionUse) bool { return slices.Contains(covered.changes, use.Digest) })
+// usable reports whether a decision can be used for so many more plans with a digest. Without maxUses, a change digest can be used once and
+// a class digest without a limit.
+func usable(decision infrav1.NutanixPlanDecision, digest string, plans int) bool {
+	used := 0
+	for _, use := range decision.Status.Uses {
+		if use.Digest == digest {
+			used++
+		}
+	}
+	switch {
+	case decision.Spec.Verdict == infrav1.PlanVerdictDenied:
+		return true
+	case decision.Spec.MaxUses != nil:
+		return used+plans <= int(*decision.Spec.MaxUses)
+	default:
+		return used == 0 || slices.Contains(decision.Spec.Classes, digest)
+	}
 }
 
 func expiry(decision infrav1.NutanixPlanDecision) string {

@@ -3,14 +3,17 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -21,6 +24,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/provider"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -31,13 +36,11 @@ var now = time.Date(2026, 12, 1, 9, 15, 0, 0, time.UTC)
 const (
 	namespace    = "prod"
 	vmAddress    = "module.machine.nutanix_virtual_machine.this"
-	prismElement = "0005b6b1-0b16-4983-b5ff-204840f85e07"
 	subnetA      = "a1d0a6f2-7c4e-4ad1-9d3b-1c0f7f7f0a11"
 	subnetB      = "b2e1b703-8d5f-4be2-8e4c-2d1080800b22"
-	image        = "c3f2c814-9e60-4cf3-9f5d-3e2191910c33"
 	project      = "d403d925-af71-4d04-8a6e-4f32a2a20d44"
 	driftPlan    = "prod-md-0-9d8v2-9f2c1a-77ab"
-	createPlan   = "prod-md-1-00abc-0a0a0a-1c1c"
+	createPlan   = "prod-md-1-000ab-000a0a-1c1c"
 	deletePlan   = "prod-kcp-7xk2p-04ac11-5d5d"
 	outlierPlan  = "prod-md-1-x2x9q-e0e0e0-9f9f"
 	rolloutClass = "1b77e0"
@@ -46,114 +49,94 @@ const (
 // digest returns a digest that begins with short.
 func digest(short string) string { return "sha256:" + short + strings.Repeat("0", 64-len(short)) }
 
-func attribute(path, before, after string) infrav1.PlannedAttribute {
-	result := infrav1.PlannedAttribute{Path: path, Disruption: infrav1.PlanDisruptionNone}
-	if before != "" {
-		result.Before = ptr.To(before)
+// recorded returns the spec of a plan that Terraform and the provider have made (internal/plan/testdata). values replace values of the VM.
+func recorded(t testing.TB, file, machine string, cause plan.Cause, values map[string]any) infrav1.NutanixPlanSpec {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "plan", "testdata", file))
+	require.NoError(t, err)
+	planned := &tfjson.Plan{}
+	planned.UseJSONNumber(true)
+	require.NoError(t, json.Unmarshal(content, planned))
+	for _, change := range planned.ResourceChanges {
+		if object, exists := change.Change.After.(map[string]any); exists {
+			maps.Copy(object, values)
+		}
+		if object, exists := change.Change.Before.(map[string]any); exists && object["name"] != nil {
+			object["name"] = machine
+		}
 	}
-	if after != "" {
-		result.After = ptr.To(after)
-	}
-	return result
+	generation, err := provider.ForVersion("1.9.5")
+	require.NoError(t, err)
+	return plan.Build(plan.Origin{
+		Target: infrav1.PlanTarget{Key: "key-of-" + machine, Kind: "NutanixMachine", Namespace: namespace, Name: machine, Generation: 1},
+		Source: infrav1.PlanOrigin{Owner: "MachineDeployment/" + machine[:strings.LastIndex(machine, "-")], Cluster: "prod"},
+		Generation: generation, Cause: cause, Basis: plan.Basis{Lineage: "6f1d1b6e-8f5c-4d07-a1a7-0d6f5a9a7b10", Serial: 7},
+		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
+	}, content, planned).Spec()
 }
 
-// newPlan returns a plan that waits for one approval.
-func newPlan(name, machine string, cause infrav1.PlanCause, change, class string) infrav1.NutanixPlan {
+// waiting returns a plan that waits for an approval. Its digests are replaced, so that the golden files do not depend on their algorithm.
+func waiting(spec infrav1.NutanixPlanSpec, name, class string, created time.Duration) infrav1.NutanixPlan {
+	change := strings.TrimPrefix(name, spec.Target.Name+"-")
+	spec.ChangeDigest, spec.ClassDigest = digest(change[:6]), digest(class)
 	return infrav1.NutanixPlan{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(now.Add(-2 * time.Minute))},
-		Spec: infrav1.NutanixPlanSpec{
-			Target:       infrav1.PlanTarget{Key: "key-of-" + machine, Kind: "NutanixMachine", Namespace: namespace, Name: machine, Generation: 1},
-			Cause:        cause,
-			Disruption:   infrav1.PlanDisruptionNone,
-			ChangeDigest: digest(change),
-			ClassDigest:  digest(class),
-			State:        infrav1.PlanState{Lineage: "6f1d1b6e-8f5c-4d07-a1a7-0d6f5a9a7b10", Serial: 7},
-			File:         &infrav1.PlanFile{SHA256: strings.Repeat("ab", 32), SecretName: name, Terraform: "1.11.4", Provider: "2.4.2"},
-			Signature:    "hmac-sha256:" + strings.Repeat("cd", 32),
-		},
-		Status: infrav1.NutanixPlanStatus{Phase: infrav1.PlanPhaseWaiting, WaitingFor: []string{"1 of 1 approvals"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(now.Add(-created))},
+		Spec:       spec,
+		Status:     infrav1.NutanixPlanStatus{Phase: infrav1.PlanPhaseWaiting, WaitingFor: []string{"1 of 1 approvals", "approval mode is Always"}},
 	}
 }
 
-// drift returns a plan that halves the memory of a running machine.
-func drift() infrav1.NutanixPlan {
-	plan := newPlan(driftPlan, "prod-md-0-9d8v2", infrav1.PlanCauseDrift, "9f2c1a", "5e5e5e")
-	memory := attribute("memory_size_mib", "16384", "8192")
-	memory.Disruption = infrav1.PlanDisruptionPowerCycle
-	plan.Spec.Disruption = infrav1.PlanDisruptionPowerCycle
-	plan.Spec.Summary = "~1"
-	plan.Spec.Counts.Update = 1
-	plan.Spec.Origin = infrav1.PlanOrigin{Author: "app-owner@example.com", Source: "NutanixMachineTemplate/prod-md-0-v3",
-		Owner: "MachineDeployment/prod-md-0", Cluster: "prod", Revision: "main@sha1:5e1f0c2"}
-	plan.Spec.Changes = []infrav1.PlannedChange{{Address: vmAddress, Actions: []string{"update"}, Disruption: infrav1.PlanDisruptionPowerCycle,
-		Attributes: []infrav1.PlannedAttribute{memory, attribute("description", "edited by hand", "CAPNT key-of-prod-md-0-9d8v2")}}}
-	plan.Status.WaitingFor = []string{"1 of 1 approvals, not by app-owner@example.com, the author", "policy no-disruption-on-friday: RequireApproval"}
+// drift returns a plan that sets the memory of a running machine back.
+func drift(t testing.TB) infrav1.NutanixPlan {
+	const machine = "prod-md-0-9d8v2"
+	spec := recorded(t, "update.json", machine, plan.CauseDrift, map[string]any{"name": machine})
+	spec.Origin.Author, spec.Origin.Source, spec.Origin.Revision = "app-owner@example.com", "NutanixMachineTemplate/prod-md-0-v3", "main@sha1:5e1f0c2"
+	plan := waiting(spec, driftPlan, "5e5e5e", 2*time.Minute)
+	plan.Status.WaitingFor = []string{"1 of 1 approvals, not by the author of the change",
+		"the plan has disruption class PowerCycle: it changes memory_size_mib of " + vmAddress,
+		"policy prod/no-disruption-on-friday: disruptive change (PowerCycle) of prod-md-0-9d8v2 on a Friday"}
 	return plan
 }
 
-// creation returns a plan that creates a VM in a subnet.
-func creation(name, machine, change, class, subnet string) infrav1.NutanixPlan {
-	plan := newPlan(name, machine, infrav1.PlanCauseCreate, change, class)
-	plan.CreationTimestamp = metav1.NewTime(now.Add(-40 * time.Second))
-	plan.Spec.State.Serial = 0
-	plan.Spec.Summary = "+1"
-	plan.Spec.Counts.Create = 1
-	plan.Spec.Origin = infrav1.PlanOrigin{Owner: "MachineDeployment/prod-md-1", Cluster: "prod"}
-	values := [][2]string{
-		{"name", machine}, {"description", "CAPNT key-of-" + machine}, {"cluster_uuid", prismElement},
-		{"num_sockets", "2"}, {"num_vcpus_per_socket", "2"}, {"memory_size_mib", "16384"}, {"hardware_clock_timezone", "UTC"},
-		{"project_reference.kind", "project"}, {"project_reference.uuid", project}, {"nic_list[0].subnet_uuid", subnet},
-		{"disk_list[0].disk_size_mib", "102400"}, {"disk_list[0].disk_size_bytes", "107374182400"},
-		{"disk_list[0].data_source_reference.kind", "image"}, {"disk_list[0].data_source_reference.uuid", image},
-		{"disk_list[0].device_properties[0].device_type", "DISK"},
-		{"disk_list[0].device_properties[0].disk_address.adapter_type", "SCSI"},
-		{"disk_list[0].device_properties[0].disk_address.device_index", "0"},
-		{"categories[0].name", "KubernetesClusterName"}, {"categories[0].value", "prod"},
-		{"categories[1].name", "env"}, {"categories[1].value", "production"},
-		{"guest_customization_cloud_init_user_data", "(sensitive value, hmac-sha256:6f1d1b6e)"},
-		{"guest_customization_cloud_init_meta_data", "eyJob3N0bmFtZSI6InByb2QtbWQtMSJ9"},
-	}
-	create := infrav1.PlannedChange{Address: vmAddress, Actions: []string{"create"}, Disruption: infrav1.PlanDisruptionNone}
-	for _, value := range values {
-		create.Attributes = append(create.Attributes, attribute(value[0], "", value[1]))
-	}
-	for i := range 38 {
-		create.Attributes = append(create.Attributes, infrav1.PlannedAttribute{Path: fmt.Sprintf("computed_%02d", i), Unknown: true})
-	}
-	plan.Spec.Changes = []infrav1.PlannedChange{create}
-	return plan
+// creationOf returns the spec of a plan that creates a VM in a subnet.
+func creationOf(t testing.TB, machine, subnet string) infrav1.NutanixPlanSpec {
+	return recorded(t, "create.json", machine, plan.CauseCreate, map[string]any{
+		"name": machine, "description": "CAPNT key-of-" + machine, "memory_size_mib": json.Number("16384"),
+		"num_vcpus_per_socket": json.Number("2"), "project_reference": map[string]any{"kind": "project", "uuid": project},
+		"nic_list":   []any{map[string]any{"is_connected": "true", "subnet_uuid": subnet}},
+		"categories": []any{map[string]any{"name": "KubernetesClusterName", "value": "prod"}, map[string]any{"name": "env", "value": "production"}},
+		"guest_customization_cloud_init_user_data": fmt.Sprintf("(sensitive value %.12s)", fmt.Sprintf("%x000000000000", machine[10:])),
+	})
 }
 
 // deletion returns a plan that was applied.
-func deletion() infrav1.NutanixPlan {
-	plan := newPlan(deletePlan, "prod-kcp-7xk2p", infrav1.PlanCauseDelete, "04ac11", "d4d4d4")
-	plan.CreationTimestamp = metav1.NewTime(now.Add(-9 * time.Minute))
-	plan.Spec.Disruption = infrav1.PlanDisruptionDestroy
-	plan.Spec.Summary = "-1"
-	plan.Spec.Counts.Delete = 1
-	plan.Spec.Changes = []infrav1.PlannedChange{{Address: vmAddress, Actions: []string{"delete"}, Disruption: infrav1.PlanDisruptionDestroy,
-		Attributes: []infrav1.PlannedAttribute{attribute("name", "prod-kcp-7xk2p", ""), attribute("memory_size_mib", "8192", "")}}}
+func deletion(t testing.TB) infrav1.NutanixPlan {
+	plan := waiting(recorded(t, "delete.json", "prod-kcp-7xk2p", plan.CauseDelete, nil), deletePlan, "d4d4d4", 9*time.Minute)
 	plan.Status = infrav1.NutanixPlanStatus{Phase: infrav1.PlanPhaseApplied, FinishedTime: ptr.To(metav1.NewTime(now.Add(-8 * time.Minute))),
 		Message: "the object is being deleted"}
 	return plan
 }
 
-// objects returns a rollout of twelve machines with one outlier, a plan for drift, and a plan that was applied.
-func objects() []client.Object {
-	var objects []client.Object
-	add := func(plan infrav1.NutanixPlan) { objects = append(objects, &plan) }
-	add(deletion())
-	for i := range 12 {
-		machine := fmt.Sprintf("prod-md-1-%02dabc", i)
-		change := fmt.Sprintf("%02da0a0a", i)
-		if i == 0 {
-			change = "0a0a0a"
-		}
-		add(creation(fmt.Sprintf("%s-%s-1c1c", machine, change), machine, change, rolloutClass, subnetA))
+// rollout returns the plans of a rollout of count machines.
+func rollout(t testing.TB, count int) []infrav1.NutanixPlan {
+	var plans []infrav1.NutanixPlan
+	for i := range count {
+		machine := fmt.Sprintf("prod-md-1-%03dab", i)
+		plans = append(plans, waiting(creationOf(t, machine, subnetA), fmt.Sprintf("%s-%03da0a-1c1c", machine, i), rolloutClass, 40*time.Second))
 	}
-	add(creation(outlierPlan, "prod-md-1-x2x9q", "e0e0e0", "7a7a7a", subnetB))
-	add(drift())
-	return append(objects, machine("prod-md-0-9d8v2", "prod-a", true), machine("prod-md-1-00abc", "prod-a", false),
+	return plans
+}
+
+// objects returns a rollout of twelve machines with one outlier, a plan for drift, and a plan that was applied.
+func objects(t testing.TB) []client.Object {
+	t.Helper()
+	plans := append(rollout(t, 12), deletion(t), drift(t),
+		waiting(creationOf(t, "prod-md-1-x2x9q", subnetB), outlierPlan, "7a7a7a", 40*time.Second))
+	var objects []client.Object
+	for i := range plans {
+		objects = append(objects, &plans[i])
+	}
+	return append(objects, machine("prod-md-0-9d8v2", "prod-a", true), machine("prod-md-1-000ab", "prod-a", false),
 		machine("prod-md-1-x2x9q", "prod-b", false), owner("prod-md-0-9d8v2"))
 }
 

@@ -21,7 +21,7 @@ func TestPlanList(t *testing.T) {
 	}
 	for name, args := range tests {
 		t.Run(name, func(t *testing.T) {
-			program := newProgram(t, objects()...)
+			program := newProgram(t, objects(t)...)
 			assert.Equal(t, 1, program.run(t, args...), "plans wait")
 			golden(t, name, program.out.String())
 		})
@@ -29,7 +29,7 @@ func TestPlanList(t *testing.T) {
 }
 
 func TestPlanList_WithoutWaitingPlans(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	assert.Equal(t, 0, program.run(t, "plan", "list", "--phase", "Applied"))
 	assert.NotContains(t, program.out.String(), "prod-md")
 	assert.Equal(t, 0, program.run(t, "plan", "list", "-n", "empty"))
@@ -37,7 +37,7 @@ func TestPlanList_WithoutWaitingPlans(t *testing.T) {
 }
 
 func TestPlanListAsJSON(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	assert.Equal(t, 1, program.run(t, "plan", "list", "-o", "json"))
 	var list infrav1.NutanixPlanList
 	require.NoError(t, json.Unmarshal(program.out.Bytes(), &list))
@@ -48,7 +48,7 @@ func TestPlanListAsJSON(t *testing.T) {
 }
 
 func TestColorsOnATerminalOnly(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	program.run(t, "plan", "list")
 	plain := program.out.String()
 	assert.NotContains(t, plain, "\x1b")
@@ -70,7 +70,7 @@ func TestPlanShow(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.golden, func(t *testing.T) {
-			program := newProgram(t, objects()...)
+			program := newProgram(t, objects(t)...)
 			assert.Equal(t, test.code, program.run(t, "plan", "show", test.plan))
 			golden(t, test.golden, program.out.String())
 			lines := strings.Split(strings.TrimSuffix(program.out.String(), "\n"), "\n")
@@ -85,7 +85,7 @@ func TestPlanShow(t *testing.T) {
 }
 
 func TestPlanShowAsTerraformJSON(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	assert.Equal(t, 1, program.run(t, "plan", "show", createPlan, "-o", "tfjson"))
 	golden(t, "show-create.json", program.out.String())
 	var plan tfjson.Plan
@@ -94,11 +94,12 @@ func TestPlanShowAsTerraformJSON(t *testing.T) {
 	assert.True(t, plan.ResourceChanges[0].Change.Actions.Create())
 	after, _ := plan.ResourceChanges[0].Change.After.(map[string]any)
 	assert.Equal(t, float64(16384), after["memory_size_mib"]) //nolint:testifylint // the number is an integer
-	assert.Equal(t, map[string]any{"guest_customization_cloud_init_user_data": true}, plan.ResourceChanges[0].Change.AfterSensitive)
+	assert.Equal(t, map[string]any{"guest_customization_cloud_init_user_data": true, "guest_customization_cloud_init_meta_data": true},
+		plan.ResourceChanges[0].Change.AfterSensitive)
 }
 
 func TestPlanDiff(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	assert.Equal(t, 1, program.run(t, "plan", "diff", driftPlan))
 	golden(t, "diff.txt", program.out.String())
 	assert.Equal(t, 1, program.run(t, "plan", "diff", createPlan, outlierPlan))
@@ -108,17 +109,24 @@ func TestPlanDiff(t *testing.T) {
 }
 
 func TestPlanOfAnotherNamespaceIsNotFound(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	assert.Equal(t, 2, program.run(t, "plan", "show", driftPlan, "-n", "other"))
 	assert.Contains(t, program.err.String(), "error: reading plan other/"+driftPlan)
 }
 
 func TestCompletionOfPlans(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	assert.Equal(t, 0, program.run(t, "__complete", "plan", "approve", driftPlan, ""))
 	lines := strings.Split(program.out.String(), "\n")
 	assert.Equal(t, createPlan+"\tWaiting Create +1 None", lines[0])
 	assert.NotContains(t, program.out.String(), driftPlan, "it is already an argument")
+}
+
+func TestRolloutHasOneClass(t *testing.T) {
+	first, second := creationOf(t, "prod-md-1-000ab", subnetA), creationOf(t, "prod-md-1-001ab", subnetA)
+	assert.Equal(t, first.ClassDigest, second.ClassDigest, "real plans of one rollout have one class")
+	assert.NotEqual(t, first.ChangeDigest, second.ChangeDigest)
+	assert.NotEqual(t, first.ClassDigest, creationOf(t, "prod-md-1-x2x9q", subnetB).ClassDigest)
 }
 
 func TestInvalidOutputFormat(t *testing.T) {

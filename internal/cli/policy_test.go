@@ -37,7 +37,7 @@ func writeObjects(t *testing.T, objects []client.Object) string {
 }
 
 func TestPolicyTestOfClusterPlans(t *testing.T) {
-	program := newProgram(t, withNamespace(objects())...)
+	program := newProgram(t, withNamespace(objects(t))...)
 	friday := []string{"policy", "test", "-f", fridayPolicy, "--now", "2026-12-04T10:00:00+01:00"}
 	assert.Equal(t, 1, program.run(t, append(friday, driftPlan, createPlan)...), program.err.String())
 	golden(t, "policy.txt", program.out.String())
@@ -49,7 +49,7 @@ func TestPolicyTestOfClusterPlans(t *testing.T) {
 func TestPolicyTestWithoutCluster(t *testing.T) {
 	program := newProgram(t)
 	program.config.Connect = nil
-	path := writeObjects(t, withNamespace(objects()))
+	path := writeObjects(t, withNamespace(objects(t)))
 	assert.Equal(t, 1, program.run(t, "policy", "test", "-f", fridayPolicy, "--objects", path, "--now", "2026-12-04T10:00:00+01:00"))
 	assert.Contains(t, program.out.String(), "disruptive change (PowerCycle) of prod-md-0-9d8v2 on a Friday")
 }
@@ -65,7 +65,7 @@ spec:
 `
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(policy), 0o600))
-	objects := withNamespace(objects())
+	objects := withNamespace(objects(t))
 	for _, object := range objects {
 		object.SetLabels(map[string]string{"cluster.x-k8s.io/cluster-name": "prod"})
 	}
@@ -86,7 +86,7 @@ func TestPolicyTestOfInvalidFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "policy.yaml")
 			require.NoError(t, os.WriteFile(path, []byte(test.content), 0o600))
-			program := newProgram(t, objects()...)
+			program := newProgram(t, objects(t)...)
 			assert.Equal(t, 2, program.run(t, "policy", "test", "-f", path, driftPlan))
 			assert.Contains(t, program.err.String(), test.message)
 		})
@@ -94,7 +94,7 @@ func TestPolicyTestOfInvalidFiles(t *testing.T) {
 }
 
 func TestPolicyTestReadsLists(t *testing.T) {
-	program := newProgram(t, withNamespace(objects())...)
+	program := newProgram(t, withNamespace(objects(t))...)
 	program.run(t, "plan", "list", "-o", "yaml")
 	path := filepath.Join(t.TempDir(), "plans.yaml")
 	content := "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: prod}\n---\n" + program.out.String()

@@ -29,7 +29,7 @@ func TestPlanWait(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(string(test.phase)+" "+test.until, func(t *testing.T) {
-			program := newProgram(t, objects()...)
+			program := newProgram(t, objects(t)...)
 			program.updatePlan(t, driftPlan, func(plan *infrav1.NutanixPlan) {
 				plan.Status.Phase, plan.Status.Message = test.phase, "because"
 			})
@@ -44,7 +44,7 @@ func TestPlanWait(t *testing.T) {
 }
 
 func TestPlanWaitSeesTheDecision(t *testing.T) {
-	program := newProgram(t, objects()...)
+	program := newProgram(t, objects(t)...)
 	code := make(chan int)
 	go func() { code <- program.run(t, "plan", "wait", driftPlan, "--timeout", "30s") }()
 	program.updatePlan(t, driftPlan, func(plan *infrav1.NutanixPlan) { plan.Status.Phase = infrav1.PlanPhaseApproved })

@@ -54,7 +54,10 @@ func Classes(plans []infrav1.NutanixPlan) [][]infrav1.NutanixPlan {
 func (c Coverage) class(class, outliers []infrav1.NutanixPlan) []string {
 	first := &class[0]
 	varying := c.varying(class)
-	lines := []string{c.Style.paint(colorOf(first.Spec.Disruption), c.summary(class))}
+	var lines []string
+	for _, line := range wrap(c.summary(class), width) {
+		lines = append(lines, c.Style.paint(colorOf(first.Spec.Disruption), line))
+	}
 	for _, change := range first.Spec.Changes {
 		sign, color := symbol(change.Actions)
 		lines = append(lines, "  "+c.Style.paint(color, sign)+" "+printable(change.Address))

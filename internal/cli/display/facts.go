@@ -2,6 +2,7 @@ package display
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -76,7 +77,7 @@ func outcome(plan *infrav1.NutanixPlan) (label, text string) {
 	status := plan.Status
 	switch {
 	case len(status.WaitingFor) > 0 && !status.Phase.Final():
-		return "Needs", strings.Join(status.WaitingFor, "; ")
+		return "Needs", strings.Join(slices.DeleteFunc(slices.Clone(status.WaitingFor), repeatsHeadline), "; ")
 	case len(status.DecidedBy) > 0:
 		text = strings.Join(status.DecidedBy, ", ")
 		if len(status.Decisions) > 0 {
@@ -92,6 +93,9 @@ func outcome(plan *infrav1.NutanixPlan) (label, text string) {
 		return "Needs", "nothing"
 	}
 }
+
+// repeatsHeadline reports whether the headline already contains what a plan waits for.
+func repeatsHeadline(text string) bool { return strings.HasPrefix(text, "the plan has disruption class ") }
 
 func (s Screen) bound(plan *infrav1.NutanixPlan) string {
 	spec := plan.Spec

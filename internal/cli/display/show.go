@@ -16,6 +16,9 @@ const width = 80
 // maxRows is the number of rows for each resource on one screen. Rows that disrupt something are always shown.
 const maxRows = 11
 
+// maxLabel is the number of characters to which labels are padded.
+const maxLabel = 14
+
 // Screen shows one plan on one screen.
 type Screen struct {
 	Style Style
@@ -172,11 +175,11 @@ func (s Screen) rows(rows []row) []string {
 	for _, row := range rows {
 		labels = max(labels, len([]rune(printable(row.label))))
 	}
-	labels = min(labels, 32)
+	labels = min(labels, maxLabel)
 	var lines []string
 	for _, row := range rows {
 		class := effect(row.disruption)
-		room := width - 6 - labels - 2
+		room := width - 6 - max(labels, len([]rune(printable(row.label)))) - 2
 		if class != "" {
 			room -= len(class) + 2
 		}
