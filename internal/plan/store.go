@@ -136,8 +136,8 @@ func (s *Store) SaveFile(ctx context.Context, stored Stored) (Stored, error) {
 	return stored, nil
 }
 
-// Open returns the plans of a target that are in no final phase, the newest first. It reads past the cache. It ignores plans without a
-// valid signature.
+// Open returns the plans of a target that are in no final phase, the newest first. It reads past the cache. A plan without a valid signature
+// has no file, so it cannot be applied.
 func (s *Store) Open(ctx context.Context, target infrav1.PlanTarget, deleting bool) ([]Stored, error) {
 	var open []Stored
 	namespaces := []string{target.Namespace}
@@ -155,16 +155,20 @@ func (s *Store) Open(ctx context.Context, target infrav1.PlanTarget, deleting bo
 			if err != nil {
 				return nil, err
 			}
-			if object.Status.Phase.Final() || !valid {
+			if object.Status.Phase.Final() {
 				continue
 			}
 			file, err := s.file(ctx, object)
 			if err != nil {
 				return nil, err
 			}
+			saved := file != nil
+			if !valid {
+				file = nil
+			}
 			record := FromSpec(object.Spec)
 			record.Time = object.CreationTimestamp.Time
-			open = append(open, Stored{Record: record, File: file, Object: object, Saved: file != nil})
+			open = append(open, Stored{Record: record, File: file, Object: object, Saved: saved})
 		}
 	}
 	slices.SortStableFunc(open, func(a, b Stored) int {
