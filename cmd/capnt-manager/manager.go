@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -93,6 +95,9 @@ func newManager(config *rest.Config, options *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
+// managerNamespace returns the namespace of the manager. It contains the key of the plans and the head of the audit trail.
+func managerNamespace() string { return cmp.Or(os.Getenv("POD_NAMESPACE"), metav1.NamespaceDefault) }
+
 // cacheOptions excludes objects from the cache that the controllers do not read through the cache: Terraform states, plan files, Helm releases,
 // and the ConfigMap in each namespace that contains the cluster's root certificates.
 func cacheOptions(namespace string, syncPeriod time.Duration) cache.Options {
@@ -111,8 +116,10 @@ func cacheOptions(namespace string, syncPeriod time.Duration) cache.Options {
 	}
 	if namespace != "" {
 		options.DefaultNamespaces = map[string]cache.Config{namespace: {}}
-		if own := os.Getenv("POD_NAMESPACE"); own != "" { // the policies there apply to all namespaces
-			options.ByObject[&infrav1.NutanixPlanPolicy{}] = cache.ByObject{Namespaces: map[string]cache.Config{namespace: {}, own: {}}}
+		// The policies of the manager's namespace apply to all plans, and it contains the plans of objects in a namespace that is being deleted.
+		both := cache.ByObject{Namespaces: map[string]cache.Config{namespace: {}, managerNamespace(): {}}}
+		for _, object := range []client.Object{&infrav1.NutanixPlan{}, &infrav1.NutanixPlanDecision{}, &infrav1.NutanixPlanPolicy{}} {
+			options.ByObject[object] = both
 		}
 	}
 	return options

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -47,7 +45,7 @@ const gatewayHeadStart = 5 * time.Second
 // newParts creates the parts and adds the gateway and the scheduler to the manager.
 func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*parts, error) {
 	plans := &plan.Store{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clock: clock.RealClock{},
-		Namespace: cmp.Or(os.Getenv("POD_NAMESPACE"), metav1.NamespaceDefault)}
+		Namespace: managerNamespace()}
 	states, holders, err := newStates(mgr, options)
 	if err != nil {
 		return nil, err

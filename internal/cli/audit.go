@@ -16,7 +16,9 @@ import (
 // errTampered is the result of a verification that found that the audit log is not what the manager wrote.
 var errTampered = fmt.Errorf("the audit log was changed: %w", errWaits)
 
-func (a *app) auditCommand() *cobra.Command { return group("audit", "Verify audit logs", a.auditVerifyCommand()) }
+func (a *app) auditCommand() *cobra.Command {
+	return group("audit", "Verify audit logs", a.auditVerifyCommand())
+}
 
 func (a *app) auditVerifyCommand() *cobra.Command {
 	var offline bool

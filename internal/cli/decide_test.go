@@ -134,14 +134,14 @@ func TestPlanIsNotDecidedTwice(t *testing.T) {
 		verb    string
 		refused bool
 	}{
-		"same":             {func(*infrav1.NutanixPlanDecision) {}, "approve", true},
-		"by the class":     {byClass(1), "approve", true},
-		"denied by class":  {func(d *infrav1.NutanixPlanDecision) { byClass(1)(d); d.Spec.Verdict = infrav1.PlanVerdictDenied }, "deny", true},
-		"other user":       {func(d *infrav1.NutanixPlanDecision) { d.Spec.DecidedBy.Username = "other" }, "approve", false},
-		"expired":          {func(d *infrav1.NutanixPlanDecision) { d.Spec.ExpiresAt = ptr.To(metav1.NewTime(now)) }, "approve", false},
-		"other change":     {func(d *infrav1.NutanixPlanDecision) { d.Spec.Changes = []string{digest("0a0a0a")} }, "approve", false},
-		"denied before":    {func(d *infrav1.NutanixPlanDecision) { d.Spec.Verdict = infrav1.PlanVerdictDenied }, "approve", true},
-		"approved, denies": {func(*infrav1.NutanixPlanDecision) {}, "deny", false},
+		"same":                {func(*infrav1.NutanixPlanDecision) {}, "approve", true},
+		"by the class":        {byClass(1), "approve", true},
+		"denied by class":     {func(d *infrav1.NutanixPlanDecision) { byClass(1)(d); d.Spec.Verdict = infrav1.PlanVerdictDenied }, "deny", true},
+		"other user":          {func(d *infrav1.NutanixPlanDecision) { d.Spec.DecidedBy.Username = "other" }, "approve", false},
+		"expired":             {func(d *infrav1.NutanixPlanDecision) { d.Spec.ExpiresAt = ptr.To(metav1.NewTime(now)) }, "approve", false},
+		"other change":        {func(d *infrav1.NutanixPlanDecision) { d.Spec.Changes = []string{digest("0a0a0a")} }, "approve", false},
+		"denied before":       {func(d *infrav1.NutanixPlanDecision) { d.Spec.Verdict = infrav1.PlanVerdictDenied }, "approve", true},
+		"approved, denies":    {func(*infrav1.NutanixPlanDecision) {}, "deny", false},
 		"class without limit": {func(d *infrav1.NutanixPlanDecision) { byClass(1)(d); d.Spec.MaxUses = nil }, "approve", true},
 		"used": {func(d *infrav1.NutanixPlanDecision) {
 			d.Status.Uses = []infrav1.PlanDecisionUse{{Digest: digest("9f2c1a")}}

@@ -68,8 +68,8 @@ func recorded(t testing.TB, file, machine string, cause plan.Cause, values map[s
 	generation, err := provider.ForVersion("1.9.5")
 	require.NoError(t, err)
 	return plan.Build(plan.Origin{
-		Target: infrav1.PlanTarget{Key: "key-of-" + machine, Kind: "NutanixMachine", Namespace: namespace, Name: machine, Generation: 1},
-		Source: infrav1.PlanOrigin{Owner: "MachineDeployment/" + machine[:strings.LastIndex(machine, "-")], Cluster: "prod"},
+		Target:     infrav1.PlanTarget{Key: "key-of-" + machine, Kind: "NutanixMachine", Namespace: namespace, Name: machine, Generation: 1},
+		Source:     infrav1.PlanOrigin{Owner: "MachineDeployment/" + machine[:strings.LastIndex(machine, "-")], Cluster: "prod"},
 		Generation: generation, Cause: cause, Basis: plan.Basis{Lineage: "6f1d1b6e-8f5c-4d07-a1a7-0d6f5a9a7b10", Serial: 7},
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
 	}, content, planned).Spec()

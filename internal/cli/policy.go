@@ -22,7 +22,9 @@ type policyFlags struct {
 	machineCount      int64
 }
 
-func (a *app) policyCommand() *cobra.Command { return group("policy", "Test policies", a.policyTestCommand()) }
+func (a *app) policyCommand() *cobra.Command {
+	return group("policy", "Test policies", a.policyTestCommand())
+}
 
 func (a *app) policyTestCommand() *cobra.Command {
 	flags := policyFlags{}

@@ -95,7 +95,9 @@ func outcome(plan *infrav1.NutanixPlan) (label, text string) {
 }
 
 // repeatsHeadline reports whether the headline already contains what a plan waits for.
-func repeatsHeadline(text string) bool { return strings.HasPrefix(text, "the plan has disruption class ") }
+func repeatsHeadline(text string) bool {
+	return strings.HasPrefix(text, "the plan has disruption class ")
+}
 
 func (s Screen) bound(plan *infrav1.NutanixPlan) string {
 	spec := plan.Spec
