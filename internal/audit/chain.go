@@ -147,7 +147,7 @@ func (c *chain) expected(pos int64) sum {
 // problem adds a problem of the record e, which must have the number seq.
 func (c *chain) problem(problem Problem, seq int64, e *entry, found, expected sum, detail string) {
 	c.problems = append(c.problems, &TamperError{
-		Problem: problem, Seq: seq, Time: e.time, Kind: e.kind, Plan: e.plan, Target: e.target, Found: found.String(), Expected: expected.String(),
+		Problem: problem, Seq: seq, Time: e.time, Kind: e.kind, About: e.about, Found: found.String(), Expected: expected.String(),
 		File: e.file, Line: e.line, Detail: detail,
 	})
 }

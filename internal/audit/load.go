@@ -15,12 +15,12 @@ import (
 // entry is what is kept of a record in order to verify the chain: about 300 bytes.
 type entry struct {
 	place
-	seq        int64
-	time       time.Time
-	kind       Kind
-	plan, term string
-	target     string // kind/namespace/name
-	key        string
+	seq   int64
+	time  time.Time
+	kind  Kind
+	about string // what the record is about: the plan, the target or the decision
+	term  string
+	key   string // of the target
 	// digest is the digest of the content, and claimed the digest that the record contains.
 	digest, claimed            sum
 	previous, previousOfTarget sum
@@ -120,11 +120,8 @@ func (l *loader) parse(line []byte) (*entry, error) {
 		return nil, err
 	}
 	e := &entry{
-		seq: r.Seq, time: r.Time, kind: Kind(l.intern(string(r.Kind))), plan: r.Plan, term: l.intern(r.Term), key: l.intern(r.Target.Key),
+		seq: r.Seq, time: r.Time, kind: Kind(l.intern(string(r.Kind))), about: l.intern(r.about()), term: l.intern(r.Term), key: l.intern(r.Target.Key),
 		digest: computed,
-	}
-	if r.Target.Name != "" {
-		e.target = l.intern(r.Target.Kind + "/" + r.Target.Namespace + "/" + r.Target.Name)
 	}
 	var errs [3]error
 	e.claimed, errs[0] = parseSum(r.Digest)

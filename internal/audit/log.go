@@ -165,7 +165,7 @@ func (l *Log) Append(ctx context.Context, record Record) error {
 		return nil
 	}
 	if err := l.enqueue(ctx, &record); err != nil {
-		return fmt.Errorf("writing the audit record of %s: %w", cmp.Or(record.Plan, record.Target.Name), err)
+		return fmt.Errorf("writing the audit record of %s: %w", record.about(), err)
 	}
 	return nil
 }

@@ -81,6 +81,17 @@ type Record struct {
 	Digest string `json:"digest,omitempty"`
 }
 
+// about returns what the record is about: the plan or, if there is none, the target or the decision.
+func (r *Record) about() string {
+	switch {
+	case r.Plan != "":
+		return r.Plan
+	case r.Target.Name != "":
+		return r.Target.Kind + "/" + r.Target.Namespace + "/" + r.Target.Name
+	}
+	return r.Source
+}
+
 // Target identifies the object whose infrastructure a plan changes.
 type Target struct {
 	Kind      string `json:"kind,omitempty"`

@@ -28,11 +28,11 @@ type TamperError struct {
 	Problem Problem
 	// Seq is the number of the record. If several records in a row were dropped, Last is the number of the last of them.
 	Seq, Last int64
-	// Time, Kind, Plan and Target are what the record says. They are not known of a dropped record.
-	Time   time.Time
-	Kind   Kind
-	Plan   string
-	Target string
+	// Time, Kind and About are what the record says. They are not known of a dropped record. About is "<namespace>/<name>" of the plan or, if
+	// there is none, the target or the source of the record.
+	Time  time.Time
+	Kind  Kind
+	About string
 	// Found is the digest of the record, and Expected the digest that the record after it or the head contains. They are empty if they
 	// are not known.
 	Found, Expected string
@@ -76,10 +76,8 @@ func (e *TamperError) subject() string {
 		return ""
 	}
 	subject := e.Time.UTC().Format(time.RFC3339) + ", " + strings.ToLower(string(e.Kind))
-	if on := e.Plan; on != "" {
-		subject += " on " + on
-	} else if e.Target != "" {
-		subject += " on " + e.Target
+	if e.About != "" {
+		subject += " on " + e.About
 	}
 	return " (" + subject + ")"
 }

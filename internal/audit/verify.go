@@ -85,7 +85,7 @@ func verify(loaded *loader, head *Head) (*Report, error) {
 func (c *chain) report(head *Head) *Report {
 	r := &Report{Records: len(c.entries), Unacknowledged: len(c.unacknowledged), Duplicates: c.loader.duplicates, OtherLines: len(c.loader.unreadable)}
 	for _, e := range c.unacknowledged[:min(len(c.unacknowledged), 100)] {
-		r.UnacknowledgedAt = append(r.UnacknowledgedAt, e.place.String())
+		r.UnacknowledgedAt = append(r.UnacknowledgedAt, e.String())
 	}
 	if len(c.entries) > 0 {
 		first, last := c.entries[0], c.entries[len(c.entries)-1]

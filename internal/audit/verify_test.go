@@ -274,6 +274,19 @@ func TestVerifyWithHeadNamesMissingEnd(t *testing.T) {
 	require.ErrorContains(t, err, "record 50 was altered")
 }
 
+func TestVerifyErrorDescribesRecordWithoutPlan(t *testing.T) {
+	for about, record := range map[string]Record{
+		"NutanixMachine/prod/md-0":          {Kind: Result, Target: Target{Kind: "NutanixMachine", Namespace: "prod", Name: "md-0"}},
+		"NutanixPlanDecision/prod/chg-4711": {Kind: Decision, Source: "NutanixPlanDecision/prod/chg-4711"},
+	} {
+		tr := newTrail(t)
+		e, err := tr.writer.encode([]*queued{{record: &record}})
+		require.NoError(t, err)
+		_, err = check(nil, bytes.Replace(e.lines, []byte("prod"), []byte("test"), 1))
+		assert.ErrorContains(t, err, "record 1 (2026-11-02T08:00:00Z, "+strings.ToLower(string(record.Kind))+" on "+strings.Replace(about, "prod", "test", 1)+")")
+	}
+}
+
 func TestVerifyErrorDescribesRecord(t *testing.T) {
 	tr := newTrail(t)
 	lines := tr.add(1200)
