@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,20 +39,22 @@ type redactor struct {
 
 // plan removes sensitive values from the JSON form of a plan. It drops the parts that contain all values: variables, planned values, prior
 // state, configuration and checks. In the changes, it replaces sensitive values. For an imported object, Terraform marks no old value as
-// sensitive. Therefore plan replaces a value if the same value is marked as sensitive either before or after the change.
+// sensitive. Therefore plan replaces a value if the same value is marked as sensitive either before or after the change. A value that is
+// marked as sensitive somewhere is replaced everywhere, because a computed attribute that repeats the value has no mark.
 func (r redactor) plan(plan *tfjson.Plan) {
 	plan.Variables, plan.PlannedValues, plan.PriorState, plan.Config, plan.Checks = nil, nil, nil, nil, nil
-	for _, list := range [][]*tfjson.ResourceChange{plan.ResourceChanges, plan.ResourceDrift} {
-		for _, resource := range list {
-			r.change(resource.Change)
+	changes := changesIn(plan)
+	var secrets []string
+	for _, change := range changes {
+		for _, side := range []any{change.Before, change.After} {
+			secrets = append(secrets, marked(side, change.BeforeSensitive, change.AfterSensitive)...)
 		}
 	}
-	for _, deferred := range plan.DeferredChanges {
-		if deferred.ResourceChange != nil {
-			r.change(deferred.ResourceChange.Change)
-		}
+	for _, invocation := range plan.ActionInvocations {
+		secrets = append(secrets, marked(invocation.ConfigValues, invocation.ConfigSensitive)...)
 	}
-	for _, change := range plan.OutputChanges {
+	r.scrub = r.scrub.with(secrets)
+	for _, change := range changes {
 		r.change(change)
 	}
 	for _, invocation := range plan.ActionInvocations {
@@ -58,10 +62,43 @@ func (r redactor) plan(plan *tfjson.Plan) {
 	}
 }
 
-func (r redactor) change(change *tfjson.Change) {
-	if change == nil {
-		return
+// changesIn returns the changes of all resources and outputs in a plan.
+func changesIn(plan *tfjson.Plan) []*tfjson.Change {
+	resources := slices.Concat(plan.ResourceChanges, plan.ResourceDrift)
+	for _, deferred := range plan.DeferredChanges {
+		if deferred.ResourceChange != nil {
+			resources = append(resources, deferred.ResourceChange)
+		}
 	}
+	changes := slices.Collect(maps.Values(plan.OutputChanges))
+	for _, resource := range resources {
+		changes = append(changes, resource.Change)
+	}
+	return slices.DeleteFunc(changes, func(change *tfjson.Change) bool { return change == nil })
+}
+
+// marked returns the strings in the parts of a value that marks declare as sensitive. It leaves out short strings, because other values
+// could contain them by chance.
+func marked(value any, marks ...any) []string {
+	var found []string
+	switch value := value.(type) {
+	case string:
+		if isMarked(marks) && len(value) >= minSecretLine {
+			found = append(found, value)
+		}
+	case []any:
+		for i := range value {
+			found = append(found, marked(value[i], elements(marks, i)...)...)
+		}
+	case map[string]any:
+		for name := range value {
+			found = append(found, marked(value[name], members(marks, name)...)...)
+		}
+	}
+	return found
+}
+
+func (r redactor) change(change *tfjson.Change) {
 	changed := changedNames(change)
 	for _, side := range []*any{&change.Before, &change.After} {
 		*side = r.value(*side, change.BeforeSensitive, change.AfterSensitive)
@@ -98,10 +135,8 @@ func (r redactor) value(value any, marks ...any) any {
 	if value == nil {
 		return nil
 	}
-	for _, mark := range marks {
-		if mark == true {
-			return r.mark(value)
-		}
+	if isMarked(marks) {
+		return r.mark(value)
 	}
 	switch value := value.(type) {
 	case string:
@@ -125,10 +160,16 @@ func (r redactor) value(value any, marks ...any) any {
 	return value
 }
 
-// elements returns the marks of the list element with the given index.
+// isMarked reports whether one of marks declares a complete value as sensitive.
+func isMarked(marks []any) bool { return slices.Contains(marks, any(true)) }
+
+// elements returns the marks of the list element with the given index. A mark of the complete list applies to all elements.
 func elements(marks []any, index int) []any {
 	var inner []any
 	for _, mark := range marks {
+		if mark == true {
+			inner = append(inner, true)
+		}
 		if list, ok := mark.([]any); ok && index < len(list) {
 			inner = append(inner, list[index])
 		}
@@ -136,10 +177,13 @@ func elements(marks []any, index int) []any {
 	return inner
 }
 
-// members returns the marks of the object member with the given name.
+// members returns the marks of the object member with the given name. A mark of the complete object applies to all members.
 func members(marks []any, name string) []any {
 	var inner []any
 	for _, mark := range marks {
+		if mark == true {
+			inner = append(inner, true)
+		}
 		if object, ok := mark.(map[string]any); ok {
 			inner = append(inner, object[name])
 		}

@@ -118,3 +118,19 @@ func TestRedactKeepsEmptyValuesAndQuotesValuesThatLookLikeMarks(t *testing.T) {
 		"guest_customization_cloud_init_user_data": "", "description": `"(sensitive value 0123456789ab)"`,
 	}, change.After)
 }
+
+func TestRedactReplacesAMarkedValueEverywhere(t *testing.T) {
+	t.Parallel()
+	plan := &tfjson.Plan{
+		ResourceChanges: []*tfjson.ResourceChange{{Change: &tfjson.Change{
+			Before: map[string]any{"input": map[string]any{"secrets": []any{"old-secret"}}, "output": "with old-secret in it", "id": "on"},
+			After:  map[string]any{"input": map[string]any{"secrets": []any{"on"}}}, BeforeSensitive: map[string]any{"input": map[string]any{"secrets": true}},
+		}}},
+		ResourceDrift: []*tfjson.ResourceChange{{Change: &tfjson.Change{Before: map[string]any{"output": "old-secret"}}}},
+		OutputChanges: map[string]*tfjson.Change{"a": {After: "old-secret"}},
+	}
+	redactor{scrub: newScrubber(nil), key: []byte("key")}.plan(plan)
+	assert.NotContains(t, printed(t, plan), "old-secret")
+	assert.Equal(t, "with (redacted) in it", plan.ResourceChanges[0].Change.Before.(map[string]any)["output"])
+	assert.Equal(t, "on", plan.ResourceChanges[0].Change.Before.(map[string]any)["id"], "a short value could be there by chance")
+}

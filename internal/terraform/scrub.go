@@ -26,6 +26,7 @@ var quoted = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"`)
 
 // scrubber replaces the secrets of a run in texts and JSON values.
 type scrubber struct {
+	secrets  []string
 	replacer *strings.Replacer
 }
 
@@ -51,13 +52,27 @@ func newScrubber(variables map[string]string, environments ...map[string]string)
 			}
 		}
 	}
+	return scrubberOf(secrets)
+}
+
+func scrubberOf(secrets []string) scrubber {
 	// The longest secret must be first, because the replacer compares the secrets in this order.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	secrets = slices.Compact(secrets)
 	var pairs []string
-	for _, secret := range slices.Compact(secrets) {
+	for _, secret := range secrets {
 		pairs = append(pairs, secret, redactedMark)
 	}
-	return scrubber{replacer: strings.NewReplacer(pairs...)}
+	return scrubber{secrets: secrets, replacer: strings.NewReplacer(pairs...)}
+}
+
+// with returns a scrubber that replaces other secrets, too.
+func (s scrubber) with(secrets []string) scrubber {
+	all := slices.Clone(s.secrets)
+	for _, secret := range secrets {
+		all = append(all, secretForms(secret)...)
+	}
+	return scrubberOf(all)
 }
 
 // secretForms returns the forms in which a secret may appear in a text: unchanged, joined to one line, as an escaped string, and each
