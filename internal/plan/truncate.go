@@ -30,7 +30,7 @@ func (r *Record) truncate() {
 		keep := min(len(change.Attributes), maxAttributes, maxAllAttributes-attributes)
 		attributes += keep
 		r.Omitted.Attributes += int32(len(change.Attributes) - keep) //nolint:gosec // see above
-		change.Attributes = change.Attributes[:keep]
+		change.Attributes = append([]Attribute(nil), change.Attributes[:keep]...)
 		r.cutChange(change)
 	}
 }
@@ -49,7 +49,6 @@ func (r *Record) cutChange(change *Change) {
 	for i, path := range change.ReplacePaths {
 		change.ReplacePaths[i] = r.cut(path, maxValue)
 	}
-	change.Attributes = slices.Clone(change.Attributes)
 	for i := range change.Attributes {
 		attribute := &change.Attributes[i]
 		attribute.Path = r.cut(attribute.Path, maxAddress)
