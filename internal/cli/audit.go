@@ -68,16 +68,16 @@ func (a *app) verifyAudit(ctx context.Context, paths []string, offline bool, man
 // writeReport writes the result of a verification that found no problem.
 func (a *app) writeReport(report *audit.Report) {
 	numbers := message.NewPrinter(language.English)
-	if report.Records == 0 {
-		fmt.Fprintln(a.Out, "ok: no records")
-		return
-	}
 	compared := "not compared with the cluster (--offline)"
 	if report.HeadVerified {
 		compared = "matches the cluster"
 	}
-	numbers.Fprintf(a.Out, "ok: %d records from %s to %s, head %s %s\n", report.Records, report.From.UTC().Format(time.DateOnly),
-		report.To.UTC().Format(time.DateOnly), report.Head[:min(len(report.Head), 19)], compared)
+	if report.Records == 0 {
+		fmt.Fprintln(a.Out, "ok: no records")
+	} else {
+		numbers.Fprintf(a.Out, "ok: %d records from %s to %s, head %s %s\n", report.Records, report.From.UTC().Format(time.DateOnly),
+			report.To.UTC().Format(time.DateOnly), report.Head[:min(len(report.Head), 19)], compared)
+	}
 	if report.FirstSeq > 1 {
 		numbers.Fprintf(a.Out, "The files begin with record %d: earlier records are not in them.\n", report.FirstSeq)
 	}
