@@ -52,7 +52,7 @@ func (a *Approvals) decide(ctx context.Context, reader client.Reader, stored Sto
 		return Verdict{}, fmt.Errorf("listing the decisions in namespace %s: %w", namespace, err)
 	}
 	facts.Decisions = decisions.Items
-	findings, err := a.findings(ctx, stored, about)
+	findings, err := a.findings(ctx, reader, stored, about)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -132,16 +132,17 @@ func pending(decision *infrav1.NutanixPlanDecision, digest, target string) *infr
 	return nil
 }
 
-// findings returns the verdicts of the policies about the plan. It reads from the cache.
-func (a *Approvals) findings(ctx context.Context, stored Stored, about Context) ([]policy.Finding, error) {
+// findings returns the verdicts of the policies about the plan. It reads the policies with reader. The Namespace is read past the cache,
+// because the manager may not list Namespaces.
+func (a *Approvals) findings(ctx context.Context, reader client.Reader, stored Stored, about Context) ([]policy.Finding, error) {
 	target := stored.Record.Target
-	policies, err := policy.List(ctx, a.Client, target.Namespace, a.Namespace)
+	policies, err := policy.List(ctx, reader, target.Namespace, a.Namespace)
 	if err != nil || len(policies) == 0 {
 		return nil, err
 	}
 	input := policy.Input{Plan: stored.Object, Machine: about.Machine, Cluster: about.Cluster, Now: a.Clock.Now()}
 	namespace := &corev1.Namespace{}
-	if err := a.Client.Get(ctx, client.ObjectKey{Name: target.Namespace}, namespace); client.IgnoreNotFound(err) != nil {
+	if err := a.Reader.Get(ctx, client.ObjectKey{Name: target.Namespace}, namespace); client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("reading namespace %s: %w", target.Namespace, err)
 	} else if err == nil {
 		input.Namespace = namespace
@@ -151,7 +152,8 @@ func (a *Approvals) findings(ctx context.Context, stored Stored, about Context) 
 		return nil, err
 	}
 	input.MachineCount = &count
-	return policy.Evaluate(policies, input), nil
+	findings := policy.Evaluate(policies, input)
+	return findings, policy.Report(ctx, a.Client, stored.Object, policies, findings)
 }
 
 // machines returns the number of NutanixMachines of a cluster that are not being deleted.

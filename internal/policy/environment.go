@@ -9,6 +9,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/model"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/apiserver/pkg/cel/environment"
+	baseversion "k8s.io/component-base/version"
 )
 
 // Names of the variables of expressions. The namespace has the name that it has in a ValidatingAdmissionPolicy, because "namespace" is
@@ -21,6 +22,10 @@ const (
 	machineCountVariable = "machineCount"
 	nowVariable          = "now"
 )
+
+// compatibility is the version of Kubernetes whose libraries new expressions can use. As in Kubernetes, it is the version before the one of
+// the imported packages. environment.DefaultCompatibilityVersion depends on the version that was linked into the program.
+var compatibility = version.MustParseMajorMinor(baseversion.DefaultKubeBinaryVersion).SubtractMinor(1)
 
 // environments returns the CEL environments of policies. It builds them once: the environment for new expressions has the libraries that
 // all supported releases of Kubernetes have, and the environment for stored expressions has all libraries.
@@ -46,7 +51,7 @@ var environments = sync.OnceValues(func() (*environment.EnvSet, error) {
 	options.EnvOptions = append(options.EnvOptions,
 		cel.Variable(machineCountVariable, cel.IntType),
 		cel.Variable(nowVariable, cel.TimestampType))
-	set, err := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()).Extend(options, environment.StrictCostOpt)
+	set, err := environment.MustBaseEnvSet(compatibility).Extend(options, environment.StrictCostOpt)
 	if err != nil {
 		return nil, fmt.Errorf("building the CEL environment of policies: %w", err)
 	}

@@ -1,18 +1,23 @@
 package policy_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/policy"
+	"github.com/capnt/capnt/internal/provider"
 )
 
 const examples = "../../config/policies"
@@ -25,10 +30,9 @@ func attribute(path, after string) func(*policy.Input) {
 	}
 }
 
-// removed adds an attribute that the plan removes, as in the plan of a deletion.
+// removed adds an attribute that the plan removes.
 func removed(path, before string) func(*policy.Input) {
 	return func(input *policy.Input) {
-		input.Plan.Spec.Cause = infrav1.PlanCauseDelete
 		input.Plan.Spec.Changes[0].Attributes = []infrav1.PlannedAttribute{{Path: path, Before: &before}}
 	}
 }
@@ -108,8 +112,10 @@ var exampleTests = map[string]map[string]struct {
 		"none":    {func(*policy.Input) {}, nil},
 		"allowed": {attribute("nic_list[1].subnet_uuid", "4f1f7fe4-0a09-4e8a-8c1f-0d9f6f3a0002"), nil},
 		"other":   {attribute("nic_list[1].subnet_uuid", "x"), map[string]infrav1.PolicyVerdict{"known-subnets": infrav1.PolicyVerdictDeny}},
+		"added":   {attribute("nic_list", `[{"subnet_uuid":"x"}]`), map[string]infrav1.PolicyVerdict{"known-subnets": infrav1.PolicyVerdictDeny}},
+		"model":   {attribute("nic_list[1].model", "x"), nil},
 		"unknown": {unknown("nic_list[0].subnet_uuid"), map[string]infrav1.PolicyVerdict{"known-subnets": infrav1.PolicyVerdictDeny}},
-		"deleted": {removed("nic_list[0].subnet_uuid", "x"), nil},
+		"removed": {removed("nic_list[0].subnet_uuid", "x"), nil},
 		"omitted": {omitted, map[string]infrav1.PolicyVerdict{"complete": infrav1.PolicyVerdictRequireApproval}},
 	},
 	"allowed-images": {
@@ -117,8 +123,11 @@ var exampleTests = map[string]map[string]struct {
 		"allowed": {attribute("disk_list[0].data_source_reference.uuid", "9b3c1f52-6d51-4c39-9d29-0d9f6f3b0001"), nil},
 		"other": {attribute("disk_list[1].data_source_reference.uuid", "x"),
 			map[string]infrav1.PolicyVerdict{"known-images": infrav1.PolicyVerdictDeny}},
+		"added": {attribute("disk_list", `[{"data_source_reference":{"uuid":"x"}}]`),
+			map[string]infrav1.PolicyVerdict{"known-images": infrav1.PolicyVerdictDeny}},
+		"kind":    {attribute("disk_list[0].data_source_reference.kind", "image"), nil},
 		"unknown": {unknown("disk_list[0].data_source_reference.uuid"), map[string]infrav1.PolicyVerdict{"known-images": infrav1.PolicyVerdictDeny}},
-		"deleted": {removed("disk_list[0].data_source_reference.uuid", "x"), nil},
+		"removed": {removed("disk_list[0].data_source_reference.uuid", "x"), nil},
 		"omitted": {omitted, map[string]infrav1.PolicyVerdict{"complete": infrav1.PolicyVerdictRequireApproval}},
 	},
 }
@@ -170,4 +179,40 @@ func TestKustomizationContainsAllExamples(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(examples, "*.yaml"))
 	require.NoError(t, err)
 	assert.Len(t, files, len(want)+1)
+}
+
+// createPlan returns the plan of a new machine that Terraform and the provider have made.
+func createPlan(t *testing.T) *infrav1.NutanixPlan {
+	t.Helper()
+	content, err := os.ReadFile("../plan/testdata/create.json")
+	require.NoError(t, err)
+	planned := &tfjson.Plan{}
+	planned.UseJSONNumber(true)
+	require.NoError(t, json.Unmarshal(content, planned))
+	generation, err := provider.ForVersion("1.9.5")
+	require.NoError(t, err)
+	origin := plan.Origin{
+		Target: infrav1.PlanTarget{Kind: "NutanixMachine", Namespace: "prod", Name: "m"}, Cause: plan.CauseCreate, Generation: generation,
+	}
+	return &infrav1.NutanixPlan{Spec: plan.Build(origin, nil, planned).Spec()}
+}
+
+// TestExamplesFindTheAttributesOfARealPlan checks that the paths in the examples are those of real plans: the examples deny the plan until
+// they allow its subnet and its image.
+func TestExamplesFindTheAttributesOfARealPlan(t *testing.T) {
+	input := driftInput()
+	input.Plan = createPlan(t)
+	for name, tc := range map[string]struct{ example, actual string }{
+		"allowed-subnets": {"4f1f7fe4-0a09-4e8a-8c1f-0d9f6f3a0001", "547fd76c-6864-5bc7-9828-89f27a212deb"},
+		"allowed-images":  {"9b3c1f52-6d51-4c39-9d29-0d9f6f3b0001", "cfb6c326-894a-54ad-bd8a-a12c9f33da39"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := readPolicy(t, filepath.Join(examples, name+".yaml"))
+			finding := onlyFinding(t, p, input)
+			require.NoError(t, finding.Err)
+			assert.Equal(t, infrav1.PolicyVerdictDeny, finding.Verdict)
+			p.Spec.Rules[0].Expression = strings.Replace(p.Spec.Rules[0].Expression, tc.example, tc.actual, 1)
+			assert.Empty(t, policy.Evaluate([]infrav1.NutanixPlanPolicy{p}, input))
+		})
+	}
 }
