@@ -12,7 +12,11 @@ import (
 	"time"
 
 	"golang.org/x/term"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/nutanixcluster"
+	"github.com/capnt/capnt/controllers/nutanixmachine"
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/cli"
 )
@@ -37,8 +41,19 @@ func config() cli.Config {
 		Interactive: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
 		Color:       term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 		Now:         time.Now,
+		Render:      render,
 		StateSuffix: provisioning.StateSuffix,
 	}
+}
+
+// render renders a workspace as the manager does.
+func render(object client.Object, cluster *infrav1.NutanixCluster) (cli.Workspace, error) {
+	if machine, isMachine := object.(*infrav1.NutanixMachine); isMachine {
+		workspace, err := nutanixmachine.Render(machine, cluster)
+		return cli.Workspace(workspace), err
+	}
+	workspace, err := nutanixcluster.Render(cluster)
+	return cli.Workspace(workspace), err
 }
 
 // program returns what the user typed. kubectl starts the file kubectl-capnt for `kubectl capnt`.

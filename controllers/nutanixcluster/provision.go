@@ -60,7 +60,7 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 	if err != nil {
 		return lifecycle.Target{}, err
 	}
-	workspace, err := renderer.RenderCluster(settings, renderer.Cluster{CategoryKey: infrav1.CategoryKey, CategoryValue: s.cluster.Name})
+	workspace, err := renderer.RenderCluster(settings, clusterInputs(s.cluster.Name))
 	if err != nil {
 		return lifecycle.Target{}, fmt.Errorf("rendering workspace: %w", err)
 	}

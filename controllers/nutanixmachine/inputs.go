@@ -28,13 +28,17 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) (renderer.Machine, er
 	}
 	s.pins, s.unpinned = *pins, !pinned
 	s.nutanixMachine.Status.FailureDomain = pins.FailureDomain
-	spec := &s.nutanixMachine.Spec
+	return machineInputs(s.nutanixMachine, s.machine.Name, pins, categories), nil
+}
+
+// machineInputs returns the inputs of the renderer for a machine. name is the name of the VM.
+func machineInputs(machine *infrav1.NutanixMachine, name string, pins *pinnedInputs, categories map[string]string) renderer.Machine {
 	return renderer.Machine{
-		Name:           s.machine.Name,
-		Description:    mark(s.nutanixMachine),
-		Sockets:        spec.VCPUSockets,
-		VCPUsPerSocket: spec.VCPUsPerSocket,
-		MemoryMiB:      mebibytes(spec.MemorySize),
+		Name:           name,
+		Description:    mark(machine),
+		Sockets:        machine.Spec.VCPUSockets,
+		VCPUsPerSocket: machine.Spec.VCPUsPerSocket,
+		MemoryMiB:      mebibytes(machine.Spec.MemorySize),
 		Categories:     categories,
 		PrismElement:   pins.PrismElement,
 		Subnets:        pins.Subnets,
@@ -43,7 +47,7 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) (renderer.Machine, er
 		GPUs:           pins.GPUs,
 		BootType:       pins.BootType,
 		CloudInit:      pins.CloudInit,
-	}, nil
+	}
 }
 
 // gatherCategories merges the machine's two lists of categories with the category of the cluster. It returns an error

@@ -90,21 +90,43 @@ func (d *Dependencies) Settings(ctx context.Context, cluster *infrav1.NutanixClu
 	if err != nil {
 		return renderer.Settings{}, lifecycle.Backend{}, err
 	}
-	settings := renderer.Settings{ProviderVersion: version}
-	var spec *infrav1.TerraformBackend
-	if terraform := cluster.Spec.Terraform; terraform != nil {
-		spec = terraform.Backend
-	}
-	environment, err := d.backendEnvironment(ctx, cluster.Namespace, spec)
+	environment, err := d.backendEnvironment(ctx, cluster.Namespace, backendOf(cluster))
 	if err != nil {
-		return settings, lifecycle.Backend{}, err
+		return renderer.Settings{ProviderVersion: version}, lifecycle.Backend{}, err
 	}
-	backend, err := lifecycle.BackendFor(spec, StateSuffix(kind, object), object.GetNamespace(), object.GetName(), environment)
+	return settings(cluster, kind, object, version, environment)
+}
+
+// RecordedSettings returns the settings of the last run of an object of the cluster. It needs only the objects. A version in the spec of
+// the cluster takes precedence, as in the next run.
+func RecordedSettings(cluster *infrav1.NutanixCluster, kind string, object client.Object) (renderer.Settings, error) {
+	version := RecordedVersion(object)
+	if terraform := cluster.Spec.Terraform; terraform != nil && terraform.ProviderVersion != "" {
+		version = terraform.ProviderVersion
+	}
+	if version == "" {
+		return renderer.Settings{}, fmt.Errorf("rendering the workspace of %s %s: Terraform has not run for it yet, so its provider version is not known",
+			kind, client.ObjectKeyFromObject(object))
+	}
+	result, _, err := settings(cluster, kind, object, version, nil)
+	return result, err
+}
+
+func settings(cluster *infrav1.NutanixCluster, kind string, object client.Object, version string, environment map[string]string) (renderer.Settings, lifecycle.Backend, error) {
+	result := renderer.Settings{ProviderVersion: version}
+	backend, err := lifecycle.BackendFor(backendOf(cluster), StateSuffix(kind, object), object.GetNamespace(), object.GetName(), environment)
 	if err != nil {
-		return settings, backend, &Problem{Reason: infrav1.BackendConfigInvalidReason, Message: err.Error()}
+		return result, backend, &Problem{Reason: infrav1.BackendConfigInvalidReason, Message: err.Error()}
 	}
-	settings.Backend = backend.Backend
-	return settings, backend, nil
+	result.Backend = backend.Backend
+	return result, backend, nil
+}
+
+func backendOf(cluster *infrav1.NutanixCluster) *infrav1.TerraformBackend {
+	if cluster.Spec.Terraform == nil {
+		return nil
+	}
+	return cluster.Spec.Terraform.Backend
 }
 
 // backendEnvironment returns the environment variables that the Secret of spec.terraform.backend.configSecretRef contains.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/cli/display"
 )
 
@@ -42,6 +43,8 @@ type Config struct {
 	Now func() time.Time
 	// Connect returns the cluster that the flags select. If it is nil, the flags of kubectl and the kubeconfig select the cluster.
 	Connect func() (*Cluster, error)
+	// Render renders the workspace of a NutanixMachine or a NutanixCluster. cluster is the NutanixCluster of the object.
+	Render func(object client.Object, cluster *infrav1.NutanixCluster) (Workspace, error)
 	// StateSuffix returns the suffix of the Terraform state of an object.
 	StateSuffix func(kind string, object client.Object) string
 }
@@ -86,7 +89,7 @@ Exit codes: 0 if nothing waits or differs, 1 if something waits or differs, abov
 		Args:          cobra.NoArgs,
 	}
 	app.connection.bind(root.PersistentFlags())
-	root.AddCommand(app.planCommand(), app.stateCommand(), app.policyCommand(), app.auditCommand(), app.versionCommand())
+	root.AddCommand(app.planCommand(), app.stateCommand(), app.policyCommand(), app.auditCommand(), app.renderCommand(), app.versionCommand())
 	return root
 }
 

@@ -76,13 +76,18 @@ func getManaged(ctx context.Context, cluster *Cluster, reference string) (manage
 	}
 }
 
+// isClusterOfObject reports whether an object is a NutanixCluster or belongs to it.
+func isClusterOfObject(object managed, cluster infrav1.NutanixCluster) bool {
+	label := object.GetLabels()[clusterv1.ClusterNameLabel]
+	same := object.kind == kindCluster && cluster.Name == object.GetName() ||
+		object.kind == kindMachine && label != "" && label == cluster.Labels[clusterv1.ClusterNameLabel]
+	return same && cluster.Namespace == object.GetNamespace()
+}
+
 // backendOf returns the backend for the state of an object, or nil for the default backend. clusters are those of its namespace.
 func backendOf(object managed, clusters []infrav1.NutanixCluster) *infrav1.TerraformBackend {
 	for _, cluster := range clusters {
-		label := object.GetLabels()[clusterv1.ClusterNameLabel]
-		same := object.kind == kindCluster && cluster.Name == object.GetName() ||
-			label != "" && label == cluster.Labels[clusterv1.ClusterNameLabel]
-		if cluster.Namespace == object.GetNamespace() && same && cluster.Spec.Terraform != nil {
+		if isClusterOfObject(object, cluster) && cluster.Spec.Terraform != nil {
 			return cluster.Spec.Terraform.Backend
 		}
 	}
