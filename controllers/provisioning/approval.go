@@ -104,7 +104,7 @@ func (d *Dependencies) targetsOfDecision(ctx context.Context, object client.Obje
 		return nil
 	}
 	return d.targets(ctx, kind, "", func(waiting *infrav1.NutanixPlan) bool {
-		return waiting.Spec.Target.Namespace == decision.Namespace &&
+		return waiting.Namespace == decision.Namespace &&
 			(slices.Contains(decision.Spec.Changes, waiting.Spec.ChangeDigest) || slices.Contains(decision.Spec.Classes, waiting.Spec.ClassDigest))
 	})
 }

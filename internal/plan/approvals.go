@@ -17,7 +17,8 @@ import (
 	"github.com/capnt/capnt/internal/policy"
 )
 
-// Approvals decides about recorded plans with the rules of the cluster, the policies, and the decisions of people.
+// Approvals decides about recorded plans with the rules of the cluster, the policies, and the decisions of people. A decision must be in the
+// namespace of the plan: nothing can be created in the namespace of the target while that namespace is being deleted.
 type Approvals struct {
 	// Client reads through the cache. Reader reads past it.
 	Client client.Client
@@ -46,7 +47,7 @@ func (a *Approvals) Decide(ctx context.Context, stored Stored, about Context) (V
 
 func (a *Approvals) decide(ctx context.Context, reader client.Reader, stored Stored, about Context) (Verdict, error) {
 	facts := Facts{Rules: about.Rules, Deleting: about.Deleting, GitOps: a.GitOps, Now: a.Clock.Now()}
-	namespace := stored.Record.Target.Namespace
+	namespace := stored.Object.Namespace
 	decisions := &infrav1.NutanixPlanDecisionList{}
 	if err := reader.List(ctx, decisions, client.InNamespace(namespace)); err != nil {
 		return Verdict{}, fmt.Errorf("listing the decisions in namespace %s: %w", namespace, err)
@@ -99,7 +100,7 @@ func (a *Approvals) use(ctx context.Context, stored Stored, verdict Verdict) err
 // Complete records in the decisions that counted that the plan was applied. A later plan with the same digest needs another use.
 func (a *Approvals) Complete(ctx context.Context, stored Stored) error {
 	for _, name := range stored.Object.Status.Decisions {
-		key := client.ObjectKey{Namespace: stored.Record.Target.Namespace, Name: name}
+		key := client.ObjectKey{Namespace: stored.Object.Namespace, Name: name}
 		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { return a.complete(ctx, key, stored.Record) })
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("recording in decision %s that plan %s was applied: %w", key, stored.Key(), err)

@@ -1,0 +1,64 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/provider"
+)
+
+// Nothing can be created in a namespace that is being deleted. A plan for an object in it is in the namespace of the manager, and so are
+// the decisions about it.
+func TestDecisionsAreInNamespaceOfPlan(t *testing.T) {
+	const target, managers = "prod", "capnt-system"
+	tests := map[string]struct {
+		plan, decision string
+		want           Decision
+	}{
+		"plan and decision in namespace of target":  {plan: target, decision: target, want: Approved},
+		"plan and decision in namespace of manager": {plan: managers, decision: managers, want: Approved},
+		"decision in namespace of target":           {plan: managers, decision: target, want: Waiting},
+		"decision in namespace of manager":          {plan: target, decision: managers, want: Waiting},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			scheme := runtime.NewScheme()
+			require.NoError(t, infrav1.AddToScheme(scheme))
+			require.NoError(t, corev1.AddToScheme(scheme))
+			decision := &infrav1.NutanixPlanDecision{
+				ObjectMeta: metav1.ObjectMeta{Namespace: test.decision, Name: "yes"},
+				Spec: infrav1.NutanixPlanDecisionSpec{Verdict: infrav1.PlanVerdictApproved, Changes: []string{"sha256:change"},
+					DecidedBy: &infrav1.PlanDecider{Username: "approver"}},
+			}
+			api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(decision).WithObjects(decision).Build()
+			approvals := &Approvals{Client: api, Reader: api, Namespace: managers, Clock: clocktesting.NewFakePassiveClock(time.Now())}
+			stored := Stored{
+				Record: Record{Disruption: provider.Destroy, ChangeDigest: "sha256:change", Target: infrav1.PlanTarget{Namespace: target, Key: "key"}},
+				Object: &infrav1.NutanixPlan{ObjectMeta: metav1.ObjectMeta{Namespace: test.plan, Name: "plan"}},
+			}
+			verdict, err := approvals.Claim(t.Context(), stored, Context{})
+			require.NoError(t, err)
+			require.Equal(t, test.want, verdict.Decision, verdict.Reason)
+			stored.Object.Status.Decisions = verdict.Names()
+			require.NoError(t, approvals.Complete(t.Context(), stored))
+			require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
+			if test.want != Approved {
+				assert.Empty(t, decision.Status.Uses)
+				return
+			}
+			require.Len(t, decision.Status.Uses, 1)
+			assert.Equal(t, test.plan+"/plan", decision.Status.Uses[0].Plan)
+			assert.NotNil(t, decision.Status.Uses[0].AppliedTime)
+		})
+	}
+}
