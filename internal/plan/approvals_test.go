@@ -62,3 +62,9 @@ func TestDecisionsAreInNamespaceOfPlan(t *testing.T) {
 		})
 	}
 }
+
+func TestVerdictIsPublishedAgain_IfItsReasonChanges(t *testing.T) {
+	stored := Stored{Object: &infrav1.NutanixPlan{Status: infrav1.NutanixPlanStatus{Phase: infrav1.PlanPhaseDenied, Message: "policy a: no"}}}
+	assert.True(t, stored.Published(infrav1.PlanPhaseDenied, Verdict{Decision: Denied, Reason: "policy a: no"}))
+	assert.False(t, stored.Published(infrav1.PlanPhaseDenied, Verdict{Decision: Denied, Reason: "policy b: no"}))
+}

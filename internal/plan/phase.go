@@ -100,7 +100,8 @@ func (s *Store) write(object *infrav1.NutanixPlan, phase infrav1.PlanPhase, mess
 // Published reports whether the status of the plan already says what verdict says.
 func (s Stored) Published(phase infrav1.PlanPhase, verdict Verdict) bool {
 	status := s.Object.Status
-	return status.Phase == phase && slices.Equal(status.WaitingFor, verdict.WaitingFor) && slices.Equal(status.DecidedBy, verdict.DecidedBy)
+	return status.Phase == phase && status.Message == bounded(verdict.Reason) &&
+		slices.Equal(status.WaitingFor, verdict.WaitingFor) && slices.Equal(status.DecidedBy, verdict.DecidedBy)
 }
 
 func (s *Store) removeFile(ctx context.Context, object *infrav1.NutanixPlan) error {
