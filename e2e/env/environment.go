@@ -143,6 +143,17 @@ func (e *Environment) startControllerManager() error {
 // Kubeconfig returns the path of an administrator's kubeconfig.
 func (e *Environment) Kubeconfig() string { return filepath.Join(e.options.Dir, "kubeconfig") }
 
+// ClientAs returns a client that sends its requests as the user with the given name. The user has the permissions that RoleBindings grant.
+func (e *Environment) ClientAs(user string) (client.WithWatch, error) {
+	config := rest.CopyConfig(e.config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: user}
+	made, err := client.NewWithWatch(config, client.Options{Scheme: e.scheme})
+	if err != nil {
+		return nil, fmt.Errorf("making a client of user %s: %w", user, err)
+	}
+	return strict(made), nil
+}
+
 // Dir returns the directory of the environment, which contains its logs.
 func (e *Environment) Dir() string { return e.options.Dir }
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -75,24 +76,36 @@ func TestContainsSecret_InBase64(t *testing.T) {
 	assert.True(t, containsSecret("it is "+password, password))
 }
 
-// bootstrapSecrets returns one line of each private key in bootstrap data. A line is so long that it does not occur in
-// other text by chance.
+// joinToken matches the bootstrap tokens with which nodes join a cluster.
+var joinToken = regexp.MustCompile(`token: ([a-z0-9]{6}\.[a-z0-9]{16})\b`)
+
+// bootstrapSecrets returns one line of each private key in bootstrap data, and the bootstrap tokens. A line is so long that it does not
+// occur in other text by chance.
 func bootstrapSecrets(t *testing.T) []string {
 	t.Helper()
 	list := &corev1.SecretList{}
 	require.NoError(t, testStack.Env.Client.List(t.Context(), list))
 	var found []string
+	keys := 0
 	for _, secret := range list.Items {
 		value := string(secret.Data["value"])
-		if secret.Type != "cluster.x-k8s.io/secret" || !strings.Contains(value, "PRIVATE KEY") {
+		if secret.Type != "cluster.x-k8s.io/secret" {
+			continue
+		}
+		if token := joinToken.FindStringSubmatch(value); token != nil {
+			found = append(found, token[1])
+		}
+		if !strings.Contains(value, "PRIVATE KEY") {
 			continue
 		}
 		_, key, _ := strings.Cut(value, "PRIVATE KEY-----\n")
 		lines := strings.Split(strings.TrimSpace(key), "\n")
 		require.Greater(t, len(lines), 1)
+		keys++
 		found = append(found, strings.TrimSpace(lines[1]))
 	}
-	require.NotEmpty(t, found, "no bootstrap data contains a private key")
+	require.NotZero(t, keys, "no bootstrap data contains a private key")
+	require.Greater(t, len(found), keys, "no bootstrap data contains a bootstrap token")
 	return found
 }
 
@@ -109,7 +122,8 @@ func publicTexts(t *testing.T) map[string]string {
 		require.NoError(t, err)
 		texts["the log "+path] = string(log)
 	}
-	for _, kind := range []string{"NutanixCluster", "NutanixClusterTemplate", "NutanixMachine", "NutanixMachineTemplate", "NutanixFailureDomain"} {
+	for _, kind := range []string{"NutanixCluster", "NutanixClusterTemplate", "NutanixMachine", "NutanixMachineTemplate", "NutanixFailureDomain",
+		"NutanixPlan", "NutanixPlanDecision", "NutanixPlanPolicy"} {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(infrav1.GroupVersion.WithKind(kind + "List"))
 		require.NoError(t, testStack.Env.Client.List(t.Context(), list))

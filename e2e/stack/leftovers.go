@@ -19,7 +19,7 @@ import (
 )
 
 // LeftoversOf lists everything that a deleted cluster has left behind: virtual machines and the category value in Prism
-// Central, Terraform states and locks, and objects that installed addons. If nothing is left, the list is empty.
+// Central, Terraform states and locks, plan files, and objects that installed addons. If nothing is left, the list is empty.
 func (s *Stack) LeftoversOf(ctx context.Context, namespace, cluster string) ([]string, error) {
 	var left []string
 	for _, vm := range s.Prism.VMs() {
@@ -36,6 +36,13 @@ func (s *Stack) LeftoversOf(ctx context.Context, namespace, cluster string) ([]s
 	}
 	for i := range secrets.Items {
 		left = append(left, "Terraform state "+secrets.Items[i].Name)
+	}
+	files := &corev1.SecretList{}
+	if err := s.Env.Client.List(ctx, files, client.InNamespace(namespace), client.HasLabels{infrav1.PlanFileLabel}); err != nil {
+		return nil, fmt.Errorf("listing plan files: %w", err)
+	}
+	for i := range files.Items {
+		left = append(left, "plan file "+files.Items[i].Name)
 	}
 	leases := &coordinationv1.LeaseList{}
 	if err := s.Env.Client.List(ctx, leases, client.InNamespace(namespace)); err != nil {

@@ -179,6 +179,13 @@ func vmsOf(name string) []prismsim.VM {
 // cluster. The process ends when the test ends.
 func secondInstallation(t *testing.T) client.Client {
 	t.Helper()
+	made, _ := secondInstallationAt(t)
+	return made
+}
+
+// secondInstallationAt starts another management cluster like secondInstallation. It also returns the path of an administrator's kubeconfig.
+func secondInstallationAt(t *testing.T) (client.Client, string) {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "capnt-")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
@@ -202,9 +209,10 @@ func secondInstallation(t *testing.T) client.Client {
 	})
 	kubeconfig, err := bufio.NewReader(output).ReadString('\n')
 	require.NoError(t, err, "the second installation did not start")
-	config, err := clientcmd.BuildConfigFromFlags("", strings.TrimSpace(kubeconfig))
+	kubeconfig = strings.TrimSpace(kubeconfig)
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	require.NoError(t, err)
 	made, err := client.New(config, client.Options{Scheme: env.NewScheme()})
 	require.NoError(t, err)
-	return made
+	return made, kubeconfig
 }
