@@ -64,7 +64,8 @@ func (f *fixture) decide(name, user string, verdict infrav1.PlanVerdict, about *
 	decision := &infrav1.NutanixPlanDecision{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: about.Spec.Target.Namespace},
 		Spec: infrav1.NutanixPlanDecisionSpec{Verdict: verdict, Changes: []string{about.Spec.ChangeDigest},
-			DecidedBy: &infrav1.PlanDecider{Username: user, At: metav1.NewTime(f.clock.Now())}},
+			DecidedBy: &infrav1.PlanDecider{Username: user, At: metav1.NewTime(f.clock.Now())},
+			ExpiresAt: &metav1.Time{Time: f.clock.Now().Add(24 * time.Hour)}},
 	}
 	require.NoError(f.t, f.plans.Create(f.t.Context(), decision))
 	return decision

@@ -38,7 +38,7 @@ func TestDecisionsAreInNamespaceOfPlan(t *testing.T) {
 			decision := &infrav1.NutanixPlanDecision{
 				ObjectMeta: metav1.ObjectMeta{Namespace: test.decision, Name: "yes"},
 				Spec: infrav1.NutanixPlanDecisionSpec{Verdict: infrav1.PlanVerdictApproved, Changes: []string{"sha256:change"},
-					DecidedBy: &infrav1.PlanDecider{Username: "approver"}},
+					ExpiresAt: &metav1.Time{Time: time.Now().Add(24 * time.Hour)}, DecidedBy: &infrav1.PlanDecider{Username: "approver"}},
 			}
 			api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(decision).WithObjects(decision).Build()
 			approvals := &Approvals{Client: api, Reader: api, Namespace: managers, Clock: clocktesting.NewFakePassiveClock(time.Now())}

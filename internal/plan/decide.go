@@ -187,7 +187,7 @@ func (f Facts) sorted() []infrav1.NutanixPlanDecision {
 }
 
 func (f Facts) expired(decision infrav1.NutanixPlanDecision) bool {
-	return !decision.DeletionTimestamp.IsZero() || decision.Spec.ExpiresAt != nil && !f.Now.Before(decision.Spec.ExpiresAt.Time)
+	return !decision.DeletionTimestamp.IsZero() || decision.Spec.Expired(f.Now)
 }
 
 // username returns the user who made the decision. Admission has written the name.
