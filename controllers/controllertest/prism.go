@@ -250,6 +250,9 @@ func (v VM) entity() jsonObject {
 	made := entity(v.UUID, v.Name, jsonObject{"description": v.Description, "resources": jsonObject{"power_state": cmp.Or(v.PowerState, "ON"), "nic_list": nics}})
 	resources := made["status"].(jsonObject)["resources"].(jsonObject) //nolint:forcetypeassert // made above
 	resources["disk_list"] = v.disks()
+	if v.MemoryMiB != 0 {
+		resources["memory_size_mib"] = v.MemoryMiB
+	}
 	made["spec"].(jsonObject)["resources"] = resources                     //nolint:forcetypeassert // made above
 	made["metadata"].(jsonObject)["categories"] = v.Categories             //nolint:forcetypeassert // made above
 	made["metadata"].(jsonObject)["categories_mapping"] = v.CategoryValues //nolint:forcetypeassert // made above

@@ -208,7 +208,7 @@ func TestDriftThatPowerCyclesWaits(t *testing.T) {
 	e.reconciler.Pipeline.Init()
 	e.settle()
 	e.requireWaiting("memory_size_mib")
-	assert.Equal(t, []string{"open", "plan"}, e.Terraform.Runs(), "another manager plans again, because plans are not kept")
+	assert.Equal(t, []string{"open"}, e.Terraform.Runs(), "another manager finds the recorded plan")
 
 	e.changeVM(func(vm *controllertest.VM) { vm.PowerState = "OFF" })
 	e.settle()

@@ -249,7 +249,7 @@ func TestPublish(t *testing.T) {
 		"a plan that waits, and a check that fails": {[]func(*infrav1.NutanixMachine){inSync, waits, func(m *infrav1.NutanixMachine) { m.Generation++ }},
 			lifecycle.Result{State: lifecycle.Failed, Err: errors.New("x")}, "True Applied"},
 		"a plan that waits after a failure":             {[]func(*infrav1.NutanixMachine){failed}, lifecycle.Result{State: lifecycle.AwaitingDecision, Plan: record, AppliedBefore: true}, "True Applied"},
-		"a plan that waits before anything was applied": {nil, lifecycle.Result{State: lifecycle.AwaitingDecision, Plan: record}, "False DisruptivePlan"},
+		"a plan that waits before anything was applied": {nil, lifecycle.Result{State: lifecycle.AwaitingDecision, Plan: record}, "False WaitingForApproval"},
 		"a VM that is off":                              {[]func(*infrav1.NutanixMachine){inSync}, lifecycle.Result{State: lifecycle.Held, Hold: &plan.Hold{Reason: "VMPoweredOff"}, AppliedBefore: true}, "True Applied"},
 		"a VM that was off from the start":              {nil, lifecycle.Result{State: lifecycle.Held, Hold: &plan.Hold{Reason: "VMPoweredOff"}}, "False VMPoweredOff"},
 		"a check of a changed spec that fails": {[]func(*infrav1.NutanixMachine){inSync, func(m *infrav1.NutanixMachine) { m.Generation++ }},
