@@ -36,8 +36,12 @@ const (
 	// waits for approvals.
 	DisruptivePlanReason = "DisruptivePlan"
 
-	// WaitingForApprovalReason: the plan disrupts nothing but waits for approvals, or for the end of a freeze.
+	// WaitingForApprovalReason: the plan disrupts nothing but waits for approvals, or for the end of a freeze. Decided of a NutanixPlan and
+	// the event for a plan that begins to wait have this reason for all plans.
 	WaitingForApprovalReason = "WaitingForApproval"
+
+	// ApprovedReason: the plan may be applied. Decided of a NutanixPlan has this reason.
+	ApprovedReason = "Approved"
 
 	// DeniedReason: a decision or a policy denies the plan. It is not applied.
 	DeniedReason = "Denied"

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -14,7 +15,7 @@ import (
 type Event struct {
 	// Type is corev1.EventTypeNormal or corev1.EventTypeWarning.
 	Type string
-	// Action is what the run did: Plan, Apply or Unlock.
+	// Action is what was done: Plan, Decide, Apply or Unlock.
 	Action  string
 	Reason  string
 	Message string
@@ -75,6 +76,29 @@ func appliedEvent(record *plan.Record) Event {
 func unlockedEvent(lock string) Event {
 	return Event{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
 		Message: "Broke the state lock that a dead run of this manager had left: " + lock}
+}
+
+// decisionEvent returns the event for a plan that begins to wait, or about which somebody has decided, and false if there is none. phase is
+// the phase of the plan before that. A plan that the rules approve without a person and without delay needs no event.
+func decisionEvent(stored plan.Stored, phase infrav1.PlanPhase) (Event, bool) {
+	name, status := stored.Object.Name, stored.Object.Status
+	if status.Phase == phase {
+		return Event{}, false
+	}
+	event := Event{Type: corev1.EventTypeNormal, Action: "Decide", Message: fmt.Sprintf("NutanixPlan %s: %s", name, status.Message)}
+	waited := phase == infrav1.PlanPhaseWaiting || phase == infrav1.PlanPhaseDenied
+	switch {
+	case status.Phase == infrav1.PlanPhaseWaiting:
+		event.Reason = infrav1.WaitingForApprovalReason
+		event.Message = fmt.Sprintf("NutanixPlan %s waits for: %s", name, strings.Join(status.WaitingFor, "; "))
+	case status.Phase == infrav1.PlanPhaseDenied:
+		event.Type, event.Reason = corev1.EventTypeWarning, infrav1.DeniedReason
+	case waited || phase != infrav1.PlanPhaseApproved && len(status.DecidedBy) > 0:
+		event.Reason = infrav1.ApprovedReason
+	default:
+		return Event{}, false
+	}
+	return event, true
 }
 
 // foreignEvent returns the event for a resource that is removed from the state because the infrastructure belongs to another object.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/terraform"
 )
@@ -156,6 +157,14 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 		m.failures, m.unfinished = 0, true
 	case onHold:
 		m.failures, m.unfinished, m.hold, m.retryAt = 0, true, &o.hold, now.Add(backoffSlow)
+	}
+}
+
+// entered remembers the plan of the target after it has entered a phase. before is the phase before that.
+func (m *memory) entered(written plan.Stored, before infrav1.PlanPhase) {
+	m.plan = &written
+	if event, ok := decisionEvent(written, before); ok {
+		m.events = append(m.events, event)
 	}
 }
 

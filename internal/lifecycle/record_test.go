@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +133,8 @@ func TestWaitingPlanIsAppliedOnceAfterItsApproval(t *testing.T) {
 	applied := f.onlyPlan(infrav1.PlanPhaseApplied)
 	assert.Equal(t, recorded.UID, applied.UID)
 	assert.Equal(t, []string{"admin"}, applied.Status.DecidedBy)
+	assert.Equal(t, 1, strings.Count(f.String(), "event Normal Decide WaitingForApproval: NutanixPlan m-1-plan waits for: 1 of 1 approvals; "))
+	assert.Equal(t, 1, strings.Count(f.String(), "event Normal Decide Approved: NutanixPlan m-1-plan: approved by admin\n"))
 	assert.Equal(t, []string{"d"}, applied.Status.Decisions)
 	assert.Zero(t, f.storedFiles())
 	require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
@@ -153,6 +156,8 @@ func TestDecisionBeforeThePlan(t *testing.T) {
 	f.plan = updated("memory_size_mib")
 	require.Equal(t, InSync, f.settle().State)
 	assert.Equal(t, []string{"admin"}, f.onlyPlan(infrav1.PlanPhaseApplied).Status.DecidedBy)
+	assert.Equal(t, 1, strings.Count(f.String(), "event Normal Decide Approved: NutanixPlan m-1-plan: approved by admin\n"))
+	assert.NotContains(t, f.String(), "WaitingForApproval")
 }
 
 func TestDeniedPlanIsNotApplied(t *testing.T) {
@@ -164,8 +169,10 @@ func TestDeniedPlanIsNotApplied(t *testing.T) {
 	denied := f.onlyPlan(infrav1.PlanPhaseDenied)
 	assert.True(t, meta.IsStatusConditionTrue(denied.Status.Conditions, infrav1.DecidedCondition))
 	assert.Contains(t, denied.Status.Message, "other denied it with NutanixPlanDecision no")
+	assert.Equal(t, 1, strings.Count(f.String(), "event Warning Decide Denied: NutanixPlan m-1-plan: other denied it with NutanixPlanDecision no"))
 	require.NoError(t, f.plans.Delete(t.Context(), denial))
 	require.Equal(t, InSync, f.settle().State)
+	assert.Contains(t, f.String(), "event Normal Decide Approved: NutanixPlan m-1-plan: approved by admin\n")
 }
 
 // TestDecisionsAreReadAgainBeforeTheApply checks that a decision that is revoked after a step has seen it does not count.
