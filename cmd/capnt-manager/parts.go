@@ -45,7 +45,10 @@ const gatewayHeadStart = 5 * time.Second
 // newParts creates the parts and adds the gateway and the scheduler to the manager.
 func newParts(ctx context.Context, mgr ctrl.Manager, options *options, scratch string) (*parts, error) {
 	plans := &plan.Store{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clock: clock.RealClock{},
-		Namespace: managerNamespace()}
+		Metrics: plan.NewMetrics(mgr.GetClient(), mgr.Elected()), Namespace: managerNamespace()}
+	if err := register(plans.Metrics); err != nil {
+		return nil, err
+	}
 	states, holders, err := newStates(mgr, options)
 	if err != nil {
 		return nil, err
@@ -140,7 +143,7 @@ func newTerraform(ctx context.Context, mgr ctrl.Manager, options *options, scrat
 func register(collectors ...prometheus.Collector) error {
 	for _, collector := range collectors {
 		if err := metrics.Registry.Register(collector); err != nil {
-			return fmt.Errorf("registering the metrics of Terraform runs: %w", err)
+			return fmt.Errorf("registering metrics: %w", err)
 		}
 	}
 	return nil

@@ -31,7 +31,12 @@ func (s *Store) SetPhase(ctx context.Context, stored Stored, phase infrav1.PlanP
 	if err := s.update(ctx, stored.Object, object); err != nil {
 		return stored, err
 	}
+	now := s.Clock.Now()
+	s.Metrics.observe(stored.Object, object, verdict, stored.applying, now)
 	stored.Object = object
+	if phase == infrav1.PlanPhaseApplying {
+		stored.applying = now
+	}
 	if phase.Final() && stored.Saved {
 		return stored, s.removeFile(ctx, object)
 	}

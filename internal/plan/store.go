@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,6 +41,8 @@ type Stored struct {
 	Object *infrav1.NutanixPlan
 	// Saved is true if a Secret contains the plan file.
 	Saved bool
+	// applying is the time at which this process began to apply the plan. It is zero before that.
+	applying time.Time
 }
 
 // Key returns the namespace and the name of the NutanixPlan.
@@ -56,6 +59,8 @@ type Store struct {
 	Clock     clock.PassiveClock
 	// Trail is the audit trail, or nil. It records a plan before it is created, and a phase before it is written.
 	Trail Trail
+	// Metrics observe the phases of plans. They may be nil.
+	Metrics *Metrics
 
 	mu  sync.Mutex
 	key []byte

@@ -37,7 +37,7 @@ func TestParallelRuns(t *testing.T) {
 	registry.MustRegister(terraform.Collectors()...)
 	families, err := registry.Gather()
 	require.NoError(t, err)
-	counts := map[string]uint64{}
+	counts, cpu := map[string]uint64{}, map[string]float64{}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
 			if family.GetName() == "capnt_terraform_commands_running" {
@@ -45,13 +45,20 @@ func TestParallelRuns(t *testing.T) {
 				continue
 			}
 			for _, label := range metric.GetLabel() {
-				if label.GetName() == "verb" {
+				switch {
+				case label.GetName() != "verb":
+				case family.GetName() == "capnt_terraform_cpu_seconds_total":
+					cpu[label.GetValue()] = metric.GetCounter().GetValue()
+				default:
 					counts[label.GetValue()] += metric.GetHistogram().GetSampleCount()
 				}
 			}
 		}
 	}
 	assert.Equal(t, map[string]uint64{"init": 10, "plan": 10, "show": 10, "apply": 10}, counts)
+	for verb := range counts {
+		assert.Positive(t, cpu[verb], verb)
+	}
 }
 
 // TestEndingThreadsDoNotKillTerraform ends many threads while a command runs. If one of them had started the command, Linux would kill

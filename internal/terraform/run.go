@@ -173,6 +173,7 @@ func (r *Run) Close() error {
 	}
 	if r.provider != nil {
 		r.provider.close()
+		r.terraform.metrics.ended(providerVerb)
 	}
 	KillLeftovers(string(r.dir))
 	err := os.RemoveAll(string(r.dir))
