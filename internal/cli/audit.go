@@ -75,11 +75,11 @@ func (a *app) writeReport(report *audit.Report) {
 	if report.Records == 0 {
 		fmt.Fprintln(a.Out, "ok: no records")
 	} else {
-		numbers.Fprintf(a.Out, "ok: %d records from %s to %s, head %s %s\n", report.Records, report.From.UTC().Format(time.DateOnly),
-			report.To.UTC().Format(time.DateOnly), report.Head[:min(len(report.Head), 19)], compared)
+		fmt.Fprint(a.Out, numbers.Sprintf("ok: %d records from %s to %s, head %s %s\n", report.Records, report.From.UTC().Format(time.DateOnly),
+			report.To.UTC().Format(time.DateOnly), report.Head[:min(len(report.Head), 19)], compared))
 	}
 	if report.FirstSeq > 1 {
-		numbers.Fprintf(a.Out, "The files begin with record %d: earlier records are not in them.\n", report.FirstSeq)
+		fmt.Fprint(a.Out, numbers.Sprintf("The files begin with record %d: earlier records are not in them.\n", report.FirstSeq))
 	}
 	for _, note := range []struct {
 		count int
@@ -90,7 +90,7 @@ func (a *app) writeReport(report *audit.Report) {
 		{report.OtherLines, "lines that are not records"},
 	} {
 		if note.count > 0 {
-			numbers.Fprintf(a.Out, "Also found: %d %s.\n", note.count, note.text)
+			fmt.Fprint(a.Out, numbers.Sprintf("Also found: %d %s.\n", note.count, note.text))
 		}
 	}
 	for _, place := range report.UnacknowledgedAt {

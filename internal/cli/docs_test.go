@@ -20,7 +20,7 @@ func TestExamplesOfApproversPage(t *testing.T) {
 	require.NoError(t, err)
 	examples := example.FindAllStringSubmatch(string(page), -1)
 	require.NotEmpty(t, examples)
-	assert.Equal(t, strings.Count(string(page), "<!--"), len(examples), "each comment belongs to an example")
+	assert.Len(t, examples, strings.Count(string(page), "<!--"), "each comment belongs to an example")
 	for _, found := range examples {
 		want, err := os.ReadFile("testdata/" + found[1])
 		require.NoError(t, err)

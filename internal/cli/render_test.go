@@ -38,7 +38,7 @@ func TestRender(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			objects := stateObjects(t, nil)
-			objects[1].(*infrav1.NutanixMachine).Status.Terraform.WorkspaceDigest = test.applied //nolint:forcetypeassert // the fixture contains a machine
+			objects[1].(*infrav1.NutanixMachine).Status.Terraform.WorkspaceDigest = test.applied
 			program, directory := newRenderProgram(t, objects...), t.TempDir()
 			render := []string{"render", "NutanixMachine/prod-md-0-9d8v2", "-d", directory}
 			assert.Equal(t, test.code, program.run(t, render...), program.err.String())
