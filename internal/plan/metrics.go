@@ -41,7 +41,7 @@ type Metrics struct {
 // leader exports gauges, so that the sum over all pods counts each object once.
 func NewMetrics(reader client.Reader, elected <-chan struct{}) *Metrics {
 	const minute, hour = 60, 3600
-	return &Metrics{
+	m := &Metrics{
 		reader: reader, elected: elected,
 		waited: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "capnt_plan_waiting_duration_seconds",
@@ -54,6 +54,12 @@ func NewMetrics(reader client.Reader, elected <-chan struct{}) *Metrics {
 			Buckets: []float64{0.5, 1, 2.5, 5, 10, 30, minute, 2 * minute, 5 * minute, 10 * minute, 30 * minute},
 		}, []string{"cause", "result"}),
 	}
+	for _, cause := range []infrav1.PlanCause{infrav1.PlanCauseCreate, infrav1.PlanCauseUpdate, infrav1.PlanCauseDrift, infrav1.PlanCauseImport,
+		infrav1.PlanCauseDelete, infrav1.PlanCauseForget, infrav1.PlanCauseUntaint} {
+		// Prometheus does not see an increase if the first sample of a counter is not zero.
+		m.applied.WithLabelValues(string(cause), string(infrav1.PlanPhaseFailed))
+	}
+	return m
 }
 
 // observe records that the status of a plan was written. before is the plan before that, and applying is the time at which this process
