@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -40,14 +42,39 @@ type Reconciler struct {
 
 // SetupWithManager starts the reconciler with the manager.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
+	deleted := predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 	err := ctrl.NewControllerManagedBy(mgr).
 		For(&infrav1.NutanixPlan{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		Watches(&infrav1.NutanixMachine{}, handler.EnqueueRequestsFromMapFunc(r.plansOf), builder.WithPredicates(deleted)).
+		Watches(&infrav1.NutanixCluster{}, handler.EnqueueRequestsFromMapFunc(r.plansOf), builder.WithPredicates(deleted)).
 		WithOptions(options).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up controller %s: %w", kind, err)
 	}
 	return nil
+}
+
+// plansOf maps a target that does not exist any more to its plans.
+func (r *Reconciler) plansOf(ctx context.Context, target client.Object) []ctrl.Request {
+	key := target.GetAnnotations()[infrav1.WorkspaceKeyAnnotation]
+	if key == "" {
+		return nil // no plan was made
+	}
+	list := &infrav1.NutanixPlanList{}
+	if err := r.Client.List(ctx, list, client.MatchingLabels{infrav1.PlanTargetLabel: key}); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the plans of a deleted object", "object", client.ObjectKeyFromObject(target))
+		return nil
+	}
+	var requests []ctrl.Request
+	for i := range list.Items {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
 }
 
 // Reconcile deletes the plans of a target that are not kept any more.

@@ -96,3 +96,13 @@ func TestPlansOfADeletedMachineAreKeptForTheTTL(t *testing.T) {
 	f.reconcile(waiting)
 	assert.Empty(t, f.left())
 }
+
+// Nothing else than the deletion of the target triggers a reconcile of its plans then.
+func TestDeletedTargetIsMappedToItsPlans(t *testing.T) {
+	f := newFixture(t)
+	f.create(1, infrav1.PlanPhaseWaiting)
+	f.create(2, infrav1.PlanPhaseApplied)
+	assert.Len(t, f.plansOf(t.Context(), machine("key")), 2)
+	assert.Empty(t, f.plansOf(t.Context(), machine("another key")))
+	assert.Empty(t, f.plansOf(t.Context(), machine("")))
+}
