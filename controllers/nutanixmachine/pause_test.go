@@ -191,3 +191,19 @@ func TestMovedMachineIsReleasedAfterItsRunEnds(t *testing.T) {
 	e.reconcileUntil("released", func() bool { return e.Gone(e.NutanixMachine) })
 	assert.Len(t, e.Prism.VMs(), 1)
 }
+
+// clusterctl move does not carry the status. The other manager makes the plan that waits again and publishes the VM meanwhile.
+func TestMovedMachineIsReady_WhileItsPlanWaits(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.changeVM(func(vm *controllertest.VM) { vm.MemoryMiB = 8192 })
+	controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) {
+		machine.Status = infrav1.NutanixMachineStatus{}
+	})
+	e.reconciler.Pipeline.Init()
+	e.settle()
+	e.requireWaiting("memory_size_mib")
+	assert.Equal(t, e.Prism.VMs()[0].UUID, e.NutanixMachine.Status.VMUUID)
+	assert.NotEmpty(t, e.NutanixMachine.Status.Addresses)
+	assert.True(t, ptr.Deref(e.NutanixMachine.Status.Initialization.Provisioned, false))
+}

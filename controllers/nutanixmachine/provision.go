@@ -73,7 +73,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	case lifecycle.InSync:
 		return ctrl.Result{}, s.readBack(result)
 	case lifecycle.AwaitingDecision, lifecycle.Drifted, lifecycle.Denied, lifecycle.Held:
-		if ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false) {
+		if ptr.Deref(s.nutanixMachine.Status.Initialization.Provisioned, false) || s.published() {
 			s.requeueAfter = result.RetryAfter
 			return ctrl.Result{}, nil // the health of the VM is checked while the plan waits
 		}
@@ -111,11 +111,13 @@ func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
 	if s.seen != nil && s.seen.err != nil {
 		interval = 0
 	}
+	remembered := provisioning.Remembered(s.nutanixMachine, s.nutanixMachine.Status.Terraform)
+	remembered.Published = s.published()
 	return lifecycle.Target{
 		Object:      s.nutanixMachine.DeepCopy(),
 		Kind:        kind,
 		Desired:     lifecycle.Desired{CheckInterval: interval},
-		Remembered:  provisioning.Remembered(s.nutanixMachine, s.nutanixMachine.Status.Terraform),
+		Remembered:  remembered,
 		Observation: s.observation(),
 	}
 }
@@ -188,10 +190,16 @@ func (s *scope) uuid() string {
 	if s.outputs != nil && s.outputs.VMUUID != "" {
 		return s.outputs.VMUUID
 	}
-	if _, published := providerid.Parse(s.nutanixMachine.Spec.ProviderID); published {
+	if s.published() {
 		return vmUUIDOf(s.nutanixMachine)
 	}
 	return ""
+}
+
+// published reports whether the machine has published its VM in spec.providerID.
+func (s *scope) published() bool {
+	_, published := providerid.Parse(s.nutanixMachine.Spec.ProviderID)
+	return published
 }
 
 // vmUUID returns the UUID of the VM once Prism Central has accepted the create request, or an empty string.

@@ -25,7 +25,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 		return s.stop(infrav1.AddressesAssignedCondition, &provisioning.Problem{
 			Reason: infrav1.WaitingForVMReason, Message: "the workspace has no output with the UUID of a virtual machine", Retry: true})
 	}
-	if _, published := providerid.Parse(s.nutanixMachine.Spec.ProviderID); !published {
+	if !s.published() {
 		s.nutanixMachine.Spec.ProviderID = providerid.Format(uuid) // a failover changes the UUID but not the providerID
 	}
 	s.nutanixMachine.Status.VMUUID = uuid

@@ -97,7 +97,7 @@ type Result struct {
 	// Applied and Outputs are the results of the last run of this process that read the state, or nil if no run did.
 	Applied *Applied
 	Outputs map[string]json.RawMessage
-	// AppliedBefore is true if a plan was applied by this process or, according to the object's status, by an earlier one.
+	// AppliedBefore is true if a plan was applied by this process or, according to the object, by an earlier one.
 	AppliedBefore bool
 	// Err is the error of the last run, or nil.
 	Err error
@@ -239,7 +239,7 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		observed.Unchanged = seen.Digest != "" && seen.Digest == observed.Digest
 		observed.FullCheck = schedule.Next(key, observed.Checked, fullCheckInterval)
 	}
-	result.AppliedBefore = observed.Applied != ""
+	result.AppliedBefore = observed.Applied != "" || target.Remembered.Published
 	if stored := p.recorded(key); stored != nil {
 		result.Plan, result.PlanName = &stored.Record, stored.Object.Name
 		observed.Plan = result.Plan

@@ -65,6 +65,9 @@ type Remembered struct {
 	Outdated bool
 	// Unfinished means that another run is needed, because the last one failed or was superseded.
 	Unfinished bool
+	// Published means that the spec of the object identifies its infrastructure. A workspace was then applied before, even if the status was
+	// lost: clusterctl move does not carry the status.
+	Published bool
 	// Checked is the time of the last plan or apply. Zero means that there was none. Digest is the digest of the infrastructure for which
 	// that plan found no changes (see Observation.Digest), or empty.
 	Checked time.Time
