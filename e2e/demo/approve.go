@@ -110,7 +110,7 @@ func (d *Demo) capnt(ctx context.Context, namespace string, arguments ...string)
 	}
 	return d.show(name, func() (string, error) {
 		arguments := append([]string{"--kubeconfig", d.stack.Env.Kubeconfig(), "--namespace", namespace}, arguments...)
-		output, err := exec.CommandContext(ctx, d.stack.Tool("bin/capnt"), arguments...).CombinedOutput() //nolint:gosec // a tool of the stack
+		output, err := exec.CommandContext(ctx, d.stack.Tool("bin/capnt"), arguments...).CombinedOutput()
 		var exit *exec.ExitError
 		if errors.As(err, &exit) && exit.ExitCode() == 1 {
 			err = nil

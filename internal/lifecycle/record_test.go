@@ -219,7 +219,7 @@ func TestStoredPlanIsPlannedAgain_IfItDiffers(t *testing.T) {
 		"the variables were changed": func(f *fixture, _ *infrav1.NutanixPlan) {
 			f.target.Variables = map[string]string{"user_data": "other"}
 		},
-		"the file was removed": func(f *fixture, recorded *infrav1.NutanixPlan) {
+		"the file was removed": func(f *fixture, _ *infrav1.NutanixPlan) {
 			require.NoError(f.t, f.plans.DeleteAllOf(f.t.Context(), &corev1.Secret{}, client.InNamespace("default")))
 		},
 	} {

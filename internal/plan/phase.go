@@ -20,13 +20,18 @@ import (
 const messageLength = 1024
 
 // SetPhase writes a phase of a plan and returns the plan as it was written. verdict is the decision about the plan; it is zero if the
-// decision has not changed. If the phase is final, SetPhase also removes the plan file. It returns ErrDeleted if the NutanixPlan does not
+// decision has not changed. If the phase is final, SetPhase first removes the plan file. It returns ErrDeleted if the NutanixPlan does not
 // exist any more.
 func (s *Store) SetPhase(ctx context.Context, stored Stored, phase infrav1.PlanPhase, message string, verdict Verdict) (Stored, error) {
 	object := stored.Object.DeepCopy()
 	s.write(object, phase, message, verdict)
 	if err := s.auditPhase(ctx, object, phase, object.Status.Message, verdict); err != nil {
 		return stored, err
+	}
+	if phase.Final() && stored.Saved { // before the phase is written, so that no plan in a final phase has a file
+		if err := s.removeFile(ctx, object); err != nil {
+			return stored, err
+		}
 	}
 	if err := s.update(ctx, stored.Object, object); err != nil {
 		return stored, err
@@ -36,9 +41,6 @@ func (s *Store) SetPhase(ctx context.Context, stored Stored, phase infrav1.PlanP
 	stored.Object = object
 	if phase == infrav1.PlanPhaseApplying {
 		stored.applying = now
-	}
-	if phase.Final() && stored.Saved {
-		return stored, s.removeFile(ctx, object)
 	}
 	return stored, nil
 }

@@ -23,7 +23,7 @@ func TestDigestDoesNotDependOnTheFingerprintKey(t *testing.T) {
 	plan := func(key, secret, name string, apply bool) Record {
 		scratch, err := os.MkdirTemp("", "scratch-") // the path that t.TempDir returns is too long for the sockets of providers
 		require.NoError(t, err)
-		defer os.Remove(scratch)
+		defer func() { assert.NoError(t, os.Remove(scratch)) }()
 		runner, err := terraform.New(terraform.Config{
 			Binary: binary, MirrorDir: toolbox.Path(t, "mirror"), ScratchDir: scratch, FingerprintKey: []byte(key),
 		})
