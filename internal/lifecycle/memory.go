@@ -32,6 +32,8 @@ type memory struct {
 	// dropped determines its final phase.
 	plan    *plan.Stored
 	dropped outcome
+	// failedPlan is the last plan whose apply failed or was interrupted, as long as it is not known whether something of it is left to do.
+	failedPlan *plan.Stored
 	// resumed is true after this process has looked for the plans that an earlier process has recorded for the target.
 	resumed bool
 

@@ -95,6 +95,7 @@ func (p *Pipeline) resume(ctx context.Context, target Target, workspace Workspac
 		if err := p.close(ctx, stored, o); err != nil {
 			return nil, err
 		}
+		p.rememberFailed(target, stored, o)
 	}
 	p.memories.with(target.Key(), func(m *memory) { m.resumed = true })
 	return usable, nil
@@ -165,6 +166,9 @@ func (p *Pipeline) keepPlan(ctx context.Context, target Target, o outcome) {
 		before, dropped = m.plan, m.dropped
 		m.plan, m.dropped = kept, nil
 	})
+	if _, inSync := o.(unchanged); inSync {
+		p.completeFailed(ctx, target)
+	}
 	if before == nil || kept != nil && kept.Object.UID == before.Object.UID {
 		return
 	}
@@ -172,6 +176,28 @@ func (p *Pipeline) keepPlan(ctx context.Context, target Target, o outcome) {
 		o = dropped
 	}
 	p.finish(ctx, target, *before, o)
+	p.rememberFailed(target, *before, o)
+}
+
+// rememberFailed remembers a plan whose apply failed. The approval of the plan remains valid for the rest of its changes.
+func (p *Pipeline) rememberFailed(target Target, stored plan.Stored, o outcome) {
+	if failure, ok := o.(failed); ok && failure.applying != nil {
+		p.memories.with(target.Key(), func(m *memory) { m.failedPlan = &stored })
+	}
+}
+
+// completeFailed uses up the approval of a plan whose apply failed, because nothing of the plan is left to do. Otherwise the approval would
+// let the same change pass once more later.
+func (p *Pipeline) completeFailed(ctx context.Context, target Target) {
+	var stored *plan.Stored
+	p.memories.with(target.Key(), func(m *memory) { stored, m.failedPlan = m.failedPlan, nil })
+	if stored == nil {
+		return
+	}
+	if err := p.Approvals.Complete(ctx, *stored); err != nil {
+		log.FromContext(ctx).Error(err, "Failed to record that a decision is used", "plan", stored.Key())
+		p.memories.with(target.Key(), func(m *memory) { m.failedPlan = stored })
+	}
 }
 
 // close writes the final phase of a plan whose fate is the outcome o. A plan that was deleted needs no phase.

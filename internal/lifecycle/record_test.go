@@ -18,6 +18,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/terraform"
 )
 
 // recordedPlans returns all NutanixPlans, the oldest first.
@@ -327,4 +328,34 @@ func TestStateEditsAreRecorded(t *testing.T) {
 	f.target.Shared = []string{machineAddress}
 	f.settle()
 	require.Len(t, f.recordedPlans(), 2)
+}
+
+// TestApprovalOfAFailedApplyIsUsedUp_WhenNothingIsLeft lets an apply fail after it has changed everything. The approval of the plan must not
+// let the same change pass later.
+func TestApprovalOfAFailedApplyIsUsedUp_WhenNothingIsLeft(t *testing.T) {
+	for name, fail := range map[string]func(f *fixture){
+		"the apply fails": func(f *fixture) { f.fail("apply", terraformError("apply", terraform.Timeout)) },
+		"the manager is killed": func(f *fixture) {
+			f.block("apply")
+			require.Equal(f.t, Running, f.step().State)
+			<-f.entered
+			f.start()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := waiting(t)
+			decision := f.decide("d", "admin", infrav1.PlanVerdictApproved, f.onlyPlan(infrav1.PlanPhaseWaiting))
+			fail(f)
+			f.settle()
+			f.advance(time.Minute)
+			require.Equal(t, InSync, f.settle().State, "the next plan contains no changes")
+			require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
+			require.Len(t, decision.Status.Uses, 1)
+			assert.NotNil(t, decision.Status.Uses[0].AppliedTime)
+			f.plan = updated("memory_size_mib")
+			f.advance(10 * time.Minute)
+			assert.NotEqual(t, InSync, f.settle().State)
+			f.onlyPlan(infrav1.PlanPhaseWaiting)
+		})
+	}
 }
