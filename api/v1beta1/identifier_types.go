@@ -47,6 +47,10 @@ const (
 	// manager is never an author. After `clusterctl move` the author is the user who moved the object.
 	AuthorAnnotation = "infrastructure.cluster.x-k8s.io/author"
 
+	// RevisionAnnotation is the annotation of a NutanixCluster, a NutanixMachine or a NutanixMachineTemplate with the Git revision that the
+	// plans of the object name, for example "main@sha1:5e1f0c2". Without it, plans name the revision that Flux last tried to apply.
+	RevisionAnnotation = "infrastructure.cluster.x-k8s.io/revision"
+
 	// CreatorAnnotation contains the name of the user who created a NutanixMachine. Admission sets it like AuthorAnnotation. The
 	// machine has the same spec as its template as long as both annotations contain the same name.
 	CreatorAnnotation = "infrastructure.cluster.x-k8s.io/creator"

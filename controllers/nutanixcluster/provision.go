@@ -68,8 +68,9 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 	if err != nil {
 		return lifecycle.Target{}, err
 	}
+	object := s.nutanixCluster.DeepCopy()
 	return lifecycle.Target{
-		Object: s.nutanixCluster.DeepCopy(),
+		Object: object,
 		Kind:   kind,
 		Desired: lifecycle.Desired{
 			Workspace:       workspace,
@@ -82,7 +83,10 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 			Origin:          r.ClusterOrigin(s.cluster, s.nutanixCluster),
 		},
 		Remembered: provisioning.Remembered(s.nutanixCluster, s.nutanixCluster.Status.Terraform),
-		Hooks:      lifecycle.Hooks{Observe: observer{s.access.Client, s.cluster.Name}.observe},
+		Hooks: lifecycle.Hooks{
+			Observe:  observer{s.access.Client, s.cluster.Name}.observe,
+			Revision: func(ctx context.Context) string { return r.Revision(ctx, object) },
+		},
 	}, nil
 }
 

@@ -152,15 +152,18 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 		deleting: target.Deleting()}
 	target.Backend = backend
 	target.Approval = r.Approval(s.nutanixCluster, s.nutanixMachine.DeepCopy())
-	if target.Origin, err = r.MachineOrigin(ctx, s.cluster, s.machine, s.nutanixMachine); err != nil {
+	origin, source, err := r.MachineOrigin(ctx, s.cluster, s.machine, s.nutanixMachine)
+	if err != nil {
 		return lifecycle.Target{}, err
 	}
+	target.Origin = origin
 	target.ProviderVersion = settings.ProviderVersion
 	target.Variables = variables
 	target.Upstream = s.access.Upstream
 	target.Resource = renderer.MachineAddress
 	now := func() time.Time { return r.Pipeline.Clock.Now() } // an export has no pipeline
 	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Deleted: identity.deleted, Remaining: identity.remaining,
+		Revision:      func(ctx context.Context) string { return r.Revision(ctx, source) },
 		Observe:       observer{client: s.access.Client, machine: s.nutanixMachine.DeepCopy()}.observe,
 		BeforeDestroy: r.detacher(s).detach,
 		Creates: &createRecorder{machine: identity.machine, run: uuid.NewString(), now: now,

@@ -34,8 +34,9 @@ func (d *Dependencies) ClusterOrigin(cluster *clusterv1.Cluster, nutanixCluster 
 	return origin
 }
 
-// MachineOrigin says who and what caused the plans of a machine.
-func (d *Dependencies) MachineOrigin(ctx context.Context, cluster *clusterv1.Cluster, machine *clusterv1.Machine, nutanixMachine *infrav1.NutanixMachine) (infrav1.PlanOrigin, error) {
+// MachineOrigin says who and what caused the plans of a machine. source is the object that caused them.
+func (d *Dependencies) MachineOrigin(ctx context.Context, cluster *clusterv1.Cluster, machine *clusterv1.Machine, nutanixMachine *infrav1.NutanixMachine) (origin infrav1.PlanOrigin, source client.Object, err error) {
+	source = nutanixMachine.DeepCopy()
 	var template *infrav1.NutanixMachineTemplate
 	if name := nutanixMachine.ClonedFrom(); name != "" {
 		template = &infrav1.NutanixMachineTemplate{}
@@ -43,12 +44,15 @@ func (d *Dependencies) MachineOrigin(ctx context.Context, cluster *clusterv1.Clu
 		if apierrors.IsNotFound(err) {
 			template = nil
 		} else if err != nil {
-			return infrav1.PlanOrigin{}, fmt.Errorf("reading the template of %s: %w", client.ObjectKeyFromObject(nutanixMachine), err)
+			return infrav1.PlanOrigin{}, nil, fmt.Errorf("reading the template of %s: %w", client.ObjectKeyFromObject(nutanixMachine), err)
 		}
 	}
-	origin := plan.MachineOrigin(nutanixMachine, template, d.GitOps)
+	if template != nil {
+		source = template
+	}
+	origin = plan.MachineOrigin(nutanixMachine, template, d.GitOps)
 	origin.Owner, origin.Cluster = ownerOf(machine), cluster.Name
-	return origin, nil
+	return origin, source, nil
 }
 
 // ownerOf returns the kind and name of the object that manages a machine.

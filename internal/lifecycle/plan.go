@@ -125,10 +125,14 @@ func (p *Pipeline) origin(ctx context.Context, target Target, generation *provid
 	if err != nil {
 		return plan.Origin{}, err
 	}
+	source := target.Origin
+	if target.Hooks.Revision != nil {
+		source.Revision = target.Hooks.Revision(ctx)
+	}
 	return plan.Origin{
 		Generation: generation,
 		Target:     target.planTarget(),
-		Source:     target.Origin,
+		Source:     source,
 		Cause:      cause(target, state),
 		Destroy:    target.Deleting(),
 		Basis: plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial,

@@ -98,6 +98,8 @@ type Hooks struct {
 	// Export stores the workspace, its state and the files that Observe rendered. state is in Terraform's own format and contains secrets. A
 	// run calls Export for an object with Desired.Retain if infrastructure exists.
 	Export func(ctx context.Context, state []byte, observed map[string][]byte) error
+	// Revision returns the Git revision that caused the present workspace, or an empty string. A run calls it when it records a plan.
+	Revision func(ctx context.Context) string
 	// Healthy reports whether the infrastructure with the ID id works although it is tainted in the state. If so, the run removes the taint,
 	// so that Terraform does not replace the infrastructure.
 	Healthy func(ctx context.Context, id string) (bool, error)
