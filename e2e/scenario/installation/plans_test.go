@@ -113,7 +113,7 @@ func (c *cluster) user(name, namespace, role string) client.Client {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 	}
 	require.NoError(c.t, c.client.Create(c.ctx, binding))
-	c.t.Cleanup(func() { _ = c.client.Delete(c.ctx, binding) }) //nolint:errcheck // its namespace may be deleted
+	c.t.Cleanup(func() { _ = c.client.Delete(c.ctx, binding) })
 	made, err := testStack.Env.ClientAs(name)
 	require.NoError(c.t, err)
 	return made
