@@ -59,20 +59,24 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	return nil
 }
 
-// plansOf maps a target that does not exist any more to its plans.
-func (r *Reconciler) plansOf(ctx context.Context, target client.Object) []ctrl.Request {
-	key := target.GetAnnotations()[infrav1.WorkspaceKeyAnnotation]
-	if key == "" {
-		return nil // no plan was made
-	}
+// plansOf maps a target that does not exist any more to its plans. It compares names, because clusterctl move removes the annotation with
+// the workspace key before it deletes the object.
+func (r *Reconciler) plansOf(ctx context.Context, object client.Object) []ctrl.Request {
 	list := &infrav1.NutanixPlanList{}
-	if err := r.Client.List(ctx, list, client.MatchingLabels{infrav1.PlanTargetLabel: key}); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the plans of a deleted object", "object", client.ObjectKeyFromObject(target))
+	if err := r.Client.List(ctx, list); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to list the plans of a deleted object", "object", client.ObjectKeyFromObject(object))
 		return nil
+	}
+	kind := "NutanixMachine"
+	if _, isCluster := object.(*infrav1.NutanixCluster); isCluster {
+		kind = "NutanixCluster"
 	}
 	var requests []ctrl.Request
 	for i := range list.Items {
-		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		target := list.Items[i].Spec.Target
+		if target.Kind == kind && target.Namespace == object.GetNamespace() && target.Name == object.GetName() {
+			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
 	}
 	return requests
 }

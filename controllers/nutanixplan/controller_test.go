@@ -97,12 +97,12 @@ func TestPlansOfADeletedMachineAreKeptForTheTTL(t *testing.T) {
 	assert.Empty(t, f.left())
 }
 
-// Nothing else than the deletion of the target triggers a reconcile of its plans then.
+// If a target is deleted while its plan waits, nothing else triggers a reconcile of the plan. clusterctl move removes all annotations first.
 func TestDeletedTargetIsMappedToItsPlans(t *testing.T) {
 	f := newFixture(t)
 	f.create(1, infrav1.PlanPhaseWaiting)
 	f.create(2, infrav1.PlanPhaseApplied)
-	assert.Len(t, f.plansOf(t.Context(), machine("key")), 2)
-	assert.Empty(t, f.plansOf(t.Context(), machine("another key")))
-	assert.Empty(t, f.plansOf(t.Context(), machine("")))
+	assert.Len(t, f.plansOf(t.Context(), machine("")), 2)
+	assert.Empty(t, f.plansOf(t.Context(), &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "m"}}))
+	assert.Empty(t, f.plansOf(t.Context(), &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "n"}}))
 }
