@@ -20,7 +20,7 @@ import (
 // auditLog is the path of the audit trail that the manager writes.
 func (d *Demo) auditLog() string { return filepath.Join(d.dir, "audit.log") }
 
-// driftInterval is how often the manager of the demo compares the VMs with what it has applied.
+// driftInterval is how often the manager of the demo reads the VMs and compares them with what it has applied.
 const driftInterval = 15 * time.Second
 
 // approve shows how a change of a running VM waits for an approval, and what remains of it: somebody adds memory to a worker in Prism, and

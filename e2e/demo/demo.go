@@ -103,7 +103,8 @@ func (d *Demo) start(ctx context.Context) error {
 	d.stack, err = stack.Start(context.WithoutCancel(ctx), stack.Options{
 		Dir: d.dir, Repository: d.Repository, Network: network, Inventory: inventory, Credentials: credentials,
 		Latency: stack.Latencies(d.CreateLatency), Log: logr.Discard(),
-		ManagerArgs: []string{"--audit-log-path=" + d.auditLog(), "--drift-interval=" + driftInterval.String()},
+		ManagerArgs: []string{"--audit-log-path=" + d.auditLog(), "--drift-interval=" + driftInterval.String(),
+			"--health-check-interval=" + driftInterval.String()},
 		Phase:       func(name string) { d.Out.Phase("Starting the %s", name) },
 	})
 	if err != nil {
