@@ -105,7 +105,7 @@ func (d *Demo) start(ctx context.Context) error {
 		Latency: stack.Latencies(d.CreateLatency), Log: logr.Discard(),
 		ManagerArgs: []string{"--audit-log-path=" + d.auditLog(), "--drift-interval=" + driftInterval.String(),
 			"--health-check-interval=" + driftInterval.String()},
-		Phase:       func(name string) { d.Out.Phase("Starting the %s", name) },
+		Phase: func(name string) { d.Out.Phase("Starting the %s", name) },
 	})
 	if err != nil {
 		return err
