@@ -5,7 +5,6 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/plan"
-	"github.com/capnt/capnt/internal/provider"
 )
 
 // edit records an edit of the Terraform state by the manager and makes it. An edit changes nothing in Prism Central, so it waits for no
@@ -15,11 +14,7 @@ func (p *Pipeline) edit(ctx context.Context, target Target, workspace Workspace,
 	if err != nil {
 		return err
 	}
-	generation, err := provider.ForVersion(p.providerVersion(target))
-	if err != nil {
-		return err
-	}
-	origin, err := p.origin(ctx, target, generation, state)
+	origin, err := p.origin(ctx, target, nil, state)
 	if err != nil {
 		return err
 	}

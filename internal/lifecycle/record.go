@@ -14,10 +14,10 @@ import (
 	"github.com/capnt/capnt/internal/plan"
 )
 
-// defaultMaxAge is how long a plan waits before it is planned again, unless the cluster specifies another time.
-const defaultMaxAge = 24 * time.Hour
-
-func (t Target) maxAge() time.Duration { return cmp.Or(t.Approval.Rules.MaxAge, defaultMaxAge) }
+// maxAge returns how long a plan waits before it is planned again.
+func (t Target) maxAge() time.Duration {
+	return cmp.Or(t.Approval.Rules.MaxAge, infrav1.DefaultApprovalMaxAge)
+}
 
 // planTarget returns the target of a plan.
 func (t Target) planTarget() infrav1.PlanTarget {
@@ -191,12 +191,16 @@ func (p *Pipeline) rememberFailed(target Target, stored plan.Stored, o outcome) 
 func (p *Pipeline) completeFailed(ctx context.Context, target Target) {
 	var stored *plan.Stored
 	p.memories.with(target.Key(), func(m *memory) { stored, m.failedPlan = m.failedPlan, nil })
-	if stored == nil {
-		return
+	if stored != nil {
+		p.complete(ctx, target, *stored)
 	}
-	if err := p.Approvals.Complete(ctx, *stored); err != nil {
+}
+
+// complete uses up the decisions that approved a plan. If this fails, it is repeated after the next run that finds nothing to change.
+func (p *Pipeline) complete(ctx context.Context, target Target, stored plan.Stored) {
+	if err := p.Approvals.Complete(ctx, stored); err != nil {
 		log.FromContext(ctx).Error(err, "Failed to record that a decision is used", "plan", stored.Key())
-		p.memories.with(target.Key(), func(m *memory) { m.failedPlan = stored })
+		p.memories.with(target.Key(), func(m *memory) { m.failedPlan = &stored })
 	}
 }
 
@@ -204,13 +208,10 @@ func (p *Pipeline) completeFailed(ctx context.Context, target Target) {
 func (p *Pipeline) close(ctx context.Context, stored plan.Stored, o outcome) error {
 	phase, message := finalPhase(o)
 	_, err := p.Plans.SetPhase(ctx, stored, phase, message, plan.Verdict{})
-	if err != nil && !errors.Is(err, plan.ErrDeleted) {
-		return err
+	if errors.Is(err, plan.ErrDeleted) {
+		return nil
 	}
-	if phase == infrav1.PlanPhaseApplied {
-		return p.Approvals.Complete(ctx, stored)
-	}
-	return nil
+	return err
 }
 
 // closing is how often, and with which pauses, a run tries to write the final phase of a plan.
@@ -218,8 +219,12 @@ var closing = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Steps: 6
 
 // finish closes a plan. If the API server does not accept the final phase, the next run of the target closes the plan.
 func (p *Pipeline) finish(ctx context.Context, target Target, stored plan.Stored, o outcome) {
+	ctx = context.WithoutCancel(ctx)
+	if phase, _ := finalPhase(o); phase == infrav1.PlanPhaseApplied {
+		p.complete(ctx, target, stored)
+	}
 	var last error
-	_ = wait.ExponentialBackoffWithContext(context.WithoutCancel(ctx), closing, func(ctx context.Context) (bool, error) {
+	_ = wait.ExponentialBackoffWithContext(ctx, closing, func(ctx context.Context) (bool, error) {
 		last = p.close(ctx, stored, o)
 		return last == nil, nil
 	})

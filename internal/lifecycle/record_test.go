@@ -359,3 +359,30 @@ func TestApprovalOfAFailedApplyIsUsedUp_WhenNothingIsLeft(t *testing.T) {
 		})
 	}
 }
+
+// TestDecisionIsUsedUpLater_IfItCannotBeWritten checks that the plan is Applied although its decision cannot be updated, and that the decision
+// is updated after the next check.
+func TestDecisionIsUsedUpLater_IfItCannotBeWritten(t *testing.T) {
+	f := waiting(t)
+	decision := f.decide("d", "admin", infrav1.PlanVerdictApproved, f.onlyPlan(infrav1.PlanPhaseWaiting))
+	api, ok := f.plans.(client.WithWatch)
+	require.True(t, ok)
+	f.pipeline.Approvals.Client = interceptor.NewClient(api, interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, api client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
+			if updated, ok := object.(*infrav1.NutanixPlanDecision); ok && updated.Status.Uses[0].AppliedTime != nil {
+				return errors.New("the API server is away")
+			}
+			return api.SubResource(name).Update(ctx, object, options...)
+		},
+	})
+	require.Equal(t, InSync, f.settle().State)
+	f.onlyPlan(infrav1.PlanPhaseApplied)
+	require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
+	require.Nil(t, decision.Status.Uses[0].AppliedTime)
+
+	f.pipeline.Approvals.Client = f.plans
+	f.advance(10 * time.Minute)
+	require.Equal(t, InSync, f.settle().State)
+	require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
+	assert.NotNil(t, decision.Status.Uses[0].AppliedTime)
+}

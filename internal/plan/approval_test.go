@@ -22,7 +22,7 @@ var disruptivePlan = Record{
 
 var decisionTime = time.Date(2026, 12, 4, 12, 0, 0, 0, time.UTC)
 
-// decision returns a decision of user about the digests, which apply to changes and classes alike.
+// decision returns an approval by user of the change digest "change". change may modify it.
 func decision(name, user string, change func(*infrav1.NutanixPlanDecision)) infrav1.NutanixPlanDecision {
 	d := infrav1.NutanixPlanDecision{
 		ObjectMeta: metav1.ObjectMeta{Name: name},

@@ -35,8 +35,8 @@ type Change struct {
 	Address string
 	// Actions contains several actions only if a resource is imported or moved and also changed.
 	Actions []Action
-	// Reason is Terraform's reason for the action, for example replace_because_tainted, or the manager's reason for an edit of the state. It is
-	// empty if there is no reason.
+	// Reason is Terraform's reason for the action, for example replace_because_tainted, or the manager's reason for an edit of the state. It
+	// may be empty.
 	Reason string
 	// Attributes are the attributes that the change sets, changes or removes, the most disruptive first. An update has all attributes that
 	// change. A create has those that are known, not empty and not derived from others. A delete has those that identify the resource.

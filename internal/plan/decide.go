@@ -154,7 +154,7 @@ func (f Facts) approval(record Record, causes []string, verdict Verdict) Verdict
 		user := username(decision)
 		voter := user
 		if f.GitOps.Has(user) {
-			voter = "GitOps" // whoever may commit there approves, so all such accounts count once
+			voter = "GitOps" // users who may commit approve, so all such accounts count once
 		} else if user == record.Source.Author || user == record.Source.Creator {
 			byAuthor = true
 			continue

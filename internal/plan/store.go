@@ -75,9 +75,6 @@ func (s *Store) Record(ctx context.Context, record Record, file []byte) (Stored,
 	object := &infrav1.NutanixPlan{Spec: record.Spec()}
 	object.Name, object.Namespace = name(object.Spec), object.Spec.Target.Namespace
 	object.Labels = map[string]string{infrav1.PlanTargetLabel: object.Spec.Target.Key}
-	if object.Spec.Origin.Cluster != "" {
-		object.Labels[infrav1.PlanClusterLabel] = labelValue(object.Spec.Origin.Cluster)
-	}
 	if object.Spec.File != nil {
 		object.Spec.File.SecretName = object.Name
 	}
@@ -92,6 +89,9 @@ func (s *Store) Record(ctx context.Context, record Record, file []byte) (Stored,
 	err = s.Client.Create(ctx, object)
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) && s.Namespace != object.Namespace {
 		object.Namespace = s.Namespace
+		if err := s.auditPlan(ctx, object); err != nil {
+			return Stored{}, err
+		}
 		err = s.Client.Create(ctx, object)
 	}
 	if err != nil {
@@ -106,15 +106,6 @@ func name(spec infrav1.NutanixPlanSpec) string {
 	suffix := "-" + digest[:min(6, len(digest))] + "-" + utilrand.String(5)
 	target := spec.Target.Name
 	return strings.TrimRight(target[:min(len(target), 253-len(suffix))], "-.") + suffix
-}
-
-// labelValue returns value if it can be the value of a label. Names of objects can be longer.
-func labelValue(value string) string {
-	if len(value) > 63 {
-		sum := sha256.Sum256([]byte(value))
-		return hex.EncodeToString(sum[:16])
-	}
-	return value
 }
 
 // SaveFile stores the plan file in a Secret, so that another process can apply the plan. The plan owns the Secret.
@@ -155,31 +146,38 @@ func (s *Store) Open(ctx context.Context, target infrav1.PlanTarget, deleting bo
 			return nil, fmt.Errorf("listing the plans of %s %s/%s: %w", target.Kind, target.Namespace, target.Name, err)
 		}
 		for i := range list.Items {
-			object := &list.Items[i]
-			valid, err := s.valid(ctx, object)
-			if err != nil {
-				return nil, err
-			}
-			if object.Status.Phase.Final() {
+			if list.Items[i].Status.Phase.Final() {
 				continue
 			}
-			file, err := s.file(ctx, object)
+			stored, err := s.load(ctx, &list.Items[i])
 			if err != nil {
 				return nil, err
 			}
-			saved := file != nil
-			if !valid {
-				file = nil
-			}
-			record := FromSpec(object.Spec)
-			record.Time = object.CreationTimestamp.Time
-			open = append(open, Stored{Record: record, File: file, Object: object, Saved: saved})
+			open = append(open, stored)
 		}
 	}
 	slices.SortStableFunc(open, func(a, b Stored) int {
 		return b.Object.CreationTimestamp.Compare(a.Object.CreationTimestamp.Time)
 	})
 	return open, nil
+}
+
+// load returns a plan with its file. It returns no file if the plan has no valid signature.
+func (s *Store) load(ctx context.Context, object *infrav1.NutanixPlan) (Stored, error) {
+	valid, err := s.valid(ctx, object)
+	if err != nil {
+		return Stored{}, err
+	}
+	file, err := s.file(ctx, object)
+	if err != nil {
+		return Stored{}, err
+	}
+	stored := Stored{Record: FromSpec(object.Spec), Object: object, Saved: file != nil}
+	stored.Record.Time = object.CreationTimestamp.Time
+	if valid {
+		stored.File = file
+	}
+	return stored, nil
 }
 
 // file returns the plan file of a plan, or nil if the plan has none.

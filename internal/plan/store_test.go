@@ -128,9 +128,12 @@ func TestPlanOfTerminatingNamespaceIsInTheNamespaceOfTheManager(t *testing.T) {
 			return api.Create(ctx, object, options...)
 		},
 	})
+	written := &trail{}
+	store.Trail = written
 	stored, err := store.Record(t.Context(), testRecord(), []byte("file"))
 	require.NoError(t, err)
 	assert.Equal(t, "capnt-system", stored.Object.Namespace)
+	assert.Equal(t, "capnt-system/"+stored.Object.Name, written.records[len(written.records)-1].Plan)
 	stored, err = store.SaveFile(t.Context(), stored)
 	require.NoError(t, err)
 	open, err := store.Open(t.Context(), stored.Record.Target, true)

@@ -15,7 +15,7 @@ import (
 
 const vmAddress = "module.machine.nutanix_virtual_machine.this"
 
-// attribute returns an attribute. An empty text is no value.
+// attribute returns an attribute. An empty string means that there is no value.
 func attribute(path, before, after string) infrav1.PlannedAttribute {
 	result := infrav1.PlannedAttribute{Path: path, Disruption: infrav1.PlanDisruptionNone}
 	if before != "" {
