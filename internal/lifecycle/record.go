@@ -110,8 +110,12 @@ func (p *Pipeline) inspect(ctx context.Context, target Target, workspace Workspa
 	switch {
 	case stored.Object.Status.Phase == infrav1.PlanPhaseApplying:
 		return failed{err: errInterrupted, applying: &stored.Record}, nil
+	case stored.Unsigned:
+		return superseded{"the signature of the plan is not valid: somebody other than the manager has written it"}, nil
 	case !p.Clock.Now().Before(stored.Record.Time.Add(target.maxAge())):
 		return expired{}, nil
+	case stored.File == nil && stored.Object.Status.Phase == infrav1.PlanPhaseWaiting:
+		return superseded{"the plan file was removed: there is no Secret " + stored.Object.Spec.File.SecretName}, nil
 	case stored.File == nil, stored.Record.Destroy != target.Deleting():
 		return superseded{"the manager restarted, and the object is planned again"}, nil
 	}

@@ -203,37 +203,81 @@ func TestWaitingPlanSurvivesARestart(t *testing.T) {
 	assert.Len(t, f.recordedPlans(), 1)
 }
 
+// fileOf returns the Secret with the file of a plan.
+func (f *fixture) fileOf(recorded *infrav1.NutanixPlan) *corev1.Secret {
+	f.t.Helper()
+	secret := &corev1.Secret{}
+	require.NoError(f.t, f.plans.Get(f.t.Context(), client.ObjectKey{Namespace: "default", Name: recorded.Spec.File.SecretName}, secret))
+	return secret
+}
+
+// editFile changes one byte of the file of a plan.
+func (f *fixture) editFile(recorded *infrav1.NutanixPlan) {
+	f.t.Helper()
+	secret := f.fileOf(recorded)
+	secret.Data["tfplan"][3] ^= 1
+	require.NoError(f.t, f.plans.Update(f.t.Context(), secret))
+}
+
+func (f *fixture) removeFile(recorded *infrav1.NutanixPlan) {
+	f.t.Helper()
+	require.NoError(f.t, f.plans.Delete(f.t.Context(), f.fileOf(recorded)))
+}
+
 func TestStoredPlanIsPlannedAgain_IfItDiffers(t *testing.T) {
-	for name, change := range map[string]func(f *fixture, recorded *infrav1.NutanixPlan){
-		"one byte of the file differs": func(f *fixture, recorded *infrav1.NutanixPlan) {
-			secret := &corev1.Secret{}
-			require.NoError(f.t, f.plans.Get(f.t.Context(), client.ObjectKey{Namespace: "default", Name: recorded.Spec.File.SecretName}, secret))
-			secret.Data["tfplan"][3] ^= 1
+	for name, test := range map[string]struct {
+		change  func(f *fixture, recorded *infrav1.NutanixPlan)
+		message string
+	}{
+		"one byte of the file differs": {(*fixture).editFile, "the plan file differs"},
+		"the file is under another key": {func(f *fixture, recorded *infrav1.NutanixPlan) {
+			secret := f.fileOf(recorded)
+			secret.Data = map[string][]byte{"other": secret.Data["tfplan"]}
 			require.NoError(f.t, f.plans.Update(f.t.Context(), secret))
-		},
-		"the record was changed": func(f *fixture, recorded *infrav1.NutanixPlan) {
+		}, "the plan file differs"},
+		"the record was changed": {func(f *fixture, recorded *infrav1.NutanixPlan) {
 			recorded.Spec.Disruption = infrav1.PlanDisruptionNone
 			require.NoError(f.t, f.plans.Update(f.t.Context(), recorded))
-		},
-		"the state was changed":     func(f *fixture, _ *infrav1.NutanixPlan) { f.state.Serial++ },
-		"the workspace was changed": func(f *fixture, _ *infrav1.NutanixPlan) { f.render("digest-2") },
-		"the variables were changed": func(f *fixture, _ *infrav1.NutanixPlan) {
+		}, "the signature of the plan is not valid"},
+		"the state was changed":     {func(f *fixture, _ *infrav1.NutanixPlan) { f.state.Serial++ }, "the state differs"},
+		"the workspace was changed": {func(f *fixture, _ *infrav1.NutanixPlan) { f.render("digest-2") }, "the workspace differs"},
+		"the variables were changed": {func(f *fixture, _ *infrav1.NutanixPlan) {
 			f.target.Variables = map[string]string{"user_data": "other"}
-		},
-		"the file was removed": func(f *fixture, _ *infrav1.NutanixPlan) {
-			require.NoError(f.t, f.plans.DeleteAllOf(f.t.Context(), &corev1.Secret{}, client.InNamespace("default")))
-		},
+		}, "the fingerprint of the sensitive variables differs"},
+		"the file was removed": {(*fixture).removeFile, "the plan file was removed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := waiting(t)
 			recorded := f.onlyPlan(infrav1.PlanPhaseWaiting)
 			f.decide("d", "admin", infrav1.PlanVerdictApproved, recorded.DeepCopy())
-			change(f, recorded)
+			test.change(f, recorded)
 			f.restart()
 			f.plan = updated("memory_size_mib")
 			f.settle()
 			assert.NotContains(t, f.String(), "apply plan file 1")
 			assert.Contains(t, f.String(), "apply plan file 2", "the same change is approved")
+			assert.Contains(t, f.onlyPlan(infrav1.PlanPhaseSuperseded).Status.Message, test.message)
+			assert.Zero(t, f.storedFiles())
+		})
+	}
+}
+
+// TestEditedPlanFileIsPlannedAgain_WithoutARestart checks that the manager does not apply the file that it has in memory.
+func TestEditedPlanFileIsPlannedAgain_WithoutARestart(t *testing.T) {
+	for name, change := range map[string]func(f *fixture, recorded *infrav1.NutanixPlan){
+		"edited": (*fixture).editFile, "removed": (*fixture).removeFile,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := waiting(t)
+			recorded := f.onlyPlan(infrav1.PlanPhaseWaiting)
+			change(f, recorded)
+			f.plan = updated("memory_size_mib")
+			f.decide("d", "admin", infrav1.PlanVerdictApproved, recorded)
+			f.settle()
+			assert.NotContains(t, f.String(), "apply plan file 1")
+			assert.Contains(t, f.String(), "apply plan file 2", "the same change is approved")
+			assert.Contains(t, f.onlyPlan(infrav1.PlanPhaseSuperseded).Status.Message, "the plan file differs")
+			assert.Zero(t, f.storedFiles())
 		})
 	}
 }

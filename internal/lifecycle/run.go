@@ -132,7 +132,10 @@ func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWork
 	if recorded == nil {
 		return superseded{"there is no plan any more"}
 	}
-	stored := *recorded
+	stored, err := p.Plans.Reload(ctx, *recorded)
+	if err != nil {
+		return failed{err: err}
+	}
 	present, err := workspace.State(ctx)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)

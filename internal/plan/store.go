@@ -39,8 +39,10 @@ type Stored struct {
 	File []byte
 	// Object is the NutanixPlan that records the plan, as it was last written. It must not be changed.
 	Object *infrav1.NutanixPlan
-	// Saved is true if a Secret contains the plan file.
+	// Saved is true if the Secret of the plan file exists.
 	Saved bool
+	// Unsigned is true if a stored plan has no valid signature, because somebody other than the manager has written it. Such a plan has no file.
+	Unsigned bool
 	// applying is the time at which this process began to apply the plan. It is zero before that.
 	applying time.Time
 }
@@ -172,7 +174,7 @@ func (s *Store) load(ctx context.Context, object *infrav1.NutanixPlan) (Stored, 
 	if err != nil {
 		return Stored{}, err
 	}
-	stored := Stored{Record: FromSpec(object.Spec), Object: object, Saved: file != nil}
+	stored := Stored{Record: FromSpec(object.Spec), Object: object, Saved: file != nil, Unsigned: !valid}
 	stored.Record.Time = object.CreationTimestamp.Time
 	if valid {
 		stored.File = file
@@ -180,7 +182,19 @@ func (s *Store) load(ctx context.Context, object *infrav1.NutanixPlan) (Stored, 
 	return stored, nil
 }
 
-// file returns the plan file of a plan, or nil if the plan has none.
+// Reload returns a plan with the file that is in its Secret now. A plan that was not saved stays as it is. If the Secret was edited or
+// removed, Verify reports that the file differs from the recorded one.
+func (s *Store) Reload(ctx context.Context, stored Stored) (Stored, error) {
+	if !stored.Saved {
+		return stored, nil
+	}
+	var err error
+	stored.File, err = s.file(ctx, stored.Object)
+	return stored, err
+}
+
+// file returns the plan file of a plan, or nil if there is no Secret with it. If somebody has removed the entry with the file from the Secret,
+// the file is empty.
 func (s *Store) file(ctx context.Context, object *infrav1.NutanixPlan) ([]byte, error) {
 	if object.Spec.File == nil {
 		return nil, nil
@@ -192,7 +206,7 @@ func (s *Store) file(ctx context.Context, object *infrav1.NutanixPlan) ([]byte, 
 	} else if err != nil {
 		return nil, fmt.Errorf("reading the file of plan %s: %w", client.ObjectKeyFromObject(object), err)
 	}
-	return secret.Data[fileEntry], nil
+	return append([]byte{}, secret.Data[fileEntry]...), nil
 }
 
 // valid reports whether the manager has signed the plan.
