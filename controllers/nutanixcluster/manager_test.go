@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
@@ -41,14 +40,6 @@ func TestClusterUnderAManager(t *testing.T) {
 	e.Eventually("gone", func() bool { return e.Gone(e.NutanixCluster) && e.Gone(e.Credentials) })
 	assert.Empty(t, e.states())
 	assert.Equal(t, []string{"open", "plan", "apply"}, e.Terraform.Runs())
-}
-
-// A machine without finalizers disappears without ever having a deletionTimestamp.
-func TestOnlyDeletes(t *testing.T) {
-	machine := &infrav1.NutanixMachine{}
-	assert.True(t, onlyDeletes.Delete(event.DeleteEvent{Object: machine}))
-	assert.False(t, onlyDeletes.Create(event.CreateEvent{Object: machine}))
-	assert.False(t, onlyDeletes.Update(event.UpdateEvent{ObjectOld: machine, ObjectNew: machine}))
 }
 
 // emptyCache is a client whose lists are empty, as in a cache that has not received new objects yet.

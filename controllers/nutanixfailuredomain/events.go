@@ -1,13 +1,13 @@
 package nutanixfailuredomain
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/text"
 )
 
 // Actions of events.
@@ -15,9 +15,6 @@ const (
 	actionValidate = "Validate"
 	actionDelete   = "Delete"
 )
-
-// noteLength is the longest note that the events API accepts, in bytes.
-const noteLength = 1024
 
 // report records an event for each condition that changed in this reconcile.
 func (r *Reconciler) report(before, after *infrav1.NutanixFailureDomain) {
@@ -43,8 +40,5 @@ func (r *Reconciler) reportCondition(before, after *infrav1.NutanixFailureDomain
 	if note == "" {
 		note = "Prism Central has what the failure domain names"
 	}
-	if len(note) > noteLength {
-		note = strings.ToValidUTF8(note[:noteLength-3], "") + "..."
-	}
-	r.Recorder.Eventf(after, nil, eventType, is.Reason, action, "%s", note)
+	r.Recorder.Eventf(after, nil, eventType, is.Reason, action, "%s", text.Shorten(note, provisioning.NoteLength))
 }

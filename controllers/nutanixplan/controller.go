@@ -14,11 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/plan"
 )
 
@@ -43,15 +43,10 @@ type Reconciler struct {
 
 // SetupWithManager starts the reconciler with the manager.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
-	deleted := predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
 	err := ctrl.NewControllerManagedBy(mgr).
 		For(&infrav1.NutanixPlan{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		Watches(&infrav1.NutanixMachine{}, handler.EnqueueRequestsFromMapFunc(r.plansOf), builder.WithPredicates(deleted)).
-		Watches(&infrav1.NutanixCluster{}, handler.EnqueueRequestsFromMapFunc(r.plansOf), builder.WithPredicates(deleted)).
+		Watches(&infrav1.NutanixMachine{}, handler.EnqueueRequestsFromMapFunc(r.plansOf), builder.WithPredicates(provisioning.OnlyDeletes)).
+		Watches(&infrav1.NutanixCluster{}, handler.EnqueueRequestsFromMapFunc(r.plansOf), builder.WithPredicates(provisioning.OnlyDeletes)).
 		WithOptions(options).
 		Complete(r)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -74,15 +73,10 @@ func ownerOf(machine *clusterv1.Machine) string {
 // WatchPlans lets a controller reconcile the targets of waiting plans when a decision or a policy changes, or when somebody deletes a
 // plan. kind is the kind of the controller's objects.
 func (d *Dependencies) WatchPlans(b *builder.Builder, kind string) *builder.Builder {
-	deleted := predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
 	return b.
 		Watches(&infrav1.NutanixPlan{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []ctrl.Request {
 			return d.targetOfDeletedPlan(object, kind)
-		}), builder.WithPredicates(deleted)).
+		}), builder.WithPredicates(OnlyDeletes)).
 		Watches(&infrav1.NutanixPlanDecision{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []ctrl.Request {
 			return d.targetsOfDecision(ctx, object, kind)
 		}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).

@@ -4,19 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	clusterctlv1 "sigs.k8s.io/cluster-api/cmd/clusterctl/api/v1alpha3"
 	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/paused"
-	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/lifecycle"
@@ -99,18 +93,4 @@ func (d *Dependencies) ReleaseMoved(ctx context.Context, object client.Object, k
 		return fmt.Errorf("releasing %s, which was moved to another management cluster: %w", client.ObjectKeyFromObject(object), err)
 	}
 	return nil
-}
-
-// PauseChanged passes events of a Cluster that is paused or unpaused, and the creation of a paused Cluster. The
-// creation matters because an object counts as unpaused if it is reconciled before the cache contains its Cluster.
-func PauseChanged(scheme *runtime.Scheme, log logr.Logger) predicate.Predicate {
-	return predicate.Or(predicates.ClusterPausedTransitions(scheme, log), predicate.Funcs{
-		CreateFunc: func(e event.CreateEvent) bool {
-			cluster, ok := e.Object.(*clusterv1.Cluster)
-			return ok && ptr.Deref(cluster.Spec.Paused, false)
-		},
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
-		DeleteFunc:  func(event.DeleteEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	})
 }

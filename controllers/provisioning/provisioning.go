@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +23,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
+	"github.com/capnt/capnt/internal/text"
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -252,19 +252,12 @@ func inSync(object Object) bool {
 		object.GetDeletionTimestamp().IsZero()
 }
 
-// noteLength is the longest note that the events API accepts.
-const noteLength = 1024
+// NoteLength is the length of the longest note that the events API accepts, in bytes.
+const NoteLength = 1024
 
 // Event records an event for an object.
 func (d *Dependencies) Event(object Object, event lifecycle.Event) {
-	d.Recorder.Eventf(object, nil, event.Type, event.Reason, event.Action, "%s", bounded(event.Message))
-}
-
-func bounded(message string) string {
-	if len(message) <= noteLength {
-		return message
-	}
-	return strings.ToValidUTF8(message[:noteLength-3], "") + "..."
+	d.Recorder.Eventf(object, nil, event.Type, event.Reason, event.Action, "%s", text.Shorten(event.Message, NoteLength))
 }
 
 // Set writes one condition of an object.

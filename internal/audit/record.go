@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Kind says what a record is about.
@@ -176,14 +175,17 @@ func (r *Record) line() ([]byte, sum, error) {
 
 // shorten cuts the fields whose length depends on users, so that a batch of records fits into a file.
 func (r *Record) shorten() {
-	r.Reason, r.Message = cut(r.Reason, maxReason), cut(r.Message, maxMessage)
-	r.By.Username = cut(r.By.Username, maxName)
+	r.Reason, r.Message = prefix(r.Reason, maxReason), prefix(r.Message, maxMessage)
+	r.By.Username = prefix(r.By.Username, maxName)
 	groups := r.By.Groups[:min(len(r.By.Groups), maxGroups)]
 	r.By.Groups = nil
 	for _, group := range groups {
-		r.By.Groups = append(r.By.Groups, cut(group, maxName))
+		r.By.Groups = append(r.By.Groups, prefix(group, maxName))
 	}
 }
+
+// prefix returns the first bytes of s, at most limit, and cuts no character.
+func prefix(s string, limit int) string { return strings.ToValidUTF8(s[:min(len(s), limit)], "") }
 
 // parseLine decodes a line without its newline. computed is the digest of what the line contains; it differs from r.Digest if the line was
 // altered.
@@ -200,15 +202,4 @@ func parseLine(line []byte) (r *Record, computed sum, err error) {
 	content.Write(line[:end])
 	content.Write([]byte("}"))
 	return r, sum(content.Sum(nil)), nil
-}
-
-// cut returns the first bytes of s, at most limit, without cutting a character.
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/text"
 )
 
 // messageLength is the maximum length of a message in a status.
@@ -75,7 +76,7 @@ func statusError(object *infrav1.NutanixPlan, err error) error {
 
 func (s *Store) write(object *infrav1.NutanixPlan, phase infrav1.PlanPhase, message string, verdict Verdict) {
 	status, now := &object.Status, metav1.NewTime(s.Clock.Now())
-	status.Phase, status.Message, status.WaitingFor = phase, bounded(message), nil
+	status.Phase, status.Message, status.WaitingFor = phase, text.Shorten(message, messageLength), nil
 	if verdict.Decision != "" {
 		status.WaitingFor, status.DecidedBy, status.Decisions = verdict.WaitingFor, verdict.DecidedBy, verdict.Names()
 	}
@@ -85,12 +86,12 @@ func (s *Store) write(object *infrav1.NutanixPlan, phase infrav1.PlanPhase, mess
 		Message: status.Message, ObservedGeneration: object.Generation}
 	switch verdict.Decision {
 	case Approved, Denied:
-		decided.Status, decided.Reason, decided.Message = metav1.ConditionTrue, string(verdict.Decision), bounded(verdict.Reason)
+		decided.Status, decided.Reason, decided.Message = metav1.ConditionTrue, string(verdict.Decision), text.Shorten(verdict.Reason, messageLength)
 		if status.DecidedTime == nil {
 			status.DecidedTime = &now
 		}
 	case Waiting:
-		decided.Message = bounded(strings.Join(verdict.WaitingFor, "; "))
+		decided.Message = text.Shorten(strings.Join(verdict.WaitingFor, "; "), messageLength)
 	}
 	if phase == infrav1.PlanPhaseApplied {
 		applied.Status = metav1.ConditionTrue
@@ -107,7 +108,7 @@ func (s *Store) write(object *infrav1.NutanixPlan, phase infrav1.PlanPhase, mess
 // Published reports whether the status of the plan already says what verdict says.
 func (s Stored) Published(phase infrav1.PlanPhase, verdict Verdict) bool {
 	status := s.Object.Status
-	return status.Phase == phase && status.Message == bounded(verdict.Reason) &&
+	return status.Phase == phase && status.Message == text.Shorten(verdict.Reason, messageLength) &&
 		slices.Equal(status.WaitingFor, verdict.WaitingFor) && slices.Equal(status.DecidedBy, verdict.DecidedBy)
 }
 
@@ -120,11 +121,4 @@ func (s *Store) removeFile(ctx context.Context, object *infrav1.NutanixPlan) err
 		return fmt.Errorf("removing the file of plan %s: %w", client.ObjectKeyFromObject(object), err)
 	}
 	return nil
-}
-
-func bounded(message string) string {
-	if len(message) <= messageLength {
-		return message
-	}
-	return strings.ToValidUTF8(message[:messageLength-3], "") + "..."
 }

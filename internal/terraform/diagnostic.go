@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// messageLimit is the maximum length of the message of an error, in runes. Messages are limited because they are written to conditions
+// messageLimit is the maximum length of the message of an error, in bytes. Messages are limited because they are written to conditions
 // and events.
 const messageLimit = 800
 
@@ -76,15 +76,6 @@ func parseDiagnostic(block string) diagnostic {
 		parsed.text = strings.TrimRight(parsed.summary, ":.") + ": " + detail
 	}
 	return parsed
-}
-
-// bounded truncates a message to messageLimit runes.
-func bounded(message string) string {
-	runes := []rune(message)
-	if len(runes) <= messageLimit {
-		return message
-	}
-	return string(runes[:messageLimit]) + " ..."
 }
 
 // outputLimit is the maximum number of bytes of error output that are parsed. The output of a crash is long, because it contains the

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"regexp"
 	"time"
+
+	"github.com/capnt/capnt/internal/text"
 )
 
 // panicLine matches the line in a provider's stack trace that contains the reason of the crash.
@@ -44,7 +46,7 @@ func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err err
 	if failure.Class == LockHeld {
 		failure.Lock = parseLock(plain, begin)
 	}
-	failure.Message = bounded(r.scrub.text(collapse(message(failure, diagnostics, plain, err))))
+	failure.Message = text.Shorten(r.scrub.text(collapse(message(failure, diagnostics, plain, err))), messageLimit)
 	return failure
 }
 
@@ -78,19 +80,19 @@ func classifyProcess(err error, plain string) (Source, Class) {
 		// Another process has killed the command, for example because the host has run out of memory.
 		return SourceTerraform, Transient
 	}
-	text := collapse(plain + "\n" + err.Error())
-	return diagnostic{summary: text, text: text}.classify()
+	output := collapse(plain + "\n" + err.Error())
+	return diagnostic{summary: output, text: output}.classify()
 }
 
 // message returns the message for an error. The message may still contain secrets, which the caller must replace.
 func message(failure *Error, diagnostics []diagnostic, plain string, err error) string {
 	switch {
 	case failure.cause != nil:
-		text := "interrupted: " + failure.cause.Error()
+		interruption := "interrupted: " + failure.cause.Error()
 		if len(diagnostics) > 0 {
-			text += ": " + diagnostics[0].text
+			interruption += ": " + diagnostics[0].text
 		}
-		return text
+		return interruption
 	case failure.Lock != nil:
 		return failure.Lock.message()
 	case failure.Class == LockHeld:
@@ -98,14 +100,15 @@ func message(failure *Error, diagnostics []diagnostic, plain string, err error) 
 	case len(diagnostics) == 0:
 		return processMessage(err, plain)
 	}
-	text := diagnostics[0].text
+	first := diagnostics[0].text
 	if crash := panicLine.FindString(plain); failure.Class == ProviderPanic && crash != "" {
-		text = crash + ": " + text
+		first = crash + ": " + first
 	}
-	if more := len(diagnostics) - 1; more > 0 {
-		text = bounded(text) + fmt.Sprintf(" (and %d more)", more)
+	if len(diagnostics) == 1 {
+		return first
 	}
-	return text
+	others := fmt.Sprintf(" (and %d more)", len(diagnostics)-1)
+	return text.Shorten(first, messageLimit-len(others)) + others
 }
 
 // processMessage returns the message for a command whose output contains no diagnostic. The message contains the output or, if there is
