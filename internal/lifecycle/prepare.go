@@ -43,10 +43,11 @@ func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace W
 	}
 	tainted := false
 	for _, address := range target.Shared {
-		if !find(state, address).Tainted {
+		known := find(state, address)
+		if !known.Tainted {
 			continue
 		}
-		if err := p.removeTaint(ctx, target, workspace, address, "it is shared and must not be replaced"); err != nil {
+		if err := p.removeTaint(ctx, target, workspace, known, "it is shared and must not be replaced"); err != nil {
 			return nil, err
 		}
 		tainted = true
@@ -61,7 +62,7 @@ func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace W
 // the state first.
 func (p *Pipeline) planImport(ctx context.Context, target Target, workspace Workspace, known terraform.Resource, importID string) (*terraform.State, error) {
 	if known.Address != "" {
-		if err := p.forget(ctx, target, workspace, target.Resource, importID+" replaces "+known.ID); err != nil {
+		if err := p.forget(ctx, target, workspace, known, importID+" replaces "+known.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +79,7 @@ func (p *Pipeline) untaint(ctx context.Context, target Target, workspace Workspa
 		return nil, fmt.Errorf("checking tainted infrastructure: %w", err)
 	}
 	if healthy {
-		if err := p.removeTaint(ctx, target, workspace, target.Resource, "it is healthy"); err != nil {
+		if err := p.removeTaint(ctx, target, workspace, known, "it is healthy"); err != nil {
 			return nil, err
 		}
 	}
@@ -99,10 +100,11 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 		}
 	}
 	for _, address := range target.Shared {
-		if find(state, address).Address == "" {
+		known := find(state, address)
+		if known.Address == "" {
 			continue
 		}
-		if err := p.forget(ctx, target, workspace, address, "other objects share it"); err != nil {
+		if err := p.forget(ctx, target, workspace, known, "other objects share it"); err != nil {
 			return nil, err
 		}
 		changed = true
@@ -131,7 +133,7 @@ func (p *Pipeline) identifyForDestroy(ctx context.Context, target Target, worksp
 		if err != nil {
 			reason = err.Error()
 		}
-		if err := p.forget(ctx, target, workspace, target.Resource, reason); err != nil {
+		if err := p.forget(ctx, target, workspace, known, reason); err != nil {
 			return false, err
 		}
 	}

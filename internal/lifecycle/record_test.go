@@ -374,6 +374,34 @@ func TestStateEditsAreRecorded(t *testing.T) {
 	require.Len(t, f.recordedPlans(), 2)
 }
 
+// editDigests returns the causes and change digests of the edits of the state of an object whose virtual machine has the ID id. The
+// manager removes the taint, and forgets the virtual machine when the object is deleted.
+func editDigests(t *testing.T, id string) map[infrav1.PlanCause]string {
+	f := newFixture(t)
+	f.addResource(machineAddress, id, true)
+	require.Equal(t, InSync, f.settle().State)
+	f.delete()
+	f.target.Shared = []string{machineAddress}
+	f.settle()
+	digests := map[infrav1.PlanCause]string{}
+	for _, edit := range f.recordedPlans() {
+		digests[edit.Spec.Cause] = edit.Spec.ChangeDigest
+		require.Len(t, edit.Spec.Changes, 1)
+		require.Len(t, edit.Spec.Changes[0].Attributes, 1)
+		assert.Equal(t, "id", edit.Spec.Changes[0].Attributes[0].Path)
+	}
+	return digests
+}
+
+func TestEditOfAnotherVM_HasAnotherChangeDigest(t *testing.T) {
+	first, again, other := editDigests(t, "vm-1"), editDigests(t, "vm-1"), editDigests(t, "vm-2")
+	assert.Equal(t, first, again)
+	for _, cause := range []infrav1.PlanCause{infrav1.PlanCauseUntaint, infrav1.PlanCauseForget} {
+		require.NotEmpty(t, first[cause])
+		assert.NotEqual(t, first[cause], other[cause], cause)
+	}
+}
+
 // TestApprovalOfAFailedApplyIsUsedUp_WhenNothingIsLeft lets an apply fail after it has changed everything. The approval of the plan must not
 // let the same change pass later.
 func TestApprovalOfAFailedApplyIsUsedUp_WhenNothingIsLeft(t *testing.T) {

@@ -81,6 +81,7 @@ func TestRows(t *testing.T) {
 		"sockets":                               {[]infrav1.PlannedAttribute{attribute("num_sockets", "1", "2")}, []string{"vCPUs: 1 socket -> 2 sockets"}},
 		"list of categories": {[]infrav1.PlannedAttribute{attribute("categories", `[{"name":"a","value":"1"}]`, `[{"name":"a","value":"1"},{"name":"b","value":"2"}]`)},
 			[]string{"categories: a=1 -> a=1, b=2"}},
+		"the same":           {[]infrav1.PlannedAttribute{attribute("id", "vm-1", "vm-1")}, []string{"id: vm-1"}},
 		"control characters": {[]infrav1.PlannedAttribute{attribute("name", "", "a\n\x1b[31mb")}, []string{"name: a\\n\uFFFD[31mb"}},
 	}
 	for name, test := range tests {

@@ -23,7 +23,7 @@ type row struct {
 // value returns the change in one line.
 func (r row) value() string {
 	switch {
-	case r.before == "":
+	case r.before == "", r.before == r.after: // an edit of the state names the resource by an ID that stays
 		return printable(r.after)
 	case r.removed && r.after == "":
 		return printable(r.before)
