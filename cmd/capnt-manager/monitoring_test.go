@@ -234,7 +234,7 @@ func TestMonitoringIsAnInstallationOfItsOwn(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(monitoring, "kustomization.yaml"))
 	require.NoError(t, err)
 	require.NoError(t, yaml.Unmarshal(content, &kustomization))
-	assert.Equal(t, []string{"prometheus_rule.yaml"}, kustomization.Resources)
+	assert.Equal(t, []string{"prometheus_rule.yaml", "pod_monitor.yaml", "metrics_reader.yaml"}, kustomization.Resources)
 	assert.Equal(t, []string{"capnt.json=dashboard.json"}, kustomization.ConfigMapGenerator[0].Files)
 	standard, err := os.ReadFile("../../config/default/kustomization.yaml")
 	require.NoError(t, err)
