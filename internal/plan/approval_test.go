@@ -151,3 +151,40 @@ func TestFreezeDelaysAnApprovedPlan(t *testing.T) {
 	facts.Now = freeze.End.Time
 	assert.Equal(t, Approved, Decide(disruptivePlan, facts).Decision)
 }
+
+func TestVerdictCanChangeWithTime(t *testing.T) {
+	minute, expiry := decisionTime.Add(time.Minute), decisionTime.Add(9*time.Hour)
+	finding := func(verdict infrav1.PolicyVerdict, volatile bool) []policy.Finding {
+		return []policy.Finding{{Policy: "prod/p", Verdict: verdict, Message: "no", Volatile: volatile}}
+	}
+	decided := func(verdict infrav1.PlanVerdict) []infrav1.NutanixPlanDecision {
+		return []infrav1.NutanixPlanDecision{decision("d", "bob", func(d *infrav1.NutanixPlanDecision) {
+			d.Spec.Verdict, d.Spec.ExpiresAt.Time = verdict, expiry
+		})}
+	}
+	two := Merge(infrav1.TerraformApproval{}, infrav1.TerraformApproval{RequiredApprovals: 2})
+	frozen := Merge(infrav1.TerraformApproval{}, infrav1.TerraformApproval{Freezes: []infrav1.ApprovalFreeze{{ApprovalPeriod: infrav1.ApprovalPeriod{
+		Name: "now", Start: &metav1.Time{Time: decisionTime}, End: &metav1.Time{Time: decisionTime.Add(30 * time.Second)}}}}})
+	for name, test := range map[string]struct {
+		facts    Facts
+		decision Decision
+		until    time.Time
+	}{
+		"denied by a volatile policy":                {Facts{Findings: finding(infrav1.PolicyVerdictDeny, true)}, Denied, minute},
+		"denied by another policy":                   {Facts{Findings: finding(infrav1.PolicyVerdictDeny, false)}, Denied, time.Time{}},
+		"a volatile policy requires approval":        {Facts{Findings: finding(infrav1.PolicyVerdictRequireApproval, true)}, Waiting, minute},
+		"a volatile policy warns":                    {Facts{Findings: finding(infrav1.PolicyVerdictWarn, true)}, Waiting, time.Time{}},
+		"denied by a user":                           {Facts{Decisions: decided(infrav1.PlanVerdictDenied)}, Denied, expiry},
+		"one of two approvals":                       {Facts{Rules: two, Decisions: decided(infrav1.PlanVerdictApproved)}, Waiting, expiry},
+		"one of two approvals and a volatile policy": {Facts{Rules: two, Decisions: decided(infrav1.PlanVerdictApproved), Findings: finding(infrav1.PolicyVerdictRequireApproval, true)}, Waiting, minute},
+		"a freeze that ends before":                  {Facts{Rules: frozen, Findings: finding(infrav1.PolicyVerdictRequireApproval, true)}, Waiting, decisionTime.Add(30 * time.Second)},
+		"approved":                                   {Facts{Decisions: decided(infrav1.PlanVerdictApproved), Findings: finding(infrav1.PolicyVerdictRequireApproval, true)}, Approved, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.facts.Now = decisionTime
+			verdict := Decide(disruptivePlan, test.facts)
+			assert.Equal(t, test.decision, verdict.Decision)
+			assert.Equal(t, test.until, verdict.Until)
+		})
+	}
+}

@@ -36,7 +36,8 @@ type Verdict struct {
 	DecidedBy []string
 	// Findings are the verdicts of policies about the plan.
 	Findings []policy.Finding
-	// Until is the time at which the verdict can change without an event, for example the end of a freeze. It is zero if there is none.
+	// Until is the time at which the verdict about a plan that waits or is denied can change without an event, for example the end of a
+	// freeze. It is zero if there is none.
 	Until time.Time
 	// counted are the decisions that counted, sorted by name.
 	counted []counted
@@ -73,24 +74,54 @@ type Facts struct {
 
 // Decide returns the decision about a record. A denial takes precedence over approvals, and a freeze delays even an approved plan.
 func Decide(record Record, facts Facts) Verdict {
-	if verdict, denied := facts.denial(record); denied {
+	verdict := facts.decide(record)
+	if verdict.Decision != Approved {
+		verdict.Until = facts.until(verdict)
+	}
+	return verdict
+}
+
+func (f Facts) decide(record Record) Verdict {
+	if verdict, denied := f.denial(record); denied {
 		return verdict
 	}
-	verdict := Verdict{Decision: Approved, Reason: "the plan disrupts nothing", Findings: facts.Findings}
-	if facts.Deleting {
+	verdict := Verdict{Decision: Approved, Reason: "the plan disrupts nothing", Findings: f.Findings}
+	if f.Deleting {
 		verdict.Reason = "the object is being deleted"
 	}
-	if causes := facts.causes(record); len(causes) > 0 {
-		verdict = facts.approval(record, causes, verdict)
+	if causes := f.causes(record); len(causes) > 0 {
+		verdict = f.approval(record, causes, verdict)
 	}
-	if record.Hold != nil && !facts.Deleting {
+	if record.Hold != nil && !f.Deleting {
 		verdict = verdict.waitFor(record.Hold.Message)
 	}
-	if message, until := facts.Rules.Closed(facts.Now, facts.Deleting); message != "" {
+	if message, until := f.Rules.Closed(f.Now, f.Deleting); message != "" {
 		verdict = verdict.waitFor(message)
 		verdict.Until = until
 	}
 	return verdict
+}
+
+// recheckInterval is how often a plan is decided again while it waits or is denied because of a policy with a volatile expression.
+const recheckInterval = time.Minute
+
+// until returns the time at which the verdict can change: the end of a freeze, the expiry of a decision that counts, or the next evaluation
+// of a volatile expression.
+func (f Facts) until(verdict Verdict) time.Time {
+	times := []time.Time{verdict.Until}
+	for _, counted := range verdict.counted {
+		times = append(times, counted.decision.Spec.ExpiresAt.Time)
+	}
+	if slices.ContainsFunc(verdict.Findings, func(finding policy.Finding) bool {
+		return finding.Volatile && finding.Verdict != infrav1.PolicyVerdictWarn
+	}) {
+		times = append(times, f.Now.Add(recheckInterval))
+	}
+	times = slices.DeleteFunc(times, time.Time.IsZero)
+	if len(times) == 0 {
+		return time.Time{}
+	}
+	return slices.MinFunc(times, time.Time.Compare)
 }
 
 // waitFor returns the verdict of a plan that also waits for something that is not an approval. message says what it is.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
+	"k8s.io/apimachinery/pkg/util/sets"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
 	"k8s.io/utils/lru"
@@ -20,44 +22,58 @@ type cacheKey struct {
 	expression, result string
 }
 
+// compiled is the result of compileStored.
 type compiled struct {
-	program cel.Program
+	program program
 	err     error
 }
 
+// program is a compiled expression.
+type program struct {
+	cel.Program
+	// volatile says that the expression reads a variable of volatileVariables.
+	volatile bool
+}
+
+// volatileVariables can have another value although neither the plan nor an object that the manager watches for it has changed.
+var volatileVariables = sets.New(nowVariable, machineCountVariable, namespaceVariable)
+
 // compileStored returns the program of an expression of a stored policy.
-func compileStored(expression string, result *cel.Type) (cel.Program, error) {
+func compileStored(expression string, result *cel.Type) (program, error) {
 	key := cacheKey{expression, result.String()}
 	if value, ok := cache.Get(key); ok {
 		if known, ok := value.(compiled); ok {
 			return known.program, known.err
 		}
 	}
-	program, err := compile(expression, result, environment.StoredExpressions)
-	cache.Add(key, compiled{program, err})
-	return program, err
+	made, err := compile(expression, result, environment.StoredExpressions)
+	cache.Add(key, compiled{made, err})
+	return made, err
 }
 
 // compile checks the types of an expression, and returns its program. The expression must have the result type.
-func compile(expression string, result *cel.Type, mode environment.Type) (cel.Program, error) {
+func compile(expression string, result *cel.Type, mode environment.Type) (program, error) {
 	set, err := environments()
 	if err != nil {
-		return nil, err
+		return program{}, err
 	}
 	env, err := set.Env(mode)
 	if err != nil {
-		return nil, fmt.Errorf("selecting the CEL environment: %w", err)
+		return program{}, fmt.Errorf("selecting the CEL environment: %w", err)
 	}
-	ast, issues := env.Compile(expression)
+	checked, issues := env.Compile(expression)
 	if issues.Err() != nil {
-		return nil, describe(issues)
+		return program{}, describe(issues)
 	}
-	if !ast.OutputType().IsExactType(result) {
-		return nil, fmt.Errorf("the result must be %s, but it is %s", result, ast.OutputType())
+	if !checked.OutputType().IsExactType(result) {
+		return program{}, fmt.Errorf("the result must be %s, but it is %s", result, checked.OutputType())
 	}
-	program, err := env.Program(ast, cel.InterruptCheckFrequency(celconfig.CheckFrequency))
+	made, err := env.Program(checked, cel.InterruptCheckFrequency(celconfig.CheckFrequency))
 	if err != nil {
-		return nil, fmt.Errorf("preparing the program: %w", err)
+		return program{}, fmt.Errorf("preparing the program: %w", err)
 	}
-	return program, nil
+	uses := ast.MatchDescendants(ast.NavigateAST(checked.NativeRep()), func(node ast.NavigableExpr) bool {
+		return node.Kind() == ast.IdentKind && volatileVariables.Has(node.AsIdent())
+	})
+	return program{made, len(uses) > 0}, nil
 }

@@ -42,6 +42,9 @@ func (e *evaluation) exhausted() bool { return e.spent > planBudget }
 func (e *evaluation) evaluate(policy *infrav1.NutanixPlanPolicy, rule infrav1.PolicyRule) *Finding {
 	finding := &Finding{Policy: policy.Namespace + "/" + policy.Name, Rule: rule.Name, Verdict: rule.Verdict}
 	satisfied, err := e.run(rule.Expression, cel.BoolType)
+	if made, err := compileStored(rule.Expression, cel.BoolType); err == nil {
+		finding.Volatile = made.volatile
+	}
 	if err == nil {
 		if satisfied == true {
 			return nil

@@ -44,6 +44,8 @@ type Finding struct {
 	Verdict infrav1.PolicyVerdict
 	// Message is the message of the rule. If Err is set, it says why the rule cannot be evaluated and what to do.
 	Message string
+	// Volatile says that the finding can change without an event, because the expression reads now, machineCount or namespaceObject.
+	Volatile bool
 	// Err is the reason why the rule could not be evaluated. It is nil if the expression is false.
 	Err error
 }

@@ -191,3 +191,18 @@ func TestCacheDependsOnContent(t *testing.T) {
 	p.Spec.Rules[0].Expression = "plan.cause == 'Create'"
 	assert.NoError(t, onlyFinding(t, p, driftInput()).Err)
 }
+
+func TestFindingIsVolatile_IfItsExpressionReadsWhatChangesWithoutAnEvent(t *testing.T) {
+	for expression, volatile := range map[string]bool{
+		"now.getDayOfWeek('Europe/Berlin') == 5":             true,
+		"plan.changes.exists(c, now < timestamp(c.address))": true, // it cannot be evaluated
+		"machineCount > 3":                                     true,
+		"'tier' in namespaceObject.metadata.labels":            true,
+		"plan.disruption == 'None'":                            false,
+		"machine.metadata.name == 'now'":                       false,
+		"has(cluster.spec.prismCentral.additionalTrustBundle)": false,
+		"now > 3": false, // it does not compile
+	} {
+		assert.Equal(t, volatile, onlyFinding(t, newPolicy(expression), driftInput()).Volatile, expression)
+	}
+}
