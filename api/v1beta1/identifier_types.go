@@ -18,6 +18,11 @@ const (
 	// commas. After a restart of the manager, the deletion of the machine does not wait for a proof of their absence.
 	DeletedVMsAnnotation = "infrastructure.cluster.x-k8s.io/deleted-vms"
 
+	// PowerCycleAnnotation contains the UUID of the VM of a NutanixMachine to which a plan is being applied that may switch the VM off and on
+	// again. It is written before the apply begins, and removed when the VM is known to be on afterwards. If such a VM is off, the apply was
+	// interrupted and the next one switches the VM on.
+	PowerCycleAnnotation = "infrastructure.cluster.x-k8s.io/power-cycle"
+
 	// StateSuffixAnnotation contains the suffix under which the Terraform state of an object is stored. It is written together
 	// with the workspace key. Objects of v0.1.0 do not have it. They keep the suffix that is derived only from their names.
 	StateSuffixAnnotation = "infrastructure.cluster.x-k8s.io/state-suffix"

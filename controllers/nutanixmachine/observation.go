@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -67,9 +68,10 @@ func (r *Reconciler) reportPower(ctx context.Context, s *scope) {
 		provisioning.Set(s.nutanixMachine, infrav1.VMPoweredOnCondition, metav1.ConditionUnknown, infrav1.PrismUnreachableReason, err.Error())
 	case err != nil:
 	case switchedOff(vm):
-		provisioning.Set(s.nutanixMachine, infrav1.VMPoweredOnCondition, metav1.ConditionFalse, infrav1.VMPoweredOffReason, powerMessage(vm))
+		message := powerMessage(vm, s.nutanixMachine)
+		provisioning.Set(s.nutanixMachine, infrav1.VMPoweredOnCondition, metav1.ConditionFalse, infrav1.VMPoweredOffReason, message)
 		if !wasOff {
-			r.Recorder.Eventf(s.nutanixMachine, nil, corev1.EventTypeWarning, infrav1.VMPoweredOffReason, "Observe", "%s", powerMessage(vm))
+			r.Recorder.Eventf(s.nutanixMachine, nil, corev1.EventTypeWarning, infrav1.VMPoweredOffReason, "Observe", "%s", message)
 		}
 	default:
 		provisioning.Set(s.nutanixMachine, infrav1.VMPoweredOnCondition, metav1.ConditionTrue, infrav1.VMPoweredOnReason, "")
@@ -82,7 +84,15 @@ func (r *Reconciler) reportPower(ctx context.Context, s *scope) {
 // switchedOff reports whether a VM is in a power state other than ON, for example off, paused or suspended.
 func switchedOff(vm *prism.VM) bool { return vm.PowerState != "" && vm.PowerState != "ON" }
 
-func powerMessage(vm *prism.VM) string {
+// powerCycled reports whether a VM is off because an apply to machine that switched it off was interrupted.
+func powerCycled(vm *prism.VM, machine *infrav1.NutanixMachine) bool {
+	return vm.PowerState == "OFF" && machine.Annotations[infrav1.PowerCycleAnnotation] == vm.UUID
+}
+
+func powerMessage(vm *prism.VM, machine *infrav1.NutanixMachine) string {
+	if powerCycled(vm, machine) {
+		return fmt.Sprintf("virtual machine %s is in power state %s: an update that switches it off and on again was interrupted; it is switched on by the next plan that power-cycles it, once that plan is approved, or by somebody in Prism Central", vm.UUID, vm.PowerState)
+	}
 	return fmt.Sprintf("virtual machine %s is in power state %s: it is not switched on and gets no updates until somebody switches it on; a MachineHealthCheck can replace the Machine", vm.UUID, vm.PowerState)
 }
 
@@ -95,10 +105,35 @@ func (s *scope) observation() *lifecycle.Observation {
 	return &observed
 }
 
-// observer reads the VM of a machine during a run of the pipeline.
+// observer reads the VM of a machine during a run of the pipeline, and records while a plan may switch the VM off.
 type observer struct {
-	client  *prism.Client
-	machine *infrav1.NutanixMachine
+	client   *prism.Client
+	machine  *infrav1.NutanixMachine
+	recorded recordedMachine
+}
+
+// powerCycle implements lifecycle.Hooks.PowerCycle. It writes the ID of the VM to the annotation of the machine.
+func (o observer) powerCycle(ctx context.Context, id string) error {
+	if err := o.recorded.change(ctx, func(machine *infrav1.NutanixMachine) error {
+		annotations.AddAnnotations(machine, map[string]string{infrav1.PowerCycleAnnotation: id})
+		return nil
+	}); err != nil {
+		return fmt.Errorf("recording that virtual machine %s may be switched off for NutanixMachine %s: %w", id, o.recorded.key, err)
+	}
+	annotations.AddAnnotations(o.machine, map[string]string{infrav1.PowerCycleAnnotation: id})
+	return nil
+}
+
+// powerCycleEnded removes the annotation that powerCycle has written.
+func (o observer) powerCycleEnded(ctx context.Context) error {
+	if err := o.recorded.change(ctx, func(machine *infrav1.NutanixMachine) error {
+		delete(machine.Annotations, infrav1.PowerCycleAnnotation)
+		return nil
+	}); err != nil {
+		return fmt.Errorf("recording that the virtual machine of NutanixMachine %s is on again: %w", o.recorded.key, err)
+	}
+	delete(o.machine.Annotations, infrav1.PowerCycleAnnotation)
+	return nil
 }
 
 // observe implements lifecycle.Hooks.Observe. A missing VM is an error only if spec.providerID already names the VM.
@@ -112,6 +147,17 @@ func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation
 		return lifecycle.Observation{}, nil
 	case err != nil:
 		return lifecycle.Observation{}, err
+	case switchedOff(vm): // the cache may not have the annotation yet
+		machine, err := o.recorded.read(ctx)
+		if err != nil {
+			return lifecycle.Observation{}, err
+		}
+		return observed(vm, machine), nil
+	}
+	if _, cycled := o.machine.Annotations[infrav1.PowerCycleAnnotation]; cycled {
+		if err := o.powerCycleEnded(ctx); err != nil {
+			return lifecycle.Observation{}, err
+		}
 	}
 	return observed(vm, o.machine), nil
 }
@@ -120,8 +166,12 @@ func (o observer) observe(ctx context.Context, id string) (lifecycle.Observation
 // controllers or people manage both, so they are not part of the workspace.
 func observed(vm *prism.VM, machine *infrav1.NutanixMachine) lifecycle.Observation {
 	observation := lifecycle.Observation{Found: true, Digest: vm.Digest}
-	if switchedOff(vm) {
-		observation.NoPlan = &plan.Hold{Reason: infrav1.VMPoweredOffReason, Message: powerMessage(vm)}
+	hold := &plan.Hold{Reason: infrav1.VMPoweredOffReason, Message: powerMessage(vm, machine)}
+	switch {
+	case powerCycled(vm, machine):
+		observation.Interrupted = hold
+	case switchedOff(vm):
+		observation.NoPlan = hold
 	}
 	if message := ambiguousCategories(vm); message != "" {
 		observation.NoUpdate = &plan.Hold{Reason: infrav1.CategoryValuesAmbiguousReason, Message: message}

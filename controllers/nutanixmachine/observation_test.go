@@ -52,7 +52,7 @@ func TestObserved(t *testing.T) {
 		tests[state] = struct {
 			vm   prism.VM
 			want lifecycle.Observation
-		}{prism.VM{PowerState: state}, lifecycle.Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: powerMessage(&prism.VM{UUID: "u", PowerState: state})}}}
+		}{prism.VM{PowerState: state}, lifecycle.Observation{Found: true, NoPlan: &plan.Hold{Reason: "VMPoweredOff", Message: powerMessage(&prism.VM{UUID: "u", PowerState: state}, machine)}}}
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -113,6 +113,8 @@ func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
 	}
 	remembered := provisioning.Remembered(s.nutanixMachine, s.nutanixMachine.Status.Terraform)
 	remembered.Published = s.published()
+	_, cycled := s.nutanixMachine.Annotations[infrav1.PowerCycleAnnotation]
+	remembered.Unfinished = remembered.Unfinished || cycled
 	return lifecycle.Target{
 		Object:      s.nutanixMachine.DeepCopy(),
 		Kind:        kind,
@@ -161,10 +163,12 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	target.Variables = variables
 	target.Upstream = s.access.Upstream
 	target.Resource = renderer.MachineAddress
+	observer := observer{client: s.access.Client, machine: s.nutanixMachine.DeepCopy(), recorded: identity.machine}
 	now := func() time.Time { return r.Pipeline.Clock.Now() } // an export has no pipeline
 	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Deleted: identity.deleted, Remaining: identity.remaining,
 		Revision:      func(ctx context.Context) string { return r.Revision(ctx, source) },
-		Observe:       observer{client: s.access.Client, machine: s.nutanixMachine.DeepCopy()}.observe,
+		Observe:       observer.observe,
+		PowerCycle:    observer.powerCycle,
 		BeforeDestroy: r.detacher(s).detach,
 		Creates: &createRecorder{machine: identity.machine, run: uuid.NewString(), now: now,
 			annotations: map[string]string{infrav1.PinnedInputsAnnotation: pins}}}

@@ -235,7 +235,10 @@ func (p *Pipeline) observe(target Target, key string) (Observed, Result) {
 		observed.DriftCheck = schedule.NextSpaced(key, observed.Checked, target.CheckInterval)
 	}
 	if seen := target.Observation; seen != nil {
-		observed.NoPlan, observed.NoUpdate, observed.UpdatesObserved = seen.NoPlan, seen.NoUpdate, true
+		if seen.Interrupted == nil || seen.NoPlan != nil { // otherwise the last run knows whether a plan can switch the infrastructure on
+			observed.NoPlan = seen.NoPlan
+		}
+		observed.NoUpdate, observed.UpdatesObserved = seen.NoUpdate, true
 		observed.Unchanged = seen.Digest != "" && seen.Digest == observed.Digest
 		observed.FullCheck = schedule.Next(key, observed.Checked, fullCheckInterval)
 	}

@@ -83,6 +83,9 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 	if seen.Found && record.Creates(target.Resource) {
 		return failed{err: fmt.Errorf("planning: Terraform would create %s although %s exists: Prism Central did not show it for a moment, and it is planned again", target.Resource, id)}
 	}
+	if hold := seen.prevents(record); hold != nil {
+		return onHold{*hold}
+	}
 	return p.recordPlan(ctx, target, record, made.Bytes)
 }
 

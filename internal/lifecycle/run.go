@@ -150,12 +150,7 @@ func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWork
 	if o != nil {
 		return o
 	}
-	mode := gateway.ReadWrite
-	if stored.Record.Disruption == provider.None {
-		mode = gateway.KeepPower
-	}
-	workspace.session.SetMode(mode)
-	if err := workspace.Apply(ctx, stored.File); err != nil {
+	if err := p.applyInMode(ctx, target, workspace, stored, cmp.Or(stored.Record.ImportID(target.Resource), find(present, target.Resource).ID)); err != nil {
 		return p.applyFailed(ctx, target, workspace, &stored.Record, err)
 	}
 	switch {
@@ -169,6 +164,32 @@ func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWork
 		return unread{&stored.Record, err}
 	}
 	return applied{&stored.Record, back}
+}
+
+// applyInMode applies a plan in a session that forwards only the requests that the plan needs. id is the ID of the existing infrastructure,
+// or an empty string. If the plan may switch the infrastructure off, Hooks.PowerCycle is called before, and the infrastructure is observed
+// afterwards.
+func (p *Pipeline) applyInMode(ctx context.Context, target Target, workspace *openWorkspace, stored plan.Stored, id string) error {
+	if stored.Record.Disruption == provider.None {
+		workspace.session.SetMode(gateway.KeepPower)
+		return workspace.Apply(ctx, stored.File)
+	}
+	cycles := !target.Deleting() && id != "" && target.Hooks.PowerCycle != nil
+	if cycles {
+		if err := target.Hooks.PowerCycle(ctx, id); err != nil {
+			return err
+		}
+	}
+	workspace.session.SetMode(gateway.ReadWrite)
+	if err := workspace.Apply(ctx, stored.File); err != nil {
+		return err
+	}
+	if cycles {
+		if _, err := p.observeInfrastructure(ctx, target, id); err != nil {
+			log.FromContext(ctx).Error(err, "Failed to read the infrastructure after an apply that may have switched it off", "id", id)
+		}
+	}
+	return nil
 }
 
 // verify returns nil if the run may apply the recorded plan. Otherwise it returns the outcome with which the run ends. verify observes
@@ -185,8 +206,8 @@ func (p *Pipeline) verify(ctx context.Context, target Target, stored plan.Stored
 		switch {
 		case err != nil:
 			return failed{err: err}
-		case seen.NoPlan != nil:
-			return onHold{*seen.NoPlan}
+		case seen.prevents(stored.Record) != nil:
+			return onHold{*seen.prevents(stored.Record)}
 		case seen.NoUpdate != nil && stored.Record.Counts.Update > 0:
 			return superseded{seen.NoUpdate.Message}
 		}

@@ -10,6 +10,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -103,6 +104,9 @@ type Hooks struct {
 	// Healthy reports whether the infrastructure with the ID id works although it is tainted in the state. If so, the run removes the taint,
 	// so that Terraform does not replace the infrastructure.
 	Healthy func(ctx context.Context, id string) (bool, error)
+	// PowerCycle is called before a run applies a plan that may switch off the infrastructure with the ID id. After an error the plan is not
+	// applied. Observe is called after the apply.
+	PowerCycle func(ctx context.Context, id string) error
 	// Creates records a virtual machine that a run creates, before Terraform writes the machine to the state.
 	Creates gateway.CreateRecorder
 }
@@ -114,6 +118,9 @@ type Observation struct {
 	// NoPlan is the reason why nothing is planned now, for example because the virtual machine is switched off. It is nil if nothing
 	// prevents a plan.
 	NoPlan *plan.Hold
+	// Interrupted says that an apply that was interrupted has switched the infrastructure off. Only a plan that may switch it on is applied.
+	// It is nil otherwise.
+	Interrupted *plan.Hold
 	// NoUpdate is the reason why a plan that updates the infrastructure has to wait. It is nil if the plan may be applied.
 	NoUpdate *plan.Hold
 	// Digest identifies everything in the infrastructure that Terraform manages. As long as it stays the same, a plan for the same workspace
@@ -121,6 +128,14 @@ type Observation struct {
 	Digest string
 	// Files are workspace files that were rendered from observed values. The workspace digest does not cover them.
 	Files map[string][]byte
+}
+
+// prevents returns the reason why a plan with the record must not be applied to the infrastructure, or nil.
+func (o Observation) prevents(record plan.Record) *plan.Hold {
+	if o.NoPlan == nil && record.Disruption == provider.None {
+		return o.Interrupted
+	}
+	return o.NoPlan
 }
 
 // Applied identifies the workspace and the state that matched the infrastructure after the last successful run.
