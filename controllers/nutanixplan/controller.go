@@ -4,6 +4,7 @@ package nutanixplan
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -29,7 +30,7 @@ type Reconciler struct {
 	Client client.Client
 	Plans  *plan.Store
 	Clock  clock.PassiveClock
-	// Keep is the number of plans in a final phase that are kept for each target.
+	// Keep is the maximum number of plans in a final phase that are kept for each target.
 	Keep int
 	// TTL is how long plans are kept after their target was deleted.
 	TTL time.Duration
@@ -132,24 +133,47 @@ func (r *Reconciler) retire(ctx context.Context, object *infrav1.NutanixPlan) (c
 	return ctrl.Result{}, r.delete(ctx, object)
 }
 
-// prune deletes the oldest plans in a final phase of the target of object.
+// maxBytes is the maximum size of all plans of one target in etcd. The largest plans alone may be larger, so the latest plan is always kept.
+const maxBytes = 16 << 10
+
+// prune deletes the oldest plans in a final phase of the target of object, until few enough are left and the plans are small enough together.
 func (r *Reconciler) prune(ctx context.Context, object *infrav1.NutanixPlan) error {
 	list := &infrav1.NutanixPlanList{}
 	selector := client.MatchingLabels{infrav1.PlanTargetLabel: object.Spec.Target.Key}
 	if err := r.Client.List(ctx, list, client.InNamespace(object.Namespace), selector); err != nil {
 		return fmt.Errorf("listing the plans of %s %s/%s: %w", object.Spec.Target.Kind, object.Spec.Target.Namespace, object.Spec.Target.Name, err)
 	}
-	final := slices.DeleteFunc(list.Items, func(other infrav1.NutanixPlan) bool { return !other.Status.Phase.Final() })
-	if len(final) <= r.Keep {
-		return nil
-	}
-	slices.SortFunc(final, func(a, b infrav1.NutanixPlan) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
-	for i := range final[:len(final)-r.Keep] {
-		if err := r.delete(ctx, &final[i]); err != nil {
+	slices.SortFunc(list.Items, func(a, b infrav1.NutanixPlan) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
+	kept, bytes := 0, 0
+	for i := range list.Items {
+		other := &list.Items[i]
+		size, err := storedSize(other)
+		if err != nil {
 			return err
+		}
+		if other.Status.Phase.Final() && kept > 0 && (kept >= r.Keep || bytes+size > maxBytes) {
+			if err := r.delete(ctx, other); err != nil {
+				return err
+			}
+			continue
+		}
+		bytes += size
+		if other.Status.Phase.Final() {
+			kept++
 		}
 	}
 	return nil
+}
+
+// storedSize returns the size of a plan in etcd, where it is stored as JSON. A plan from a cache lacks its kind.
+func storedSize(object *infrav1.NutanixPlan) (int, error) {
+	stored := *object
+	stored.SetGroupVersionKind(infrav1.GroupVersion.WithKind(kind))
+	content, err := json.Marshal(stored)
+	if err != nil {
+		return 0, fmt.Errorf("encoding plan %s: %w", client.ObjectKeyFromObject(object), err)
+	}
+	return len(content), nil
 }
 
 func (r *Reconciler) delete(ctx context.Context, object *infrav1.NutanixPlan) error {

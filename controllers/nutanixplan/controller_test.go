@@ -2,6 +2,7 @@ package nutanixplan
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +82,24 @@ func TestOldPlansAreDeleted(t *testing.T) {
 	assert.Len(t, f.left(), 4, "a plan in no final phase deletes nothing")
 	f.reconcile(f.create(5, infrav1.PlanPhaseFailed))
 	assert.Equal(t, []string{"m-1 Waiting", "m-3 Superseded", "m-4 Waiting", "m-5 Failed"}, f.left())
+}
+
+// TestPlansOfATargetAreSmallTogether checks that fewer old plans are kept if they are large, and that the latest one always is.
+func TestPlansOfATargetAreSmallTogether(t *testing.T) {
+	f := newFixture(t, machine("key"))
+	f.Keep = 10
+	var last *infrav1.NutanixPlan
+	for number := range 6 {
+		last = f.create(number, infrav1.PlanPhaseApplied)
+		last.Status.Message = strings.Repeat("m", 5000)
+		require.NoError(t, f.Client.Status().Update(t.Context(), last))
+	}
+	f.reconcile(last)
+	assert.Equal(t, []string{"m-3 Applied", "m-4 Applied", "m-5 Applied"}, f.left())
+	last.Status.Message = strings.Repeat("m", 20000)
+	require.NoError(t, f.Client.Status().Update(t.Context(), last))
+	f.reconcile(last)
+	assert.Equal(t, []string{"m-5 Applied"}, f.left())
 }
 
 func TestPlansOfADeletedMachineAreKeptForTheTTL(t *testing.T) {

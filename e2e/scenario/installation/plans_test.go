@@ -1,7 +1,9 @@
 package installation
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +104,23 @@ func (c *cluster) requireNoPlanFiles() {
 	require.Empty(c.t, open, strings.Join(c.describePlans(), ", "))
 	require.Empty(c.t, c.planFiles(c.Namespace))
 	require.Empty(c.t, c.planFiles(managerNamespace))
+	c.waitFor("the plans of each object to need at most 16 KiB", func() (bool, string) {
+		sizes := c.planSizes()
+		return len(sizes) > 0 && slices.Max(slices.Collect(maps.Values(sizes))) <= 16<<10, fmt.Sprint(sizes)
+	})
+}
+
+// planSizes returns the number of bytes that the plans of each object need in etcd, where they are stored as JSON.
+func (c *cluster) planSizes() map[string]int {
+	c.t.Helper()
+	sizes := map[string]int{}
+	for _, plan := range c.plans(func(infrav1.NutanixPlan) bool { return true }) {
+		plan.SetGroupVersionKind(infrav1.GroupVersion.WithKind("NutanixPlan"))
+		content, err := json.Marshal(plan)
+		require.NoError(c.t, err)
+		sizes[plan.Spec.Target.Name] += len(content)
+	}
+	return sizes
 }
 
 // user returns a client of a user who has a role in a namespace. role is the name of a ClusterRole.
