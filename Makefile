@@ -97,11 +97,12 @@ ccm-scenarios:
 # A seed repeats the faults. Every run prints its seed. In addition to the kills, providers are killed alone, containers and pods end, leaders
 # change, and the API server is unavailable for a minute.
 .PHONY: soak
-soak: tools build ## Run the long tests: 100 SIGKILLs and 20 other faults with 20 machines (SEED= repeats a run), and slow creates
+soak: tools build ## Run the long tests: 100 SIGKILLs and 20 other faults with 20 machines (SEED= repeats a run), slow creates, and 100 edits of a plan file
 	$(scenario_test) -v -count=1 -timeout 5h ./e2e/soak -machines=20 -kills=100 -every=5 -outage=1m \
 		-faults=provider,container,pod,leader,apiserver $(if $(SEED),-seed=$(SEED))
 	$(scenario_test) -v -count=1 -timeout 60m ./e2e/scenario -run '^TestInterruptedCreateMakesOneVM$$' \
 		-list-lag=30s -hold=40s -absence-period=3m
+	$(scenario_test) -v -count=1 -timeout 60m ./e2e/scenario/installation -run '^TestEditedPlanFileIsPlannedAgain$$' -edited-bytes=100
 
 # The figures depend on the machine. Compare the ratios, and the figures of one run with each other.
 bench := $(scenario_test) -count=1 -timeout 60m ./e2e/soak -run '^$$' -benchtime 1x

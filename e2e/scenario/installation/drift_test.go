@@ -38,7 +38,7 @@ func TestDriftOfRunningVMIsRevertedOnce_AfterApproval(t *testing.T) {
 	c.addMemory(uuid)
 	first := c.waitForDrift("drifted-a")
 	assert.Equal(t, infrav1.PlanDisruptionPowerCycle, first.Spec.Disruption)
-	restartManager(t, func() { c.forgePlanFile(first) })
+	restartManager(t, func() { c.editPlanFile(first, flipByte(1, 2)) })
 	superseded := c.waitForPhase(first, infrav1.PlanPhaseSuperseded)
 	assert.Contains(t, superseded.Status.Message, "the plan file differs")
 	second := c.waitForDrift("drifted-a")
@@ -115,25 +115,6 @@ func (c *cluster) waitForDrift(machine string) infrav1.NutanixPlan {
 func (c *cluster) addMemory(uuid string) {
 	c.t.Helper()
 	require.NoError(c.t, testStack.Prism.ChangeVM(uuid, prismsim.VMChange{MemoryMiB: ptr.To[int64](8192)}))
-}
-
-// forgePlanFile replaces the Secret of a plan by one whose plan file differs in one byte. The Secret itself is immutable.
-func (c *cluster) forgePlanFile(plan infrav1.NutanixPlan) {
-	c.t.Helper()
-	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: plan.Namespace, Name: plan.Spec.File.SecretName}
-	require.NoError(c.t, c.client.Get(c.ctx, key, secret))
-	forged := &corev1.Secret{Data: secret.Data, Immutable: secret.Immutable, ObjectMeta: metav1.ObjectMeta{
-		Namespace: key.Namespace, Name: key.Name, Labels: secret.Labels, OwnerReferences: secret.OwnerReferences,
-	}}
-	require.Len(c.t, forged.Data, 1)
-	for entry, file := range forged.Data {
-		file = bytes.Clone(file)
-		file[len(file)/2] ^= 1
-		forged.Data[entry] = file
-	}
-	require.NoError(c.t, c.client.Delete(c.ctx, secret))
-	require.NoError(c.t, c.client.Create(c.ctx, forged))
 }
 
 // changeState increments the serial of a machine's state, as another writer of the state does.

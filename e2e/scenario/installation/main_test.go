@@ -66,6 +66,7 @@ func test(m *testing.M) (code int, err error) {
 	if testStack, err = stack.Start(context.Background(), options); err != nil {
 		return 0, err
 	}
+	testStack.Prism.RecordBodies(true)
 	code = m.Run()
 	return code, testStack.Close()
 }
@@ -96,7 +97,7 @@ func options(dir string) (stack.Options, error) {
 	return stack.Options{
 		Dir: dir, Repository: filepath.Dir(toolbox.Dir()), Network: network, WithoutGuests: true,
 		Credentials: stack.Credentials{Username: "admin", Password: "your-password"}, Latency: stack.Latencies(time.Second),
-		ManagerArgs: []string{"--health-check-interval=5s"},
+		ManagerArgs: []string{"--health-check-interval=5s", "--audit-log-path=" + filepath.Join(dir, auditLogName)},
 		Log: funcr.New(func(_, line string) {
 			fmt.Fprintf(os.Stderr, "%7.1fs  %s\n", time.Since(began).Seconds(), line)
 		}, funcr.Options{}),
