@@ -170,7 +170,8 @@ func (p *Pipeline) keepPlan(ctx context.Context, target Target, o outcome) {
 		before, dropped = m.plan, m.dropped
 		m.plan, m.dropped = kept, nil
 	})
-	if _, inSync := o.(unchanged); inSync {
+	switch o.(type) {
+	case unchanged, applied, destroyed: // nothing is left to do
 		p.completeFailed(ctx, target)
 	}
 	if before == nil || kept != nil && kept.Object.UID == before.Object.UID {
@@ -200,7 +201,7 @@ func (p *Pipeline) completeFailed(ctx context.Context, target Target) {
 	}
 }
 
-// complete uses up the decisions that approved a plan. If this fails, it is repeated after the next run that finds nothing to change.
+// complete uses up the decisions that approved a plan. If this fails, it is repeated after the next run that leaves nothing to change.
 func (p *Pipeline) complete(ctx context.Context, target Target, stored plan.Stored) {
 	if err := p.Approvals.Complete(ctx, stored); err != nil {
 		log.FromContext(ctx).Error(err, "Failed to record that a decision is used", "plan", stored.Key())

@@ -473,6 +473,23 @@ func TestApprovalOfAFailedApplyIsUsedUp_WhenNothingIsLeft(t *testing.T) {
 	}
 }
 
+// TestApprovalOfAFailedApplyIsUsedUp_WhenAnotherPlanDoesTheRest lets an apply fail after it has done a part. The rest is another change, which
+// is approved by another decision.
+func TestApprovalOfAFailedApplyIsUsedUp_WhenAnotherPlanDoesTheRest(t *testing.T) {
+	f := waiting(t)
+	decision := f.decide("d", "admin", infrav1.PlanVerdictApproved, f.onlyPlan(infrav1.PlanPhaseWaiting))
+	f.fail("apply", terraformError("apply", terraform.Timeout))
+	f.plan = updated("num_sockets")
+	f.settle()
+	f.advance(time.Minute)
+	require.Equal(t, AwaitingDecision, f.settle().State)
+	f.decide("rest", "admin", infrav1.PlanVerdictApproved, f.onlyPlan(infrav1.PlanPhaseWaiting))
+	require.Equal(t, InSync, f.settle().State)
+	require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
+	require.Len(t, decision.Status.Uses, 1)
+	assert.NotNil(t, decision.Status.Uses[0].AppliedTime)
+}
+
 // TestDecisionIsUsedUpLater_IfItCannotBeWritten checks that the plan is Applied although its decision cannot be updated, and that the decision
 // is updated after the next check.
 func TestDecisionIsUsedUpLater_IfItCannotBeWritten(t *testing.T) {
