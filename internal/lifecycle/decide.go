@@ -56,7 +56,7 @@ func (p *Pipeline) publishVerdict(ctx context.Context, key string, result Result
 	case err != nil:
 		log.FromContext(ctx).Error(err, "Failed to write the phase of a plan")
 	default:
-		p.memories.with(key, func(m *memory) { m.entered(written, stored.Object.Status.Phase) })
+		p.memories.with(key, func(m *memory) { m.entered(written, stored.Object.Status, result.Verdict) })
 	}
 }
 
@@ -81,6 +81,6 @@ func (p *Pipeline) beginApply(ctx context.Context, target Target, stored plan.St
 	case err != nil:
 		return stored, failed{err: err}
 	}
-	p.memories.with(target.Key(), func(m *memory) { m.entered(written, stored.Object.Status.Phase) })
+	p.memories.with(target.Key(), func(m *memory) { m.entered(written, stored.Object.Status, verdict) })
 	return written, nil
 }

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -76,6 +77,21 @@ func appliedEvent(record *plan.Record) Event {
 func unlockedEvent(lock string) Event {
 	return Event{Type: corev1.EventTypeNormal, Action: "Unlock", Reason: infrav1.StateLockBrokenReason,
 		Message: "Broke the state lock that a dead run of this manager had left: " + lock}
+}
+
+// approvalEvents returns an event for each user who has approved a plan that goes on waiting. before is the status of the plan before that.
+func approvalEvents(stored plan.Stored, before infrav1.NutanixPlanStatus, verdict plan.Verdict) []Event {
+	if stored.Object.Status.Phase != infrav1.PlanPhaseWaiting {
+		return nil
+	}
+	var events []Event
+	users := slices.DeleteFunc(slices.Clone(verdict.DecidedBy), func(user string) bool { return slices.Contains(before.DecidedBy, user) })
+	known := len(verdict.DecidedBy) - len(users)
+	for i, user := range users {
+		events = append(events, Event{Type: corev1.EventTypeNormal, Action: "Decide", Reason: infrav1.WaitingForApprovalReason,
+			Message: fmt.Sprintf("NutanixPlan %s: approved by %s, %d of %d", stored.Object.Name, user, known+i+1, verdict.Required)})
+	}
+	return events
 }
 
 // decisionEvent returns the event for a plan that begins to wait, or about which somebody has decided, and false if there is none. phase is

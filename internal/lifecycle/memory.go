@@ -162,10 +162,11 @@ func (m *memory) remember(o outcome, digest string, now time.Time) {
 	}
 }
 
-// entered remembers the plan of the target after it has entered a phase. before is the phase before that.
-func (m *memory) entered(written plan.Stored, before infrav1.PlanPhase) {
+// entered remembers the plan of the target after its status was written with the verdict. before is the status before that.
+func (m *memory) entered(written plan.Stored, before infrav1.NutanixPlanStatus, verdict plan.Verdict) {
 	m.plan = &written
-	if event, ok := decisionEvent(written, before); ok {
+	m.events = append(m.events, approvalEvents(written, before, verdict)...)
+	if event, ok := decisionEvent(written, before.Phase); ok {
 		m.events = append(m.events, event)
 	}
 }

@@ -176,47 +176,6 @@ func TestDeniedPlanIsNotApplied(t *testing.T) {
 	assert.Contains(t, f.String(), "event Normal Decide Approved: NutanixPlan m-1-plan: approved by admin\n")
 }
 
-// deny creates a policy that denies plans while expression is false.
-func (f *fixture) deny(expression string) {
-	f.t.Helper()
-	require.NoError(f.t, f.plans.Create(f.t.Context(), &infrav1.NutanixPlanPolicy{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "p"},
-		Spec:       infrav1.NutanixPlanPolicySpec{Rules: []infrav1.PolicyRule{{Name: "r", Expression: expression, Verdict: infrav1.PolicyVerdictDeny}}},
-	}))
-}
-
-func TestPolicyThatReadsTheTime_IsEvaluatedEveryMinute(t *testing.T) {
-	f := newFixture(t)
-	f.deny("now >= timestamp('2026-08-01T12:01:30Z')")
-	denied := f.settle()
-	require.Equal(t, Denied, denied.State)
-	assert.Equal(t, time.Minute, denied.RetryAfter)
-	f.advance(denied.RetryAfter)
-	denied = f.settle()
-	require.Equal(t, Denied, denied.State)
-	f.advance(denied.RetryAfter)
-	require.Equal(t, InSync, f.settle().State)
-	assert.Len(t, f.recordedPlans(), 1)
-
-	f = newFixture(t)
-	f.deny("plan.summary == ''")
-	assert.Greater(t, f.settle().RetryAfter, time.Minute, "the verdict changes only with an event")
-}
-
-func TestPolicyThatReadsTheTime_IsEvaluatedBeforeTheApply(t *testing.T) {
-	f := waiting(t)
-	f.deny("now < timestamp('2026-08-01T12:01:00Z')")
-	f.decide("d", "admin", infrav1.PlanVerdictApproved, f.onlyPlan(infrav1.PlanPhaseWaiting))
-	release := f.block("state")
-	require.Equal(t, Running, f.step().State)
-	<-f.entered
-	f.advance(time.Minute)
-	release()
-	f.wait()
-	require.Equal(t, Denied, f.settle().State)
-	assert.NotContains(t, f.String(), "apply plan")
-}
-
 // TestDecisionsAreReadAgainBeforeTheApply checks that a decision that is revoked after a step has seen it does not count.
 func TestDecisionsAreReadAgainBeforeTheApply(t *testing.T) {
 	f := waiting(t)

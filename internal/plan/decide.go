@@ -34,6 +34,8 @@ type Verdict struct {
 	NeedsApproval bool
 	// DecidedBy are the users whose decisions counted, sorted. It is empty if the rules alone decided.
 	DecidedBy []string
+	// Required is the number of users who must approve the plan. It is 0 if the plan needs no approval.
+	Required int
 	// Findings are the verdicts of policies about the plan.
 	Findings []policy.Finding
 	// Until is the time at which the verdict about a plan that waits or is denied can change without an event, for example the end of a
@@ -175,6 +177,7 @@ func (f Facts) messages(verdict infrav1.PolicyVerdict) []string {
 // approval returns the verdict about a plan that needs approvals because of causes.
 func (f Facts) approval(record Record, causes []string, verdict Verdict) Verdict {
 	required := int(max(f.Rules.RequiredApprovals, 1))
+	verdict.Required = required
 	byAuthor := false
 	voters := map[string]bool{}
 	for _, decision := range f.sorted() {
