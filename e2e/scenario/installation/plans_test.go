@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -176,10 +177,10 @@ func (c *cluster) usesOf(decision *infrav1.NutanixPlanDecision) []infrav1.PlanDe
 	return current.Status.Uses
 }
 
-// restartManager kills the manager of the first installation and starts it again. between is called while no manager runs.
-func restartManager(t *testing.T, between func()) {
+// restartManager kills the manager of the first installation and starts it again with flags. between is called while no manager runs.
+func restartManager(t *testing.T, between func(), flags ...string) {
 	t.Helper()
 	require.NoError(t, testStack.Env.KillManager())
 	between()
-	require.NoError(t, testStack.StartManager(t.Context()))
+	require.NoError(t, testStack.StartManagerWith(context.Background(), flags...)) // t.Context is cancelled before cleanups
 }
