@@ -21,6 +21,17 @@ const auditLogName = "audit.log"
 // auditLog returns the path of the audit log of the manager of the first installation.
 func auditLog() string { return filepath.Join(testStack.Options().Dir, auditLogName) }
 
+// secondAuditLog returns the path of the audit log of the second replica of the manager. Only one test runs a second replica.
+func secondAuditLog() string { return filepath.Join(testStack.Options().Dir, "audit-second.log") }
+
+// auditLogs returns the paths of the existing audit logs.
+func auditLogs() []string {
+	return slices.DeleteFunc([]string{auditLog(), secondAuditLog()}, func(path string) bool {
+		_, err := os.Stat(path)
+		return err != nil
+	})
+}
+
 // auditRecords returns the records in audit logs. It ignores an incomplete record at the end of a file.
 func auditRecords(t *testing.T, paths ...string) []audit.Record {
 	t.Helper()
@@ -55,10 +66,12 @@ func verifyAudit(t *testing.T, paths ...string) (output string, code int) {
 	return string(combined), command.ProcessState.ExitCode()
 }
 
-// requireAuditVerified requires that the audit logs contain an unbroken chain that ends with the head in the cluster.
-func requireAuditVerified(t *testing.T, paths ...string) {
+// requireAuditVerified requires that the audit logs together contain an unbroken chain that ends with the head in the cluster. It returns the
+// output of capnt audit verify.
+func requireAuditVerified(t *testing.T) string {
 	t.Helper()
-	output, code := verifyAudit(t, paths...)
+	output, code := verifyAudit(t, auditLogs()...)
 	require.Zero(t, code, output)
 	require.Contains(t, output, "matches the cluster")
+	return output
 }

@@ -21,8 +21,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// gate is an admission webhook that holds writes of the manager, so that a test can stop the manager exactly before a write. A held write is
-// refused when the gate is released.
+// gate is an admission webhook that holds writes of the manager, so that a test can stop the manager exactly before a write.
 type gate struct {
 	mu    sync.Mutex
 	holds []*hold
@@ -33,9 +32,9 @@ type gate struct {
 // hold is a write that the gate holds.
 type hold struct {
 	write write
-	// held is true when the write is held. released is closed when the gate is released.
+	// held is true when the write is held. released receives whether the write is allowed.
 	held     bool
-	released chan struct{}
+	released chan bool
 }
 
 // write describes a write of the manager.
@@ -79,7 +78,7 @@ func (c *cluster) newGate() *gate {
 	}
 	require.NoError(c.t, c.client.Create(c.ctx, config))
 	c.t.Cleanup(func() { assert.NoError(c.t, client.IgnoreNotFound(c.client.Delete(c.ctx, config))) })
-	c.t.Cleanup(g.release)
+	c.t.Cleanup(g.refuse)
 	c.waitFor("the API server to call the gate", func() (bool, string) {
 		probe := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: "gate-probe"}}
 		require.NoError(c.t, c.client.Create(c.ctx, probe, client.DryRunAll))
@@ -94,7 +93,7 @@ func (c *cluster) newGate() *gate {
 func (g *gate) hold(write write) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.holds = append(g.holds, &hold{write: write, released: make(chan struct{})})
+	g.holds = append(g.holds, &hold{write: write, released: make(chan bool, 1)})
 }
 
 // waiting returns the writes that the gate does not hold yet.
@@ -109,12 +108,16 @@ func (g *gate) waiting() (writes []write) {
 	return writes
 }
 
-// release refuses all held writes, and holds no further ones.
-func (g *gate) release() {
+// refuse refuses all held writes, and allow allows them. Afterwards the gate holds nothing.
+func (g *gate) refuse() { g.release(false) }
+
+func (g *gate) allow() { g.release(true) }
+
+func (g *gate) release(allow bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, hold := range g.holds {
-		close(hold.released)
+		hold.released <- allow
 	}
 	g.holds = nil
 }
@@ -127,8 +130,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	response := &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
-	if hold := g.match(review.Request); hold != nil {
-		<-hold.released
+	if hold := g.match(review.Request); hold != nil && !<-hold.released {
 		response.Allowed, response.Result = false, &metav1.Status{Message: "the gate refuses the write"}
 	}
 	review.Request, review.Response = nil, response

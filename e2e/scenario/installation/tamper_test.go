@@ -82,7 +82,7 @@ func TestEditedPlanFileIsPlannedAgain(t *testing.T) {
 	c.waitForReady("edited-a", "")
 	assert.Len(t, acceptedCreates("edited-a"), 1)
 	c.requireNoPlanFiles()
-	requireAuditVerified(t, auditLog())
+	requireAuditVerified(t)
 	c.patch(&infrav1.NutanixCluster{}, c.Name, `{"spec":{"terraform":{"approval":null}}}`)
 	c.deleteCluster()
 	assert.Empty(t, c.vms())
