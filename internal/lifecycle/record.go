@@ -242,7 +242,12 @@ func (p *Pipeline) finish(ctx context.Context, target Target, stored plan.Stored
 // finalPhase returns the final phase of a plan whose fate is the outcome o, and a message that explains the phase.
 func finalPhase(o outcome) (phase infrav1.PlanPhase, message string) {
 	switch o := o.(type) {
-	case applied, destroyed, destroyedSome, unread:
+	case applied, destroyedSome, unread:
+		return infrav1.PlanPhaseApplied, ""
+	case destroyed:
+		if o.record == nil { // the run has applied no plan
+			return infrav1.PlanPhaseSuperseded, "nothing is left to destroy"
+		}
 		return infrav1.PlanPhaseApplied, ""
 	case failed:
 		if o.applying != nil {

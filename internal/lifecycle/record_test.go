@@ -361,6 +361,17 @@ func TestEverythingWaits_InModeAlways(t *testing.T) {
 	assert.Contains(t, f.String(), "apply plan file 2")
 }
 
+func TestWaitingCreateIsSuperseded_WhenTheObjectIsDeleted(t *testing.T) {
+	f := newFixture(t)
+	f.target.Approval.Rules = plan.Merge(infrav1.TerraformApproval{}, infrav1.TerraformApproval{Mode: infrav1.ApprovalModeAlways})
+	require.Equal(t, AwaitingDecision, f.settle().State)
+	f.delete()
+	require.Equal(t, InSync, f.settle().State)
+	assert.Equal(t, "nothing is left to destroy", f.onlyPlan(infrav1.PlanPhaseSuperseded).Status.Message)
+	assert.Zero(t, f.storedFiles())
+	assert.NotContains(t, f.String(), "apply plan")
+}
+
 func TestStateEditsAreRecorded(t *testing.T) {
 	f := newFixture(t)
 	f.addResource(machineAddress, "vm-1", true)
