@@ -49,6 +49,7 @@ func TestEveryPlanWaits_InModeAlways(t *testing.T) {
 	}
 	assert.NotEqual(t, waiting[0].Spec.ChangeDigest, waiting[1].Spec.ChangeDigest)
 	assert.Len(t, c.planFiles(c.Namespace), 3)
+	c.requirePrinted(waiting[0], metav1.ConditionFalse, map[string]any{"Changes": "+1", "Disruption": "None", "Phase": "Waiting", "Decided by": nil})
 
 	byAuthor := c.approve(author, c.Namespace, "by-author", classOf(waiting[0], 3))
 	c.waitForPlans("the decision of the author not to count", 3, func(plan infrav1.NutanixPlan) bool {
@@ -60,7 +61,8 @@ func TestEveryPlanWaits_InModeAlways(t *testing.T) {
 	c.waitForPlans("the third machine to wait", 1, machinePlans(infrav1.PlanCauseCreate, infrav1.PlanPhaseWaiting))
 	assert.Len(t, c.usesOf(class), 2)
 	c.approve(approver, c.Namespace, "third", classOf(waiting[0], 1))
-	c.waitForPlans("the third machine to be created", 3, machinePlans(infrav1.PlanCauseCreate, infrav1.PlanPhaseApplied))
+	created := c.waitForPlans("the third machine to be created", 3, machinePlans(infrav1.PlanCauseCreate, infrav1.PlanPhaseApplied))
+	c.requirePrinted(created[0], metav1.ConditionTrue, map[string]any{"Changes": "+1", "Disruption": "None", "Phase": "Applied", "Decided by": `["approver"]`})
 	for _, use := range c.usesOf(class) {
 		assert.NotNil(t, use.AppliedTime, use.Plan)
 	}
@@ -70,12 +72,11 @@ func TestEveryPlanWaits_InModeAlways(t *testing.T) {
 	c.destroyWithNamespace()
 }
 
-// destroyWithNamespace deletes the namespace of the cluster and approves what that destroys.
+// destroyWithNamespace deletes the namespace of the cluster and approves what that destroys with the command line program.
 func (c *cluster) destroyWithNamespace() {
 	c.t.Helper()
-	approver := c.user("approver", managerNamespace, approverRole)
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.Namespace}}
-	require.NoError(c.t, c.client.Delete(c.ctx, namespace))
+	c.user("approver", managerNamespace, approverRole)
+	c.deleteNamespace()
 	waiting := c.waitForPlans("the destruction of three machines to wait", 3, machinePlans(infrav1.PlanCauseDelete, infrav1.PlanPhaseWaiting))
 	assert.Len(c.t, c.vms(), 3)
 	for _, plan := range waiting {
@@ -83,20 +84,38 @@ func (c *cluster) destroyWithNamespace() {
 		assert.Equal(c.t, waiting[0].Spec.ClassDigest, plan.Spec.ClassDigest)
 		assert.Equal(c.t, infrav1.PlanDisruptionDestroy, plan.Spec.Disruption)
 	}
-	machines := c.approve(approver, managerNamespace, c.Name+"-machines", classOf(waiting[0], 3))
+	assert.Len(c.t, c.planFiles(managerNamespace), 3)
+	c.requirePrinted(waiting[0], metav1.ConditionFalse, map[string]any{"Changes": "-1", "Disruption": "Destroy", "Phase": "Waiting", "Decided by": nil})
+	list, code := c.capnt(corev1.NamespaceDefault, "plan", "list", "-A", "--phase", "Waiting")
+	assert.Equal(c.t, 1, code, list)
+	assert.Regexp(c.t, `(?m)^`+managerNamespace+` +`+c.Name+`-workers-.*\(3 plans\) .* Delete +-1 each +Destroy +Waiting `, list)
+
+	c.approveWithProgram("--class", waiting[0].Spec.ClassDigest)
 	plan := c.waitForPlan("the destruction of the cluster to wait", target("NutanixCluster", c.Name, infrav1.PlanPhaseWaiting))
 	assert.Empty(c.t, c.vms())
-	infrastructure := c.approve(approver, managerNamespace, c.Name+"-cluster", changeOf(plan))
-	c.waitFor("the namespace to be deleted", func() (bool, string) {
-		err := c.client.Get(c.ctx, client.ObjectKeyFromObject(namespace), namespace)
-		return apierrors.IsNotFound(err), strings.Join(c.describePlans(), ", ")
-	})
-	assert.NotContains(c.t, testStack.Prism.CategoryValues(infrav1.CategoryKey), c.Name)
-	assert.Len(c.t, c.usesOf(machines), 3)
-	c.requireNoPlanFiles()
-	for _, decision := range []*infrav1.NutanixPlanDecision{machines, infrastructure} {
-		require.NoError(c.t, c.client.Delete(c.ctx, decision))
+	c.approveWithProgram(plan.Name)
+	c.waitForNoNamespace()
+	c.requireNothingLeft()
+	requireAuditVerified(c.t)
+	for _, plan := range append(waiting, plan) {
+		assert.Equal(c.t, []string{"Plan", "Apply Approved", "Result Applied"}, c.auditedEvents(plan.Spec.Target.Name, "Delete"))
 	}
+	decisions := &infrav1.NutanixPlanDecisionList{}
+	require.NoError(c.t, c.client.List(c.ctx, decisions, client.InNamespace(managerNamespace)))
+	uses := 0
+	for _, decision := range decisions.Items {
+		uses += len(decision.Status.Uses)
+		require.NoError(c.t, c.client.Delete(c.ctx, &decision))
+	}
+	assert.Equal(c.t, 4, uses)
+}
+
+// approveWithProgram approves plans in the namespace of the manager as the user "approver".
+func (c *cluster) approveWithProgram(arguments ...string) {
+	c.t.Helper()
+	arguments = append([]string{"plan", "approve", "--reason", "CHG-4711", "--yes", "--as", "approver"}, arguments...)
+	output, code := c.capnt(managerNamespace, arguments...)
+	require.Zero(c.t, code, output)
 }
 
 // onlyManagerWritesPlans requires that the API server refuses plans and statuses of plans of an administrator and of an approver.
