@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/schedule"
 )
 
@@ -21,9 +22,12 @@ func upgradeCheck(key string, since time.Time, interval time.Duration) time.Time
 // plans of many targets are spread over the day.
 const fullCheckInterval = 24 * time.Hour
 
-// nextCheck returns when a plan next compares the infrastructure with the workspace. A zero time means never.
+// nextCheck returns when a plan next compares the infrastructure with the workspace. A zero time means never. While a plan waits that creates
+// the infrastructure, nothing exists that could be compared.
 func (o Observed) nextCheck() time.Time {
 	switch {
+	case o.Plan != nil && o.Plan.Cause == plan.CauseCreate:
+		return time.Time{}
 	case !o.UpgradeCheck.IsZero():
 		return o.UpgradeCheck
 	case o.Unchanged && !o.DriftCheck.IsZero():

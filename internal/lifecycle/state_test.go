@@ -29,6 +29,7 @@ func TestDetermine(t *testing.T) {
 		return o
 	}
 	drift := recorded(func(r *plan.Record) { r.Cause = plan.CauseDrift })
+	update := recorded(func(r *plan.Record) { r.Cause = plan.CauseUpdate })
 	destroy := recorded(func(r *plan.Record) { r.Destroy = true })
 	off := &plan.Hold{Reason: "VMPoweredOff", Message: "it is off"}
 	values := &plan.Hold{Reason: "CategoryValuesAmbiguous", Message: "two values"}
@@ -67,7 +68,9 @@ func TestDetermine(t *testing.T) {
 		"approved":                         {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Approved}, Approved},
 		"denied":                           {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Denied}, Denied},
 		"waiting":                          {Observed{Rendered: "new", Plan: recorded(), Decision: plan.Waiting}, AwaitingDecision},
-		"waiting too long":                 {with(checkIn(0), func(o *Observed) { o.Plan, o.Decision = recorded(), plan.Waiting }), PlanStale},
+		"waiting, a check is due":          {with(checkIn(0), func(o *Observed) { o.Plan, o.Decision = update, plan.Waiting }), PlanStale},
+		"creation waits, a check is due":   {with(checkIn(0), func(o *Observed) { o.Applied, o.Plan, o.Decision = "", recorded(), plan.Waiting }), AwaitingDecision},
+		"creation waits too long":          {Observed{Rendered: "new", Now: now, PlanExpires: now, Plan: recorded(), Decision: plan.Waiting}, PlanStale},
 		"drift waits":                      {Observed{Rendered: "new", Applied: "new", Plan: drift, Decision: plan.Waiting}, Drifted},
 		"planned for another workspace":    {Observed{Rendered: "newer", Plan: recorded(), Decision: plan.Approved}, PlanStale},
 		"planned for a reverted change":    {Observed{Rendered: "old", Applied: "old", Plan: recorded(), Decision: plan.Waiting}, InSync},
