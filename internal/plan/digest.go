@@ -73,17 +73,18 @@ func (r *Record) setDigests(changes []detailed) {
 	})
 }
 
-// contents returns the contents of all changes in a fixed order. Outputs that only report what Prism Central observes are left out, unless
-// the plan changes nothing else. Otherwise a machine that gets another address would change the digest of a plan that has to do with its
-// memory.
+// contents returns the contents of all changes in a fixed order. Outputs that only report what Prism Central observes, or that are created or
+// deleted with the resource whose attribute they repeat, are left out, unless the plan changes nothing else. Otherwise a machine that gets
+// another address would change the digest of a plan that has to do with its memory, and an apply that creates outputs and then fails would
+// change the digest of the rest.
 func contents(changes []detailed, contentOf func(detailed) content) []json.RawMessage {
-	observed := func(change detailed) bool {
-		return change.Output() && change.generation.Observed(provider.Output, change.Address[len(outputPrefix):])
+	follows := func(change detailed) bool {
+		return change.Output() && (change.unlisted || change.generation.Observed(provider.Output, change.Address[len(outputPrefix):]))
 	}
-	alone := !slices.ContainsFunc(changes, func(change detailed) bool { return !observed(change) })
+	alone := !slices.ContainsFunc(changes, func(change detailed) bool { return !follows(change) })
 	encoded := []json.RawMessage{}
 	for _, change := range changes {
-		if alone || !observed(change) {
+		if alone || !follows(change) {
 			encoded = append(encoded, encode(contentOf(change)))
 		}
 	}

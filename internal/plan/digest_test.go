@@ -200,6 +200,24 @@ func TestReplanningKeepsTheDigests(t *testing.T) {
 	}
 }
 
+// TestDigestsStay_AfterAnApplyThatFailed removes an output that the apply has written to the state before the creation of the VM failed. The
+// decision about the plan must be valid for the next plan.
+func TestDigestsStay_AfterAnApplyThatFailed(t *testing.T) {
+	origin := machineOrigin(t)
+	planned := readDocument(t, "create")
+	want := Build(origin, nil, planOf(t, encoded(t, planned)))
+	outputs := object(planned["output_changes"])
+	require.Contains(t, outputs, "name")
+	delete(outputs, "name")
+	got := Build(origin, nil, planOf(t, encoded(t, planned)))
+	assert.Equal(t, want.ChangeDigest, got.ChangeDigest)
+	assert.Equal(t, want.ClassDigest, got.ClassDigest)
+	outputs["other"] = document{"actions": []any{"create"}, "before": nil, "after": "x", "after_unknown": false}
+	other := Build(origin, nil, planOf(t, encoded(t, planned)))
+	assert.NotEqual(t, want.ChangeDigest, other.ChangeDigest, "an output of another module is a change of its own")
+	assert.NotEqual(t, want.ClassDigest, other.ClassDigest)
+}
+
 func TestDigestsDependOnTheOrigin(t *testing.T) {
 	tests := map[string]struct {
 		edit          func(*Origin)
