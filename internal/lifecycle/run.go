@@ -65,6 +65,7 @@ func (p *Pipeline) open(ctx context.Context, target Target) (*openWorkspace, err
 		Files:           files,
 		ProviderVersion: p.providerVersion(target),
 		Variables:       target.Variables,
+		Secrets:         target.Upstream.Secrets(),
 		Env:             environment,
 		CABundle:        session.CABundle(),
 		StateName:       target.unwrittenName(),

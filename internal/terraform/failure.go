@@ -17,7 +17,7 @@ var panicLine = regexp.MustCompile(`(?m)panic: .*$`)
 // failure returns an *Error for a failed command. err is the error of terraform-exec. The details come from the error output of the
 // process.
 func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err error) *Error {
-	// Secrets are replaced before the output is shortened, because the scrubber does not recognize a part of a secret.
+	// Secrets are replaced before the output is shortened, because the scrubber does not recognize every part of a secret.
 	plain := shortened(r.scrub.text(plainText(r.stderr.String() + r.crashTrace(ctx))))
 	diagnostics := parseDiagnostics(plain)
 	for i := range diagnostics {

@@ -69,7 +69,7 @@ func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 	if plan.JSON == nil {
 		return nil, interrupted(ctx, "show")
 	}
-	redactor{r.scrub, r.terraform.config.FingerprintKey}.plan(plan.JSON)
+	redactor{r.scrubPlan, r.terraform.config.FingerprintKey}.plan(plan.JSON)
 	if plan.Bytes, err = os.ReadFile(path); err != nil {
 		return nil, fmt.Errorf("reading the saved plan: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
@@ -20,6 +21,8 @@ type RunOptions struct {
 	// Variables contains the values of sensitive variables. On disk, they are only in the plan file, and in a file that exists while a plan
 	// or an import reads it.
 	Variables map[string]string
+	// Secrets contains secrets that the run does not get, but that a server could repeat in a response. Messages do not contain them.
+	Secrets []string
 	// Env contains additional environment variables, for example the endpoint and the token of a gateway session.
 	Env map[string]string
 	// CABundle contains PEM certificates that are trusted in addition to the root certificates of the system.
@@ -42,7 +45,9 @@ type Run struct {
 	held      *os.File
 	cli       *tfexec.Terraform
 	provider  *provider
-	scrub     scrubber
+	// scrub replaces secrets in messages, and scrubPlan in plans. Only a message can contain what a server has sent: RunOptions.Secrets, or a
+	// line of an encoded variable.
+	scrub, scrubPlan scrubber
 
 	mutex  sync.Mutex
 	closed bool
@@ -77,8 +82,9 @@ func (t *Terraform) prepare(options RunOptions) (*Run, error) {
 	run := &Run{
 		terraform: t,
 		options:   options,
-		scrub:     newScrubber(options.Variables, t.config.Env, options.Env),
+		scrubPlan: newScrubber(options.Variables, t.config.Env, options.Env),
 	}
+	run.scrub = run.scrubPlan.with(slices.Concat(options.Secrets, decodedLines(options.Variables)))
 	var err error
 	if used, ok := t.clients.take(); ok {
 		run.dir, run.cli = used.dir, used.cli

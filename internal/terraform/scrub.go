@@ -1,10 +1,12 @@
 package terraform
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // redactedMark replaces a secret in a text.
@@ -12,8 +14,9 @@ const redactedMark = "(redacted)"
 
 // Minimum length of a secret, and of one line of a secret. Shorter texts are not replaced, because ordinary words could contain them.
 const (
-	minSecret     = 4
-	minSecretLine = 8
+	minSecret      = 4
+	minSecretLine  = 8
+	minDecodedLine = 16
 )
 
 // secretName matches the names of environment variables that may contain a secret.
@@ -93,5 +96,33 @@ func secretForms(secret string) []string {
 	return forms
 }
 
-// text replaces the secrets in a text.
-func (s scrubber) text(text string) string { return s.replacer.Replace(text) }
+// decodedLines returns the lines of base64-encoded values. A server that decodes bootstrap data could repeat a line in a message.
+func decodedLines(variables map[string]string) []string {
+	var lines []string
+	for _, value := range variables {
+		decoded, err := base64.StdEncoding.DecodeString(value)
+		if err != nil || !utf8.Valid(decoded) {
+			continue
+		}
+		for line := range strings.Lines(string(decoded)) {
+			if line = strings.TrimSpace(line); len(line) >= minDecodedLine {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// encodedPart matches strings that may be a part of base64-encoded data. Shorter strings are not compared with the secrets.
+var encodedPart = regexp.MustCompile(`[A-Za-z0-9+/]{24,}={0,2}`)
+
+// text replaces the secrets in a text. Servers shorten the data that their messages repeat, so text also replaces the parts of a
+// base64-encoded secret.
+func (s scrubber) text(text string) string {
+	return encodedPart.ReplaceAllStringFunc(s.replacer.Replace(text), func(part string) string {
+		if slices.ContainsFunc(s.secrets, func(secret string) bool { return strings.Contains(secret, part) }) {
+			return redactedMark
+		}
+		return part
+	})
+}

@@ -1,8 +1,10 @@
 package terraform
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -74,6 +76,49 @@ resource "terraform_data" "this" {
 			assert.NotContains(t, fmt.Sprintf("%#v", err), secret)
 		}
 	})
+}
+
+// TestMessagesDoNotContainSecretsOfServers lets a command print credentials that the run does not have.
+func TestMessagesDoNotContainSecretsOfServers(t *testing.T) {
+	t.Parallel()
+	const secret = "nutanix/4u"
+	run := open(t, newTerraform(t, Config{}), RunOptions{
+		Files: workspace(newStateServer(t).backend(), `
+variable "user_data" {
+  type = string
+}
+resource "terraform_data" "this" {
+  provisioner "local-exec" {
+    command = "echo 'admin:`+secret+` was refused because of: password: sesame-1'; exit 1"
+  }
+}
+`),
+		Variables: map[string]string{"user_data": base64.StdEncoding.EncodeToString([]byte("#cloud-config\n  password: sesame-1\n"))},
+		Secrets:   []string{secret},
+	})
+	plan, err := run.Plan(t.Context(), PlanOptions{})
+	require.NoError(t, err)
+	err = run.Apply(t.Context(), plan.Bytes)
+	require.ErrorContains(t, err, "admin:"+redactedMark+" was refused because of: "+redactedMark)
+	assert.NotContains(t, err.Error(), secret)
+	assert.NotContains(t, err.Error(), "sesame")
+}
+
+func TestScrubberReplacesPartsOfEncodedSecrets(t *testing.T) {
+	t.Parallel()
+	encoded := base64.StdEncoding.EncodeToString([]byte("#cloud-config\npassword: sesame-opens-the-door\n"))
+	scrub := newScrubber(map[string]string{"user_data": encoded})
+	other := base64.StdEncoding.EncodeToString([]byte("#cloud-init\n" + strings.Repeat("x", 30)))
+	for text, want := range map[string]string{
+		"user_data " + encoded:                "user_data (redacted)",
+		"user_data " + encoded[:40] + "...":   "user_data (redacted)...",
+		"user_data ..." + encoded[20:] + ".":  "user_data ...(redacted).",
+		"user_data " + encoded[:20] + "...":   "user_data " + encoded[:20] + "...",
+		"digest " + strings.Repeat("0af", 22): "digest " + strings.Repeat("0af", 22),
+		"user_data " + other:                  "user_data " + other,
+	} {
+		assert.Equal(t, want, scrub.text(text))
+	}
 }
 
 func TestScrubber(t *testing.T) {

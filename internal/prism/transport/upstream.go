@@ -4,6 +4,7 @@ package transport
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -25,6 +26,14 @@ type Upstream struct {
 	Username, Password string
 	// APIKey is the key of a Prism service account. It is sent in the header X-Ntnx-Api-Key and takes precedence over Username and Password.
 	APIKey string
+}
+
+// Secrets returns the credentials in the forms in which requests contain them.
+func (u Upstream) Secrets() []string {
+	if u.APIKey != "" {
+		return []string{u.APIKey}
+	}
+	return []string{u.Password, base64.StdEncoding.EncodeToString([]byte(u.Username + ":" + u.Password))}
 }
 
 // Digest returns the SHA-256 of all fields in hex. Upstreams with the same digest may share connections and sessions.
