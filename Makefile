@@ -108,10 +108,11 @@ soak: tools build ## Run the long tests: 100 SIGKILLs and 20 other faults with 2
 bench := $(scenario_test) -count=1 -timeout 60m ./e2e/soak -run '^$$' -benchtime 1x
 
 .PHONY: bench
-bench: tools build ## Measure CPU time per machine against a script, memory of plans, requests, and the time until 50 machines are ready
+bench: tools build ## Measure CPU time per machine against a script, memory of plans, requests, the time until 50 machines are ready, and capnt
 	$(bench) -bench 'CPUPerMachine|MemoryOfPlans|RequestsPerMachine'
 	$(bench) -bench MachinesAtOnce -create-latency=5s
 	$(scenario_test) -count=1 -timeout 60m ./controllers/nutanixmachine -run '^$$' -bench InSync -benchtime 1x -sync-machines=1000
+	$(scenario_test) -count=1 -timeout 60m ./internal/cli -run '^$$' -bench ManyPlans -benchtime 20x
 
 ##@ Checks
 

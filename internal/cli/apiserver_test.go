@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/toolbox/apiserver"
@@ -31,12 +28,7 @@ func TestWithAPIServer(t *testing.T) {
 	plan.Status = status
 	require.NoError(t, admin.Status().Update(t.Context(), &plan))
 
-	user, err := environment.AddUser(envtest.User{Name: "app-owner@example.com", Groups: []string{"system:masters"}}, nil)
-	require.NoError(t, err)
-	content, err := user.KubeConfig()
-	require.NoError(t, err)
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	require.NoError(t, os.WriteFile(kubeconfig, content, 0o600))
+	kubeconfig := userKubeconfig(t, environment)
 	program := newProgram(t)
 	program.config.Connect = nil
 	run := func(args ...string) int {

@@ -52,6 +52,12 @@ func digest(short string) string { return "sha256:" + short + strings.Repeat("0"
 // recorded returns the spec of a plan that Terraform and the provider have made (internal/plan/testdata). values replace values of the VM.
 func recorded(t testing.TB, file, machine string, cause plan.Cause, values map[string]any) infrav1.NutanixPlanSpec {
 	t.Helper()
+	return record(t, file, machine, cause, values).Spec()
+}
+
+// record returns the record of a plan like recorded.
+func record(t testing.TB, file, machine string, cause plan.Cause, values map[string]any) plan.Record {
+	t.Helper()
 	content, err := os.ReadFile(filepath.Join("..", "plan", "testdata", file))
 	require.NoError(t, err)
 	planned := &tfjson.Plan{}
@@ -72,7 +78,7 @@ func recorded(t testing.TB, file, machine string, cause plan.Cause, values map[s
 		Source:     infrav1.PlanOrigin{Owner: "MachineDeployment/" + machine[:strings.LastIndex(machine, "-")], Cluster: "prod"},
 		Generation: generation, Cause: cause, Basis: plan.Basis{Lineage: "6f1d1b6e-8f5c-4d07-a1a7-0d6f5a9a7b10", Serial: 7},
 		TerraformVersion: "1.11.4", ProviderVersion: "1.9.5",
-	}, content, planned).Spec()
+	}, content, planned)
 }
 
 // waiting returns a plan that waits for an approval. Its digests are replaced, so that the golden files do not depend on their algorithm.
@@ -100,7 +106,11 @@ func drift(t testing.TB) infrav1.NutanixPlan {
 
 // creationOf returns the spec of a plan that creates a VM in a subnet.
 func creationOf(t testing.TB, machine, subnet string) infrav1.NutanixPlanSpec {
-	return recorded(t, "create.json", machine, plan.CauseCreate, map[string]any{
+	return creationRecord(t, machine, subnet).Spec()
+}
+
+func creationRecord(t testing.TB, machine, subnet string) plan.Record {
+	return record(t, "create.json", machine, plan.CauseCreate, map[string]any{
 		"name": machine, "description": "CAPNT key-of-" + machine, "memory_size_mib": json.Number("16384"),
 		"num_vcpus_per_socket": json.Number("2"), "project_reference": map[string]any{"kind": "project", "uuid": project},
 		"nic_list":   []any{map[string]any{"is_connected": "true", "subnet_uuid": subnet}},
