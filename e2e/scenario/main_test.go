@@ -106,8 +106,9 @@ func options(dir string) (stack.Options, error) {
 		Dir: dir, Repository: repository, Network: network, Inventory: inventory,
 		Credentials: stack.Credentials{Username: "admin", Password: password},
 		Latency:     stack.Latencies(createDuration),
-		ManagerArgs: []string{"--health-check-interval=10s", "--absence-period=" + absencePeriod.String(), "--insecure-diagnostics", "--diagnostics-address=" + diagnostics},
-		Log:         transcript(), RenumberedProvider: true,
+		ManagerArgs: []string{"--health-check-interval=10s", "--absence-period=" + absencePeriod.String(), "--insecure-diagnostics",
+			"--diagnostics-address=" + diagnostics, "--audit-log-path=" + filepath.Join(dir, auditLog)},
+		Log: transcript(), RenumberedProvider: true,
 	}, nil
 }
 

@@ -1,166 +1,183 @@
 package scenario
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/base64"
 	"errors"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/tools/clientcmd"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// assertNoSecretLeaks requires that neither the Prism Central password nor a private key from bootstrap data occurs in
-// the Terraform states or in anything that users other than the manager can read: CAPNT's objects, events, logs, and
-// metrics.
+// assertNoSecretLeaks requires that neither the Prism Central password nor private keys and tokens from bootstrap data occur in anything that
+// users other than the manager can read: all objects except the Secrets that have to contain them, logs, the audit trail, and metrics.
 func assertNoSecretLeaks(t *testing.T) {
 	t.Helper()
-	secrets := append([]string{password}, bootstrapSecrets(t)...)
-	for place, text := range publicTexts(t) {
-		for _, secret := range secrets {
-			assert.False(t, containsSecret(text, secret), "secret found in %s", place)
-		}
-	}
-	logf(t, "found none of %d secrets in objects, states, events, logs and metrics", len(secrets))
+	secrets := append(bootstrapSecrets(t), password)
+	assert.Empty(t, placesOf(publicTexts(t), secrets...), "a secret is in these places")
+	logf(t, "found none of %d secrets in objects, states, events, logs, the audit trail and metrics", len(secrets))
 }
 
-// containsSecret reports whether text contains the secret, either in plain text or within a base64-encoded string such
-// as user data or a basic auth header.
-func containsSecret(text, secret string) bool {
-	for _, form := range append(encodings(secret), secret) {
-		if strings.Contains(text, form) {
-			return true
+// placesOf returns the keys of the texts that contain one of the secrets, sorted.
+func placesOf(texts map[string]string, secrets ...string) []string {
+	var places []string
+	for place, text := range texts {
+		if slices.ContainsFunc(secrets, func(secret string) bool { return containsSecret(text, secret) }) {
+			places = append(places, place)
 		}
 	}
-	return false
-}
-
-// encodings returns the base64 encodings of a secret that is part of a longer string. There are three encodings,
-// because the encoding depends on the number of preceding bytes modulo 3. The first and last characters are left out if
-// they also encode adjacent bytes.
-func encodings(secret string) []string {
-	var found []string
-	for before, shared := range []int{0, 2, 3} {
-		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", before) + secret))
-		whole := len(encoded)
-		if (before+len(secret))%3 != 0 {
-			whole--
-		}
-		found = append(found, encoded[shared:whole])
-	}
-	return found
-}
-
-func TestContainsSecret_InBase64(t *testing.T) {
-	for _, around := range []string{"", "a", "ab", "admin:", "Authorization"} {
-		for _, after := range []string{"", "\n", "\n-----", "z\n-"} {
-			text := base64.StdEncoding.EncodeToString([]byte(around + password + after))
-			assert.True(t, containsSecret("user_data = "+text, password), text)
-			assert.False(t, containsSecret(text, "another-secret"), text)
-		}
-	}
-	assert.True(t, containsSecret("it is "+password, password))
+	slices.Sort(places)
+	return places
 }
 
 // joinToken matches the bootstrap tokens with which nodes join a cluster.
 var joinToken = regexp.MustCompile(`token: ([a-z0-9]{6}\.[a-z0-9]{16})\b`)
 
-// bootstrapSecrets returns one line of each private key in bootstrap data, and the bootstrap tokens. A line is so long that it does not
-// occur in other text by chance.
+// privateKey matches the lines of a private key. Lines in bootstrap data are indented.
+var privateKey = regexp.MustCompile(`PRIVATE KEY-----\n([A-Za-z0-9+/=\s]+)-----END`)
+
+// clusterSecret is the type of the Secrets of Cluster API: bootstrap data, certificate authorities and kubeconfigs.
+const clusterSecret = "cluster.x-k8s.io/secret"
+
+// bootstrapSecrets returns one line of each private key in bootstrap data and of the certificate authorities of the clusters, and the bootstrap
+// tokens. A line is so long that it does not occur in other text by chance. The lines at the beginning of a key are not secret: they are a part
+// of the certificate, too.
 func bootstrapSecrets(t *testing.T) []string {
 	t.Helper()
 	list := &corev1.SecretList{}
 	require.NoError(t, testStack.Env.Client.List(t.Context(), list))
-	var found []string
-	keys := 0
+	keys, tokens := map[string]bool{}, map[string]bool{}
 	for _, secret := range list.Items {
+		if secret.Type != clusterSecret {
+			continue
+		}
 		value := string(secret.Data["value"])
-		if secret.Type != "cluster.x-k8s.io/secret" {
-			continue
-		}
 		if token := joinToken.FindStringSubmatch(value); token != nil {
-			found = append(found, token[1])
+			tokens[token[1]] = true
 		}
-		if !strings.Contains(value, "PRIVATE KEY") {
-			continue
+		for _, key := range privateKey.FindAllStringSubmatch(value+"\n"+string(secret.Data["tls.key"]), -1) {
+			lines := strings.Fields(key[1])
+			require.Greater(t, len(lines), 1)
+			keys[lines[len(lines)/2]] = true
 		}
-		_, key, _ := strings.Cut(value, "PRIVATE KEY-----\n")
-		lines := strings.Split(strings.TrimSpace(key), "\n")
-		require.Greater(t, len(lines), 1)
-		keys++
-		found = append(found, strings.TrimSpace(lines[1]))
 	}
-	require.NotZero(t, keys, "no bootstrap data contains a private key")
-	require.Greater(t, len(found), keys, "no bootstrap data contains a bootstrap token")
+	require.NotEmpty(t, keys, "no bootstrap data contains a private key")
+	require.NotEmpty(t, tokens, "no bootstrap data contains a bootstrap token")
+	var found []string
+	for _, secrets := range []map[string]bool{keys, tokens} {
+		for secret := range secrets {
+			found = append(found, secret)
+		}
+	}
 	return found
 }
 
-// publicTexts returns the Terraform states and the strings that users other than the manager can read. Each key of the
-// map describes where the string was found.
+// mayContainSecrets reports whether a Secret has to contain the secrets for which others are searched.
+func mayContainSecrets(secret corev1.Secret) bool {
+	_, isPlanFile := secret.Labels[infrav1.PlanFileLabel]
+	_, isCredential := secret.Data[infrav1.NutanixCredentialKey]
+	return isPlanFile || isCredential || secret.Type == clusterSecret || secret.Type == "addons.cluster.x-k8s.io/resource-set"
+}
+
+// publicTexts returns everything that users other than the manager can read, and the Terraform states. Each key of the map describes where
+// the text was found.
 func publicTexts(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{"the metrics": metrics(t)}
-	for _, path := range append(testStack.Guests.ProgramLogs(), testStack.Env.ManagerLog()) {
-		log, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // the log belonged to a deleted cluster of another scenario
+	addLogs(t, texts)
+	addObjects(t, texts)
+	list := &corev1.SecretList{}
+	require.NoError(t, testStack.Env.Client.List(t.Context(), list))
+	for _, secret := range list.Items {
+		if mayContainSecrets(secret) {
+			continue
 		}
-		require.NoError(t, err)
-		texts["the log "+path] = string(log)
-	}
-	for _, kind := range []string{"NutanixCluster", "NutanixClusterTemplate", "NutanixMachine", "NutanixMachineTemplate", "NutanixFailureDomain",
-		"NutanixPlan", "NutanixPlanDecision", "NutanixPlanPolicy"} {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(infrav1.GroupVersion.WithKind(kind + "List"))
-		require.NoError(t, testStack.Env.Client.List(t.Context(), list))
-		for _, item := range list.Items {
-			text, err := yaml.Marshal(item.Object)
-			require.NoError(t, err)
-			texts[kind+" "+item.GetName()] = string(text)
+		for entry, value := range secret.Data {
+			texts["Secret "+secret.Namespace+"/"+secret.Name+" "+entry] = string(value) + "\n" + inflated(value)
 		}
-	}
-	for name, state := range states(t) {
-		texts["state "+name] = state
-	}
-	events := &eventsv1.EventList{}
-	require.NoError(t, testStack.Env.Client.List(t.Context(), events))
-	for _, event := range events.Items {
-		texts["event "+event.Name] = event.Note
 	}
 	return texts
 }
 
-// states returns the Terraform states by the name of the Secret that stores the state.
-func states(t *testing.T) map[string]string {
+// auditLog is the file to which the manager appends the audit trail.
+const auditLog = "audit.log"
+
+// addLogs adds the logs of all processes and the audit trail. A log may be removed at any time, because clusters of other scenarios are
+// deleted.
+func addLogs(t *testing.T, texts map[string]string) {
 	t.Helper()
-	list := &corev1.SecretList{}
-	require.NoError(t, testStack.Env.Client.List(t.Context(), list, client.MatchingLabels{"tfstate": "true"}))
-	found := map[string]string{}
-	for _, secret := range list.Items {
-		if len(secret.Data["tfstate"]) == 0 {
-			continue // the first run has not written a state yet
+	root := testStack.Options().Dir
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
-		reader, err := gzip.NewReader(bytes.NewReader(secret.Data["tfstate"]))
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".log" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		texts["the log "+strings.TrimPrefix(path, root)] = string(content)
+		return err
+	}))
+	require.Contains(t, texts, "the log /"+auditLog)
+}
+
+// addObjects adds all objects of the API server except Secrets.
+func addObjects(t *testing.T, texts map[string]string) {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", testStack.Env.Kubeconfig())
+	require.NoError(t, err)
+	found, err := discovery.NewDiscoveryClientForConfig(config)
+	require.NoError(t, err)
+	resources, err := found.ServerPreferredResources()
+	require.NoError(t, err)
+	for _, group := range resources {
+		version, err := schema.ParseGroupVersion(group.GroupVersion)
 		require.NoError(t, err)
-		content, err := io.ReadAll(reader)
-		require.NoError(t, err)
-		found[secret.Name] = string(content)
+		for _, resource := range group.APIResources {
+			if !slices.Contains(resource.Verbs, "list") || resource.Name == "secrets" {
+				continue
+			}
+			list := &unstructured.UnstructuredList{}
+			list.SetGroupVersionKind(version.WithKind(resource.Kind + "List"))
+			err := testStack.Env.Client.List(t.Context(), list)
+			if apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err) {
+				continue
+			}
+			require.NoError(t, err, resource.Name)
+			for _, item := range list.Items {
+				texts[resource.Kind+" "+item.GetNamespace()+"/"+item.GetName()] = textOf(t, item)
+			}
+		}
 	}
-	return found
+}
+
+// textOf returns an object as JSON, without the token that Cluster API itself writes into a KubeadmConfig.
+func textOf(t *testing.T, object unstructured.Unstructured) string {
+	t.Helper()
+	if object.GetKind() == "KubeadmConfig" {
+		unstructured.RemoveNestedField(object.Object, "spec", "joinConfiguration", "discovery", "bootstrapToken", "token")
+	}
+	text, err := object.MarshalJSON()
+	require.NoError(t, err)
+	return string(text)
 }
 
 // metrics returns the manager's metrics page.
