@@ -25,6 +25,31 @@ func (p *Pipeline) decide(ctx context.Context, target Target, observed *Observed
 	observed.Decision, observed.DecideAt, observed.PlanExpires = verdict.Decision, verdict.Until, stored.Record.Time.Add(target.maxAge())
 }
 
+// claim claims the decisions for a plan that has waited and is now approved, before the phase Approved is written. The cache can show a
+// decision whose uses other plans have just claimed. The plan then goes on waiting. claim reports whether the verdict can be published. If
+// not, the run that applies the plan claims the decisions.
+func (p *Pipeline) claim(ctx context.Context, target Target, observed *Observed, result *Result) bool {
+	stored := p.recorded(target.Key())
+	if result.State != Approved || stored == nil || !hasWaited(*stored) {
+		return true
+	}
+	verdict, err := p.Approvals.Claim(ctx, *stored, target.approval())
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Failed to claim the decisions about a plan", "plan", stored.Key())
+		return false
+	}
+	result.Verdict = verdict
+	observed.Decision, observed.DecideAt = verdict.Decision, verdict.Until
+	result.State = Determine(*observed)
+	return true
+}
+
+// hasWaited reports whether a plan waits or is denied. Only such a plan enters the phase Approved.
+func hasWaited(stored plan.Stored) bool {
+	phase := stored.Object.Status.Phase
+	return phase == infrav1.PlanPhaseWaiting || phase == infrav1.PlanPhaseDenied
+}
+
 // publishVerdict writes the phase of a plan that waits, is denied, or is approved after it has waited. The phases of other plans are
 // written by their runs.
 func (p *Pipeline) publishVerdict(ctx context.Context, key string, result Result) {
@@ -39,7 +64,7 @@ func (p *Pipeline) publishVerdict(ctx context.Context, key string, result Result
 	case Denied:
 		phase = infrav1.PlanPhaseDenied
 	case Approved:
-		if present := stored.Object.Status.Phase; present != infrav1.PlanPhaseWaiting && present != infrav1.PlanPhaseDenied {
+		if !hasWaited(*stored) {
 			return
 		}
 		phase = infrav1.PlanPhaseApproved

@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/plan"
@@ -90,4 +95,104 @@ func TestApprovalInAFreezeHasAnEvent(t *testing.T) {
 	f.advance(time.Hour)
 	require.Equal(t, InSync, f.settle().State)
 	assert.Contains(t, f.String(), "  event Normal Decide Approved: NutanixPlan m-1-plan: approved by admin\n")
+}
+
+// decideClass creates a decision that approves the class of a plan once.
+func (f *fixture) decideClass(about *infrav1.NutanixPlan) *infrav1.NutanixPlanDecision {
+	f.t.Helper()
+	decision := &infrav1.NutanixPlanDecision{
+		ObjectMeta: metav1.ObjectMeta{Name: "class", Namespace: about.Spec.Target.Namespace},
+		Spec: infrav1.NutanixPlanDecisionSpec{Verdict: infrav1.PlanVerdictApproved, Classes: []string{about.Spec.ClassDigest}, MaxUses: ptr.To[int32](1),
+			DecidedBy: &infrav1.PlanDecider{Username: "admin"}, ExpiresAt: &metav1.Time{Time: f.clock.Now().Add(24 * time.Hour)}},
+	}
+	require.NoError(f.t, f.plans.Create(f.t.Context(), decision))
+	return decision
+}
+
+// observePhases returns the phases of plans that are written from now on.
+func (f *fixture) observePhases() *[]infrav1.PlanPhase {
+	f.t.Helper()
+	api, ok := f.plans.(client.WithWatch)
+	require.True(f.t, ok)
+	var phases []infrav1.PlanPhase
+	f.pipeline.Plans.Client = interceptor.NewClient(api, interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, api client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
+			if recorded, ok := object.(*infrav1.NutanixPlan); ok {
+				phases = append(phases, recorded.Status.Phase)
+			}
+			return api.SubResource(name).Update(ctx, object, options...)
+		},
+	})
+	return &phases
+}
+
+// TestPlanIsNeverApproved_IfTheUsesOfTheDecisionAreClaimed lets the cache show a decision before another plan has claimed its only use.
+func TestPlanIsNeverApproved_IfTheUsesOfTheDecisionAreClaimed(t *testing.T) {
+	f := waiting(t)
+	decision := f.decideClass(f.onlyPlan(infrav1.PlanPhaseWaiting))
+	decision.Status.Uses = []infrav1.PlanDecisionUse{{Target: "another", Digest: decision.Spec.Classes[0], Plan: "default/another", At: metav1.NewTime(f.clock.Now())}}
+	require.NoError(t, f.plans.Status().Update(t.Context(), decision))
+	api, ok := f.plans.(client.WithWatch)
+	require.True(t, ok)
+	f.pipeline.Approvals.Client = interceptor.NewClient(api, interceptor.Funcs{
+		List: func(ctx context.Context, api client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			err := api.List(ctx, list, options...)
+			if decisions, ok := list.(*infrav1.NutanixPlanDecisionList); ok {
+				for i := range decisions.Items {
+					decisions.Items[i].Status.Uses = nil
+				}
+			}
+			return err
+		},
+	})
+	phases := f.observePhases()
+	require.Equal(t, AwaitingDecision, f.settle().State)
+	require.Equal(t, AwaitingDecision, f.settle().State)
+	assert.NotContains(t, *phases, infrav1.PlanPhaseApproved)
+	assert.NotContains(t, f.String(), "event Normal Decide Approved")
+	f.onlyPlan(infrav1.PlanPhaseWaiting)
+
+	decision.Status.Uses = nil
+	require.NoError(t, f.plans.Status().Update(t.Context(), decision))
+	require.Equal(t, InSync, f.settle().State)
+	assert.Equal(t, []infrav1.PlanPhase{infrav1.PlanPhaseApproved, infrav1.PlanPhaseApplying, infrav1.PlanPhaseApplied}, *phases)
+	require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
+	assert.Len(t, decision.Status.Uses, 1, "the plan has claimed one use")
+}
+
+func TestPlanThatCannotClaimItsDecisionNow_IsNotApproved(t *testing.T) {
+	f := waiting(t)
+	f.decideClass(f.onlyPlan(infrav1.PlanPhaseWaiting))
+	api, ok := f.plans.(client.WithWatch)
+	require.True(t, ok)
+	f.pipeline.Approvals.Client = interceptor.NewClient(api, interceptor.Funcs{
+		SubResourceUpdate: func(context.Context, client.Client, string, client.Object, ...client.SubResourceUpdateOption) error {
+			return errors.New("the API server is away")
+		},
+	})
+	phases := f.observePhases()
+	require.Equal(t, Failed, f.settle().State)
+	assert.NotContains(t, *phases, infrav1.PlanPhaseApproved)
+	assert.NotContains(t, f.String(), "apply plan")
+}
+
+func TestUseOfAPlanThatIsNotAppliedIsReleased(t *testing.T) {
+	f := waiting(t)
+	decision := f.decideClass(f.onlyPlan(infrav1.PlanPhaseWaiting))
+	release := f.block("state")
+	require.Equal(t, Running, f.step().State)
+	<-f.entered
+	f.onlyPlan(infrav1.PlanPhaseApproved)
+	require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
+	require.Len(t, decision.Status.Uses, 1, "the use is claimed before the plan is approved")
+	f.mu.Lock()
+	f.state.Serial++
+	f.plan = nil
+	f.mu.Unlock()
+	release()
+	f.wait()
+	require.Equal(t, InSync, f.settle().State)
+	f.onlyPlan(infrav1.PlanPhaseSuperseded)
+	require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
+	assert.Empty(t, decision.Status.Uses)
 }

@@ -131,7 +131,9 @@ func (p *Pipeline) Step(ctx context.Context, target Target) Result {
 	observed, result := p.observe(target, key)
 	p.decide(ctx, target, &observed, &result)
 	result.State = Determine(observed)
-	p.publishVerdict(ctx, key, result)
+	if p.claim(ctx, target, &observed, &result) {
+		p.publishVerdict(ctx, key, result)
+	}
 	result.Events = p.report(key)
 	switch result.State {
 	case InSync:

@@ -213,10 +213,15 @@ func (p *Pipeline) complete(ctx context.Context, target Target, stored plan.Stor
 func (p *Pipeline) close(ctx context.Context, stored plan.Stored, o outcome) error {
 	phase, message := finalPhase(o)
 	_, err := p.Plans.SetPhase(ctx, stored, phase, message, plan.Verdict{})
-	if errors.Is(err, plan.ErrDeleted) {
-		return nil
+	if err != nil && !errors.Is(err, plan.ErrDeleted) {
+		return err
 	}
-	return err
+	if stored.Object.Status.Phase == infrav1.PlanPhaseApproved { // its apply has not begun
+		if err := p.Approvals.Release(ctx, stored); err != nil {
+			log.FromContext(ctx).Error(err, "Failed to release the decisions about a plan")
+		}
+	}
+	return nil
 }
 
 // closing is how often, and with which pauses, a run tries to write the final phase of a plan.

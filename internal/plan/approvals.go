@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -65,7 +66,7 @@ func (a *Approvals) decide(ctx context.Context, reader client.Reader, stored Sto
 const claims = 10
 
 // Claim decides about a plan once more, past the cache. If the plan is approved, Claim records in the decisions that they are used for it.
-// The plan may be applied only after Claim has returned Approved.
+// The plan may be applied only after Claim has returned Approved. If Claim is called again for the plan, it records nothing new.
 func (a *Approvals) Claim(ctx context.Context, stored Stored, about Context) (Verdict, error) {
 	for attempt := 1; ; attempt++ {
 		verdict, err := a.decide(ctx, a.Reader, stored, about)
@@ -99,27 +100,45 @@ func (a *Approvals) use(ctx context.Context, stored Stored, verdict Verdict) err
 
 // Complete records in the decisions that counted that the plan was applied. A later plan with the same digest needs another use.
 func (a *Approvals) Complete(ctx context.Context, stored Stored) error {
+	return a.changeUses(ctx, stored, func(_ *infrav1.NutanixPlanDecision, use *infrav1.PlanDecisionUse) bool {
+		use.AppliedTime = &metav1.Time{Time: a.Clock.Now()}
+		return true
+	})
+}
+
+// Release removes the uses that Claim has recorded for a plan whose apply will not begin, so that other plans can use the decisions. The use
+// of an earlier plan of the same target stays, because the apply of that plan has begun.
+func (a *Approvals) Release(ctx context.Context, stored Stored) error {
+	return a.changeUses(ctx, stored, func(decision *infrav1.NutanixPlanDecision, _ *infrav1.PlanDecisionUse) bool {
+		before := len(decision.Status.Uses)
+		decision.Status.Uses = slices.DeleteFunc(decision.Status.Uses, func(use infrav1.PlanDecisionUse) bool {
+			return use.Plan == stored.Key().String()
+		})
+		return len(decision.Status.Uses) < before
+	})
+}
+
+// changeUses calls change with each decision that counted for the plan and with its pending use for the target of the plan. It writes the
+// decision if change returns true. A decision that does not exist any more or has no such use is left out.
+func (a *Approvals) changeUses(ctx context.Context, stored Stored, change func(*infrav1.NutanixPlanDecision, *infrav1.PlanDecisionUse) bool) error {
 	for _, name := range stored.Object.Status.Decisions {
 		key := client.ObjectKey{Namespace: stored.Object.Namespace, Name: name}
-		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { return a.complete(ctx, key, stored.Record) })
+		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+			decision := &infrav1.NutanixPlanDecision{}
+			if err := a.Reader.Get(ctx, key, decision); err != nil {
+				return err
+			}
+			use := pending(decision, stored.Record.digestIn(decision.Spec), stored.Record.Target.Key)
+			if use == nil || !change(decision, use) {
+				return nil
+			}
+			return a.Client.Status().Update(ctx, decision)
+		})
 		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("recording in decision %s that plan %s was applied: %w", key, stored.Key(), err)
+			return fmt.Errorf("changing the use of decision %s by plan %s: %w", key, stored.Key(), err)
 		}
 	}
 	return nil
-}
-
-func (a *Approvals) complete(ctx context.Context, key client.ObjectKey, record Record) error {
-	decision := &infrav1.NutanixPlanDecision{}
-	if err := a.Reader.Get(ctx, key, decision); err != nil {
-		return err
-	}
-	use := pending(decision, record.digestIn(decision.Spec), record.Target.Key)
-	if use == nil {
-		return nil
-	}
-	use.AppliedTime = &metav1.Time{Time: a.Clock.Now()}
-	return a.Client.Status().Update(ctx, decision)
 }
 
 // pending returns the use of the digest for the target whose apply has not succeeded yet, or nil.

@@ -63,6 +63,37 @@ func TestDecisionsAreInNamespaceOfPlan(t *testing.T) {
 	}
 }
 
+func TestReleaseRemovesOnlyTheUseOfThePlan(t *testing.T) {
+	digest := decision("d", "bob", nil).Spec.Changes[0]
+	use := func(target, plan string) infrav1.PlanDecisionUse {
+		return infrav1.PlanDecisionUse{Target: target, Digest: digest, Plan: plan}
+	}
+	for name, test := range map[string]struct {
+		uses []infrav1.PlanDecisionUse
+		left string
+	}{
+		"of the plan and of another target":     {[]infrav1.PlanDecisionUse{use("another", "prod/another"), use("key", "prod/plan")}, "prod/another"},
+		"of an earlier plan whose apply failed": {[]infrav1.PlanDecisionUse{use("key", "prod/earlier")}, "prod/earlier"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scheme := runtime.NewScheme()
+			require.NoError(t, infrav1.AddToScheme(scheme))
+			used := decision("d", "bob", func(d *infrav1.NutanixPlanDecision) { d.Namespace, d.Status.Uses = "prod", test.uses })
+			api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&used).WithObjects(&used).Build()
+			approvals := &Approvals{Client: api, Reader: api, Clock: clocktesting.NewFakePassiveClock(decisionTime)}
+			stored := Stored{
+				Record: Record{ChangeDigest: digest, Target: infrav1.PlanTarget{Namespace: "prod", Key: "key"}},
+				Object: &infrav1.NutanixPlan{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "plan"},
+					Status: infrav1.NutanixPlanStatus{Decisions: []string{"d", "deleted"}}},
+			}
+			require.NoError(t, approvals.Release(t.Context(), stored))
+			require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(&used), &used))
+			require.Len(t, used.Status.Uses, 1)
+			assert.Equal(t, test.left, used.Status.Uses[0].Plan)
+		})
+	}
+}
+
 func TestVerdictIsPublishedAgain_IfItsReasonChanges(t *testing.T) {
 	stored := Stored{Object: &infrav1.NutanixPlan{Status: infrav1.NutanixPlanStatus{Phase: infrav1.PlanPhaseDenied, Message: "policy a: no"}}}
 	assert.True(t, stored.Published(infrav1.PlanPhaseDenied, Verdict{Decision: Denied, Reason: "policy a: no"}))
