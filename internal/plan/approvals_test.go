@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -98,4 +99,45 @@ func TestVerdictIsPublishedAgain_IfItsReasonChanges(t *testing.T) {
 	stored := Stored{Object: &infrav1.NutanixPlan{Status: infrav1.NutanixPlanStatus{Phase: infrav1.PlanPhaseDenied, Message: "policy a: no"}}}
 	assert.True(t, stored.Published(infrav1.PlanPhaseDenied, Verdict{Decision: Denied, Reason: "policy a: no"}))
 	assert.False(t, stored.Published(infrav1.PlanPhaseDenied, Verdict{Decision: Denied, Reason: "policy b: no"}))
+}
+
+// TestClaimUsesADecisionOncePerTargetAndApply claims a decision for a class with two uses. Planning again uses nothing, another apply and
+// another target do.
+func TestClaimUsesADecisionOncePerTargetAndApply(t *testing.T) {
+	scheme := runtime.NewScheme()
+	require.NoError(t, infrav1.AddToScheme(scheme))
+	classes := decision("d", "bob", func(d *infrav1.NutanixPlanDecision) {
+		d.Namespace, d.Spec.Changes, d.Spec.Classes, d.Spec.MaxUses = "prod", nil, []string{"sha256:class"}, ptr.To[int32](3)
+	})
+	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&classes).WithObjects(&classes).Build()
+	clock := clocktesting.NewFakePassiveClock(decisionTime)
+	approvals := &Approvals{Client: api, Reader: api, Clock: clock}
+	stored := func(target, name string) Stored {
+		return Stored{
+			Record: Record{Disruption: provider.Destroy, ClassDigest: "sha256:class", Target: infrav1.PlanTarget{Namespace: "prod", Key: target}},
+			Object: &infrav1.NutanixPlan{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: name},
+				Status: infrav1.NutanixPlanStatus{Decisions: []string{"d"}}},
+		}
+	}
+	claim := func(target, name string, want Decision) []infrav1.PlanDecisionUse {
+		t.Helper()
+		verdict, err := approvals.Claim(t.Context(), stored(target, name), Context{})
+		require.NoError(t, err)
+		require.Equal(t, want, verdict.Decision, verdict.Reason)
+		require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(&classes), &classes))
+		return classes.Status.Uses
+	}
+	require.Len(t, claim("a", "a-1", Approved), 1)
+	require.Len(t, claim("a", "a-2", Approved), 1, "it is planned again")
+	require.Len(t, claim("b", "b-1", Approved), 2, "another target")
+	require.NoError(t, approvals.Complete(t.Context(), stored("a", "a-2")))
+	uses := claim("a", "a-3", Approved)
+	require.Len(t, uses, 3, "the same change is applied again")
+	clock.SetTime(decisionTime.Add(time.Minute))
+	require.NoError(t, approvals.Complete(t.Context(), stored("a", "a-3")))
+	uses = claim("c", "c-1", Waiting)
+	require.Len(t, uses, 3)
+	assert.True(t, uses[0].AppliedTime.Time.Equal(decisionTime))
+	assert.Nil(t, uses[1].AppliedTime, "the other target has not been applied")
+	assert.True(t, uses[2].AppliedTime.Time.Equal(decisionTime.Add(time.Minute)))
 }
