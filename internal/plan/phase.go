@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,8 +24,16 @@ const messageLength = 1024
 
 // SetPhase writes a phase of a plan and returns the plan as it was written. verdict is the decision about the plan; it is zero if the
 // decision has not changed. If the phase is final, SetPhase first removes the plan file. It returns ErrDeleted if the NutanixPlan does not
-// exist any more.
-func (s *Store) SetPhase(ctx context.Context, stored Stored, phase infrav1.PlanPhase, message string, verdict Verdict) (Stored, error) {
+// exist any more. If the audit trail already contains a result of the plan, SetPhase writes the phase of that result.
+func (s *Store) SetPhase(ctx context.Context, stored Stored, phase infrav1.PlanPhase, message string, verdict Verdict) (_ Stored, err error) {
+	defer func() {
+		if err == nil || errors.Is(err, ErrDeleted) {
+			s.forgetResult(stored.Object.UID)
+		}
+	}()
+	if known, found := s.result(stored.Object.UID); found && phase.Final() {
+		phase, message = known.phase, known.message
+	}
 	object := stored.Object.DeepCopy()
 	s.write(object, phase, message, verdict)
 	if err := s.auditPhase(ctx, object, phase, object.Status.Message, verdict); err != nil {

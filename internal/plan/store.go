@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -66,6 +67,8 @@ type Store struct {
 
 	mu  sync.Mutex
 	key []byte
+	// results contains the results that are in the audit trail although the final phase of the plan could not be written yet.
+	results map[types.UID]result
 }
 
 // ErrDeleted means that somebody has deleted the NutanixPlan of a plan. The plan must not be applied.

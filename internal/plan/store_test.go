@@ -117,6 +117,70 @@ func TestNothingIsWritten_IfItCannotBeAudited(t *testing.T) {
 	assert.Empty(t, list.Items[0].Status.Phase)
 }
 
+// TestResultIsAuditedOnce_IfThePhaseCannotBeWritten closes a plan twice, because the first attempt fails after the audit trail contains the
+// result. The second attempt, for example of the next run, may have another result.
+func TestResultIsAuditedOnce_IfThePhaseCannotBeWritten(t *testing.T) {
+	away := errors.New("the API server is away")
+	var refuse error
+	store := newTestStore(t, interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, api client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
+			if refuse != nil {
+				return refuse
+			}
+			return api.SubResource(name).Update(ctx, object, options...)
+		},
+	})
+	written := &trail{}
+	store.Trail = written
+	stored, err := store.Record(t.Context(), testRecord(), []byte("file"))
+	require.NoError(t, err)
+	stored, err = store.SetPhase(t.Context(), stored, infrav1.PlanPhaseApplying, "", Verdict{Decision: Approved})
+	require.NoError(t, err)
+	refuse = away
+	for _, message := range []string{"first", "second"} {
+		_, err = store.SetPhase(t.Context(), stored, infrav1.PlanPhaseApplied, message, Verdict{})
+		require.ErrorIs(t, err, away)
+	}
+	refuse = nil
+	closed, err := store.SetPhase(t.Context(), stored, infrav1.PlanPhaseFailed, "interrupted", Verdict{})
+	require.NoError(t, err)
+	assert.Equal(t, infrav1.PlanPhaseApplied, closed.Object.Status.Phase)
+	assert.Equal(t, "first", closed.Object.Status.Message)
+	require.Len(t, written.records, 3)
+	assert.Equal(t, "Applied", written.records[2].Verdict)
+	assert.Empty(t, store.results)
+}
+
+// TestResultIsAuditedAgain_IfThePlanIsApplied checks that a plan that could not be closed and is applied after all has another result.
+func TestResultIsAuditedAgain_IfThePlanIsApplied(t *testing.T) {
+	refuse := true
+	store := newTestStore(t, interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, api client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
+			if refuse {
+				return errors.New("the API server is away")
+			}
+			return api.SubResource(name).Update(ctx, object, options...)
+		},
+	})
+	written := &trail{}
+	store.Trail = written
+	stored, err := store.Record(t.Context(), testRecord(), []byte("file"))
+	require.NoError(t, err)
+	_, err = store.SetPhase(t.Context(), stored, infrav1.PlanPhaseSuperseded, "planned again", Verdict{})
+	require.Error(t, err)
+	refuse = false
+	stored, err = store.SetPhase(t.Context(), stored, infrav1.PlanPhaseApplying, "", Verdict{Decision: Approved})
+	require.NoError(t, err)
+	closed, err := store.SetPhase(t.Context(), stored, infrav1.PlanPhaseApplied, "", Verdict{})
+	require.NoError(t, err)
+	assert.Equal(t, infrav1.PlanPhaseApplied, closed.Object.Status.Phase)
+	var verdicts []string
+	for _, record := range written.records[1:] {
+		verdicts = append(verdicts, record.Verdict)
+	}
+	assert.Equal(t, []string{"Superseded", "Approved", "Applied"}, verdicts)
+}
+
 func TestPlanOfTerminatingNamespaceIsInTheNamespaceOfTheManager(t *testing.T) {
 	terminating := apierrors.NewForbidden(infrav1.GroupVersion.WithResource("nutanixplans").GroupResource(), "", errors.New("being terminated"))
 	terminating.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/audit"
 )
@@ -55,9 +57,47 @@ func (s *Store) auditPhase(ctx context.Context, object *infrav1.NutanixPlan, pha
 		}
 		return s.audited(ctx, object, audit.Record{Kind: audit.Apply, Verdict: string(verdict.Decision), Message: message})
 	case phase.Final():
-		return s.audited(ctx, object, audit.Record{Kind: audit.Result, Verdict: string(phase), Message: message})
+		return s.auditResult(ctx, object, result{phase, message})
 	}
 	return nil
+}
+
+// result is the result of a plan in the audit trail.
+type result struct {
+	phase   infrav1.PlanPhase
+	message string
+}
+
+// auditResult records the result of a plan once. If the final phase cannot be written afterwards, the next attempts to close the plan
+// record nothing.
+func (s *Store) auditResult(ctx context.Context, object *infrav1.NutanixPlan, of result) error {
+	if _, found := s.result(object.UID); found {
+		return nil
+	}
+	if err := s.audited(ctx, object, audit.Record{Kind: audit.Result, Verdict: string(of.phase), Message: of.message}); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.results == nil {
+		s.results = map[types.UID]result{}
+	}
+	s.results[object.UID] = of
+	return nil
+}
+
+// result returns the result of a plan that is in the audit trail although the final phase could not be written yet.
+func (s *Store) result(plan types.UID) (result, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, found := s.results[plan]
+	return known, found
+}
+
+func (s *Store) forgetResult(plan types.UID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.results, plan)
 }
 
 // AuditDecision records a decision, with one record for each of its digests.
