@@ -53,7 +53,8 @@ const (
 	AuthorAnnotation = "infrastructure.cluster.x-k8s.io/author"
 
 	// RevisionAnnotation is the annotation of a NutanixCluster, a NutanixMachine or a NutanixMachineTemplate with the Git revision that the
-	// plans of the object name, for example "main@sha1:5e1f0c2". Without it, plans name the revision that Flux last tried to apply.
+	// plans of the object name, for example "main@sha1:5e1f0c2". Without it, plans name the revision that Flux last tried to apply. The
+	// audit trail names the revision of a NutanixPlanDecision in the same way.
 	RevisionAnnotation = "infrastructure.cluster.x-k8s.io/revision"
 
 	// CreatorAnnotation contains the name of the user who created a NutanixMachine. Admission sets it like AuthorAnnotation. The

@@ -77,7 +77,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 	machines := &nutanixmachine.Reconciler{Dependencies: shared, ReadInterval: min(readInterval, options.healthInterval/2)}
 	plans := &nutanixplan.Reconciler{Client: shared.Client, Plans: parts.pipeline.Plans, Clock: clock.RealClock{},
 		Keep: options.planHistoryLimit, TTL: options.planRetention}
-	decisions := &nutanixplandecision.Reconciler{Client: shared.Client, Trail: parts.pipeline.Plans.Trail}
+	decisions := &nutanixplandecision.Reconciler{Client: shared.Client, Trail: parts.pipeline.Plans.Trail, Revision: shared.Revision}
 	templates := &nutanixmachinetemplate.Reconciler{Client: shared.Client, WatchFilterValue: options.watchFilter}
 	for _, reconciler := range []struct {
 		setUp       func(context.Context, ctrl.Manager, controller.Options) error

@@ -20,6 +20,8 @@ const kind = "NutanixPlanDecision"
 type Reconciler struct {
 	Client client.Client
 	Trail  plan.Trail
+	// Revision returns the Git revision of an object, or an empty string.
+	Revision func(ctx context.Context, object client.Object) string
 }
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixplandecisions,verbs=get;list;watch;update;patch
@@ -43,7 +45,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if !controllerutil.ContainsFinalizer(decision, infrav1.NutanixPlanDecisionFinalizer) {
 		return ctrl.Result{}, nil
 	}
-	if err := plan.AuditDecision(ctx, r.Trail, decision); err != nil {
+	if err := plan.AuditDecision(ctx, r.Trail, decision, r.Revision(ctx, decision)); err != nil {
 		return ctrl.Result{}, err
 	}
 	before := decision.DeepCopy()

@@ -17,15 +17,15 @@ import (
 	"github.com/capnt/capnt/internal/audit"
 )
 
-// trail counts the records of an audit trail, or fails.
+// trail keeps the records of an audit trail, or fails.
 type trail struct {
-	records int
+	records []audit.Record
 	err     error
 }
 
-func (t *trail) Append(context.Context, audit.Record) error {
+func (t *trail) Append(_ context.Context, record audit.Record) error {
 	if t.err == nil {
-		t.records++
+		t.records = append(t.records, record)
 	}
 	return t.err
 }
@@ -39,7 +39,8 @@ func TestDecisionIsKeptUntilItIsRecorded(t *testing.T) {
 	}
 	api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(decision).Build()
 	written := &trail{err: errors.New("the disk is full")}
-	reconciler := &Reconciler{Client: api, Trail: written}
+	revision := func(context.Context, client.Object) string { return "main@sha1:5e1f" }
+	reconciler := &Reconciler{Client: api, Trail: written, Revision: revision}
 	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(decision)}
 
 	require.NoError(t, api.Delete(t.Context(), decision))
@@ -50,9 +51,10 @@ func TestDecisionIsKeptUntilItIsRecorded(t *testing.T) {
 	written.err = nil
 	_, err = reconciler.Reconcile(t.Context(), request)
 	require.NoError(t, err)
-	assert.Equal(t, 1, written.records)
+	require.Len(t, written.records, 1)
+	assert.Equal(t, "main@sha1:5e1f", written.records[0].Revision)
 	require.Error(t, api.Get(t.Context(), request.NamespacedName, decision))
 	_, err = reconciler.Reconcile(t.Context(), request)
 	require.NoError(t, err)
-	assert.Equal(t, 1, written.records)
+	assert.Len(t, written.records, 1)
 }

@@ -243,9 +243,9 @@ func TestDecisionIsAuditedOncePerDigest(t *testing.T) {
 		Verdict: infrav1.PlanVerdictApproved, Changes: []string{"sha256:1", "sha256:2"}, Classes: []string{"sha256:3"}, Reason: "CHG-1",
 		DecidedBy: &infrav1.PlanDecider{Username: "bob", Groups: []string{"ops"}},
 	}}
-	require.NoError(t, AuditDecision(t.Context(), written, decision))
+	require.NoError(t, AuditDecision(t.Context(), written, decision, "main@sha1:5e1f"))
 	require.Len(t, written.records, 3)
 	assert.Equal(t, audit.Record{Kind: audit.Decision, Source: "NutanixPlanDecision/prod/d", ChangeDigest: "sha256:1", Verdict: "Approved",
-		By: audit.User{Username: "bob", Groups: []string{"ops"}}, Reason: "CHG-1"}, written.records[0])
+		By: audit.User{Username: "bob", Groups: []string{"ops"}}, Reason: "CHG-1", Revision: "main@sha1:5e1f"}, written.records[0])
 	assert.Equal(t, "sha256:3", written.records[2].ClassDigest)
 }

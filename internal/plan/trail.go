@@ -100,10 +100,10 @@ func (s *Store) forgetResult(plan types.UID) {
 	delete(s.results, plan)
 }
 
-// AuditDecision records a decision, with one record for each of its digests.
-func AuditDecision(ctx context.Context, trail Trail, decision *infrav1.NutanixPlanDecision) error {
+// AuditDecision records a decision, with one record for each of its digests. revision is the Git revision of the decision, if it is known.
+func AuditDecision(ctx context.Context, trail Trail, decision *infrav1.NutanixPlanDecision, revision string) error {
 	record := audit.Record{Kind: audit.Decision, Source: "NutanixPlanDecision/" + decision.Namespace + "/" + decision.Name,
-		Verdict: string(decision.Spec.Verdict), Reason: decision.Spec.Reason}
+		Verdict: string(decision.Spec.Verdict), Reason: decision.Spec.Reason, Revision: revision}
 	if by := decision.Spec.DecidedBy; by != nil {
 		record.By = audit.User{Username: by.Username, Groups: by.Groups}
 	}
