@@ -55,6 +55,9 @@ RUNTIME_TOOLS += $(if $(PROVIDER_2),$(call provider_lock,$(PROVIDER_2_VERSION)))
 print_providers = echo "$@: nutanix provider" $$(ls $(provider_dir)); test -d $(provider_dir)/$(PROVIDER_2_VERSION) || \
 	echo "$@: provider $(PROVIDER_2_VERSION) is tested only by its schema (make tools PROVIDER_2=path adds it)"
 
+# The scenario of approval through Git runs the controllers of Flux.
+FLUX := $(BIN)/source-controller $(BIN)/kustomize-controller
+
 DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
 
 ##@ The two commands
@@ -80,7 +83,7 @@ unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where ther
 
 # The scenarios of clusters and of the cloud controller manager run at the same time. One of the latter takes five minutes.
 .PHONY: scenarios
-scenarios: tools build ## Run the end-to-end scenarios (RUN=name selects one, PROVIDER=2.4.2 and ANSWERS=other change what they run with)
+scenarios: tools $(FLUX) build ## Run the end-to-end scenarios (RUN=name selects one, PROVIDER=2.4.2 and ANSWERS=other change what they run with)
 	@$(MAKE) --no-print-directory -j2 cluster-scenarios ccm-scenarios
 
 .PHONY: cluster-scenarios
@@ -198,6 +201,13 @@ $(BIN)/kustomize: hack/tools/kustomize/go.mod
 
 $(BIN)/helm: hack/tools/helm/go.mod
 	$(call build,helm,helm.sh/helm/v4/cmd/helm,$@,-X helm.sh/helm/v4/internal/version.version=v4.2.4)
+
+# Both are built at once, because they share most of their packages. Their CRDs are copied to $(TOOLS)/flux.
+$(FLUX) &: hack/tools/flux/go.mod
+	$(call build,flux,github.com/fluxcd/source-controller github.com/fluxcd/kustomize-controller,$(BIN)/)
+	@mkdir -p $(TOOLS)/flux
+	@cd hack/tools/flux && install -m 644 $$(go list -f '{{.Dir}}/config/crd/bases/*.yaml' \
+		github.com/fluxcd/source-controller github.com/fluxcd/kustomize-controller) $(TOOLS)/flux
 
 $(BIN)/controller-gen: hack/tools/controller-gen/go.mod
 	$(call build,controller-gen,sigs.k8s.io/controller-tools/cmd/controller-gen,$@)

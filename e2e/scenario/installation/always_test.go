@@ -161,20 +161,25 @@ func (c *cluster) role(name, resource string, verbs ...string) string {
 // createWorkers creates a machine template as the author, and a MachineDeployment that uses it.
 func (c *cluster) createWorkers(author client.Client, replicas int32) {
 	c.t.Helper()
-	infrastructure, machine := c.Machine("workers")
-	template := &infrav1.NutanixMachineTemplate{
-		ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name + "-workers"},
-		Spec:       infrav1.NutanixMachineTemplateSpec{Template: infrav1.NutanixMachineTemplateResource{Spec: infrastructure.Spec}},
-	}
+	template, deployment := c.workers(c.Name+"-workers", replicas)
 	require.NoError(c.t, author.Create(c.ctx, template))
-	machine.Spec.InfrastructureRef.Kind, machine.Spec.InfrastructureRef.Name = "NutanixMachineTemplate", template.Name
-	c.create(&clusterv1.MachineDeployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name + "-workers"},
-		Spec: clusterv1.MachineDeploymentSpec{
-			ClusterName: c.Name, Replicas: ptr.To(replicas),
-			Template: clusterv1.MachineTemplateSpec{Spec: machine.Spec},
-		},
-	})
+	c.create(deployment)
+}
+
+// workers returns a MachineDeployment and the template of its machines.
+func (c *cluster) workers(template string, replicas int32) (*infrav1.NutanixMachineTemplate, *clusterv1.MachineDeployment) {
+	infrastructure, machine := c.Machine("workers")
+	machine.Spec.InfrastructureRef.Kind, machine.Spec.InfrastructureRef.Name = "NutanixMachineTemplate", template
+	return &infrav1.NutanixMachineTemplate{
+			ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: template},
+			Spec:       infrav1.NutanixMachineTemplateSpec{Template: infrav1.NutanixMachineTemplateResource{Spec: infrastructure.Spec}},
+		}, &clusterv1.MachineDeployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name + "-workers"},
+			Spec: clusterv1.MachineDeploymentSpec{
+				ClusterName: c.Name, Replicas: ptr.To(replicas),
+				Template: clusterv1.MachineTemplateSpec{Spec: machine.Spec},
+			},
+		}
 }
 
 // vms returns the names of the VMs of the cluster.

@@ -36,18 +36,24 @@ type cluster struct {
 // newCluster creates a cluster in its own namespace. The client in determines the installation.
 func newCluster(t *testing.T, in client.Client, name string, terraform *infrav1.TerraformSpec) *cluster {
 	t.Helper()
+	c := describeCluster(t, in, name, terraform)
+	c.create(c.Objects()...)
+	return c
+}
+
+// describeCluster returns a cluster as newCluster does, but does not create its objects.
+func describeCluster(t *testing.T, in client.Client, name string, terraform *infrav1.TerraformSpec) *cluster {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	host, port, err := net.SplitHostPort(testStack.Prism.Address())
 	require.NoError(t, err)
 	number, err := strconv.ParseInt(port, 10, 32)
 	require.NoError(t, err)
-	c := &cluster{t: t, ctx: ctx, client: in, BareCluster: stack.BareCluster{
+	return &cluster{t: t, ctx: ctx, client: in, BareCluster: stack.BareCluster{
 		Namespace: name, Name: name, Address: host, Port: int32(number), TrustBundle: string(testStack.Prism.CABundle()),
 		Credentials: testStack.Options().Credentials, Terraform: terraform,
 	}}
-	c.create(c.Objects()...)
-	return c
 }
 
 func (c *cluster) create(objects ...client.Object) {

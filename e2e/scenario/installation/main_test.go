@@ -97,7 +97,9 @@ func options(dir string) (stack.Options, error) {
 	return stack.Options{
 		Dir: dir, Repository: filepath.Dir(toolbox.Dir()), Network: network, WithoutGuests: true,
 		Credentials: stack.Credentials{Username: "admin", Password: "your-password"}, Latency: stack.Latencies(time.Second),
-		ManagerArgs: []string{"--health-check-interval=5s", "--audit-log-path=" + filepath.Join(dir, auditLogName)},
+		ManagerArgs: []string{
+			"--health-check-interval=5s", "--gitops-accounts=" + fluxAccount, "--audit-log-path=" + filepath.Join(dir, auditLogName),
+		},
 		Log: funcr.New(func(_, line string) {
 			fmt.Fprintf(os.Stderr, "%7.1fs  %s\n", time.Since(began).Seconds(), line)
 		}, funcr.Options{}),
