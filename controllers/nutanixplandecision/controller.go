@@ -4,7 +4,9 @@ package nutanixplandecision
 import (
 	"context"
 	"fmt"
+	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -22,6 +24,10 @@ type Reconciler struct {
 	Trail  plan.Trail
 	// Revision returns the Git revision of an object, or an empty string.
 	Revision func(ctx context.Context, object client.Object) string
+
+	mu sync.Mutex
+	// recorded contains the decisions that are recorded and whose finalizer the cache still contains.
+	recorded map[client.ObjectKey]types.UID
 }
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixplandecisions,verbs=get;list;watch;update;patch
@@ -39,13 +45,14 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 // recorded twice.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	decision := &infrav1.NutanixPlanDecision{}
-	if err := r.Client.Get(ctx, request.NamespacedName, decision); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	if err := r.Client.Get(ctx, request.NamespacedName, decision); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
 	}
 	if !controllerutil.ContainsFinalizer(decision, infrav1.NutanixPlanDecisionFinalizer) {
+		r.forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}
-	if err := plan.AuditDecision(ctx, r.Trail, decision, r.Revision(ctx, decision)); err != nil {
+	if err := r.record(ctx, decision); err != nil {
 		return ctrl.Result{}, err
 	}
 	before := decision.DeepCopy()
@@ -55,4 +62,29 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("removing the finalizer of NutanixPlanDecision %s: %w", request, err)
 	}
 	return ctrl.Result{}, nil
+}
+
+// record records a decision once. The next reconciles of the decision record nothing, for example if the finalizer could not be removed
+// because a plan has used the decision in between.
+func (r *Reconciler) record(ctx context.Context, decision *infrav1.NutanixPlanDecision) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := client.ObjectKeyFromObject(decision)
+	if uid, found := r.recorded[key]; found && uid == decision.UID {
+		return nil
+	}
+	if err := plan.AuditDecision(ctx, r.Trail, decision, r.Revision(ctx, decision)); err != nil {
+		return err
+	}
+	if r.recorded == nil {
+		r.recorded = map[client.ObjectKey]types.UID{}
+	}
+	r.recorded[key] = decision.UID
+	return nil
+}
+
+func (r *Reconciler) forget(key client.ObjectKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.recorded, key)
 }
