@@ -249,3 +249,25 @@ func TestDecisionIsAuditedOncePerDigest(t *testing.T) {
 		By: audit.User{Username: "bob", Groups: []string{"ops"}}, Reason: "CHG-1", Revision: "main@sha1:5e1f"}, written.records[0])
 	assert.Equal(t, "sha256:3", written.records[2].ClassDigest)
 }
+
+// TestFinalPhaseRemovesFieldManagers checks the request. The fake client tracks the managers of the plan again, which a real API server does
+// not do.
+func TestFinalPhaseRemovesFieldManagers(t *testing.T) {
+	var patches []string
+	store := newTestStore(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, api client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			content, err := patch.Data(object)
+			require.NoError(t, err)
+			patches = append(patches, object.GetName()+" "+string(content))
+			return api.Patch(ctx, object, patch, options...)
+		},
+	})
+	stored, err := store.Record(t.Context(), testRecord(), []byte("file"))
+	require.NoError(t, err)
+	stored, err = store.SetPhase(t.Context(), stored, infrav1.PlanPhaseApplying, "", Verdict{Decision: Approved})
+	require.NoError(t, err)
+	require.Empty(t, patches)
+	_, err = store.SetPhase(t.Context(), stored, infrav1.PlanPhaseApplied, "", Verdict{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{stored.Object.Name + ` {"metadata":{"managedFields":[{}]}}`}, patches)
+}
