@@ -1,10 +1,12 @@
 package installation
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,7 +29,12 @@ type gate struct {
 	holds []*hold
 	// probed is true after the API server has called the webhook.
 	probed bool
+	// expired is true if the API server has refused a write because the webhook held it for longer than heldAtMost.
+	expired bool
 }
+
+// heldAtMost is how many seconds a write is held at most. The API server accepts no longer timeout of a webhook.
+const heldAtMost = 30
 
 // hold is a write that the gate holds.
 type hold struct {
@@ -60,7 +67,7 @@ func (c *cluster) newGate() *gate {
 	server := httptest.NewTLSServer(g)
 	c.t.Cleanup(server.Close)
 	webhook := admissionregistrationv1.ValidatingWebhook{
-		Name: "gate.example.com", AdmissionReviewVersions: []string{"v1"}, TimeoutSeconds: ptr.To[int32](30),
+		Name: "gate.example.com", AdmissionReviewVersions: []string{"v1"}, TimeoutSeconds: ptr.To[int32](heldAtMost),
 		SideEffects: ptr.To(admissionregistrationv1.SideEffectClassNone), FailurePolicy: ptr.To(admissionregistrationv1.Fail),
 		ClientConfig: admissionregistrationv1.WebhookClientConfig{
 			URL: ptr.To(server.URL), CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
@@ -119,7 +126,7 @@ func (g *gate) release(allow bool) {
 	for _, hold := range g.holds {
 		hold.released <- allow
 	}
-	g.holds = nil
+	g.holds, g.expired = nil, false
 }
 
 // ServeHTTP implements http.Handler.
@@ -130,12 +137,25 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	response := &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
-	if hold := g.match(review.Request); hold != nil && !<-hold.released {
+	if hold := g.match(review.Request); hold != nil && !g.wait(r.Context(), hold) {
 		response.Allowed, response.Result = false, &metav1.Status{Message: "the gate refuses the write"}
 	}
 	review.Request, review.Response = nil, response
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(review)
+}
+
+// wait waits until a held write is released, or until the API server does not wait any more. It returns whether the write is allowed.
+func (g *gate) wait(ctx context.Context, hold *hold) bool {
+	select {
+	case allow := <-hold.released:
+		return allow
+	case <-ctx.Done():
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.expired = g.expired || slices.Contains(g.holds, hold)
+		return false
+	}
 }
 
 // match returns the hold for a request, or nil if the request is not held.
@@ -164,6 +184,13 @@ func (g *gate) match(request *admissionv1.AdmissionRequest) *hold {
 // managerUser is the user name of the manager in the test environment.
 const managerUser = "capnt-manager"
 
+// hasExpired reports whether a write was not held until it was released.
+func (g *gate) hasExpired() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.expired
+}
+
 // waitUntilHeld waits until the gate holds all writes.
 func (c *cluster) waitUntilHeld(g *gate) {
 	c.t.Helper()
@@ -174,4 +201,5 @@ func (c *cluster) waitUntilHeld(g *gate) {
 		}
 		return len(missing) == 0, strings.Join(missing, ", ")
 	})
+	require.False(c.t, g.hasExpired(), "a write was held for %d s before the others were: the machine is too slow", heldAtMost)
 }
