@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,14 +17,16 @@ import (
 
 // electionFlags are the flags of a manager with leader election. The periods are shorter than the defaults, so that another leader soon
 // follows.
-var electionFlags = []string{"--leader-elect", "--leader-elect-lease-duration=8s", "--leader-elect-renew-deadline=6s", "--leader-elect-retry-period=1s"}
+var electionFlags = []string{
+	"--leader-elect", "--leader-elect-lease-duration=8s", "--leader-elect-renew-deadline=6s", "--leader-elect-retry-period=1s",
+}
 
 // startReplica starts one of two replicas of the manager. Each has a gateway and an audit log of its own.
 func (c *cluster) startReplica(second bool) {
 	c.t.Helper()
-	flags := electionFlags
+	flags := slices.Clone(electionFlags)
 	if second {
-		flags = append([]string{"--gateway-address=" + testStack.Options().Network.SecondGateway(), "--audit-log-path=" + secondAuditLog()}, flags...)
+		flags = append(flags, "--gateway-address="+testStack.Options().Network.SecondGateway(), "--audit-log-path="+secondAuditLog())
 	}
 	require.NoError(c.t, testStack.StartManagerWith(c.ctx, flags...))
 }
@@ -99,7 +102,8 @@ func (c *cluster) requireLedBy(plans map[string]infrav1.NutanixPlan) {
 	assert.Len(c.t, terms, 3)
 }
 
-// requireChangesOfAuditLogsAreFound changes one bit of a record in a copy of each audit log. It requires that the verification names the record.
+// requireChangesOfAuditLogsAreFound changes one bit of a record in a copy of each audit log. It requires that the verification names the
+// record.
 func (c *cluster) requireChangesOfAuditLogsAreFound() {
 	c.t.Helper()
 	requireAuditVerified(c.t)

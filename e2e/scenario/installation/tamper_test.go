@@ -20,7 +20,7 @@ import (
 	"github.com/capnt/capnt/internal/audit"
 )
 
-var editedBytes = flag.Int("edited-bytes", 3, "number of bytes of plan files that TestEditedPlanFileIsPlannedAgain changes, one after the other")
+var editedBytes = flag.Int("edited-bytes", 3, "number of bytes of plan files that TestEditedPlanFileIsPlannedAgain changes")
 
 // planFileEntry is the key of the plan file in its Secret.
 const planFileEntry = "tfplan"
