@@ -138,12 +138,16 @@ func (f *flux) kubeconfig(path string) string {
 	return path
 }
 
-// follow lets Flux apply the repository, which must contain a commit.
+// follow lets Flux apply the repository, which must contain a commit. The Kustomization is created once its source is Ready, because it
+// would not be Ready at first otherwise.
 func (f *flux) follow() {
 	f.t.Helper()
 	objects, err := env.ParseManifest([]byte(fluxObjects), "$URL", f.repository.url)
 	require.NoError(f.t, err)
-	require.NoError(f.t, testStack.Env.Apply(f.ctx, objects...))
+	for _, object := range objects {
+		require.NoError(f.t, testStack.Env.Apply(f.ctx, object))
+		require.NoError(f.t, testStack.Env.WaitForCondition(f.ctx, object, "Ready", metav1.ConditionTrue))
+	}
 }
 
 // push commits the files and waits until Flux has applied the commit. It returns the revision.
