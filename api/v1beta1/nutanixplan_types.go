@@ -324,6 +324,10 @@ type NutanixPlanStatus struct {
 	// +optional
 	DecidedTime *metav1.Time `json:"decidedTime,omitempty"`
 
+	// expirationTime is the time at which a plan that waits or is denied expires, so that it is planned again.
+	// +optional
+	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
+
 	// finishedTime is the time at which the plan reached its final phase.
 	// +optional
 	FinishedTime *metav1.Time `json:"finishedTime,omitempty"`

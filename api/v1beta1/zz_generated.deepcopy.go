@@ -1280,6 +1280,10 @@ func (in *NutanixPlanStatus) DeepCopyInto(out *NutanixPlanStatus) {
 		in, out := &in.DecidedTime, &out.DecidedTime
 		*out = (*in).DeepCopy()
 	}
+	if in.ExpirationTime != nil {
+		in, out := &in.ExpirationTime, &out.ExpirationTime
+		*out = (*in).DeepCopy()
+	}
 	if in.FinishedTime != nil {
 		in, out := &in.FinishedTime, &out.FinishedTime
 		*out = (*in).DeepCopy()

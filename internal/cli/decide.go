@@ -186,7 +186,7 @@ func namesOf(ctx context.Context, cluster *Cluster, covered coverage) display.Na
 	shown = append(shown, covered.outliers...)
 	names := display.Names{}
 	for _, plan := range shown[:min(len(shown), maxMachines)] {
-		machine, _ := describeTarget(ctx, cluster, &plan)
+		machine, _ := targetOf(ctx, cluster, &plan)
 		for uuid, name := range display.NamesFor(&plan, machine) {
 			names[uuid] = name
 		}

@@ -88,7 +88,8 @@ func waiting(spec infrav1.NutanixPlanSpec, name, class string, created time.Dura
 	return infrav1.NutanixPlan{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(now.Add(-created))},
 		Spec:       spec,
-		Status:     infrav1.NutanixPlanStatus{Phase: infrav1.PlanPhaseWaiting, WaitingFor: []string{"1 of 1 approvals", "approval mode is Always"}},
+		Status: infrav1.NutanixPlanStatus{Phase: infrav1.PlanPhaseWaiting, WaitingFor: []string{"1 of 1 approvals", "approval mode is Always"},
+			ExpirationTime: &metav1.Time{Time: now.Add(24*time.Hour - created)}},
 	}
 }
 
@@ -147,7 +148,7 @@ func objects(t testing.TB) []client.Object {
 		objects = append(objects, &plans[i])
 	}
 	return append(objects, machine("prod-md-0-9d8v2", "prod-a", true), machine("prod-md-1-000ab", "prod-a", false),
-		machine("prod-md-1-x2x9q", "prod-b", false), owner("prod-md-0-9d8v2"))
+		machine("prod-md-1-x2x9q", "prod-b", false), owner("prod-md-0-9d8v2"), workloadCluster(t, 41))
 }
 
 func machine(name, subnet string, provisioned bool) *infrav1.NutanixMachine {
@@ -171,6 +172,7 @@ func machine(name, subnet string, provisioned bool) *infrav1.NutanixMachine {
 func owner(name string) *clusterv1.Machine {
 	return &clusterv1.Machine{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       clusterv1.MachineSpec{ClusterName: "prod"},
 		Status: clusterv1.MachineStatus{
 			NodeRef:    clusterv1.MachineNodeReference{Name: name},
 			Conditions: []metav1.Condition{{Type: clusterv1.MachineNodeReadyCondition, Status: metav1.ConditionTrue, Reason: "Ready"}},

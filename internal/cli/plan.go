@@ -80,7 +80,8 @@ func (a *app) planShowCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "show PLAN",
 		Short: "Show what a plan does, why, and what it waits for",
-		Long: `show shows what a plan does to which object, how disruptive it is, why it was made, what it waits for, and how to approve it.
+		Long: `show shows what a plan does to which object, how disruptive it is, why it was made, what it waits for and until when, and how to approve
+it. If a plan disrupts a Node, show counts the pods on it with the kubeconfig of the workload cluster, if you may read its Secret.
 
 -o tfjson writes the recorded part of the plan in the JSON format of Terraform, for tools such as conftest and checkov. Sensitive values
 are replaced, and an update contains only the attributes that it changes. The exit code is 1 if the plan waits.`,
@@ -115,8 +116,12 @@ func (a *app) writePlan(ctx context.Context, cluster *Cluster, plan *infrav1.Nut
 	case outputTerraform:
 		return encode(a.Out, outputJSON, display.TerraformPlan(plan))
 	}
-	machine, node := describeTarget(ctx, cluster, plan)
-	screen := display.Screen{Style: a.style(), Now: a.Now(), Program: a.Program, Names: display.NamesFor(plan, machine), Node: node}
+	machine, owner := targetOf(ctx, cluster, plan)
+	screen := display.Screen{Style: a.style(), Now: a.Now(), Program: a.Program, Names: display.NamesFor(plan, machine)}
+	addNode(ctx, cluster, plan, owner, &screen)
+	if !plan.Status.Phase.Final() {
+		addDecisions(ctx, cluster, plan, &screen)
+	}
 	plans, err := waitingPlans(ctx, cluster, plan.Namespace)
 	if err != nil {
 		return err

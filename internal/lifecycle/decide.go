@@ -21,8 +21,9 @@ func (p *Pipeline) decide(ctx context.Context, target Target, observed *Observed
 		log.FromContext(ctx).Error(err, "Failed to decide about a plan", "plan", stored.Key())
 		verdict = plan.Verdict{Decision: plan.Waiting, Reason: err.Error(), WaitingFor: []string{err.Error()}, Until: observed.Now.Add(backoffBase)}
 	}
-	result.Verdict = verdict
 	observed.Decision, observed.DecideAt, observed.PlanExpires = verdict.Decision, verdict.Until, stored.Record.Time.Add(target.maxAge())
+	verdict.Expires = observed.PlanExpires
+	result.Verdict = verdict
 }
 
 // claim claims the decisions for a plan that has waited and is now approved, before the phase Approved is written. The cache can show a
@@ -38,8 +39,8 @@ func (p *Pipeline) claim(ctx context.Context, target Target, observed *Observed,
 		log.FromContext(ctx).Error(err, "Failed to claim the decisions about a plan", "plan", stored.Key())
 		return false
 	}
+	observed.Decision, observed.DecideAt, verdict.Expires = verdict.Decision, verdict.Until, observed.PlanExpires
 	result.Verdict = verdict
-	observed.Decision, observed.DecideAt = verdict.Decision, verdict.Until
 	result.State = Determine(*observed)
 	return true
 }

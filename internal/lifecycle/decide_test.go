@@ -196,3 +196,24 @@ func TestUseOfAPlanThatIsNotAppliedIsReleased(t *testing.T) {
 	require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
 	assert.Empty(t, decision.Status.Uses)
 }
+
+func TestStatusSaysWhenAWaitingPlanExpires(t *testing.T) {
+	f := waiting(t)
+	recorded := f.onlyPlan(infrav1.PlanPhaseWaiting)
+	require.NotNil(t, recorded.Status.ExpirationTime)
+	assert.True(t, recorded.Status.ExpirationTime.Time.Equal(f.clock.Now().Add(infrav1.DefaultApprovalMaxAge)))
+
+	f.restart()
+	phases := f.observePhases()
+	f.advance(time.Minute)
+	require.Equal(t, AwaitingDecision, f.settle().State)
+	assert.Empty(t, *phases, "the status does not change")
+	f.rules(infrav1.TerraformApproval{MaxAge: &metav1.Duration{Duration: time.Hour}})
+	require.Equal(t, AwaitingDecision, f.settle().State)
+	recorded = f.onlyPlan(infrav1.PlanPhaseWaiting)
+	assert.True(t, recorded.Status.ExpirationTime.Time.Equal(f.clock.Now().Add(59*time.Minute)))
+
+	f.decide("d", "admin", infrav1.PlanVerdictApproved, recorded)
+	require.Equal(t, InSync, f.settle().State)
+	assert.Nil(t, f.onlyPlan(infrav1.PlanPhaseApplied).Status.ExpirationTime)
+}

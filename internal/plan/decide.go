@@ -41,6 +41,8 @@ type Verdict struct {
 	// Until is the time at which the verdict about a plan that waits or is denied can change without an event, for example the end of a
 	// freeze. It is zero if there is none.
 	Until time.Time
+	// Expires is the time at which the plan expires if it waits or is denied until then. Decide does not set it.
+	Expires time.Time
 	// counted are the decisions that counted, sorted by name.
 	counted []counted
 }

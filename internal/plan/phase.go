@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -113,6 +114,7 @@ func statusError(object *infrav1.NutanixPlan, err error) error {
 func (s *Store) write(object *infrav1.NutanixPlan, phase infrav1.PlanPhase, message string, verdict Verdict) {
 	status, now := &object.Status, metav1.NewTime(s.Clock.Now())
 	status.Phase, status.Message, status.WaitingFor = phase, text.Shorten(message, messageLength), nil
+	status.ExpirationTime = expirationTime(phase, verdict)
 	if verdict.Decision != "" {
 		status.WaitingFor, status.DecidedBy, status.Decisions = verdict.WaitingFor, verdict.DecidedBy, verdict.Names()
 	}
@@ -141,11 +143,32 @@ func (s *Store) write(object *infrav1.NutanixPlan, phase infrav1.PlanPhase, mess
 	meta.SetStatusCondition(&status.Conditions, applied)
 }
 
+// expirationTime returns the time at which a plan in the phase expires, or nil.
+func expirationTime(phase infrav1.PlanPhase, verdict Verdict) *metav1.Time {
+	if verdict.Expires.IsZero() || phase != infrav1.PlanPhaseWaiting && phase != infrav1.PlanPhaseDenied {
+		return nil
+	}
+	return &metav1.Time{Time: verdict.Expires}
+}
+
+// expirationPrecision is how exact the expiration time in a status is. A process that has recorded a plan knows the time of the record more
+// exactly than one that reads the creation time of the NutanixPlan.
+const expirationPrecision = time.Minute
+
+// sameExpiration reports whether two expiration times are equal, or both nil.
+func sameExpiration(a, b *metav1.Time) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Sub(b.Time).Abs() < expirationPrecision
+}
+
 // Published reports whether the status of the plan already says what verdict says.
 func (s Stored) Published(phase infrav1.PlanPhase, verdict Verdict) bool {
 	status := s.Object.Status
 	return status.Phase == phase && status.Message == text.Shorten(verdict.Reason, messageLength) &&
-		slices.Equal(status.WaitingFor, verdict.WaitingFor) && slices.Equal(status.DecidedBy, verdict.DecidedBy)
+		slices.Equal(status.WaitingFor, verdict.WaitingFor) && slices.Equal(status.DecidedBy, verdict.DecidedBy) &&
+		sameExpiration(status.ExpirationTime, expirationTime(phase, verdict))
 }
 
 func (s *Store) removeFile(ctx context.Context, object *infrav1.NutanixPlan) error {

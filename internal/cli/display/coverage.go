@@ -76,7 +76,7 @@ func (c Coverage) class(class, outliers []infrav1.NutanixPlan) []string {
 // summary says what the plans of a class do, and in what they differ.
 func (c Coverage) summary(class []infrav1.NutanixPlan) string {
 	first := class[0]
-	text := fmt.Sprintf("%s of class %s: %s", countOf(len(class), "plan"), Short(first.Spec.ClassDigest), first.Spec.Summary)
+	text := fmt.Sprintf("%s of class %s: %s", CountOf(len(class), "plan"), Short(first.Spec.ClassDigest), first.Spec.Summary)
 	if len(class) > 1 {
 		text += " each"
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -174,4 +175,28 @@ func TestTerraformPlanOfOtherChanges(t *testing.T) {
 	assert.Nil(t, plan.ResourceChanges[2].Change.After)
 	assert.Equal(t, "provider_config_unknown", plan.DeferredChanges[0].Reason)
 	assert.Equal(t, "action.nutanix_x.y", plan.ActionInvocations[0].Address)
+}
+
+func TestExpiryAndDecisionsAreShown(t *testing.T) {
+	now := time.Date(2026, 12, 1, 9, 15, 0, 0, time.UTC)
+	decision := func(name, user string, expires time.Duration) infrav1.NutanixPlanDecision {
+		return infrav1.NutanixPlanDecision{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: infrav1.NutanixPlanDecisionSpec{
+			Verdict: infrav1.PlanVerdictApproved, DecidedBy: &infrav1.PlanDecider{Username: user}, ExpiresAt: &metav1.Time{Time: now.Add(expires)}}}
+	}
+	deleted := decision("deleted", "carol", time.Hour)
+	deleted.DeletionTimestamp = &metav1.Time{Time: now}
+	screen := Screen{Now: now, Decisions: []infrav1.NutanixPlanDecision{decision("two", "bob", 5*time.Hour), decision("one", "alice", 30*time.Minute),
+		decision("old", "carol", 0), deleted}}
+	plan := &infrav1.NutanixPlan{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(-time.Hour))}, Status: infrav1.NutanixPlanStatus{
+		Phase: infrav1.PlanPhaseWaiting, ExpirationTime: &metav1.Time{Time: now.Add(5 * time.Hour)}}}
+	assert.Equal(t, "Waiting 60m, expires in 5h", screen.phase(plan))
+	assert.Equal(t, []string{"Approved by alice (one), expires in 30m", "Approved by bob (two), expires in 5h"}, screen.decisions())
+	plan.Status.ExpirationTime = &metav1.Time{Time: now}
+	assert.Equal(t, "Waiting 60m, expired", screen.phase(plan))
+	for range 2 {
+		screen.Decisions = append(screen.Decisions, decision("three", "dave", 5*time.Hour))
+	}
+	assert.Equal(t, "1 more", screen.decisions()[maxDecisions])
+	screen.DecisionsUnknown = "forbidden"
+	assert.Equal(t, []string{"unknown: forbidden"}, screen.decisions())
 }

@@ -25,6 +25,12 @@ func (s Screen) facts(plan *infrav1.NutanixPlan) []string {
 		add("Held", plan.Spec.Hold.Message)
 	}
 	add(outcome(plan))
+	for _, text := range s.decisions() {
+		add("Decision", text)
+	}
+	if s.PodsUnknown != "" {
+		add("Pods", "unknown: "+s.PodsUnknown)
+	}
 	add("Bound to", s.bound(plan))
 	if text := omitted(plan.Spec.Omitted); text != "" {
 		add("Omitted", text)
@@ -94,6 +100,28 @@ func outcome(plan *infrav1.NutanixPlan) (label, text string) {
 	}
 }
 
+// maxDecisions is the number of decisions that a screen lists.
+const maxDecisions = 3
+
+// decisions returns a line for each decision that applies to the plan and has not expired.
+func (s Screen) decisions() []string {
+	if s.DecisionsUnknown != "" {
+		return []string{"unknown: " + s.DecisionsUnknown}
+	}
+	var lines []string
+	for _, decision := range s.Decisions {
+		spec := decision.Spec
+		if decision.DeletionTimestamp.IsZero() && !spec.Expired(s.Now) {
+			lines = append(lines, fmt.Sprintf("%s by %s (%s), %s", spec.Verdict, spec.DecidedBy.Username, decision.Name, s.expires(*spec.ExpiresAt)))
+		}
+	}
+	slices.Sort(lines)
+	if more := len(lines) - maxDecisions; more > 0 {
+		lines = append(lines[:maxDecisions], fmt.Sprintf("%d more", more))
+	}
+	return lines
+}
+
 // repeatsHeadline reports whether the headline already contains what a plan waits for.
 func repeatsHeadline(text string) bool {
 	return strings.HasPrefix(text, "the plan has disruption class ")
@@ -119,13 +147,13 @@ func (s Screen) bound(plan *infrav1.NutanixPlan) string {
 func omitted(omitted infrav1.PlanOmitted) string {
 	var parts []string
 	if omitted.Changes > 0 {
-		parts = append(parts, countOf(int(omitted.Changes), "change"))
+		parts = append(parts, CountOf(int(omitted.Changes), "change"))
 	}
 	if omitted.Attributes > 0 {
-		parts = append(parts, countOf(int(omitted.Attributes), "attribute"))
+		parts = append(parts, CountOf(int(omitted.Attributes), "attribute"))
 	}
 	if omitted.Values > 0 {
-		parts = append(parts, "the ends of "+countOf(int(omitted.Values), "value"))
+		parts = append(parts, "the ends of "+CountOf(int(omitted.Values), "value"))
 	}
 	if len(parts) == 0 {
 		return ""

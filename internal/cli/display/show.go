@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
@@ -26,8 +29,12 @@ type Screen struct {
 	// Program is what the user typed to start this program, for example "kubectl capnt".
 	Program string
 	Names   Names
-	// Node describes the node of the machine, for example "Node prod-md-0-9d8v2, Ready". It is empty if there is none.
-	Node string
+	// Node describes the node of the machine, for example "Node prod-md-0-9d8v2, Ready, 41 pods". It is empty if there is none. PodsUnknown
+	// says why the number of pods is unknown. It is empty if the number is known or of no interest.
+	Node, PodsUnknown string
+	// Decisions are the decisions with a digest of the plan. DecisionsUnknown says why they are unknown.
+	Decisions        []infrav1.NutanixPlanDecision
+	DecisionsUnknown string
 	// SameClass is the number of plans that wait and have the same class digest, this plan included.
 	SameClass int
 }
@@ -70,7 +77,19 @@ func (s Screen) phase(plan *infrav1.NutanixPlan) string {
 	if plan.Status.Phase.Final() && plan.Status.FinishedTime != nil {
 		return phase + " " + age(s.Now, *plan.Status.FinishedTime) + " ago"
 	}
-	return phase + " " + age(s.Now, plan.CreationTimestamp)
+	phase += " " + age(s.Now, plan.CreationTimestamp)
+	if expires := plan.Status.ExpirationTime; expires != nil {
+		phase += ", " + s.expires(*expires)
+	}
+	return phase
+}
+
+// expires says when something expires.
+func (s Screen) expires(at metav1.Time) string {
+	if !s.Now.Before(at.Time) {
+		return "expired"
+	}
+	return "expires in " + duration.HumanDuration(at.Sub(s.Now))
 }
 
 // headline says in one sentence what happens to which object.

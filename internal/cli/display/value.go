@@ -53,8 +53,8 @@ func cut(text string, length int) string {
 	return text
 }
 
-// countOf returns "1 plan" or "3 plans".
-func countOf(count int, noun string) string {
+// CountOf returns "1 plan" or "3 plans".
+func CountOf(count int, noun string) string {
 	if count == 1 {
 		return "1 " + noun
 	}

@@ -91,9 +91,9 @@ func describeCPU(value any, _ Names) string {
 	second, otherErr := strconv.Atoi(perSocket)
 	switch {
 	case err == nil && otherErr == nil:
-		return fmt.Sprintf("%d (%s of %d)", first*second, countOf(first, "socket"), second)
+		return fmt.Sprintf("%d (%s of %d)", first*second, CountOf(first, "socket"), second)
 	case err == nil:
-		return countOf(first, "socket")
+		return CountOf(first, "socket")
 	case otherErr == nil:
 		return perSocket + " per socket"
 	}
