@@ -4,7 +4,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// Conditions of several kinds. The type of a condition is the name of its constant without "Condition". True is the normal status
+// Conditions of several kinds. A NutanixPlan has AppliedCondition and DecidedCondition. The type of a condition is the name of its constant without "Condition". True is the normal status
 // of a condition. Ready summarizes the others; Cluster API mirrors it as InfrastructureReady.
 const (
 	// ReadyCondition is True if the object matches its spec. Otherwise it has the reason and message of the first condition that
@@ -19,6 +19,10 @@ const (
 
 	// AppliedCondition is True when the recorded plan was applied and the state is in sync with the spec.
 	AppliedCondition = "Applied"
+
+	// DecidedCondition is False while a recorded plan waits for a decision. It is True when the plan is approved or denied, or if no plan
+	// waits. Ready does not summarize it, because an object stays as it is while its plan waits.
+	DecidedCondition = "Decided"
 )
 
 // Conditions of a NutanixCluster.
@@ -58,10 +62,4 @@ const (
 
 	// SafeForDeletionCondition is False while machines or clusters use the failure domain.
 	SafeForDeletionCondition = "SafeForDeletion"
-)
-
-// Conditions of a NutanixPlan. It also has AppliedCondition.
-const (
-	// DecidedCondition is True when the plan is approved or denied.
-	DecidedCondition = "Decided"
 )

@@ -212,6 +212,9 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 		}
 		conditions.Set(object, condition)
 	}
+	if decided := result.Decided(); decided != nil {
+		conditions.Set(object, *decided)
+	}
 }
 
 // Destroy runs one step of the destruction of an object's workspace. It reports true when no infrastructure is left in

@@ -19,7 +19,7 @@ import (
 func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool, milestones []string) error {
 	summarize(object, milestones)
 	*ready = conditions.IsTrue(object, infrav1.ReadyCondition)
-	owned := append([]string{infrav1.ReadyCondition, infrav1.PausedCondition}, milestones...)
+	owned := append([]string{infrav1.ReadyCondition, infrav1.PausedCondition, infrav1.DecidedCondition}, milestones...)
 	err := helper.Patch(ctx, object, patch.WithOwnedConditions{Conditions: owned})
 	var aggregate kerrors.Aggregate
 	if !object.GetDeletionTimestamp().IsZero() && errors.As(err, &aggregate) {

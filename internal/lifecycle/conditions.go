@@ -81,6 +81,28 @@ func (r Result) Conditions(deleting bool) []metav1.Condition {
 	return []metav1.Condition{recorded, applied}
 }
 
+// Decided returns the condition Decided: whether the recorded plan waits for a decision. It returns nil if the step has not found this out, for
+// example while a plan is being made.
+func (r Result) Decided() *metav1.Condition {
+	var decided metav1.Condition
+	switch {
+	case r.State == AwaitingDecision, r.State == Drifted:
+		recorded, _ := r.conditions(false)
+		decided = no(recorded.Reason, recorded.Message)
+	case r.State == Denied:
+		recorded, _ := r.conditions(false)
+		decided = yes(recorded.Reason, recorded.Message)
+	case r.State == Approved, r.State == Running && r.Applying:
+		decided = yes(infrav1.ApprovedReason, r.Verdict.Reason)
+	case r.State == InSync:
+		decided = yes(infrav1.NoChangesReason, "")
+	default:
+		return nil
+	}
+	decided.Type = infrav1.DecidedCondition
+	return &decided
+}
+
 func (r Result) conditions(deleting bool) (recorded, applied metav1.Condition) {
 	summary := ""
 	if r.Plan != nil {

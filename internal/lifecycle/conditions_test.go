@@ -59,6 +59,35 @@ func TestFailureReason(t *testing.T) {
 	assert.Equal(t, "PlanFailed", FailureReason(errors.New("anything")))
 }
 
+func TestDecided(t *testing.T) {
+	record := &plan.Record{Disruption: provider.PowerCycle}
+	waits := plan.Verdict{Decision: plan.Waiting, Reason: "it changes a", NeedsApproval: true}
+	for name, test := range map[string]struct {
+		result Result
+		want   string
+	}{
+		"waits":            {Result{State: AwaitingDecision, Plan: record, PlanName: "p", Verdict: waits}, "False DisruptivePlan: it changes a: approve NutanixPlan p"},
+		"drifted":          {Result{State: Drifted, Plan: record, PlanName: "p", Verdict: waits}, "False DisruptivePlan: it changes a: approve NutanixPlan p"},
+		"denied":           {Result{State: Denied, Plan: record, PlanName: "p"}, "True Denied: NutanixPlan p is denied"},
+		"approved":         {Result{State: Approved, Plan: record, Verdict: plan.Verdict{Reason: "approved by a"}}, "True Approved: approved by a"},
+		"applying":         {Result{State: Running, Applying: true, Plan: record, Verdict: plan.Verdict{Reason: "approved by a"}}, "True Approved: approved by a"},
+		"nothing to do":    {Result{State: InSync}, "True NoChanges: "},
+		"is being planned": {Result{State: Running}, ""},
+		"failed":           {Result{State: Failed}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			decided := test.result.Decided()
+			if test.want == "" {
+				assert.Nil(t, decided)
+				return
+			}
+			require.NotNil(t, decided)
+			assert.Equal(t, infrav1.DecidedCondition, decided.Type)
+			assert.Contains(t, fmt.Sprintf("%s %s: %s", decided.Status, decided.Reason, decided.Message), test.want)
+		})
+	}
+}
+
 func TestConditions(t *testing.T) {
 	record := &plan.Record{Counts: plan.Counts{Create: 1}, Changes: []plan.Change{{Address: "a", Actions: []plan.Action{plan.ActionCreate}}}}
 	disruptive := &plan.Record{Disruption: provider.Replace, Counts: record.Counts, Changes: record.Changes}

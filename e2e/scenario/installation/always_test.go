@@ -46,30 +46,38 @@ func TestEveryPlanWaits_InModeAlways(t *testing.T) {
 		assert.Equal(t, infrav1.PlanDisruptionNone, plan.Spec.Disruption)
 		assert.Equal(t, "author", plan.Spec.Origin.Author)
 		c.waitForCondition(plan.Spec.Target.Name, infrav1.PlanRecordedCondition, metav1.ConditionTrue, infrav1.WaitingForApprovalReason)
+		c.waitForCondition(plan.Spec.Target.Name, infrav1.DecidedCondition, metav1.ConditionFalse, infrav1.WaitingForApprovalReason)
 	}
 	assert.NotEqual(t, waiting[0].Spec.ChangeDigest, waiting[1].Spec.ChangeDigest)
 	assert.Len(t, c.planFiles(c.Namespace), 3)
 	c.requirePrinted(waiting[0], metav1.ConditionFalse, map[string]any{"Changes": "+1", "Disruption": "None", "Phase": "Waiting", "Decided by": nil})
 
-	byAuthor := c.approve(author, c.Namespace, "by-author", classOf(waiting[0], 3))
+	c.approveClass(author, approver, waiting[0])
+	c.requireNoPlanFiles()
+	c.destroyWithNamespace()
+}
+
+// approveClass lets the creation of three machines through, of which waiting is one. The decision of the author does not count.
+func (c *cluster) approveClass(author, approver client.Client, waiting infrav1.NutanixPlan) {
+	c.t.Helper()
+	byAuthor := c.approve(author, c.Namespace, "by-author", classOf(waiting, 3))
 	c.waitForPlans("the decision of the author not to count", 3, func(plan infrav1.NutanixPlan) bool {
 		return plan.Status.Phase == infrav1.PlanPhaseWaiting && strings.Contains(strings.Join(plan.Status.WaitingFor, "; "), "not by the author")
 	})
-	assert.Empty(t, c.vms())
-	class := c.approve(approver, c.Namespace, "class", classOf(waiting[0], 2))
+	assert.Empty(c.t, c.vms())
+	class := c.approve(approver, c.Namespace, "class", classOf(waiting, 2))
 	c.waitForPlans("two machines to be created", 2, machinePlans(infrav1.PlanCauseCreate, infrav1.PlanPhaseApplied))
 	c.waitForPlans("the third machine to wait", 1, machinePlans(infrav1.PlanCauseCreate, infrav1.PlanPhaseWaiting))
-	assert.Len(t, c.usesOf(class), 2)
-	c.approve(approver, c.Namespace, "third", classOf(waiting[0], 1))
+	assert.Len(c.t, c.usesOf(class), 2)
+	c.approve(approver, c.Namespace, "third", classOf(waiting, 1))
 	created := c.waitForPlans("the third machine to be created", 3, machinePlans(infrav1.PlanCauseCreate, infrav1.PlanPhaseApplied))
+	c.waitForCondition(created[0].Spec.Target.Name, infrav1.DecidedCondition, metav1.ConditionTrue, "")
 	c.requirePrinted(created[0], metav1.ConditionTrue, map[string]any{"Changes": "+1", "Disruption": "None", "Phase": "Applied", "Decided by": `["approver"]`})
 	for _, use := range c.usesOf(class) {
-		assert.NotNil(t, use.AppliedTime, use.Plan)
+		assert.NotNil(c.t, use.AppliedTime, use.Plan)
 	}
-	assert.Empty(t, c.usesOf(byAuthor))
-	assert.Len(t, c.vms(), 3)
-	c.requireNoPlanFiles()
-	c.destroyWithNamespace()
+	assert.Empty(c.t, c.usesOf(byAuthor))
+	assert.Len(c.t, c.vms(), 3)
 }
 
 // destroyWithNamespace deletes the namespace of the cluster and approves what that destroys with the command line program.
