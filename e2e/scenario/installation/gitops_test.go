@@ -97,11 +97,14 @@ func (f *flux) template() *infrav1.NutanixMachineTemplate {
 }
 
 // settles requires that Flux changes nothing when it applies the same revision again, and that plans and decisions stay as they are once the
-// decisions are recorded in the audit trail.
+// decisions are recorded in the audit trail and their uses are completed.
 func (f *flux) settles() {
 	f.t.Helper()
-	f.waitFor("the decisions to be recorded", func() (bool, string) {
-		open := slices.DeleteFunc(f.decisions(), func(decision infrav1.NutanixPlanDecision) bool { return len(decision.Finalizers) == 0 })
+	f.waitFor("the decisions and their uses to be recorded", func() (bool, string) {
+		open := slices.DeleteFunc(f.decisions(), func(decision infrav1.NutanixPlanDecision) bool {
+			pending := func(use infrav1.PlanDecisionUse) bool { return use.AppliedTime == nil }
+			return len(decision.Finalizers) == 0 && !slices.ContainsFunc(decision.Status.Uses, pending)
+		})
 		return len(open) == 0, fmt.Sprint(len(open))
 	})
 	before, applies := f.snapshot(), len(f.applies())
