@@ -217,7 +217,7 @@ func newPipeline(mgr ctrl.Manager, options *options, engine *terraform.Terraform
 		return nil, err
 	}
 	approvals := &plan.Approvals{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespace: plans.Namespace,
-		GitOps: sets.New(options.gitOpsAccounts...), Clock: clock.RealClock{}}
+		GitOps: sets.New(options.gitOpsAccounts...), Floor: options.approvalFloor, Clock: clock.RealClock{}}
 	pipeline := &lifecycle.Pipeline{
 		Engine:           opener{engine},
 		Gateway:          server,

@@ -28,7 +28,9 @@ type Approvals struct {
 	Namespace string
 	// GitOps are the accounts of GitOps controllers.
 	GitOps sets.Set[string]
-	Clock  clock.PassiveClock
+	// Floor are the approval rules of the manager. The rules of a cluster can only be stricter.
+	Floor infrav1.TerraformApproval
+	Clock clock.PassiveClock
 }
 
 // Context contains the objects that rules and policies refer to.
@@ -68,6 +70,10 @@ const claims = 10
 // Claim decides about a plan once more, past the cache. If the plan is approved, Claim records in the decisions that they are used for it.
 // The plan may be applied only after Claim has returned Approved. If Claim is called again for the plan, it records nothing new.
 func (a *Approvals) Claim(ctx context.Context, stored Stored, about Context) (Verdict, error) {
+	about, err := a.withPresentRules(ctx, about)
+	if err != nil {
+		return Verdict{}, err
+	}
 	for attempt := 1; ; attempt++ {
 		verdict, err := a.decide(ctx, a.Reader, stored, about)
 		if err != nil || verdict.Decision != Approved {
@@ -78,6 +84,22 @@ func (a *Approvals) Claim(ctx context.Context, stored Stored, about Context) (Ve
 			return verdict, err
 		}
 	}
+}
+
+// withPresentRules returns about with the NutanixCluster and its rules as the API server has them now. A freeze may have been added while
+// the apply waited in the queue of the scheduler. If the NutanixCluster does not exist any more, about stays as it is.
+func (a *Approvals) withPresentRules(ctx context.Context, about Context) (Context, error) {
+	if about.Cluster == nil {
+		return about, nil
+	}
+	key, cluster := client.ObjectKeyFromObject(about.Cluster), &infrav1.NutanixCluster{}
+	if err := a.Reader.Get(ctx, key, cluster); apierrors.IsNotFound(err) {
+		return about, nil
+	} else if err != nil {
+		return about, fmt.Errorf("reading the approval rules of NutanixCluster %s past the cache: %w", key, err)
+	}
+	about.Cluster, about.Rules = cluster, ClusterRules(a.Floor, cluster)
+	return about, nil
 }
 
 // use records in the decisions that counted that they are used for the plan. A use of the same digest for the same target whose apply has

@@ -101,6 +101,39 @@ func TestVerdictIsPublishedAgain_IfItsReasonChanges(t *testing.T) {
 	assert.False(t, stored.Published(infrav1.PlanPhaseDenied, Verdict{Decision: Denied, Reason: "policy b: no"}))
 }
 
+// TestClaimReadsTheRulesOfTheClusterAgain adds a freeze or a stricter mode while the apply of a plan waits in the queue.
+func TestClaimReadsTheRulesOfTheClusterAgain(t *testing.T) {
+	freeze := infrav1.ApprovalFreeze{ApprovalPeriod: infrav1.ApprovalPeriod{Name: "incident",
+		Start: &metav1.Time{Time: decisionTime.Add(-time.Minute)}, End: &metav1.Time{Time: decisionTime.Add(time.Hour)}}}
+	for name, tc := range map[string]struct {
+		floor, cluster infrav1.TerraformApproval
+		deleted        bool
+		want           Decision
+	}{
+		"unchanged":              {want: Approved},
+		"a freeze":               {cluster: infrav1.TerraformApproval{Freezes: []infrav1.ApprovalFreeze{freeze}}, want: Waiting},
+		"a stricter mode":        {cluster: infrav1.TerraformApproval{Mode: infrav1.ApprovalModeAlways}, want: Waiting},
+		"the floor remains":      {floor: infrav1.TerraformApproval{Mode: infrav1.ApprovalModeAlways}, want: Waiting},
+		"the cluster is deleted": {deleted: true, want: Approved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := &infrav1.NutanixCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "c"}}
+			present := before.DeepCopy()
+			present.Spec.Terraform = &infrav1.TerraformSpec{Approval: &tc.cluster}
+			live := policyClient(t, present)
+			if tc.deleted {
+				live = policyClient(t)
+			}
+			approvals := &Approvals{Client: policyClient(t), Reader: live, Floor: tc.floor, Clock: clocktesting.NewFakePassiveClock(decisionTime)}
+			stored := Stored{Record: Record{Target: infrav1.PlanTarget{Namespace: "prod", Key: "key"}},
+				Object: &infrav1.NutanixPlan{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "plan"}}}
+			verdict, err := approvals.Claim(t.Context(), stored, Context{Rules: ClusterRules(infrav1.TerraformApproval{}, before), Cluster: before})
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, verdict.Decision, verdict.Reason)
+		})
+	}
+}
+
 // TestClaimUsesADecisionOncePerTargetAndApply claims a decision for a class with two uses. Planning again uses nothing, another apply and
 // another target do.
 func TestClaimUsesADecisionOncePerTargetAndApply(t *testing.T) {

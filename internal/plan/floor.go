@@ -45,6 +45,14 @@ func Merge(floor, cluster infrav1.TerraformApproval) Rules {
 	return rules
 }
 
+// ClusterRules returns the rules for the plans of a cluster and of its machines, with the manager's floor.
+func ClusterRules(floor infrav1.TerraformApproval, cluster *infrav1.NutanixCluster) Rules {
+	if cluster.Spec.Terraform == nil || cluster.Spec.Terraform.Approval == nil {
+		return Merge(floor, infrav1.TerraformApproval{})
+	}
+	return Merge(floor, *cluster.Spec.Terraform.Approval)
+}
+
 // maxAge returns maxAge of the approval or its default.
 func maxAge(approval infrav1.TerraformApproval) time.Duration {
 	if approval.MaxAge == nil {
