@@ -87,6 +87,7 @@ Exit codes: 0 if nothing waits or differs, 1 if something waits or differs, abov
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
+		RunE:          showHelp,
 	}
 	app.connection.bind(root.PersistentFlags())
 	root.AddCommand(app.planCommand(), app.stateCommand(), app.policyCommand(), app.auditCommand(), app.renderCommand(), app.versionCommand())
@@ -98,7 +99,10 @@ func (a *app) style() display.Style { return display.Style{Color: a.Color} }
 
 // group returns a command that only contains other commands.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	command := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(command *cobra.Command, _ []string) error { return command.Help() }}
+	command := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: showHelp}
 	command.AddCommand(commands...)
 	return command
 }
+
+// showHelp runs a command that only contains other commands. Without it, cobra does not report an unknown command as an error.
+func showHelp(command *cobra.Command, _ []string) error { return command.Help() }

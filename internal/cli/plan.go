@@ -29,6 +29,9 @@ The exit code is 1 if a plan waits.`,
 		Aliases: []string{"ls"},
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := validatePhases(phases); err != nil {
+				return err
+			}
 			cluster, err := a.connect()
 			if err != nil {
 				return err

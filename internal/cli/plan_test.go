@@ -149,3 +149,21 @@ func (p *program) updatePlan(t *testing.T, name string, change func(*infrav1.Nut
 	change(plan)
 	require.NoError(t, p.Status().Update(t.Context(), plan))
 }
+
+// TestMistakesAreErrors checks that a script does not take a mistake in a command for the result that nothing waits.
+func TestMistakesAreErrors(t *testing.T) {
+	for name, test := range map[string]struct {
+		args    []string
+		message string
+	}{
+		"unknown command":            {[]string{"plans", "list"}, `unknown command "plans" for "kubectl capnt"`},
+		"unknown command of a group": {[]string{"plan", "lst"}, `unknown command "lst" for "kubectl capnt plan"`},
+		"unknown phase":              {[]string{"plan", "list", "--phase", "waiting"}, `invalid phase "waiting": set --phase to one of Recorded, Waiting,`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program := newProgram(t, objects(t)...)
+			assert.Equal(t, exitError, program.run(t, test.args...))
+			assert.Contains(t, program.err.String(), test.message)
+		})
+	}
+}

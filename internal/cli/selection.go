@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -58,6 +59,16 @@ func inPhases(plans []infrav1.NutanixPlan, phases []string) []infrav1.NutanixPla
 		return plans
 	}
 	return selectPlans(plans, func(plan infrav1.NutanixPlan) bool { return slices.Contains(phases, string(plan.Status.Phase)) })
+}
+
+// validatePhases returns an error for the first name that is not the name of a phase. Otherwise a list for "waiting" would be empty.
+func validatePhases(phases []string) error {
+	for _, phase := range phases {
+		if !slices.Contains(phaseNames(), phase) {
+			return fmt.Errorf("invalid phase %q: set --phase to one of %s", phase, strings.Join(phaseNames(), ", "))
+		}
+	}
+	return nil
 }
 
 // phaseNames returns the names of all phases.
