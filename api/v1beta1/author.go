@@ -21,6 +21,20 @@ func SetCreator(machine *NutanixMachine, user string) {
 // KeepCreator restores the creator that the old version of the machine has.
 func KeepCreator(machine, old *NutanixMachine) { keepAnnotation(machine, old, CreatorAnnotation) }
 
+// SetTemplateAuthor sets the author of the template of a new machine, whatever the machine contained. template is nil if there is none.
+func SetTemplateAuthor(machine *NutanixMachine, template *NutanixMachineTemplate) {
+	source := &NutanixMachine{}
+	if template != nil && template.Annotations[AuthorAnnotation] != "" {
+		setAnnotation(source, TemplateAuthorAnnotation, template.Annotations[AuthorAnnotation])
+	}
+	keepAnnotation(machine, source, TemplateAuthorAnnotation)
+}
+
+// KeepTemplateAuthor restores the author of the template that the old version of the machine has.
+func KeepTemplateAuthor(machine, old *NutanixMachine) {
+	keepAnnotation(machine, old, TemplateAuthorAnnotation)
+}
+
 // ClonedFrom returns the name of the NutanixMachineTemplate from which Cluster API created the machine. It returns an empty string if the
 // machine was not created from a template, or if its author has changed it since.
 func (m *NutanixMachine) ClonedFrom() string {

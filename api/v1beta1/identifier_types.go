@@ -61,6 +61,11 @@ const (
 	// machine has the same spec as its template as long as both annotations contain the same name.
 	CreatorAnnotation = "infrastructure.cluster.x-k8s.io/creator"
 
+	// TemplateAuthorAnnotation contains the author of the NutanixMachineTemplate from which a NutanixMachine was cloned. Admission sets it
+	// when the machine is created, so that the author stays known if somebody deletes or replaces the template. Clients cannot set, change or
+	// remove it.
+	TemplateAuthorAnnotation = "infrastructure.cluster.x-k8s.io/template-author"
+
 	// CredentialFinalizer keeps a credential Secret, a trust bundle ConfigMap or the Secret of a state backend until no cluster
 	// uses it any more.
 	CredentialFinalizer = "infrastructure.cluster.x-k8s.io/nutanixclustercredential"

@@ -77,6 +77,31 @@ func TestTemplateAuthorIsItsCreator(t *testing.T) {
 	assert.Equal(t, "alice", author(template))
 }
 
+// TestTemplateAuthorStaysKnown_IfTheTemplateIsDeleted checks that the author of a template cannot hide by deleting the template.
+func TestTemplateAuthorStaysKnown_IfTheTemplateIsDeleted(t *testing.T) {
+	ns := namespace(t)
+	template := machineTemplate(ns)
+	require.NoError(t, as(t, ns, "alice").Create(t.Context(), template))
+	m := machine(ns)
+	m.Annotations = map[string]string{
+		clusterv1.TemplateClonedFromNameAnnotation:      template.Name,
+		clusterv1.TemplateClonedFromGroupKindAnnotation: "NutanixMachineTemplate.infrastructure.cluster.x-k8s.io",
+		infrav1.TemplateAuthorAnnotation:                "mallory",
+	}
+	require.NoError(t, as(t, ns, "capi").Create(t.Context(), m))
+	assert.Equal(t, "alice", m.Annotations[infrav1.TemplateAuthorAnnotation])
+	require.NoError(t, api.Delete(t.Context(), template))
+	delete(m.Annotations, infrav1.TemplateAuthorAnnotation)
+	require.NoError(t, as(t, ns, "alice").Update(t.Context(), m))
+	assert.Equal(t, "alice", m.Annotations[infrav1.TemplateAuthorAnnotation], "the annotation was removed")
+
+	other := machine(ns)
+	other.Name = "other"
+	other.Annotations = map[string]string{infrav1.TemplateAuthorAnnotation: "mallory"}
+	require.NoError(t, as(t, ns, "alice").Create(t.Context(), other))
+	assert.NotContains(t, other.Annotations, infrav1.TemplateAuthorAnnotation, "it was not cloned")
+}
+
 func TestMachineIsClonedUntilItsSpecIsChanged(t *testing.T) {
 	ns := namespace(t)
 	m := machine(ns)

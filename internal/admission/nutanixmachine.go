@@ -2,10 +2,13 @@ package admission
 
 import (
 	"context"
+	"fmt"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -15,10 +18,14 @@ import (
 // +kubebuilder:webhook:verbs=create;update,path=/mutate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixmachine,mutating=true,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,versions=v1beta1,name=default.nutanixmachine.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
 // +kubebuilder:webhook:verbs=create;update,path=/validate-infrastructure-cluster-x-k8s-io-v1beta1-nutanixmachine,mutating=false,failurePolicy=fail,sideEffects=None,matchPolicy=Equivalent,groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,versions=v1beta1,name=validation.nutanixmachine.infrastructure.cluster.x-k8s.io,admissionReviewVersions=v1
 
-type machineWebhook struct{ manager manager }
+type machineWebhook struct {
+	manager manager
+	// templates reads NutanixMachineTemplates past the cache. A template can be newer than the cache when Cluster API clones it.
+	templates client.Reader
+}
 
 func setupMachine(mgr ctrl.Manager, manager manager) error {
-	webhook := machineWebhook{manager}
+	webhook := machineWebhook{manager: manager, templates: mgr.GetAPIReader()}
 	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixMachine{}).WithDefaulter(webhook).WithValidator(webhook).Complete()
 }
 
@@ -38,9 +45,25 @@ func (w machineWebhook) Default(ctx context.Context, machine *infrav1.NutanixMac
 	}
 	if request.Operation == admissionv1.Create {
 		infrav1.SetCreator(machine, request.UserInfo.Username)
-		return nil
+		return w.stampTemplateAuthor(ctx, request.Namespace, machine)
 	}
 	infrav1.KeepCreator(machine, old)
+	infrav1.KeepTemplateAuthor(machine, old)
+	return nil
+}
+
+// stampTemplateAuthor sets the author of the template from which a new machine was cloned.
+func (w machineWebhook) stampTemplateAuthor(ctx context.Context, namespace string, machine *infrav1.NutanixMachine) error {
+	name := machine.ClonedFrom()
+	if name == "" {
+		infrav1.SetTemplateAuthor(machine, nil)
+		return nil
+	}
+	template := &infrav1.NutanixMachineTemplate{}
+	if err := w.templates.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, template); client.IgnoreNotFound(err) != nil {
+		return apierrors.NewInternalError(fmt.Errorf("reading NutanixMachineTemplate %s/%s, from which the machine was cloned: %w", namespace, name, err))
+	}
+	infrav1.SetTemplateAuthor(machine, template)
 	return nil
 }
 

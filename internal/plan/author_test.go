@@ -16,9 +16,9 @@ const flux = "system:serviceaccount:flux-system:kustomize-controller"
 
 func TestMachineOrigin(t *testing.T) {
 	for name, tc := range map[string]struct {
-		cloned, author, creator, templateAuthor string
-		noTemplate                              bool
-		want, wantCreator, source               string
+		cloned, author, creator, templateAuthor, recorded string
+		noTemplate                                        bool
+		want, wantCreator, source                         string
 	}{
 		"cloned": {
 			cloned: "t", author: "capi", creator: "capi", templateAuthor: "alice",
@@ -29,6 +29,17 @@ func TestMachineOrigin(t *testing.T) {
 		},
 		"template is gone": {
 			cloned: "t", author: "capi", creator: "capi", noTemplate: true, wantCreator: "capi", source: "NutanixMachineTemplate/t",
+		},
+		"template was deleted by its author": {
+			cloned: "t", author: "capi", creator: "capi", recorded: "alice", noTemplate: true,
+			want: "alice", wantCreator: "capi", source: "NutanixMachineTemplate/t",
+		},
+		"template was replaced by another user": {
+			cloned: "t", author: "capi", creator: "capi", recorded: "alice", templateAuthor: "bob",
+			want: "alice", wantCreator: "capi", source: "NutanixMachineTemplate/t",
+		},
+		"deleted template from Git": {
+			cloned: "t", author: "capi", creator: "capi", recorded: flux, noTemplate: true, wantCreator: "capi", source: "NutanixMachineTemplate/t",
 		},
 		"template of before": {cloned: "t", author: "capi", creator: "capi", wantCreator: "capi", source: "NutanixMachineTemplate/t"},
 		"looks cloned": {
@@ -44,6 +55,7 @@ func TestMachineOrigin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			machine := &infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Name: "m", Annotations: map[string]string{
 				infrav1.AuthorAnnotation: tc.author, infrav1.CreatorAnnotation: tc.creator,
+				infrav1.TemplateAuthorAnnotation: tc.recorded,
 			}}}
 			if tc.cloned != "" {
 				machine.Annotations[clusterv1.TemplateClonedFromNameAnnotation] = tc.cloned
