@@ -31,6 +31,10 @@ const (
 	// object keeps that version until spec.terraform.providerVersion of its NutanixCluster names another one.
 	ProviderVersionAnnotation = "infrastructure.cluster.x-k8s.io/provider-version"
 
+	// AppliedWorkspaceAnnotation contains the digest of the workspace that was applied last. After `clusterctl move`, which does not carry
+	// the status, it says whether a plan reverts a change that was made outside of Terraform.
+	AppliedWorkspaceAnnotation = "infrastructure.cluster.x-k8s.io/applied-workspace"
+
 	// PinnedInputsAnnotation contains the inputs of a NutanixMachine that cannot change once its VM exists. It contains JSON with
 	// the UUIDs of Prism Element, subnets, images, storage containers and project, and with GPUs, boot type and failure domain.
 	// Unlike the status it survives `clusterctl move`.

@@ -161,6 +161,7 @@ func Remembered(object Object, status *infrav1.TerraformStatus) lifecycle.Rememb
 	remembered := lifecycle.Remembered{
 		Current:    inSync(object),
 		Unfinished: conditions.IsFalse(object, infrav1.AppliedCondition) || planWaited(object),
+		Workspace:  object.GetAnnotations()[infrav1.AppliedWorkspaceAnnotation],
 	}
 	if status == nil {
 		return remembered
@@ -191,6 +192,9 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 		*status = &infrav1.TerraformStatus{}
 	}
 	result.Record(*status, d.Pipeline.TerraformVersion, cmp.Or(RecordedVersion(object), d.ProviderVersion))
+	if result.Applied != nil {
+		annotations.AddAnnotations(object, map[string]string{infrav1.AppliedWorkspaceAnnotation: result.Applied.WorkspaceDigest})
+	}
 	for _, event := range result.Events {
 		d.Event(object, event)
 	}

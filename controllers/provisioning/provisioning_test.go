@@ -189,6 +189,9 @@ func TestReleased(t *testing.T) {
 func TestRemembered(t *testing.T) {
 	object := machine()
 	assert.Zero(t, Remembered(object, nil))
+	object.Annotations = map[string]string{infrav1.AppliedWorkspaceAnnotation: "v2:d"}
+	assert.Equal(t, lifecycle.Remembered{Workspace: "v2:d"}, Remembered(object, nil), "after a move")
+	object.Annotations = nil
 	status := &infrav1.TerraformStatus{WorkspaceDigest: "v2:d", Lineage: "l", Serial: 3}
 	want := lifecycle.Remembered{Applied: lifecycle.Applied{WorkspaceDigest: "v2:d", Lineage: "l", Serial: 3}}
 	assert.Equal(t, want, Remembered(object, status))
@@ -265,6 +268,15 @@ func TestPublish(t *testing.T) {
 			assert.NotNil(t, object.Status.Terraform)
 		})
 	}
+}
+
+func TestAppliedWorkspaceSurvivesAMove(t *testing.T) {
+	d, _ := dependencies(t)
+	object := machine()
+	d.Publish(object, &object.Status.Terraform, lifecycle.Result{State: lifecycle.InSync, Applied: &lifecycle.Applied{WorkspaceDigest: "v2:d"}})
+	d.Publish(object, &object.Status.Terraform, lifecycle.Result{State: lifecycle.Running})
+	object.Status = infrav1.NutanixMachineStatus{}
+	assert.Equal(t, "v2:d", Remembered(object, object.Status.Terraform).Workspace)
 }
 
 // The events API rejects longer notes, so the event would be lost.

@@ -217,3 +217,23 @@ func TestStatusSaysWhenAWaitingPlanExpires(t *testing.T) {
 	require.Equal(t, InSync, f.settle().State)
 	assert.Nil(t, f.onlyPlan(infrav1.PlanPhaseApplied).Status.ExpirationTime)
 }
+
+// TestDriftPlanHasTheSameClassAfterAMove compares the plans of an object with its status and of a moved object, which has only annotations.
+func TestDriftPlanHasTheSameClassAfterAMove(t *testing.T) {
+	plan := func(remembered Remembered) infrav1.NutanixPlanSpec {
+		f := newFixture(t)
+		f.addResource(machineAddress, "vm-1", false)
+		f.target.Remembered = remembered
+		f.plan = updated("memory_size_mib")
+		f.settle()
+		return f.onlyPlan(infrav1.PlanPhaseWaiting).Spec
+	}
+	applied := func(digest string) Applied { return Applied{WorkspaceDigest: digest, Lineage: "lineage", Serial: 1} }
+	before := plan(Remembered{Applied: applied("digest-1"), Unfinished: true, Workspace: "digest-1"})
+	assert.Equal(t, infrav1.PlanCauseDrift, before.Cause)
+	moved := plan(Remembered{Published: true, Workspace: "digest-1"})
+	assert.Equal(t, infrav1.PlanCauseDrift, moved.Cause)
+	assert.Equal(t, before.ClassDigest, moved.ClassDigest)
+	assert.Equal(t, infrav1.PlanCauseUpdate, plan(Remembered{Published: true, Workspace: "digest-0"}).Cause, "the spec was changed, too")
+	assert.Equal(t, infrav1.PlanCauseUpdate, plan(Remembered{Applied: applied("digest-0"), Workspace: "digest-1"}).Cause, "the status is newer")
+}

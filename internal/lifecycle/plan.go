@@ -156,7 +156,8 @@ func cause(target Target, state *terraform.State) plan.Cause {
 		return plan.CauseDelete
 	case state.Empty():
 		return plan.CauseCreate
-	case target.Remembered.Applied.WorkspaceDigest == target.Workspace.Digest, target.Remembered.Outdated && target.Remembered.Current:
+	case cmp.Or(target.Remembered.Applied.WorkspaceDigest, target.Remembered.Workspace) == target.Workspace.Digest,
+		target.Remembered.Outdated && target.Remembered.Current:
 		return plan.CauseDrift
 	default:
 		return plan.CauseUpdate

@@ -60,6 +60,9 @@ type Desired struct {
 type Remembered struct {
 	// Applied is the result of the last successful run.
 	Applied Applied
+	// Workspace is the digest of the workspace that was applied last, according to an annotation. clusterctl move carries the annotation and
+	// not the status, so Applied is empty afterwards. The digest determines only the cause of the next plan.
+	Workspace string
 	// Current means that the spec has not changed since Applied, so the present workspace would have the same digest.
 	Current bool
 	// Outdated means that the digest in Applied has another version than the digests that this release computes.
