@@ -61,6 +61,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 		ProviderVersion:  options.providerVersion,
 		ProviderVersions: parts.providerVersions,
 		WatchFilterValue: options.watchFilter,
+		ApprovalFloor:    options.approvalFloor,
 		GitOps:           sets.New(options.gitOpsAccounts...),
 		DriftInterval:    options.driftInterval,
 		HealthInterval:   options.healthInterval,

@@ -19,7 +19,7 @@ import (
 
 // Approval returns the rules and the objects that decide about the plans of a machine or, if machine is nil, of the cluster.
 func (d *Dependencies) Approval(cluster *infrav1.NutanixCluster, machine *infrav1.NutanixMachine) plan.Context {
-	return plan.Context{Rules: plan.ClusterRules(d.Pipeline.Approvals.Floor, cluster), Machine: machine, Cluster: cluster}
+	return plan.Context{Rules: plan.ClusterRules(d.ApprovalFloor, cluster), Machine: machine, Cluster: cluster}
 }
 
 // ClusterOrigin says who and what caused the plans of a cluster.

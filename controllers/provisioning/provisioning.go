@@ -41,6 +41,8 @@ type Dependencies struct {
 	ProviderVersions []string
 	// WatchFilterValue limits the reconciler to objects with this value of the label cluster.x-k8s.io/watch-filter.
 	WatchFilterValue string
+	// ApprovalFloor are the approval rules of the manager. The rules of a cluster can only be stricter.
+	ApprovalFloor infrav1.TerraformApproval
 	// GitOps are the accounts of GitOps controllers. They are the author of no change.
 	GitOps sets.Set[string]
 	// DriftInterval is the interval at which an applied workspace is compared with Prism Central, unless the cluster
