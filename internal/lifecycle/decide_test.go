@@ -182,7 +182,7 @@ func TestUseOfAPlanThatIsNotAppliedIsReleased(t *testing.T) {
 	release := f.block("state")
 	require.Equal(t, Running, f.step().State)
 	<-f.entered
-	f.onlyPlan(infrav1.PlanPhaseApproved)
+	assert.Nil(t, f.onlyPlan(infrav1.PlanPhaseApproved).Status.ExpirationTime, "it does not wait any more")
 	require.NoError(t, f.plans.Get(t.Context(), client.ObjectKeyFromObject(decision), decision))
 	require.Len(t, decision.Status.Uses, 1, "the use is claimed before the plan is approved")
 	f.mu.Lock()
