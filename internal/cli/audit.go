@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/message"
 
 	"github.com/capnt/capnt/internal/audit"
+	"github.com/capnt/capnt/internal/text"
 )
 
 // errTampered is the result of a verification that found that the audit log is not what the manager wrote.
@@ -56,7 +57,7 @@ func (a *app) verifyAudit(ctx context.Context, paths []string, offline bool, man
 	var tampered *audit.TamperError
 	switch {
 	case errors.As(err, &tampered):
-		fmt.Fprintln(a.Out, tampered)
+		fmt.Fprintln(a.Out, text.Printable(tampered.Error())) // the files contain what somebody else may have written
 		return errTampered
 	case err != nil:
 		return fmt.Errorf("verifying the audit log: %w", err)

@@ -46,8 +46,10 @@ func TestAuditVerify_OfChangedLog(t *testing.T) {
 		content []byte
 		message string
 	}{
-		"altered":        {bytes.Replace(content, []byte("prod-md-0"), []byte("prod-md-1"), 1), "record 1 (2026-12-01T09:15:00Z, plan on prod/prod-md-1-9d8v2-9f2c1a-77ab) was altered"},
-		"dropped":        {append(bytes.Clone(lines[0]), lines[2]...), "record 2 was dropped"},
+		"altered": {bytes.Replace(content, []byte("prod-md-0"), []byte("prod-md-1"), 1), "record 1 (2026-12-01T09:15:00Z, plan on prod/prod-md-1-9d8v2-9f2c1a-77ab) was altered"},
+		"dropped": {append(bytes.Clone(lines[0]), lines[2]...), "record 2 was dropped"},
+		"control characters": {bytes.Replace(content, []byte("prod-md-0"), []byte(`\u001b[2K\rok`), 1),
+			"record 1 (2026-12-01T09:15:00Z, plan on prod/\uFFFD[2K\uFFFDok-9d8v2-9f2c1a-77ab) was altered"},
 		"cut at the end": {append(bytes.Clone(lines[0]), lines[1]...), "record 3 was dropped"},
 	}
 	for name, test := range tests {

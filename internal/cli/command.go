@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/cli/display"
+	"github.com/capnt/capnt/internal/text"
 )
 
 // Exit codes, as those of kubectl diff.
@@ -69,7 +71,12 @@ func Run(ctx context.Context, config Config, args []string) int {
 	case errors.Is(err, errWaits):
 		return exitWaits
 	default:
-		fmt.Fprintf(config.Err, "error: %v\n", err)
+		for i, line := range strings.Split(err.Error(), "\n") {
+			if i == 0 {
+				line = "error: " + line
+			}
+			fmt.Fprintln(config.Err, text.Printable(line)) // an error can contain what others have written
+		}
 		return exitError
 	}
 }

@@ -56,3 +56,12 @@ func TestPlanWaitForMissingPlan(t *testing.T) {
 	assert.Equal(t, 2, program.run(t, "plan", "wait", "none"))
 	assert.Contains(t, program.err.String(), "not found")
 }
+
+func TestErrorCannotChangeTheTerminal(t *testing.T) {
+	program := newProgram(t, objects(t)...)
+	program.updatePlan(t, driftPlan, func(plan *infrav1.NutanixPlan) {
+		plan.Status.Phase, plan.Status.Message = infrav1.PlanPhaseFailed, "\x1b[2K\rok"
+	})
+	assert.Equal(t, 2, program.run(t, "plan", "wait", driftPlan))
+	assert.Contains(t, program.err.String(), "the plan is Failed: \uFFFD[2K\uFFFDok\n")
+}

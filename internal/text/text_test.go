@@ -21,3 +21,17 @@ func TestShortenLimitsBytesAndCutsNoCharacter(t *testing.T) {
 		assert.Equal(t, want, Shorten(c.text, c.limit))
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"Größe 4 → 8":                   "Größe 4 → 8",
+		"a\nb\r\nc\td":                  `a\nb\nc\td`,
+		"\x1b[2K\rok":                   "\uFFFD[2K\uFFFDok",
+		"\u009b2K":                      "\uFFFD2K",
+		"\u202e8 >- 4\u2066":            "\uFFFD8 >- 4\uFFFD",
+		"prod\u200b":                    "prod\uFFFD",
+		string([]byte{'a', 0xff, 0xfe}): "a\uFFFD\uFFFD",
+	} {
+		assert.Equal(t, want, Printable(text))
+	}
+}

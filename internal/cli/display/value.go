@@ -8,6 +8,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
+
+	plaintext "github.com/capnt/capnt/internal/text"
 )
 
 // shortLength is the number of hex digits of a digest that people see.
@@ -61,12 +63,5 @@ func CountOf(count int, noun string) string {
 	return fmt.Sprintf("%d %ss", count, noun)
 }
 
-// printable replaces control characters, so that recorded values can neither add lines nor change the terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.NewReplacer("\r\n", `\n`, "\n", `\n`, "\t", `\t`).Replace(text))
-}
+// printable returns a recorded value as one line that cannot change the terminal.
+func printable(value string) string { return plaintext.Printable(value) }
