@@ -61,7 +61,28 @@ func (a *Approvals) decide(ctx context.Context, reader client.Reader, stored Sto
 		return Verdict{}, err
 	}
 	facts.Findings = findings
-	return Decide(stored.Record, facts), nil
+	verdict := Decide(stored.Record, facts)
+	if verdict.Decision != Approved || about.Deleting {
+		return verdict, nil
+	}
+	target := stored.Record.Target.Namespace
+	if ends, err := a.namespaceEnds(ctx, target); err != nil {
+		return Verdict{}, err
+	} else if ends {
+		verdict = verdict.waitFor("namespace " + target + " is being deleted, and the policies in it with it")
+	}
+	return verdict, nil
+}
+
+// namespaceEnds reports whether a namespace is being deleted. The policies and decisions in it are then deleted in any order, so that the
+// absence of a policy does not mean that nobody objects. It reads past the cache, because the manager may not list Namespaces.
+func (a *Approvals) namespaceEnds(ctx context.Context, name string) (bool, error) {
+	namespace := &corev1.Namespace{}
+	err := a.Reader.Get(ctx, client.ObjectKey{Name: name}, namespace)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading namespace %s: %w", name, err)
+	}
+	return err == nil && !namespace.DeletionTimestamp.IsZero(), nil
 }
 
 // claims is how often Claim tries to record the use of decisions that other plans use at the same time.

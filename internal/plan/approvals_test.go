@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -64,6 +65,38 @@ func TestDecisionsAreInNamespaceOfPlan(t *testing.T) {
 	}
 }
 
+// The namespace controller may delete a policy before it deletes the object whose plan the policy lets wait.
+func TestOnlyDestructionIsApproved_WhileTheNamespaceIsDeleted(t *testing.T) {
+	namespace := func(deleted bool) *corev1.Namespace {
+		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "prod"}}
+		if deleted {
+			object.DeletionTimestamp, object.Finalizers = &metav1.Time{Time: time.Now()}, []string{"kubernetes"}
+		}
+		return object
+	}
+	for name, test := range map[string]struct {
+		namespaceDeleted, deleting bool
+		want                       Decision
+	}{
+		"the namespace stays":              {want: Approved},
+		"the namespace is deleted":         {namespaceDeleted: true, want: Waiting},
+		"the namespace and the object are": {namespaceDeleted: true, deleting: true, want: Approved},
+		"the object is deleted":            {deleting: true, want: Approved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := policyClient(t, namespace(test.namespaceDeleted))
+			approvals := &Approvals{Client: policyClient(t), Reader: api, Namespace: "capnt-system", Clock: clocktesting.NewFakePassiveClock(time.Now())}
+			stored := Stored{Record: Record{Target: infrav1.PlanTarget{Namespace: "prod", Key: "key"}},
+				Object: &infrav1.NutanixPlan{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "plan"}}}
+			for _, decide := range []func(context.Context, Stored, Context) (Verdict, error){approvals.Decide, approvals.Claim} {
+				verdict, err := decide(t.Context(), stored, Context{Deleting: test.deleting})
+				require.NoError(t, err)
+				assert.Equal(t, test.want, verdict.Decision, verdict.Reason)
+			}
+		})
+	}
+}
+
 func TestReleaseRemovesOnlyTheUseOfThePlan(t *testing.T) {
 	digest := decision("d", "bob", nil).Spec.Changes[0]
 	use := func(target, plan string) infrav1.PlanDecisionUse {
@@ -79,6 +112,7 @@ func TestReleaseRemovesOnlyTheUseOfThePlan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			scheme := runtime.NewScheme()
 			require.NoError(t, infrav1.AddToScheme(scheme))
+			require.NoError(t, corev1.AddToScheme(scheme))
 			used := decision("d", "bob", func(d *infrav1.NutanixPlanDecision) { d.Namespace, d.Status.Uses = "prod", test.uses })
 			api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&used).WithObjects(&used).Build()
 			approvals := &Approvals{Client: api, Reader: api, Clock: clocktesting.NewFakePassiveClock(decisionTime)}
@@ -139,6 +173,7 @@ func TestClaimReadsTheRulesOfTheClusterAgain(t *testing.T) {
 func TestClaimUsesADecisionOncePerTargetAndApply(t *testing.T) {
 	scheme := runtime.NewScheme()
 	require.NoError(t, infrav1.AddToScheme(scheme))
+	require.NoError(t, corev1.AddToScheme(scheme))
 	classes := decision("d", "bob", func(d *infrav1.NutanixPlanDecision) {
 		d.Namespace, d.Spec.Changes, d.Spec.Classes, d.Spec.MaxUses = "prod", nil, []string{"sha256:class"}, ptr.To[int32](3)
 	})
