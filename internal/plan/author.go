@@ -15,8 +15,8 @@ func ClusterOrigin(cluster *infrav1.NutanixCluster, gitOps sets.Set[string]) inf
 // MachineOrigin returns author and source of the plans of a NutanixMachine. If the machine was cloned from a template and not changed since,
 // this is the author of the template when the machine was created. Otherwise somebody could delete his template, which has no other effect
 // on the machine, and approve his own change. A machine that was created before admission recorded this author has the author of the
-// present template. template is the one from which the machine was cloned, or nil if it does not exist any more. The creator of a cloned machine, normally a controller of Cluster API,
-// must not approve the plan either, because a user can create a machine that looks cloned.
+// present template. template is the template of the machine, or nil if it does not exist any more. The creator of a cloned machine, normally
+// a controller of Cluster API, must not approve the plan either, because a user can create a machine that looks cloned.
 func MachineOrigin(machine *infrav1.NutanixMachine, template *infrav1.NutanixMachineTemplate, gitOps sets.Set[string]) infrav1.PlanOrigin {
 	changedBy := person(machine.Annotations[infrav1.AuthorAnnotation], gitOps)
 	name := machine.ClonedFrom()
