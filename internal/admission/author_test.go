@@ -77,6 +77,19 @@ func TestTemplateAuthorIsItsCreator(t *testing.T) {
 	assert.Equal(t, "alice", author(template))
 }
 
+// TestAuthorIsTheUserWhoChangedTheInputs checks that a user cannot hide a change of a machine in the annotations of the manager.
+func TestAuthorIsTheUserWhoChangedTheInputs(t *testing.T) {
+	ns := namespace(t)
+	m := machine(ns)
+	require.NoError(t, as(t, ns, "alice").Create(t.Context(), m))
+	m.Annotations[infrav1.PinnedInputsAnnotation] = "{}"
+	require.NoError(t, api.Update(t.Context(), m))
+	assert.Equal(t, "alice", author(m), "the manager wrote the annotation")
+	m.Annotations[infrav1.PinnedInputsAnnotation] = `{"disks":[]}`
+	require.NoError(t, as(t, ns, "bob").Update(t.Context(), m))
+	assert.Equal(t, "bob", author(m))
+}
+
 // TestTemplateAuthorStaysKnown_IfTheTemplateIsDeleted checks that the author of a template cannot hide by deleting the template.
 func TestTemplateAuthorStaysKnown_IfTheTemplateIsDeleted(t *testing.T) {
 	ns := namespace(t)

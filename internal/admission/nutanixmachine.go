@@ -39,7 +39,7 @@ func (w machineWebhook) Default(ctx context.Context, machine *infrav1.NutanixMac
 	old := &infrav1.NutanixMachine{}
 	if err := w.manager.stampAuthor(ctx, machine, old, func() bool {
 		old.Spec.Default()
-		return !equality.Semantic.DeepEqual(old.Spec, machine.Spec)
+		return !equality.Semantic.DeepEqual(old.Spec, machine.Spec) || inputsChanged(old, machine)
 	}); err != nil {
 		return err
 	}
@@ -50,6 +50,18 @@ func (w machineWebhook) Default(ctx context.Context, machine *infrav1.NutanixMac
 	infrav1.KeepCreator(machine, old)
 	infrav1.KeepTemplateAuthor(machine, old)
 	return nil
+}
+
+// inputsChanged reports whether annotations differ from which the workspace of a machine is rendered. A user who edits them changes the
+// machine like a user who edits its spec.
+func inputsChanged(old, machine *infrav1.NutanixMachine) bool {
+	for _, key := range []string{infrav1.PinnedInputsAnnotation, infrav1.ProviderVersionAnnotation, infrav1.StateSuffixAnnotation,
+		infrav1.WorkspaceKeyAnnotation} {
+		if old.Annotations[key] != machine.Annotations[key] {
+			return true
+		}
+	}
+	return false
 }
 
 // stampTemplateAuthor sets the author of the template from which a new machine was cloned.
