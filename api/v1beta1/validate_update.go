@@ -5,11 +5,26 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // ValidateUpdate checks that a control plane endpoint does not change after it was set, because certificates and kubeconfigs of
 // the cluster contain it. The address of Prism Central may change, because Prism Central may be renamed or moved.
+// ValidateIdentity checks that the annotations that identify the Terraform state and the virtual machine of an object do not change to other
+// values. Otherwise the object would leave its infrastructure behind, or take over that of another object. clusterctl move may remove them.
+func ValidateIdentity(old, updated metav1.Object) field.ErrorList {
+	var errs field.ErrorList
+	for _, key := range []string{WorkspaceKeyAnnotation, StateSuffixAnnotation} {
+		before, after := old.GetAnnotations()[key], updated.GetAnnotations()[key]
+		if before != "" && after != "" && before != after {
+			errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(key), after,
+				"cannot change, because it identifies the infrastructure of the object: restore "+before))
+		}
+	}
+	return errs
+}
+
 // PrismAddressChanged reports whether the update needs a warning.
 func (c *NutanixCluster) ValidateUpdate(old *NutanixCluster) field.ErrorList {
 	endpoint := old.Spec.ControlPlaneEndpoint

@@ -1,7 +1,8 @@
 // Package admission registers webhooks for the defaults and the validation in package v1beta1. The rules are pure functions of that
 // package, so that controllers can apply the same rules.
 //
-// Objects that are being deleted are not validated, because it must be possible to remove their finalizers. An update is rejected only
+// Objects that are being deleted are not validated, because it must be possible to remove their finalizers. Only the annotations that
+// identify their infrastructure cannot change. An update is rejected only
 // for errors that the old object does not have. Therefore an object can be updated even if it was stored before a rule existed or by
 // another provider.
 //

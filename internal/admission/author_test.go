@@ -77,6 +77,34 @@ func TestTemplateAuthorIsItsCreator(t *testing.T) {
 	assert.Equal(t, "alice", author(template))
 }
 
+// TestIdentityCannotChange checks that a user cannot let an object leave its infrastructure behind, not even while it is deleted.
+func TestIdentityCannotChange(t *testing.T) {
+	for kind, create := range map[string]func(ns string) client.Object{
+		"NutanixMachine": func(ns string) client.Object { return machine(ns) },
+		"NutanixCluster": func(ns string) client.Object { return cluster(ns) },
+	} {
+		for _, key := range []string{infrav1.WorkspaceKeyAnnotation, infrav1.StateSuffixAnnotation} {
+			t.Run(kind+" "+key, func(t *testing.T) {
+				ns := namespace(t)
+				object := create(ns)
+				object.SetFinalizers([]string{"example.com/keep"})
+				setAnnotation(object, key, "mine")
+				require.NoError(t, api.Create(t.Context(), object))
+				require.NoError(t, api.Delete(t.Context(), object))
+				require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), object))
+				changed, ok := object.DeepCopyObject().(client.Object)
+				require.True(t, ok)
+				setAnnotation(changed, key, "another")
+				require.ErrorContains(t, as(t, ns, "bob").Update(t.Context(), changed), "restore mine")
+				setAnnotation(object, "x", "y")
+				require.NoError(t, api.Update(t.Context(), object), "clusterctl move removes the annotation")
+				object.SetFinalizers(nil)
+				require.NoError(t, api.Update(t.Context(), object))
+			})
+		}
+	}
+}
+
 // TestAuthorIsTheUserWhoChangedTheInputs checks that a user cannot hide a change of a machine in the annotations of the manager.
 func TestAuthorIsTheUserWhoChangedTheInputs(t *testing.T) {
 	ns := namespace(t)

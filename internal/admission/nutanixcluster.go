@@ -47,6 +47,9 @@ func warnOfTrustBundle(cluster *infrav1.NutanixCluster) admission.Warnings {
 
 // ValidateUpdate implements admission.Validator.
 func (clusterWebhook) ValidateUpdate(_ context.Context, old, cluster *infrav1.NutanixCluster) (admission.Warnings, error) {
+	if errs := infrav1.ValidateIdentity(old, cluster); len(errs) > 0 {
+		return nil, invalid("NutanixCluster", cluster, errs)
+	}
 	if deleting(cluster) {
 		return nil, nil
 	}

@@ -86,6 +86,9 @@ func (machineWebhook) ValidateCreate(_ context.Context, machine *infrav1.Nutanix
 
 // ValidateUpdate implements admission.Validator.
 func (machineWebhook) ValidateUpdate(_ context.Context, old, machine *infrav1.NutanixMachine) (admission.Warnings, error) {
+	if errs := infrav1.ValidateIdentity(old, machine); len(errs) > 0 {
+		return nil, invalid("NutanixMachine", machine, errs)
+	}
 	if deleting(machine) {
 		return nil, nil
 	}
