@@ -29,6 +29,7 @@ type decideFlags struct {
 	reason           string
 	expires          time.Duration
 	maxUses          int32
+	limited          bool // the user has set maxUses
 	yes              bool
 	dryRun, output   string
 }
@@ -45,6 +46,7 @@ The command shows the change and the plans that the decision covers, asks for a 
 --dry-run=client -o yaml prints the decision instead, for example to commit it to Git.`,
 		ValidArgsFunction: a.completePlans(256),
 		RunE: func(command *cobra.Command, args []string) error {
+			flags.limited = command.Flags().Changed("max-uses")
 			return a.decide(command.Context(), verdict, args, flags)
 		},
 	}
@@ -102,8 +104,8 @@ func (f decideFlags) validate() error {
 	switch {
 	case f.expires <= 0:
 		return errors.New("--expires is not positive: set it to a duration such as 24h")
-	case f.maxUses < 0:
-		return errors.New("--max-uses is negative: set it to the number of machines")
+	case f.limited && f.maxUses < 1: // 0 must not mean the default
+		return errors.New("--max-uses is not positive: set it to the number of machines")
 	case f.dryRun != dryRunNone && f.dryRun != dryRunClient && f.dryRun != dryRunServer:
 		return fmt.Errorf("invalid value %q of --dry-run: set it to none, client or server", f.dryRun)
 	}

@@ -238,7 +238,7 @@ func TestInvalidDecisions(t *testing.T) {
 		"nothing":          {nil, "nothing to decide: name plans, or set --change or --class"},
 		"unknown plan":     {[]string{"none"}, "plan none does not exist"},
 		"expired at once":  {[]string{driftPlan, "--expires", "0s"}, "--expires is not positive"},
-		"negative uses":    {[]string{driftPlan, "--max-uses", "-1"}, "--max-uses is negative"},
+		"negative uses":    {[]string{driftPlan, "--max-uses", "-1"}, "--max-uses is not positive"},
 		"unknown dry run":  {[]string{driftPlan, "--dry-run=maybe"}, `invalid value "maybe" of --dry-run`},
 		"nothing in there": {[]string{driftPlan, "-n", "other"}, "does not exist"},
 	}

@@ -158,6 +158,7 @@ func TestMistakesAreErrors(t *testing.T) {
 	}{
 		"unknown command":            {[]string{"plans", "list"}, `unknown command "plans" for "kubectl capnt"`},
 		"unknown command of a group": {[]string{"plan", "lst"}, `unknown command "lst" for "kubectl capnt plan"`},
+		"no uses":                    {[]string{"plan", "approve", driftPlan, "--reason", "x", "--yes", "--max-uses", "0"}, "--max-uses is not positive"},
 		"unknown phase":              {[]string{"plan", "list", "--phase", "waiting"}, `invalid phase "waiting": set --phase to one of Recorded, Waiting,`},
 	} {
 		t.Run(name, func(t *testing.T) {
