@@ -105,6 +105,26 @@ func TestIdentityCannotChange(t *testing.T) {
 	}
 }
 
+// TestKeyBelongsToOneMachine checks that a user of one namespace cannot take over, and then destroy, the VM of a machine in another one.
+func TestKeyBelongsToOneMachine(t *testing.T) {
+	const message = "another NutanixMachine has the same VM"
+	owner := machine(namespace(t))
+	setAnnotation(owner, infrav1.WorkspaceKeyAnnotation, "key-of-the-owner")
+	require.NoError(t, api.Create(t.Context(), owner))
+
+	ns := namespace(t)
+	thief := machine(ns)
+	setAnnotation(thief, infrav1.WorkspaceKeyAnnotation, "key-of-the-owner")
+	require.ErrorContains(t, as(t, ns, "mallory").Create(t.Context(), thief), message)
+	thief = machine(ns)
+	require.NoError(t, as(t, ns, "mallory").Create(t.Context(), thief))
+	setAnnotation(thief, infrav1.WorkspaceKeyAnnotation, "key-of-the-owner")
+	require.ErrorContains(t, as(t, ns, "mallory").Update(t.Context(), thief), message)
+
+	require.NoError(t, api.Delete(t.Context(), owner))
+	require.NoError(t, api.Update(t.Context(), thief), "the machine was moved")
+}
+
 // TestAuthorIsTheUserWhoChangedTheInputs checks that a user cannot hide a change of a machine in the annotations of the manager.
 func TestAuthorIsTheUserWhoChangedTheInputs(t *testing.T) {
 	ns := namespace(t)

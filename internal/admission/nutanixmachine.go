@@ -7,6 +7,8 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -20,12 +22,13 @@ import (
 
 type machineWebhook struct {
 	manager manager
-	// templates reads NutanixMachineTemplates past the cache. A template can be newer than the cache when Cluster API clones it.
-	templates client.Reader
+	// reader reads past the cache. A template can be newer than the cache when Cluster API clones it, and the cache may be limited to a
+	// namespace.
+	reader client.Reader
 }
 
 func setupMachine(mgr ctrl.Manager, manager manager) error {
-	webhook := machineWebhook{manager: manager, templates: mgr.GetAPIReader()}
+	webhook := machineWebhook{manager: manager, reader: mgr.GetAPIReader()}
 	return ctrl.NewWebhookManagedBy(mgr, &infrav1.NutanixMachine{}).WithDefaulter(webhook).WithValidator(webhook).Complete()
 }
 
@@ -72,7 +75,7 @@ func (w machineWebhook) stampTemplateAuthor(ctx context.Context, namespace strin
 		return nil
 	}
 	template := &infrav1.NutanixMachineTemplate{}
-	if err := w.templates.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, template); client.IgnoreNotFound(err) != nil {
+	if err := w.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, template); client.IgnoreNotFound(err) != nil {
 		return apierrors.NewInternalError(fmt.Errorf("reading NutanixMachineTemplate %s/%s, from which the machine was cloned: %w", namespace, name, err))
 	}
 	infrav1.SetTemplateAuthor(machine, template)
@@ -80,17 +83,47 @@ func (w machineWebhook) stampTemplateAuthor(ctx context.Context, namespace strin
 }
 
 // ValidateCreate implements admission.Validator.
-func (machineWebhook) ValidateCreate(_ context.Context, machine *infrav1.NutanixMachine) (admission.Warnings, error) {
+func (w machineWebhook) ValidateCreate(ctx context.Context, machine *infrav1.NutanixMachine) (admission.Warnings, error) {
+	if err := w.validateKey(ctx, machine); err != nil {
+		return nil, err
+	}
 	return nil, invalid("NutanixMachine", machine, machine.Validate())
 }
 
+// validateKey checks that a machine that brings its workspace key, for example from another management cluster, is the only one with this key.
+// Otherwise both machines would have the same VM, and the deletion of one of them would destroy it.
+func (w machineWebhook) validateKey(ctx context.Context, machine *infrav1.NutanixMachine) error {
+	key := machine.Annotations[infrav1.WorkspaceKeyAnnotation]
+	if key == "" {
+		return nil
+	}
+	others := &metav1.PartialObjectMetadataList{}
+	others.SetGroupVersionKind(infrav1.GroupVersion.WithKind("NutanixMachineList"))
+	if err := w.reader.List(ctx, others); err != nil {
+		return apierrors.NewInternalError(fmt.Errorf("looking for another NutanixMachine with workspace key %s: %w", key, err))
+	}
+	for i := range others.Items {
+		other := &others.Items[i]
+		if other.Annotations[infrav1.WorkspaceKeyAnnotation] == key && client.ObjectKeyFromObject(other) != client.ObjectKeyFromObject(machine) {
+			return invalid("NutanixMachine", machine, field.ErrorList{field.Invalid(field.NewPath("metadata", "annotations").
+				Key(infrav1.WorkspaceKeyAnnotation), key, "another NutanixMachine has the same VM: leave the annotation out to create another VM")})
+		}
+	}
+	return nil
+}
+
 // ValidateUpdate implements admission.Validator.
-func (machineWebhook) ValidateUpdate(_ context.Context, old, machine *infrav1.NutanixMachine) (admission.Warnings, error) {
+func (w machineWebhook) ValidateUpdate(ctx context.Context, old, machine *infrav1.NutanixMachine) (admission.Warnings, error) {
 	if errs := infrav1.ValidateIdentity(old, machine); len(errs) > 0 {
 		return nil, invalid("NutanixMachine", machine, errs)
 	}
 	if deleting(machine) {
 		return nil, nil
+	}
+	if old.Annotations[infrav1.WorkspaceKeyAnnotation] == "" {
+		if err := w.validateKey(ctx, machine); err != nil {
+			return nil, err
+		}
 	}
 	var warnings admission.Warnings
 	if machine.BootstrapImageChanged(old, providerid.Parse) {
