@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -27,6 +28,7 @@ func as(t *testing.T, ns, user string, groups ...string) client.Client {
 	}}}
 	require.NoError(t, client.IgnoreAlreadyExists(api.Create(t.Context(), role)))
 	bind(t, ns, "Role", editors, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: editors})
+	awaitPermission(t, ns, editors, "create", "nutanixplandecisions")
 	config := rest.CopyConfig(server)
 	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append([]string{editors}, groups...), UID: "uid-of-" + user}
 	c, err := client.New(config, client.Options{Scheme: api.Scheme()})
@@ -54,5 +56,16 @@ func approver(t *testing.T, ns, user string) client.Client {
 	require.NoError(t, yaml.UnmarshalStrict(content, role))
 	require.NoError(t, client.IgnoreAlreadyExists(api.Create(t.Context(), role)))
 	bind(t, ns, "ClusterRole", role.Name, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "approvers"})
+	awaitPermission(t, ns, "approvers", "approve", "nutanixplans")
 	return as(t, ns, user, "approvers")
+}
+
+// awaitPermission waits until a group has a permission in the namespace, because the API server learns of new bindings from a watch.
+func awaitPermission(t *testing.T, ns, group, verb, resource string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{Groups: []string{group},
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: ns, Verb: verb, Group: infrav1.GroupVersion.Group, Resource: resource}}}
+		return api.Create(t.Context(), review) == nil && review.Status.Allowed
+	}, deadline, tick)
 }
