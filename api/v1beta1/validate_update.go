@@ -9,8 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// ValidateUpdate checks that a control plane endpoint does not change after it was set, because certificates and kubeconfigs of
-// the cluster contain it. The address of Prism Central may change, because Prism Central may be renamed or moved.
 // ValidateIdentity checks that the annotations that identify the Terraform state and the virtual machine of an object do not change to other
 // values. Otherwise the object would leave its infrastructure behind, or take over that of another object. clusterctl move may remove them.
 func ValidateIdentity(old, updated metav1.Object) field.ErrorList {
@@ -25,6 +23,8 @@ func ValidateIdentity(old, updated metav1.Object) field.ErrorList {
 	return errs
 }
 
+// ValidateUpdate checks that a control plane endpoint does not change after it was set, because certificates and kubeconfigs of
+// the cluster contain it. The address of Prism Central may change, because Prism Central may be renamed or moved.
 // PrismAddressChanged reports whether the update needs a warning.
 func (c *NutanixCluster) ValidateUpdate(old *NutanixCluster) field.ErrorList {
 	endpoint := old.Spec.ControlPlaneEndpoint

@@ -2,9 +2,8 @@
 // package, so that controllers can apply the same rules.
 //
 // Objects that are being deleted are not validated, because it must be possible to remove their finalizers. Only the annotations that
-// identify their infrastructure cannot change. An update is rejected only
-// for errors that the old object does not have. Therefore an object can be updated even if it was stored before a rule existed or by
-// another provider.
+// identify their infrastructure cannot change. An update is rejected only for errors that the old object does not have. Therefore an object
+// can be updated even if it was stored before a rule existed or by another provider.
 //
 // +kubebuilder:webhookconfiguration:mutating=true,name=capnt-mutating-webhook-configuration
 // +kubebuilder:webhookconfiguration:mutating=false,name=capnt-validating-webhook-configuration

@@ -91,11 +91,15 @@ func (w machineWebhook) ValidateCreate(ctx context.Context, machine *infrav1.Nut
 }
 
 // validateKey checks that a machine that brings its workspace key, for example from another management cluster, is the only one with this key.
-// Otherwise both machines would have the same VM, and the deletion of one of them would destroy it.
+// Otherwise both machines would have the same VM, and the deletion of one of them would destroy it. The manager makes a new key for each
+// machine without one, so its requests are not checked.
 func (w machineWebhook) validateKey(ctx context.Context, machine *infrav1.NutanixMachine) error {
 	key := machine.Annotations[infrav1.WorkspaceKeyAnnotation]
 	if key == "" {
 		return nil
+	}
+	if request, err := requestOf(ctx); err != nil || w.manager.sent(request) {
+		return err
 	}
 	others := &metav1.PartialObjectMetadataList{}
 	others.SetGroupVersionKind(infrav1.GroupVersion.WithKind("NutanixMachineList"))
