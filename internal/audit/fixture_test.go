@@ -78,6 +78,7 @@ func sample(i int) *Record {
 	}
 	if kind == Decision {
 		r.Verdict, r.By, r.Reason = "Approved", User{Username: "platform-admin@example.com", Groups: []string{"platform"}}, `CHG-4711, <back> & "forth" – größer`
+		r.ExpiresAt, r.MaxUses = time.Date(2026, 12, 2, 9, 12, 44, 0, time.UTC), 3
 	}
 	if i%23 == 0 {
 		r.Target = Target{} // a verdict about a class of plans

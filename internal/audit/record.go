@@ -64,6 +64,9 @@ type Record struct {
 	By User `json:"by,omitzero"`
 	// Reason is the reason that the user gave, cut to 1,024 bytes.
 	Reason string `json:"reason,omitempty"`
+	// ExpiresAt is the time until which a decision counts, in UTC. MaxUses is how often it counts for each of its digests; 0 means the default.
+	ExpiresAt time.Time `json:"expiresAt,omitzero"`
+	MaxUses   int32     `json:"maxUses,omitempty"`
 	// Revision is the Git revision of the change or of the decision, if it is known.
 	Revision string `json:"revision,omitempty"`
 	// Message explains the verdict, cut to 4,096 bytes.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -242,11 +243,13 @@ func TestDecisionIsAuditedOncePerDigest(t *testing.T) {
 	decision := &infrav1.NutanixPlanDecision{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "d"}, Spec: infrav1.NutanixPlanDecisionSpec{
 		Verdict: infrav1.PlanVerdictApproved, Changes: []string{"sha256:1", "sha256:2"}, Classes: []string{"sha256:3"}, Reason: "CHG-1",
 		DecidedBy: &infrav1.PlanDecider{Username: "bob", Groups: []string{"ops"}},
+		ExpiresAt: &metav1.Time{Time: decisionTime.In(time.FixedZone("CET", 3600))}, MaxUses: ptr.To[int32](3),
 	}}
 	require.NoError(t, AuditDecision(t.Context(), written, decision, "main@sha1:5e1f"))
 	require.Len(t, written.records, 3)
 	assert.Equal(t, audit.Record{Kind: audit.Decision, Source: "NutanixPlanDecision/prod/d", ChangeDigest: "sha256:1", Verdict: "Approved",
-		By: audit.User{Username: "bob", Groups: []string{"ops"}}, Reason: "CHG-1", Revision: "main@sha1:5e1f"}, written.records[0])
+		By: audit.User{Username: "bob", Groups: []string{"ops"}}, Reason: "CHG-1", Revision: "main@sha1:5e1f",
+		ExpiresAt: decisionTime.UTC(), MaxUses: 3}, written.records[0])
 	assert.Equal(t, "sha256:3", written.records[2].ClassDigest)
 }
 

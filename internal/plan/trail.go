@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/audit"
@@ -103,7 +104,11 @@ func (s *Store) forgetResult(plan types.UID) {
 // AuditDecision records a decision, with one record for each of its digests. revision is the Git revision of the decision, if it is known.
 func AuditDecision(ctx context.Context, trail Trail, decision *infrav1.NutanixPlanDecision, revision string) error {
 	record := audit.Record{Kind: audit.Decision, Source: "NutanixPlanDecision/" + decision.Namespace + "/" + decision.Name,
-		Verdict: string(decision.Spec.Verdict), Reason: decision.Spec.Reason, Revision: revision}
+		Verdict: string(decision.Spec.Verdict), Reason: decision.Spec.Reason, Revision: revision,
+		MaxUses: ptr.Deref(decision.Spec.MaxUses, 0)}
+	if expires := decision.Spec.ExpiresAt; expires != nil {
+		record.ExpiresAt = expires.UTC()
+	}
 	if by := decision.Spec.DecidedBy; by != nil {
 		record.By = audit.User{Username: by.Username, Groups: by.Groups}
 	}
