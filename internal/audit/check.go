@@ -52,15 +52,15 @@ func (c *chain) checkGap(g gap) {
 // damagedIn returns the line after the lower or before the upper record if it is not a record.
 func (c *chain) damagedIn(g gap) *unreadable {
 	for _, u := range c.loader.unreadable {
-		if u.follows(g.below) || u.file == g.above.file && u.line == g.above.line-1 && u.after == nil {
+		if u.follows(g.below) || u.file == g.above.file && u.line == g.above.line-1-g.above.blank && u.after == nil {
 			return u
 		}
 	}
 	return nil
 }
 
-// follows reports whether the line is directly after the record e.
-func (u *unreadable) follows(e *entry) bool { return u.after == e && u.line == e.line+1 }
+// follows reports whether the line is directly after the record e. Only empty lines may be between them.
+func (u *unreadable) follows(e *entry) bool { return u.after == e && u.line == e.line+1+u.blank }
 
 // alteredAt reports whether there is an altered record outside of the chain whose place is pos.
 func (c *chain) alteredAt(pos int64) bool {

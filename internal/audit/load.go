@@ -41,6 +41,8 @@ type place struct {
 	line int
 	// after is the record before this line in the same file.
 	after *entry
+	// blank is the number of empty lines directly before this line.
+	blank int
 }
 
 // unreadable is a line that is not a record.
@@ -78,6 +80,7 @@ func (l *loader) loadFile(path string) error {
 
 func (l *loader) load(name string, r io.Reader) error {
 	var last *entry
+	blank := 0
 	reader := bufio.NewReaderSize(r, 64<<10)
 	for number := 1; ; number++ {
 		line, err := reader.ReadBytes('\n')
@@ -85,10 +88,13 @@ func (l *loader) load(name string, r io.Reader) error {
 			return fmt.Errorf("reading audit log %s: %w", name, err)
 		}
 		text, complete := bytes.CutSuffix(line, []byte("\n"))
-		if len(text) > 0 {
-			if e := l.add(text, complete, place{name, number, last}); e != nil {
+		if len(text) == 0 {
+			blank++
+		} else {
+			if e := l.add(text, complete, place{name, number, last, blank}); e != nil {
 				last = e
 			}
+			blank = 0
 		}
 		if err != nil {
 			return nil

@@ -232,17 +232,32 @@ func newRandom(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// TestVerifyNamesRecordOfAlteredByte alters random bytes, one at a time.
+// TestVerifyNamesRecordOfAlteredByte alters one byte at a time: the ends of each line, and random bytes.
 func TestVerifyNamesRecordOfAlteredByte(t *testing.T) {
 	tr := newTrail(t)
-	file := join(tr.add(12))
+	lines := tr.add(12)
+	file := join(lines)
+	type alteration struct {
+		offset int
+		value  byte
+	}
+	var alterations []alteration
+	end := 0
+	for _, line := range lines {
+		start := end
+		end += len(line)
+		alterations = append(alterations, alteration{start, '\n'}, alteration{end - 2, '\n'}) // the last newline may be missing
+	}
 	random := newRandom(t)
 	for range 1000 {
-		offset := random.IntN(len(file) - 1) // the last newline may be missing
 		value := byte(random.IntN(256))
 		if random.IntN(3) == 0 {
 			value = []byte("\n\"0,}x")[random.IntN(6)]
 		}
+		alterations = append(alterations, alteration{random.IntN(len(file) - 1), value})
+	}
+	for _, altered := range alterations {
+		offset, value := altered.offset, altered.value
 		if value == file[offset] {
 			continue
 		}
