@@ -332,6 +332,21 @@ func TestWaitingPlanExpires(t *testing.T) {
 	assert.Equal(t, 1, f.storedFiles())
 }
 
+// TestExpiredPlanIsNotApplied_AfterRestart approves a plan while no manager runs, until the plan has expired.
+func TestExpiredPlanIsNotApplied_AfterRestart(t *testing.T) {
+	f := waiting(t)
+	recorded := f.onlyPlan(infrav1.PlanPhaseWaiting)
+	f.advance(23 * time.Hour)
+	f.decide("d", "admin", infrav1.PlanVerdictApproved, recorded)
+	f.advance(2 * time.Hour)
+	f.restart()
+	f.plan = updated("memory_size_mib")
+	require.Equal(t, InSync, f.settle().State)
+	assert.Equal(t, recorded.UID, f.onlyPlan(infrav1.PlanPhaseExpired).UID)
+	assert.NotContains(t, f.String(), "apply plan file 1")
+	assert.Contains(t, f.String(), "apply plan file 2", "the same change is approved")
+}
+
 func TestPlanEndsWhenNothingIsLeftToChange(t *testing.T) {
 	f := waiting(t)
 	f.advance(10 * time.Minute)
