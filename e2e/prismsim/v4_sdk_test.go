@@ -25,10 +25,13 @@ import (
 
 // vendor contains clients of the vendor's SDK for one server. The clients are not safe for concurrent use.
 type vendor struct {
-	vms        *vmapi.VmApi
-	clusters   *clusterapi.ClustersServiceApi
-	tasks      *prismapi.TasksApi
-	categories *prismapi.CategoriesApi
+	vms            *vmapi.VmApi
+	images         *vmapi.ImagesApi
+	clusters       *clusterapi.ClustersServiceApi
+	containers     *clusterapi.StorageContainersServiceApi
+	tasks          *prismapi.TasksApi
+	categories     *prismapi.CategoriesApi
+	domainManagers *prismapi.DomainManagerApi
 }
 
 // newVendorSDK returns clients of the vendor's SDK. The SDK cannot be configured with a CA, so the clients do not
@@ -44,7 +47,9 @@ func newVendorSDK(t *testing.T, s *prismsim.Server) *vendor {
 	c.Host, c.Port, c.Username, c.Password, c.VerifySSL, c.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
 	p.Host, p.Port, p.Username, p.Password, p.VerifySSL, p.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
 	return &vendor{
-		vms: vmapi.NewVmApi(v), clusters: clusterapi.NewClustersServiceApi(c), tasks: prismapi.NewTasksApi(p), categories: prismapi.NewCategoriesApi(p),
+		vms: vmapi.NewVmApi(v), images: vmapi.NewImagesApi(v),
+		clusters: clusterapi.NewClustersServiceApi(c), containers: clusterapi.NewStorageContainersServiceApi(c),
+		tasks: prismapi.NewTasksApi(p), categories: prismapi.NewCategoriesApi(p), domainManagers: prismapi.NewDomainManagerApi(p),
 	}
 }
 

@@ -23,7 +23,7 @@ func (inv *Inventory) complete() (*Inventory, error) {
 	}
 	inv.defaults()
 	check := &checker{uuids: map[string]string{}}
-	check.oneOf("prismCentral.apiVersion", inv.PrismCentral.APIVersion, "v4.0", "v4.1", "v4.2")
+	check.oneOf("prismCentral.apiVersion", inv.PrismCentral.APIVersion, "v4.0", "v4.1", "v4.2", "v4.3")
 	check.elements(inv.PrismElements)
 	check.subnets(inv)
 	check.vpcs(inv)

@@ -31,8 +31,8 @@ type PrismCentral struct {
 	Name    string `json:"name,omitempty"`    // default "prism-central"
 	UUID    string `json:"uuid,omitempty"`    //
 	Version string `json:"version,omitempty"` // default "pc.2024.3.0.1"
-	// APIVersion is the newest v4 API version that the server provides: v4.0, v4.1 or v4.2 (default). It does not
-	// depend on Version.
+	// APIVersion is the newest v4 API version that the server provides: v4.0, v4.1, v4.2 (default) or v4.3. Only the
+	// namespaces prism and networking have v4.3. APIVersion does not depend on Version.
 	APIVersion string `json:"apiVersion,omitempty"`
 }
 
@@ -40,6 +40,8 @@ type PrismCentral struct {
 type PrismElement struct {
 	Name string `json:"name"`
 	UUID string `json:"uuid,omitempty"`
+	// Version is the AOS version, default 7.0.
+	Version string `json:"version,omitempty"`
 	// Memory limits the total memory of the VMs that are on. Zero means no limit.
 	Memory            resource.Quantity  `json:"memory,omitempty"`
 	Hosts             []Host             `json:"hosts,omitempty"`             // default: one, "<name>-host-1"
@@ -185,6 +187,7 @@ func (inv *Inventory) defaults() {
 
 func (pe *PrismElement) defaults() {
 	pe.UUID = cmp.Or(pe.UUID, DeriveUUID("cluster", pe.Name))
+	pe.Version = cmp.Or(pe.Version, "7.0")
 	if len(pe.Hosts) == 0 {
 		pe.Hosts = []Host{{Name: pe.Name + "-host-1"}}
 	}

@@ -27,6 +27,7 @@ type CategoryValue struct {
 	UUID        string // ID in the v4 API
 	Value       string
 	Description *string
+	Revision    Revision
 }
 
 // Category returns the category key with the name, or nil if it does not exist.
@@ -107,6 +108,25 @@ func (pc *Central) CategoryByID(id string) (*CategoryKey, *CategoryValue) {
 		}
 	}
 	return nil, nil
+}
+
+// ChangeCategory changes the value and the description of a category. VMs and Prism Elements to which the category is
+// assigned have the new value.
+func (pc *Central) ChangeCategory(key *CategoryKey, v *CategoryValue, value string, description *string) {
+	rename := func(assigned map[string][]string) {
+		if i := slices.Index(assigned[key.Name], v.Value); i >= 0 {
+			assigned[key.Name] = slices.Clone(assigned[key.Name])
+			assigned[key.Name][i] = value
+		}
+	}
+	for _, m := range pc.VMs.All {
+		rename(m.Categories)
+	}
+	for _, pe := range pc.PrismElements {
+		rename(pe.Categories)
+	}
+	v.Value, v.Description = value, description
+	v.Revision++
 }
 
 // CategoryIDs returns the v4 IDs of the assigned categories in the order in which the categories were created.

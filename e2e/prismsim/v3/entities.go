@@ -139,7 +139,7 @@ func (api *API) elementRecord(pe *inventory.PrismElement) record {
 	rec.body.Status = map[string]any{"name": pe.Name, "state": wire.StateComplete, "resources": map[string]any{
 		"network": network, "nodes": map[string]any{"hypervisor_server_list": servers},
 		"analysis": map[string]any{"vm_efficiency_map": map[string]string{}},
-		"config":   clusterConfig("AOS", "7.0", api.Connected(pe)),
+		"config":   clusterConfig("AOS", pe.Version, api.Connected(pe)),
 	}}
 	return rec
 }

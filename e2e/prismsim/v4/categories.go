@@ -73,7 +73,7 @@ func (api *API) getCategory(r *Request) (*Response, error) {
 	if v == nil {
 		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
 	}
-	return &Response{Data: api.categoryObject(r, key, v), ETag: model.Revision(0).ETag()}, nil
+	return &Response{Data: api.categoryObject(r, key, v), ETag: v.Revision.ETag()}, nil
 }
 
 func (api *API) createCategory(r *Request) (*Response, error) {
@@ -81,24 +81,73 @@ func (api *API) createCategory(r *Request) (*Response, error) {
 	if err := r.Decode(body); err != nil {
 		return nil, err
 	}
-	for name, text := range map[string]string{"key": wire.OrZero(body.Key), "value": wire.OrZero(body.Value)} {
-		if text == "" || len(text) > model.MaxCategoryName || strings.HasPrefix(text, "$") || strings.ContainsAny(text, categoryForbidden) {
-			return nil, InvalidBody(name, "%q is not a category %s of at most %d allowed characters", text, name, model.MaxCategoryName)
-		}
+	if err := checkCategory(body); err != nil {
+		return nil, err
 	}
 	api.Mu.Lock()
 	defer api.Mu.Unlock()
 	if api.HasCategory(*body.Key, *body.Value) {
-		return nil, &Error{
-			Status: http.StatusConflict, Code: "CTGRS-50010", Group: "ENTITY_ALREADY_EXISTS",
-			Message: "Category " + *body.Key + ":" + *body.Value + " already exists.",
-		}
+		return nil, categoryExists(body)
 	}
 	api.AddCategory(inventory.Category{Key: *body.Key, Values: []string{*body.Value}})
 	key := api.Category(*body.Key)
 	v := key.Value(*body.Value)
 	v.Description = body.Description
-	return &Response{status: http.StatusCreated, Data: api.categoryObject(r, key, v), ETag: model.Revision(0).ETag()}, nil
+	return &Response{status: http.StatusCreated, Data: api.categoryObject(r, key, v), ETag: v.Revision.ETag()}, nil
+}
+
+// checkCategory returns an error if the key or the value in the body of a request is not allowed.
+func checkCategory(body *config.Category) error {
+	for name, text := range map[string]string{"key": wire.OrZero(body.Key), "value": wire.OrZero(body.Value)} {
+		if text == "" || len(text) > model.MaxCategoryName || strings.HasPrefix(text, "$") || strings.ContainsAny(text, categoryForbidden) {
+			return InvalidBody(name, "%q is not a category %s of at most %d allowed characters", text, name, model.MaxCategoryName)
+		}
+	}
+	return nil
+}
+
+func categoryExists(body *config.Category) *Error {
+	return &Error{
+		Status: http.StatusConflict, Code: "CTGRS-50010", Group: "ENTITY_ALREADY_EXISTS",
+		Message: "Category " + *body.Key + ":" + *body.Value + " already exists.",
+	}
+}
+
+// updateCategory changes the value and the description of a category. Entities to which the category is assigned keep
+// it. The key cannot be changed. The response contains a message and not the category.
+func (api *API) updateCategory(r *Request) (*Response, error) {
+	body := config.NewCategory()
+	if err := r.Decode(body); err != nil {
+		return nil, err
+	}
+	if err := checkCategory(body); err != nil {
+		return nil, err
+	}
+	api.Mu.Lock()
+	defer api.Mu.Unlock()
+	key, v := api.CategoryByID(strings.ToLower(r.PathValue("extId")))
+	switch {
+	case v == nil:
+		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
+	case *body.Key != key.Name:
+		return nil, InvalidBody("key", "the key of a category cannot be changed from %q to %q", key.Name, *body.Key)
+	case *body.Value != v.Value && key.Value(*body.Value) != nil:
+		return nil, categoryExists(body)
+	}
+	if err := r.IfMatch(v.Revision, false, categoryMismatch); err != nil {
+		return nil, err
+	}
+	api.ChangeCategory(key, v, *body.Value, body.Description)
+	message := (&Error{Code: "CTGRS-10001", Message: "Category is updated."}).appMessage("prism")
+	message["severity"] = "INFO"
+	return &Response{Data: []Object{message}}, nil
+}
+
+// categoryMismatch returns the error response to an outdated ETag. This package defines the code and the group.
+func categoryMismatch(sent, current string) *Error {
+	return &Error{
+		Status: http.StatusPreconditionFailed, Code: "CTGRS-50020", Group: "CATEGORY_ETAG_MISMATCH", Message: MismatchText(sent, current) + ".",
+	}
 }
 
 // deleteCategory deletes a category. It returns an error if the category is assigned to an entity. If the value is the

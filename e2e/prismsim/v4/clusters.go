@@ -61,7 +61,7 @@ func (api *API) elementObject(r *Request, pe *inventory.PrismElement) Object {
 	}
 	out := Typed(clusterTypes+"Cluster", Object{
 		"extId": pe.UUID, "name": pe.Name, "vmCount": vms, "links": SelfLinks(r, "config/clusters/"+pe.UUID),
-		"config": clusterConfig("AOS", "NOS", "7.0", api.Connected(pe)), "network": clusterNetwork(),
+		"config": clusterConfig("AOS", "NOS", pe.Version, api.Connected(pe)), "network": clusterNetwork(),
 		"nodes": Typed(clusterTypes+"NodeReference", Object{"numberOfNodes": len(nodes), "nodeList": nodes}),
 	})
 	if ids := api.CategoryIDs(pe.Categories); len(ids) > 0 {

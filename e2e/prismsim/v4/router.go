@@ -34,14 +34,13 @@ func (api *API) prismRoutes(r *Router) {
 	r.Handle("GET", ns, "config/categories", types+"ListCategoriesApiResponse", api.listCategories)
 	r.Handle("POST", ns, "config/categories", types+"CreateCategoryApiResponse", api.createCategory)
 	r.Handle("GET", ns, "config/categories/{extId}", types+"GetCategoryApiResponse", api.getCategory)
+	r.Handle("PUT", ns, "config/categories/{extId}", types+"UpdateCategoryApiResponse", api.updateCategory)
 	r.Handle("DELETE", ns, "config/categories/{extId}", types+"DeleteCategoryApiResponse", api.deleteCategory)
 }
 
-// namespaces are the namespaces that the server provides below /api/<namespace>/<version>/.
-var namespaces = []string{"vmm", "clustermgmt", "prism", "networking", "volumes"}
-
-// highestMinor is the newest minor version of v4 that the server can provide.
-const highestMinor = 2
+// namespaces are the namespaces that the server provides below /api/<namespace>/<version>/, with the newest minor
+// version of v4 that the server can provide in each.
+var namespaces = map[string]int{"vmm": 2, "clustermgmt": 2, "prism": 3, "networking": 3, "volumes": 2}
 
 // Request is an HTTP request to an operation of the v4 API.
 type Request struct {
@@ -59,15 +58,18 @@ type Endpoint func(r *Request) (*Response, error)
 // API serves the v4 API.
 type API struct {
 	*model.Central
-	minor    int // newest minor version that the server provides
+	minor    int // minor version in the APIVersion of the inventory
 	requests requestMemory
 }
 
 // New returns the v4 API of the Prism Central e, with all versions up to the APIVersion in the inventory.
 func New(e *model.Central) *API {
-	minor, _ := parseMinor(e.PrismCentral.APIVersion) // validated with the inventory
+	minor, _ := strconv.Atoi(strings.TrimPrefix(e.PrismCentral.APIVersion, "v4.")) // validated with the inventory
 	return &API{Central: e, minor: minor}
 }
+
+// newest returns the newest minor version that the server provides in a namespace.
+func (api *API) newest(namespace string) int { return min(api.minor, namespaces[namespace]) }
 
 // Router adds operations to an HTTP server.
 type Router struct {
@@ -85,7 +87,7 @@ func splitPath(path string) (namespace string, minor int, ok bool) {
 	}
 	minor, err := strconv.Atoi(match[2])
 	if err != nil {
-		minor = highestMinor
+		minor = namespaces[match[1]]
 	}
 	return match[1], minor, true
 }
@@ -94,26 +96,31 @@ func splitPath(path string) (namespace string, minor int, ok bool) {
 // packages implement.
 func (api *API) Register(mux *http.ServeMux, further ...func(*Router)) {
 	r := &Router{api: api, mux: mux}
-	for _, namespace := range namespaces {
+	for namespace := range namespaces {
 		mux.HandleFunc("/api/"+namespace+"/", missingURL)
-		mux.HandleFunc("OPTIONS /api/"+namespace+"/unversioned/info", api.versionInfo)
+		mux.HandleFunc("OPTIONS /api/"+namespace+"/unversioned/info", api.versionInfo(namespace))
 	}
-	api.prismRoutes(r)
-	api.vmRoutes(r)
-	api.volumeRoutes(r)
-	api.clusterRoutes(r)
+	for _, add := range []func(*Router){
+		api.prismRoutes, api.domainManagerRoutes, api.vmRoutes, api.imageRoutes, api.volumeRoutes, api.clusterRoutes,
+		api.storageContainerRoutes, api.gpuProfileRoutes,
+	} {
+		add(r)
+	}
 	for _, add := range further {
 		add(r)
 	}
 }
 
-// versionInfo handles OPTIONS requests for unversioned/info. The SDKs use the newest version in the response.
-func (api *API) versionInfo(w http.ResponseWriter, r *http.Request) {
-	if rules, _ := api.SettingsFor(""); rules.NoVersionInfo {
-		missingURL(w, r)
-		return
+// versionInfo returns the handler of OPTIONS requests for unversioned/info of a namespace. The SDKs use the newest
+// version in the response.
+func (api *API) versionInfo(namespace string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if rules, _ := api.SettingsFor(""); rules.NoVersionInfo {
+			missingURL(w, r)
+			return
+		}
+		wire.WriteJSON(w, http.StatusOK, map[string]string{"data": "v4." + strconv.Itoa(api.newest(namespace))})
 	}
-	wire.WriteJSON(w, http.StatusOK, map[string]string{"data": "v4." + strconv.Itoa(api.minor)})
 }
 
 // Handle adds an operation to all supported versions. path is relative to the version, for example
@@ -124,7 +131,7 @@ func (r *Router) Handle(method, namespace, path, responseType string, e Endpoint
 
 // handleSince adds an operation to the minor version since and all newer versions.
 func (r *Router) handleSince(since int, method, namespace, path, responseType string, e Endpoint) {
-	for minor := since; minor <= r.api.minor; minor++ {
+	for minor := since; minor <= r.api.newest(namespace); minor++ {
 		kind, of := model.KindOf(path), model.KindOf(beforeID(path))
 		pattern := method + " /api/" + namespace + "/v4." + strconv.Itoa(minor) + "/" + path
 		r.mux.HandleFunc(pattern, func(w http.ResponseWriter, plain *http.Request) {
@@ -171,11 +178,4 @@ func (r *Request) Decode(into any) error {
 		return InvalidBody("", "Unable to parse JSON - %s", err)
 	}
 	return nil
-}
-
-// parseMinor returns the minor version in a version from "v4.0" to "v4.2".
-func parseMinor(version string) (int, bool) {
-	text, isV4 := strings.CutPrefix(version, "v4.")
-	minor, err := strconv.Atoi(text)
-	return minor, isV4 && err == nil && minor >= 0 && minor <= highestMinor
 }
