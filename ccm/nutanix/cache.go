@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 // Cache shares lists among many look-ups for a short time, so that a sync of all nodes asks Prism Central once. What it
@@ -15,18 +17,18 @@ type Cache struct {
 	api API
 	ttl func() time.Duration
 
-	prismElements shared[[]PrismElement]
-	hosts         shared[[]Host]
+	prismElements prismv4.Shared[[]PrismElement]
+	hosts         prismv4.Shared[[]Host]
 	mu            sync.Mutex
-	vms           map[string]*shared[[]VM]
-	categories    map[string]*shared[[]Category]
+	vms           map[string]*prismv4.Shared[[]VM]
+	categories    map[string]*prismv4.Shared[[]Category]
 }
 
 // NewCache gives a cache whose lists live as long as ttl says at the time of a look-up. A TTL of 0 still joins look-ups that
 // are made at the same time.
 func NewCache(api API, ttl func() time.Duration) *Cache {
 	registerMetrics()
-	return &Cache{api: api, ttl: ttl, vms: map[string]*shared[[]VM]{}, categories: map[string]*shared[[]Category]{}}
+	return &Cache{api: api, ttl: ttl, vms: map[string]*prismv4.Shared[[]VM]{}, categories: map[string]*prismv4.Shared[[]Category]{}}
 }
 
 // VMsOfCategory gives the virtual machines that have a category, all of them when its UUID is empty.
@@ -68,19 +70,19 @@ func (c *Cache) Categories(ctx context.Context, key string) ([]Category, error) 
 	})
 }
 
-func entryOf[T any](c *Cache, entries map[string]*shared[[]T], key string) *shared[[]T] {
+func entryOf[T any](c *Cache, entries map[string]*prismv4.Shared[[]T], key string) *prismv4.Shared[[]T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if entries[key] == nil {
-		entries[key] = &shared[[]T]{}
+		entries[key] = &prismv4.Shared[[]T]{}
 	}
 	return entries[key]
 }
 
-func lookUp[T any](ctx context.Context, c *Cache, list string, entry *shared[[]T], fetch func(context.Context) ([]T, error)) ([]T, error) {
+func lookUp[T any](ctx context.Context, c *Cache, list string, entry *prismv4.Shared[[]T], fetch func(context.Context) ([]T, error)) ([]T, error) {
 	ttl := c.ttl()
 	fresh := func(_ []T, age time.Duration) bool { return age < ttl }
-	items, result, err := entry.get(ctx, fresh, fetch)
+	items, result, err := entry.Get(ctx, fresh, fetch)
 	cacheLookups.WithLabelValues(list, result).Inc()
 	if err != nil {
 		return nil, err

@@ -187,7 +187,7 @@ func metrics(t *testing.T, parts ...string) []string {
 func TestMetrics(t *testing.T) {
 	c := newCentral(t)
 	c.prepare()
-	c.on("GET vmm/ahv/config/vms/"+vmUUID, cut, answer(503, `{}`), answer(200, aVM))
+	c.On("GET vmm/ahv/config/vms/"+vmUUID, cut, answer(503, `{}`), answer(200, aVM))
 	client := c.client(t, nil)
 	_, err := client.VM(t.Context(), vmUUID)
 	require.NoError(t, err)
@@ -217,17 +217,17 @@ func TestSecretsAreSeenByNobody(t *testing.T) {
 	repeat := func(status int) func(*central) {
 		return func(c *central) {
 			const basic = "c29tZW9uZTpQYXNzL1dvcmQtbm90LXRvLWJlLXNlZW4=" // testUser:testPassword
-			c.on(vmPath, answer(status, refusal("vmm", "VMM-1", "G", "you sent "+testPassword+" and Basic "+basic+" and "+testKey)))
+			c.On(vmPath, answer(status, refusal("vmm", "VMM-1", "G", "you sent "+testPassword+" and Basic "+basic+" and "+testKey)))
 		}
 	}
 	faults := map[string]func(*central){
 		"400": repeat(400), "401": repeat(401), "403": repeat(403), "404": repeat(404), "500": repeat(500),
-		"page": func(c *central) { c.on(vmPath, answer(200, testPassword, "Content-Type", "text/"+testPassword)) },
-		"lost": func(c *central) { c.on(vmPath, lost) }, "cut": func(c *central) { c.on(vmPath, cut) },
-		"another": func(c *central) { c.on(vmPath, answer(200, `{"data":{"extId":"x"}}`)) },
+		"page": func(c *central) { c.On(vmPath, answer(200, testPassword, "Content-Type", "text/"+testPassword)) },
+		"lost": func(c *central) { c.On(vmPath, lost) }, "cut": func(c *central) { c.On(vmPath, cut) },
+		"another": func(c *central) { c.On(vmPath, answer(200, `{"data":{"extId":"x"}}`)) },
 		"task": func(c *central) {
-			c.on(vmPath, answer(200, aVM))
-			c.task(taskState("FAILED", failing("N-1", "you sent "+testPassword)))
+			c.On(vmPath, answer(200, aVM))
+			c.Task(taskState("FAILED", failing("N-1", "you sent "+testPassword)))
 		},
 	}
 	for name, fault := range faults {

@@ -8,6 +8,8 @@ import (
 
 	networking "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
 	"k8s.io/utils/ptr"
+
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 const floatingIPPath = "/config/floating-ips"
@@ -23,15 +25,17 @@ var errTwoAssociations = errors.New("a floating IP is associated with a load bal
 
 // ListFloatingIPs implements FloatingIPs.
 func (c *Client) ListFloatingIPs(ctx context.Context, namePrefix string) ([]FloatingIP, error) {
-	return c.floatingIPs(ctx, "ListFloatingIPs", startsWith("name", namePrefix), func(ip *FloatingIP) bool {
+	return c.floatingIPs(ctx, "ListFloatingIPs", prismv4.StartsWith("name", namePrefix), func(ip *FloatingIP) bool {
 		return strings.HasPrefix(ip.Name, namePrefix)
 	})
 }
 
-func (c *Client) floatingIPs(ctx context.Context, operation string, where condition, keep func(*FloatingIP) bool) ([]FloatingIP, error) {
-	return listAll(ctx, c, listing[networking.FloatingIp, FloatingIP]{
-		operation: operation, namespace: namespaceNetworking, path: floatingIPPath, where: []condition{where}, keep: keep, key: floatingIPKind.uuid,
-		item: func(in *networking.FloatingIp) FloatingIP { return floatingIPOf(in, reservedETag(in.Reserved_)) },
+func (c *Client) floatingIPs(ctx context.Context, operation string, where prismv4.Condition, keep func(*FloatingIP) bool) ([]FloatingIP, error) {
+	return prismv4.List(ctx, c.prism, prismv4.Listing[networking.FloatingIp, FloatingIP]{
+		Operation: operation, Namespace: prismv4.Networking, Path: floatingIPPath, Where: []prismv4.Condition{where}, Keep: keep, Key: floatingIPKind.uuid,
+		Item: func(in *networking.FloatingIp) FloatingIP {
+			return floatingIPOf(in, prismv4.ReservedETag(in.Reserved_))
+		},
 	})
 }
 
@@ -44,7 +48,7 @@ func (c *Client) CreateFloatingIP(ctx context.Context, ip FloatingIP) (FloatingI
 		return FloatingIP{}, &Error{Operation: at.operation, Kind: Invalid, Cause: err}
 	}
 	made, etag, err := create(ctx, c, floatingIPKind, at, body, func() ([]string, error) {
-		like, err := c.floatingIPs(ctx, at.operation, equals("name", ip.Name), func(one *FloatingIP) bool { return one.Name == ip.Name })
+		like, err := c.floatingIPs(ctx, at.operation, prismv4.Equals("name", ip.Name), func(one *FloatingIP) bool { return one.Name == ip.Name })
 		return convert(like, func(one *FloatingIP) string { return one.UUID }), err
 	})
 	if err != nil {

@@ -7,13 +7,15 @@ import (
 
 	clustermgmt "github.com/nutanix/ntnx-api-golang-clients/clustermgmt-go-client/v4/models/clustermgmt/v4/config"
 	"k8s.io/utils/ptr"
+
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 // ListPrismElements implements Infrastructure.
 func (c *Client) ListPrismElements(ctx context.Context) ([]PrismElement, error) {
-	return listAll(ctx, c, listing[clustermgmt.Cluster, PrismElement]{
-		operation: "ListPrismElements", namespace: namespaceClusterMgmt, path: "/config/clusters", item: prismElementOf,
-		key: func(cluster *clustermgmt.Cluster) string { return lower(cluster.ExtId) },
+	return prismv4.List(ctx, c.prism, prismv4.Listing[clustermgmt.Cluster, PrismElement]{
+		Operation: "ListPrismElements", Namespace: prismv4.ClusterMgmt, Path: "/config/clusters", Item: prismElementOf,
+		Key: func(cluster *clustermgmt.Cluster) string { return lower(cluster.ExtId) },
 	})
 }
 
@@ -39,9 +41,9 @@ func isPrismCentral(config *clustermgmt.ClusterConfigReference) bool {
 
 // ListHosts implements Infrastructure.
 func (c *Client) ListHosts(ctx context.Context) ([]Host, error) {
-	return listAll(ctx, c, listing[clustermgmt.Host, Host]{
-		operation: "ListHosts", namespace: namespaceClusterMgmt, path: "/config/hosts", item: hostOf,
-		key: func(host *clustermgmt.Host) string { return lower(host.ExtId) },
+	return prismv4.List(ctx, c.prism, prismv4.Listing[clustermgmt.Host, Host]{
+		Operation: "ListHosts", Namespace: prismv4.ClusterMgmt, Path: "/config/hosts", Item: hostOf,
+		Key: func(host *clustermgmt.Host) string { return lower(host.ExtId) },
 	})
 }
 

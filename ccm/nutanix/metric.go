@@ -39,13 +39,7 @@ var registerMetrics = sync.OnceFunc(func() {
 	legacyregistry.MustRegister(requestsTotal, requestDuration, taskDuration, cacheLookups)
 })
 
-// Operations that no caller asks for by name.
-const (
-	labelTask      = "Task"
-	labelNegotiate = "NegotiateVersion"
-)
-
-// observeRequest counts one HTTP request; status 0 means that there was no answer.
+// observeRequest counts one HTTP request. status is 0 if there was no response.
 func observeRequest(operation string, status int, started time.Time) {
 	code := "error"
 	if status != 0 {
@@ -53,4 +47,8 @@ func observeRequest(operation string, status int, started time.Time) {
 	}
 	requestsTotal.WithLabelValues(operation, code).Inc()
 	requestDuration.WithLabelValues(operation).Observe(time.Since(started).Seconds())
+}
+
+func observeTask(operation string, started time.Time) {
+	taskDuration.WithLabelValues(operation).Observe(time.Since(started).Seconds())
 }

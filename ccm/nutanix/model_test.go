@@ -57,7 +57,7 @@ func TestAVMIsReadAsTheSDKWritesIt(t *testing.T) {
 	require.NoError(t, err)
 
 	c := newCentral(t)
-	c.on(vmsPath, answer(200, items(1, string(body))))
+	c.On(vmsPath, answer(200, items(1, string(body))))
 	got, err := c.client(t, nil).ListVMs(t.Context(), filterNone)
 	require.NoError(t, err)
 	nic := func(uuid string, learned ...string) nutanix.NIC {

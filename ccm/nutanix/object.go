@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 // kind is a kind of objects of the networking API that are created, replaced and deleted with an ETag.
@@ -23,18 +25,18 @@ type target struct {
 }
 
 func (t target) path() (string, error) {
-	id, err := segment(t.operation, t.uuid)
+	id, err := prismv4.Segment(t.operation, t.uuid)
 	return t.collection + "/" + id, err
 }
 
 // create makes an object and reads it. When its task does not say which one it made, find gives the UUIDs of all that have
 // what only it should have.
 func create[T any](ctx context.Context, c *Client, k kind[T], at target, body *T, find func() ([]string, error)) (*T, string, error) {
-	done, err := c.apply(ctx, change{operation: at.operation, method: http.MethodPost, path: at.collection, body: body})
+	done, err := c.prism.Apply(ctx, prismv4.Change{Operation: at.operation, Method: http.MethodPost, Namespace: prismv4.Networking, Path: at.collection, Body: body})
 	if err != nil {
 		return nil, "", err
 	}
-	if uuid, ok := done.created(k.rel); ok {
+	if uuid, ok := done.Created(k.rel); ok {
 		at.uuid = uuid
 	} else {
 		found, err := find()
@@ -59,9 +61,9 @@ func read[T any](ctx context.Context, c *Client, k kind[T], at target) (*T, stri
 	if err != nil {
 		return nil, "", err
 	}
-	found, etag, err := getOne(ctx, c, getting[T]{operation: at.operation, namespace: namespaceNetworking, path: path, key: k.uuid, uuid: at.uuid})
+	found, etag, err := prismv4.Get(ctx, c.prism, prismv4.Object[T]{Operation: at.operation, Namespace: prismv4.Networking, Path: path, Key: k.uuid, UUID: at.uuid})
 	if err == nil && etag == "" {
-		etag = reservedETag(k.reserved(found))
+		etag = prismv4.ReservedETag(k.reserved(found))
 	}
 	return found, etag, err
 }
@@ -77,13 +79,13 @@ func replace[T any](ctx context.Context, c *Client, k kind[T], at target, set fu
 	if err != nil {
 		return err
 	}
-	if at.etag != "" && etag != "" && !sameETag(at.etag, etag) && !sameETag(at.etag, reservedETag(k.reserved(found))) {
+	if at.etag != "" && etag != "" && !prismv4.SameETag(at.etag, etag) && !prismv4.SameETag(at.etag, prismv4.ReservedETag(k.reserved(found))) {
 		return &Error{Operation: at.operation, Kind: Stale, Message: "it was changed since it was read"}
 	}
 	if err := set(found); err != nil {
 		return &Error{Operation: at.operation, Kind: Invalid, Cause: err}
 	}
-	_, err = c.apply(ctx, change{operation: at.operation, method: http.MethodPut, path: path, body: found, ifMatch: etag, object: at.uuid})
+	_, err = c.prism.Apply(ctx, prismv4.Change{Operation: at.operation, Method: http.MethodPut, Namespace: prismv4.Networking, Path: path, Body: found, IfMatch: etag, Object: at.uuid})
 	return err
 }
 
@@ -99,7 +101,7 @@ func remove[T any](ctx context.Context, c *Client, k kind[T], at target) error {
 			return err
 		}
 	}
-	_, err = c.apply(ctx, change{operation: at.operation, method: http.MethodDelete, path: path, ifMatch: etag, object: at.uuid})
+	_, err = c.prism.Apply(ctx, prismv4.Change{Operation: at.operation, Method: http.MethodDelete, Namespace: prismv4.Networking, Path: path, IfMatch: etag, Object: at.uuid})
 	return err
 }
 

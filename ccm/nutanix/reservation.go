@@ -11,6 +11,8 @@ import (
 	common "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/common/v1/config"
 	networking "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
 	"k8s.io/utils/ptr"
+
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 // reservedDetail is the completion detail of a task that reserved or freed addresses. Its value is a text of JSON with one
@@ -19,7 +21,7 @@ import (
 const reservedDetail = "reserved_or_unreserved_ips"
 
 func subnetPath(operation, uuid, below string) (string, error) {
-	id, err := segment(operation, uuid)
+	id, err := prismv4.Segment(operation, uuid)
 	return "/config/subnets/" + id + below, err
 }
 
@@ -33,10 +35,10 @@ func (c *Client) reservedIPs(ctx context.Context, operation, subnetUUID string) 
 	if err != nil {
 		return nil, err
 	}
-	return listAll(ctx, c, listing[networking.ReservedIp, ReservedIP]{
-		operation: operation, namespace: namespaceNetworking, path: path,
-		key: func(reserved *networking.ReservedIp) string { return ptr.Deref(reserved.Ipv4Address, "") },
-		item: func(in *networking.ReservedIp) ReservedIP {
+	return prismv4.List(ctx, c.prism, prismv4.Listing[networking.ReservedIp, ReservedIP]{
+		Operation: operation, Namespace: prismv4.Networking, Path: path,
+		Key: func(reserved *networking.ReservedIp) string { return ptr.Deref(reserved.Ipv4Address, "") },
+		Item: func(in *networking.ReservedIp) ReservedIP {
 			return ReservedIP{Address: parseAddress(ptr.Deref(in.Ipv4Address, "")), ClientContext: ptr.Deref(in.ClientContext, "")}
 		},
 	})
@@ -59,7 +61,7 @@ func (c *Client) ReserveIP(ctx context.Context, subnetUUID string, address netip
 		spec.ReserveType = networking.RESERVETYPE_IP_ADDRESS_COUNT.Ref()
 		spec.Count = ptr.To(int64(1))
 	}
-	done, err := c.apply(ctx, change{operation: operation, method: http.MethodPost, path: path, body: spec, object: subnetUUID})
+	done, err := c.prism.Apply(ctx, prismv4.Change{Operation: operation, Method: http.MethodPost, Namespace: prismv4.Networking, Path: path, Body: spec, Object: subnetUUID})
 	if err != nil {
 		return netip.Addr{}, err
 	}
@@ -67,8 +69,8 @@ func (c *Client) ReserveIP(ctx context.Context, subnetUUID string, address netip
 }
 
 // reservedBy reads which address a task reserved.
-func reservedBy(operation string, done task, asked netip.Addr) (netip.Addr, error) {
-	text, _ := done.detail(reservedDetail)
+func reservedBy(operation string, done prismv4.Task, asked netip.Addr) (netip.Addr, error) {
+	text, _ := done.Detail(reservedDetail)
 	var result struct {
 		Reserved []string `json:"reserved_ips"`
 	}
@@ -81,7 +83,7 @@ func reservedBy(operation string, done task, asked netip.Addr) (netip.Addr, erro
 	}
 	return netip.Addr{}, &Error{
 		Operation: operation, Kind: Unavailable, Cause: err,
-		Message: fmt.Sprintf("task %s has reserved an address and does not say which one in %s: %q", done.UUID, reservedDetail, tidy(text, noSecrets)),
+		Message: fmt.Sprintf("task %s has reserved an address and does not say which one in %s: %q", done.UUID, reservedDetail, text),
 	}
 }
 
@@ -123,6 +125,6 @@ func (c *Client) unreserve(ctx context.Context, subnetUUID string, addresses []n
 	for _, address := range addresses {
 		spec.IpAddresses = append(spec.IpAddresses, *ipAddress(address))
 	}
-	_, err = c.apply(ctx, change{operation: operation, method: http.MethodPost, path: path, body: spec, object: subnetUUID})
+	_, err = c.prism.Apply(ctx, prismv4.Change{Operation: operation, Method: http.MethodPost, Namespace: prismv4.Networking, Path: path, Body: spec, Object: subnetUUID})
 	return err
 }

@@ -10,6 +10,8 @@ import (
 	common "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/common/v1/config"
 	networking "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
 	"k8s.io/utils/ptr"
+
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 const routeTablePath = "/config/route-tables"
@@ -23,14 +25,14 @@ var routeKind = kind[networking.Route]{
 // RouteTableOfVPC implements Routes. NotFound: the VPC has none; Conflict: it has several.
 func (c *Client) RouteTableOfVPC(ctx context.Context, vpcUUID string) (string, error) {
 	const operation = "RouteTableOfVPC"
-	if _, err := segment(operation, vpcUUID); err != nil {
+	if _, err := prismv4.Segment(operation, vpcUUID); err != nil {
 		return "", err
 	}
-	found, err := listAll(ctx, c, listing[networking.RouteTable, routeTable]{
-		operation: operation, namespace: namespaceNetworking, path: routeTablePath, where: []condition{equals("vpcReference", vpcUUID)},
-		keep: func(table *routeTable) bool { return strings.EqualFold(table.vpcUUID, vpcUUID) },
-		key:  func(table *networking.RouteTable) string { return lower(table.ExtId) },
-		item: func(in *networking.RouteTable) routeTable { return routeTable{lower(in.ExtId), lower(in.VpcReference)} },
+	found, err := prismv4.List(ctx, c.prism, prismv4.Listing[networking.RouteTable, routeTable]{
+		Operation: operation, Namespace: prismv4.Networking, Path: routeTablePath, Where: []prismv4.Condition{prismv4.Equals("vpcReference", vpcUUID)},
+		Keep: func(table *routeTable) bool { return strings.EqualFold(table.vpcUUID, vpcUUID) },
+		Key:  func(table *networking.RouteTable) string { return lower(table.ExtId) },
+		Item: func(in *networking.RouteTable) routeTable { return routeTable{lower(in.ExtId), lower(in.VpcReference)} },
 	})
 	switch {
 	case err != nil:
@@ -46,7 +48,7 @@ func (c *Client) RouteTableOfVPC(ctx context.Context, vpcUUID string) (string, e
 type routeTable struct{ uuid, vpcUUID string }
 
 func routesPath(operation, routeTableUUID string) (string, error) {
-	id, err := segment(operation, routeTableUUID)
+	id, err := prismv4.Segment(operation, routeTableUUID)
 	return routeTablePath + "/" + id + "/routes", err
 }
 
@@ -60,9 +62,11 @@ func (c *Client) routes(ctx context.Context, operation, routeTableUUID string, k
 	if err != nil {
 		return nil, err
 	}
-	return listAll(ctx, c, listing[networking.Route, Route]{
-		operation: operation, namespace: namespaceNetworking, path: path, keep: keep, key: routeKind.uuid,
-		item: func(in *networking.Route) Route { return routeOf(in, routeTableUUID, reservedETag(in.Reserved_)) },
+	return prismv4.List(ctx, c.prism, prismv4.Listing[networking.Route, Route]{
+		Operation: operation, Namespace: prismv4.Networking, Path: path, Keep: keep, Key: routeKind.uuid,
+		Item: func(in *networking.Route) Route {
+			return routeOf(in, routeTableUUID, prismv4.ReservedETag(in.Reserved_))
+		},
 	})
 }
 

@@ -21,30 +21,30 @@ import (
 func TestWhyTheSDKsClientIsNotUsed(t *testing.T) {
 	t.Run("it panics on a proxy's page", func(t *testing.T) {
 		c := newCentral(t)
-		c.on(vmPath, answer(404, "<html>", "Content-Type", "text/html"))
+		c.On(vmPath, answer(404, "<html>", "Content-Type", "text/html"))
 		v := newVendor(t, c)
 		assert.Panics(t, func() { _, _ = v.vms.GetVmById(ptr.To(vmUUID)) })
 	})
 	t.Run("it panics on a proxy's page that claims success", func(t *testing.T) {
 		c := newCentral(t)
-		c.on(vmPath, answer(200, "<html>", "Content-Type", "text/html"))
+		c.On(vmPath, answer(200, "<html>", "Content-Type", "text/html"))
 		v := newVendor(t, c)
 		assert.Panics(t, func() { _, _ = v.vms.GetVmById(ptr.To(vmUUID)) })
 	})
 	t.Run("it takes an answer that is no JSON for a success", func(t *testing.T) {
 		c := newCentral(t)
-		c.on(vmPath, answer(200, `{"data":{"extId":`))
+		c.On(vmPath, answer(200, `{"data":{"extId":`))
 		got, err := newVendor(t, c).vms.GetVmById(ptr.To(vmUUID))
 		require.NoError(t, err)
 		assert.Nil(t, got.GetData())
 	})
 	t.Run("it does not negotiate with pc.2024.3", func(t *testing.T) {
 		c := newCentral(t)
-		c.version = "v4.0"
-		c.on(vmPath, answer(200, aVM))
+		c.Version = "v4.0"
+		c.On(vmPath, answer(200, aVM))
 		_, err := newVendor(t, c).vms.GetVmById(ptr.To(vmUUID))
 		require.NoError(t, err)
-		assert.Equal(t, "/api/vmm/v4.2/ahv/config/vms/"+vmUUID, c.list()[0].Path)
+		assert.Equal(t, "/api/vmm/v4.2/ahv/config/vms/"+vmUUID, c.Requests()[0].Path)
 	})
 	t.Run("its calls take no context, and it no certificates", func(t *testing.T) {
 		get, ok := reflect.TypeFor[*vmmapi.VmApi]().MethodByName("GetVmById")
@@ -78,7 +78,7 @@ func stderrOfOneCall(t *testing.T) string {
 // TestOneSDKCall is what stderrOfOneCall runs; by itself it proves that the call succeeds.
 func TestOneSDKCall(t *testing.T) {
 	c := newCentral(t)
-	c.on(vmPath, answer(200, aVM))
+	c.On(vmPath, answer(200, aVM))
 	v := newVendor(t, c)
 	if os.Getenv(inChild) != "" {
 		v.vms.ApiClient.LoggerFile = ""

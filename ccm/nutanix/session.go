@@ -7,6 +7,8 @@ import (
 
 	networking "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
 	"k8s.io/utils/ptr"
+
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 const sessionPath = "/config/load-balancer-sessions"
@@ -19,16 +21,16 @@ var sessionKind = kind[networking.LoadBalancerSession]{
 
 // ListLoadBalancerSessions implements LoadBalancerSessions.
 func (c *Client) ListLoadBalancerSessions(ctx context.Context, namePrefix string) ([]LoadBalancerSession, error) {
-	return c.sessions(ctx, "ListLoadBalancerSessions", startsWith("name", namePrefix), func(session *LoadBalancerSession) bool {
+	return c.sessions(ctx, "ListLoadBalancerSessions", prismv4.StartsWith("name", namePrefix), func(session *LoadBalancerSession) bool {
 		return strings.HasPrefix(session.Name, namePrefix)
 	})
 }
 
-func (c *Client) sessions(ctx context.Context, operation string, where condition, keep func(*LoadBalancerSession) bool) ([]LoadBalancerSession, error) {
-	return listAll(ctx, c, listing[networking.LoadBalancerSession, LoadBalancerSession]{
-		operation: operation, namespace: namespaceNetworking, path: sessionPath, where: []condition{where}, keep: keep, key: sessionKind.uuid,
-		item: func(in *networking.LoadBalancerSession) LoadBalancerSession {
-			return sessionOf(in, reservedETag(in.Reserved_))
+func (c *Client) sessions(ctx context.Context, operation string, where prismv4.Condition, keep func(*LoadBalancerSession) bool) ([]LoadBalancerSession, error) {
+	return prismv4.List(ctx, c.prism, prismv4.Listing[networking.LoadBalancerSession, LoadBalancerSession]{
+		Operation: operation, Namespace: prismv4.Networking, Path: sessionPath, Where: []prismv4.Condition{where}, Keep: keep, Key: sessionKind.uuid,
+		Item: func(in *networking.LoadBalancerSession) LoadBalancerSession {
+			return sessionOf(in, prismv4.ReservedETag(in.Reserved_))
 		},
 	})
 }
@@ -40,7 +42,7 @@ func (c *Client) CreateLoadBalancerSession(ctx context.Context, session LoadBala
 	body := networking.NewLoadBalancerSession()
 	session.write(body)
 	made, etag, err := create(ctx, c, sessionKind, at, body, func() ([]string, error) {
-		like, err := c.sessions(ctx, at.operation, equals("name", session.Name), func(one *LoadBalancerSession) bool { return one.Name == session.Name })
+		like, err := c.sessions(ctx, at.operation, prismv4.Equals("name", session.Name), func(one *LoadBalancerSession) bool { return one.Name == session.Name })
 		return convert(like, func(one *LoadBalancerSession) string { return one.UUID }), err
 	})
 	if err != nil {

@@ -6,15 +6,17 @@ import (
 
 	networking "github.com/nutanix/ntnx-api-golang-clients/networking-go-client/v4/models/networking/v4/config"
 	"k8s.io/utils/ptr"
+
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 // ListSubnets implements Subnets.
 func (c *Client) ListSubnets(ctx context.Context, name string) ([]Subnet, error) {
-	return listAll(ctx, c, listing[networking.Subnet, Subnet]{
-		operation: "ListSubnets", namespace: namespaceNetworking, path: "/config/subnets", where: []condition{equals("name", name)},
-		keep: func(subnet *Subnet) bool { return name == "" || subnet.Name == name },
-		key:  func(subnet *networking.Subnet) string { return lower(subnet.ExtId) },
-		item: subnetOf,
+	return prismv4.List(ctx, c.prism, prismv4.Listing[networking.Subnet, Subnet]{
+		Operation: "ListSubnets", Namespace: prismv4.Networking, Path: "/config/subnets", Where: []prismv4.Condition{prismv4.Equals("name", name)},
+		Keep: func(subnet *Subnet) bool { return name == "" || subnet.Name == name },
+		Key:  func(subnet *networking.Subnet) string { return lower(subnet.ExtId) },
+		Item: subnetOf,
 	})
 }
 
@@ -48,10 +50,10 @@ func prefixOfSubnet(in *networking.Subnet) netip.Prefix {
 
 // ListVPCs implements Subnets.
 func (c *Client) ListVPCs(ctx context.Context, name string) ([]VPC, error) {
-	return listAll(ctx, c, listing[networking.Vpc, VPC]{
-		operation: "ListVPCs", namespace: namespaceNetworking, path: "/config/vpcs", where: []condition{equals("name", name)},
-		keep: func(vpc *VPC) bool { return name == "" || vpc.Name == name },
-		key:  func(vpc *networking.Vpc) string { return lower(vpc.ExtId) },
-		item: func(in *networking.Vpc) VPC { return VPC{UUID: lower(in.ExtId), Name: ptr.Deref(in.Name, "")} },
+	return prismv4.List(ctx, c.prism, prismv4.Listing[networking.Vpc, VPC]{
+		Operation: "ListVPCs", Namespace: prismv4.Networking, Path: "/config/vpcs", Where: []prismv4.Condition{prismv4.Equals("name", name)},
+		Keep: func(vpc *VPC) bool { return name == "" || vpc.Name == name },
+		Key:  func(vpc *networking.Vpc) string { return lower(vpc.ExtId) },
+		Item: func(in *networking.Vpc) VPC { return VPC{UUID: lower(in.ExtId), Name: ptr.Deref(in.Name, "")} },
 	})
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/utils/ptr"
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 const vmPath = "/ahv/config/vms"
@@ -35,18 +35,15 @@ type reference struct {
 
 func (r *reference) uuid() string { return strings.ToLower(r.ExtID) }
 
-// lower gives UUIDs in the only way in which this package shows them.
-func lower(text *string) string { return strings.ToLower(ptr.Deref(text, "")) }
-
 // VM implements VMs.
 func (c *Client) VM(ctx context.Context, uuid string) (VM, error) {
 	const operation = "VM"
-	id, err := segment(operation, uuid)
+	id, err := prismv4.Segment(operation, uuid)
 	if err != nil {
 		return VM{}, err
 	}
-	vm, _, err := getOne(ctx, c, getting[vmModel]{
-		operation: operation, namespace: namespaceVMM, path: vmPath + "/" + id, key: (*vmModel).uuid, uuid: uuid,
+	vm, _, err := prismv4.Get(ctx, c.prism, prismv4.Object[vmModel]{
+		Operation: operation, Namespace: prismv4.VMM, Path: vmPath + "/" + id, Key: (*vmModel).uuid, UUID: uuid,
 	})
 	if err != nil {
 		return VM{}, err
@@ -56,11 +53,11 @@ func (c *Client) VM(ctx context.Context, uuid string) (VM, error) {
 
 // ListVMs implements VMs.
 func (c *Client) ListVMs(ctx context.Context, filter VMFilter) ([]VM, error) {
-	return listAll(ctx, c, listing[vmModel, VM]{
-		operation: "ListVMs", namespace: namespaceVMM, path: vmPath, key: (*vmModel).uuid, item: vmOf, keep: filter.keeps,
-		where: []condition{
-			equals("name", filter.Name), equals("biosUuid", strings.ToLower(filter.BIOSUUID)),
-			anyOf("categories", "extId", strings.ToLower(filter.CategoryUUID)),
+	return prismv4.List(ctx, c.prism, prismv4.Listing[vmModel, VM]{
+		Operation: "ListVMs", Namespace: prismv4.VMM, Path: vmPath, Key: (*vmModel).uuid, Item: vmOf, Keep: filter.keeps,
+		Where: []prismv4.Condition{
+			prismv4.Equals("name", filter.Name), prismv4.Equals("biosUuid", strings.ToLower(filter.BIOSUUID)),
+			prismv4.AnyOf("categories", "extId", strings.ToLower(filter.CategoryUUID)),
 		},
 	})
 }

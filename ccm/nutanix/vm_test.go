@@ -73,7 +73,7 @@ func TestVMs(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newCentral(t)
-			c.on(vmsPath, answer(200, items(1, test.vm)))
+			c.On(vmsPath, answer(200, items(1, test.vm)))
 			got, err := c.client(t, nil).ListVMs(t.Context(), filterNone)
 			require.NoError(t, err)
 			assert.Equal(t, []nutanix.VM{test.want}, got)
@@ -81,12 +81,35 @@ func TestVMs(t *testing.T) {
 	}
 }
 
+func TestListVMsRejectsAnUnknownKindOfNIC(t *testing.T) {
+	t.Parallel()
+	c := newCentral(t)
+	c.On(vmsPath, answer(200, items(1, `{"extId":"a","nics":[{"nicNetworkInfo":{"$objectType":"vmm.v4.ahv.config.Telepathic"}}]}`)))
+	got, err := c.client(t, nil).ListVMs(t.Context(), filterNone)
+	assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err), "%v", err)
+	assert.Empty(t, got)
+}
+
+func TestInvalidIDsAreNotSent(t *testing.T) {
+	t.Parallel()
+	c := newCentral(t)
+	client := c.client(t, nil)
+	for _, id := range []string{"", ".", ".."} {
+		_, err := client.ListRoutes(t.Context(), id)
+		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(err))
+		_, err = client.ReserveIP(t.Context(), id, netip.Addr{}, "k/uid")
+		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(err))
+		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(client.DeleteFloatingIP(t.Context(), nutanix.FloatingIP{UUID: id})))
+	}
+	assert.Empty(t, c.Requests())
+}
+
 // TestOtherKinds proves the same for everything that is only read.
 func TestOtherKinds(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	client := c.client(t, nil)
-	serve := func(path string, all ...string) { c.on("GET "+path, answer(200, items(len(all), all...))) }
+	serve := func(path string, all ...string) { c.On("GET "+path, answer(200, items(len(all), all...))) }
 
 	serve("clustermgmt/config/clusters", `{"extId":"A"}`, `{"extId":"B","name":"pc","config":{"clusterFunction":["PRISM_CENTRAL"]}}`,
 		`{"extId":"C","name":"pc2","config":{"clusterFunction":["AOS"],"clusterSoftwareMap":[{"softwareType":"PRISM_CENTRAL"}]}}`,
@@ -140,7 +163,7 @@ func TestNetworkObjects(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	client := c.client(t, nil)
-	serve := func(path string, all ...string) { c.on("GET "+path, answer(200, items(len(all), all...))) }
+	serve := func(path string, all ...string) { c.On("GET "+path, answer(200, items(len(all), all...))) }
 
 	serve(sessionPath, `{"extId":"A"}`, `{"extId":"B","name":"k-1","listener":{"protocol":"UDP","portRanges":[{"startPort":53,"endPort":53}],`+
 		`"virtualIP":{"subnetReference":"S","ipAddress":{"ipv4":{"value":"10.0.0.9","prefixLength":32}}}},"healthCheckConfig":{"intervalSecs":5},`+
@@ -198,5 +221,5 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 	route.NextHop = netip.Addr{}
 	_, err = client.CreateRoute(t.Context(), route)
 	assert.Equal(t, nutanix.Invalid, nutanix.KindOf(err))
-	assert.Empty(t, c.list())
+	assert.Empty(t, c.Requests())
 }

@@ -26,6 +26,7 @@ import (
 	vmmclient "github.com/nutanix/ntnx-api-golang-clients/vmm-go-client/v4/client"
 
 	"github.com/capnt/capnt/ccm/nutanix"
+	"github.com/capnt/capnt/internal/prismv4/prismv4test"
 )
 
 // vendor is the official SDK for a server.
@@ -142,25 +143,25 @@ func (c *central) prepare() {
 		"networking/config/route-tables/" + tableUUID + "/routes": {"Route", routeUUID},
 	} {
 		object := answer(http.StatusOK, `{"$reserved":{"$fv":"v4.r2"},"data":`+entity(kind[0], kind[1])+`}`, "ETag", "etag-1")
-		c.on("GET "+path, answer(http.StatusOK, items(1, entity(kind[0], kind[1]))))
-		c.on("GET "+path+"/"+kind[1], object)
-		c.on("POST "+path, accepted())
-		c.on("PUT "+path+"/"+kind[1], accepted())
-		c.on("DELETE "+path+"/"+kind[1], accepted())
+		c.On("GET "+path, answer(http.StatusOK, items(1, entity(kind[0], kind[1]))))
+		c.On("GET "+path+"/"+kind[1], object)
+		c.On("POST "+path, accepted())
+		c.On("PUT "+path+"/"+kind[1], accepted())
+		c.On("DELETE "+path+"/"+kind[1], accepted())
 	}
 	for _, path := range []string{
 		"vmm/ahv/config/vms", "clustermgmt/config/clusters", "clustermgmt/config/hosts", "prism/config/categories",
 		"networking/config/subnets", "networking/config/vpcs", "networking/config/subnets/" + subnetUUID + "/reserved-ips",
 	} {
-		c.on("GET "+path, answer(http.StatusOK, items(0)))
+		c.On("GET "+path, answer(http.StatusOK, items(0)))
 	}
-	c.on("GET networking/config/route-tables", answer(http.StatusOK, items(1, `{"extId":"`+tableUUID+`","vpcReference":"`+vpcUUID+`"}`)))
-	c.on("GET vmm/ahv/config/vms/"+vmUUID, answer(http.StatusOK, `{"data":{"extId":"`+vmUUID+`"}}`))
+	c.On("GET networking/config/route-tables", answer(http.StatusOK, items(1, `{"extId":"`+tableUUID+`","vpcReference":"`+vpcUUID+`"}`)))
+	c.On("GET vmm/ahv/config/vms/"+vmUUID, answer(http.StatusOK, `{"data":{"extId":"`+vmUUID+`"}}`))
 	reserved := `,"completionDetails":[{"name":"reserved_or_unreserved_ips","value":"{\"reserved_ips\":[\"10.0.0.9\"]}"}]`
 	for _, action := range []string{"reserve", "unreserve"} {
-		c.on("POST networking/config/subnets/"+subnetUUID+"/addresses/$actions/"+action, accepted())
+		c.On("POST networking/config/subnets/"+subnetUUID+"/addresses/$actions/"+action, accepted())
 	}
-	c.task(taskState("SUCCEEDED", reserved+`,"entitiesAffected":[{"rel":"networking:config:load-balancer-session","extId":"`+sessionUUID+
+	c.Task(taskState("SUCCEEDED", reserved+`,"entitiesAffected":[{"rel":"networking:config:load-balancer-session","extId":"`+sessionUUID+
 		`"},{"rel":"networking:config:floating-ip","extId":"`+floatUUID+`"},{"rel":"networking:config:route","extId":"`+routeUUID+
 		`"},{"rel":"networking:config:route-table","extId":"`+tableUUID+`"}]`))
 }
@@ -450,22 +451,22 @@ func TestRequestsAreThoseOfTheOfficialSDK(t *testing.T) {
 	v, client := newVendor(t, c), c.client(t, nil)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c.forget()
+			c.Forget()
 			require.NoError(t, test.sdk(t, v))
-			want := c.list()
-			c.forget()
+			want := c.Requests()
+			c.Forget()
 			require.NoError(t, test.ours(t, client))
-			assert.Equal(t, essence(t, want), essence(t, c.list()))
+			assert.Equal(t, essence(t, want), essence(t, c.Requests()))
 		})
 	}
 }
 
 // essence keeps what both must agree about. The SDK also carries the ETag in the body of a PUT, in $reserved, from
 // where it takes If-Match.
-func essence(t *testing.T, requests []seen) []seen {
+func essence(t *testing.T, requests []prismv4test.Request) []prismv4test.Request {
 	t.Helper()
 	require.NotEmpty(t, requests)
-	var out []seen
+	var out []prismv4test.Request
 	for _, one := range requests {
 		_, err := uuid.Parse(one.RequestID)
 		require.NoError(t, err, "every request has an identifier of its own")
@@ -489,7 +490,7 @@ func TestUpdatesKeepWhatThisPackageDoesNotKnow(t *testing.T) {
 	c := newCentral(t)
 	c.prepare()
 	require.NoError(t, c.client(t, nil).UpdateLoadBalancerSession(t.Context(), ourSession()))
-	sent := c.list()
+	sent := c.Requests()
 	put, ok := sent[len(sent)-1].Body.(map[string]any)
 	require.True(t, ok)
 	assert.Equal(t, map[string]any{"kept": true}, put["futureField"])

@@ -1,4 +1,4 @@
-package nutanix
+package prismv4
 
 import (
 	"fmt"
@@ -98,7 +98,7 @@ func TestEveryRuleOfClassification(t *testing.T) {
 			default:
 				header.Set("Content-Type", test.media)
 			}
-			got := classify(request{operation: "Op", object: objectUUID}, answer{status: test.status, header: header, body: []byte(test.body)}, noSecrets)
+			got := classify(request{operation: "Op", object: objectUUID}, response{status: test.status, header: header, body: []byte(test.body)}, strings.NewReplacer())
 			if test.want == "" {
 				require.Nil(t, got)
 				return
@@ -135,8 +135,8 @@ func TestFailedTasks(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			failed := task{UUID: "t-1", Status: test.status, Errors: messages{{Code: test.code, Message: test.text}}}
-			got := taskKind(change{method: test.method, object: objectUUID}, failed, failed.Errors)
+			failed := Task{UUID: "t-1", Status: test.status, Errors: messages{{Code: test.code, Message: test.text}}}
+			got := taskKind(Change{Method: test.method, Object: objectUUID}, failed, failed.Errors)
 			assert.Equal(t, test.want, got)
 		})
 	}
@@ -144,12 +144,12 @@ func TestFailedTasks(t *testing.T) {
 
 // TestACreationIsNeverNotFound proves that what is not there is what the request refers to, and not what it was to make.
 func TestACreationIsNeverNotFound(t *testing.T) {
-	got := answer{
+	got := response{
 		status: 404, header: http.Header{"Content-Type": {"application/json"}},
 		body: []byte(typedError("networking", "NETWORKING-10060", "", "VPC was not found")),
 	}
 	for object, want := range map[string]Kind{"": Invalid, objectUUID: NotFound} {
-		failure := classify(request{operation: "Op", method: http.MethodPost, object: object}, got, noSecrets)
+		failure := classify(request{operation: "Op", method: http.MethodPost, object: object}, got, strings.NewReplacer())
 		require.NotNil(t, failure)
 		assert.Equal(t, want, failure.Kind)
 	}
@@ -164,18 +164,18 @@ func TestOnlyItsOwnWordMakesAVirtualMachineNotFound(t *testing.T) {
 		typedError("prism", "CLU-10002", "", "the cluster was not found"):                       Unavailable,
 		typedError("networking", "NETWORKING-10060", "", "a referenced resource was not found"): Unavailable,
 	} {
-		got := classify(request{operation: "GetVmById", namespace: namespaceVMM, object: objectUUID},
-			answer{status: 404, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)}, noSecrets)
+		got := classify(request{operation: "GetVmById", namespace: VMM, object: objectUUID},
+			response{status: 404, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)}, strings.NewReplacer())
 		require.NotNil(t, got)
 		assert.Equal(t, want, got.Kind, body)
 	}
 }
 
 func TestMessagesOfErrors(t *testing.T) {
-	got := classify(request{operation: "Op"}, answer{status: 400, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(schemaError)}, noSecrets)
+	got := classify(request{operation: "Op"}, response{status: 400, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(schemaError)}, strings.NewReplacer())
 	assert.Equal(t, "Op: Prism Central: Invalid (HTTP 400): /name is too long; and more", got.Error())
 
-	long := classify(request{operation: "Op"}, answer{
+	long := classify(request{operation: "Op"}, response{
 		status: 400, header: http.Header{"Content-Type": {"application/json"}},
 		body: []byte(typedError("vmm", "VMM-1", "G", strings.Repeat("ü\n", 5000))),
 	}, strings.NewReplacer("VMM", "-"))
@@ -183,7 +183,7 @@ func TestMessagesOfErrors(t *testing.T) {
 	assert.NotContains(t, long.Message, "\n")
 	assert.Equal(t, "VMM-1", long.Code)
 
-	page := classify(request{operation: "Op"}, answer{status: 404, header: http.Header{"Content-Type": {"text/html"}}, body: []byte("<html>")}, noSecrets)
+	page := classify(request{operation: "Op"}, response{status: 404, header: http.Header{"Content-Type": {"text/html"}}, body: []byte("<html>")}, strings.NewReplacer())
 	assert.Contains(t, page.Error(), `"text/html"`)
 }
 
@@ -198,7 +198,7 @@ func FuzzAnswersNeverPanic(f *testing.F) {
 		f.Add(200, seed)
 	}
 	f.Fuzz(func(t *testing.T, status int, body string) {
-		got := classify(request{}, answer{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)}, noSecrets)
+		got := classify(request{}, response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)}, strings.NewReplacer())
 		if got != nil && got.Kind == NotFound {
 			assert.Contains(t, body, "ErrorResponse")
 		}

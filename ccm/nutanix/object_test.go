@@ -1,111 +1,15 @@
 package nutanix_test
 
 import (
-	"context"
 	"net/http"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/capnt/capnt/ccm/nutanix"
 )
-
-const tasksPath = "GET prism/config/tasks/" + taskUUID
-
-// TestTasks proves that a change returns when its task has ended, and what it says when the task does not.
-func TestTasks(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		states   []string
-		kind     nutanix.Kind
-		contains string
-		endless  bool // only the end of time ends the waiting
-	}{
-		"at once":                 {[]string{taskState("SUCCEEDED", "")}, "", "", false},
-		"after a while":           {[]string{taskState("QUEUED", ""), taskState("RUNNING", ""), taskState("SUCCEEDED", "")}, "", "", false},
-		"suspended on the way":    {[]string{taskState("SUSPENDED", ""), taskState("SUCCEEDED", "")}, "", "", false},
-		"a state that is new":     {[]string{taskState("PONDERING", ""), taskState("SUCCEEDED", "")}, "", "", false},
-		"details of a new form":   {[]string{taskState("SUCCEEDED", `,"completionDetails":[{"name":"x","value":{"a":[1]}}],"subSteps":7`)}, "", "", false},
-		"failed":                  {[]string{taskState("FAILED", failing("NETWORKING-10068", "is still in use"))}, nutanix.Conflict, "is still in use", false},
-		"failed, of old services": {[]string{taskState("FAILED", `,"legacyErrorMessage":"The quota is exceeded"`)}, nutanix.Exhausted, "quota", false},
-		"failed without a word":   {[]string{taskState("FAILED", "")}, nutanix.Unavailable, taskUUID, false},
-		"canceled":                {[]string{taskState("CANCELED", "")}, nutanix.Unavailable, taskUUID, false},
-		"never ends":              {[]string{taskState("RUNNING", "")}, nutanix.Unavailable, taskUUID, true},
-		"says nothing":            {[]string{`null`}, nutanix.Unavailable, taskUUID, true},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			c := newCentral(t)
-			c.prepare()
-			c.task(test.states...)
-			client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) {
-				if test.endless {
-					l.TaskTimeout = 700 * time.Millisecond
-				}
-			})
-			err := client.DeleteLoadBalancerSession(t.Context(), ourSession())
-			require.Equal(t, test.kind, nutanix.KindOf(err), "%v", err)
-			if test.kind != "" {
-				require.ErrorContains(t, err, test.contains)
-				require.ErrorContains(t, err, taskUUID)
-				require.ErrorContains(t, err, "DeleteLoadBalancerSession")
-			}
-		})
-	}
-}
-
-// TestFaultsWhileWaitingForATask proves that Prism Central may stumble while its task goes on.
-func TestFaultsWhileWaitingForATask(t *testing.T) {
-	t.Parallel()
-	c := newCentral(t)
-	c.prepare()
-	done := answer(200, `{"data":`+taskState("SUCCEEDED", "")+`}`)
-	c.on(tasksPath, lost, page(404), answer(404, refusal("prism", "TASK-1", "TASK_NOT_FOUND", "not yet")), answer(200, `{"da`), done)
-	require.NoError(t, c.client(t, nil).DeleteLoadBalancerSession(t.Context(), ourSession()))
-
-	c.on(tasksPath, answer(403, `{}`))
-	err := c.client(t, nil).DeleteLoadBalancerSession(t.Context(), ourSession())
-	assert.Equal(t, nutanix.Forbidden, nutanix.KindOf(err))
-	require.ErrorContains(t, err, taskUUID)
-
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
-	running := answer(200, `{"data":`+taskState("RUNNING", "")+`}`)
-	c.on(tasksPath, running, func(w http.ResponseWriter, r *http.Request) { leave(); running(w, r) })
-	err = c.client(t, nil).DeleteLoadBalancerSession(ctx, ourSession())
-	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorContains(t, err, taskUUID)
-}
-
-// TestATaskThatWasNeverAskedForIsNotToBlame: our own rate limit is, unless Prism Central said once that it works on it.
-func TestATaskThatWasNeverAskedForIsNotToBlame(t *testing.T) {
-	t.Parallel()
-	for burst, want := range map[int]nutanix.Kind{2: nutanix.Throttled, 4: nutanix.Unavailable} { // versions are asked for too
-		c := newCentral(t)
-		c.prepare()
-		c.task(taskState("RUNNING", ""))
-		client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) {
-			l.RequestsPerSecond, l.Burst, l.TaskTimeout = 0.01, burst, 3*time.Second
-		})
-		err := client.DeleteLoadBalancerSession(t.Context(), ourSession())
-		assert.Equal(t, want, nutanix.KindOf(err), "%v", err)
-		require.ErrorContains(t, err, taskUUID)
-	}
-}
-
-func TestAChangeThatNamesNoTaskIsUnavailable(t *testing.T) {
-	t.Parallel()
-	for _, body := range []string{``, `{}`, `{"data":null}`, `{"data":[]}`, `{"data":{}}`, `<html>`} {
-		c := newCentral(t)
-		c.on("DELETE "+sessionPath+"/"+sessionUUID, answer(http.StatusAccepted, body))
-		err := c.client(t, nil).DeleteLoadBalancerSession(t.Context(), ourSession())
-		require.Error(t, err, body)
-		assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err), body)
-	}
-}
 
 // TestWhatACreationMade proves that the object is found by the task, by its name where the task does not say, and that a
 // creation is never said to have made what is not certain.
@@ -130,10 +34,10 @@ func TestWhatACreationMade(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newCentral(t)
-			c.on("POST "+sessionPath, accepted())
-			c.on("GET "+sessionPath, answer(200, test.list))
-			c.on("GET "+sessionPath+"/"+sessionUUID, test.get)
-			c.task(taskState("SUCCEEDED", test.affected))
+			c.On("POST "+sessionPath, accepted())
+			c.On("GET "+sessionPath, answer(200, test.list))
+			c.On("GET "+sessionPath+"/"+sessionUUID, test.get)
+			c.Task(taskState("SUCCEEDED", test.affected))
 			made, err := c.client(t, nil).CreateLoadBalancerSession(t.Context(), ourSession())
 			require.Equal(t, test.kind, nutanix.KindOf(err), "%v", err)
 			if test.kind == "" {
@@ -175,19 +79,19 @@ func TestETags(t *testing.T) {
 			if test.body != "" {
 				body = reserved(test.body)
 			}
-			c.on("GET "+sessionPath+"/"+sessionUUID, answer(200, `{"data":`+body+`}`, headers...))
+			c.On("GET "+sessionPath+"/"+sessionUUID, answer(200, `{"data":`+body+`}`, headers...))
 			session := ourSession()
 			session.ETag = test.held
 			err := c.client(t, nil).UpdateLoadBalancerSession(t.Context(), session)
 			require.Equal(t, test.kind, nutanix.KindOf(err), "%v", err)
-			last := c.list()[len(c.list())-1]
+			last := c.Requests()[len(c.Requests())-1]
 			assert.Equal(t, test.kind == "", last.Method == http.MethodPut)
 			assert.Equal(t, test.sent, last.IfMatch)
 		})
 	}
 	t.Run("of a list, per item", func(t *testing.T) {
 		c := newCentral(t)
-		c.on("GET "+sessionPath, answer(200, items(1, reserved("e5")), "ETag", "of-the-list"))
+		c.On("GET "+sessionPath, answer(200, items(1, reserved("e5")), "ETag", "of-the-list"))
 		got, err := c.client(t, nil).ListLoadBalancerSessions(t.Context(), "k-")
 		require.NoError(t, err)
 		assert.Equal(t, "e5", got[0].ETag)
@@ -198,8 +102,8 @@ func TestETags(t *testing.T) {
 		session := ourSession()
 		session.ETag = ""
 		require.NoError(t, c.client(t, nil).DeleteLoadBalancerSession(t.Context(), session))
-		require.Len(t, c.list(), 2)
-		assert.Equal(t, "etag-1", c.list()[1].IfMatch)
+		require.Len(t, c.Requests(), 2)
+		assert.Equal(t, "etag-1", c.Requests()[1].IfMatch)
 	})
 }
 
@@ -230,7 +134,7 @@ func TestReservations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCentral(t)
 			c.prepare()
-			c.task(taskState("SUCCEEDED", test.details))
+			c.Task(taskState("SUCCEEDED", test.details))
 			got, err := c.client(t, nil).ReserveIP(t.Context(), subnetUUID, test.asked, "k/uid")
 			assert.Equal(t, test.want, got)
 			if !test.want.IsValid() {
@@ -272,8 +176,8 @@ func TestUnreserving(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCentral(t)
 			c.prepare()
-			c.task(test.tasks...)
-			c.on("GET networking/config/subnets/"+subnetUUID+"/reserved-ips", test.reserved)
+			c.Task(test.tasks...)
+			c.On("GET networking/config/subnets/"+subnetUUID+"/reserved-ips", test.reserved)
 			client := c.client(t, nil)
 			err := client.UnreserveIPs(t.Context(), subnetUUID, netip.MustParseAddr("10.0.0.8"), netip.MustParseAddr("10.0.0.9"))
 			assert.Equal(t, test.kind, nutanix.KindOf(err), "%v", err)
@@ -287,7 +191,7 @@ func TestUnreserving(t *testing.T) {
 func lastAddresses(t *testing.T, c *central) []string {
 	t.Helper()
 	var out []string
-	for _, one := range c.list() {
+	for _, one := range c.Requests() {
 		body, ok := one.Body.(map[string]any)
 		if one.Method != http.MethodPost || !ok {
 			continue

@@ -1,4 +1,4 @@
-package nutanix
+package prismv4
 
 import (
 	"context"
@@ -46,9 +46,10 @@ func TestAnUnknownPathAsksForTheVersionAgain(t *testing.T) {
 	require.NoError(t, err)
 	endpoint := Endpoint{Address: host, Port: number, Insecure: true}
 	c := New(Options{Endpoint: func(context.Context) (Endpoint, error) { return endpoint, nil }})
-	_, err = c.VM(t.Context(), "a")
+	object := Object[struct{ ExtID string }]{Namespace: VMM, Path: "/ahv/config/vms/a", Key: func(o *struct{ ExtID string }) string { return o.ExtID }, UUID: "a"}
+	_, _, err = Get(t.Context(), c, object)
 	require.NoError(t, err)
-	known := c.connection.versions.of(namespaceVMM)
+	known := c.connection.versions.of(VMM)
 	answered := func(at time.Time) {
 		known.mu.Lock()
 		defer known.mu.Unlock()
@@ -57,20 +58,20 @@ func TestAnUnknownPathAsksForTheVersionAgain(t *testing.T) {
 
 	current.Store("v4.0")
 	answered(time.Now().Add(time.Hour)) // however long the requests take
-	_, err = c.VM(t.Context(), "a")
+	_, _, err = Get(t.Context(), c, object)
 	assert.Equal(t, Unavailable, KindOf(err))
-	_, err = c.VM(t.Context(), "a")
+	_, _, err = Get(t.Context(), c, object)
 	assert.Equal(t, Unavailable, KindOf(err), "the question was answered just now")
 	require.EqualValues(t, 1, questions.Load())
 
 	answered(time.Now().Add(-versionDoubt))
-	_, err = c.VM(t.Context(), "a")
+	_, _, err = Get(t.Context(), c, object)
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, questions.Load())
 
 	current.Store("nonsense")
 	known.forget(0)
-	got, err := c.version(t.Context(), c.connection, namespaceVMM)
+	got, err := c.version(t.Context(), c.connection, VMM)
 	require.NoError(t, err)
 	assert.Equal(t, "v4.0", got, "no answer changes nothing")
 }

@@ -1,4 +1,4 @@
-package nutanix_test
+package prismv4_test
 
 import (
 	"net/http"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 // TestVersions proves which version of the API is used with which Prism Central, and that it is asked for once.
@@ -34,17 +36,17 @@ func TestVersions(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newCentral(t)
-			c.on("OPTIONS", test.info)
-			c.on(vmPath, answer(200, aVM))
+			c.On("OPTIONS", test.info)
+			c.On(vmPath, answer(200, aVM))
 			client := c.client(t, nil)
 			for range 3 {
 				_, err := client.VM(t.Context(), vmUUID)
 				require.NoError(t, err)
 			}
-			for _, one := range c.list() {
+			for _, one := range c.Requests() {
 				assert.Equal(t, "/api/vmm/"+test.want+"/ahv/config/vms/"+vmUUID, one.Path)
 			}
-			assert.Equal(t, 1, c.versions)
+			assert.Equal(t, 1, c.Negotiated())
 		})
 	}
 }
@@ -52,22 +54,23 @@ func TestVersions(t *testing.T) {
 func TestVersionsOfNamespacesDiffer(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
-	c.prepare()
-	c.on("OPTIONS", answer(200, `{"data":"v4.0"}`), answer(200, `{"data":"v4.1"}`))
+	c.On(vmsPath, answer(200, items(0)))
+	c.On("GET clustermgmt/config/hosts/a", answer(200, `{"data":{"extId":"a"}}`))
+	c.On("OPTIONS", answer(200, `{"data":"v4.0"}`), answer(200, `{"data":"v4.1"}`))
 	client := c.client(t, nil)
 	_, err := client.ListVMs(t.Context(), filterNone)
 	require.NoError(t, err)
-	_, err = client.ListHosts(t.Context())
+	_, _, err = prismv4.Get(t.Context(), client.Client, prismv4.Object[vm]{Namespace: prismv4.ClusterMgmt, Path: "/config/hosts/a", Key: (*vm).uuid, UUID: "a"})
 	require.NoError(t, err)
-	assert.Equal(t, "/api/vmm/v4.0/ahv/config/vms", c.list()[0].Path)
-	assert.Equal(t, "/api/clustermgmt/v4.1/config/hosts", c.list()[1].Path)
+	assert.Equal(t, "/api/vmm/v4.0/ahv/config/vms", c.Requests()[0].Path)
+	assert.Equal(t, "/api/clustermgmt/v4.1/config/hosts/a", c.Requests()[1].Path)
 }
 
 // TestManyAskForTheVersionOnce proves that requests that start together share one question.
 func TestManyAskForTheVersionOnce(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
-	c.on(vmPath, answer(200, aVM))
+	c.On(vmPath, answer(200, aVM))
 	client := c.client(t, nil)
 	var all sync.WaitGroup
 	for range 20 {
@@ -77,5 +80,5 @@ func TestManyAskForTheVersionOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	assert.Equal(t, 1, c.versions)
+	assert.Equal(t, 1, c.Negotiated())
 }

@@ -1,11 +1,10 @@
-package nutanix_test
+package prismv4_test
 
 import (
 	"context"
 	"errors"
 	"io"
 	"net/http"
-	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,14 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/capnt/capnt/ccm/nutanix"
-)
-
-const (
-	vmsPath     = "GET vmm/ahv/config/vms"
-	vmPath      = "GET vmm/ahv/config/vms/" + vmUUID
-	aVM         = `{"data":{"extId":"` + vmUUID + `","name":"node-1"}}`
-	sessionPath = "networking/config/load-balancer-sessions"
+	"github.com/capnt/capnt/internal/prismv4"
+	"github.com/capnt/capnt/internal/prismv4/prismv4test"
 )
 
 // TestReadsAreRepeated proves what a caller of a read sees of a passing fault: nothing, when it passes soon enough.
@@ -29,31 +22,31 @@ func TestReadsAreRepeated(t *testing.T) {
 	tests := map[string]struct {
 		answers  []http.HandlerFunc
 		requests int
-		kind     nutanix.Kind
+		kind     prismv4.Kind
 	}{
 		"an answer lost twice":            {[]http.HandlerFunc{lost, lost, answer(200, aVM)}, 3, ""},
 		"503, 500":                        {[]http.HandlerFunc{answer(503, `{}`), answer(500, `{}`), answer(200, aVM)}, 3, ""},
 		"429 with Retry-After":            {[]http.HandlerFunc{answer(429, `{}`, "Retry-After", "0"), answer(200, aVM)}, 2, ""},
 		"a proxy's page":                  {[]http.HandlerFunc{page(404), answer(200, aVM)}, 2, ""},
 		"a page that claims success":      {[]http.HandlerFunc{page(200), answer(200, aVM)}, 2, ""},
-		"never anything else":             {[]http.HandlerFunc{page(404)}, 3, nutanix.Unavailable},
-		"longer than is worth waiting":    {[]http.HandlerFunc{answer(503, `{}`, "Retry-After", "3600")}, 1, nutanix.Unavailable},
-		"a redirect, which is not obeyed": {[]http.HandlerFunc{answer(302, ``, "Location", "https://elsewhere.invalid/")}, 3, nutanix.Unavailable},
-		"wrong credentials":               {[]http.HandlerFunc{answer(401, `{}`)}, 1, nutanix.Unauthorized},
-		"no such VM":                      {[]http.HandlerFunc{answer(404, refusal("vmm", "VMM-30100", "VM_NOT_FOUND", "not found"))}, 1, nutanix.NotFound},
+		"never anything else":             {[]http.HandlerFunc{page(404)}, 3, prismv4.Unavailable},
+		"longer than is worth waiting":    {[]http.HandlerFunc{answer(503, `{}`, "Retry-After", "3600")}, 1, prismv4.Unavailable},
+		"a redirect, which is not obeyed": {[]http.HandlerFunc{answer(302, ``, "Location", "https://elsewhere.invalid/")}, 3, prismv4.Unavailable},
+		"wrong credentials":               {[]http.HandlerFunc{answer(401, `{}`)}, 1, prismv4.Unauthorized},
+		"no such VM":                      {[]http.HandlerFunc{answer(404, refusal("vmm", "VMM-30100", "VM_NOT_FOUND", "not found"))}, 1, prismv4.NotFound},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newCentral(t)
-			c.on(vmPath, test.answers...)
+			c.On(vmPath, test.answers...)
 			vm, err := c.client(t, nil).VM(t.Context(), vmUUID)
-			require.Equal(t, test.kind, nutanix.KindOf(err), "%v", err)
+			require.Equal(t, test.kind, prismv4.KindOf(err), "%v", err)
 			if test.kind == "" {
 				assert.Equal(t, "node-1", vm.Name)
 			}
-			assert.Len(t, c.list(), test.requests)
-			for _, one := range c.list() {
-				assert.Equal(t, c.list()[0].RequestID, one.RequestID)
+			assert.Len(t, c.Requests(), test.requests)
+			for _, one := range c.Requests() {
+				assert.Equal(t, c.Requests()[0].RequestID, one.RequestID)
 			}
 		})
 	}
@@ -62,9 +55,9 @@ func TestReadsAreRepeated(t *testing.T) {
 func TestRetryAfterIsToldToTheCaller(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
-	c.on(vmPath, answer(http.StatusServiceUnavailable, `{}`, "Retry-After", "3600"))
+	c.On(vmPath, answer(http.StatusServiceUnavailable, `{}`, "Retry-After", "3600"))
 	_, err := c.client(t, nil).VM(t.Context(), vmUUID)
-	var failure *nutanix.Error
+	var failure *prismv4.Error
 	require.ErrorAs(t, err, &failure)
 	assert.Equal(t, time.Hour, failure.RetryAfter)
 	assert.Equal(t, http.StatusServiceUnavailable, failure.Status)
@@ -90,20 +83,20 @@ func TestWritesAreRepeatedWithTheSameIdentifier(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newCentral(t)
-			c.prepare()
-			c.on("DELETE "+sessionPath+"/"+sessionUUID, test.first, accepted())
+			c.Task(taskState("SUCCEEDED", ""))
+			c.On(deletedPath, test.first, accepted())
 			client := c.client(t, nil)
-			err := client.DeleteLoadBalancerSession(t.Context(), ourSession())
+			err := client.Delete(t.Context())
 			assert.Equal(t, test.requests == 2, err == nil, "%v", err)
-			require.Len(t, c.list(), test.requests)
-			for _, one := range c.list() {
-				assert.Equal(t, c.list()[0].RequestID, one.RequestID)
+			require.Len(t, c.Requests(), test.requests)
+			for _, one := range c.Requests() {
+				assert.Equal(t, c.Requests()[0].RequestID, one.RequestID)
 				assert.Equal(t, "etag-1", one.IfMatch)
 			}
-			before := c.list()[0].RequestID
-			c.forget()
-			require.NoError(t, client.DeleteLoadBalancerSession(t.Context(), ourSession()))
-			assert.NotEqual(t, before, c.list()[0].RequestID)
+			before := c.Requests()[0].RequestID
+			c.Forget()
+			require.NoError(t, client.Delete(t.Context()))
+			assert.NotEqual(t, before, c.Requests()[0].RequestID)
 		})
 	}
 }
@@ -112,10 +105,10 @@ func TestWritesAreRepeatedWithTheSameIdentifier(t *testing.T) {
 func TestTheEndOfTheContextEndsEverything(t *testing.T) {
 	t.Parallel()
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	tests := map[string]func(*central){
-		"hanging server":  func(c *central) { c.on(vmPath, hang) },
-		"hanging version": func(c *central) { c.on("OPTIONS", hang) },
-		"pause between":   func(c *central) { c.on(vmPath, answer(503, `{}`, "Retry-After", "9")) },
+	tests := map[string]func(central){
+		"hanging server":  func(c central) { c.On(vmPath, hang) },
+		"hanging version": func(c central) { c.On("OPTIONS", hang) },
+		"pause between":   func(c central) { c.On(vmPath, answer(503, `{}`, "Retry-After", "9")) },
 	}
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -123,9 +116,9 @@ func TestTheEndOfTheContextEndsEverything(t *testing.T) {
 			prepare(c)
 			ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 			defer cancel()
-			client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) { l.Timeout = time.Second })
+			client := c.client(t, func(_ *prismv4.Endpoint, l *prismv4.Limits) { l.Timeout = time.Second })
 			_, err := client.VM(ctx, vmUUID)
-			assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+			assert.Equal(t, prismv4.Unavailable, prismv4.KindOf(err))
 			require.NoError(t, t.Context().Err())
 			if name != "pause between" {
 				require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -134,39 +127,39 @@ func TestTheEndOfTheContextEndsEverything(t *testing.T) {
 	}
 	t.Run("the configured timeout, when the context has none", func(t *testing.T) {
 		c := newCentral(t)
-		c.on(vmPath, hang)
-		client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) { l.Timeout = 150 * time.Millisecond })
+		c.On(vmPath, hang)
+		client := c.client(t, func(_ *prismv4.Endpoint, l *prismv4.Limits) { l.Timeout = 150 * time.Millisecond })
 		_, err := client.VM(t.Context(), vmUUID)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+		assert.Equal(t, prismv4.Unavailable, prismv4.KindOf(err))
 	})
 }
 
 func TestTrust(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
-	c.on(vmPath, answer(200, aVM))
+	c.On(vmPath, answer(200, aVM))
 	tests := map[string]struct {
-		change func(*nutanix.Endpoint)
+		change func(*prismv4.Endpoint)
 		fails  string
 	}{
-		"bundle":                     {func(*nutanix.Endpoint) {}, ""},
-		"insecure":                   {func(e *nutanix.Endpoint) { e.TrustBundle, e.Insecure = nil, true }, ""},
-		"neither":                    {func(e *nutanix.Endpoint) { e.TrustBundle = nil }, "certificate"},
-		"a bundle of something else": {func(e *nutanix.Endpoint) { e.TrustBundle = []byte("-----BEGIN") }, "no certificate in PEM form"},
-		"no address":                 {func(e *nutanix.Endpoint) { e.Address = "" }, "no address"},
+		"bundle":                     {func(*prismv4.Endpoint) {}, ""},
+		"insecure":                   {func(e *prismv4.Endpoint) { e.TrustBundle, e.Insecure = nil, true }, ""},
+		"neither":                    {func(e *prismv4.Endpoint) { e.TrustBundle = nil }, "certificate"},
+		"a bundle of something else": {func(e *prismv4.Endpoint) { e.TrustBundle = []byte("-----BEGIN") }, "no certificate in PEM form"},
+		"no address":                 {func(e *prismv4.Endpoint) { e.Address = "" }, "no address"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c.forget()
-			_, err := c.client(t, func(e *nutanix.Endpoint, _ *nutanix.Limits) { test.change(e) }).VM(t.Context(), vmUUID)
+			c.Forget()
+			_, err := c.client(t, func(e *prismv4.Endpoint, _ *prismv4.Limits) { test.change(e) }).VM(t.Context(), vmUUID)
 			if test.fails == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.ErrorContains(t, err, test.fails)
-			assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
-			assert.Empty(t, c.list())
+			assert.Equal(t, prismv4.Unavailable, prismv4.KindOf(err))
+			assert.Empty(t, c.Requests())
 		})
 	}
 }
@@ -178,7 +171,7 @@ func TestAuthentication(t *testing.T) {
 	c := newCentral(t)
 	var valid atomic.Value
 	valid.Store("s1")
-	c.on(vmPath, func(w http.ResponseWriter, r *http.Request) {
+	c.On(vmPath, func(w http.ResponseWriter, r *http.Request) {
 		_, password, basic := r.BasicAuth()
 		cookie, err := r.Cookie("NTNX_IGW_SESSION")
 		switch {
@@ -195,11 +188,11 @@ func TestAuthentication(t *testing.T) {
 		}
 	})
 	client := c.client(t, nil)
-	ask := func(client *nutanix.Client) []seen {
-		c.forget()
+	ask := func(client testClient) []prismv4test.Request {
+		c.Forget()
 		_, err := client.VM(t.Context(), vmUUID)
 		require.NoError(t, err)
-		return c.list()
+		return c.Requests()
 	}
 	assert.NotEmpty(t, ask(client)[0].Header.Get("Authorization"), "the first request has the password")
 	second := ask(client)
@@ -212,7 +205,7 @@ func TestAuthentication(t *testing.T) {
 	assert.NotEmpty(t, third[1].Header.Get("Authorization"))
 	assert.Equal(t, third[0].RequestID, third[1].RequestID)
 
-	withKey := c.client(t, func(e *nutanix.Endpoint, _ *nutanix.Limits) { e.Username, e.Password, e.APIKey = "", "", testKey })
+	withKey := c.client(t, func(e *prismv4.Endpoint, _ *prismv4.Limits) { e.Username, e.Password, e.APIKey = "", "", testKey })
 	for range 2 {
 		asked := ask(withKey)
 		assert.Empty(t, asked[0].Header.Get("Authorization")+asked[0].Header.Get("Cookie"))
@@ -225,9 +218,9 @@ func TestAuthentication(t *testing.T) {
 func TestARefusedSessionIsFollowedByThePassword(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
-	var client *nutanix.Client
+	var client testClient
 	renewed := answer(200, aVM, "Set-Cookie", "NTNX_IGW_SESSION=s2; Secure")
-	c.on(vmPath, answer(200, aVM, "Set-Cookie", "NTNX_IGW_SESSION=s1; Secure"), func(w http.ResponseWriter, r *http.Request) {
+	c.On(vmPath, answer(200, aVM, "Set-Cookie", "NTNX_IGW_SESSION=s1; Secure"), func(w http.ResponseWriter, r *http.Request) {
 		_, err := client.VM(r.Context(), vmUUID)
 		assert.NoError(t, err)
 		answer(401, `{}`)(w, r)
@@ -250,38 +243,38 @@ func TestARefusedSessionIsFollowedByThePassword(t *testing.T) {
 func TestAChangedEndpointTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
 	one, two := newCentral(t), newCentral(t)
-	one.on(vmPath, answer(200, aVM, "Set-Cookie", "NTNX_IGW_SESSION=of-one; Secure"))
-	two.version = "v4.0"
-	two.on(vmPath, answer(200, aVM))
-	endpoint := one.endpoint(t)
-	client := nutanix.New(nutanix.Options{Endpoint: func(context.Context) (nutanix.Endpoint, error) { return endpoint, nil }})
+	one.On(vmPath, answer(200, aVM, "Set-Cookie", "NTNX_IGW_SESSION=of-one; Secure"))
+	two.Version = "v4.0"
+	two.On(vmPath, answer(200, aVM))
+	endpoint := one.Endpoint(t)
+	client := testClient{prismv4.New(prismv4.Options{Endpoint: func(context.Context) (prismv4.Endpoint, error) { return endpoint, nil }})}
 	ask := func() {
 		_, err := client.VM(t.Context(), vmUUID)
 		require.NoError(t, err)
 	}
 	ask()
 	ask()
-	assert.Equal(t, 1, one.versions)
-	endpoint = two.endpoint(t)
+	assert.Equal(t, 1, one.Negotiated())
+	endpoint = two.Endpoint(t)
 	endpoint.Password = "another"
 	ask()
-	require.Len(t, two.list(), 1)
-	assert.Equal(t, "/api/vmm/v4.0/ahv/config/vms/"+vmUUID, two.list()[0].Path)
-	assert.Empty(t, two.list()[0].Header.Get("Cookie"))
-	assert.Len(t, one.list(), 2)
+	require.Len(t, two.Requests(), 1)
+	assert.Equal(t, "/api/vmm/v4.0/ahv/config/vms/"+vmUUID, two.Requests()[0].Path)
+	assert.Empty(t, two.Requests()[0].Header.Get("Cookie"))
+	assert.Len(t, one.Requests(), 2)
 
 	reason := errors.New("no such Secret")
-	broken := nutanix.New(nutanix.Options{Endpoint: func(context.Context) (nutanix.Endpoint, error) { return nutanix.Endpoint{}, reason }})
+	broken := testClient{prismv4.New(prismv4.Options{Endpoint: func(context.Context) (prismv4.Endpoint, error) { return prismv4.Endpoint{}, reason }})}
 	_, err := broken.VM(t.Context(), vmUUID)
 	require.ErrorIs(t, err, reason)
-	assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
+	assert.Equal(t, prismv4.Unavailable, prismv4.KindOf(err))
 }
 
 func TestTheRateIsLimited(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
-	c.on(vmPath, answer(200, aVM))
-	client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) {
+	c.On(vmPath, answer(200, aVM))
+	client := c.client(t, func(_ *prismv4.Endpoint, l *prismv4.Limits) {
 		l.RequestsPerSecond, l.Burst = 0.01, 3 // the next turn is later than the end of any request
 	})
 	for range 2 { // the first of three requests asked for the version
@@ -289,27 +282,26 @@ func TestTheRateIsLimited(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, err := client.VM(t.Context(), vmUUID)
-	require.EqualError(t, err, "VM: Throttled: waiting for a turn: the cloud controller manager's own rate limit "+
-		"(client.requestsPerSecond and client.burst) is used up; it is tried again")
-	assert.Equal(t, nutanix.Throttled, nutanix.KindOf(err), "Prism Central was not asked")
-	assert.Len(t, c.list(), 2)
+	require.EqualError(t, err, "VM: Throttled: waiting for a turn: the rate limit (qps) is used up; it is tried again")
+	assert.Equal(t, prismv4.Throttled, prismv4.KindOf(err), "Prism Central was not asked")
+	assert.Len(t, c.Requests(), 2)
 
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	_, err = client.VM(gone, vmUUID)
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err), "it was the caller who left")
+	assert.Equal(t, prismv4.Unavailable, prismv4.KindOf(err), "it was the caller who left")
 }
 
 func TestAFaultCountsMoreThanNoTurnToAskAgain(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
-	c.on(vmPath, answer(503, `{}`))
-	client := c.client(t, func(_ *nutanix.Endpoint, l *nutanix.Limits) { l.RequestsPerSecond, l.Burst = 0.01, 2 })
+	c.On(vmPath, answer(503, `{}`))
+	client := c.client(t, func(_ *prismv4.Endpoint, l *prismv4.Limits) { l.RequestsPerSecond, l.Burst = 0.01, 2 })
 	_, err := client.VM(t.Context(), vmUUID)
 	require.ErrorContains(t, err, "HTTP 503")
-	assert.Equal(t, nutanix.Unavailable, nutanix.KindOf(err))
-	assert.Len(t, c.list(), 1)
+	assert.Equal(t, prismv4.Unavailable, prismv4.KindOf(err))
+	assert.Len(t, c.Requests(), 1)
 }
 
 // TestConnectionsAreKept proves that many requests, one after another, use one connection.
@@ -317,7 +309,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	var remote atomic.Value
-	c.on(vmPath, func(w http.ResponseWriter, r *http.Request) {
+	c.On(vmPath, func(w http.ResponseWriter, r *http.Request) {
 		if before := remote.Swap(r.RemoteAddr); before != nil && before != r.RemoteAddr {
 			w.WriteHeader(http.StatusTeapot)
 			_, _ = io.WriteString(w, "another connection")
@@ -338,16 +330,11 @@ func TestIdentifiersThatAreNoneAreNotSent(t *testing.T) {
 	client := c.client(t, nil)
 	for _, id := range []string{"", ".", ".."} {
 		_, err := client.VM(t.Context(), id)
-		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(err))
-		_, err = client.ListRoutes(t.Context(), id)
-		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(err))
-		_, err = client.ReserveIP(t.Context(), id, netip.Addr{}, "k/uid")
-		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(err))
-		assert.Equal(t, nutanix.Invalid, nutanix.KindOf(client.DeleteFloatingIP(t.Context(), nutanix.FloatingIP{UUID: id})))
+		assert.Equal(t, prismv4.Invalid, prismv4.KindOf(err))
 	}
-	c.on("GET vmm/ahv/config/vms/a/b?c", answer(200, `{"data":{"extId":"a/b?c"}}`))
+	c.On("GET vmm/ahv/config/vms/a/b?c", answer(200, `{"data":{"extId":"a/b?c"}}`))
 	vm, err := client.VM(t.Context(), "a/b?c")
 	require.NoError(t, err)
-	assert.Equal(t, "a/b?c", vm.UUID)
-	assert.Len(t, c.list(), 1)
+	assert.Equal(t, "a/b?c", vm.ExtID)
+	assert.Len(t, c.Requests(), 1)
 }

@@ -1,4 +1,4 @@
-package nutanix
+package prismv4
 
 import (
 	"crypto/tls"
@@ -17,12 +17,13 @@ import (
 const (
 	defaultPort = 9440
 	dialTimeout = 10 * time.Second
-	// idleTimeout is short, so that few requests meet a connection in the moment in which Prism Central closes it.
+	// idleTimeout is short, so that Prism Central rarely closes a connection at the moment when a request reuses it.
 	idleTimeout        = 30 * time.Second
 	maxIdleConnections = 16
 )
 
-// connection is everything that belongs to one value of Endpoint: its pool of connections, session and API versions.
+// connection contains the HTTP connections, the session and the API versions for one Endpoint. session is nil if the RoundTripper of the
+// client authenticates the requests.
 type connection struct {
 	endpoint Endpoint
 	base     string
@@ -37,47 +38,53 @@ var (
 	errNoCertificate = errors.New("the trust bundle of Prism Central holds no certificate in PEM form")
 )
 
-func newConnection(endpoint Endpoint) (*connection, error) {
+func newConnection(endpoint Endpoint, transport http.RoundTripper) (*connection, error) {
 	if endpoint.Address == "" {
 		return nil, errNoAddress
-	}
-	roots, err := trusted(endpoint.TrustBundle)
-	if err != nil {
-		return nil, err
 	}
 	port := endpoint.Port
 	if port == 0 {
 		port = defaultPort
 	}
 	host := strings.TrimSuffix(strings.TrimPrefix(endpoint.Address, "["), "]")
-	return &connection{
+	conn := &connection{
 		endpoint: endpoint,
 		base:     "https://" + net.JoinHostPort(host, strconv.Itoa(port)),
-		session:  session.New(session.Credentials{Username: endpoint.Username, Password: endpoint.Password, APIKey: endpoint.APIKey}, time.Now),
 		versions: newVersions(),
 		secrets:  hiding(endpoint),
 		http: &http.Client{
-			// A redirect would carry the credentials elsewhere; Prism Central's API sends none.
+			Transport: transport,
+			// Redirects are not followed, because they would send the credentials to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport: &http.Transport{
-				Proxy:               http.ProxyFromEnvironment,
-				DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-				TLSHandshakeTimeout: dialTimeout,
-				TLSClientConfig: &tls.Config{
-					MinVersion:         tls.VersionTLS12,
-					RootCAs:            roots,
-					InsecureSkipVerify: endpoint.Insecure, //nolint:gosec // the user's choice: prismCentral.insecure
-				},
-				ForceAttemptHTTP2:   true,
-				MaxIdleConns:        maxIdleConnections,
-				MaxIdleConnsPerHost: maxIdleConnections,
-				IdleConnTimeout:     idleTimeout,
-			},
 		},
-	}, nil
+	}
+	if transport != nil {
+		return conn, nil
+	}
+	roots, err := trusted(endpoint.TrustBundle)
+	if err != nil {
+		return nil, err
+	}
+	conn.session = session.New(session.Credentials{Username: endpoint.Username, Password: endpoint.Password, APIKey: endpoint.APIKey}, time.Now)
+	conn.http.Transport = &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: dialTimeout,
+		TLSClientConfig: &tls.Config{
+			MinVersion:         tls.VersionTLS12,
+			RootCAs:            roots,
+			InsecureSkipVerify: endpoint.Insecure, //nolint:gosec // the user's choice: prismCentral.insecure
+		},
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        maxIdleConnections,
+		MaxIdleConnsPerHost: maxIdleConnections,
+		IdleConnTimeout:     idleTimeout,
+	}
+	return conn, nil
 }
 
-// trusted gives the system's roots with the bundle added; nil means the system's alone.
+// trusted returns the root certificates of the system and those in bundle. If bundle is empty, it returns nil, which also means the root
+// certificates of the system.
 func trusted(bundle []byte) (*x509.CertPool, error) {
 	if len(strings.TrimSpace(string(bundle))) == 0 {
 		return nil, nil
@@ -92,7 +99,7 @@ func trusted(bundle []byte) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// hiding replaces the endpoint's secrets in a text that came from outside: an answer may repeat what it was sent.
+// hiding returns a replacer that removes the secrets of the endpoint from a response, because a response may repeat its request.
 func hiding(endpoint Endpoint) *strings.Replacer {
 	const hidden = "(hidden)"
 	var pairs []string

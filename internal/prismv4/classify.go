@@ -1,4 +1,4 @@
-package nutanix
+package prismv4
 
 import (
 	"encoding/json"
@@ -9,36 +9,36 @@ import (
 	"time"
 )
 
-// What an answer means is decided by these rules, the first that fits. "Typed" is an answer in Prism Central's own form of
-// errors: an $objectType that ends with ".error.ErrorResponse", in data or, of the prism namespace, at the top (nutanix.ansible#841).
+// The first of these rules that matches determines the kind of the error of a response. "Typed" is a response in the error format of Prism
+// Central: an $objectType that ends with ".error.ErrorResponse", in data or, in the prism namespace, at the top (nutanix.ansible#841).
 //
-//	answer                                     kind          source of the rule
+//	response                                   kind          source of the rule
 //	----------------------------------------   -----------   -----------------------------------------------------------
 //	2xx in JSON                                success       API reference of each operation
-//	401, whatever the body                     Unauthorized  RFC 9110; the gateway's 401 comes in several forms
-//	408, 429, 5xx, 3xx, other 2xx              Unavailable   RFC 9110; the SDKs repeat 408, 429, 503, 504
-//	no JSON                                    Unavailable   a proxy's page is text/html; Prism Central answers in JSON
+//	401 with any body                          Unauthorized  RFC 9110; the gateway's 401 has several formats
+//	408, 429, 5xx, 3xx, other 2xx              Unavailable   RFC 9110; the SDKs retry 408, 429, 503, 504
+//	no JSON                                    Unavailable   a proxy's page is text/html; Prism Central sends JSON
 //	a code or group of the table codeKinds     see there     see there
-//	404, typed, of the vmm namespace, with     NotFound      VMM-30100 VM_NOT_FOUND, and nothing else: a Node may be deleted
-//	  VMM-30100 or VM_NOT_FOUND                              for it, and CLUSTER_NOT_FOUND says nothing of the VM
-//	404, typed, of others, "NOT_FOUND" in the  NotFound      networking has NETWORKING-10060 without a group, and tells it by
-//	  group or in the text                                   its text
-//	500, NETWORKING-10060 that names what      NotFound      nutanix.ansible#1153: the networking API gives it for a GET of
-//	  was asked for                                          what does not exist
-//	the same of a creation                     Invalid       what is not there is something that the request refers to
+//	404, typed, of the vmm namespace, with     NotFound      only VMM-30100 VM_NOT_FOUND, because a Node may be deleted because
+//	  VMM-30100 or VM_NOT_FOUND                              of it, and CLUSTER_NOT_FOUND is not about the VM
+//	404, typed, of others, "NOT_FOUND" in the  NotFound      networking sends NETWORKING-10060 without a group, so the text
+//	  group or in the text                                   decides
+//	500, NETWORKING-10060 that contains the    NotFound      nutanix.ansible#1153: the networking API sends it for a GET of an
+//	  UUID of the object                                     object that does not exist
+//	the same for a creation                    Invalid       an object to which the request refers does not exist
 //	404 otherwise                              Unavailable   a wrong path (nutanix.ansible#889: JSON without a code), a
 //	                                                         gateway without a backend
 //	403                                        Forbidden     RFC 9110
-//	412                                        Stale         RFC 9110: If-Match does not hold
+//	412                                        Stale         RFC 9110: If-Match does not match
 //	428                                        Invalid       RFC 6585: If-Match is missing
 //	409 whose text is about versions           Stale         texts of the rule Stale below
-//	400, 409, 422: texts of textRules          see there     prose of Prism Central, which has no better sign
+//	400, 409, 422: texts of textRules          see there     texts of Prism Central, which has no code for them
 //	409 otherwise                              Conflict      RFC 9110
 //	other 4xx in JSON, schema validation too   Invalid       SchemaValidationError of every SDK's error model
 //
-// A task that failed is judged by codeKinds and textRules too, and is Unavailable when none fits.
+// codeKinds and textRules also determine the kind of a failed task, which is Unavailable if no rule matches.
 
-// codeKinds are codes and error groups that mean the same whatever the status.
+// codeKinds maps codes and error groups to kinds. The status does not matter for them.
 var codeKinds = map[string]Kind{
 	"VMM-30303":           Stale,       // VM_ETAG_MISMATCH, by HTTP or in a task (terraform-provider-nutanix, vmmv2)
 	"VM_ETAG_MISMATCH":    Stale,       // group of VMM-30303
@@ -49,8 +49,8 @@ var codeKinds = map[string]Kind{
 	"RATE_LIMIT_ERROR":    Unavailable, // the same
 }
 
-// textRules read the messages of errors that have no code of their own. The order counts: an address pool that is exhausted
-// says that all its addresses are in use.
+// textRules maps the texts of errors that have no specific code to kinds. The order matters: the message about an exhausted address pool
+// also contains that all addresses are in use.
 var textRules = []struct {
 	kind  Kind
 	texts []string
@@ -69,7 +69,7 @@ var textRules = []struct {
 	{Invalid, []string{"invalid", "not supported", "unsupported", "malformed", "not allowed", "is required", "must be"}},
 }
 
-// goneTexts are how the networking API says that something is not there, for example NETWORKING-10060: "... as a referenced
+// goneTexts are texts of the networking API about an object that does not exist, for example NETWORKING-10060: "... as a referenced
 // resource was not found - Existing subnet ... is not found".
 var goneTexts = []string{"not found", "does not exist", "doesn't exist", "no longer exists"}
 
@@ -82,7 +82,7 @@ func containsAny(text string, parts []string) bool {
 	return false
 }
 
-// message is one entry of an error, of an answer or of a task.
+// message is one entry of the error in a response or a task.
 type message struct {
 	Code       string `json:"code"`
 	ErrorGroup string `json:"errorGroup"`
@@ -90,12 +90,11 @@ type message struct {
 	Severity   string `json:"severity"`
 }
 
-// messages tell what went wrong. The vendor's models are not used for them, because they refuse the whole answer when one
-// entry lacks its type.
+// messages are the entries of an error. The models of the SDKs are not used, because they reject the whole response if one entry lacks its
+// type.
 type messages []message
 
-// UnmarshalJSON reads a list of AppMessages, and a SchemaValidationError as messages without a code. It never fails: what
-// it cannot read says nothing.
+// UnmarshalJSON decodes a list of AppMessages, or a SchemaValidationError as messages without a code. It ignores all other values.
 func (m *messages) UnmarshalJSON(data []byte) error {
 	type plain messages
 	var list plain
@@ -123,7 +122,7 @@ func (m *messages) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// text is all messages in one, in the order of Prism Central.
+// text returns all messages in the order of the response.
 func (m messages) text() string {
 	var texts []string
 	for _, one := range m {
@@ -134,7 +133,7 @@ func (m messages) text() string {
 	return strings.Join(texts, "; ")
 }
 
-// first is the message that names the error: the first with a code.
+// first returns the first message with a code or a group.
 func (m messages) first() message {
 	for _, one := range m {
 		if one.Code != "" || one.ErrorGroup != "" {
@@ -144,7 +143,7 @@ func (m messages) first() message {
 	return message{}
 }
 
-// knownKind gives the kind of the first code or group that codeKinds has.
+// knownKind returns the kind of the first code or group in codeKinds.
 func (m messages) knownKind() (Kind, bool) {
 	for _, one := range m {
 		for _, key := range []string{one.Code, one.ErrorGroup} {
@@ -159,7 +158,7 @@ func (m messages) knownKind() (Kind, bool) {
 	return "", false
 }
 
-// textKind gives the kind of the first of textRules that fits.
+// textKind returns the kind of the first of textRules that matches.
 func (m messages) textKind() (Kind, bool) {
 	text := strings.ToLower(m.text())
 	for _, rule := range textRules {
@@ -178,7 +177,7 @@ type problem struct {
 
 const errorType = ".error.ErrorResponse"
 
-// readProblem gives the error that an answer in JSON holds; ok is false when it holds none of Prism Central's form.
+// readProblem returns the error in a JSON response. ok is false if the response contains no error in the format of Prism Central.
 func readProblem(body []byte) (found problem, ok bool) {
 	var frame struct {
 		problem
@@ -196,16 +195,16 @@ func readProblem(body []byte) (found problem, ok bool) {
 	return found, true
 }
 
-// codeReferenceNotFound is the networking API's code for whatever does not exist; codeVMNotFound and groupVMNotFound are how the
-// vmm API says that a virtual machine does not.
+// codeReferenceNotFound is the code of the networking API for any object that does not exist. codeVMNotFound and groupVMNotFound are the
+// code and the group of the vmm API for a VM that does not exist.
 const (
 	codeReferenceNotFound = "NETWORKING-10060"
 	codeVMNotFound        = "VMM-30100"
 	groupVMNotFound       = "VM_NOT_FOUND"
 )
 
-// saysNotFound reports whether an answer is Prism Central's own word that what was asked for does not exist, and not about a path
-// or about something else.
+// saysNotFound reports whether Prism Central responded that the requested object does not exist. An error about a path or another object
+// is not such a response.
 func (p problem) saysNotFound(status int, req request) bool {
 	first, text := p.Error.first(), strings.ToLower(p.Error.text())
 	switch {
@@ -216,14 +215,14 @@ func (p problem) saysNotFound(status int, req request) bool {
 	case status != http.StatusNotFound:
 		return false
 	}
-	if req.namespace == namespaceVMM || strings.HasPrefix(p.ObjectType, namespaceVMM+".") {
+	if req.namespace == VMM || strings.HasPrefix(p.ObjectType, VMM+".") {
 		return slices.ContainsFunc(p.Error, func(m message) bool { return m.Code == codeVMNotFound || m.ErrorGroup == groupVMNotFound })
 	}
 	return slices.ContainsFunc(p.Error, func(m message) bool { return strings.Contains(m.ErrorGroup, "NOT_FOUND") }) || containsAny(text, goneTexts)
 }
 
-// classify gives the error of an answer to a request, nil for a success.
-func classify(req request, got answer, secrets *strings.Replacer) *Error {
+// classify returns the error of a response, or nil if the response is successful.
+func classify(req request, got response, secrets *strings.Replacer) *Error {
 	found, typed := problem{}, false
 	if got.isJSON() {
 		found, typed = readProblem(got.body)
@@ -243,7 +242,7 @@ func classify(req request, got answer, secrets *strings.Replacer) *Error {
 	return failure
 }
 
-func kindOf(req request, got answer, found problem) Kind {
+func kindOf(req request, got response, found problem) Kind {
 	switch {
 	case got.status == http.StatusUnauthorized:
 		return Unauthorized
@@ -262,8 +261,8 @@ func kindOf(req request, got answer, found problem) Kind {
 	return kindOfRefusal(got.status, found.Error)
 }
 
-func kindOfRefusal(status int, said messages) Kind {
-	byText, ok := said.textKind()
+func kindOfRefusal(status int, found messages) Kind {
+	byText, ok := found.textKind()
 	switch {
 	case status == http.StatusForbidden:
 		return Forbidden
@@ -278,13 +277,10 @@ func kindOfRefusal(status int, said messages) Kind {
 	}
 }
 
-// noSecrets is for texts that hold none.
-var noSecrets = strings.NewReplacer()
-
 // maxMessage keeps an error short enough for an Event.
 const maxMessage = 700
 
-// tidy makes a foreign text fit to be shown: one line, not too long, without our secrets.
+// tidy returns a text of a response as one line of limited length without the secrets.
 func tidy(text string, secrets *strings.Replacer) string {
 	text = strings.Join(strings.Fields(secrets.Replace(text)), " ")
 	if len(text) > maxMessage {
