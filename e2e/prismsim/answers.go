@@ -21,6 +21,7 @@ func Answers(second bool) (Rules, NetworkRules) {
 		KeepCategoryValues: true, DeleteWithVolumeGroup: RefusedByRequest, AttachmentKeepsSpecVersion: true,
 		LearnedInSpec: true, AcceptLearned: true, PowerOffWhenOff: RefusedByTask,
 		DuplicateTaskEntities: true, UnknownTaskEntities: true, NoVersionInfo: true, ForgetRequestIDs: true,
+		InvalidReference: RefusedByRequest, LateTaskEntities: true, ShowGuestCustomization: true,
 		ListLag: Duration(2 * time.Second), ListLagKinds: []string{"vm"},
 	}
 	return rules, NetworkRules{HiddenVIP: true, UniqueNames: true, AnyTarget: true, ReleaseFloatingIP: true, OptionalIfMatch: true}

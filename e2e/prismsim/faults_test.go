@@ -182,8 +182,8 @@ func TestBadFaultsAreRefused(t *testing.T) {
 	s := start(t, nil)
 	_, err := s.Faults().Set(prismsim.Fault{Path: "("})
 	assert.ErrorContains(t, err, "regular expression")
-	_, err = s.Faults().Set(prismsim.Fault{Status: 200})
-	assert.ErrorContains(t, err, "between 300 and 599")
+	_, err = s.Faults().Set(prismsim.Fault{Status: 199})
+	assert.ErrorContains(t, err, "between 200 and 599")
 }
 
 func TestParseFault(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim/networking"
 	v3 "github.com/capnt/capnt/e2e/prismsim/v3"
 	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
+	"github.com/capnt/capnt/e2e/prismsim/vmm"
 )
 
 // serverLog writes the log of net/http as debug entries. Most entries are handshake errors of clients that do not trust
@@ -107,7 +108,7 @@ func (s *Server) handler() http.Handler {
 	s.Control = control.New(s.central, network, faults, requests, accounts)
 	apis := http.NewServeMux()
 	v3.New(s.central).Register(apis)
-	v4.New(s.central).Register(apis, network.Register)
+	v4.New(s.central).Register(apis, network.Register, vmm.New(s.central).Register)
 	root := http.NewServeMux()
 	root.Handle("/", requests.Record(faults.Inject(s.central.Stopped(), v4.WriteRefusal, accounts.Require(s.Lockout, v4.WriteRefusal, apis))))
 	none := func() auth.Lockout { return auth.Lockout{} } // even a locked account can use /sim/

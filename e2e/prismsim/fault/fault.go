@@ -33,7 +33,7 @@ type Fault struct {
 	Delay  time.Duration `json:"delay,omitempty"`
 	Drop   bool          `json:"drop,omitempty"`   // close the connection without handling the request
 	Status int           `json:"status,omitempty"` // respond with this HTTP status without handling the request
-	Body   string        `json:"body,omitempty"`   // body for Status; default: the body that Prism Central sends with that status
+	Body   string        `json:"body,omitempty"`   // body for Status; default: the error that Prism Central sends with that status
 	// ContentType is the content type of Body. The default is application/json. Error pages of proxies have the type
 	// text/html.
 	ContentType string        `json:"contentType,omitempty"`
@@ -45,13 +45,17 @@ type Fault struct {
 	DelayReply time.Duration `json:"delayReply,omitempty"`
 	DropReply  bool          `json:"dropReply,omitempty"` // handle the request, then close the connection without a response
 	TaskError  string        `json:"taskError,omitempty"` // accept the change, then fail its task with this message
-	// AfterWork makes a task with TaskError fail only after the task has made its change. For example, a failed create
+	// TaskSilent accepts the change, then fails its task without a message.
+	TaskSilent bool `json:"taskSilent,omitempty"`
+	// AfterWork makes a task with TaskError or TaskSilent fail only after the task has made its change. For example, a failed create
 	// then leaves a VM behind.
 	AfterWork bool `json:"afterWork,omitempty"`
 	// TaskCode and TaskGroup are the code and the errorGroup of the message in a v4 task. The defaults are the values
 	// of an internal error.
 	TaskCode  string `json:"taskCode,omitempty"`
 	TaskGroup string `json:"taskGroup,omitempty"`
+	// Conflict makes the ETag in If-Match outdated, as if another client had changed the entity before this request.
+	Conflict bool `json:"conflict,omitempty"`
 	// Half truncates the response to a list request: the response contains only the first half of the page's entities,
 	// but its metadata contains the counts for the whole page.
 	Half bool `json:"half,omitempty"`
@@ -84,8 +88,8 @@ func (f *Faults) Set(fault Fault) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("setting fault: path is not a regular expression: %w", err)
 	}
-	if fault.Status != 0 && (fault.Status < 300 || fault.Status > 599) {
-		return "", fmt.Errorf("setting fault: status %d is not between 300 and 599", fault.Status)
+	if fault.Status != 0 && (fault.Status < 200 || fault.Status > 599) {
+		return "", fmt.Errorf("setting fault: status %d is not between 200 and 599", fault.Status)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

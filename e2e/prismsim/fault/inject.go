@@ -21,7 +21,7 @@ func Of(ctx context.Context) *Fault {
 
 // OfTask returns the fault that applies to the tasks of the request of ctx, or nil.
 func OfTask(ctx context.Context) *Fault {
-	if fault := Of(ctx); fault != nil && fault.TaskError != "" {
+	if fault := Of(ctx); fault != nil && (fault.TaskError != "" || fault.TaskSilent) {
 		return fault
 	}
 	return nil

@@ -41,7 +41,7 @@ func (pc *Central) ApplyChange(m *VM, change VMChange) {
 		if len(values) > 0 {
 			pc.AddCategory(inventory.Category{Key: key, Values: values})
 		}
-		m.Categories.set(key, values)
+		m.Categories.Set(key, values)
 	}
 	if !change.KeepSpecVersion {
 		m.Version++

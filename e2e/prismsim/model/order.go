@@ -29,6 +29,8 @@ type Order struct {
 	PrismElements []string // UUIDs of Prism Elements
 	// Queue contains the tasks that must end before this task starts. If Queue is nil, the task starts immediately.
 	Queue *TaskQueue
+	// Creates is the VM that the task creates, or nil.
+	Creates *VM
 	// Work is called after the duration, with the mutex held. It may add entities and details to the task.
 	Work func(t *Task) *TaskError
 }
@@ -45,7 +47,11 @@ func (pc *Central) Order(ctx context.Context, namespace string, o Order) *Task {
 	if queue == nil {
 		queue = &TaskQueue{}
 	}
-	pc.queueTask(t, queue, fault.OfTask(ctx), taskWork{do: func() *TaskError { return o.Work(t) }})
+	work := taskWork{do: func() *TaskError { return o.Work(t) }}
+	if o.Creates != nil {
+		work.refused, work.failed = func() { o.Creates.failedBeforeWork(pc) }, o.Creates.fail
+	}
+	pc.queueTask(t, queue, fault.OfTask(ctx), work)
 	return t
 }
 
@@ -71,7 +77,7 @@ var internalErrors = map[string]TaskMessage{
 // taskErrorOf returns the error with which a fault makes the task t fail.
 func taskErrorOf(fault *fault.Fault, t *Task) *TaskError {
 	out := &TaskError{Code: "INTERNAL_ERROR", Detail: fault.TaskError}
-	if t.V4.isV4 {
+	if t.V4.isV4 && !fault.TaskSilent {
 		failure := internalErrors[t.V4.namespace]
 		failure.Message = fault.TaskError
 		if fault.TaskCode != "" {

@@ -95,6 +95,14 @@ type Rules struct {
 	LockoutFor   Duration `json:"lockoutFor,omitempty"`
 	// LockoutStatus is the HTTP status of responses to a locked account. The default is 401, as for a wrong password.
 	LockoutStatus int `json:"lockoutStatus,omitempty"`
+	// InvalidReference determines how the server rejects a v4 request that creates a VM with a reference to an entity that
+	// does not exist. The default is RefusedByTask.
+	InvalidReference Refusal `json:"invalidReference,omitempty"`
+	// LateTaskEntities makes a task that creates a VM name the VM only when the task has ended.
+	LateTaskEntities bool `json:"lateTaskEntities,omitempty"`
+	// ShowGuestCustomization makes the v4 API show the guest customization of a VM. By default only the CD-ROM with the
+	// customization data is shown.
+	ShowGuestCustomization bool `json:"showGuestCustomization,omitempty"`
 	// ListLag makes lists of both APIs outdated by this duration. Lists omit entities that were created during the
 	// duration, and still contain entities that were deleted during it. Requests for single entities, by UUID or name,
 	// are not affected.

@@ -37,6 +37,7 @@ type savedVM struct {
 	Created        time.Time           `json:"created"`
 	Updated        time.Time           `json:"updated"`
 	Learned        map[string][]string `json:"learned,omitempty"`
+	Further        map[string]any      `json:"further,omitempty"` // properties that only the v4 API has
 	Spec           wire.VMSpec         `json:"spec"`
 }
 
@@ -66,7 +67,7 @@ func (m *VM) save() (savedVM, error) {
 	saved := savedVM{
 		UUID: m.UUID, BIOSUUID: m.BIOS, PrismElement: m.PrismElement.Name, Project: m.Project, Categories: m.Categories.First(), CategoryValues: m.Categories.several(),
 		SpecVersion: m.Version, Revision: m.V4.Revision, Created: m.Created, Updated: m.Updated, Learned: maps.Clone(m.learned),
-		Spec: m.Live.Clone(),
+		Further: maps.Clone(m.V4.Further), Spec: m.Live.Clone(),
 	}
 	if m.Host != nil {
 		saved.Host = m.Host.Name
@@ -111,7 +112,7 @@ func (pc *Central) restoreVM(saved *savedVM) error {
 		Created: saved.Created, Updated: saved.Updated, State: wire.StateComplete, Exists: true, Power: wire.PowerOff,
 		learned: map[string][]string{}, calls: &callQueue{},
 	}
-	m.V4.Revision = saved.Revision
+	m.V4.Revision, m.V4.Further = saved.Revision, saved.Further
 	maps.Copy(m.learned, saved.Learned)
 	for _, n := range m.Live.NICs() {
 		if err := pc.claimNIC(n, m.learned[n.UUID]); err != nil {
@@ -134,7 +135,7 @@ func (pc *Central) restoreVM(saved *savedVM) error {
 func (saved *savedVM) categories() Categories {
 	out := wantedCategories((&wire.Metadata{Categories: saved.Categories}))
 	for key, values := range saved.CategoryValues {
-		out.set(key, values)
+		out.Set(key, values)
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"errors"
 	"reflect"
 	"time"
 
@@ -30,7 +31,7 @@ func (m *VM) SetSpec(pc *Central, body *wire.VMIntent) {
 	if old == nil {
 		old = standardResources()
 	}
-	complete(spec.Resources, old)
+	Complete(spec.Resources, old)
 	m.Spec = spec
 }
 
@@ -47,8 +48,8 @@ func standardResources() *wire.VMResources {
 	}
 }
 
-// complete copies fields that are missing in res from old.
-func complete(res *wire.VMResources, old *wire.VMResources) {
+// Complete copies fields that are missing in res from old. Lists are not copied.
+func Complete(res *wire.VMResources, old *wire.VMResources) {
 	fields, before := reflect.ValueOf(res).Elem(), reflect.ValueOf(old).Elem()
 	for i := range fields.NumField() {
 		switch f := fields.Field(i); f.Kind() {
@@ -142,4 +143,31 @@ func (pc *Central) applyUpdate(m *VM, spec *wire.VMSpec) *TaskError {
 		pc.learn(m) // the update may have added NICs
 	}
 	return nil
+}
+
+// Reconfigure changes a VM at the end of the task of a v4 request. change edits a copy of the spec that is in effect. The
+// power state of the VM stays. If Reconfigure returns an error, the VM is unchanged.
+func (pc *Central) Reconfigure(m *VM, change func(*wire.VMSpec) *TaskError) *TaskError {
+	spec := m.Live.Clone()
+	if failed := change(&spec); failed != nil {
+		return failed
+	}
+	spec.Resources.PowerState = m.Power
+	if err := pc.checkResources(spec.Resources, m.PrismElement, m); err != nil {
+		return &TaskError{Code: "INVALID_ARGUMENT", Detail: RefusalText(err)}
+	}
+	if failed := pc.applyUpdate(m, &spec); failed != nil {
+		return failed
+	}
+	m.Version++
+	return nil
+}
+
+// RefusalText returns the message of an error response.
+func RefusalText(err error) string {
+	var refused *wire.Error
+	if errors.As(err, &refused) {
+		return refused.Message
+	}
+	return err.Error()
 }

@@ -36,6 +36,8 @@ const RelVM = "vmm:ahv:config:vm"
 type VMDetails struct {
 	Revision   Revision
 	Attributes []string // "key:value"
+	// Further contains the properties that only the v4 API has, in the format of that API.
+	Further map[string]any
 	// Shown, if not nil, is the power state that the API shows until the real power state changes. If Shown points to
 	// an empty string, responses contain no power state.
 	Shown     *string

@@ -42,8 +42,8 @@ func (c Categories) Clone() map[string][]string {
 	return out
 }
 
-// set replaces the values of a key. If values is empty, set removes the key.
-func (c Categories) set(key string, values []string) {
+// Set replaces the values of a key. If values is empty, Set removes the key.
+func (c Categories) Set(key string, values []string) {
 	if len(values) == 0 {
 		delete(c, key)
 		return
@@ -57,7 +57,7 @@ func wantedCategories(m *wire.Metadata) Categories {
 	out := Categories{}
 	if m.UseMapping {
 		for key, values := range m.Mapping {
-			out.set(key, values)
+			out.Set(key, values)
 		}
 		return out
 	}

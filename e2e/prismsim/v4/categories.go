@@ -71,7 +71,7 @@ func (api *API) getCategory(r *Request) (*Response, error) {
 	defer api.Mu.Unlock()
 	key, v := api.CategoryByID(strings.ToLower(r.PathValue("extId")))
 	if v == nil {
-		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
+		return nil, NoSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
 	}
 	return &Response{Data: api.categoryObject(r, key, v), ETag: v.Revision.ETag()}, nil
 }
@@ -128,7 +128,7 @@ func (api *API) updateCategory(r *Request) (*Response, error) {
 	key, v := api.CategoryByID(strings.ToLower(r.PathValue("extId")))
 	switch {
 	case v == nil:
-		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
+		return nil, NoSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
 	case *body.Key != key.Name:
 		return nil, InvalidBody("key", "the key of a category cannot be changed from %q to %q", key.Name, *body.Key)
 	case *body.Value != v.Value && key.Value(*body.Value) != nil:
@@ -157,7 +157,7 @@ func (api *API) deleteCategory(r *Request) (*Response, error) {
 	defer api.Mu.Unlock()
 	key, v := api.CategoryByID(strings.ToLower(r.PathValue("extId")))
 	if v == nil {
-		return nil, noSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
+		return nil, NoSuchEntity("CTGRS-50007", "Category", r.PathValue("extId"))
 	}
 	if len(api.associations(key, v)) > 0 {
 		return nil, &Error{

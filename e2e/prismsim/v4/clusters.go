@@ -1,11 +1,11 @@
 package v4
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/capnt/capnt/e2e/prismsim/inventory"
+	"github.com/capnt/capnt/e2e/prismsim/ipam"
 	"github.com/capnt/capnt/e2e/prismsim/model"
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
@@ -25,13 +25,6 @@ func (api *API) clusterRoutes(r *Router) {
 	r.Handle("GET", ns, "config/hosts", clusterTypes+"ListHostsApiResponse", api.listHosts)
 	r.Handle("GET", ns, "config/clusters/{clusterExtId}/hosts", clusterTypes+"ListHostsByClusterIdApiResponse", api.listHosts)
 	r.Handle("GET", ns, "config/clusters/{clusterExtId}/hosts/{extId}", clusterTypes+"GetHostApiResponse", api.getHost)
-}
-
-// noSuchEntity returns the error response to a request for a clustermgmt or prism entity that does not exist.
-func noSuchEntity(code, what, id string) *Error {
-	return &Error{
-		Status: http.StatusNotFound, Code: code, Group: "ENTITY_NOT_FOUND", Message: what + " with extId " + id + " was not found.",
-	}
 }
 
 // clusterObjects returns the Prism Elements, followed by the cluster of Prism Central itself. The caller holds the
@@ -89,9 +82,19 @@ func clusterNetwork() Object {
 	return Typed(clusterTypes+"ClusterNetworkReference", Object{"externalAddress": ipAddress("127.0.0.1")})
 }
 
+// SingleAddress returns an IPv4 address with the prefix length 32, or an IPv6 address with the prefix length 128.
+func SingleAddress(text string) Object {
+	address := ipam.Address(text)
+	name := "common.v1.config.IPv6Address"
+	if address.Is4() {
+		name = "common.v1.config.IPv4Address"
+	}
+	return Typed(name, Object{"value": text, "prefixLength": address.BitLen()})
+}
+
 // ipAddress returns an IPv4 address as an IPAddress object.
 func ipAddress(text string) Object {
-	return Typed("common.v1.config.IPAddress", Object{"ipv4": singleAddress(text)})
+	return Typed("common.v1.config.IPAddress", Object{"ipv4": SingleAddress(text)})
 }
 
 var clusterListing = Listing{
@@ -118,7 +121,7 @@ func (api *API) getCluster(r *Request) (*Response, error) {
 			return &Response{Data: item, ETag: model.Revision(0).ETag()}, nil
 		}
 	}
-	return nil, noSuchEntity("CLU-10202", "Cluster", id)
+	return nil, NoSuchEntity("CLU-10202", "Cluster", id)
 }
 
 func (api *API) hostObject(r *Request, pe *inventory.PrismElement, host *inventory.Host) Object {
@@ -159,7 +162,7 @@ func (api *API) hostObjects(r *Request) ([]Object, error) {
 	if id := strings.ToLower(r.PathValue("clusterExtId")); id != "" && id != api.PrismCentral.UUID {
 		pe := api.PrismElementByUUID(id)
 		if pe == nil {
-			return nil, noSuchEntity("CLU-10202", "Cluster", id)
+			return nil, NoSuchEntity("CLU-10202", "Cluster", id)
 		}
 		among = []*inventory.PrismElement{pe}
 	} else if id != "" {
@@ -185,5 +188,5 @@ func (api *API) getHost(r *Request) (*Response, error) {
 	if i := slices.IndexFunc(items, func(o Object) bool { return o["extId"] == id }); i >= 0 {
 		return &Response{Data: items[i], ETag: model.Revision(0).ETag()}, nil
 	}
-	return nil, noSuchEntity("CLU-10203", "Host", id)
+	return nil, NoSuchEntity("CLU-10203", "Host", id)
 }

@@ -38,7 +38,7 @@ func (api *API) getDomainManager(r *Request) (*Response, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()
 	if id := strings.ToLower(r.PathValue("extId")); id != api.PrismCentral.UUID {
-		return nil, noSuchEntity("DOM-10001", "Domain manager", id)
+		return nil, NoSuchEntity("DOM-10001", "Domain manager", id)
 	}
 	return &Response{Data: api.domainManagerObject(r), ETag: model.Revision(0).ETag()}, nil
 }

@@ -26,6 +26,14 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("refusing request: %d %s %s: %s", e.Status, e.Code, e.Group, e.Message)
 }
 
+// InvalidPath returns the error response of the v4 schema check to an invalid ID in the path.
+func InvalidPath(name, value string) *Error {
+	return &Error{
+		Status: http.StatusBadRequest, location: "@path." + name,
+		Message: `ECMA 262 regex "^[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}$" does not match input string "` + value + `"`,
+	}
+}
+
 // invalidQuery returns the error response of the v4 schema check to an invalid query parameter.
 func invalidQuery(name, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, location: "@query." + name, Message: fmt.Sprintf(format, args...)}
@@ -89,8 +97,8 @@ func (e *Error) write(w http.ResponseWriter, r *Request, responseType string) {
 	wire.WriteJSON(w, e.Status, body)
 }
 
-// asV4Error converts an error of any type to an Error.
-func asV4Error(err error) *Error {
+// AsError converts an error of any type to an Error.
+func AsError(err error) *Error {
 	var refused *Error
 	if errors.As(err, &refused) {
 		return refused
@@ -106,6 +114,21 @@ func asV4Error(err error) *Error {
 	return out
 }
 
+// NoSuchVM returns the error response to a request for a VM that does not exist.
+func NoSuchVM(id string) *Error {
+	return &Error{
+		Status: http.StatusNotFound, Code: "VMM-30100", Group: "VM_NOT_FOUND", Arguments: map[string]string{"vm_uuid": id},
+		Message: "Failed to perform the operation on the VM with UUID '" + id + "', because it is not found.",
+	}
+}
+
+// NoSuchEntity returns the error response to a request for an entity other than a VM that does not exist.
+func NoSuchEntity(code, what, id string) *Error {
+	return &Error{
+		Status: http.StatusNotFound, Code: code, Group: "ENTITY_NOT_FOUND", Message: what + " with extId " + id + " was not found.",
+	}
+}
+
 // missingURL handles requests for paths that do not exist. Like the web server of Prism Central, it responds with 404
 // and no error code.
 func missingURL(w http.ResponseWriter, _ *http.Request) {
@@ -118,7 +141,7 @@ func missingURL(w http.ResponseWriter, _ *http.Request) {
 // determines whether the response has the format of v3 or of v4.
 func WriteRefusal(w http.ResponseWriter, r *http.Request, refused *wire.Error) {
 	if namespace, minor, isV4 := splitPath(r.URL.Path); isV4 {
-		asV4Error(refused).write(w, &Request{Request: r, Namespace: namespace, Minor: minor}, "")
+		AsError(refused).write(w, &Request{Request: r, Namespace: namespace, Minor: minor}, "")
 		return
 	}
 	wire.WriteError(w, refused)

@@ -92,7 +92,7 @@ func (api *API) listGPUProfiles(fits func(mode string) bool, view func(gpuCard) 
 		pe := api.PrismElementByUUID(id)
 		if pe == nil {
 			api.Mu.Unlock()
-			return nil, noSuchEntity("CLU-10202", "Cluster", id)
+			return nil, NoSuchEntity("CLU-10202", "Cluster", id)
 		}
 		items := []Object{}
 		for _, card := range api.gpuCards(pe) {

@@ -27,12 +27,12 @@ type Listing struct {
 
 // Respond filters, sorts and pages items. It returns the selected properties of the items on the requested page.
 func (l Listing) Respond(r *Request, items []Object) (*Response, error) {
-	return l.respondWith(r, items, func(item Object) Object { return item })
+	return l.RespondWith(r, items, func(item Object) Object { return item })
 }
 
-// respondWith is like Respond, but items contain only the properties that filtering and sorting use. view returns the
+// RespondWith is like Respond, but items contain only the properties that filtering and sorting use. view returns the
 // complete item.
-func (l Listing) respondWith(r *Request, items []Object, view func(Object) Object) (*Response, error) {
+func (l Listing) RespondWith(r *Request, items []Object, view func(Object) Object) (*Response, error) {
 	query := r.URL.Query()
 	want, err := readPage(query.Get("$page"), query.Get("$limit"))
 	if err != nil {
@@ -54,7 +54,7 @@ func (l Listing) respondWith(r *Request, items []Object, view func(Object) Objec
 	if apply := query.Get("$apply"); apply != "" {
 		return nil, invalidQuery("$apply", "%s is not supported by this simulation", apply)
 	}
-	total := r.rules.Total(len(items))
+	total := r.Rules.Total(len(items))
 	start := min(want.number*want.limit, len(items))
 	items = items[start:min(start+want.limit, len(items))]
 	if fault := fault.Of(r.Context()); fault != nil && fault.Half {

@@ -12,14 +12,14 @@ type Object map[string]any
 
 // Keys that every v4 object may contain.
 const (
-	keyType     = "$objectType"
+	KeyType     = "$objectType"
 	keyReserved = "$reserved"
 	keyUnknown  = "$unknownFields"
 )
 
 // Typed returns an object with a type such as "vmm.v4.ahv.config.Vm". It omits nil fields, as the API does.
 func Typed(name string, fields Object) Object {
-	out := Object{keyType: name}
+	out := Object{KeyType: name}
 	for key, value := range fields {
 		if value != nil {
 			out[key] = value
@@ -54,7 +54,7 @@ func clean(value any) {
 func addReserved(value any, minor int) {
 	format := fmt.Sprintf("v4.r%d", minor)
 	walk(value, func(node map[string]any) {
-		name, isTyped := node[keyType].(string)
+		name, isTyped := node[KeyType].(string)
 		switch {
 		case !isTyped:
 		case strings.HasPrefix(name, "common.v1."):
@@ -123,7 +123,7 @@ func elements(value any) []any {
 // "cluster/extId" selects the whole property cluster.
 func (o Object) selected(names []string) Object {
 	out := Object{}
-	for _, name := range append([]string{keyType, "extId"}, names...) {
+	for _, name := range append([]string{KeyType, "extId"}, names...) {
 		top, _, _ := strings.Cut(name, "/")
 		if value, has := o[top]; has {
 			out[top] = value
@@ -132,8 +132,8 @@ func (o Object) selected(names []string) Object {
 	return out
 }
 
-// references returns a list of references with the type typeName, one for each ID.
-func references(typeName string, ids ...string) []Object {
+// References returns a list of references with the type typeName, one for each ID.
+func References(typeName string, ids ...string) []Object {
 	out := make([]Object, 0, len(ids))
 	for _, id := range ids {
 		out = append(out, Typed(typeName, Object{"extId": id}))

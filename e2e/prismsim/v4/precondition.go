@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/capnt/capnt/e2e/prismsim/fault"
 	"github.com/capnt/capnt/e2e/prismsim/model"
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
@@ -30,6 +31,9 @@ func (r *Request) IfMatch(current model.Revision, required bool, mismatch func(s
 	if raw, err := base64.StdEncoding.DecodeString(sent); err != nil || !etagPattern.Match(raw) {
 		return &Error{Status: http.StatusPreconditionFailed, Code: "PLAT-10005", Group: "INVALID_ETAG_HEADER", Message: "Invalid eTag header"}
 	}
+	if fault := fault.Of(r.Context()); fault != nil && fault.Conflict {
+		current++
+	}
 	if sent != current.ETag() {
 		return mismatch(sent, current.ETag())
 	}
@@ -41,8 +45,8 @@ func MismatchText(sent, current string) string {
 	return fmt.Sprintf("If-Match header value passed '%s' because it doesn't match the current value in the server '%s'", sent, current)
 }
 
-// requestIDHeader contains a UUID that identifies a change, so that a client can safely send the change again.
-const requestIDHeader = "Ntnx-Request-Id"
+// RequestIDHeader contains a UUID that identifies a change, so that a client can safely send the change again.
+const RequestIDHeader = "Ntnx-Request-Id"
 
 // requestMemory stores the responses to changes by request ID, method and path. If a client sends a change again, the
 // server does not make the change again. The client receives the first response, with the same task. Error responses
@@ -54,11 +58,11 @@ type requestMemory struct {
 
 // handle sends the stored response if the request was handled before. Otherwise it calls serve and stores the response.
 func (o *requestMemory) handle(w http.ResponseWriter, r *Request, serve func(http.ResponseWriter)) {
-	if r.Method == http.MethodGet || r.rules.ForgetRequestIDs {
+	if r.Method == http.MethodGet || r.Rules.ForgetRequestIDs {
 		serve(w)
 		return
 	}
-	id := r.Header.Get(requestIDHeader)
+	id := r.Header.Get(RequestIDHeader)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if id == "" {
@@ -66,7 +70,7 @@ func (o *requestMemory) handle(w http.ResponseWriter, r *Request, serve func(htt
 		return
 	}
 	key := id + " " + r.Method + " " + r.URL.Path
-	life := time.Duration(r.rules.RequestIDLife)
+	life := time.Duration(r.Rules.RequestIDLife)
 	if first, known := o.responses[key]; known && (life <= 0 || time.Since(first.Made) < life) {
 		first.Replay(w)
 		return

@@ -59,10 +59,10 @@ func (a *Response) write(w http.ResponseWriter, r *Request, responseType string)
 	envelope := Typed(responseType, Object{"metadata": a.metadata(r)})
 	switch data := a.Data.(type) {
 	case Object:
-		envelope["$dataItemDiscriminator"], envelope["data"] = data[keyType], data
+		envelope["$dataItemDiscriminator"], envelope["data"] = data[KeyType], data
 	case []Object:
 		if len(data) > 0 {
-			name, _ := data[0][keyType].(string)
+			name, _ := data[0][KeyType].(string)
 			envelope["$dataItemDiscriminator"], envelope["data"] = "List<"+name+">", data
 		}
 	}

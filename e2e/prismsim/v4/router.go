@@ -1,5 +1,5 @@
-// Package v4 implements the v4 API except its networking namespace. It routes requests, evaluates queries, and serves
-// the namespaces vmm, clustermgmt, prism and volumes.
+// Package v4 implements the v4 API except its namespaces vmm and networking. It routes requests, evaluates queries, and
+// serves the namespaces clustermgmt, prism and volumes.
 package v4
 
 import (
@@ -19,11 +19,11 @@ import (
 func hiddenRefusal(r model.Rights, kind, id string) *Error {
 	switch {
 	case r.Status == http.StatusForbidden:
-		return asV4Error(r.Refusal(kind, id))
+		return AsError(r.Refusal(kind, id))
 	case kind == "vm":
-		return noSuchVM(id)
+		return NoSuchVM(id)
 	}
-	return noSuchEntity("PLAT-10001", kind, id)
+	return NoSuchEntity("PLAT-10001", kind, id)
 }
 
 // prismRoutes adds the operations of the prism namespace: tasks and categories.
@@ -46,9 +46,9 @@ var namespaces = map[string]int{"vmm": 2, "clustermgmt": 2, "prism": 3, "network
 type Request struct {
 	*http.Request
 	Namespace string
-	Minor     int    // minor version in the path: 0 for v4.0
-	kind      string // kind of the entities in the list
-	rules     model.Rules
+	Minor     int // minor version in the path: 0 for v4.0
+	Rules     model.Rules
+	kind      string       // kind of the entities in the list
 	rights    model.Rights // rights of the account
 }
 
@@ -101,8 +101,7 @@ func (api *API) Register(mux *http.ServeMux, further ...func(*Router)) {
 		mux.HandleFunc("OPTIONS /api/"+namespace+"/unversioned/info", api.versionInfo(namespace))
 	}
 	for _, add := range []func(*Router){
-		api.prismRoutes, api.domainManagerRoutes, api.vmRoutes, api.imageRoutes, api.volumeRoutes, api.clusterRoutes,
-		api.storageContainerRoutes, api.gpuProfileRoutes,
+		api.prismRoutes, api.domainManagerRoutes, api.volumeRoutes, api.clusterRoutes, api.storageContainerRoutes, api.gpuProfileRoutes,
 	} {
 		add(r)
 	}
@@ -126,22 +125,22 @@ func (api *API) versionInfo(namespace string) http.HandlerFunc {
 // Handle adds an operation to all supported versions. path is relative to the version, for example
 // "ahv/config/vms/{extId}". responseType is the type of the response envelope.
 func (r *Router) Handle(method, namespace, path, responseType string, e Endpoint) {
-	r.handleSince(0, method, namespace, path, responseType, e)
+	r.HandleSince(0, method, namespace, path, responseType, e)
 }
 
-// handleSince adds an operation to the minor version since and all newer versions.
-func (r *Router) handleSince(since int, method, namespace, path, responseType string, e Endpoint) {
+// HandleSince adds an operation to the minor version since and all newer versions.
+func (r *Router) HandleSince(since int, method, namespace, path, responseType string, e Endpoint) {
 	for minor := since; minor <= r.api.newest(namespace); minor++ {
 		kind, of := model.KindOf(path), model.KindOf(beforeID(path))
 		pattern := method + " /api/" + namespace + "/v4." + strconv.Itoa(minor) + "/" + path
 		r.mux.HandleFunc(pattern, func(w http.ResponseWriter, plain *http.Request) {
 			plain.Body = http.MaxBytesReader(w, plain.Body, wire.MaxBody)
 			request := &Request{Request: plain, Namespace: namespace, Minor: minor, kind: kind}
-			request.rules, request.rights = r.api.SettingsFor(auth.Account(plain.Context()))
+			request.Rules, request.rights = r.api.SettingsFor(auth.Account(plain.Context()))
 			r.api.requests.handle(w, request, func(w http.ResponseWriter) {
 				response, err := request.restricted(of, e)
 				if err != nil {
-					asV4Error(err).write(w, request, responseType)
+					AsError(err).write(w, request, responseType)
 					return
 				}
 				response.write(w, request, responseType)
@@ -155,6 +154,9 @@ func (r *Router) handleSince(since int, method, namespace, path, responseType st
 func (r *Request) restricted(kind string, next Endpoint) (*Response, error) {
 	if id := r.PathValue("extId"); id != "" && r.rights.Hides(kind, id) {
 		return nil, hiddenRefusal(r.rights, kind, id)
+	}
+	if id := r.PathValue("vmExtId"); id != "" && r.rights.Hides("vm", id) {
+		return nil, hiddenRefusal(r.rights, "vm", id)
 	}
 	return next(r)
 }

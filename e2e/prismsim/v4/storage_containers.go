@@ -54,5 +54,5 @@ func (api *API) getStorageContainer(r *Request) (*Response, error) {
 			return &Response{Data: item, ETag: model.Revision(0).ETag()}, nil
 		}
 	}
-	return nil, noSuchEntity("CLU-10204", "Storage container", id)
+	return nil, NoSuchEntity("CLU-10204", "Storage container", id)
 }

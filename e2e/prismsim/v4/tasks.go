@@ -49,7 +49,7 @@ func taskObject(t *model.Task, owner string, rules model.Rules) Object {
 	entities := affectedEntities(t, rules)
 	out := Typed("prism.v4.config.Task", Object{
 		"extId": taskID(t), "operation": view.Operation, "operationDescription": t.V4.Description, "status": view.Status,
-		"progressPercentage": view.Percent, "createdTime": timeText(view.Created), "isCancelable": false, "isBackgroundTask": false,
+		"progressPercentage": view.Percent, "createdTime": TimeText(view.Created), "isCancelable": false, "isBackgroundTask": false,
 		"entitiesAffected": entities, "numberOfEntitiesAffected": len(entities), "numberOfSubtasks": 0,
 		"ownedBy": Typed("prism.v4.config.OwnerReference", Object{"extId": owner, "name": "admin"}),
 	})
@@ -58,19 +58,19 @@ func taskObject(t *model.Task, owner string, rules model.Rules) Object {
 	}
 	last := view.Created
 	if !t.Started.IsZero() {
-		out["startedTime"], last = timeText(t.Started), t.Started
+		out["startedTime"], last = TimeText(t.Started), t.Started
 	}
 	if !view.Completed.IsZero() {
-		out["completedTime"], last = timeText(view.Completed), view.Completed
+		out["completedTime"], last = TimeText(view.Completed), view.Completed
 	}
-	out["lastUpdatedTime"] = timeText(last)
+	out["lastUpdatedTime"] = TimeText(last)
 	if len(t.V4.Details) > 0 && view.Status == model.TaskSucceeded {
 		out["completionDetails"] = keyValues(t.V4.Details)
 	}
 	switch {
 	case view.Status == model.TaskFailed && t.V4.Failure != nil:
 		out["errorMessages"] = []Object{messageError(t.V4.Failure).appMessage("prism")}
-	case view.Status == model.TaskFailed:
+	case view.Status == model.TaskFailed && view.Error != "":
 		out["legacyErrorMessage"] = view.Error
 	}
 	return out
@@ -97,8 +97,8 @@ func keyValues(values map[string]string) []Object {
 	return out
 }
 
-// timeText formats a time for v4: RFC 3339 with microseconds.
-func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+// TimeText formats a time for v4: RFC 3339 with microseconds.
+func TimeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 func (api *API) getTask(r *Request) (*Response, error) {
 	api.Mu.Lock()
@@ -111,7 +111,7 @@ func (api *API) getTask(r *Request) (*Response, error) {
 			Message: "Task with extId " + r.PathValue("extId") + " does not exist.",
 		}
 	}
-	return &Response{Data: taskObject(t, api.OwnerUUID, r.rules)}, nil
+	return &Response{Data: taskObject(t, api.OwnerUUID, r.Rules)}, nil
 }
 
 var taskListing = Listing{
@@ -127,7 +127,7 @@ func (api *API) listTasks(r *Request) (*Response, error) {
 	api.Mu.Lock()
 	items := []Object{}
 	for _, t := range api.Tasks.Listed(api.Rules.Lag("task")) {
-		items = append(items, taskObject(t, api.OwnerUUID, r.rules))
+		items = append(items, taskObject(t, api.OwnerUUID, r.Rules))
 	}
 	api.Mu.Unlock()
 	return taskListing.Respond(r, items)

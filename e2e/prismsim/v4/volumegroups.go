@@ -32,7 +32,7 @@ func (api *API) volumeGroup(r *Request) (*model.VolumeGroup, error) {
 	if g := api.VolumeGroupByUUID(id); g != nil {
 		return g, nil
 	}
-	return nil, noSuchEntity("VOL-40100", "Volume group", id)
+	return nil, NoSuchEntity("VOL-40100", "Volume group", id)
 }
 
 func (api *API) volumeGroupObject(r *Request, g *model.VolumeGroup) Object {
@@ -47,7 +47,7 @@ var volumeGroupListing = Listing{Filters: []string{"extId", "name", "clusterRefe
 func (api *API) listVolumeGroups(r *Request) (*Response, error) {
 	api.Mu.Lock()
 	items := []Object{}
-	for _, g := range api.VolumeGroups.Listed(r.rules.Lag("volume_group")) {
+	for _, g := range api.VolumeGroups.Listed(r.Rules.Lag("volume_group")) {
 		items = append(items, api.volumeGroupObject(r, g))
 	}
 	api.Mu.Unlock()
@@ -139,7 +139,7 @@ func (api *API) changeAttachment(r *Request, operation string, change func(*mode
 		Work: func(*model.Task) *model.TaskError {
 			m := api.VMByUUID(id)
 			if m == nil || !m.Exists {
-				return noSuchVM(id).Fails()
+				return NoSuchVM(id).Fails()
 			}
 			if failed := change(m, g); failed != nil {
 				return failed

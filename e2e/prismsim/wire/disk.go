@@ -78,6 +78,11 @@ func (d *Disk) SetBytes(size int64) {
 	d.SizeBytes, d.SizeMiB = new(size), new(Mebibytes(size))
 }
 
+// IsCloudInit reports whether the disk is the CD-ROM with the customization data of the guest.
+func (d *Disk) IsCloudInit() bool {
+	return d.DeviceType() == "CDROM" && d.DataSource.IsEmpty() && d.Bytes() == CloudInitISO
+}
+
 // NICOf returns the NIC with the UUID id, or nil if it does not exist. res may be nil.
 func (res *VMResources) NICOf(id string) *NIC {
 	if res == nil || id == "" {

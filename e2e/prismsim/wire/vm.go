@@ -145,13 +145,13 @@ type BootConfig struct {
 
 // GuestCustomization contains data for the first boot of the guest.
 type GuestCustomization struct {
-	CloudInit     *cloudInit      `json:"cloud_init,omitempty"`
+	CloudInit     *CloudInit      `json:"cloud_init,omitempty"`
 	Sysprep       json.RawMessage `json:"sysprep,omitempty"`
 	IsOverridable *bool           `json:"is_overridable,omitempty"`
 }
 
-// cloudInit contains cloud-init data in base64.
-type cloudInit struct {
+// CloudInit contains cloud-init data in base64.
+type CloudInit struct {
 	MetaData        string            `json:"meta_data,omitempty"`
 	UserData        string            `json:"user_data,omitempty"`
 	CustomKeyValues map[string]string `json:"custom_key_values,omitempty"`

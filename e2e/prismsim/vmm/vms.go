@@ -1,4 +1,4 @@
-package v4
+package vmm
 
 import (
 	"net/http"
@@ -7,64 +7,47 @@ import (
 
 	"github.com/capnt/capnt/e2e/prismsim/inventory"
 	"github.com/capnt/capnt/e2e/prismsim/model"
+	v4 "github.com/capnt/capnt/e2e/prismsim/v4"
 	"github.com/capnt/capnt/e2e/prismsim/wire"
 )
 
-func (api *API) vmRoutes(r *Router) {
-	const ns, types, vms = "vmm", "vmm.v4.ahv.config.", "ahv/config/vms"
-	r.Handle("GET", ns, vms, types+"ListVmsApiResponse", api.listVMs)
-	r.Handle("GET", ns, vms+"/{extId}", types+"GetVmApiResponse", api.getVM)
-	r.Handle("DELETE", ns, vms+"/{extId}", types+"DeleteVmApiResponse", api.deleteVM)
-	actions := vms + "/{extId}/$actions/"
-	r.Handle("POST", ns, actions+"power-on", types+"PowerOnVmApiResponse", api.switchPower(wire.PowerOn))
-	r.Handle("POST", ns, actions+"power-off", types+"PowerOffVmApiResponse", api.switchPower(wire.PowerOff))
-	r.handleSince(2, "POST", ns, actions+"add-custom-attributes", types+"AddVmCustomAttributesApiResponse", api.changeAttributes(model.AddStrings))
-	r.handleSince(2, "POST", ns, actions+"remove-custom-attributes", types+"RemoveVmCustomAttributesApiResponse", api.changeAttributes(model.RemoveStrings))
-}
-
 // vm returns the VM with the ID in the path of a request. It returns an error for a VM that is still being created. The
 // caller holds the mutex.
-func (api *API) vm(r *Request) (*model.VM, error) {
-	id := strings.ToLower(r.PathValue("extId"))
+func (api *API) vm(r *v4.Request) (*model.VM, error) {
+	name := "extId"
+	if r.PathValue("vmExtId") != "" {
+		name = "vmExtId"
+	}
+	id := strings.ToLower(r.PathValue(name))
 	if !inventory.IsUUID(id) {
-		return nil, &Error{
-			Status: http.StatusBadRequest, location: "@path.extId",
-			Message: `ECMA 262 regex "^[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}$" does not match input string "` + id + `"`,
-		}
+		return nil, v4.InvalidPath(name, id)
 	}
 	m := api.VMByUUID(id)
 	if m == nil || !m.Exists {
-		return nil, noSuchVM(id)
+		return nil, v4.NoSuchVM(id)
 	}
 	switch status := api.Unreachable(m); status {
 	case 0:
 		return m, nil
 	case http.StatusNotFound:
-		return nil, noSuchVM(id)
+		return nil, v4.NoSuchVM(id)
 	default:
-		return nil, asV4Error(wire.ErrorWith(status))
+		return nil, v4.AsError(wire.ErrorWith(status))
 	}
 }
 
-func noSuchVM(id string) *Error {
-	return &Error{
-		Status: http.StatusNotFound, Code: "VMM-30100", Group: "VM_NOT_FOUND", Arguments: map[string]string{"vm_uuid": id},
-		Message: "Failed to perform the operation on the VM with UUID '" + id + "', because it is not found.",
-	}
-}
-
-func (api *API) getVM(r *Request) (*Response, error) {
+func (api *API) getVM(r *v4.Request) (*v4.Response, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()
 	m, err := api.vm(r)
 	if err != nil {
 		return nil, err
 	}
-	return &Response{Data: api.vmObject(m, r), ETag: m.V4.Revision.ETag()}, nil
+	return &v4.Response{Data: api.vmObject(m, r), ETag: m.V4.Revision.ETag()}, nil
 }
 
 // vmListing contains the fields that the documentation lists for VM queries.
-var vmListing = Listing{
+var vmListing = v4.Listing{
 	Filters: []string{
 		"cluster/extId", "extId", "hardwareClockTimezone", "host/extId", "isAgentVm", "isCpuHotplugEnabled", "isCpuPassthroughEnabled",
 		"isGpuConsoleEnabled", "isLiveMigrateCapable", "isMemoryOvercommitEnabled", "isScsiControllerEnabled", "isVcpuHardPinningEnabled",
@@ -78,7 +61,7 @@ var vmListing = Listing{
 var filterRelease = []int{7, 6}
 
 // vmListing returns the queries for VMs that the simulated release of Prism Central supports.
-func (api *API) vmListing() Listing {
+func (api *API) vmListing() v4.Listing {
 	listing := vmListing
 	if atLeast(api.PrismCentral.Version, filterRelease) {
 		listing.Filters = append(append([]string{}, listing.Filters...), "biosUuid", "categories/extId")
@@ -105,15 +88,15 @@ func atLeast(version string, release []int) bool {
 	return true
 }
 
-func (api *API) listVMs(r *Request) (*Response, error) {
+func (api *API) listVMs(r *v4.Request) (*v4.Response, error) {
 	api.Mu.Lock()
 	defer api.Mu.Unlock()
-	items, byID := []Object{}, map[any]*model.VM{}
+	items, byID := []v4.Object{}, map[any]*model.VM{}
 	for _, m := range api.VMs.Listed(api.Rules.Lag("vm")) {
 		if api.Listable(m) {
 			items = append(items, api.vmCore(m))
 			byID[m.UUID] = m
 		}
 	}
-	return api.vmListing().respondWith(r, items, func(core Object) Object { return api.vmObject(byID[core["extId"]], r) })
+	return api.vmListing().RespondWith(r, items, func(core v4.Object) v4.Object { return api.vmObject(byID[core["extId"]], r) })
 }
