@@ -45,32 +45,38 @@ type terraform struct {
 	ca   string
 }
 
-// newTerraform starts a simulated Prism Central and returns a workspace that uses it.
+// newTerraform starts a simulated Prism Central and returns a workspace with provider 1.9.5 that uses it.
 func newTerraform(t *testing.T, config string) (*terraform, *prismsim.Server) {
 	t.Helper()
-	mirror := toolbox.Path(t, "mirror")
 	s := start(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
+	return newWorkspace(t, s, "1.9.5", config), s
+}
+
+// newWorkspace returns a workspace with a version of the provider.
+func newWorkspace(t *testing.T, s *prismsim.Server, version, config string) *terraform {
+	t.Helper()
+	mirror := toolbox.Path(t, "mirror")
 	host, _, err := net.SplitHostPort(s.Address())
 	require.NoError(t, err)
 	tf := &terraform{t: t, dir: t.TempDir(), host: host}
 	tf.ca = filepath.Join(tf.dir, "ca.pem")
 	require.NoError(t, os.WriteFile(tf.ca, s.CABundle(), 0o600))
 	tf.write("terraform.rc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
-	tf.write("versions.tf", `
+	tf.write("versions.tf", strings.ReplaceAll(`
 terraform {
   required_providers {
     nutanix = {
       source  = "registry.terraform.io/nutanix/nutanix"
-      version = "1.9.5"
+      version = "%VERSION%"
     }
   }
 }
 
 provider "nutanix" {}
-`)
+`, "%VERSION%", version))
 	tf.write("main.tf", config)
 	tf.must("init", "-input=false")
-	return tf, s
+	return tf
 }
 
 func (tf *terraform) write(name, content string) {

@@ -15,7 +15,7 @@ import (
 )
 
 // Fault changes how the server handles matching requests. The effects occur in this order: Delay, Drop, Status, Hold,
-// then the server handles the request with TaskError, then DelayReply, then DropReply, Half or Cut.
+// then the server handles the request with TaskError, then DelayReply, then DropReply, ReplyStatus, Half or Cut.
 type Fault struct {
 	ID string `json:"id,omitempty"` // if empty, Set chooses an ID
 
@@ -44,7 +44,9 @@ type Fault struct {
 	// DelayReply is the time that the server waits between handling the request and sending the response.
 	DelayReply time.Duration `json:"delayReply,omitempty"`
 	DropReply  bool          `json:"dropReply,omitempty"` // handle the request, then close the connection without a response
-	TaskError  string        `json:"taskError,omitempty"` // accept the change, then fail its task with this message
+	// ReplyStatus handles the request, then responds with this HTTP status, as a proxy does whose backend is too slow.
+	ReplyStatus int    `json:"replyStatus,omitempty"`
+	TaskError   string `json:"taskError,omitempty"` // accept the change, then fail its task with this message
 	// TaskSilent accepts the change, then fails its task without a message.
 	TaskSilent bool `json:"taskSilent,omitempty"`
 	// AfterWork makes a task with TaskError or TaskSilent fail only after the task has made its change. For example, a failed create

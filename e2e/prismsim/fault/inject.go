@@ -49,7 +49,7 @@ func (f *Faults) Inject(stop <-chan struct{}, refuse wire.Refuser, next http.Han
 		if fault.Hold > 0 && !fault.hold(r, stop) {
 			panic(http.ErrAbortHandler)
 		}
-		fault.work(w, r, stop, next)
+		fault.work(w, r, stop, refuse, next)
 	})
 }
 
@@ -69,8 +69,8 @@ func (fault *Fault) hold(r *http.Request, stop <-chan struct{}) bool {
 }
 
 // work handles a request and applies the effects on the response.
-func (fault *Fault) work(w http.ResponseWriter, r *http.Request, stop <-chan struct{}, next http.Handler) {
-	if fault.DelayReply <= 0 && !fault.DropReply && !fault.Cut {
+func (fault *Fault) work(w http.ResponseWriter, r *http.Request, stop <-chan struct{}, refuse wire.Refuser, next http.Handler) {
+	if fault.DelayReply <= 0 && !fault.DropReply && fault.ReplyStatus == 0 && !fault.Cut {
 		next.ServeHTTP(w, r)
 		return
 	}
@@ -79,6 +79,8 @@ func (fault *Fault) work(w http.ResponseWriter, r *http.Request, stop <-chan str
 	switch {
 	case !Pause(r.Context(), stop, fault.DelayReply) || fault.DropReply:
 		panic(http.ErrAbortHandler)
+	case fault.ReplyStatus != 0:
+		refuse(w, r, wire.ErrorWith(fault.ReplyStatus))
 	case fault.Cut:
 		response.Cut(w)
 	default:

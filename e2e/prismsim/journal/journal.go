@@ -4,7 +4,9 @@ package journal
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,14 +19,18 @@ const maxRequests = 100_000
 
 // Request is one entry of the request journal.
 type Request struct {
-	Time     time.Time     `json:"time"`
-	Method   string        `json:"method"`
-	Path     string        `json:"path"`
-	Status   int           `json:"status"` // 0: the connection was closed without a response
-	User     string        `json:"user,omitempty"`
-	Agent    string        `json:"agent,omitempty"` // the header User-Agent
-	Duration time.Duration `json:"duration"`        // nanoseconds
-	Fault    string        `json:"fault,omitempty"`
+	Time   time.Time `json:"time"`
+	Method string    `json:"method"`
+	Path   string    `json:"path"`
+	Query  string    `json:"query,omitempty"`
+	Status int       `json:"status"` // 0: the connection was closed without a response
+	User   string    `json:"user,omitempty"`
+	Agent  string    `json:"agent,omitempty"` // the header User-Agent
+	// RequestID and IfMatch are the headers NTNX-Request-Id and If-Match.
+	RequestID string        `json:"requestID,omitempty"`
+	IfMatch   string        `json:"ifMatch,omitempty"`
+	Duration  time.Duration `json:"duration"` // nanoseconds
+	Fault     string        `json:"fault,omitempty"`
 	// Body is the request body with bootstrap data and secrets redacted. It is recorded only after a call of
 	// RecordBodies(true).
 	Body json.RawMessage `json:"body,omitempty"`
@@ -62,7 +68,10 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // Record adds every request to the journal, including requests whose connection is closed without a response.
 func (j *Journal) Record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entry := &Request{Time: time.Now(), Method: r.Method, Path: r.URL.Path, Agent: r.UserAgent()}
+		entry := &Request{
+			Time: time.Now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Agent: r.UserAgent(),
+			RequestID: r.Header.Get("Ntnx-Request-Id"), IfMatch: r.Header.Get("If-Match"),
+		}
 		if j.Bodies.Load() {
 			if raw, err := wire.PeekBody(r); err == nil && len(raw) > 0 {
 				entry.Body = redact(raw)
@@ -97,6 +106,14 @@ func (j *Journal) List() []Request {
 // secretKeys are the JSON keys whose values are redacted.
 var secretKeys = map[string]bool{
 	"user_data": true, "meta_data": true, "unattend_xml": true, "custom_key_values": true, "password": true, "credentials": true,
+	"sysprepScript": true,
+}
+
+// secretText reports whether a JSON key has a secret value in the cloud-init data of a v4 request. Other objects of the
+// APIs have values with the same keys that are no strings.
+func secretText(object map[string]any, key string) bool {
+	_, isText := object[key].(string)
+	return isText && (key == "metadata" || (key == "value" && strings.HasSuffix(fmt.Sprint(object["$objectType"]), ".Userdata")))
 }
 
 // redact replaces the values of secret keys. If the body is not JSON, redact replaces the whole body.
@@ -111,7 +128,7 @@ func redact(raw []byte) json.RawMessage {
 		switch node := v.(type) {
 		case map[string]any:
 			for k, child := range node {
-				if secretKeys[k] {
+				if secretKeys[k] || secretText(node, k) {
 					node[k] = redacted
 					continue
 				}

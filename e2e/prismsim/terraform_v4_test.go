@@ -1,0 +1,320 @@
+package prismsim_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/internal/toolbox"
+)
+
+// v4Providers returns the versions of the provider in the mirror that have resources on the v4 API.
+func v4Providers(t *testing.T) []string {
+	t.Helper()
+	return slices.DeleteFunc(toolbox.ProviderVersions(t), func(version string) bool { return strings.HasPrefix(version, "1.") })
+}
+
+// startCurrent starts a Prism Central of a release that provider 2.4 supports.
+func startCurrent(t *testing.T, change func(*prismsim.Options)) *prismsim.Server {
+	t.Helper()
+	return start(t, func(o *prismsim.Options) {
+		o.Inventory.PrismCentral.Version, o.Inventory.PrismCentral.APIVersion = "pc.7.5.1", "v4.3"
+		if change != nil {
+			change(o)
+		}
+	})
+}
+
+// v4Shape is a configuration of a VM that steps of a test change.
+type v4Shape struct {
+	description string
+	sockets     int
+	memoryGiB   int64
+	diskGiB     int64
+	power       string // default ON
+	blocks      string // further blocks of the VM
+}
+
+// v4Machine is the configuration of a VM with provider 2.4. The IDs are those of the inventory.
+const v4Machine = `
+resource "nutanix_category_v2" "c" {
+  key         = "KubernetesClusterName"
+  value       = "c1"
+  description = "marks the VMs of a cluster"
+}
+
+resource "nutanix_virtual_machine_v2" "vm" {
+  name                 = "vm-1"
+  description          = "%DESCRIPTION%"
+  num_sockets          = %SOCKETS%
+  num_cores_per_socket = 1
+  memory_size_bytes    = %MEMORY%
+  power_state          = "%POWER%"
+  cluster { ext_id = "{cluster}" }
+  project { ext_id = "{project}" }
+  categories { ext_id = nutanix_category_v2.c.id }
+  boot_config {
+    uefi_boot { boot_order = ["CDROM", "DISK", "NETWORK"] }
+  }
+  disks {
+    disk_address {
+      bus_type = "SCSI"
+      index    = 0
+    }
+    backing_info {
+      vm_disk {
+        disk_size_bytes = %DISK%
+        data_source {
+          reference {
+            image_reference { image_ext_id = "{image}" }
+          }
+        }
+      }
+    }
+  }
+  nics {
+    nic_network_info {
+      virtual_ethernet_nic_network_info {
+        nic_type  = "NORMAL_NIC"
+        vlan_mode = "ACCESS"
+        subnet { ext_id = "{subnet}" }
+      }
+    }
+  }
+  guest_customization {
+    config {
+      cloud_init {
+        datasource_type = "CONFIG_DRIVE_V2"
+        metadata        = base64encode("{}")
+        cloud_init_script {
+          user_data { value = base64encode("#cloud-config") }
+        }
+      }
+    }
+  }
+%BLOCKS%
+  lifecycle { ignore_changes = [guest_customization, cd_roms] }
+}
+`
+
+// dataDisk, secondNIC, secondCategory and gpu are blocks of a VM with provider 2.4.
+const (
+	dataDisk = `
+  disks {
+    disk_address {
+      bus_type = "SCSI"
+      index    = 1
+    }
+    backing_info {
+      vm_disk {
+        disk_size_bytes = 1073741824
+        storage_container { ext_id = "{container}" }
+      }
+    }
+  }
+`
+	secondNIC = `
+  nics {
+    nic_network_info {
+      virtual_ethernet_nic_network_info {
+        nic_type  = "NORMAL_NIC"
+        vlan_mode = "ACCESS"
+        subnet { ext_id = "{second-subnet}" }
+      }
+    }
+  }
+`
+	secondCategory = `
+  categories { ext_id = "{second-category}" }
+`
+	gpu = `
+  gpus {
+    mode      = "PASSTHROUGH_COMPUTE"
+    vendor    = "NVIDIA"
+    device_id = 7864
+  }
+`
+)
+
+// config returns the configuration with placeholders for the IDs of the inventory.
+func (shape v4Shape) config() string {
+	power := shape.power
+	if power == "" {
+		power = "ON"
+	}
+	return strings.NewReplacer(
+		"%DESCRIPTION%", shape.description, "%SOCKETS%", fmt.Sprint(shape.sockets), "%MEMORY%", fmt.Sprint(shape.memoryGiB<<30),
+		"%DISK%", fmt.Sprint(shape.diskGiB<<30), "%POWER%", power, "%BLOCKS%", shape.blocks,
+	).Replace(v4Machine)
+}
+
+// v4Steps are the changes of a VM whose requests are recorded. After each step a plan has no changes.
+var v4Steps = []struct {
+	name   string
+	change func(*v4Shape)
+	want   func(t *testing.T, vm prismsim.VM)
+}{
+	{"create", func(*v4Shape) {}, func(t *testing.T, vm prismsim.VM) {
+		assert.Equal(t, "#cloud-config", string(vm.UserData))
+		assert.Equal(t, map[string]string{"KubernetesClusterName": "c1"}, vm.Categories)
+		assert.Equal(t, "platform UEFI", vm.Project+" "+vm.BootType)
+	}},
+	{"update-hot", func(s *v4Shape) { s.description, s.memoryGiB = "second", 8 }, func(t *testing.T, vm prismsim.VM) {
+		assert.Equal(t, "second 8192", fmt.Sprint(vm.Description, " ", vm.MemoryMiB))
+	}},
+	{"update-cold", func(s *v4Shape) { s.sockets, s.memoryGiB = 4, 4 }, func(t *testing.T, vm prismsim.VM) {
+		assert.Equal(t, "4 4096", fmt.Sprint(vm.Sockets, " ", vm.MemoryMiB))
+	}},
+	{"disks", func(s *v4Shape) { s.diskGiB, s.blocks = 60, dataDisk }, func(t *testing.T, vm prismsim.VM) {
+		assert.Equal(t, []int64{60 << 10, 1 << 10}, []int64{vm.Disks[0].SizeMiB, vm.Disks[2].SizeMiB})
+		assert.Equal(t, "fast", vm.Disks[2].StorageContainer)
+	}},
+	{"nic-and-category", func(s *v4Shape) { s.blocks = dataDisk + secondNIC + secondCategory }, func(t *testing.T, vm prismsim.VM) {
+		assert.Equal(t, []string{"vm-network", "storage-network"}, []string{vm.NICs[0].Subnet, vm.NICs[1].Subnet})
+		assert.Equal(t, map[string]string{"KubernetesClusterName": "c1", "Environment": "Testing"}, vm.Categories)
+	}},
+	{"gpu", func(s *v4Shape) { s.blocks += gpu }, func(t *testing.T, vm prismsim.VM) {
+		assert.Equal(t, []string{"Tesla T4"}, vm.GPUs)
+	}},
+	{"remove-devices", func(s *v4Shape) { s.blocks = "" }, func(t *testing.T, vm prismsim.VM) {
+		assert.Equal(t, []int{2, 1, 0}, []int{len(vm.Disks), len(vm.NICs), len(vm.GPUs)})
+		assert.Equal(t, map[string]string{"KubernetesClusterName": "c1"}, vm.Categories)
+	}},
+	{"power-off", func(s *v4Shape) { s.power = "OFF" }, func(t *testing.T, vm prismsim.VM) { assert.Equal(t, "OFF", vm.PowerState) }},
+	{"power-on", func(s *v4Shape) { s.power = "" }, nil},
+	{"destroy", nil, nil},
+}
+
+// TestTerraformV4Requests compares the requests and the plans of the real provider with the recorded ones.
+func TestTerraformV4Requests(t *testing.T) {
+	for _, version := range v4Providers(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
+			recorder := newRecorder(t, s, "testdata/provider-"+version)
+			tf := newWorkspace(t, s, version, "")
+			shape := v4Shape{description: "first", sockets: 2, memoryGiB: 4, diskGiB: 40}
+			for _, step := range v4Steps {
+				plan := []string{"plan", "-input=false", "-parallelism=1", "-out=plan"}
+				if step.change == nil {
+					plan = append(plan, "-destroy")
+				} else {
+					step.change(&shape)
+				}
+				tf.write("main.tf", recorder.fill(shape.config()))
+				recorder.begin()
+				tf.must(plan...)
+				recorder.planned(tf.must("show", "-json", "plan"))
+				tf.must("apply", "-input=false", "-parallelism=1", "plan")
+				recorder.compare(step.name)
+				if step.change == nil {
+					break
+				}
+				tf.requireCleanPlan()
+				if step.want != nil {
+					step.want(t, s.VMs()[0])
+				}
+			}
+			assert.Empty(t, s.VMs())
+			assert.Nil(t, s.CategoryValues("KubernetesClusterName"))
+		})
+	}
+}
+
+// TestTerraformV4DataSources reads all data sources that look up entities by name with the real provider.
+func TestTerraformV4DataSources(t *testing.T) {
+	for _, version := range v4Providers(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
+			vm := addVM(t, s, nil)
+			tf := newWorkspace(t, s, version, `
+data "nutanix_clusters_v2" "pe" { filter = "name eq 'nutanix-cluster-1'" }
+data "nutanix_images_v2" "os" { filter = "name eq 'ubuntu-22.04-kube-v1.28.0'" }
+data "nutanix_images_v2" "none" { filter = "name eq 'none'" }
+data "nutanix_subnets_v2" "net" { filter = "name eq 'vm-network'" }
+data "nutanix_storage_containers_v2" "fast" { filter = "name eq 'fast'" }
+data "nutanix_categories_v2" "testing" { filter = "key eq 'Environment' and value eq 'Testing'" }
+data "nutanix_virtual_machines_v2" "vm" { filter = "name eq 'vm-0'" }
+data "nutanix_project" "p" { project_name = "platform" }
+output "ids" {
+  value = {
+    cluster   = data.nutanix_clusters_v2.pe.cluster_entities[0].ext_id
+    image     = data.nutanix_images_v2.os.images[0].ext_id
+    none      = length(data.nutanix_images_v2.none.images)
+    subnet    = data.nutanix_subnets_v2.net.subnets[0].ext_id
+    container = data.nutanix_storage_containers_v2.fast.storage_containers[0].container_ext_id
+    category  = data.nutanix_categories_v2.testing.categories[0].ext_id
+    vm        = data.nutanix_virtual_machines_v2.vm.vms[0].ext_id
+    project   = data.nutanix_project.p.id
+  }
+}
+`)
+			tf.apply()
+			category, err := s.CategoryID("Environment", "Testing")
+			require.NoError(t, err)
+			assert.Equal(t, map[string]any{
+				"cluster": named(t, s, "cluster", "nutanix-cluster-1"), "image": named(t, s, "image", "ubuntu-22.04-kube-v1.28.0"), "none": 0.0,
+				"subnet": named(t, s, "subnet", "vm-network"), "container": named(t, s, "storage_container", "fast"), "category": category,
+				"vm": vm.UUID, "project": named(t, s, "project", "platform"),
+			}, tf.outputs()["ids"])
+		})
+	}
+}
+
+// TestTerraformV4ReportsFaults checks what the real provider reports and leaves behind.
+func TestTerraformV4ReportsFaults(t *testing.T) {
+	const vms = "/ahv/config/vms$"
+	tests := map[string]struct {
+		fault prismsim.Fault
+		text  string
+		vms   int // VMs that are left
+	}{
+		"a create that fails":           {prismsim.Fault{Method: http.MethodPost, Path: vms, TaskError: "no luck", Times: 1}, "error_detail: no luck", 0},
+		"a failed task without message": {prismsim.Fault{Method: http.MethodPost, Path: vms, TaskSilent: true, Times: 1}, "index out of range", 0},
+		"a refused create":              {prismsim.Fault{Method: http.MethodPost, Path: vms, Status: http.StatusBadRequest, Times: 1}, "error while creating Virtual Machines : <nil>", 0},
+		"a page instead of a response": {prismsim.Fault{
+			Method: http.MethodPost, Path: vms, Status: http.StatusBadGateway, Body: "<html>", ContentType: "text/html", Times: 1,
+		}, "panic", 0},
+		"a lost task":          {prismsim.Fault{Method: http.MethodGet, Path: "/config/tasks/", Status: http.StatusInternalServerError}, "error while polling prism task", 1},
+		"an outdated ETag":     {prismsim.Fault{Method: http.MethodPost, Path: "power-on$", Conflict: true, Times: 1}, "", 1},
+		"a passing overload":   {prismsim.Fault{Method: http.MethodPost, Path: vms, Status: http.StatusServiceUnavailable, Times: 1}, "", 1},
+		"too many requests":    {prismsim.Fault{Method: http.MethodPost, Path: vms, Status: http.StatusTooManyRequests, Times: 1}, "", 1},
+		"a lost 503 of a POST": {prismsim.Fault{Method: http.MethodPost, Path: vms, ReplyStatus: http.StatusServiceUnavailable, Times: 1}, "", 1},
+	}
+	for _, version := range v4Providers(t) {
+		t.Run(version, func(t *testing.T) {
+			for name, test := range tests {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
+					tf := newWorkspace(t, s, version, smallV4(t, s))
+					setFault(t, s, test.fault)
+					output, code := tf.run("apply", "-auto-approve", "-input=false")
+					assert.Equal(t, test.text == "", code == 0, output)
+					assert.Contains(t, output, test.text)
+					require.Len(t, s.VMs(), test.vms)
+					left := tf.must("state", "list")
+					assert.Equal(t, test.text == "", strings.Contains(left, "nutanix_virtual_machine_v2.vm"), "a failed create leaves nothing in the state")
+				})
+			}
+		})
+	}
+}
+
+// smallV4 returns the configuration of a VM without NICs, because the provider does not wait for its address.
+func smallV4(t *testing.T, s *prismsim.Server) string {
+	t.Helper()
+	return fmt.Sprintf(`
+resource "nutanix_virtual_machine_v2" "vm" {
+  name        = "vm-1"
+  cluster { ext_id = %q }
+}
+`, named(t, s, "cluster", "nutanix-cluster-1"))
+}
