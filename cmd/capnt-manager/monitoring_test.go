@@ -38,7 +38,7 @@ func (d described) Register(collector prometheus.Collector) error {
 	for desc := range descs {
 		match := description.FindStringSubmatch(desc.String())
 		name, labels := match[1], strings.Split(match[2], ",")
-		if !strings.HasSuffix(name, "_duration_seconds") {
+		if !strings.HasSuffix(name, "_duration_seconds") && name != "capnt_gateway_run_requests" { // these are histograms
 			d[name] = labels
 			continue
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// Reasons in the gateway's own error responses (message_list[].reason). Provider 1.9.5 shows them to the user, except for status 401,
-// which it always reports as "invalid auth Credentials".
+// Reasons in the gateway's own error responses (message_list[].reason in v3, errorGroup in v4). Provider 1.9.5 shows them to the user, except
+// for status 401, which it always reports as "invalid auth Credentials". Provider 2.4 shows them, except for the create of a VM.
 const (
 	// ReasonUnauthorized means that no open session has the token of the request.
 	ReasonUnauthorized = "GATEWAY_SESSION_UNKNOWN"
@@ -32,6 +32,10 @@ const (
 	ReasonCredentialsRefused = "GATEWAY_CREDENTIALS_REFUSED"
 	// ReasonTimeout means that Prism Central did not respond in time.
 	ReasonTimeout = "GATEWAY_PRISM_CENTRAL_TIMEOUT"
+	// ReasonUnreadable means that Prism Central, or a proxy in front of it, sent a response that the provider cannot read.
+	ReasonUnreadable = "GATEWAY_RESPONSE_UNREADABLE"
+	// ReasonTaskWithoutMessage is the errorGroup of the error message that the gateway adds to a failed v4 task without one.
+	ReasonTaskWithoutMessage = "GATEWAY_TASK_WITHOUT_MESSAGE"
 	// ReasonUnreachable means that the connection to Prism Central failed.
 	ReasonUnreachable = "GATEWAY_PRISM_CENTRAL_UNREACHABLE"
 )
@@ -72,9 +76,21 @@ func apiErrorOf(err error, address string) *apiError {
 	return &apiError{status: http.StatusBadGateway, reason: ReasonUnreachable, message: fmt.Sprintf("reaching Prism Central %s: %v", address, err)}
 }
 
-// write sends the error as an error response of the v3 API. The format matters: provider 1.9.5 treats a JSON error body without `state`
-// as success, and the v4 SDKs crash on a response of type text/html.
-func (e *apiError) write(w http.ResponseWriter) {
+// write sends the error as the response to req, in the form of the API that req uses. The format matters: provider 1.9.5 treats a JSON
+// error body without `state` as success, and the v4 SDKs crash on a response of type text/html.
+func (e *apiError) write(w http.ResponseWriter, req *http.Request) {
+	body := e.v3Body()
+	if apiOf(req) == apiV4 {
+		body = e.v4Body(apiNamespace(req))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(e.status)
+	_, _ = w.Write(body)
+}
+
+// v3Body returns the error as the body of an error response of the v3 API.
+func (e *apiError) v3Body() []byte {
 	type message struct {
 		Message string `json:"message"`
 		Reason  string `json:"reason"`
@@ -89,8 +105,5 @@ func (e *apiError) write(w http.ResponseWriter) {
 	if err != nil { // marshalling strings and integers cannot fail
 		panic(err)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(e.status)
-	_, _ = w.Write(body)
+	return body
 }

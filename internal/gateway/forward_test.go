@@ -23,6 +23,9 @@ func TestPlanningRunCannotWrite(t *testing.T) {
 		{http.MethodGet, "/api/nutanix/v3/vms/1", true},
 		{http.MethodHead, "/api/nutanix/v3/vms/1", true},
 		{http.MethodOptions, "/api/vmm/unversioned/info", true},
+		{http.MethodGet, v4VM, true},
+		{http.MethodGet, "/api/prism/v4.2/config/tasks/ZXJnb24=:1", true},
+		{http.MethodHead, v4VM, false},
 		{http.MethodPost, "/api/nutanix/v3/vms/list", true},
 		{http.MethodPost, "/api/nutanix/v3/categories/k/list", true},
 		{http.MethodPost, "/api/nutanix/v3/categories/a%2Fb/list", true},
@@ -34,6 +37,16 @@ func TestPlanningRunCannotWrite(t *testing.T) {
 		{http.MethodPost, "/api/nutanix/v3/groups", false},
 		{http.MethodPost, "/api/vmm/v4.0/ahv/config/vms", false},
 		{http.MethodPost, "/api/vmm/v4.0/ahv/config/vms/list", false},
+		{http.MethodPost, "/api/nutanix/v3/../../vmm/v4.2/ahv/config/vms/list", false},
+		{http.MethodPut, v4VM, false},
+		{http.MethodPatch, v4VM, false},
+		{http.MethodDelete, v4VM, false},
+		{http.MethodPost, v4VM + "/$actions/power-on", false},
+		{http.MethodPost, v4VM + "/$actions/associate-categories", false},
+		{http.MethodPost, v4VM + "/nics", false},
+		{http.MethodPost, "/api/prism/v4.2/config/categories", false},
+		{http.MethodPut, "/api/prism/v4.2/config/categories/1", false},
+		{http.MethodPost, "/api/vmm/v4.2/ahv/policies/vm-anti-affinity-policies", false},
 		{http.MethodPut, "/api/nutanix/v3/vms/1", false},
 		{http.MethodPut, "/api/nutanix/v3/vms/list", false},
 		{http.MethodPatch, "/api/nutanix/v3/vms/1", false},
@@ -49,7 +62,9 @@ func TestPlanningRunCannotWrite(t *testing.T) {
 				return
 			}
 			assert.Equal(t, http.StatusForbidden, status)
-			assert.Equal(t, ReasonReadOnly, reasonOf(t, body))
+			if test.method != http.MethodHead { // its response has no body
+				assert.Equal(t, ReasonReadOnly, reasonOf(t, body))
+			}
 			assert.Empty(t, central.seen(), "nothing reaches Prism Central")
 			assert.Equal(t, 1, session.Calls())
 		})

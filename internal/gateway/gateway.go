@@ -11,7 +11,7 @@
 //   - A create is recorded (RunOptions.Creates) before it is sent. The UUID or the task in its response is recorded before the response is
 //     passed on, even if the child has ended.
 //   - Reads are retried within limits after a transient fault. Writes are never retried.
-//   - Bodies are passed on unchanged in both directions.
+//   - Bodies are passed on unchanged in both directions, except v4 responses at which provider 2.4 would crash (v4error.go, v4task.go).
 package gateway
 
 import (

@@ -156,9 +156,33 @@ func (c *child) do(t *testing.T, method, path, body string) (int, string) {
 	return resp.StatusCode, string(reply)
 }
 
-// reasonOf returns the reason in an error response of the gateway. It asserts that provider 1.9.5 treats the response as an error.
+// v4ErrorOf returns the only error in an error response of the v4 API, or nil.
+func v4ErrorOf(t *testing.T, body string) *v4Message {
+	t.Helper()
+	var response struct {
+		Data struct {
+			ObjectType string `json:"$objectType"`
+			Error      []v4Message
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &response), body)
+	if response.Data.ObjectType == "" {
+		return nil
+	}
+	assert.Regexp(t, `^[a-z]+\.v4\.error\.ErrorResponse$`, response.Data.ObjectType)
+	require.Len(t, response.Data.Error, 1)
+	return &response.Data.Error[0]
+}
+
+type v4Message struct{ Message, Code, ErrorGroup string }
+
+// reasonOf returns the reason in an error response of the gateway. It asserts that provider 1.9.5 treats a response of the v3 API as an error.
 func reasonOf(t *testing.T, body string) string {
 	t.Helper()
+	if found := v4ErrorOf(t, body); found != nil {
+		assert.NotEmpty(t, found.Message)
+		return found.ErrorGroup
+	}
 	var own struct {
 		APIVersion  string `json:"api_version"`
 		Code        int

@@ -12,6 +12,7 @@ import (
 type metrics struct {
 	requests       *prometheus.CounterVec
 	duration       *prometheus.HistogramVec
+	runRequests    *prometheus.HistogramVec
 	retries        *prometheus.CounterVec
 	refusals       *prometheus.CounterVec
 	recordFailures *prometheus.CounterVec
@@ -30,6 +31,12 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Help:    "Time from a request of a Terraform run to the end of its response, including retries.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 11),
 		}, []string{"method", "mode"}),
+		runRequests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "run_requests",
+			Help: "Requests of one Terraform run, by generation of the API (v3, v4 or other) and class (read or write). " +
+				"A run without such requests is not counted.",
+			Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500},
+		}, []string{"api", "class"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "retries_total",
 			Help: "Reads that were retried, by fault: a status, or connection.",
@@ -50,7 +57,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	if registerer == nil {
 		return m, nil
 	}
-	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.retries, m.refusals, m.recordFailures, m.sessions} {
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.runRequests, m.retries, m.refusals, m.recordFailures, m.sessions} {
 		if err := registerer.Register(collector); err != nil {
 			return nil, err
 		}

@@ -34,10 +34,10 @@ func (g *Gateway) handler() http.Handler {
 func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, session *Session) {
 	if session == nil {
 		g.metrics.refusals.WithLabelValues(ReasonUnauthorized).Inc()
-		unauthorized().write(w)
+		unauthorized().write(w, req)
 		return
 	}
-	session.calls.Add(1)
+	session.calls.add(req)
 	if refusal := session.Mode().refuse(req); refusal != nil {
 		g.fail(w, req, session, refusal)
 		return
@@ -56,6 +56,10 @@ func (g *Gateway) newProxy(session *Session) http.Handler {
 			// The header contains the token. It is removed here, so that no later transport gets the token.
 			pr.Out.Header.Del("Authorization")
 			pr.Out.Header.Del("Cookie")
+			if apiOf(pr.In) == apiV4 {
+				// The responses must not be compressed, because the gateway reads them.
+				pr.Out.Header.Del("Accept-Encoding")
+			}
 			for _, header := range methodOverrides {
 				pr.Out.Header.Del(header)
 			}
@@ -64,7 +68,8 @@ func (g *Gateway) newProxy(session *Session) http.Handler {
 		ModifyResponse: func(resp *http.Response) error {
 			resp.Header.Del("Set-Cookie")
 			session.reportDeletion(resp)
-			return nil
+			ensureV4Error(resp)
+			return ensureTaskMessage(resp)
 		},
 		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) { g.fail(w, req, session, err) },
 		ErrorLog:     errorLog(g.log),
@@ -84,7 +89,7 @@ func (g *Gateway) fail(w http.ResponseWriter, req *http.Request, session *Sessio
 		g.log.Info("Did not forward a request of a Terraform run", "object", session.options.Object, "mode", session.Mode().String(),
 			"method", req.Method, "path", req.URL.Path, "reason", response.reason, "error", err.Error())
 	}
-	response.write(w)
+	response.write(w, req)
 }
 
 // statusRecorder records the status of a response.

@@ -44,7 +44,7 @@ type Session struct {
 	token    string
 	upstream *pool
 	proxy    http.Handler
-	calls    atomic.Int64
+	calls    calls
 
 	mode    atomic.Int32
 	mu      sync.Mutex
@@ -121,7 +121,7 @@ func (s *Session) CABundle() []byte {
 
 // Calls returns the number of requests that the child has sent. It includes requests that were not forwarded.
 func (s *Session) Calls() int {
-	return int(s.calls.Load())
+	return s.calls.total()
 }
 
 // Close ends the session. New requests get status 401, but requests that are being forwarded are finished. Close waits until all creates
@@ -138,6 +138,7 @@ func (s *Session) Close() {
 	s.gateway.sessions.remove(s)
 	s.gateway.pools.release(s.upstream)
 	s.gateway.metrics.sessions.Dec()
+	s.calls.observe(s.gateway.metrics.runRequests)
 }
 
 // beginCreate registers a create, so that Close waits until it has finished. It returns false if the session is already closed.

@@ -194,6 +194,8 @@ func TestClassOfResponse(t *testing.T) {
 		{403, "UNKNOWN_REASON", "quota exceeded", Permission},
 		{404, "ENTITY_NOT_FOUND", "the quota is not found", NotFound},
 		{403, "GATEWAY_READ_ONLY", "this run may only read from Prism Central", Invalid},
+		{502, "GATEWAY_RESPONSE_UNREADABLE", "the response has status 404 Not Found and is not JSON", Transient},
+		{403, "GATEWAY_RESPONSE_UNREADABLE", "the response has status 403 Forbidden and is not JSON", Permission},
 		{403, "GATEWAY_POWER_STATE", "would switch the VM off", Transient},
 		{413, "GATEWAY_REQUEST_TOO_LARGE", "too large", Rejected},
 		{502, "GATEWAY_CERTIFICATE_NOT_TRUSTED", "x509: certificate signed by unknown authority", Certificate},
