@@ -156,6 +156,23 @@ func TestOnlyStatus401RefusesCredentials(t *testing.T) {
 	}
 }
 
+// A response to OPTIONS, to which Prism Central may respond without checking the credentials, does not make a later login possible.
+func TestOptionsDoNotShowThatCredentialsAreAccepted(t *testing.T) {
+	central := newCentral(t)
+	transport := central.transport(t, "wrong")
+	for range 3 {
+		status, _ := do(t, transport, http.MethodOptions, "/api/vmm/unversioned/info", "")
+		assert.Equal(t, http.StatusOK, status)
+	}
+	status, err := get(t.Context(), transport)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusUnauthorized, status)
+	central.seen()
+	_, err = get(t.Context(), transport)
+	require.ErrorAs(t, err, new(*CredentialsRefusedError))
+	assert.Empty(t, central.seen())
+}
+
 // A request to which Prism Central does not respond does not stop the others.
 func TestLoginWithoutResponseDoesNotStopOthers(t *testing.T) {
 	l := NewUpstreams(time.Now).login(Upstream{})

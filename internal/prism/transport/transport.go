@@ -147,7 +147,8 @@ func (t *Transport) send(req *http.Request, mayUseSession bool) (*http.Response,
 	sent = t.session.Authenticate(out, mayUseSession) // the request for which begin has waited may have opened a session
 	resp, err := t.roundTrip(out)
 	status := 0
-	if err == nil && len(sent) == 0 {
+	// Prism Central may respond to OPTIONS without checking the credentials.
+	if err == nil && len(sent) == 0 && (req.Method != http.MethodOptions || resp.StatusCode == http.StatusUnauthorized) {
 		status = resp.StatusCode
 	}
 	t.login.end(attempt, status)
