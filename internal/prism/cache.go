@@ -41,6 +41,24 @@ type lookUp[D any] struct {
 	read func(ctx context.Context, c *Client) (D, error)
 }
 
+// converted is a look-up whose response is converted. Entities for which convert returns false are left out.
+func converted[From, To any](request lookUp[[]From], convert func(From) (To, bool)) lookUp[[]To] {
+	return lookUp[[]To]{key: request.key, read: func(ctx context.Context, c *Client) ([]To, error) {
+		found, err := request.read(ctx, c)
+		return convertAll(found, convert), err
+	}}
+}
+
+func convertAll[From, To any](in []From, convert func(From) (To, bool)) []To {
+	var out []To
+	for _, one := range in {
+		if converted, ok := convert(one); ok {
+			out = append(out, converted)
+		}
+	}
+	return out
+}
+
 // listOf is the look-up of all entities of a kind that filter selects. filter may be empty.
 func listOf[T any](kind cachedKind, filter string) lookUp[[]T] {
 	return lookUp[[]T]{
@@ -74,16 +92,13 @@ func groupsOf(entityType string, attributes ...string) lookUp[[]groupsEntity] {
 	}
 }
 
-// findEntity calls choose with the entity that has the UUID in wanted. If wanted contains a name, findEntity calls choose with all entities
-// of the kind that filter selects. name is the name of the kind in errors.
-func findEntity[T, R any](
-	ctx context.Context, c *Client, kind cachedKind, name string, wanted identifier, filter string, choose func([]T) (R, error),
-) (R, error) {
-	if wanted.uuid == "" {
-		return find(ctx, c, listOf[T](kind, filter), choose)
+// findEntity is like find, but returns a *NotFoundError if no entity has the UUID in wanted. kind is the name of the kind in errors.
+func findEntity[T, R any](ctx context.Context, c *Client, kind string, wanted identifier, request lookUp[[]T], choose func([]T) (R, error)) (R, error) {
+	found, err := find(ctx, c, request, choose)
+	if wanted.uuid != "" {
+		err = notFound(err, kind, wanted.String())
 	}
-	found, err := find(ctx, c, entityOf[T](kind, wanted.uuid), choose)
-	return found, notFound(err, name, wanted.String())
+	return found, err
 }
 
 // find calls choose with the response to a look-up. If choose returns an error for a response that is older than missLife, find reads

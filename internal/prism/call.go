@@ -89,14 +89,18 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, out
 func (c *Client) statusError(path string, resp *http.Response) error {
 	reason, message := errorBody(resp.Body)
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-		failure := &AuthenticationError{Address: c.address, Status: resp.StatusCode, Message: message}
-		var refused *transport.CredentialsRefusedError
-		if resp.StatusCode == http.StatusUnauthorized && errors.As(c.transport.Refused(), &refused) {
-			failure.RetryAt = refused.RetryAt
-		}
-		return failure
+		return c.authenticationError(resp.StatusCode, message)
 	}
 	return &StatusError{Address: c.address, Path: path, Status: resp.StatusCode, Reason: reason, Message: message}
+}
+
+func (c *Client) authenticationError(status int, message string) *AuthenticationError {
+	failure := &AuthenticationError{Address: c.address, Status: status, Message: message}
+	var refused *transport.CredentialsRefusedError
+	if status == http.StatusUnauthorized && errors.As(c.transport.Refused(), &refused) {
+		failure.RetryAt = refused.RetryAt
+	}
+	return failure
 }
 
 // errorBody returns the reason and the message in the first entry of message_list. The list is either at the top level of the body or in

@@ -10,10 +10,14 @@ func (c *Client) CategoryExists(ctx context.Context, key, value string) (bool, e
 	if key == "" || value == "" {
 		return false, &InvalidError{Field: "categories", Reason: "key and value must be set"}
 	}
-	_, err := cached(ctx, c, entityOf[struct{}](cachedCategories, key, value), cacheLife)
-	var missing *NotFoundError
-	var status *StatusError
-	if errors.As(notFound(err, "category", ""), &missing) || errors.As(err, &status) && status.Reason == "CATEGORY_NAME_VALUE_MISMATCH" {
+	missing := &NotFoundError{Kind: "category"}
+	_, err := find(ctx, c, c.api.category(key, value), func(exists bool) (bool, error) {
+		if !exists {
+			return false, missing
+		}
+		return true, nil
+	})
+	if errors.Is(err, missing) {
 		return false, nil
 	}
 	return err == nil, err

@@ -18,7 +18,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// central is a fake Prism Central that serves the v3 API. testdata contains one file per kind with the entities in the format of Prism
+// central is a fake Prism Central that serves the v3 API and, with the same entities, the v4 API. testdata contains one file per kind with the entities in the format of Prism
 // Central.
 type central struct {
 	*httptest.Server
@@ -27,7 +27,9 @@ type central struct {
 	fail     http.HandlerFunc // if set, it responds to all requests
 	miscount int              // is added to total_matches
 	paged    func()           // is called after each page of a list
-	requests []string         // path and body of each request
+	requests []string         // path and body of each request, without requests for versions
+	// generation is the API of the clients.
+	generation Generation
 }
 
 func newCentral(t *testing.T) *central {
@@ -72,7 +74,7 @@ func (c *central) upstream() Upstream {
 
 func (c *central) client(t *testing.T) *Client {
 	t.Helper()
-	client, err := New(c.upstream(), Options{})
+	client, err := New(c.upstream(), Options{API: c.generation})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return client
@@ -97,6 +99,11 @@ func (c *central) serve(w http.ResponseWriter, req *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	body, _ := io.ReadAll(req.Body)
+	if req.Method == http.MethodOptions {
+		w.Header().Set("Content-Type", "application/json")
+		reply(w, map[string]any{"data": "v4.2"})
+		return
+	}
 	path := strings.TrimPrefix(req.URL.EscapedPath(), basePath)
 	c.requests = append(c.requests, strings.TrimSpace(path+" "+string(body)))
 	if c.fail != nil {
@@ -104,10 +111,14 @@ func (c *central) serve(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if username, password, _ := req.BasicAuth(); username != "admin" || password != "pw" {
-		refuse(w, http.StatusUnauthorized, "AUTHENTICATION_REQUIRED", "Authentication required.")
+		refuseAny(w, req, http.StatusUnauthorized, "AUTHENTICATION_REQUIRED", "Authentication required.")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if isV4(req) {
+		c.serveV4(w, req)
+		return
+	}
 	kind, rest, _ := strings.Cut(path, "/")
 	switch {
 	case req.Method == http.MethodPost && rest == "list":
@@ -115,7 +126,7 @@ func (c *central) serve(w http.ResponseWriter, req *http.Request) {
 	case req.Method == http.MethodPost && kind == "groups":
 		c.groups(w, body)
 	case req.Method == http.MethodGet && kind == "categories":
-		category(w, rest)
+		serveCategory(w, rest)
 	case req.Method == http.MethodGet:
 		c.get(w, kind, rest)
 	default:
@@ -174,7 +185,7 @@ func (c *central) get(w http.ResponseWriter, kind, id string) {
 	refuse(w, http.StatusNotFound, "ENTITY_NOT_FOUND", "The entity "+id+" is not found")
 }
 
-func category(w http.ResponseWriter, path string) {
+func serveCategory(w http.ResponseWriter, path string) {
 	switch path {
 	case "Env%2FStage/a%20b":
 		reply(w, map[string]any{"api_version": "3.1", "name": "Env/Stage", "value": "a b", "description": nil, "system_defined": false})
@@ -187,6 +198,15 @@ func category(w http.ResponseWriter, path string) {
 
 func reply(w io.Writer, value any) {
 	_ = json.NewEncoder(w).Encode(value)
+}
+
+// refuseAny responds with an error in the format of the API of the request.
+func refuseAny(w http.ResponseWriter, req *http.Request, status int, reason, message string) {
+	if isV4(req) {
+		refuseV4(w, req, status, reason, message)
+		return
+	}
+	refuse(w, status, reason, message)
 }
 
 func refuse(w http.ResponseWriter, status int, reason, message string) {

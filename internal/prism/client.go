@@ -1,7 +1,10 @@
 // Package prism reads data from Prism Central that the controllers need outside of Terraform. Examples are the UUID for a name, the
 // existence of a VM and the free GPUs. A Resolver returns the connection of a NutanixCluster to Prism Central.
 //
-// The package uses the v3 API with its own transport and not with the v3 client of prism-go-client, because that client has several
+// A Client reads through the v3 API or through the v4 API (Options.API). Both return the same types and errors. Requests to the v4 API are sent
+// with internal/prismv4.
+//
+// The package sends v3 requests with its own transport and not with the v3 client of prism-go-client, because that client has several
 // problems. It treats a response with an error status and an unknown body as success. It reports a 401 or a 429 only as text. It shares
 // its session without a lock. It replaces the TLS settings of http.DefaultTransport for the whole process. Tests check that both clients
 // parse responses in the same way.
@@ -28,6 +31,8 @@ type Options struct {
 	Burst int
 	// Upstreams is shared with the gateway, so that refused credentials are rarely sent. If it is nil, each Client has its own.
 	Upstreams *transport.Upstreams
+	// API is the generation of the API through which the Client reads. If it is empty, V3 is used.
+	API Generation
 	// Now returns the current time. If it is nil, time.Now is used.
 	Now func() time.Time
 }
@@ -46,6 +51,7 @@ type Client struct {
 	address   string
 	transport *transport.Transport
 	http      *http.Client
+	api       api
 	snapshot  vmSnapshot
 	cache     cache
 }
@@ -60,7 +66,7 @@ func New(upstream Upstream, options Options) (*Client, error) {
 	if now == nil {
 		now = time.Now
 	}
-	return &Client{
+	c := &Client{
 		address:   upstream.Address,
 		transport: roundTripper,
 		cache:     cache{now: now, responses: map[string]response{}},
@@ -70,13 +76,17 @@ func New(upstream Upstream, options Options) (*Client, error) {
 			// Redirects are not followed, because they would send the request to a server that was not verified.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}, nil
+	}
+	c.api = apiV3{c}
+	if options.API == V4 {
+		c.api = newV4(c, upstream)
+	}
+	return c, nil
 }
 
 // Ping returns nil if Prism Central responds and accepts the credentials.
 func (c *Client) Ping(ctx context.Context) error {
-	var page listResponse[struct{}]
-	return c.post(ctx, "clusters/list", listRequest{Kind: "cluster", Length: 1}, &page)
+	return c.api.ping(ctx)
 }
 
 // WithoutFailFast returns a context for calls that do not fail early if Prism Central does not respond. It is for calls outside of

@@ -1,11 +1,9 @@
 package prism
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
@@ -15,69 +13,7 @@ type Entity struct {
 	UUID, Name string
 }
 
-// reference is a reference to another entity in the v3 API.
-type reference struct {
-	UUID string `json:"uuid"`
-	Name string `json:"name"`
-}
-
-// intent is an entity of the v3 API. The documentation of the API calls this format an intent. R is the type of status.resources.
-type intent[R any] struct {
-	Metadata struct {
-		UUID         string            `json:"uuid"`
-		Name         string            `json:"name"`
-		CreationTime time.Time         `json:"creation_time"`
-		Categories   map[string]string `json:"categories"`
-		// CategoriesMapping contains all values of each key. Categories contains only one value of each key.
-		CategoriesMapping map[string][]string `json:"categories_mapping"`
-	} `json:"metadata"`
-	Spec   specification `json:"spec"`
-	Status struct {
-		Name                 string      `json:"name"`
-		Description          string      `json:"description"`
-		State                string      `json:"state"`
-		ClusterReference     reference   `json:"cluster_reference"`
-		ClusterReferenceList []reference `json:"cluster_reference_list"`
-		Resources            R           `json:"resources"`
-	} `json:"status"`
-}
-
-// specification is the spec of an entity.
-type specification struct {
-	Name, Description string
-	raw               json.RawMessage
-}
-
-func (s *specification) UnmarshalJSON(data []byte) error {
-	var fields struct {
-		Name        string `json:"name"`
-		Description string `json:"description"`
-	}
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return err
-	}
-	s.Name, s.Description, s.raw = fields.Name, fields.Description, slices.Clone(data)
-	return nil
-}
-
-// name returns the current name from status. If there is none, it returns the requested name from spec.
-func (i intent[R]) name() string {
-	for _, name := range []string{i.Status.Name, i.Spec.Name, i.Metadata.Name} {
-		if name != "" {
-			return name
-		}
-	}
-	return ""
-}
-
-func (i intent[R]) entity() Entity {
-	return Entity{UUID: strings.ToLower(i.Metadata.UUID), Name: i.name()}
-}
-
-// beingDeleted reports whether the entity is being deleted, which is the case if its state begins with DELETE.
-func (i intent[R]) beingDeleted() bool {
-	return strings.HasPrefix(i.Status.State, "DELETE")
-}
+func (e Entity) uuid() string { return e.UUID }
 
 // identifier is a validated NutanixResourceIdentifier. Exactly one of uuid and name is set. uuid is in lower case.
 type identifier struct {
@@ -105,7 +41,7 @@ func identify(id infrav1.NutanixResourceIdentifier, field string) (identifier, e
 
 // single returns the only element of matches. It returns a *NotFoundError if matches is empty, and an *AmbiguousError if it has several
 // elements.
-func single[T any](matches []T, uuid func(T) string, kind string, id identifier) (T, error) {
+func single[T interface{ uuid() string }](matches []T, kind string, id identifier) (T, error) {
 	var none T
 	switch len(matches) {
 	case 0:
@@ -115,7 +51,7 @@ func single[T any](matches []T, uuid func(T) string, kind string, id identifier)
 	}
 	uuids := make([]string, 0, len(matches))
 	for _, match := range matches {
-		uuids = append(uuids, uuid(match))
+		uuids = append(uuids, match.uuid())
 	}
 	slices.Sort(uuids)
 	return none, &AmbiguousError{Kind: kind, Identifier: id.String(), UUIDs: slices.Compact(uuids)}
@@ -123,16 +59,14 @@ func single[T any](matches []T, uuid func(T) string, kind string, id identifier)
 
 // distinct returns the entities for which keep returns true, without duplicates. If a list changes while its pages are read, two pages
 // can contain the same entity.
-func distinct[R any](entities []intent[R], keep func(intent[R]) bool) []intent[R] {
+func distinct[T interface{ uuid() string }](entities []T, keep func(T) bool) []T {
 	seen := map[string]bool{}
-	var kept []intent[R]
+	var kept []T
 	for _, entity := range entities {
-		if keep(entity) && !seen[entity.Metadata.UUID] {
-			seen[entity.Metadata.UUID] = true
+		if keep(entity) && !seen[entity.uuid()] {
+			seen[entity.uuid()] = true
 			kept = append(kept, entity)
 		}
 	}
 	return kept
 }
-
-func uuidOf[R any](entity intent[R]) string { return strings.ToLower(entity.Metadata.UUID) }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/capnt/capnt/internal/prism/transport"
+	"github.com/capnt/capnt/internal/prismv4"
 )
 
 // CertificateError means that the certificate of Prism Central is not trusted.
@@ -143,15 +144,19 @@ func Retryable(err error) bool {
 	var reply *ResponseError
 	var request *url.Error
 	var notResponding *NotRespondingError
-	return errors.As(err, &notResponding) || errors.As(err, &reply) || errors.As(err, &request) ||
+	var unavailable *prismv4.Error
+	return errors.As(err, &notResponding) || errors.As(err, &unavailable) && unavailable.Kind == prismv4.Unavailable || errors.As(err, &reply) || errors.As(err, &request) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF)
 }
+
+// reasonNotFound is the reason of responses that an entity does not exist. Some of them have another status than 404.
+const reasonNotFound = "ENTITY_NOT_FOUND"
 
 // notFound returns a *NotFoundError if err means that the entity does not exist. Otherwise it returns err. A 404 without a reason does
 // not mean that the entity does not exist, because a proxy or a Prism Central that is restarting may send such a response.
 func notFound(err error, kind, identifier string) error {
 	var status *StatusError
-	if errors.As(err, &status) && (status.Status == http.StatusNotFound && status.Reason != "" || status.Reason == "ENTITY_NOT_FOUND") {
+	if errors.As(err, &status) && (status.Status == http.StatusNotFound && status.Reason != "" || status.Reason == reasonNotFound) {
 		return &NotFoundError{Kind: kind, Identifier: identifier}
 	}
 	return err

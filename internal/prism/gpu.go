@@ -26,29 +26,17 @@ type GPU struct {
 	DeviceID int64
 }
 
-type hostResources struct {
-	GPUList []hostGPU `json:"gpu_list"`
+// host is a host with its GPUs. prismElement is the UUID of its Prism Element.
+type host struct {
+	Entity
+	prismElement string
+	gpus         []hostGPU
 }
 
+// hostGPU is a GPU of a host. free is true if the GPU can be assigned to a VM.
 type hostGPU struct {
-	Name              string     `json:"name"`
-	Vendor            string     `json:"vendor"`
-	Mode              string     `json:"mode"`
-	DeviceID          int64      `json:"device_id"`
-	Status            string     `json:"status"`
-	Assignable        bool       `json:"assignable"`
-	ConsumerReference *reference `json:"consumer_reference"`
-}
-
-// free reports whether the GPU can be assigned to a VM. A virtual GPU can be free even if other virtual GPUs of the same card are in use.
-func (g hostGPU) free() bool {
-	if g.ConsumerReference != nil && g.ConsumerReference.UUID != "" {
-		return false
-	}
-	if g.Mode == GPUVirtual {
-		return g.Assignable && g.Status != "USED_FOR_PASSTHROUGH"
-	}
-	return g.Status == "UNUSED"
+	GPU
+	free bool
 }
 
 // gpuRequest is a request for one GPU, by name or by device ID. name is empty if the request contains a device ID.
@@ -71,11 +59,11 @@ func (r gpuRequest) String() string {
 	return fmt.Sprintf("deviceID %d", r.deviceID)
 }
 
-// GPUs finds GPUs for a new VM on a Prism Element, in the order of requests. One host must have free GPUs for all requests. Two equal
-// requests require two GPUs. GPUs returns a *NotFoundError if no host has a requested GPU, and an *UnavailableError if no host has enough
+// GPUs finds GPUs for a new VM on a Prism Element, in the order of requests. One host must have free GPUs for all requests. (The v4 API does
+// not return the hosts of GPUs, so there the Prism Element must have them.) Two equal requests require two GPUs. GPUs returns a *NotFoundError if no host has a requested GPU, and an *UnavailableError if no host has enough
 // free GPUs.
 func (c *Client) GPUs(ctx context.Context, requests []infrav1.NutanixGPU, prismElementUUID string) ([]GPU, error) {
-	return c.findGPUs(ctx, requests, prismElementUUID, hostGPU.free)
+	return c.findGPUs(ctx, requests, prismElementUUID, func(gpu hostGPU) bool { return gpu.free })
 }
 
 // GPUModels finds the GPUs of an existing VM. Unlike GPUs, it also returns GPUs that are in use, because the VM itself may use them.
@@ -95,12 +83,10 @@ func (c *Client) findGPUs(ctx context.Context, requests []infrav1.NutanixGPU, pr
 		}
 		wanted = append(wanted, checked)
 	}
-	return find(ctx, c, listOf[intent[hostResources]](cachedHosts, ""), func(hosts []intent[hostResources]) ([]GPU, error) {
+	return find(ctx, c, c.api.hosts(prismElementUUID), func(hosts []host) ([]GPU, error) {
 		var inventory [][]hostGPU
-		for _, host := range distinct(hosts, func(host intent[hostResources]) bool {
-			return strings.EqualFold(host.Status.ClusterReference.UUID, prismElementUUID)
-		}) {
-			inventory = append(inventory, host.Status.Resources.GPUList)
+		for _, host := range distinct(hosts, func(host host) bool { return strings.EqualFold(host.prismElement, prismElementUUID) }) {
+			inventory = append(inventory, host.gpus)
 		}
 		return placeGPUs(wanted, inventory, prismElementUUID, usable)
 	})
@@ -158,8 +144,7 @@ func takeGPUs(wanted []gpuRequest, host []hostGPU, usable func(hostGPU) bool) (f
 			return found, request
 		}
 		taken[at] = true
-		gpu := host[at]
-		found = append(found, GPU{Name: gpu.Name, Vendor: gpu.Vendor, Mode: gpu.Mode, DeviceID: gpu.DeviceID})
+		found = append(found, host[at].GPU)
 	}
 	return found, gpuRequest{}
 }
@@ -190,7 +175,7 @@ func mostFree(request gpuRequest, hosts [][]hostGPU) int {
 	for _, host := range hosts {
 		free := 0
 		for _, gpu := range host {
-			if gpu.free() && request.matches(gpu) {
+			if gpu.free && request.matches(gpu) {
 				free++
 			}
 		}

@@ -1,9 +1,11 @@
 package prism
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,14 +23,6 @@ type Image struct {
 	CreationTime time.Time
 }
 
-type imageResources struct {
-	SizeBytes int64 `json:"size_bytes"`
-}
-
-func imageOf(image intent[imageResources]) Image {
-	return Image{Entity: image.entity(), SizeBytes: image.Status.Resources.SizeBytes, CreationTime: image.Metadata.CreationTime}
-}
-
 // Image returns the image with the name or UUID id. Names are case-insensitive. Image returns an *AmbiguousError if several images have
 // the name. It ignores images that are being deleted.
 func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier) (Image, error) {
@@ -36,15 +30,11 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 	if err != nil {
 		return Image{}, err
 	}
-	choose := func(images []intent[imageResources]) (Image, error) {
-		matches := distinct(images, func(image intent[imageResources]) bool {
-			return !image.beingDeleted() && (wanted.uuid != "" || strings.EqualFold(image.name(), wanted.name))
-		})
-		found, err := single(matches, uuidOf, KindImage, wanted)
-		return imageOf(found), err
+	choose := func(images []Image) (Image, error) {
+		matches := distinct(images, func(image Image) bool { return wanted.uuid != "" || strings.EqualFold(image.Name, wanted.name) })
+		return single(matches, KindImage, wanted)
 	}
-	// The list has no filter, because filters are case-sensitive.
-	return findEntity(ctx, c, cachedImages, KindImage, wanted, "", choose)
+	return findEntity(ctx, c, KindImage, wanted, c.api.images(wanted), choose)
 }
 
 // ImageLookup returns the newest image whose name matches lookup.Format for a Kubernetes version. A leading v of the version is ignored
@@ -61,9 +51,9 @@ func (c *Client) ImageLookup(ctx context.Context, lookup infrav1.NutanixImageLoo
 		return Image{}, &InvalidError{Field: "imageLookup.format", Reason: err.Error()}
 	}
 	versioned := version != "" && strings.Contains(expression.String(), regexp.QuoteMeta(version))
-	return find(ctx, c, listOf[intent[imageResources]](cachedImages, ""), func(images []intent[imageResources]) (Image, error) {
-		matches := distinct(images, func(image intent[imageResources]) bool {
-			return !image.beingDeleted() && expression.MatchString(image.name()) && (!versioned || carriesVersion(image.name(), version))
+	return find(ctx, c, c.api.images(identifier{}), func(images []Image) (Image, error) {
+		matches := distinct(images, func(image Image) bool {
+			return expression.MatchString(image.Name) && (!versioned || carriesVersion(image.Name, version))
 		})
 		if len(matches) == 0 {
 			return Image{}, &NotFoundError{Kind: KindImage, Identifier: fmt.Sprintf("a name that matches %#q", expression)}
@@ -90,13 +80,8 @@ func carriesVersion(name, version string) bool {
 }
 
 // newest returns the image with the latest creation time. Among images with the same time, it returns the one with the largest UUID.
-func newest(images []intent[imageResources]) Image {
-	best := images[0]
-	for _, image := range images[1:] {
-		order := image.Metadata.CreationTime.Compare(best.Metadata.CreationTime)
-		if order > 0 || order == 0 && image.Metadata.UUID > best.Metadata.UUID {
-			best = image
-		}
-	}
-	return imageOf(best)
+func newest(images []Image) Image {
+	return slices.MaxFunc(images, func(a, b Image) int {
+		return cmp.Or(a.CreationTime.Compare(b.CreationTime), strings.Compare(a.UUID, b.UUID))
+	})
 }

@@ -15,12 +15,9 @@ func (c *Client) Project(ctx context.Context, id infrav1.NutanixResourceIdentifi
 	if err != nil {
 		return Entity{}, err
 	}
-	choose := func(projects []intent[struct{}]) (Entity, error) {
-		matches := distinct(projects, func(project intent[struct{}]) bool {
-			return wanted.uuid != "" || project.name() == wanted.name && !project.beingDeleted()
-		})
-		found, err := single(matches, uuidOf, KindProject, wanted)
-		return found.entity(), err
+	choose := func(projects []Entity) (Entity, error) {
+		matches := distinct(projects, func(project Entity) bool { return wanted.uuid != "" || project.Name == wanted.name })
+		return single(matches, KindProject, wanted)
 	}
-	return findEntity(ctx, c, cachedProjects, KindProject, wanted, equals("name", wanted.name), choose)
+	return findEntity(ctx, c, KindProject, wanted, apiV3{c}.projects(wanted), choose) // there is no v4 API for projects
 }

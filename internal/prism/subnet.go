@@ -11,9 +11,11 @@ import (
 // KindSubnet is the name of the kind subnet in errors.
 const KindSubnet = "subnet"
 
-type subnetResources struct {
-	SubnetType           string      `json:"subnet_type"`
-	ClusterReferenceList []reference `json:"cluster_reference_list"`
+// subnet is a subnet with references to the Prism Elements on which it exists. An overlay subnet exists on all Prism Elements.
+type subnet struct {
+	Entity
+	overlay       bool
+	prismElements []reference
 }
 
 // Subnet returns the subnet that id identifies, for a VM on the given Prism Element. Names are case-sensitive. An overlay subnet can be
@@ -24,40 +26,29 @@ func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifie
 	if err != nil {
 		return Entity{}, err
 	}
-	choose := func(subnets []intent[subnetResources]) (Entity, error) {
-		candidates := distinct(subnets, func(subnet intent[subnetResources]) bool {
-			return wanted.uuid != "" || subnet.name() == wanted.name && !subnet.beingDeleted()
-		})
-		usable := distinct(candidates, func(subnet intent[subnetResources]) bool { return usableOn(subnet, prismElementUUID) })
+	choose := func(subnets []subnet) (Entity, error) {
+		candidates := distinct(subnets, func(subnet subnet) bool { return wanted.uuid != "" || subnet.Name == wanted.name })
+		usable := distinct(candidates, func(subnet subnet) bool { return usableOn(subnet, prismElementUUID) })
 		if len(usable) == 0 && len(candidates) > 0 {
 			return Entity{}, &WrongPrismElementError{Subnet: wanted.String(), Want: prismElementUUID, Have: prismElementsOf(candidates)}
 		}
-		found, err := single(usable, uuidOf, KindSubnet, wanted)
-		return found.entity(), err
+		found, err := single(usable, KindSubnet, wanted)
+		return found.Entity, err
 	}
-	return findEntity(ctx, c, cachedSubnets, KindSubnet, wanted, equals("name", wanted.name), choose)
+	return findEntity(ctx, c, KindSubnet, wanted, c.api.subnets(wanted), choose)
 }
 
-// prismElements returns references to the Prism Elements on which a subnet exists. If there are several, the subnet contains a list of
-// references.
-func prismElements(subnet intent[subnetResources]) []reference {
-	return slices.Concat([]reference{subnet.Status.ClusterReference}, subnet.Status.ClusterReferenceList, subnet.Status.Resources.ClusterReferenceList)
-}
-
-func usableOn(subnet intent[subnetResources], prismElementUUID string) bool {
-	if strings.EqualFold(subnet.Status.Resources.SubnetType, "OVERLAY") {
-		return true
-	}
-	return slices.ContainsFunc(prismElements(subnet), func(element reference) bool {
+func usableOn(subnet subnet, prismElementUUID string) bool {
+	return subnet.overlay || slices.ContainsFunc(subnet.prismElements, func(element reference) bool {
 		return element.UUID != "" && strings.EqualFold(element.UUID, prismElementUUID)
 	})
 }
 
 // prismElementsOf returns the sorted names of the Prism Elements on which the subnets exist.
-func prismElementsOf(subnets []intent[subnetResources]) []string {
+func prismElementsOf(subnets []subnet) []string {
 	var names []string
 	for _, subnet := range subnets {
-		for _, element := range prismElements(subnet) {
+		for _, element := range subnet.prismElements {
 			switch {
 			case element.Name != "":
 				names = append(names, element.Name)

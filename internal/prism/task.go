@@ -20,7 +20,11 @@ type Task struct {
 
 // Running reports whether the task has not ended.
 func (t Task) Running() bool {
-	return t.Status == "QUEUED" || t.Status == "RUNNING" || t.Status == "PENDING"
+	switch t.Status {
+	case "QUEUED", "RUNNING", "PENDING", "CANCELING", "SUSPENDED":
+		return true
+	}
+	return false
 }
 
 // Failed reports whether the task ended without success.
@@ -34,12 +38,17 @@ func (c *Client) Task(ctx context.Context, uuid string) (*Task, error) {
 	if uuid == "" {
 		return nil, &InvalidError{Field: "taskUUID", Reason: "it is empty"}
 	}
+	task, err := c.api.task(ctx, strings.ToLower(uuid))
+	return task, notFound(err, KindTask, fmt.Sprintf("uuid %q", uuid))
+}
+
+func (a apiV3) task(ctx context.Context, uuid string) (*Task, error) {
 	var found struct {
 		Status      string `json:"status"`
 		ErrorDetail string `json:"error_detail"`
 	}
-	if err := c.get(ctx, &found, "tasks", strings.ToLower(uuid)); err != nil {
-		return nil, notFound(err, KindTask, fmt.Sprintf("uuid %q", uuid))
+	if err := a.get(ctx, &found, "tasks", uuid); err != nil {
+		return nil, err
 	}
-	return &Task{UUID: strings.ToLower(uuid), Status: strings.ToUpper(found.Status), Error: found.ErrorDetail}, nil
+	return &Task{UUID: uuid, Status: strings.ToUpper(found.Status), Error: found.ErrorDetail}, nil
 }

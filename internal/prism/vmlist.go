@@ -2,8 +2,6 @@ package prism
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,33 +18,8 @@ type VMList struct {
 	Complete bool
 }
 
-// AllVMs reads all pages of the list of VMs. It does not rely on total_matches, which is only eventually consistent, and it does not
-// cache the list. A VM that was just created may be missing even if the list is complete.
-func (c *Client) AllVMs(ctx context.Context) (VMList, error) {
-	var listed []intent[vmResources]
-	var totals []int
-	for range maxPages {
-		var page listResponse[intent[vmResources]]
-		request := listRequest{Kind: "vm", Length: pageLength, Offset: len(listed)}
-		if err := c.post(ctx, "vms/list", request, &page); err != nil {
-			return VMList{}, err
-		}
-		listed = append(listed, page.Entities...)
-		totals = append(totals, page.Metadata.TotalMatches)
-		short := len(page.Entities) < pageLength
-		if len(page.Entities) == 0 || short && len(listed) >= page.Metadata.TotalMatches {
-			return vmList(listed, totals), nil
-		}
-	}
-	return VMList{}, &ResponseError{Address: c.address, Path: "vms/list", Err: fmt.Errorf("the list does not end after %d pages", maxPages)}
-}
-
-// vmList returns the list of the VMs on all pages. totals contains the number of VMs that Prism Central reported with each page.
-func vmList(listed []intent[vmResources], totals []int) VMList {
-	vms := vmsOf(listed, func(intent[vmResources]) bool { return true })
-	agreed := !slices.ContainsFunc(totals, func(total int) bool { return total != len(listed) })
-	return VMList{VMs: vms, Complete: agreed && len(vms) == len(listed)}
-}
+// AllVMs reads all pages of the list of VMs and does not cache it. A VM that was just created may be missing even if the list is complete.
+func (c *Client) AllVMs(ctx context.Context) (VMList, error) { return c.api.allVMs(ctx) }
 
 // Find returns the VM with the UUID uuid, or nil if the list does not contain it.
 func (l VMList) Find(uuid string) *VM {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/capnt/capnt/internal/prismv4/prismv4test"
 )
 
 // vmWithVolumeGroups is a VM as returned by Prism Central. It has two disks of its own and two volume groups. The spec contains only one
@@ -76,37 +78,72 @@ func TestDetachChangesOnlyVolumeGroups(t *testing.T) {
 }
 
 func TestVMWithoutVolumeGroups(t *testing.T) {
-	client := newCentral(t).client(t)
+	forBoth(t, func(t *testing.T, central *central) {
+		client := central.client(t)
+		attachments, err := client.Attachments(t.Context(), uuid(6, 1))
+		require.NoError(t, err)
+		assert.Empty(t, attachments.Groups)
+		_, err = client.Attachments(t.Context(), uuid(6, 99))
+		var missing *NotFoundError
+		require.ErrorAs(t, err, &missing)
+		var invalid *InvalidError
+		_, err = client.Attachments(t.Context(), "")
+		require.ErrorAs(t, err, &invalid)
+	})
+}
+
+// v4VMWithVolumeGroups is a VM in the v4 API that has one disk of its own and two volume groups.
+const v4VMWithVolumeGroups = `{"data": {"extId": "00000006-0000-4000-8000-000000000001", "description": "ours", "disks": [
+ {"diskAddress": {"busType": "SCSI", "index": 0}, "backingInfo": {"$objectType": "vmm.v4.ahv.config.VmDisk", "diskExtId": "d0"}},
+ {"diskAddress": {"busType": "SCSI", "index": 1}, "backingInfo": {"$objectType": "vmm.v4.ahv.config.ADSFVolumeGroupReference", "volumeGroupExtId": "AAAA"}},
+ {"backingInfo": {"$objectType": "vmm.v4.ahv.config.ADSFVolumeGroupReference", "volumeGroupExtId": "bbbb"}}]}}`
+
+func TestV4DetachesEachVolumeGroup(t *testing.T) {
+	central := newCentral(t)
+	central.generation = V4
+	central.failWith(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodGet {
+			prismv4test.Answer(http.StatusOK, v4VMWithVolumeGroups)(w, req)
+			return
+		}
+		prismv4test.Accepted()(w, req)
+	})
+	client := central.client(t)
 	attachments, err := client.Attachments(t.Context(), uuid(6, 1))
 	require.NoError(t, err)
-	assert.Empty(t, attachments.Groups)
-	_, err = client.Attachments(t.Context(), uuid(6, 99))
-	var missing *NotFoundError
-	require.ErrorAs(t, err, &missing)
-	var invalid *InvalidError
-	_, err = client.Attachments(t.Context(), "")
-	require.ErrorAs(t, err, &invalid)
+	assert.Equal(t, []VolumeGroup{{UUID: "aaaa", Address: "scsi.1"}, {UUID: "bbbb"}}, attachments.Groups)
+	assert.Equal(t, "ours", attachments.Description)
+	central.seen()
+	task, err := client.DetachVolumeGroups(t.Context(), attachments)
+	require.NoError(t, err)
+	assert.Equal(t, prismv4test.Task, task)
+	body := ` {"extId":"` + uuid(6, 1) + `"}`
+	assert.Equal(t, []string{
+		"/api/volumes/v4.2/config/volume-groups/aaaa/$actions/detach-vm" + body, "/api/volumes/v4.2/config/volume-groups/bbbb/$actions/detach-vm" + body,
+	}, central.seen())
 }
 
 func TestDetachIsSentOnce(t *testing.T) {
 	for _, status := range []int{http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable, http.StatusUnauthorized} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
-			central := newCentral(t)
-			writes := 0
-			central.failWith(func(w http.ResponseWriter, req *http.Request) {
-				if req.Method == http.MethodGet {
-					_, _ = io.WriteString(w, vmWithVolumeGroups)
-					return
-				}
-				writes++
-				refuse(w, status, "REFUSED", "it is refused")
+			forBoth(t, func(t *testing.T, central *central) {
+				writes := 0
+				central.failWith(func(w http.ResponseWriter, req *http.Request) {
+					if req.Method == http.MethodGet {
+						vm := map[Generation]string{V3: vmWithVolumeGroups, V4: v4VMWithVolumeGroups}[central.generation]
+						prismv4test.Answer(http.StatusOK, vm)(w, req)
+						return
+					}
+					writes++
+					refuseAny(w, req, status, "REFUSED", "it is refused")
+				})
+				client := central.client(t)
+				attachments, err := client.Attachments(t.Context(), uuid(6, 1))
+				require.NoError(t, err)
+				_, err = client.DetachVolumeGroups(t.Context(), attachments)
+				require.Error(t, err)
+				assert.Equal(t, 1, writes)
 			})
-			client := central.client(t)
-			attachments, err := client.Attachments(t.Context(), uuid(6, 1))
-			require.NoError(t, err)
-			_, err = client.DetachVolumeGroups(t.Context(), attachments)
-			require.Error(t, err)
-			assert.Equal(t, 1, writes)
 		})
 	}
 }

@@ -19,8 +19,8 @@ import (
 //	408, 429, 5xx, 3xx, other 2xx              Unavailable   RFC 9110; the SDKs retry 408, 429, 503, 504
 //	no JSON                                    Unavailable   a proxy's page is text/html; Prism Central sends JSON
 //	a code or group of the table codeKinds     see there     see there
-//	404, typed, of the vmm namespace, with     NotFound      only VMM-30100 VM_NOT_FOUND, because a Node may be deleted because
-//	  VMM-30100 or VM_NOT_FOUND                              of it, and CLUSTER_NOT_FOUND is not about the VM
+//	404, typed, of VMs in the namespace vmm,   NotFound      only VMM-30100 VM_NOT_FOUND, because a Node may be deleted because
+//	  with VMM-30100 or VM_NOT_FOUND                         of it, and CLUSTER_NOT_FOUND is not about the VM
 //	404, typed, of others, "NOT_FOUND" in the  NotFound      networking sends NETWORKING-10060 without a group, so the text
 //	  group or in the text                                   decides
 //	500, NETWORKING-10060 that contains the    NotFound      nutanix.ansible#1153: the networking API sends it for a GET of an
@@ -201,6 +201,8 @@ const (
 	codeReferenceNotFound = "NETWORKING-10060"
 	codeVMNotFound        = "VMM-30100"
 	groupVMNotFound       = "VM_NOT_FOUND"
+	// imagePath is the path of images, which the vmm namespace contains, too.
+	imagePath = "/content/"
 )
 
 // saysNotFound reports whether Prism Central responded that the requested object does not exist. An error about a path or another object
@@ -215,7 +217,8 @@ func (p problem) saysNotFound(status int, req request) bool {
 	case status != http.StatusNotFound:
 		return false
 	}
-	if req.namespace == VMM || strings.HasPrefix(p.ObjectType, VMM+".") {
+	isVM := (req.namespace == VMM || strings.HasPrefix(p.ObjectType, VMM+".")) && !strings.HasPrefix(req.path, imagePath)
+	if isVM {
 		return slices.ContainsFunc(p.Error, func(m message) bool { return m.Code == codeVMNotFound || m.ErrorGroup == groupVMNotFound })
 	}
 	return slices.ContainsFunc(p.Error, func(m message) bool { return strings.Contains(m.ErrorGroup, "NOT_FOUND") }) || containsAny(text, goneTexts)

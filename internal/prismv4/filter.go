@@ -36,6 +36,21 @@ func AnyOf(list, attribute, value string) Condition {
 	return Condition{list, list + "/any(x:x/" + attribute + " eq " + quote(value) + ")"}
 }
 
+// In selects the items whose attribute has one of the values. If values is empty, it selects all items.
+func In(attribute string, values ...string) Condition {
+	if len(values) == 0 {
+		return Condition{}
+	}
+	quoted := make([]string, 0, len(values))
+	for _, value := range values {
+		quoted = append(quoted, quote(value))
+	}
+	return Condition{attribute, attribute + " in (" + strings.Join(quoted, ",") + ")"}
+}
+
+// String returns the expression.
+func (c Condition) String() string { return c.text }
+
 // expression returns the value of $filter for conditions.
 func expression(conditions []Condition) string {
 	texts := make([]string, 0, len(conditions))

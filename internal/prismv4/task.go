@@ -151,10 +151,7 @@ func (c *Client) Task(ctx context.Context, operation, uuid string) (Task, error)
 
 // taskError returns the error of a task that has failed.
 func (c *Client) taskError(change Change, failed Task) *Error {
-	found := failed.Errors
-	if len(found) == 0 && failed.LegacyError != "" {
-		found = messages{{Message: failed.LegacyError}}
-	}
+	found := failed.messages()
 	first := found.first()
 	secrets := strings.NewReplacer()
 	c.mu.Lock()
@@ -190,6 +187,16 @@ func taskKind(change Change, failed Task, found messages) Kind {
 	}
 	return Unavailable
 }
+
+func (t Task) messages() messages {
+	if len(t.Errors) == 0 && t.LegacyError != "" {
+		return messages{{Message: t.LegacyError}}
+	}
+	return t.Errors
+}
+
+// ErrorText returns the error messages of a failed task.
+func (t Task) ErrorText() string { return t.messages().text() }
 
 // Detail returns a completion detail whose value is a string.
 func (t Task) Detail(name string) (string, bool) {

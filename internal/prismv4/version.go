@@ -17,6 +17,7 @@ const (
 	ClusterMgmt = "clustermgmt"
 	Prism       = "prism"
 	Networking  = "networking"
+	Volumes     = "volumes"
 )
 
 const (
