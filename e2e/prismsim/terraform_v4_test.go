@@ -227,6 +227,49 @@ func TestTerraformV4Requests(t *testing.T) {
 	}
 }
 
+// TestTerraformV4AntiAffinityPolicy does the same for an anti-affinity policy. The policy goes before its category.
+func TestTerraformV4AntiAffinityPolicy(t *testing.T) {
+	for _, version := range v4Providers(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
+			recorder := newRecorder(t, s, "testdata/provider-"+version)
+			tf := newWorkspace(t, s, version, "")
+			for _, step := range []struct{ name, policy string }{{"create", "first"}, {"update", "second"}, {"destroy", ""}} {
+				plan := []string{"plan", "-input=false", "-parallelism=1", "-out=plan"}
+				if step.policy == "" {
+					plan = append(plan, "-destroy")
+				}
+				tf.write("main.tf", strings.ReplaceAll(v4Policy, "%DESCRIPTION%", step.policy))
+				recorder.begin()
+				tf.must(plan...)
+				recorder.planned(tf.must("show", "-json", "plan"))
+				tf.must("apply", "-input=false", "-parallelism=1", "plan")
+				recorder.compare("anti-affinity-" + step.name)
+				if step.policy != "" {
+					tf.requireCleanPlan()
+					assert.Equal(t, step.policy, s.AntiAffinityPolicies()[0].Description)
+				}
+			}
+			assert.Empty(t, s.AntiAffinityPolicies())
+			assert.Nil(t, s.CategoryValues("KubernetesClusterName"))
+		})
+	}
+}
+
+const v4Policy = `
+resource "nutanix_category_v2" "c" {
+  key   = "KubernetesClusterName"
+  value = "c1"
+}
+
+resource "nutanix_vm_anti_affinity_policy_v2" "apart" {
+  name        = "apart"
+  description = "%DESCRIPTION%"
+  categories  = [nutanix_category_v2.c.id]
+}
+`
+
 // TestTerraformV4DataSources reads all data sources that look up entities by name with the real provider.
 func TestTerraformV4DataSources(t *testing.T) {
 	for _, version := range v4Providers(t) {

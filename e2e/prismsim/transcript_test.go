@@ -142,6 +142,9 @@ func (r *recorder) learn() {
 			r.add(n.UUID, "nic")
 		}
 	}
+	for _, policy := range r.s.AntiAffinityPolicies() {
+		r.names[policy.UUID] = "{policy}"
+	}
 	if id, err := r.s.CategoryID("KubernetesClusterName", "c1"); err == nil {
 		r.names[id] = "{category}"
 	}

@@ -47,6 +47,8 @@ type (
 	Task = model.TaskView
 	// VolumeGroup is a copy of a volume group for tests.
 	VolumeGroup = model.VolumeGroupView
+	// AntiAffinityPolicy is a copy of an anti-affinity policy for tests.
+	AntiAffinityPolicy = model.AntiAffinityPolicyView
 	// Snapshot contains the entities that clients created in a simulated Prism Central.
 	Snapshot = model.Snapshot
 	// LoadBalancerSession is a copy of a load balancer session for tests.

@@ -27,6 +27,7 @@ import (
 type vendor struct {
 	vms            *vmapi.VmApi
 	images         *vmapi.ImagesApi
+	policies       *vmapi.VmAntiAffinityPoliciesApi
 	clusters       *clusterapi.ClustersServiceApi
 	containers     *clusterapi.StorageContainersServiceApi
 	tasks          *prismapi.TasksApi
@@ -47,7 +48,7 @@ func newVendorSDK(t *testing.T, s *prismsim.Server) *vendor {
 	c.Host, c.Port, c.Username, c.Password, c.VerifySSL, c.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
 	p.Host, p.Port, p.Username, p.Password, p.VerifySSL, p.MaxRetryAttempts = host, port, testUser, testPassword, false, 0
 	return &vendor{
-		vms: vmapi.NewVmApi(v), images: vmapi.NewImagesApi(v),
+		vms: vmapi.NewVmApi(v), images: vmapi.NewImagesApi(v), policies: vmapi.NewVmAntiAffinityPoliciesApi(v),
 		clusters: clusterapi.NewClustersServiceApi(c), containers: clusterapi.NewStorageContainersServiceApi(c),
 		tasks: prismapi.NewTasksApi(p), categories: prismapi.NewCategoriesApi(p), domainManagers: prismapi.NewDomainManagerApi(p),
 	}

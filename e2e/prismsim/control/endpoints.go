@@ -23,7 +23,9 @@ type State struct {
 	Requests     int                     `json:"requests"`
 	Rules        model.Rules             `json:"rules"`
 	VolumeGroups []model.VolumeGroupView `json:"volumeGroups"`
-	Network      networking.State        `json:"network"`
+	// AntiAffinityPolicies are the policies that keep VMs on different hosts.
+	AntiAffinityPolicies []model.AntiAffinityPolicyView `json:"antiAffinityPolicies"`
+	Network              networking.State               `json:"network"`
 }
 
 // Endpoints returns the handler of the HTTP API below /sim/. A real Prism Central does not have this API.
@@ -58,6 +60,7 @@ func (c *Control) getState(*http.Request) (int, any, error) {
 	return http.StatusOK, State{
 		Username: c.central.Username, VMs: c.VMs(), Tasks: c.Tasks(), Categories: c.Categories(),
 		Faults: c.faults.List(), Requests: len(c.Requests()), Rules: c.Rules(), VolumeGroups: c.VolumeGroups(), Network: c.State(),
+		AntiAffinityPolicies: c.AntiAffinityPolicies(),
 	}, nil
 }
 

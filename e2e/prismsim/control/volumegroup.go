@@ -21,6 +21,13 @@ func (c *Control) VolumeGroups() []model.VolumeGroupView {
 	return c.central.VolumeGroupViews()
 }
 
+// AntiAffinityPolicies returns all anti-affinity policies, oldest first.
+func (c *Control) AntiAffinityPolicies() []model.AntiAffinityPolicyView {
+	c.central.Mu.Lock()
+	defer c.central.Mu.Unlock()
+	return c.central.AntiAffinityPolicyViews()
+}
+
 // AttachVolumeGroup attaches a volume group to a VM without an API request, as a CSI driver does.
 func (c *Control) AttachVolumeGroup(groupUUID, vmUUID string) error {
 	return c.changeAttachment("attaching", groupUUID, vmUUID, func(m *model.VM, g *model.VolumeGroup) error {

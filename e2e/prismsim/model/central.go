@@ -46,6 +46,7 @@ type Central struct {
 	Tasks      Collection[Task]
 
 	VolumeGroups Collection[VolumeGroup]
+	Policies     Collection[AntiAffinityPolicy]
 	nextMAC      uint32
 
 	Disconnected map[*inventory.PrismElement]Disconnection

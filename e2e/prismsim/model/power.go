@@ -112,18 +112,20 @@ func (pc *Central) checkHotChange(m *VM, want *wire.VMResources) *TaskError {
 	return pc.checkMemory(m, *want.MemorySizeMiB)
 }
 
-// place selects a host for a VM: the host with the fewest VMs among the hosts that have enough free GPUs.
+// place selects a host for a VM: the host with the fewest VMs among the hosts that have enough free GPUs. Hosts with VMs
+// from which an anti-affinity policy keeps the VM apart come last.
 func (pc *Central) place(m *VM) (*inventory.Host, []wire.GPU, bool) {
 	var best *inventory.Host
 	var bestGPUs []wire.GPU
-	fewest := 0
+	var fewest [2]int
 	for i := range m.PrismElement.Hosts {
 		host := &m.PrismElement.Hosts[i]
 		attached, ok := pc.attach(host, m.Live.Resources.GPUList)
 		if !ok {
 			continue
 		}
-		if load := pc.VMCount(host); best == nil || load < fewest {
+		load := [2]int{pc.Violations(m, host, pc.Policies.All...), pc.VMCount(host)}
+		if best == nil || slices.Compare(load[:], fewest[:]) < 0 {
 			best, bestGPUs, fewest = host, attached, load
 		}
 	}

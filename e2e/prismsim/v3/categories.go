@@ -154,6 +154,9 @@ func (api *API) deleteCategoryValue(r *http.Request) (int, any, error) {
 	if vms := api.Assigned(key.Name, value.Value); len(vms) > 0 {
 		return 0, nil, inUse("Category " + key.Name + ":" + value.Value + " cannot be deleted: it is assigned to VM " + vms[0].UUID + ".")
 	}
+	if policies := api.PoliciesWith(value.UUID); len(policies) > 0 {
+		return 0, nil, inUse("Category " + key.Name + ":" + value.Value + " cannot be deleted: it is part of policy " + policies[0].UUID + ".")
+	}
 	key.Values.Remove(value)
 	return http.StatusOK, nil, nil
 }

@@ -32,16 +32,19 @@ func (api *API) categoryObject(r *Request, key *model.CategoryKey, v *model.Cate
 
 const expandAssociations = "associations"
 
-// associations returns, for each kind of entity, the number of entities to which a category is assigned.
+// associations returns, for each kind of entity or policy, the number of those to which a category is assigned.
 func (api *API) associations(key *model.CategoryKey, v *model.CategoryValue) []Object {
 	out := []Object{}
 	for _, kind := range []struct {
-		name  string
-		count int
-	}{{"VM", len(api.Assigned(key.Name, v.Value))}, {"CLUSTER", len(api.AssignedPrismElements(key.Name, v.Value))}} {
+		name, group string
+		count       int
+	}{
+		{"VM", "ENTITY", len(api.Assigned(key.Name, v.Value))}, {"CLUSTER", "ENTITY", len(api.AssignedPrismElements(key.Name, v.Value))},
+		{"VM_VM_ANTI_AFFINITY_POLICY", "POLICY", len(api.PoliciesWith(v.UUID))},
+	} {
 		if kind.count > 0 {
 			out = append(out, Typed("prism.v4.config.AssociationSummary", Object{
-				"categoryId": v.UUID, "count": kind.count, "resourceType": kind.name, "resourceGroup": "ENTITY",
+				"categoryId": v.UUID, "count": kind.count, "resourceType": kind.name, "resourceGroup": kind.group,
 			}))
 		}
 	}

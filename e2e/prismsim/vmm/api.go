@@ -26,6 +26,7 @@ func (api *API) Register(r *v4.Router) {
 	api.actionRoutes(r)
 	api.deviceRoutes(r)
 	api.imageRoutes(r)
+	api.policyRoutes(r)
 }
 
 func (api *API) vmRoutes(r *v4.Router) {
