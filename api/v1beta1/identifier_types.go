@@ -10,9 +10,13 @@ const (
 	WorkspaceKeyAnnotation = "capnt.infrastructure.cluster.x-k8s.io/workspace-key"
 
 	// CreateIntentAnnotation says that a request to create the VM of a NutanixMachine was or is being sent. It contains JSON with
-	// the time, the run and, once they are known, the UUID of the VM and of the task. It is removed when the result of the request
-	// is certain.
+	// the time, the run, the number of the attempt through the v4 API and, once they are known, the UUID of the VM and of the task. It
+	// is removed when the result of the request is certain.
 	CreateIntentAnnotation = "infrastructure.cluster.x-k8s.io/create-intent"
+
+	// CreateAttemptsAnnotation contains the number of runs that have sent, or were about to send, a create of the VM of a NutanixMachine
+	// through the v4 API. The request ID of a create is derived from the workspace key and this number.
+	CreateAttemptsAnnotation = "infrastructure.cluster.x-k8s.io/create-attempts"
 
 	// DeletedVMsAnnotation contains the UUIDs of the VMs of a NutanixMachine whose deletion Prism Central has accepted, separated by
 	// commas. After a restart of the manager, the deletion of the machine does not wait for a proof of their absence.

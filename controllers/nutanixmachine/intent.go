@@ -6,15 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/cluster-api/util/annotations"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/providerid"
 )
@@ -27,6 +30,8 @@ type createIntent struct {
 	Time time.Time `json:"time"`
 	// Run identifies the Terraform run that sent the request.
 	Run string `json:"run"`
+	// Attempt is the number of the attempt through the v4 API (see requestID). It is 0 for other requests.
+	Attempt int `json:"attempt,omitempty"`
 	// VM is the UUID of the VM once it is known. Task is the UUID of the Prism Central task that creates the VM.
 	VM   string `json:"vm,omitempty"`
 	Task string `json:"task,omitempty"`
@@ -136,17 +141,37 @@ type createRecorder struct {
 	mu sync.Mutex
 	// sent is true if this run has sent a create request that Prism Central has not rejected.
 	sent bool
+	// attempt is the number of the attempt of this run, or 0 if the run has not sent a create request through the v4 API.
+	attempt int
+}
+
+// requestIDs is the namespace of the UUIDs that requestID returns.
+var requestIDs = uuid.MustParse("3d0f6f0e-3b63-4b0e-9d3c-5c0d7a2b8f11")
+
+// requestID returns the request ID of an attempt to create the VM of a machine. Prism Central may recognize a repeated request by its ID. It does
+// not have to, because no attempt is sent twice. The number rises with each run that sends a create request. Such a run sends none before the
+// create intent of the run before was resolved. The number stays in an annotation when the intent is removed, because an ID whose request has
+// failed must not be used again.
+func requestID(machine *infrav1.NutanixMachine, attempt int) string {
+	return uuid.NewSHA1(requestIDs, fmt.Appendf(nil, "%s/%d", provisioning.WorkspaceKey(machine), attempt)).String()
+}
+
+// attempts returns the number of the last attempt to create the VM of a machine through the v4 API.
+func attempts(machine *infrav1.NutanixMachine) int {
+	number, _ := strconv.Atoi(machine.Annotations[infrav1.CreateAttemptsAnnotation]) // without the annotation there was none
+	return number
 }
 
 // Sending records the intent before the create request is sent. If the machine has a VM, may have a VM or is being
-// deleted, Sending returns an error, and the request is not sent.
-func (c *createRecorder) Sending(ctx context.Context, create gateway.Create) error {
+// deleted, Sending returns an error, and the request is not sent. Sending returns the request ID for the v4 API.
+func (c *createRecorder) Sending(ctx context.Context, create gateway.Create) (id string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sent {
-		return fmt.Errorf("creating virtual machine %s: this run has sent a create before", create.Name)
+		return "", fmt.Errorf("creating virtual machine %s: this run has sent a create before", create.Name)
 	}
-	err := c.machine.change(ctx, func(machine *infrav1.NutanixMachine) error {
+	attempt := 0
+	err = c.machine.change(ctx, func(machine *infrav1.NutanixMachine) error {
 		intent := intentOf(machine)
 		_, published := providerid.Parse(machine.Spec.ProviderID)
 		switch {
@@ -158,16 +183,32 @@ func (c *createRecorder) Sending(ctx context.Context, create gateway.Create) err
 			return errors.New("it is not known yet what came of an earlier create")
 		}
 		annotations.AddAnnotations(machine, c.annotations)
-		return setIntent(machine, &createIntent{Time: c.now().UTC(), Run: c.run})
+		if create.V4 {
+			attempt = c.number(machine, intent)
+			id = requestID(machine, attempt)
+			annotations.AddAnnotations(machine, map[string]string{infrav1.CreateAttemptsAnnotation: strconv.Itoa(attempt)})
+		}
+		return setIntent(machine, &createIntent{Time: c.now().UTC(), Run: c.run, Attempt: attempt})
 	})
 	if err != nil {
-		return fmt.Errorf("recording that virtual machine %s is being created for NutanixMachine %s: %w", create.Name, c.machine.key, err)
+		return "", fmt.Errorf("recording that virtual machine %s is being created for NutanixMachine %s: %w", create.Name, c.machine.key, err)
 	}
-	c.sent = true
-	return nil
+	c.sent, c.attempt = true, attempt
+	return id, nil
 }
 
-// Accepted adds the UUIDs of the VM and the task to the intent.
+// number returns the number of the attempt of this run. intent is the intent of this run, or nil.
+func (c *createRecorder) number(machine *infrav1.NutanixMachine, intent *createIntent) int {
+	switch {
+	case c.attempt != 0: // the request before was rejected, for example with status 429
+		return c.attempt
+	case intent != nil: // the API server did not respond to the patch that wrote the intent
+		return max(intent.Attempt, 1)
+	}
+	return attempts(machine) + 1
+}
+
+// Accepted adds the UUIDs of the VM and the task to the intent. The UUID of the VM may be unknown at first.
 func (c *createRecorder) Accepted(ctx context.Context, created gateway.Created) error {
 	err := c.machine.change(ctx, func(machine *infrav1.NutanixMachine) error {
 		intent := intentOf(machine)

@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"sigs.k8s.io/cluster-api/util/annotations"
+
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/controllertest"
 	"github.com/capnt/capnt/internal/gateway"
@@ -23,6 +25,7 @@ func TestIntentOf(t *testing.T) {
 		"none":                     {unchanged, nil},
 		"open":                     {annotated(`{"time":"2026-11-29T12:00:00Z","run":"r"}`), &createIntent{Time: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), Run: "r"}},
 		"accepted":                 {annotated(`{"run":"r","vm":"v","task":"t"}`), &createIntent{Run: "r", VM: "v", Task: "t"}},
+		"attempt":                  {annotated(`{"run":"r","attempt":2}`), &createIntent{Run: "r", Attempt: 2}},
 		"cannot be read":           {annotated(`?`), &createIntent{}},
 		"empty":                    {annotated(``), &createIntent{}},
 		"v0.1.0, accepted":         {func(m *infrav1.NutanixMachine) { m.Status.VMUUID = "v" }, &createIntent{VM: "v"}},
@@ -52,6 +55,13 @@ func newRecorder(e *testEnvironment, run string) *createRecorder {
 	return &createRecorder{machine: e.reconciler.recorded(e.NutanixMachine), run: run, now: e.Clock.Now, annotations: map[string]string{"pins": "{}"}}
 }
 
+// sending calls Sending and returns its error.
+func sending(t *testing.T, recorder gateway.CreateRecorder, create gateway.Create) error {
+	t.Helper()
+	_, err := recorder.Sending(t.Context(), create)
+	return err
+}
+
 func (e *testEnvironment) intent() *createIntent {
 	e.T.Helper()
 	require.False(e.T, e.Gone(e.NutanixMachine))
@@ -64,15 +74,15 @@ func TestCreateRecorder(t *testing.T) {
 	recorder := newRecorder(e, "run-1")
 	controllertest.ChangeStatus(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) { machine.Status.FailureDomain = "fd-1" })
 
-	require.NoError(t, recorder.Sending(t.Context(), gateway.Create{Name: "m"}))
+	require.NoError(t, sending(t, recorder, gateway.Create{Name: "m"}))
 	assert.Equal(t, &createIntent{Time: e.Clock.Now().UTC(), Run: "run-1"}, e.intent())
 	assert.Equal(t, "{}", e.NutanixMachine.Annotations["pins"], "the pins are written in the same patch")
 	assert.Equal(t, "fd-1", e.NutanixMachine.Status.FailureDomain, "other changes stay")
-	require.ErrorContains(t, recorder.Sending(t.Context(), gateway.Create{}), "has sent a create before")
+	require.ErrorContains(t, sending(t, recorder, gateway.Create{}), "has sent a create before")
 
 	require.NoError(t, recorder.Accepted(t.Context(), gateway.Created{UUID: vm1, TaskUUID: "task"}))
 	assert.Equal(t, &createIntent{Time: e.Clock.Now().UTC(), Run: "run-1", VM: vm1, Task: "task"}, e.intent())
-	require.ErrorContains(t, newRecorder(e, "run-2").Sending(t.Context(), gateway.Create{}), "earlier create")
+	require.ErrorContains(t, sending(t, newRecorder(e, "run-2"), gateway.Create{}), "earlier create")
 	require.NoError(t, newRecorder(e, "run-2").Refused(t.Context(), gateway.Create{}))
 	assert.NotNil(t, e.intent(), "the intent of another run stays")
 }
@@ -83,7 +93,7 @@ func TestCreateRecorderRemovesRefusedIntent(t *testing.T) {
 	e.CreateMachine(e.Environment)
 	recorder := newRecorder(e, "run-1")
 	for range 2 {
-		require.NoError(t, recorder.Sending(t.Context(), gateway.Create{Name: "m"}))
+		require.NoError(t, sending(t, recorder, gateway.Create{Name: "m"}))
 		require.NoError(t, recorder.Refused(t.Context(), gateway.Create{Name: "m"}))
 		assert.Nil(t, e.intent())
 	}
@@ -94,8 +104,50 @@ func TestCreateRecorderRemovesRefusedIntent(t *testing.T) {
 func TestCreateRecorderAcceptsRepeatedSending(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.CreateMachine(e.Environment)
-	require.NoError(t, newRecorder(e, "run-1").Sending(t.Context(), gateway.Create{Name: "m"}))
-	require.NoError(t, newRecorder(e, "run-1").Sending(t.Context(), gateway.Create{Name: "m"}))
+	require.NoError(t, sending(t, newRecorder(e, "run-1"), gateway.Create{Name: "m"}))
+	require.NoError(t, sending(t, newRecorder(e, "run-1"), gateway.Create{Name: "m"}))
+}
+
+// A create through the v4 API has a request ID that only depends on the workspace key and the number of the attempt. The number rises when
+// another run sends a create.
+func TestCreateRecorderNumbersAttempts(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.CreateMachine(e.Environment)
+	mutate(e, func(machine *infrav1.NutanixMachine) {
+		annotations.AddAnnotations(machine, map[string]string{infrav1.WorkspaceKeyAnnotation: "0d5c7f5e-0000-4000-8000-000000000001"})
+	})
+	create := gateway.Create{Name: "m", V4: true}
+	send := func(recorder *createRecorder, attempt int) string {
+		t.Helper()
+		id, err := recorder.Sending(t.Context(), create)
+		require.NoError(t, err)
+		assert.Equal(t, attempt, e.intent().Attempt)
+		assert.Equal(t, attempt, attempts(e.NutanixMachine))
+		return id
+	}
+	first := newRecorder(e, "run-1")
+	id := send(first, 1)
+	assert.Equal(t, "75fe3df9-1def-5dc7-bf7b-e89568bc295b", id, "the ID must not change between releases")
+	assert.Equal(t, id, send(newRecorder(e, "run-1"), 1), "the gateway repeats Sending if the API server does not respond")
+	require.NoError(t, first.Refused(t.Context(), create))
+	assert.Equal(t, 1, attempts(e.NutanixMachine), "the number stays")
+	assert.Equal(t, id, send(first, 1), "the SDK repeats a create that was rejected with status 429")
+	_, err := newRecorder(e, "run-2").Sending(t.Context(), create)
+	require.ErrorContains(t, err, "earlier create")
+	require.NoError(t, first.Accepted(t.Context(), gateway.Created{TaskUUID: "task"}))
+	assert.Equal(t, 1, e.intent().Attempt, "the attempt stays in the intent")
+	mutate(e, func(machine *infrav1.NutanixMachine) { require.NoError(t, setIntent(machine, nil)) }) // it was resolved: there is no VM
+	second := send(newRecorder(e, "run-2"), 2)
+	assert.NotEqual(t, id, second)
+
+	mutate(e, func(machine *infrav1.NutanixMachine) {
+		require.NoError(t, setIntent(machine, nil))
+		machine.Annotations[infrav1.WorkspaceKeyAnnotation] = "0d5c7f5e-0000-4000-8000-000000000002"
+	})
+	assert.NotEqual(t, second, requestID(e.NutanixMachine, 2), "another object has other IDs")
+	require.NoError(t, sending(t, newRecorder(e, "run-3"), gateway.Create{Name: "m"}))
+	assert.Equal(t, 2, attempts(e.NutanixMachine), "creates through the v3 API are not counted")
+	assert.Zero(t, e.intent().Attempt)
 }
 
 func TestCreateRecorderRefusesSecondVM(t *testing.T) {
@@ -120,8 +172,7 @@ func TestCreateRecorderRefusesSecondVM(t *testing.T) {
 			e.CreateMachine(e.Environment)
 			recorder := newRecorder(e, "run-1")
 			test.change(e)
-			err := recorder.Sending(t.Context(), gateway.Create{Name: "m"})
-			require.ErrorContains(t, err, test.err)
+			require.ErrorContains(t, sending(t, recorder, gateway.Create{Name: "m"}), test.err)
 		})
 	}
 }

@@ -277,7 +277,7 @@ func TestPinsFollowTheSpecUntilTheVMExists(t *testing.T) {
 	e.settle()
 	require.Empty(t, e.Prism.VMs())
 	recorder := e.recorder()
-	require.NoError(t, recorder.Sending(t.Context(), gateway.Create{}))
+	require.NoError(t, sending(t, recorder, gateway.Create{}))
 	require.False(t, e.Gone(e.NutanixMachine))
 	require.NoError(t, recorder.Refused(t.Context(), gateway.Create{}))
 	assert.Equal(t, controllertest.UUID(3, 1), pinsOf(t, e.NutanixMachine).Disks[0].Image.UUID)
@@ -296,7 +296,7 @@ func TestInputsArePinnedBeforeTheCreateIsSent(t *testing.T) {
 	richMachine(e)
 	e.CreateMachine(e.Environment)
 	recorder := e.recorder()
-	require.NoError(t, recorder.Sending(t.Context(), gateway.Create{}))
+	require.NoError(t, sending(t, recorder, gateway.Create{}))
 	require.False(t, e.Gone(e.NutanixMachine))
 	pins := pinsOf(t, e.NutanixMachine)
 	assert.Equal(t, renderer.Ref{UUID: pe1, Name: "pe-1"}, pins.PrismElement)
@@ -316,7 +316,7 @@ func TestInputsArePinnedBeforeTheCreateIsSent(t *testing.T) {
 	gathersPins() // the create request was accepted, but the VM may not exist yet
 
 	require.NoError(t, api.Delete(t.Context(), e.NutanixMachine))
-	assert.Error(t, recorder.Sending(t.Context(), gateway.Create{}))
+	assert.Error(t, sending(t, recorder, gateway.Create{}))
 }
 
 // A stale cache may lack the inputs that were pinned when the VM was created. These inputs must stay.

@@ -24,6 +24,8 @@ const (
 	ReasonPowerState = "GATEWAY_POWER_STATE"
 	// ReasonNotRecorded means that a create was not sent, because CreateRecorder.Sending failed.
 	ReasonNotRecorded = "GATEWAY_CREATE_NOT_RECORDED"
+	// ReasonUnconfirmed means that a run repeated a create whose outcome is unknown. The create was not sent again.
+	ReasonUnconfirmed = "GATEWAY_CREATE_UNCONFIRMED"
 	// ReasonTooLarge means that the gateway has to read the body of the request, but the body exceeds the limit.
 	ReasonTooLarge = "GATEWAY_REQUEST_TOO_LARGE"
 	// ReasonCertificate means that the certificate of Prism Central is not trusted.

@@ -20,6 +20,8 @@ const (
 	createTimeout = 3 * time.Minute
 	// maxCreateBytes limits the body of a create request. User data, the largest part, has a much lower limit.
 	maxCreateBytes = 8 << 20
+	// requestIDHeader contains the ID by which Prism Central recognizes a repeated v4 request.
+	requestIDHeader = "NTNX-Request-Id"
 )
 
 // CreateRecorder records the creation of virtual machines. The record identifies a VM whose create request was sent but which is not in
@@ -31,11 +33,12 @@ const (
 // The gateway retries each method within Options.RecordRetry. The contexts stay valid after the child or its run has ended. A method must
 // not call Session.Close, because Close waits for the method.
 type CreateRecorder interface {
-	// Sending is called before the create is sent. If all retries fail, the create is not sent, and the child gets an error with
-	// ReasonNotRecorded.
-	Sending(ctx context.Context, create Create) error
+	// Sending is called before the create is sent. It returns the request ID of a v4 create, a UUID, or an empty string if the request keeps
+	// the ID of the child. If all retries fail, the create is not sent, and the child gets an error with ReasonNotRecorded.
+	Sending(ctx context.Context, create Create) (requestID string, err error)
 	// Accepted is called before a 2xx response is passed to the child. If all retries fail, the child gets the response anyway, because the
-	// VM exists. The failure is logged and counted.
+	// VM exists. The failure is logged and counted. For a v4 create, Accepted is called with the task, and again when the task shows the
+	// UUID of the VM.
 	Accepted(ctx context.Context, created Created) error
 	// Refused is called if Prism Central has certainly not created a VM, because the request was not sent or because the status is 4xx but
 	// not 408. If all retries fail, the failure is logged and counted.
@@ -46,11 +49,13 @@ type CreateRecorder interface {
 type Create struct {
 	// Name is the name of the VM. It is empty if the request contains no name.
 	Name string
+	// V4 is true if the create is sent with the v4 API.
+	V4 bool
 }
 
 // Created describes a virtual machine whose creation Prism Central has accepted.
 type Created struct {
-	// UUID is the UUID of the VM. It is empty for a v4 create, because the response contains only the task.
+	// UUID is the UUID of the VM. It is empty for a v4 create whose task does not show the VM yet.
 	UUID string
 	// Name is the same as Create.Name.
 	Name string
@@ -84,29 +89,59 @@ func (t *createTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading a create request: %w", err)
 	}
+	if _, v4 := api.(v4Create); v4 {
+		return t.createOnce(req, api, body)
+	}
+	resp, _, err := t.create(req, api, body)
+	return resp, err
+}
+
+// outcome is what is known about a create.
+type outcome int
+
+const (
+	// unknown means that Prism Central may have created a VM.
+	unknown outcome = iota
+	// refused means that Prism Central has certainly not created a VM.
+	refused
+	// accepted means that Prism Central creates a VM, or has created it.
+	accepted
+)
+
+// create records and sends a create.
+func (t *createTransport) create(req *http.Request, api createAPI, body []byte) (*http.Response, outcome, error) {
+	recorder := t.session.options.Creates
 	ctx, create := context.WithoutCancel(req.Context()), api.request(body)
-	if err := t.record(ctx, func(ctx context.Context) error { return recorder.Sending(ctx, create) }); err != nil {
+	var requestID string
+	err := t.record(ctx, func(ctx context.Context) (err error) {
+		requestID, err = recorder.Sending(ctx, create)
+		return err
+	})
+	if err != nil {
 		t.failed("Sending", create.Name, "", err)
-		return nil, &apiError{status: http.StatusServiceUnavailable, reason: ReasonNotRecorded,
+		return nil, refused, &apiError{status: http.StatusServiceUnavailable, reason: ReasonNotRecorded,
 			message: fmt.Sprintf("virtual machine %q was not created, because recording its creation failed: %v", create.Name, err)}
 	}
 	if err := req.Context().Err(); err != nil {
 		t.refused(ctx, recorder, create)
-		return nil, err
+		return nil, refused, err
 	}
-	resp, reply, connected, err := t.send(ctx, req, body)
+	resp, reply, connected, err := t.send(ctx, req, body, requestID)
 	switch {
 	case err != nil && !connected, err == nil && isRefusal(resp.StatusCode):
 		t.refused(ctx, recorder, create)
-	case err == nil && resp.StatusCode < http.StatusMultipleChoices:
-		t.accepted(ctx, recorder, create, api, reply)
+		return resp, refused, err
+	case err == nil && resp.StatusCode < http.StatusMultipleChoices && t.accepted(ctx, req, create, api, reply):
+		return resp, accepted, nil
 	}
-	return resp, err
+	return resp, unknown, err
 }
 
-// send sends the create and reads the whole response. connected is false if the connection to Prism Central could not be established or
-// verified. In that case the create was certainly not sent.
-func (t *createTransport) send(ctx context.Context, req *http.Request, body []byte) (resp *http.Response, reply []byte, connected bool, err error) {
+// send sends the create, with the request ID if it is a v4 create, and reads the whole response. connected is false if the connection to Prism
+// Central could not be established or verified. In that case the create was certainly not sent.
+func (t *createTransport) send(ctx context.Context, req *http.Request, body []byte, requestID string) (
+	resp *http.Response, reply []byte, connected bool, err error,
+) {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
 	var hasConnection atomic.Bool
@@ -115,6 +150,9 @@ func (t *createTransport) send(ctx context.Context, req *http.Request, body []by
 	setBody(create, body)
 	// The response must not be compressed, because the gateway has to read the body.
 	create.Header.Del("Accept-Encoding")
+	if requestID != "" && v4CreatePath.MatchString(create.URL.Path) {
+		create.Header.Set(requestIDHeader, requestID)
+	}
 	resp, err = t.next.RoundTrip(create)
 	if err != nil {
 		return nil, nil, hasConnection.Load(), err
@@ -130,15 +168,30 @@ func isRefusal(status int) bool {
 	return status >= http.StatusBadRequest && status < http.StatusInternalServerError && status != http.StatusRequestTimeout
 }
 
-func (t *createTransport) accepted(ctx context.Context, recorder CreateRecorder, create Create, api createAPI, reply []byte) {
+// accepted records a create that Prism Central has accepted. If the response contains only a task, accepted reads the VM from the task.
+// accepted returns false if the response contains neither a VM nor a task.
+func (t *createTransport) accepted(ctx context.Context, req *http.Request, create Create, api createAPI, reply []byte) bool {
 	created, err := api.response(reply)
 	created.Name = create.Name
-	if err == nil {
-		err = t.record(ctx, func(ctx context.Context) error { return recorder.Accepted(ctx, created) })
+	if err != nil {
+		t.failed("Accepted", created.Name, "", err)
+		return false
 	}
+	t.recordAccepted(ctx, created)
+	if created.UUID == "" {
+		t.session.tasks.add(created)
+		t.resolve(ctx, req, created)
+	}
+	return true
+}
+
+// recordAccepted calls Accepted and reports whether it has succeeded.
+func (t *createTransport) recordAccepted(ctx context.Context, created Created) bool {
+	err := t.record(ctx, func(ctx context.Context) error { return t.session.options.Creates.Accepted(ctx, created) })
 	if err != nil {
 		t.failed("Accepted", created.Name, created.UUID, err)
 	}
+	return err == nil
 }
 
 func (t *createTransport) refused(ctx context.Context, recorder CreateRecorder, create Create) {

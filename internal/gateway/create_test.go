@@ -21,6 +21,7 @@ const (
 		`"spec":{},"status":{"state":"PENDING","execution_context":{"task_uuid":"99999999-2222-3333-4444-555555555555"}}}`
 	v4CreateURL     = "/api/vmm/v4.2/ahv/config/vms"
 	v4CreateRequest = `{"name":"m-1","$objectType":"vmm.v4.ahv.config.Vm"}`
+	v4TaskID        = "ZXJnb24=:99999999-2222-3333-4444-555555555555"
 	v4CreateReply   = `{"data":{"$objectType":"prism.v4.config.TaskReference","extId":"ZXJnb24=:99999999-2222-3333-4444-555555555555"}}`
 )
 
@@ -40,6 +41,8 @@ type recorder struct {
 	sending  func(context.Context) error
 	accepted func(context.Context) error
 	refused  func(context.Context) error
+	// requestID is the result of Sending.
+	requestID string
 
 	mu    sync.Mutex
 	calls []string
@@ -55,8 +58,8 @@ func (r *recorder) call(ctx context.Context, name string, value any, result func
 	return result(ctx)
 }
 
-func (r *recorder) Sending(ctx context.Context, create Create) error {
-	return r.call(ctx, "Sending", create, r.sending)
+func (r *recorder) Sending(ctx context.Context, create Create) (string, error) {
+	return r.requestID, r.call(ctx, "Sending", create, r.sending)
 }
 
 func (r *recorder) Accepted(ctx context.Context, created Created) error {
@@ -86,6 +89,10 @@ var (
 	sendingVM  = fmt.Sprint("Sending ", Create{Name: "m-1"})
 	acceptedVM = fmt.Sprint("Accepted ", createdVM)
 	refusedVM  = fmt.Sprint("Refused ", Create{Name: "m-1"})
+
+	v4SendingVM  = fmt.Sprint("Sending ", Create{Name: "m-1", V4: true})
+	v4AcceptedVM = fmt.Sprint("Accepted ", Created{Name: "m-1", TaskUUID: v4TaskID})
+	v4RefusedVM  = fmt.Sprint("Refused ", Create{Name: "m-1", V4: true})
 )
 
 func TestCreateIsRecordedBeforeRequestAndResponse(t *testing.T) {
@@ -156,8 +163,8 @@ func TestOnlyCertainCreateOutcomeIsRecorded(t *testing.T) {
 		{"update", http.MethodPut, v3CreatePath + "/1", accept, nil},
 		{"another kind", http.MethodPost, "/api/nutanix/v3/images", accept, nil},
 		{"v4", http.MethodPost, v4CreateURL, accept,
-			[]string{sendingVM, fmt.Sprint("Accepted ", Created{Name: "m-1", TaskUUID: "ZXJnb24=:" + createdVM.TaskUUID})}},
-		{"v4 preview", http.MethodPost, "/api/vmm/v4.0.b1/ahv/config/vms", respond(http.StatusBadRequest), []string{sendingVM, refusedVM}},
+			[]string{v4SendingVM, v4AcceptedVM}},
+		{"v4 preview", http.MethodPost, "/api/vmm/v4.0.b1/ahv/config/vms", respond(http.StatusBadRequest), []string{v4SendingVM, v4RefusedVM}},
 		{"v4 disk", http.MethodPost, v4CreateURL + "/1/disks", accept, nil},
 		{"v4 list", http.MethodGet, v4CreateURL, accept, nil},
 	} {
@@ -368,5 +375,5 @@ func TestCreateResponseIsParsed(t *testing.T) {
 	}
 	assert.Equal(t, Create{}, v3Create{}.request([]byte("x")), "Prism Central judges the request")
 	assert.Equal(t, Create{Name: "m-1"}, v3Create{}.request([]byte(createRequest)))
-	assert.Equal(t, Create{Name: "m-1"}, v4Create{}.request([]byte(v4CreateRequest)))
+	assert.Equal(t, Create{Name: "m-1", V4: true}, v4Create{}.request([]byte(v4CreateRequest)))
 }

@@ -19,8 +19,9 @@ type createAPI interface {
 // v3CreatePath is the path of POST requests that create a VM with the v3 API.
 const v3CreatePath = "/api/nutanix/v3/vms"
 
-// v4CreatePath matches the path of POST requests that create a VM with any v4 version of the API, for example v4.2 or v4.0.b1.
-var v4CreatePath = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms$`)
+// v4CreatePath matches the path of POST requests that create a VM with any v4 version of the API, for example v4.2 or v4.0.b1, and captures
+// the version.
+var v4CreatePath = regexp.MustCompile(`^/api/vmm/(v4\.[0-9a-z.]+)/ahv/config/vms$`)
 
 // createAPIOf returns the API of a create request, or nil if req does not create a VM.
 func createAPIOf(req *http.Request) createAPI {
@@ -78,7 +79,7 @@ func (v4Create) request(body []byte) Create {
 		Name string `json:"name"`
 	}
 	_ = json.Unmarshal(body, &request)
-	return Create{Name: request.Name}
+	return Create{Name: request.Name, V4: true}
 }
 
 func (v4Create) response(body []byte) (Created, error) {

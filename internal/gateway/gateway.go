@@ -10,6 +10,7 @@
 //   - A KeepPower session forwards no request that could switch a VM on or off or delete it.
 //   - A create is recorded (RunOptions.Creates) before it is sent. The UUID or the task in its response is recorded before the response is
 //     passed on, even if the child has ended.
+//   - A v4 create is sent once per run, although the v4 SDK repeats it, unless it was certainly refused.
 //   - Reads are retried within limits after a transient fault. Writes are never retried.
 //   - Bodies are passed on unchanged in both directions, except v4 responses at which provider 2.4 would crash (v4error.go, v4task.go).
 package gateway

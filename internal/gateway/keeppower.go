@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -76,7 +77,7 @@ func (t *powerTransport) check(req *http.Request, api updateAPI, body []byte) er
 
 // current reads the VM that req updates and returns its power state.
 func (t *powerTransport) current(req *http.Request, api updateAPI) (string, error) {
-	body, status, err := t.get(req.Context(), req.URL.String())
+	body, status, err := read(req.Context(), t.next, req.URL)
 	if err != nil {
 		return "", fmt.Errorf("reading the power state of the VM: %w", err)
 	}
@@ -91,13 +92,14 @@ func (t *powerTransport) current(req *http.Request, api updateAPI) (string, erro
 		"%s %s was not sent: Prism Central did not report the power state of the virtual machine", req.Method, req.URL.Path)}
 }
 
-func (t *powerTransport) get(ctx context.Context, url string) ([]byte, int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil) //nolint:gosec // the transport sends it to the session's Prism Central
+// read sends a GET request of the gateway itself and returns the body and the status of the response.
+func read(ctx context.Context, next http.RoundTripper, url *url.URL) ([]byte, int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url.String(), nil) //nolint:gosec // the transport sends it to the session's Prism Central
 	if err != nil {
 		return nil, 0, err
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := t.next.RoundTrip(req)
+	resp, err := next.RoundTrip(req)
 	if err != nil {
 		return nil, 0, err
 	}

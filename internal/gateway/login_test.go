@@ -32,7 +32,7 @@ func TestRefusedCredentialsAreNotForwarded(t *testing.T) {
 		assert.Equal(t, ReasonCredentialsRefused, reasonOf(t, body))
 	}
 	assert.Len(t, central.seen(), 1)
-	assert.Equal(t, []string{"Sending {m}", "Refused {m}"}, creates.recorded())
+	assert.Equal(t, []string{"Sending {m false}", "Refused {m false}"}, creates.recorded())
 
 	_, err := gateway.Open(options)
 	var refused *CredentialsRefusedError

@@ -69,7 +69,7 @@ func (g *Gateway) newProxy(session *Session) http.Handler {
 			resp.Header.Del("Set-Cookie")
 			session.reportDeletion(resp)
 			ensureV4Error(resp)
-			return ensureTaskMessage(resp)
+			return creates.observeTask(resp)
 		},
 		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) { g.fail(w, req, session, err) },
 		ErrorLog:     errorLog(g.log),

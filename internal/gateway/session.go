@@ -46,6 +46,8 @@ type Session struct {
 	proxy    http.Handler
 	calls    calls
 
+	sent    sentCreates
+	tasks   createTasks
 	mode    atomic.Int32
 	mu      sync.Mutex
 	closed  bool

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-const v4TaskURL = "/api/prism/v4.2/config/tasks/ZXJnb24=:99999999-2222-3333-4444-555555555555"
+const v4TaskURL = "/api/prism/v4.2/config/tasks/" + v4TaskID
 
 func TestFailedTaskHasAMessage(t *testing.T) {
 	const message = `"errorMessages":[{"$objectType":"prism.v4.error.AppMessage","code":"FAILED","errorGroup":"GATEWAY_TASK_WITHOUT_MESSAGE","message":"`

@@ -202,6 +202,7 @@ func TestClassOfResponse(t *testing.T) {
 		{502, "GATEWAY_PRISM_CENTRAL_UNREACHABLE", "dial tcp: connection refused", Unreachable},
 		{504, "GATEWAY_PRISM_CENTRAL_TIMEOUT", "did not answer in time", Unreachable},
 		{503, "GATEWAY_CREATE_NOT_RECORDED", "the API server is forbidden", Transient},
+		{409, "GATEWAY_CREATE_UNCONFIRMED", "was not sent again: permission denied", Transient},
 	} {
 		t.Run(fmt.Sprintf("%d %s", test.code, test.reason), func(t *testing.T) {
 			t.Parallel()

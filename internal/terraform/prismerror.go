@@ -31,6 +31,7 @@ var reasonClasses = map[string]Class{
 	"GATEWAY_METHOD_NOT_ALLOWED":        Invalid,
 	"GATEWAY_POWER_STATE":               Transient, // the power state changed after the plan was made; the next run observes it
 	"GATEWAY_CREATE_NOT_RECORDED":       Transient,
+	"GATEWAY_CREATE_UNCONFIRMED":        Transient, // the create intent is resolved before the next run
 	"GATEWAY_REQUEST_TOO_LARGE":         Rejected,
 	"GATEWAY_CERTIFICATE_NOT_TRUSTED":   Certificate,
 	"GATEWAY_PRISM_CENTRAL_TIMEOUT":     Unreachable,
