@@ -13,6 +13,7 @@ import (
 type TaskDetails struct {
 	// isV4 is true for tasks that v4 requests started. The v4 API shows the error of other tasks as legacyErrorMessage.
 	isV4          bool
+	creates       bool // true if the task creates a VM
 	namespace     string
 	Description   string
 	PrismElements []string          // UUIDs of Prism Elements
@@ -41,7 +42,7 @@ func (pc *Central) Order(ctx context.Context, namespace string, o Order) *Task {
 	t := &Task{
 		TaskView: TaskView{UUID: uuid.NewString(), Operation: o.Operation, Status: taskQueued, Created: time.Now(), Entities: o.Entities},
 		duration: o.Duration,
-		V4:       TaskDetails{isV4: true, namespace: namespace, Description: o.Description, PrismElements: o.PrismElements},
+		V4:       TaskDetails{isV4: true, creates: o.Creates != nil, namespace: namespace, Description: o.Description, PrismElements: o.PrismElements},
 	}
 	queue := o.Queue
 	if queue == nil {

@@ -163,7 +163,11 @@ func (t *Task) ShownEntities(rules Rules) []TaskEntity {
 		entities = append(entities, entities...)
 	}
 	if rules.UnknownTaskEntities {
-		entities = append([]TaskEntity{{UUID: inventory.DeriveUUID("unknown", t.UUID), Rel: RelVM}}, entities...)
+		unknown := TaskEntity{UUID: inventory.DeriveUUID("unknown", t.UUID), Rel: RelVM}
+		if t.V4.creates {
+			unknown.Rel = relDisk
+		}
+		entities = append([]TaskEntity{unknown}, entities...)
 	}
 	return entities
 }

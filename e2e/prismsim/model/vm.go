@@ -32,6 +32,10 @@ func (v Revision) ETag() string {
 // RelVM is the type of VMs in the entities of a task.
 const RelVM = "vmm:ahv:config:vm"
 
+// relDisk is the type of the unknown entity in a task that creates a VM. Its real type is not on public record, but it is
+// not the type of VMs: provider 2.4.2 takes the first entity of that type for the created VM, and works.
+const relDisk = RelVM + ":disk"
+
 // VMDetails contains the fields of a VM that only the v4 API shows.
 type VMDetails struct {
 	Revision   Revision
