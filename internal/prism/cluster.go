@@ -25,7 +25,7 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 		return Entity{}, err
 	}
 	choose := func(clusters []cluster) (Entity, error) {
-		matches := distinct(clusters, func(cluster cluster) bool { return wanted.uuid != "" || strings.EqualFold(cluster.Name, wanted.name) })
+		matches := distinct(clusters, func(cluster cluster) bool { return wanted.is(cluster.Entity, strings.EqualFold) })
 		found, err := single(matches, KindPrismElement, wanted)
 		return found.Entity, err
 	}

@@ -28,6 +28,16 @@ func (i identifier) String() string {
 	return fmt.Sprintf("name %q", i.name)
 }
 
+// is reports whether the entity has the UUID or the name. equal compares names.
+func (i identifier) is(entity Entity, equal func(a, b string) bool) bool {
+	if i.uuid != "" {
+		return i.uuid == entity.UUID
+	}
+	return equal(i.name, entity.Name)
+}
+
+func sameCase(a, b string) bool { return a == b }
+
 // identify validates id. field is the name of the field that contains id, for errors.
 func identify(id infrav1.NutanixResourceIdentifier, field string) (identifier, error) {
 	switch {

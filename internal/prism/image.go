@@ -31,7 +31,7 @@ func (c *Client) Image(ctx context.Context, id infrav1.NutanixResourceIdentifier
 		return Image{}, err
 	}
 	choose := func(images []Image) (Image, error) {
-		matches := distinct(images, func(image Image) bool { return wanted.uuid != "" || strings.EqualFold(image.Name, wanted.name) })
+		matches := distinct(images, func(image Image) bool { return wanted.is(image.Entity, strings.EqualFold) })
 		return single(matches, KindImage, wanted)
 	}
 	return findEntity(ctx, c, KindImage, wanted, c.api.images(wanted), choose)

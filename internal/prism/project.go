@@ -16,7 +16,7 @@ func (c *Client) Project(ctx context.Context, id infrav1.NutanixResourceIdentifi
 		return Entity{}, err
 	}
 	choose := func(projects []Entity) (Entity, error) {
-		matches := distinct(projects, func(project Entity) bool { return wanted.uuid != "" || project.Name == wanted.name })
+		matches := distinct(projects, func(project Entity) bool { return wanted.is(project, sameCase) })
 		return single(matches, KindProject, wanted)
 	}
 	return findEntity(ctx, c, KindProject, wanted, apiV3{c}.projects(wanted), choose) // there is no v4 API for projects

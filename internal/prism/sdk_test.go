@@ -31,7 +31,7 @@ func sdkEntities(t *testing.T) map[string]any {
 	profile := clustermgmt.NewPhysicalGpuProfile()
 	profile.ExtId, profile.PhysicalGpuConfig = ptr.To("g"), clustermgmt.NewPhysicalGpuConfig()
 	profile.PhysicalGpuConfig.DeviceId, profile.PhysicalGpuConfig.DeviceName = ptr.To[int64](7864), ptr.To("Tesla T4")
-	profile.PhysicalGpuConfig.VendorName, profile.PhysicalGpuConfig.Type = ptr.To("NVIDIA"), clustermgmt.GPUTYPE_PASSTHROUGH_COMPUTE.Ref()
+	profile.PhysicalGpuConfig.VendorName, profile.PhysicalGpuConfig.Type = ptr.To("kNvidia"), clustermgmt.GPUTYPE_PASSTHROUGH_COMPUTE.Ref()
 	profile.PhysicalGpuConfig.Assignable, profile.PhysicalGpuConfig.IsInUse = ptr.To[int64](2), ptr.To(false)
 	image := content.NewImage()
 	image.ExtId, image.Name, image.SizeBytes, image.CreateTime = ptr.To("I"), ptr.To("ubuntu"), ptr.To[int64](7), ptr.To(time.Unix(1000, 0).UTC())

@@ -25,8 +25,7 @@ func (c *Client) StorageContainer(ctx context.Context, id infrav1.NutanixResourc
 	}
 	return find(ctx, c, c.api.containers(prismElementUUID), func(containers []container) (Entity, error) {
 		matches := distinct(containers, func(container container) bool {
-			named := container.UUID == wanted.uuid || wanted.uuid == "" && container.Name == wanted.name
-			return named && strings.EqualFold(container.prismElement, prismElementUUID)
+			return wanted.is(container.Entity, sameCase) && strings.EqualFold(container.prismElement, prismElementUUID)
 		})
 		found, err := single(matches, KindStorageContainer+" of Prism Element "+prismElementUUID, wanted)
 		return found.Entity, err

@@ -27,7 +27,7 @@ func (c *Client) Subnet(ctx context.Context, id infrav1.NutanixResourceIdentifie
 		return Entity{}, err
 	}
 	choose := func(subnets []subnet) (Entity, error) {
-		candidates := distinct(subnets, func(subnet subnet) bool { return wanted.uuid != "" || subnet.Name == wanted.name })
+		candidates := distinct(subnets, func(subnet subnet) bool { return wanted.is(subnet.Entity, sameCase) })
 		usable := distinct(candidates, func(subnet subnet) bool { return usableOn(subnet, prismElementUUID) })
 		if len(usable) == 0 && len(candidates) > 0 {
 			return Entity{}, &WrongPrismElementError{Subnet: wanted.String(), Want: prismElementUUID, Have: prismElementsOf(candidates)}

@@ -149,7 +149,8 @@ type v4Cluster struct {
 	} `json:"config"`
 }
 
-func (a apiV4) clusters(wanted identifier) lookUp[[]cluster] {
+// clusters reads the list even if wanted contains a UUID, because the error for a cluster that does not exist is not documented.
+func (a apiV4) clusters(identifier) lookUp[[]cluster] {
 	type optional struct {
 		cluster
 		isElement bool
@@ -159,7 +160,7 @@ func (a apiV4) clusters(wanted identifier) lookUp[[]cluster] {
 		return optional{cluster{in.entity(), available}, slices.Contains(in.Config.Functions, "AOS")}
 	}}
 	// The list has no filter, because filters are case-sensitive.
-	return converted(kind.lookUp(a, wanted), func(in optional) (cluster, bool) { return in.cluster, in.isElement })
+	return converted(kind.lookUp(a, identifier{}), func(in optional) (cluster, bool) { return in.cluster, in.isElement })
 }
 
 type v4Image struct {

@@ -3,6 +3,7 @@ package prism
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/capnt/capnt/internal/prismv4"
 )
@@ -41,7 +42,9 @@ func (p *v4GPUProfile) gpus() []hostGPU {
 	if config.IsInUse {
 		free = 0
 	}
-	gpu := GPU{Name: config.DeviceName, Vendor: config.VendorName, Mode: config.Type, DeviceID: config.DeviceID}
+	// The name of the vendor is "NVIDIA" or, from some versions, "kNvidia".
+	vendor := strings.ToUpper(strings.TrimPrefix(config.VendorName, "k"))
+	gpu := GPU{Name: config.DeviceName, Vendor: vendor, Mode: config.Type, DeviceID: config.DeviceID}
 	gpus := slices.Repeat([]hostGPU{{gpu, true}}, max(free, 0))
 	used := len(p.AllocatedTo)
 	if len(gpus) == 0 {
