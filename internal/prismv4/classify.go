@@ -239,7 +239,7 @@ func classify(req request, got response, secrets *strings.Replacer) *Error {
 		Message: tidy(found.Error.text(), secrets), RetryAfter: retryAfter(got.header, time.Now()),
 	}
 	if failure.Message == "" && !got.isJSON() {
-		failure.Message = fmt.Sprintf("the answer is %q and not JSON, so that it is not Prism Central's own",
+		failure.Message = fmt.Sprintf("the response has media type %q and not JSON, so Prism Central did not send it",
 			tidy(got.header.Get("Content-Type"), secrets))
 	}
 	return failure

@@ -22,8 +22,8 @@ const schemaError = `{"data":{"$objectType":"networking.v4.error.ErrorResponse",
 	`"error":{"$objectType":"networking.v4.error.SchemaValidationError","error":"Bad Request","statusCode":400,` +
 	`"validationErrorMessages":[{"location":"@body.name","attributePath":"/name","message":"is too long"},{"message":"and more"}]}}}`
 
-// TestEveryRuleOfClassification walks through the table of classify.go.
-func TestEveryRuleOfClassification(t *testing.T) {
+// TestResponsesAreClassified has cases for every rule of the table in classify.go.
+func TestResponsesAreClassified(t *testing.T) {
 	const html = "text/html; charset=utf-8"
 	notFound := typedError("vmm", "VMM-30100", "VM_NOT_FOUND", "because it is not found")
 	tests := map[string]struct {
@@ -111,8 +111,7 @@ func TestEveryRuleOfClassification(t *testing.T) {
 	}
 }
 
-// TestFailedTasks proves the same for tasks, whose requests were accepted.
-func TestFailedTasks(t *testing.T) {
+func TestFailedTasksAreClassified(t *testing.T) {
 	const gone = "Failed to do it as a referenced resource was not found - Existing "
 	tests := map[string]struct {
 		method, status, code, text string
@@ -142,8 +141,8 @@ func TestFailedTasks(t *testing.T) {
 	}
 }
 
-// TestACreationIsNeverNotFound proves that what is not there is what the request refers to, and not what it was to make.
-func TestACreationIsNeverNotFound(t *testing.T) {
+// A creation can only fail to find an object to which it refers.
+func TestCreationIsNeverNotFound(t *testing.T) {
 	got := response{
 		status: 404, header: http.Header{"Content-Type": {"application/json"}},
 		body: []byte(typedError("networking", "NETWORKING-10060", "", "VPC was not found")),
@@ -155,8 +154,8 @@ func TestACreationIsNeverNotFound(t *testing.T) {
 	}
 }
 
-// TestOnlyItsOwnWordMakesAVirtualMachineNotFound: it may be that a Node is deleted for it.
-func TestOnlyItsOwnWordMakesAVirtualMachineNotFound(t *testing.T) {
+// A Node may be deleted because its VM does not exist.
+func TestOnlyCodeOfVMsMeansThatVMIsNotFound(t *testing.T) {
 	for body, want := range map[string]Kind{
 		typedError("vmm", "VMM-30100", "VM_NOT_FOUND", "x"):                                     NotFound,
 		typedError("prism", "VMM-30100", "VM_NOT_FOUND", "x"):                                   NotFound,
@@ -171,7 +170,7 @@ func TestOnlyItsOwnWordMakesAVirtualMachineNotFound(t *testing.T) {
 	}
 }
 
-func TestMessagesOfErrors(t *testing.T) {
+func TestErrorMessages(t *testing.T) {
 	got := classify(request{operation: "Op"}, response{status: 400, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(schemaError)}, strings.NewReplacer())
 	assert.Equal(t, "Op: Prism Central: Invalid (HTTP 400): /name is too long; and more", got.Error())
 
@@ -187,9 +186,8 @@ func TestMessagesOfErrors(t *testing.T) {
 	assert.Contains(t, page.Error(), `"text/html"`)
 }
 
-// FuzzAnswersNeverPanic proves that no body, however strange, ends the process, and that only Prism Central's own words make
-// something not found.
-func FuzzAnswersNeverPanic(f *testing.F) {
+// FuzzResponses checks that no body causes a panic, and that only an error in the format of Prism Central means "not found".
+func FuzzResponses(f *testing.F) {
 	for _, seed := range []string{
 		``, `{}`, `[]`, `null`, `{"data":null}`, `{"data":[null]}`, `{"data":{"error":null}}`, schemaError, `{"data":{"error":[null]}}`,
 		typedError("vmm", "VMM-30100", "VM_NOT_FOUND", "x"), `{"data":{"extId":"x","nics":[null,{"nicNetworkInfo":null,"networkInfo":null}]}}`,
@@ -215,7 +213,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// FuzzQuote proves that no text gets out of its literal: the quoted text is one OData string that means the text.
+// FuzzQuote checks that a quoted text is one OData string literal with the value of the text.
 func FuzzQuote(f *testing.F) {
 	for _, seed := range []string{"", "'", "''", "it's", "x' or 'a' eq 'a", "näme", "\x00", "')", "%27", "\\'"} {
 		f.Add(seed)

@@ -34,8 +34,8 @@ type connection struct {
 }
 
 var (
-	errNoAddress     = errors.New("there is no address of Prism Central")
-	errNoCertificate = errors.New("the trust bundle of Prism Central holds no certificate in PEM form")
+	errNoAddress     = errors.New("the address of Prism Central is empty")
+	errNoCertificate = errors.New("the trust bundle of Prism Central contains no certificate in PEM format")
 )
 
 func newConnection(endpoint Endpoint, transport http.RoundTripper) (*connection, error) {

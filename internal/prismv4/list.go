@@ -129,17 +129,17 @@ func ListOnce[Model, Item any](ctx context.Context, c *Client, l Listing[Model, 
 func progress(read, last int, total *int, frame envelope) (done bool, problem string) {
 	switch now := frame.Metadata.Total; {
 	case frame.partial():
-		return false, "Prism Central says that the list has errors or is truncated"
+		return false, "Prism Central reports that the list has errors or is truncated"
 	case (now == nil) != (total == nil) || now != nil && *now != *total:
 		return false, "the number of items changed from one page to the next"
 	case total == nil && frame.empty():
-		return false, "the answer has neither data nor a number of items"
+		return false, "the response has neither data nor a number of items"
 	case total == nil && last < pageLimit && frame.hasNext():
 		return false, fmt.Sprintf("a page has %d items, and there are more pages", last)
 	case total == nil:
 		return last < pageLimit, ""
 	case read > *total || read < *total && last < pageLimit:
-		return false, fmt.Sprintf("%d items came of %d", read, *total)
+		return false, fmt.Sprintf("the list has %d items of %d", read, *total)
 	default:
 		return read == *total, ""
 	}
@@ -158,9 +158,9 @@ func collect[Model, Item any](page []byte, kept *[]Item, seen map[string]bool, l
 		id := l.Key(&model)
 		switch {
 		case id == "":
-			return "an item has no identity"
+			return "an item has no ID"
 		case seen[id]:
-			return "item " + id + " came twice"
+			return "item " + id + " occurs twice"
 		}
 		seen[id] = true
 		if item := l.Item(&model); l.Keep == nil || l.Keep(&item) {
@@ -182,7 +182,7 @@ func listPage[Model, Item any](ctx context.Context, c *Client, l Listing[Model, 
 	var frame envelope
 	err = json.Unmarshal(got.body, &frame)
 	if err == nil && !frame.empty() && frame.Data[0] != '[' {
-		err = errors.New("data is no list")
+		err = errors.New("data is not a list")
 	}
 	if err != nil {
 		return envelope{}, unreadable(l.Operation, got, err)

@@ -14,7 +14,7 @@ import (
 
 var filterNone vmFilter
 
-// fleet gives the VMs from..to-1 as JSON.
+// fleet returns the VMs from..to-1 as JSON.
 func fleet(from, to int) []string {
 	var out []string
 	for i := from; i < to; i++ {
@@ -25,8 +25,8 @@ func fleet(from, to int) []string {
 
 func vms(total, from, to int) http.HandlerFunc { return answer(200, items(total, fleet(from, to)...)) }
 
-// TestListsAreWholeOrAnError proves that no answer makes a part of a list pass for the list.
-func TestListsAreWholeOrAnError(t *testing.T) {
+// No response makes an incomplete list look complete.
+func TestListIsCompleteOrAnError(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		pages []http.HandlerFunc
@@ -76,15 +76,15 @@ func TestListsAreWholeOrAnError(t *testing.T) {
 	}
 }
 
-// TestAListThatIsNotWholeIsReadTwiceOnly proves that a wrong number of items is seen at once, and not looked for further on.
-func TestAListThatIsNotWholeIsReadTwiceOnly(t *testing.T) {
+// A wrong number of items is detected after the first page.
+func TestIncompleteListIsReadTwice(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]http.HandlerFunc{"short": vms(100, 0, 50), "none": vms(3, 0, 0), "too many": vms(3, 0, 5)} {
 		t.Run(name, func(t *testing.T) {
 			c := newCentral(t)
 			c.On(vmsPath, first)
 			_, err := c.client(t, nil).ListVMs(t.Context(), filterNone)
-			require.ErrorContains(t, err, "items came of")
+			require.ErrorContains(t, err, "items of")
 			assert.Len(t, c.Requests(), 2)
 		})
 	}
@@ -94,8 +94,7 @@ func unnumbered(from, to int) string {
 	return `{"data":[` + strings.Join(fleet(from, to), ",") + `],"metadata":{}}`
 }
 
-// TestOneObjectIsWholeOrAnError proves the same for a single object.
-func TestOneObjectIsWholeOrAnError(t *testing.T) {
+func TestObjectIsCompleteOrAnError(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"nothing": ``, "no data": `{}`, "null": `{"data":null}`, "a list": `{"data":[]}`, "no JSON": `<html>`,
@@ -111,9 +110,8 @@ func TestOneObjectIsWholeOrAnError(t *testing.T) {
 	}
 }
 
-// TestServersThatDoNotFilter proves that a condition that is refused or ignored still gives the right list, and that a
-// refused one is not tried each time: biosUuid and categories can be filtered by since pc.7.6 only.
-func TestServersThatDoNotFilter(t *testing.T) {
+// If Prism Central rejects or ignores a condition, the list is the same. A rejected condition is not sent again.
+func TestListWithoutFiltersOfPrismCentral(t *testing.T) {
 	t.Parallel()
 	all := items(3,
 		`{"extId":"a","name":"x","biosUuid":"B1","categories":[{"extId":"C1"}]}`,

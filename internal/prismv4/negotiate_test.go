@@ -11,7 +11,7 @@ import (
 	"github.com/capnt/capnt/internal/prismv4"
 )
 
-// TestVersions proves which version of the API is used with which Prism Central, and that it is asked for once.
+// TestVersions checks which version is used with which Prism Central, and that it is negotiated once.
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -66,8 +66,7 @@ func TestVersionsOfNamespacesDiffer(t *testing.T) {
 	assert.Equal(t, "/api/clustermgmt/v4.1/config/hosts/a", c.Requests()[1].Path)
 }
 
-// TestManyAskForTheVersionOnce proves that requests that start together share one question.
-func TestManyAskForTheVersionOnce(t *testing.T) {
+func TestConcurrentRequestsNegotiateOnce(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	c.On(vmPath, answer(200, aVM))

@@ -13,7 +13,7 @@ import (
 func decode(read func(any) error, into any) (err error) {
 	defer func() {
 		if surprise := recover(); surprise != nil {
-			err = fmt.Errorf("reading the answer: the vendor's model fails: %v", surprise)
+			err = fmt.Errorf("the model of the SDK panics: %v", surprise)
 		}
 	}()
 	return read(into)
@@ -42,19 +42,19 @@ func Get[T any](ctx context.Context, c *Client, o Object[T]) (object *T, etag st
 		return nil, "", unreadable(o.Operation, got, err)
 	}
 	if !strings.EqualFold(o.Key(object), o.UUID) {
-		return nil, "", unreadable(o.Operation, got, fmt.Errorf("the answer is about %q instead of %q", o.Key(object), o.UUID))
+		return nil, "", unreadable(o.Operation, got, fmt.Errorf("the response contains object %q instead of %q", o.Key(object), o.UUID))
 	}
 	return object, got.header.Get(etagHeader), nil
 }
 
 func unreadable(operation string, got response, cause error) *Error {
-	return &Error{Operation: operation, Kind: Unavailable, Status: got.status, Cause: fmt.Errorf("reading the answer of Prism Central: %w", cause)}
+	return &Error{Operation: operation, Kind: Unavailable, Status: got.status, Cause: fmt.Errorf("reading the response of Prism Central: %w", cause)}
 }
 
 // Segment returns an ID as an escaped segment of a path. It rejects an ID that would change the path.
 func Segment(operation, identifier string) (string, error) {
 	if identifier == "" || identifier == "." || identifier == ".." {
-		return "", &Error{Operation: operation, Kind: Invalid, Message: fmt.Sprintf("%q is no identifier of an object", identifier)}
+		return "", &Error{Operation: operation, Kind: Invalid, Message: fmt.Sprintf("%q is not the ID of an object", identifier)}
 	}
 	return url.PathEscape(identifier), nil
 }

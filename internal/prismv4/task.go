@@ -83,7 +83,7 @@ func (c *Client) Start(ctx context.Context, change Change) (task string, err err
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(got.body, &accepted); err != nil || accepted.Data.UUID == "" {
-		return "", unreadable(change.Operation, got, fmt.Errorf("it names no task (%w)", errOr(err)))
+		return "", unreadable(change.Operation, got, fmt.Errorf("it contains no task (%w)", errOr(err)))
 	}
 	return accepted.Data.UUID, nil
 }
@@ -104,7 +104,7 @@ func (c *Client) await(ctx context.Context, change Change, uuid string) (Task, e
 		if err := sleep(ctx, wait); err != nil {
 			return Task{}, &Error{
 				Operation: change.Operation, Kind: cmp.Or(kind, Unavailable), Cause: err,
-				Message: fmt.Sprintf("Prism Central accepted it, and task %s has not ended in time (%s)", uuid, last),
+				Message: fmt.Sprintf("Prism Central accepted the request, and task %s has not ended in time (%s)", uuid, last),
 			}
 		}
 		found, err := c.Task(ctx, change.Operation, uuid)
@@ -112,7 +112,7 @@ func (c *Client) await(ctx context.Context, change Change, uuid string) (Task, e
 		case Is(err, Unauthorized), Is(err, Forbidden):
 			return Task{}, &Error{
 				Operation: change.Operation, Kind: KindOf(err), Cause: err,
-				Message: fmt.Sprintf("Prism Central accepted it, and task %s cannot be read", uuid),
+				Message: fmt.Sprintf("Prism Central accepted the request, and task %s cannot be read", uuid),
 			}
 		case Is(err, Throttled):
 			last, kind = err.Error(), cmp.Or(kind, Throttled) // without an earlier request, Prism Central is not the cause

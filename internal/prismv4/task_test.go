@@ -14,7 +14,7 @@ import (
 
 const tasksPath = "GET prism/config/tasks/" + taskUUID
 
-// TestTasks proves that a change returns when its task has ended, and what it says when the task does not.
+// A change returns when its task has ended, or when the time has passed.
 func TestTasks(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -56,8 +56,8 @@ func TestTasks(t *testing.T) {
 	}
 }
 
-// TestFaultsWhileWaitingForATask proves that Prism Central may stumble while its task goes on.
-func TestFaultsWhileWaitingForATask(t *testing.T) {
+// Transient failures do not end the wait for a task.
+func TestFailuresDuringWaitForTask(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	c.On(deletedPath, accepted())
@@ -79,8 +79,8 @@ func TestFaultsWhileWaitingForATask(t *testing.T) {
 	require.ErrorContains(t, err, taskUUID)
 }
 
-// TestATaskThatWasNeverAskedForIsNotToBlame: our own rate limit is, unless Prism Central said once that it works on it.
-func TestATaskThatWasNeverAskedForIsNotToBlame(t *testing.T) {
+// If the task was never read, the rate limit of this process is the cause.
+func TestTaskThatWasNotReadIsThrottled(t *testing.T) {
 	t.Parallel()
 	for burst, want := range map[int]prismv4.Kind{2: prismv4.Throttled, 4: prismv4.Unavailable} { // versions are asked for too
 		c := newCentral(t)
@@ -95,7 +95,7 @@ func TestATaskThatWasNeverAskedForIsNotToBlame(t *testing.T) {
 	}
 }
 
-func TestAChangeThatNamesNoTaskIsUnavailable(t *testing.T) {
+func TestResponseWithoutTaskIsUnavailable(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{``, `{}`, `{"data":null}`, `{"data":[]}`, `{"data":{}}`, `<html>`} {
 		c := newCentral(t)

@@ -70,7 +70,7 @@ func (c *Client) do(ctx context.Context, req request) (response, error) {
 	defer cancel()
 	conn, err := c.connect(ctx)
 	if err != nil {
-		return response{}, unreachable(req.operation, fmt.Errorf("reading where Prism Central is: %w", err))
+		return response{}, unreachable(req.operation, fmt.Errorf("reading the endpoint of Prism Central: %w", err))
 	}
 	req.id = uuid.NewString()
 	if req.url, err = c.url(ctx, conn, req); err != nil {
@@ -198,7 +198,7 @@ func (c *Client) send(ctx context.Context, conn *connection, req request) (respo
 
 func (c *Client) exchange(ctx context.Context, conn *connection, req request, mayUseSession bool) (response, session.Sent, error) {
 	if err := c.wait(ctx, c.limits()); err != nil {
-		return response{}, nil, fmt.Errorf("waiting for a turn: %w", err)
+		return response{}, nil, fmt.Errorf("waiting for the rate limit: %w", err)
 	}
 	out, err := http.NewRequestWithContext(ctx, req.method, req.url, bytes.NewReader(req.body))
 	if err != nil {
@@ -232,11 +232,11 @@ func (c *Client) read(conn *connection, req request, out *http.Request) (respons
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err == nil && len(body) > maxResponse {
-		err = fmt.Errorf("the answer is longer than %d bytes", maxResponse)
+		err = fmt.Errorf("the response is longer than %d bytes", maxResponse)
 	}
 	if err != nil {
 		c.options.ObserveRequest(label, 0, started)
-		return response{}, fmt.Errorf("reading the answer (HTTP %d): %w", resp.StatusCode, err)
+		return response{}, fmt.Errorf("reading the response (HTTP %d): %w", resp.StatusCode, err)
 	}
 	c.options.ObserveRequest(label, resp.StatusCode, started)
 	if conn.session != nil {

@@ -16,8 +16,7 @@ import (
 	"github.com/capnt/capnt/internal/prismv4/prismv4test"
 )
 
-// TestReadsAreRepeated proves what a caller of a read sees of a passing fault: nothing, when it passes soon enough.
-func TestReadsAreRepeated(t *testing.T) {
+func TestReadsAreRetried(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		answers  []http.HandlerFunc
@@ -52,7 +51,7 @@ func TestReadsAreRepeated(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsToldToTheCaller(t *testing.T) {
+func TestErrorContainsRetryAfter(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	c.On(vmPath, answer(http.StatusServiceUnavailable, `{}`, "Retry-After", "3600"))
@@ -63,9 +62,8 @@ func TestRetryAfterIsToldToTheCaller(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, failure.Status)
 }
 
-// TestWritesAreRepeatedWithTheSameIdentifier proves that a lost reply is asked for again in a way in which Prism Central can
-// know it, that other failures are not repeated, and that two calls never share an identifier.
-func TestWritesAreRepeatedWithTheSameIdentifier(t *testing.T) {
+// A write is retried with the same request ID if its response was lost or if Prism Central did not accept it. Each call has its own ID.
+func TestWritesAreRetriedWithSameRequestID(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		first    http.HandlerFunc
@@ -101,8 +99,7 @@ func TestWritesAreRepeatedWithTheSameIdentifier(t *testing.T) {
 	}
 }
 
-// TestTheEndOfTheContextEndsEverything proves that a hanging server, a long pause and a waiting task all give way.
-func TestTheEndOfTheContextEndsEverything(t *testing.T) {
+func TestEndOfContextEndsCall(t *testing.T) {
 	t.Parallel()
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	tests := map[string]func(central){
@@ -146,8 +143,8 @@ func TestTrust(t *testing.T) {
 		"bundle":                     {func(*prismv4.Endpoint) {}, ""},
 		"insecure":                   {func(e *prismv4.Endpoint) { e.TrustBundle, e.Insecure = nil, true }, ""},
 		"neither":                    {func(e *prismv4.Endpoint) { e.TrustBundle = nil }, "certificate"},
-		"a bundle of something else": {func(e *prismv4.Endpoint) { e.TrustBundle = []byte("-----BEGIN") }, "no certificate in PEM form"},
-		"no address":                 {func(e *prismv4.Endpoint) { e.Address = "" }, "no address"},
+		"a bundle of something else": {func(e *prismv4.Endpoint) { e.TrustBundle = []byte("-----BEGIN") }, "no certificate in PEM format"},
+		"no address":                 {func(e *prismv4.Endpoint) { e.Address = "" }, "address of Prism Central is empty"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -164,8 +161,7 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-// TestAuthentication proves that a session is used instead of the password, that its end is not the caller's business, and
-// that an API key stands for itself.
+// A session is used instead of the password and is renewed when it has ended. With an API key, no session is used.
 func TestAuthentication(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
@@ -213,9 +209,8 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-// TestARefusedSessionIsFollowedByThePassword proves that the answer to a request beside it, which renews the session, does not
-// make a refused request try its luck with that one: it is sent again once, and what then comes back is the answer.
-func TestARefusedSessionIsFollowedByThePassword(t *testing.T) {
+// A request whose session has ended is sent again once with the password, even if another request has renewed the session meanwhile.
+func TestRefusedSessionIsFollowedByPassword(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	var client testClient
@@ -238,9 +233,8 @@ func TestARefusedSessionIsFollowedByThePassword(t *testing.T) {
 	}
 }
 
-// TestAChangedEndpointTakesEffectAtOnce proves that another address, password or bundle needs no new client, and that
-// nothing of the old endpoint is used with the new one.
-func TestAChangedEndpointTakesEffectAtOnce(t *testing.T) {
+// A changed endpoint is used without a new client, and without the session and the versions of the old endpoint.
+func TestChangedEndpointTakesEffectImmediately(t *testing.T) {
 	t.Parallel()
 	one, two := newCentral(t), newCentral(t)
 	one.On(vmPath, answer(200, aVM, "Set-Cookie", "NTNX_IGW_SESSION=of-one; Secure"))
@@ -270,7 +264,7 @@ func TestAChangedEndpointTakesEffectAtOnce(t *testing.T) {
 	assert.Equal(t, prismv4.Unavailable, prismv4.KindOf(err))
 }
 
-func TestTheRateIsLimited(t *testing.T) {
+func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	c.On(vmPath, answer(200, aVM))
@@ -282,7 +276,7 @@ func TestTheRateIsLimited(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, err := client.VM(t.Context(), vmUUID)
-	require.EqualError(t, err, "VM: Throttled: waiting for a turn: the rate limit (qps) is used up; it is tried again")
+	require.EqualError(t, err, "VM: Throttled: waiting for the rate limit: the rate limit (qps) is used up; it is tried again")
 	assert.Equal(t, prismv4.Throttled, prismv4.KindOf(err), "Prism Central was not asked")
 	assert.Len(t, c.Requests(), 2)
 
@@ -293,7 +287,7 @@ func TestTheRateIsLimited(t *testing.T) {
 	assert.Equal(t, prismv4.Unavailable, prismv4.KindOf(err), "it was the caller who left")
 }
 
-func TestAFaultCountsMoreThanNoTurnToAskAgain(t *testing.T) {
+func TestFailureBeforeRateLimitIsReported(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	c.On(vmPath, answer(503, `{}`))
@@ -304,8 +298,7 @@ func TestAFaultCountsMoreThanNoTurnToAskAgain(t *testing.T) {
 	assert.Len(t, c.Requests(), 1)
 }
 
-// TestConnectionsAreKept proves that many requests, one after another, use one connection.
-func TestConnectionsAreKept(t *testing.T) {
+func TestRequestsReuseConnection(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	var remote atomic.Value
@@ -324,7 +317,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
-func TestIdentifiersThatAreNoneAreNotSent(t *testing.T) {
+func TestInvalidIDsAreNotSent(t *testing.T) {
 	t.Parallel()
 	c := newCentral(t)
 	client := c.client(t, nil)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestHowLongAVersionHolds(t *testing.T) {
+func TestLifetimeOfVersions(t *testing.T) {
 	agreed, assumed := version{text: "v4.0", agreed: true}, version{text: newestVersion}
 	assert.True(t, agreed.fresh(versionLife-1))
 	assert.False(t, agreed.fresh(versionLife))
@@ -22,9 +22,8 @@ func TestHowLongAVersionHolds(t *testing.T) {
 	assert.False(t, assumed.fresh(versionRetry), "a Prism Central that did not say is asked again")
 }
 
-// TestAnUnknownPathAsksForTheVersionAgain proves that a Prism Central that was replaced by an older one is noticed, and that
-// a proxy's pages do not lead to a question each.
-func TestAnUnknownPathAsksForTheVersionAgain(t *testing.T) {
+// After a 404 the version is negotiated again, but not for each 404 of a proxy.
+func TestUnknownPathCausesNegotiation(t *testing.T) {
 	var questions atomic.Int64
 	var current atomic.Value
 	current.Store("v4.2")
