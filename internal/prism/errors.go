@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/capnt/capnt/internal/prism/transport"
-	"github.com/capnt/capnt/internal/prismv4"
 )
 
 // CertificateError means that the certificate of Prism Central is not trusted.
@@ -144,8 +143,7 @@ func Retryable(err error) bool {
 	var reply *ResponseError
 	var request *url.Error
 	var notResponding *NotRespondingError
-	var unavailable *prismv4.Error
-	return errors.As(err, &notResponding) || errors.As(err, &unavailable) && unavailable.Kind == prismv4.Unavailable || errors.As(err, &reply) || errors.As(err, &request) ||
+	return errors.As(err, &notResponding) || errors.As(err, &reply) || errors.As(err, &request) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 

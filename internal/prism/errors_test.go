@@ -65,6 +65,22 @@ func TestErrorUnderStatusIsReported(t *testing.T) {
 	require.ErrorContains(t, central.client(t).Ping(t.Context()), "(R2: M2)")
 }
 
+func TestV4ErrorsWithoutResponse(t *testing.T) {
+	central := newCentral(t)
+	central.generation = V4
+	client := central.client(t)
+	_, err := client.VM(t.Context(), "..")
+	var invalid *InvalidError
+	require.ErrorAs(t, err, &invalid)
+	assert.False(t, Retryable(err))
+	central.miscount = 1
+	_, err = client.AvailablePrismElements(t.Context())
+	require.ErrorContains(t, err, "for clustermgmt/config/clusters: the list has 5 items of 6: the list is incomplete")
+	assert.True(t, Retryable(err))
+	central.Close()
+	require.ErrorContains(t, client.Ping(t.Context()), "requesting clustermgmt/config/clusters from Prism Central "+client.address+": sending \"https://"+client.address)
+}
+
 func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) { refuseAny(w, req, code, "R", "M") }
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,7 +80,7 @@ func (k v4Kind[M, T]) lookUp(a apiV4, wanted identifier, where ...prismv4.Condit
 func (k v4Kind[M, T]) get(ctx context.Context, a apiV4, uuid string) (one T, err error) {
 	id, err := prismv4.Segment(k.path, uuid)
 	if err != nil {
-		return one, err
+		return one, a.failure(k.path, err)
 	}
 	err = a.call(ctx, k.namespace+k.path+"/"+id, func(ctx context.Context) error {
 		found, _, err := prismv4.Get(ctx, a.prism, prismv4.Object[M]{
@@ -123,17 +124,30 @@ func (a apiV4) failure(path string, err error) error {
 		return a.authenticationError(http.StatusForbidden, failed.Message)
 	case failed.Kind == prismv4.NotFound:
 		return &StatusError{Address: a.address, Path: path, Status: failed.Status, Reason: reasonNotFound, Message: failed.Message}
+	case failed.Status == 0 && failed.Kind == prismv4.Invalid:
+		return &InvalidError{Field: "uuid", Reason: failed.Message}
 	case failed.Status >= http.StatusOK && failed.Status < http.StatusMultipleChoices,
-		errors.Is(err, prismv4.ErrIncomplete), errors.Is(err, io.ErrUnexpectedEOF):
-		return &ResponseError{Address: a.address, Path: path, Err: failed}
+		failed.Status == 0 && failed.Message != "", errors.Is(err, io.ErrUnexpectedEOF):
+		return &ResponseError{Address: a.address, Path: path, Err: reasonOf(failed)}
 	case failed.Status == 0:
-		return fmt.Errorf("requesting %s from Prism Central %s: %w", path, a.address, failed)
+		return fmt.Errorf("requesting %s from Prism Central %s: %w", path, a.address, &url.Error{Op: "sending", URL: "https://" + a.address, Err: failed.Cause})
 	}
 	reason := failed.Group
 	if failed.Status == http.StatusNotFound {
 		reason = "" // with a reason, the error would mean that the entity does not exist
 	}
 	return &StatusError{Address: a.address, Path: path, Status: failed.Status, Reason: reason, Message: failed.Message}
+}
+
+// reasonOf returns the message and the cause of an error without its operation and kind.
+func reasonOf(failed *prismv4.Error) error {
+	switch {
+	case failed.Message == "":
+		return failed.Cause
+	case failed.Cause == nil:
+		return errors.New(failed.Message)
+	}
+	return fmt.Errorf("%s: %w", failed.Message, failed.Cause)
 }
 
 func (a apiV4) ping(ctx context.Context) error {
