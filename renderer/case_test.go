@@ -1,6 +1,10 @@
 package renderer_test
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -12,6 +16,7 @@ const (
 	isoUUID       = "00000000-0000-4000-8000-000000000022"
 	projectUUID   = "00000000-0000-4000-8000-000000000031"
 	containerUUID = "00000000-0000-4000-8000-000000000041"
+	categoryUUID  = "00000000-0000-4000-8000-000000000051"
 )
 
 // specialCharacters contains all character sequences that have a meaning in HCL, and all kinds of line endings.
@@ -25,6 +30,12 @@ func settings() renderer.Settings {
 			"namespace": "default", "secret_suffix": "machine-worker-1-x",
 		}},
 	}
+}
+
+func settingsV4() renderer.Settings {
+	result := settings()
+	result.API, result.ProviderVersion = renderer.APIV4, "2.4.2"
+	return result
 }
 
 func backend(kind string, config map[string]string) renderer.Settings {
@@ -127,6 +138,28 @@ func machineCases() map[string]renderer.Machine {
 		}),
 		"special-characters": machineWithSpecialCharacters(),
 	}
+}
+
+// machineCasesV4 returns the machines of machineCases with the inputs of the v4 API.
+func machineCasesV4() map[string]renderer.Machine {
+	cases := map[string]renderer.Machine{}
+	for name, machine := range machineCases() {
+		cases[name] = inV4(machine)
+	}
+	cases["secure-boot"] = machine(func(m *renderer.Machine) {
+		m.BootType = renderer.BootSecure
+	})
+	return cases
+}
+
+// inV4 returns a machine with references to categories instead of their keys and values.
+func inV4(machine renderer.Machine) renderer.Machine {
+	for i, key := range slices.Sorted(maps.Keys(machine.Categories)) {
+		uuid := fmt.Sprintf("00000000-0000-4000-8000-0000000000%d", 51+i)
+		machine.CategoryRefs = append(machine.CategoryRefs, renderer.Ref{UUID: uuid, Name: key + ": " + machine.Categories[key]})
+	}
+	machine.Categories = nil
+	return machine
 }
 
 // backendCases returns settings with the backends for which golden files exist.

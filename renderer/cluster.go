@@ -7,8 +7,9 @@ import (
 )
 
 // RenderCluster renders the workspace of one cluster. The workspace contains the category that identifies the VMs of the cluster. Its
-// outputs are category_key and category_value. Several clusters may use the same category key, so the module prevents the destruction of
-// the key. Before a destroy plan, the caller must remove CategoryKeyAddress from the state.
+// outputs are category_key and category_value. Several clusters may use the same category key, so the module for the v3 API prevents the
+// destruction of the key. Before a destroy plan, the caller must remove CategoryKeyAddress from the state. With the v4 API there is an
+// output category_uuid, too, and if the category exists, the caller must import it.
 func RenderCluster(settings Settings, cluster Cluster) (Workspace, error) {
 	if err := validateCluster(settings, cluster); err != nil {
 		return Workspace{}, err
@@ -25,6 +26,10 @@ func RenderCluster(settings Settings, cluster Cluster) (Workspace, error) {
 	module.text("category_value", cluster.CategoryValue)
 
 	files["main.tf"] = formatted(file)
-	files["outputs.tf"] = outputsFile(tfmodules.RoleCluster, "category_key", "category_value")
+	outputs := []string{"category_key", "category_value"}
+	if settings.API.orDefault() == APIV4 {
+		outputs = append(outputs, "category_uuid")
+	}
+	files["outputs.tf"] = outputsFile(tfmodules.RoleCluster, outputs...)
 	return newWorkspace(files, digestInputs{Settings: settings, Cluster: &cluster})
 }

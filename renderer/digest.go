@@ -27,7 +27,11 @@ type digestInputs struct {
 func digest(inputs digestInputs) (string, error) {
 	if inputs.Machine != nil {
 		machine := withoutNames(*inputs.Machine)
+		machine.CategoryRefs = sortedRefs(machine.CategoryRefs)
 		inputs.Machine = &machine
+	}
+	if inputs.Settings.API == APIV3 {
+		inputs.Settings.API = "" // inputs without an API have the same digest
 	}
 	content, err := json.Marshal(inputs)
 	if err != nil {
@@ -53,9 +57,11 @@ func withoutNames(machine Machine) Machine {
 	}
 	machine.PrismElement.Name = ""
 	machine.Project = unnamed(machine.Project)
-	machine.Subnets = slices.Clone(machine.Subnets)
-	for i := range machine.Subnets {
-		machine.Subnets[i].Name = ""
+	machine.Subnets, machine.CategoryRefs = slices.Clone(machine.Subnets), slices.Clone(machine.CategoryRefs)
+	for _, refs := range [][]Ref{machine.Subnets, machine.CategoryRefs} {
+		for i := range refs {
+			refs[i].Name = ""
+		}
 	}
 	machine.Disks = slices.Clone(machine.Disks)
 	for i := range machine.Disks {

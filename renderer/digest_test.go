@@ -3,6 +3,7 @@ package renderer_test
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,9 @@ func TestDigestIsStable(t *testing.T) {
 		"cdrom-bootstrap": "v2:9638ee1f00b60caacf1126bcd0526dd35ef554cb0860c3437614666a21749139",
 		"backend-s3":      "v2:2f3124849e7ba0f830e45cc5d32959655b100ecf1dcc3a0c45c7b4ef3d243a97",
 		"cluster":         "v2:339267a2bc4f1fe9b34dc10a8c89a48868e1073d0de252311ecccbc7e56022e6",
+		"v4-minimal":      "v2:b9475178b43b82d29a6487dc463533f68769cc3029ecbbaa5cc3d1af20cefb8c",
+		"v4-full":         "v2:784ad533e3b764802fc3e8861d407069cfe3348219e7702d95e7558d2fb54938",
+		"v4-cluster":      "v2:97bd035006d3b2556cc6bdba83f9ca7a11b897f74f2c68e9fc3e42d0b6e4dde7",
 	} {
 		assert.Equal(t, digest, workspaces[name].Digest, name)
 		assert.True(t, renderer.DigestIsCurrent(workspaces[name].Digest), name)
@@ -33,19 +37,23 @@ func TestDigestDiffersForDifferentInputs(t *testing.T) {
 	require.NoError(t, err)
 	seen := map[string]string{base.Digest: "base"}
 	for name, change := range map[string]func(*renderer.Settings, *renderer.Machine){
-		"name":             func(_ *renderer.Settings, m *renderer.Machine) { m.Name = "worker-2" },
-		"description":      func(_ *renderer.Settings, m *renderer.Machine) { m.Description = "key=1" },
-		"Prism Element":    func(_ *renderer.Settings, m *renderer.Machine) { m.PrismElement.UUID = imageUUID },
-		"project":          func(_ *renderer.Settings, m *renderer.Machine) { m.Project = &renderer.Ref{UUID: projectUUID} },
-		"subnet":           func(_ *renderer.Settings, m *renderer.Machine) { m.Subnets[0].UUID = imageUUID },
-		"memory":           func(_ *renderer.Settings, m *renderer.Machine) { m.MemoryMiB++ },
-		"sockets":          func(_ *renderer.Settings, m *renderer.Machine) { m.Sockets++ },
-		"vCPUs":            func(_ *renderer.Settings, m *renderer.Machine) { m.VCPUsPerSocket++ },
-		"boot type":        func(_ *renderer.Settings, m *renderer.Machine) { m.BootType = renderer.BootUEFI },
-		"image":            func(_ *renderer.Settings, m *renderer.Machine) { m.Disks[0].Image.UUID = isoUUID },
-		"disk size":        func(_ *renderer.Settings, m *renderer.Machine) { m.Disks[0].SizeMiB++ },
-		"GPUs":             func(_ *renderer.Settings, m *renderer.Machine) { m.GPUs = gpus() },
-		"categories":       func(_ *renderer.Settings, m *renderer.Machine) { m.Categories = map[string]string{"a": "b"} },
+		"name":          func(_ *renderer.Settings, m *renderer.Machine) { m.Name = "worker-2" },
+		"description":   func(_ *renderer.Settings, m *renderer.Machine) { m.Description = "key=1" },
+		"Prism Element": func(_ *renderer.Settings, m *renderer.Machine) { m.PrismElement.UUID = imageUUID },
+		"project":       func(_ *renderer.Settings, m *renderer.Machine) { m.Project = &renderer.Ref{UUID: projectUUID} },
+		"subnet":        func(_ *renderer.Settings, m *renderer.Machine) { m.Subnets[0].UUID = imageUUID },
+		"memory":        func(_ *renderer.Settings, m *renderer.Machine) { m.MemoryMiB++ },
+		"sockets":       func(_ *renderer.Settings, m *renderer.Machine) { m.Sockets++ },
+		"vCPUs":         func(_ *renderer.Settings, m *renderer.Machine) { m.VCPUsPerSocket++ },
+		"boot type":     func(_ *renderer.Settings, m *renderer.Machine) { m.BootType = renderer.BootUEFI },
+		"image":         func(_ *renderer.Settings, m *renderer.Machine) { m.Disks[0].Image.UUID = isoUUID },
+		"disk size":     func(_ *renderer.Settings, m *renderer.Machine) { m.Disks[0].SizeMiB++ },
+		"GPUs":          func(_ *renderer.Settings, m *renderer.Machine) { m.GPUs = gpus() },
+		"categories":    func(_ *renderer.Settings, m *renderer.Machine) { m.Categories = map[string]string{"a": "b"} },
+		"API":           func(s *renderer.Settings, _ *renderer.Machine) { s.API = renderer.APIV4 },
+		"categories of v4": func(s *renderer.Settings, m *renderer.Machine) {
+			s.API, m.CategoryRefs = renderer.APIV4, []renderer.Ref{{UUID: categoryUUID}}
+		},
 		"cloud-init":       func(_ *renderer.Settings, m *renderer.Machine) { m.CloudInit = false },
 		"provider version": func(s *renderer.Settings, _ *renderer.Machine) { s.ProviderVersion = "2.4.2" },
 		"backend type":     func(s *renderer.Settings, _ *renderer.Machine) { s.Backend.Type = "consul" },
@@ -58,6 +66,29 @@ func TestDigestDiffersForDifferentInputs(t *testing.T) {
 		assert.Empty(t, seen[workspace.Digest], "%s must have a digest of its own", name)
 		seen[workspace.Digest] = name
 	}
+}
+
+func TestDigestWithoutAPIMeansV3(t *testing.T) {
+	base, err := renderer.RenderMachine(settings(), minimalMachine())
+	require.NoError(t, err)
+	named := settings()
+	named.API = renderer.APIV3
+	workspace, err := renderer.RenderMachine(named, minimalMachine())
+	require.NoError(t, err)
+	assert.Equal(t, base, workspace)
+}
+
+// TestDigestIgnoresOrderOfCategories proves that the digest and the files stay the same if Prism Central lists categories in another order.
+func TestDigestIgnoresOrderOfCategories(t *testing.T) {
+	machine := inV4(fullMachine())
+	base, err := renderer.RenderMachine(settingsV4(), machine)
+	require.NoError(t, err)
+	slices.Reverse(machine.CategoryRefs)
+	reversed := slices.Clone(machine.CategoryRefs)
+	workspace, err := renderer.RenderMachine(settingsV4(), machine)
+	require.NoError(t, err)
+	assert.Equal(t, base, workspace)
+	assert.Equal(t, reversed, machine.CategoryRefs, "rendering must not change its inputs")
 }
 
 // TestDigestIgnoresNames proves that the digest stays the same if an entity in Prism is renamed.

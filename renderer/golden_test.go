@@ -36,6 +36,17 @@ func goldenCases(t *testing.T) map[string]renderer.Workspace {
 	workspace, err := renderer.RenderCluster(settings(), renderer.Cluster{CategoryKey: "KubernetesClusterName", CategoryValue: "my-cluster"})
 	add("cluster", workspace, err)
 	workspaces["import"] = workspaces["minimal"].WithImport(renderer.MachineAddress, "00000000-0000-4000-8000-0000000000aa")
+	for name, machine := range machineCasesV4() {
+		workspace, err := renderer.RenderMachine(settingsV4(), machine)
+		add("v4-"+name, workspace, err)
+	}
+	workspace, err = renderer.RenderCluster(settingsV4(), renderer.Cluster{CategoryKey: "KubernetesClusterName", CategoryValue: "my-cluster"})
+	add("v4-cluster", workspace, err)
+	workspaces["v4-import"] = workspaces["v4-cluster"].WithImport(renderer.CategoryAddressV4, categoryUUID)
+	workspaces["v4-observed"] = workspaces["v4-minimal"].WithObserved([]renderer.Ref{
+		{UUID: "00000000-0000-4000-8000-000000000062", Name: "Ünïcode ${x}: a \"b\"\n%{if}"},
+		{UUID: "00000000-0000-4000-8000-000000000061", Name: "CostCenter: 42"},
+	}, "OFF")
 	workspaces["foreign-categories"] = workspaces["minimal"].WithForeignCategories(map[string]string{"CostCenter": "42", "Ünïcode ${x}": "a \"b\"\n%{if}"})
 	return workspaces
 }
@@ -68,25 +79,29 @@ func isGolden(name, path string) bool {
 		return false
 	case strings.HasPrefix(name, "backend-"):
 		return path == "backend.tf"
-	case name == "import":
+	case name == "import", name == "v4-import":
 		return path == "import.tf"
 	case name == "foreign-categories":
 		return path == renderer.ForeignCategoriesFile
+	case name == "v4-observed":
+		return path == renderer.ForeignCategoriesFile || path == renderer.PowerStateFile
 	default:
 		return true
 	}
 }
 
 func TestWorkspaceContainsModule(t *testing.T) {
-	module, err := tfmodules.Files(tfmodules.APIV3, tfmodules.RoleMachine)
-	require.NoError(t, err)
-	files := goldenCases(t)["minimal"].Files
+	for name, api := range map[string]string{"minimal": tfmodules.APIV3, "v4-minimal": tfmodules.APIV4} {
+		module, err := tfmodules.Files(api, tfmodules.RoleMachine)
+		require.NoError(t, err)
+		files := goldenCases(t)[name].Files
 
-	for name, content := range module {
-		assert.Equal(t, string(content), string(files["modules/machine/"+name]), name)
-	}
-	for path := range files {
-		assert.NotContains(t, path, "test", "tests of the module do not belong into a workspace")
+		for name, content := range module {
+			assert.Equal(t, string(content), string(files["modules/machine/"+name]), name)
+		}
+		for path := range files {
+			assert.NotContains(t, path, "test", "tests of the module do not belong into a workspace")
+		}
 	}
 }
 

@@ -52,10 +52,12 @@ type GPU struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Boot types of a machine. If the boot type is empty, Prism uses its default.
+// Boot types of a machine. If the boot type is empty, Prism uses its default. Only the v4 API supports BootSecure, which is UEFI with
+// secure boot.
 const (
 	BootLegacy = "LEGACY"
 	BootUEFI   = "UEFI"
+	BootSecure = "SECURE_BOOT"
 )
 
 // Machine contains all inputs for the workspace of one NutanixMachine.
@@ -76,14 +78,17 @@ type Machine struct {
 	VCPUsPerSocket int32 `json:"vcpusPerSocket"`
 	// MemoryMiB is the size of the memory in MiB.
 	MemoryMiB int64 `json:"memoryMiB"`
-	// BootType is LEGACY, UEFI or empty.
+	// BootType is LEGACY, UEFI, SECURE_BOOT or empty.
 	BootType string `json:"bootType,omitempty"`
 	// Disks are the disks of the VM as returned by AssignDisks. The first one is the system disk.
 	Disks []Disk `json:"disks"`
 	// GPUs are the GPUs of the VM.
 	GPUs []GPU `json:"gpus,omitempty"`
-	// Categories maps the keys of the VM's categories to their values. A key can have only one value.
+	// Categories maps the keys of the VM's categories to their values. A key can have only one value. It is empty with the v4 API.
 	Categories map[string]string `json:"categories,omitempty"`
+	// CategoryRefs are the VM's categories with the v4 API, which refers to each pair of key and value by its UUID. A key can have several
+	// values. It is empty with the v3 API.
+	CategoryRefs []Ref `json:"categoryRefs,omitempty"`
 	// CloudInit is true if the VM gets the bootstrap data in UserDataVariable as its user data.
 	CloudInit bool `json:"cloudInit,omitempty"`
 }
@@ -98,6 +103,8 @@ type Cluster struct {
 
 // Settings contains the inputs that are common to all kinds of workspaces.
 type Settings struct {
+	// API is the Prism API that the workspace uses. The default is APIV3.
+	API API `json:"api,omitempty"`
 	// ProviderVersion is the exact version of the nutanix provider, for example 1.9.5.
 	ProviderVersion string `json:"providerVersion"`
 	// Backend describes where the Terraform state is stored.

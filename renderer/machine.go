@@ -1,6 +1,8 @@
 package renderer
 
 import (
+	"maps"
+
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
@@ -17,8 +19,12 @@ func RenderMachine(settings Settings, machine Machine) (Workspace, error) {
 	if err != nil {
 		return Workspace{}, err
 	}
-	files["main.tf"] = machineFile(machine)
-	files[ForeignCategoriesFile] = ForeignCategories(nil)
+	files["main.tf"] = machineFile(settings.API, machine)
+	if settings.API.orDefault() == APIV4 {
+		maps.Copy(files, ObservedFiles(nil, PowerOn))
+	} else {
+		files[ForeignCategoriesFile] = ForeignCategories(nil)
+	}
 	files["outputs.tf"] = outputsFile(tfmodules.RoleMachine, "vm_uuid", "name", "addresses", "power_state")
 	if machine.CloudInit {
 		files[variablesFileName] = userDataFile()
@@ -26,7 +32,7 @@ func RenderMachine(settings Settings, machine Machine) (Workspace, error) {
 	return newWorkspace(files, digestInputs{Settings: settings, Machine: &machine})
 }
 
-func machineFile(machine Machine) []byte {
+func machineFile(api API, machine Machine) []byte {
 	file := hclwrite.NewEmptyFile()
 	module := newBody(file.Body()).block("module", tfmodules.RoleMachine)
 	module.text("source", moduleSource(tfmodules.RoleMachine))
@@ -34,6 +40,9 @@ func machineFile(machine Machine) []byte {
 	writeIdentity(module, machine)
 	module.AppendNewline()
 	writeSize(module, machine)
+	if api.orDefault() == APIV4 {
+		module.reference("power_state", "local.power_state")
+	}
 	module.AppendNewline()
 	module.expression("disks", disksTokens(machine.Disks), "")
 	if len(machine.GPUs) > 0 {
@@ -56,8 +65,11 @@ func writeIdentity(module body, machine Machine) {
 		module.entity("project_uuid", *machine.Project)
 	}
 	module.expression("subnet_uuids", entitiesTokens(machine.Subnets), "")
-	if len(machine.Categories) > 0 {
+	switch {
+	case len(machine.Categories) > 0:
 		module.expression("categories", mapTokens(machine.Categories), "")
+	case len(machine.CategoryRefs) > 0:
+		module.expression("categories", entitiesTokens(sortedRefs(machine.CategoryRefs)), "")
 	}
 	module.reference("foreign_categories", "local.foreign_categories")
 }
@@ -69,22 +81,6 @@ func writeSize(module body, machine Machine) {
 	if machine.BootType != "" {
 		module.text("boot_type", machine.BootType)
 	}
-}
-
-// ForeignCategoriesFile is the workspace file with foreign categories, which are categories that somebody else has added to the VM. The
-// digest does not cover this file, because foreign categories are observed values and not desired values.
-const ForeignCategoriesFile = "foreign.tf"
-
-// ForeignCategories returns the content of ForeignCategoriesFile. categories maps keys to values. It must not contain a key that
-// Machine.Categories contains.
-func ForeignCategories(categories map[string]string) []byte {
-	file := hclwrite.NewEmptyFile()
-	value := literal(cty.EmptyObjectVal)
-	if len(categories) > 0 {
-		value = mapTokens(categories)
-	}
-	newBody(file.Body()).block("locals").expression("foreign_categories", value, "")
-	return formatted(file)
 }
 
 func entitiesTokens(refs []Ref) hclwrite.Tokens {

@@ -31,7 +31,7 @@ var blockArguments = map[string][]string{
 
 // rootFiles returns the files that every root module contains: versions.tf, backend.tf, provider.tf and the copy of the module for role.
 func rootFiles(settings Settings, role string) (map[string][]byte, error) {
-	module, err := tfmodules.Files(tfmodules.APIV3, role)
+	module, err := tfmodules.Files(string(settings.API.orDefault()), role)
 	if err != nil {
 		return nil, err
 	}

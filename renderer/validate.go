@@ -98,16 +98,36 @@ func validateMachine(settings Settings, machine Machine) error {
 	found.check(machine.Sockets >= 1, "sockets", "must be at least 1")
 	found.check(machine.VCPUsPerSocket >= 1, "vcpusPerSocket", "must be at least 1")
 	found.check(machine.MemoryMiB >= 1, "memoryMiB", "must be at least 1")
-	if machine.BootType != "" {
-		found.oneOf("bootType", machine.BootType, BootLegacy, BootUEFI)
-	}
+	validateBootType(&found, settings.API, machine.BootType)
 	validateDisks(&found, machine)
 	validateGPUs(&found, machine.GPUs)
+	validateCategories(&found, settings.API, machine)
+	return found.err(fmt.Sprintf("rendering workspace of machine %q", machine.Name))
+}
+
+func validateBootType(found *problems, api API, bootType string) {
+	switch {
+	case bootType == "":
+	case api == APIV4:
+		found.oneOf("bootType", bootType, BootLegacy, BootUEFI, BootSecure)
+	default:
+		found.oneOf("bootType", bootType, BootLegacy, BootUEFI)
+	}
+}
+
+func validateCategories(found *problems, api API, machine Machine) {
+	if api == APIV4 {
+		found.check(len(machine.Categories) == 0, "categories", "must be empty with the v4 API, which uses categoryRefs")
+		for i, category := range machine.CategoryRefs {
+			found.ref(fmt.Sprintf("categoryRefs[%d]", i), category)
+		}
+		return
+	}
+	found.check(len(machine.CategoryRefs) == 0, "categoryRefs", "must be empty with the v3 API, which uses categories")
 	for _, key := range slices.Sorted(maps.Keys(machine.Categories)) {
 		found.required(fmt.Sprintf("categories key %q", key), key)
 		found.required(fmt.Sprintf("categories[%q]", key), machine.Categories[key])
 	}
-	return found.err(fmt.Sprintf("rendering workspace of machine %q", machine.Name))
 }
 
 func validateGPUs(found *problems, gpus []GPU) {
@@ -132,6 +152,7 @@ func validateCluster(settings Settings, cluster Cluster) error {
 }
 
 func validateSettings(found *problems, settings Settings) {
+	found.oneOf("api", string(settings.API.orDefault()), string(APIV3), string(APIV4))
 	found.check(versionPattern.MatchString(settings.ProviderVersion), "providerVersion",
 		"must be an exact version such as 1.9.5, not %q", settings.ProviderVersion)
 	found.check(namePattern.MatchString(settings.Backend.Type), "backend.type",

@@ -52,6 +52,30 @@ func TestRenderMachineRefusesInvalidInputs(t *testing.T) {
 	}
 }
 
+func TestRenderMachineRefusesInputsOfTheOtherAPI(t *testing.T) {
+	unknown := settings()
+	unknown.API = "v5"
+	refs := []renderer.Ref{{UUID: categoryUUID}}
+	for name, test := range map[string]struct {
+		settings renderer.Settings
+		change   func(*renderer.Machine)
+		want     string
+	}{
+		"unknown API":            {unknown, func(*renderer.Machine) {}, `api must be one of v3, v4, not "v5"`},
+		"references in v3":       {settings(), func(m *renderer.Machine) { m.CategoryRefs = refs }, "categoryRefs must be empty with the v3 API"},
+		"keys in v4":             {settingsV4(), func(m *renderer.Machine) { m.Categories = map[string]string{"k": "v"} }, "categories must be empty with the v4 API"},
+		"reference without UUID": {settingsV4(), func(m *renderer.Machine) { m.CategoryRefs = []renderer.Ref{{Name: "k: v"}} }, "categoryRefs[0].uuid must be a UUID"},
+		"secure boot in v3":      {settings(), func(m *renderer.Machine) { m.BootType = renderer.BootSecure }, "bootType must be one of LEGACY, UEFI, not"},
+		"boot type in v4":        {settingsV4(), func(m *renderer.Machine) { m.BootType = "BIOS" }, "bootType must be one of LEGACY, UEFI, SECURE_BOOT, not"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := renderer.RenderMachine(test.settings, machine(test.change))
+			require.ErrorIs(t, err, renderer.ErrInvalidInput)
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
 func TestRenderMachineReportsAllProblems(t *testing.T) {
 	_, err := renderer.RenderMachine(settings(), machine(func(m *renderer.Machine) { m.Sockets, m.MemoryMiB = 0, 0 }))
 	assert.ErrorContains(t, err, `machine "worker-1"`)

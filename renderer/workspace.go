@@ -16,13 +16,6 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
-// Addresses of resources in the rendered workspaces.
-const (
-	MachineAddress       = "module.machine.nutanix_virtual_machine.this"
-	CategoryKeyAddress   = "module.cluster.nutanix_category_key.this"
-	CategoryValueAddress = "module.cluster.nutanix_category_value.this"
-)
-
 // UserDataVariable is the sensitive variable that contains the bootstrap data in base64. Machine workspaces with CloudInit declare it. It
 // has no default, so every run must set it. The value is used only when the VM is created. In later runs it may be empty or any base64
 // string.
@@ -35,7 +28,7 @@ type Workspace struct {
 	// Files maps slash-separated paths, relative to the directory, to the contents of the files.
 	Files map[string][]byte
 	// Digest identifies the inputs of the workspace. It consists of the version of the digest algorithm, a colon and a SHA-256 in hex. It
-	// does not cover the files of the module, import blocks and foreign categories.
+	// does not cover the files of the module, import blocks and observed values, which are foreign categories and the power state.
 	Digest string
 }
 
@@ -54,23 +47,33 @@ func newWorkspace(files map[string][]byte, inputs digestInputs) (Workspace, erro
 }
 
 // WithImport returns a copy of the workspace that also contains an import block. The block imports existing infrastructure with the ID id
-// as the resource at address. For a VM, the address is MachineAddress and the ID is the UUID. For a category key, the address is
-// CategoryKeyAddress and the ID is the key. The provider cannot import a category value. The copy has the same digest.
+// as the resource at address. For a VM, the address is that of API.MachineAddress and the ID is the UUID. For a category key of the v3 API,
+// the address is CategoryKeyAddress and the ID is the key. The provider cannot import a category value of the v3 API. For a category of the
+// v4 API, the address is CategoryAddressV4 and the ID is the UUID. The copy has the same digest.
 func (w Workspace) WithImport(address, id string) Workspace {
 	file := hclwrite.NewEmptyFile()
 	block := newBody(file.Body()).block("import")
 	block.reference("to", address)
 	block.text("id", id)
 
-	files := maps.Clone(w.Files)
-	files[importFile] = file.Bytes()
-	return Workspace{Files: files, Digest: w.Digest}
+	return w.withFiles(map[string][]byte{importFile: file.Bytes()})
 }
 
 // WithForeignCategories returns a copy of a machine's workspace that also contains foreign categories, so that an apply does not remove
 // them from the VM (see ForeignCategories). The copy has the same digest.
 func (w Workspace) WithForeignCategories(categories map[string]string) Workspace {
+	return w.withFiles(map[string][]byte{ForeignCategoriesFile: ForeignCategories(categories)})
+}
+
+// WithObserved returns a copy of a machine's workspace of the v4 API that also contains observed values (see ObservedFiles). The copy has
+// the same digest.
+func (w Workspace) WithObserved(foreign []Ref, powerState string) Workspace {
+	return w.withFiles(ObservedFiles(foreign, powerState))
+}
+
+// withFiles returns a copy of the workspace in which files are added or replaced.
+func (w Workspace) withFiles(added map[string][]byte) Workspace {
 	files := maps.Clone(w.Files)
-	files[ForeignCategoriesFile] = ForeignCategories(categories)
+	maps.Copy(files, added)
 	return Workspace{Files: files, Digest: w.Digest}
 }

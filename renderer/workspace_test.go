@@ -42,6 +42,24 @@ func TestWithForeignCategories(t *testing.T) {
 	assert.Len(t, kept.Files, len(workspace.Files))
 }
 
+func TestWithObserved(t *testing.T) {
+	workspace, err := renderer.RenderMachine(settingsV4(), inV4(minimalMachine()))
+	require.NoError(t, err)
+	observed := workspace.WithObserved([]renderer.Ref{{UUID: categoryUUID, Name: "CostCenter: 42"}}, "OFF")
+
+	assert.Equal(t, workspace.Digest, observed.Digest, "observed values are no part of what is wanted")
+	assert.Contains(t, string(workspace.Files["power.tf"]), `"ON"`, "the workspace itself must stay as it was")
+	assert.Contains(t, string(observed.Files["power.tf"]), `"OFF"`)
+	assert.Contains(t, string(observed.Files["foreign.tf"]), categoryUUID)
+	assert.Len(t, observed.Files, len(workspace.Files))
+}
+
+func TestAddressesOfMachine(t *testing.T) {
+	assert.Equal(t, renderer.MachineAddress, renderer.API("").MachineAddress())
+	assert.Equal(t, renderer.MachineAddress, renderer.APIV3.MachineAddress())
+	assert.Equal(t, renderer.MachineAddressV4, renderer.APIV4.MachineAddress())
+}
+
 func TestExport(t *testing.T) {
 	workspace, err := renderer.RenderMachine(settings(), minimalMachine())
 	require.NoError(t, err)

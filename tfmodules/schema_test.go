@@ -3,6 +3,7 @@ package tfmodules
 import (
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -23,23 +24,31 @@ import (
 // use. If the mirror contains the provider, TestModules validates the modules with Terraform, too.
 func TestModulesMatchSchemaOfProvider242(t *testing.T) {
 	schema := recordedSchema(t)
-	checked := map[string]bool{}
-	for _, role := range []string{RoleCluster, RoleMachine} {
-		files, err := Files(APIV3, role)
-		require.NoError(t, err)
-		for name, content := range files {
-			for _, block := range parse(t, name, content).Blocks {
-				if block.Type != "resource" || !strings.HasPrefix(block.Labels[0], "nutanix_") {
-					continue
+	for api, types := range resourceTypes {
+		var checked []string
+		for _, role := range []string{RoleCluster, RoleMachine} {
+			files, err := Files(api, role)
+			require.NoError(t, err)
+			for _, name := range slices.Sorted(maps.Keys(files)) {
+				for _, block := range parse(t, name, files[name]).Blocks {
+					if block.Type != "resource" || !strings.HasPrefix(block.Labels[0], "nutanix_") {
+						continue
+					}
+					resource := schema.ResourceSchemas[block.Labels[0]]
+					require.NotNil(t, resource, block.Labels[0])
+					checkBody(t, block.Labels[0], block.Body, resource.Block)
+					checked = append(checked, block.Labels[0])
 				}
-				resource := schema.ResourceSchemas[block.Labels[0]]
-				require.NotNil(t, resource, block.Labels[0])
-				checkBody(t, block.Labels[0], block.Body, resource.Block)
-				checked[block.Labels[0]] = true
 			}
 		}
+		assert.Equal(t, types, checked, api)
 	}
-	assert.Equal(t, map[string]bool{"nutanix_virtual_machine": true, "nutanix_category_key": true, "nutanix_category_value": true}, checked)
+}
+
+// resourceTypes lists the resource types that the modules for each API use.
+var resourceTypes = map[string][]string{
+	APIV3: {"nutanix_category_key", "nutanix_category_value", "nutanix_virtual_machine"},
+	APIV4: {"nutanix_category_v2", "nutanix_virtual_machine_v2"},
 }
 
 // recorded is the version of the provider whose schema is stored in the test data.
@@ -59,12 +68,12 @@ func recordedSchema(t *testing.T) *tfjson.ProviderSchema {
 
 var update = flag.Bool("update", false, "write the recorded schema from the provider in the mirror")
 
-// TestRecordedSchemaEqualsSchemaOfProvider compares the recorded schema with the schemas of providers in the mirror. It must equal the
-// schema of provider 1.9.5, which every mirror contains, except for two differences. If the mirror contains provider 2.4.2, it must equal
-// the schema of that provider.
+// TestRecordedSchemaEqualsSchemaOfProvider compares the recorded schema with the schemas of providers in the mirror. The resources of the
+// v3 API must equal those of provider 1.9.5, which every mirror contains, except for two differences. If the mirror contains provider
+// 2.4.2, all resources must equal those of that provider.
 func TestRecordedSchemaEqualsSchemaOfProvider(t *testing.T) {
 	if slices.Contains(toolbox.ProviderVersions(t), recorded) {
-		actual := schemaOf(t, recorded)
+		actual := schemaOf(t, recorded, slices.Concat(resourceTypes[APIV3], resourceTypes[APIV4]))
 		if *update {
 			content, err := json.MarshalIndent(actual, "", " ")
 			require.NoError(t, err)
@@ -75,20 +84,21 @@ func TestRecordedSchemaEqualsSchemaOfProvider(t *testing.T) {
 	} else {
 		t.Logf("compared with provider %s alone: make tools PROVIDER_2=path adds %s", terraformtest.ProviderVersion, recorded)
 	}
-	schema := schemaOf(t, terraformtest.ProviderVersion)
+	schema := schemaOf(t, terraformtest.ProviderVersion, resourceTypes[APIV3])
 	machine := schema.ResourceSchemas["nutanix_virtual_machine"].Block
 	machine.Attributes["power_state"].Optional = true
 	machine.NestedBlocks["nic_list"].Block.NestedBlocks["ip_endpoint_list"].Block.Attributes["type"].Computed = false
-	assert.Equal(t, schema, recordedSchema(t))
+	v3 := recordedSchema(t)
+	maps.DeleteFunc(v3.ResourceSchemas, func(name string, _ *tfjson.Schema) bool { return slices.Contains(resourceTypes[APIV4], name) })
+	assert.Equal(t, schema, v3)
 }
 
-// schemaOf returns the schema of a provider in the mirror. It contains no descriptions, and only the resources that the recorded schema
-// contains.
-func schemaOf(t *testing.T, version string) *tfjson.ProviderSchema {
+// schemaOf returns the schema of some resource types of a provider in the mirror, without descriptions.
+func schemaOf(t *testing.T, version string, types []string) *tfjson.ProviderSchema {
 	t.Helper()
 	all := terraformtest.ProviderSchema(t, version)
 	schema := &tfjson.ProviderSchema{ResourceSchemas: map[string]*tfjson.Schema{}}
-	for name := range recordedSchema(t).ResourceSchemas {
+	for _, name := range types {
 		require.Contains(t, all.ResourceSchemas, name)
 		schema.ResourceSchemas[name] = all.ResourceSchemas[name]
 		withoutDescriptions(schema.ResourceSchemas[name].Block)

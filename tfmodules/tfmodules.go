@@ -1,7 +1,8 @@
 // Package tfmodules embeds the Terraform modules that the workspaces of CAPNT call.
 //
 // The directory of a module is <Prism API>/<role>. The modules v3/machine and v3/cluster use the v3 API of Prism. They support version
-// 1.9.5 of the nutanix provider, and the v3 resources of versions 2.x.
+// 1.9.5 of the nutanix provider, and the v3 resources of versions 2.x. The modules v4/machine and v4/cluster use the v4 API. They support
+// versions 2.4 and later. Both modules of a role have the same outputs, and the same inputs where the APIs allow it.
 package tfmodules
 
 import (
@@ -13,12 +14,13 @@ import (
 // Prism APIs and roles for which modules exist.
 const (
 	APIV3 = "v3"
+	APIV4 = "v4"
 
 	RoleCluster = "cluster"
 	RoleMachine = "machine"
 )
 
-//go:embed v3/cluster/*.tf v3/machine/*.tf
+//go:embed v3/cluster/*.tf v3/machine/*.tf v4/cluster/*.tf v4/machine/*.tf
 var modules embed.FS
 
 // Files returns the configuration files of one module without its README and its tests. It maps file names such as "main.tf" to contents.

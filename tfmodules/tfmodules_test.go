@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/toolbox"
 	"github.com/capnt/capnt/tfmodules"
 	"github.com/capnt/capnt/tfmodules/terraformtest"
@@ -18,32 +19,47 @@ import (
 // TestModules formats, validates and tests each module with Terraform. It uses each version of the provider in the mirror.
 func TestModules(t *testing.T) {
 	for _, version := range toolbox.ProviderVersions(t) {
-		for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
-			t.Run(version+"/"+role, func(t *testing.T) {
-				t.Parallel()
-				directory := terraformtest.NewWithProvider(t, version, sourceFiles(t, filepath.Join(tfmodules.APIV3, role)))
+		for _, api := range apisOf(t, version) {
+			for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
+				t.Run(version+"/"+api+"/"+role, func(t *testing.T) {
+					t.Parallel()
+					directory := terraformtest.NewWithProvider(t, version, sourceFiles(t, filepath.Join(api, role)))
 
-				directory.Run("fmt", "-check", "-diff", "-recursive")
-				directory.Run("init", "-input=false", "-no-color")
-				directory.Run("validate", "-no-color")
-				t.Logf("%s", directory.Run("test", "-no-color"))
-			})
+					directory.Run("fmt", "-check", "-diff", "-recursive")
+					directory.Run("init", "-input=false", "-no-color")
+					directory.Run("validate", "-no-color")
+					t.Logf("%s", directory.Run("test", "-no-color"))
+				})
+			}
 		}
 	}
 }
 
-func TestFilesContainOnlyConfiguration(t *testing.T) {
-	for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
-		files, err := tfmodules.Files(tfmodules.APIV3, role)
-		require.NoError(t, err)
+// apisOf returns the APIs whose modules support a version of the provider.
+func apisOf(t *testing.T, version string) []string {
+	t.Helper()
+	generation, err := provider.ForVersion(version)
+	require.NoError(t, err)
+	if generation.V4 {
+		return []string{tfmodules.APIV3, tfmodules.APIV4}
+	}
+	return []string{tfmodules.APIV3}
+}
 
-		var names []string
-		for name, content := range files {
-			names = append(names, name)
-			assert.NotEmpty(t, content, name)
+func TestFilesContainOnlyConfiguration(t *testing.T) {
+	for _, api := range []string{tfmodules.APIV3, tfmodules.APIV4} {
+		for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
+			files, err := tfmodules.Files(api, role)
+			require.NoError(t, err)
+
+			var names []string
+			for name, content := range files {
+				names = append(names, name)
+				assert.NotEmpty(t, content, name)
+			}
+			slices.Sort(names)
+			assert.Equal(t, []string{"main.tf", "outputs.tf", "variables.tf", "versions.tf"}, names, api+"/"+role)
 		}
-		slices.Sort(names)
-		assert.Equal(t, []string{"main.tf", "outputs.tf", "variables.tf", "versions.tf"}, names, role)
 	}
 }
 

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +24,13 @@ func (a attributes) contain(resourceType, path string) bool {
 		rest, below := strings.CutPrefix(path, listed)
 		return below && (rest == "" || rest[0] == '.' || rest[0] == '[')
 	})
+}
+
+// join returns the lists of both.
+func (a attributes) join(further attributes) attributes {
+	joined := maps.Clone(a)
+	maps.Copy(joined, further)
+	return joined
 }
 
 // v3Particular returns the attributes that distinguish the machines of one rollout: names, addresses, UUIDs and bootstrap data. All other

@@ -74,7 +74,7 @@ func TestObservedAttributesAreComputed(t *testing.T) {
 	for version, schema := range schemas(t) {
 		generation, err := provider.ForVersion(version)
 		require.NoError(t, err)
-		for _, resource := range []string{"nutanix_virtual_machine", "nutanix_category_key", "nutanix_category_value"} {
+		for _, resource := range resourceTypes(generation) {
 			block := schema.ResourceSchemas[resource].Block
 			for name, attribute := range block.Attributes {
 				computed := !attribute.Optional && !attribute.Required
@@ -83,11 +83,29 @@ func TestObservedAttributesAreComputed(t *testing.T) {
 				}
 			}
 			for _, path := range generation.ListedAttributes(resource) {
-				name, _, _ := strings.Cut(path, ".")
-				assert.True(t, block.Attributes[name] != nil || block.NestedBlocks[name] != nil, "%s: %s.%s", version, resource, path)
+				assert.True(t, has(block, path), "%s: %s.%s", version, resource, path)
 			}
 		}
 	}
+}
+
+// resourceTypes returns the resource types in the modules that support a generation.
+func resourceTypes(generation *provider.Generation) []string {
+	types := []string{"nutanix_virtual_machine", "nutanix_category_key", "nutanix_category_value"}
+	if generation.V4 {
+		types = append(types, "nutanix_virtual_machine_v2", "nutanix_category_v2")
+	}
+	return types
+}
+
+// has reports whether a block has an attribute or a nested block at a path. Below an attribute it does not check the path, because the
+// attribute can be a map.
+func has(block *tfjson.SchemaBlock, path string) bool {
+	name, rest, _ := strings.Cut(path, ".")
+	if nested := block.NestedBlocks[name]; nested != nil && rest != "" {
+		return has(nested.Block, rest)
+	}
+	return block.Attributes[name] != nil || block.NestedBlocks[name] != nil
 }
 
 // schemas returns the schemas of the providers in the mirror and the recorded schema of 2.4.2.

@@ -92,10 +92,16 @@ func v3Disruption() table {
 	}
 }
 
-// with returns a copy of the table with the given class for one attribute.
-func (t table) with(resourceType, attribute string, class Class) table {
-	copied := maps.Clone(t)
-	copied[resourceType] = maps.Clone(t[resourceType])
-	copied[resourceType][attribute] = class
-	return copied
+// v3DisruptionSince2 returns the table for the resources of the v3 API in providers that can set the power state, which are 2.0 and later.
+func v3DisruptionSince2() table {
+	since := v3Disruption()
+	since[virtualMachine]["power_state"] = PowerCycle
+	return since
+}
+
+// join returns a table with the resource types of both tables.
+func (t table) join(further table) table {
+	joined := maps.Clone(t)
+	maps.Copy(joined, further)
+	return joined
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
-// Generation describes provider versions with the same behavior. It contains the disruption class of each change, the roles of attributes in
-// digests, the requests that the provider sends with every update, and the memory that it needs.
+// Generation describes provider versions with the same behavior. It contains the disruption class of each change, the roles of attributes
+// in digests, the requests that the provider sends with every update, and the memory that it needs.
 type Generation struct {
 	name string
 	// versions is the version constraint that defines the generation.
@@ -18,6 +18,8 @@ type Generation struct {
 	// particular, observed, derived and identifying list attributes, see the methods with these names.
 	particular, observed, derived, identifying attributes
 
+	// V4 is true if the modules for the v4 API support the provider.
+	V4 bool
 	// SwitchesOnWithEveryUpdate is true if the provider ends each update of a virtual machine with a request to switch the machine on.
 	SwitchesOnWithEveryUpdate bool
 	// MemoryLimit is the GOMEMLIMIT of Terraform and of the provider in MiB. Most of the memory contains the schemas of the provider. With
@@ -52,14 +54,25 @@ var generations = []*Generation{
 		MemoryLimit:               32,
 	},
 	{
-		name:     "2.x with v3 resources",
-		versions: version.MustConstraints(version.NewConstraint(">= 2.0.0, < 3.0.0")),
-		// Since 2.0 the provider can set the power state.
-		disruption:  v3Disruption().with(virtualMachine, "power_state", PowerCycle),
+		name:        "2.0 to 2.3",
+		versions:    version.MustConstraints(version.NewConstraint(">= 2.0.0, < 2.4.0")),
+		disruption:  v3DisruptionSince2(),
 		particular:  v3Particular(),
 		observed:    v3Observed(),
 		derived:     v3Derived(),
 		identifying: v3Identifying(),
+		MemoryLimit: 48,
+	},
+	{
+		// A plan can contain resources of both APIs.
+		name:        "2.4 and later",
+		versions:    version.MustConstraints(version.NewConstraint(">= 2.4.0, < 3.0.0")),
+		disruption:  v3DisruptionSince2().join(v4Disruption()),
+		particular:  v3Particular().join(v4Particular()),
+		observed:    v3Observed().join(v4Observed()),
+		derived:     v3Derived().join(v4Derived()),
+		identifying: v3Identifying().join(v4Identifying()),
+		V4:          true,
 		MemoryLimit: 48,
 	},
 }

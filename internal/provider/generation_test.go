@@ -23,6 +23,16 @@ func TestForVersionFindsTheGeneration(t *testing.T) {
 	}
 }
 
+func TestModulesForV4SupportProvidersSince24(t *testing.T) {
+	for version, v4 := range map[string]bool{"1.9.5": false, "2.0.0": false, "2.3.4": false, "2.4.0": true, "2.4.0-beta.1": true, "2.4.2": true, "2.9.0": true} {
+		t.Run(version, func(t *testing.T) {
+			generation, err := provider.ForVersion(version)
+			require.NoError(t, err)
+			assert.Equal(t, v4, generation.V4)
+		})
+	}
+}
+
 func TestForVersionRefusesUnsupportedVersions(t *testing.T) {
 	for _, version := range []string{"", "v1.9.5", "~> 1.9", "1.9.4", "0.9.0", "3.0.0"} {
 		t.Run(version, func(t *testing.T) {

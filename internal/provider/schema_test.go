@@ -14,7 +14,7 @@ func TestTableContainsEveryConfigurableAttribute(t *testing.T) {
 	for version, schema := range schemas(t) {
 		generation, err := provider.ForVersion(version)
 		require.NoError(t, err)
-		for _, resource := range []string{"nutanix_virtual_machine", "nutanix_category_key", "nutanix_category_value"} {
+		for _, resource := range resourceTypes(generation) {
 			block := schema.ResourceSchemas[resource].Block
 			var names []string
 			for name, attribute := range block.Attributes {
