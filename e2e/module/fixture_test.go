@@ -17,31 +17,66 @@ import (
 
 	"github.com/capnt/capnt/e2e/prismsim"
 	"github.com/capnt/capnt/e2e/stack"
+	"github.com/capnt/capnt/internal/plan"
+	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/toolbox"
 	"github.com/capnt/capnt/renderer"
 )
 
 const password = "your-password"
 
-// fixture contains a simulated Prism Central and the version of the provider that the test uses.
+// fixture contains a simulated Prism Central, and the provider and the Prism API that the test uses.
 type fixture struct {
-	t       *testing.T
-	prism   *prismsim.Server
-	version string
+	t          *testing.T
+	prism      *prismsim.Server
+	version    string
+	generation *provider.Generation
+	api        renderer.API
 }
 
-// eachProvider runs a test once for each version of the provider in the mirror. Each run has its own Prism Central.
+// eachProvider runs a test once for each version of the provider in the mirror and for each API whose modules support this version. Each run
+// has its own Prism Central.
 func eachProvider(t *testing.T, test func(f *fixture)) {
 	t.Helper()
 	for _, version := range toolbox.ProviderVersions(t) {
+		generation, err := provider.ForVersion(version)
+		require.NoError(t, err)
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			test(newFixture(t, version))
+			test(newFixture(t, version, generation, renderer.APIV3))
 		})
+		if generation.V4 {
+			t.Run(version+" with v4", func(t *testing.T) {
+				t.Parallel()
+				test(newFixture(t, version, generation, renderer.APIV4))
+			})
+		}
 	}
 }
 
-func newFixture(t *testing.T, version string) *fixture {
+// eachV4Provider is like eachProvider, but runs a test for the v4 API only. Without a provider for this API in the mirror, the test proves
+// nothing and says so.
+func eachV4Provider(t *testing.T, test func(f *fixture)) {
+	t.Helper()
+	runs := 0
+	for _, version := range toolbox.ProviderVersions(t) {
+		generation, err := provider.ForVersion(version)
+		require.NoError(t, err)
+		if !generation.V4 {
+			continue
+		}
+		runs++
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			test(newFixture(t, version, generation, renderer.APIV4))
+		})
+	}
+	if runs == 0 {
+		t.Log("no provider in the mirror supports the v4 modules: make tools PROVIDER_2=path adds one")
+	}
+}
+
+func newFixture(t *testing.T, version string, generation *provider.Generation, api renderer.API) *fixture {
 	t.Helper()
 	network, err := stack.FreeNetwork() // provider 1.9.5 supports only port 9440
 	require.NoError(t, err)
@@ -54,7 +89,7 @@ func newFixture(t *testing.T, version string) *fixture {
 	t.Cleanup(prism.Close)
 	prism.RecordBodies(true)
 	require.NoError(t, prism.Start(context.Background()))
-	return &fixture{t: t, prism: prism, version: version}
+	return &fixture{t: t, prism: prism, version: version, generation: generation, api: api}
 }
 
 // ref returns a reference to the entity with the given kind and name in the inventory.
@@ -68,18 +103,46 @@ func (f *fixture) ref(kind, name string) renderer.Ref {
 // machine returns a machine that has only the required inputs and cloud-init data.
 func (f *fixture) machine() renderer.Machine {
 	image := f.ref("image", "ubuntu-22.04-kube-v1.36.3")
-	return renderer.Machine{
+	machine := renderer.Machine{
 		Name: "machine", Description: "the mark", PrismElement: f.ref("cluster", "nutanix-cluster-1"),
 		Subnets: []renderer.Ref{f.ref("subnet", "vm-network")}, Sockets: 2, VCPUsPerSocket: 1, MemoryMiB: 4096,
-		Disks:      []renderer.Disk{{DeviceType: renderer.DeviceDisk, AdapterType: renderer.AdapterSCSI, SizeMiB: 40960, Image: &image}},
-		Categories: map[string]string{"Environment": "Testing"}, CloudInit: true,
+		Disks:     []renderer.Disk{{DeviceType: renderer.DeviceDisk, AdapterType: renderer.AdapterSCSI, SizeMiB: 40960, Image: &image}},
+		CloudInit: true,
+	}
+	f.setCategories(&machine, map[string]string{"Environment": "Testing"})
+	return machine
+}
+
+// setCategories sets the categories of a machine in the form of the API.
+func (f *fixture) setCategories(machine *renderer.Machine, categories map[string]string) {
+	f.t.Helper()
+	if f.api == renderer.APIV3 {
+		machine.Categories = categories
+		return
+	}
+	machine.CategoryRefs = nil
+	for key, value := range categories {
+		machine.CategoryRefs = append(machine.CategoryRefs, f.category(key, value))
 	}
 }
 
-// render renders a machine for the provider version of the fixture. The workspace uses a local state.
+// category returns a reference to a category.
+func (f *fixture) category(key, value string) renderer.Ref {
+	f.t.Helper()
+	uuid, err := f.prism.CategoryID(key, value)
+	require.NoError(f.t, err)
+	return renderer.Ref{UUID: uuid, Name: key + ": " + value}
+}
+
+// settings returns the settings of workspaces with a local state.
+func (f *fixture) settings() renderer.Settings {
+	return renderer.Settings{API: f.api, ProviderVersion: f.version, Backend: renderer.Backend{Type: "local"}}
+}
+
+// render renders a machine for the provider version and the API of the fixture.
 func (f *fixture) render(machine renderer.Machine) renderer.Workspace {
 	f.t.Helper()
-	workspace, err := renderer.RenderMachine(renderer.Settings{ProviderVersion: f.version, Backend: renderer.Backend{Type: "local"}}, machine)
+	workspace, err := renderer.RenderMachine(f.settings(), machine)
 	require.NoError(f.t, err)
 	return workspace
 }
@@ -110,11 +173,16 @@ func (f *fixture) open(workspace renderer.Workspace) *directory {
 		"TF_VAR_" + renderer.UserDataVariable + "=I2Nsb3VkLWNvbmZpZwo=",
 	}
 	d.write(".terraform.lock.hcl", lock)
+	d.writeAll(workspace)
+	d.run("init", "-input=false", "-no-color")
+	return d
+}
+
+func (d *directory) writeAll(workspace renderer.Workspace) {
+	d.f.t.Helper()
 	for name, content := range workspace.Files {
 		d.write(name, content)
 	}
-	d.run("init", "-input=false", "-no-color")
-	return d
 }
 
 func (d *directory) write(name string, content []byte) {
@@ -146,6 +214,20 @@ func (d *directory) plan() ([]byte, *tfjson.Plan) {
 	planned := &tfjson.Plan{}
 	require.NoError(d.f.t, json.Unmarshal(d.run("show", "-json", "plan.tfplan"), planned))
 	return file, planned
+}
+
+// record runs terraform plan and returns the record of the plan.
+func (d *directory) record() plan.Record {
+	d.f.t.Helper()
+	file, planned := d.plan()
+	return plan.Build(plan.Origin{Generation: d.f.generation}, file, planned)
+}
+
+// plansClean requires that a plan changes nothing.
+func (d *directory) plansClean() {
+	d.f.t.Helper()
+	record := d.record()
+	require.Empty(d.f.t, record.Changes, record.Summary())
 }
 
 func (d *directory) apply() {
