@@ -12,7 +12,7 @@ import (
 // apiV3 implements api with the v3 API.
 type apiV3 struct{ *Client }
 
-// reference is a reference to another entity in the v3 API.
+// reference is a reference to another entity.
 type reference struct {
 	UUID string `json:"uuid"`
 	Name string `json:"name"`
