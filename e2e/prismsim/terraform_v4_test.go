@@ -2,7 +2,6 @@ package prismsim_test
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -309,55 +308,4 @@ output "ids" {
 			}, tf.outputs()["ids"])
 		})
 	}
-}
-
-// TestTerraformV4ReportsFaults checks what the real provider reports and leaves behind.
-func TestTerraformV4ReportsFaults(t *testing.T) {
-	const vms = "/ahv/config/vms$"
-	tests := map[string]struct {
-		fault prismsim.Fault
-		text  string
-		vms   int // VMs that are left
-	}{
-		"a create that fails":           {prismsim.Fault{Method: http.MethodPost, Path: vms, TaskError: "no luck", Times: 1}, "error_detail: no luck", 0},
-		"a failed task without message": {prismsim.Fault{Method: http.MethodPost, Path: vms, TaskSilent: true, Times: 1}, "index out of range", 0},
-		"a refused create":              {prismsim.Fault{Method: http.MethodPost, Path: vms, Status: http.StatusBadRequest, Times: 1}, "error while creating Virtual Machines : <nil>", 0},
-		"a page instead of a response": {prismsim.Fault{
-			Method: http.MethodPost, Path: vms, Status: http.StatusBadGateway, Body: "<html>", ContentType: "text/html", Times: 1,
-		}, "panic", 0},
-		"a lost task":          {prismsim.Fault{Method: http.MethodGet, Path: "/config/tasks/", Status: http.StatusInternalServerError}, "error while polling prism task", 1},
-		"an outdated ETag":     {prismsim.Fault{Method: http.MethodPost, Path: "power-on$", Conflict: true, Times: 1}, "", 1},
-		"a passing overload":   {prismsim.Fault{Method: http.MethodPost, Path: vms, Status: http.StatusServiceUnavailable, Times: 1}, "", 1},
-		"too many requests":    {prismsim.Fault{Method: http.MethodPost, Path: vms, Status: http.StatusTooManyRequests, Times: 1}, "", 1},
-		"a lost 503 of a POST": {prismsim.Fault{Method: http.MethodPost, Path: vms, ReplyStatus: http.StatusServiceUnavailable, Times: 1}, "", 1},
-	}
-	for _, version := range v4Providers(t) {
-		t.Run(version, func(t *testing.T) {
-			for name, test := range tests {
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
-					tf := newWorkspace(t, s, version, smallV4(t, s))
-					setFault(t, s, test.fault)
-					output, code := tf.run("apply", "-auto-approve", "-input=false")
-					assert.Equal(t, test.text == "", code == 0, output)
-					assert.Contains(t, output, test.text)
-					require.Len(t, s.VMs(), test.vms)
-					left := tf.must("state", "list")
-					assert.Equal(t, test.text == "", strings.Contains(left, "nutanix_virtual_machine_v2.vm"), "a failed create leaves nothing in the state")
-				})
-			}
-		})
-	}
-}
-
-// smallV4 returns the configuration of a VM without NICs, because the provider does not wait for its address.
-func smallV4(t *testing.T, s *prismsim.Server) string {
-	t.Helper()
-	return fmt.Sprintf(`
-resource "nutanix_virtual_machine_v2" "vm" {
-  name        = "vm-1"
-  cluster { ext_id = %q }
-}
-`, named(t, s, "cluster", "nutanix-cluster-1"))
 }

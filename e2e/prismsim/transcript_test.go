@@ -99,10 +99,15 @@ func (r *recorder) planned(shown string) {
 func (r *recorder) compare(step string) {
 	r.t.Helper()
 	r.learn()
-	out := transcript{Plan: r.plan}
+	r.compareWith(step, r.normalise(encoded(r.t, transcript{Requests: r.exchanges(), Plan: r.plan})))
+}
+
+// exchanges returns the requests since begin. The number of OPTIONS requests and of polls depends on timing.
+func (r *recorder) exchanges() []exchange {
+	out := []exchange{}
 	for _, request := range r.s.Requests()[r.first:] {
-		if request.Method == "OPTIONS" {
-			continue // the number of these requests depends on timing
+		if request.Method == http.MethodOptions {
+			continue
 		}
 		next := exchange{
 			Method: request.Method, Path: request.Path, Query: request.Query, Status: request.Status,
@@ -111,24 +116,36 @@ func (r *recorder) compare(step string) {
 		if len(request.Body) > 0 {
 			require.NoError(r.t, json.Unmarshal(request.Body, &next.Body))
 		}
-		if n := len(out.Requests); n > 0 && strings.Contains(next.Path, "/tasks/") && out.Requests[n-1].Path == next.Path {
+		if n := len(out); n > 0 && strings.Contains(next.Path, "/tasks/") && out[n-1].Path == next.Path {
 			continue
 		}
-		out.Requests = append(out.Requests, next)
+		out = append(out, next)
 	}
+	return out
+}
+
+// encoded returns a value as indented JSON.
+func encoded(t *testing.T, value any) string {
+	t.Helper()
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", " ")
-	require.NoError(r.t, encoder.Encode(out))
-	path, have := filepath.Join(r.dir, step+".json"), r.normalise(text.String())
+	require.NoError(t, encoder.Encode(value))
+	return text.String()
+}
+
+// compareWith compares text with a recorded file, or writes the file if the flag -update is set.
+func (r *recorder) compareWith(name, have string) {
+	r.t.Helper()
+	path := filepath.Join(r.dir, name+".json")
 	if *update {
-		require.NoError(r.t, os.MkdirAll(r.dir, 0o755))
+		require.NoError(r.t, os.MkdirAll(r.dir, 0o750))
 		require.NoError(r.t, os.WriteFile(path, []byte(have), 0o600))
 	}
 	want, err := os.ReadFile(path)
-	require.NoError(r.t, err, "no requests are recorded: run the test with -update")
-	assert.Equal(r.t, string(want), have, step)
+	require.NoError(r.t, err, "nothing is recorded: run the test with -update")
+	assert.Equal(r.t, string(want), have, name)
 }
 
 // learn gives placeholders to the VM, its devices and the category.

@@ -213,6 +213,15 @@ func TestRepeatedCreateMakesOneVM(t *testing.T) {
 	ids := create(s)
 	assert.Equal(t, ids[0], ids[1], "the second response names the first task")
 	assert.Len(t, s.VMs(), 1)
+	lost := start(t, nil)
+	setFault(t, lost, prismsim.Fault{Method: http.MethodPost, Path: "/vms$", ReplyStatus: http.StatusServiceUnavailable, Times: 1})
+	args := map[string]any{"NTNX-Request-Id": ptr(uuid.NewString())}
+	_, err := newVendorSDK(t, lost).vms.CreateVm(vmBody(t, lost, "vm-1"), args)
+	require.ErrorContains(t, err, "SERVICE_UNAVAILABLE", "the VM is created, but the client does not know")
+	_, err = newVendorSDK(t, lost).vms.CreateVm(vmBody(t, lost, "vm-1"), args)
+	require.NoError(t, err)
+	assert.Len(t, lost.Tasks(), 1)
+
 	forgetful := start(t, func(o *prismsim.Options) { o.Rules.ForgetRequestIDs = true })
 	ids = create(forgetful)
 	assert.NotEqual(t, ids[0], ids[1])
