@@ -119,7 +119,9 @@ func open(t *testing.T, gateway *Gateway, options RunOptions) *Session {
 // child sends requests as a Terraform run does, with the environment and the CA of a session.
 type child struct {
 	url, username, password string
-	http                    *http.Client
+	// ifMatch is the header If-Match of requests, or empty.
+	ifMatch string
+	http    *http.Client
 }
 
 func childOf(t *testing.T, session *Session) *child {
@@ -142,6 +144,9 @@ func (c *child) request(t *testing.T, method, path, body string) *http.Request {
 	req, err := http.NewRequestWithContext(t.Context(), method, c.url+path, strings.NewReader(body))
 	require.NoError(t, err)
 	req.SetBasicAuth(c.username, c.password)
+	if c.ifMatch != "" {
+		req.Header.Set("If-Match", c.ifMatch)
+	}
 	return req
 }
 

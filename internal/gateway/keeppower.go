@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,21 +20,24 @@ const (
 //
 // Of the requests that change a VM, it forwards only these:
 //
-//   - a create
-//   - an update that sets the power state to ON, if the VM is ON
+//   - a create, and the v4 action that switches on a VM that the same session has created
+//   - a v3 update that sets the power state to ON, if the VM is ON
+//   - a v4 update with If-Match that contains the current power state
 //   - the v4 actions that add or remove categories
 //
 // For an update, powerTransport reads the current power state from Prism Central. It cannot rely on the power state in the update,
 // because a provider may send a state that it has read earlier, and provider 1.9.5 sends ON with every update.
 //
-// powerTransport rejects all other requests that change a VM, including unknown ones.
+// powerTransport rejects all other requests that change a VM, including unknown ones and the v4 requests for the NICs and disks of a VM.
 type powerTransport struct {
 	next http.RoundTripper
 	mode func() Mode
+	// created reports whether the session has created a VM through the v4 API.
+	created func(uuid string) bool
 }
 
 func (t *powerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if t.mode() == ReadWrite || !changesVM(req) || createAPIOf(req) != nil || v4CategoryAction.MatchString(req.URL.EscapedPath()) {
+	if t.mode() == ReadWrite || !changesVM(req) || t.isAllowed(req) {
 		return t.next.RoundTrip(req)
 	}
 	api := updateAPIOf(req)
@@ -54,23 +56,33 @@ func (t *powerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(update)
 }
 
-// check returns an *apiError unless the update sets the power state to ON and the VM is ON.
+// isAllowed reports whether a request that changes a VM is allowed, whatever its body and the power state of the VM are.
+func (t *powerTransport) isAllowed(req *http.Request) bool {
+	path := req.URL.EscapedPath()
+	if createAPIOf(req) != nil || v4CategoryAction.MatchString(path) {
+		return true
+	}
+	powerOn := v4PowerOn.FindStringSubmatch(path)
+	return powerOn != nil && req.Method == http.MethodPost && t.created(powerOn[1])
+}
+
+// check returns an *apiError unless the update leaves the power state as it is.
 func (t *powerTransport) check(req *http.Request, api updateAPI, body []byte) error {
 	name, wanted, err := api.update(body)
-	switch {
-	case err != nil:
+	if err != nil {
 		return refusePower(req, name, "its power state cannot be read from the update: "+err.Error())
-	case wanted == "":
-		return refusePower(req, name, "the update does not say that the virtual machine stays switched on")
-	case wanted != powerOn:
-		return refusePower(req, name, "the update would set its power state to "+wanted)
+	}
+	if why := api.refuse(req, wanted); why != "" {
+		return refusePower(req, name, why)
 	}
 	current, err := t.current(req, api)
 	switch {
 	case err != nil:
 		return err
-	case current != powerOn:
+	case current != wanted && wanted == powerOn:
 		return refusePower(req, name, "the update would switch it on, and its power state is "+current)
+	case current != wanted:
+		return refusePower(req, name, "the update would set its power state to "+wanted+", and its power state is "+current)
 	}
 	return nil
 }
@@ -139,74 +151,6 @@ func changesVM(req *http.Request) bool {
 var (
 	v3UpdatePath     = regexp.MustCompile(`^/api/nutanix/v3/vms/[0-9A-Za-z-]+$`)
 	v4UpdatePath     = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms/[0-9A-Za-z-]+$`)
+	v4PowerOn        = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms/([0-9A-Za-z-]+)/\$actions/power-on$`)
 	v4CategoryAction = regexp.MustCompile(`^/api/vmm/v4\.[0-9a-z.]+/ahv/config/vms/[0-9A-Za-z-]+/\$actions/(dis)?associate-categories$`)
 )
-
-// updateAPI parses the VM updates of one API version.
-type updateAPI interface {
-	// update returns the name and the power state in the body of an update. Both may be empty.
-	update(body []byte) (name, power string, err error)
-	// current returns the power state in the response to a GET request for the VM.
-	current(body []byte) (string, error)
-}
-
-// updateAPIOf returns the API of a request that updates a VM, or nil for other requests.
-func updateAPIOf(req *http.Request) updateAPI {
-	switch path := req.URL.EscapedPath(); {
-	case req.Method != http.MethodPut:
-		return nil
-	case v3UpdatePath.MatchString(path):
-		return v3Update{}
-	case v4UpdatePath.MatchString(path):
-		return v4Update{}
-	}
-	return nil
-}
-
-type v3Update struct{}
-
-func (v3Update) update(body []byte) (string, string, error) {
-	var update struct {
-		Spec struct {
-			Name      string `json:"name"`
-			Resources struct {
-				PowerState string `json:"power_state"`
-			} `json:"resources"`
-		} `json:"spec"`
-	}
-	err := json.Unmarshal(body, &update)
-	return update.Spec.Name, update.Spec.Resources.PowerState, err
-}
-
-func (v3Update) current(body []byte) (string, error) {
-	var vm struct {
-		Status struct {
-			Resources struct {
-				PowerState string `json:"power_state"`
-			} `json:"resources"`
-		} `json:"status"`
-	}
-	err := json.Unmarshal(body, &vm)
-	return vm.Status.Resources.PowerState, err
-}
-
-type v4Update struct{}
-
-func (v4Update) update(body []byte) (string, string, error) {
-	var update struct {
-		Name       string `json:"name"`
-		PowerState string `json:"powerState"`
-	}
-	err := json.Unmarshal(body, &update)
-	return update.Name, update.PowerState, err
-}
-
-func (v4Update) current(body []byte) (string, error) {
-	var vm struct {
-		Data struct {
-			PowerState string `json:"powerState"`
-		} `json:"data"`
-	}
-	err := json.Unmarshal(body, &vm)
-	return vm.Data.PowerState, err
-}

@@ -71,8 +71,13 @@ func TestKeepPowerForwardsOnlyUpdatesToON(t *testing.T) {
 		{"batch", post, "/api/nutanix/v3/batch", "{}", "ON", false, "only updates"},
 		{"v2 power state", post, "/PrismGateway/services/rest/v2.0/vms/1/set_power_state", "{}", "ON", false, "only updates"},
 		{"v4 update of a VM that is on", put, v4VM, v4Body("ON"), "ON", true, ""},
-		{"v4 update of a VM that is off", put, v4VM, v4Body("ON"), "OFF", false, "its power state is OFF"},
-		{"v4 update that switches off", put, v4VM, v4Body("OFF"), "ON", false, "the update would set its power state to OFF"},
+		{"v4 update of a VM that is off", put, v4VM, v4Body("ON"), "OFF", false, `virtual machine "m-1": the update would switch it on, and its power state is OFF`},
+		{"v4 update that switches off", put, v4VM, v4Body("OFF"), "ON", false, "the update would set its power state to OFF, and its power state is ON"},
+		{"v4 update that keeps a VM off", put, v4VM, v4Body("OFF"), "OFF", true, ""},
+		{"v4 update that pauses", put, v4VM, v4Body("PAUSED"), "ON", false, "the update would set its power state to PAUSED"},
+		{"v4 update without a power state", put, v4VM, `{"name":"m-1"}`, "ON", false, "does not say that the virtual machine stays switched on"},
+		{"v4 update that is not JSON", put, v4VM, "x", "ON", false, "cannot be read from the update"},
+		{"v4 patch", http.MethodPatch, v4VM, v4Body("ON"), "ON", false, "only updates"},
 		{"v4 delete", del, v4VM, "", "ON", false, "only updates"},
 		{"v4 categories", post, v4VM + "/$actions/associate-categories", "{}", "OFF", true, ""},
 		{"v4 categories removed", post, v4VM + "/$actions/disassociate-categories", "{}", "OFF", true, ""},
@@ -85,7 +90,19 @@ func TestKeepPowerForwardsOnlyUpdatesToON(t *testing.T) {
 		{"v4 reboot", post, v4VM + "/$actions/reboot", "", "ON", false, "only updates"},
 		{"v4 guest-reboot", post, v4VM + "/$actions/guest-reboot", "", "ON", false, "only updates"},
 		{"v4 unknown action", post, v4VM + "/$actions/something-new", "", "ON", false, "only updates"},
+		{"v4 migration", post, v4VM + "/$actions/migrate", "{}", "ON", false, "only updates"},
+		{"v4 clone", post, v4VM + "/$actions/clone", "{}", "ON", false, "only updates"},
 		{"v4 disk", del, v4VM + "/disks/1", "", "ON", false, "only updates"},
+		{"v4 disk that grows", put, v4VM + "/disks/1", "{}", "ON", false, "only updates"},
+		{"v4 new disk", post, v4VM + "/disks", "{}", "ON", false, "only updates"},
+		{"v4 NIC", del, v4VM + "/nics/1", "", "ON", false, "only updates"},
+		{"v4 new NIC", post, v4VM + "/nics", "{}", "ON", false, "only updates"},
+		{"v4 changed NIC", put, v4VM + "/nics/1", "{}", "ON", false, "only updates"},
+		{"v4 CD-ROM", del, v4VM + "/cd-roms/1", "", "ON", false, "only updates"},
+		{"v4 GPU", post, v4VM + "/gpus", "{}", "ON", false, "only updates"},
+		{"v4 serial port", post, v4VM + "/serial-ports", "{}", "ON", false, "only updates"},
+		{"v4 anti-affinity policy", post, "/api/vmm/v4.2/ahv/policies/vm-anti-affinity-policies", "{}", "OFF", true, ""},
+		{"v4 category", post, "/api/prism/v4.2/config/categories", "{}", "OFF", true, ""},
 		{"create", post, v3CreatePath, createRequest, "ON", true, ""},
 		{"v4 create", post, v4CreateURL, v4CreateRequest, "ON", true, ""},
 		{"list", post, v3CreatePath + "/list", "{}", "OFF", true, ""},
@@ -97,7 +114,9 @@ func TestKeepPowerForwardsOnlyUpdatesToON(t *testing.T) {
 			central := centralWithVM(t, test.power)
 			gateway := start(t)
 			session := open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw"), Mode: KeepPower})
-			status, body := childOf(t, session).do(t, test.method, test.path, test.body)
+			child := childOf(t, session)
+			child.ifMatch = "etag"
+			status, body := child.do(t, test.method, test.path, test.body)
 			sent := central.sent(test.method)
 			if test.forwarded {
 				assert.Less(t, status, 300, body)
@@ -113,6 +132,49 @@ func TestKeepPowerForwardsOnlyUpdatesToON(t *testing.T) {
 			assert.InDelta(t, 1, testutil.ToFloat64(gateway.metrics.refusals.WithLabelValues(ReasonPowerState)), 0)
 		})
 	}
+}
+
+func TestKeepPowerRequiresIfMatchOfV4Updates(t *testing.T) {
+	for _, match := range []string{"", "*"} {
+		central := centralWithVM(t, "ON")
+		child := childOf(t, open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: KeepPower}))
+		child.ifMatch = match
+		status, body := child.do(t, http.MethodPut, v4VM, v4Body("ON"))
+		assert.Equal(t, http.StatusConflict, status)
+		assert.Equal(t, ReasonPowerState, reasonOf(t, body))
+		assert.Contains(t, v4ErrorOf(t, body).Message, "the update has no If-Match")
+		assert.Empty(t, central.seen())
+	}
+}
+
+// A VM of the v4 API is created switched off, and the provider switches it on. No other VM may be switched on.
+func TestKeepPowerSwitchesOnVMsOfTheSameRun(t *testing.T) {
+	const other = "22222222-2222-3333-4444-555555555555"
+	central := newCentral(t, func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodGet {
+			page(http.StatusOK, "application/json", taskReply(t, "SUCCEEDED", createdVM.UUID))(w, req)
+			return
+		}
+		accept(w, req)
+	})
+	gateway := start(t)
+	options := RunOptions{Upstream: central.upstream("admin", "pw"), Mode: KeepPower, Creates: &recorder{}}
+	run, another := childOf(t, open(t, gateway, options)), childOf(t, open(t, gateway, options))
+	do := func(child *child, method, uuid, action string) int {
+		status, _ := child.do(t, method, v4CreateURL+"/"+uuid+action, "")
+		return status
+	}
+	const powerOn = "/$actions/power-on"
+	assert.Equal(t, http.StatusConflict, do(run, http.MethodPost, createdVM.UUID, powerOn), "it does not exist yet")
+	status, _ := run.do(t, http.MethodPost, v4CreateURL, v4CreateRequest)
+	require.Equal(t, http.StatusAccepted, status)
+	assert.Equal(t, http.StatusAccepted, do(run, http.MethodPost, createdVM.UUID, powerOn))
+	assert.Equal(t, http.StatusAccepted, do(run, http.MethodPost, createdVM.UUID, powerOn), "the provider repeats it")
+	assert.Equal(t, http.StatusConflict, do(run, http.MethodPost, other, powerOn))
+	assert.Equal(t, http.StatusConflict, do(run, http.MethodPost, createdVM.UUID, "/$actions/power-off"))
+	assert.Equal(t, http.StatusConflict, do(run, http.MethodPut, createdVM.UUID, powerOn))
+	assert.Equal(t, http.StatusConflict, do(run, http.MethodDelete, createdVM.UUID, ""))
+	assert.Equal(t, http.StatusConflict, do(another, http.MethodPost, createdVM.UUID, powerOn), "another run did not create it")
 }
 
 // sent returns the requests that central has received with the given method.

@@ -114,15 +114,23 @@ func (w *workspace) write(t *testing.T, name, content string) {
 // run executes terraform with the environment of session.
 func (w *workspace) run(t *testing.T, session *Session, args ...string) (string, error) {
 	t.Helper()
+	env := map[string]string{}
+	if session != nil {
+		w.write(t, "gateway.pem", string(session.CABundle()))
+		env = session.Env()
+		env["SSL_CERT_FILE"] = filepath.Join(w.dir, "gateway.pem")
+	}
+	return w.runWith(t, env, args...)
+}
+
+// runWith executes terraform with the environment env.
+func (w *workspace) runWith(t *testing.T, env map[string]string, args ...string) (string, error) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), w.terraform, args...)
 	cmd.Dir = w.dir
 	cmd.Env = []string{"HOME=" + w.dir, "CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE=" + filepath.Join(w.dir, "cli.tfrc")}
-	if session != nil {
-		w.write(t, "gateway.pem", string(session.CABundle()))
-		cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+filepath.Join(w.dir, "gateway.pem"))
-		for name, value := range session.Env() {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
+	for name, value := range env {
+		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	output, err := cmd.CombinedOutput()
 	return string(output), err

@@ -90,20 +90,23 @@ func apiNamespace(req *http.Request) string {
 }
 
 // v4Body returns the error as the body of an error response of the v4 API. Its code is the HTTP status, because Prism Central has no code for
-// errors of the gateway.
+// errors of the gateway. The message contains status and reason, too, because provider 2.4 prints only the message of most errors.
 func (e *apiError) v4Body(namespace string) []byte {
 	prefix := namespace + ".v4.error."
-	body, err := json.Marshal(map[string]any{
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // the provider prints the body
+	err := encoder.Encode(map[string]any{
 		"$dataItemDiscriminator": prefix + "ErrorResponse",
 		"data": map[string]any{
 			"$objectType": prefix + "ErrorResponse", "$errorItemDiscriminator": "List<" + prefix + "AppMessage>",
 			"error": []any{map[string]any{
-				"$objectType": prefix + "AppMessage", "message": e.message, "severity": "ERROR", "code": strconv.Itoa(e.status), "errorGroup": e.reason,
+				"$objectType": prefix + "AppMessage", "message": fmt.Sprintf("status %d, reason: %s: %s", e.status, e.reason, e.message), "severity": "ERROR", "code": strconv.Itoa(e.status), "errorGroup": e.reason,
 			}},
 		},
 	})
 	if err != nil { // marshalling strings cannot fail
 		panic(err)
 	}
-	return body
+	return body.Bytes()
 }
