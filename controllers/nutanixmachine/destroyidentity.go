@@ -62,7 +62,7 @@ func (i identity) identifyForDestroy(ctx context.Context, machine *infrav1.Nutan
 func (i identity) missing(machine *infrav1.NutanixMachine, uuids []string, result found) []string {
 	var missing []string
 	intent := intentOf(machine)
-	if intent != nil && intent.VM == "" {
+	if intent != nil && intent.VM == "" && (result.taskVM() == "" || result.taskError == "") {
 		missing = append(missing, openCreate)
 	}
 	i.reconciler.absences.with(i.key, func(s *searched) {

@@ -142,7 +142,7 @@ func (r *Reconciler) query(key string, machine *infrav1.NutanixMachine, name str
 		}
 	})
 	if intent := intentOf(machine); intent != nil {
-		q.task = intent.Task
+		q.task, q.isVMUnknown = intent.Task, intent.VM == "" && intent.Task != ""
 	}
 	if pins := readPins(machine); pins != nil {
 		q.prismElement = pins.PrismElement.UUID
@@ -188,7 +188,7 @@ func (r *Reconciler) handleSearch(ctx context.Context, s *scope, last lastSearch
 		return ctrl.Result{RequeueAfter: last.due}, nil
 	case published:
 		return s.retry(infrav1.InputsResolvedCondition, r.notFound(s, doubt), last.due)
-	case intent != nil && intent.VM != "" && last.taskError != "", says == confirmed:
+	case intent != nil && (intent.VM != "" || last.taskVM() != "") && last.taskError != "", says == confirmed:
 		return ctrl.Result{}, r.settleIntent(ctx, s, "")
 	case says == unproven:
 		r.Recorder.Eventf(s.nutanixMachine, nil, corev1.EventTypeWarning, infrav1.VMAbsenceUnprovenReason, "Search",

@@ -23,8 +23,10 @@ type query struct {
 	name string
 	// uuids are the UUIDs of the VM according to the machine and its state.
 	uuids []string
-	// task is the task of Prism Central that creates the VM, or empty.
-	task string
+	// task is the task of Prism Central that creates the VM, or empty. isVMUnknown is true if the machine does not contain the UUID of the VM
+	// that the task creates.
+	task        string
+	isVMUnknown bool
 	// prismElement is the UUID of the Prism Element of the VM, or empty if the Prism Element is unknown.
 	prismElement string
 	// siblings are the UUIDs of the VMs of the other machines of the cluster. If there are siblings, a search is
@@ -41,6 +43,8 @@ type found struct {
 	foreign []prism.VM
 	// sameName are other VMs with the same name.
 	sameName []prism.VM
+	// task is the task that creates the VM, or nil if the task was not read or does not exist.
+	task *prism.Task
 	// taskError is the error of the task that creates the VM, or empty if the task has not failed.
 	taskError string
 	// doubt is the reason why the search is inconclusive. If the search is conclusive, doubt is empty.
@@ -71,9 +75,17 @@ func search(ctx context.Context, central *prism.Client, q query) (found, error) 
 	return result, err
 }
 
-// look returns the result of a search without doubt and taskError, and the list of all VMs.
+// look returns the result of a search without doubt, and the list of all VMs. It reads the task only if the task shows an unknown VM.
 func look(ctx context.Context, central *prism.Client, q query) (found, prism.VMList, error) {
 	var result found
+	if q.isVMUnknown {
+		if err := result.readTask(ctx, central, q.task); err != nil {
+			return found{}, prism.VMList{}, err
+		}
+		if vm := result.taskVM(); vm != "" && !slices.Contains(q.uuids, vm) {
+			q.uuids = append(slices.Clone(q.uuids), vm)
+		}
+	}
 	for _, uuid := range q.uuids {
 		if err := result.read(ctx, central, q.machine, uuid); err != nil {
 			return found{}, prism.VMList{}, err
@@ -120,12 +132,11 @@ func (f *found) setDoubt(ctx context.Context, central *prism.Client, q query, al
 	if err != nil {
 		return fmt.Errorf("listing Prism Elements: %w", err)
 	}
-	running, err := f.readTask(ctx, central, q.task)
-	if err != nil {
+	if err := f.readTask(ctx, central, q.task); err != nil {
 		return err
 	}
 	switch {
-	case running:
+	case f.task != nil && f.task.Running():
 		f.doubt = "task " + q.task + ", which creates it, has not ended"
 	case q.prismElement != "" && !slices.Contains(elements, strings.ToLower(q.prismElement)):
 		f.doubt = "Prism Central does not show its Prism Element " + q.prismElement + " to this account, or is not connected to it"
@@ -141,22 +152,31 @@ func (f *found) setDoubt(ctx context.Context, central *prism.Client, q query, al
 	return nil
 }
 
-// readTask reads the task that creates the VM, and reports whether the task is running.
-func (f *found) readTask(ctx context.Context, central *prism.Client, uuid string) (running bool, err error) {
-	if uuid == "" {
-		return false, nil
+// readTask reads the task that creates the VM, unless the search has read it before.
+func (f *found) readTask(ctx context.Context, central *prism.Client, uuid string) error {
+	if uuid == "" || f.task != nil {
+		return nil
 	}
 	task, err := central.Task(ctx, uuid)
 	var notFound *prism.NotFoundError
 	switch {
 	case errors.As(err, &notFound):
-		return false, nil
+		return nil
 	case err != nil:
-		return false, err
+		return err
 	case task.Failed():
 		f.taskError = task.Status + ": " + task.Error
 	}
-	return task.Running(), nil
+	f.task = task
+	return nil
+}
+
+// taskVM returns the UUID of the VM that the task creates, or an empty string. Only a task of the v4 API shows the VM.
+func (f *found) taskVM() string {
+	if f.task == nil {
+		return ""
+	}
+	return f.task.VM
 }
 
 // listUUIDs formats the UUIDs of VMs for messages.

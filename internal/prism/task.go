@@ -16,6 +16,8 @@ type Task struct {
 	Status string
 	// Error is the reason why the task failed.
 	Error string
+	// VM is the UUID of the VM that the task creates or changes. It is empty if the task does not show exactly one VM, and with the v3 API.
+	VM string
 }
 
 // Running reports whether the task has not ended.

@@ -126,7 +126,7 @@ func (c *central) itemsV4(kind string) []map[string]any {
 		case "storage_containers":
 			item = containerV4(entity)
 		case "tasks":
-			item = map[string]any{"extId": taskPrefix + at(entity, "metadata", "uuid").(string), "status": entity["status"], "errorMessages": []any{map[string]any{"message": entity["error_detail"]}}}
+			item = map[string]any{"extId": taskPrefix + at(entity, "metadata", "uuid").(string), "status": entity["status"], "errorMessages": []any{map[string]any{"message": entity["error_detail"]}}, "entitiesAffected": entity["entities"]}
 		case "vms":
 			c.vmV4(entity, item)
 		}

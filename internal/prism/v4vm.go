@@ -150,6 +150,8 @@ func (a apiV4) task(ctx context.Context, uuid string) (task *Task, err error) {
 	err = a.call(ctx, "prism/config/tasks/"+uuid, func(ctx context.Context) error {
 		found, err := a.prism.Task(ctx, "Task", taskPrefix+uuid)
 		task = &Task{UUID: uuid, Status: found.Status, Error: found.ErrorText()}
+		vm, _ := found.Created("vm")
+		task.VM = strings.ToLower(vm)
 		return err
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package prism
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +100,28 @@ func TestTask(t *testing.T) {
 		require.Error(t, err)
 		assert.NotErrorAs(t, err, &missing, "a bare 404 says nothing about the task")
 	})
+}
+
+func TestV4TaskShowsItsVM(t *testing.T) {
+	central := newCentral(t)
+	central.generation = V4
+	vm := func(uuid string) map[string]any { return map[string]any{"extId": uuid, "rel": "vmm:ahv:config:vm"} }
+	for name, test := range map[string]struct {
+		entities []any
+		want     string
+	}{
+		"none":       {nil, ""},
+		"another":    {[]any{map[string]any{"extId": uuid(1, 1), "rel": "clustermgmt:config:cluster"}}, ""},
+		"one":        {[]any{map[string]any{"extId": uuid(1, 1), "rel": "clustermgmt:config:cluster"}, vm(strings.ToUpper(uuid(6, 1)))}, uuid(6, 1)},
+		"its disk":   {[]any{vm(uuid(6, 1)), map[string]any{"extId": uuid(7, 1), "rel": "vmm:ahv:config:vm:disk"}}, uuid(6, 1)},
+		"two":        {[]any{vm(uuid(6, 1)), vm(uuid(6, 2))}, ""},
+		"one, twice": {[]any{vm(uuid(6, 1)), vm(uuid(6, 1))}, uuid(6, 1)},
+	} {
+		central.kinds["tasks"] = []map[string]any{{"metadata": map[string]any{"uuid": uuid(9, 1)}, "status": "RUNNING", "entities": test.entities}}
+		task, err := central.client(t).Task(t.Context(), "ZXJnb24=:"+uuid(9, 1))
+		require.NoError(t, err)
+		assert.Equal(t, test.want, task.VM, name)
+	}
 }
 
 func TestTaskStates(t *testing.T) {
