@@ -69,6 +69,7 @@ func (g *Gateway) newProxy(session *Session) http.Handler {
 			resp.Header.Del("Set-Cookie")
 			session.reportDeletion(resp)
 			ensureV4Error(resp)
+			session.noteFailure(resp)
 			return creates.observeTask(resp)
 		},
 		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) { g.fail(w, req, session, err) },
@@ -88,6 +89,9 @@ func (g *Gateway) fail(w http.ResponseWriter, req *http.Request, session *Sessio
 	if !errors.Is(err, context.Canceled) {
 		g.log.Info("Did not forward a request of a Terraform run", "object", session.options.Object, "mode", session.Mode().String(),
 			"method", req.Method, "path", req.URL.Path, "reason", response.reason, "error", err.Error())
+	}
+	if apiOf(req) == apiV4 {
+		session.failures.add(Failure{response.status, response.reason, response.message})
 	}
 	response.write(w, req)
 }

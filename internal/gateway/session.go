@@ -46,12 +46,13 @@ type Session struct {
 	proxy    http.Handler
 	calls    calls
 
-	sent    sentCreates
-	tasks   createTasks
-	mode    atomic.Int32
-	mu      sync.Mutex
-	closed  bool
-	creates sync.WaitGroup
+	sent     sentCreates
+	tasks    createTasks
+	failures failures
+	mode     atomic.Int32
+	mu       sync.Mutex
+	closed   bool
+	creates  sync.WaitGroup
 }
 
 // CredentialsRefusedError means that Prism Central has refused the credentials and that the next login with them is not due yet.

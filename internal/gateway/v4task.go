@@ -138,7 +138,8 @@ func (t *createTransport) observeTask(resp *http.Response) error {
 		defer t.session.creates.Done()
 		t.recordVM(context.WithoutCancel(resp.Request.Context()), match[1], task)
 	}
-	return ensureTaskMessage(resp, body, task)
+	t.session.noteTask(task)
+	return t.session.ensureTaskMessage(resp, body, task)
 }
 
 // lacksMessage reports whether the task has failed and has no error message. Provider 2.4 crashes when it reads such a task.
@@ -146,15 +147,20 @@ func (t *v4Task) lacksMessage() bool {
 	return (t.Status == "FAILED" || t.Status == "CANCELED") && len(t.ErrorMessages) == 0
 }
 
+// noTaskMessage is the message of a failed task that has none.
+const noTaskMessage = "Prism Central reports no error message for this task"
+
 // ensureTaskMessage adds an error message to a failed task that has none. body is the body of resp.
-func ensureTaskMessage(resp *http.Response, body []byte, task *v4Task) error {
+func (s *Session) ensureTaskMessage(resp *http.Response, body []byte, task *v4Task) error {
 	if !task.lacksMessage() {
 		return nil
 	}
-	changed, err := withMessage(body, cmp.Or(task.LegacyError, "Prism Central reports no error message for this task"), task.Status)
+	message := cmp.Or(task.LegacyError, noTaskMessage)
+	changed, err := withMessage(body, message, task.Status)
 	if err != nil {
 		return err
 	}
+	s.failures.add(Failure{Reason: ReasonTaskWithoutMessage, Message: message})
 	setResponse(resp, resp.StatusCode, changed)
 	return nil
 }

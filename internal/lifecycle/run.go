@@ -70,6 +70,7 @@ func (p *Pipeline) open(ctx context.Context, target Target) (*openWorkspace, err
 		CABundle:        session.CABundle(),
 		StateName:       target.unwrittenName(),
 		InitKey:         initKey,
+		Responses:       func() []terraform.Response { return responses(session) },
 		MemoryLimit:     generation.MemoryLimit,
 	})
 	if err != nil {
@@ -88,6 +89,15 @@ func (p *Pipeline) open(ctx context.Context, target Target) (*openWorkspace, err
 		opened.Workspace = storedWorkspace{workspace, stored}
 	}
 	return opened, nil
+}
+
+// responses returns the error responses that the provider has received in a session.
+func responses(session *gateway.Session) []terraform.Response {
+	var list []terraform.Response
+	for _, failure := range session.Failures() {
+		list = append(list, terraform.Response(failure))
+	}
+	return list
 }
 
 // sessionError returns the error of a run for which the gateway opened no session.

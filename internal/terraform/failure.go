@@ -46,7 +46,11 @@ func (r *Run) failure(ctx context.Context, verb string, begin time.Time, err err
 	if failure.Class == LockHeld {
 		failure.Lock = parseLock(plain, begin)
 	}
-	failure.Message = text.Shorten(r.scrub.text(collapse(message(failure, diagnostics, plain, err))), messageLimit)
+	explanation := collapse(message(failure, diagnostics, plain, err))
+	if failure.Source == SourceProvider && failure.Class != ProviderPanic && failure.Class != LockHeld && r.options.Responses != nil {
+		explanation, failure.Class = explained(explanation, failure.Class, r.options.Responses())
+	}
+	failure.Message = text.Shorten(r.scrub.text(explanation), messageLimit)
 	return failure
 }
 

@@ -40,6 +40,7 @@ var reasonClasses = map[string]Class{
 	"AUTHENTICATION_REQUIRED":         Authentication,
 	"ACCESS_DENIED":                   Permission,
 	"ENTITY_NOT_FOUND":                NotFound,
+	"VM_ETAG_MISMATCH":                Transient, // the VM has changed since the provider read it
 	"CONCURRENT_REQUESTS_NOT_ALLOWED": Transient,
 	"RATE_LIMIT_EXCEEDED":             Transient,
 	"INTERNAL_ERROR":                  Transient,
@@ -56,18 +57,22 @@ func classifyPrismError(text string) Class {
 	if reason == "" {
 		reason = firstGroup(responseReason, text)
 	}
+	code, _ := strconv.Atoi(firstGroup(responseCode, text))
+	if class := classifyResponse(reason, code); class != Unknown {
+		return class
+	}
+	return match(providerRules, text)
+}
+
+// classifyResponse returns the class for the reason and the HTTP status of a response, or Unknown. Both may be empty.
+func classifyResponse(reason string, status int) Class {
 	if class, known := reasonClasses[reason]; known {
 		return class
 	}
 	if exhausted.MatchString(reason) {
 		return Quota
 	}
-	if code, err := strconv.Atoi(firstGroup(responseCode, text)); err == nil {
-		if class := classifyStatus(code); class != Unknown {
-			return class
-		}
-	}
-	return match(providerRules, text)
+	return classifyStatus(status)
 }
 
 // classifyStatus returns the class for an HTTP error status.
@@ -79,7 +84,8 @@ func classifyStatus(code int) Class {
 		return Permission
 	case code == http.StatusNotFound:
 		return NotFound
-	case code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusTooManyRequests, code >= http.StatusInternalServerError:
+	case code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusPreconditionFailed, code == http.StatusTooManyRequests,
+		code >= http.StatusInternalServerError:
 		return Transient
 	case code >= http.StatusBadRequest:
 		return Rejected

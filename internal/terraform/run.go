@@ -34,6 +34,8 @@ type RunOptions struct {
 	// InitKey is equal for runs in which init has the same result, because backend, modules and required versions are equal. One of them
 	// runs init, and the others use the files that it wrote. If InitKey is empty, the run runs init.
 	InitKey string
+	// Responses returns the last error responses that the provider has received, the oldest first. It may be nil.
+	Responses func() []Response
 }
 
 // Run is one workspace in a private directory. Its methods are safe for concurrent use, and only one of them runs at a time. Callers must
