@@ -1,5 +1,5 @@
-// Package prismsim is a simulated Prism Central. It serves the v3 API closely enough for the unmodified Terraform
-// provider and for prism-go-client, and parts of the v4 API closely enough for the vendor's SDKs.
+// Package prismsim is a simulated Prism Central. It serves the v3 API and parts of the v4 API closely enough for the
+// unmodified Terraform provider, for prism-go-client and for the vendor's SDKs.
 //
 // An inventory defines the entities that the server manages: Prism Elements, subnets with address pools, images,
 // storage containers, projects, GPUs and categories. Changes are asynchronous tasks with configurable latency. A

@@ -139,7 +139,10 @@ resource "nutanix_virtual_machine_v2" "vm" {
 	r.begin()
 	output, code := tf.run(step.command...)
 	r.learn()
-	record := defectRecord{Command: step.command, Failed: code != 0, Errors: errorLines(output), Summary: summaryPattern.FindString(output), Requests: r.exchanges(), State: stateOf(t, tf), Power: []string{}}
+	record := defectRecord{
+		Command: step.command, Failed: code != 0, Errors: errorLines(output), Summary: summaryPattern.FindString(output),
+		Requests: r.exchanges(), State: stateOf(t, tf), Power: []string{},
+	}
 	for _, vm := range s.VMs() {
 		record.Power = append(record.Power, vm.PowerState)
 	}

@@ -149,7 +149,8 @@ func TestTerraformV4ShapesPlanClean(t *testing.T) {
 				tf := newWorkspace(t, s, version, "")
 				var config strings.Builder
 				for name, blocks := range v4Shapes {
-					_, _ = fmt.Fprintf(&config, "resource \"nutanix_virtual_machine_v2\" %q {\n  name = %q\n  cluster { ext_id = \"{cluster}\" }\n%s}\n", name, name, blocks)
+					const head = "resource \"nutanix_virtual_machine_v2\" %q {\n  name = %q\n  cluster { ext_id = \"{cluster}\" }\n%s}\n"
+					_, _ = fmt.Fprintf(&config, head, name, name, blocks)
 				}
 				tf.write("main.tf", fill(config.String(), names))
 				tf.apply()
