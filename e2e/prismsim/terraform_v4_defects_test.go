@@ -20,6 +20,7 @@ import (
 type defectStep struct {
 	before  func(t *testing.T, s *prismsim.Server) // a fault or a change from outside
 	memory  int                                    // memory of the VM in GiB, default 4
+	config  string                                 // blocks of the VM, and further resources after it
 	command []string
 }
 
@@ -28,6 +29,37 @@ var (
 	destroyStep = []string{"destroy", "-auto-approve", "-input=false", "-parallelism=1"}
 	planStep    = []string{"plan", "-input=false", "-parallelism=1"}
 )
+
+// customized is a VM with cloud-init data. The closing brace of the VM follows the blocks.
+const customized = `
+  guest_customization {
+    config {
+      cloud_init {
+        datasource_type = "CONFIG_DRIVE_V2"
+        cloud_init_script {
+          user_data { value = base64encode("#cloud-config") }
+        }
+      }
+    }
+  }
+`
+
+// existingCategory is a VM and a category that exists already.
+const existingCategory = `
+}
+
+resource "nutanix_category_v2" "testing" {
+  key        = "Environment"
+  value      = "Testing"
+  depends_on = [nutanix_virtual_machine_v2.vm] # so that the order of the requests is always the same
+`
+
+// attach attaches a volume group to the VM, as a CSI driver does.
+func attach(t *testing.T, s *prismsim.Server) {
+	group, err := s.AddVolumeGroup(prismsim.VolumeGroup{Name: "pvc-1", PrismElement: "nutanix-cluster-1"})
+	require.NoError(t, err)
+	require.NoError(t, s.AttachVolumeGroup(group, s.VMs()[0].UUID))
+}
 
 // failing returns a step before which a fault starts.
 func failing(fault prismsim.Fault) func(*testing.T, *prismsim.Server) {
@@ -82,6 +114,9 @@ var defects = map[string][]defectStep{
 	"poll-fails": {{
 		before: failing(prismsim.Fault{Path: "/tasks/", Status: http.StatusInternalServerError}), command: applyStep,
 	}, {command: planStep}},
+	"category-exists":            {{config: existingCategory, command: applyStep}},
+	"volume-group-is-attached":   {{command: applyStep}, {before: attach, command: planStep}, {command: destroyStep}},
+	"customization-not-returned": {{config: customized, command: applyStep}, {config: customized, command: planStep}},
 	"power-off-outside": {
 		{command: applyStep},
 		{before: func(t *testing.T, s *prismsim.Server) { require.NoError(t, s.PowerOff(s.VMs()[0].UUID)) }, command: planStep},
@@ -134,8 +169,9 @@ resource "nutanix_virtual_machine_v2" "vm" {
   name              = "vm-1"
   memory_size_bytes = %d
   cluster { ext_id = %q }
+%s
 }
-`, memory<<30, named(t, s, "cluster", "nutanix-cluster-1")))
+`, memory<<30, named(t, s, "cluster", "nutanix-cluster-1"), step.config))
 	r.begin()
 	output, code := tf.run(step.command...)
 	r.learn()
@@ -151,12 +187,17 @@ resource "nutanix_virtual_machine_v2" "vm" {
 
 var (
 	errorPattern   = regexp.MustCompile(`(?m)^Error: (.*)$`)
+	crashPattern   = regexp.MustCompile(`(?m)^Error: (.* plugin crashed!)$`)
 	summaryPattern = regexp.MustCompile(`Plan: .*|No changes\.|(Apply|Destroy) complete! .*`)
 )
 
-// errorLines returns the first lines of the errors in the output of Terraform.
+// errorLines returns the first lines of the errors in the output of Terraform. If the provider crashed, the other errors
+// depend on timing.
 func errorLines(output string) []string {
 	var out []string
+	if crash := crashPattern.FindStringSubmatch(output); crash != nil {
+		return crash[1:]
+	}
 	for _, match := range errorPattern.FindAllStringSubmatch(output, -1) {
 		out = append(out, match[1])
 	}
