@@ -23,7 +23,10 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-const password = "your-password"
+const (
+	password = "your-password"
+	userData = "I2Nsb3VkLWNvbmZpZwo=" // base64
+)
 
 // fixture contains a simulated Prism Central, and the provider and the Prism API that the test uses.
 type fixture struct {
@@ -170,7 +173,7 @@ func (f *fixture) open(workspace renderer.Workspace) *directory {
 		"HOME=" + home, "PATH=/usr/bin:/bin", "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "SSL_CERT_FILE=" + filepath.Join(home, "ca.pem"),
 		"TF_CLI_CONFIG_FILE=" + filepath.Join(home, "terraform.rc"),
 		"NUTANIX_ENDPOINT=" + host, "NUTANIX_USERNAME=" + f.prism.Username(), "NUTANIX_PASSWORD=" + password,
-		"TF_VAR_" + renderer.UserDataVariable + "=I2Nsb3VkLWNvbmZpZwo=",
+		"TF_VAR_" + renderer.UserDataVariable + "=" + userData,
 	}
 	d.write(".terraform.lock.hcl", lock)
 	d.writeAll(workspace)
@@ -205,10 +208,10 @@ func (d *directory) run(arguments ...string) []byte {
 	return output
 }
 
-// plan runs terraform plan. It returns the plan file, and the plan in JSON form.
-func (d *directory) plan() ([]byte, *tfjson.Plan) {
+// plan runs terraform plan with further options. It returns the plan file, and the plan in JSON form.
+func (d *directory) plan(options ...string) ([]byte, *tfjson.Plan) {
 	d.f.t.Helper()
-	d.run("plan", "-input=false", "-no-color", "-out=plan.tfplan")
+	d.run(append([]string{"plan", "-input=false", "-no-color", "-out=plan.tfplan"}, options...)...)
 	file, err := os.ReadFile(filepath.Join(d.path, "plan.tfplan"))
 	require.NoError(d.f.t, err)
 	planned := &tfjson.Plan{}
@@ -216,21 +219,49 @@ func (d *directory) plan() ([]byte, *tfjson.Plan) {
 	return file, planned
 }
 
-// record runs terraform plan and returns the record of the plan.
-func (d *directory) record() plan.Record {
+// record runs terraform plan with further options and returns the record of the plan.
+func (d *directory) record(options ...string) plan.Record {
 	d.f.t.Helper()
-	file, planned := d.plan()
+	file, planned := d.plan(options...)
 	return plan.Build(plan.Origin{Generation: d.f.generation}, file, planned)
 }
 
-// plansClean requires that a plan changes nothing.
+// plansClean requires that a plan changes nothing. Otherwise terraform exits with status 2, and the test fails with the plan.
 func (d *directory) plansClean() {
 	d.f.t.Helper()
-	record := d.record()
-	require.Empty(d.f.t, record.Changes, record.Summary())
+	d.run("plan", "-detailed-exitcode", "-input=false", "-no-color")
 }
 
 func (d *directory) apply() {
 	d.f.t.Helper()
 	d.run("apply", "-input=false", "-no-color", "plan.tfplan")
+}
+
+// destroy destroys everything in the state.
+func (d *directory) destroy() {
+	d.f.t.Helper()
+	d.plan("-destroy")
+	d.apply()
+}
+
+// outputs returns the outputs in the state.
+func (d *directory) outputs() map[string]any {
+	d.f.t.Helper()
+	var outputs map[string]struct{ Value any }
+	require.NoError(d.f.t, json.Unmarshal(d.run("output", "-json"), &outputs))
+	values := map[string]any{}
+	for name, output := range outputs {
+		values[name] = output.Value
+	}
+	return values
+}
+
+// fails runs terraform, requires that it fails, and returns its messages.
+func (d *directory) fails(arguments ...string) string {
+	d.f.t.Helper()
+	command := exec.CommandContext(d.f.t.Context(), toolbox.Path(d.f.t, "bin/terraform"), arguments...)
+	command.Dir, command.Env = d.path, d.environment
+	output, err := command.CombinedOutput()
+	require.Error(d.f.t, err, "running terraform %v:\n%s", arguments, output)
+	return string(output)
 }

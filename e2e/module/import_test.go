@@ -31,6 +31,15 @@ func shapes() map[string]func(f *fixture, m *renderer.Machine) {
 			iso := f.ref("image", "bootstrap-iso")
 			m.Disks = append(m.Disks, renderer.Disk{DeviceType: renderer.DeviceCDROM, AdapterType: renderer.AdapterIDE, Index: 1, Image: &iso})
 		},
+		"CD-ROMs with sizes": func(f *fixture, m *renderer.Machine) { // dataDisks of a NutanixMachine always have a size
+			iso := f.ref("image", "bootstrap-iso")
+			m.Disks = append(m.Disks,
+				renderer.Disk{DeviceType: renderer.DeviceCDROM, AdapterType: renderer.AdapterIDE, SizeMiB: 1024, Image: &iso},
+				renderer.Disk{DeviceType: renderer.DeviceCDROM, AdapterType: renderer.AdapterSATA, SizeMiB: 1024})
+		},
+		"virtual GPU": func(_ *fixture, m *renderer.Machine) {
+			m.GPUs = []renderer.GPU{{Vendor: "NVIDIA", Mode: "VIRTUAL", DeviceID: 606}}
+		},
 		"CD-ROM instead of cloud-init": func(f *fixture, m *renderer.Machine) {
 			iso := f.ref("image", "bootstrap-iso")
 			m.Disks = append(m.Disks, renderer.Disk{DeviceType: renderer.DeviceCDROM, AdapterType: renderer.AdapterIDE, Image: &iso})

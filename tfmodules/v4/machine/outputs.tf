@@ -1,5 +1,6 @@
 locals {
-  # Prism Central omits lists that are empty. Older versions show the network of an interface only in network_info.
+  # Prism Central omits lists that are empty. Older versions show the network of an interface only in network_info. Provider 2.4.2
+  # never sets ipv6_info.
   networks = [
     for nic in try(coalescelist(nutanix_virtual_machine_v2.this.nics, []), []) :
     try(nic.nic_network_info[0].virtual_ethernet_nic_network_info[0], nic.network_info[0], null)
