@@ -65,7 +65,35 @@ func (i identity) identifyNamed(ctx context.Context, machine *infrav1.NutanixMac
 	if _, published := providerid.Parse(machine.Spec.ProviderID); published {
 		return named, nil
 	}
-	return named, requireUsable(vm)
+	if err := requireUsable(vm); err != nil {
+		return named, err
+	}
+	return named, i.requireCreated(ctx, machine, vm)
+}
+
+// requireCreated returns an error if the task of a create through the v4 API has not ended or has failed, although its VM exists. A VM of the
+// v4 API has no state that shows this.
+func (i identity) requireCreated(ctx context.Context, machine *infrav1.NutanixMachine, vm *prism.VM) error {
+	intent := intentOf(machine)
+	if intent == nil || intent.Attempt == 0 || intent.Task == "" {
+		return nil
+	}
+	task, err := i.central.Task(ctx, intent.Task)
+	var notFound *prism.NotFoundError
+	switch {
+	case errors.As(err, &notFound):
+		return nil // Prism Central removes old tasks
+	case err != nil:
+		return err
+	case task.Running():
+		return &lifecycle.WaitError{Reason: infrav1.CreateUnconfirmedReason, Message: fmt.Sprintf(
+			"task %s, which creates virtual machine %s (%s), has not ended", intent.Task, vm.Name, vm.UUID)}
+	case task.Failed():
+		return &lifecycle.ConflictError{Message: fmt.Sprintf(
+			"the creation of virtual machine %s (%s) of this NutanixMachine failed in Prism Central (task %s: %s): delete it there, or delete the Machine to have it replaced",
+			vm.Name, vm.UUID, intent.Task, task.Error)}
+	}
+	return nil
 }
 
 // requireNotOurs returns an error if the machine references one VM, but the state contains another VM whose description

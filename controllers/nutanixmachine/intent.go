@@ -148,10 +148,10 @@ type createRecorder struct {
 // requestIDs is the namespace of the UUIDs that requestID returns.
 var requestIDs = uuid.MustParse("3d0f6f0e-3b63-4b0e-9d3c-5c0d7a2b8f11")
 
-// requestID returns the request ID of an attempt to create the VM of a machine. Prism Central may recognize a repeated request by its ID. It does
-// not have to, because no attempt is sent twice. The number rises with each run that sends a create request. Such a run sends none before the
-// create intent of the run before was resolved. The number stays in an annotation when the intent is removed, because an ID whose request has
-// failed must not be used again.
+// requestID returns the request ID of an attempt to create the VM of a machine. Prism Central may recognize a repeated request by its ID.
+// It does not have to, because no attempt is sent twice. The number rises with each run that sends a create request. Such a run sends none
+// before the create intent of the run before was resolved. The number stays in an annotation when the intent is removed, because an ID
+// whose request has failed must not be used again.
 func requestID(machine *infrav1.NutanixMachine, attempt int) string {
 	return uuid.NewSHA1(requestIDs, fmt.Appendf(nil, "%s/%d", provisioning.WorkspaceKey(machine), attempt)).String()
 }

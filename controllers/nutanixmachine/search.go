@@ -23,8 +23,8 @@ type query struct {
 	name string
 	// uuids are the UUIDs of the VM according to the machine and its state.
 	uuids []string
-	// task is the task of Prism Central that creates the VM, or empty. isVMUnknown is true if the machine does not contain the UUID of the VM
-	// that the task creates.
+	// task is the task of Prism Central that creates the VM, or empty. isVMUnknown is true if the machine does not contain the UUID of the
+	// VM that the task creates.
 	task        string
 	isVMUnknown bool
 	// prismElement is the UUID of the Prism Element of the VM, or empty if the Prism Element is unknown.

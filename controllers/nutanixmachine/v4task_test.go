@@ -78,6 +78,41 @@ func TestVMIsFoundByTheTaskOfItsCreate(t *testing.T) {
 	}
 }
 
+// A VM of the v4 API has no state, so its task shows whether the VM may be imported.
+func TestVMIsImportedWhenItsTaskHasSucceeded(t *testing.T) {
+	for name, test := range map[string]struct {
+		task    http.HandlerFunc
+		attempt int
+		err     string
+	}{
+		"running":           {prismv4test.Answer(http.StatusOK, `{"data":`+prismv4test.TaskState("RUNNING", "")+`}`), 1, "has not ended"},
+		"canceling":         {prismv4test.Answer(http.StatusOK, `{"data":`+prismv4test.TaskState("CANCELING", "")+`}`), 1, "has not ended"},
+		"succeeded":         {prismv4test.Answer(http.StatusOK, `{"data":`+prismv4test.TaskState("SUCCEEDED", "")+`}`), 1, ""},
+		"failed":            {prismv4test.Answer(http.StatusOK, `{"data":`+prismv4test.TaskState("FAILED", prismv4test.Failing("X", "no host"))+`}`), 1, "no host"},
+		"not found":         {prismv4test.Answer(http.StatusNotFound, prismv4test.Refusal("prism", "X", "ENTITY_NOT_FOUND", "the task does not exist")), 1, ""},
+		"unavailable":       {prismv4test.Page(http.StatusServiceUnavailable), 1, "503"},
+		"create through v3": {prismv4test.Answer(http.StatusOK, `{"data":`+prismv4test.TaskState("RUNNING", "")+`}`), 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, central := newV4Central(t, "{}")
+			central.On("GET prism/config/tasks/"+prismv4test.Task, test.task)
+			central.On("GET vmm/ahv/config/vms/"+vm1, prismv4test.Answer(http.StatusOK,
+				`{"data":{"extId":"`+vm1+`","name":"m","powerState":"OFF","description":"`+mark(marks)+`"}}`))
+			i, _ := newIdentity(t, func(machine *infrav1.NutanixMachine) {
+				_ = setIntent(machine, &createIntent{Run: "run", VM: vm1, Task: prismv4test.Task, Attempt: test.attempt})
+			})
+			i.central = client
+			id, err := i.identify(t.Context(), "")
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, vm1, id)
+		})
+	}
+}
+
 // If the task of a create has failed and its VM does not exist, another create may be sent at once, and a deletion does not wait.
 func TestCreateWhoseTaskHasFailedIsResolved(t *testing.T) {
 	failed := prismv4test.TaskState("FAILED", prismv4test.Affected("vmm:ahv:config:vm", vm1)+prismv4test.Failing("X", "no host"))

@@ -11,8 +11,8 @@ import (
 	"github.com/capnt/capnt/internal/prism/transport"
 )
 
-// Reasons in the gateway's own error responses (message_list[].reason in v3, errorGroup in v4). Provider 1.9.5 shows them to the user, except
-// for status 401, which it always reports as "invalid auth Credentials". Provider 2.4 shows them, except for the create of a VM.
+// Reasons in the gateway's own error responses (message_list[].reason in v3, errorGroup in v4). Provider 1.9.5 shows them to the user,
+// except for status 401, which it always reports as "invalid auth Credentials". Provider 2.4 shows them, except for the create of a VM.
 const (
 	// ReasonUnauthorized means that no open session has the token of the request.
 	ReasonUnauthorized = "GATEWAY_SESSION_UNKNOWN"

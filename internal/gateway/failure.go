@@ -11,8 +11,8 @@ import (
 // maxFailures limits the number of failures that a session keeps.
 const maxFailures = 16
 
-// Failure is an error response of the v4 API to a request of the child, or a failed task that the child has read. Provider 2.4 prints at most
-// its message, and nothing of the response to the create of a VM.
+// Failure is an error response of the v4 API to a request of the child, or a failed task that the child has read. Provider 2.4 prints at
+// most its message, and nothing of the response to the create of a VM.
 type Failure struct {
 	// Status is the HTTP status, or 0 for a task.
 	Status int

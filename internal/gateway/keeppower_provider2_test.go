@@ -15,12 +15,7 @@ import (
 // off for some updates.
 func TestKeepPower_WithProvider2(t *testing.T) {
 	eachV4Provider(t, func(t *testing.T, version string) {
-		inventory, err := prismsim.ParseInventory([]byte("prismCentral: {version: pc.7.5.1, apiVersion: v4.3}\n" + keepPowerInventory))
-		require.NoError(t, err)
-		sim, err := prismsim.New(prismsim.Options{Inventory: inventory, Password: "pw"})
-		require.NoError(t, err)
-		t.Cleanup(sim.Close)
-		require.NoError(t, sim.Start(t.Context()))
+		sim := newV4Sim(t)
 		element, err := sim.UUID("cluster", "pe")
 		require.NoError(t, err)
 		subnet, err := sim.UUID("subnet", "net")

@@ -99,22 +99,24 @@ func TestProvider2ReportsV4Errors(t *testing.T) {
 			replies map[string]string
 			// without and through are parts of the errors without and through the gateway.
 			without, through string
+			// failure is a part of the message that the gateway keeps.
+			failure string
 		}{
 			"read, page of a proxy": {readsVM, page(http.StatusForbidden, "text/html", html), nil,
-				crashed, "status 403 Forbidden and is not JSON: blocked by the proxy"},
+				crashed, "status 403 Forbidden and is not JSON: blocked by the proxy", "blocked by the proxy"},
 			"read, text": {readsVM, page(http.StatusForbidden, "text/plain", "blocked"), nil,
-				"invalid character 'b' looking for beginning of value", "status 403 Forbidden and is not JSON: blocked"},
+				"invalid character 'b' looking for beginning of value", "status 403 Forbidden and is not JSON: blocked", "blocked"},
 			"read, page instead of a VM": {readsVM, page(http.StatusOK, "text/html", html), nil,
-				crashed, "status 200 OK and is not JSON: blocked by the proxy"},
-			"read, redirect": {readsVM, redirect, nil, "invalid character '<'", "is a redirect (status 302 Found)"},
+				crashed, "status 200 OK and is not JSON: blocked by the proxy", "blocked by the proxy"},
+			"read, redirect": {readsVM, redirect, nil, "invalid character '<'", "is a redirect (status 302 Found)", "redirect"},
 			"create, page of a proxy": {createsVM, page(http.StatusForbidden, "text/html", html), nil,
-				crashed, "error while creating Virtual Machines : <nil>"},
+				crashed, "error while creating Virtual Machines : <nil>", "blocked by the proxy"},
 			"create, text": {createsVM, page(http.StatusForbidden, "text/plain", "blocked"), nil,
-				"invalid character 'b' looking for beginning of value", "error while creating Virtual Machines : <nil>"},
+				"invalid character 'b' looking for beginning of value", "error while creating Virtual Machines : <nil>", "is not JSON: blocked"},
 			"create, rejected": {createsVM, page(http.StatusUnprocessableEntity, "application/json", rejected), nil,
-				"error while creating Virtual Machines : <nil>", "error while creating Virtual Machines : <nil>"},
+				"error while creating Virtual Machines : <nil>", "error while creating Virtual Machines : <nil>", "no such cluster"},
 			"failed task without message": {createsVM, page(http.StatusOK, "application/json", failedTask), created,
-				crashed, "error_detail: Prism Central reports no error message for this task"},
+				crashed, "error_detail: Prism Central reports no error message for this task", noTaskMessage},
 		} {
 			t.Run(name, func(t *testing.T) {
 				central := v4Central(t, test.fault, test.replies)
@@ -126,6 +128,8 @@ func TestProvider2ReportsV4Errors(t *testing.T) {
 				output, err = workspace.run(t, run, "apply", "-auto-approve", "-input=false", "-no-color")
 				require.Error(t, err, output)
 				assert.Contains(t, errorsOf(output), test.through, "through the gateway")
+				require.NotEmpty(t, run.Failures())
+				assert.Contains(t, run.Failures()[len(run.Failures())-1].Message, test.failure)
 				assert.NotContains(t, output, "panic")
 			})
 		}

@@ -74,9 +74,9 @@ func (c *sentCreate) response(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// createOnce sends a v4 create unless the session has sent the create of this VM before. The v4 SDK repeats a create after status 408, 429, 503
-// and 504, and Prism Central may have executed it. A repeated create gets the response to the first one, or an error if the outcome of the
-// first one is unknown. It is sent only if the first one was certainly refused.
+// createOnce sends a v4 create unless the session has sent the create of this VM before. The v4 SDK repeats a create after status 408, 429,
+// 503 and 504, and Prism Central may have executed it. A repeated create gets the response to the first one, or an error if the outcome of
+// the first one is unknown. It is sent only if the first one was certainly refused.
 func (t *createTransport) createOnce(req *http.Request, api createAPI, body []byte) (*http.Response, error) {
 	for {
 		create, isNew := t.session.sent.begin(api.request(body).Name)

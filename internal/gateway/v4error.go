@@ -19,8 +19,8 @@ const (
 	maxErrorText = 300
 )
 
-// ensureV4Error replaces a response to a v4 request that provider 2.4 cannot read by an error in the form of the v4 API. Other responses stay
-// as they are. It replaces
+// ensureV4Error replaces a response to a v4 request that provider 2.4 cannot read by an error in the form of the v4 API. Other responses
+// stay as they are. It replaces
 //
 //   - an error whose body is not a JSON object, because the provider reports a syntax error instead of its text
 //   - a response of type text/html, because the SDK returns it instead of its body and the provider crashes
@@ -89,8 +89,8 @@ func apiNamespace(req *http.Request) string {
 	return namespace
 }
 
-// v4Body returns the error as the body of an error response of the v4 API. Its code is the HTTP status, because Prism Central has no code for
-// errors of the gateway. The message contains status and reason, too, because provider 2.4 prints only the message of most errors.
+// v4Body returns the error as the body of an error response of the v4 API. Its code is the HTTP status, because Prism Central has no code
+// for errors of the gateway. The message contains status and reason, too, because provider 2.4 prints only the message of most errors.
 func (e *apiError) v4Body(namespace string) []byte {
 	prefix := namespace + ".v4.error."
 	var body bytes.Buffer
@@ -101,7 +101,8 @@ func (e *apiError) v4Body(namespace string) []byte {
 		"data": map[string]any{
 			"$objectType": prefix + "ErrorResponse", "$errorItemDiscriminator": "List<" + prefix + "AppMessage>",
 			"error": []any{map[string]any{
-				"$objectType": prefix + "AppMessage", "message": fmt.Sprintf("status %d, reason: %s: %s", e.status, e.reason, e.message), "severity": "ERROR", "code": strconv.Itoa(e.status), "errorGroup": e.reason,
+				"$objectType": prefix + "AppMessage", "severity": "ERROR", "code": strconv.Itoa(e.status), "errorGroup": e.reason,
+				"message": fmt.Sprintf("status %d, reason: %s: %s", e.status, e.reason, e.message),
 			}},
 		},
 	})

@@ -17,8 +17,8 @@ import (
 // maxTaskBytes limits the response to a read of a task.
 const maxTaskBytes = 8 << 20
 
-// resolveTimeout limits how long the response to a create waits until the VM was read from its task. If it takes longer, the VM is read from
-// the next response to a read of the task by the child.
+// resolveTimeout limits how long the response to a create waits until the VM was read from its task. If it takes longer, the VM is read
+// from the next response to a read of the task by the child.
 const resolveTimeout = 10 * time.Second
 
 // relVM is the kind of a VM in a v4 task.

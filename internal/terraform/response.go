@@ -15,9 +15,9 @@ type Response struct {
 // noText is how provider 2.4 prints an error response to the create of a VM.
 const noText = "<nil>"
 
-// explained returns the text of an error of the provider and its class. Of most v4 error responses, provider 2.4 prints only the message, and
-// nothing of the response to the create of a VM. So explained searches responses, the last of which is the newest, for the one that caused
-// the error. If it finds none, it returns text and class.
+// explained returns the text of an error of the provider and its class. Of most v4 error responses, provider 2.4 prints only the message,
+// and nothing of the response to the create of a VM. So explained searches responses, the last of which is the newest, for the one that
+// caused the error. If it finds none, it returns text and class.
 func explained(text string, class Class, responses []Response) (string, Class) {
 	lacksText := strings.Contains(text, noText)
 	for i := len(responses) - 1; i >= 0; i-- {
