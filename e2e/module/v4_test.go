@@ -1,11 +1,15 @@
 package module
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/capnt/capnt/e2e/prismsim"
 	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/renderer"
@@ -31,6 +35,40 @@ func TestImportOfInterruptedCreateSwitchesVMOn(t *testing.T) {
 		assert.Equal(f.t, "ON", f.vm().PowerState)
 		d.plansClean()
 	})
+}
+
+// The stored states contain no guest customization. A plan finds no change, whether or not Prism Central shows it.
+func TestPlansCleanWithoutGuestCustomizationInState(t *testing.T) {
+	eachV4Provider(t, func(f *fixture) {
+		f.prism.ChangeRules(func(rules *prismsim.Rules) { rules.ShowGuestCustomization = true })
+		d := f.open(f.render(f.machine()))
+		d.plan()
+		d.apply()
+		file := filepath.Join(d.path, "terraform.tfstate")
+		content, err := os.ReadFile(file)
+		require.NoError(f.t, err)
+		require.Contains(f.t, string(content), userData)
+
+		require.NoError(f.t, os.WriteFile(file, withoutGuestCustomization(f.t, content), 0o600))
+		d.plansClean()
+		f.prism.ChangeRules(func(rules *prismsim.Rules) { rules.ShowGuestCustomization = false })
+		d.plansClean()
+	})
+}
+
+// withoutGuestCustomization returns a state without the guest customization of the VM.
+func withoutGuestCustomization(t *testing.T, content []byte) []byte {
+	t.Helper()
+	var state map[string]any
+	require.NoError(t, json.Unmarshal(content, &state))
+	resource := state["resources"].([]any)[0].(map[string]any)
+	attributes := resource["instances"].([]any)[0].(map[string]any)["attributes"].(map[string]any)
+	require.NotEmpty(t, attributes["guest_customization"])
+	attributes["guest_customization"] = []any{}
+	edited, err := json.Marshal(state)
+	require.NoError(t, err)
+	require.NotContains(t, string(edited), userData)
+	return edited
 }
 
 // Less memory switches the VM off and on. A VM that is off stays off.

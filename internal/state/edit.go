@@ -12,10 +12,17 @@ import (
 	"time"
 )
 
-// userData is the attribute of a nutanix_virtual_machine that contains the bootstrap data of a machine. The bootstrap data of a control
-// plane machine contains private keys. The modules ignore changes of this attribute after the VM was created, so that a plan finds no
-// change although the stored state does not contain the user data.
-const userData = "guest_customization_cloud_init_user_data"
+// Attributes of virtual machines that contain the bootstrap data of a machine: userData of a nutanix_virtual_machine, and guestCustomization
+// of a nutanix_virtual_machine_v2. The bootstrap data of a control plane machine contains private keys. The modules ignore changes of these
+// attributes after the VM was created, so that a plan finds no change although the stored state does not contain the user data.
+const (
+	userData           = "guest_customization_cloud_init_user_data"
+	guestCustomization = "guest_customization"
+)
+
+// emptied maps each attribute with bootstrap data to the value that replaces it. An empty list is what the provider stores if Prism Central
+// does not return the guest customization.
+var emptied = map[string]string{userData: "null", guestCustomization: "[]"}
 
 // document is a Terraform state of version 4. Only the parts that this package edits are decoded. All other parts are kept unchanged.
 type document struct {
@@ -134,7 +141,7 @@ func Outputs(content []byte) (map[string]json.RawMessage, error) {
 // withoutUserData removes the user data of virtual machines from the state in content and returns the new state. changed is true if
 // content contained user data. The serial stays the same.
 func withoutUserData(content []byte) (clean []byte, changed bool, err error) {
-	if !strings.Contains(string(content), userData) {
+	if !strings.Contains(string(content), guestCustomization) {
 		return content, false, nil
 	}
 	d, err := parse(content)
@@ -169,11 +176,16 @@ func removeUserData(instance map[string]json.RawMessage) bool {
 	if json.Unmarshal(instance["attributes"], &attributes) != nil {
 		return false
 	}
-	value, found := attributes[userData]
-	if !found || string(value) == "null" || string(value) == `""` {
+	changed := false
+	for attribute, empty := range emptied {
+		if value, found := attributes[attribute]; found && !slices.Contains([]string{"null", `""`, "[]"}, string(value)) {
+			attributes[attribute] = json.RawMessage(empty)
+			changed = true
+		}
+	}
+	if !changed {
 		return false
 	}
-	attributes[userData] = json.RawMessage("null")
 	encoded, err := json.Marshal(attributes)
 	if err != nil {
 		return false

@@ -340,6 +340,27 @@ func TestUserDataIsNotStored(t *testing.T) {
 	assert.JSONEq(t, stateOf("null"), string(stored))
 }
 
+// TestGuestCustomizationIsNotStored proves that the state of a VM of the v4 API contains no user data.
+func TestGuestCustomizationIsNotStored(t *testing.T) {
+	t.Parallel()
+	stateWith := func(customization string) string {
+		return fmt.Sprintf(`{"version": 4, "serial": 7, "lineage": "line", "outputs": {}, "resources": [
+  {"module": "module.machine", "mode": "managed", "type": "nutanix_virtual_machine_v2", "name": "this", "instances": [
+    {"schema_version": 1, "attributes": {"id": "u", "num_sockets": 2, "guest_customization": %s}}]}]}`, customization)
+	}
+	const stored = `[{"config": [{"cloud_init": [{"cloud_init_script": [{"user_data": [{"value": "` + bootstrap + `"}]}]}]}]}]`
+	for customization, want := range map[string]string{stored: "[]", "[]": "[]", "null": "null"} {
+		f := newFixture(t)
+		session := f.open(f.store)
+		require.NoError(t, session.Lock(t.Context(), "1", describe("1", "test")))
+		require.NoError(t, session.Write(t.Context(), "1", []byte(stateWith(customization))))
+		content, err := session.Read(t.Context())
+		require.NoError(t, err)
+		assert.JSONEq(t, stateWith(want), string(content))
+		assert.NotContains(t, string(content), bootstrap)
+	}
+}
+
 func TestUserDataIsTakenOutOfAnExistingState(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
