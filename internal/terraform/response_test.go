@@ -38,3 +38,16 @@ func TestResponseExplainsAnErrorOfTheProvider(t *testing.T) {
 		assert.Equal(t, test.class, class, name)
 	}
 }
+
+// The output is that of provider 2.4.2 after an error response to the create of a VM.
+func TestErrorWithoutTextIsAnErrorOfTheProvider(t *testing.T) {
+	t.Parallel()
+	diagnostics := parseDiagnostics("\nError: error while creating Virtual Machines : <nil>\n\n  with nutanix_virtual_machine_v2.this,\n" +
+		"  on main.tf line 12, in resource \"nutanix_virtual_machine_v2\" \"this\":\n  12: resource \"nutanix_virtual_machine_v2\" \"this\" {\n\n")
+	source, class := classify(diagnostics)
+	assert.Equal(t, SourceProvider, source)
+	assert.Equal(t, Unknown, class)
+	text, class := explained(diagnostics[0].text, class, []Response{{409, "GATEWAY_CREATE_UNCONFIRMED", "it was not sent again"}})
+	assert.Equal(t, Transient, class)
+	assert.Contains(t, text, "error while creating Virtual Machines : it was not sent again: with nutanix_virtual_machine_v2.this,")
+}
