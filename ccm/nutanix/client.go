@@ -8,13 +8,17 @@ import (
 	"github.com/capnt/capnt/internal/prismv4"
 )
 
-// Types of internal/prismv4 that callers of this package use.
-type (
-	Endpoint = prismv4.Endpoint
-	Limits   = prismv4.Limits
-	Error    = prismv4.Error
-	Kind     = prismv4.Kind
-)
+// Endpoint is the address of a Prism Central with its credentials (see prismv4.Endpoint).
+type Endpoint = prismv4.Endpoint
+
+// Limits limit the requests of a Client (see prismv4.Limits).
+type Limits = prismv4.Limits
+
+// Error is an error of Prism Central (see prismv4.Error).
+type Error = prismv4.Error
+
+// Kind is the kind of an error (see prismv4.Kind).
+type Kind = prismv4.Kind
 
 // Kinds of errors (see prismv4.Kind).
 const (

@@ -60,7 +60,8 @@ func TestRepeatedV4CreateIsNotForwarded(t *testing.T) {
 			child := childOf(t, run)
 			first, _ := child.do(t, http.MethodPost, v4CreateURL, v4CreateRequest)
 			second, body := child.do(t, http.MethodPost, v4CreateURL, v4CreateRequest)
-			assert.Equal(t, test.statuses, [2]int{first, second})
+			statuses := [2]int{first, second}
+			assert.Equal(t, test.statuses, statuses)
 			if test.result != "" {
 				assert.Equal(t, ReasonUnconfirmed, reasonOf(t, body))
 				assert.Contains(t, v4ErrorOf(t, body).Message, test.result)
