@@ -37,8 +37,8 @@ type fixture struct {
 	api        renderer.API
 }
 
-// eachProvider runs a test once for each version of the provider in the mirror and for each API whose modules support this version. Each run
-// has its own Prism Central.
+// eachProvider runs a test once for each version of the provider in the mirror and for each API whose modules support this version. Each
+// run has its own Prism Central.
 func eachProvider(t *testing.T, test func(f *fixture)) {
 	t.Helper()
 	for _, version := range toolbox.ProviderVersions(t) {

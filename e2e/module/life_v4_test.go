@@ -18,8 +18,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// The workspace of a machine of each shape creates one VM and switches it on. Then it plans clean whatever Prism Central shows and others do,
-// updates what can change, and leaves nothing behind.
+// The workspace of a machine of each shape creates one VM and switches it on. Then it plans clean whatever Prism Central shows and others
+// do, updates what can change, and leaves nothing behind.
 func TestLifeOfVMThroughV4(t *testing.T) {
 	changes := shapes()
 	changes["secure boot"] = func(_ *fixture, m *renderer.Machine) { m.BootType = renderer.BootSecure }
@@ -148,8 +148,8 @@ func (f *fixture) plansCleanWhateverPrismCentralShows(d *directory) {
 	}
 }
 
-// plansCleanWhateverOthersDo requires that the workspace plans clean after others attached a volume, added an interface, categories and guest
-// tools, and switched the VM off and on.
+// plansCleanWhateverOthersDo requires that the workspace plans clean after others attached a volume, added an interface, categories and
+// guest tools, and switched the VM off and on.
 func (f *fixture) plansCleanWhateverOthersDo(d *directory, machine renderer.Machine) {
 	f.t.Helper()
 	vm := f.vm()
@@ -157,10 +157,11 @@ func (f *fixture) plansCleanWhateverOthersDo(d *directory, machine renderer.Mach
 	require.NoError(f.t, err)
 	require.NoError(f.t, f.prism.AttachVolumeGroup(group, vm.UUID))
 	f.changeThroughV4(vm.UUID, http.MethodPost, "/nics", func(map[string]any) map[string]any {
-		return map[string]any{"networkInfo": map[string]any{"nicType": "NORMAL_NIC", "subnet": map[string]any{"extId": f.ref("subnet", "storage-network").UUID}}}
+		subnet := map[string]any{"extId": f.ref("subnet", "storage-network").UUID}
+		return map[string]any{"networkInfo": map[string]any{"nicType": "NORMAL_NIC", "subnet": subnet}}
 	})
 	f.changeThroughV4(vm.UUID, http.MethodPut, "", func(vm map[string]any) map[string]any {
-		vm["guestTools"] = map[string]any{"$objectType": "vmm.v4.ahv.config.GuestTools", "isEnabled": true, "isInstalled": true, "version": "4.5"}
+		vm["guestTools"] = map[string]any{"$objectType": "vmm.v4.ahv.config.GuestTools", "isEnabled": true, "version": "4.5"}
 		return vm
 	})
 	require.NoError(f.t, f.prism.ChangeVM(vm.UUID, prismsim.VMChange{Categories: map[string][]string{"Team": {"a", "b"}}}))
@@ -189,7 +190,8 @@ func (d *directory) changesOnlyOutputs() {
 	require.Equal(d.f.t, plan.Counts{}, record.Counts, record.Summary())
 }
 
-// addressesOf returns the IPv4 addresses of a VM as they are in outputs. Provider 2.4.2 has an attribute for IPv6 addresses, but never sets it.
+// addressesOf returns the IPv4 addresses of a VM as they are in outputs. Provider 2.4.2 has an attribute for IPv6 addresses, but never sets
+// it.
 func addressesOf(vm prismsim.VM) []any {
 	addresses := []any{}
 	for _, nic := range vm.NICs {
@@ -215,7 +217,9 @@ func (f *fixture) updatesMachine(d *directory, machine renderer.Machine) {
 	requests := len(f.prism.Requests())
 	d.apply()
 	f.logRequests("update of name, description and categories", requests)
-	assert.Equal(f.t, []string{"PUT vms/{id}", "POST vms/{id}/$actions/disassociate-categories", "POST vms/{id}/$actions/associate-categories"}, f.changes(requests))
+	assert.Equal(f.t, []string{
+		"PUT vms/{id}", "POST vms/{id}/$actions/disassociate-categories", "POST vms/{id}/$actions/associate-categories",
+	}, f.changes(requests))
 
 	machine.MemoryMiB, machine.Sockets = machine.MemoryMiB*2, machine.Sockets+1
 	d.writeAll(f.render(machine).WithObserved(foreign, "ON"))
@@ -230,7 +234,8 @@ func (f *fixture) updatesMachine(d *directory, machine renderer.Machine) {
 	vm := f.vm()
 	assert.Equal(f.t, before.UUID, vm.UUID)
 	assert.Equal(f.t, "ON", vm.PowerState)
-	assert.Equal(f.t, []any{"machine-2", "another mark", machine.MemoryMiB, int(machine.Sockets)}, []any{vm.Name, vm.Description, vm.MemoryMiB, vm.Sockets})
+	assert.Equal(f.t, []any{"machine-2", "another mark", machine.MemoryMiB, int(machine.Sockets)},
+		[]any{vm.Name, vm.Description, vm.MemoryMiB, vm.Sockets})
 	assert.Equal(f.t, map[string][]string{"Environment": {"Production"}, clusterKey: {clusterValue}, "Team": {"a", "b"}}, vm.CategoryValues)
 	assert.Equal(f.t, before.Disks, vm.Disks)
 	assert.Equal(f.t, before.NICs, vm.NICs)

@@ -20,8 +20,8 @@ const (
 	taskInterval = 50 * time.Millisecond
 )
 
-// changeThroughV4 changes a VM as another client of the v4 API does, and waits for the end of the task. bodyFor returns the body of the request
-// for the present VM.
+// changeThroughV4 changes a VM as another client of the v4 API does, and waits for the end of the task. bodyFor returns the body of the
+// request for the present VM.
 func (f *fixture) changeThroughV4(vm, method, path string, bodyFor func(vm map[string]any) map[string]any) {
 	f.t.Helper()
 	pool := x509.NewCertPool()

@@ -107,7 +107,8 @@ func TestExistingCategoryIsAdoptedThroughV4(t *testing.T) {
 		record := d.record()
 		assert.Equal(f.t, plan.Counts{Import: 1, Other: 3}, record.Counts, record.Summary())
 		d.apply()
-		assert.Equal(f.t, map[string]any{"category_key": clusterKey, "category_value": clusterValue, "category_uuid": category.UUID}, d.outputs())
+		outputs := map[string]any{"category_key": clusterKey, "category_value": clusterValue, "category_uuid": category.UUID}
+		assert.Equal(f.t, outputs, d.outputs())
 		d.plansClean()
 		d.destroy()
 		assert.Empty(f.t, f.prism.CategoryValues(clusterKey))

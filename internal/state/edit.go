@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// Attributes of virtual machines that contain the bootstrap data of a machine: userData of a nutanix_virtual_machine, and guestCustomization
-// of a nutanix_virtual_machine_v2. The bootstrap data of a control plane machine contains private keys. The modules ignore changes of these
-// attributes after the VM was created, so that a plan finds no change although the stored state does not contain the user data.
+// Attributes of virtual machines that contain the bootstrap data of a machine: userData of a nutanix_virtual_machine, and
+// guestCustomization of a nutanix_virtual_machine_v2. The bootstrap data of a control plane machine contains private keys. The modules
+// ignore changes of these attributes after the VM was created, so that a plan finds no change although the stored state does not contain
+// the user data.
 const (
 	userData           = "guest_customization_cloud_init_user_data"
 	guestCustomization = "guest_customization"
