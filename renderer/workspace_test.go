@@ -47,7 +47,7 @@ func TestWithObserved(t *testing.T) {
 	require.NoError(t, err)
 	observed := workspace.WithObserved([]renderer.Ref{{UUID: categoryUUID, Name: "CostCenter: 42"}}, "OFF")
 
-	assert.Equal(t, workspace.Digest, observed.Digest, "observed values are no part of what is wanted")
+	assert.Equal(t, workspace.Digest, observed.Digest, "the digest does not cover observed values")
 	assert.Contains(t, string(workspace.Files["power.tf"]), `"ON"`, "the workspace itself must stay as it was")
 	assert.Contains(t, string(observed.Files["power.tf"]), `"OFF"`)
 	assert.Contains(t, string(observed.Files["foreign.tf"]), categoryUUID)

@@ -1,8 +1,8 @@
-// Package nutanix is the cloud controller manager's view of Prism Central: one interface for each API that it needs, types
-// without the vendor's wrapping, and the only client of the v4 API in this tree.
+// Package nutanix is the cloud controller manager's view of Prism Central: one interface for each API that it needs, and types
+// without the vendor's wrapping. It sends its requests with internal/prismv4.
 //
-// Every method asks Prism Central, bounded by the context and the configured timeout, whichever ends first. Lists are
-// complete or an error, never a part. Methods that change something return when Prism Central's task has ended. Errors are
+// Every method sends requests to Prism Central. The context and the configured timeout both limit it. Lists are complete or an
+// error, never a part. Methods that change something return when Prism Central's task has ended. Errors are
 // *Error (see KindOf).
 package nutanix
 

@@ -46,8 +46,8 @@ func podsOf(ctx context.Context, cluster *Cluster, machine *clusterv1.Machine) (
 	return len(pods.Items), nil
 }
 
-// workloadConfig returns the configuration in a kubeconfig. Whoever may write the Secret must not be able to run programs on the computer of
-// the user or to read files there, so workloadConfig refuses a kubeconfig that refers to programs or files.
+// workloadConfig parses a kubeconfig. It rejects a kubeconfig that refers to programs or files. Otherwise a user with write access to the
+// Secret could run programs or read files on the computer of the user who runs capnt.
 func workloadConfig(content []byte) (*rest.Config, error) {
 	config, err := clientcmd.RESTConfigFromKubeConfig(content)
 	if err != nil {

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/capnt/capnt/internal/gateway"
-	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/schedule"
 	"github.com/capnt/capnt/internal/state"
@@ -125,143 +123,6 @@ func (p *Pipeline) writeState(ctx context.Context, target Target, workspace Work
 		p.memories.with(target.Key(), func(m *memory) { m.events = append(m.events, discardedEvent(err)) })
 	}
 	return p.unwritten.remove(target.unwrittenName())
-}
-
-// applyRun applies the recorded plan of the target.
-func (p *Pipeline) applyRun(ctx context.Context, target Target) outcome {
-	workspace, err := p.open(ctx, target)
-	if err != nil {
-		return p.breakDeadLock(ctx, target, nil, err)
-	}
-	defer workspace.close()
-	return p.apply(ctx, target, workspace)
-}
-
-// apply applies the recorded plan of the target in an open workspace.
-func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWorkspace) outcome {
-	recorded := p.recorded(target.Key())
-	if recorded == nil {
-		return superseded{"there is no plan any more"}
-	}
-	stored, err := p.Plans.Reload(ctx, *recorded)
-	if err != nil {
-		return failed{err: err}
-	}
-	present, err := workspace.State(ctx)
-	if err != nil {
-		return p.breakDeadLock(ctx, target, workspace, err)
-	}
-	if o := p.verify(ctx, target, stored, present); o != nil {
-		return o
-	}
-	if err := prepareDestruction(ctx, target, find(present, target.Resource).ID); err != nil {
-		return notReady(&stored.Record, err)
-	}
-	stored, o := p.beginApply(ctx, target, stored)
-	if o != nil {
-		return o
-	}
-	if err := p.applyInMode(ctx, target, workspace, stored, cmp.Or(stored.Record.ImportID(target.Resource), find(present, target.Resource).ID)); err != nil {
-		return p.applyFailed(ctx, target, workspace, &stored.Record, err)
-	}
-	switch {
-	case target.Deleting() && target.Hooks.Remaining != nil && target.Hooks.Remaining():
-		return destroyedSome{&stored.Record}
-	case target.Deleting():
-		return destroyed{&stored.Record}
-	}
-	back, err := p.readBack(ctx, target, workspace)
-	if err != nil {
-		return unread{&stored.Record, err}
-	}
-	return applied{&stored.Record, back}
-}
-
-// applyInMode applies a plan in a session that forwards only the requests that the plan needs. id is the ID of the existing infrastructure,
-// or an empty string. If the plan may switch the infrastructure off, Hooks.PowerCycle is called before, and the infrastructure is observed
-// afterwards.
-func (p *Pipeline) applyInMode(ctx context.Context, target Target, workspace *openWorkspace, stored plan.Stored, id string) error {
-	if stored.Record.Disruption == provider.None {
-		workspace.session.SetMode(gateway.KeepPower)
-		return workspace.Apply(ctx, stored.File)
-	}
-	cycles := !target.Deleting() && id != "" && target.Hooks.PowerCycle != nil
-	if cycles {
-		if err := target.Hooks.PowerCycle(ctx, id); err != nil {
-			return err
-		}
-	}
-	workspace.session.SetMode(gateway.ReadWrite)
-	if err := workspace.Apply(ctx, stored.File); err != nil {
-		return err
-	}
-	if cycles {
-		if _, err := p.observeInfrastructure(ctx, target, id); err != nil {
-			log.FromContext(ctx).Error(err, "Failed to read the infrastructure after an apply that may have switched it off", "id", id)
-		}
-	}
-	return nil
-}
-
-// verify returns nil if the run may apply the recorded plan. Otherwise it returns the outcome with which the run ends. verify observes
-// the infrastructure again, because the infrastructure may have changed since the plan was made.
-func (p *Pipeline) verify(ctx context.Context, target Target, stored plan.Stored, state *terraform.State) outcome {
-	variables, err := p.Plans.Fingerprint(ctx, target.Variables)
-	if err != nil {
-		return failed{err: err}
-	}
-	present := plan.Basis{WorkspaceDigest: target.Workspace.Digest, Lineage: state.Lineage, Serial: state.Serial, Variables: variables}
-	if !target.Deleting() {
-		id := cmp.Or(stored.Record.ImportID(target.Resource), find(state, target.Resource).ID)
-		seen, err := p.observeInfrastructure(ctx, target, id)
-		switch {
-		case err != nil:
-			return failed{err: err}
-		case seen.prevents(stored.Record) != nil:
-			return onHold{*seen.prevents(stored.Record)}
-		case seen.NoUpdate != nil && stored.Record.Counts.Update > 0:
-			return superseded{seen.NoUpdate.Message}
-		}
-		present.Observed = filesDigest(seen.Files)
-	}
-	if err := stored.Record.Verify(stored.File, present); err != nil {
-		return superseded{err.Error()}
-	}
-	return nil
-}
-
-// prepareDestruction calls Hooks.BeforeDestroy with id if the object is being deleted.
-func prepareDestruction(ctx context.Context, target Target, id string) error {
-	if !target.Deleting() || id == "" || target.Hooks.BeforeDestroy == nil {
-		return nil
-	}
-	return target.Hooks.BeforeDestroy(ctx, id)
-}
-
-// notReady returns the outcome of a run that did not apply its plan because Hooks.BeforeDestroy returned err.
-func notReady(record *plan.Record, err error) outcome {
-	var wait *WaitError
-	if errors.As(err, &wait) {
-		return postponed{record, err}
-	}
-	return failed{err: fmt.Errorf("preparing the destruction: %w", err)}
-}
-
-// applyFailed returns the outcome of a run whose apply failed. If the apply could not write the state, applyFailed stores the state for
-// the next run before the directory of this run is removed.
-func (p *Pipeline) applyFailed(ctx context.Context, target Target, workspace Workspace, record *plan.Record, cause error) outcome {
-	var failure *terraform.Error
-	if errors.As(cause, &failure) && failure.ErroredState != nil {
-		if err := p.unwritten.put(target.unwrittenName(), failure.ErroredState); err != nil {
-			log.FromContext(ctx).Error(err, "A state that could not be written is lost if the manager restarts before the next run")
-		}
-	}
-	o := p.breakDeadLock(ctx, target, workspace, cause)
-	if failure, ok := o.(failed); ok {
-		failure.applying = record
-		return failure
-	}
-	return o
 }
 
 // readBack reads the state and its outputs after a run, when the infrastructure matches the workspace.

@@ -52,8 +52,8 @@ func (s source) frozen(freeze infrav1.ApprovalFreeze, now time.Time) *pause {
 	return &pause{message: message, until: end}
 }
 
-// closed returns the pause between the windows at now. It returns nil in a window and if there are no windows. A window that cannot be read
-// never opens.
+// closed returns the pause in which no window is open at the time now. It returns nil if a window is open or if there are no windows. A
+// window with an invalid schedule or time zone is never open.
 func (s source) closed(now time.Time) *pause {
 	if len(s.approval.Windows) == 0 {
 		return nil

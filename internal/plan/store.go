@@ -105,7 +105,7 @@ func (s *Store) Record(ctx context.Context, record Record, file []byte) (Stored,
 	return Stored{Record: record, File: file, Object: object}, nil
 }
 
-// name returns a new name for a plan. It contains the first digits of the change digest, so that plans of the same change look alike.
+// name returns a unique name for a plan. The names of plans of the same change contain the same first digits of the change digest.
 func name(spec infrav1.NutanixPlanSpec) string {
 	digest := strings.TrimPrefix(spec.ChangeDigest, "sha256:")
 	suffix := "-" + digest[:min(6, len(digest))] + "-" + utilrand.String(5)

@@ -1,7 +1,7 @@
 // Package prismv4 sends requests to the v4 API of a Prism Central. It negotiates versions, reads complete lists, waits for tasks, retries
 // requests and classifies errors. It knows no kind of object: callers pass the path and the model, usually one of the official SDKs.
 //
-// Every function is limited by the context and by Limits, whichever ends first. Errors are of type *Error (see KindOf).
+// The context and Limits both limit every function. Errors are of type *Error (see KindOf).
 package prismv4
 
 import (

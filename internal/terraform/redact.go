@@ -33,7 +33,7 @@ var sensitiveAttributes = []string{"guest_customization", "user_data", "ngt_cred
 // redactor removes sensitive values from the JSON form of plans.
 type redactor struct {
 	scrub scrubber
-	// key is the key of the fingerprints. Without a key there are no fingerprints.
+	// key is the HMAC key of the fingerprints. If it is empty, values are replaced without a fingerprint.
 	key []byte
 }
 

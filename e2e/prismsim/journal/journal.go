@@ -110,7 +110,7 @@ var secretKeys = map[string]bool{
 }
 
 // secretText reports whether a JSON key has a secret value in the cloud-init data of a v4 request. Other objects of the
-// APIs have values with the same keys that are no strings.
+// APIs have values with the same keys that are not strings.
 func secretText(object map[string]any, key string) bool {
 	_, isText := object[key].(string)
 	return isText && (key == "metadata" || (key == "value" && strings.HasSuffix(fmt.Sprint(object["$objectType"]), ".Userdata")))

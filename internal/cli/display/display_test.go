@@ -16,7 +16,7 @@ import (
 
 const vmAddress = "module.machine.nutanix_virtual_machine.this"
 
-// attribute returns an attribute. An empty string means that there is no value.
+// attribute returns a PlannedAttribute. If before or after is empty, that value is not set.
 func attribute(path, before, after string) infrav1.PlannedAttribute {
 	result := infrav1.PlannedAttribute{Path: path, Disruption: infrav1.PlanDisruptionNone}
 	if before != "" {

@@ -49,7 +49,7 @@ const (
 	after
 )
 
-// text returns the value of an attribute before or after the change, as the plan records it. ok is false if there is no value, or if it is unknown.
+// text returns the recorded value of an attribute before or after the change. ok is false if the value is not set or unknown.
 func (s side) text(attribute infrav1.PlannedAttribute) (text string, ok bool) {
 	value := attribute.After
 	if s == before {
