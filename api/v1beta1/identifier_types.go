@@ -35,6 +35,10 @@ const (
 	// object keeps that version until spec.terraform.providerVersion of its NutanixCluster names another one.
 	ProviderVersionAnnotation = "infrastructure.cluster.x-k8s.io/provider-version"
 
+	// PrismAPIAnnotation contains the generation of the Prism API that the workspace of an object uses, v3 or v4. It is written together with
+	// the workspace key. An object with a workspace key but without this annotation uses v3. Unlike the status it survives `clusterctl move`.
+	PrismAPIAnnotation = "infrastructure.cluster.x-k8s.io/prism-api"
+
 	// AppliedWorkspaceAnnotation contains the digest of the workspace that was applied last. After `clusterctl move`, which does not carry
 	// the status, it says whether a plan reverts a change that was made outside of Terraform.
 	AppliedWorkspaceAnnotation = "infrastructure.cluster.x-k8s.io/applied-workspace"

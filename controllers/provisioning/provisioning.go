@@ -113,7 +113,7 @@ func RecordedSettings(cluster *infrav1.NutanixCluster, kind string, object clien
 }
 
 func settings(cluster *infrav1.NutanixCluster, kind string, object client.Object, version string, environment map[string]string) (renderer.Settings, lifecycle.Backend, error) {
-	result := renderer.Settings{ProviderVersion: version}
+	result := renderer.Settings{API: RecordedAPI(object), ProviderVersion: version}
 	backend, err := lifecycle.BackendFor(backendOf(cluster), StateSuffix(kind, object), object.GetNamespace(), object.GetName(), environment)
 	if err != nil {
 		return result, backend, &Problem{Reason: infrav1.BackendConfigInvalidReason, Message: err.Error()}

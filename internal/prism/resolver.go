@@ -21,7 +21,7 @@ type Access struct {
 }
 
 // Resolver returns the Access of clusters. It reads the Secret and the ConfigMap of a cluster from a cache on each call, so that a
-// changed password or certificate is used in the next reconcile. Clusters with the same address, credentials and trust bundle share a
+// changed password or certificate is used in the next reconcile. Clusters with the same address, credentials, trust bundle and API share a
 // client with its connections and its session. The Resolver closes a client that has not been used for half an hour.
 type Resolver struct {
 	reader  client.Reader
@@ -42,35 +42,40 @@ func NewResolver(reader client.Reader, options Options) *Resolver {
 	return &Resolver{reader: reader, options: options, now: time.Now, clients: map[string]*shared{}}
 }
 
-// Access returns the Access of a cluster. It sends no request to Prism Central. A *CredentialError or *TrustBundleError requires a
-// correction by the user. All other errors come from the API server and may be transient.
+// Access returns the Access of a cluster. Its client reads through the API that an annotation of the cluster names. Access sends no request
+// to Prism Central. A *CredentialError or *TrustBundleError requires a correction by the user. All other errors come from the API server and
+// may be transient.
 func (r *Resolver) Access(ctx context.Context, cluster *infrav1.NutanixCluster) (*Access, error) {
 	found, err := upstream(ctx, r.reader, cluster)
 	if err != nil {
 		return nil, err
 	}
-	digest := found.Digest()
+	options := r.options
+	if options.API = Generation(cluster.Annotations[infrav1.PrismAPIAnnotation]); options.API != V4 {
+		options.API = V3
+	}
+	key := string(options.API) + " " + found.Digest()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.evict()
-	entry := r.clients[digest]
+	entry := r.clients[key]
 	if entry == nil {
-		made, err := New(found, r.options)
+		made, err := New(found, options)
 		if err != nil {
 			return nil, err
 		}
 		entry = &shared{client: made}
-		r.clients[digest] = entry
+		r.clients[key] = entry
 	}
 	entry.usedAt = r.now()
 	return &Access{Client: entry.client, Upstream: found}, nil
 }
 
 func (r *Resolver) evict() {
-	for digest, entry := range r.clients {
+	for key, entry := range r.clients {
 		if r.now().Sub(entry.usedAt) > clientIdle {
 			entry.client.Close()
-			delete(r.clients, digest)
+			delete(r.clients, key)
 		}
 	}
 }
