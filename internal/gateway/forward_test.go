@@ -213,19 +213,19 @@ capnt_gateway_sessions 0
 	}, waitFor, tick)
 }
 
-func TestIncompleteResponseStaysIncomplete(t *testing.T) {
-	central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "1000")
-		_, _ = io.WriteString(w, `{"metadata":`)
-	})
+// TestIncompleteWriteResponseStaysIncomplete proves that the child does not take the beginning of a response for the whole of it. The
+// request cannot be retried.
+func TestIncompleteWriteResponseStaysIncomplete(t *testing.T) {
+	central := newCentral(t, cutBody)
 	gateway := start(t)
-	child := childOf(t, open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw")}))
-	resp, err := child.http.Do(child.request(t, http.MethodGet, "/api/nutanix/v3/vms/1", ""))
+	child := childOf(t, open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw"), Mode: ReadWrite}))
+	resp, err := child.http.Do(child.request(t, http.MethodPut, "/api/nutanix/v3/vms/1", "{}"))
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
 	_, err = io.ReadAll(resp.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Len(t, central.seen(), 1)
 	require.Eventually(t, func() bool {
-		return testutil.ToFloat64(gateway.metrics.requests.WithLabelValues("GET", "2xx", "read-only")) == 1
+		return testutil.ToFloat64(gateway.metrics.requests.WithLabelValues("PUT", "2xx", "read-write")) == 1
 	}, waitFor, tick)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -17,8 +18,15 @@ import (
 // maxReplayBytes is the maximum size of the body of a read that can be retried. The body of a list request has a few hundred bytes.
 const maxReplayBytes = 1 << 20
 
-// retryTransport retries reads after a transient fault. A transient fault is a failed connection or a response with status 408, 429, 500,
-// 502, 503 or 504. Writes are never retried.
+// maxKeptBytes is how much of the response to a read the gateway keeps until the response is complete. If the connection breaks before, the
+// read can be retried, because the child has received nothing. The rest of a larger response is passed on as it arrives.
+const maxKeptBytes = 8 << 20
+
+// bodyFault is the transient fault of a response whose body is incomplete.
+const bodyFault = "body"
+
+// retryTransport retries reads after a transient fault. A transient fault is a failed connection, a response with status 408, 429, 500,
+// 502, 503 or 504, or an incomplete response of up to maxKeptBytes that is no error. Writes are never retried.
 type retryTransport struct {
 	next    http.RoundTripper
 	retry   Retry
@@ -38,12 +46,7 @@ func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	start := time.Now()
 	for attempt := 1; ; attempt++ {
-		try, err := transport.CloneWithBody(req)
-		if err != nil {
-			return nil, err
-		}
-		resp, err := t.next.RoundTrip(try)
-		fault := transientFault(req.Context(), resp, err)
+		resp, fault, err := t.send(req)
 		wait, again := t.retry.next(attempt, time.Since(start), retryAfter(resp))
 		if fault == "" || !again {
 			return resp, err
@@ -54,6 +57,40 @@ func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// send sends a read once. It returns the transient fault, or an empty string if there is none.
+func (t *retryTransport) send(req *http.Request) (*http.Response, string, error) {
+	try, err := transport.CloneWithBody(req)
+	if err != nil {
+		return nil, "", err
+	}
+	resp, err := t.next.RoundTrip(try)
+	fault := transientFault(req.Context(), resp, err)
+	if err != nil || fault != "" || resp.StatusCode >= http.StatusBadRequest {
+		return resp, fault, err
+	}
+	if err := keepBody(resp); err != nil {
+		_ = resp.Body.Close()
+		if req.Context().Err() == nil {
+			fault = bodyFault
+		}
+		return nil, fault, fmt.Errorf("reading the response: %w", err)
+	}
+	return resp, "", nil
+}
+
+// keepBody reads the body of a response, but at most maxKeptBytes, and sets the body again.
+func keepBody(resp *http.Response) error {
+	head, err := io.ReadAll(io.LimitReader(resp.Body, maxKeptBytes))
+	if err != nil {
+		return err
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
+	return nil
 }
 
 // replayable returns a copy of req whose body can be sent more than once. If the body exceeds maxReplayBytes, it returns false and a

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -44,6 +45,12 @@ func closeConnection(w http.ResponseWriter, _ *http.Request) {
 	if err == nil {
 		_ = conn.Close()
 	}
+}
+
+// cutBody sends the beginning of a response and closes the connection.
+func cutBody(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "1000")
+	_, _ = io.WriteString(w, `{"metadata":`)
 }
 
 func TestReadsAreRetriedAndWritesAreNot(t *testing.T) {
@@ -82,6 +89,30 @@ func TestReadsAreRetriedAndWritesAreNot(t *testing.T) {
 				assert.Len(t, central.seen(), 1, method)
 			}
 		})
+	}
+}
+
+// TestIncompleteReadsAreRetried proves that the child gets a complete response or an error, and never the beginning of a response.
+func TestIncompleteReadsAreRetried(t *testing.T) {
+	for _, read := range []struct{ method, path, body string }{
+		{http.MethodGet, "/api/nutanix/v3/vms/1", ""},
+		{http.MethodGet, "/api/vmm/v4.2/ahv/config/vms/1", ""},
+		{http.MethodPost, "/api/nutanix/v3/vms/list", `{"kind":"vm"}`},
+	} {
+		central := newCentral(t, failingFirst(2, cutBody))
+		gateway := start(t)
+		session := open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw")})
+		status, _ := childOf(t, session).do(t, read.method, read.path, read.body)
+		assert.Equal(t, http.StatusOK, status, read.path)
+		assert.Len(t, central.seen(), 3, read.path)
+		assert.InDelta(t, 2, testutil.ToFloat64(gateway.metrics.retries.WithLabelValues(bodyFault)), 0)
+
+		central = newCentral(t, cutBody)
+		session = open(t, gateway, RunOptions{Upstream: central.upstream("admin", "pw")})
+		status, body := childOf(t, session).do(t, read.method, read.path, read.body)
+		assert.Equal(t, http.StatusBadGateway, status, read.path)
+		assert.Contains(t, body, "reading the response: unexpected EOF", read.path)
+		assert.Len(t, central.seen(), quick.Attempts, read.path)
 	}
 }
 
