@@ -30,6 +30,10 @@ const (
 const (
 	MachineAddressV4  = "module.machine.nutanix_virtual_machine_v2.this"
 	CategoryAddressV4 = "module.cluster.nutanix_category_v2.this"
+
+	// ControlPlaneCategoryAddress and ControlPlanePolicyAddress exist only with Cluster.ControlPlane.
+	ControlPlaneCategoryAddress = "module.cluster.nutanix_category_v2.control_plane[0]"
+	ControlPlanePolicyAddress   = "module.cluster.nutanix_vm_anti_affinity_policy_v2.control_plane[0]"
 )
 
 // MachineAddress returns the address of the VM in the workspace of a machine.

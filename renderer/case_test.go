@@ -63,6 +63,12 @@ func minimalMachine() renderer.Machine {
 	}
 }
 
+func clusterWithControlPlane() renderer.Cluster {
+	return renderer.Cluster{CategoryKey: "KubernetesClusterName", CategoryValue: "my-cluster", ControlPlane: &renderer.ControlPlane{
+		CategoryKey: "KubernetesClusterControlPlane", CategoryValue: "my-cluster-1a2b3c4d", AntiAffinity: true,
+	}}
+}
+
 func machine(change func(*renderer.Machine)) renderer.Machine {
 	result := minimalMachine()
 	change(&result)

@@ -68,6 +68,20 @@ func TestDigestDiffersForDifferentInputs(t *testing.T) {
 	}
 }
 
+func TestDigestOfCluster(t *testing.T) {
+	seen := map[string]bool{}
+	cluster := clusterWithControlPlane()
+	withoutPolicy := *cluster.ControlPlane
+	withoutPolicy.AntiAffinity = false
+	for _, controlPlane := range []*renderer.ControlPlane{nil, &withoutPolicy, cluster.ControlPlane} {
+		cluster.ControlPlane = controlPlane
+		workspace, err := renderer.RenderCluster(settingsV4(), cluster)
+		require.NoError(t, err)
+		assert.False(t, seen[workspace.Digest])
+		seen[workspace.Digest] = true
+	}
+}
+
 func TestDigestWithoutAPIMeansV3(t *testing.T) {
 	base, err := renderer.RenderMachine(settings(), minimalMachine())
 	require.NoError(t, err)

@@ -42,6 +42,12 @@ func goldenCases(t *testing.T) map[string]renderer.Workspace {
 	}
 	workspace, err = renderer.RenderCluster(settingsV4(), renderer.Cluster{CategoryKey: "KubernetesClusterName", CategoryValue: "my-cluster"})
 	add("v4-cluster", workspace, err)
+	workspace, err = renderer.RenderCluster(settingsV4(), clusterWithControlPlane())
+	add("v4-control-plane", workspace, err)
+	workspaces["v4-imports"] = workspaces["v4-control-plane"].WithImports(map[string]string{
+		renderer.ControlPlanePolicyAddress:   "00000000-0000-4000-8000-000000000071",
+		renderer.ControlPlaneCategoryAddress: "00000000-0000-4000-8000-000000000072",
+	})
 	workspaces["v4-import"] = workspaces["v4-cluster"].WithImport(renderer.CategoryAddressV4, categoryUUID)
 	workspaces["v4-observed"] = workspaces["v4-minimal"].WithObserved([]renderer.Ref{
 		{UUID: "00000000-0000-4000-8000-000000000062", Name: "Ünïcode ${x}: a \"b\"\n%{if}"},
@@ -79,7 +85,7 @@ func isGolden(name, path string) bool {
 		return false
 	case strings.HasPrefix(name, "backend-"):
 		return path == "backend.tf"
-	case name == "import", name == "v4-import":
+	case name == "import", name == "v4-import", name == "v4-imports":
 		return path == "import.tf"
 	case name == "foreign-categories":
 		return path == renderer.ForeignCategoriesFile

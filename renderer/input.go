@@ -99,6 +99,17 @@ type Cluster struct {
 	CategoryKey string `json:"categoryKey"`
 	// CategoryValue is the value of that category.
 	CategoryValue string `json:"categoryValue"`
+	// ControlPlane describes the category of the control plane machines. If it is nil, there is no such category. Only the v4 API supports it.
+	ControlPlane *ControlPlane `json:"controlPlane,omitempty"`
+}
+
+// ControlPlane describes the category that only the control plane machines of a cluster have.
+type ControlPlane struct {
+	// CategoryKey and CategoryValue are the key and the value of the category. No other cluster must use the value.
+	CategoryKey   string `json:"categoryKey"`
+	CategoryValue string `json:"categoryValue"`
+	// AntiAffinity means that a policy keeps the VMs with the category on different hosts. The name of the policy is CategoryValue.
+	AntiAffinity bool `json:"antiAffinity,omitempty"`
 }
 
 // Settings contains the inputs that are common to all kinds of workspaces.

@@ -142,7 +142,14 @@ func validateGPUs(found *problems, gpus []GPU) {
 func validateCluster(settings Settings, cluster Cluster) error {
 	var found problems
 	validateSettings(&found, settings)
-	for _, part := range []struct{ field, value string }{{"categoryKey", cluster.CategoryKey}, {"categoryValue", cluster.CategoryValue}} {
+	parts := []struct{ field, value string }{{"categoryKey", cluster.CategoryKey}, {"categoryValue", cluster.CategoryValue}}
+	if controlPlane := cluster.ControlPlane; controlPlane != nil {
+		found.check(settings.API == APIV4, "controlPlane", "requires the v4 API")
+		found.check(controlPlane.CategoryKey != cluster.CategoryKey, "controlPlane.categoryKey", "must not be the key of the cluster's category")
+		parts = append(parts, []struct{ field, value string }{
+			{"controlPlane.categoryKey", controlPlane.CategoryKey}, {"controlPlane.categoryValue", controlPlane.CategoryValue}}...)
+	}
+	for _, part := range parts {
 		found.required(part.field, part.value)
 		// Prism limits the keys and the values of categories to 64 characters.
 		length := utf8.RuneCountInString(part.value)

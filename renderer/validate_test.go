@@ -132,9 +132,14 @@ func TestRenderClusterRefusesInvalidInputs(t *testing.T) {
 		cluster renderer.Cluster
 		want    string
 	}{
-		"no key":         {renderer.Cluster{CategoryValue: "v"}, "categoryKey must not be empty"},
-		"no value":       {renderer.Cluster{CategoryKey: "k"}, "categoryValue must not be empty"},
-		"value too long": {renderer.Cluster{CategoryKey: "k", CategoryValue: strings.Repeat("a", 65)}, "categoryValue must have at most 64 characters, not 65"},
+		"no key":                {renderer.Cluster{CategoryValue: "v"}, "categoryKey must not be empty"},
+		"no value":              {renderer.Cluster{CategoryKey: "k"}, "categoryValue must not be empty"},
+		"value too long":        {renderer.Cluster{CategoryKey: "k", CategoryValue: strings.Repeat("a", 65)}, "categoryValue must have at most 64 characters, not 65"},
+		"control plane with v3": {clusterWithControlPlane(), "controlPlane requires the v4 API"},
+		"no control plane value": {renderer.Cluster{CategoryKey: "k", CategoryValue: "v", ControlPlane: &renderer.ControlPlane{CategoryKey: "c"}},
+			"controlPlane.categoryValue must not be empty"},
+		"same key": {renderer.Cluster{CategoryKey: "k", CategoryValue: "v", ControlPlane: &renderer.ControlPlane{CategoryKey: "k", CategoryValue: "w"}},
+			"controlPlane.categoryKey must not be the key of the cluster's category"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := renderer.RenderCluster(settings(), test.cluster)

@@ -51,11 +51,20 @@ func newWorkspace(files map[string][]byte, inputs digestInputs) (Workspace, erro
 // the address is CategoryKeyAddress and the ID is the key. The provider cannot import a category value of the v3 API. For a category of the
 // v4 API, the address is CategoryAddressV4 and the ID is the UUID. The copy has the same digest.
 func (w Workspace) WithImport(address, id string) Workspace {
-	file := hclwrite.NewEmptyFile()
-	block := newBody(file.Body()).block("import")
-	block.reference("to", address)
-	block.text("id", id)
+	return w.WithImports(map[string]string{address: id})
+}
 
+// WithImports is like WithImport, but imports several resources. imports maps addresses to IDs.
+func (w Workspace) WithImports(imports map[string]string) Workspace {
+	file := hclwrite.NewEmptyFile()
+	for i, address := range slices.Sorted(maps.Keys(imports)) {
+		if i > 0 {
+			file.Body().AppendNewline()
+		}
+		block := newBody(file.Body()).block("import")
+		block.reference("to", address)
+		block.text("id", imports[address])
+	}
 	return w.withFiles(map[string][]byte{importFile: file.Bytes()})
 }
 

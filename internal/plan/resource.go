@@ -39,6 +39,9 @@ func resourceChange(resource *tfjson.ResourceChange, generation *provider.Genera
 	}
 	change.setValues(resource.Change)
 	change.Disruption = disruptionOf(change.Change)
+	if len(change.Actions) == 1 && change.Has(ActionDelete) && generation.Expendable(resource.Type, resource.Name) {
+		change.Disruption = provider.None
+	}
 	return change
 }
 

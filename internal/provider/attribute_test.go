@@ -93,7 +93,7 @@ func TestObservedAttributesAreComputed(t *testing.T) {
 func resourceTypes(generation *provider.Generation) []string {
 	types := []string{"nutanix_virtual_machine", "nutanix_category_key", "nutanix_category_value"}
 	if generation.V4 {
-		types = append(types, "nutanix_virtual_machine_v2", "nutanix_category_v2")
+		types = append(types, "nutanix_virtual_machine_v2", "nutanix_category_v2", "nutanix_vm_anti_affinity_policy_v2")
 	}
 	return types
 }

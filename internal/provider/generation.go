@@ -3,6 +3,7 @@ package provider
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-version"
@@ -17,6 +18,8 @@ type Generation struct {
 	disruption table
 	// particular, observed, derived and identifying list attributes, see the methods with these names.
 	particular, observed, derived, identifying attributes
+	// expendable lists resources as type.name, see Expendable.
+	expendable []string
 
 	// V4 is true if the modules for the v4 API support the provider.
 	V4 bool
@@ -72,6 +75,7 @@ var generations = []*Generation{
 		observed:    v3Observed().join(v4Observed()),
 		derived:     v3Derived().join(v4Derived()),
 		identifying: v3Identifying().join(v4Identifying()),
+		expendable:  v4Expendable(),
 		V4:          true,
 		MemoryLimit: 48,
 	},
@@ -100,6 +104,12 @@ func ForVersion(exact string) (*Generation, error) {
 // unknown, the class is Replace.
 func (g *Generation) Disruption(resourceType, attribute string) Class {
 	return g.disruption.class(resourceType, attribute)
+}
+
+// Expendable reports whether a plan may destroy a resource without affecting a virtual machine. Prism Central itself refuses to delete a
+// category that a machine has. name is the name of the resource in its module.
+func (g *Generation) Expendable(resourceType, name string) bool {
+	return slices.Contains(g.expendable, resourceType+"."+name)
 }
 
 // String returns the name of the generation for messages.

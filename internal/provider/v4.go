@@ -4,6 +4,7 @@ package provider
 const (
 	virtualMachineV2 = "nutanix_virtual_machine_v2"
 	categoryV2       = "nutanix_category_v2"
+	antiAffinityV2   = "nutanix_vm_anti_affinity_policy_v2"
 )
 
 // v4Disruption returns the table for the resources of the v4 API. It contains every attribute that can be set according to the schema of
@@ -43,7 +44,14 @@ func v4Disruption() table {
 		// The provider ignores a change of key. A change of value renames the category, which then no longer marks the machines of the
 		// cluster.
 		categoryV2: {"description": None, "key": Replace, "owner_uuid": None, "type": Replace, "value": Replace},
+		// A policy only influences on which hosts Prism Central places and moves running machines.
+		antiAffinityV2: {"categories": None, "description": None, "name": None},
 	}
+}
+
+// v4Expendable returns the resources of the v4 API for Generation.Expendable.
+func v4Expendable() []string {
+	return []string{antiAffinityV2 + ".control_plane", categoryV2 + ".control_plane"}
 }
 
 // v4Particular returns the attributes of the resources of the v4 API for Generation.Particular.
@@ -73,12 +81,19 @@ func v4Observed() attributes {
 			"gpus.guest_driver_version", "gpus.pci_address",
 		},
 		categoryV2: {"associations", "detailed_associations"},
+		antiAffinityV2: {
+			"create_time", "created_by", "ext_id", "num_compliant_vms", "num_non_compliant_vms", "num_pending_vms", "update_time", "updated_by",
+		},
 	}
 }
 
 // v4Derived returns the attributes of the resources of the v4 API for Generation.Derived.
 func v4Derived() attributes {
-	return attributes{virtualMachineV2: {"ext_id", "nics.backing_info", "nics.network_info"}}
+	return attributes{
+		virtualMachineV2: {"ext_id", "nics.backing_info", "nics.network_info"},
+		antiAffinityV2:   {"ext_id"},
+		Output:           append(v3Derived()[Output], "category_uuid", "control_plane_category_uuid"),
+	}
 }
 
 // v4Identifying returns the attributes of the resources of the v4 API for Generation.Identifying.

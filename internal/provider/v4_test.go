@@ -12,7 +12,20 @@ import (
 const (
 	machineV2  = "nutanix_virtual_machine_v2"
 	categoryV2 = "nutanix_category_v2"
+
+	antiAffinityV2 = "nutanix_vm_anti_affinity_policy_v2"
 )
+
+func TestExpendableResources(t *testing.T) {
+	for version, want := range map[string]bool{"1.9.5": false, "2.4.2": true} {
+		generation, err := provider.ForVersion(version)
+		require.NoError(t, err)
+		assert.Equal(t, want, generation.Expendable(antiAffinityV2, "control_plane"), version)
+		assert.Equal(t, want, generation.Expendable(categoryV2, "control_plane"), version)
+		assert.False(t, generation.Expendable(categoryV2, "this"), "the category that marks all machines")
+		assert.False(t, generation.Expendable(machineV2, "control_plane"), version)
+	}
+}
 
 func TestDisruptionOfAnAttributeInV4(t *testing.T) {
 	generation, err := provider.ForVersion("2.4.2")
@@ -43,7 +56,10 @@ func TestDisruptionOfAnAttributeInV4(t *testing.T) {
 		{categoryV2, "description", provider.None},
 		{categoryV2, "value", provider.Replace},
 		{categoryV2, "key", provider.Replace},
-		{"nutanix_vm_anti_affinity_policy_v2", "name", provider.Replace},
+		{antiAffinityV2, "name", provider.None},
+		{antiAffinityV2, "categories[0]", provider.None},
+		{antiAffinityV2, "id", provider.Replace},
+		{"nutanix_vm_host_affinity_policy_v2", "name", provider.Replace},
 		{"nutanix_virtual_machine", "power_state", provider.PowerCycle},
 	} {
 		t.Run(test.resourceType+"/"+test.attribute, func(t *testing.T) {
@@ -93,6 +109,11 @@ func TestAttributesOfDigestsInV4(t *testing.T) {
 		{machineV2, "guest_customization[0].config[0].cloud_init[0].datasource_type", false, false, false, false},
 		{categoryV2, "key", false, false, false, true},
 		{categoryV2, "associations[0].count", false, true, false, true},
+		{antiAffinityV2, "num_pending_vms", false, true, false, true},
+		{antiAffinityV2, "updated_by", false, true, false, true},
+		{antiAffinityV2, "categories[0]", false, false, false, true},
+		{provider.Output, "control_plane_category_uuid", false, false, true, true},
+		{provider.Output, "vm_uuid", true, false, true, true},
 	} {
 		t.Run(test.resourceType+"/"+test.attribute, func(t *testing.T) {
 			assert.Equal(t, test.particular, generation.Particular(test.resourceType, test.attribute), "particular")

@@ -19,3 +19,26 @@ variable "category_value" {
     error_message = "The category_value must have 1 to 64 characters."
   }
 }
+
+variable "control_plane_category" {
+  description = "Category for the control plane machines alone. The value must be unique in Prism Central. If it is null, there is no such category."
+  type = object({
+    key   = string
+    value = string
+  })
+  default = null
+
+  validation {
+    condition = var.control_plane_category == null ? true : alltrue([
+      for part in values(var.control_plane_category) : length(part) >= 1 && length(part) <= 64
+    ])
+    error_message = "The key and the value of control_plane_category must have 1 to 64 characters."
+  }
+}
+
+variable "control_plane_anti_affinity" {
+  description = "Whether a policy keeps the virtual machines with the control_plane_category on different hosts. The policy has the name of the value of that category."
+  type        = bool
+  default     = false
+  nullable    = false
+}
