@@ -1,20 +1,21 @@
 package v1beta1
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// validateCategories checks both lists of categories together, because they are merged. The same category may be in
-// both lists. A key must not have two different values, because Prism's v3 API accepts only one value per key of a VM.
+// validateCategories checks both lists of categories. The same category may be in both lists. A key may have several values, because
+// Prism's v4 API accepts them. The validation does not know which API the cluster uses: see AmbiguousCategory.
 func validateCategories(path *field.Path, categories, additional []NutanixCategoryIdentifier) field.ErrorList {
-	values := map[string]string{}
-	errs := validateCategoryList(path.Child("categories"), categories, values)
-	return append(errs, validateCategoryList(path.Child("additionalCategories"), additional, values)...)
+	errs := validateCategoryList(path.Child("categories"), categories)
+	return append(errs, validateCategoryList(path.Child("additionalCategories"), additional)...)
 }
 
-func validateCategoryList(path *field.Path, categories []NutanixCategoryIdentifier, values map[string]string) field.ErrorList {
+func validateCategoryList(path *field.Path, categories []NutanixCategoryIdentifier) field.ErrorList {
 	var errs field.ErrorList
 	for i, category := range categories {
 		item := path.Index(i)
@@ -30,22 +31,27 @@ func validateCategoryList(path *field.Path, categories []NutanixCategoryIdentifi
 			errs = append(errs, field.Forbidden(item.Child("key"),
 				fmt.Sprintf("%s is reserved for the mark of the cluster: remove this entry", CategoryKey)))
 		}
-		if value, found := values[category.Key]; found && value != category.Value {
-			errs = append(errs, field.Invalid(item.Child("value"), category.Value,
-				fmt.Sprintf("category %s already has the value %q: a VM accepts one value per key, remove one of them", category.Key, value)))
-		}
-		values[category.Key] = category.Value
 	}
 	return errs
 }
 
-// MergedCategories returns categories and additionalCategories as a map from key to value.
-func (s *NutanixMachineSpec) MergedCategories() map[string]string {
-	merged := make(map[string]string, len(s.Categories)+len(s.AdditionalCategories))
-	for _, list := range [][]NutanixCategoryIdentifier{s.Categories, s.AdditionalCategories} {
-		for _, category := range list {
-			merged[category.Key] = category.Value
+// MergedCategories returns categories and additionalCategories without duplicates, sorted by key and value.
+func (s *NutanixMachineSpec) MergedCategories() []NutanixCategoryIdentifier {
+	merged := slices.Concat(s.Categories, s.AdditionalCategories)
+	slices.SortFunc(merged, func(a, b NutanixCategoryIdentifier) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Value, b.Value))
+	})
+	return slices.Compact(merged)
+}
+
+// AmbiguousCategory returns a category key for which the spec contains several values, or an empty string. Prism's v3 API accepts only one
+// value per key of a VM.
+func (s *NutanixMachineSpec) AmbiguousCategory() string {
+	merged := s.MergedCategories()
+	for i := 1; i < len(merged); i++ {
+		if merged[i].Key == merged[i-1].Key {
+			return merged[i].Key
 		}
 	}
-	return merged
+	return ""
 }

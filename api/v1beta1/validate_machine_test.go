@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
@@ -100,6 +101,26 @@ func TestValidateGPUs(t *testing.T) {
 	}
 }
 
+func TestMergedCategories(t *testing.T) {
+	type list = []infrav1.NutanixCategoryIdentifier
+	for name, tc := range map[string]struct {
+		categories, additional, want list
+		ambiguous                    string
+	}{
+		"none":         {nil, nil, nil, ""},
+		"both lists":   {list{{Key: "Team", Value: "A"}}, list{{Key: "Env", Value: "Prod"}}, list{{Key: "Env", Value: "Prod"}, {Key: "Team", Value: "A"}}, ""},
+		"same in both": {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "A"}}, ""},
+		"two values":   {list{{Key: "Team", Value: "B"}}, list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "A"}, {Key: "Team", Value: "B"}}, "Team"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := infrav1.NutanixMachineSpec{Categories: tc.categories, AdditionalCategories: tc.additional}
+			assert.Equal(t, tc.want, spec.MergedCategories())
+			assert.Equal(t, tc.ambiguous, spec.AmbiguousCategory())
+			assert.Equal(t, tc.categories, spec.Categories, "the spec does not change")
+		})
+	}
+}
+
 func TestValidateCategories(t *testing.T) {
 	type list = []infrav1.NutanixCategoryIdentifier
 	for name, tc := range map[string]struct {
@@ -108,7 +129,7 @@ func TestValidateCategories(t *testing.T) {
 	}{
 		"both lists":             {list{{Key: "Environment", Value: "Production"}}, list{{Key: "Team", Value: "A"}}, nil},
 		"same in both":           {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "A"}}, nil},
-		"two values":             {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "B"}}, []string{`spec.additionalCategories[0].value:already has the value "A"`}},
+		"two values":             {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "B"}}, nil},
 		"without key":            {list{{Value: "A"}}, nil, []string{"spec.categories[0].key:set the key"}},
 		"without value":          {nil, list{{Key: "A"}}, []string{"spec.additionalCategories[0].value:set the value"}},
 		"the key of the cluster": {list{{Key: infrav1.CategoryKey, Value: "c"}}, nil, []string{"spec.categories[0].key:reserved"}},

@@ -37,6 +37,8 @@ type VM struct {
 	// Categories are the category values by key. CategoryValues lists all values for keys with several values.
 	Categories     map[string]string
 	CategoryValues map[string][]string
+	// CategoryUUIDs are the UUIDs of the categories in the v4 API.
+	CategoryUUIDs []string
 	// PowerState is the power state; empty means ON.
 	PowerState string
 	// MemoryMiB is the memory. If it is zero, the VM has the memory that the workspace describes.
@@ -48,7 +50,7 @@ type VM struct {
 	VolumeGroups []string
 }
 
-// Prism is a double of Prism Central with the calls of the v3 API that the controllers make. Its inventory has the Prism Elements
+// Prism is a double of Prism Central with the calls of the v3 and v4 APIs that the controllers make (see prismv4.go). Its inventory has the Prism Elements
 // pe-1 and pe-2 with the subnets net-1 and net-2; the images ubuntu-1.36.3, twin (two of that name) and seed; the project team;
 // the category env=prod; the storage container fast on pe-1; and on pe-1 a host with one GPU "T4" (device ID 7864).
 type Prism struct {
@@ -71,11 +73,14 @@ type Prism struct {
 	hidden map[string]bool
 	// lists contains the last list of each kind.
 	lists map[string][]jsonObject
+	// categories are the keys and values of the categories in the v4 API.
+	categories [][2]string
 }
 
 // NewPrism starts a Prism Central without VMs. The caller must close it.
 func NewPrism() *Prism {
-	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}, hidden: map[string]bool{}, lists: map[string][]jsonObject{}, changes: newVMChanges()}
+	p := &Prism{vms: map[string]VM{}, password: Password, missing: map[string]bool{}, hidden: map[string]bool{}, lists: map[string][]jsonObject{}, changes: newVMChanges(),
+		categories: [][2]string{{"env", "prod"}}}
 	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
 	_ = p.server.Listener.Close() // nothing has connected yet
 	p.server.Listener = listen()
@@ -282,6 +287,10 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 		return
 	case p.refused[path] != 0:
 		refuse(w, p.refused[path], "REFUSED")
+		return
+	}
+	if v4Path.MatchString(request.URL.Path) {
+		p.serveV4(w, request)
 		return
 	}
 	kind, rest, _ := strings.Cut(path, "/")

@@ -37,7 +37,12 @@ func newSession(options terraform.RunOptions, other *[]byte) *session {
 // send sends a request of the v3 API and returns the response body. If the status code is not a success, send returns
 // an error that contains the body.
 func (s *session) send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	return s.request(ctx, method, "https://"+net.JoinHostPort(s.env["NUTANIX_ENDPOINT"], s.env["NUTANIX_PORT"])+basePath+path, body)
+	return s.sendTo(ctx, method, basePath+path, body)
+}
+
+// sendTo is like send, for a path that starts with the name of an API.
+func (s *session) sendTo(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	return s.request(ctx, method, "https://"+net.JoinHostPort(s.env["NUTANIX_ENDPOINT"], s.env["NUTANIX_PORT"])+path, body)
 }
 
 // readState reads the state of the run. It returns an empty state if there is none yet.
@@ -66,7 +71,7 @@ func (s *session) writeState(ctx context.Context, state *terraform.State, output
 	for _, resource := range state.Resources {
 		parts := strings.Split(resource.Address, ".") // module.<module>.<type>.<name>
 		resources = append(resources, fields{"module": "module." + parts[1], "mode": "managed", "type": parts[2], "name": parts[3],
-			"instances": []fields{{"attributes": fields{"id": resource.ID}}}})
+			"instances": []fields{{"attributes": fields{"id": resource.ID}, "status": map[bool]any{true: "tainted"}[resource.Tainted]}}})
 	}
 	content, err := json.Marshal(fields{"version": 4, "serial": state.Serial + 1, "lineage": "lineage", "outputs": values, "resources": resources})
 	if err != nil {

@@ -162,10 +162,23 @@ func (w *workspace) Outputs(ctx context.Context) (map[string]json.RawMessage, er
 
 // address returns the address of the only resource in the workspace.
 func (w *workspace) address() string {
-	if strings.Contains(string(w.files["main.tf"]), `module "machine"`) {
+	switch isMachine, isV4 := w.isMachine(), w.isV4(); {
+	case isMachine && isV4:
+		return renderer.MachineAddressV4
+	case isMachine:
 		return renderer.MachineAddress
+	case isV4:
+		return renderer.CategoryAddressV4
 	}
 	return renderer.CategoryValueAddress
+}
+
+func (w *workspace) isMachine() bool {
+	return strings.Contains(string(w.files["main.tf"]), `module "machine"`)
+}
+
+func (w *workspace) isV4() bool {
+	return w.files[renderer.PowerStateFile] != nil || strings.Contains(string(w.files["outputs.tf"]), "category_uuid")
 }
 
 func (w *workspace) Plan(ctx context.Context, options terraform.PlanOptions) (*terraform.Plan, error) {
@@ -183,6 +196,8 @@ func (w *workspace) Plan(ctx context.Context, options terraform.PlanOptions) (*t
 		change.Actions = tfjson.Actions{tfjson.ActionDelete}
 	case options.Destroy:
 		return &terraform.Plan{JSON: planned}, nil
+	case !state.Empty() && w.isV4() && !w.exists(state.Resources[0].ID):
+		return nil, &terraform.Error{Verb: "plan", Class: terraform.Transient, Message: "the resource is not found"} // as provider 2.4.2
 	case !state.Empty():
 		change.Before, change.After = w.differences(state.Resources[0].ID)
 		if len(object(change.Before)) == 0 {
@@ -191,6 +206,9 @@ func (w *workspace) Plan(ctx context.Context, options terraform.PlanOptions) (*t
 		change.Actions = tfjson.Actions{tfjson.ActionUpdate}
 	case imported != nil:
 		change.Actions, change.Importing = tfjson.Actions{tfjson.ActionNoop}, &tfjson.Importing{ID: string(imported[1])}
+		if before, after := w.differences(change.Importing.ID); w.isV4() && len(before) > 0 {
+			change.Actions, change.Before, change.After = tfjson.Actions{tfjson.ActionUpdate}, before, after
+		}
 	default:
 		change.Actions = tfjson.Actions{tfjson.ActionCreate}
 	}
@@ -211,11 +229,30 @@ func (w *workspace) Apply(ctx context.Context, plan []byte) error {
 	switch {
 	case change.Actions.Delete():
 		return w.destroy(ctx)
-	case change.Actions.Update():
-		return w.change(ctx, func(state *terraform.State) { w.update(state.Resources[0].ID, object(change.After)) })
+	case change.Actions.Update() && change.Importing == nil:
+		return w.change(ctx, func(state *terraform.State) { w.update(ctx, state.Resources[0].ID, object(change.After)) })
 	case change.Importing != nil:
 		made.ID = change.Importing.ID
-	case made.Address == renderer.MachineAddress:
+		w.update(ctx, made.ID, object(change.After))
+	case made.Address == renderer.CategoryAddressV4:
+		id, err := w.createCategory(ctx)
+		if err != nil {
+			return &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: err.Error()}
+		}
+		made.ID = id
+	case w.isMachine() && w.isV4():
+		id, err := w.createV4(ctx)
+		if id != "" && err != nil { // the provider taints a VM that it cannot switch on
+			made.ID, made.Tainted = id, true
+			if err := w.change(ctx, func(state *terraform.State) { state.Resources = append(state.Resources, made) }); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: err.Error()}
+		}
+		made.ID = id
+	case w.isMachine():
 		id, err := w.create(ctx)
 		if err != nil {
 			return &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: err.Error()}
@@ -234,6 +271,12 @@ func (w *workspace) destroy(ctx context.Context) error {
 		return err
 	}
 	for _, resource := range state.Resources {
+		if w.isV4() {
+			if err := w.destroyV4(ctx, resource); err != nil {
+				return &terraform.Error{Verb: "apply", Class: terraform.Transient, Message: err.Error()}
+			}
+			continue
+		}
 		if resource.Address != renderer.MachineAddress {
 			continue
 		}
@@ -249,7 +292,7 @@ func (w *workspace) create(ctx context.Context) (string, error) {
 	main := w.files["main.tf"]
 	vm := VM{Name: string(nameArgument.FindSubmatch(main)[1]), Description: string(textArgument.FindSubmatch(main)[1]),
 		PrismElement: string(elementArgument.FindSubmatch(main)[1]), Addresses: w.terraform.Addresses}
-	vm.MemoryMiB, vm.Categories = w.desired()
+	vm.MemoryMiB, vm.Categories, _ = w.desired()
 	body, err := json.Marshal(vm)
 	if err != nil {
 		return "", err

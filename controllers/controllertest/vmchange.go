@@ -33,6 +33,8 @@ type vmChanges struct {
 	// lags makes lists omit VMs that are created from now on. unlisted contains the UUIDs of these VMs.
 	lags     bool
 	unlisted map[string]bool
+	// staysOff makes requests to switch on a VM fail.
+	staysOff bool
 }
 
 func newVMChanges() vmChanges {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/renderer"
@@ -24,16 +25,31 @@ import (
 // value.
 const keptAfter = 6
 
-// shared lists the resources that a destroy leaves in Prism Central because other clusters may use them. The category
-// key is always in the list, because all clusters share it. The category value is in the list if another Cluster with
-// the same name uses the value for its machines.
+// shared lists the resources that a destroy leaves in Prism Central because other clusters may use them. With the v3 API the category key is
+// always in the list, because all clusters share it. The category value is in the list if another Cluster with the same name uses the value
+// for its machines.
 func (r *Reconciler) shared(ctx context.Context, s *scope) ([]string, error) {
-	addresses := []string{renderer.CategoryKeyAddress}
+	var addresses []string
+	if !usesV4(s.nutanixCluster) { // the v4 API has no category keys
+		addresses = append(addresses, renderer.CategoryKeyAddress)
+	}
 	other, err := r.clusterOfSameName(ctx, s)
 	if err != nil || other == "" {
 		return addresses, err
 	}
-	return append(addresses, renderer.CategoryValueAddress), nil
+	return append(addresses, valueAddress(s.nutanixCluster)), nil
+}
+
+func usesV4(cluster *infrav1.NutanixCluster) bool {
+	return provisioning.RecordedAPI(cluster) == renderer.APIV4
+}
+
+// valueAddress returns the address of the resource whose destruction removes the value of the category.
+func valueAddress(cluster *infrav1.NutanixCluster) string {
+	if usesV4(cluster) {
+		return renderer.CategoryAddressV4
+	}
+	return renderer.CategoryValueAddress
 }
 
 // clusterOfSameName returns a Cluster that has the same name, is in another namespace and uses the same Prism Central.

@@ -14,7 +14,6 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/lifecycle"
-	"github.com/capnt/capnt/renderer"
 )
 
 // reconcileDelete waits until the cluster has no machines. Then it destroys the workspace, removes the Terraform state
@@ -95,8 +94,11 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, target lifecycle.Tar
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
-	if users != "" && !slices.Contains(target.Shared, renderer.CategoryValueAddress) {
-		target.Shared = append(target.Shared, renderer.CategoryValueAddress)
+	if address := valueAddress(s.nutanixCluster); users != "" && !slices.Contains(target.Shared, address) {
+		target.Shared = append(target.Shared, address)
+	}
+	if users != "" {
+		target.Hooks.Identify = nil // a category that stays is not imported
 	}
 	result, done, err := r.Destroy(ctx, target, s.nutanixCluster, &s.nutanixCluster.Status.Terraform)
 	r.refusals.note(s.nutanixCluster, result)

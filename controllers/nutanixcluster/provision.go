@@ -3,6 +3,7 @@ package nutanixcluster
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -69,7 +70,7 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 		return lifecycle.Target{}, err
 	}
 	object := s.nutanixCluster.DeepCopy()
-	return lifecycle.Target{
+	target := lifecycle.Target{
 		Object: object,
 		Kind:   kind,
 		Desired: lifecycle.Desired{
@@ -87,7 +88,12 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 			Observe:  observer{s.access.Client, s.cluster.Name}.observe,
 			Revision: func(ctx context.Context) string { return r.Revision(ctx, object) },
 		},
-	}, nil
+	}
+	if settings.API == renderer.APIV4 {
+		category := identity{central: s.access.Client, value: s.cluster.Name}
+		target.Resource, target.Hooks.Identify, target.Hooks.Healthy = renderer.CategoryAddressV4, category.identify, category.exists
+	}
+	return target, nil
 }
 
 // observer reads the category of a cluster.
@@ -98,11 +104,11 @@ type observer struct {
 
 // observe implements lifecycle.Hooks.Observe. As long as the category exists, there is nothing to plan.
 func (o observer) observe(ctx context.Context, _ string) (lifecycle.Observation, error) {
-	exists, err := o.client.CategoryExists(ctx, infrav1.CategoryKey, o.value)
-	if err != nil || !exists {
+	found, err := o.client.Category(ctx, infrav1.CategoryKey, o.value)
+	if err != nil || found == nil {
 		return lifecycle.Observation{}, err
 	}
-	return lifecycle.Observation{Digest: "category " + infrav1.CategoryKey + "=" + o.value}, nil
+	return lifecycle.Observation{Digest: strings.TrimSpace("category " + infrav1.CategoryKey + "=" + o.value + " " + found.UUID)}, nil
 }
 
 // publish reports to Cluster API that the infrastructure of the cluster is complete.

@@ -33,5 +33,8 @@ func (r *Reconciler) Export(ctx context.Context, nutanixMachine *infrav1.Nutanix
 	if err != nil {
 		return renderer.Workspace{}, err
 	}
-	return target.Workspace.WithForeignCategories(foreignCategories(vm, s.nutanixMachine)), nil
+	if usesV4(s.nutanixMachine) {
+		return target.Workspace.WithObserved(foreignRefs(vm, s.nutanixMachine), powerOf(vm, s.nutanixMachine)), nil
+	}
+	return target.Workspace.WithForeignCategories(foreignValues(vm, s.nutanixMachine)), nil
 }

@@ -133,8 +133,12 @@ func (i identity) identifyKnown(ctx context.Context, machine *infrav1.NutanixMac
 		absent = s.suspect == known && s.absence.verdict(i.reconciler.absencePeriod()) != searching
 		s.suspect = known
 	})
-	if importID, err := i.identifyByMark(ctx, machine); err != nil || importID != "" || absent {
+	importID, err := i.identifyByMark(ctx, machine)
+	switch {
+	case err != nil || importID != "":
 		return importID, err
+	case absent:
+		return "", &lifecycle.AbsentError{ID: known}
 	}
 	return "", &lifecycle.WaitError{Reason: infrav1.VMNotFoundReason, Message: "Prism Central does not find virtual machine " + known + ", which the state knows: it is searched for again"}
 }

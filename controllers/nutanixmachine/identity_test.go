@@ -188,9 +188,9 @@ func TestIdentifyCreatesAgainAfterConfirmedAbsence(t *testing.T) {
 		i.reconciler.absences.record(i.key, found{}, nil, i.reconciler.Pipeline.Clock.Now(), time.Minute)
 		i.advance(30 * time.Second)
 	}
-	id, err := i.identify(t.Context(), vm1)
-	require.NoError(t, err)
-	assert.Empty(t, id)
+	_, err := i.identify(t.Context(), vm1)
+	var absent *lifecycle.AbsentError
+	require.ErrorAs(t, err, &absent, "the run removes the VM from the state, because the provider cannot plan without it with the v4 API")
 }
 
 // identify reads the machine from the API server and not from the cache.

@@ -3,7 +3,6 @@ package nutanixmachine
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -22,9 +21,12 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) (renderer.Machine, er
 	if err != nil {
 		return renderer.Machine{}, err
 	}
-	categories, err := gatherCategories(ctx, s)
+	categories, err := gatherCategories(ctx, s, pins)
 	if err != nil {
 		return renderer.Machine{}, err
+	}
+	if !slices.Equal(pins.Categories, categories.refs) {
+		pins.Categories, pinned = categories.refs, pinned && s.uuid() == ""
 	}
 	s.pins, s.unpinned = *pins, !pinned
 	s.nutanixMachine.Status.FailureDomain = pins.FailureDomain
@@ -32,14 +34,15 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) (renderer.Machine, er
 }
 
 // machineInputs returns the inputs of the renderer for a machine. name is the name of the VM.
-func machineInputs(machine *infrav1.NutanixMachine, name string, pins *pinnedInputs, categories map[string]string) renderer.Machine {
+func machineInputs(machine *infrav1.NutanixMachine, name string, pins *pinnedInputs, categories vmCategories) renderer.Machine {
 	return renderer.Machine{
 		Name:           name,
 		Description:    mark(machine),
 		Sockets:        machine.Spec.VCPUSockets,
 		VCPUsPerSocket: machine.Spec.VCPUsPerSocket,
 		MemoryMiB:      mebibytes(machine.Spec.MemorySize),
-		Categories:     categories,
+		Categories:     categories.values,
+		CategoryRefs:   categories.refs,
 		PrismElement:   pins.PrismElement,
 		Subnets:        pins.Subnets,
 		Project:        pins.Project,
@@ -48,29 +51,6 @@ func machineInputs(machine *infrav1.NutanixMachine, name string, pins *pinnedInp
 		BootType:       pins.BootType,
 		CloudInit:      pins.CloudInit,
 	}
-}
-
-// gatherCategories merges the machine's two lists of categories with the category of the cluster. It returns an error
-// if a category of the user does not exist in Prism Central, unless the workspace is rendered for an export.
-func gatherCategories(ctx context.Context, s *scope) (map[string]string, error) {
-	categories := s.nutanixMachine.Spec.MergedCategories()
-	if !s.nutanixMachine.DeletionTimestamp.IsZero() {
-		categories[infrav1.CategoryKey] = s.cluster.Name
-		return categories, nil
-	}
-	for _, key := range slices.Sorted(maps.Keys(categories)) {
-		value := categories[key]
-		exists, err := s.access.Client.CategoryExists(ctx, key, value)
-		if err != nil {
-			return nil, fmt.Errorf("resolving category %s=%s: %w", key, value, err)
-		}
-		if !exists {
-			return nil, &provisioning.Problem{Reason: infrav1.CategoryNotFoundReason, Message: fmt.Sprintf(
-				"category %s=%s of spec.categories or spec.additionalCategories does not exist in Prism Central: create it there, or take it out", key, value), LookUp: true}
-		}
-	}
-	categories[infrav1.CategoryKey] = s.cluster.Name
-	return categories, nil
 }
 
 // mebibytes returns a quantity in MiB. It rounds up, so that a VM is never smaller than its spec.

@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -90,7 +87,10 @@ func powerCycled(vm *prism.VM, machine *infrav1.NutanixMachine) bool {
 }
 
 func powerMessage(vm *prism.VM, machine *infrav1.NutanixMachine) string {
-	if powerCycled(vm, machine) {
+	switch {
+	case switchedOnByPlan(vm, machine):
+		return fmt.Sprintf("virtual machine %s is in power state %s: a run that switches it on was interrupted, and the next plan switches it on", vm.UUID, vm.PowerState)
+	case powerCycled(vm, machine):
 		return fmt.Sprintf("virtual machine %s is in power state %s: an update that switches it off and on again was interrupted; it is switched on by the next plan that power-cycles it, once that plan is approved, or by somebody in Prism Central", vm.UUID, vm.PowerState)
 	}
 	return fmt.Sprintf("virtual machine %s is in power state %s: it is not switched on and gets no updates until somebody switches it on; a MachineHealthCheck can replace the Machine", vm.UUID, vm.PowerState)
@@ -168,45 +168,43 @@ func observed(vm *prism.VM, machine *infrav1.NutanixMachine) lifecycle.Observati
 	observation := lifecycle.Observation{Found: true, Digest: vm.Digest}
 	hold := &plan.Hold{Reason: infrav1.VMPoweredOffReason, Message: powerMessage(vm, machine)}
 	switch {
+	case switchedOnByPlan(vm, machine):
+		observation.SwitchOn = true
 	case powerCycled(vm, machine):
 		observation.Interrupted = hold
 	case switchedOff(vm):
 		observation.NoPlan = hold
 	}
+	if usesV4(machine) {
+		observation.Files = renderer.ObservedFiles(foreignRefs(vm, machine), powerOf(vm, machine))
+		return observation
+	}
 	if message := ambiguousCategories(vm); message != "" {
 		observation.NoUpdate = &plan.Hold{Reason: infrav1.CategoryValuesAmbiguousReason, Message: message}
 	}
-	if foreign := foreignCategories(vm, machine); len(foreign) > 0 {
+	if foreign := foreignValues(vm, machine); len(foreign) > 0 {
 		observation.Files = map[string][]byte{renderer.ForeignCategoriesFile: renderer.ForeignCategories(foreign)}
 	}
 	return observation
 }
 
-// foreignCategories returns the categories of vm with keys that the spec of machine does not contain.
-func foreignCategories(vm *prism.VM, machine *infrav1.NutanixMachine) map[string]string {
-	own := machine.Spec.MergedCategories()
-	own[infrav1.CategoryKey] = ""
-	foreign := map[string]string{}
-	for key, values := range vm.CategoryValues {
-		if _, named := own[key]; !named && len(values) > 0 {
-			foreign[key] = cmp.Or(vm.Categories[key], values[0])
-		}
+// switchedOnByPlan reports whether the next plan switches on a VM that is off. With the v4 API the plan contains the power state, and a VM is
+// created switched off. So a plan switches on the VM of an interrupted create until the VM is published, and the VM that an interrupted
+// apply has switched off. Other VMs stay as they are.
+func switchedOnByPlan(vm *prism.VM, machine *infrav1.NutanixMachine) bool {
+	if !usesV4(machine) || vm.PowerState != "OFF" {
+		return false
 	}
-	return foreign
+	_, published := providerid.Parse(machine.Spec.ProviderID)
+	intent := intentOf(machine)
+	created := !published && intent != nil && intent.VM == vm.UUID
+	return created || powerCycled(vm, machine)
 }
 
-// ambiguousCategories returns a list of the category keys for which a VM has several values, or an empty string. The v3
-// resource of the provider sends only one value for each key, so an update would remove the other values.
-func ambiguousCategories(vm *prism.VM) string {
-	var keys []string
-	for _, key := range slices.Sorted(maps.Keys(vm.CategoryValues)) {
-		if values := vm.CategoryValues[key]; len(values) > 1 {
-			keys = append(keys, fmt.Sprintf("%s (%s)", key, strings.Join(values, ", ")))
-		}
+// powerOf returns the power state in the workspace of a machine with the v4 API.
+func powerOf(vm *prism.VM, machine *infrav1.NutanixMachine) string {
+	if switchedOnByPlan(vm, machine) {
+		return renderer.PowerOn
 	}
-	if len(keys) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("virtual machine %s has several values of category %s, of which an update would keep one: it is not updated until each key has one value",
-		vm.UUID, strings.Join(keys, " and of "))
+	return cmp.Or(vm.PowerState, "UNDETERMINED")
 }

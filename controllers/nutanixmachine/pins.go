@@ -27,7 +27,9 @@ type pinnedInputs struct {
 	// Disks are the disks of the VM. They contain the UUIDs of their images and storage containers.
 	Disks []renderer.Disk `json:"disks"`
 	GPUs  []renderer.GPU  `json:"gpus,omitempty"`
-	// BootType is LEGACY, UEFI or empty.
+	// Categories are the categories of the VM with the v4 API, as they were resolved last. Unlike the other inputs they change with the spec.
+	Categories []renderer.Ref `json:"categories,omitempty"`
+	// BootType is LEGACY, UEFI, SECURE_BOOT or empty.
 	BootType string `json:"bootType,omitempty"`
 	// CloudInit is true if the bootstrap data was passed to cloud-init as user data when the VM was created.
 	CloudInit bool `json:"cloudInit,omitempty"`

@@ -162,7 +162,7 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 	target.ProviderVersion = settings.ProviderVersion
 	target.Variables = variables
 	target.Upstream = s.access.Upstream
-	target.Resource = renderer.MachineAddress
+	target.Resource = settings.API.MachineAddress()
 	observer := observer{client: s.access.Client, machine: s.nutanixMachine.DeepCopy(), recorded: identity.machine}
 	now := func() time.Time { return r.Pipeline.Clock.Now() } // an export has no pipeline
 	target.Hooks = lifecycle.Hooks{Identify: identity.identify, Healthy: identity.healthy, Deleted: identity.deleted, Remaining: identity.remaining,

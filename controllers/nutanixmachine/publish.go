@@ -56,10 +56,10 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (ctrl.Result, error)
 	return ctrl.Result{}, nil
 }
 
-// addresses returns the addresses in the outputs of the workspace. If there are none, addresses reads the current
-// addresses from Prism Central.
+// addresses returns the addresses in the outputs of the workspace. If there are none, addresses reads the current addresses from Prism
+// Central. With the v4 API it always does so, because the provider does not read IPv6 addresses.
 func (s *scope) addresses(ctx context.Context) ([]string, error) {
-	if s.outputs != nil && len(machineAddresses("", s.outputs.Addresses)) > 1 {
+	if !usesV4(s.nutanixMachine) && s.outputs != nil && len(machineAddresses("", s.outputs.Addresses)) > 1 {
 		return s.outputs.Addresses, nil
 	}
 	vm, err := s.readVM(ctx)

@@ -28,8 +28,10 @@ func Render(machine *infrav1.NutanixMachine, cluster *infrav1.NutanixCluster) (r
 	if err != nil {
 		return renderer.Workspace{}, err
 	}
-	categories := machine.Spec.MergedCategories()
-	categories[infrav1.CategoryKey] = clusterName
+	categories, err := pinnedCategories(machine, clusterName, pins)
+	if err != nil {
+		return renderer.Workspace{}, fmt.Errorf("rendering the workspace of NutanixMachine %s: %w", key, err)
+	}
 	return renderer.RenderMachine(settings, machineInputs(machine, name, pins, categories))
 }
 

@@ -20,7 +20,7 @@ const (
 //
 // Of the requests that change a VM, it forwards only these:
 //
-//   - a create, and the v4 action that switches on a VM that the same session has created
+//   - a create, and the v4 action that switches on a VM that the same session has created or that Session.AllowPowerOn names
 //   - a v3 update that sets the power state to ON, if the VM is ON
 //   - a v4 update with If-Match that contains the current power state
 //   - the v4 actions that add or remove categories
@@ -32,8 +32,8 @@ const (
 type powerTransport struct {
 	next http.RoundTripper
 	mode func() Mode
-	// created reports whether the session has created a VM through the v4 API.
-	created func(uuid string) bool
+	// mayPowerOn reports whether the session may switch on a VM through the v4 API.
+	mayPowerOn func(uuid string) bool
 }
 
 func (t *powerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -63,7 +63,7 @@ func (t *powerTransport) isAllowed(req *http.Request) bool {
 		return true
 	}
 	powerOn := v4PowerOn.FindStringSubmatch(path)
-	return powerOn != nil && req.Method == http.MethodPost && t.created(powerOn[1])
+	return powerOn != nil && req.Method == http.MethodPost && t.mayPowerOn(powerOn[1])
 }
 
 // check returns an *apiError unless the update leaves the power state as it is.

@@ -177,6 +177,22 @@ func TestKeepPowerSwitchesOnVMsOfTheSameRun(t *testing.T) {
 	assert.Equal(t, http.StatusConflict, do(another, http.MethodPost, createdVM.UUID, powerOn), "another run did not create it")
 }
 
+// A run may switch on the VM that AllowPowerOn names, and no other VM.
+func TestAllowedVMIsSwitchedOn(t *testing.T) {
+	central := centralWithVM(t, "OFF")
+	session := open(t, start(t), RunOptions{Upstream: central.upstream("admin", "pw"), Mode: KeepPower})
+	child := childOf(t, session)
+	post := func(path string) int {
+		status, _ := child.do(t, http.MethodPost, path, "")
+		return status
+	}
+	assert.Equal(t, http.StatusConflict, post(v4VM+"/$actions/power-on"))
+	session.AllowPowerOn(strings.ToUpper(v4VM[strings.LastIndex(v4VM, "/")+1:]))
+	assert.Equal(t, http.StatusAccepted, post(v4VM+"/$actions/power-on"))
+	assert.Equal(t, http.StatusConflict, post(v4VM+"/$actions/power-off"))
+	assert.Equal(t, http.StatusConflict, post(v4CreateURL+"/99999999-2222-3333-4444-555555555555/$actions/power-on"))
+}
+
 // sent returns the requests that central has received with the given method.
 func (c *central) sent(method string) []request {
 	var found []request

@@ -50,7 +50,7 @@ func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, session *Sessi
 func (g *Gateway) newProxy(session *Session) http.Handler {
 	retry := &retryTransport{next: session.upstream, retry: g.options.Retry, retries: g.metrics.retries}
 	creates := &createTransport{next: retry, session: session, retry: g.options.RecordRetry, log: g.log, failures: g.metrics.recordFailures}
-	power := &powerTransport{next: creates, mode: session.Mode, created: session.tasks.hasVM}
+	power := &powerTransport{next: creates, mode: session.Mode, mayPowerOn: session.mayPowerOn}
 	return &httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			// The header contains the token. It is removed here, so that no later transport gets the token.

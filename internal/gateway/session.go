@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,9 +51,11 @@ type Session struct {
 	tasks    createTasks
 	failures failures
 	mode     atomic.Int32
-	mu       sync.Mutex
-	closed   bool
-	creates  sync.WaitGroup
+	// switchedOn is the UUID of a VM that the child may switch on in the mode KeepPower, or empty.
+	switchedOn atomic.Value
+	mu         sync.Mutex
+	closed     bool
+	creates    sync.WaitGroup
 }
 
 // CredentialsRefusedError means that Prism Central has refused the credentials and that the next login with them is not due yet.
@@ -79,6 +82,15 @@ func (g *Gateway) Open(options RunOptions) (*Session, error) {
 
 // SetMode changes which requests the session forwards from now on. A run begins with ReadOnly to make a plan, and then applies this plan.
 func (s *Session) SetMode(mode Mode) { s.mode.Store(int32(mode)) }
+
+// AllowPowerOn makes the mode KeepPower forward the v4 action that switches on the VM with the UUID uuid.
+func (s *Session) AllowPowerOn(uuid string) { s.switchedOn.Store(uuid) }
+
+// mayPowerOn reports whether the mode KeepPower forwards the v4 action that switches on a VM.
+func (s *Session) mayPowerOn(uuid string) bool {
+	allowed, _ := s.switchedOn.Load().(string)
+	return s.tasks.hasVM(uuid) || allowed != "" && strings.EqualFold(allowed, uuid)
+}
 
 // Mode returns the present mode of the session.
 func (s *Session) Mode() Mode { return Mode(s.mode.Load()) }

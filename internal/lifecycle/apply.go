@@ -65,27 +65,42 @@ func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWork
 }
 
 // applyInMode applies a plan in a session that forwards only the requests that the plan needs. id is the ID of the existing infrastructure,
-// or an empty string. If the plan may switch the infrastructure off, Hooks.PowerCycle is called before, and the infrastructure is observed
-// afterwards.
+// or an empty string. If the plan may switch the infrastructure off, Hooks.PowerCycle is called before.
 func (p *Pipeline) applyInMode(ctx context.Context, target Target, workspace *openWorkspace, stored plan.Stored, id string) error {
+	exists := !target.Deleting() && id != ""
 	if stored.Record.Disruption == provider.None {
 		workspace.session.SetMode(gateway.KeepPower)
-		return workspace.Apply(ctx, stored.File)
+		switchesOn := exists && stored.Record.SwitchesOn(target.Resource)
+		if switchesOn {
+			workspace.session.AllowPowerOn(id)
+		}
+		if err := workspace.Apply(ctx, stored.File); err != nil || !switchesOn {
+			return err
+		}
+		return p.requireOn(ctx, target, id)
 	}
-	cycles := !target.Deleting() && id != "" && target.Hooks.PowerCycle != nil
+	cycles := exists && target.Hooks.PowerCycle != nil
 	if cycles {
 		if err := target.Hooks.PowerCycle(ctx, id); err != nil {
 			return err
 		}
 	}
 	workspace.session.SetMode(gateway.ReadWrite)
-	if err := workspace.Apply(ctx, stored.File); err != nil {
+	if err := workspace.Apply(ctx, stored.File); err != nil || !cycles {
 		return err
 	}
-	if cycles {
-		if _, err := p.observeInfrastructure(ctx, target, id); err != nil {
-			log.FromContext(ctx).Error(err, "Failed to read the infrastructure after an apply that may have switched it off", "id", id)
-		}
+	return p.requireOn(ctx, target, id)
+}
+
+// requireOn observes the infrastructure after an apply that may have switched it off or on. Provider 2.4 reports success if it cannot switch
+// the infrastructure on. requireOn then returns an error, so that another plan switches it on.
+func (p *Pipeline) requireOn(ctx context.Context, target Target, id string) error {
+	seen, err := p.observeInfrastructure(ctx, target, id)
+	switch {
+	case err != nil:
+		log.FromContext(ctx).Error(err, "Failed to read the infrastructure after an apply that may have switched it off", "id", id)
+	case seen.SwitchOn:
+		return fmt.Errorf("applying: virtual machine %s is off after the apply, although the provider reports success: it is switched on with the next plan", id)
 	}
 	return nil
 }
@@ -109,7 +124,7 @@ func (p *Pipeline) verify(ctx context.Context, target Target, stored plan.Stored
 		case seen.NoUpdate != nil && stored.Record.Counts.Update > 0:
 			return superseded{seen.NoUpdate.Message}
 		}
-		present.Observed = filesDigest(seen.Files)
+		present.Observed = seen.observedDigest()
 	}
 	if err := stored.Record.Verify(stored.File, present); err != nil {
 		return superseded{err.Error()}

@@ -1,15 +1,20 @@
 package lifecycle
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // AbsentError means that the infrastructure is confirmed not to exist.
 type AbsentError struct {
+	// Kind is the kind of the infrastructure. If it is empty, the infrastructure is a virtual machine.
+	Kind string
 	// ID is the last known ID of the infrastructure, or empty. The ID of a virtual machine is its UUID.
 	ID string
 }
 
 func (e *AbsentError) Error() string {
-	return fmt.Sprintf("finding virtual machine %s: its absence is confirmed", e.ID)
+	return fmt.Sprintf("finding %s %s: its absence is confirmed", cmp.Or(e.Kind, "virtual machine"), e.ID)
 }
 
 // ConflictError means that the object's infrastructure cannot be created because other infrastructure is in its place, for example a VM

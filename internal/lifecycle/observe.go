@@ -32,14 +32,17 @@ func writeFiles(workspace Workspace, files map[string][]byte) error {
 	return nil
 }
 
-// filesDigest returns the SHA-256 of files in hex, or an empty string if files is empty.
-func filesDigest(files map[string][]byte) string {
-	if len(files) == 0 {
+// observedDigest returns the SHA-256 of the observed values from which a plan is made, in hex, or an empty string if there are none.
+func (o Observation) observedDigest() string {
+	if len(o.Files) == 0 {
 		return ""
 	}
 	hash := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprintf(hash, "%s %d\n%s", name, len(files[name]), files[name])
+	for _, name := range slices.Sorted(maps.Keys(o.Files)) {
+		fmt.Fprintf(hash, "%s %d\n%s", name, len(o.Files[name]), o.Files[name])
+	}
+	if o.SwitchOn {
+		fmt.Fprint(hash, "off")
 	}
 	return hex.EncodeToString(hash.Sum(nil))
 }

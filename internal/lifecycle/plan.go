@@ -78,7 +78,7 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 	if err != nil {
 		return failed{err: err}
 	}
-	origin.Observed, origin.Infrastructure, origin.Hold = filesDigest(seen.Files), seen.Digest, seen.NoUpdate
+	origin.Observed, origin.Infrastructure, origin.Hold, origin.SwitchedOff = seen.observedDigest(), seen.Digest, seen.NoUpdate, seen.SwitchOn
 	record := plan.Build(origin, made.Bytes, made.JSON)
 	if seen.Found && record.Creates(target.Resource) {
 		return failed{err: fmt.Errorf("planning: Terraform would create %s although %s exists: Prism Central did not show it for a moment, and it is planned again", target.Resource, id)}

@@ -21,10 +21,16 @@ func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspa
 	}
 	known := find(state, target.Resource)
 	importID, err := target.Hooks.Identify(ctx, known.ID)
-	if err != nil {
-		return nil, "", fmt.Errorf("identifying infrastructure: %w", err)
-	}
+	var absent *AbsentError
 	switch {
+	case errors.As(err, &absent) && known.Address != "":
+		if err := p.forget(ctx, target, workspace, known, absent.Error()); err != nil {
+			return nil, "", err
+		}
+		state, err = workspace.State(ctx)
+		return state, "", err
+	case err != nil:
+		return nil, "", fmt.Errorf("identifying infrastructure: %w", err)
 	case importID != "":
 		state, err = p.planImport(ctx, target, workspace, known, importID)
 		return state, importID, err

@@ -83,7 +83,8 @@ type Hooks struct {
 	// Identify returns the ID of the existing infrastructure to import as Desired.Resource, or an empty string if no import is needed. known
 	// is the ID in the state, or empty. A returned ID replaces known in the state. Identify returns a *ForeignError if the ID in the state
 	// or in the object identifies infrastructure that belongs to another object. It returns a *WaitError if it cannot identify the
-	// infrastructure yet. Any other error fails the run.
+	// infrastructure yet. It returns an *AbsentError if it is certain that the infrastructure in the state does not exist, and the run then
+	// removes it from the state. Any other error fails the run.
 	//
 	// For an object that is being deleted, Identify returns the ID of the infrastructure that has to be destroyed next. It returns an
 	// *AbsentError if it is certain that no infrastructure is left. After an *AbsentError or a *ForeignError, the run removes the known
@@ -124,6 +125,9 @@ type Observation struct {
 	// Interrupted says that an apply that was interrupted has switched the infrastructure off. Only a plan that may switch it on is applied.
 	// It is nil otherwise.
 	Interrupted *plan.Hold
+	// SwitchOn means that the infrastructure is off because the run that creates it, or an apply that switches it off and on again, was
+	// interrupted. A plan switches it on without a decision. Files contain the power state ON.
+	SwitchOn bool
 	// NoUpdate is the reason why a plan that updates the infrastructure has to wait. It is nil if the plan may be applied.
 	NoUpdate *plan.Hold
 	// Digest identifies everything in the infrastructure that Terraform manages. As long as it stays the same, a plan for the same workspace

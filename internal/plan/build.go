@@ -17,6 +17,9 @@ func Build(origin Origin, file []byte, planned *tfjson.Plan) Record {
 	record.TerraformVersion, record.ProviderVersion = origin.TerraformVersion, origin.ProviderVersion
 	changes := changesOf(planned, cmp.Or(origin.Generation, &provider.Generation{}))
 	for _, change := range changes {
+		if origin.SwitchedOff {
+			change.ignorePowerCycles()
+		}
 		record.count(change.Change)
 		if !change.unlisted {
 			record.Changes = append(record.Changes, change.Change)

@@ -93,6 +93,16 @@ func (c Change) String() string {
 	return text
 }
 
+// ignorePowerCycles gives all attributes of class PowerCycle the class None.
+func (c *Change) ignorePowerCycles() {
+	for i := range c.Attributes {
+		if c.Attributes[i].Disruption == provider.PowerCycle {
+			c.Attributes[i].Disruption = provider.None
+		}
+	}
+	c.Disruption = disruptionOf(*c)
+}
+
 // attributesFrom returns the names of the changed attributes with the disruption class class or a worse one. A name is the first element
 // of the attribute's path.
 func (c Change) attributesFrom(class provider.Class) []string {

@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -93,6 +94,9 @@ type Origin struct {
 	Destroy    bool
 	// Hold is the reason why existing resources must not be changed now, or nil.
 	Hold *Hold
+	// SwitchedOff means that the virtual machine is off and that the plan switches it on. A power cycle then interrupts nothing, so changes
+	// of class PowerCycle have class None.
+	SwitchedOff bool
 	Basis
 	TerraformVersion string
 	ProviderVersion  string
@@ -126,6 +130,13 @@ func (c *Counts) add(change Change) {
 
 // Creates reports whether the plan creates the resource at address.
 func (r Record) Creates(address string) bool { return r.change(address).Has(ActionCreate) }
+
+// SwitchesOn reports whether the plan switches on the virtual machine at address.
+func (r Record) SwitchesOn(address string) bool {
+	return slices.ContainsFunc(r.change(address).Attributes, func(attribute Attribute) bool {
+		return attribute.Path == "power_state" && attribute.After != nil && *attribute.After == "ON"
+	})
+}
 
 // ImportID returns the ID with which the plan imports the resource at address, or an empty string.
 func (r Record) ImportID(address string) string { return r.change(address).ImportID }

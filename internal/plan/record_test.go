@@ -202,3 +202,31 @@ func TestHoldAppliesOnlyToUpdates(t *testing.T) {
 		})
 	}
 }
+
+// A virtual machine that is off is not disrupted by a power cycle. A replacement disrupts it nevertheless.
+func TestSwitchedOffVMIsNotDisruptedByAPowerCycle(t *testing.T) {
+	generation, err := provider.ForVersion("2.4.2")
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		attribute string
+		off       bool
+		want      provider.Class
+		on        bool
+	}{
+		"power state, off": {"power_state", true, provider.None, true},
+		"power state":      {"power_state", false, provider.PowerCycle, true},
+		"memory, off":      {"memory_size_bytes", true, provider.None, false},
+		"firmware, off":    {"guest_customization", true, provider.Replace, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const machine = "module.machine.nutanix_virtual_machine_v2.this"
+			change := resource(machine, tfjson.ActionUpdate)
+			change.Change.Before, change.Change.After = map[string]any{test.attribute: "OFF"}, map[string]any{test.attribute: "ON"}
+			record := Build(Origin{Generation: generation, SwitchedOff: test.off}, nil, planned(change))
+			assert.Equal(t, test.want, record.Disruption)
+			assert.Equal(t, test.want, record.Changes[0].Attributes[0].Disruption)
+			assert.Equal(t, test.on, record.SwitchesOn(machine))
+			assert.False(t, record.SwitchesOn("module.machine.nutanix_virtual_machine_v2.other"))
+		})
+	}
+}

@@ -22,8 +22,8 @@ type api interface {
 	// The result contains at least the entities of the Prism Element.
 	containers(prismElementUUID string) lookUp[[]container]
 	hosts(prismElementUUID string) lookUp[[]host]
-	// category looks up whether a category exists.
-	category(key, value string) lookUp[bool]
+	// category looks up a category. The result is nil if the category does not exist.
+	category(key, value string) lookUp[*Category]
 
 	vm(ctx context.Context, uuid string) (*VM, error)
 	allVMs(ctx context.Context) (VMList, error)

@@ -108,14 +108,10 @@ type read func(ctx context.Context, c *prism.Client) (any, error)
 // readings returns reads with all methods of a client.
 func readings(pe1 string, vm prismsim.VM) map[string]read {
 	reads := map[string]read{
-		"ping":      func(ctx context.Context, c *prism.Client) (any, error) { return nil, c.Ping(ctx) },
-		"available": func(ctx context.Context, c *prism.Client) (any, error) { return c.AvailablePrismElements(ctx) },
-		"category": func(ctx context.Context, c *prism.Client) (any, error) {
-			return c.CategoryExists(ctx, "it's a key", "a value")
-		},
-		"no category": func(ctx context.Context, c *prism.Client) (any, error) {
-			return c.CategoryExists(ctx, "it's a key", "c1")
-		},
+		"ping":            func(ctx context.Context, c *prism.Client) (any, error) { return nil, c.Ping(ctx) },
+		"available":       func(ctx context.Context, c *prism.Client) (any, error) { return c.AvailablePrismElements(ctx) },
+		"category":        category("a value"),
+		"no category":     category("c1"),
 		"image lookup":    imageLookup("v1.33.1"),
 		"no image lookup": imageLookup("v1.99.0"),
 		"GPUs":            gpus(pe1, 7864, 7864),
@@ -145,6 +141,17 @@ func readings(pe1 string, vm prismsim.VM) map[string]read {
 	}
 	addLookUps(reads, pe1)
 	return reads
+}
+
+// category looks up a category and removes its UUID, which only the v4 API has.
+func category(value string) read {
+	return func(ctx context.Context, c *prism.Client) (any, error) {
+		found, err := c.Category(ctx, "it's a key", value)
+		if found == nil {
+			return found, err
+		}
+		return &prism.Category{Key: found.Key, Value: found.Value}, err
+	}
 }
 
 func imageLookup(version string) read {
@@ -191,10 +198,10 @@ func addLookUps(reads map[string]read, pe1 string) {
 	}
 }
 
-// withoutDigest removes the digests, which differ between the generations.
+// withoutDigest removes the digests and the UUIDs of categories, which differ between the generations.
 func withoutDigest(vms []prism.VM) []prism.VM {
 	for i := range vms {
-		vms[i].Digest = ""
+		vms[i].Digest, vms[i].AllCategories = "", nil
 	}
 	return vms
 }

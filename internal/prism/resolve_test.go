@@ -183,18 +183,44 @@ func TestStorageContainer(t *testing.T) {
 	})
 }
 
-func TestCategoryExists(t *testing.T) {
+func TestCategory(t *testing.T) {
 	forBoth(t, func(t *testing.T, central *central) {
 		client := central.client(t)
-		for value, want := range map[string]bool{"a b": true, "other": false, "../x": false} {
-			exists, err := client.CategoryExists(t.Context(), "Env/Stage", value)
-			require.NoError(t, err)
-			assert.Equal(t, want, exists, value)
+		want := &Category{Key: "Env/Stage", Value: "a b"}
+		if central.generation == V4 {
+			want.UUID = "category-env/stage=a b"
 		}
-		_, err := client.CategoryExists(t.Context(), "", "x")
+		found, err := client.Category(t.Context(), "Env/Stage", "a b")
+		require.NoError(t, err)
+		assert.Equal(t, want, found)
+		for _, value := range []string{"other", "../x"} {
+			found, err := client.Category(t.Context(), "Env/Stage", value)
+			require.NoError(t, err)
+			assert.Nil(t, found, value)
+		}
+		_, err = client.Category(t.Context(), "", "x")
 		assert.ErrorContains(t, err, "key and value must be set")
 	})
 }
+
+func TestCategoryWithUUID(t *testing.T) {
+	central := newCentral(t)
+	_, err := central.client(t).CategoryWithUUID(t.Context(), vmCategory)
+	require.ErrorContains(t, err, "the v3 API of Prism Central has no UUIDs of categories")
+
+	central.generation = V4
+	central.kinds["vms"] = []map[string]any{{"metadata": map[string]any{"uuid": uuid(6, 1), "categories": map[string]any{"a": "b"}}}}
+	client := central.client(t)
+	found, err := client.CategoryWithUUID(t.Context(), vmCategory)
+	require.NoError(t, err)
+	assert.Equal(t, &Category{vmCategory, "a", "b"}, found)
+	central.kinds["vms"] = nil
+	_, err = client.CategoryWithUUID(t.Context(), vmCategory)
+	assert.Equal(t, &NotFoundError{"category", `uuid "` + vmCategory + `"`}, err, "it is not cached")
+}
+
+// vmCategory is the UUID of the category a=b, which only a VM of the test has.
+const vmCategory = "category-a=b"
 
 // TestNotFoundNeedsReason checks that a 404 without a reason does not mean that an entity does not exist. A proxy or a Prism Central that
 // is restarting may send such a response.
@@ -205,7 +231,7 @@ func TestNotFoundNeedsReason(t *testing.T) {
 		for name, ask := range map[string]func(ctx context.Context) error{
 			"VM":       func(ctx context.Context) error { _, err := client.VM(ctx, uuid(6, 1)); return err },
 			"project":  func(ctx context.Context) error { _, err := client.Project(ctx, byUUID(uuid(5, 1))); return err },
-			"category": func(ctx context.Context) error { _, err := client.CategoryExists(ctx, "Env/Stage", "a b"); return err },
+			"category": func(ctx context.Context) error { _, err := client.Category(ctx, "Env/Stage", "a b"); return err },
 		} {
 			t.Run(name, func(t *testing.T) {
 				err := ask(t.Context())
@@ -228,8 +254,16 @@ func TestVM(t *testing.T) {
 		if central.generation == V4 {
 			categories["Backup"] = "daily" // v3 leaves out keys with several values
 		}
+		var all []Category
+		if central.generation == V4 {
+			all = []Category{
+				{"category-backup=daily", "Backup", "daily"}, {"category-backup=weekly", "Backup", "weekly"},
+				{"category-kubernetesclustername=c1", "KubernetesClusterName", "c1"},
+			}
+		}
 		assert.Equal(t, &VM{
-			UUID: uuid(6, 1), Name: "m-1", Description: "CAPNT default/m-1", PowerState: "ON", State: "COMPLETE",
+			AllCategories: all,
+			UUID:          uuid(6, 1), Name: "m-1", Description: "CAPNT default/m-1", PowerState: "ON", State: "COMPLETE",
 			Categories:     categories,
 			CategoryValues: map[string][]string{"KubernetesClusterName": {"c1"}, "Backup": {"daily", "weekly"}},
 			Addresses:      []string{"10.1.0.12", "fd00::12", "10.2.0.12"},

@@ -98,7 +98,7 @@ func TestEntitiesAreReadAsTheSDKWritesThem(t *testing.T) {
 	check(all.VMs[0], *single, err)
 	check(VM{
 		UUID: "v", Name: "m-1", Description: "ours", State: "COMPLETE", PrismElement: "pe", Categories: map[string]string{"k": "v"},
-		CategoryValues: map[string][]string{"k": {"v"}}, Digest: single.Digest,
+		CategoryValues: map[string][]string{"k": {"v"}}, AllCategories: []Category{{"c", "k", "v"}}, Digest: single.Digest,
 	}, *single, nil)
 	attachments, err := client.Attachments(ctx, "v")
 	check([]VolumeGroup{{UUID: "vg", Address: "scsi.1"}}, attachments.Groups, err)

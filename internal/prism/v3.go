@@ -139,16 +139,19 @@ func (apiV3) projects(wanted identifier) lookUp[[]Entity] {
 	})
 }
 
-func (apiV3) category(key, value string) lookUp[bool] {
+func (apiV3) category(key, value string) lookUp[*Category] {
 	request := entityOf[struct{}](cachedCategories, key, value)
-	return lookUp[bool]{key: request.key, read: func(ctx context.Context, c *Client) (bool, error) {
+	return lookUp[*Category]{key: request.key, read: func(ctx context.Context, c *Client) (*Category, error) {
 		_, err := request.read(ctx, c)
 		var missing *NotFoundError
 		var status *StatusError
-		if errors.As(notFound(err, "category", ""), &missing) || errors.As(err, &status) && status.Reason == "CATEGORY_NAME_VALUE_MISMATCH" {
-			return false, nil
+		switch {
+		case errors.As(notFound(err, KindCategory, ""), &missing), errors.As(err, &status) && status.Reason == "CATEGORY_NAME_VALUE_MISMATCH":
+			return nil, nil
+		case err != nil:
+			return nil, err
 		}
-		return err == nil, err
+		return &Category{Key: key, Value: value}, nil
 	}}
 }
 

@@ -15,27 +15,32 @@ type v4Category struct {
 	Value string `json:"value"`
 }
 
-type category struct{ uuid, key, value string }
+// v4Categories is the kind of categories.
+var v4Categories = v4Kind[v4Category, Category]{prismv4.Prism, "/config/categories", (*v4Category).key, func(in *v4Category) Category {
+	return Category{strings.ToLower(in.ExtID), in.Key, in.Value}
+}}
 
-func (a apiV4) categories(where ...prismv4.Condition) lookUp[[]category] {
-	return v4Kind[v4Category, category]{prismv4.Prism, "/config/categories", (*v4Category).key, func(in *v4Category) category {
-		return category{strings.ToLower(in.ExtID), in.Key, in.Value}
-	}}.lookUp(a, identifier{}, where...)
+func (a apiV4) categories(where ...prismv4.Condition) lookUp[[]Category] {
+	return v4Categories.lookUp(a, identifier{}, where...)
 }
 
-func (a apiV4) category(key, value string) lookUp[bool] {
+func (a apiV4) category(key, value string) lookUp[*Category] {
 	request := a.categories(prismv4.Equals("key", key), prismv4.Equals("value", value))
-	return lookUp[bool]{key: request.key, read: func(ctx context.Context, c *Client) (bool, error) {
+	return lookUp[*Category]{key: request.key, read: func(ctx context.Context, c *Client) (*Category, error) {
 		found, err := request.read(ctx, c)
-		return slices.ContainsFunc(found, func(category category) bool { return category.key == key && category.value == value }), err
+		i := slices.IndexFunc(found, func(category Category) bool { return category.Key == key && category.Value == value })
+		if err != nil || i < 0 {
+			return nil, err
+		}
+		return &found[i], nil
 	}}
 }
 
 // maxCategories is the maximum number of categories that are read by UUID. The list of all categories needs fewer requests than more would.
 const maxCategories = 50
 
-// categorize sets the categories of VMs. The keys and values of categories are cached, but not which categories a VM has. A category that the
-// account cannot see is left out.
+// categorize sets the categories of VMs. The keys and values of categories are cached, but not which categories a VM has. The maps of a VM
+// leave out a category that the account cannot see.
 func (a apiV4) categorize(ctx context.Context, found []uncategorized) ([]VM, error) {
 	var uuids []string
 	for _, vm := range found {
@@ -50,10 +55,13 @@ func (a apiV4) categorize(ctx context.Context, found []uncategorized) ([]VM, err
 	for _, in := range found {
 		vm := in.VM
 		vm.Categories, vm.CategoryValues = map[string]string{}, map[string][]string{}
+		slices.Sort(in.categories)
 		for _, uuid := range in.categories {
-			if category, known := categories[uuid]; known {
-				vm.CategoryValues[category.key] = append(vm.CategoryValues[category.key], category.value)
+			category, known := categories[uuid]
+			if known {
+				vm.CategoryValues[category.Key] = append(vm.CategoryValues[category.Key], category.Value)
 			}
+			vm.AllCategories = append(vm.AllCategories, Category{uuid, category.Key, category.Value})
 		}
 		for key, values := range vm.CategoryValues {
 			slices.Sort(values)
@@ -65,7 +73,7 @@ func (a apiV4) categorize(ctx context.Context, found []uncategorized) ([]VM, err
 }
 
 // categoriesOf returns the categories with the given UUIDs that the account can see.
-func (a apiV4) categoriesOf(ctx context.Context, uuids []string) (map[string]category, error) {
+func (a apiV4) categoriesOf(ctx context.Context, uuids []string) (map[string]Category, error) {
 	if len(uuids) == 0 {
 		return nil, nil
 	}
@@ -74,11 +82,11 @@ func (a apiV4) categoriesOf(ctx context.Context, uuids []string) (map[string]cat
 		where = prismv4.In("extId", uuids...)
 	}
 	// An unknown category may be new, so find reads again unless the response is new, too.
-	missing := &NotFoundError{Kind: "category"}
-	categories, err := find(ctx, a.Client, a.categories(where), func(list []category) (map[string]category, error) {
-		byUUID := map[string]category{}
+	missing := &NotFoundError{Kind: KindCategory}
+	categories, err := find(ctx, a.Client, a.categories(where), func(list []Category) (map[string]Category, error) {
+		byUUID := map[string]Category{}
 		for _, category := range list {
-			byUUID[category.uuid] = category
+			byUUID[category.UUID] = category
 		}
 		for _, uuid := range uuids {
 			if _, found := byUUID[uuid]; !found {

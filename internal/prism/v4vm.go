@@ -129,14 +129,14 @@ func (a apiV4) vmsOfCategory(ctx context.Context, key, value string) ([]VM, erro
 	}
 	var all []VM
 	for _, category := range categories {
-		if category.key != key || category.value != value {
+		if category.Key != key || category.Value != value {
 			continue
 		}
-		vms, err := v4VMs.lookUp(a, identifier{}, prismv4.AnyOf("categories", "extId", category.uuid)).read(ctx, a.Client)
+		vms, err := v4VMs.lookUp(a, identifier{}, prismv4.AnyOf("categories", "extId", category.UUID)).read(ctx, a.Client)
 		if err != nil {
 			return nil, err
 		}
-		vms = slices.DeleteFunc(vms, func(vm uncategorized) bool { return !slices.Contains(vm.categories, category.uuid) })
+		vms = slices.DeleteFunc(vms, func(vm uncategorized) bool { return !slices.Contains(vm.categories, category.UUID) })
 		named, err := a.categorize(ctx, vms)
 		if err != nil {
 			return nil, err

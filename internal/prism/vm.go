@@ -20,6 +20,9 @@ type VM struct {
 	Categories map[string]string
 	// CategoryValues maps each key to all of its values, sorted. A VM can have several values for one key.
 	CategoryValues map[string][]string
+	// AllCategories are the categories with their UUIDs, sorted by UUID. The key and the value of a category that the account cannot see are
+	// empty. The v3 API has no UUIDs, so AllCategories is empty with it.
+	AllCategories []Category
 	// Addresses are the IP addresses in the order of the network interfaces, without duplicates.
 	Addresses []string
 	// PrismElement is the UUID of the Prism Element that runs the VM.
