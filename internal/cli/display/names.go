@@ -40,8 +40,11 @@ func NamesFor(plan *infrav1.NutanixPlan, machine *infrav1.NutanixMachine) Names 
 		return names
 	}
 	for _, change := range plan.Spec.Changes {
-		if resourceType(change.Address) == vmType {
-			names.match(nested(change.Attributes, after, asText), &machine.Spec)
+		switch vm := nested(change.Attributes, after, asText); resourceType(change.Address) {
+		case vmType:
+			names.match(vm, &machine.Spec)
+		case vmTypeV2:
+			names.matchV2(vm, &machine.Spec)
 		}
 	}
 	return names

@@ -88,7 +88,10 @@ func (i stateInstance) attributes() []infrav1.PlannedAttribute {
 	}
 	var attributes []infrav1.PlannedAttribute
 	for _, name := range slices.Sorted(maps.Keys(i.Attributes)) {
-		if value := i.Attributes[name]; value != nil && (secret[name] || isBootstrapData(name)) {
+		value := i.Attributes[name]
+		list, isList := value.([]any)
+		isEmpty := value == nil || isList && len(list) == 0
+		if !isEmpty && (secret[name] || isBootstrapData(name)) {
 			hidden := sensitivePrefix + ")"
 			attributes = append(attributes, infrav1.PlannedAttribute{Path: name, After: &hidden})
 		} else {
@@ -101,7 +104,7 @@ func (i stateInstance) attributes() []infrav1.PlannedAttribute {
 // isBootstrapData reports whether an attribute of a VM can contain bootstrap data. The provider does not mark it as sensitive. The manager
 // removes it from the states that it stores.
 func isBootstrapData(name string) bool {
-	return strings.HasPrefix(name, "guest_customization_") && name != "guest_customization_cloud_init_meta_data"
+	return strings.HasPrefix(name, "guest_customization") && name != "guest_customization_cloud_init_meta_data"
 }
 
 // flatten returns the values in a nested value by their paths. It leaves out what is empty.

@@ -1,14 +1,18 @@
 package display
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// vmType is the type of the resource whose attributes have descriptions.
-const vmType = "nutanix_virtual_machine"
+// Types of the resources whose attributes have descriptions: virtual machines of the v3 and of the v4 API.
+const (
+	vmType   = "nutanix_virtual_machine"
+	vmTypeV2 = "nutanix_virtual_machine_v2"
+)
 
 // lastOrder is the order of attributes without a description.
 const lastOrder = 100
@@ -25,7 +29,10 @@ type vmGroup struct {
 	describe func(value any, names Names) string
 }
 
-var vmGroups = []*vmGroup{
+// vmGroups maps a resource type to the groups of its attributes.
+var vmGroups = map[string][]*vmGroup{vmType: vmGroupsV1, vmTypeV2: vmGroupsV2}
+
+var vmGroupsV1 = []*vmGroup{
 	{label: "name", order: 1, parts: []string{"name"}, describe: text("name")},
 	{label: "description", order: 2, parts: []string{"description"}, describe: text("description")},
 	{label: "Prism Element", order: 3, parts: []string{"cluster_uuid"}, describe: entity("cluster_uuid")},
@@ -51,7 +58,8 @@ var vmGroups = []*vmGroup{
 // describedBy returns the group to which an attribute belongs, or nil. index is the index of the list element that the group describes,
 // or -1.
 func describedBy(resource, path string) (description *vmGroup, index int) {
-	if resource != vmType {
+	groups, described := vmGroups[resource]
+	if !described {
 		return nil, -1
 	}
 	var names []string
@@ -62,11 +70,11 @@ func describedBy(resource, path string) (description *vmGroup, index int) {
 		}
 	}
 	plain := strings.Join(names, ".")
-	for _, group := range vmGroups {
+	for _, group := range groups {
 		if !slices.Contains(group.parts, plain) {
 			continue
 		}
-		if group.element && segments[1].name != "" {
+		if group.element && (len(segments) == 1 || segments[1].name != "") {
 			return nil, -1
 		}
 		if group.element {
@@ -86,7 +94,7 @@ func entity(path ...string) func(any, Names) string {
 }
 
 func describeCPU(value any, _ Names) string {
-	sockets, perSocket := lookup(value, "num_sockets"), lookup(value, "num_vcpus_per_socket")
+	sockets, perSocket := lookup(value, "num_sockets"), cmp.Or(lookup(value, "num_vcpus_per_socket"), lookup(value, "num_cores_per_socket"))
 	first, err := strconv.Atoi(sockets)
 	second, otherErr := strconv.Atoi(perSocket)
 	switch {
@@ -154,8 +162,12 @@ func describeCategories(value any, _ Names) string {
 }
 
 func describeBootOrder(value any, _ Names) string {
+	return describeOrder(list(value, "boot_device_order_list"))
+}
+
+func describeOrder(devices []any) string {
 	var parts []string
-	for _, device := range list(value, "boot_device_order_list") {
+	for _, device := range devices {
 		if text, ok := device.(string); ok {
 			parts = append(parts, text)
 		}
