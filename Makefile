@@ -10,7 +10,7 @@ BIN := $(TOOLS)/bin
 KUBERNETES_VERSION := v1.36.3
 PROVIDER_VERSION := 1.9.5
 
-# A binary of provider 2.x for tests. It is not available as a Go module. Without it, tests of that version use only its schema.
+# A binary of provider 2.x for tests. It is not available as a Go module. Without it, tests of that version use the stand-in.
 PROVIDER_2 ?=
 PROVIDER_2_VERSION ?= 2.4.2
 
@@ -51,9 +51,15 @@ provider_dir := $(TOOLS)/mirror/registry.terraform.io/nutanix/nutanix
 provider_lock = $(provider_dir)/$(1)/.terraform.lock.hcl
 RUNTIME_TOOLS += $(if $(PROVIDER_2),$(call provider_lock,$(PROVIDER_2_VERSION)))
 
+# The stand-in of provider 2.x, and 1.9.5, are in a mirror of their own. It is built only if there is no binary of 2.x.
+STUB_VERSION := 2.4.2
+stub_mirror := $(TOOLS)/mirror-stub
+stub_dir := $(stub_mirror)/registry.terraform.io/nutanix/nutanix
+RUNTIME_TOOLS += $(if $(PROVIDER_2)$(wildcard $(provider_dir)/2.*),,$(stub_mirror)/.terraform.lock.hcl)
+
 # Prints the versions of the provider that the tests run with.
-print_providers = echo "$@: nutanix provider" $$(ls $(provider_dir)); test -d $(provider_dir)/$(PROVIDER_2_VERSION) || \
-	echo "$@: provider $(PROVIDER_2_VERSION) is tested only by its schema (make tools PROVIDER_2=path adds it)"
+print_providers = echo "$@: nutanix provider" $$(ls $(provider_dir)) $$(test ! -d $(stub_dir)/$(STUB_VERSION) || \
+	echo "and the stand-in of $(STUB_VERSION) (make tools PROVIDER_2=path adds the provider itself)")
 
 # The scenario of approval through Git runs the controllers of Flux.
 FLUX := $(BIN)/source-controller $(BIN)/kustomize-controller
@@ -242,6 +248,17 @@ $(TOOLS)/mirror/.terraform.lock.hcl: $(BIN)/terraform-provider-nutanix $(BIN)/te
 $(call provider_lock,$(PROVIDER_2_VERSION)): $(PROVIDER_2) $(BIN)/terraform hack/tools/mirror.sh
 	@echo "adding provider $(PROVIDER_2_VERSION) to the mirror"
 	@hack/tools/mirror.sh $(TOOLS)/mirror $(PROVIDER_2) $(PROVIDER_2_VERSION) $(BIN)/terraform
+
+$(BIN)/providerstub: $(wildcard e2e/providerstub/*)
+	@echo "building $(notdir $@) (stand-in of provider $(STUB_VERSION))"
+	@mkdir -p $(BIN)
+	@cd e2e/providerstub && $(compiling) go build -ldflags "-s -w" -o $@ .
+
+$(stub_mirror)/.terraform.lock.hcl: $(BIN)/providerstub $(BIN)/terraform-provider-nutanix $(BIN)/terraform hack/tools/mirror.sh
+	@echo "creating the mirror with the stand-in of provider $(STUB_VERSION)"
+	@hack/tools/mirror.sh $(stub_mirror) $(BIN)/terraform-provider-nutanix $(PROVIDER_VERSION) $(BIN)/terraform
+	@hack/tools/mirror.sh $(stub_mirror) $(BIN)/providerstub $(STUB_VERSION) $(BIN)/terraform stand-in
+	@cp $(stub_dir)/$(PROVIDER_VERSION)/.terraform.lock.hcl $@
 
 .PHONY: clean
 clean: ## Remove everything that was built

@@ -10,20 +10,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/toolbox"
 	"github.com/capnt/capnt/tfmodules"
 	"github.com/capnt/capnt/tfmodules/terraformtest"
 )
 
-// TestModules formats, validates and tests each module with Terraform. It uses each version of the provider in the mirror.
+// TestModules formats, validates and tests each module with Terraform. It uses each provider that was built.
 func TestModules(t *testing.T) {
-	for _, version := range toolbox.ProviderVersions(t) {
-		for _, api := range apisOf(t, version) {
+	for _, built := range toolbox.Providers(t) {
+		for _, api := range apisOf(built) {
 			for _, role := range []string{tfmodules.RoleMachine, tfmodules.RoleCluster} {
-				t.Run(version+"/"+api+"/"+role, func(t *testing.T) {
+				t.Run(built.String()+"/"+api+"/"+role, func(t *testing.T) {
 					t.Parallel()
-					directory := terraformtest.NewWithProvider(t, version, sourceFiles(t, filepath.Join(api, role)))
+					directory := terraformtest.NewWithProvider(t, built, sourceFiles(t, filepath.Join(api, role)))
 
 					directory.Run("fmt", "-check", "-diff", "-recursive")
 					directory.Run("init", "-input=false", "-no-color")
@@ -35,15 +34,16 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// apisOf returns the APIs whose modules support a version of the provider.
-func apisOf(t *testing.T, version string) []string {
-	t.Helper()
-	generation, err := provider.ForVersion(version)
-	require.NoError(t, err)
-	if generation.V4 {
-		return []string{tfmodules.APIV3, tfmodules.APIV4}
+// apisOf returns the APIs whose modules a provider supports.
+func apisOf(built toolbox.Provider) []string {
+	var apis []string
+	if built.HasV3() {
+		apis = append(apis, tfmodules.APIV3)
 	}
-	return []string{tfmodules.APIV3}
+	if built.HasV4() {
+		apis = append(apis, tfmodules.APIV4)
+	}
+	return apis
 }
 
 func TestFilesContainOnlyConfiguration(t *testing.T) {

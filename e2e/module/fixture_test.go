@@ -32,55 +32,46 @@ const (
 type fixture struct {
 	t          *testing.T
 	prism      *prismsim.Server
-	version    string
+	provider   toolbox.Provider
 	generation *provider.Generation
 	api        renderer.API
 }
 
-// eachProvider runs a test once for each version of the provider in the mirror and for each API whose modules support this version. Each
-// run has its own Prism Central.
+// eachProvider runs a test once for each provider that was built and for each API that this provider supports. Each run has its own Prism
+// Central.
 func eachProvider(t *testing.T, test func(f *fixture)) {
 	t.Helper()
-	for _, version := range toolbox.ProviderVersions(t) {
-		generation, err := provider.ForVersion(version)
-		require.NoError(t, err)
-		t.Run(version, func(t *testing.T) {
-			t.Parallel()
-			test(newFixture(t, version, generation, renderer.APIV3))
-		})
-		if generation.V4 {
-			t.Run(version+" with v4", func(t *testing.T) {
+	for _, built := range toolbox.Providers(t) {
+		if built.HasV3() {
+			t.Run(built.String(), func(t *testing.T) {
 				t.Parallel()
-				test(newFixture(t, version, generation, renderer.APIV4))
+				test(newFixture(t, built, renderer.APIV3))
+			})
+		}
+		if built.HasV4() {
+			t.Run(built.String()+" with v4", func(t *testing.T) {
+				t.Parallel()
+				test(newFixture(t, built, renderer.APIV4))
 			})
 		}
 	}
 }
 
-// eachV4Provider is like eachProvider, but runs a test for the v4 API only. Without a provider for this API in the mirror, the test proves
-// nothing and says so.
+// eachV4Provider is like eachProvider, but runs a test for the v4 API only.
 func eachV4Provider(t *testing.T, test func(f *fixture)) {
 	t.Helper()
-	runs := 0
-	for _, version := range toolbox.ProviderVersions(t) {
-		generation, err := provider.ForVersion(version)
-		require.NoError(t, err)
-		if !generation.V4 {
-			continue
-		}
-		runs++
-		t.Run(version, func(t *testing.T) {
+	for _, built := range toolbox.V4Providers(t) {
+		t.Run(built.String(), func(t *testing.T) {
 			t.Parallel()
-			test(newFixture(t, version, generation, renderer.APIV4))
+			test(newFixture(t, built, renderer.APIV4))
 		})
-	}
-	if runs == 0 {
-		t.Log("no provider in the mirror supports the v4 modules: make tools PROVIDER_2=path adds one")
 	}
 }
 
-func newFixture(t *testing.T, version string, generation *provider.Generation, api renderer.API) *fixture {
+func newFixture(t *testing.T, built toolbox.Provider, api renderer.API) *fixture {
 	t.Helper()
+	generation, err := provider.ForVersion(built.Version)
+	require.NoError(t, err)
 	network, err := stack.FreeNetwork() // provider 1.9.5 supports only port 9440
 	require.NoError(t, err)
 	content, err := os.ReadFile("../prismsim/testdata/inventory.yaml")
@@ -92,7 +83,7 @@ func newFixture(t *testing.T, version string, generation *provider.Generation, a
 	t.Cleanup(prism.Close)
 	prism.RecordBodies(true)
 	require.NoError(t, prism.Start(context.Background()))
-	return &fixture{t: t, prism: prism, version: version, generation: generation, api: api}
+	return &fixture{t: t, prism: prism, provider: built, generation: generation, api: api}
 }
 
 // ref returns a reference to the entity with the given kind and name in the inventory.
@@ -139,7 +130,7 @@ func (f *fixture) category(key, value string) renderer.Ref {
 
 // settings returns the settings of workspaces with a local state.
 func (f *fixture) settings() renderer.Settings {
-	return renderer.Settings{API: f.api, ProviderVersion: f.version, Backend: renderer.Backend{Type: "local"}}
+	return renderer.Settings{API: f.api, ProviderVersion: f.provider.Version, Backend: renderer.Backend{Type: "local"}}
 }
 
 // render renders a machine for the provider version and the API of the fixture.
@@ -164,9 +155,7 @@ func (f *fixture) open(workspace renderer.Workspace) *directory {
 	host, _, err := net.SplitHostPort(f.prism.Address())
 	require.NoError(f.t, err)
 	home := f.t.TempDir()
-	lock, err := os.ReadFile(toolbox.ProviderLock(f.t, f.version))
-	require.NoError(f.t, err)
-	cliConfig := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", toolbox.Path(f.t, "mirror"))
+	cliConfig := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", f.provider.Mirror(f.t))
 	require.NoError(f.t, os.WriteFile(filepath.Join(home, "terraform.rc"), []byte(cliConfig), 0o600))
 	require.NoError(f.t, os.WriteFile(filepath.Join(home, "ca.pem"), f.prism.CABundle(), 0o600))
 	d.environment = []string{
@@ -175,7 +164,7 @@ func (f *fixture) open(workspace renderer.Workspace) *directory {
 		"NUTANIX_ENDPOINT=" + host, "NUTANIX_USERNAME=" + f.prism.Username(), "NUTANIX_PASSWORD=" + password,
 		"TF_VAR_" + renderer.UserDataVariable + "=" + userData,
 	}
-	d.write(".terraform.lock.hcl", lock)
+	d.write(".terraform.lock.hcl", f.provider.Lock(f.t))
 	d.writeAll(workspace)
 	d.run("init", "-input=false", "-no-color")
 	return d

@@ -49,19 +49,18 @@ type terraform struct {
 func newTerraform(t *testing.T, config string) (*terraform, *prismsim.Server) {
 	t.Helper()
 	s := start(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
-	return newWorkspace(t, s, "1.9.5", config), s
+	return newWorkspace(t, s, toolbox.Provider{Version: "1.9.5"}, config), s
 }
 
-// newWorkspace returns a workspace with a version of the provider.
-func newWorkspace(t *testing.T, s *prismsim.Server, version, config string) *terraform {
+// newWorkspace returns a workspace with a provider.
+func newWorkspace(t *testing.T, s *prismsim.Server, provider toolbox.Provider, config string) *terraform {
 	t.Helper()
-	mirror := toolbox.Path(t, "mirror")
 	host, _, err := net.SplitHostPort(s.Address())
 	require.NoError(t, err)
 	tf := &terraform{t: t, dir: t.TempDir(), host: host}
 	tf.ca = filepath.Join(tf.dir, "ca.pem")
 	require.NoError(t, os.WriteFile(tf.ca, s.CABundle(), 0o600))
-	tf.write("terraform.rc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
+	tf.write("terraform.rc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", provider.Mirror(t)))
 	tf.write("versions.tf", strings.ReplaceAll(`
 terraform {
   required_providers {
@@ -73,7 +72,7 @@ terraform {
 }
 
 provider "nutanix" {}
-`, "%VERSION%", version))
+`, "%VERSION%", provider.Version))
 	tf.write("main.tf", config)
 	tf.must("init", "-input=false")
 	return tf

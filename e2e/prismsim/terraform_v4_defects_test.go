@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/internal/toolbox"
 )
 
 // defectStep is one Terraform command of a recorded defect of the provider.
@@ -135,15 +136,15 @@ type defectRecord struct {
 	Power    []string   `json:"power"` // power states of all VMs
 }
 
-// TestTerraformV4Defects compares what the real provider does in case of a fault with the recorded steps.
+// TestTerraformV4Defects compares what the provider and its stand-in do in case of a fault with what was recorded from the provider.
 func TestTerraformV4Defects(t *testing.T) {
-	for _, version := range v4Providers(t) {
+	for _, provider := range toolbox.V4Providers(t) {
 		for name, steps := range defects {
-			t.Run(version+" "+name, func(t *testing.T) {
+			t.Run(provider.String()+" "+name, func(t *testing.T) {
 				t.Parallel()
 				s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
-				recorder := newRecorder(t, s, filepath.Join("testdata", "provider-"+version, "defects"))
-				tf := newWorkspace(t, s, version, "")
+				recorder := newRecorder(t, s, provider, "defects")
+				tf := newWorkspace(t, s, provider, "")
 				var records []defectRecord
 				for _, step := range steps {
 					records = append(records, runDefectStep(t, tf, s, recorder, step))

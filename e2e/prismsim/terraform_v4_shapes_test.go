@@ -11,6 +11,7 @@ import (
 	v3 "github.com/nutanix-cloud-native/prism-go-client/v3"
 
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/internal/toolbox"
 )
 
 // v4Shapes are blocks of VMs of which each plans clean after it was created. Properties that are false or zero are left
@@ -136,9 +137,9 @@ var v4Shapes = map[string]string{
 
 // TestTerraformV4ShapesPlanClean creates a VM of each shape with both sets of rules.
 func TestTerraformV4ShapesPlanClean(t *testing.T) {
-	for _, version := range v4Providers(t) {
+	for _, provider := range toolbox.V4Providers(t) {
 		for name, second := range map[string]bool{"first answers": false, "second answers": true} {
-			t.Run(version+" "+name, func(t *testing.T) {
+			t.Run(provider.String()+" "+name, func(t *testing.T) {
 				t.Parallel()
 				s := startCurrent(t, func(o *prismsim.Options) {
 					o.Address = providerAddress(t)
@@ -146,7 +147,7 @@ func TestTerraformV4ShapesPlanClean(t *testing.T) {
 				})
 				names := inventoryNames(t, s)
 				names[named(t, s, "image", "bootstrap-iso")] = "{iso}"
-				tf := newWorkspace(t, s, version, "")
+				tf := newWorkspace(t, s, provider, "")
 				var config strings.Builder
 				for name, blocks := range v4Shapes {
 					const head = "resource \"nutanix_virtual_machine_v2\" %q {\n  name = %q\n  cluster { ext_id = \"{cluster}\" }\n%s}\n"
@@ -168,8 +169,8 @@ func TestTerraformV4ShapesPlanClean(t *testing.T) {
 
 // TestTerraformV4ImportsVMCreatedByV3 imports a VM that a v3 client has created. The plan changes nothing.
 func TestTerraformV4ImportsVMCreatedByV3(t *testing.T) {
-	for _, version := range v4Providers(t) {
-		t.Run(version, func(t *testing.T) {
+	for _, provider := range toolbox.V4Providers(t) {
+		t.Run(provider.String(), func(t *testing.T) {
 			t.Parallel()
 			s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
 			body := intent(t, s, "vm-1")
@@ -181,7 +182,7 @@ func TestTerraformV4ImportsVMCreatedByV3(t *testing.T) {
 			names := inventoryNames(t, s)
 			shape := v4Shape{description: "first", sockets: 2, memoryGiB: 4, diskGiB: 40}
 			config := strings.Replace(shape.config(), "  categories { ext_id = nutanix_category_v2.c.id }\n", "", 1)
-			tf := newWorkspace(t, s, version, "")
+			tf := newWorkspace(t, s, provider, "")
 			tf.write("main.tf", fill(config, names)+fmt.Sprintf("import {\n  to = nutanix_virtual_machine_v2.vm\n  id = %q\n}\n", *made.Metadata.UUID))
 			output := tf.apply()
 			assert.Contains(t, output, "1 imported, 1 added, 0 changed, 0 destroyed")

@@ -2,7 +2,6 @@ package prismsim_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -12,12 +11,6 @@ import (
 	"github.com/capnt/capnt/e2e/prismsim"
 	"github.com/capnt/capnt/internal/toolbox"
 )
-
-// v4Providers returns the versions of the provider in the mirror that have resources on the v4 API.
-func v4Providers(t *testing.T) []string {
-	t.Helper()
-	return slices.DeleteFunc(toolbox.ProviderVersions(t), func(version string) bool { return strings.HasPrefix(version, "1.") })
-}
 
 // startCurrent starts a Prism Central of a release that provider 2.4 supports.
 func startCurrent(t *testing.T, change func(*prismsim.Options)) *prismsim.Server {
@@ -190,14 +183,14 @@ var v4Steps = []struct {
 	{"destroy", nil, nil},
 }
 
-// TestTerraformV4Requests compares the requests and the plans of the real provider with the recorded ones.
+// TestTerraformV4Requests compares the requests and the plans of the provider and of its stand-in with those recorded from the provider.
 func TestTerraformV4Requests(t *testing.T) {
-	for _, version := range v4Providers(t) {
-		t.Run(version, func(t *testing.T) {
+	for _, provider := range toolbox.V4Providers(t) {
+		t.Run(provider.String(), func(t *testing.T) {
 			t.Parallel()
 			s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
-			recorder := newRecorder(t, s, "testdata/provider-"+version)
-			tf := newWorkspace(t, s, version, "")
+			recorder := newRecorder(t, s, provider)
+			tf := newWorkspace(t, s, provider, "")
 			shape := v4Shape{description: "first", sockets: 2, memoryGiB: 4, diskGiB: 40}
 			for _, step := range v4Steps {
 				plan := []string{"plan", "-input=false", "-parallelism=1", "-out=plan"}
@@ -228,12 +221,12 @@ func TestTerraformV4Requests(t *testing.T) {
 
 // TestTerraformV4AntiAffinityPolicy does the same for an anti-affinity policy. The policy goes before its category.
 func TestTerraformV4AntiAffinityPolicy(t *testing.T) {
-	for _, version := range v4Providers(t) {
-		t.Run(version, func(t *testing.T) {
+	for _, provider := range toolbox.V4Providers(t) {
+		t.Run(provider.String(), func(t *testing.T) {
 			t.Parallel()
 			s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
-			recorder := newRecorder(t, s, "testdata/provider-"+version)
-			tf := newWorkspace(t, s, version, "")
+			recorder := newRecorder(t, s, provider)
+			tf := newWorkspace(t, s, provider, "")
 			for _, step := range []struct{ name, policy string }{{"create", "first"}, {"update", "second"}, {"destroy", ""}} {
 				plan := []string{"plan", "-input=false", "-parallelism=1", "-out=plan"}
 				if step.policy == "" {
@@ -269,14 +262,17 @@ resource "nutanix_vm_anti_affinity_policy_v2" "apart" {
 }
 `
 
-// TestTerraformV4DataSources reads all data sources that look up entities by name with the real provider.
+// TestTerraformV4DataSources reads all data sources that look up entities by name with the real provider. The stand-in has none.
 func TestTerraformV4DataSources(t *testing.T) {
-	for _, version := range v4Providers(t) {
-		t.Run(version, func(t *testing.T) {
+	for _, provider := range toolbox.V4Providers(t) {
+		if provider.StandIn {
+			continue
+		}
+		t.Run(provider.String(), func(t *testing.T) {
 			t.Parallel()
 			s := startCurrent(t, func(o *prismsim.Options) { o.Address = providerAddress(t) })
 			vm := addVM(t, s, nil)
-			tf := newWorkspace(t, s, version, `
+			tf := newWorkspace(t, s, provider, `
 data "nutanix_clusters_v2" "pe" { filter = "name eq 'nutanix-cluster-1'" }
 data "nutanix_images_v2" "os" { filter = "name eq 'ubuntu-22.04-kube-v1.28.0'" }
 data "nutanix_images_v2" "none" { filter = "name eq 'none'" }

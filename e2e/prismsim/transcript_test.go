@@ -12,12 +12,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/capnt/capnt/e2e/prismsim"
 	"github.com/capnt/capnt/e2e/prismsim/inventory"
+	"github.com/capnt/capnt/internal/toolbox"
 )
 
 var update = flag.Bool("update", false, "write the recorded requests and plans of the provider in the mirror")
@@ -43,19 +43,21 @@ type exchange struct {
 
 // recorder turns the requests of a Terraform workspace with one VM into transcripts.
 type recorder struct {
-	t     *testing.T
-	s     *prismsim.Server
-	sdk   *vendor
-	dir   string
-	names map[string]string // placeholder by ID
-	first int               // number of requests before the current step
-	plan  []any
+	t      *testing.T
+	s      *prismsim.Server
+	dir    string
+	writes bool
+	names  map[string]string // placeholder by ID
+	first  int               // number of requests before the current step
+	plan   []any
 }
 
-func newRecorder(t *testing.T, s *prismsim.Server, dir string) *recorder {
+// newRecorder returns a recorder for a provider. The stand-in is compared with the files of the provider and never writes them.
+func newRecorder(t *testing.T, s *prismsim.Server, provider toolbox.Provider, directories ...string) *recorder {
 	t.Helper()
 	s.RecordBodies(true)
-	return &recorder{t: t, s: s, sdk: newVendorSDK(t, s), dir: dir, names: inventoryNames(t, s)}
+	dir := filepath.Join(append([]string{"testdata", "provider-" + provider.Version}, directories...)...)
+	return &recorder{t: t, s: s, dir: dir, writes: *update && !provider.StandIn, names: inventoryNames(t, s)}
 }
 
 // inventoryNames returns the placeholders of the inventory entities that the recorded configuration refers to.
@@ -139,7 +141,7 @@ func encoded(t *testing.T, value any) string {
 func (r *recorder) compareWith(name, have string) {
 	r.t.Helper()
 	path := filepath.Join(r.dir, name+".json")
-	if *update {
+	if r.writes {
 		require.NoError(r.t, os.MkdirAll(r.dir, 0o750))
 		require.NoError(r.t, os.WriteFile(path, []byte(have), 0o600))
 	}
@@ -209,70 +211,4 @@ func numbered(pattern *regexp.Regexp, text, kind string, seen map[string]string)
 		}
 		return seen[id]
 	})
-}
-
-// TestRecordedRequestsAreServed sends the recorded requests of the real provider, also if the provider is not in the
-// mirror.
-func TestRecordedRequestsAreServed(t *testing.T) {
-	s := startCurrent(t, nil)
-	r := newRecorder(t, s, "testdata/provider-2.4.2")
-	for _, step := range v4Steps {
-		raw, err := os.ReadFile(filepath.Join(r.dir, step.name+".json"))
-		require.NoError(t, err)
-		var recorded transcript
-		require.NoError(t, json.Unmarshal(raw, &recorded))
-		task := ""
-		for _, request := range recorded.Requests {
-			r.learn()
-			path := r.fill(taskPlaceholder.ReplaceAllString(request.Path, task))
-			if before, _, isGPU := strings.Cut(path, "/gpus/"); isGPU {
-				vm, _ := r.sdk.vm(t, s.VMs()[0].UUID)
-				path = before + "/gpus/" + *vm.Gpus[0].ExtId
-			}
-			body, err := json.Marshal(request.Body)
-			require.NoError(t, err)
-			status, answer := r.send(request, path, r.fill(strings.ReplaceAll(string(body), "REDACTED", cloudConfig)))
-			require.Equal(t, request.Status, status, "%s %s: %v", request.Method, path, answer)
-			if status == http.StatusAccepted {
-				task = valueAt(t, answer, "data", "extId").(string)
-				r.waitFor(task)
-			}
-		}
-		if step.want != nil {
-			step.want(t, s.VMs()[0])
-		}
-	}
-	assert.Empty(t, s.VMs())
-}
-
-// cloudConfig replaces the user data and the metadata, which are not recorded: "#cloud-config" in base64.
-const cloudConfig = "I2Nsb3VkLWNvbmZpZw=="
-
-var taskPlaceholder = regexp.MustCompile(`\{task-\d+\}`)
-
-// send sends a recorded request with the current ETag of the VM.
-func (r *recorder) send(request exchange, path, body string) (int, map[string]any) {
-	var headers []string
-	if request.RequestID {
-		headers = append(headers, "NTNX-Request-Id: "+uuid.NewString())
-	}
-	if request.IfMatch {
-		_, etag := r.sdk.vm(r.t, r.s.VMs()[0].UUID)
-		headers = append(headers, "If-Match: "+etag)
-	}
-	if request.Body == nil {
-		body = ""
-	}
-	return v4(r.t, r.s, request.Method, strings.TrimPrefix(path, "/api/"), body, headers...)
-}
-
-// waitFor waits until a task has ended and requires that it has succeeded.
-func (r *recorder) waitFor(task string) {
-	var status any
-	require.Eventually(r.t, func() bool {
-		_, body := v4(r.t, r.s, http.MethodGet, "prism/v4.3/config/tasks/"+task, "")
-		status = valueAt(r.t, body, "data", "status")
-		return status != "QUEUED" && status != "RUNNING"
-	}, waitFor, tick)
-	require.Equal(r.t, "SUCCEEDED", status)
 }

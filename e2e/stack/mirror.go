@@ -34,13 +34,25 @@ func (s *Stack) mirror() string {
 	if s.options.RenumberedProvider {
 		return filepath.Join(s.options.Dir, "mirror")
 	}
-	return s.Tool("mirror")
+	return s.builtMirror()
+}
+
+// builtMirror returns the mirror that the Makefile has made. If the stand-in of provider 2.x was built and the provider itself was not, this is
+// the mirror with the stand-in.
+func (s *Stack) builtMirror() string {
+	if found, err := filepath.Glob(filepath.Join(s.Tool("mirror"), providers, "2.*")); err == nil && len(found) > 0 {
+		return s.Tool("mirror")
+	}
+	if _, err := os.Stat(s.Tool("mirror-stub")); err != nil {
+		return s.Tool("mirror")
+	}
+	return s.Tool("mirror-stub")
 }
 
 // renumberProvider copies the provider mirror and adds RenumberedVersion to the copy. It only needs to copy a
 // directory, because the name of a directory determines the version in an unpacked mirror.
 func (s *Stack) renumberProvider(ctx context.Context) error {
-	if err := os.CopyFS(s.mirror(), os.DirFS(s.Tool("mirror"))); err != nil {
+	if err := os.CopyFS(s.mirror(), os.DirFS(s.builtMirror())); err != nil {
 		return fmt.Errorf("copying the provider mirror: %w", err)
 	}
 	binary := filepath.Join(s.mirror(), providers, ProviderVersion, runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-nutanix_v"+ProviderVersion)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Adds a version of the nutanix provider to an unpacked Terraform filesystem mirror, and its dependency lock file to the directory of
-# the version.
-# Usage: mirror.sh MIRROR PROVIDER_BINARY VERSION TERRAFORM
+# the version. With stand-in, a file in the package says that the binary is not the provider, so that no image is built with it.
+# Usage: mirror.sh MIRROR PROVIDER_BINARY VERSION TERRAFORM [stand-in]
 set -eu
 mirror=$1 provider=$2 version=$3 terraform=$4
 
@@ -10,6 +10,7 @@ package=$mirror/registry.terraform.io/nutanix/nutanix/$version
 rm -rf "$package"
 mkdir -p "$package/$platform"
 cp "$provider" "$package/$platform/terraform-provider-nutanix_v$version"
+test -z "${5:-}" || echo "This is not the nutanix provider: it is a stand-in for tests." >"$package/$platform/STAND-IN"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -117,7 +117,7 @@ func schemas(t *testing.T) map[string]*tfjson.ProviderSchema {
 	require.NoError(t, json.Unmarshal(content, recorded))
 	found := map[string]*tfjson.ProviderSchema{"2.4.2": recorded}
 	for _, version := range toolbox.ProviderVersions(t) {
-		found[version] = terraformtest.ProviderSchema(t, version)
+		found[version] = terraformtest.ProviderSchema(t, toolbox.Provider{Version: version})
 	}
 	return found
 }

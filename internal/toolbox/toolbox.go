@@ -8,6 +8,8 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -37,29 +39,88 @@ func Path(t testing.TB, name string) string {
 	return path
 }
 
-// providers is the directory in the provider mirror that contains the versions of the nutanix provider.
-const providers = "mirror/registry.terraform.io/nutanix/nutanix"
+// A Provider is a version of the nutanix provider in a mirror.
+type Provider struct {
+	Version string
+	// StandIn reports that this is e2e/providerstub, which takes the place of the provider. It has only resources of the v4 API.
+	StandIn bool
+}
+
+// HasV4 reports whether the provider has resources of the v4 API.
+func (p Provider) HasV4() bool { return !strings.HasPrefix(p.Version, "1.") }
+
+// HasV3 reports whether the provider has resources of the v3 API.
+func (p Provider) HasV3() bool { return !p.StandIn }
+
+// String returns the name for messages and for subtests.
+func (p Provider) String() string {
+	if p.StandIn {
+		return p.Version + " stand-in"
+	}
+	return p.Version
+}
+
+// mirrors are the directories of the provider mirrors by whether they contain the stand-in. Both contain version 1.9.5.
+var mirrors = map[bool]string{false: "mirror", true: "mirror-stub"}
+
+// versions is the directory in a mirror that contains the versions of the nutanix provider.
+const versions = "registry.terraform.io/nutanix/nutanix"
+
+// Mirror returns the path of the mirror that contains the provider.
+func (p Provider) Mirror(t testing.TB) string {
+	t.Helper()
+	return Path(t, mirrors[p.StandIn])
+}
+
+// Lock returns the content of the dependency lock file of the provider.
+func (p Provider) Lock(t testing.TB) []byte {
+	t.Helper()
+	content, err := os.ReadFile(Path(t, path.Join(mirrors[p.StandIn], versions, p.Version, ".terraform.lock.hcl")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
 
 // ProviderVersions returns the versions of the nutanix provider in the mirror. `make tools PROVIDER_2=path` adds a version to the mirror.
 func ProviderVersions(t testing.TB) []string {
 	t.Helper()
-	entries, err := os.ReadDir(Path(t, providers))
+	entries, err := os.ReadDir(Path(t, path.Join(mirrors[false], versions)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var versions []string
+	var found []string
 	for _, entry := range entries {
-		versions = append(versions, entry.Name())
+		found = append(found, entry.Name())
 	}
-	return versions
+	return found
 }
 
-// ProviderLock returns the path of the dependency lock file of a version of the nutanix provider.
-func ProviderLock(t testing.TB, version string) string {
+// Providers returns the providers that were built: those in the mirror, and the stand-in.
+func Providers(t testing.TB) []Provider {
 	t.Helper()
-	const lockFile = ".terraform.lock.hcl"
-	if found, err := Find(path.Join(providers, version, lockFile)); err == nil {
-		return found
+	var found []Provider
+	for _, version := range ProviderVersions(t) {
+		found = append(found, Provider{Version: version})
 	}
-	return Path(t, path.Join("mirror", lockFile))
+	entries, err := os.ReadDir(filepath.Join(Dir(), mirrors[true], versions))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if p := (Provider{Version: entry.Name(), StandIn: true}); p.HasV4() {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// V4Providers returns the providers that have resources of the v4 API. If there is none, the test fails.
+func V4Providers(t testing.TB) []Provider {
+	t.Helper()
+	found := slices.DeleteFunc(Providers(t), func(p Provider) bool { return !p.HasV4() })
+	if len(found) == 0 {
+		t.Fatal("finding a provider with resources of the v4 API: none is built yet, run `make tools` first")
+	}
+	return found
 }

@@ -31,11 +31,11 @@ const ProviderVersion = "1.9.5"
 // Terraform does not inherit the environment of the test.
 func New(t testing.TB, files map[string][]byte) Directory {
 	t.Helper()
-	return NewWithProvider(t, ProviderVersion, files)
+	return NewWithProvider(t, toolbox.Provider{Version: ProviderVersion}, files)
 }
 
-// NewWithProvider is like New, but uses another version of the provider. The mirror must contain this version.
-func NewWithProvider(t testing.TB, version string, files map[string][]byte) Directory {
+// NewWithProvider is like New, but uses another provider.
+func NewWithProvider(t testing.TB, provider toolbox.Provider, files map[string][]byte) Directory {
 	t.Helper()
 	home, path := t.TempDir(), t.TempDir()
 	d := Directory{t: t, path: path, env: []string{
@@ -49,23 +49,20 @@ func NewWithProvider(t testing.TB, version string, files map[string][]byte) Dire
 		"NUTANIX_USERNAME=nobody",
 		"NUTANIX_PASSWORD=nothing",
 	}}
-	mirror := toolbox.Path(t, "mirror")
-	cliConfig := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror)
+	cliConfig := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", provider.Mirror(t))
 	require.NoError(t, os.WriteFile(filepath.Join(home, "terraform.rc"), []byte(cliConfig), 0o600))
 
-	lock, err := os.ReadFile(toolbox.ProviderLock(t, version))
-	require.NoError(t, err, "reading the lock file of the provider mirror: run `make tools`")
-	d.Write(".terraform.lock.hcl", lock)
+	d.Write(".terraform.lock.hcl", provider.Lock(t))
 	for name, content := range files {
 		d.Write(name, content)
 	}
 	return d
 }
 
-// ProviderSchema returns the schema of a version of the provider. The mirror must contain this version.
-func ProviderSchema(t testing.TB, version string) *tfjson.ProviderSchema {
+// ProviderSchema returns the schema of a provider.
+func ProviderSchema(t testing.TB, provider toolbox.Provider) *tfjson.ProviderSchema {
 	t.Helper()
-	directory := NewWithProvider(t, version, map[string][]byte{"main.tf": fmt.Appendf(nil, `terraform {
+	directory := NewWithProvider(t, provider, map[string][]byte{"main.tf": fmt.Appendf(nil, `terraform {
   required_providers {
     nutanix = {
       source  = %q
@@ -73,7 +70,7 @@ func ProviderSchema(t testing.TB, version string) *tfjson.ProviderSchema {
     }
   }
 }
-`, providerSource, version)})
+`, providerSource, provider.Version)})
 	directory.Run("init", "-input=false", "-no-color")
 	var schemas tfjson.ProviderSchemas
 	require.NoError(t, json.Unmarshal(directory.Run("providers", "schema", "-json"), &schemas))
