@@ -9,20 +9,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// TestKeepPower_WithProvider2 uses the real provider 2.4. This provider creates a VM switched off and then switches it on, and switches a VM
+// TestKeepPower_WithProvider2 uses provider 2.4 or its stand-in. This provider creates a VM switched off and then switches it on, and switches a VM
 // off for some updates.
 func TestKeepPower_WithProvider2(t *testing.T) {
-	eachV4Provider(t, func(t *testing.T, version string) {
+	eachV4Provider(t, func(t *testing.T, provider toolbox.Provider) {
 		sim := newV4Sim(t)
 		element, err := sim.UUID("cluster", "pe")
 		require.NoError(t, err)
 		subnet, err := sim.UUID("subnet", "net")
 		require.NoError(t, err)
-		creates, gateway, workspace := &recorder{}, start(t), newWorkspace(t, v4Config(version, ""))
+		creates, gateway, workspace := &recorder{}, start(t), newWorkspaceWith(t, provider, v4Config(provider, ""))
 		apply := func(description string, memoryMiB int) (string, error) {
-			workspace.write(t, "main.tf", v4Config(version, fmt.Sprintf(`
+			workspace.write(t, "main.tf", v4Config(provider, fmt.Sprintf(`
 resource "nutanix_virtual_machine_v2" "this" {
   name                 = "m-1"
   description          = %q

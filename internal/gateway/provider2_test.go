@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -16,17 +15,16 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// eachV4Provider calls test for each version of the provider in the mirror that has resources on the v4 API.
-func eachV4Provider(t *testing.T, test func(t *testing.T, version string)) {
+// eachV4Provider calls test for each provider that was built and has resources of the v4 API.
+func eachV4Provider(t *testing.T, test func(t *testing.T, provider toolbox.Provider)) {
 	t.Helper()
-	versions := slices.DeleteFunc(toolbox.ProviderVersions(t), func(version string) bool { return strings.HasPrefix(version, "1.") })
-	for _, version := range versions {
-		t.Run(version, func(t *testing.T) { test(t, version) })
+	for _, provider := range toolbox.V4Providers(t) {
+		t.Run(provider.String(), func(t *testing.T) { test(t, provider) })
 	}
 }
 
-// v4Config returns a configuration with a version of the provider.
-func v4Config(version, resources string) string {
+// v4Config returns a configuration with a provider.
+func v4Config(provider toolbox.Provider, resources string) string {
 	return fmt.Sprintf(`
 terraform {
   required_providers {
@@ -38,8 +36,18 @@ terraform {
 }
 
 provider "nutanix" {}
-`, version) + resources
+`, provider.Version) + resources
 }
+
+// readsVM is a configuration whose plan reads a VM.
+const readsVM = `
+resource "nutanix_virtual_machine_v2" "vm" { name = "m-1" }
+
+import {
+  to = nutanix_virtual_machine_v2.vm
+  id = "11111111-2222-3333-4444-555555555555"
+}
+`
 
 // v4Central returns a central that responds to all requests of the v4 API with fault, except to requests for a version and to the requests
 // in replies.
@@ -74,12 +82,11 @@ func errorsOf(output string) string {
 	return text[max(strings.Index(text, "Error: "), 0):]
 }
 
-// TestProvider2ReportsV4Errors shows what the real provider 2.4 reports with and without the gateway if Prism Central responds with an
+// TestProvider2ReportsV4Errors shows what provider 2.4 and its stand-in report with and without the gateway if Prism Central responds with an
 // error.
 func TestProvider2ReportsV4Errors(t *testing.T) {
 	// The provider prints the message of an error response to a read, and never that of an error response to a create.
 	const (
-		readsVM    = `data "nutanix_virtual_machine_v2" "vm" { ext_id = "11111111-2222-3333-4444-555555555555" }`
 		createsVM  = `resource "nutanix_virtual_machine_v2" "vm" { name = "m-1" }`
 		html       = "<html><body><h1>blocked by the proxy</h1></body></html>"
 		rejected   = `{"data":{"$objectType":"vmm.v4.error.ErrorResponse","error":[{"message":"no such cluster","errorGroup":"VM_INVALID_ARGUMENT"}]}}`
@@ -90,8 +97,8 @@ func TestProvider2ReportsV4Errors(t *testing.T) {
 	redirect := func(w http.ResponseWriter, req *http.Request) {
 		http.Redirect(w, req, "https://"+req.Host+"/elsewhere", http.StatusFound)
 	}
-	eachV4Provider(t, func(t *testing.T, version string) {
-		workspace := newWorkspace(t, v4Config(version, ""))
+	eachV4Provider(t, func(t *testing.T, provider toolbox.Provider) {
+		workspace := newWorkspaceWith(t, provider, v4Config(provider, ""))
 		gateway := start(t)
 		for name, test := range map[string]struct {
 			config  string
@@ -105,10 +112,10 @@ func TestProvider2ReportsV4Errors(t *testing.T) {
 			"read, page of a proxy": {readsVM, page(http.StatusForbidden, "text/html", html), nil,
 				crashed, "status 403 Forbidden and is not JSON: blocked by the proxy", "blocked by the proxy"},
 			"read, text": {readsVM, page(http.StatusForbidden, "text/plain", "blocked"), nil,
-				"invalid character 'b' looking for beginning of value", "status 403 Forbidden and is not JSON: blocked", "blocked"},
+				"error while fetching vm : blocked", "status 403 Forbidden and is not JSON: blocked", "blocked"},
 			"read, page instead of a VM": {readsVM, page(http.StatusOK, "text/html", html), nil,
 				crashed, "status 200 OK and is not JSON: blocked by the proxy", "blocked by the proxy"},
-			"read, redirect": {readsVM, redirect, nil, "invalid character '<'", "is a redirect (status 302 Found)", "redirect"},
+			"read, redirect": {readsVM, redirect, nil, "error while fetching vm : <a href", "is a redirect (status 302 Found)", "redirect"},
 			"create, page of a proxy": {createsVM, page(http.StatusForbidden, "text/html", html), nil,
 				crashed, "error while creating Virtual Machines : <nil>", "blocked by the proxy"},
 			"create, text": {createsVM, page(http.StatusForbidden, "text/plain", "blocked"), nil,
@@ -120,7 +127,7 @@ func TestProvider2ReportsV4Errors(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				central := v4Central(t, test.fault, test.replies)
-				workspace.write(t, "main.tf", v4Config(version, test.config))
+				workspace.write(t, "main.tf", v4Config(provider, test.config))
 				output, err := workspace.runWith(t, central.directly(t), "apply", "-auto-approve", "-input=false", "-no-color")
 				require.Error(t, err, output)
 				assert.Contains(t, errorsOf(output), test.without, "without the gateway")
@@ -136,11 +143,11 @@ func TestProvider2ReportsV4Errors(t *testing.T) {
 	})
 }
 
-// TestProvider2CreateIsSentOnce proves with the real provider 2.4 that a create that got status 503 is sent once, although the provider repeats
+// TestProvider2CreateIsSentOnce proves with provider 2.4 or its stand-in that a create that got status 503 is sent once, although the provider repeats
 // it, and that its outcome is unknown.
 func TestProvider2CreateIsSentOnce(t *testing.T) {
-	eachV4Provider(t, func(t *testing.T, version string) {
-		workspace := newWorkspace(t, v4Config(version, `resource "nutanix_virtual_machine_v2" "vm" { name = "m-1" }`))
+	eachV4Provider(t, func(t *testing.T, provider toolbox.Provider) {
+		workspace := newWorkspaceWith(t, provider, v4Config(provider, `resource "nutanix_virtual_machine_v2" "vm" { name = "m-1" }`))
 		central := v4Central(t, page(http.StatusServiceUnavailable, "text/plain", "busy"), nil)
 		output, err := workspace.runWith(t, central.directly(t), "apply", "-auto-approve", "-input=false", "-no-color")
 		require.Error(t, err, output)
@@ -157,11 +164,11 @@ func TestProvider2CreateIsSentOnce(t *testing.T) {
 	})
 }
 
-// TestProvider2VerifiesNoCertificate proves that provider 2.4 sends credentials to a server with any certificate, and that the gateway does
+// TestProvider2VerifiesNoCertificate proves that provider 2.4, like its stand-in, sends credentials to a server with any certificate, and that the gateway does
 // not.
 func TestProvider2VerifiesNoCertificate(t *testing.T) {
-	eachV4Provider(t, func(t *testing.T, version string) {
-		workspace := newWorkspace(t, v4Config(version, `data "nutanix_virtual_machine_v2" "vm" { ext_id = "11111111-2222-3333-4444-555555555555" }`))
+	eachV4Provider(t, func(t *testing.T, provider toolbox.Provider) {
+		workspace := newWorkspaceWith(t, provider, v4Config(provider, readsVM))
 		central := newCentral(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusConflict)
 			_, _ = io.WriteString(w, `{}`)

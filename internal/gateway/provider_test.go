@@ -94,13 +94,17 @@ type workspace struct {
 	dir, terraform string
 }
 
+// newWorkspace returns a workspace with provider 1.9.5.
 func newWorkspace(t *testing.T, config string) *workspace {
 	t.Helper()
+	return newWorkspaceWith(t, toolbox.Provider{Version: "1.9.5"}, config)
+}
+
+func newWorkspaceWith(t *testing.T, provider toolbox.Provider, config string) *workspace {
+	t.Helper()
 	w := &workspace{dir: t.TempDir(), terraform: toolbox.Path(t, "bin/terraform")}
-	mirror := toolbox.Path(t, "mirror")
-	toolbox.Path(t, "mirror/registry.terraform.io/nutanix/nutanix/1.9.5")
 	w.write(t, "main.tf", config)
-	w.write(t, "cli.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
+	w.write(t, "cli.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", provider.Mirror(t)))
 	output, err := w.run(t, nil, "init", "-input=false", "-no-color")
 	require.NoError(t, err, output)
 	return w
