@@ -23,6 +23,38 @@ func ValidateIdentity(old, updated metav1.Object) field.ErrorList {
 	return errs
 }
 
+// ValidatePrismAPI checks that the generation of the Prism API in the annotations of an object with a Terraform state does not change. Its
+// state would not match its workspace any more. Only the manager may change the generation, because it changes the state, too.
+func ValidatePrismAPI(old, updated metav1.Object) field.ErrorList {
+	for _, object := range []metav1.Object{old, updated} {
+		if object.GetAnnotations()[WorkspaceKeyAnnotation] == "" {
+			return nil
+		}
+	}
+	before, after := RecordedPrismAPI(old), RecordedPrismAPI(updated)
+	if before == after {
+		return nil
+	}
+	path := field.NewPath("metadata", "annotations").Key(PrismAPIAnnotation)
+	return field.ErrorList{field.Invalid(path, updated.GetAnnotations()[PrismAPIAnnotation],
+		fmt.Sprintf("cannot change, because the Terraform state of the object has resources of the %s API: restore %s", before, before))}
+}
+
+// RecordedPrismAPI returns the generation of the Prism API that an object's workspace uses according to its annotations. Objects without
+// an annotation use v3. The result has a meaning only for objects with the annotation or a workspace key (HasPrismAPI).
+func RecordedPrismAPI(object metav1.Object) PrismAPI {
+	if object.GetAnnotations()[PrismAPIAnnotation] == string(PrismAPIV4) {
+		return PrismAPIV4
+	}
+	return PrismAPIV3
+}
+
+// HasPrismAPI reports whether the generation of the Prism API of an object is recorded. Terraform may have run for an object with a
+// workspace key, so the generation of such an object must not be chosen again.
+func HasPrismAPI(object metav1.Object) bool {
+	return object.GetAnnotations()[PrismAPIAnnotation] != "" || object.GetAnnotations()[WorkspaceKeyAnnotation] != ""
+}
+
 // ValidateUpdate checks that a control plane endpoint does not change after it was set, because certificates and kubeconfigs of
 // the cluster contain it. The address of Prism Central may change, because Prism Central may be renamed or moved.
 // PrismAddressChanged reports whether the update needs a warning.

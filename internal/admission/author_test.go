@@ -105,6 +105,34 @@ func TestIdentityCannotChange(t *testing.T) {
 	}
 }
 
+// TestPrismAPICannotChange checks that a user cannot let an object with a state be rendered for another API. The manager, which migrates the
+// state, can.
+func TestPrismAPICannotChange(t *testing.T) {
+	for kind, create := range map[string]func(ns string) client.Object{
+		"NutanixMachine": func(ns string) client.Object { return machine(ns) },
+		"NutanixCluster": func(ns string) client.Object { return cluster(ns) },
+	} {
+		t.Run(kind, func(t *testing.T) {
+			ns := namespace(t)
+			object := create(ns)
+			object.SetAnnotations(map[string]string{infrav1.WorkspaceKeyAnnotation: kind + ns, infrav1.PrismAPIAnnotation: "v4"})
+			require.NoError(t, api.Create(t.Context(), object))
+			for _, other := range []string{"v3", ""} {
+				changed, ok := object.DeepCopyObject().(client.Object)
+				require.True(t, ok)
+				changed.GetAnnotations()[infrav1.PrismAPIAnnotation] = other
+				require.ErrorContains(t, as(t, ns, "bob").Update(t.Context(), changed), "restore v4", other)
+			}
+			object.GetAnnotations()[infrav1.PrismAPIAnnotation] = "v3"
+			require.NoError(t, api.Update(t.Context(), object), "the manager migrates the object")
+			delete(object.GetAnnotations(), infrav1.PrismAPIAnnotation)
+			require.NoError(t, as(t, ns, "bob").Update(t.Context(), object), "an object without the annotation uses v3")
+			object.GetAnnotations()[infrav1.PrismAPIAnnotation] = "v4"
+			require.ErrorContains(t, as(t, ns, "bob").Update(t.Context(), object), "restore v3")
+		})
+	}
+}
+
 // TestKeyBelongsToOneMachine checks that a user of one namespace cannot take over, and then destroy, the VM of a machine in another one.
 func TestKeyBelongsToOneMachine(t *testing.T) {
 	const message = "another NutanixMachine has the same VM"

@@ -41,6 +41,20 @@ func (m manager) sent(request admission.Request) bool {
 	return request.UserInfo.Username == string(m)
 }
 
+// validateRecords checks that the annotations do not change that say which state and which virtual machine an object has, and through which
+// API they are managed. The manager may change the API.
+func (m manager) validateRecords(ctx context.Context, kind string, old, object metav1.Object) error {
+	request, err := requestOf(ctx)
+	if err != nil {
+		return err
+	}
+	errs := infrav1.ValidateIdentity(old, object)
+	if !m.sent(request) {
+		errs = append(errs, infrav1.ValidatePrismAPI(old, object)...)
+	}
+	return invalid(kind, object, errs)
+}
+
 // stampAuthor sets the author of an object that is created and of an object whose spec a user other than the manager changes. It keeps the
 // author in all other updates. It reads the stored version of the object into old before it calls changed, which compares the specs.
 func (m manager) stampAuthor(ctx context.Context, object, old metav1.Object, changed func() bool) error {

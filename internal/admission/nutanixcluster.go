@@ -46,9 +46,9 @@ func warnOfTrustBundle(cluster *infrav1.NutanixCluster) admission.Warnings {
 }
 
 // ValidateUpdate implements admission.Validator.
-func (clusterWebhook) ValidateUpdate(_ context.Context, old, cluster *infrav1.NutanixCluster) (admission.Warnings, error) {
-	if errs := infrav1.ValidateIdentity(old, cluster); len(errs) > 0 {
-		return nil, invalid("NutanixCluster", cluster, errs)
+func (w clusterWebhook) ValidateUpdate(ctx context.Context, old, cluster *infrav1.NutanixCluster) (admission.Warnings, error) {
+	if err := w.manager.validateRecords(ctx, "NutanixCluster", old, cluster); err != nil {
+		return nil, err
 	}
 	if deleting(cluster) {
 		return nil, nil

@@ -59,7 +59,7 @@ func (w machineWebhook) Default(ctx context.Context, machine *infrav1.NutanixMac
 // machine like a user who edits its spec.
 func inputsChanged(old, machine *infrav1.NutanixMachine) bool {
 	for _, key := range []string{infrav1.PinnedInputsAnnotation, infrav1.ProviderVersionAnnotation, infrav1.StateSuffixAnnotation,
-		infrav1.WorkspaceKeyAnnotation} {
+		infrav1.WorkspaceKeyAnnotation, infrav1.PrismAPIAnnotation} {
 		if old.Annotations[key] != machine.Annotations[key] {
 			return true
 		}
@@ -118,8 +118,8 @@ func (w machineWebhook) validateKey(ctx context.Context, machine *infrav1.Nutani
 
 // ValidateUpdate implements admission.Validator.
 func (w machineWebhook) ValidateUpdate(ctx context.Context, old, machine *infrav1.NutanixMachine) (admission.Warnings, error) {
-	if errs := infrav1.ValidateIdentity(old, machine); len(errs) > 0 {
-		return nil, invalid("NutanixMachine", machine, errs)
+	if err := w.manager.validateRecords(ctx, "NutanixMachine", old, machine); err != nil {
+		return nil, err
 	}
 	if deleting(machine) {
 		return nil, nil
