@@ -15,8 +15,10 @@ const (
 // them through v3.
 type api interface {
 	ping(ctx context.Context) error
-	// The result contains the entity with the UUID in wanted. If wanted contains a name, it contains at least all entities with this name.
+	// The result contains the entity with the UUID in wanted. The clusters include Prism Central. If wanted contains a name, it contains at least all entities with this name.
 	clusters(wanted identifier) lookUp[[]cluster]
+	// centralVersions looks up the version of Prism Central. The result has one element.
+	centralVersions() lookUp[[]string]
 	images(wanted identifier) lookUp[[]Image]
 	subnets(wanted identifier) lookUp[[]subnet]
 	// The result contains at least the entities of the Prism Element.

@@ -26,6 +26,7 @@ type cachedKind string
 
 const (
 	cachedCategories cachedKind = "categories"
+	cachedCentral    cachedKind = "prism_central"
 	cachedClusters   cachedKind = "clusters"
 	cachedGroups     cachedKind = "groups"
 	cachedHosts      cachedKind = "hosts"

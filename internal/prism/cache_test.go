@@ -105,6 +105,7 @@ func cachedCalls(client *Client) map[string]func(t *testing.T) {
 			_, err := client.Subnet(ctx, byUUID(uuid(2, 1)), uuid(1, 1))
 			return err
 		}),
+		"Versions": call(func(ctx context.Context) error { _, err := client.Versions(ctx); return err }),
 	}
 }
 

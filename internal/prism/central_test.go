@@ -125,6 +125,8 @@ func (c *central) serve(w http.ResponseWriter, req *http.Request) {
 		c.list(w, kind, body)
 	case req.Method == http.MethodPost && kind == "groups":
 		c.groups(w, body)
+	case req.Method == http.MethodGet && kind == "prism_central":
+		reply(w, map[string]any{"resources": map[string]any{"version": "pc.2022.6"}})
 	case req.Method == http.MethodGet && kind == "categories":
 		serveCategory(w, rest)
 	case req.Method == http.MethodGet:

@@ -40,7 +40,7 @@ type Options struct {
 // Client reads data from one Prism Central. It is safe for concurrent use and reuses its connections and its session. It does not retry
 // requests, because the next reconcile tries again (see Retryable).
 //
-// Look-ups of the entities that a spec names (Image, ImageLookup, Subnet, PrismElement, Project, Category, StorageContainer, GPUs,
+// Versions and look-ups of the entities that a spec names (Image, ImageLookup, Subnet, PrismElement, Project, Category, StorageContainer, GPUs,
 // GPUModels) are cached for a few seconds, and concurrent ones share a request. All other methods except ListedVM always send a request of
 // their own.
 //

@@ -11,10 +11,13 @@ import (
 // KindPrismElement is the name of the kind Prism Element in errors.
 const KindPrismElement = "Prism Element"
 
-// cluster is a Prism Element. available is false while it is disconnected from Prism Central.
+// cluster is an entity in the list of clusters. It is a Prism Element if isElement is true. isCentral is true for Prism Central itself in
+// lists of the v4 API. available is false while a Prism Element is disconnected from Prism Central.
 type cluster struct {
 	Entity
-	available bool
+	isElement, isCentral bool
+	available            bool
+	version              string
 }
 
 // PrismElement returns the Prism Element with the name or UUID id. Names are case-insensitive. Prism Central itself is not a Prism
@@ -25,7 +28,7 @@ func (c *Client) PrismElement(ctx context.Context, id infrav1.NutanixResourceIde
 		return Entity{}, err
 	}
 	choose := func(clusters []cluster) (Entity, error) {
-		matches := distinct(clusters, func(cluster cluster) bool { return wanted.is(cluster.Entity, strings.EqualFold) })
+		matches := distinct(clusters, func(cluster cluster) bool { return cluster.isElement && wanted.is(cluster.Entity, strings.EqualFold) })
 		found, err := single(matches, KindPrismElement, wanted)
 		return found.Entity, err
 	}
@@ -40,7 +43,7 @@ func (c *Client) AvailablePrismElements(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var uuids []string
-	for _, cluster := range distinct(clusters, func(cluster cluster) bool { return cluster.available }) {
+	for _, cluster := range distinct(clusters, func(cluster cluster) bool { return cluster.isElement && cluster.available }) {
 		uuids = append(uuids, cluster.UUID)
 	}
 	slices.Sort(uuids)

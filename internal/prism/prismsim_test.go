@@ -52,10 +52,13 @@ type simulated struct {
 	clients map[prism.Generation]*prism.Client
 }
 
-func simulate(t *testing.T) simulated {
+func simulate(t *testing.T, change ...func(*prismsim.Inventory)) simulated {
 	t.Helper()
 	parsed, err := prismsim.ParseInventory([]byte(inventory))
 	require.NoError(t, err)
+	for _, change := range change {
+		change(parsed)
+	}
 	server, err := prismsim.New(prismsim.Options{Inventory: parsed, Password: password})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)

@@ -21,8 +21,8 @@ type Access struct {
 }
 
 // Resolver returns the Access of clusters. It reads the Secret and the ConfigMap of a cluster from a cache on each call, so that a
-// changed password or certificate is used in the next reconcile. Clusters with the same address, credentials, trust bundle and API share a
-// client with its connections and its session. The Resolver closes a client that has not been used for half an hour.
+// changed password or certificate is used in the next reconcile. Clusters with the same address, credentials, trust bundle and API share
+// a client with its connections and its session. The Resolver closes a client that has not been used for half an hour.
 type Resolver struct {
 	reader  client.Reader
 	options Options
@@ -42,18 +42,21 @@ func NewResolver(reader client.Reader, options Options) *Resolver {
 	return &Resolver{reader: reader, options: options, now: time.Now, clients: map[string]*shared{}}
 }
 
-// Access returns the Access of a cluster. Its client reads through the API that an annotation of the cluster names. Access sends no request
-// to Prism Central. A *CredentialError or *TrustBundleError requires a correction by the user. All other errors come from the API server and
-// may be transient.
+// Access returns the Access of a cluster. Its client reads through the API that an annotation of the cluster names. Access sends no
+// request to Prism Central. A *CredentialError or *TrustBundleError requires a correction by the user. All other errors come from the API
+// server and may be transient.
 func (r *Resolver) Access(ctx context.Context, cluster *infrav1.NutanixCluster) (*Access, error) {
+	return r.AccessThrough(ctx, cluster, Generation(infrav1.RecordedPrismAPI(cluster)))
+}
+
+// AccessThrough is like Access, but its client reads through the API generation. It is for clusters for which no API is recorded yet.
+func (r *Resolver) AccessThrough(ctx context.Context, cluster *infrav1.NutanixCluster, generation Generation) (*Access, error) {
 	found, err := upstream(ctx, r.reader, cluster)
 	if err != nil {
 		return nil, err
 	}
 	options := r.options
-	if options.API = Generation(cluster.Annotations[infrav1.PrismAPIAnnotation]); options.API != V4 {
-		options.API = V3
-	}
+	options.API = generation
 	key := string(options.API) + " " + found.Digest()
 	r.mu.Lock()
 	defer r.mu.Unlock()

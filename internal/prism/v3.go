@@ -76,8 +76,8 @@ func (i intent[R]) beingDeleted() bool {
 	return strings.HasPrefix(i.Status.State, "DELETE")
 }
 
-// entities is the look-up of the entity with the UUID in wanted, or of the entities that filter selects. Entities for which convert returns
-// false are left out.
+// entities is the look-up of the entity with the UUID in wanted, or of the entities that filter selects. Entities for which convert
+// returns false are left out.
 func entities[R, T any](kind cachedKind, wanted identifier, filter string, convert func(intent[R]) (T, bool)) lookUp[[]T] {
 	request := listOf[intent[R]](kind, filter)
 	if wanted.uuid != "" {
@@ -96,6 +96,9 @@ type clusterResources struct {
 		ServiceList []string `json:"service_list"`
 		// IsAvailable is false while the Prism Element is disconnected from Prism Central.
 		IsAvailable *bool `json:"is_available"`
+		Build       struct {
+			Version string `json:"version"`
+		} `json:"build"`
 	} `json:"config"`
 }
 
@@ -103,9 +106,25 @@ func (apiV3) clusters(wanted identifier) lookUp[[]cluster] {
 	// The list has no filter, because some versions of Prism Central ignore filters for clusters.
 	return entities(cachedClusters, wanted, "", func(in intent[clusterResources]) (cluster, bool) {
 		config := in.Status.Resources.Config
-		isElement := slices.ContainsFunc(config.ServiceList, func(service string) bool { return strings.EqualFold(service, "AOS") })
-		return cluster{Entity: in.entity(), available: config.IsAvailable == nil || *config.IsAvailable}, isElement
+		has := func(name string) bool {
+			return slices.ContainsFunc(config.ServiceList, func(service string) bool { return strings.EqualFold(service, name) })
+		}
+		return cluster{
+			Entity: in.entity(), isElement: has("AOS"), version: config.Build.Version,
+			available: config.IsAvailable == nil || *config.IsAvailable,
+		}, true
 	})
+}
+
+// centralVersions reads the version from where prism-go-client reads it, because the build in the list of clusters may have another
+// number.
+func (apiV3) centralVersions() lookUp[[]string] {
+	type central struct {
+		Resources struct {
+			Version string `json:"version"`
+		} `json:"resources"`
+	}
+	return converted(entityOf[central](cachedCentral), func(in central) (string, bool) { return in.Resources.Version, true })
 }
 
 type imageResources struct {

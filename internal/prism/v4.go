@@ -155,26 +155,42 @@ func (a apiV4) ping(ctx context.Context) error {
 	return err
 }
 
+type v4BuildInfo struct {
+	Version string `json:"version"`
+}
+
 type v4Cluster struct {
 	v4Entity
 	Config struct {
-		Functions   []string `json:"clusterFunction"`
-		IsAvailable *bool    `json:"isAvailable"`
+		Functions   []string    `json:"clusterFunction"`
+		IsAvailable *bool       `json:"isAvailable"`
+		BuildInfo   v4BuildInfo `json:"buildInfo"`
 	} `json:"config"`
 }
 
-// clusters reads the list even if wanted contains a UUID, because the error for a cluster that does not exist is not documented.
+// clusters reads the list even if wanted contains a UUID, because the error for a cluster that does not exist is not documented. The list
+// has no filter, because filters are case-sensitive.
 func (a apiV4) clusters(identifier) lookUp[[]cluster] {
-	type optional struct {
-		cluster
-		isElement bool
-	}
-	kind := v4Kind[v4Cluster, optional]{prismv4.ClusterMgmt, "/config/clusters", (*v4Cluster).key, func(in *v4Cluster) optional {
-		available := in.Config.IsAvailable == nil || *in.Config.IsAvailable
-		return optional{cluster{in.entity(), available}, slices.Contains(in.Config.Functions, "AOS")}
-	}}
-	// The list has no filter, because filters are case-sensitive.
-	return converted(kind.lookUp(a, identifier{}), func(in optional) (cluster, bool) { return in.cluster, in.isElement })
+	return v4Kind[v4Cluster, cluster]{prismv4.ClusterMgmt, "/config/clusters", (*v4Cluster).key, func(in *v4Cluster) cluster {
+		return cluster{
+			Entity: in.entity(), isElement: slices.Contains(in.Config.Functions, "AOS"),
+			isCentral: slices.Contains(in.Config.Functions, "PRISM_CENTRAL"), version: in.Config.BuildInfo.Version,
+			available: in.Config.IsAvailable == nil || *in.Config.IsAvailable,
+		}
+	}}.lookUp(a, identifier{})
+}
+
+type v4DomainManager struct {
+	v4Entity
+	Config struct {
+		BuildInfo v4BuildInfo `json:"buildInfo"`
+	} `json:"config"`
+}
+
+func (a apiV4) centralVersions() lookUp[[]string] {
+	return v4Kind[v4DomainManager, string]{prismv4.Prism, "/config/domain-managers", (*v4DomainManager).key, func(in *v4DomainManager) string {
+		return in.Config.BuildInfo.Version
+	}}.lookUp(a, identifier{})
 }
 
 type v4Image struct {
