@@ -124,6 +124,7 @@ type NutanixClusterStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Reason of the Ready condition"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Prism",type=string,priority=1,JSONPath=`.spec.prismCentral.address`,description="Address of Prism Central"
+// +kubebuilder:printcolumn:name="API",type=string,priority=1,JSONPath=`.status.terraform.api`,description="Generation of the Prism API: v3 or v4"
 type NutanixCluster struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

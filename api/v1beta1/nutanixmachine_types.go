@@ -83,6 +83,7 @@ type NutanixMachineStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Plan",type=string,priority=1,JSONPath=`.status.terraform.lastPlan.cause`,description="Cause of the last Terraform plan"
 // +kubebuilder:printcolumn:name="Serial",type=integer,priority=1,JSONPath=`.status.terraform.serial`,description="Serial of the Terraform state"
+// +kubebuilder:printcolumn:name="API",type=string,priority=1,JSONPath=`.status.terraform.api`,description="Generation of the Prism API: v3 or v4"
 type NutanixMachine struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

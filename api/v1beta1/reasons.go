@@ -310,6 +310,9 @@ const (
 	// then.
 	CreateUnconfirmedReason = "CreateUnconfirmed"
 
+	// PrismAPIChosenReason: the generation of the Prism API for a new cluster was chosen. It is the reason of an event only.
+	PrismAPIChosenReason = "PrismAPIChosen"
+
 	// AddressesAssignedReason: the VM has an address.
 	AddressesAssignedReason = "AddressesAssigned"
 

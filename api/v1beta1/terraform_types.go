@@ -14,6 +14,13 @@ type TerraformSpec struct {
 	// +kubebuilder:validation:MaxLength=64
 	ProviderVersion string `json:"providerVersion,omitempty"`
 
+	// api is the generation of the Prism API through which the virtual machines are managed: v3 or v4. v4 needs AOS and pc 7.5
+	// and provider 2.4 or later. Default: chosen once, before the first Terraform run for the cluster, by the versions of Prism
+	// Central, of the Prism Elements and of the provider. A cluster with a Terraform state keeps its generation, which
+	// status.terraform.api shows.
+	// +optional
+	API PrismAPI `json:"api,omitempty"`
+
 	// backend is the backend that stores the Terraform states. Default: Terraform's kubernetes backend, which stores a Secret
 	// and a Lease per object in the namespace of the object.
 	// +optional
@@ -34,6 +41,18 @@ type TerraformSpec struct {
 	// +optional
 	DeletionPolicy TerraformDeletionPolicy `json:"deletionPolicy,omitempty"`
 }
+
+// PrismAPI is a generation of the Prism API.
+// +kubebuilder:validation:Enum=v3;v4
+type PrismAPI string
+
+const (
+	// PrismAPIV3 is the v3 API, which every supported version of the nutanix provider can use.
+	PrismAPIV3 PrismAPI = "v3"
+
+	// PrismAPIV4 is the v4 API.
+	PrismAPIV4 PrismAPI = "v4"
+)
 
 // TerraformDeletionPolicy says what happens to the virtual machines of a Cluster that is deleted.
 // +kubebuilder:validation:Enum=Delete;Retain
@@ -99,6 +118,10 @@ type TerraformStatus struct {
 	// providerVersion is the version of the nutanix provider that ran last.
 	// +optional
 	ProviderVersion string `json:"providerVersion,omitempty"`
+
+	// api is the generation of the Prism API that the workspace uses.
+	// +optional
+	API PrismAPI `json:"api,omitempty"`
 
 	// lastAppliedTime is the time of the last apply.
 	// +optional

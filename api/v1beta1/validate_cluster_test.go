@@ -72,6 +72,13 @@ func TestValidateCluster(t *testing.T) {
 		}, []string{"spec.controlPlaneFailureDomains:not both"}},
 		"terraform":                   {func(s *spec) { s.Terraform = &infrav1.TerraformSpec{ProviderVersion: "1.9.5"} }, nil},
 		"provider version is a range": {func(s *spec) { s.Terraform = &infrav1.TerraformSpec{ProviderVersion: "~> 1.9"} }, []string{"spec.terraform.providerVersion:exact version"}},
+		"v3 with any provider":        {func(s *spec) { s.Terraform = terraform("v3", "1.9.5") }, nil},
+		"v4":                          {func(s *spec) { s.Terraform = terraform("v4", "") }, nil},
+		"v4, first provider":          {func(s *spec) { s.Terraform = terraform("v4", "2.4.0") }, nil},
+		"v4, prerelease":              {func(s *spec) { s.Terraform = terraform("v4", "2.4.0-beta.1") }, nil},
+		"v4, later minor":             {func(s *spec) { s.Terraform = terraform("v4", "2.10.0") }, nil},
+		"v4, provider too old":        {func(s *spec) { s.Terraform = terraform("v4", "2.3.9") }, []string{"spec.terraform.providerVersion:v4 API that spec.terraform.api asks for: set 2.4.0 or later"}},
+		"v4, provider for v3":         {func(s *spec) { s.Terraform = terraform("v4", "1.9.5") }, []string{"spec.terraform.providerVersion:leave providerVersion out"}},
 		"drift checks too frequent": {func(s *spec) {
 			s.Terraform = &infrav1.TerraformSpec{Drift: &infrav1.TerraformDrift{IntervalSeconds: ptr.To[int32](59)}}
 		}, []string{"spec.terraform.drift.intervalSeconds:at least 60"}},
@@ -147,4 +154,8 @@ func TestValidateFailureDomain(t *testing.T) {
 	assertErrors(t, []string{"spec.prismElementCluster.type:set it", "spec.subnets:at least one"}, d.Validate())
 	d.Spec = infrav1.NutanixFailureDomainSpec{PrismElementCluster: byUUID(vmUUID), Subnets: []infrav1.NutanixResourceIdentifier{byName("n")}}
 	assertErrors(t, nil, d.Validate())
+}
+
+func terraform(api infrav1.PrismAPI, providerVersion string) *infrav1.TerraformSpec {
+	return &infrav1.TerraformSpec{API: api, ProviderVersion: providerVersion}
 }

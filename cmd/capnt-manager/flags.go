@@ -146,7 +146,8 @@ func (o *options) addTerraformFlags(flags *pflag.FlagSet) {
 			"file .terraform.lock.hcl in the directory of the version.")
 	flags.StringVar(&o.providerVersion, "provider-version", "1.9.5",
 		"Version of the nutanix provider for objects whose NutanixCluster names none in spec.terraform.providerVersion. Objects "+
-			"that have a Terraform state keep the version of their last run.")
+			"that have a Terraform state keep the version of their last run. Clusters that use the v4 API of Prism Central use the highest "+
+			"version of the mirror if this version does not support that API.")
 	flags.StringVar(&o.scratchDir, "scratch-dir", "",
 		"Directory for the working directories of Terraform runs. Empty: the system's directory for temporary files.")
 	flags.IntVar(&o.maxRuns, "max-runs", 10,

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/audit"
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/lifecycle"
@@ -157,6 +158,17 @@ func usableProviders(engine *terraform.Terraform) []string {
 	})
 }
 
+// supportedAPIs returns the generations of the Prism API that runs with at least one of the versions can use.
+func supportedAPIs(providerVersions []string) []infrav1.PrismAPI {
+	apis := []infrav1.PrismAPI{infrav1.PrismAPIV3}
+	for _, version := range providerVersions {
+		if generation, err := provider.ForVersion(version); err == nil && generation.V4 {
+			return append(apis, infrav1.PrismAPIV4)
+		}
+	}
+	return apis
+}
+
 // noProvider returns an error that explains why the version in --provider-version cannot be used. The manager does not start with such a
 // version, because it could not provision new objects.
 func noProvider(engine *terraform.Terraform, options *options) error {
@@ -251,7 +263,7 @@ func (p *parts) logStart(log logr.Logger) {
 	binary := p.terraform.Binary()
 	log.Info("Starting the manager", "version", buildVersion(), "terraform", binary.Product, "terraformVersion", binary.Version,
 		"terraformPath", binary.Path, "providerVersion", p.pipeline.ProviderVersion, "providerVersions", p.providerVersions,
-		"gateway", p.gateway.Addr())
+		"prismAPIs", supportedAPIs(p.providerVersions), "gateway", p.gateway.Addr())
 	for version, err := range p.terraform.UnusableProviders() {
 		log.Error(err, "A version of the nutanix provider in the mirror cannot be used", "version", version)
 	}

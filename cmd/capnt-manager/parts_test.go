@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/terraform"
 )
 
@@ -72,4 +73,9 @@ func TestFindTerraformDownloadsFromTheMirrorAndLogsIt(t *testing.T) {
 	assert.Regexp(t, `^/releases/terraform/[0-9.]+/index.json$`, asked)
 	assert.Contains(t, said.String(), "Downloading Terraform")
 	assert.Contains(t, said.String(), mirror.URL)
+}
+
+func TestSupportedAPIs(t *testing.T) {
+	assert.Equal(t, []infrav1.PrismAPI{"v3"}, supportedAPIs([]string{"1.9.5", "2.3.1"}))
+	assert.Equal(t, []infrav1.PrismAPI{"v3", "v4"}, supportedAPIs([]string{"1.9.5", "2.4.2", "2.5.0"}))
 }

@@ -125,6 +125,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 		r.resolveCredentials,
 		r.validateFailureDomains,
 		r.requireEndpoint,
+		r.record,
 		r.provision,
 		r.publish,
 	} {
@@ -141,6 +142,8 @@ type scope struct {
 	cluster        *clusterv1.Cluster
 	nutanixCluster *infrav1.NutanixCluster
 	access         *accessToPrism
+	// choice is the Prism API of the cluster. record records it before the first run.
+	choice provisioning.APIChoice
 	// untilCheck is the time until the next check of the workspace.
 	untilCheck time.Duration
 	// unfinished is true if a step waits for an event. The event triggers the next reconcile.

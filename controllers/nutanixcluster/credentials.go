@@ -21,7 +21,7 @@ import (
 )
 
 // resolveCredentials adds finalizers to the credential Secret, the trust bundle and the Secret of the state backend. It
-// reads the former two and checks that Prism Central accepts the credentials.
+// reads the former two and checks that Prism Central accepts the credentials. It chooses the Prism API of a cluster that has none.
 func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if err := r.protectCredentials(ctx, s.nutanixCluster); err != nil {
 		return ctrl.Result{}, err
@@ -29,14 +29,9 @@ func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope) (ctrl.Res
 	if err := r.releaseCredentials(ctx, s.nutanixCluster.Namespace, ""); err != nil {
 		return ctrl.Result{}, err
 	}
-	access, err := r.Prism.Access(ctx, s.nutanixCluster)
-	if err == nil {
-		err = access.Client.Ping(ctx)
-	}
-	if err != nil {
+	if err := r.connect(ctx, s); err != nil {
 		return s.stop(conditionOf(err), provisioning.Diagnose(err))
 	}
-	s.access = access
 	provisioning.Set(s.nutanixCluster, infrav1.CredentialsResolvedCondition, metav1.ConditionTrue, infrav1.CredentialsResolvedReason, "")
 	reason := infrav1.TrustBundleNotConfiguredReason
 	if s.nutanixCluster.Spec.PrismCentral.AdditionalTrustBundle != nil {

@@ -26,7 +26,8 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err != nil {
 		return s.stop(infrav1.PlanRecordedCondition, provisioning.Diagnose(err))
 	}
-	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixCluster, target.ProviderVersion); err != nil {
+	api := provisioning.RecordedAPI(s.nutanixCluster)
+	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixCluster, api, target.ProviderVersion); err != nil {
 		return ctrl.Result{}, err
 	}
 	if observation, err := target.Hooks.Observe(ctx, ""); err == nil {

@@ -51,7 +51,8 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 		s.unfinished = true
 		return ctrl.Result{RequeueAfter: r.HealthInterval}, nil // a queued run may wait for long
 	}
-	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixMachine, version); err != nil {
+	api := provisioning.APIFor(s.nutanixCluster, s.nutanixMachine)
+	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixMachine, api, version); err != nil {
 		return ctrl.Result{}, err
 	}
 	if problem, delay := r.lookUps.Failed(r.key(s), s.specVersions(), r.Pipeline.Clock.Now()); problem != nil {

@@ -1,6 +1,8 @@
 package nutanixmachine
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,6 +49,34 @@ func TestMachineKeepsItsProviderVersionUntilTheOwnerChangesIt(t *testing.T) {
 	e.delete()
 	assert.True(t, e.Gone(e.NutanixMachine))
 	assert.Empty(t, e.Prism.VMs())
+}
+
+// A machine records the API of its cluster before its first run, and keeps it. The machine of v0.1.0 has no annotation.
+func TestMachineRecordsTheAPIOfItsCluster(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.reconciler.ProviderVersions = []string{"1.9.5", "2.4.2"}
+	e.running()
+	assert.Equal(t, "v3", e.NutanixMachine.Annotations[infrav1.PrismAPIAnnotation])
+	assert.Equal(t, infrav1.PrismAPIV3, e.NutanixMachine.Status.Terraform.API)
+	files := e.files()
+
+	controllertest.Change(e.Environment, e.NutanixMachine, func(machine *infrav1.NutanixMachine) {
+		delete(machine.Annotations, infrav1.PrismAPIAnnotation)
+	})
+	controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
+		cluster.Spec.Terraform = &infrav1.TerraformSpec{API: infrav1.PrismAPIV4, ProviderVersion: "2.4.2"}
+	})
+	e.settle()
+	assert.Equal(t, "2.4.2", e.Terraform.ProviderVersion())
+	assert.Equal(t, files, e.files(), "the same module")
+	assert.NotContains(t, e.Terraform.Runs(), "apply")
+	assert.NotContains(t, e.NutanixMachine.Annotations, infrav1.PrismAPIAnnotation)
+}
+
+// files returns the names of the files in the workspace of the last run.
+func (e *testEnvironment) files() []string {
+	_, files := e.Terraform.Variables()
+	return slices.Sorted(maps.Keys(files))
 }
 
 // If the cluster specifies a version that is not in the mirror, existing machines keep the version of their state.

@@ -8,23 +8,27 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/renderer"
 )
 
-// EnsureWorkspaceKey writes the workspace key and the state suffix of an object before Terraform runs for the object
-// for the first time. It also records the version of the nutanix provider for the next run. The key is the current UID
-// of the object. The key is as unique as the UID but, unlike the UID, survives clusterctl move.
-func (d *Dependencies) EnsureWorkspaceKey(ctx context.Context, kind string, object client.Object, providerVersion string) error {
+// EnsureWorkspaceKey writes the workspace key, the state suffix and the Prism API of an object before Terraform runs for
+// the object for the first time. It also records the version of the nutanix provider for the next run. The key is the
+// current UID of the object. The key is as unique as the UID but, unlike the UID, survives clusterctl move. The API of an
+// object that has a key or a recorded API does not change.
+func (d *Dependencies) EnsureWorkspaceKey(
+	ctx context.Context, kind string, object client.Object, api renderer.API, providerVersion string,
+) error {
 	if d.HasWorkspaceKey(object) && object.GetAnnotations()[infrav1.ProviderVersionAnnotation] == providerVersion {
 		return nil
 	}
 	// The patch uses a copy, so that pending changes of the object are neither sent nor overwritten.
 	annotated := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy of a client.Object is one
 	before := annotated.DeepCopyObject().(client.Object) //nolint:forcetypeassert // as above
-	annotate(kind, annotated, providerVersion)
+	annotate(kind, annotated, api, providerVersion)
 	if err := d.Client.Patch(ctx, annotated, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("annotating %s with its workspace key and provider version: %w", client.ObjectKeyFromObject(object), err)
+		return fmt.Errorf("annotating %s with its workspace key, Prism API and provider version: %w", client.ObjectKeyFromObject(object), err)
 	}
-	annotate(kind, object, providerVersion)
+	annotate(kind, object, api, providerVersion)
 	return nil
 }
 
@@ -49,7 +53,10 @@ func StateSuffix(kind string, object client.Object) string {
 	return lifecycle.StateSuffix(kind, object.GetNamespace(), object.GetName(), string(object.GetUID()))
 }
 
-func annotate(kind string, object client.Object, providerVersion string) {
+func annotate(kind string, object client.Object, api renderer.API, providerVersion string) {
+	if !infrav1.HasPrismAPI(object) {
+		setAPI(object, api)
+	}
 	annotations := object.GetAnnotations()
 	if annotations == nil {
 		annotations = map[string]string{}

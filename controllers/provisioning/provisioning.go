@@ -101,7 +101,8 @@ func (d *Dependencies) Settings(ctx context.Context, cluster *infrav1.NutanixClu
 // the cluster takes precedence, as in the next run.
 func RecordedSettings(cluster *infrav1.NutanixCluster, kind string, object client.Object) (renderer.Settings, error) {
 	version := RecordedVersion(object)
-	if terraform := cluster.Spec.Terraform; terraform != nil && terraform.ProviderVersion != "" {
+	if terraform := cluster.Spec.Terraform; terraform != nil && terraform.ProviderVersion != "" &&
+		(RecordedAPI(object) != renderer.APIV4 || providerSupportsV4(terraform.ProviderVersion)) {
 		version = terraform.ProviderVersion
 	}
 	if version == "" {
@@ -193,6 +194,7 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	if *status == nil {
 		*status = &infrav1.TerraformStatus{}
 	}
+	(*status).API = infrav1.RecordedPrismAPI(object)
 	result.Record(*status, d.Pipeline.TerraformVersion, cmp.Or(RecordedVersion(object), d.ProviderVersion))
 	if result.Applied != nil {
 		annotations.AddAnnotations(object, map[string]string{infrav1.AppliedWorkspaceAnnotation: result.Applied.WorkspaceDigest})

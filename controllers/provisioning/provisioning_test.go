@@ -103,7 +103,7 @@ func TestWorkspaceKeyIsTheFirstUID(t *testing.T) {
 	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), object))
 	assert.False(t, d.HasWorkspaceKey(object))
 	object.Spec.ProviderID = "pending"
-	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), "NutanixMachine", object, "1.9.5"))
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), "NutanixMachine", object, "", "1.9.5"))
 	assert.Equal(t, "uid-1", WorkspaceKey(object))
 	assert.Equal(t, "pending", object.Spec.ProviderID, "what is not written yet stays")
 	stored := machine()
@@ -112,7 +112,7 @@ func TestWorkspaceKeyIsTheFirstUID(t *testing.T) {
 	assert.Empty(t, stored.Spec.ProviderID, "and is not written by the way")
 
 	stored.UID = "uid-after-a-move"
-	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), "NutanixMachine", stored, "1.9.5"))
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), "NutanixMachine", stored, "", "1.9.5"))
 	assert.Equal(t, "uid-1", WorkspaceKey(stored), "a move changes the UID and not the key")
 }
 
@@ -124,7 +124,7 @@ func TestStateSuffix(t *testing.T) {
 	object := machine()
 	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), object))
 	suffix := StateSuffix(kind, object)
-	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), kind, object, "1.9.5"))
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), kind, object, "", "1.9.5"))
 	stored := machine()
 	require.NoError(t, api.Get(t.Context(), client.ObjectKeyFromObject(object), stored))
 	assert.Equal(t, suffix, stored.Annotations[infrav1.StateSuffixAnnotation])
@@ -138,7 +138,7 @@ func TestStateSuffix(t *testing.T) {
 	old := machine(func(m *infrav1.NutanixMachine) {
 		m.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "uid-1"}
 	})
-	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), kind, old, "1.9.5"))
+	require.NoError(t, d.EnsureWorkspaceKey(t.Context(), kind, old, "", "1.9.5"))
 	assert.NotContains(t, old.Annotations, infrav1.StateSuffixAnnotation)
 	assert.Equal(t, lifecycle.StateSuffix(kind, old.Namespace, old.Name, ""), StateSuffix(kind, old))
 }

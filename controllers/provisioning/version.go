@@ -6,49 +6,97 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/go-version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/renderer"
 )
 
 // VersionFor returns the version of the nutanix provider for the next run of an object of the cluster. The version is
 // spec.terraform.providerVersion, otherwise the version of the last run, otherwise the manager's flag
-// --provider-version. If the manager's mirror lacks that version, VersionFor returns an error with the reason
-// ProviderVersionUnavailable.
+// --provider-version. For an object that uses the v4 API, VersionFor ignores the version of the last run and the flag if
+// they do not support that API. Without them it uses the highest version in the mirror that does. If the manager's mirror
+// lacks the version, VersionFor returns an error with the reason ProviderVersionUnavailable.
 //
 // If only the version in the spec is not available, VersionFor returns the error for objects that Terraform never ran
 // for, and for a NutanixCluster that is not being deleted, where the user sees the mistake. Other objects use the
 // version of their last run, so that existing machines stay ready and every deletion ends.
 func (d *Dependencies) VersionFor(cluster *infrav1.NutanixCluster, object client.Object) (string, error) {
-	pinned, recorded := "", RecordedVersion(object)
+	return d.versionWith(APIFor(cluster, object), cluster, object)
+}
+
+func (d *Dependencies) versionWith(api renderer.API, cluster *infrav1.NutanixCluster, object client.Object) (string, error) {
+	pinned, recorded, preset := "", RecordedVersion(object), d.ProviderVersion
 	if terraform := cluster.Spec.Terraform; terraform != nil {
 		pinned = terraform.ProviderVersion
 	}
-	if version := cmp.Or(pinned, recorded, d.ProviderVersion); d.hasVersion(version) {
+	if api == renderer.APIV4 && !providerSupportsV4(recorded) {
+		recorded = ""
+	}
+	if versions := d.v4Versions(); api == renderer.APIV4 && !slices.Contains(versions, preset) {
+		preset = slices.MaxFunc(append(versions, ""), compareVersions)
+	}
+	if version := cmp.Or(pinned, recorded, preset); d.canRun(api, version) {
 		return version, nil
 	}
 	_, isCluster := object.(*infrav1.NutanixCluster)
 	showsMistake := isCluster && object.GetDeletionTimestamp().IsZero()
-	if pinned != "" && !showsMistake && d.hasVersion(recorded) {
+	if pinned != "" && !showsMistake && d.canRun(api, recorded) {
 		return recorded, nil
 	}
-	return "", d.versionUnavailable(cluster, pinned, recorded)
+	return "", d.versionUnavailable(api, cluster, pinned, recorded)
 }
 
-func (d *Dependencies) hasVersion(version string) bool {
-	return version == d.ProviderVersion || slices.Contains(d.ProviderVersions, version)
+// canRun reports whether the mirror has a version of the provider and the version supports the API.
+func (d *Dependencies) canRun(api renderer.API, version string) bool {
+	return slices.Contains(d.versions(), version) && (api != renderer.APIV4 || providerSupportsV4(version))
 }
 
-func (d *Dependencies) versionUnavailable(cluster *infrav1.NutanixCluster, pinned, recorded string) *Problem {
+// versions returns the versions of the provider that runs may use.
+func (d *Dependencies) versions() []string {
+	if slices.Contains(d.ProviderVersions, d.ProviderVersion) {
+		return d.ProviderVersions
+	}
+	return append([]string{d.ProviderVersion}, d.ProviderVersions...)
+}
+
+// v4Versions returns the versions of the provider that runs through the v4 API may use.
+func (d *Dependencies) v4Versions() []string {
+	return slices.DeleteFunc(slices.Clone(d.versions()), func(version string) bool { return !providerSupportsV4(version) })
+}
+
+// compareVersions compares two versions of the provider. A version that cannot be parsed is lower than all others.
+func compareVersions(a, b string) int {
+	first, err := version.NewSemver(a)
+	if err != nil {
+		return -1
+	}
+	second, err := version.NewSemver(b)
+	if err != nil {
+		return 1
+	}
+	return first.Compare(second)
+}
+
+func (d *Dependencies) versionUnavailable(api renderer.API, cluster *infrav1.NutanixCluster, pinned, recorded string) *Problem {
 	available := d.ProviderVersions
 	if len(available) == 0 {
 		available = []string{d.ProviderVersion}
 	}
 	cause := fmt.Sprintf("spec.terraform.providerVersion of NutanixCluster %s is %s", cluster.Name, pinned)
 	remedy := "set one of them, or leave the field out"
-	if pinned == "" {
+	switch {
+	case pinned == "" && recorded == "":
+		cause = fmt.Sprintf("the v4 API, which NutanixCluster %s uses, needs provider %s or later",
+			cluster.Name, infrav1.FirstProviderVersionForV4)
+		remedy = "set spec.terraform.api to v3 if the cluster has no Terraform state yet"
+	case pinned == "":
 		cause = fmt.Sprintf("the last run used version %s of the nutanix provider", recorded)
 		remedy = fmt.Sprintf("set spec.terraform.providerVersion of NutanixCluster %s to one of them", cluster.Name)
+	case api == renderer.APIV4 && slices.Contains(d.versions(), pinned):
+		cause = fmt.Sprintf("%s, which does not support the v4 API that the cluster uses", cause)
+		remedy = fmt.Sprintf("set %s or later, or leave the field out", infrav1.FirstProviderVersionForV4)
 	}
 	return &Problem{Reason: infrav1.ProviderVersionUnavailableReason, Message: fmt.Sprintf(
 		"%s, but the provider mirror of this manager has %s: %s, or add the version to the mirror",

@@ -52,13 +52,14 @@ func (a *app) stateListCommand() *cobra.Command {
 }
 
 func (a *app) writeStates(objects []managed, clusters []infrav1.NutanixCluster) error {
-	rows := [][]string{{"NAMESPACE", "OBJECT", "BACKEND", "STATE", "SERIAL", "PROVIDER"}}
+	rows := [][]string{{"NAMESPACE", "OBJECT", "BACKEND", "STATE", "SERIAL", "PROVIDER", "API"}}
 	for _, object := range objects {
 		if object.terraform == nil || object.terraform.Lineage == "" {
 			continue
 		}
 		rows = append(rows, []string{object.GetNamespace(), object.String(), backendType(backendOf(object, clusters)),
-			a.StateSuffix(object.kind, object.Object), strconv.FormatInt(object.terraform.Serial, 10), object.terraform.ProviderVersion})
+			a.StateSuffix(object.kind, object.Object), strconv.FormatInt(object.terraform.Serial, 10), object.terraform.ProviderVersion,
+			string(infrav1.RecordedPrismAPI(object))})
 	}
 	if len(rows) == 1 {
 		fmt.Fprintln(a.Err, "No Terraform states found.")
