@@ -15,7 +15,12 @@ import (
 
 // caseVM returns a VM with blocks.
 func caseVM(blocks string) string {
-	return fmt.Sprintf("resource \"nutanix_virtual_machine_v2\" \"vm\" {\n  name = \"vm-1\"\n  cluster { ext_id = \"{cluster}\" }\n%s}\n", blocks)
+	return fmt.Sprintf(`
+resource "nutanix_virtual_machine_v2" "vm" {
+  name = "vm-1"
+  cluster { ext_id = "{cluster}" }
+%s}
+`, blocks)
 }
 
 // caseCategory returns a category with arguments in addition to its value.
@@ -136,8 +141,8 @@ const sysprep = `
   }
 `
 
-// v4Cases are configurations that follow each other in a workspace. The plan and the requests of each step are recorded. A plan that fails is
-// not applied.
+// v4Cases are configurations that follow each other in a workspace. The plan and the requests of each step are recorded. A plan that fails
+// is not applied.
 var v4Cases = map[string][]string{
 	"customization-added":   {caseVM(""), caseVM(customizedBy("#cloud-config"))},
 	"customization-changed": {caseVM(customizedBy("first")), caseVM(customizedBy("second")), caseVM("")},
@@ -164,8 +169,8 @@ var v4Cases = map[string][]string{
 	},
 	"import-absent":  {imported("nutanix_virtual_machine_v2.vm", "00000000-0000-4000-8000-000000000001", caseVM(""))},
 	"import":         {imported("nutanix_virtual_machine_v2.vm", "{vm}", caseVM(""))},
-	"power-state":    {caseVM("  power_state = \"OFF\"\n"), caseVM("  power_state = \"ON\"\n"), caseVM("  power_state = \"PAUSED\"\n")},
-	"invalid-values": {caseVM("  num_sockets = 0\n  machine_type = \"VAX\"\n  power_state = \"on\"\n"), caseVM("  gpus { mode = \"VIRTUAL\" }\n")},
+	"power-state":    {caseVM("power_state = \"OFF\"\n"), caseVM("power_state = \"ON\"\n"), caseVM("power_state = \"PAUSED\"\n")},
+	"invalid-values": {caseVM("num_sockets = 0\nmachine_type = \"VAX\"\npower_state = \"on\"\n"), caseVM("gpus { mode = \"VIRTUAL\" }\n")},
 }
 
 // caseRecord is the record of one step.
@@ -225,8 +230,8 @@ var providerProblems = map[string]string{
 	"no credentials":            "  username = \"\"\n  password = \"\"\n",
 }
 
-// TestStandInRefusesEndpointsOfOthers proves that the stand-in sends nothing to another machine, and that it reports missing credentials as the
-// provider does.
+// TestStandInRefusesEndpointsOfOthers proves that the stand-in sends nothing to another machine, and that it reports missing credentials as
+// the provider does.
 func TestStandInRefusesEndpointsOfOthers(t *testing.T) {
 	for _, provider := range toolbox.V4Providers(t) {
 		t.Run(provider.String(), func(t *testing.T) {

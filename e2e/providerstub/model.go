@@ -164,8 +164,10 @@ func setDiscriminator(model reflect.Value, name string, union oneOf) {
 	if model.Type() != reflect.TypeFor[config.Nic]() || union.GetValue() == nil {
 		return
 	}
-	tag := map[string]string{"nic_backing_info": "$nicBackingInfoItemDiscriminator", "nic_network_info": "$nicNetworkInfoItemDiscriminator"}[name]
-	taggedField(model, tag).Set(reflect.ValueOf(union).Elem().FieldByName("Discriminator"))
+	tags := map[string]string{
+		"nic_backing_info": "$nicBackingInfoItemDiscriminator", "nic_network_info": "$nicNetworkInfoItemDiscriminator",
+	}
+	taggedField(model, tags[name]).Set(reflect.ValueOf(union).Elem().FieldByName("Discriminator"))
 }
 
 // scalar returns a pointer to a value of the given type. Enumerations are strings in Terraform.

@@ -111,7 +111,8 @@ func (r *vmRun) updateCategories() diag.Diagnostics {
 	return nil
 }
 
-// change reads the VM for its ETag, sends one request, and waits for its task. A conflict is an error. what and awaited are parts of errors.
+// change reads the VM for its ETag, sends one request, and waits for its task. A conflict is an error. what and awaited are parts of
+// errors.
 func (r *vmRun) change(readError string, send func(args map[string]any) (response, error), what, awaited string) diag.Diagnostics {
 	read, err := r.get()
 	if err != nil {

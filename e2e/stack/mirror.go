@@ -37,8 +37,8 @@ func (s *Stack) mirror() string {
 	return s.builtMirror()
 }
 
-// builtMirror returns the mirror that the Makefile has made. If the stand-in of provider 2.x was built and the provider itself was not, this is
-// the mirror with the stand-in.
+// builtMirror returns the mirror that the Makefile has made. If the stand-in of provider 2.x was built and the provider itself was not,
+// this is the mirror with the stand-in.
 func (s *Stack) builtMirror() string {
 	if found, err := filepath.Glob(filepath.Join(s.Tool("mirror"), providers, "2.*")); err == nil && len(found) > 0 {
 		return s.Tool("mirror")

@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/internal/toolbox"
 )
 
-// TestKeepPower_WithProvider2 uses provider 2.4 or its stand-in. This provider creates a VM switched off and then switches it on, and switches a VM
-// off for some updates.
+// TestKeepPower_WithProvider2 uses provider 2.4 or its stand-in. This provider creates a VM switched off and then switches it on, and
+// switches a VM off for some updates.
 func TestKeepPower_WithProvider2(t *testing.T) {
 	eachV4Provider(t, func(t *testing.T, provider toolbox.Provider) {
 		sim := newV4Sim(t)

@@ -82,8 +82,8 @@ func errorsOf(output string) string {
 	return text[max(strings.Index(text, "Error: "), 0):]
 }
 
-// TestProvider2ReportsV4Errors shows what provider 2.4 and its stand-in report with and without the gateway if Prism Central responds with an
-// error.
+// TestProvider2ReportsV4Errors shows what provider 2.4 and its stand-in report with and without the gateway if Prism Central responds
+// with an error.
 func TestProvider2ReportsV4Errors(t *testing.T) {
 	// The provider prints the message of an error response to a read, and never that of an error response to a create.
 	const (
@@ -143,8 +143,8 @@ func TestProvider2ReportsV4Errors(t *testing.T) {
 	})
 }
 
-// TestProvider2CreateIsSentOnce proves with provider 2.4 or its stand-in that a create that got status 503 is sent once, although the provider repeats
-// it, and that its outcome is unknown.
+// TestProvider2CreateIsSentOnce proves with provider 2.4 or its stand-in that a create that got status 503 is sent once, although the
+// provider repeats it, and that its outcome is unknown.
 func TestProvider2CreateIsSentOnce(t *testing.T) {
 	eachV4Provider(t, func(t *testing.T, provider toolbox.Provider) {
 		workspace := newWorkspaceWith(t, provider, v4Config(provider, `resource "nutanix_virtual_machine_v2" "vm" { name = "m-1" }`))
@@ -164,8 +164,8 @@ func TestProvider2CreateIsSentOnce(t *testing.T) {
 	})
 }
 
-// TestProvider2VerifiesNoCertificate proves that provider 2.4, like its stand-in, sends credentials to a server with any certificate, and that the gateway does
-// not.
+// TestProvider2VerifiesNoCertificate proves that provider 2.4, like its stand-in, sends credentials to a server with any certificate, and
+// that the gateway does not.
 func TestProvider2VerifiesNoCertificate(t *testing.T) {
 	eachV4Provider(t, func(t *testing.T, provider toolbox.Provider) {
 		workspace := newWorkspaceWith(t, provider, v4Config(provider, readsVM))
