@@ -151,6 +151,7 @@ var v4Cases = map[string][]string{
 		caseVM(caseProperties("true", 2, legacyBoot, "PC")), caseVM(caseProperties("false", 1, uefiBoot, "Q35")),
 		caseVM(caseProperties("false", 3, legacyBoot, "Q35")),
 	},
+	"false-on-create": {caseVM(caseProperties("false", 1, legacyBoot, "PC")), caseVM(caseProperties("false", 1, legacyBoot, "PC"))},
 	"devices": {
 		caseVM(""), caseVM(caseDevices("{subnet}", "SATA", "true")), caseVM(caseDevices("{subnet}", "IDE", "false")), caseVM(""),
 	},
