@@ -138,6 +138,7 @@ verify: generate lint ## Lint, and fail if generated code or go.mod is not up to
 lint: export GOLANGCI_LINT_CACHE := $(TOOLS)/golangci-lint-cache$(CURDIR)
 lint: $(BIN)/golangci-lint ## Run golangci-lint
 	$(BIN)/golangci-lint run ./...
+	cd e2e/providerstub && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml .
 
 .PHONY: generate
 generate: $(BIN)/controller-gen ## Generate deepcopy code, CRDs, RBAC, webhook manifests and cluster templates

@@ -269,8 +269,8 @@ func itemsOf(value any) []any {
 	return items
 }
 
-// optionalNames returns the names of the attributes that requests can contain, in a fixed order.
-func (b block) optionalNames() []string {
+// sentNames returns the names of the attributes that requests can contain, sorted.
+func (b block) sentNames() []string {
 	var names []string
 	for name, a := range b {
 		if a.sent() {

@@ -65,7 +65,7 @@ func (r *vmRun) updateProperties() diag.Diagnostics {
 	read, _ := r.get()
 	vm := read.GetData().(config.Vm)
 	changed := false
-	for _, name := range vmSchema.optionalNames() {
+	for _, name := range vmSchema.sentNames() {
 		if separate[name] || !r.d.HasChange(name) {
 			continue
 		}

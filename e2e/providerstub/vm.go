@@ -96,7 +96,7 @@ func createError(err error) diag.Diagnostics {
 func newVMModel(d *schema.ResourceData) *config.Vm {
 	vm := &config.Vm{}
 	model := reflect.ValueOf(vm).Elem()
-	for _, name := range vmSchema.optionalNames() {
+	for _, name := range vmSchema.sentNames() {
 		value, set := d.GetOk(name)
 		switch {
 		case !set || name == "power_state":
