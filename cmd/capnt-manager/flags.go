@@ -117,7 +117,8 @@ func (o *options) addPlanFlags(flags *pflag.FlagSet) {
 		"User names of GitOps controllers, for example system:serviceaccount:flux-system:kustomize-controller. They are the author of no change, "+
 			"and their approvals count as one.")
 	flags.IntVar(&o.planHistoryLimit, "plan-history-limit", 5,
-		"Maximum number of NutanixPlans in a final phase that are kept for each object. Fewer are kept if they need more than 16 KiB together.")
+		"Maximum number of NutanixPlans in a final phase that are kept for each object. Fewer are kept if "+
+			"all plans of the object and their files need more than 16 KiB together.")
 	flags.StringVar(&o.audit.Path, "audit-log-path", "",
 		"File to which the audit trail of plans is appended, or - for standard output. Each manager needs a file of its own. Empty: no audit trail.")
 	flags.StringVar(&o.audit.OTLPEndpoint, "audit-otlp-endpoint", "",

@@ -8,6 +8,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/providerid"
 	"github.com/capnt/capnt/renderer"
 )
@@ -64,13 +65,22 @@ func (r *Reconciler) mayExist(machine *infrav1.NutanixMachine) bool {
 }
 
 func (r *Reconciler) destroy(ctx context.Context, s *scope) (ctrl.Result, error) {
-	target, err := r.complete(ctx, s, destroyInputs(s), map[string]string{renderer.UserDataVariable: ""})
+	target, err := r.destroyTarget(ctx, s)
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
 	result, done, err := r.Destroy(ctx, target, s.nutanixMachine, &s.nutanixMachine.Status.Terraform)
 	s.unfinished = !done
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
+}
+
+// destroyTarget returns the target of a destruction. The bootstrap data may already be deleted, so the plan does not depend on it.
+func (r *Reconciler) destroyTarget(ctx context.Context, s *scope) (lifecycle.Target, error) {
+	target, err := r.complete(ctx, s, destroyInputs(s), map[string]string{renderer.UserDataVariable: ""})
+	if data, missing := r.bootstrapData(ctx, s); err == nil && missing == nil {
+		target.UserData = encode(renderer.UserData(data, s.machine.Name))
+	}
+	return target, err
 }
 
 // retain exports the workspace as it was last applied. The VM stays in Prism Central.

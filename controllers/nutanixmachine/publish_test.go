@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 
@@ -140,6 +142,28 @@ func TestDestroyInputsRender(t *testing.T) {
 	require.NoError(t, err)
 	_, err = renderer.RenderMachine(settings, destroyInputs(&scope{machine: e.Machine, nutanixMachine: e.NutanixMachine}))
 	require.NoError(t, err)
+}
+
+// TestDestroyDoesNotNeedBootstrapData checks that the user data of an existing VM is known as long as the bootstrap Secret exists.
+func TestDestroyDoesNotNeedBootstrapData(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	variables, _ := e.Terraform.Variables()
+	require.NotEmpty(t, variables[renderer.UserDataVariable])
+	s, err := e.reconciler.scope(t.Context(), e.NutanixMachine)
+	require.NoError(t, err)
+	s.access, err = e.reconciler.Prism.Access(t.Context(), s.nutanixCluster)
+	require.NoError(t, err)
+	target, err := e.reconciler.destroyTarget(t.Context(), s)
+	require.NoError(t, err)
+	assert.Equal(t, variables[renderer.UserDataVariable], target.UserData)
+	assert.Equal(t, map[string]string{renderer.UserDataVariable: ""}, target.Variables)
+
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: e.Machine.Namespace, Name: *e.Machine.Spec.Bootstrap.DataSecretName}}
+	require.NoError(t, e.Client.Delete(t.Context(), secret))
+	target, err = e.reconciler.destroyTarget(t.Context(), s)
+	require.NoError(t, err)
+	assert.Empty(t, target.UserData)
 }
 
 func TestExportRendersWhatWasApplied(t *testing.T) {

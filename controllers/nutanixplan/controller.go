@@ -78,6 +78,9 @@ func (r *Reconciler) plansOf(ctx context.Context, object client.Object) []ctrl.R
 	return requests
 }
 
+// stored contains the phases in which the plan file is stored for longer than an apply takes.
+var stored = []infrav1.PlanPhase{infrav1.PlanPhaseWaiting, infrav1.PlanPhaseApproved, infrav1.PlanPhaseDenied}
+
 // Reconcile deletes the plans of a target that are not kept any more.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	object := &infrav1.NutanixPlan{}
@@ -90,7 +93,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, err
 	case !exists:
 		return r.retire(ctx, object)
-	case !object.Status.Phase.Final():
+	case !object.Status.Phase.Final() && !slices.Contains(stored, object.Status.Phase):
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{}, r.prune(ctx, object)
@@ -133,7 +136,8 @@ func (r *Reconciler) retire(ctx context.Context, object *infrav1.NutanixPlan) (c
 	return ctrl.Result{}, r.delete(ctx, object)
 }
 
-// maxBytes is the maximum size of all plans of one target in etcd. The largest plans alone may be larger, so the latest plan is always kept.
+// maxBytes is the maximum size in etcd of all plans of one target and their plan files. Plans that are in no final phase and the latest
+// plan in a final phase are kept even if they are larger.
 const maxBytes = 16 << 10
 
 // prune deletes the oldest plans in a final phase of the target of object, until few enough are left and the plans are small enough together.
@@ -144,32 +148,59 @@ func (r *Reconciler) prune(ctx context.Context, object *infrav1.NutanixPlan) err
 		return fmt.Errorf("listing the plans of %s %s/%s: %w", object.Spec.Target.Kind, object.Spec.Target.Namespace, object.Spec.Target.Name, err)
 	}
 	slices.SortFunc(list.Items, func(a, b infrav1.NutanixPlan) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
-	kept, bytes := 0, 0
+	open, final := 0, []infrav1.NutanixPlan{}
 	for i := range list.Items {
-		other := &list.Items[i]
-		size, err := storedSize(other)
+		if list.Items[i].Status.Phase.Final() {
+			final = append(final, list.Items[i])
+			continue
+		}
+		size, err := r.openSize(ctx, &list.Items[i])
 		if err != nil {
 			return err
 		}
-		if other.Status.Phase.Final() && kept > 0 && (kept >= r.Keep || bytes+size > maxBytes) {
-			if err := r.delete(ctx, other); err != nil {
-				return err
-			}
-			continue
-		}
-		bytes += size
-		if other.Status.Phase.Final() {
-			kept++
+		open += size
+	}
+	kept, err := r.kept(final, open)
+	if err != nil {
+		return err
+	}
+	for i := range final[kept:] {
+		if err := r.delete(ctx, &final[kept+i]); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// kept returns how many of the plans in a final phase are kept. final contains the newest plan first, and bytes is the size of all others.
+func (r *Reconciler) kept(final []infrav1.NutanixPlan, bytes int) (int, error) {
+	for i := range final {
+		size, err := storedSize(&final[i])
+		if err != nil {
+			return 0, err
+		}
+		if bytes += size; i > 0 && (i >= r.Keep || bytes > maxBytes) {
+			return i, nil
+		}
+	}
+	return len(final), nil
+}
+
+// openSize returns the size in etcd of a plan that is in no final phase, and of its plan file.
+func (r *Reconciler) openSize(ctx context.Context, object *infrav1.NutanixPlan) (int, error) {
+	size, err := storedSize(object)
+	if err != nil {
+		return 0, err
+	}
+	file, err := r.Plans.FileSize(ctx, object)
+	return size + file, err
+}
+
 // storedSize returns the size of a plan in etcd, where it is stored as JSON. A plan from a cache lacks its kind.
 func storedSize(object *infrav1.NutanixPlan) (int, error) {
-	stored := *object
-	stored.SetGroupVersionKind(infrav1.GroupVersion.WithKind(kind))
-	content, err := json.Marshal(stored)
+	complete := *object
+	complete.SetGroupVersionKind(infrav1.GroupVersion.WithKind(kind))
+	content, err := json.Marshal(complete)
 	if err != nil {
 		return 0, fmt.Errorf("encoding plan %s: %w", client.ObjectKeyFromObject(object), err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -78,8 +79,15 @@ func TestOldPlansAreDeleted(t *testing.T) {
 	f.create(1, infrav1.PlanPhaseWaiting)
 	f.create(2, infrav1.PlanPhaseApplied)
 	f.create(3, infrav1.PlanPhaseSuperseded)
-	f.reconcile(f.create(4, infrav1.PlanPhaseWaiting))
-	assert.Len(t, f.left(), 4, "a plan in no final phase deletes nothing")
+	f.create(4, infrav1.PlanPhaseWaiting)
+	for _, phase := range []infrav1.PlanPhase{"", infrav1.PlanPhaseRecorded, infrav1.PlanPhaseApplying} {
+		current := f.create(0, phase)
+		f.Keep = 1
+		f.reconcile(current)
+		f.Keep = 2
+		assert.Len(t, f.left(), 5, "a plan that ends soon deletes nothing")
+		require.NoError(t, f.Client.Delete(t.Context(), current))
+	}
 	f.reconcile(f.create(5, infrav1.PlanPhaseFailed))
 	assert.Equal(t, []string{"m-1 Waiting", "m-3 Superseded", "m-4 Waiting", "m-5 Failed"}, f.left())
 }
@@ -100,6 +108,31 @@ func TestPlansOfATargetAreSmallTogether(t *testing.T) {
 	require.NoError(t, f.Client.Status().Update(t.Context(), last))
 	f.reconcile(last)
 	assert.Equal(t, []string{"m-5 Applied"}, f.left())
+}
+
+// TestPlanFilesAreCounted checks that fewer old plans are kept while a plan waits, and that neither this plan nor the latest old one is deleted.
+func TestPlanFilesAreCounted(t *testing.T) {
+	for size, left := range map[int][]string{
+		100:   {"m-1 Applied", "m-2 Applied", "m-3 Failed"},
+		8000:  {"m-2 Applied", "m-3 Failed"},
+		20000: {"m-3 Failed"},
+	} {
+		f := newFixture(t, machine("key"))
+		f.Keep = 10
+		waiting := f.create(0, infrav1.PlanPhaseWaiting) // it is older than the others, which were superseded meanwhile
+		waiting.Spec.File = &infrav1.PlanFile{SecretName: "file"}
+		require.NoError(t, f.Client.Update(t.Context(), waiting))
+		require.NoError(t, f.Client.Create(t.Context(), &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "file"}, Data: map[string][]byte{"tfplan": make([]byte, size)},
+		}))
+		for number, phase := range []infrav1.PlanPhase{infrav1.PlanPhaseApplied, infrav1.PlanPhaseApplied, infrav1.PlanPhaseFailed} {
+			object := f.create(number+1, phase)
+			object.Status.Message = strings.Repeat("m", 3000)
+			require.NoError(t, f.Client.Status().Update(t.Context(), object))
+		}
+		f.reconcile(waiting)
+		assert.Equal(t, append([]string{"m-0 Waiting"}, left...), f.left(), "a file of %d bytes", size)
+	}
 }
 
 func TestPlansOfADeletedMachineAreKeptForTheTTL(t *testing.T) {

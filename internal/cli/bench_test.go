@@ -100,7 +100,7 @@ func recordWaiting(b *testing.B, admin client.Client, count int) *infrav1.Nutani
 		verdict := plan.Decide(record, plan.Facts{Rules: rules, Now: time.Now()})
 		stored, err := store.Record(b.Context(), record, file)
 		require.NoError(b, err)
-		stored, err = store.SaveFile(b.Context(), stored)
+		stored, err = store.SaveFile(b.Context(), stored, nil)
 		require.NoError(b, err)
 		stored, err = store.SetPhase(b.Context(), stored, infrav1.PlanPhaseWaiting, verdict.Reason, verdict)
 		require.NoError(b, err)

@@ -30,7 +30,7 @@ func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWork
 	if recorded == nil {
 		return superseded{"there is no plan any more"}
 	}
-	stored, err := p.Plans.Reload(ctx, *recorded)
+	stored, err := p.Plans.Reload(ctx, *recorded, target.texts())
 	if err != nil {
 		return failed{err: err}
 	}

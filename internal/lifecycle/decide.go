@@ -94,7 +94,7 @@ func (p *Pipeline) beginApply(ctx context.Context, target Target, stored plan.St
 		return stored, failed{err: err}
 	}
 	if verdict.Decision != plan.Approved {
-		stored, err := p.Plans.SaveFile(ctx, stored)
+		stored, err := p.Plans.SaveFile(ctx, stored, target.texts())
 		if err != nil {
 			return stored, failed{err: err}
 		}

@@ -190,7 +190,13 @@ func (d *double) Plan(ctx context.Context, options terraform.PlanOptions) (*terr
 	}
 	d.pending = planned
 	d.files++
-	return &terraform.Plan{Bytes: fmt.Appendf(nil, "plan file %d", d.files), JSON: planned,
+	file := fmt.Appendf(nil, "plan file %d", d.files)
+	for _, text := range []string{string(d.options.Files[moduleFile]), d.options.Variables["user_data"]} {
+		if text != "" {
+			file = fmt.Appendf(file, "\n%s", text)
+		}
+	}
+	return &terraform.Plan{Bytes: file, JSON: planned,
 		HasChanges: len(planned.ResourceChanges)+len(planned.OutputChanges) > 0}, nil
 }
 
@@ -235,7 +241,7 @@ func (d *double) Apply(ctx context.Context, plan []byte) error {
 	d.mu.Lock()
 	mode := d.session.Mode()
 	d.mu.Unlock()
-	if err := d.enter(ctx, "apply", "apply "+string(plan)+", session "+mode.String()); err != nil {
+	if err := d.enter(ctx, "apply", "apply "+firstLine(plan)+", session "+mode.String()); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -252,6 +258,11 @@ func (d *double) Apply(ctx context.Context, plan []byte) error {
 	}
 	d.state.Lineage, d.state.Serial = "lineage", d.state.Serial+1
 	return nil
+}
+
+func firstLine(content []byte) string {
+	line, _, _ := strings.Cut(string(content), "\n")
+	return line
 }
 
 func (d *double) remove(address string) {

@@ -59,7 +59,7 @@ func (p *Pipeline) recordPlan(ctx context.Context, target Target, record plan.Re
 	}
 	verdict, err := p.Approvals.Decide(ctx, stored, target.approval())
 	if err == nil && verdict.Decision != plan.Approved {
-		stored, err = p.Plans.SaveFile(ctx, stored)
+		stored, err = p.Plans.SaveFile(ctx, stored, target.texts())
 	}
 	if err != nil {
 		p.finish(ctx, target, stored, failed{err: err})
@@ -76,7 +76,7 @@ func (p *Pipeline) resume(ctx context.Context, target Target, workspace Workspac
 	if done {
 		return nil, nil
 	}
-	open, err := p.Plans.Open(ctx, target.planTarget(), target.Deleting())
+	open, err := p.Plans.Open(ctx, target.planTarget(), target.Deleting(), target.texts())
 	if err != nil {
 		return nil, err
 	}
@@ -114,9 +114,9 @@ func (p *Pipeline) inspect(ctx context.Context, target Target, workspace Workspa
 		return superseded{"the signature of the plan is not valid: somebody other than the manager has written it"}, nil
 	case !p.Clock.Now().Before(stored.Record.Time.Add(target.maxAge())):
 		return expired{}, nil
-	case stored.File == nil && stored.Object.Status.Phase == infrav1.PlanPhaseWaiting:
+	case !stored.Saved && stored.Object.Status.Phase == infrav1.PlanPhaseWaiting:
 		return superseded{"the plan file was removed: there is no Secret " + stored.Object.Spec.File.SecretName}, nil
-	case stored.File == nil, stored.Record.Destroy != target.Deleting():
+	case !stored.Saved, stored.Record.Destroy != target.Deleting():
 		return superseded{"the manager restarted, and the object is planned again"}, nil
 	}
 	present, err := workspace.State(ctx)

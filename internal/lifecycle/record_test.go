@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -50,10 +51,34 @@ func (f *fixture) storedFiles() int {
 	return len(list.Items)
 }
 
+// The plan files of the double contain the module and the user data.
+const moduleFile = "modules/machine/main.tf"
+
+var module, userData = "# module\n" + rand.Text() + rand.Text() + rand.Text(), rand.Text() + rand.Text() + rand.Text()
+
+func TestStoredPlanFileContainsNeitherModuleNorUserData(t *testing.T) {
+	f := newFixture(t)
+	f.addResource(machineAddress, "vm-1", false)
+	f.target.Workspace.Files[moduleFile] = []byte(module)
+	f.target.Variables = map[string]string{"user_data": userData}
+	f.plan = updated("memory_size_mib")
+	require.Equal(t, AwaitingDecision, f.settle().State)
+	recorded := f.onlyPlan(infrav1.PlanPhaseWaiting)
+	assert.Less(t, len(f.fileOf(recorded).Data["tfplan"]), 120, "the signature has 76 bytes, the first line 11, and the texts 160")
+	f.restart()
+	f.decide("d", "admin", infrav1.PlanVerdictApproved, recorded)
+	require.Equal(t, InSync, f.settle().State)
+	assert.Contains(t, f.String(), "apply plan file 1")
+
+	f.target.UserData = "of a machine that is being deleted"
+	assert.Equal(t, plan.Texts{module, userData, f.target.UserData}, f.target.texts())
+}
+
 // waiting returns a fixture with a disruptive plan that waits.
 func waiting(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
+	f.target.Workspace.Files[moduleFile] = []byte(module)
 	f.addResource(machineAddress, "vm-1", false)
 	f.plan = updated("memory_size_mib")
 	require.Equal(t, AwaitingDecision, f.settle().State)
@@ -245,6 +270,9 @@ func TestStoredPlanIsPlannedAgain_IfItDiffers(t *testing.T) {
 			f.target.Variables = map[string]string{"user_data": "other"}
 		}, "the fingerprint of the sensitive variables differs"},
 		"the file was removed": {(*fixture).removeFile, "the plan file was removed"},
+		"another release with another module": {func(f *fixture, _ *infrav1.NutanixPlan) {
+			f.target.Workspace.Files[moduleFile] = []byte(module + "# another comment")
+		}, "have none that can be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := waiting(t)

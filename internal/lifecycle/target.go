@@ -3,6 +3,9 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,6 +42,8 @@ type Desired struct {
 	Backend Backend
 	// Variables maps sensitive variables to their values. The values are written only to the directory of the run.
 	Variables map[string]string
+	// UserData is the user data of a machine that is being deleted, in base64. It makes stored plan files smaller. It may be empty.
+	UserData string
 	// Upstream is the Prism Central to which the gateway forwards the requests of the run.
 	Upstream gateway.Upstream
 	// Resource is the address of the resource that Hooks.Identify identifies. It is empty for kinds without this hook.
@@ -157,6 +162,21 @@ type Applied struct {
 // Key returns the key of the target. An object has another key than a deleted object with the same name.
 func (t Target) Key() string {
 	return fmt.Sprintf("%s/%s/%s/%s", t.Kind, t.Object.GetNamespace(), t.Object.GetName(), t.Object.GetUID())
+}
+
+// texts returns what plan files of the target contain and need not be stored with them: the files of the module, which releases can change,
+// and the sensitive variables. The other files contain the names of entities, which change more often.
+func (t Target) texts() plan.Texts {
+	var texts plan.Texts
+	for _, name := range slices.Sorted(maps.Keys(t.Workspace.Files)) {
+		if strings.Contains(name, "/") {
+			texts = append(texts, string(t.Workspace.Files[name]))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Variables)) {
+		texts = append(texts, t.Variables[name])
+	}
+	return append(texts, t.UserData)
 }
 
 // Deleting reports whether the object is being deleted.

@@ -45,7 +45,8 @@ func (s *Store) SetPhase(ctx context.Context, stored Stored, phase infrav1.PlanP
 			return stored, err
 		}
 	}
-	if phase.Final() {
+	waits := phase != infrav1.PlanPhaseApplying && !phase.Final()
+	if phase.Final() || waits && len(object.ManagedFields) > 0 { // an object from a cache never contains its field managers
 		if err := s.compact(ctx, stored.Object, object); err != nil {
 			return stored, err
 		}
@@ -72,6 +73,7 @@ func (s *Store) compact(ctx context.Context, before, object *infrav1.NutanixPlan
 	if err := s.Client.Patch(ctx, latest, withoutManagers); err != nil {
 		return statusError(object, err)
 	}
+	object.ManagedFields = nil
 	return adopt(before, latest, object)
 }
 

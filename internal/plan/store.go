@@ -36,7 +36,8 @@ const (
 // Stored is a recorded plan together with its plan file.
 type Stored struct {
 	Record Record
-	// File is the plan file. It is nil if the record describes an edit of the state, or if a stored plan has no file any more.
+	// File is the plan file. It is nil if the record describes an edit of the state, if a stored plan has no file any more, or if the file
+	// cannot be read with the texts of this manager.
 	File []byte
 	// Object is the NutanixPlan that records the plan, as it was last written. It must not be changed.
 	Object *infrav1.NutanixPlan
@@ -113,33 +114,9 @@ func name(spec infrav1.NutanixPlanSpec) string {
 	return strings.TrimRight(target[:min(len(target), 253-len(suffix))], "-.") + suffix
 }
 
-// SaveFile stores the plan file in a Secret, so that another process can apply the plan. The plan owns the Secret.
-func (s *Store) SaveFile(ctx context.Context, stored Stored) (Stored, error) {
-	if stored.Object.Spec.File == nil || stored.Saved {
-		return stored, nil
-	}
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Name:      stored.Object.Spec.File.SecretName,
-			Namespace: stored.Object.Namespace,
-			Labels:    map[string]string{infrav1.PlanFileLabel: ""},
-			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: infrav1.GroupVersion.String(), Kind: "NutanixPlan", Name: stored.Object.Name, UID: stored.Object.UID,
-			}},
-		},
-		Immutable: ptr.To(true),
-		Data:      map[string][]byte{fileEntry: stored.File},
-	}
-	if err := s.Client.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-		return stored, fmt.Errorf("storing the file of plan %s: %w", stored.Key(), err)
-	}
-	stored.Saved = true
-	return stored, nil
-}
-
 // Open returns the plans of a target that are in no final phase, the newest first. It reads past the cache. A plan without a valid signature
-// has no file, so it cannot be applied.
-func (s *Store) Open(ctx context.Context, target infrav1.PlanTarget, deleting bool) ([]Stored, error) {
+// has no file, so it cannot be applied. texts are those with which the plan files were stored.
+func (s *Store) Open(ctx context.Context, target infrav1.PlanTarget, deleting bool, texts Texts) ([]Stored, error) {
 	var open []Stored
 	namespaces := []string{target.Namespace}
 	if deleting && s.Namespace != target.Namespace {
@@ -154,7 +131,7 @@ func (s *Store) Open(ctx context.Context, target infrav1.PlanTarget, deleting bo
 			if list.Items[i].Status.Phase.Final() {
 				continue
 			}
-			stored, err := s.load(ctx, &list.Items[i])
+			stored, err := s.load(ctx, &list.Items[i], texts)
 			if err != nil {
 				return nil, err
 			}
@@ -168,48 +145,21 @@ func (s *Store) Open(ctx context.Context, target infrav1.PlanTarget, deleting bo
 }
 
 // load returns a plan with its file. It returns no file if the plan has no valid signature.
-func (s *Store) load(ctx context.Context, object *infrav1.NutanixPlan) (Stored, error) {
+func (s *Store) load(ctx context.Context, object *infrav1.NutanixPlan, texts Texts) (Stored, error) {
 	valid, err := s.valid(ctx, object)
 	if err != nil {
 		return Stored{}, err
 	}
-	file, err := s.file(ctx, object)
+	file, saved, err := s.file(ctx, object, texts)
 	if err != nil {
 		return Stored{}, err
 	}
-	stored := Stored{Record: FromSpec(object.Spec), Object: object, Saved: file != nil, Unsigned: !valid}
+	stored := Stored{Record: FromSpec(object.Spec), Object: object, Saved: saved, Unsigned: !valid}
 	stored.Record.Time = object.CreationTimestamp.Time
 	if valid {
 		stored.File = file
 	}
 	return stored, nil
-}
-
-// Reload returns a plan with the file that is in its Secret now. A plan that was not saved stays as it is. If the Secret was edited or
-// removed, Verify reports that the file differs from the recorded one.
-func (s *Store) Reload(ctx context.Context, stored Stored) (Stored, error) {
-	if !stored.Saved {
-		return stored, nil
-	}
-	var err error
-	stored.File, err = s.file(ctx, stored.Object)
-	return stored, err
-}
-
-// file returns the plan file of a plan, or nil if there is no Secret with it. If somebody has removed the entry with the file from the Secret,
-// the file is empty.
-func (s *Store) file(ctx context.Context, object *infrav1.NutanixPlan) ([]byte, error) {
-	if object.Spec.File == nil {
-		return nil, nil
-	}
-	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: object.Namespace, Name: object.Spec.File.SecretName}
-	if err := s.Reader.Get(ctx, key, secret); apierrors.IsNotFound(err) {
-		return nil, nil
-	} else if err != nil {
-		return nil, fmt.Errorf("reading the file of plan %s: %w", client.ObjectKeyFromObject(object), err)
-	}
-	return append([]byte{}, secret.Data[fileEntry]...), nil
 }
 
 // valid reports whether the manager has signed the plan.

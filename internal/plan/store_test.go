@@ -199,9 +199,9 @@ func TestPlanOfTerminatingNamespaceIsInTheNamespaceOfTheManager(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "capnt-system", stored.Object.Namespace)
 	assert.Equal(t, "capnt-system/"+stored.Object.Name, written.records[len(written.records)-1].Plan)
-	stored, err = store.SaveFile(t.Context(), stored)
+	stored, err = store.SaveFile(t.Context(), stored, nil)
 	require.NoError(t, err)
-	open, err := store.Open(t.Context(), stored.Record.Target, true)
+	open, err := store.Open(t.Context(), stored.Record.Target, true, nil)
 	require.NoError(t, err)
 	require.Len(t, open, 1)
 	assert.Equal(t, []byte("file"), open[0].File)
@@ -253,9 +253,9 @@ func TestDecisionIsAuditedOncePerDigest(t *testing.T) {
 	assert.Equal(t, "sha256:3", written.records[2].ClassDigest)
 }
 
-// TestFinalPhaseRemovesFieldManagers checks the request. The fake client tracks the managers of the plan again, which a real API server does
+// TestFinalAndWaitingPhasesRemoveFieldManagers checks the request. The fake client tracks the managers of the plan again, which a real API server does
 // not do.
-func TestFinalPhaseRemovesFieldManagers(t *testing.T) {
+func TestFinalAndWaitingPhasesRemoveFieldManagers(t *testing.T) {
 	var patches []string
 	store := newTestStore(t, interceptor.Funcs{
 		Patch: func(ctx context.Context, api client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
@@ -272,5 +272,17 @@ func TestFinalPhaseRemovesFieldManagers(t *testing.T) {
 	require.Empty(t, patches)
 	_, err = store.SetPhase(t.Context(), stored, infrav1.PlanPhaseApplied, "", Verdict{})
 	require.NoError(t, err)
-	assert.Equal(t, []string{stored.Object.Name + ` {"metadata":{"managedFields":[{}]}}`}, patches)
+	removed := stored.Object.Name + ` {"metadata":{"managedFields":[{}]}}`
+	assert.Equal(t, []string{removed}, patches)
+
+	stored, err = store.Record(t.Context(), testRecord(), []byte("file"))
+	require.NoError(t, err)
+	stored.Object.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "capnt-manager"}} // the fake client returns none
+	stored, err = store.SetPhase(t.Context(), stored, infrav1.PlanPhaseWaiting, "", Verdict{Decision: Waiting})
+	require.NoError(t, err)
+	removed = stored.Object.Name + ` {"metadata":{"managedFields":[{}]}}`
+	assert.Equal(t, []string{removed}, patches[1:])
+	_, err = store.SetPhase(t.Context(), stored, infrav1.PlanPhaseApproved, "", Verdict{Decision: Approved})
+	require.NoError(t, err)
+	assert.Len(t, patches, 2, "they are removed once")
 }

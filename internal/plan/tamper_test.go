@@ -3,6 +3,8 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,17 +16,20 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// editedPlaces is the minimum number of bytes of a file, and of a NutanixPlan, that the tests change.
+// editedPlaces is the minimum number of bytes of a NutanixPlan that the tests change.
 const editedPlaces = 100
+
+// storedText is a text of the plan file.
+var storedText = strings.Repeat("text of the module ", 10)
 
 // savedPlan records a plan and saves its file.
 func savedPlan(t *testing.T) (*Store, Stored) {
 	t.Helper()
 	store := newTestStore(t, interceptor.Funcs{})
-	file := bytes.Repeat([]byte("plan"), editedPlaces/4)
+	file := slices.Concat(bytes.Repeat([]byte("plan"), editedPlaces), []byte(storedText))
 	stored, err := store.Record(t.Context(), Build(machineOrigin(t), file, planOf(t, encoded(t, readDocument(t, "update")))), file)
 	require.NoError(t, err)
-	stored, err = store.SaveFile(t.Context(), stored)
+	stored, err = store.SaveFile(t.Context(), stored, Texts{storedText})
 	require.NoError(t, err)
 	return store, stored
 }
@@ -33,7 +38,7 @@ func savedPlan(t *testing.T) (*Store, Stored) {
 func verified(t *testing.T, store *Store) bool {
 	t.Helper()
 	origin := machineOrigin(t)
-	open, err := store.Open(t.Context(), origin.Target, false)
+	open, err := store.Open(t.Context(), origin.Target, false, Texts{storedText})
 	require.NoError(t, err)
 	require.Len(t, open, 1)
 	if open[0].Unsigned {
@@ -47,14 +52,14 @@ func TestPlanIsNotUsable_IfOneByteOfItsFileDiffers(t *testing.T) {
 	require.True(t, verified(t, store))
 	secret := &corev1.Secret{}
 	require.NoError(t, store.Client.Get(t.Context(), stored.Key(), secret))
-	require.Len(t, secret.Data[fileEntry], editedPlaces)
+	require.Greater(t, len(secret.Data[fileEntry]), signatureLength)
 	for place := range secret.Data[fileEntry] {
 		edited := secret.DeepCopy()
 		edited.Data[fileEntry][place] ^= 1 << (place % 8)
 		edited.ResourceVersion = ""
 		require.NoError(t, store.Client.Update(t.Context(), edited))
 		assert.False(t, verified(t, store), "byte %d of the file", place)
-		reloaded, err := store.Reload(t.Context(), stored)
+		reloaded, err := store.Reload(t.Context(), stored, Texts{storedText})
 		require.NoError(t, err)
 		var stale *StaleError
 		require.ErrorAs(t, reloaded.Record.Verify(reloaded.File, machineOrigin(t).Basis), &stale)

@@ -1,8 +1,12 @@
 package terraform
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
@@ -17,8 +21,9 @@ type PlanOptions struct {
 
 // Plan is a saved plan.
 type Plan struct {
-	// Bytes is the content of the plan file, the argument of Apply. It contains sensitive variables in plain text, so it must never be
-	// logged, and must be stored only where secrets may be stored. It is nil if HasChanges is false.
+	// Bytes is the content of the plan file, the argument of Apply. It is not compressed, so that all of it can be compressed together. It
+	// contains sensitive variables in plain text, so it must never be logged, and must be stored only where secrets may be stored. It is nil
+	// if HasChanges is false.
 	Bytes []byte
 	// JSON describes the changes of the plan. It contains no sensitive values, see Config.FingerprintKey. It is nil if HasChanges is false.
 	JSON *tfjson.Plan
@@ -70,8 +75,47 @@ func (r *Run) Plan(ctx context.Context, options PlanOptions) (*Plan, error) {
 		return nil, interrupted(ctx, "show")
 	}
 	redactor{r.scrubPlan, r.terraform.config.FingerprintKey}.plan(plan.JSON)
-	if plan.Bytes, err = os.ReadFile(path); err != nil {
+	if plan.Bytes, err = readPlan(path); err != nil {
 		return nil, fmt.Errorf("reading the saved plan: %w", err)
 	}
 	return plan, nil
+}
+
+// readPlan returns a saved plan as a ZIP archive whose files are not compressed. OpenTofu can encrypt a plan. Such a plan stays as it is.
+func readPlan(path string) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
+	if errors.Is(err, zip.ErrFormat) {
+		return content, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var stored bytes.Buffer
+	writer := zip.NewWriter(&stored)
+	for _, file := range archive.File {
+		if err := copyStored(writer, file); err != nil {
+			return nil, err
+		}
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	return stored.Bytes(), nil
+}
+
+// copyStored adds a file of another archive to an archive without compressing it.
+func copyStored(writer *zip.Writer, file *zip.File) error {
+	content, err := file.Open()
+	if err != nil {
+		return err
+	}
+	to, err := writer.CreateHeader(&zip.FileHeader{Name: file.Name, Method: zip.Store})
+	if err == nil {
+		_, err = io.Copy(to, content) //nolint:gosec // Terraform has just written the file
+	}
+	return errors.Join(err, content.Close())
 }

@@ -1,8 +1,12 @@
 package terraform
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,7 +25,7 @@ func TestPlanApplyReadBack(t *testing.T) {
 		plan, err := run.Plan(t.Context(), PlanOptions{})
 		require.NoError(t, err)
 		assert.True(t, plan.HasChanges)
-		assert.NotEmpty(t, plan.Bytes)
+		requireStored(t, plan.Bytes)
 		require.Len(t, plan.JSON.ResourceChanges, 1)
 		assert.Equal(t, "terraform_data.this", plan.JSON.ResourceChanges[0].Address)
 		assert.True(t, plan.JSON.ResourceChanges[0].Change.Actions.Create())
@@ -52,6 +56,29 @@ func TestPlanApplyReadBack(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, state.Empty())
 	})
+}
+
+// requireStored requires that a plan file is a ZIP archive that contains the plan and the workspace without compression.
+func requireStored(t *testing.T, plan []byte) {
+	t.Helper()
+	archive, err := zip.NewReader(bytes.NewReader(plan), int64(len(plan)))
+	require.NoError(t, err)
+	var names []string
+	for _, file := range archive.File {
+		assert.Equal(t, zip.Store, file.Method, file.Name)
+		names = append(names, file.Name)
+	}
+	assert.Subset(t, names, []string{"tfplan", "tfstate", "tfconfig/m-/main.tf"})
+}
+
+func TestPlanFileThatIsNoArchiveStaysAsItIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "plan.tfplan")
+	for name, content := range map[string]string{"encrypted": `{"encrypted_data":"c2VjcmV0"}`, "empty": ""} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		read, err := readPlan(path)
+		require.NoError(t, err, name)
+		assert.Equal(t, content, string(read))
+	}
 }
 
 func TestStateCommands(t *testing.T) {

@@ -50,6 +50,7 @@ func TestEveryPlanWaits_InModeAlways(t *testing.T) {
 	}
 	assert.NotEqual(t, waiting[0].Spec.ChangeDigest, waiting[1].Spec.ChangeDigest)
 	assert.Len(t, c.planFiles(c.Namespace), 3)
+	c.requireSmallPlans()
 	c.requirePrinted(waiting[0], metav1.ConditionFalse, map[string]any{"Changes": "+1", "Disruption": "None", "Phase": "Waiting", "Decided by": nil})
 
 	c.approveClass(author, approver, waiting[0])

@@ -108,6 +108,7 @@ func (c *cluster) waitForDrift(machine string) infrav1.NutanixPlan {
 	files := c.planFiles(c.Namespace)
 	require.Len(c.t, files, 1)
 	require.Equal(c.t, plan.Spec.File.SecretName, files[0].Name)
+	c.requireSmallPlans()
 	return plan
 }
 

@@ -105,13 +105,20 @@ func (c *cluster) requireNoPlanFiles() {
 	require.Empty(c.t, open, strings.Join(c.describePlans(), ", "))
 	require.Empty(c.t, c.planFiles(c.Namespace))
 	require.Empty(c.t, c.planFiles(managerNamespace))
+	c.requireSmallPlans()
+}
+
+// requireSmallPlans requires that the plans of each object and their files need at most 16 KiB in etcd, also while a plan waits.
+func (c *cluster) requireSmallPlans() {
+	c.t.Helper()
 	c.waitFor("the plans of each object to need at most 16 KiB", func() (bool, string) {
 		sizes := c.planSizes()
 		return len(sizes) > 0 && slices.Max(slices.Collect(maps.Values(sizes))) <= 16<<10, fmt.Sprint(sizes)
 	})
 }
 
-// planSizes returns the number of bytes that the plans of each object need in etcd, where they are stored as JSON.
+// planSizes returns the number of bytes that the plans of each object and their files need in etcd, where plans are stored as JSON and Secrets
+// as protocol buffers.
 func (c *cluster) planSizes() map[string]int {
 	c.t.Helper()
 	sizes := map[string]int{}
@@ -120,6 +127,11 @@ func (c *cluster) planSizes() map[string]int {
 		content, err := json.Marshal(plan)
 		require.NoError(c.t, err)
 		sizes[plan.Spec.Target.Name] += len(content)
+		for _, secret := range c.planFiles(plan.Namespace) {
+			if plan.Spec.File != nil && plan.Spec.File.SecretName == secret.Name {
+				sizes[plan.Spec.Target.Name] += secret.Size()
+			}
+		}
 	}
 	return sizes
 }

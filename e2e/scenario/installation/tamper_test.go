@@ -70,6 +70,7 @@ func TestEditedPlanFileIsPlannedAgain(t *testing.T) {
 		require.Equal(t, plan.Spec.ChangeDigest, next.Spec.ChangeDigest)
 		plan = next
 	}
+	c.requireSmallPlans()
 	require.Empty(t, c.vms())
 
 	c.editPlanFile(plan, flipByte(1, 2))
