@@ -25,6 +25,8 @@ ANSWERS ?=
 MANIFEST ?=
 INVENTORY ?=
 CREATE_LATENCY ?= 5s
+PRISM_API ?=
+API ?=
 
 # Everything is compiled without cgo, so that binaries, scenarios and checks share the build cache. Only the race detector needs cgo.
 export CGO_ENABLED := 0
@@ -69,9 +71,9 @@ DEVELOPER_TOOLS := $(BIN)/controller-gen $(BIN)/golangci-lint
 ##@ The two commands
 
 .PHONY: demo
-demo: tools build ## Create a running cluster from a manifest, then delete it (KEEP=1, MANIFEST=, INVENTORY=, CREATE_LATENCY=)
+demo: tools build ## Create a running cluster from a manifest, then delete it (KEEP=1, MANIFEST=, INVENTORY=, CREATE_LATENCY=, PRISM_API=v4)
 	@$(compiling) go build -o $(BIN)/demo ./e2e/demo/cmd # go run fails after an interrupt even if the program succeeds
-	$(BIN)/demo $(if $(KEEP),--keep) $(if $(MANIFEST),--manifest $(MANIFEST)) \
+	CAPNT_PRISM_API=$(PRISM_API) $(BIN)/demo $(if $(KEEP),--keep) $(if $(MANIFEST),--manifest $(MANIFEST)) \
 		$(if $(INVENTORY),--inventory $(INVENTORY)) --create-latency $(CREATE_LATENCY)
 
 .PHONY: test
@@ -89,11 +91,12 @@ unit: tools $(BIN)/helm ## Run the unit tests, with the race detector where ther
 
 # The scenarios of clusters and of the cloud controller manager run at the same time. One of the latter takes five minutes.
 .PHONY: scenarios
-scenarios: tools $(FLUX) build ## Run the end-to-end scenarios (RUN=name selects one, PROVIDER=2.4.2 and ANSWERS=other change what they run with)
+scenarios: tools $(FLUX) build ## Run the end-to-end scenarios (RUN=name selects one; PROVIDER=2.4.2, API=v4 and ANSWERS=other change what they run with)
 	@$(MAKE) --no-print-directory -j2 cluster-scenarios ccm-scenarios
 
 .PHONY: cluster-scenarios
 cluster-scenarios: export CAPNT_PROVIDER_VERSION := $(PROVIDER)
+cluster-scenarios: export CAPNT_PRISM_API := $(API)
 cluster-scenarios:
 	@$(print_providers)
 	$(scenario_test) -v -count=1 -parallel 4 -timeout 60m $(cluster_scenarios) $(if $(RUN),-run '$(RUN)')

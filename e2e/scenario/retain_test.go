@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/e2e/stack"
 )
 
 // With the deletion policy Retain, the VMs still exist after their Cluster is deleted. A user can run terraform plan
@@ -66,7 +67,7 @@ func TestRetainedWorkspacesPlanClean_AfterClusterDeletion(t *testing.T) {
 			require.NoError(t, workspace.PlanClean(c.ctx), secret.Name)
 			logf(t, "terraform plan: No changes, for %s", secret.Name)
 			destroy := []string{"destroy", "-auto-approve", "-no-color", "-input=false"}
-			if kind == "NutanixCluster" {
+			if kind == "NutanixCluster" && !stack.UsesV4() {
 				destroy = append(destroy, "-target=module.cluster.nutanix_category_value.this") // lifecycle.prevent_destroy protects the category key
 			}
 			output, err := workspace.Terraform(c.ctx, destroy...)

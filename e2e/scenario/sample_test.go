@@ -11,6 +11,8 @@ import (
 	clusterv1beta1 "sigs.k8s.io/cluster-api/api/core/v1beta1"
 
 	"github.com/capnt/capnt/e2e/env"
+	"github.com/capnt/capnt/e2e/prismsim"
+	"github.com/capnt/capnt/e2e/stack"
 	"github.com/capnt/capnt/internal/providerid"
 )
 
@@ -20,6 +22,7 @@ import (
 func TestSampleManifestBecomesAvailable(t *testing.T) {
 	objects, err := env.LoadManifest(filepath.Join(testStack.Options().Repository, "e2e/demo/testdata/my-nutanix-cluster.yaml"))
 	require.NoError(t, err)
+	before := len(testStack.Prism.Requests())
 	c := newCluster(t, "my-nutanix-cluster")
 	c.Namespace = "default"
 	c.applyObjects(objects)
@@ -44,6 +47,21 @@ func TestSampleManifestBecomesAvailable(t *testing.T) {
 	c.deleteApplied()
 	logf(t, "deleted all %d objects including the credentials", len(c.applied))
 	c.removeKeepingNamespace()
+	requireOnlyV4(t, testStack.Prism.Requests()[before:])
+}
+
+// requireOnlyV4 requires that all requests of the manager use the v4 API if the clusters use it, except those for projects, which have no v4
+// API. Guests and the scenario do not send requests to Prism Central.
+func requireOnlyV4(t *testing.T, requests []prismsim.Request) {
+	t.Helper()
+	if !stack.UsesV4() {
+		return
+	}
+	for _, request := range requests {
+		isV3 := !strings.HasPrefix(request.Path, "/api/") || strings.HasPrefix(request.Path, "/api/nutanix/")
+		assert.False(t, isV3 && !strings.HasPrefix(request.Path, "/api/nutanix/v3/projects"), "%s %s of %s", request.Method, request.Path, request.Agent)
+	}
+	logf(t, "none of %d requests used the v3 API, except for projects", len(requests))
 }
 
 // assertMachinesMatchVMs checks that the provider ID and the addresses of each NutanixMachine match its VM.
@@ -94,7 +112,7 @@ func (c *cluster) requirePlanSummaries() {
 		require.NotNil(c.t, machine.Status.Terraform, machine.Name)
 		require.NotNil(c.t, machine.Status.Terraform.LastPlan, machine.Name)
 		assert.EqualValues(c.t, 1, machine.Status.Terraform.LastPlan.Create)
-		assert.Equal(c.t, "module.machine.nutanix_virtual_machine.this", machine.Status.Terraform.LastPlan.Changes[0].Address)
+		assert.Equal(c.t, stack.API().MachineAddress(), machine.Status.Terraform.LastPlan.Changes[0].Address)
 		c.waitForEvents(machine.Name, "Planned", "Applied")
 	}
 }

@@ -17,7 +17,14 @@ import (
 // ProviderVersion is the version of the provider that the manager uses unless a cluster specifies another version. The
 // environment variable CAPNT_PROVIDER_VERSION can select another version in the mirror, so that all scenarios run with
 // it.
-var ProviderVersion = cmp.Or(os.Getenv("CAPNT_PROVIDER_VERSION"), "1.9.5")
+var ProviderVersion = cmp.Or(os.Getenv("CAPNT_PROVIDER_VERSION"), defaultProviderVersion())
+
+func defaultProviderVersion() string {
+	if UsesV4() {
+		return "2.4.2"
+	}
+	return "1.9.5"
+}
 
 // providers is the directory of the provider's versions, relative to the provider mirror.
 const providers = "registry.terraform.io/nutanix/nutanix"

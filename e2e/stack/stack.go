@@ -147,6 +147,9 @@ func (s *Stack) startPrism(ctx context.Context) error {
 	if s.options.WithoutPrism {
 		return nil
 	}
+	if UsesV4() {
+		makeCurrent(s.options.Inventory)
+	}
 	options := prismsim.Options{
 		Inventory: s.options.Inventory, Address: s.options.Network.Prism(),
 		Username: s.options.Credentials.Username, Password: s.options.Credentials.Password,
