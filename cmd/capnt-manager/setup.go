@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 
@@ -70,7 +71,7 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 	failureDomains := &nutanixfailuredomain.Reconciler{
 		Client:           shared.Client,
 		Reader:           shared.Reader,
-		Inventory:        parts.inventory,
+		Inventory:        inventory(&shared),
 		Recorder:         shared.Recorder,
 		WatchFilterValue: options.watchFilter,
 	}
@@ -98,11 +99,14 @@ func setUpReconcilers(ctx context.Context, mgr ctrl.Manager, options *options, p
 	return nil
 }
 
-// inventory returns an inventory that queries the Prism Central of cluster.
-func (p *parts) inventory(ctx context.Context, cluster *infrav1.NutanixCluster) (nutanixfailuredomain.Inventory, error) {
-	access, err := p.prism.Access(ctx, cluster)
-	if err != nil {
-		return nil, err
+// inventory returns the function that returns an inventory for a cluster. The inventory queries the Prism Central of the cluster through the
+// API of the cluster, also before the first run of the cluster.
+func inventory(shared *provisioning.Dependencies) func(context.Context, *infrav1.NutanixCluster) (nutanixfailuredomain.Inventory, error) {
+	return func(ctx context.Context, cluster *infrav1.NutanixCluster) (nutanixfailuredomain.Inventory, error) {
+		access, _, err := shared.Connect(ctx, cluster, cluster.Labels[clusterv1.ClusterNameLabel])
+		if err != nil {
+			return nil, err
+		}
+		return access.Client, nil
 	}
-	return access.Client, nil
 }

@@ -17,11 +17,7 @@ import (
 // connect connects to Prism Central through the API of the cluster and checks that it accepts the credentials. It chooses the API of a
 // cluster that has none yet.
 func (r *Reconciler) connect(ctx context.Context, s *scope) error {
-	choice, err := r.ChooseAPI(ctx, s.nutanixCluster, s.cluster.Name)
-	if err != nil {
-		return err
-	}
-	access, err := r.Prism.Access(ctx, provisioning.WithAPI(s.nutanixCluster, choice.API))
+	access, choice, err := r.Connect(ctx, s.nutanixCluster, s.cluster.Name)
 	if err != nil {
 		return err
 	}

@@ -100,6 +100,28 @@ func TestNewClusterUsesV4IfAllVersionsSupportIt(t *testing.T) {
 	assert.Contains(t, e.choices()[0], "use the v4 API of Prism Central: this Prism Central (pc.7.5.1)")
 }
 
+// The controller of failure domains looks up their Prism Elements through the API that a new cluster is going to use.
+func TestLookUpsBeforeTheFirstRunUseTheSameAPI(t *testing.T) {
+	for name, test := range map[string]struct {
+		versions  versions
+		throughV3 bool
+	}{"current": {current, false}, "old": {old, true}} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnvironmentWithBoth(t)
+			server := e.useSimulation(test.versions)
+			e.Create(e.Credentials)
+			access, choice, err := e.reconciler.Connect(t.Context(), e.NutanixCluster, "c")
+			require.NoError(t, err)
+			_, err = access.Client.PrismElement(t.Context(), controllertest.Named("pe-1"))
+			require.NoError(t, err)
+			v3, _ := requests(server)
+			assert.Equal(t, test.throughV3, v3 > 0)
+			assert.Equal(t, test.throughV3, choice.API == "")
+			assert.Empty(t, e.NutanixCluster.Annotations, "nothing is recorded")
+		})
+	}
+}
+
 func TestNewClusterUsesV3OnOldVersions(t *testing.T) {
 	for name, test := range map[string]struct {
 		versions versions

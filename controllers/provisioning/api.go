@@ -54,6 +54,17 @@ func setAPI(object client.Object, api renderer.API) {
 	object.SetAnnotations(annotations)
 }
 
+// Connect returns the Access of a cluster through its Prism API. It chooses the API of a cluster that has none yet, but does not record it.
+// clusterName is the name of the Cluster.
+func (d *Dependencies) Connect(ctx context.Context, cluster *infrav1.NutanixCluster, clusterName string) (*prism.Access, APIChoice, error) {
+	choice, err := d.ChooseAPI(ctx, cluster, clusterName)
+	if err != nil {
+		return nil, choice, err
+	}
+	access, err := d.Prism.Access(ctx, WithAPI(cluster, choice.API))
+	return access, choice, err
+}
+
 // ChooseAPI returns the Prism API for the workspaces of a cluster. An API that is recorded never changes. Otherwise the spec of the
 // cluster and the versions of Prism Central, of the Prism Elements and of the provider decide. clusterName is the name of the Cluster.
 //
