@@ -5,6 +5,14 @@ const (
 	// cannot set it on machines.
 	CategoryKey = "KubernetesClusterName"
 
+	// ControlPlaneCategoryKey is the key of the category of the control plane machines of a cluster with
+	// spec.controlPlaneAntiAffinity Preferred. Its value belongs to one cluster. Users cannot set it on machines.
+	ControlPlaneCategoryKey = "KubernetesClusterControlPlane"
+
+	// ControlPlaneCategoryAnnotation means that Prism Central may have the category of the control plane of a NutanixCluster. It
+	// contains the UUID of the category, or is empty until the category exists.
+	ControlPlaneCategoryAnnotation = "infrastructure.cluster.x-k8s.io/control-plane-category"
+
 	// WorkspaceKeyAnnotation contains the stable key of an object for which Terraform has run. The key is part of the description
 	// of its VM. Unlike metadata.uid it survives `clusterctl move`, so that the provider recognises its own VMs.
 	WorkspaceKeyAnnotation = "capnt.infrastructure.cluster.x-k8s.io/workspace-key"

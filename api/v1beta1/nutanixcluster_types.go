@@ -35,10 +35,29 @@ type NutanixClusterSpec struct {
 	// +listMapKey=name
 	ControlPlaneFailureDomains []corev1.LocalObjectReference `json:"controlPlaneFailureDomains,omitempty"`
 
+	// controlPlaneAntiAffinity says whether Prism Central keeps the virtual machines of the control plane on different hosts.
+	// Preferred creates a VM anti-affinity policy, which Prism Central follows as far as there are enough hosts, and gives the
+	// control plane machines a category for it. None, the default, removes both. Existing machines get and lose the category
+	// without a restart. Preferred needs the v4 API of Prism Central.
+	// +optional
+	ControlPlaneAntiAffinity AntiAffinity `json:"controlPlaneAntiAffinity,omitempty"`
+
 	// terraform configures Terraform for this cluster and its machines.
 	// +optional
 	Terraform *TerraformSpec `json:"terraform,omitempty"`
 }
+
+// AntiAffinity says whether virtual machines are kept on different hosts.
+// +kubebuilder:validation:Enum=None;Preferred
+type AntiAffinity string
+
+const (
+	// AntiAffinityNone lets Prism Central place the virtual machines on any host.
+	AntiAffinityNone AntiAffinity = "None"
+
+	// AntiAffinityPreferred keeps the virtual machines on different hosts as far as there are enough hosts.
+	AntiAffinityPreferred AntiAffinity = "Preferred"
+)
 
 // NutanixFailureDomainConfig is a failure domain inside a NutanixCluster.
 type NutanixFailureDomainConfig struct {

@@ -27,9 +27,13 @@ func validateCategoryList(path *field.Path, categories []NutanixCategoryIdentifi
 			errs = append(errs, field.Required(item.Child("value"), "set the value of the category"))
 			continue
 		}
-		if category.Key == CategoryKey {
+		switch category.Key {
+		case CategoryKey:
 			errs = append(errs, field.Forbidden(item.Child("key"),
 				fmt.Sprintf("%s is reserved for the mark of the cluster: remove this entry", CategoryKey)))
+		case ControlPlaneCategoryKey:
+			errs = append(errs, field.Forbidden(item.Child("key"), fmt.Sprintf(
+				"%s is reserved for the control plane: remove this entry, and set spec.controlPlaneAntiAffinity of the NutanixCluster", ControlPlaneCategoryKey)))
 		}
 	}
 	return errs

@@ -37,6 +37,10 @@ func (s *NutanixClusterSpec) validate(path *field.Path, namespace string, templa
 	}
 	errs = append(errs, s.validateFailureDomains(path.Child("failureDomains"))...)
 	errs = append(errs, s.validateFailureDomainReferences(path.Child("controlPlaneFailureDomains"))...)
+	if s.ControlPlaneAntiAffinity == AntiAffinityPreferred && s.Terraform != nil && s.Terraform.API == PrismAPIV3 {
+		errs = append(errs, field.Forbidden(path.Child("controlPlaneAntiAffinity"),
+			"needs the v4 API of Prism Central, and terraform.api is v3: leave one of them out"))
+	}
 	if s.Terraform != nil {
 		errs = append(errs, s.Terraform.Validate(path.Child("terraform"))...)
 	}

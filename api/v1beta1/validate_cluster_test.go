@@ -74,11 +74,18 @@ func TestValidateCluster(t *testing.T) {
 		"provider version is a range": {func(s *spec) { s.Terraform = &infrav1.TerraformSpec{ProviderVersion: "~> 1.9"} }, []string{"spec.terraform.providerVersion:exact version"}},
 		"v3 with any provider":        {func(s *spec) { s.Terraform = terraform("v3", "1.9.5") }, nil},
 		"v4":                          {func(s *spec) { s.Terraform = terraform("v4", "") }, nil},
-		"v4, first provider":          {func(s *spec) { s.Terraform = terraform("v4", "2.4.0") }, nil},
-		"v4, prerelease":              {func(s *spec) { s.Terraform = terraform("v4", "2.4.0-beta.1") }, nil},
-		"v4, later minor":             {func(s *spec) { s.Terraform = terraform("v4", "2.10.0") }, nil},
-		"v4, provider too old":        {func(s *spec) { s.Terraform = terraform("v4", "2.3.9") }, []string{"spec.terraform.providerVersion:v4 API that spec.terraform.api asks for: set 2.4.0 or later"}},
-		"v4, provider for v3":         {func(s *spec) { s.Terraform = terraform("v4", "1.9.5") }, []string{"spec.terraform.providerVersion:leave providerVersion out"}},
+		"anti-affinity":               {func(s *spec) { s.ControlPlaneAntiAffinity = infrav1.AntiAffinityPreferred }, nil},
+		"anti-affinity with v4": {func(s *spec) {
+			s.ControlPlaneAntiAffinity, s.Terraform = infrav1.AntiAffinityPreferred, terraform("v4", "")
+		}, nil},
+		"anti-affinity with v3": {func(s *spec) {
+			s.ControlPlaneAntiAffinity, s.Terraform = infrav1.AntiAffinityPreferred, terraform("v3", "")
+		}, []string{"spec.controlPlaneAntiAffinity:terraform.api is v3"}},
+		"v4, first provider":   {func(s *spec) { s.Terraform = terraform("v4", "2.4.0") }, nil},
+		"v4, prerelease":       {func(s *spec) { s.Terraform = terraform("v4", "2.4.0-beta.1") }, nil},
+		"v4, later minor":      {func(s *spec) { s.Terraform = terraform("v4", "2.10.0") }, nil},
+		"v4, provider too old": {func(s *spec) { s.Terraform = terraform("v4", "2.3.9") }, []string{"spec.terraform.providerVersion:v4 API that spec.terraform.api asks for: set 2.4.0 or later"}},
+		"v4, provider for v3":  {func(s *spec) { s.Terraform = terraform("v4", "1.9.5") }, []string{"spec.terraform.providerVersion:leave providerVersion out"}},
 		"drift checks too frequent": {func(s *spec) {
 			s.Terraform = &infrav1.TerraformSpec{Drift: &infrav1.TerraformDrift{IntervalSeconds: ptr.To[int32](59)}}
 		}, []string{"spec.terraform.drift.intervalSeconds:at least 60"}},

@@ -127,12 +127,13 @@ func TestValidateCategories(t *testing.T) {
 		categories, additional list
 		want                   []string
 	}{
-		"both lists":             {list{{Key: "Environment", Value: "Production"}}, list{{Key: "Team", Value: "A"}}, nil},
-		"same in both":           {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "A"}}, nil},
-		"two values":             {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "B"}}, nil},
-		"without key":            {list{{Value: "A"}}, nil, []string{"spec.categories[0].key:set the key"}},
-		"without value":          {nil, list{{Key: "A"}}, []string{"spec.additionalCategories[0].value:set the value"}},
-		"the key of the cluster": {list{{Key: infrav1.CategoryKey, Value: "c"}}, nil, []string{"spec.categories[0].key:reserved"}},
+		"both lists":                   {list{{Key: "Environment", Value: "Production"}}, list{{Key: "Team", Value: "A"}}, nil},
+		"same in both":                 {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "A"}}, nil},
+		"two values":                   {list{{Key: "Team", Value: "A"}}, list{{Key: "Team", Value: "B"}}, nil},
+		"without key":                  {list{{Value: "A"}}, nil, []string{"spec.categories[0].key:set the key"}},
+		"without value":                {nil, list{{Key: "A"}}, []string{"spec.additionalCategories[0].value:set the value"}},
+		"the key of the control plane": {list{{Key: infrav1.ControlPlaneCategoryKey, Value: "c"}}, nil, []string{"spec.categories[0].key:controlPlaneAntiAffinity"}},
+		"the key of the cluster":       {list{{Key: infrav1.CategoryKey, Value: "c"}}, nil, []string{"spec.categories[0].key:reserved"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := machine()

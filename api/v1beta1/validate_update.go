@@ -59,12 +59,21 @@ func HasPrismAPI(object metav1.Object) bool {
 // the cluster contain it. The address of Prism Central may change, because Prism Central may be renamed or moved.
 // PrismAddressChanged reports whether the update needs a warning.
 func (c *NutanixCluster) ValidateUpdate(old *NutanixCluster) field.ErrorList {
-	endpoint := old.Spec.ControlPlaneEndpoint
-	if !endpoint.IsSet() || c.Spec.ControlPlaneEndpoint == endpoint {
-		return nil
+	var errs field.ErrorList
+	if endpoint := old.Spec.ControlPlaneEndpoint; endpoint.IsSet() && c.Spec.ControlPlaneEndpoint != endpoint {
+		errs = append(errs, field.Forbidden(field.NewPath("spec", "controlPlaneEndpoint"),
+			fmt.Sprintf("cannot change once set: restore %s", endpoint.String())))
 	}
-	return field.ErrorList{field.Forbidden(field.NewPath("spec", "controlPlaneEndpoint"),
-		fmt.Sprintf("cannot change once set: restore %s", endpoint.String()))}
+	if c.Spec.ControlPlaneAntiAffinity == AntiAffinityPreferred && old.Spec.ControlPlaneAntiAffinity != AntiAffinityPreferred && old.usesV3() {
+		errs = append(errs, field.Forbidden(field.NewPath("spec", "controlPlaneAntiAffinity"),
+			"needs the v4 API of Prism Central, and this cluster uses the v3 API: leave it out"))
+	}
+	return errs
+}
+
+// usesV3 reports whether Terraform has run for the cluster through the v3 API.
+func (c *NutanixCluster) usesV3() bool {
+	return HasPrismAPI(c) && RecordedPrismAPI(c) != PrismAPIV4
 }
 
 // PrismAddressChanged reports whether the update changes the address of Prism Central of a provisioned cluster.

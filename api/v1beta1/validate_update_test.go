@@ -103,6 +103,15 @@ func TestClusterUpdate(t *testing.T) {
 	old.Spec.ControlPlaneEndpoint = infrav1.APIEndpoint{}
 	assertErrors(t, nil, updated.ValidateUpdate(old))
 
+	apart := old.DeepCopy()
+	apart.Spec.ControlPlaneAntiAffinity = infrav1.AntiAffinityPreferred
+	assertErrors(t, nil, apart.ValidateUpdate(old)) // its API is not chosen yet
+	old.Annotations = map[string]string{infrav1.WorkspaceKeyAnnotation: "key"}
+	assertErrors(t, []string{"spec.controlPlaneAntiAffinity:this cluster uses the v3 API"}, apart.ValidateUpdate(old))
+	assertErrors(t, nil, apart.ValidateUpdate(apart)) // the controller reports it
+	old.Annotations[infrav1.PrismAPIAnnotation] = "v4"
+	assertErrors(t, nil, apart.ValidateUpdate(old))
+
 	updated.Spec.PrismCentral.Address = "10.1.1.1"
 	assert.False(t, updated.PrismAddressChanged(old))
 	old.Status.Initialization.Provisioned = ptr.To(true)

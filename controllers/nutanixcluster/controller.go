@@ -24,6 +24,7 @@ import (
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
+	"github.com/capnt/capnt/renderer"
 )
 
 // kind is the name of the kind in pipeline targets, Terraform states and metrics.
@@ -144,6 +145,8 @@ type scope struct {
 	access         *accessToPrism
 	// choice is the Prism API of the cluster. record records it before the first run.
 	choice provisioning.APIChoice
+	// controlPlane is the category of the control plane in the workspace, or nil.
+	controlPlane *renderer.ControlPlane
 	// untilCheck is the time until the next check of the workspace.
 	untilCheck time.Duration
 	// unfinished is true if a step waits for an event. The event triggers the next reconcile.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/internal/lifecycle"
 	"github.com/capnt/capnt/internal/prism"
 )
@@ -14,29 +13,39 @@ import (
 // that does not exist.
 type identity struct {
 	central *prism.Client
-	// value is the value of the category.
-	value string
+	// key and value are the key and the value of the category.
+	key, value string
 }
 
 // identify implements lifecycle.Hooks.Identify. A category that exists is imported, whoever has created it: all clusters with the same name
 // use the same category.
 func (i identity) identify(ctx context.Context, known string) (string, error) {
-	if known != "" {
-		exists, err := i.exists(ctx, known)
-		if err != nil || exists {
-			return "", err
-		}
-	}
-	found, err := i.central.Category(ctx, infrav1.CategoryKey, i.value)
+	found, err := i.find(ctx, known)
 	switch {
-	case err != nil:
+	case err != nil, found == known:
 		return "", err
-	case found != nil && !strings.EqualFold(found.UUID, known): // a response from the cache may still contain the known category
-		return found.UUID, nil
-	case known != "":
+	case found == "":
 		return "", &lifecycle.AbsentError{Kind: prism.KindCategory, ID: known}
 	}
-	return "", nil
+	return found, nil
+}
+
+// find implements lifecycle.Part.Find. It returns the UUID of the category, or an empty string if the category does not exist.
+func (i identity) find(ctx context.Context, known string) (string, error) {
+	if known != "" {
+		exists, err := i.exists(ctx, known)
+		if err != nil {
+			return "", err
+		}
+		if exists {
+			return known, nil
+		}
+	}
+	found, err := i.central.Category(ctx, i.key, i.value)
+	if err != nil || found == nil || strings.EqualFold(found.UUID, known) { // a response from the cache may still contain the known category
+		return "", err
+	}
+	return found.UUID, nil
 }
 
 // exists implements lifecycle.Hooks.Healthy. It reports whether the category with the UUID id exists.

@@ -30,6 +30,10 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err := r.EnsureWorkspaceKey(ctx, kind, s.nutanixCluster, api, target.ProviderVersion); err != nil {
 		return ctrl.Result{}, err
 	}
+	if s.recordAntiAffinity() {
+		s.unfinished = true // the update of the object triggers the next reconcile
+		return ctrl.Result{}, nil
+	}
 	if observation, err := target.Hooks.Observe(ctx, ""); err == nil {
 		target.Observation = &observation
 	}
@@ -41,7 +45,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if target.CheckInterval > 0 {
 		s.untilCheck = min(s.untilCheck, target.CheckInterval)
 	}
-	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
+	return ctrl.Result{RequeueAfter: result.RetryAfter}, s.publishControlPlane(ctx, result)
 }
 
 // warnOfReadableStates sends a warning event if the states of the cluster and its machines contain secrets in clear text.
@@ -62,7 +66,12 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 	if err != nil {
 		return lifecycle.Target{}, err
 	}
-	workspace, err := renderer.RenderCluster(settings, clusterInputs(s.cluster.Name))
+	inputs := clusterInputs(s.cluster.Name)
+	if inputs.ControlPlane, err = r.gatherControlPlane(ctx, s, settings); err != nil {
+		return lifecycle.Target{}, err
+	}
+	s.controlPlane = inputs.ControlPlane
+	workspace, err := renderer.RenderCluster(settings, inputs)
 	if err != nil {
 		return lifecycle.Target{}, fmt.Errorf("rendering workspace: %w", err)
 	}
@@ -86,12 +95,13 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 		},
 		Remembered: provisioning.Remembered(s.nutanixCluster, s.nutanixCluster.Status.Terraform),
 		Hooks: lifecycle.Hooks{
-			Observe:  observer{s.access.Client, s.cluster.Name}.observe,
+			Observe:  s.observer().observe,
 			Revision: func(ctx context.Context) string { return r.Revision(ctx, object) },
 		},
 	}
 	if settings.API == renderer.APIV4 {
-		category := identity{central: s.access.Client, value: s.cluster.Name}
+		category := identity{s.access.Client, infrav1.CategoryKey, s.cluster.Name}
+		target.Parts = s.parts(inputs.ControlPlane)
 		target.Resource, target.Hooks.Identify, target.Hooks.Healthy = renderer.CategoryAddressV4, category.identify, category.exists
 	}
 	return target, nil
@@ -101,15 +111,33 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 type observer struct {
 	client *prism.Client
 	value  string
+	// controlPlane is the category of the control plane, or nil.
+	controlPlane *identity
 }
 
-// observe implements lifecycle.Hooks.Observe. As long as the category exists, there is nothing to plan.
+func (s *scope) observer() observer {
+	found := observer{client: s.access.Client, value: s.cluster.Name}
+	if s.controlPlane != nil {
+		found.controlPlane = &identity{s.access.Client, s.controlPlane.CategoryKey, s.controlPlane.CategoryValue}
+	}
+	return found
+}
+
+// observe implements lifecycle.Hooks.Observe. As long as the categories and the policy stay the same, there is nothing to plan.
 func (o observer) observe(ctx context.Context, _ string) (lifecycle.Observation, error) {
 	found, err := o.client.Category(ctx, infrav1.CategoryKey, o.value)
 	if err != nil || found == nil {
 		return lifecycle.Observation{}, err
 	}
-	return lifecycle.Observation{Digest: strings.TrimSpace("category " + infrav1.CategoryKey + "=" + o.value + " " + found.UUID)}, nil
+	digest := strings.TrimSpace("category " + infrav1.CategoryKey + "=" + o.value + " " + found.UUID)
+	if o.controlPlane != nil {
+		policies, err := o.controlPlane.describePolicies(ctx)
+		if err != nil {
+			return lifecycle.Observation{}, err
+		}
+		digest += policies
+	}
+	return lifecycle.Observation{Digest: digest}, nil
 }
 
 // publish reports to Cluster API that the infrastructure of the cluster is complete.

@@ -21,7 +21,11 @@ func Render(cluster *infrav1.NutanixCluster) (renderer.Workspace, error) {
 	if err != nil {
 		return renderer.Workspace{}, err
 	}
-	return renderer.RenderCluster(settings, clusterInputs(name))
+	inputs := clusterInputs(name)
+	if _, possible := controlPlaneCategory(cluster); possible && usesV4(cluster) {
+		inputs.ControlPlane = controlPlaneInputs(cluster, wantsAntiAffinity(cluster))
+	}
+	return renderer.RenderCluster(settings, inputs)
 }
 
 // clusterInputs returns the inputs of the renderer for a cluster. name is the name of the Cluster.

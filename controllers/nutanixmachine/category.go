@@ -76,6 +76,13 @@ func resolveCategories(ctx context.Context, s *scope) (vmCategories, error) {
 		}
 		found.refs = append(found.refs, renderer.Ref{UUID: category.UUID, Name: categoryName(category.Key, category.Value)})
 	}
+	controlPlane, err := s.controlPlaneCategory()
+	if err != nil {
+		return found, err
+	}
+	if controlPlane != nil {
+		found.refs = append(found.refs, *controlPlane)
+	}
 	slices.SortFunc(found.refs, func(a, b renderer.Ref) int { return strings.Compare(a.UUID, b.UUID) })
 	return found, nil
 }
@@ -111,6 +118,11 @@ func pinnedCategories(machine *infrav1.NutanixMachine, cluster string, pins *pin
 		}
 		found.refs = append(found.refs, pins.Categories[i])
 	}
+	for _, ref := range pins.Categories {
+		if strings.HasPrefix(ref.Name, categoryName(infrav1.ControlPlaneCategoryKey, "")) {
+			found.refs = append(found.refs, ref)
+		}
+	}
 	return found, nil
 }
 
@@ -142,7 +154,7 @@ func foreignRefs(vm *prism.VM, machine *infrav1.NutanixMachine) []renderer.Ref {
 		if category.Key != "" {
 			ref.Name = categoryName(category.Key, category.Value)
 		}
-		if _, named := own[category.Key]; !named {
+		if _, named := own[category.Key]; !named && category.Key != infrav1.ControlPlaneCategoryKey {
 			foreign = append(foreign, ref)
 		}
 	}

@@ -116,6 +116,7 @@ func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
 	remembered.Published = s.published()
 	_, cycled := s.nutanixMachine.Annotations[infrav1.PowerCycleAnnotation]
 	remembered.Unfinished = remembered.Unfinished || cycled
+	remembered.Current = remembered.Current && !s.misplaced()
 	return lifecycle.Target{
 		Object:      s.nutanixMachine.DeepCopy(),
 		Kind:        kind,

@@ -14,13 +14,14 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// prismAccessChanged passes updates of a NutanixCluster if its spec changed or if its credentials became valid or
-// invalid.
+// prismAccessChanged passes updates of a NutanixCluster if its spec or the category of its control plane changed, or if its credentials became
+// valid or invalid.
 var prismAccessChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.NutanixCluster)
 		after, also := e.ObjectNew.(*infrav1.NutanixCluster)
 		return ok && also && (!equality.Semantic.DeepEqual(before.Spec, after.Spec) ||
+			before.Annotations[infrav1.ControlPlaneCategoryAnnotation] != after.Annotations[infrav1.ControlPlaneCategoryAnnotation] ||
 			conditions.IsTrue(before, infrav1.CredentialsResolvedCondition) != conditions.IsTrue(after, infrav1.CredentialsResolvedCondition))
 	},
 }

@@ -63,9 +63,9 @@ func editOf(known terraform.Resource, action plan.Action, reason string) plan.Ch
 	return change
 }
 
-// importResource imports existing infrastructure into the state of the target.
-func (p *Pipeline) importResource(ctx context.Context, target Target, workspace Workspace, id string) error {
-	change := plan.Change{Address: target.Resource, Actions: []plan.Action{plan.ActionImport}, ImportID: id,
+// importResource imports existing infrastructure into the state of the target as the resource at address.
+func (p *Pipeline) importResource(ctx context.Context, target Target, workspace Workspace, address, id string) error {
+	change := plan.Change{Address: address, Actions: []plan.Action{plan.ActionImport}, ImportID: id,
 		Reason: "it exists and is missing in the state"}
-	return p.edit(ctx, target, workspace, plan.CauseImport, change, func() error { return workspace.Import(ctx, target.Resource, id) })
+	return p.edit(ctx, target, workspace, plan.CauseImport, change, func() error { return workspace.Import(ctx, address, id) })
 }

@@ -53,6 +53,9 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
+	if state, err = p.planParts(ctx, target, workspace, state); err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
 	seen, err := p.observeInfrastructure(ctx, target, id)
 	if err != nil {
 		return failed{err: err}

@@ -105,6 +105,11 @@ func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace 
 			return nil, err
 		}
 	}
+	adopted, err := p.importParts(ctx, target, workspace, state)
+	if err != nil {
+		return nil, err
+	}
+	changed = changed || adopted
 	for _, address := range target.Shared {
 		known := find(state, address)
 		if known.Address == "" {
@@ -149,7 +154,7 @@ func (p *Pipeline) identifyForDestroy(ctx context.Context, target Target, worksp
 		return true, err
 	}
 	if err == nil {
-		return true, p.importResource(ctx, target, workspace, importID)
+		return true, p.importResource(ctx, target, workspace, target.Resource, importID)
 	}
 	return known.Address != "", nil
 }

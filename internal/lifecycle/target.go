@@ -48,6 +48,8 @@ type Desired struct {
 	Upstream gateway.Upstream
 	// Resource is the address of the resource that Hooks.Identify identifies. It is empty for kinds without this hook.
 	Resource string
+	// Parts are further resources that a run imports or removes from the state before it makes a plan.
+	Parts []Part
 	// Shared lists the addresses of resources that other objects may share. A plan neither replaces nor destroys them. If a shared resource
 	// is tainted, its taint is removed before a plan. Before a destroy, all shared resources are removed from the state.
 	Shared []string
