@@ -166,3 +166,18 @@ func checkBody(t *testing.T, path string, body *hclsyntax.Body, schema *tfjson.S
 		}
 	}
 }
+
+// TestModulesContainNoDataSources proves that no plan depends on a list, because the data sources of provider 2.4.2 return only one page.
+func TestModulesContainNoDataSources(t *testing.T) {
+	for _, api := range []string{APIV3, APIV4} {
+		for _, role := range []string{RoleCluster, RoleMachine} {
+			files, err := Files(api, role)
+			require.NoError(t, err)
+			for name, content := range files {
+				for _, block := range parse(t, name, content).Blocks {
+					assert.NotEqual(t, "data", block.Type, "%s/%s/%s: %v", api, role, name, block.Labels)
+				}
+			}
+		}
+	}
+}
