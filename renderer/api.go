@@ -43,3 +43,19 @@ func (a API) MachineAddress() string {
 	}
 	return MachineAddress
 }
+
+// Other returns the other API.
+func (a API) Other() API {
+	if a == APIV4 {
+		return APIV3
+	}
+	return APIV4
+}
+
+// CategoryAddresses returns the addresses of the category in the workspace of a cluster.
+func (a API) CategoryAddresses() []string {
+	if a == APIV4 {
+		return []string{CategoryAddressV4}
+	}
+	return []string{CategoryKeyAddress, CategoryValueAddress}
+}

@@ -49,6 +49,10 @@ func goldenCases(t *testing.T) map[string]renderer.Workspace {
 		renderer.ControlPlaneCategoryAddress: "00000000-0000-4000-8000-000000000072",
 	})
 	workspaces["v4-import"] = workspaces["v4-cluster"].WithImport(renderer.CategoryAddressV4, categoryUUID)
+	workspaces["migration"] = workspaces["cluster"].WithMigration(
+		[]renderer.Import{{Address: renderer.CategoryKeyAddress, ID: "KubernetesClusterName"}}, renderer.CategoryAddressV4)
+	workspaces["v4-migration"] = workspaces["v4-cluster"].WithMigration(
+		[]renderer.Import{{Address: renderer.CategoryAddressV4, ID: categoryUUID}}, renderer.CategoryKeyAddress, renderer.CategoryValueAddress)
 	workspaces["v4-observed"] = workspaces["v4-minimal"].WithObserved([]renderer.Ref{
 		{UUID: "00000000-0000-4000-8000-000000000062", Name: "Ünïcode ${x}: a \"b\"\n%{if}"},
 		{UUID: "00000000-0000-4000-8000-000000000061", Name: "CostCenter: 42"},
@@ -87,6 +91,8 @@ func isGolden(name, path string) bool {
 		return path == "backend.tf"
 	case name == "import", name == "v4-import", name == "v4-imports":
 		return path == "import.tf"
+	case name == "migration", name == "v4-migration":
+		return path == renderer.MigrationFile
 	case name == "foreign-categories":
 		return path == renderer.ForeignCategoriesFile
 	case name == "v4-observed":

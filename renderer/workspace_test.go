@@ -31,6 +31,19 @@ func TestWithImport(t *testing.T) {
 	assert.Len(t, imported.Files, len(workspace.Files)+1)
 }
 
+func TestWithMigration(t *testing.T) {
+	workspace, err := renderer.RenderMachine(settingsV4(), inV4(minimalMachine()))
+	require.NoError(t, err)
+	migrated := workspace.WithMigration([]renderer.Import{{Address: renderer.MachineAddressV4, ID: "id-1"}}, renderer.MachineAddress)
+
+	assert.Equal(t, workspace.Digest, migrated.Digest, "the digest does not cover the way to the workspace")
+	assert.NotContains(t, workspace.Files, renderer.MigrationFile, "the workspace itself must stay as it was")
+	assert.Contains(t, string(migrated.Files[renderer.MigrationFile]), "to = module.machine.nutanix_virtual_machine_v2.this\n")
+	assert.Contains(t, string(migrated.Files[renderer.MigrationFile]), "from = module.machine.nutanix_virtual_machine.this\n")
+	assert.Contains(t, string(migrated.Files[renderer.MigrationFile]), "destroy = false")
+	assert.Len(t, migrated.Files, len(workspace.Files)+1)
+}
+
 func TestWithForeignCategories(t *testing.T) {
 	workspace, err := renderer.RenderMachine(settings(), minimalMachine())
 	require.NoError(t, err)
@@ -58,6 +71,15 @@ func TestAddressesOfMachine(t *testing.T) {
 	assert.Equal(t, renderer.MachineAddress, renderer.API("").MachineAddress())
 	assert.Equal(t, renderer.MachineAddress, renderer.APIV3.MachineAddress())
 	assert.Equal(t, renderer.MachineAddressV4, renderer.APIV4.MachineAddress())
+}
+
+func TestAddressesInWorkspaceOfOtherAPI(t *testing.T) {
+	for _, api := range []renderer.API{"", renderer.APIV3} {
+		assert.Equal(t, renderer.MachineAddressV4, api.Other().MachineAddress())
+		assert.Equal(t, []string{renderer.CategoryAddressV4}, api.Other().CategoryAddresses())
+	}
+	assert.Equal(t, renderer.MachineAddress, renderer.APIV4.Other().MachineAddress())
+	assert.Equal(t, []string{renderer.CategoryKeyAddress, renderer.CategoryValueAddress}, renderer.APIV4.Other().CategoryAddresses())
 }
 
 func TestExport(t *testing.T) {

@@ -16,8 +16,8 @@ type TerraformSpec struct {
 
 	// api is the generation of the Prism API through which the virtual machines are managed: v3 or v4. v4 needs AOS and pc 7.5
 	// and provider 2.4 or later. Default: chosen once, before the first Terraform run for the cluster, by the versions of Prism
-	// Central, of the Prism Elements and of the provider. A cluster with a Terraform state keeps its generation, which
-	// status.terraform.api shows.
+	// Central, of the Prism Elements and of the provider. For a cluster with a Terraform state, another generation than that in
+	// status.terraform.api asks for a migration, which changes no virtual machine.
 	// +optional
 	API PrismAPI `json:"api,omitempty"`
 
@@ -142,7 +142,7 @@ type TerraformStatus struct {
 }
 
 // PlanCause is the reason why a plan was made.
-// +kubebuilder:validation:Enum=Create;Update;Drift;Import;Delete;Forget;Untaint
+// +kubebuilder:validation:Enum=Create;Update;Drift;Import;Delete;Migrate;Forget;Untaint
 type PlanCause string
 
 const (
@@ -161,6 +161,9 @@ const (
 	// PlanCauseDelete is the plan of an object that is being deleted.
 	PlanCauseDelete PlanCause = "Delete"
 
+	// PlanCauseMigrate is a plan that moves the infrastructure of an object to the workspace with the other Prism API. It changes nothing
+	// in Prism Central.
+	PlanCauseMigrate PlanCause = "Migrate"
 	// PlanCauseForget is an edit of the state that removes a resource that does not exist or belongs to another object.
 	PlanCauseForget PlanCause = "Forget"
 

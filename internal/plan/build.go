@@ -28,7 +28,7 @@ func Build(origin Origin, file []byte, planned *tfjson.Plan) Record {
 			record.Hold = origin.Hold
 		}
 	}
-	if record.Counts.Import > 0 {
+	if record.Counts.Import > 0 && origin.Cause != CauseMigrate {
 		record.Cause = CauseImport
 	}
 	record.setDigests(changes)

@@ -55,7 +55,7 @@ func NewMetrics(reader client.Reader, elected <-chan struct{}) *Metrics {
 		}, []string{"cause", "result"}),
 	}
 	for _, cause := range []infrav1.PlanCause{infrav1.PlanCauseCreate, infrav1.PlanCauseUpdate, infrav1.PlanCauseDrift, infrav1.PlanCauseImport,
-		infrav1.PlanCauseDelete, infrav1.PlanCauseForget, infrav1.PlanCauseUntaint} {
+		infrav1.PlanCauseDelete, infrav1.PlanCauseMigrate, infrav1.PlanCauseForget, infrav1.PlanCauseUntaint} {
 		// Prometheus does not see an increase if the first sample of a counter is not zero.
 		m.applied.WithLabelValues(string(cause), string(infrav1.PlanPhaseFailed))
 	}

@@ -20,6 +20,8 @@ const (
 	CauseDrift  Cause = "Drift"
 	CauseImport Cause = "Import"
 	CauseDelete Cause = "Delete"
+	// CauseMigrate moves infrastructure from the workspace with one Prism API to the workspace with the other, and changes nothing.
+	CauseMigrate Cause = "Migrate"
 	// CauseForget and CauseUntaint are edits of the state.
 	CauseForget  Cause = "Forget"
 	CauseUntaint Cause = "Untaint"

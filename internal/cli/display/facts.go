@@ -46,6 +46,7 @@ func why(spec infrav1.NutanixPlanSpec) string {
 		infrav1.PlanCauseDrift:   "the infrastructure was changed outside of CAPNT",
 		infrav1.PlanCauseImport:  "infrastructure of the object exists and is not in its Terraform state",
 		infrav1.PlanCauseDelete:  "the object is being deleted",
+		infrav1.PlanCauseMigrate: "the infrastructure moves to the other Prism API and does not change",
 		infrav1.PlanCauseForget:  "a resource in the Terraform state does not exist or belongs to another object",
 		infrav1.PlanCauseUntaint: "a resource is tainted in the Terraform state and healthy",
 	}
