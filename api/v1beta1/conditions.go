@@ -4,8 +4,9 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// Conditions of several kinds. A NutanixPlan has AppliedCondition and DecidedCondition. The type of a condition is the name of its constant without "Condition". True is the normal status
-// of a condition. Ready summarizes the others; Cluster API mirrors it as InfrastructureReady.
+// Conditions of several kinds. A NutanixPlan has AppliedCondition and DecidedCondition. The type of a condition is the name of its
+// constant without "Condition". True is the normal status of a condition. Ready summarizes the others; Cluster API mirrors it as
+// InfrastructureReady.
 const (
 	// ReadyCondition is True if the object matches its spec. Otherwise it has the reason and message of the first condition that
 	// is False, or, if none is False, of the first condition that is not True.
@@ -24,6 +25,10 @@ const (
 	// waits. Ready does not summarize it, because an object stays as it is while its plan waits.
 	DecidedCondition = "Decided"
 )
+
+// PrismAPIMigratedCondition is False while the owner asks for the migration of an object to the other Prism API, and True when the object
+// was migrated. Other objects do not have it. Ready does not summarize it, because the infrastructure stays as it is.
+const PrismAPIMigratedCondition = "PrismAPIMigrated"
 
 // Conditions of a NutanixCluster.
 const (

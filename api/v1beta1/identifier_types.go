@@ -47,6 +47,11 @@ const (
 	// the workspace key. An object with a workspace key but without this annotation uses v3. Unlike the status it survives `clusterctl move`.
 	PrismAPIAnnotation = "infrastructure.cluster.x-k8s.io/prism-api"
 
+	// PrismAPIMigrationAnnotation contains the generation of the Prism API to which an object is being migrated. It is written before the
+	// first run of the migration, and removed together with the change of PrismAPIAnnotation after the last one. Meanwhile the Terraform state
+	// has the resources of either generation.
+	PrismAPIMigrationAnnotation = "infrastructure.cluster.x-k8s.io/prism-api-migration"
+
 	// AppliedWorkspaceAnnotation contains the digest of the workspace that was applied last. After `clusterctl move`, which does not carry
 	// the status, it says whether a plan reverts a change that was made outside of Terraform.
 	AppliedWorkspaceAnnotation = "infrastructure.cluster.x-k8s.io/applied-workspace"

@@ -326,6 +326,28 @@ const (
 	ProvisionedReason = "Provisioned"
 )
 
+// Reasons for the migration of an object to the other Prism API.
+const (
+	// MigratedReason: the Terraform state contains the infrastructure through the Prism API that spec.terraform.api names.
+	MigratedReason = "Migrated"
+
+	// MigratingReason: the object is being migrated. Its spec is applied afterwards.
+	MigratingReason = "Migrating"
+
+	// WaitingForMigrationReason: the migration has not begun; the message says what it waits for.
+	WaitingForMigrationReason = "WaitingForMigration"
+
+	// MigrationRefusedReason: the plan would do more than move the infrastructure in the state. Nothing was changed.
+	MigrationRefusedReason = "MigrationRefused"
+
+	// TerraformTooOldReason: the OpenTofu binary cannot migrate objects. Terraform can, and so can OpenTofu since 1.10.
+	TerraformTooOldReason = "TerraformTooOld"
+
+	// PrismAPIMismatchReason: the Terraform state contains the infrastructure through another Prism API than the object records, and
+	// nobody has asked for a migration. Nothing is planned.
+	PrismAPIMismatchReason = "PrismAPIMismatch"
+)
+
 // Reasons of the Ready condition of a NutanixPlanPolicy.
 const (
 	// ExpressionsValidReason: all expressions can be evaluated.

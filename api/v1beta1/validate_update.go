@@ -9,8 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// ValidateIdentity checks that the annotations that identify the Terraform state and the virtual machine of an object do not change to other
-// values. Otherwise the object would leave its infrastructure behind, or take over that of another object. clusterctl move may remove them.
+// ValidateIdentity checks that the annotations that identify the Terraform state and the virtual machine of an object do not change to
+// other values. Otherwise the object would leave its infrastructure behind, or take over that of another object. clusterctl move may
+// remove them.
 func ValidateIdentity(old, updated metav1.Object) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range []string{WorkspaceKeyAnnotation, StateSuffixAnnotation} {
@@ -31,11 +32,16 @@ func ValidatePrismAPI(old, updated metav1.Object) field.ErrorList {
 			return nil
 		}
 	}
+	annotations := field.NewPath("metadata", "annotations")
+	if before, after := MigratingPrismAPI(old), MigratingPrismAPI(updated); before != after {
+		return field.ErrorList{field.Invalid(annotations.Key(PrismAPIMigrationAnnotation), after,
+			"cannot change, because the manager records with it what it migrates: set spec.terraform.api of the NutanixCluster")}
+	}
 	before, after := RecordedPrismAPI(old), RecordedPrismAPI(updated)
 	if before == after {
 		return nil
 	}
-	path := field.NewPath("metadata", "annotations").Key(PrismAPIAnnotation)
+	path := annotations.Key(PrismAPIAnnotation)
 	return field.ErrorList{field.Invalid(path, updated.GetAnnotations()[PrismAPIAnnotation],
 		fmt.Sprintf("cannot change, because the Terraform state of the object has resources of the %s API: restore %s", before, before))}
 }
@@ -47,6 +53,20 @@ func RecordedPrismAPI(object metav1.Object) PrismAPI {
 		return PrismAPIV4
 	}
 	return PrismAPIV3
+}
+
+// MigratingPrismAPI returns the generation of the Prism API to which an object is being migrated, or an empty string.
+func MigratingPrismAPI(object metav1.Object) PrismAPI {
+	return PrismAPI(object.GetAnnotations()[PrismAPIMigrationAnnotation])
+}
+
+// WorkspacePrismAPI returns the generation of the Prism API for the next run of an object: that to which the object is being migrated, or
+// the recorded one.
+func WorkspacePrismAPI(object metav1.Object) PrismAPI {
+	if api := MigratingPrismAPI(object); api != "" {
+		return api
+	}
+	return RecordedPrismAPI(object)
 }
 
 // HasPrismAPI reports whether the generation of the Prism API of an object is recorded. Terraform may have run for an object with a

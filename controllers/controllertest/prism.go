@@ -311,8 +311,9 @@ func (p *Prism) serve(w http.ResponseWriter, request *http.Request) {
 		p.put(w, rest, request.Body)
 	case kind == "tasks" && rest == detachTask:
 		p.task(w)
-	case kind == "categories" && rest == "env/prod":
-		reply(w, jsonObject{"name": "env", "value": "prod"})
+	case kind == "categories" && p.hasCategoryAt(rest):
+		key, value, _ := strings.Cut(rest, "/")
+		reply(w, jsonObject{"name": key, "value": value})
 	case kind == "vms":
 		vm, found := p.vms[rest]
 		if !found || p.hidden[kind] || p.missing[vm.Name] {
@@ -371,4 +372,10 @@ func reply(w io.Writer, value jsonObject) {
 func refuse(w http.ResponseWriter, status int, reason string) {
 	w.WriteHeader(status)
 	reply(w, jsonObject{"state": "ERROR", "code": status, "message_list": []jsonObject{{"reason": reason, "message": "it is refused"}}})
+}
+
+// hasCategoryAt reports whether the category with the path key/value exists. The caller holds the lock.
+func (p *Prism) hasCategoryAt(path string) bool {
+	key, value, _ := strings.Cut(path, "/")
+	return slices.Contains(p.categories, [2]string{key, value})
 }

@@ -196,6 +196,8 @@ func (w *workspace) Plan(ctx context.Context, options terraform.PlanOptions) (*t
 		change.Actions = tfjson.Actions{tfjson.ActionDelete}
 	case options.Destroy:
 		return &terraform.Plan{JSON: planned}, nil
+	case w.migrates(state):
+		return w.planMigration(state)
 	case !state.Empty() && w.isV4() && !w.exists(state.Resources[0].ID):
 		return nil, &terraform.Error{Verb: "plan", Class: terraform.Transient, Message: "the resource is not found"} // as provider 2.4.2
 	case !state.Empty():
@@ -220,6 +222,9 @@ func (w *workspace) Plan(ctx context.Context, options terraform.PlanOptions) (*t
 func (w *workspace) Apply(ctx context.Context, plan []byte) error {
 	if err := w.terraform.enter("apply"); err != nil {
 		return err
+	}
+	if resources := w.migrated(plan); resources != nil {
+		return w.change(ctx, func(state *terraform.State) { state.Resources = resources })
 	}
 	change := &tfjson.Change{}
 	if err := json.Unmarshal(plan, change); err != nil {
@@ -293,6 +298,9 @@ func (w *workspace) create(ctx context.Context) (string, error) {
 	vm := VM{Name: string(nameArgument.FindSubmatch(main)[1]), Description: string(textArgument.FindSubmatch(main)[1]),
 		PrismElement: string(elementArgument.FindSubmatch(main)[1]), Addresses: w.terraform.Addresses}
 	vm.MemoryMiB, vm.Categories, _ = w.desired()
+	for key, value := range vm.Categories {
+		vm.CategoryUUIDs = append(vm.CategoryUUIDs, CategoryUUID(key, value))
+	}
 	body, err := json.Marshal(vm)
 	if err != nil {
 		return "", err

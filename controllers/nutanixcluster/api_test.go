@@ -153,15 +153,14 @@ func TestUnusedPrismElementDoesNotCount(t *testing.T) {
 	e.requireAPI("v4", "2.4.2")
 }
 
-// A choice is made once. Neither an upgrade of Prism Central, nor a restart of the manager, a move or the spec changes it.
+// A choice is made once. Neither an upgrade of Prism Central, nor a restart of the manager or a move changes it.
 func TestChosenAPIIsKept(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after versions
-		other         infrav1.PrismAPI
 		api, version  string
 	}{
-		"v3": {old, current, "v4", "v3", "1.9.5"},
-		"v4": {current, old, "v3", "v4", "2.4.2"},
+		"v3": {old, current, "v3", "1.9.5"},
+		"v4": {current, old, "v4", "2.4.2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnvironmentWithBoth(t)
@@ -178,7 +177,7 @@ func TestChosenAPIIsKept(t *testing.T) {
 			e.reconciler = &Reconciler{Dependencies: dependencies}
 			controllertest.ChangeStatus(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) { cluster.Status.Terraform = nil })
 			mutate(e, func(cluster *infrav1.NutanixCluster) {
-				cluster.Spec.Terraform = &infrav1.TerraformSpec{API: test.other}
+				cluster.Spec.Terraform = &infrav1.TerraformSpec{API: infrav1.PrismAPI(test.api)}
 			})
 			e.settle()
 			e.requireAPI(test.api, test.version)

@@ -30,7 +30,7 @@ const keptAfter = 6
 // for its machines.
 func (r *Reconciler) shared(ctx context.Context, s *scope) ([]string, error) {
 	var addresses []string
-	if !usesV4(s.nutanixCluster) { // the v4 API has no category keys
+	if !usesV4(s.nutanixCluster) || infrav1.MigratingPrismAPI(s.nutanixCluster) != "" { // the v4 API has no category keys
 		addresses = append(addresses, renderer.CategoryKeyAddress)
 	}
 	other, err := r.clusterOfSameName(ctx, s)

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -33,7 +34,8 @@ const kind = "NutanixCluster"
 // Reconciler reconciles NutanixCluster objects.
 type Reconciler struct {
 	provisioning.Dependencies
-	refusals refusals
+	refusals   refusals
+	migrations provisioning.Migrations
 }
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixclusters,verbs=get;list;watch;update;patch
@@ -65,7 +67,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.usersOfSecret)).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.usersOfConfigMap)).
 		Watches(&infrav1.NutanixFailureDomain{}, handler.EnqueueRequestsFromMapFunc(r.usersOfFailureDomain)).
-		Watches(&infrav1.NutanixMachine{}, handler.EnqueueRequestsFromMapFunc(r.clusterOfMachine), builder.WithPredicates(provisioning.OnlyDeletes)).
+		Watches(&infrav1.NutanixMachine{}, handler.EnqueueRequestsFromMapFunc(r.clusterOfMachine), builder.WithPredicates(
+			predicate.Or(provisioning.OnlyDeletes, provisioning.MigrationEnded))).
 		WatchesRawSource(source.Channel(r.Pipeline.Scheduler.Events(kind), &handler.EnqueueRequestForObject{})).
 		Complete(r)
 	if err != nil {
@@ -123,6 +126,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 // reconcile runs the steps towards a provisioned cluster in order. It stops at the first step that cannot finish now.
 func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, error) {
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
+		r.migrate,
 		r.resolveCredentials,
 		r.validateFailureDomains,
 		r.requireEndpoint,
@@ -135,7 +139,7 @@ func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, erro
 			return result, err
 		}
 	}
-	return ctrl.Result{RequeueAfter: s.untilCheck}, nil
+	return ctrl.Result{RequeueAfter: s.untilMigration()}, nil
 }
 
 // scope contains the objects and the interim results of one reconcile.

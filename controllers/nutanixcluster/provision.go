@@ -23,6 +23,10 @@ type accessToPrism = prism.Access
 // machines.
 func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, error) {
 	target, err := r.target(ctx, s)
+	if err != nil && infrav1.MigratingPrismAPI(s.nutanixCluster) != "" {
+		key := lifecycle.Target{Object: s.nutanixCluster, Kind: kind}.Key()
+		return ctrl.Result{}, r.RefuseMigration(ctx, &r.migrations, s.nutanixCluster, key, err)
+	}
 	if err != nil {
 		return s.stop(infrav1.PlanRecordedCondition, provisioning.Diagnose(err))
 	}
@@ -40,6 +44,9 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	r.warnOfReadableStates(s.nutanixCluster, target.Backend)
 	result := r.Pipeline.Step(ctx, target)
 	r.Publish(s.nutanixCluster, &s.nutanixCluster.Status.Terraform, result)
+	if err := r.EndMigration(ctx, &r.migrations, s.nutanixCluster, s.nutanixCluster.Status.Terraform, target.Key(), result); err != nil {
+		return ctrl.Result{}, err
+	}
 	s.unfinished = result.State != lifecycle.InSync
 	s.untilCheck = r.Pipeline.UntilCheck(target)
 	if target.CheckInterval > 0 {
@@ -104,6 +111,7 @@ func (r *Reconciler) target(ctx context.Context, s *scope) (lifecycle.Target, er
 		target.Parts = s.parts(inputs.ControlPlane)
 		target.Resource, target.Hooks.Identify, target.Hooks.Healthy = renderer.CategoryAddressV4, category.identify, category.exists
 	}
+	s.setMigration(&target, settings.API)
 	return target, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,11 +36,11 @@ func (r *Reconciler) usersOfFailureDomain(ctx context.Context, domain client.Obj
 	})
 }
 
-// clusterOfMachine maps a machine that is being deleted to the cluster of the machine. The deletion of the cluster may
-// wait for the machine.
+// clusterOfMachine maps a machine to its cluster, if the deletion or the migration of the cluster may wait for the machine.
 func (r *Reconciler) clusterOfMachine(ctx context.Context, machine client.Object) []ctrl.Request {
 	return r.clusters(ctx, func(cluster *infrav1.NutanixCluster) bool {
-		return cluster.Namespace == machine.GetNamespace() && !cluster.DeletionTimestamp.IsZero() &&
+		waits := !cluster.DeletionTimestamp.IsZero() || conditions.IsFalse(cluster, infrav1.PrismAPIMigratedCondition)
+		return cluster.Namespace == machine.GetNamespace() && waits &&
 			cluster.Labels[clusterv1.ClusterNameLabel] == machine.GetLabels()[clusterv1.ClusterNameLabel]
 	})
 }

@@ -39,6 +39,7 @@ type Reconciler struct {
 	absences    absences
 	detachments detachments
 	recent      recentVMs
+	migrations  provisioning.Migrations
 }
 
 // +kubebuilder:rbac:groups=infrastructure.cluster.x-k8s.io,resources=nutanixmachines,verbs=get;list;watch;update;patch
@@ -62,6 +63,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 			builder.WithPredicates(predicates.ClusterPausedTransitionsOrInfrastructureProvisioned(scheme, log))).
 		Watches(&infrav1.NutanixCluster{}, handler.EnqueueRequestsFromMapFunc(r.machinesOfCluster),
 			builder.WithPredicates(prismAccessChanged)).
+		Watches(&infrav1.NutanixMachine{}, handler.EnqueueRequestsFromMapFunc(r.machinesOfCluster), builder.WithPredicates(provisioning.MigrationEnded)).
 		WatchesRawSource(source.Channel(r.Pipeline.Scheduler.Events(kind), &handler.EnqueueRequestForObject{})).
 		Complete(r)
 	if err != nil {
@@ -116,6 +118,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctr
 func (r *Reconciler) reconcile(ctx context.Context, s *scope) (ctrl.Result, error) {
 	for _, step := range []func(context.Context, *scope) (ctrl.Result, error){
 		r.checkPreconditions,
+		r.migrate,
 		r.connect,
 		r.observeKnown,
 		r.locate,

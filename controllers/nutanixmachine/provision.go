@@ -43,7 +43,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	if err != nil {
 		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
 	}
-	if s.uuid() != "" && s.plannedWith(version) && r.Pipeline.Idle(r.unrendered(s)) {
+	if s.uuid() != "" && !s.migrating() && s.plannedWith(version) && r.Pipeline.Idle(r.unrendered(s)) {
 		return ctrl.Result{}, nil
 	}
 	if result, running := r.Pipeline.Running(r.unrendered(s)); running {
@@ -60,8 +60,7 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	}
 	target, err := r.target(ctx, s)
 	if err != nil {
-		problem := provisioning.Diagnose(err)
-		return r.retryLookUps(s, problem, r.lookUps.Fail(r.key(s), s.specVersions(), problem, r.Pipeline.Clock.Now()))
+		return r.targetFailed(ctx, s, err)
 	}
 	r.lookUps.Forget(r.key(s))
 	provisioning.Set(s.nutanixMachine, infrav1.InputsResolvedCondition, metav1.ConditionTrue, infrav1.InputsResolvedReason, "")
@@ -70,6 +69,9 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	}
 	result := r.Pipeline.Step(ctx, target)
 	r.Publish(s.nutanixMachine, &s.nutanixMachine.Status.Terraform, result)
+	if err := r.EndMigration(ctx, &r.migrations, s.nutanixMachine, s.nutanixMachine.Status.Terraform, target.Key(), result); err != nil {
+		return ctrl.Result{}, err
+	}
 	switch result.State {
 	case lifecycle.InSync:
 		return ctrl.Result{}, s.readBack(result)
@@ -83,6 +85,15 @@ func (r *Reconciler) provision(ctx context.Context, s *scope) (ctrl.Result, erro
 	}
 	s.unfinished = true
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, nil
+}
+
+// targetFailed reports that the target could not be prepared. A machine that is being migrated stays with its former API.
+func (r *Reconciler) targetFailed(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
+	if s.migrating() {
+		return ctrl.Result{}, r.RefuseMigration(ctx, &r.migrations, s.nutanixMachine, r.key(s), err)
+	}
+	problem := provisioning.Diagnose(err)
+	return r.retryLookUps(s, problem, r.lookUps.Fail(r.key(s), s.specVersions(), problem, r.Pipeline.Clock.Now()))
 }
 
 // retryLookUps reports a problem that prevents a plan. The look-ups are repeated after delay. The health of an existing VM is checked
@@ -115,7 +126,7 @@ func (r *Reconciler) unrendered(s *scope) lifecycle.Target {
 	remembered := provisioning.Remembered(s.nutanixMachine, s.nutanixMachine.Status.Terraform)
 	remembered.Published = s.published()
 	_, cycled := s.nutanixMachine.Annotations[infrav1.PowerCycleAnnotation]
-	remembered.Unfinished = remembered.Unfinished || cycled
+	remembered.Unfinished = remembered.Unfinished || cycled || s.migrating()
 	remembered.Current = remembered.Current && !s.misplaced()
 	return lifecycle.Target{
 		Object:      s.nutanixMachine.DeepCopy(),
@@ -174,6 +185,7 @@ func (r *Reconciler) complete(ctx context.Context, s *scope, inputs renderer.Mac
 		BeforeDestroy: r.detacher(s).detach,
 		Creates: &createRecorder{machine: identity.machine, run: uuid.NewString(), now: now,
 			annotations: map[string]string{infrav1.PinnedInputsAnnotation: pins}}}
+	s.setMigration(&target, settings.API)
 	return target, nil
 }
 

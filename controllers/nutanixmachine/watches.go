@@ -14,19 +14,20 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
-// prismAccessChanged passes updates of a NutanixCluster if its spec or the category of its control plane changed, or if its credentials became
-// valid or invalid.
+// prismAccessChanged passes updates of a NutanixCluster if its spec, its Prism API or the category of its control plane changed, or if its
+// credentials became valid or invalid.
 var prismAccessChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*infrav1.NutanixCluster)
 		after, also := e.ObjectNew.(*infrav1.NutanixCluster)
 		return ok && also && (!equality.Semantic.DeepEqual(before.Spec, after.Spec) ||
+			infrav1.RecordedPrismAPI(before) != infrav1.RecordedPrismAPI(after) || infrav1.MigratingPrismAPI(before) != infrav1.MigratingPrismAPI(after) ||
 			before.Annotations[infrav1.ControlPlaneCategoryAnnotation] != after.Annotations[infrav1.ControlPlaneCategoryAnnotation] ||
 			conditions.IsTrue(before, infrav1.CredentialsResolvedCondition) != conditions.IsTrue(after, infrav1.CredentialsResolvedCondition))
 	},
 }
 
-// machinesOfCluster maps a NutanixCluster to the NutanixMachines of its Cluster.
+// machinesOfCluster maps an object with the label of a Cluster to the NutanixMachines of the Cluster.
 func (r *Reconciler) machinesOfCluster(ctx context.Context, cluster client.Object) []ctrl.Request {
 	name, ok := cluster.GetLabels()[clusterv1.ClusterNameLabel]
 	if !ok {

@@ -12,10 +12,10 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// RecordedAPI returns the Prism API of an object's workspace. The zero value, which is the v3 API, keeps the digests of workspaces that
+// RecordedAPI returns the Prism API for the workspace of an object. The zero value, which is the v3 API, keeps the digests of workspaces that
 // were rendered before the API was recorded.
 func RecordedAPI(object client.Object) renderer.API {
-	if infrav1.RecordedPrismAPI(object) == infrav1.PrismAPIV4 {
+	if infrav1.WorkspacePrismAPI(object) == infrav1.PrismAPIV4 {
 		return renderer.APIV4
 	}
 	return ""

@@ -8,6 +8,8 @@ import (
 	"sigs.k8s.io/cluster-api/util/predicates"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	infrav1 "github.com/capnt/capnt/api/v1beta1"
 )
 
 // OnlyDeletes passes only the events of objects that do not exist any more.
@@ -29,4 +31,14 @@ func PauseChanged(scheme *runtime.Scheme, log logr.Logger) predicate.Predicate {
 		DeleteFunc:  func(event.DeleteEvent) bool { return false },
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	})
+}
+
+// MigrationEnded passes the events with which the migration of an object ends.
+var MigrationEnded = predicate.Funcs{
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+	DeleteFunc:  func(e event.DeleteEvent) bool { return infrav1.MigratingPrismAPI(e.Object) != "" },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return infrav1.MigratingPrismAPI(e.ObjectOld) != "" && infrav1.MigratingPrismAPI(e.ObjectNew) == ""
+	},
 }

@@ -196,6 +196,7 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 	}
 	(*status).API = infrav1.RecordedPrismAPI(object)
 	result.Record(*status, d.Pipeline.TerraformVersion, cmp.Or(RecordedVersion(object), d.ProviderVersion))
+	(*status).API = infrav1.RecordedPrismAPI(object)
 	if result.Applied != nil {
 		annotations.AddAnnotations(object, map[string]string{infrav1.AppliedWorkspaceAnnotation: result.Applied.WorkspaceDigest})
 	}
@@ -209,6 +210,8 @@ func (d *Dependencies) Publish(object Object, status **infrav1.TerraformStatus, 
 		return // a check for drift does not make an object that is in sync unready, and a retry does not hide the last failure
 	case result.State == lifecycle.Held && applied:
 		return // another condition explains why nothing is planned
+	case applied && infrav1.MigratingPrismAPI(object) != "" && object.GetDeletionTimestamp().IsZero() && result.State != lifecycle.InSync && !result.Waiting():
+		return // the infrastructure stays as it is, and another condition reports the migration
 	case checkFailed && applied && planWaited(object):
 		return // the waiting plan is still the latest plan
 	}

@@ -19,7 +19,8 @@ import (
 func Patch(ctx context.Context, helper *patch.Helper, object Object, ready *bool, milestones []string) error {
 	summarize(object, milestones)
 	*ready = conditions.IsTrue(object, infrav1.ReadyCondition)
-	owned := append([]string{infrav1.ReadyCondition, infrav1.PausedCondition, infrav1.DecidedCondition}, milestones...)
+	owned := append([]string{infrav1.ReadyCondition, infrav1.PausedCondition, infrav1.DecidedCondition,
+		infrav1.PrismAPIMigratedCondition}, milestones...)
 	err := helper.Patch(ctx, object, patch.WithOwnedConditions{Conditions: owned})
 	var aggregate kerrors.Aggregate
 	if !object.GetDeletionTimestamp().IsZero() && errors.As(err, &aggregate) {
@@ -45,6 +46,7 @@ var passingReasons = map[string]bool{
 	infrav1.StateBackendFailedReason:   true,
 	infrav1.LocalDiskFullReason:        true,
 	infrav1.VMNotFoundReason:           true,
+	infrav1.PrismAPIMismatchReason:     true,
 	infrav1.PermissionDeniedReason:     true, // Prism Central may respond 403 or 404 to an account without the permission
 }
 

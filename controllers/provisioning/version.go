@@ -23,6 +23,9 @@ import (
 // for, and for a NutanixCluster that is not being deleted, where the user sees the mistake. Other objects use the
 // version of their last run, so that existing machines stay ready and every deletion ends.
 func (d *Dependencies) VersionFor(cluster *infrav1.NutanixCluster, object client.Object) (string, error) {
+	if infrav1.MigratingPrismAPI(object) != "" {
+		return d.versionWith(renderer.APIV4, cluster, object) // the state may contain resources of both APIs
+	}
 	return d.versionWith(APIFor(cluster, object), cluster, object)
 }
 

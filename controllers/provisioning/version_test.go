@@ -21,6 +21,11 @@ func TestProviderVersionOfAnObject(t *testing.T) {
 	recorded := func(version string) *infrav1.NutanixMachine {
 		return &infrav1.NutanixMachine{ObjectMeta: annotated(version)}
 	}
+	migrating := func(api, version string) *infrav1.NutanixMachine {
+		machine := recorded(version)
+		machine.Annotations[infrav1.PrismAPIMigrationAnnotation] = api
+		return machine
+	}
 	ofV010 := &infrav1.NutanixMachine{}
 	ofV010.Status.Terraform = &infrav1.TerraformStatus{ProviderVersion: "2.4.2"}
 	cluster := &infrav1.NutanixCluster{ObjectMeta: annotated("1.9.5")}
@@ -42,6 +47,8 @@ func TestProviderVersionOfAnObject(t *testing.T) {
 		"pinned, unavailable, with a state":    {"2.5.0", recorded("2.4.2"), "2.4.2", ""},
 		"pinned, unavailable, on a cluster":    {"2.5.0", cluster, "", "has 1.9.5, 2.4.2"},
 		"the same cluster, deleted":            {"2.5.0", deletedCluster, "1.9.5", ""},
+		"while it is migrated":                 {"", migrating("v3", "1.9.5"), "2.4.2", ""},
+		"while it is migrated, pinned":         {"1.9.5", migrating("v4", "2.4.2"), "2.4.2", ""},
 		"of the last run, unavailable":         {"", recorded("2.3.0"), "", "set spec.terraform.providerVersion of NutanixCluster c"},
 		"both unavailable":                     {"2.5.0", recorded("2.3.0"), "", "2.5.0"},
 		"of the last run, unavailable, pinned": {"2.4.2", recorded("2.3.0"), "2.4.2", ""},

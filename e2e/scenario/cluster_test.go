@@ -47,6 +47,8 @@ type cluster struct {
 	WorkerSpec    string
 	// ProviderVersion is the value of spec.terraform.providerVersion. If it is empty, the field is not set.
 	ProviderVersion string
+	// API is the value of spec.terraform.api. If it is empty, the field is not set.
+	API infrav1.PrismAPI
 
 	// proxy is the proxy between the manager and Prism Central for this cluster, or nil if there is no proxy.
 	proxy *proxy

@@ -59,7 +59,7 @@ func (w machineWebhook) Default(ctx context.Context, machine *infrav1.NutanixMac
 // machine like a user who edits its spec.
 func inputsChanged(old, machine *infrav1.NutanixMachine) bool {
 	for _, key := range []string{infrav1.PinnedInputsAnnotation, infrav1.ProviderVersionAnnotation, infrav1.StateSuffixAnnotation,
-		infrav1.WorkspaceKeyAnnotation, infrav1.PrismAPIAnnotation} {
+		infrav1.WorkspaceKeyAnnotation, infrav1.PrismAPIAnnotation, infrav1.PrismAPIMigrationAnnotation} {
 		if old.Annotations[key] != machine.Annotations[key] {
 			return true
 		}

@@ -38,6 +38,9 @@ func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWork
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
+	if target.Deleting() {
+		target = target.as(present)
+	}
 	if o := p.verify(ctx, target, stored, present); o != nil {
 		return o
 	}
@@ -69,7 +72,7 @@ func (p *Pipeline) apply(ctx context.Context, target Target, workspace *openWork
 func (p *Pipeline) applyInMode(ctx context.Context, target Target, workspace *openWorkspace, stored plan.Stored, id string) error {
 	exists := !target.Deleting() && id != ""
 	if stored.Record.Disruption == provider.None {
-		workspace.session.SetMode(gateway.KeepPower)
+		workspace.session.SetMode(applyMode(stored.Record))
 		switchesOn := exists && stored.Record.SwitchesOn(target.Resource)
 		if switchesOn {
 			workspace.session.AllowPowerOn(id)

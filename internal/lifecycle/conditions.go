@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
+	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/provider"
 	"github.com/capnt/capnt/internal/terraform"
 )
@@ -55,12 +56,13 @@ var prismReasons = map[terraform.Class]string{
 	terraform.ProviderPanic:  infrav1.ProviderFailedReason,
 }
 
-// identityReason returns the condition reason for an error of Hooks.Identify, or an empty string for other errors.
+// identityReason returns the condition reason for an error of Hooks.Identify or of a migration, or an empty string for other errors.
 func identityReason(err error) string {
 	var absent *AbsentError
 	var conflict *ConflictError
 	var foreign *ForeignError
 	var wait *WaitError
+	var migration *plan.MigrationError
 	switch {
 	case errors.As(err, &absent):
 		return infrav1.VMNotFoundReason
@@ -70,6 +72,8 @@ func identityReason(err error) string {
 		return infrav1.VMBelongsToOtherReason
 	case errors.As(err, &wait):
 		return wait.Reason
+	case errors.As(err, &migration):
+		return cmp.Or(migration.Reason, infrav1.MigrationRefusedReason)
 	}
 	return ""
 }

@@ -248,10 +248,10 @@ func (d *double) Apply(ctx context.Context, plan []byte) error {
 	defer d.mu.Unlock()
 	for _, resource := range d.pending.ResourceChanges {
 		switch {
-		case resource.Change.Actions.Delete():
+		case resource.Change.Actions.Delete(), resource.Change.Actions.Forget():
 			d.remove(resource.Address)
 		case resource.Change.Importing != nil:
-			d.state.Resources = append(d.state.Resources, terraform.Resource{Address: resource.Address, ID: d.imported})
+			d.state.Resources = append(d.state.Resources, terraform.Resource{Address: resource.Address, ID: resource.Change.Importing.ID})
 		case resource.Change.Actions.Create():
 			d.state.Resources = append(d.state.Resources, terraform.Resource{Address: resource.Address, ID: "vm-1"})
 		}

@@ -49,7 +49,14 @@ func (p *Pipeline) makePlan(ctx context.Context, target Target, workspace Worksp
 
 // planUpdate makes a plan for an object that is not being deleted. The plan creates the infrastructure if it does not exist.
 func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
-	state, id, err := p.prepare(ctx, target, workspace)
+	present, err := workspace.State(ctx)
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if former := target.formerIn(present); len(former) > 0 {
+		return p.planMigration(ctx, target, workspace, generation, present, former)
+	}
+	state, id, err := p.prepare(ctx, target, workspace, present)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
@@ -94,7 +101,11 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 
 // planDestroy makes a plan that destroys the remaining infrastructure of an object that is being deleted.
 func (p *Pipeline) planDestroy(ctx context.Context, target Target, workspace Workspace, generation *provider.Generation) outcome {
-	state, err := p.prepareDestroy(ctx, target, workspace)
+	target, state, err := p.withPresentResource(ctx, target, workspace)
+	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	state, err = p.prepareDestroy(ctx, target, workspace, state)
 	if err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}

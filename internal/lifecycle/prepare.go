@@ -13,9 +13,10 @@ import (
 const importFile = "import.tf"
 
 // prepare prepares the workspace for a plan of an object that is not being deleted. It adds an import block for existing infrastructure
-// and removes the taint from healthy infrastructure. It returns the state, and the ID of the existing infrastructure or an empty string.
-func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspace) (state *terraform.State, id string, err error) {
-	state, err = p.untaintShared(ctx, target, workspace)
+// and removes the taint from healthy infrastructure. present is the state. prepare returns the new state, and the ID of the existing
+// infrastructure or an empty string.
+func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspace, present *terraform.State) (state *terraform.State, id string, err error) {
+	state, err = p.untaintShared(ctx, target, workspace, present)
 	if err != nil || target.Hooks.Identify == nil {
 		return state, "", err
 	}
@@ -40,13 +41,9 @@ func (p *Pipeline) prepare(ctx context.Context, target Target, workspace Workspa
 	return state, known.ID, err
 }
 
-// untaintShared reads the state and removes the taint from shared resources. Terraform taints a resource whose last read failed, and a
+// untaintShared removes the taint from shared resources and returns the new state. Terraform taints a resource whose last read failed, and a
 // plan would replace it. Replacing a shared resource would destroy it for other objects, too.
-func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
-	state, err := workspace.State(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (p *Pipeline) untaintShared(ctx context.Context, target Target, workspace Workspace, state *terraform.State) (*terraform.State, error) {
 	tainted := false
 	for _, address := range target.Shared {
 		known := find(state, address)
@@ -93,12 +90,8 @@ func (p *Pipeline) untaint(ctx context.Context, target Target, workspace Workspa
 }
 
 // prepareDestroy prepares the workspace for a destroy plan of an object that is being deleted. It imports existing infrastructure that is
-// missing in the state, and removes shared resources from the state.
-func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
-	state, err := workspace.State(ctx)
-	if err != nil {
-		return nil, err
-	}
+// missing in the state, and removes shared resources from the state. It returns the new state.
+func (p *Pipeline) prepareDestroy(ctx context.Context, target Target, workspace Workspace, state *terraform.State) (_ *terraform.State, err error) {
 	changed := false
 	if target.Hooks.Identify != nil {
 		if changed, err = p.identifyForDestroy(ctx, target, workspace, find(state, target.Resource)); err != nil {

@@ -18,8 +18,12 @@ func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
 	if err := p.writeState(ctx, target, workspace); err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
-	state, err := p.prepareRetain(ctx, target, workspace)
+	desired := target
+	target, state, err := p.withPresentResource(ctx, target, workspace)
 	if err != nil {
+		return p.breakDeadLock(ctx, target, workspace, err)
+	}
+	if state, err = p.prepareRetain(ctx, target, workspace, state); err != nil {
 		return p.breakDeadLock(ctx, target, workspace, err)
 	}
 	if state.Empty() {
@@ -27,6 +31,9 @@ func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
 	}
 	seen, err := p.observeInfrastructure(ctx, target, find(state, target.Resource).ID)
 	if err != nil {
+		return failed{err: err}
+	}
+	if seen.Files, err = p.withMigration(ctx, desired, state, seen.Files); err != nil {
 		return failed{err: err}
 	}
 	content, err := workspace.Pull(ctx)
@@ -40,11 +47,10 @@ func (p *Pipeline) retainRun(ctx context.Context, target Target) outcome {
 }
 
 // prepareRetain prepares the state of a workspace for its export. It imports existing infrastructure that is missing in the state, as
-// prepareDestroy does. Unlike prepareDestroy, it leaves shared resources in the state.
-func (p *Pipeline) prepareRetain(ctx context.Context, target Target, workspace Workspace) (*terraform.State, error) {
-	state, err := workspace.State(ctx)
-	if err != nil || target.Hooks.Identify == nil {
-		return state, err
+// prepareDestroy does. Unlike prepareDestroy, it leaves shared resources in the state. It returns the new state.
+func (p *Pipeline) prepareRetain(ctx context.Context, target Target, workspace Workspace, state *terraform.State) (*terraform.State, error) {
+	if target.Hooks.Identify == nil {
+		return state, nil
 	}
 	changed, err := p.identifyForDestroy(ctx, target, workspace, find(state, target.Resource))
 	if err != nil || !changed {

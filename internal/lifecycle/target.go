@@ -14,6 +14,7 @@ import (
 	"github.com/capnt/capnt/internal/gateway"
 	"github.com/capnt/capnt/internal/plan"
 	"github.com/capnt/capnt/internal/provider"
+	"github.com/capnt/capnt/internal/terraform"
 	"github.com/capnt/capnt/renderer"
 )
 
@@ -48,6 +49,9 @@ type Desired struct {
 	Upstream gateway.Upstream
 	// Resource is the address of the resource that Hooks.Identify identifies. It is empty for kinds without this hook.
 	Resource string
+	// Former lists the addresses that the same infrastructure has in the workspace with the other Prism API. If the state contains one of
+	// them, a run moves the infrastructure with Hooks.Migrate before anything else.
+	Former []string
 	// Parts are further resources that a run imports or removes from the state before it makes a plan.
 	Parts []Part
 	// Shared lists the addresses of resources that other objects may share. A plan neither replaces nor destroys them. If a shared resource
@@ -97,6 +101,10 @@ type Hooks struct {
 	// *AbsentError if it is certain that no infrastructure is left. After an *AbsentError or a *ForeignError, the run removes the known
 	// resource from the state.
 	Identify func(ctx context.Context, known string) (importID string, err error)
+	// Migrate returns how the resources at Desired.Former become resources of the workspace. former are those that the state contains. Migrate
+	// returns a *plan.MigrationError if they must not be moved now. The hook is nil if nobody has asked for a migration. The run then fails if
+	// the state contains such a resource.
+	Migrate func(ctx context.Context, former []terraform.Resource) (plan.Migration, error)
 	// Observe returns an observation of the infrastructure with the ID id, which is empty for kinds without Desired.Resource. A run calls it
 	// before every plan of an object that has infrastructure and is not being deleted, and again before the apply.
 	Observe func(ctx context.Context, id string) (Observation, error)

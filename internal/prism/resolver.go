@@ -46,7 +46,7 @@ func NewResolver(reader client.Reader, options Options) *Resolver {
 // request to Prism Central. A *CredentialError or *TrustBundleError requires a correction by the user. All other errors come from the API
 // server and may be transient.
 func (r *Resolver) Access(ctx context.Context, cluster *infrav1.NutanixCluster) (*Access, error) {
-	return r.AccessThrough(ctx, cluster, Generation(infrav1.RecordedPrismAPI(cluster)))
+	return r.AccessThrough(ctx, cluster, Generation(infrav1.WorkspacePrismAPI(cluster)))
 }
 
 // AccessThrough is like Access, but its client reads through the API generation. It is for clusters for which no API is recorded yet.
