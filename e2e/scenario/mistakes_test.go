@@ -90,10 +90,13 @@ func (c *cluster) creations() []string {
 		if request.Method != http.MethodPost || !strings.HasSuffix(request.Path, "/vms") {
 			continue
 		}
-		var body struct{ Spec struct{ Name string } }
+		var body struct {
+			Name string // in the v4 API
+			Spec struct{ Name string }
+		}
 		require.NoError(c.t, json.Unmarshal(request.Body, &body))
-		if strings.HasPrefix(body.Spec.Name, c.Name+"-") {
-			names = append(names, body.Spec.Name)
+		if name := body.Name + body.Spec.Name; strings.HasPrefix(name, c.Name+"-") {
+			names = append(names, name)
 		}
 	}
 	return names

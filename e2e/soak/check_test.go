@@ -188,7 +188,7 @@ func (h *harness) states(ctx context.Context) (map[string][]string, error) {
 		}
 		for _, resource := range state.Resources {
 			for _, instance := range resource.Instances {
-				if resource.Type == "nutanix_virtual_machine" && resource.Mode == "managed" {
+				if strings.HasPrefix(resource.Type, "nutanix_virtual_machine") && resource.Mode == "managed" {
 					states[instance.Attributes.Name] = append(states[instance.Attributes.Name], instance.Attributes.ID)
 				}
 			}
