@@ -46,7 +46,7 @@ func TestClusterIsMigratedAndBack(t *testing.T) {
 		assert.NotContains(t, request, http.MethodPut+" ")
 	}
 
-	machine := e.Fixture.NutanixMachine
+	machine := e.NutanixMachine
 	metav1.SetMetaDataAnnotation(&machine.ObjectMeta, infrav1.PrismAPIAnnotation, string(infrav1.PrismAPIV4))
 	e.Create(machine)
 	e.askForMigration(infrav1.PrismAPIV3)

@@ -91,12 +91,12 @@ func (c *cluster) waitForMigrated(api infrav1.PrismAPI, count int) {
 		}
 		var waiting []string
 		for _, object := range objects {
-			metadata := object.(client.Object) //nolint:forcetypeassert // all of them are objects
+			metadata := object.(client.Object)
 			if infrav1.RecordedPrismAPI(metadata) == api && infrav1.MigratingPrismAPI(metadata) == "" {
 				done++
 				continue
 			}
-			waiting = append(waiting, metadata.GetName()+": "+conditions.GetMessage(object.(conditions.Getter), infrav1.PrismAPIMigratedCondition)) //nolint:forcetypeassert // as above
+			waiting = append(waiting, metadata.GetName()+": "+conditions.GetMessage(object.(conditions.Getter), infrav1.PrismAPIMigratedCondition))
 		}
 		return done >= count, strings.Join(waiting, "; "), nil
 	}))

@@ -90,7 +90,7 @@ var migrationScenarios = map[string]func(f *fixture){
 		f.settle()
 	},
 	"deletion-before-a-migration": func(f *fixture) {
-		f.identify = func(known string) (string, error) {
+		f.identify = func(string) (string, error) {
 			if len(f.state.Resources) == 0 {
 				return "", &AbsentError{ID: "vm-1"}
 			}

@@ -100,7 +100,7 @@ func TestPlanIsNotUsable_WithOtherTexts(t *testing.T) {
 		require.ErrorContains(t, err, "the plan file differs from the recorded one")
 		require.ErrorContains(t, err, "have none that can be read")
 		origin := origin
-		origin.Basis.Variables = "changed"
+		origin.Variables = "changed"
 		require.ErrorContains(t, reloaded.Record.Verify(reloaded.File, origin.Basis), "fingerprint of the sensitive variables")
 	}
 	assert.True(t, verified(t, store))
