@@ -75,6 +75,8 @@ type Prism struct {
 	lists map[string][]jsonObject
 	// categories are the keys and values of the categories in the v4 API.
 	categories [][2]string
+	// policies are the anti-affinity policies in the v4 API.
+	policies []jsonObject
 }
 
 // NewPrism starts a Prism Central without VMs. The caller must close it.

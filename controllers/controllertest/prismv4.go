@@ -25,6 +25,7 @@ const v4Base = "/api/vmm/v4.2/"
 const (
 	v4VMs        = "ahv/config/vms"
 	v4Categories = "config/categories"
+	v4Policies   = "ahv/policies/vm-anti-affinity-policies"
 	v4Tasks      = "config/tasks"
 	v4PowerOn    = "/$actions/power-on"
 	// v4TaskPrefix is the prefix of task IDs in the v4 API.
@@ -61,6 +62,13 @@ func (p *Prism) PutCategory(key, value string) {
 	p.categories = append(p.categories, [2]string{key, value})
 }
 
+// PutPolicy adds an anti-affinity policy for the category with the UUID category.
+func (p *Prism) PutPolicy(uuid, name, category string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.policies = append(p.policies, jsonObject{"extId": uuid, "name": name, "categories": []jsonObject{{"extId": category}}})
+}
+
 // RemoveCategory removes a category of the v4 API.
 func (p *Prism) RemoveCategory(key, value string) {
 	p.mu.Lock()
@@ -80,7 +88,7 @@ func (p *Prism) serveV4(w http.ResponseWriter, request *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	path := v4Path.FindStringSubmatch(request.URL.Path)[2]
 	id := ""
-	for _, kind := range []string{v4VMs, v4Categories, v4Tasks} {
+	for _, kind := range []string{v4VMs, v4Categories, v4Policies, v4Tasks} {
 		if rest, found := strings.CutPrefix(path, kind+"/"); found {
 			path, id = kind, rest
 		}
@@ -125,6 +133,8 @@ func (p *Prism) inventoryV4(path string) []jsonObject {
 		for _, pair := range p.categories {
 			items = append(items, jsonObject{"extId": CategoryUUID(pair[0], pair[1]), "key": pair[0], "value": pair[1]})
 		}
+	case v4Policies:
+		items = append(items, p.policies...)
 	case v4VMs:
 		for _, uuid := range slices.Sorted(maps.Keys(p.vms)) {
 			if vm := p.vms[uuid]; !p.hidden["vms"] && !p.missing[vm.Name] {

@@ -61,7 +61,7 @@ func (w *workspace) createCategory(ctx context.Context) (string, error) {
 
 func (w *workspace) destroyV4(ctx context.Context, resource terraform.Resource) error {
 	path := v4Base + v4VMs
-	if resource.Address == renderer.CategoryAddressV4 {
+	if resource.Address == renderer.CategoryAddressV4 || resource.Address == renderer.ControlPlaneCategoryAddress {
 		path = v4CategoriesPath
 	}
 	_, err := w.session.sendTo(ctx, http.MethodDelete, path+"/"+resource.ID, nil)

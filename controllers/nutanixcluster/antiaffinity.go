@@ -68,11 +68,12 @@ type controlPlane struct{ category, policy, users bool }
 func (s *scope) findControlPlane(ctx context.Context) (found controlPlane, err error) {
 	client, value := s.access.Client, provisioning.ControlPlaneCategoryValue(s.nutanixCluster)
 	known, _ := controlPlaneCategory(s.nutanixCluster)
-	uuid, err := identity{client, infrav1.ControlPlaneCategoryKey, value}.find(ctx, known)
+	category := identity{client, infrav1.ControlPlaneCategoryKey, value}
+	uuid, err := category.find(ctx, known)
 	if err != nil || uuid == "" {
 		return found, err
 	}
-	policies, err := client.AntiAffinityPoliciesOf(ctx, uuid)
+	policies, err := category.policies(ctx, uuid)
 	if err != nil {
 		return found, fmt.Errorf("listing the anti-affinity policies of the control plane: %w", err)
 	}
@@ -168,7 +169,30 @@ func (s *scope) parts(inputs *renderer.ControlPlane) []lifecycle.Part {
 	}
 }
 
-// findPolicy returns the UUID of a policy that applies to the category, or an empty string. It prefers the policy with the UUID known.
+// keepControlPlane makes a destroy leave the category of the control plane in Prism Central if the category is in use, for example by a VM
+// that somebody has restored from a snapshot. It returns the reason, or an empty string. The policy is destroyed nevertheless.
+func (r *Reconciler) keepControlPlane(ctx context.Context, s *scope, target *lifecycle.Target) (string, error) {
+	isCategory := func(part lifecycle.Part) bool { return part.Address == renderer.ControlPlaneCategoryAddress }
+	if !slices.ContainsFunc(target.Parts, isCategory) {
+		return "", nil
+	}
+	users, err := r.usersOf(ctx, s, infrav1.ControlPlaneCategoryKey, provisioning.ControlPlaneCategoryValue(s.nutanixCluster))
+	if err != nil || users == "" {
+		return "", err
+	}
+	target.Parts = slices.DeleteFunc(target.Parts, isCategory)
+	target.Shared = append(target.Shared, renderer.ControlPlaneCategoryAddress)
+	return users, nil
+}
+
+// policies returns the policies with the name of ours that apply to the category with the UUID uuid. Others may use the category in policies of
+// their own, which a run must neither change nor delete.
+func (i identity) policies(ctx context.Context, uuid string) ([]prism.AntiAffinityPolicy, error) {
+	found, err := i.central.AntiAffinityPoliciesOf(ctx, uuid)
+	return slices.DeleteFunc(found, func(policy prism.AntiAffinityPolicy) bool { return policy.Name != i.value }), err
+}
+
+// findPolicy returns the UUID of the policy with the UUID known or of another policy for the category, or an empty string.
 func (i identity) findPolicy(ctx context.Context, known string) (string, error) {
 	if known != "" {
 		_, err := i.central.AntiAffinityPolicy(ctx, known)
@@ -181,7 +205,7 @@ func (i identity) findPolicy(ctx context.Context, known string) (string, error) 
 	if err != nil || category == nil {
 		return "", err
 	}
-	policies, err := i.central.AntiAffinityPoliciesOf(ctx, category.UUID)
+	policies, err := i.policies(ctx, category.UUID)
 	at := slices.IndexFunc(policies, func(policy prism.AntiAffinityPolicy) bool { return !strings.EqualFold(policy.UUID, known) })
 	if err != nil || at < 0 {
 		return "", err
@@ -195,7 +219,7 @@ func (i identity) describePolicies(ctx context.Context) (string, error) {
 	if err != nil || category == nil {
 		return "", err
 	}
-	policies, err := i.central.AntiAffinityPoliciesOf(ctx, category.UUID)
+	policies, err := i.policies(ctx, category.UUID)
 	if err != nil {
 		return "", err
 	}

@@ -60,6 +60,55 @@ func TestAntiAffinityIsPublishedAndWithdrawn(t *testing.T) {
 	assert.True(t, e.NutanixCluster.Status.Ready)
 }
 
+// A VM that somebody has restored from a snapshot has the categories of the machine, and Prism Central does not delete a category in use.
+func TestDeletionKeepsTheControlPlaneCategoryThatIsInUse(t *testing.T) {
+	for name, used := range map[string]bool{"by a VM": true, "by nobody": false} {
+		t.Run(name, func(t *testing.T) {
+			e := newV4Environment(t)
+			e.running()
+			value := provisioning.ControlPlaneCategoryValue(e.NutanixCluster)
+			e.Prism.PutCategory(infrav1.ControlPlaneCategoryKey, value)
+			e.setAntiAffinity(infrav1.AntiAffinityPreferred)
+			e.settle()
+			if used {
+				pair := controllertest.CategoryUUID(infrav1.ControlPlaneCategoryKey, value)
+				e.Prism.Put(controllertest.VM{UUID: controllertest.UUID(6, 9), Name: "restored", CategoryUUIDs: []string{pair}})
+			}
+			e.delete()
+			assert.True(t, e.Gone(e.NutanixCluster), "%+v", e.NutanixCluster.Status.Conditions)
+			assert.False(t, e.hasCategory())
+			assert.Equal(t, used, e.Prism.HasCategory(infrav1.ControlPlaneCategoryKey, value))
+			kept := "The value " + value + " of category " + infrav1.ControlPlaneCategoryKey + " stays in Prism Central: virtual machine restored"
+			assert.Equal(t, used, strings.Contains(strings.Join(e.Recorder.All(), "\n"), kept))
+		})
+	}
+}
+
+// Others may use the category in a policy of their own. An import of such a policy would rename it, and a destroy would delete it.
+func TestPolicyOfOthersIsNotImported(t *testing.T) {
+	e := newV4Environment(t)
+	e.running()
+	value := provisioning.ControlPlaneCategoryValue(e.NutanixCluster)
+	e.Prism.PutCategory(infrav1.ControlPlaneCategoryKey, value)
+	access, err := e.reconciler.Prism.Access(t.Context(), e.NutanixCluster)
+	require.NoError(t, err)
+	s := &scope{cluster: e.Cluster, nutanixCluster: e.NutanixCluster, access: access}
+	for i, name := range []string{"theirs", value} {
+		policy, isOurs := controllertest.UUID(7, i), name == value
+		e.Prism.PutPolicy(policy, name, controllertest.CategoryUUID(infrav1.ControlPlaneCategoryKey, value))
+		category := identity{access.Client, infrav1.ControlPlaneCategoryKey, value}
+		found, err := category.findPolicy(t.Context(), "")
+		require.NoError(t, err)
+		assert.Equal(t, map[bool]string{true: policy}[isOurs], found)
+		exists, err := s.findControlPlane(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, controlPlane{category: true, policy: isOurs}, exists)
+		described, err := category.describePolicies(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, isOurs, strings.Contains(described, policy))
+	}
+}
+
 func TestAntiAffinityNeedsV4(t *testing.T) {
 	e := newTestEnvironment(t)
 	e.NutanixCluster.Spec.ControlPlaneAntiAffinity = infrav1.AntiAffinityPreferred

@@ -90,17 +90,22 @@ func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, err
 	if other != "" {
 		return "NutanixCluster " + other + " uses it", nil
 	}
+	return r.usersOf(ctx, s, infrav1.CategoryKey, s.cluster.Name)
+}
+
+// usersOf returns the reason why Prism Central does not delete a category, or an empty string. The reason is an earlier refusal or a VM.
+func (r *Reconciler) usersOf(ctx context.Context, s *scope, key, value string) (string, error) {
 	if refusal := r.refusals.kept(s.nutanixCluster); refusal != "" {
 		return "Prism Central does not delete it: " + refusal, nil
 	}
-	vms, err := s.access.Client.VMsOfCategory(ctx, infrav1.CategoryKey, s.cluster.Name)
+	vms, err := s.access.Client.VMsOfCategory(ctx, key, value)
 	if forbidden(err) {
-		return "", nil // the deletion request shows whether the value is in use
+		return "", nil // the deletion request shows whether the category is in use
 	} else if err != nil {
-		return "", fmt.Errorf("listing virtual machines that carry the category of the cluster: %w", err)
+		return "", fmt.Errorf("listing virtual machines that carry category %s=%s of the cluster: %w", key, value, err)
 	}
 	for _, listed := range vms {
-		used, err := carries(ctx, s, listed.UUID)
+		used, err := carries(ctx, s, listed.UUID, key, value)
 		if err != nil {
 			return "", err
 		}
@@ -111,18 +116,18 @@ func (r *Reconciler) usersOfCategory(ctx context.Context, s *scope) (string, err
 	return "", nil
 }
 
-// carries reports whether the category value of the cluster is assigned to a VM. It reads the VM instead of a list,
-// because a stale list may contain a VM that was just deleted.
-func carries(ctx context.Context, s *scope, vmUUID string) (bool, error) {
+// carries reports whether a category is assigned to a VM. It reads the VM instead of a list, because a stale list may contain a VM that was
+// just deleted.
+func carries(ctx context.Context, s *scope, vmUUID, key, value string) (bool, error) {
 	vm, err := s.access.Client.VM(ctx, vmUUID)
 	var notFound *prism.NotFoundError
 	switch {
 	case errors.As(err, &notFound), forbidden(err):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("reading virtual machine %s, which carries the category of the cluster: %w", vmUUID, err)
+		return false, fmt.Errorf("reading virtual machine %s, which carries category %s=%s of the cluster: %w", vmUUID, key, value, err)
 	}
-	return slices.Contains(vm.CategoryValues[infrav1.CategoryKey], s.cluster.Name) && !strings.HasPrefix(vm.State, "DELETE"), nil
+	return slices.Contains(vm.CategoryValues[key], value) && !strings.HasPrefix(vm.State, "DELETE"), nil
 }
 
 // forbidden reports whether err means that the account has no permission to read an entity.

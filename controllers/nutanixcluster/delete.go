@@ -88,7 +88,8 @@ func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error)
 	return r.destroy(ctx, s, target)
 }
 
-// destroy destroys the category value of the cluster. If the value is in use, destroy leaves it in Prism Central.
+// destroy destroys the category value of the cluster and what belongs to the control plane. It leaves a category that is in use in Prism
+// Central.
 func (r *Reconciler) destroy(ctx context.Context, s *scope, target lifecycle.Target) (ctrl.Result, error) {
 	users, err := r.usersOfCategory(ctx, s)
 	if err != nil {
@@ -100,15 +101,28 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, target lifecycle.Tar
 	if users != "" {
 		target.Hooks.Identify = nil // a category that stays is not imported
 	}
+	controlPlaneUsers, err := r.keepControlPlane(ctx, s, &target)
+	if err != nil {
+		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
+	}
 	result, done, err := r.Destroy(ctx, target, s.nutanixCluster, &s.nutanixCluster.Status.Terraform)
 	r.refusals.note(s.nutanixCluster, result)
 	if done {
 		r.refusals.forget(s.nutanixCluster)
 	}
-	if done && users != "" {
-		r.Event(s.nutanixCluster, lifecycle.Event{Type: corev1.EventTypeNormal, Reason: infrav1.CategoryKeptReason, Action: "Apply",
-			Message: fmt.Sprintf("The value %s of category %s stays in Prism Central: %s", s.cluster.Name, infrav1.CategoryKey, users)})
+	if done {
+		r.reportKept(s, infrav1.CategoryKey, s.cluster.Name, users)
+		r.reportKept(s, infrav1.ControlPlaneCategoryKey, provisioning.ControlPlaneCategoryValue(s.nutanixCluster), controlPlaneUsers)
 	}
 	s.unfinished = !done
 	return ctrl.Result{RequeueAfter: result.RetryAfter}, err
+}
+
+// reportKept records an event for a category that stays in Prism Central because of users. It records none if users is empty.
+func (r *Reconciler) reportKept(s *scope, key, value, users string) {
+	if users == "" {
+		return
+	}
+	r.Event(s.nutanixCluster, lifecycle.Event{Type: corev1.EventTypeNormal, Reason: infrav1.CategoryKeptReason, Action: "Apply",
+		Message: fmt.Sprintf("The value %s of category %s stays in Prism Central: %s", value, key, users)})
 }
