@@ -90,13 +90,27 @@ func (p *Pipeline) planUpdate(ctx context.Context, target Target, workspace Work
 	}
 	origin.Observed, origin.Infrastructure, origin.Hold, origin.SwitchedOff = seen.observedDigest(), seen.Digest, seen.NoUpdate, seen.SwitchOn
 	record := plan.Build(origin, made.Bytes, made.JSON)
-	if seen.Found && record.Creates(target.Resource) {
-		return failed{err: fmt.Errorf("planning: Terraform would create %s although %s exists: Prism Central did not show it for a moment, and it is planned again", target.Resource, id)}
+	if err := requireHarmless(record, seen, target.Resource, id); err != nil {
+		return failed{err: err}
 	}
 	if hold := seen.prevents(record); hold != nil {
 		return onHold{*hold}
 	}
 	return p.recordPlan(ctx, target, record, made.Bytes)
+}
+
+// requireHarmless returns an error for a plan that results from a response of Prism Central that lacked the infrastructure or its power state.
+// Not even an approval lets such a plan pass. The provider switches a VM off for any power state but ON.
+func requireHarmless(record plan.Record, seen Observation, resource, id string) error {
+	power := record.PowerState(resource)
+	switch {
+	case seen.Found && record.Creates(resource):
+		return fmt.Errorf("planning: Terraform would create %s although %s exists: Prism Central did not show it for a moment, and it is planned again", resource, id)
+	case seen.Found && power != "" && power != "ON":
+		return fmt.Errorf("planning: Terraform would set the power state of virtual machine %s to %s, which switches it off: "+
+			"Prism Central did not report its power state, and it is planned again", id, power)
+	}
+	return nil
 }
 
 // planDestroy makes a plan that destroys the remaining infrastructure of an object that is being deleted.

@@ -51,6 +51,19 @@ func TestInterruptedRunIsCompletedWithoutADecision(t *testing.T) {
 	assert.Equal(t, infrav1.PlanDisruptionNone, last.Spec.Disruption)
 }
 
+// The provider switches a VM off for any power state but ON. The workspace contains such a state if Prism Central did not report the power
+// state of the VM, so that not even an approval lets the plan pass.
+func TestPlanThatSwitchesTheInfrastructureOffIsNotRecorded(t *testing.T) {
+	f := switchingOn(t, running)
+	change := f.plan.ResourceChanges[0].Change
+	change.Before.(map[string]any)["power_state"], change.After.(map[string]any)["power_state"] = "ON", "UNDETERMINED"
+	before := len(f.recordedPlans())
+	result := f.settle()
+	require.Equal(t, Failed, result.State)
+	require.ErrorContains(t, result.Err, "would set the power state of virtual machine vm-1 to UNDETERMINED, which switches it off")
+	assert.Len(t, f.recordedPlans(), before)
+}
+
 // The provider can hide that it could not switch the infrastructure on.
 func TestApplyThatLeavesTheInfrastructureOffFails(t *testing.T) {
 	for name, f := range map[string]*fixture{

@@ -3,7 +3,6 @@
 package plan
 
 import (
-	"slices"
 	"time"
 
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
@@ -134,10 +133,16 @@ func (c *Counts) add(change Change) {
 func (r Record) Creates(address string) bool { return r.change(address).Has(ActionCreate) }
 
 // SwitchesOn reports whether the plan switches on the virtual machine at address.
-func (r Record) SwitchesOn(address string) bool {
-	return slices.ContainsFunc(r.change(address).Attributes, func(attribute Attribute) bool {
-		return attribute.Path == "power_state" && attribute.After != nil && *attribute.After == "ON"
-	})
+func (r Record) SwitchesOn(address string) bool { return r.PowerState(address) == "ON" }
+
+// PowerState returns the power state that the plan sets for the virtual machine at address, or an empty string if the plan does not change it.
+func (r Record) PowerState(address string) string {
+	for _, attribute := range r.change(address).Attributes {
+		if attribute.Path == "power_state" && attribute.After != nil {
+			return *attribute.After
+		}
+	}
+	return ""
 }
 
 // ImportID returns the ID with which the plan imports the resource at address, or an empty string.
