@@ -25,32 +25,24 @@ import (
 // value.
 const keptAfter = 6
 
-// shared lists the resources that a destroy leaves in Prism Central because other clusters may use them. With the v3 API the category key is
-// always in the list, because all clusters share it. The category value is in the list if another Cluster with the same name uses the value
-// for its machines.
+// shared lists the resources that a destroy leaves in Prism Central because other clusters may use them. The category key of the v3 API is
+// always in the list, because all clusters share it. The category is in the list if another Cluster with the same name uses it for its
+// machines. The list contains the resources of both APIs, because a migration that was interrupted leaves either in the state.
 func (r *Reconciler) shared(ctx context.Context, s *scope) ([]string, error) {
-	var addresses []string
-	if !usesV4(s.nutanixCluster) || infrav1.MigratingPrismAPI(s.nutanixCluster) != "" { // the v4 API has no category keys
-		addresses = append(addresses, renderer.CategoryKeyAddress)
-	}
+	addresses := []string{renderer.CategoryKeyAddress}
 	other, err := r.clusterOfSameName(ctx, s)
 	if err != nil || other == "" {
 		return addresses, err
 	}
-	return append(addresses, valueAddress(s.nutanixCluster)), nil
+	return append(addresses, valueAddresses...), nil
 }
 
 func usesV4(cluster *infrav1.NutanixCluster) bool {
 	return provisioning.RecordedAPI(cluster) == renderer.APIV4
 }
 
-// valueAddress returns the address of the resource whose destruction removes the value of the category.
-func valueAddress(cluster *infrav1.NutanixCluster) string {
-	if usesV4(cluster) {
-		return renderer.CategoryAddressV4
-	}
-	return renderer.CategoryValueAddress
-}
+// valueAddresses are the addresses of the resources whose destruction removes the value of the category.
+var valueAddresses = []string{renderer.CategoryValueAddress, renderer.CategoryAddressV4}
 
 // clusterOfSameName returns a Cluster that has the same name, is in another namespace and uses the same Prism Central.
 // It returns an empty string if there is no such Cluster.

@@ -96,7 +96,7 @@ func TestSharedResources(t *testing.T) {
 	sameName := controllertest.NewFixture(elsewhere)
 	sameName.NutanixCluster.Spec.PrismCentral = controllertest.Endpoint(e.Prism, "c-creds")
 	sameName.CreateCluster(elsewhere)
-	assert.Equal(t, []string{renderer.CategoryKeyAddress, renderer.CategoryValueAddress}, shared())
+	assert.Equal(t, []string{renderer.CategoryKeyAddress, renderer.CategoryValueAddress, renderer.CategoryAddressV4}, shared())
 }
 
 func TestPrismCentralOf(t *testing.T) {

@@ -3,7 +3,6 @@ package nutanixcluster
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -95,10 +94,8 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, target lifecycle.Tar
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}
-	if address := valueAddress(s.nutanixCluster); users != "" && !slices.Contains(target.Shared, address) {
-		target.Shared = append(target.Shared, address)
-	}
 	if users != "" {
+		target.Shared = append(target.Shared, valueAddresses...)
 		target.Hooks.Identify = nil // a category that stays is not imported
 	}
 	controlPlaneUsers, err := r.keepControlPlane(ctx, s, &target)

@@ -74,3 +74,24 @@ func TestClusterWithoutItsCategoryIsNotMigrated(t *testing.T) {
 	assert.Equal(t, infrav1.PrismAPIV3, infrav1.RecordedPrismAPI(e.NutanixCluster))
 	assert.True(t, e.NutanixCluster.Status.Ready)
 }
+
+// An interrupted migration can leave the resources of either API in the state. None of them is destroyed while a VM has the category.
+func TestCategoryInUseIsKeptDuringAMigration(t *testing.T) {
+	for recorded, migrating := range map[string]string{"v3": "v4", "v4": "v3"} {
+		t.Run(recorded, func(t *testing.T) {
+			e := newTestEnvironment(t)
+			e.Prism.PutCategory(infrav1.CategoryKey, "c")
+			e.running()
+			e.reconciler.ProviderVersions = []string{"1.9.5", controllertest.V4Provider}
+			controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
+				cluster.Annotations[infrav1.PrismAPIAnnotation], cluster.Annotations[infrav1.PrismAPIMigrationAnnotation] = recorded, migrating
+			})
+			e.Prism.Put(controllertest.VM{UUID: controllertest.UUID(6, 1), Name: "theirs", Categories: map[string]string{infrav1.CategoryKey: "c"},
+				CategoryUUIDs: []string{controllertest.CategoryUUID(infrav1.CategoryKey, "c")}})
+			e.Terraform.Runs()
+			e.delete()
+			assert.True(t, e.Gone(e.NutanixCluster))
+			assert.NotContains(t, e.Terraform.Runs(), "apply", "nothing is destroyed")
+		})
+	}
+}
