@@ -44,7 +44,7 @@ func (r *Reconciler) dispose(ctx context.Context, s *scope) (ctrl.Result, error)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	access, err := r.Prism.Access(ctx, s.nutanixCluster)
+	access, err := r.accessToPrism(ctx, s)
 	if err != nil {
 		return s.stop(infrav1.AppliedCondition, provisioning.Diagnose(err))
 	}

@@ -18,7 +18,7 @@ func (r *Reconciler) Export(ctx context.Context, nutanixMachine *infrav1.Nutanix
 	if s == nil || s.nutanixCluster == nil {
 		return renderer.Workspace{}, errors.New("exporting a workspace: the NutanixMachine belongs to no Machine of a Cluster with a NutanixCluster yet")
 	}
-	if s.access, err = r.Prism.Access(ctx, s.nutanixCluster); err != nil {
+	if s.access, err = r.accessToPrism(ctx, s); err != nil {
 		return renderer.Workspace{}, err
 	}
 	inputs, err := r.gather(ctx, s)

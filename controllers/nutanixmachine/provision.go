@@ -16,6 +16,7 @@ import (
 	infrav1 "github.com/capnt/capnt/api/v1beta1"
 	"github.com/capnt/capnt/controllers/provisioning"
 	"github.com/capnt/capnt/internal/lifecycle"
+	"github.com/capnt/capnt/internal/prism"
 	"github.com/capnt/capnt/internal/providerid"
 	"github.com/capnt/capnt/renderer"
 )
@@ -28,12 +29,21 @@ type outputs struct {
 
 // connect resolves the credentials and creates the client for Prism Central.
 func (r *Reconciler) connect(ctx context.Context, s *scope) (ctrl.Result, error) {
-	access, err := r.Prism.Access(ctx, s.nutanixCluster)
+	access, err := r.accessToPrism(ctx, s)
 	if err != nil {
 		return s.stop(infrav1.InputsResolvedCondition, provisioning.Diagnose(err))
 	}
 	s.access = access
 	return ctrl.Result{}, nil
+}
+
+// accessToPrism returns the Access of the cluster. A machine of the v4 API reads through v4 even if its cluster already went back to v3,
+// because the v3 API has no UUIDs of categories.
+func (r *Reconciler) accessToPrism(ctx context.Context, s *scope) (*prism.Access, error) {
+	if usesV4(s.nutanixMachine) {
+		return r.Prism.AccessThrough(ctx, s.nutanixCluster, prism.V4)
+	}
+	return r.Prism.Access(ctx, s.nutanixCluster)
 }
 
 // provision runs the next step for the machine's workspace. If no step is due, provision starts no process and resolves

@@ -12,8 +12,8 @@ import (
 	"github.com/capnt/capnt/renderer"
 )
 
-// RecordedAPI returns the Prism API for the workspace of an object. The zero value, which is the v3 API, keeps the digests of workspaces that
-// were rendered before the API was recorded.
+// RecordedAPI returns the Prism API for the workspace of an object. The zero value, which is the v3 API, keeps the digests of workspaces
+// that were rendered before the API was recorded.
 func RecordedAPI(object client.Object) renderer.API {
 	if infrav1.WorkspacePrismAPI(object) == infrav1.PrismAPIV4 {
 		return renderer.APIV4
@@ -22,10 +22,14 @@ func RecordedAPI(object client.Object) renderer.API {
 }
 
 // APIFor returns the Prism API of an object of the cluster: the API that is recorded for the object or, before its first run, that of the
-// cluster. It makes no choice, so each object keeps its API.
+// cluster. It makes no choice, so each object keeps its API. While the cluster is being migrated, new objects use v3: the migration may be
+// refused or turn back, and only an object of the v3 API can be read through the client of either API.
 func APIFor(cluster *infrav1.NutanixCluster, object client.Object) renderer.API {
 	if infrav1.HasPrismAPI(object) {
 		return RecordedAPI(object)
+	}
+	if infrav1.MigratingPrismAPI(cluster) != "" {
+		return ""
 	}
 	return RecordedAPI(cluster)
 }

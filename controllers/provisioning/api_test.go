@@ -30,6 +30,11 @@ func TestAPIOfAnObject(t *testing.T) {
 		}
 		return metav1.ObjectMeta{Annotations: annotations}
 	}
+	migrating := func(api, to string) metav1.ObjectMeta {
+		meta := annotated(api, "k")
+		meta.Annotations[infrav1.PrismAPIMigrationAnnotation] = to
+		return meta
+	}
 	for name, test := range map[string]struct {
 		cluster, machine metav1.ObjectMeta
 		want             renderer.API
@@ -41,6 +46,8 @@ func TestAPIOfAnObject(t *testing.T) {
 		"a v3 machine of a v4 cluster":        {annotated("v4", "k"), annotated("v3", "k"), v3},
 		"a v4 machine of a v3 cluster":        {annotated("v3", "k"), annotated("v4", "k"), v4},
 		"a new machine of an external v4 one": {annotated("v4", ""), annotated("", ""), v4},
+		"a new machine on the way to v4":      {migrating("v3", "v4"), annotated("", ""), v3},
+		"a new machine on the way to v3":      {migrating("v4", "v3"), annotated("", ""), v3},
 	} {
 		assert.Equal(t, test.want, APIFor(&infrav1.NutanixCluster{ObjectMeta: test.cluster}, &infrav1.NutanixMachine{ObjectMeta: test.machine}), name)
 	}
