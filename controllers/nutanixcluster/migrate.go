@@ -22,8 +22,8 @@ import (
 // migrate begins the migration of the cluster to the other Prism API if its owner asks for it. A cluster is migrated to v4 before its
 // machines and to v3 after them, so that its machines can be read through v4 as long as one of them uses v4.
 func (r *Reconciler) migrate(ctx context.Context, s *scope) (ctrl.Result, error) {
-	err := r.Migrate(ctx, &r.migrations, s.nutanixCluster, s.nutanixCluster, func() (*plan.Hold, error) {
-		key := lifecycle.Target{Object: s.nutanixCluster, Kind: kind}.Key()
+	key := lifecycle.Target{Object: s.nutanixCluster, Kind: kind}.Key()
+	err := r.Migrate(ctx, &r.migrations, s.nutanixCluster, s.nutanixCluster, key, func() (*plan.Hold, error) {
 		if hold := r.WaitForMigration(&r.migrations, s.nutanixCluster, s.nutanixCluster, key); hold != nil {
 			return hold, nil
 		}

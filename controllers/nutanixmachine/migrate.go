@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,7 +27,7 @@ const maxMigrating = 3
 
 // migrate begins the migration of the machine to the other Prism API if the owner of the cluster asks for it and it is the machine's turn.
 func (r *Reconciler) migrate(ctx context.Context, s *scope) (ctrl.Result, error) {
-	err := r.Migrate(ctx, &r.migrations, s.nutanixCluster, s.nutanixMachine, func() (*plan.Hold, error) {
+	err := r.Migrate(ctx, &r.migrations, s.nutanixCluster, s.nutanixMachine, r.key(s), func() (*plan.Hold, error) {
 		if hold := r.migrationHold(s); hold != nil {
 			return hold, nil
 		}
@@ -54,8 +55,11 @@ func (r *Reconciler) migrationHold(s *scope) *plan.Hold {
 		(cluster != infrav1.PrismAPIV4 || infrav1.MigratingPrismAPI(s.nutanixCluster) != "") {
 		return waiting("the NutanixCluster is migrated first")
 	}
+	_, separate := s.nutanixCluster.Annotations[infrav1.ControlPlaneCategoryAnnotation]
 	_, cycled := machine.Annotations[infrav1.PowerCycleAnnotation]
 	switch {
+	case provisioning.AskedAPI(s.nutanixCluster) == infrav1.PrismAPIV3 && util.IsControlPlaneMachine(s.machine) && separate:
+		return waiting("the anti-affinity of the control plane is removed first, because machines of the v3 API keep its category")
 	case !s.published() || !ptr.Deref(machine.Status.Initialization.Provisioned, false):
 		return waiting("the machine is not provisioned yet")
 	case !conditions.IsTrue(machine, infrav1.VMPoweredOnCondition):
@@ -100,7 +104,7 @@ func isControlPlane(machine *infrav1.NutanixMachine) bool {
 // setMigration tells a target where the state may contain its VM, and how the VM moves if the machine is being migrated.
 func (s *scope) setMigration(target *lifecycle.Target, api renderer.API) {
 	target.Former = []string{api.Other().MachineAddress()}
-	if s.migrating() {
+	if s.migrating() || target.Deleting() { // an export describes how to end a migration
 		target.Hooks.Migrate = target.Hooks.MigrateTo(target.Resource)
 	}
 }

@@ -194,6 +194,99 @@ func TestStateOfOtherAPIIsNotPlanned(t *testing.T) {
 	assert.Empty(t, e.Prism.VMs())
 }
 
+// The state of an object can be ahead of its annotation, because the migration was refused after the apply. The API that the owner asks for
+// then decides, although the object cannot be in sync.
+func TestStateOfOtherAPIIsMigrated(t *testing.T) {
+	for name, test := range map[string]struct {
+		asked  infrav1.PrismAPI
+		change func(machine *infrav1.NutanixMachine)
+	}{
+		"back to the recorded API": {infrav1.PrismAPIV3, func(*infrav1.NutanixMachine) {}},
+		"to the API of the state, with a spec that is not applied": {infrav1.PrismAPIV4, func(machine *infrav1.NutanixMachine) {
+			machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{category("env", "prod")}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newTestEnvironment(t)
+			e.running()
+			e.ask(infrav1.PrismAPIV4)
+			e.settle()
+			controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) { cluster.Spec.Terraform = nil })
+			mutate(e, func(machine *infrav1.NutanixMachine) {
+				machine.Annotations[infrav1.PrismAPIAnnotation] = "v3"
+				test.change(machine)
+			})
+			e.Advance(time.Hour)
+			e.settle()
+			require.Equal(t, infrav1.PrismAPIMismatchReason, conditions.GetReason(e.NutanixMachine, infrav1.PlanRecordedCondition))
+			e.ask(test.asked)
+			e.settle()
+			e.Advance(time.Minute)
+			e.settle()
+			assert.Equal(t, test.asked, infrav1.RecordedPrismAPI(e.NutanixMachine))
+			assert.Empty(t, infrav1.MigratingPrismAPI(e.NutanixMachine))
+			assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+			assert.Len(t, e.Prism.VMs(), 1)
+		})
+	}
+}
+
+// A machine can get the v4 API at the moment in which its cluster goes back to v3.
+func TestV4MachineOfV3ClusterIsCreatedAndMigrated(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.ask(infrav1.PrismAPIV3)
+	controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
+		cluster.Annotations[infrav1.PrismAPIAnnotation] = "v3"
+	})
+	metav1.SetMetaDataAnnotation(&e.NutanixMachine.ObjectMeta, infrav1.PrismAPIAnnotation, "v4")
+	e.CreateMachine(e.Environment)
+	for range 2 {
+		e.settle()
+		e.Advance(time.Minute)
+	}
+	e.requireMigrated(infrav1.PrismAPIV3)
+	assert.True(t, e.NutanixMachine.Status.Ready, "%+v", e.NutanixMachine.Status.Conditions)
+}
+
+// A machine of the v3 API would keep the category of the control plane, and its cluster could never leave the v4 API.
+func TestControlPlaneLosesItsCategoryBeforeItIsMigratedBack(t *testing.T) {
+	e := newV4Environment(t)
+	e.asControlPlane()
+	pair := e.makeControlPlaneCategory()
+	e.setAntiAffinity(infrav1.AntiAffinityPreferred, pair)
+	e.running()
+	e.ask(infrav1.PrismAPIV3)
+	e.setAntiAffinity(infrav1.AntiAffinityNone, pair)
+	e.settle()
+	assert.Equal(t, infrav1.PrismAPIV4, infrav1.RecordedPrismAPI(e.NutanixMachine))
+	e.RequireFalse(e.NutanixMachine, infrav1.PrismAPIMigratedCondition, infrav1.WaitingForMigrationReason)
+	assert.Contains(t, conditions.GetMessage(e.NutanixMachine, infrav1.PrismAPIMigratedCondition), "anti-affinity")
+	assert.NotContains(t, e.onlyVM().CategoryUUIDs, pair)
+
+	controllertest.Change(e.Environment, e.NutanixCluster, func(cluster *infrav1.NutanixCluster) {
+		delete(cluster.Annotations, infrav1.ControlPlaneCategoryAnnotation)
+	})
+	e.settle()
+	e.requireMigrated(infrav1.PrismAPIV3)
+}
+
+// The exported workspace must not destroy the VM of a state that is ahead of the object.
+func TestRetainedStateOfOtherAPIIsExportedWithItsMigration(t *testing.T) {
+	e := newTestEnvironment(t)
+	e.running()
+	e.ask(infrav1.PrismAPIV4)
+	e.settle()
+	mutate(e, func(machine *infrav1.NutanixMachine) { machine.Annotations[infrav1.PrismAPIAnnotation] = "v3" })
+	e.withPolicy(infrav1.TerraformDeletionPolicyRetain)
+	e.deleteCluster()
+	e.delete()
+	exports := e.exports()
+	require.Len(t, exports, 1)
+	files := unpack(t, exports[0].Data["workspace.tar.gz"])
+	assert.Contains(t, files[renderer.MigrationFile], "from = "+renderer.MachineAddressV4)
+	assert.Len(t, e.Prism.VMs(), 1)
+}
+
 func TestMigrationTurn(t *testing.T) {
 	machine := func(name string, controlPlane bool, migrating infrav1.PrismAPI) infrav1.NutanixMachine {
 		made := infrav1.NutanixMachine{ObjectMeta: metav1.ObjectMeta{Name: name}}

@@ -46,11 +46,21 @@ func AskedAPI(cluster *infrav1.NutanixCluster) infrav1.PrismAPI {
 }
 
 // Migrate begins the migration of an object if the owner asks for it and wait returns nil. wait returns what the migration waits for. If
-// the owner asks for the other API during a migration, the migration turns back. Migrate writes the condition PrismAPIMigrated.
+// the owner asks for the other API during a migration, the migration turns back. If the last run found that the state does not match the
+// recorded API, the migration begins at once, because nothing else can be planned. key is the key of the object's target. Migrate writes
+// the condition PrismAPIMigrated.
 func (d *Dependencies) Migrate(
-	ctx context.Context, migrations *Migrations, cluster *infrav1.NutanixCluster, object Object, wait func() (*plan.Hold, error),
+	ctx context.Context, migrations *Migrations, cluster *infrav1.NutanixCluster, object Object, key string, wait func() (*plan.Hold, error),
 ) error {
 	asked, migrating := AskedAPI(cluster), infrav1.MigratingPrismAPI(object)
+	if migrating == "" && asked != "" && conditions.GetReason(object, infrav1.PlanRecordedCondition) == infrav1.PrismAPIMismatchReason {
+		wait = func() (*plan.Hold, error) { return migrations.refusedNow(key, d.Pipeline.Clock.Now()), nil }
+	} else if migrating == "" && asked == infrav1.RecordedPrismAPI(object) {
+		if conditions.Has(object, infrav1.PrismAPIMigratedCondition) {
+			Set(object, infrav1.PrismAPIMigratedCondition, metav1.ConditionTrue, infrav1.MigratedReason, "")
+		}
+		return nil
+	}
 	switch {
 	case !d.HasWorkspaceKey(object):
 		return nil
@@ -59,11 +69,6 @@ func (d *Dependencies) Migrate(
 		return nil
 	case migrating == "" && asked == "":
 		conditions.Delete(object, infrav1.PrismAPIMigratedCondition)
-		return nil
-	case migrating == "" && asked == infrav1.RecordedPrismAPI(object):
-		if conditions.Has(object, infrav1.PrismAPIMigratedCondition) {
-			Set(object, infrav1.PrismAPIMigratedCondition, metav1.ConditionTrue, infrav1.MigratedReason, "")
-		}
 		return nil
 	}
 	migrations.beginning.Lock()
