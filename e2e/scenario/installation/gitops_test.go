@@ -233,8 +233,9 @@ func (f *flux) isAudited() {
 // deletesCluster removes the cluster from Git, in the default mode.
 func (f *flux) deletesCluster() {
 	f.t.Helper()
+	larger := f.waitForPlan("the larger machine to wait", machinePlans(infrav1.PlanCauseCreate, infrav1.PlanPhaseWaiting))
 	f.push("Use the default mode", map[string]string{"cluster.yaml": f.clusterManifest(nil)})
-	f.waitForPlans("the larger machine to be created", 5, machinePlans(infrav1.PlanCauseCreate, infrav1.PlanPhaseApplied))
+	f.waitForPlan("the larger machine to be created", target("NutanixMachine", larger.Spec.Target.Name, infrav1.PlanPhaseApplied))
 	f.push("Delete the cluster", map[string]string{"cluster.yaml": "", "machine.yaml": "", "workers.yaml": "", "larger.yaml": ""})
 	for _, object := range []client.Object{&clusterv1.Cluster{}, &infrav1.NutanixCluster{}} {
 		object.SetNamespace(f.Namespace)
