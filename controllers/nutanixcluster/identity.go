@@ -17,7 +17,7 @@ type identity struct {
 	key, value string
 }
 
-// identify implements lifecycle.Hooks.Identify. A category that exists is imported, whoever has created it: all clusters with the same name
+// identify implements lifecycle.Hooks.Identify. A category that exists is imported, even if others created it: all clusters with the same name
 // use the same category.
 func (i identity) identify(ctx context.Context, known string) (string, error) {
 	found, err := i.find(ctx, known)

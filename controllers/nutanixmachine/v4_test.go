@@ -112,13 +112,13 @@ func TestV4CategoriesOfOthersStay(t *testing.T) {
 	e.changeVM(func(vm *controllertest.VM) { vm.CategoryUUIDs = append(vm.CategoryUUIDs, others...) })
 	e.Advance(time.Hour)
 	e.settle()
-	assert.NotContains(t, e.Terraform.Runs(), "apply", "they are no drift")
+	assert.NotContains(t, e.Terraform.Runs(), "apply", "they do not count as drift")
 
 	mutate(e, func(machine *infrav1.NutanixMachine) {
 		machine.Spec.Categories = []infrav1.NutanixCategoryIdentifier{category("env", "test")}
 	})
 	e.settle()
-	assert.Equal(t, []string{"open", "plan", "apply"}, e.Terraform.Runs(), "several values of a key are no reason to wait")
+	assert.Equal(t, []string{"open", "plan", "apply"}, e.Terraform.Runs(), "the plan does not wait because of several values of a key")
 	assert.ElementsMatch(t, append(others, clusterCategory, controllertest.CategoryUUID("env", "test")), e.onlyVM().CategoryUUIDs)
 	assert.Contains(t, readPins(e.NutanixMachine).Categories, renderer.Ref{UUID: controllertest.CategoryUUID("env", "test"), Name: "env=test"})
 }
